@@ -1,0 +1,159 @@
+#include "lib/base/arena.h"
+
+#include "lib/base/alloc.h"
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { ARENA_CHUNK_FIRST = 4096, ARENA_CHUNK_MAX = 256 * 1024, ARENA_ALIGN = 16 };
+
+struct arena_chunk {
+    struct arena_chunk *next; /* Older chunk. */
+    size_t capacity;
+    size_t used;
+    size_t padding; /* Keeps `data` aligned to ARENA_ALIGN. */
+    uint8_t data[];
+};
+
+struct arena {
+    struct arena_chunk *chunk; /* The newest one, from which memory is taken. */
+    size_t used;
+    size_t limit;
+};
+
+struct arena *arena_new(size_t limit_bytes)
+{
+    struct arena *arena = alloc_zeroed(sizeof(*arena));
+    arena->limit = limit_bytes;
+    return arena;
+}
+
+void arena_free(struct arena *arena)
+{
+    if (arena == NULL) {
+        return;
+    }
+    struct arena_chunk *chunk = arena->chunk;
+    while (chunk != NULL) {
+        struct arena_chunk *next = chunk->next;
+        free(chunk);
+        chunk = next;
+    }
+    free(arena);
+}
+
+void arena_freep(struct arena **arena)
+{
+    arena_free(*arena);
+    *arena = NULL;
+}
+
+void arena_reset(struct arena *arena)
+{
+    struct arena_chunk *keep = arena->chunk;
+    if (keep == NULL) {
+        return;
+    }
+    struct arena_chunk *chunk = keep->next;
+    while (chunk != NULL) {
+        struct arena_chunk *next = chunk->next;
+        free(chunk);
+        chunk = next;
+    }
+    keep->next = NULL;
+    keep->used = 0;
+    arena->used = 0;
+}
+
+static void arena_grow(struct arena *arena, size_t size)
+{
+    size_t capacity = arena->chunk == NULL ? ARENA_CHUNK_FIRST : arena->chunk->capacity * 2;
+    if (capacity > ARENA_CHUNK_MAX) {
+        capacity = ARENA_CHUNK_MAX;
+    }
+    if (capacity < size) {
+        capacity = size;
+    }
+    struct arena_chunk *chunk = alloc_bytes(sizeof(*chunk) + capacity);
+    *chunk = (struct arena_chunk){.next = arena->chunk, .capacity = capacity};
+    arena->chunk = chunk;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+    assert(size <= SIZE_MAX - ARENA_ALIGN);
+    size_t rounded = (size + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
+    if (rounded > arena->limit - arena->used) {
+        fprintf(stderr, "level=error component=base msg=\"arena limit\" limit=%zu asked=%zu\n",
+                arena->limit, size);
+        abort();
+    }
+    if (arena->chunk == NULL || rounded > arena->chunk->capacity - arena->chunk->used) {
+        arena_grow(arena, rounded);
+    }
+    void *ptr = arena->chunk->data + arena->chunk->used;
+    arena->chunk->used += rounded;
+    arena->used += rounded;
+    return ptr;
+}
+
+void *arena_zeroed(struct arena *arena, size_t size)
+{
+    void *ptr = arena_alloc(arena, size);
+    memset(ptr, 0, size);
+    return ptr;
+}
+
+void *arena_array(struct arena *arena, size_t count, size_t item_size)
+{
+    size_t size;
+    if (__builtin_mul_overflow(count, item_size, &size)) {
+        abort();
+    }
+    return arena_zeroed(arena, size);
+}
+
+char *arena_text(struct arena *arena, const char *text)
+{
+    return arena_text_n(arena, text, strlen(text));
+}
+
+char *arena_text_n(struct arena *arena, const char *text, size_t len)
+{
+    char *copy = arena_alloc(arena, len + 1);
+    if (len > 0) {
+        memcpy(copy, text, len);
+    }
+    copy[len] = '\0';
+    return copy;
+}
+
+char *arena_printf(struct arena *arena, const char *format, ...)
+{
+    va_list args;
+    va_list again;
+    va_start(args, format);
+    va_copy(again, args);
+    int len = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    assert(len >= 0);
+    char *text = arena_alloc(arena, (size_t)len + 1);
+    (void)vsnprintf(text, (size_t)len + 1, format, again); /* The length is known to fit. */
+    va_end(again);
+    return text;
+}
+
+struct slice arena_slice(struct arena *arena, struct slice bytes)
+{
+    return slice_of(arena_text_n(arena, (const char *)bytes.data, bytes.len), bytes.len);
+}
+
+size_t arena_used(const struct arena *arena)
+{
+    return arena->used;
+}
+
+size_t arena_left(const struct arena *arena)
+{
+    return arena->limit - arena->used;
+}

@@ -1,0 +1,27 @@
+/* An arena: memory that is freed at once, when the request or round it belongs to ends. Not
+ * thread-safe. A byte limit bounds what one request may take; asking for more than is left aborts,
+ * so input sizes are checked before (arena_left). */
+#ifndef LIB_BASE_ARENA_H
+#define LIB_BASE_ARENA_H
+#include "lib/base/compiler.h"
+#include "lib/base/slice.h"
+#include <stdarg.h>
+#include <stdint.h>
+
+struct arena;
+
+MUST_USE struct arena *arena_new(size_t limit_bytes); /* SIZE_MAX for no limit. */
+void arena_free(struct arena *arena);                 /* NULL is a no-op. */
+void arena_freep(struct arena **arena);               /* For CLEANUP(arena_freep). */
+void arena_reset(struct arena *arena); /* Everything taken from it is gone; memory is kept. */
+
+void *arena_alloc(struct arena *arena, size_t size); /* Undefined contents, 16-byte aligned. */
+void *arena_zeroed(struct arena *arena, size_t size);
+void *arena_array(struct arena *arena, size_t count, size_t item_size); /* Zeroed. */
+char *arena_text(struct arena *arena, const char *text);                /* A copy. */
+char *arena_text_n(struct arena *arena, const char *text, size_t len);  /* NUL is added. */
+char *arena_printf(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);
+struct slice arena_slice(struct arena *arena, struct slice bytes); /* A copy. */
+size_t arena_used(const struct arena *arena);
+size_t arena_left(const struct arena *arena);
+#endif

@@ -1,0 +1,29 @@
+/* Compiler attributes and the few macros that every file may use. The only place that names GNU
+ * extensions. */
+#ifndef LIB_BASE_COMPILER_H
+#define LIB_BASE_COMPILER_H
+#include <stddef.h>
+
+#define MUST_USE          __attribute__((warn_unused_result))
+#define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
+#define NORETURN          _Noreturn
+#define UNUSED            __attribute__((unused))
+#define FALLTHROUGH       __attribute__((fallthrough))
+
+/* Runs `fn(&variable)` when the variable's scope ends: CLEANUP(buffer_release) struct buffer b. */
+#define CLEANUP(fn) __attribute__((cleanup(fn)))
+
+/* Hands a pointer out and leaves NULL behind, so that its clean-up does nothing. */
+#define TAKE(ptr)                                                                                  \
+    __extension__({                                                                                \
+        __typeof__(ptr) take_value_ = (ptr);                                                       \
+        (ptr) = NULL;                                                                              \
+        take_value_;                                                                               \
+    })
+
+#define CONTAINER_OF(ptr, type, member)                                                            \
+    ((type *)(void *)((char *)(void *)(ptr)-offsetof(type, member)))
+
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+
+#endif

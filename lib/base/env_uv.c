@@ -1,0 +1,450 @@
+#include "lib/base/env_uv.h"
+
+#include "lib/base/alloc.h"
+#include "lib/base/heap.h"
+#include "lib/base/log.h"
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <uv.h>
+
+enum { ENV_UV_HANDLE_COUNT = 2, LIST_DIR_BYTES_MAX = 16 * 1024 * 1024 };
+
+struct io_queue {
+    struct env_io *first;
+    struct env_io *last;
+};
+
+struct env_uv {
+    struct env env;
+    uv_loop_t *loop;
+    uv_timer_t timer; /* Runs for the least deadline of `timers`. */
+    uv_async_t async; /* The I/O thread has finished something. */
+    struct heap timers;
+    uint64_t timer_sequence;
+    uint64_t random_state[2]; /* xoroshiro128+, seeded by getrandom(2). */
+
+    int (*transport_send)(void *data, uint64_t peer, struct slice message);
+    void *transport_data;
+
+    pthread_t io_thread;
+    pthread_mutex_t io_lock;
+    pthread_cond_t io_wake;
+    struct io_queue submitted; /* Under io_lock. */
+    struct io_queue finished;  /* Under io_lock. */
+    bool io_stop;              /* Under io_lock. */
+    size_t io_pending;         /* Submitted and not yet reported; loop thread only. */
+
+    bool closing;
+    int open_handles;
+    void (*closed)(void *data);
+    void *closed_data;
+};
+
+static struct env_uv *env_uv_from(struct env *env)
+{
+    return CONTAINER_OF(env, struct env_uv, env);
+}
+
+static void queue_push(struct io_queue *queue, struct env_io *io)
+{
+    io->next = NULL;
+    if (queue->first == NULL) {
+        queue->first = io;
+    } else {
+        queue->last->next = io;
+    }
+    queue->last = io;
+}
+
+/* ---- clock, random, fatal ---- */
+
+static uint64_t op_now_ns(struct env *env)
+{
+    (void)env;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static int64_t op_wall_ns(struct env *env)
+{
+    (void)env;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * (int64_t)NS_PER_S + now.tv_nsec;
+}
+
+static uint64_t op_random(struct env *env)
+{
+    uint64_t *s = env_uv_from(env)->random_state;
+    uint64_t first = s[0];
+    uint64_t second = s[1] ^ first;
+    uint64_t result = first + s[1];
+    s[0] = ((first << 24) | (first >> 40)) ^ second ^ (second << 16);
+    s[1] = (second << 37) | (second >> 27);
+    return result;
+}
+
+static void op_fatal(struct env *env, const char *why)
+{
+    (void)env;
+    LOG_ERROR("env", "stopping: going on could lose acknowledged data", KV_TEXT("reason", why));
+    _exit(70); /* No clean-up: nothing may be written or answered from here on. */
+}
+
+/* ---- timers ---- */
+
+static bool timer_before(const void *a, const void *b)
+{
+    const struct env_timer *left = a;
+    const struct env_timer *right = b;
+    if (left->deadline_ns != right->deadline_ns) {
+        return left->deadline_ns < right->deadline_ns;
+    }
+    return left->sequence < right->sequence;
+}
+
+static void on_timer(uv_timer_t *handle);
+
+static void timer_arm(struct env_uv *self)
+{
+    const struct env_timer *least = heap_peek(&self->timers);
+    if (least == NULL || self->closing) {
+        uv_timer_stop(&self->timer);
+        return;
+    }
+    uint64_t now = op_now_ns(&self->env);
+    uint64_t delay_ns = least->deadline_ns > now ? least->deadline_ns - now : 0;
+    uv_update_time(self->loop);
+    /* Rounded up: firing early would make the callback spin until the deadline. */
+    (void)uv_timer_start(&self->timer, on_timer, (delay_ns + NS_PER_MS - 1) / NS_PER_MS, 0);
+}
+
+static void on_timer(uv_timer_t *handle)
+{
+    struct env_uv *self = handle->data;
+    uint64_t now = op_now_ns(&self->env);
+    for (;;) {
+        struct env_timer *timer = heap_peek(&self->timers);
+        if (timer == NULL || timer->deadline_ns > now) {
+            break;
+        }
+        heap_remove(&self->timers, timer);
+        timer->fire(timer->data);
+    }
+    timer_arm(self);
+}
+
+static void op_timer_stop(struct env *env, struct env_timer *timer)
+{
+    heap_remove(&env_uv_from(env)->timers, timer);
+}
+
+static void op_timer_start(struct env *env, struct env_timer *timer, uint64_t delay_ns)
+{
+    struct env_uv *self = env_uv_from(env);
+    heap_remove(&self->timers, timer);
+    timer->deadline_ns = op_now_ns(env) + delay_ns;
+    timer->sequence = self->timer_sequence++;
+    heap_push(&self->timers, timer);
+    if (heap_peek(&self->timers) == timer) {
+        timer_arm(self);
+    }
+}
+
+/* ---- files: these run on the I/O thread ---- */
+
+static int64_t result_of(int64_t result)
+{
+    return result < 0 ? -errno : result;
+}
+
+static int64_t file_open(struct env_io *io)
+{
+    int flags = O_CLOEXEC;
+    flags |= (io->flags & ENV_OPEN_WRITE) != 0 ? O_RDWR : O_RDONLY;
+    flags |= (io->flags & ENV_OPEN_CREATE) != 0 ? O_CREAT : 0;
+    flags |= (io->flags & ENV_OPEN_TRUNCATE) != 0 ? O_TRUNC : 0;
+    flags |= (io->flags & ENV_OPEN_DIRECT_SYNC) != 0 ? O_DSYNC : 0;
+    io->file = open(io->path, flags, 0600);
+    return io->file < 0 ? -errno : 0;
+}
+
+static int64_t file_transfer(struct env_io *io)
+{
+    size_t moved = 0;
+    while (moved < io->len) {
+        off_t offset = (off_t)(io->offset + moved);
+        ssize_t count = io->kind == ENV_IO_READ
+                            ? pread(io->file, io->buffer + moved, io->len - moved, offset)
+                            : pwrite(io->file, io->buffer + moved, io->len - moved, offset);
+        if (count < 0 && errno == EINTR) {
+            continue;
+        }
+        if (count < 0) {
+            return -errno;
+        }
+        if (count == 0) {
+            break;
+        }
+        moved += (size_t)count;
+    }
+    if (io->kind == ENV_IO_WRITE && moved < io->len) {
+        return -EIO;
+    }
+    return (int64_t)moved;
+}
+
+static int64_t dir_sync(const char *path)
+{
+    int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0) {
+        return -errno;
+    }
+    int64_t result = result_of(fsync(dir));
+    (void)close(dir); /* Nothing was written through it. */
+    return result;
+}
+
+static int64_t dir_make(const char *path)
+{
+    if (mkdir(path, 0700) == 0 || errno == EEXIST) {
+        return 0;
+    }
+    return -errno;
+}
+
+static int64_t dir_list(struct env_io *io)
+{
+    struct dirent **entries = NULL;
+    int count = scandir(io->path, &entries, NULL, alphasort);
+    if (count < 0) {
+        return -errno;
+    }
+    size_t total = 0;
+    size_t capacity = 1;
+    for (int i = 0; i < count; i++) {
+        capacity += strlen(entries[i]->d_name) + 1;
+    }
+    io->buffer = alloc_bytes(capacity);
+    for (int i = 0; i < count; i++) {
+        size_t len = strlen(entries[i]->d_name) + 1;
+        if (strcmp(entries[i]->d_name, ".") != 0 && strcmp(entries[i]->d_name, "..") != 0) {
+            memcpy(io->buffer + total, entries[i]->d_name, len);
+            total += len;
+        }
+        free(entries[i]);
+    }
+    free(entries);
+    return (int64_t)total;
+}
+
+static int64_t file_size(int file)
+{
+    struct stat info;
+    return fstat(file, &info) < 0 ? -errno : (int64_t)info.st_size;
+}
+
+static int64_t io_run(struct env_io *io)
+{
+    switch (io->kind) {
+    case ENV_IO_OPEN:
+        return file_open(io);
+    case ENV_IO_CLOSE:
+        return result_of(close(io->file));
+    case ENV_IO_READ:
+    case ENV_IO_WRITE:
+        return file_transfer(io);
+    case ENV_IO_SYNC:
+        return result_of(fdatasync(io->file));
+    case ENV_IO_ALLOCATE:
+        return result_of(fallocate(io->file, 0, (off_t)io->offset, (off_t)io->len));
+    case ENV_IO_TRUNCATE:
+        return result_of(ftruncate(io->file, (off_t)io->len));
+    case ENV_IO_RENAME:
+        return result_of(rename(io->path, io->path_to));
+    case ENV_IO_UNLINK:
+        return result_of(unlink(io->path));
+    case ENV_IO_SYNC_DIR:
+        return dir_sync(io->path);
+    case ENV_IO_MAKE_DIR:
+        return dir_make(io->path);
+    case ENV_IO_LIST_DIR:
+        return dir_list(io);
+    case ENV_IO_SIZE:
+        return file_size(io->file);
+    }
+    abort();
+}
+
+static void *io_main(void *data)
+{
+    struct env_uv *self = data;
+    pthread_mutex_lock(&self->io_lock);
+    for (;;) {
+        while (self->submitted.first == NULL && !self->io_stop) {
+            pthread_cond_wait(&self->io_wake, &self->io_lock);
+        }
+        struct env_io *io = self->submitted.first;
+        if (io == NULL) {
+            break;
+        }
+        self->submitted.first = io->next;
+        pthread_mutex_unlock(&self->io_lock);
+        io->result = io_run(io);
+        pthread_mutex_lock(&self->io_lock);
+        queue_push(&self->finished, io);
+        (void)uv_async_send(&self->async); /* Fails only on a closed handle: not before join. */
+    }
+    pthread_mutex_unlock(&self->io_lock);
+    return NULL;
+}
+
+static void op_io_submit(struct env *env, struct env_io *io)
+{
+    struct env_uv *self = env_uv_from(env);
+    assert(!self->closing);
+    assert(io->done != NULL);
+    io->env = env;
+    self->io_pending++;
+    pthread_mutex_lock(&self->io_lock);
+    queue_push(&self->submitted, io);
+    pthread_cond_signal(&self->io_wake);
+    pthread_mutex_unlock(&self->io_lock);
+}
+
+static void close_handles(struct env_uv *self);
+
+static void on_io_finished(uv_async_t *handle)
+{
+    struct env_uv *self = handle->data;
+    pthread_mutex_lock(&self->io_lock);
+    struct env_io *io = self->finished.first;
+    self->finished.first = NULL;
+    pthread_mutex_unlock(&self->io_lock);
+    while (io != NULL) {
+        struct env_io *next = io->next;
+        self->io_pending--;
+        io->done(io);
+        io = next;
+    }
+    if (self->closing && self->io_pending == 0) {
+        close_handles(self);
+    }
+}
+
+/* ---- transport and life ---- */
+
+static int op_send(struct env *env, uint64_t peer, struct slice message)
+{
+    struct env_uv *self = env_uv_from(env);
+    if (self->transport_send == NULL) {
+        return -ENOTCONN;
+    }
+    return self->transport_send(self->transport_data, peer, message);
+}
+
+static const struct env_ops env_uv_ops = {
+    .now_ns = op_now_ns,
+    .wall_ns = op_wall_ns,
+    .random = op_random,
+    .timer_start = op_timer_start,
+    .timer_stop = op_timer_stop,
+    .io_submit = op_io_submit,
+    .send = op_send,
+    .fatal = op_fatal,
+};
+
+int env_uv_new(uv_loop_t *loop, struct env_uv **ret_env)
+{
+    struct env_uv *self = alloc_zeroed(sizeof(*self));
+    self->env.ops = &env_uv_ops;
+    self->loop = loop;
+    heap_init(&self->timers, offsetof(struct env_timer, position), timer_before);
+    if (getrandom(self->random_state, sizeof(self->random_state), 0) !=
+        (ssize_t)sizeof(self->random_state)) {
+        int result = -errno;
+        free(self);
+        return result;
+    }
+    int result = uv_async_init(loop, &self->async, on_io_finished);
+    if (result < 0) {
+        free(self);
+        return result;
+    }
+    (void)uv_timer_init(loop, &self->timer); /* Cannot fail. */
+    self->async.data = self;
+    self->timer.data = self;
+    self->open_handles = ENV_UV_HANDLE_COUNT;
+    pthread_mutex_init(&self->io_lock, NULL);
+    pthread_cond_init(&self->io_wake, NULL);
+    if (pthread_create(&self->io_thread, NULL, io_main, self) != 0) {
+        env_fatal(&self->env, "cannot start the I/O thread");
+    }
+    *ret_env = self;
+    return 0;
+}
+
+struct env *env_uv_env(struct env_uv *env)
+{
+    return &env->env;
+}
+
+void env_uv_set_transport(struct env_uv *env,
+                          int (*send)(void *data, uint64_t peer, struct slice message), void *data)
+{
+    env->transport_send = send;
+    env->transport_data = data;
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct env_uv *self = handle->data;
+    if (--self->open_handles > 0) {
+        return;
+    }
+    void (*closed)(void *) = self->closed;
+    void *data = self->closed_data;
+    pthread_mutex_destroy(&self->io_lock);
+    pthread_cond_destroy(&self->io_wake);
+    heap_release(&self->timers);
+    free(self);
+    if (closed != NULL) {
+        closed(data);
+    }
+}
+
+static void close_handles(struct env_uv *self)
+{
+    if (uv_is_closing((uv_handle_t *)&self->timer)) {
+        return; /* env_uv_close() was called by the last operation's callback. */
+    }
+    pthread_mutex_lock(&self->io_lock);
+    self->io_stop = true;
+    pthread_cond_signal(&self->io_wake);
+    pthread_mutex_unlock(&self->io_lock);
+    pthread_join(self->io_thread, NULL);
+    uv_close((uv_handle_t *)&self->timer, on_handle_closed);
+    uv_close((uv_handle_t *)&self->async, on_handle_closed);
+}
+
+void env_uv_close(struct env_uv *env, void (*closed)(void *data), void *data)
+{
+    assert(!env->closing);
+    env->closing = true;
+    env->closed = closed;
+    env->closed_data = data;
+    uv_timer_stop(&env->timer);
+    if (env->io_pending == 0) {
+        close_handles(env);
+    }
+}

@@ -1,0 +1,11 @@
+#include "tests/unit/unit.h"
+
+Suite *memory_suite(void);
+Suite *containers_suite(void);
+Suite *env_uv_suite(void);
+
+int main(void)
+{
+    Suite *suites[] = {memory_suite(), containers_suite(), env_uv_suite()};
+    return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
+}

@@ -1,0 +1,94 @@
+#include "lib/base/arena.h"
+#include "lib/base/buffer.h"
+#include "lib/base/error.h"
+#include "lib/base/metrics.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+
+Suite *memory_suite(void);
+
+START_TEST(buffer_refuses_more_than_its_maximum_and_remembers_it)
+{
+    CLEANUP(buffer_release) struct buffer buffer;
+    buffer_init(&buffer, 8);
+    buffer_append_text(&buffer, "12345678");
+    ck_assert_int_eq(buffer_error(&buffer), 0);
+    buffer_append_byte(&buffer, '9');
+    ck_assert_int_eq(buffer_error(&buffer), -ENOSPC);
+    ck_assert_str_eq(buffer_text(&buffer), "12345678");
+    buffer_clear(&buffer);
+    ck_assert_int_eq(buffer_error(&buffer), 0);
+}
+END_TEST
+
+START_TEST(buffer_take_hands_out_the_contents)
+{
+    struct buffer buffer;
+    buffer_init(&buffer, 100);
+    buffer_printf(&buffer, "%s-%d", "pod", 7);
+    buffer_consume(&buffer, 1);
+    size_t len;
+    uint8_t *data = buffer_take(&buffer, &len);
+    ck_assert_uint_eq(len, 4);
+    ck_assert_str_eq((char *)data, "od-7");
+    ck_assert_uint_eq(buffer.len, 0);
+    free(data);
+}
+END_TEST
+
+START_TEST(arena_counts_aligns_and_resets)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(1 << 20);
+    for (size_t i = 1; i < 2000; i++) {
+        char *text = arena_printf(arena, "%zu", i);
+        ck_assert_uint_eq((uintptr_t)text % 16, 0);
+        ck_assert_uint_eq(strtoul(text, NULL, 10), i);
+    }
+    ck_assert_uint_eq(arena_used(arena) + arena_left(arena), 1 << 20);
+    arena_reset(arena);
+    ck_assert_uint_eq(arena_used(arena), 0);
+}
+END_TEST
+
+START_TEST(error_keeps_code_and_gains_context)
+{
+    CLEANUP(error_release) struct error error = {.code = 0};
+    ck_assert_int_eq(error_set(&error, -ENOENT, "no %s", "file"), -ENOENT);
+    ck_assert_int_eq(error_wrap(&error, "reading"), -ENOENT);
+    ck_assert_str_eq(error_message(&error), "reading: no file");
+}
+END_TEST
+
+START_TEST(metrics_render_in_exposition_format)
+{
+    struct metrics *metrics = metrics_new();
+    metric_add(metrics_counter(metrics, "a_total", "As.", "verb=\"get\""), 2);
+    metric_add(metrics_counter(metrics, "a_total", "As.", "verb=\"get\""), 1);
+    static const double bounds[] = {1, 2};
+    metric_observe(metrics_histogram(metrics, "h", "H.", NULL, bounds, 2), 1.5);
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, 4096);
+    metrics_render(metrics, &out);
+    ck_assert_str_eq(buffer_text(&out), "# HELP a_total As.\n# TYPE a_total counter\n"
+                                        "a_total{verb=\"get\"} 3\n"
+                                        "# HELP h H.\n# TYPE h histogram\n"
+                                        "h_bucket{le=\"1\"} 0\nh_bucket{le=\"2\"} 1\n"
+                                        "h_bucket{le=\"+Inf\"} 1\nh_sum 1.5\nh_count 1\n");
+    metrics_free(metrics);
+}
+END_TEST
+
+Suite *memory_suite(void)
+{
+    Suite *suite = suite_create("base/memory");
+    TCase *tcase = tcase_create("memory");
+    tcase_add_test(tcase, buffer_refuses_more_than_its_maximum_and_remembers_it);
+    tcase_add_test(tcase, buffer_take_hands_out_the_contents);
+    tcase_add_test(tcase, arena_counts_aligns_and_resets);
+    tcase_add_test(tcase, error_keeps_code_and_gains_context);
+    tcase_add_test(tcase, metrics_render_in_exposition_format);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
