@@ -1,0 +1,33 @@
+/* Patches of JSON trees: RFC 6902 (JSON patch), RFC 7386 (merge patch) and the strategic merge
+ * patch of Kubernetes, driven by the merge keys of the message tables. Pure. The document is not
+ * changed; the result shares what did not change with it, in the same arena. */
+#ifndef LIB_API_PATCH_H
+#define LIB_API_PATCH_H
+#include "lib/base/arena.h"
+#include "lib/base/compiler.h"
+#include "lib/base/slice.h"
+
+struct api_message;
+struct api_status;
+struct json_value;
+
+/* All three return 0, or a negative errno with *reterr_status set to the Status that v1.32 answers
+ * (in `arena`): -EINVAL for a patch that cannot be read (400), -ENOENT for one that cannot be
+ * applied (422), -E2BIG for one over a limit (413). */
+
+/* RFC 6902. At most API_PATCH_OPERATIONS_MAX operations; `copy` may add API_PATCH_COPY_BYTES_MAX.
+ */
+MUST_USE int api_patch_json(struct arena *arena, const struct json_value *document,
+                            struct slice patch, struct json_value **ret_document,
+                            const struct api_status **reterr_status);
+/* RFC 7386. */
+MUST_USE int api_patch_merge(struct arena *arena, const struct json_value *document,
+                             struct slice patch, struct json_value **ret_document,
+                             const struct api_status **reterr_status);
+/* Strategic merge by the tables of `message`: merge keys, $patch (merge, replace, delete),
+ * $setElementOrder, $deleteFromPrimitiveList, $retainKeys. */
+MUST_USE int api_patch_strategic(struct arena *arena, const struct api_message *message,
+                                 const struct json_value *document, struct slice patch,
+                                 struct json_value **ret_document,
+                                 const struct api_status **reterr_status);
+#endif

@@ -1,0 +1,40 @@
+/* Server-side Table output: columns and cells of a kind as kubectl prints them. Pure; "now" is an
+ * argument. Kinds without columns of their own get Name and Age. */
+#ifndef LIB_API_TABLE_H
+#define LIB_API_TABLE_H
+#include "lib/base/arena.h"
+#include <stdint.h>
+
+struct api_kind;
+
+enum { API_TABLE_COLUMNS_MAX = 16 };
+
+struct api_table_column {
+    const char *name;
+    const char *type;   /* "string", "integer", "number", "boolean", "date". */
+    const char *format; /* "name" or "". */
+    const char *description;
+    int priority; /* Above zero only in wide output. */
+};
+
+enum api_cell_type { API_CELL_TEXT, API_CELL_INTEGER };
+
+struct api_table_cell {
+    enum api_cell_type type;
+    const char *text;
+    int64_t number;
+};
+
+/* TableRow.conditions of a finished pod; type is NULL when there is none. */
+struct api_table_condition {
+    const char *type, *status, *reason, *message;
+};
+
+const struct api_table_column *api_table_columns(const struct api_kind *kind, size_t *ret_count);
+/* Fills as many cells as there are columns. Text lives in `arena` or in `message`. */
+void api_table_row(struct arena *arena, const struct api_kind *kind, const void *message,
+                   int64_t now_s, struct api_table_cell cells[API_TABLE_COLUMNS_MAX],
+                   struct api_table_condition *ret_condition);
+/* "5m3s", "2d4h" as kubectl prints ages. */
+const char *api_human_duration(struct arena *arena, int64_t seconds);
+#endif
