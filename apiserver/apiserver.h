@@ -1,0 +1,55 @@
+/* The API server of one member: HTTPS with authentication, authorization, discovery, resources,
+ * watches, the node session service, all on one listener. Built by `coracle server` over an open
+ * store; created and closed on the store loop, serves on io loops. */
+#ifndef APISERVER_APISERVER_H
+#define APISERVER_APISERVER_H
+#include "lib/base/error.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct apiserver;
+struct env;
+struct loop;
+struct metrics;
+struct node_liveness;
+struct pki;
+struct raft_node;
+struct registry;
+struct store;
+struct watch_cache;
+
+struct apiserver_config {
+    struct env *env;              /* The store loop's. */
+    struct loop *store_loop;      /* Where the store, raft and watch cache run. */
+    struct loop *const *io_loops; /* At least one; each runs (or will) on its own thread. */
+    size_t io_loop_count;
+    struct store *store;
+    struct raft_node *raft; /* For health and leadership; may be NULL (single member tests). */
+    struct metrics *metrics;
+    const struct pki *pki; /* Borrowed for the life of the server. */
+    const char *listen_host;
+    uint16_t listen_port;
+    const char *advertise_url; /* https://host:port of this member, for the relay and the SANs. */
+    const char *member_name;
+    const char *service_cidr;   /* "10.96.0.0/12" */
+    const char *cluster_cidr;   /* "10.244.0.0/16" */
+    const char *cluster_domain; /* "cluster.local" */
+    bool anonymous; /* Allow anonymous requests to health and version paths (default). */
+    bool plaintext; /* Tests only: no TLS, every request is system:masters. */
+};
+
+/* Builds cache, registry and listener; the listener accepts when this returns. 0 or negative errno.
+ */
+MUST_USE int apiserver_new(const struct apiserver_config *config, struct apiserver **ret_server,
+                           struct error *reterr);
+/* Stops accepting, ends streams, then runs `closed` on the store loop; the server is gone then. */
+void apiserver_close(struct apiserver *server, void (*closed)(void *data), void *data);
+
+struct registry *apiserver_registry(struct apiserver *server); /* For lib/client's local client. */
+struct watch_cache *apiserver_cache(struct apiserver *server);
+struct node_liveness *apiserver_liveness(struct apiserver *server);
+/* Leadership of this member changed (store loop): bootstrap objects, node grace periods. */
+void apiserver_set_leader(struct apiserver *server, bool leader);
+uint16_t apiserver_port(const struct apiserver *server); /* The real one after listening on 0. */
+#endif

@@ -1,0 +1,39 @@
+/* One stored API object as the watch cache holds it: immutable, atomically reference-counted,
+ * usable from any thread. It keeps the stored bytes and makes, at first use and shared from then
+ * on, the decoded message and the JSON and protobuf answers. No I/O. */
+#ifndef APISERVER_CACHED_OBJECT_H
+#define APISERVER_CACHED_OBJECT_H
+#include "lib/base/compiler.h"
+#include "lib/base/slice.h"
+#include <stdint.h>
+
+struct api_kind;
+struct cached_object;
+
+/* `stored` is copied: the Kubernetes protobuf envelope ("k8s\0" + runtime.Unknown) as it is in the
+ * store. `namespace` is "" for cluster-scoped kinds. One reference is the caller's. */
+MUST_USE struct cached_object *cached_object_new(const struct api_kind *kind, struct slice key,
+                                                 struct slice stored, uint64_t mod_revision);
+struct cached_object *cached_object_ref(const struct cached_object *object);
+void cached_object_unref(const struct cached_object *object); /* NULL is a no-op. */
+
+const struct api_kind *cached_object_kind(const struct cached_object *object);
+const char *cached_object_key(const struct cached_object *object);       /* Full store key. */
+const char *cached_object_namespace(const struct cached_object *object); /* Never NULL. */
+const char *cached_object_name(const struct cached_object *object);
+uint64_t cached_object_revision(const struct cached_object *object); /* = resourceVersion */
+struct slice cached_object_stored(const struct cached_object *object);
+
+/* The decoded message of the kind (Core__V1__Pod, ...), metadata.resourceVersion filled in; lives
+ * as long as the object. NULL when the stored bytes do not decode (the object then counts as
+ * unreadable: 500 StorageReadError). */
+const void *cached_object_message(const struct cached_object *object);
+
+/* The whole JSON object with kind and apiVersion, without a final newline; lives as long as the
+ * object. Empty when it does not decode. */
+struct slice cached_object_json(const struct cached_object *object);
+/* The same without kind and apiVersion: an item of a typed list. */
+struct slice cached_object_json_item(const struct cached_object *object);
+/* The raw protobuf message (no envelope), with resourceVersion. */
+struct slice cached_object_protobuf(const struct cached_object *object);
+#endif

@@ -1,0 +1,135 @@
+/* The API's operations on stored objects without HTTP: create, get, list, update, patch, delete of
+ * any kind in the kinds table, with admission, defaulting, validation and conflict rules.
+ * Authorization is the caller's. Reached by HTTP handlers (io loops) and by the in-process client
+ * (store loop). */
+#ifndef APISERVER_REGISTRY_H
+#define APISERVER_REGISTRY_H
+#include "apiserver/user.h"
+#include "apiserver/watch_cache.h"
+#include "lib/base/arena.h"
+
+struct api_status;
+struct metrics;
+struct registry;
+struct service_allocator;
+struct token_signer;
+struct node_liveness;
+
+enum registry_verb {
+    REGISTRY_GET,
+    REGISTRY_LIST, /* A watch is a list whose `view` then goes to cache_watch_after_view(). */
+    REGISTRY_CREATE,
+    REGISTRY_UPDATE,
+    REGISTRY_PATCH,
+    REGISTRY_DELETE,
+    REGISTRY_DELETE_COLLECTION,
+};
+
+enum registry_patch {
+    REGISTRY_PATCH_JSON,
+    REGISTRY_PATCH_MERGE,
+    REGISTRY_PATCH_STRATEGIC,
+    REGISTRY_PATCH_APPLY,
+};
+
+enum registry_field_validation {
+    REGISTRY_FIELDS_WARN, /* The default. */
+    REGISTRY_FIELDS_IGNORE,
+    REGISTRY_FIELDS_STRICT,
+};
+
+struct registry_call;
+
+/* All-zero means defaults. Texts are borrowed until `done`. */
+struct registry_options {
+    bool dry_run;
+    bool force; /* Apply: take fields over from other managers. */
+    enum registry_field_validation field_validation;
+    const char *field_manager;
+    /* list, deletecollection; get reads resource_version too */
+    const char *label_selector; /* NULL or "" for all. */
+    const char *field_selector;
+    const char *resource_version;       /* NULL or "": newest, confirmed by a quorum. */
+    const char *resource_version_match; /* "Exact", "NotOlderThan" */
+    const char *continue_token;
+    int64_t limit; /* <= 0: no limit. */
+    /* delete */
+    bool has_grace_seconds;
+    int64_t grace_seconds;
+    const char *propagation;    /* NULL, "Background", "Foreground", "Orphan" */
+    const char *expect_uid;     /* Preconditions; NULL for none. */
+    const char *expect_version; /* A resourceVersion. */
+    bool cached; /* Reads: whatever the cache has, no quorum (as resourceVersion=0). */
+};
+
+/* One operation. Fill in the first part (zero the rest) and hand it to registry_start(); the
+ * memory, the arena and everything pointed to stay valid until `done` ran. */
+struct registry_call {
+    enum registry_verb verb;
+    const struct api_kind *kind;
+    const char
+        *subresource;      /* NULL or "" for the object itself; "status", "scale", "binding",
+                            * "eviction", "token", "finalize", "ephemeralcontainers", "approval". */
+    const char *namespace; /* "" or NULL for cluster-scoped kinds and lists over all namespaces. */
+    const char *name;      /* NULL or "" for create (taken from the object), list. */
+    const struct user *user;
+    struct arena *arena; /* Results are allocated here. */
+    struct loop *home;   /* `done` runs on this loop; NULL: the caller is on the store loop. */
+    void *body; /* create, update: decoded message of the kind (of Scale, Binding, Eviction,
+                 * TokenRequest for these subresources). Changed in place. */
+    enum registry_patch patch_type;
+    struct slice patch; /* JSON (or YAML for apply) text. */
+    struct registry_options options;
+    void (*done)(struct registry_call *call); /* Never from inside registry_start(). */
+    void *data;
+
+    /* Results, valid in and after `done` until registry_finish(). */
+    const struct api_status *status; /* NULL on success; otherwise an error, in the arena. */
+    int code;                        /* 200 or 201. */
+    const struct api_kind *result_kind;
+    const void *result;                 /* Decoded object answered (in the arena or cached). */
+    const struct cached_object *object; /* GET: the cached object with its shared encodings. */
+    const struct cached_object *const *items; /* LIST, DELETE_COLLECTION: borrowed from `view`. */
+    size_t item_count;
+    uint64_t list_revision;
+    const char *list_continue; /* NULL when the list is complete. */
+    int64_t list_remaining;    /* < 0 when not known. */
+    struct cache_view *view;
+    const char *warnings[16];
+    size_t warning_count;
+
+    void *state; /* The registry's. */
+};
+
+struct registry_config {
+    struct env *env;         /* The store loop's. */
+    struct loop *store_loop; /* NULL when everything runs on one thread (simulation). */
+    struct store *store;
+    struct watch_cache *cache;
+    struct metrics *metrics;
+    struct service_allocator *services; /* Addresses and node ports. */
+    struct token_signer *signer;        /* ServiceAccount tokens; NULL: TokenRequest answers 503. */
+    struct node_liveness *nodes;        /* Heartbeats to show in Node and Lease; may be NULL. */
+};
+
+MUST_USE struct registry *registry_new(const struct registry_config *config);
+void registry_free(struct registry *registry); /* No call may be under way. */
+struct watch_cache *registry_cache(struct registry *registry);
+
+/* Starts an operation; any thread (the one of `home`). */
+void registry_start(struct registry *registry, struct registry_call *call);
+/* Releases what the call holds (view, object). Once, after `done`. */
+void registry_finish(struct registry_call *call);
+
+/* The label and field selectors of `options`, compiled, for watches. */
+struct registry_filter;
+/* 0, or -EINVAL with *ret_status (in the arena). The filter lives in the arena. */
+MUST_USE int registry_filter_new(struct arena *arena, const struct api_kind *kind,
+                                 const char *namespace, const char *name,
+                                 const struct registry_options *options,
+                                 struct registry_filter **ret_filter,
+                                 const struct api_status **ret_status);
+bool registry_filter_matches(const struct registry_filter *filter,
+                             const struct cached_object *object);
+bool registry_filter_selects(const struct registry_filter *filter); /* Has a selector. */
+#endif
