@@ -1,0 +1,23 @@
+/* One version of one key: immutable, atomically refcounted, shared by history, results, watches and
+ * caches on any thread. Pure. */
+#ifndef STORE_KV_H
+#define STORE_KV_H
+#include "lib/base/compiler.h"
+#include "lib/base/slice.h"
+#include <stdatomic.h>
+
+struct store_kv {
+    struct slice key;
+    struct slice value;      /* Empty in a tombstone. */
+    int64_t create_revision; /* 0 in a tombstone. */
+    int64_t mod_revision;
+    int64_t version; /* 1 for the first put after creation; 0 in a tombstone. */
+    int64_t lease;   /* 0 for none. */
+    _Atomic uint32_t refs;
+};
+
+/* Copies key and value behind the struct, in one allocation; the caller owns one reference. */
+MUST_USE struct store_kv *store_kv_new(struct slice key, struct slice value);
+const struct store_kv *store_kv_ref(const struct store_kv *kv); /* Returns kv. */
+void store_kv_unref(const struct store_kv *kv);                 /* NULL is a no-op. */
+#endif

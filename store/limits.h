@@ -1,0 +1,25 @@
+/* Every limit of the store in one place. The first group is etcd's, which clients rely on. */
+#ifndef STORE_LIMITS_H
+#define STORE_LIMITS_H
+
+enum {
+    STORE_REQUEST_BYTES_MAX = 1536 * 1024, /* One command in the log (etcd: max-request-bytes). */
+    STORE_TXN_OPS_MAX = 128,               /* Compares, and operations of one branch. */
+    STORE_TXN_DEPTH_MAX = 8,               /* Transactions inside transactions. */
+    STORE_LEASE_TTL_MAX_S = 1000000000, /* etcd allows 9e9, which does not fit milliseconds math. */
+
+    STORE_PENDING_MAX = 5000, /* Own commands waiting for their apply (etcd: apply gap). */
+    STORE_READS_WAITING_MAX = 100000,
+    STORE_WATCHES_MAX = 1000000,
+    STORE_LEASES_MAX = 1000000,
+    STORE_WATCH_BATCH_REVISIONS = 256, /* Revisions one catching-up watch gets a turn. */
+    STORE_SNAPSHOT_RECORD_MAX = 4 * 1024 * 1024,
+    STORE_LEASE_EXPIRE_BATCH = 256,
+
+    STORE_TXN_TIMEOUT_MS = 7000, /* etcd: 5 s + 2 election timeouts. */
+    STORE_READ_TIMEOUT_MS = 7000,
+    STORE_RETRY_MS = 20,
+    STORE_COMPACT_PERIOD_MS = 60 * 1000,
+    STORE_COMPACT_AGE_MS = 300 * 1000,
+};
+#endif

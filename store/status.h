@@ -1,0 +1,34 @@
+/* What store calls fail with: negative errnos, named after what they mean here, and the gRPC code
+ * and text that etcd clients match on. Pure. */
+#ifndef STORE_STATUS_H
+#define STORE_STATUS_H
+#include <errno.h>
+
+enum store_status {
+    STORE_OK = 0,
+    STORE_EMPTY_KEY = -EINVAL,
+    STORE_COMPACTED = -ESTALE,       /* The asked revision is older than history. */
+    STORE_FUTURE_REVISION = -ERANGE, /* The asked revision does not exist yet. */
+    STORE_KEY_NOT_FOUND = -ENOENT,   /* ignore_value or ignore_lease on an absent key. */
+    STORE_LEASE_NOT_FOUND = -ENOKEY,
+    STORE_LEASE_EXISTS = -EEXIST,
+    STORE_LEASE_TTL_TOO_LARGE = -EOVERFLOW,
+    STORE_VALUE_PROVIDED = -EBADMSG, /* ignore_value with a value. */
+    STORE_LEASE_PROVIDED = -EBADE,   /* ignore_lease with a lease. */
+    STORE_TOO_MANY_OPS = -E2BIG,
+    STORE_DUPLICATE_KEY = -ENOTUNIQ,
+    STORE_INVALID_SORT = -EDOM,
+    STORE_REQUEST_TOO_LARGE = -EMSGSIZE,
+    STORE_TOO_MANY_REQUESTS = -EBUSY,  /* Over STORE_PENDING_MAX; nothing was done. */
+    STORE_NO_LEADER = -ENOTCONN,       /* Nothing was done. */
+    STORE_LEADER_CHANGED = -ECANCELED, /* Outcome unknown. */
+    STORE_TIMEOUT = -ETIMEDOUT,        /* Outcome unknown. */
+    STORE_STOPPED = -ESHUTDOWN,
+    STORE_MALFORMED = -EPROTO, /* Bytes that no member writes. */
+};
+
+/* gRPC code (RFC-independent, grpc status.proto numbers) and etcd's exact text; never NULL.
+ * Statuses without an etcd text give UNKNOWN (2) and the errno's text. */
+int store_status_grpc_code(int status);
+const char *store_status_text(int status);
+#endif

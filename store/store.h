@@ -1,0 +1,137 @@
+/* The replicated store of one member: key space, transactions, watches and leases over Raft, with
+ * etcd v3 semantics. One thread, the store loop's, for every call unless it says "any thread";
+ * callbacks run there too and never from inside the call that asked for them. Does I/O only through
+ * its env and its raft node. Slices in requests are borrowed for the call. */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+#include "lib/base/env.h"
+#include "lib/base/metrics.h"
+#include "store/limits.h"
+#include "store/status.h"
+#include "store/txn.h"
+
+struct store;
+struct store_snapshot;
+struct store_watch;
+struct raft_node;
+struct raft_fsm;
+
+struct store_config {
+    struct env *env;
+    struct metrics *metrics;   /* May be NULL. */
+    uint64_t member_id;        /* Of this member; tags its commands. */
+    uint64_t compact_age_ms;   /* Automatic compaction keeps this much; 0 = never by age. */
+    int64_t compact_revisions; /* ... and keeps at least this many revisions; 0 = no such rule. */
+    uint64_t lease_grace_ms;   /* A new leader adds this to each lease; at least one election. */
+};
+
+MUST_USE struct store *store_new(const struct store_config *config);
+/* Fails what is waiting with STORE_STOPPED, cancels watches, and frees. Close raft first. */
+void store_free(struct store *store);
+/* The vtable and state to hand to raft_open(); borrowed from the store. */
+struct raft_fsm *store_fsm(struct store *store);
+void store_attach_raft(struct store *store, struct raft_node *raft);
+
+/* --- Writing. Works on any member: a follower forwards to the leader and waits for its own apply,
+ * so that what it answers can be read from its own state. `done` gets 0 and a result (borrowed for
+ * the call; store_txn_result_ref to keep it), or a status. After STORE_TIMEOUT and
+ * STORE_LEADER_CHANGED the outcome is unknown; after any other status nothing was done. */
+typedef void store_txn_done(void *data, int status, const struct store_txn_result *result);
+void store_txn(struct store *store, const struct store_txn *txn, store_txn_done *done, void *data);
+
+/* `revision` is that of the store after the command, for answer headers. */
+typedef void store_done(void *data, int status, int64_t revision);
+/* History up to and including `revision` may be forgotten; its newest state stays. */
+void store_compact(struct store *store, int64_t revision, store_done *done, void *data);
+
+/* --- Reading. */
+/* `done(0)` once this member has applied everything that was acknowledged anywhere before the call
+ * (ReadIndex; one round for all who wait). Then store_snapshot_ref() reads linearizably. */
+void store_read_barrier(struct store *store, void (*done)(void *data, int status), void *data);
+int64_t store_revision(const struct store *store);
+int64_t store_compact_revision(const struct store *store);
+/* The current state, immutable; the caller owns a reference. Taking it is the store loop's; all
+ * that follows is any thread's. */
+MUST_USE struct store_snapshot *store_snapshot_ref(struct store *store);
+struct store_snapshot *store_snapshot_again(const struct store_snapshot *snapshot); /* One more. */
+void store_snapshot_unref(struct store_snapshot *snapshot);
+int64_t store_snapshot_revision(const struct store_snapshot *snapshot);
+/* STORE_COMPACTED, STORE_FUTURE_REVISION, or 0 with a result to release. */
+MUST_USE int store_snapshot_range(const struct store_snapshot *snapshot,
+                                  const struct store_range *range,
+                                  struct store_range_result *ret_result);
+/* One key at the snapshot's revision: a reference to unref, or NULL. */
+const struct store_kv *store_snapshot_get(const struct store_snapshot *snapshot, struct slice key);
+/* Calls `each` in key order until it returns false; kv is borrowed. For reading in batches without
+ * building a result. */
+void store_snapshot_each(const struct store_snapshot *snapshot, struct slice key, struct slice end,
+                         bool (*each)(void *data, const struct store_kv *kv), void *data);
+
+/* --- Watching: ordered, unique, complete, atomic by revision, resumable inside history. */
+enum store_event_kind { STORE_EVENT_PUT, STORE_EVENT_DELETE };
+
+struct store_event {
+    enum store_event_kind kind;
+    const struct store_kv *kv;      /* Borrowed for the call; store_kv_ref to keep. Tombstone for
+                                     * a deletion: only key and mod_revision are set. */
+    const struct store_kv *prev_kv; /* What it replaced; NULL if none, or compacted away. */
+};
+
+struct store_watch_options {
+    struct slice key;
+    struct slice end;
+    int64_t start_revision; /* First revision wanted; 0 for "after now". May be in the future. */
+    bool no_put, no_delete; /* Leave these out. */
+    /* All events of one revision in one call. Calls come in order of revision. The callback may
+     * pause or cancel this watch (and any other). */
+    void (*on_events)(void *data, int64_t revision, const struct store_event *events, size_t count);
+    /* The watch is over and its memory gone: STORE_COMPACTED (then `compact_revision` is the
+     * oldest revision left) or STORE_STOPPED. Not called after store_watch_cancel(). */
+    void (*on_end)(void *data, int status, int64_t compact_revision);
+    void *data;
+};
+
+/* NULL when STORE_WATCHES_MAX watches exist. */
+MUST_USE struct store_watch *store_watch(struct store *store, const struct store_watch_options *o);
+void store_watch_cancel(struct store_watch *watch); /* NULL is a no-op. No call comes after. */
+/* A slow consumer pauses: nothing is queued for it, it catches up from history when resumed (or
+ * ends as compacted if it waited too long). */
+void store_watch_pause(struct store_watch *watch);
+void store_watch_resume(struct store_watch *watch);
+/* Everything up to and including this revision has been delivered (a bookmark, progress notify). */
+int64_t store_watch_delivered(const struct store_watch *watch);
+
+/* --- Leases. Time is kept in memory by the leader only; a lease ends only through a committed
+ * entry. Any member may be asked. */
+struct store_lease_info {
+    int64_t id;
+    int64_t granted_ttl_s;
+    int64_t ttl_s;            /* Left; -1 when there is no such lease. */
+    const struct slice *keys; /* When asked for; borrowed for the call. */
+    size_t key_count;
+};
+
+typedef void store_lease_done(void *data, int status, const struct store_lease_info *info);
+/* id 0 lets the store choose. info has id and granted_ttl_s. */
+void store_lease_grant(struct store *store, int64_t id, int64_t ttl_s, store_lease_done *done,
+                       void *data);
+/* Deletes the keys attached to it, in the same revision. */
+void store_lease_revoke(struct store *store, int64_t id, store_done *done, void *data);
+/* Renewed in the leader's memory, without a log entry; info.ttl_s is what it has now. A lease that
+ * does not exist is STORE_LEASE_NOT_FOUND. */
+void store_lease_keepalive(struct store *store, int64_t id, store_lease_done *done, void *data);
+void store_lease_ttl(struct store *store, int64_t id, bool with_keys, store_lease_done *done,
+                     void *data);
+/* Ids of the leases in the applied state, ascending; at most `max`; returns how many there are. */
+size_t store_lease_ids(const struct store *store, int64_t *ids, size_t max);
+
+/* --- For status pages and divergence checks. */
+struct store_figures {
+    int64_t revision, compact_revision;
+    uint64_t keys, versions, leases, watches;
+    uint64_t bytes; /* Of keys and values held, all versions. */
+    uint64_t applied_index;
+    uint64_t hash; /* Rolling over every state change up to applied_index. */
+};
+void store_read_figures(const struct store *store, struct store_figures *ret_figures);
+#endif
