@@ -1,0 +1,10 @@
+#include "tests/unit/unit.h"
+
+Suite *dns_answer_suite(void);
+Suite *nft_rules_suite(void);
+
+int main(void)
+{
+    Suite *suites[] = {nft_rules_suite(), dns_answer_suite()};
+    return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
+}
