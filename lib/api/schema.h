@@ -1,0 +1,161 @@
+/* What an API message is: its fields, their JSON names, where they lie in the C struct, and the rules
+ * that its .proto file states. Constant tables, generated from proto/k8s; no I/O, any thread.
+ *
+ * In C (made by protoc-c): package core/v1 message Pod is Core__V1__Pod, its table is
+ * core__v1__pod__schema. JSON name `containerPort` is member `container_port`; a name that C or C++
+ * reserves gets a final underscore (`namespace_`, `template_`, `operator_`, `continue_`). A map is an array of
+ * pointers to entries {key, value}.
+ *
+ * Presence: for a field with API_POINTER, has_x (scalars) or a non-NULL pointer (the rest) means
+ * that it is set. For every other scalar has_x is ignored: zero and absent are the same, and NULL is
+ * the same as "" or as an empty message. */
+#ifndef LIB_API_SCHEMA_H
+#define LIB_API_SCHEMA_H
+#include "lib/base/compiler.h"
+#include "lib/base/slice.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct ProtobufCMessageDescriptor;
+
+/* The C type of one value (of one element of a list, of one value of a map). */
+enum api_type {
+    API_BOOL,   /* protobuf_c_boolean, an int */
+    API_INT32,  /* int32_t */
+    API_INT64,  /* int64_t */
+    API_DOUBLE, /* double */
+    API_STRING, /* char *; NULL is "" unless API_POINTER */
+    API_BYTES,  /* ProtobufCBinaryData; base64 in JSON, raw JSON with API_RAW_JSON */
+    /* All that follow are pointers to a message; what differs is the message's JSON form. */
+    API_OBJECT,
+    API_QUANTITY,      /* Quantity__Quantity */
+    API_TIME,          /* Meta__V1__Time */
+    API_MICRO_TIME,    /* Meta__V1__MicroTime */
+    API_INT_OR_STRING, /* Intstr__IntOrString */
+    API_RAW_OBJECT,    /* Runtime__RawExtension, Meta__V1__FieldsV1: field 1 is JSON text */
+    API_RAW_VALUE,     /* Apiextensions__V1__JSON */
+    API_DURATION,      /* Meta__V1__Duration */
+    API_LIST_MESSAGE,  /* Meta__V1__Verbs, ExtraValue: one repeated string field */
+    API_ENVELOPE,      /* Runtime__Unknown */
+    API_ONE_OR_LIST,   /* field 1 alone, or field 2 as an array */
+    API_ONE_OR_BOOL,   /* field 2, or field 1 as a boolean */
+};
+
+enum api_label { API_SINGLE, API_REPEATED, API_MAP };
+
+enum api_flag {
+    API_REQUIRED = 1 << 0,        /* Listed as required in OpenAPI. */
+    API_POINTER = 1 << 1,         /* Absent and zero differ. */
+    API_OMITEMPTY = 1 << 2,       /* JSON leaves the zero value out (never a non-pointer message). */
+    API_INLINE = 1 << 3,          /* JSON merges the members of the message into the parent. */
+    API_JSON_ONLY = 1 << 4,       /* Not in the protobuf form. */
+    API_IMMUTABLE = 1 << 5,       /* */
+    API_SELECTABLE = 1 << 6,      /* A field selector may name it. */
+    API_RAW_JSON = 1 << 7,        /* API_BYTES whose bytes are a JSON value. */
+    API_OPEN_VALUES = 1 << 8,     /* `values` is not a closed set. */
+    API_MERGE = 1 << 9,           /* Strategic merge: merge list items (by merge_key, or as a set). */
+    API_REPLACE = 1 << 10,        /* Strategic merge: replace. */
+    API_RETAIN_KEYS = 1 << 11,    /* Strategic merge: drop what $retainKeys does not name. */
+    API_LIST_SET = 1 << 12,       /* Apply: items are a set. */
+    API_LIST_MAP = 1 << 13,       /* Apply: items are keyed by list_map_keys. */
+    API_MAP_ATOMIC = 1 << 14,     /* Apply: the map or struct is replaced as a whole. */
+    API_HAS_MIN = 1 << 15,        /* `min` counts. */
+    API_HAS_MAX = 1 << 16,        /* `max` counts. */
+    API_DEPRECATED = 1 << 17,     /* */
+    API_NESTED_TYPE_META = 1 << 18, /* JSON of the items carries kind and apiVersion. */
+};
+
+enum { API_NO_OFFSET = UINT32_MAX };
+
+/* The rarer rules of a field. */
+struct api_rules {
+    const char *default_json;           /* Raw JSON as OpenAPI shows it, or NULL. */
+    const char *format;                 /* OpenAPI format, or NULL. */
+    const char *pattern;                /* Regular expression, or NULL. */
+    int64_t min, max;                   /* With API_HAS_MIN, API_HAS_MAX. */
+    uint32_t min_length, max_length;    /* 0 for none. */
+    const char *const *values;          /* Of an enumeration, NULL-terminated, or NULL. */
+    const char *merge_key;              /* Of a strategic merge, or NULL. */
+    const char *const *list_map_keys;   /* NULL-terminated, or NULL. */
+    const char *feature_gate;           /* Or NULL. */
+    const char *go_type;                /* Named type such as "PullPolicy", or NULL. */
+};
+
+struct api_message;
+
+struct api_field {
+    const char *name; /* In JSON; "" for an inline field and for the inside of a special form. */
+    uint8_t name_len;
+    uint8_t type;  /* enum api_type; of the value for API_MAP. */
+    uint8_t label; /* enum api_label */
+    uint32_t flags;
+    uint32_t number;
+    uint32_t offset;   /* Of the value in the struct; of the array of a repeated field or map. */
+    uint32_t presence; /* Of has_x (scalars) or n_x (repeated, maps); API_NO_OFFSET for none. */
+    const struct api_message *message; /* Of the value when type >= API_OBJECT, else NULL. */
+    const struct api_message *entry;   /* Of a map: {1 key, 2 value}; else NULL. */
+    const struct api_rules *rules;     /* Never NULL; shared when empty. */
+    const char *description;           /* From the comment in the .proto file; may be "". */
+};
+
+enum { API_INLINE_DEPTH_MAX = 2 };
+
+/* One JSON member of a message: a field of its own, or one of an inline message, reached through
+ * via[0] and then via[1]. */
+struct api_member {
+    const struct api_field *field;
+    const struct api_field *via[API_INLINE_DEPTH_MAX]; /* NULL when not needed. */
+};
+
+struct api_message {
+    const char *name;        /* "Pod" */
+    const char *full_name;   /* "k8s.io.api.core.v1.Pod" */
+    const char *schema_name; /* OpenAPI: "io.k8s.api.core.v1.Pod" */
+    const char *group;       /* API group of the package ("" for core). */
+    const char *version;     /* "v1"; "" when the package has none. */
+    const struct ProtobufCMessageDescriptor *descriptor;
+    uint32_t size;  /* Of the C struct. */
+    uint8_t form;   /* enum api_type, API_OBJECT or later: how a value looks in JSON. */
+    bool type_meta; /* JSON carries kind and apiVersion (they have no field here). */
+    bool map_atomic; /* Apply replaces it as a whole. */
+    uint16_t field_count;
+    uint16_t member_count;
+    const struct api_field *fields;   /* Ascending by number. */
+    const struct api_member *members; /* In the order of JSON output, inline ones flattened. */
+    const uint16_t *by_name;          /* Indices into members, in byte order of the name. */
+    const struct api_field *metadata; /* ObjectMeta or ListMeta, or NULL. */
+    const char *description;
+    const char *unions; /* Raw JSON of x-kubernetes-unions, or NULL. */
+    const char *const *gvk; /* "group/version/Kind" that carry it, "*" for all; NULL-terminated or NULL */
+};
+
+/* By full name ("k8s.io.api.core.v1.Pod"), or NULL. */
+const struct api_message *api_message_find(const char *full_name);
+/* By OpenAPI name ("io.k8s.api.core.v1.Pod"), or NULL. */
+const struct api_message *api_message_find_schema(const char *schema_name);
+/* All messages, ascending by full name. */
+const struct api_message *const *api_messages(size_t *ret_count);
+/* The member with this JSON name, or NULL. Inline members count. */
+const struct api_member *api_message_member(const struct api_message *message, struct slice name);
+/* The field with this number, or NULL. */
+const struct api_field *api_message_field(const struct api_message *message, uint32_t number);
+/* The member by C literal; NULL when there is none. */
+const struct api_member *api_message_member_text(const struct api_message *message,
+                                                 const char *name);
+
+/* Address of the field's value (of the array pointer, for lists and maps) inside `object`. */
+static inline void *api_field_at(const struct api_field *field, const void *object)
+{
+    return (void *)((uintptr_t)object + field->offset);
+}
+
+/* Number of items of a list or entries of a map. */
+size_t api_field_count(const struct api_field *field, const void *object);
+/* The struct that holds the member's field: `object` itself, or the inline message inside it; NULL
+ * when that one is absent. */
+void *api_member_holder(const struct api_member *member, const void *object);
+/* Whether a value is there: has_x or non-NULL for pointers, non-zero for the rest, non-empty for
+ * lists and maps. */
+bool api_field_is_set(const struct api_field *field, const void *object);
+#endif
