@@ -1,0 +1,95 @@
+/* How controllers and the scheduler speak to the API: asynchronous calls with decoded objects, and
+ * list-then-watch streams. A vtable: local_client.h goes to the registry in the same process, tests
+ * have one in memory. One thread (the loop of the env); callbacks come later, never from inside the
+ * call that caused them. */
+#ifndef LIB_CLIENT_CLIENT_H
+#define LIB_CLIENT_CLIENT_H
+#include "lib/client/object.h"
+
+enum client_verb { CLIENT_GET, CLIENT_CREATE, CLIENT_UPDATE, CLIENT_PATCH, CLIENT_DELETE };
+enum client_patch { CLIENT_PATCH_MERGE, CLIENT_PATCH_STRATEGIC, CLIENT_PATCH_JSON };
+
+/* Zero means default. Everything pointed to is copied before client_call() returns. */
+struct client_request {
+    enum client_verb verb;
+    const struct api_kind *kind;
+    const char *subresource; /* NULL, "status", "binding", "finalize", ... */
+    const char *namespace_;  /* NULL or "" for cluster-scoped kinds. */
+    const char *name;        /* NULL for create: taken from the body. */
+    const void *body;        /* create, update: message of the kind (Binding for "binding"). */
+    enum client_patch patch_type;
+    struct slice patch; /* JSON text. */
+    /* delete */
+    bool has_grace_seconds;
+    int64_t grace_seconds;
+    const char *propagation; /* NULL, "Background", "Foreground", "Orphan" */
+    const char *expect_uid;  /* Preconditions; NULL for none. */
+    const char *expect_version;
+};
+
+/* Borrowed for the call of `done`. */
+struct client_reply {
+    int code;            /* HTTP status: 200, 201, 404, 409, ... */
+    const char *reason;  /* "" on success, else "NotFound", "Conflict", ...; never NULL. */
+    const char *message; /* For people; never NULL. */
+    const struct client_object *object; /* The answered object; NULL on failure and when the answer
+                                         * is not an object of the kind (binding, some deletes). */
+};
+
+static inline bool client_succeeded(const struct client_reply *reply)
+{
+    return reply->code >= 200 && reply->code < 300;
+}
+static inline bool client_not_found(const struct client_reply *reply)
+{
+    return reply->code == 404;
+}
+bool client_conflict(const struct client_reply *reply);       /* 409, reason Conflict */
+bool client_already_exists(const struct client_reply *reply); /* 409, reason AlreadyExists */
+
+typedef void client_done(void *data, const struct client_reply *reply);
+
+enum client_event { CLIENT_ADDED, CLIENT_MODIFIED, CLIENT_DELETED };
+
+struct client_watch_ops {
+    void (*event)(void *data, enum client_event type, const struct client_object *object);
+    /* What follows is the whole present state as ADDED events, ended by `synced`; whatever is not
+     * in it is gone. Called first, and again whenever the stream had to start over. */
+    void (*restart)(void *data);
+    void (*synced)(void *data);
+};
+
+struct client;
+struct client_watch;
+
+struct client_ops {
+    void (*call)(struct client *client, const struct client_request *request, client_done *done,
+                 void *data);
+    struct client_watch *(*watch)(struct client *client, const struct api_kind *kind,
+                                  const struct client_watch_ops *ops, void *data);
+    void (*watch_stop)(struct client *client, struct client_watch *watch);
+};
+
+struct client {
+    const struct client_ops *ops;
+};
+
+/* `done` runs exactly once, also when the member loses its leadership meanwhile. */
+static inline void client_call(struct client *client, const struct client_request *request,
+                               client_done *done, void *data)
+{
+    client->ops->call(client, request, done, data);
+}
+/* Every object of the kind in all namespaces, for ever. Stop it before `data` goes away. */
+MUST_USE static inline struct client_watch *client_watch(struct client *client,
+                                                         const struct api_kind *kind,
+                                                         const struct client_watch_ops *ops,
+                                                         void *data)
+{
+    return client->ops->watch(client, kind, ops, data);
+}
+static inline void client_watch_stop(struct client *client, struct client_watch *watch)
+{
+    client->ops->watch_stop(client, watch);
+}
+#endif
