@@ -1,0 +1,35 @@
+/* Syntax rules of names, labels, ports, addresses and the like, with the exact messages of v1.32.
+ * Pure text in, static messages out: nothing is allocated. */
+#ifndef LIB_API_SYNTAX_H
+#define LIB_API_SYNTAX_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { API_SYNTAX_MESSAGES_MAX = 6 };
+
+/* What is wrong with a text; count 0 when nothing is. Messages are static. */
+struct api_syntax {
+    const char *messages[API_SYNTAX_MESSAGES_MAX];
+    size_t count;
+};
+
+typedef struct api_syntax api_syntax_rule(const char *text);
+
+/* All take NUL-terminated text, never NULL. */
+api_syntax_rule api_syntax_dns1123_label, api_syntax_dns1123_subdomain, api_syntax_dns1035_label,
+    api_syntax_wildcard_subdomain, api_syntax_qualified_name, api_syntax_label_value,
+    api_syntax_c_identifier, api_syntax_env_name, api_syntax_config_key, api_syntax_header_name,
+    api_syntax_port_name, api_syntax_percent, api_syntax_path_segment, api_syntax_fqdn,
+    api_syntax_ip, api_syntax_ipv4, api_syntax_cidr;
+
+struct api_syntax api_syntax_port_number(int64_t port);    /* 1-65535. */
+struct api_syntax api_syntax_non_negative(int64_t number); /* 0 and up. */
+struct api_syntax api_syntax_user_id(int64_t id);          /* 0-2147483647; groups too. */
+
+/* An address as 16 bytes (IPv4 as ::ffff:a.b.c.d). False when `text` is none: leading zeroes, zones
+ * and ports are refused. */
+bool api_ip_parse(const char *text, uint8_t ret_ip[16], bool *ret_is_v6);
+/* An address and the length of the prefix. False when `text` is none. */
+bool api_cidr_parse(const char *text, uint8_t ret_ip[16], unsigned *ret_bits, bool *ret_is_v6);
+#endif
