@@ -1,0 +1,301 @@
+/* RFC 6902, with the two habits of the library that Kubernetes uses: a negative array index counts
+ * from the end, and testing an absent member for null succeeds. */
+#include "lib/api/json_value.h"
+#include "lib/api/limits_semantics.h"
+#include "lib/api/patch_error.h"
+#include <errno.h>
+#include <stdlib.h>
+
+struct patcher {
+    struct arena *arena;
+    struct json_value *document;
+    size_t copied_bytes;
+};
+
+/* Where an operation points: a member or an item of `parent`; the root when parent is NULL. */
+struct target {
+    struct json_value *parent;
+    struct slice token;
+};
+
+/* RFC 6901: ~1 is a slash, ~0 a tilde. */
+static struct slice unescape(struct arena *arena, const char *text, size_t len)
+{
+    char *out = arena_text_n(arena, text, len);
+    size_t used = 0;
+    for (size_t i = 0; i < len; i++) {
+        bool escape = text[i] == '~' && i + 1 < len && (text[i + 1] == '0' || text[i + 1] == '1');
+        out[used++] = escape ? (text[i + 1] == '0' ? '~' : '/') : text[i];
+        i += escape;
+    }
+    out[used] = '\0';
+    return slice_of(out, used);
+}
+
+/* A decimal index without sign of `-`; `limit` is the first index that is too large. */
+static bool index_of(struct slice token, size_t count, size_t limit, size_t *ret_index)
+{
+    enum { DIGITS_MAX = 18 };
+    bool negative = token.len > 1 && token.data[0] == '-';
+    size_t start = negative || (token.len > 1 && token.data[0] == '+') ? 1 : 0;
+    int64_t number = 0;
+    if (token.len == start || token.len - start > DIGITS_MAX) {
+        return false;
+    }
+    for (size_t i = start; i < token.len; i++) {
+        if (token.data[i] < '0' || token.data[i] > '9') {
+            return false;
+        }
+        number = number * 10 + (token.data[i] - '0');
+    }
+    number = negative ? (int64_t)count - number : number;
+    if (number < 0 || (uint64_t)number >= limit) {
+        return false;
+    }
+    *ret_index = (size_t)number;
+    return true;
+}
+
+static struct json_value *child(const struct json_value *parent, struct slice token)
+{
+    size_t index = 0;
+    if (parent->type == JSON_OBJECT) {
+        return json_get(parent, token);
+    }
+    if (parent->type == JSON_ARRAY && index_of(token, parent->count, parent->count, &index)) {
+        return parent->items[index];
+    }
+    return NULL;
+}
+
+/* Returns 0, or -ENOENT when the path does not start with a slash or its parent does not exist. */
+static int locate(struct patcher *patcher, struct slice pointer, struct target *ret_target)
+{
+    struct target target = {.parent = NULL};
+    const char *at = (const char *)pointer.data;
+    size_t left = pointer.len;
+    struct json_value *value = patcher->document;
+    if (left > 0 && *at != '/') {
+        return -ENOENT;
+    }
+    while (left > 0) {
+        const char *slash = memchr(at + 1, '/', left - 1);
+        size_t len = slash == NULL ? left - 1 : (size_t)(slash - at) - 1;
+        if (value == NULL || (value->type != JSON_OBJECT && value->type != JSON_ARRAY)) {
+            return -ENOENT;
+        }
+        target.parent = value;
+        target.token = unescape(patcher->arena, at + 1, len);
+        value = child(value, target.token);
+        at += len + 1;
+        left -= len + 1;
+    }
+    *ret_target = target;
+    return 0;
+}
+
+static struct json_value *target_value(const struct patcher *patcher, const struct target *target)
+{
+    return target->parent == NULL ? patcher->document : child(target->parent, target->token);
+}
+
+static int add(struct patcher *patcher, const struct target *target, struct json_value *value)
+{
+    struct json_value *parent = target->parent;
+    size_t index = 0;
+    if (parent == NULL) {
+        patcher->document = value;
+        return 0;
+    }
+    if (parent->type == JSON_OBJECT) {
+        json_set(patcher->arena, parent, target->token, value);
+        return 0;
+    }
+    if (slice_is(target->token, "-")) {
+        json_append(patcher->arena, parent, value);
+        return 0;
+    }
+    if (!index_of(target->token, parent->count + 1, parent->count + 1, &index)) {
+        return -ENOENT;
+    }
+    json_insert(patcher->arena, parent, index, value);
+    return 0;
+}
+
+static int take(struct patcher *patcher, const struct target *target, struct json_value **ret_value)
+{
+    struct json_value *value = target_value(patcher, target);
+    size_t index = 0;
+    if (target->parent == NULL || value == NULL) {
+        return -ENOENT;
+    }
+    if (target->parent->type == JSON_OBJECT) {
+        (void)json_remove(target->parent, target->token); /* It was found just now. */
+    } else if (index_of(target->token, target->parent->count, target->parent->count, &index)) {
+        json_remove_at(target->parent, index);
+    }
+    *ret_value = value;
+    return 0;
+}
+
+static int replace(struct patcher *patcher, const struct target *target, struct json_value *value)
+{
+    size_t index = 0;
+    if (target->parent == NULL) {
+        patcher->document = value;
+        return 0;
+    }
+    if (target_value(patcher, target) == NULL) {
+        return -ENOENT;
+    }
+    if (target->parent->type == JSON_OBJECT) {
+        json_set(patcher->arena, target->parent, target->token, value);
+    } else if (index_of(target->token, target->parent->count, target->parent->count, &index)) {
+        target->parent->items[index] = value;
+    }
+    return 0;
+}
+
+static int test(struct patcher *patcher, const struct target *target,
+                const struct json_value *value)
+{
+    const struct json_value *found = target_value(patcher, target);
+    if (found == NULL) {
+        return value->type == JSON_NULL ? 0 : -ENOENT;
+    }
+    return json_equal(found, value) ? 0 : -ENOENT;
+}
+
+/* A copy pays for the bytes that it adds, so that a small patch cannot make a huge object. */
+static int copy(struct patcher *patcher, const struct target *from, const struct target *to)
+{
+    const struct json_value *value = target_value(patcher, from);
+    if (value == NULL) {
+        return -ENOENT;
+    }
+    CLEANUP(buffer_release) struct buffer text;
+    buffer_init(&text, API_PATCH_COPY_BYTES_MAX - patcher->copied_bytes);
+    json_print(value, /* sorted= */ false, &text);
+    if (buffer_error(&text) != 0) {
+        return -E2BIG;
+    }
+    patcher->copied_bytes += text.len;
+    return add(patcher, to, json_copy(patcher->arena, value));
+}
+
+static int move_or_copy(struct patcher *patcher, const struct json_value *operation, bool move,
+                        struct slice path)
+{
+    struct target from, to;
+    struct json_value *value = NULL;
+    const struct json_value *pointer = json_get_text(operation, "from");
+    if (pointer == NULL || pointer->type != JSON_STRING) {
+        return -ENOENT;
+    }
+    /* RFC 6902 4.4: a value cannot be moved into one of its children. */
+    if (move && slice_starts_with(path, pointer->text) && path.len > pointer->text.len &&
+        path.data[pointer->text.len] == '/') {
+        return -ENOENT;
+    }
+    int result = locate(patcher, pointer->text, &from);
+    if (result == 0 && move) {
+        result = take(patcher, &from, &value);
+    }
+    if (result == 0) {
+        result = locate(patcher, path, &to);
+    }
+    if (result != 0) {
+        return result;
+    }
+    return move ? add(patcher, &to, value) : copy(patcher, &from, &to);
+}
+
+static int apply(struct patcher *patcher, const struct json_value *operation)
+{
+    const struct json_value *op = json_get_text(operation, "op");
+    const struct json_value *path = json_get_text(operation, "path");
+    const struct json_value *given = json_get_text(operation, "value");
+    struct target target;
+    struct json_value *removed = NULL;
+    if (op == NULL || op->type != JSON_STRING || path == NULL || path->type != JSON_STRING) {
+        return -ENOENT;
+    }
+    if (slice_is(op->text, "move") || slice_is(op->text, "copy")) {
+        return move_or_copy(patcher, operation, slice_is(op->text, "move"), path->text);
+    }
+    int result = locate(patcher, path->text, &target);
+    if (result != 0) {
+        return result;
+    }
+    struct json_value *value =
+        given == NULL ? json_new_null(patcher->arena) : json_copy(patcher->arena, given);
+    if (slice_is(op->text, "add")) {
+        return add(patcher, &target, value);
+    }
+    if (slice_is(op->text, "remove")) {
+        return take(patcher, &target, &removed);
+    }
+    if (slice_is(op->text, "replace")) {
+        return replace(patcher, &target, value);
+    }
+    return slice_is(op->text, "test") ? test(patcher, &target, value) : -ENOENT;
+}
+
+/* The patch must be an array of objects. */
+static int read_operations(struct arena *arena, struct slice patch,
+                           struct json_value **ret_operations,
+                           const struct api_status **reterr_status)
+{
+    CLEANUP(error_release) struct error error = {0};
+    struct json_value *operations = NULL;
+    if (json_parse(arena, patch, &operations, &error) != 0) {
+        return patch_unreadable(arena, reterr_status, error_message(&error));
+    }
+    if (operations->type != JSON_ARRAY) {
+        return patch_unreadable(
+            arena, reterr_status,
+            arena_printf(arena,
+                         "json: cannot unmarshal %s into Go value of type []handlers.jsonPatchOp",
+                         json_type_name(operations->type)));
+    }
+    if (operations->count > API_PATCH_OPERATIONS_MAX) {
+        return patch_too_large(
+            arena, reterr_status,
+            arena_printf(arena, "The allowed maximum operations in a JSON patch is %d, got %zu",
+                         API_PATCH_OPERATIONS_MAX, operations->count));
+    }
+    for (size_t i = 0; i < operations->count; i++) {
+        if (operations->items[i]->type != JSON_OBJECT) {
+            return patch_unreadable(
+                arena, reterr_status,
+                arena_printf(arena,
+                             "json: cannot unmarshal %s into Go value of type handlers.jsonPatchOp",
+                             json_type_name(operations->items[i]->type)));
+        }
+    }
+    *ret_operations = operations;
+    return 0;
+}
+
+int api_patch_json(struct arena *arena, const struct json_value *document, struct slice patch,
+                   struct json_value **ret_document, const struct api_status **reterr_status)
+{
+    struct json_value *operations = NULL;
+    int result = read_operations(arena, patch, &operations, reterr_status);
+    if (result != 0) {
+        return result;
+    }
+    struct patcher patcher = {.arena = arena, .document = json_copy(arena, document)};
+    for (size_t i = 0; i < operations->count; i++) {
+        result = apply(&patcher, operations->items[i]);
+        if (result == -E2BIG) {
+            return patch_too_large(arena, reterr_status,
+                                   "the copy operations of the JSON patch add too many bytes");
+        }
+        if (result != 0) {
+            return patch_inapplicable(arena, reterr_status);
+        }
+    }
+    *ret_document = patcher.document;
+    return 0;
+}

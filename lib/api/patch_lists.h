@@ -1,0 +1,27 @@
+/* List operations of strategic merge: find by merge key, unite, subtract, order. Internal to
+ * lib/api. A merge key of NULL means that items are compared whole. */
+#ifndef LIB_API_PATCH_LISTS_H
+#define LIB_API_PATCH_LISTS_H
+#include "lib/api/json_value.h"
+
+#define PATCH_LIST_ABSENT SIZE_MAX
+
+/* Index of the item that equals `item` (in its merge key), or PATCH_LIST_ABSENT. */
+size_t patch_list_find(const struct json_value *list, const char *merge_key,
+                       const struct json_value *item);
+bool patch_list_has_text(const struct json_value *list, struct slice text);
+void patch_list_remove(struct json_value *list, const char *merge_key,
+                       const struct json_value *key);
+struct json_value *patch_list_clone(struct arena *arena, const struct json_value *list);
+/* Adds the items of `more` that `list` lacks; drops duplicates in it. */
+void patch_list_union(struct arena *arena, struct json_value *list, const struct json_value *more);
+void patch_list_subtract(struct json_value *list, const struct json_value *less);
+/* Whether the items of `patch` (but for deletions) come in `order` in the same order. */
+bool patch_list_agrees(const struct json_value *patch, const struct json_value *order,
+                       const char *merge_key);
+/* Items named by `order` in that order; the others keep the order of `before`; the two are merged
+ * so that others stay before what they were before. */
+struct json_value *patch_list_order(struct arena *arena, const struct json_value *merged,
+                                    const struct json_value *order, const struct json_value *before,
+                                    const char *merge_key);
+#endif
