@@ -66,7 +66,7 @@ enum api_flag {
     API_NESTED_TYPE_META = 1 << 18, /* JSON of the items carries kind and apiVersion. */
 };
 
-enum { API_NO_OFFSET = UINT32_MAX };
+#define API_NO_OFFSET UINT32_MAX /* Past what an enumerator may be. */
 
 /* The rarer rules of a field. */
 struct api_rules {

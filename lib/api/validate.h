@@ -4,16 +4,16 @@
 #define LIB_API_VALIDATE_H
 #include "lib/base/arena.h"
 
-struct api_cause_list;
+struct api_causes;
 struct api_kind;
 
 /* Appends the causes for refusing to create `message` (decoded and defaulted; name and namespace
  * filled in). No cause means it is valid. Causes and their text live in `arena`. */
 void api_validate_create(struct arena *arena, const struct api_kind *kind, const void *message,
-                         struct api_cause_list *causes);
+                         struct api_causes *causes);
 /* As above for replacing `old_message` by `new_message` through `subresource` ("" for the object
  * itself, else "status", "finalize", "ephemeralcontainers", ...). */
 void api_validate_update(struct arena *arena, const struct api_kind *kind, const void *old_message,
                          const void *new_message, const char *subresource,
-                         struct api_cause_list *causes);
+                         struct api_causes *causes);
 #endif
