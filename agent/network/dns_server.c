@@ -403,8 +403,8 @@ static void on_connection_read(uv_stream_t *stream, ssize_t size, const uv_buf_t
 static void on_connection(uv_stream_t *listener, int status)
 {
     struct dns_server *server = listener->data;
-    if (status < 0 || server->connection_count >= DNS_TCP_CONNECTIONS_MAX) {
-        return; /* It stays in the backlog until another one goes. */
+    if (status < 0) {
+        return;
     }
     struct dns_connection *connection = alloc_zeroed(sizeof(*connection));
     connection->server = server;
@@ -419,7 +419,9 @@ static void on_connection(uv_stream_t *listener, int status)
     list_push_back(&server->connections, &connection->link);
     server->connection_count++;
     (void)uv_timer_start(&connection->idle, on_connection_idle, DNS_TCP_IDLE_MS, 0);
+    /* Over the limit it is accepted and closed: libuv stops listening when nobody accepts. */
     if (uv_accept(listener, (uv_stream_t *)&connection->tcp) < 0 ||
+        server->connection_count > DNS_TCP_CONNECTIONS_MAX ||
         uv_read_start((uv_stream_t *)&connection->tcp, connection_buffer, on_connection_read) < 0) {
         connection_close(connection);
     }
