@@ -40,6 +40,9 @@ void loop_post(struct loop *loop, void (*fn)(void *data), void *data);
 /* Milliseconds of CLOCK_MONOTONIC, constant while one callback runs. Loop thread. */
 uint64_t loop_now_ms(struct loop *loop);
 
+/* NET_READ_BYTES of memory for what is read by one callback and handled before it returns. */
+uint8_t *loop_scratch(struct loop *loop);
+
 /* A one-shot timer in the caller's memory: set `fire` and `data`, zero the rest. Stopping is
  * immediate (no close callback): after loop_timer_stop() the memory may go. Loop thread. */
 struct loop_timer {

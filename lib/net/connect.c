@@ -1,0 +1,295 @@
+/* Connecting: name, socket, TLS, under one timeout. Addresses of a name are tried in turn. */
+#include "lib/base/alloc.h"
+#include "lib/net/limits.h"
+#include "lib/net/stream_private.h"
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <uv.h>
+
+struct net_connect {
+    struct loop *loop;
+    struct net_address address;
+    struct tls_config *tls;
+    char server_name[NET_HOST_MAX];
+    net_connected connected;
+    void *data;
+    uv_getaddrinfo_t resolve;
+    bool resolving; /* on_start() or on_resolved() is still to come. */
+    bool resolve_started;
+    struct addrinfo *addresses;
+    const struct addrinfo *next;
+    uv_poll_t poll;
+    bool polling;
+    int fd;
+    struct net_stream *stream;
+    struct loop_timer timeout;
+    int status; /* What the last attempt said. */
+    bool over;  /* The callback has run or must not. */
+};
+
+static void try_next(struct net_connect *attempt);
+
+static void connect_free(struct net_connect *attempt)
+{
+    if (attempt->resolving || attempt->polling) {
+        return; /* Their callbacks come here again. */
+    }
+    if (attempt->addresses != NULL) {
+        uv_freeaddrinfo(attempt->addresses);
+    }
+    tls_config_unref(attempt->tls);
+    free(attempt);
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+    struct net_connect *attempt = handle->data;
+    attempt->polling = false;
+    if (attempt->fd >= 0) {
+        close(attempt->fd);
+        attempt->fd = -1;
+    }
+    if (attempt->over) {
+        connect_free(attempt);
+    } else {
+        try_next(attempt);
+    }
+}
+
+static void stop_poll(struct net_connect *attempt)
+{
+    if (attempt->polling && !uv_is_closing((uv_handle_t *)&attempt->poll)) {
+        uv_close((uv_handle_t *)&attempt->poll, on_poll_closed);
+    }
+}
+
+/* Ends it: the stream goes to the caller (status 0), or is closed. */
+static void finish(struct net_connect *attempt, int status, const char *message)
+{
+    assert(!attempt->over);
+    attempt->over = true;
+    loop_timer_stop(attempt->loop, &attempt->timeout);
+    struct net_stream *stream = TAKE(attempt->stream);
+    if (status != 0 && stream != NULL) {
+        net_stream_close(stream, NULL, NULL);
+        stream = NULL;
+    }
+    attempt->connected(attempt->data, status, message, stream);
+    stop_poll(attempt);
+    if (attempt->resolve_started && attempt->resolving) {
+        uv_cancel((uv_req_t *)&attempt->resolve);
+    }
+    connect_free(attempt);
+}
+
+static void fail(struct net_connect *attempt, int status, const char *what)
+{
+    char message[NET_HOST_MAX + 128];
+    snprintf(message, sizeof(message), "%s:%u: %s", attempt->address.host, attempt->address.port,
+             what);
+    finish(attempt, status, message);
+}
+
+static void on_timeout(void *data)
+{
+    fail(data, -ETIMEDOUT, "connection timed out");
+}
+
+static void on_handshake(void *data, int status, const char *message)
+{
+    struct net_connect *attempt = data;
+    if (status != 0) {
+        fail(attempt, status, message);
+    } else {
+        finish(attempt, 0, "");
+    }
+}
+
+static void on_socket(struct net_connect *attempt)
+{
+    bool is_unix = net_address_is_unix(&attempt->address);
+    char name[64];
+    snprintf(name, sizeof(name), "%.50s:%u", attempt->address.host, attempt->address.port);
+    int fd = attempt->fd;
+    attempt->fd = -1;
+    int status =
+        net_stream_adopt(attempt->loop, fd, is_unix, is_unix ? "unix" : name, &attempt->stream);
+    if (status != 0) {
+        fail(attempt, status, strerror(-status));
+    } else if (attempt->tls != NULL) {
+        net_stream_handshake(attempt->stream, attempt->tls, attempt->server_name, on_handshake,
+                             attempt);
+    } else {
+        finish(attempt, 0, "");
+    }
+}
+
+static void on_poll_handed_over(uv_handle_t *handle)
+{
+    struct net_connect *attempt = handle->data;
+    attempt->polling = false;
+    if (attempt->over) {
+        if (attempt->fd >= 0) {
+            close(attempt->fd);
+        }
+        connect_free(attempt);
+    } else {
+        on_socket(attempt);
+    }
+}
+
+static void on_writable(uv_poll_t *poll, int status, int events)
+{
+    (void)events;
+    struct net_connect *attempt = poll->data;
+    int code = -status;
+    socklen_t len = sizeof(code);
+    if (status == 0 && getsockopt(attempt->fd, SOL_SOCKET, SO_ERROR, &code, &len) != 0) {
+        code = errno;
+    }
+    uv_poll_stop(poll);
+    if (code != 0) {
+        attempt->status = -code;
+        uv_close((uv_handle_t *)poll, on_poll_closed);
+    } else {
+        uv_close((uv_handle_t *)poll, on_poll_handed_over);
+    }
+}
+
+/* Starts one attempt. 0, or a negative errno when it failed at once. */
+static int start(struct net_connect *attempt, int family, const struct sockaddr *name,
+                 socklen_t len)
+{
+    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return -errno;
+    }
+    /* An interrupted connect goes on by itself, as one in progress does. */
+    int status = connect(fd, name, len) == 0 || errno == EINTR ? 0 : -errno;
+    if (status != 0 && status != -EINPROGRESS) {
+        close(fd);
+        return status;
+    }
+    attempt->fd = fd;
+    status = uv_poll_init(loop_uv(attempt->loop), &attempt->poll, fd);
+    assert(status == 0);
+    attempt->poll.data = attempt;
+    attempt->polling = true;
+    uv_poll_start(&attempt->poll, UV_WRITABLE, on_writable);
+    return 0;
+}
+
+static void try_next(struct net_connect *attempt)
+{
+    while (attempt->next != NULL) {
+        const struct addrinfo *at = attempt->next;
+        attempt->next = at->ai_next;
+        int status = start(attempt, at->ai_family, at->ai_addr, at->ai_addrlen);
+        if (status == 0) {
+            return;
+        }
+        attempt->status = status;
+    }
+    fail(attempt, attempt->status, strerror(-attempt->status));
+}
+
+static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *addresses)
+{
+    struct net_connect *attempt = request->data;
+    attempt->resolving = false;
+    attempt->addresses = addresses;
+    if (attempt->over) {
+        connect_free(attempt);
+    } else if (status != 0) {
+        fail(attempt, -EHOSTUNREACH, uv_strerror(status));
+    } else {
+        attempt->next = addresses;
+        attempt->status = -EHOSTUNREACH;
+        try_next(attempt);
+    }
+}
+
+static void start_unix(struct net_connect *attempt)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    size_t len = strlen(attempt->address.host);
+    if (len >= sizeof(name.sun_path)) {
+        fail(attempt, -ENAMETOOLONG, "too long for a unix socket");
+        return;
+    }
+    memcpy(name.sun_path, attempt->address.host, len + 1);
+    int status = start(attempt, AF_UNIX, (const struct sockaddr *)&name, sizeof(name));
+    if (status != 0) {
+        fail(attempt, status, strerror(-status));
+    }
+}
+
+/* The first step runs from the loop, so that `connected` never runs inside net_stream_connect(). */
+static void on_start(void *data)
+{
+    struct net_connect *attempt = data;
+    attempt->resolving = false;
+    if (attempt->over) {
+        connect_free(attempt);
+        return;
+    }
+    if (net_address_is_unix(&attempt->address)) {
+        start_unix(attempt);
+        return;
+    }
+    char port[8];
+    snprintf(port, sizeof(port), "%u", attempt->address.port);
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    attempt->resolve.data = attempt;
+    int status = uv_getaddrinfo(loop_uv(attempt->loop), &attempt->resolve, on_resolved,
+                                attempt->address.host, port, &hints);
+    if (status != 0) {
+        fail(attempt, status, uv_strerror(status));
+        return;
+    }
+    attempt->resolving = true;
+    attempt->resolve_started = true;
+}
+
+struct net_connect *net_stream_connect(struct loop *loop, const struct net_connect_options *options,
+                                       net_connected connected, void *data)
+{
+    struct net_connect *attempt = alloc_zeroed(sizeof(*attempt));
+    attempt->loop = loop;
+    attempt->address = *options->address;
+    attempt->tls = options->tls == NULL ? NULL : tls_config_ref(options->tls);
+    snprintf(attempt->server_name, sizeof(attempt->server_name), "%s",
+             options->server_name != NULL ? options->server_name : options->address->host);
+    attempt->connected = connected;
+    attempt->data = data;
+    attempt->fd = -1;
+    attempt->timeout.fire = on_timeout;
+    attempt->timeout.data = attempt;
+    attempt->resolving = true; /* Until on_start(): keeps it alive when cancelled at once. */
+    loop_timer_start(loop, &attempt->timeout,
+                     options->timeout_ms == 0 ? NET_CONNECT_TIMEOUT_MS : options->timeout_ms);
+    loop_post(loop, on_start, attempt);
+    return attempt;
+}
+
+void net_connect_cancel(struct net_connect *attempt)
+{
+    assert(!attempt->over);
+    attempt->over = true;
+    loop_timer_stop(attempt->loop, &attempt->timeout);
+    if (attempt->stream != NULL) {
+        net_stream_close(TAKE(attempt->stream), NULL, NULL);
+    }
+    stop_poll(attempt);
+    if (attempt->resolve_started && attempt->resolving) {
+        uv_cancel((uv_req_t *)&attempt->resolve); /* Too late: it comes with a result. */
+    }
+    connect_free(attempt);
+}

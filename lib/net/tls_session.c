@@ -1,0 +1,280 @@
+#include "lib/net/tls_session.h"
+
+#include "lib/base/alloc.h"
+#include "lib/base/arena.h"
+#include "lib/net/tls_config.h"
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { PEER_NAMES_MAX = 64, PEER_BYTES_MAX = 1024 * 1024 };
+
+struct tls_session {
+    SSL *ssl;
+    BIO *in;          /* Cipher bytes from the peer; SSL's. */
+    BIO *out;         /* Cipher bytes to the peer; SSL's. */
+    int verify_error; /* The first thing wrong with the peer's chain, X509_V_OK when none. */
+    struct arena *arena;
+    struct tls_peer peer;
+};
+
+/* OPTIONAL lets every handshake through and remembers what was wrong: SSL's own verify result can
+ * be overwritten by a later, successful step. */
+static int remember_verify_error(int ok, X509_STORE_CTX *store)
+{
+    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct tls_session *session = SSL_get_app_data(ssl);
+    if (ok == 0 && session->verify_error == X509_V_OK) {
+        session->verify_error = X509_STORE_CTX_get_error(store);
+    }
+    return 1;
+}
+
+void tls_session_set_verify(SSL_CTX *context, enum tls_verify verify)
+{
+    switch (verify) {
+    case TLS_VERIFY_NONE:
+        SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
+        break;
+    case TLS_VERIFY_OPTIONAL:
+        SSL_CTX_set_verify(context, SSL_VERIFY_PEER, remember_verify_error);
+        break;
+    case TLS_VERIFY_REQUIRED:
+        SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+        break;
+    }
+}
+
+static void expect_name(SSL *ssl, const char *server_name)
+{
+    unsigned char address[16];
+    if (inet_pton(AF_INET, server_name, address) == 1 ||
+        inet_pton(AF_INET6, server_name, address) == 1) {
+        X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), server_name);
+        return;
+    }
+    SSL_set_tlsext_host_name(ssl, server_name);
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    SSL_set1_host(ssl, server_name);
+}
+
+struct tls_session *tls_session_new(struct tls_config *config, const char *server_name)
+{
+    struct tls_session *session = alloc_zeroed(sizeof(*session));
+    bool is_server = false;
+    session->ssl = tls_config_make_ssl(config, &is_server);
+    session->in = BIO_new(BIO_s_mem());
+    session->out = BIO_new(BIO_s_mem());
+    assert(session->in != NULL && session->out != NULL);
+    SSL_set_bio(session->ssl, session->in, session->out);
+    SSL_set_app_data(session->ssl, session);
+    if (is_server) {
+        SSL_set_accept_state(session->ssl);
+    } else {
+        SSL_set_connect_state(session->ssl);
+        if (server_name != NULL) {
+            expect_name(session->ssl, server_name);
+        }
+    }
+    return session;
+}
+
+void tls_session_free(struct tls_session *session)
+{
+    if (session == NULL) {
+        return;
+    }
+    SSL_free(session->ssl);
+    arena_free(session->arena);
+    free(session);
+}
+
+void tls_session_feed(struct tls_session *session, struct slice cipher)
+{
+    assert(cipher.len <= INT32_MAX);
+    if (cipher.len > 0) {
+        int written = BIO_write(session->in, cipher.data, (int)cipher.len);
+        assert(written == (int)cipher.len); /* Memory: all or abort. */
+        (void)written;
+    }
+}
+
+/* ---- What the certificate says ---- */
+
+static const char *text_of(struct arena *arena, const ASN1_STRING *string)
+{
+    unsigned char *utf8 = NULL;
+    int len = ASN1_STRING_to_UTF8(&utf8, string);
+    /* A NUL inside a name is an old trick to end it early: such a name is no name. */
+    bool good = len >= 0 && memchr(utf8, 0, (size_t)len) == NULL;
+    const char *text = good ? arena_text_n(arena, (const char *)utf8, (size_t)len) : "";
+    OPENSSL_free(utf8);
+    return text;
+}
+
+static void read_subject(struct tls_session *session, X509 *leaf)
+{
+    struct arena *arena = session->arena;
+    X509_NAME *subject = X509_get_subject_name(leaf);
+    const char **organizations = arena_array(arena, PEER_NAMES_MAX, sizeof(*organizations));
+    int count = X509_NAME_entry_count(subject);
+    for (int i = 0; i < count; i++) {
+        X509_NAME_ENTRY *entry = X509_NAME_get_entry(subject, i);
+        int kind = OBJ_obj2nid(X509_NAME_ENTRY_get_object(entry));
+        const ASN1_STRING *value = X509_NAME_ENTRY_get_data(entry);
+        if (kind == NID_commonName) {
+            session->peer.common_name = text_of(arena, value);
+        } else if (kind == NID_organizationName &&
+                   session->peer.organization_count < PEER_NAMES_MAX) {
+            organizations[session->peer.organization_count++] = text_of(arena, value);
+        }
+    }
+    session->peer.organizations = organizations;
+}
+
+static void read_names(struct tls_session *session, X509 *leaf)
+{
+    struct arena *arena = session->arena;
+    GENERAL_NAMES *names = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
+    const char **dns = arena_array(arena, PEER_NAMES_MAX, sizeof(*dns));
+    const char **uris = arena_array(arena, PEER_NAMES_MAX, sizeof(*uris));
+    struct tls_peer *peer = &session->peer;
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
+        if (name->type == GEN_DNS && peer->dns_name_count < PEER_NAMES_MAX) {
+            dns[peer->dns_name_count++] = text_of(arena, name->d.dNSName);
+        } else if (name->type == GEN_URI && peer->uri_count < PEER_NAMES_MAX) {
+            uris[peer->uri_count++] = text_of(arena, name->d.uniformResourceIdentifier);
+        }
+    }
+    GENERAL_NAMES_free(names);
+    peer->dns_names = dns;
+    peer->uris = uris;
+}
+
+static int64_t time_of(const ASN1_TIME *time)
+{
+    ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
+    int days = 0;
+    int seconds = 0;
+    int good = ASN1_TIME_diff(&days, &seconds, epoch, time);
+    ASN1_TIME_free(epoch);
+    return good == 1 ? (int64_t)days * 86400 + seconds : 0;
+}
+
+static void read_certificate(struct tls_session *session, X509 *leaf)
+{
+    struct tls_peer *peer = &session->peer;
+    peer->presented = true;
+    unsigned char *der = NULL;
+    int len = i2d_X509(leaf, &der);
+    if (len > 0 && (size_t)len < PEER_BYTES_MAX / 4) {
+        peer->der = arena_slice(session->arena, slice_of(der, (size_t)len));
+        read_subject(session, leaf);
+        read_names(session, leaf);
+        peer->not_after_s = time_of(X509_get0_notAfter(leaf));
+    }
+    OPENSSL_free(der);
+}
+
+static void read_peer(struct tls_session *session)
+{
+    session->arena = arena_new(PEER_BYTES_MAX);
+    struct tls_peer *peer = &session->peer;
+    *peer = (struct tls_peer){.common_name = "", .verify_message = "no certificate"};
+    peer->protocol = SSL_get_version(session->ssl);
+    const unsigned char *chosen = NULL;
+    unsigned chosen_len = 0;
+    SSL_get0_alpn_selected(session->ssl, &chosen, &chosen_len);
+    peer->application = arena_text_n(session->arena, (const char *)chosen, chosen_len);
+    X509 *leaf = SSL_get0_peer_certificate(session->ssl);
+    if (leaf == NULL) {
+        return;
+    }
+    read_certificate(session, leaf);
+    long result = session->verify_error != X509_V_OK ? session->verify_error
+                                                     : SSL_get_verify_result(session->ssl);
+    bool checked = SSL_get_verify_mode(session->ssl) != SSL_VERIFY_NONE;
+    peer->verified = checked && result == X509_V_OK && peer->der.len > 0;
+    peer->verify_message = peer->verified ? ""
+                           : checked      ? X509_verify_cert_error_string(result)
+                                          : "not checked";
+}
+
+int tls_session_handshake(struct tls_session *session, char *reason, size_t reason_size)
+{
+    ERR_clear_error();
+    int done = SSL_do_handshake(session->ssl);
+    if (done == 1) {
+        read_peer(session);
+        return 0;
+    }
+    int why = SSL_get_error(session->ssl, done);
+    if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) {
+        return -EAGAIN;
+    }
+    long verify = SSL_get_verify_result(session->ssl);
+    const char *text = ERR_reason_error_string(ERR_peek_error());
+    if (verify != X509_V_OK) {
+        snprintf(reason, reason_size, "TLS: %s", X509_verify_cert_error_string(verify));
+    } else {
+        snprintf(reason, reason_size, "TLS: %s", text == NULL ? "handshake broken off" : text);
+    }
+    ERR_clear_error();
+    return -EPROTO;
+}
+
+ssize_t tls_session_read(struct tls_session *session, uint8_t *out, size_t len)
+{
+    ERR_clear_error();
+    int count = SSL_read(session->ssl, out, len > INT32_MAX ? INT32_MAX : (int)len);
+    if (count > 0) {
+        return count;
+    }
+    int why = SSL_get_error(session->ssl, count);
+    ERR_clear_error();
+    if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) {
+        return -EAGAIN;
+    }
+    return why == SSL_ERROR_ZERO_RETURN ? 0 : -EPROTO;
+}
+
+int tls_session_write(struct tls_session *session, struct slice plain)
+{
+    assert(plain.len > 0 && plain.len <= INT32_MAX);
+    ERR_clear_error();
+    int count = SSL_write(session->ssl, plain.data, (int)plain.len);
+    if (count != (int)plain.len) {
+        ERR_clear_error();
+        return -EPROTO;
+    }
+    return 0;
+}
+
+void tls_session_shutdown(struct tls_session *session)
+{
+    ERR_clear_error();
+    SSL_shutdown(session->ssl);
+    ERR_clear_error();
+}
+
+struct slice tls_session_output(struct tls_session *session)
+{
+    char *data = NULL;
+    long len = BIO_get_mem_data(session->out, &data);
+    return slice_of(data, len > 0 ? (size_t)len : 0);
+}
+
+void tls_session_output_sent(struct tls_session *session)
+{
+    (void)BIO_reset(session->out);
+}
+
+const struct tls_peer *tls_session_peer(const struct tls_session *session)
+{
+    return &session->peer;
+}
