@@ -1,12 +1,14 @@
 /* Every limit of the store in one place. The first group is etcd's, which clients rely on. */
 #ifndef STORE_LIMITS_H
 #define STORE_LIMITS_H
+#include <stdint.h>
+
+#define STORE_LEASE_TTL_MAX_S INT64_C(9000000000) /* etcd's; milliseconds of it fit. */
 
 enum {
     STORE_REQUEST_BYTES_MAX = 1536 * 1024, /* One command in the log (etcd: max-request-bytes). */
     STORE_TXN_OPS_MAX = 128,               /* Compares, and operations of one branch. */
     STORE_TXN_DEPTH_MAX = 8,               /* Transactions inside transactions. */
-    STORE_LEASE_TTL_MAX_S = 1000000000, /* etcd allows 9e9, which does not fit milliseconds math. */
 
     STORE_PENDING_MAX = 5000, /* Own commands waiting for their apply (etcd: apply gap). */
     STORE_READS_WAITING_MAX = 100000,

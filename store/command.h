@@ -1,0 +1,41 @@
+/* Commands as they stand in the Raft log: bytes in, struct out, and back. Bounded and versioned;
+ * reads bytes of any origin safely. Pure. */
+#ifndef STORE_COMMAND_H
+#define STORE_COMMAND_H
+#include "lib/base/arena.h"
+#include "lib/base/buffer.h"
+#include "store/txn.h"
+
+enum store_command_kind {
+    STORE_COMMAND_TXN = 1,
+    STORE_COMMAND_COMPACT = 2,
+    STORE_COMMAND_LEASE_GRANT = 3,
+    STORE_COMMAND_LEASE_REVOKE = 4,
+};
+
+struct store_command {
+    enum store_command_kind kind;
+    uint64_t member;   /* Who waits for the result, ... */
+    uint64_t sequence; /* ... and under which number. */
+    union {
+        const struct store_txn *txn;
+        int64_t compact_revision;
+        struct {
+            int64_t id;
+            int64_t ttl_s;
+        } grant;
+        struct {
+            int64_t id;
+            uint64_t term; /* Not 0: an expiry; holds only in an entry of this very term. */
+        } revoke;
+    };
+};
+
+/* Appends the encoding; the buffer's maximum (STORE_REQUEST_BYTES_MAX) is the limit:
+ * 0 or STORE_REQUEST_TOO_LARGE. */
+MUST_USE int store_command_encode(const struct store_command *command, struct buffer *out);
+/* Slices in *ret_command point into `bytes`, arrays into the arena. 0 or STORE_MALFORMED. The
+ * transaction is shaped like one, but not checked (store_txn_check). */
+MUST_USE int store_command_decode(struct slice bytes, struct arena *arena,
+                                  struct store_command *ret_command);
+#endif

@@ -1,0 +1,79 @@
+/* The key space with its history: every version of every key from the compaction revision on, by
+ * key and by revision. Pure; one writer thread; views are immutable and read by any thread.
+ *
+ * A write is one revision: mvcc_begin(), any number of puts and deletes, mvcc_end(). */
+#ifndef STORE_MVCC_H
+#define STORE_MVCC_H
+#include "lib/base/cow_tree.h"
+#include "store/txn.h"
+
+/* A version and the way to the older ones of the same key. Immutable and atomically refcounted;
+ * `jump` is borrowed: it points into the chain that `older` holds, as far back as makes a search
+ * logarithmic (Myers, "An applicative random-access stack", 1983). */
+struct mvcc_version {
+    _Atomic uint32_t refs;
+    uint32_t depth; /* Versions below this one. */
+    uint32_t sub;   /* Order among the changes of its revision. */
+    const struct store_kv *kv;
+    struct mvcc_version *older;
+    const struct mvcc_version *jump;
+};
+
+static inline bool mvcc_is_tombstone(const struct mvcc_version *version)
+{
+    return version->kv->version == 0;
+}
+
+/* The newest version at or below `revision`, or NULL. */
+const struct mvcc_version *mvcc_version_at(const struct mvcc_version *head, int64_t revision);
+
+struct mvcc;
+struct store_snapshot; /* Its views; see store/store.h for what may be done with them. */
+
+MUST_USE struct mvcc *mvcc_new(void); /* At revision 1, like a new etcd. */
+void mvcc_free(struct mvcc *mvcc);
+int64_t mvcc_revision(const struct mvcc *mvcc); /* While writing: of the last complete write. */
+int64_t mvcc_compact_revision(const struct mvcc *mvcc);
+uint64_t mvcc_bytes(const struct mvcc *mvcc);
+uint64_t mvcc_key_count(const struct mvcc *mvcc); /* Tombstones included. */
+uint64_t mvcc_version_count(const struct mvcc *mvcc);
+uint64_t mvcc_hash(const struct mvcc *mvcc); /* Rolls over every change and compaction. */
+
+void mvcc_begin(struct mvcc *mvcc);
+/* Returns what it replaced (alive until the next trim) or NULL. */
+const struct store_kv *mvcc_put(struct mvcc *mvcc, struct slice key, struct slice value,
+                                int64_t lease);
+/* Returns what it deleted, or NULL when there was nothing. */
+const struct store_kv *mvcc_delete(struct mvcc *mvcc, struct slice key);
+/* Ends the write; a write that changed nothing is no revision. Returns the number of changes. */
+size_t mvcc_end(struct mvcc *mvcc);
+
+const struct store_kv *mvcc_get(const struct mvcc *mvcc, struct slice key); /* Borrowed or NULL. */
+/* Reads what is there now, changes of the write under way included. */
+MUST_USE int mvcc_range(const struct mvcc *mvcc, const struct store_range *range,
+                        struct store_range_result *ret_result);
+/* Whether mvcc_range would find that revision: 0, STORE_COMPACTED or STORE_FUTURE_REVISION. */
+MUST_USE int mvcc_check_revision(const struct mvcc *mvcc, int64_t revision);
+/* Calls `each` for every live key in order until it returns false; nothing may change meanwhile. */
+void mvcc_each(const struct mvcc *mvcc, struct slice key, struct slice end,
+               bool (*each)(void *data, const struct store_kv *kv), void *data);
+
+MUST_USE struct store_snapshot *mvcc_view(struct mvcc *mvcc);
+
+/* Forgets what is older than `revision`, except the newest version of each key at or below it.
+ * Takes effect at once; memory is given back by mvcc_trim(), which handles up to `budget` old
+ * versions and returns whether more are left. */
+MUST_USE int mvcc_compact(struct mvcc *mvcc, int64_t revision);
+bool mvcc_trim(struct mvcc *mvcc, size_t budget);
+
+/* History by revision: changes at positions [0, mvcc_history_count), ascending. */
+size_t mvcc_history_count(const struct mvcc *mvcc);
+const struct mvcc_version *mvcc_history_at(const struct mvcc *mvcc, size_t position);
+size_t mvcc_history_find(const struct mvcc *mvcc, int64_t revision); /* First at or above it. */
+
+/* Loading a snapshot into an empty mvcc: versions of each key oldest first, keys in any order; then
+ * mvcc_load_end(). STORE_MALFORMED when they do not fit together. */
+MUST_USE int mvcc_load(struct mvcc *mvcc, struct store_kv *kv_consume, uint32_t sub);
+MUST_USE int mvcc_load_end(struct mvcc *mvcc, int64_t revision, int64_t compact_revision,
+                           uint64_t hash);
+#endif

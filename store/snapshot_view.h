@@ -1,0 +1,14 @@
+/* What a store_snapshot is made of; for the store's own files. */
+#ifndef STORE_SNAPSHOT_VIEW_H
+#define STORE_SNAPSHOT_VIEW_H
+#include "lib/base/cow_tree.h"
+#include <stdatomic.h>
+
+struct store_snapshot {
+    _Atomic uint32_t refs;
+    struct cow_snapshot *keys; /* key -> struct mvcc_version *, the newest */
+    int64_t revision;
+    int64_t compact_revision;
+    uint64_t hash;
+};
+#endif

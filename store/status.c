@@ -1,0 +1,68 @@
+#include "store/status.h"
+
+#include "lib/base/compiler.h"
+#include <string.h>
+
+enum { /* grpc status codes */
+       GRPC_OK = 0,
+       GRPC_UNKNOWN = 2,
+       GRPC_INVALID_ARGUMENT = 3,
+       GRPC_NOT_FOUND = 5,
+       GRPC_RESOURCE_EXHAUSTED = 8,
+       GRPC_FAILED_PRECONDITION = 9,
+       GRPC_OUT_OF_RANGE = 11,
+       GRPC_UNAVAILABLE = 14,
+};
+
+static const struct status_row {
+    int status;
+    int code;
+    const char *text;
+} status_rows[] = {
+    {STORE_OK, GRPC_OK, ""},
+    {STORE_EMPTY_KEY, GRPC_INVALID_ARGUMENT, "etcdserver: key is not provided"},
+    {STORE_KEY_NOT_FOUND, GRPC_INVALID_ARGUMENT, "etcdserver: key not found"},
+    {STORE_VALUE_PROVIDED, GRPC_INVALID_ARGUMENT, "etcdserver: value is provided"},
+    {STORE_LEASE_PROVIDED, GRPC_INVALID_ARGUMENT, "etcdserver: lease is provided"},
+    {STORE_TOO_MANY_OPS, GRPC_INVALID_ARGUMENT, "etcdserver: too many operations in txn request"},
+    {STORE_DUPLICATE_KEY, GRPC_INVALID_ARGUMENT, "etcdserver: duplicate key given in txn request"},
+    {STORE_INVALID_SORT, GRPC_INVALID_ARGUMENT, "etcdserver: invalid sort option"},
+    {STORE_COMPACTED, GRPC_OUT_OF_RANGE, "etcdserver: mvcc: required revision has been compacted"},
+    {STORE_FUTURE_REVISION, GRPC_OUT_OF_RANGE,
+     "etcdserver: mvcc: required revision is a future revision"},
+    {STORE_LEASE_NOT_FOUND, GRPC_NOT_FOUND, "etcdserver: requested lease not found"},
+    {STORE_LEASE_EXISTS, GRPC_FAILED_PRECONDITION, "etcdserver: lease already exists"},
+    {STORE_LEASE_TTL_TOO_LARGE, GRPC_OUT_OF_RANGE, "etcdserver: too large lease TTL"},
+    {STORE_REQUEST_TOO_LARGE, GRPC_INVALID_ARGUMENT, "etcdserver: request is too large"},
+    {STORE_TOO_MANY_REQUESTS, GRPC_RESOURCE_EXHAUSTED, "etcdserver: too many requests"},
+    {STORE_NO_LEADER, GRPC_UNAVAILABLE, "etcdserver: no leader"},
+    {STORE_LEADER_CHANGED, GRPC_UNAVAILABLE, "etcdserver: leader changed"},
+    {STORE_TIMEOUT, GRPC_UNAVAILABLE, "etcdserver: request timed out"},
+    {STORE_STOPPED, GRPC_UNAVAILABLE, "etcdserver: server stopped"},
+};
+
+static const struct status_row *status_find(int status)
+{
+    for (size_t i = 0; i < ARRAY_LEN(status_rows); i++) {
+        if (status_rows[i].status == status) {
+            return &status_rows[i];
+        }
+    }
+    return NULL;
+}
+
+int store_status_grpc_code(int status)
+{
+    const struct status_row *row = status_find(status);
+    return row == NULL ? GRPC_UNKNOWN : row->code;
+}
+
+const char *store_status_text(int status)
+{
+    const struct status_row *row = status_find(status);
+    if (row != NULL) {
+        return row->text;
+    }
+    const char *description = strerrordesc_np(-status);
+    return description == NULL ? "unknown error" : description;
+}
