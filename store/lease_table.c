@@ -1,0 +1,245 @@
+#include "store/lease_table.h"
+
+#include "lib/base/alloc.h"
+#include "lib/base/hash_map.h"
+#include "lib/base/heap.h"
+#include "store/limits.h"
+#include "store/status.h"
+#include <assert.h>
+#include <stdlib.h>
+
+struct lease {
+    int64_t id;
+    int64_t ttl_s;
+    struct hash_map *keys; /* NULL until one is attached; values mean nothing. */
+    uint64_t deadline_ms;
+    size_t position; /* In the heap of deadlines. */
+};
+
+struct lease_table {
+    struct hash_map *leases; /* id -> struct lease */
+    struct heap deadlines;   /* All leases while leading, else empty. */
+    bool leading;
+};
+
+static bool deadline_before(const void *left, const void *right)
+{
+    const struct lease *a = left;
+    const struct lease *b = right;
+    return a->deadline_ms != b->deadline_ms ? a->deadline_ms < b->deadline_ms : a->id < b->id;
+}
+
+struct lease_table *lease_table_new(void)
+{
+    struct lease_table *table = alloc_zeroed(sizeof(*table));
+    table->leases = hash_map_new(/* seed= */ 0x6c65617365);
+    heap_init(&table->deadlines, offsetof(struct lease, position), deadline_before);
+    return table;
+}
+
+static void lease_free(struct lease *lease)
+{
+    hash_map_free(lease->keys);
+    free(lease);
+}
+
+void lease_table_free(struct lease_table *table)
+{
+    if (table == NULL) {
+        return;
+    }
+    void *lease;
+    for (size_t at = 0; hash_map_next(table->leases, &at, NULL, &lease);) {
+        lease_free(lease);
+    }
+    heap_release(&table->deadlines);
+    hash_map_free(table->leases);
+    free(table);
+}
+
+size_t lease_table_count(const struct lease_table *table)
+{
+    return hash_map_count(table->leases);
+}
+
+static struct lease *lease_find(const struct lease_table *table, int64_t id)
+{
+    return hash_map_get(table->leases, slice_of(&id, sizeof(id)));
+}
+
+int lease_table_grant(struct lease_table *table, int64_t id, int64_t ttl_s)
+{
+    if (lease_find(table, id) != NULL) {
+        return STORE_LEASE_EXISTS;
+    }
+    if (hash_map_count(table->leases) >= STORE_LEASES_MAX) {
+        return STORE_TOO_MANY_REQUESTS;
+    }
+    struct lease *lease = alloc_zeroed(sizeof(*lease));
+    lease->id = id;
+    lease->ttl_s = ttl_s;
+    lease->deadline_ms = UINT64_MAX; /* Until the leader starts its clock. */
+    (void)hash_map_set(table->leases, slice_of(&id, sizeof(id)), lease);
+    if (table->leading) {
+        heap_push(&table->deadlines, lease);
+    }
+    return 0;
+}
+
+void lease_table_remove(struct lease_table *table, int64_t id)
+{
+    struct lease *lease = hash_map_remove(table->leases, slice_of(&id, sizeof(id)));
+    if (lease != NULL) {
+        heap_remove(&table->deadlines, lease);
+        lease_free(lease);
+    }
+}
+
+bool lease_table_has(const struct lease_table *table, int64_t id)
+{
+    return lease_find(table, id) != NULL;
+}
+
+int64_t lease_table_granted_ttl(const struct lease_table *table, int64_t id)
+{
+    const struct lease *lease = lease_find(table, id);
+    return lease == NULL ? -1 : lease->ttl_s;
+}
+
+void lease_table_attach(struct lease_table *table, int64_t id, struct slice key)
+{
+    struct lease *lease = lease_find(table, id);
+    if (lease == NULL) {
+        return; /* No lease: id 0. */
+    }
+    if (lease->keys == NULL) {
+        lease->keys = hash_map_new(/* seed= */ 0x6b657973);
+    }
+    (void)hash_map_set(lease->keys, key, lease);
+}
+
+void lease_table_detach(struct lease_table *table, int64_t id, struct slice key)
+{
+    struct lease *lease = lease_find(table, id);
+    if (lease != NULL && lease->keys != NULL) {
+        (void)hash_map_remove(lease->keys, key);
+    }
+}
+
+size_t lease_table_key_count(const struct lease_table *table, int64_t id)
+{
+    const struct lease *lease = lease_find(table, id);
+    return lease == NULL || lease->keys == NULL ? 0 : hash_map_count(lease->keys);
+}
+
+static int slice_order(const void *left, const void *right)
+{
+    return slice_compare(*(const struct slice *)left, *(const struct slice *)right);
+}
+
+size_t lease_table_keys(const struct lease_table *table, int64_t id, struct slice *keys, size_t max)
+{
+    const struct lease *lease = lease_find(table, id);
+    size_t count = 0;
+    if (lease == NULL || lease->keys == NULL) {
+        return 0;
+    }
+    for (size_t at = 0; count < max && hash_map_next(lease->keys, &at, &keys[count], NULL);) {
+        count++;
+    }
+    if (count > 1) {
+        qsort(keys, count, sizeof(*keys), slice_order);
+    }
+    return count;
+}
+
+static int id_order(const void *left, const void *right)
+{
+    int64_t a = *(const int64_t *)left;
+    int64_t b = *(const int64_t *)right;
+    return a < b ? -1 : a > b;
+}
+
+size_t lease_table_ids(const struct lease_table *table, int64_t *ids, size_t max)
+{
+    size_t count = 0;
+    void *lease;
+    for (size_t at = 0; count < max && hash_map_next(table->leases, &at, NULL, &lease);) {
+        ids[count++] = ((struct lease *)lease)->id;
+    }
+    if (count > 1) {
+        qsort(ids, count, sizeof(*ids), id_order);
+    }
+    return hash_map_count(table->leases);
+}
+
+/* --- The leader's clock. */
+
+static uint64_t lease_ttl_ms(const struct lease *lease)
+{
+    return (uint64_t)lease->ttl_s * 1000;
+}
+
+void lease_table_lead(struct lease_table *table, uint64_t now_ms, uint64_t grace_ms)
+{
+    lease_table_follow(table);
+    table->leading = true;
+    void *value;
+    for (size_t at = 0; hash_map_next(table->leases, &at, NULL, &value);) {
+        struct lease *lease = value;
+        lease->deadline_ms = now_ms + lease_ttl_ms(lease) + grace_ms;
+        heap_push(&table->deadlines, lease);
+    }
+}
+
+void lease_table_follow(struct lease_table *table)
+{
+    struct lease *lease;
+    while ((lease = heap_pop(&table->deadlines)) != NULL) {
+        lease->deadline_ms = UINT64_MAX;
+    }
+    table->leading = false;
+}
+
+int lease_table_renew(struct lease_table *table, int64_t id, uint64_t now_ms)
+{
+    struct lease *lease = lease_find(table, id);
+    if (lease == NULL) {
+        return STORE_LEASE_NOT_FOUND;
+    }
+    if (table->leading) {
+        lease->deadline_ms = now_ms + lease_ttl_ms(lease);
+        heap_update(&table->deadlines, lease);
+    }
+    return 0;
+}
+
+int64_t lease_table_left_ms(const struct lease_table *table, int64_t id, uint64_t now_ms)
+{
+    const struct lease *lease = lease_find(table, id);
+    if (lease == NULL || !table->leading) {
+        return -1;
+    }
+    return lease->deadline_ms <= now_ms ? 0 : (int64_t)(lease->deadline_ms - now_ms);
+}
+
+size_t lease_table_due(struct lease_table *table, uint64_t now_ms, uint64_t retry_ms, int64_t *ids,
+                       size_t max)
+{
+    size_t count = 0;
+    for (;;) {
+        struct lease *lease = heap_peek(&table->deadlines);
+        if (count == max || lease == NULL || lease->deadline_ms > now_ms) {
+            return count;
+        }
+        ids[count++] = lease->id;
+        lease->deadline_ms = now_ms + retry_ms;
+        heap_update(&table->deadlines, lease);
+    }
+}
+
+uint64_t lease_table_next_ms(const struct lease_table *table)
+{
+    const struct lease *lease = heap_peek(&table->deadlines);
+    return lease == NULL ? UINT64_MAX : lease->deadline_ms;
+}

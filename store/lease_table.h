@@ -1,0 +1,44 @@
+/* Leases: which exist and what is attached to them (replicated), and on the leader until when they
+ * live (memory of one leader's term). Pure: the time comes in as an argument, what is due comes out
+ * as ids. One thread. */
+#ifndef STORE_LEASE_TABLE_H
+#define STORE_LEASE_TABLE_H
+#include "lib/base/buffer.h"
+#include <stdint.h>
+
+struct lease_table;
+
+MUST_USE struct lease_table *lease_table_new(void);
+void lease_table_free(struct lease_table *table);
+size_t lease_table_count(const struct lease_table *table);
+
+/* --- Replicated: changed by applied commands only. */
+/* 0, STORE_LEASE_EXISTS, or STORE_TOO_MANY_REQUESTS at STORE_LEASES_MAX. */
+MUST_USE int lease_table_grant(struct lease_table *table, int64_t id, int64_t ttl_s);
+void lease_table_remove(struct lease_table *table, int64_t id);
+bool lease_table_has(const struct lease_table *table, int64_t id);
+int64_t lease_table_granted_ttl(const struct lease_table *table, int64_t id); /* -1 if absent. */
+void lease_table_attach(struct lease_table *table, int64_t id, struct slice key);
+void lease_table_detach(struct lease_table *table, int64_t id, struct slice key);
+size_t lease_table_key_count(const struct lease_table *table, int64_t id);
+/* Up to `max` keys in byte order, borrowed until the next change; returns how many. */
+size_t lease_table_keys(const struct lease_table *table, int64_t id, struct slice *keys,
+                        size_t max);
+/* Up to `max` ids, ascending; returns how many leases there are. */
+size_t lease_table_ids(const struct lease_table *table, int64_t *ids, size_t max);
+
+/* --- The leader's clock. Until lease_table_lead(), and after lease_table_follow(), nothing is due
+ * and nothing has time left. */
+/* Every lease gets its whole TTL again, and `grace_ms`: renewals that the last leader acknowledged
+ * are not known here. */
+void lease_table_lead(struct lease_table *table, uint64_t now_ms, uint64_t grace_ms);
+void lease_table_follow(struct lease_table *table);
+/* Full TTL from now on. 0 or STORE_LEASE_NOT_FOUND. Also called for a lease just granted. */
+MUST_USE int lease_table_renew(struct lease_table *table, int64_t id, uint64_t now_ms);
+int64_t lease_table_left_ms(const struct lease_table *table, int64_t id, uint64_t now_ms);
+/* Up to `max` ids that are over; each comes again after `retry_ms` unless removed or renewed. */
+size_t lease_table_due(struct lease_table *table, uint64_t now_ms, uint64_t retry_ms, int64_t *ids,
+                       size_t max);
+uint64_t
+lease_table_next_ms(const struct lease_table *table); /* UINT64_MAX: nothing to wait for. */
+#endif

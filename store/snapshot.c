@@ -1,0 +1,372 @@
+#include "store/snapshot.h"
+
+#include "lib/base/alloc.h"
+#include "lib/base/buffer.h"
+#include "lib/base/hash_map.h"
+#include "store/limits.h"
+#include "store/snapshot_view.h"
+#include "store/status.h"
+#include "store/store.h"
+#include <assert.h>
+#include <stdlib.h>
+
+enum record_kind { RECORD_HEAD = 1, RECORD_LEASE = 2, RECORD_VERSION = 3, RECORD_END = 4 };
+
+static const char snapshot_magic[8] = {'C', 'O', 'R', 'S', 'N', 'A', 'P', '1'};
+
+/* Fixed layouts, little-endian as the machine is. */
+struct record_head {
+    int64_t revision, compact_revision;
+    uint64_t hash, lease_hash;
+};
+
+struct record_lease {
+    int64_t id, ttl_s;
+};
+
+struct record_version { /* Followed by key and value. */
+    int64_t create_revision, mod_revision, version, lease;
+    uint32_t sub;
+    uint32_t key_len;
+};
+
+struct record_frame {
+    uint64_t checksum;
+    uint32_t len; /* Of kind and body. */
+    uint32_t kind;
+};
+
+/* --- Writing. */
+
+struct snapshot_writer {
+    struct store_snapshot *view;
+    struct cow_cursor cursor;
+    bool at; /* The cursor is at a key not written yet. */
+    struct record_head head;
+    struct record_lease *leases;
+    size_t lease_count;
+    struct buffer out;
+    size_t out_at; /* Given out up to here. */
+    uint64_t checksum;
+    bool ended;
+};
+
+enum { WRITER_CHUNK = 64 * 1024 };
+
+static void write_record(struct snapshot_writer *writer, enum record_kind kind, const void *body,
+                         size_t len, struct slice key, struct slice value)
+{
+    struct record_frame frame = {.len = (uint32_t)(len + key.len + value.len), .kind = kind};
+    uint64_t sum = hash_bytes(writer->checksum ^ kind, slice_of(body, len));
+    sum = hash_bytes(hash_bytes(sum, key), value);
+    writer->checksum = frame.checksum = sum;
+    buffer_append(&writer->out, &frame, sizeof(frame));
+    buffer_append(&writer->out, body, len);
+    buffer_append_slice(&writer->out, key);
+    buffer_append_slice(&writer->out, value);
+}
+
+static void write_plain(struct snapshot_writer *writer, enum record_kind kind, const void *body,
+                        size_t len)
+{
+    write_record(writer, kind, body, len, slice_of(NULL, 0), slice_of(NULL, 0));
+}
+
+struct snapshot_writer *snapshot_writer_new(struct store_state *state)
+{
+    struct snapshot_writer *writer = alloc_zeroed(sizeof(*writer));
+    writer->view = mvcc_view(state->mvcc);
+    cow_cursor_open(&writer->cursor, writer->view->keys);
+    writer->at = cow_cursor_first(&writer->cursor);
+    writer->head = (struct record_head){.revision = writer->view->revision,
+                                        .compact_revision = writer->view->compact_revision,
+                                        .hash = writer->view->hash,
+                                        .lease_hash = state->lease_hash};
+    writer->lease_count = lease_table_count(state->leases);
+    int64_t *ids = alloc_array(writer->lease_count + 1, sizeof(*ids));
+    writer->leases = alloc_array(writer->lease_count + 1, sizeof(*writer->leases));
+    (void)lease_table_ids(state->leases, ids, writer->lease_count);
+    for (size_t i = 0; i < writer->lease_count; i++) {
+        int64_t ttl_s = lease_table_granted_ttl(state->leases, ids[i]);
+        writer->leases[i] = (struct record_lease){.id = ids[i], .ttl_s = ttl_s};
+    }
+    free(ids);
+    buffer_init(&writer->out, SIZE_MAX);
+    buffer_append(&writer->out, snapshot_magic, sizeof(snapshot_magic));
+    write_plain(writer, RECORD_HEAD, &writer->head, sizeof(writer->head));
+    for (size_t i = 0; i < writer->lease_count; i++) {
+        write_plain(writer, RECORD_LEASE, &writer->leases[i], sizeof(writer->leases[i]));
+    }
+    return writer;
+}
+
+void snapshot_writer_free(struct snapshot_writer *writer)
+{
+    if (writer != NULL) {
+        store_snapshot_unref(writer->view);
+        free(writer->leases);
+        buffer_release(&writer->out);
+        free(writer);
+    }
+}
+
+static void write_version(struct snapshot_writer *writer, const struct mvcc_version *version)
+{
+    const struct store_kv *kv = version->kv;
+    struct record_version body = {.create_revision = kv->create_revision,
+                                  .mod_revision = kv->mod_revision,
+                                  .version = kv->version,
+                                  .lease = kv->lease,
+                                  .sub = version->sub,
+                                  .key_len = (uint32_t)kv->key.len};
+    write_record(writer, RECORD_VERSION, &body, sizeof(body), kv->key, kv->value);
+}
+
+/* What compaction has logically dropped is left out, trimmed or not, so that members with the same
+ * state write the same bytes. */
+static void write_key(struct snapshot_writer *writer, const struct mvcc_version *head)
+{
+    int64_t compact = writer->view->compact_revision;
+    size_t count = 0;
+    const struct mvcc_version *oldest = NULL;
+    for (const struct mvcc_version *v = head; v != NULL; v = v->older) {
+        bool base = v->kv->mod_revision <= compact;
+        if (base && mvcc_is_tombstone(v) && v->kv->mod_revision < compact) {
+            break;
+        }
+        count++;
+        oldest = v;
+        if (base) {
+            break;
+        }
+    }
+    if (count == 0) {
+        return;
+    }
+    const struct mvcc_version **kept = alloc_array(count, sizeof(*kept));
+    size_t at = count;
+    for (const struct mvcc_version *v = head; at > 0; v = v->older) {
+        kept[--at] = v;
+    }
+    assert(kept[0] == oldest);
+    for (size_t i = 0; i < count; i++) {
+        write_version(writer, kept[i]);
+    }
+    free(kept);
+}
+
+static void writer_fill(struct snapshot_writer *writer)
+{
+    while (writer->out.len < WRITER_CHUNK && !writer->ended) {
+        if (writer->at) {
+            write_key(writer, cow_cursor_value(&writer->cursor));
+            writer->at = cow_cursor_next(&writer->cursor);
+        } else {
+            write_plain(writer, RECORD_END, "", 0);
+            writer->ended = true;
+        }
+    }
+}
+
+size_t snapshot_writer_read(struct snapshot_writer *writer, uint8_t *buffer, size_t len)
+{
+    size_t done = 0;
+    while (done < len) {
+        if (writer->out_at == writer->out.len) {
+            buffer_clear(&writer->out);
+            writer->out_at = 0;
+            writer_fill(writer);
+            if (writer->out.len == 0) {
+                break;
+            }
+        }
+        size_t left = writer->out.len - writer->out_at;
+        size_t part = left < len - done ? left : len - done;
+        memcpy(buffer + done, writer->out.data + writer->out_at, part);
+        writer->out_at += part;
+        done += part;
+    }
+    return done;
+}
+
+/* --- Reading. */
+
+struct snapshot_reader {
+    struct store_state state;
+    struct buffer in; /* Bytes of a record not complete yet. */
+    uint64_t checksum;
+    struct record_head head;
+    enum reader_stage { READ_MAGIC, READ_HEAD, READ_BODY, READ_ENDED, READ_FAILED } stage;
+};
+
+struct snapshot_reader *snapshot_reader_new(void)
+{
+    struct snapshot_reader *reader = alloc_zeroed(sizeof(*reader));
+    store_state_init(&reader->state);
+    buffer_init(&reader->in, SIZE_MAX);
+    return reader;
+}
+
+void snapshot_reader_free(struct snapshot_reader *reader)
+{
+    if (reader != NULL) {
+        store_state_release(&reader->state);
+        buffer_release(&reader->in);
+        free(reader);
+    }
+}
+
+static int read_version(struct snapshot_reader *reader, struct slice body)
+{
+    struct record_version fixed;
+    if (body.len < sizeof(fixed)) {
+        return STORE_MALFORMED;
+    }
+    memcpy(&fixed, body.data, sizeof(fixed));
+    size_t rest = body.len - sizeof(fixed);
+    if (fixed.key_len == 0 || fixed.key_len > rest || fixed.version < 0) {
+        return STORE_MALFORMED;
+    }
+    struct slice key = slice_of(body.data + sizeof(fixed), fixed.key_len);
+    struct slice value = slice_of(key.data + key.len, rest - key.len);
+    struct store_kv *kv = store_kv_new(key, value);
+    kv->create_revision = fixed.create_revision;
+    kv->mod_revision = fixed.mod_revision;
+    kv->version = fixed.version;
+    kv->lease = fixed.lease;
+    return mvcc_load(reader->state.mvcc, kv, fixed.sub);
+}
+
+static int read_record(struct snapshot_reader *reader, uint32_t kind, struct slice body)
+{
+    if (reader->stage == READ_HEAD) {
+        if (kind != RECORD_HEAD || body.len != sizeof(reader->head)) {
+            return STORE_MALFORMED;
+        }
+        memcpy(&reader->head, body.data, sizeof(reader->head));
+        reader->stage = READ_BODY;
+        return 0;
+    }
+    struct record_lease lease;
+    switch (kind) {
+    case RECORD_LEASE:
+        if (body.len != sizeof(lease)) {
+            return STORE_MALFORMED;
+        }
+        memcpy(&lease, body.data, sizeof(lease));
+        if (lease.id == 0 || lease.ttl_s < 1 || lease.ttl_s > STORE_LEASE_TTL_MAX_S) {
+            return STORE_MALFORMED;
+        }
+        return lease_table_grant(reader->state.leases, lease.id, lease.ttl_s) == 0
+                   ? 0
+                   : STORE_MALFORMED;
+    case RECORD_VERSION:
+        return read_version(reader, body);
+    case RECORD_END:
+        reader->stage = READ_ENDED;
+        return body.len == 0 ? 0 : STORE_MALFORMED;
+    default:
+        return STORE_MALFORMED;
+    }
+}
+
+/* Reads one record from the front of `bytes`: its size, 0 when more bytes are needed, or
+ * STORE_MALFORMED. */
+static int64_t read_one(struct snapshot_reader *reader, struct slice bytes)
+{
+    struct record_frame frame;
+    if (reader->stage == READ_MAGIC) {
+        if (bytes.len < sizeof(snapshot_magic)) {
+            return 0;
+        }
+        if (memcmp(bytes.data, snapshot_magic, sizeof(snapshot_magic)) != 0) {
+            return STORE_MALFORMED;
+        }
+        reader->stage = READ_HEAD;
+        return sizeof(snapshot_magic);
+    }
+    if (bytes.len < sizeof(frame)) {
+        return 0;
+    }
+    memcpy(&frame, bytes.data, sizeof(frame));
+    if (frame.len > STORE_SNAPSHOT_RECORD_MAX) {
+        return STORE_MALFORMED;
+    }
+    if (bytes.len - sizeof(frame) < frame.len) {
+        return 0;
+    }
+    struct slice body = slice_of(bytes.data + sizeof(frame), frame.len);
+    uint64_t sum = reader->checksum ^ frame.kind;
+    if (frame.kind == RECORD_VERSION && body.len >= sizeof(struct record_version)) {
+        struct record_version fixed;
+        memcpy(&fixed, body.data, sizeof(fixed));
+        size_t rest = body.len - sizeof(fixed);
+        if (fixed.key_len > rest) {
+            return STORE_MALFORMED;
+        }
+        sum = hash_bytes(sum, slice_of(body.data, sizeof(fixed)));
+        sum = hash_bytes(sum, slice_of(body.data + sizeof(fixed), fixed.key_len));
+        sum = hash_bytes(sum,
+                         slice_of(body.data + sizeof(fixed) + fixed.key_len, rest - fixed.key_len));
+    } else {
+        sum = hash_bytes(sum, body);
+        sum = hash_bytes(hash_bytes(sum, slice_of(NULL, 0)), slice_of(NULL, 0));
+    }
+    if (sum != frame.checksum) {
+        return STORE_MALFORMED;
+    }
+    reader->checksum = sum;
+    int status = read_record(reader, frame.kind, body);
+    return status != 0 ? status : (int64_t)(sizeof(frame) + frame.len);
+}
+
+int snapshot_reader_feed(struct snapshot_reader *reader, struct slice chunk)
+{
+    if (reader->stage == READ_FAILED) {
+        return STORE_MALFORMED;
+    }
+    buffer_append_slice(&reader->in, chunk);
+    struct slice left = buffer_slice(&reader->in);
+    while (left.len > 0) {
+        int64_t used = reader->stage == READ_ENDED ? STORE_MALFORMED : read_one(reader, left);
+        if (used < 0) {
+            reader->stage = READ_FAILED;
+            return STORE_MALFORMED;
+        }
+        if (used == 0) {
+            break;
+        }
+        left = slice_of(left.data + used, left.len - (size_t)used);
+    }
+    buffer_consume(&reader->in, reader->in.len - left.len);
+    return 0;
+}
+
+static bool attach_lease(void *data, const struct store_kv *kv)
+{
+    struct store_state *state = data;
+    if (kv->lease != 0) {
+        lease_table_attach(state->leases, kv->lease, kv->key);
+    }
+    return true;
+}
+
+int snapshot_reader_end(struct snapshot_reader *reader, struct store_state *ret_state)
+{
+    static const uint8_t zero = 0;
+    if (reader->stage != READ_ENDED) {
+        return STORE_MALFORMED;
+    }
+    int status = mvcc_load_end(reader->state.mvcc, reader->head.revision,
+                               reader->head.compact_revision, reader->head.hash);
+    if (status != 0) {
+        return status;
+    }
+    mvcc_each(reader->state.mvcc, slice_of(NULL, 0), slice_of(&zero, 1), attach_lease,
+              &reader->state);
+    reader->state.lease_hash = reader->head.lease_hash;
+    *ret_state = reader->state;
+    reader->state = (struct store_state){0};
+    reader->stage = READ_FAILED;
+    return 0;
+}

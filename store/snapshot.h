@@ -1,0 +1,27 @@
+/* The whole state as a stream of bytes, written from an immutable view while writes go on, and read
+ * back from any bytes safely. Checksummed by record. Pure.
+ *
+ * "CORSNAP1", then records: 4 bytes length, 8 bytes checksum (over the payload, seeded with the
+ * checksum before it), payload. Kinds in order: one head, leases, versions (each key's oldest
+ * first), one end. */
+#ifndef STORE_SNAPSHOT_H
+#define STORE_SNAPSHOT_H
+#include "store/state.h"
+
+struct snapshot_writer;
+
+MUST_USE struct snapshot_writer *snapshot_writer_new(struct store_state *state);
+void snapshot_writer_free(struct snapshot_writer *writer);
+/* Fills at most `len` bytes; 0 at the end. */
+size_t snapshot_writer_read(struct snapshot_writer *writer, uint8_t *buffer, size_t len);
+
+struct snapshot_reader;
+
+MUST_USE struct snapshot_reader *snapshot_reader_new(void);
+void snapshot_reader_free(struct snapshot_reader *reader);
+/* 0 or STORE_MALFORMED. */
+MUST_USE int snapshot_reader_feed(struct snapshot_reader *reader, struct slice chunk);
+/* 0 and the state (its applied_index is the caller's to set), or STORE_MALFORMED when it is not
+ * complete. */
+MUST_USE int snapshot_reader_end(struct snapshot_reader *reader, struct store_state *ret_state);
+#endif

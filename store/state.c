@@ -1,0 +1,140 @@
+#include "store/state.h"
+
+#include "lib/base/alloc.h"
+#include "lib/base/hash_map.h"
+#include "store/limits.h"
+#include "store/status.h"
+#include "store/txn_run.h"
+#include <assert.h>
+#include <stdlib.h>
+
+enum { LEASE_TTL_MIN_S = 1 };
+
+void store_state_init(struct store_state *state)
+{
+    *state = (struct store_state){.mvcc = mvcc_new(),
+                                  .leases = lease_table_new(),
+                                  .arena = arena_new(/* limit_bytes= */ SIZE_MAX)};
+}
+
+void store_state_release(struct store_state *state)
+{
+    mvcc_free(state->mvcc);
+    lease_table_free(state->leases);
+    arena_free(state->arena);
+    *state = (struct store_state){0};
+}
+
+uint64_t store_state_hash(const struct store_state *state)
+{
+    return mvcc_hash(state->mvcc) ^ state->lease_hash;
+}
+
+static void lease_hash_add(struct store_state *state, int64_t id, int64_t ttl_s)
+{
+    const int64_t change[] = {id, ttl_s};
+    state->lease_hash = hash_bytes(state->lease_hash, slice_of(change, sizeof(change)));
+}
+
+static int apply_txn(struct store_state *state, const struct store_command *command, bool wanted,
+                     struct store_applied *applied)
+{
+    int status = store_txn_check(command->txn); /* The log is outside bytes too. */
+    if (status != 0) {
+        return status;
+    }
+    return txn_run(state->mvcc, state->leases, state->arena, command->txn,
+                   wanted ? &applied->result : NULL, &applied->event_count);
+}
+
+static int apply_grant(struct store_state *state, const struct store_command *command,
+                       struct store_applied *applied)
+{
+    int64_t ttl_s = command->grant.ttl_s;
+    if (ttl_s > STORE_LEASE_TTL_MAX_S) {
+        return STORE_LEASE_TTL_TOO_LARGE;
+    }
+    if (command->grant.id == 0) {
+        return STORE_LEASE_NOT_FOUND;
+    }
+    ttl_s = ttl_s < LEASE_TTL_MIN_S ? LEASE_TTL_MIN_S : ttl_s;
+    applied->lease_id = command->grant.id;
+    applied->lease_ttl_s = ttl_s;
+    int status = lease_table_grant(state->leases, command->grant.id, ttl_s);
+    if (status == 0) {
+        lease_hash_add(state, command->grant.id, ttl_s);
+    }
+    return status;
+}
+
+static int apply_revoke(struct store_state *state, const struct store_command *command,
+                        uint64_t term, struct store_applied *applied)
+{
+    int64_t id = command->revoke.id;
+    applied->lease_id = id;
+    if (command->revoke.term != 0 && command->revoke.term != term) {
+        return 0; /* An expiry decided by a leader whose time was over (L3). */
+    }
+    if (!lease_table_has(state->leases, id)) {
+        return STORE_LEASE_NOT_FOUND;
+    }
+    size_t max = lease_table_key_count(state->leases, id);
+    struct slice *keys = arena_array(state->arena, max + 1, sizeof(*keys));
+    size_t count = lease_table_keys(state->leases, id, keys, max);
+    mvcc_begin(state->mvcc);
+    for (size_t i = 0; i < count; i++) {
+        (void)mvcc_delete(state->mvcc, keys[i]);
+    }
+    applied->event_count = mvcc_end(state->mvcc);
+    lease_table_remove(state->leases, id);
+    lease_hash_add(state, id, /* ttl_s= */ 0);
+    return 0;
+}
+
+static int apply_command(struct store_state *state, const struct store_command *command,
+                         uint64_t term, bool wanted, struct store_applied *applied)
+{
+    switch (command->kind) {
+    case STORE_COMMAND_TXN:
+        return apply_txn(state, command, wanted, applied);
+    case STORE_COMMAND_COMPACT:
+        return mvcc_compact(state->mvcc, command->compact_revision);
+    case STORE_COMMAND_LEASE_GRANT:
+        return apply_grant(state, command, applied);
+    case STORE_COMMAND_LEASE_REVOKE:
+        return apply_revoke(state, command, term, applied);
+    }
+    return STORE_MALFORMED;
+}
+
+void store_state_apply(struct store_state *state, uint64_t index, uint64_t term,
+                       struct slice command, store_wants *wants, void *data,
+                       struct store_applied *ret_applied)
+{
+    assert(index > state->applied_index);
+    struct store_applied applied = {0};
+    struct store_command decoded;
+    arena_reset(state->arena);
+    applied.status = store_command_decode(command, state->arena, &decoded);
+    if (applied.status == 0) {
+        applied.kind = decoded.kind;
+        applied.member = decoded.member;
+        applied.sequence = decoded.sequence;
+        bool wanted = wants != NULL && wants(data, decoded.member, decoded.sequence);
+        applied.status = apply_command(state, &decoded, term, wanted, &applied);
+    }
+    applied.revision = mvcc_revision(state->mvcc);
+    state->applied_index = index;
+    *ret_applied = applied;
+}
+
+int store_state_read(struct store_state *state, const struct store_txn *txn,
+                     struct store_txn_result **ret_result)
+{
+    assert(store_txn_is_read_only(txn));
+    size_t changes;
+    arena_reset(state->arena);
+    int status = txn_run(state->mvcc, state->leases, state->arena, txn, ret_result, &changes);
+    assert(status != 0 || changes == 0);
+    return status;
+}

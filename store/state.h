@@ -1,0 +1,44 @@
+/* The replicated state: key space and leases, changed by nothing but applied commands, so that all
+ * members that applied the same entries hold the same (K4: failures included). Pure. */
+#ifndef STORE_STATE_H
+#define STORE_STATE_H
+#include "store/command.h"
+#include "store/lease_table.h"
+#include "store/mvcc.h"
+
+struct store_state {
+    struct mvcc *mvcc;
+    struct lease_table *leases;
+    struct arena *arena; /* Of the command being applied. */
+    uint64_t applied_index;
+    uint64_t lease_hash; /* Rolls over grants and revocations. */
+};
+
+void store_state_init(struct store_state *state);
+void store_state_release(struct store_state *state);
+
+/* Rolls over every change: equal on members that applied the same entries (R4). */
+uint64_t store_state_hash(const struct store_state *state);
+
+/* What one command did. Events are the last `event_count` of history. */
+struct store_applied {
+    enum store_command_kind kind;
+    uint64_t member, sequence;
+    int status;
+    int64_t revision; /* Of the store afterwards. */
+    size_t event_count;
+    int64_t lease_id;
+    int64_t lease_ttl_s;
+    struct store_txn_result *result; /* The caller's reference; NULL unless asked for. */
+};
+
+/* Whether the caller wants the result of this command; asked before it is built. */
+typedef bool store_wants(void *data, uint64_t member, uint64_t sequence);
+
+void store_state_apply(struct store_state *state, uint64_t index, uint64_t term,
+                       struct slice command, store_wants *wants, void *data,
+                       struct store_applied *ret_applied);
+/* Evaluates a checked transaction that only reads. A status, or 0 with a reference. */
+MUST_USE int store_state_read(struct store_state *state, const struct store_txn *txn,
+                              struct store_txn_result **ret_result);
+#endif

@@ -1,0 +1,423 @@
+#include "store/watch_hub.h"
+
+#include "lib/base/alloc.h"
+#include "lib/base/hash_map.h"
+#include "lib/base/list.h"
+#include "store/mvcc_range.h"
+#include <assert.h>
+#include <stdlib.h>
+
+enum {
+    BATCH_KEEP = 64,            /* A batch array larger than this is freed after use. */
+    SCAN_EVENTS_PER_TURN = 4096 /* History that one late watch looks through a turn. */
+};
+
+struct store_watch {
+    struct watch_hub *hub;
+    struct store_watch_options options; /* key and end point into `bytes`. */
+    enum watch_state { WATCH_LIVE, WATCH_BEHIND, WATCH_PAUSED, WATCH_DEAD } state;
+    struct list node;      /* In the list of its state; of its key, if live and for one key. */
+    int64_t next_revision; /* The first not delivered; meaningless while live. */
+    struct store_event *batch;
+    size_t batch_count, batch_capacity;
+    uint8_t bytes[];
+};
+
+/* The live watches of one key. */
+struct watched_key {
+    struct list watches;
+};
+
+struct watch_hub {
+    void (*wake)(void *data);
+    void *wake_data;
+    int64_t revision;      /* Up to which live watches have everything. */
+    struct hash_map *keys; /* key -> struct watched_key */
+    struct list ranges;    /* Live watches of more than one key. */
+    struct list behind;
+    struct list paused;
+    struct list dead; /* Cancelled while events were being delivered. */
+    size_t count, behind_count;
+    unsigned delivering;
+    struct store_watch **touched; /* Watches with a batch, in the order of their first event. */
+    size_t touched_count, touched_capacity;
+};
+
+struct watch_hub *watch_hub_new(void (*wake)(void *data), void *data)
+{
+    struct watch_hub *hub = alloc_zeroed(sizeof(*hub));
+    hub->wake = wake;
+    hub->wake_data = data;
+    hub->keys = hash_map_new(/* seed= */ 0x7761746368);
+    list_init(&hub->ranges);
+    list_init(&hub->behind);
+    list_init(&hub->paused);
+    list_init(&hub->dead);
+    return hub;
+}
+
+void watch_hub_free(struct watch_hub *hub)
+{
+    if (hub == NULL) {
+        return;
+    }
+    assert(hub->count == 0);
+    hash_map_free(hub->keys);
+    free(hub->touched);
+    free(hub);
+}
+
+size_t watch_hub_count(const struct watch_hub *hub)
+{
+    return hub->count;
+}
+
+size_t watch_hub_behind(const struct watch_hub *hub)
+{
+    return hub->behind_count;
+}
+
+/* --- States. */
+
+static bool is_one_key(const struct store_watch *watch)
+{
+    return watch->options.end.len == 0;
+}
+
+static void leave_state(struct store_watch *watch)
+{
+    struct watch_hub *hub = watch->hub;
+    list_remove(&watch->node);
+    if (watch->state == WATCH_LIVE) {
+        watch->next_revision = hub->revision + 1 > watch->options.start_revision
+                                   ? hub->revision + 1
+                                   : watch->options.start_revision;
+        struct watched_key *key =
+            is_one_key(watch) ? hash_map_get(hub->keys, watch->options.key) : NULL;
+        if (key != NULL && list_empty(&key->watches)) {
+            (void)hash_map_remove(hub->keys, watch->options.key);
+            free(key);
+        }
+    } else if (watch->state != WATCH_DEAD) {
+        hub->behind_count--;
+    }
+}
+
+static struct list *live_list(struct store_watch *watch)
+{
+    struct watch_hub *hub = watch->hub;
+    if (!is_one_key(watch)) {
+        return &hub->ranges;
+    }
+    struct watched_key *key = hash_map_get(hub->keys, watch->options.key);
+    if (key == NULL) {
+        key = alloc_zeroed(sizeof(*key));
+        list_init(&key->watches);
+        (void)hash_map_set(hub->keys, watch->options.key, key);
+    }
+    return &key->watches;
+}
+
+static void enter_state(struct store_watch *watch, enum watch_state state)
+{
+    struct watch_hub *hub = watch->hub;
+    watch->state = state;
+    switch (state) {
+    case WATCH_LIVE:
+        list_push_back(live_list(watch), &watch->node);
+        break;
+    case WATCH_BEHIND:
+        hub->behind_count++;
+        list_push_back(&hub->behind, &watch->node);
+        hub->wake(hub->wake_data);
+        break;
+    case WATCH_PAUSED:
+        hub->behind_count++;
+        list_push_back(&hub->paused, &watch->node);
+        break;
+    case WATCH_DEAD:
+        list_push_back(&hub->dead, &watch->node);
+        break;
+    }
+}
+
+static void move_to(struct store_watch *watch, enum watch_state state)
+{
+    leave_state(watch);
+    enter_state(watch, state);
+}
+
+static void watch_free(struct store_watch *watch)
+{
+    free(watch->batch);
+    free(watch);
+}
+
+static void free_dead(struct watch_hub *hub)
+{
+    LIST_FOREACH(node, next, &hub->dead)
+    {
+        struct store_watch *watch = LIST_ENTRY(node, struct store_watch, node);
+        list_remove(node);
+        watch_free(watch);
+    }
+}
+
+struct store_watch *watch_hub_add(struct watch_hub *hub, const struct mvcc *mvcc,
+                                  const struct store_watch_options *options)
+{
+    if (hub->count >= STORE_WATCHES_MAX) {
+        return NULL;
+    }
+    size_t len = options->key.len + options->end.len;
+    struct store_watch *watch = alloc_zeroed(sizeof(*watch) + len);
+    watch->hub = hub;
+    watch->options = *options;
+    if (options->key.len > 0) {
+        memcpy(watch->bytes, options->key.data, options->key.len);
+    }
+    if (options->end.len > 0) {
+        memcpy(watch->bytes + options->key.len, options->end.data, options->end.len);
+    }
+    watch->options.key = slice_of(watch->bytes, options->key.len);
+    watch->options.end = slice_of(watch->bytes + options->key.len, options->end.len);
+    list_init(&watch->node);
+    hub->count++;
+    hub->revision = mvcc_revision(mvcc);
+    if (options->start_revision <= 0 || options->start_revision > hub->revision) {
+        enter_state(watch, WATCH_LIVE);
+    } else {
+        watch->next_revision = options->start_revision;
+        enter_state(watch, WATCH_BEHIND);
+    }
+    return watch;
+}
+
+void store_watch_cancel(struct store_watch *watch)
+{
+    if (watch == NULL || watch->state == WATCH_DEAD) {
+        return;
+    }
+    struct watch_hub *hub = watch->hub;
+    hub->count--;
+    move_to(watch, WATCH_DEAD);
+    if (hub->delivering == 0) {
+        free_dead(hub);
+    }
+}
+
+void store_watch_pause(struct store_watch *watch)
+{
+    if (watch->state == WATCH_LIVE || watch->state == WATCH_BEHIND) {
+        move_to(watch, WATCH_PAUSED);
+    }
+}
+
+void store_watch_resume(struct store_watch *watch)
+{
+    if (watch->state == WATCH_PAUSED) {
+        bool live = watch->next_revision > watch->hub->revision;
+        move_to(watch, live ? WATCH_LIVE : WATCH_BEHIND);
+    }
+}
+
+int64_t store_watch_delivered(const struct store_watch *watch)
+{
+    return watch->state == WATCH_LIVE ? watch->hub->revision : watch->next_revision - 1;
+}
+
+/* --- Delivery. */
+
+static void batch_add(struct store_watch *watch, const struct mvcc_version *version, bool with_prev)
+{
+    bool deletion = mvcc_is_tombstone(version);
+    if (deletion ? watch->options.no_delete : watch->options.no_put) {
+        return;
+    }
+    if (watch->batch_count == watch->batch_capacity) {
+        watch->batch_capacity = watch->batch_capacity == 0 ? 2 : watch->batch_capacity * 2;
+        watch->batch = alloc_resize(watch->batch, watch->batch_capacity, sizeof(*watch->batch));
+    }
+    const struct mvcc_version *older = with_prev ? version->older : NULL;
+    watch->batch[watch->batch_count++] = (struct store_event){
+        .kind = deletion ? STORE_EVENT_DELETE : STORE_EVENT_PUT,
+        .kv = version->kv,
+        .prev_kv = older == NULL || mvcc_is_tombstone(older) ? NULL : older->kv};
+}
+
+/* The watch may be dead when this returns (but its memory is there while hub->delivering). */
+static void batch_deliver(struct store_watch *watch, int64_t revision)
+{
+    size_t count = watch->batch_count;
+    watch->batch_count = 0;
+    if (count > 0 && watch->state != WATCH_DEAD) {
+        watch->options.on_events(watch->options.data, revision, watch->batch, count);
+    }
+    if (watch->batch_capacity > BATCH_KEEP) {
+        free(watch->batch);
+        watch->batch = NULL;
+        watch->batch_capacity = 0;
+    }
+}
+
+static void delivery_begin(struct watch_hub *hub)
+{
+    hub->delivering++;
+}
+
+static void delivery_end(struct watch_hub *hub)
+{
+    assert(hub->delivering > 0);
+    if (--hub->delivering == 0) {
+        free_dead(hub);
+    }
+}
+
+static void touch(struct watch_hub *hub, struct store_watch *watch,
+                  const struct mvcc_version *version)
+{
+    if (watch->options.start_revision > version->kv->mod_revision) {
+        return;
+    }
+    bool first = watch->batch_count == 0;
+    batch_add(watch, version, /* with_prev= */ true);
+    if (!first || watch->batch_count == 0) {
+        return;
+    }
+    if (hub->touched_count == hub->touched_capacity) {
+        hub->touched_capacity = hub->touched_capacity == 0 ? 16 : hub->touched_capacity * 2;
+        hub->touched = alloc_resize(hub->touched, hub->touched_capacity, sizeof(*hub->touched));
+    }
+    hub->touched[hub->touched_count++] = watch;
+}
+
+void watch_hub_notify(struct watch_hub *hub, const struct mvcc *mvcc, size_t event_count)
+{
+    assert(hub->delivering == 0); /* Callbacks do not apply. */
+    size_t end = mvcc_history_count(mvcc);
+    hub->revision = mvcc_revision(mvcc);
+    if (hub->count == hub->behind_count || event_count == 0) {
+        return;
+    }
+    hub->touched_count = 0;
+    for (size_t i = end - event_count; i < end; i++) {
+        const struct mvcc_version *version = mvcc_history_at(mvcc, i);
+        struct watched_key *key = hash_map_get(hub->keys, version->kv->key);
+        if (key != NULL) {
+            LIST_FOREACH(node, next, &key->watches)
+            {
+                touch(hub, LIST_ENTRY(node, struct store_watch, node), version);
+            }
+        }
+        LIST_FOREACH(node, next, &hub->ranges)
+        {
+            struct store_watch *watch = LIST_ENTRY(node, struct store_watch, node);
+            if (mvcc_in_range(version->kv->key, watch->options.key, watch->options.end)) {
+                touch(hub, watch, version);
+            }
+        }
+    }
+    delivery_begin(hub);
+    for (size_t i = 0; i < hub->touched_count; i++) {
+        batch_deliver(hub->touched[i], hub->revision);
+    }
+    delivery_end(hub);
+}
+
+/* Leaving the live state notes the revision as the position reached. */
+static void move_all_live(struct watch_hub *hub, enum watch_state state)
+{
+    LIST_FOREACH(node, next, &hub->ranges)
+    {
+        move_to(LIST_ENTRY(node, struct store_watch, node), state);
+    }
+    void *value;
+    for (size_t at = 0; hash_map_next(hub->keys, &at, NULL, &value);) {
+        struct watched_key *key = value;
+        for (bool last = false; !last;) { /* The key's entry goes with its last watch. */
+            struct list *node = list_first(&key->watches);
+            last = node->next == &key->watches;
+            move_to(LIST_ENTRY(node, struct store_watch, node), state);
+        }
+    }
+}
+
+void watch_hub_restored(struct watch_hub *hub, const struct mvcc *mvcc)
+{
+    move_all_live(hub, WATCH_BEHIND);
+    hub->revision = mvcc_revision(mvcc);
+}
+
+/* --- Catching up. */
+
+static void watch_end(struct store_watch *watch, int status, int64_t compact_revision)
+{
+    struct store_watch_options options = watch->options;
+    store_watch_cancel(watch);
+    options.on_end(options.data, status, compact_revision);
+}
+
+static void catch_up_one(struct store_watch *watch, const struct mvcc *mvcc)
+{
+    int64_t compact = mvcc_compact_revision(mvcc);
+    if (watch->next_revision < compact) {
+        watch_end(watch, STORE_COMPACTED, compact);
+        return;
+    }
+    size_t end = mvcc_history_count(mvcc);
+    size_t at = mvcc_history_find(mvcc, watch->next_revision);
+    size_t stop = at + SCAN_EVENTS_PER_TURN;
+    for (int turns = 0; at < end && at < stop && turns < STORE_WATCH_BATCH_REVISIONS; turns++) {
+        int64_t revision = mvcc_history_at(mvcc, at)->kv->mod_revision;
+        for (; at < end && mvcc_history_at(mvcc, at)->kv->mod_revision == revision; at++) {
+            const struct mvcc_version *version = mvcc_history_at(mvcc, at);
+            if (mvcc_in_range(version->kv->key, watch->options.key, watch->options.end) ||
+                (is_one_key(watch) && slice_equal(version->kv->key, watch->options.key))) {
+                batch_add(watch, version, /* with_prev= */ revision > compact);
+            }
+        }
+        watch->next_revision = revision + 1;
+        batch_deliver(watch, revision);
+        if (watch->state != WATCH_BEHIND) {
+            return; /* Paused or cancelled by its callback. */
+        }
+    }
+    if (at == end) {
+        watch->next_revision = mvcc_revision(mvcc) + 1;
+        move_to(watch, WATCH_LIVE);
+    }
+}
+
+bool watch_hub_catch_up(struct watch_hub *hub, const struct mvcc *mvcc)
+{
+    struct list turn; /* Those behind now, each once. */
+    list_init(&turn);
+    LIST_FOREACH(node, next, &hub->behind)
+    {
+        list_remove(node);
+        list_push_back(&turn, node);
+    }
+    delivery_begin(hub);
+    struct list *node;
+    while ((node = list_first(&turn)) != NULL) {
+        list_remove(node);
+        list_push_back(&hub->behind, node);
+        catch_up_one(LIST_ENTRY(node, struct store_watch, node), mvcc);
+    }
+    delivery_end(hub);
+    return !list_empty(&hub->behind);
+}
+
+void watch_hub_end_all(struct watch_hub *hub, int status)
+{
+    delivery_begin(hub);
+    move_all_live(hub, WATCH_PAUSED);
+    struct list *lists[] = {&hub->behind, &hub->paused};
+    for (size_t i = 0; i < 2; i++) {
+        struct list *node;
+        while ((node = list_first(lists[i])) != NULL) {
+            watch_end(LIST_ENTRY(node, struct store_watch, node), status, /* compact= */ 0);
+        }
+    }
+    delivery_end(hub);
+}
