@@ -21,6 +21,9 @@ enum {
     STORE_TXN_TIMEOUT_MS = 7000, /* etcd: 5 s + 2 election timeouts. */
     STORE_READ_TIMEOUT_MS = 7000,
     STORE_RETRY_MS = 20,
+    STORE_TIMEOUT_TICK_MS = 100,
+    STORE_LISTENERS_MAX = 8,
+    STORE_TRIM_BUDGET = 512, /* Old versions given back between two other things to do. */
     STORE_COMPACT_PERIOD_MS = 60 * 1000,
     STORE_COMPACT_AGE_MS = 300 * 1000,
 };

@@ -29,8 +29,16 @@ MUST_USE struct store *store_new(const struct store_config *config);
 /* Fails what is waiting with STORE_STOPPED, cancels watches, and frees. Close raft first. */
 void store_free(struct store *store);
 /* The vtable and state to hand to raft_open(); borrowed from the store. */
-struct raft_fsm *store_fsm(struct store *store);
+const struct raft_fsm *store_fsm(struct store *store);
+/* Once the node is open: requests that were waiting go on. Takes its role listener
+ * (raft_on_role_change); others listen here. NULL before raft_close(): what comes fails. */
 void store_attach_raft(struct store *store, struct raft_node *raft);
+struct raft_node *store_raft(struct store *store);
+
+/* Leadership of this member: `changed` runs when it begins (all earlier writes are applied) and
+ * ends, and once soon after registering. At most STORE_LISTENERS_MAX. */
+void store_on_leadership(struct store *store,
+                         void (*changed)(void *data, bool leading, uint64_t term), void *data);
 
 /* --- Writing. Works on any member: a follower forwards to the leader and waits for its own apply,
  * so that what it answers can be read from its own state. `done` gets 0 and a result (borrowed for

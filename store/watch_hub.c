@@ -371,8 +371,7 @@ static void catch_up_one(struct store_watch *watch, const struct mvcc *mvcc)
         int64_t revision = mvcc_history_at(mvcc, at)->kv->mod_revision;
         for (; at < end && mvcc_history_at(mvcc, at)->kv->mod_revision == revision; at++) {
             const struct mvcc_version *version = mvcc_history_at(mvcc, at);
-            if (mvcc_in_range(version->kv->key, watch->options.key, watch->options.end) ||
-                (is_one_key(watch) && slice_equal(version->kv->key, watch->options.key))) {
+            if (mvcc_in_range(version->kv->key, watch->options.key, watch->options.end)) {
                 batch_add(watch, version, /* with_prev= */ revision > compact);
             }
         }

@@ -1,0 +1,323 @@
+/* Requests on their way to the leader and back. A command is sent at most once to anybody who might
+ * have kept it: it is tried again only after an answer that says nothing was done. */
+#include "store/store_private.h"
+
+#include "lib/base/alloc.h"
+#include <assert.h>
+#include <stdlib.h>
+
+static void timeout_timer_set(struct store *store)
+{
+    if (store->timeout_timer.position == 0 && !list_empty(&store->calls)) {
+        env_timer_start(store->env, &store->timeout_timer, STORE_TIMEOUT_TICK_MS * NS_PER_MS);
+    }
+}
+
+static void call_free(struct store_call *call)
+{
+    buffer_release(&call->request);
+    arena_free(call->arena);
+    free(call);
+}
+
+static void call_release(struct store_call *call)
+{
+    if (call->finished && call->owed == 0) {
+        call_free(call);
+    }
+}
+
+void store_call_answered(struct store_call *call)
+{
+    assert(call->owed > 0);
+    call->owed--;
+    call_release(call);
+}
+
+struct store_call *store_call_new(struct store *store, enum store_call_kind kind,
+                                  enum call_answer answer, uint64_t timeout_ms)
+{
+    struct store_call *call = alloc_zeroed(sizeof(*call));
+    call->store = store;
+    call->kind = kind;
+    call->answer = answer;
+    call->deadline_ns = env_now_ns(store->env) + timeout_ms * NS_PER_MS;
+    call->sequence = store->next_sequence++;
+    list_init(&call->node);
+    list_init(&call->waiting);
+    buffer_init(&call->request, STORE_REQUEST_BYTES_MAX);
+    list_push_back(&store->calls, &call->node); /* All timeouts are equal: this is their order. */
+    store->call_count++;
+    timeout_timer_set(store);
+    if (store->call_count > STORE_PENDING_MAX && kind != CALL_FAILED) {
+        store_call_fail_soon(call, STORE_TOO_MANY_REQUESTS);
+    }
+    return call;
+}
+
+void store_call_fail_soon(struct store_call *call, int status)
+{
+    call->kind = CALL_FAILED;
+    call->failed_status = status;
+    if (!list_linked(&call->waiting)) {
+        list_push_back(&call->store->waiting, &call->waiting);
+    }
+    store_pump_soon(call->store);
+}
+
+/* --- Answers. */
+
+static void answer_txn(struct store_call *call, int status, const struct store_applied *applied)
+{
+    struct store_txn_result *result = NULL;
+    if (status == 0 && call->read_txn != NULL) { /* The barrier has passed: read now. */
+        status = store_state_read(&call->store->state, call->read_txn, &result);
+    } else if (status == 0) {
+        assert(applied != NULL);
+        result = applied->result;
+        (void)store_txn_result_ref(result);
+    }
+    call->done.txn(call->data, status, result);
+    store_txn_result_unref(result);
+}
+
+void store_call_finish(struct store_call *call, int status, const struct store_applied *applied,
+                       const struct store_lease_info *info)
+{
+    struct store *store = call->store;
+    if (call->finished) {
+        return;
+    }
+    call->finished = true;
+    list_remove(&call->node);
+    list_remove(&call->waiting);
+    store->call_count--;
+    (void)hash_map_remove(store->commands, hash_map_key_u64(&call->sequence));
+    if (store->metrics.pending != NULL) {
+        metric_set(store->metrics.pending, (int64_t)hash_map_count(store->commands));
+        if (status != 0) {
+            metric_add(store->metrics.failed, 1);
+        }
+    }
+    struct store_lease_info none = {.id = call->lease_id, .ttl_s = -1};
+    switch (call->answer) {
+    case ANSWER_TXN:
+        answer_txn(call, status, applied);
+        break;
+    case ANSWER_PLAIN:
+        call->done.plain(call->data, status, mvcc_revision(store->state.mvcc));
+        break;
+    case ANSWER_LEASE:
+        if (applied != NULL) {
+            none = (struct store_lease_info){.id = applied->lease_id,
+                                             .granted_ttl_s = applied->lease_ttl_s,
+                                             .ttl_s = applied->lease_ttl_s};
+        }
+        call->done.lease(call->data, status, info != NULL ? info : &none);
+        break;
+    case ANSWER_READ:
+        call->done.read(call->data, status);
+        break;
+    }
+    call_release(call);
+}
+
+/* --- Sending. */
+
+void store_call_wait(struct store_call *call)
+{
+    struct store *store = call->store;
+    if (!list_linked(&call->waiting)) {
+        list_push_back(&store->waiting, &call->waiting);
+    }
+    if (store->retry_timer.position == 0) {
+        env_timer_start(store->env, &store->retry_timer, STORE_RETRY_MS * NS_PER_MS);
+    }
+}
+
+/* After a definite refusal. */
+static bool is_retried(int status)
+{
+    return status == -ENOTCONN || status == -EAGAIN || status == -ESTALE;
+}
+
+static void after_failure(struct store_call *call, int status)
+{
+    if (call->finished) {
+        return;
+    }
+    if (is_retried(status) ||
+        (call->kind != CALL_COMMAND && (status == -ECANCELED || status == -ETIMEDOUT))) {
+        store_call_wait(call);
+    } else {
+        store_call_finish(call, status, NULL, NULL);
+    }
+}
+
+static void proposed(void *data, int status, uint64_t index)
+{
+    struct store_call *call = data;
+    (void)index;
+    if (status != 0) {
+        after_failure(call, status == -EAGAIN ? STORE_LEADER_CHANGED : status);
+    }
+    store_call_answered(call);
+}
+
+static void forward_answered(void *data, int status, struct slice reply)
+{
+    struct store_call *call = data;
+    if (call->kind == CALL_COMMAND) {
+        if (status != 0) {
+            after_failure(call, status);
+        }
+    } else if (!call->finished) {
+        if (status == 0 || status == STORE_LEASE_NOT_FOUND) {
+            store_lease_answer(call, status, reply);
+        } else {
+            after_failure(call, status);
+        }
+    }
+    store_call_answered(call);
+}
+
+static void read_done(void *data, int status, uint64_t index)
+{
+    struct store_call *call = data;
+    (void)index;
+    if (status == 0) {
+        store_call_finish(call, 0, NULL, NULL);
+    } else {
+        after_failure(call, status);
+    }
+    store_call_answered(call);
+}
+
+static int send_read(struct store_call *call)
+{
+    int status = raft_read_index(call->store->raft, read_done, call);
+    call->owed += status == 0;
+    return status;
+}
+
+static int send_to_leader(struct store_call *call)
+{
+    struct raft_node *raft = call->store->raft;
+    struct slice request = buffer_slice(&call->request);
+    int status;
+    if (!raft_is_leader(raft)) {
+        status = raft_forward(raft, request, forward_answered, call);
+    } else if (call->kind == CALL_COMMAND) {
+        struct slice command = slice_of(request.data + 1, request.len - 1);
+        status = raft_propose(raft, command, call->sequence, proposed, call);
+    } else {
+        store_lease_try(call); /* Counts what it is owed itself. */
+        return 0;
+    }
+    call->owed += status == 0;
+    return status;
+}
+
+void store_call_start(struct store_call *call)
+{
+    if (call->kind == CALL_FAILED) {
+        return;
+    }
+    int status = -ENOTCONN;
+    if (call->store->raft != NULL) {
+        status = call->kind == CALL_READ ? send_read(call) : send_to_leader(call);
+    }
+    if (status == -EMSGSIZE) {
+        store_call_fail_soon(call, STORE_REQUEST_TOO_LARGE);
+    } else if (status != 0) {
+        store_call_wait(call);
+    }
+}
+
+void store_calls_retry(struct store *store)
+{
+    struct list turn;
+    list_init(&turn);
+    LIST_FOREACH(node, next, &store->waiting)
+    {
+        list_remove(node);
+        list_push_back(&turn, node);
+    }
+    struct list *node;
+    while ((node = list_first(&turn)) != NULL) {
+        struct store_call *call = LIST_ENTRY(node, struct store_call, waiting);
+        list_remove(node);
+        if (call->kind == CALL_FAILED) {
+            store_call_finish(call, call->failed_status, NULL, NULL);
+        } else {
+            store_call_start(call);
+        }
+    }
+}
+
+static void retry_fired(void *data)
+{
+    store_calls_retry(data);
+}
+
+static void timeout_fired(void *data)
+{
+    struct store *store = data;
+    uint64_t now = env_now_ns(store->env);
+    struct list *node;
+    while ((node = list_first(&store->calls)) != NULL) {
+        struct store_call *call = LIST_ENTRY(node, struct store_call, node);
+        if (call->deadline_ns > now) {
+            break;
+        }
+        /* One that never found a leader has done nothing, and may say so. */
+        bool no_leader = store->raft == NULL || raft_leader_id(store->raft) == 0;
+        bool asked = call->owed > 0 || !list_linked(&call->waiting);
+        store_call_finish(call, no_leader && !asked ? STORE_NO_LEADER : STORE_TIMEOUT, NULL, NULL);
+    }
+    timeout_timer_set(store);
+}
+
+void store_calls_init(struct store *store)
+{
+    list_init(&store->calls);
+    list_init(&store->waiting);
+    store->commands = hash_map_new(/* seed= */ 0x63616c6c73);
+    store->next_sequence = env_random(store->env) | 1;
+    store->timeout_timer = (struct env_timer){.fire = timeout_fired, .data = store};
+    store->retry_timer = (struct env_timer){.fire = retry_fired, .data = store};
+}
+
+void store_calls_fail_all(struct store *store, int status)
+{
+    struct list *node;
+    while ((node = list_first(&store->calls)) != NULL) {
+        struct store_call *call = LIST_ENTRY(node, struct store_call, node);
+        call->owed = 0; /* Raft is closed: it has given all its callbacks. */
+        store_call_finish(call, status, NULL, NULL);
+    }
+    env_timer_stop(store->env, &store->timeout_timer);
+    env_timer_stop(store->env, &store->retry_timer);
+    hash_map_free(store->commands);
+}
+
+void store_command_start(struct store *store, struct store_command *command,
+                         enum call_answer answer, void (*done)(void), void *data)
+{
+    struct store_call *call = store_call_new(store, CALL_COMMAND, answer, STORE_TXN_TIMEOUT_MS);
+    call->done.any = done;
+    call->data = data;
+    if (call->kind == CALL_FAILED) {
+        return;
+    }
+    command->member = store->config.member_id;
+    command->sequence = call->sequence;
+    buffer_append_byte(&call->request, FORWARD_COMMAND);
+    int status = store_command_encode(command, &call->request);
+    if (status != 0) {
+        store_call_fail_soon(call, status);
+        return;
+    }
+    (void)hash_map_set(store->commands, hash_map_key_u64(&call->sequence), call);
+    store_call_start(call);
+}

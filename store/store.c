@@ -1,0 +1,463 @@
+#include "store/store_private.h"
+
+#include "lib/base/alloc.h"
+#include "store/snapshot.h"
+#include "store/snapshot_view.h"
+#include <assert.h>
+#include <stdlib.h>
+
+typedef void (*any_done)(void);
+
+static void fsm_init(struct store *store);
+
+uint64_t store_now_ms(struct store *store)
+{
+    return env_now_ns(store->env) / NS_PER_MS;
+}
+
+/* --- What waits for the next turn of the loop. */
+
+static void pump(void *data)
+{
+    struct store *store = data;
+    store_calls_retry(store);
+    bool more = watch_hub_catch_up(store->hub, store->state.mvcc);
+    more = mvcc_trim(store->state.mvcc, STORE_TRIM_BUDGET) || more;
+    for (size_t i = 0; i < store->listener_count; i++) {
+        if (!store->listeners[i].told) {
+            store->listeners[i].told = true;
+            store->listeners[i].changed(store->listeners[i].data, store->leading,
+                                        store->leading_term);
+        }
+    }
+    if (more) {
+        store_pump_soon(store);
+    }
+}
+
+void store_pump_soon(struct store *store)
+{
+    if (store->pump_timer.position == 0) {
+        env_timer_start(store->env, &store->pump_timer, /* delay_ns= */ 0);
+    }
+}
+
+static void hub_woken(void *data)
+{
+    store_pump_soon(data);
+}
+
+/* --- Life. */
+
+static void metrics_init(struct store *store)
+{
+    struct metrics *m = store->config.metrics;
+    struct store_metrics *s = &store->metrics;
+    if (m == NULL) {
+        return;
+    }
+    s->puts = metrics_counter(m, "etcd_mvcc_put_total", "Puts applied.", NULL);
+    s->deletes = metrics_counter(m, "etcd_mvcc_delete_total", "Deletions of a key applied.", NULL);
+    s->txns = metrics_counter(m, "etcd_mvcc_txn_total", "Transactions applied.", NULL);
+    s->ranges = metrics_counter(m, "etcd_mvcc_range_total", "Views taken for ranges.", NULL);
+    s->revision = metrics_gauge(m, "etcd_debugging_mvcc_current_revision", "Revision.", NULL);
+    s->compact_revision = metrics_gauge(m, "etcd_debugging_mvcc_compact_revision",
+                                        "Oldest revision that can be read.", NULL);
+    s->keys = metrics_gauge(m, "etcd_debugging_mvcc_keys_total", "Keys held.", NULL);
+    s->bytes = metrics_gauge(m, "etcd_mvcc_db_total_size_in_use_in_bytes",
+                             "Bytes of keys and values of all versions held.", NULL);
+    s->watches = metrics_gauge(m, "etcd_debugging_mvcc_watcher_total", "Watches.", NULL);
+    s->slow_watches = metrics_gauge(m, "etcd_debugging_mvcc_slow_watcher_total",
+                                    "Watches that are behind.", NULL);
+    s->leases_granted =
+        metrics_counter(m, "etcd_debugging_lease_granted_total", "Leases granted.", NULL);
+    s->leases_revoked = metrics_counter(m, "etcd_debugging_lease_revoked_total",
+                                        "Leases revoked, expired ones included.", NULL);
+    s->leases_expired = metrics_counter(m, "etcd_debugging_server_lease_expired_total",
+                                        "Expiries proposed by this member.", NULL);
+    s->pending = metrics_gauge(m, "etcd_server_proposals_pending",
+                               "Commands of this member not applied yet.", NULL);
+    s->applied = metrics_gauge(m, "etcd_server_proposals_applied_total",
+                               "Index of the last entry applied.", NULL);
+    s->failed = metrics_counter(m, "etcd_server_proposals_failed_total",
+                                "Requests of this member that failed.", NULL);
+    s->has_leader = metrics_gauge(m, "etcd_server_has_leader", "1 when a leader is known.", NULL);
+    s->is_leader = metrics_gauge(m, "etcd_server_is_leader", "1 when this member leads.", NULL);
+    s->leader_changes = metrics_counter(m, "etcd_server_leader_changes_seen_total",
+                                        "Changes of leader seen.", NULL);
+}
+
+struct store *store_new(const struct store_config *config)
+{
+    struct store *store = alloc_zeroed(sizeof(*store));
+    store->config = *config;
+    store->env = config->env;
+    store->pump_timer = (struct env_timer){.fire = pump, .data = store};
+    store_state_init(&store->state);
+    store->hub = watch_hub_new(hub_woken, store);
+    fsm_init(store);
+    store_calls_init(store);
+    metrics_init(store);
+    store_auto_compact_start(store);
+    return store;
+}
+
+void store_free(struct store *store)
+{
+    if (store == NULL) {
+        return;
+    }
+    store->raft = NULL;
+    watch_hub_end_all(store->hub, STORE_STOPPED);
+    store_calls_fail_all(store, STORE_STOPPED);
+    env_timer_stop(store->env, &store->pump_timer);
+    env_timer_stop(store->env, &store->lease_timer);
+    env_timer_stop(store->env, &store->compact_timer);
+    watch_hub_free(store->hub);
+    store_snapshot_unref(store->view);
+    snapshot_reader_free(store->restoring);
+    store_state_release(&store->state);
+    free(store);
+}
+
+struct raft_node *store_raft(struct store *store)
+{
+    return store->raft;
+}
+
+static void role_changed(void *data, enum raft_role role, uint64_t term, uint64_t leader)
+{
+    struct store *store = data;
+    bool leading = role == RAFT_LEADER;
+    if (store->metrics.has_leader != NULL) {
+        metric_set(store->metrics.has_leader, leader != 0);
+        metric_set(store->metrics.is_leader, leading);
+        metric_add(store->metrics.leader_changes, leader != 0 && leader != store->leader_seen);
+    }
+    store->leader_seen = leader != 0 ? leader : store->leader_seen;
+    if (leading != store->leading || (leading && term != store->leading_term)) {
+        store->leading = leading;
+        store->leading_term = term;
+        store_leases_role(store, leading);
+        for (size_t i = 0; i < store->listener_count; i++) {
+            store->listeners[i].told = false;
+        }
+    }
+    store_pump_soon(store);
+}
+
+void store_attach_raft(struct store *store, struct raft_node *raft)
+{
+    store->raft = raft;
+    if (raft != NULL) {
+        raft_on_role_change(raft, role_changed, store);
+        if (raft_is_settled_leader(raft)) {
+            role_changed(store, RAFT_LEADER, raft_term(raft), raft_leader_id(raft));
+        }
+        store_pump_soon(store);
+    }
+}
+
+void store_on_leadership(struct store *store,
+                         void (*changed)(void *data, bool leading, uint64_t term), void *data)
+{
+    assert(store->listener_count < STORE_LISTENERS_MAX);
+    store->listeners[store->listener_count].changed = changed;
+    store->listeners[store->listener_count].data = data;
+    store->listener_count++;
+    store_pump_soon(store);
+}
+
+/* --- The state machine that raft drives. */
+
+static bool is_waited_for(void *data, uint64_t member, uint64_t sequence)
+{
+    const struct store *store = data;
+    return member == store->config.member_id &&
+           hash_map_get(store->commands, hash_map_key_u64(&sequence)) != NULL;
+}
+
+static void view_drop(struct store *store)
+{
+    store_snapshot_unref(store->view);
+    store->view = NULL;
+}
+
+static void count_events(struct store *store, size_t event_count)
+{
+    size_t end = mvcc_history_count(store->state.mvcc);
+    size_t deletions = 0;
+    for (size_t i = end - event_count; i < end; i++) {
+        deletions += mvcc_is_tombstone(mvcc_history_at(store->state.mvcc, i));
+    }
+    metric_add(store->metrics.deletes, (int64_t)deletions);
+    metric_add(store->metrics.puts, (int64_t)(event_count - deletions));
+}
+
+static void count_applied(struct store *store, const struct store_applied *applied)
+{
+    if (store->config.metrics == NULL) {
+        return;
+    }
+    count_events(store, applied->event_count);
+    metric_set(store->metrics.applied, (int64_t)store->state.applied_index);
+    metric_set(store->metrics.revision, applied->revision);
+    metric_set(store->metrics.keys, (int64_t)mvcc_key_count(store->state.mvcc));
+    metric_set(store->metrics.bytes, (int64_t)mvcc_bytes(store->state.mvcc));
+    metric_set(store->metrics.compact_revision, mvcc_compact_revision(store->state.mvcc));
+    metric_set(store->metrics.watches, (int64_t)watch_hub_count(store->hub));
+    metric_set(store->metrics.slow_watches, (int64_t)watch_hub_behind(store->hub));
+    if (applied->status == 0) {
+        metric_add(store->metrics.txns, applied->kind == STORE_COMMAND_TXN);
+        metric_add(store->metrics.leases_granted, applied->kind == STORE_COMMAND_LEASE_GRANT);
+        metric_add(store->metrics.leases_revoked, applied->kind == STORE_COMMAND_LEASE_REVOKE);
+    }
+}
+
+static void fsm_apply(void *data, uint64_t index, uint64_t term, struct slice command, uint64_t tag)
+{
+    struct store *store = data;
+    struct store_applied applied;
+    (void)tag; /* The command names its member and sequence, which forwarding keeps. */
+    view_drop(store);
+    store_state_apply(&store->state, index, term, command, is_waited_for, store, &applied);
+    if (applied.status == 0 && store->leading && applied.kind == STORE_COMMAND_LEASE_GRANT) {
+        /* Its clock starts; it was granted just now, so it is there. */
+        (void)!lease_table_renew(store->state.leases, applied.lease_id, store_now_ms(store));
+        store_lease_timer_set(store);
+    }
+    if (applied.status == 0 && applied.kind == STORE_COMMAND_COMPACT) {
+        store_pump_soon(store);
+    }
+    count_applied(store, &applied);
+    if (applied.event_count > 0) {
+        watch_hub_notify(store->hub, store->state.mvcc, applied.event_count);
+    }
+    struct store_call *call =
+        applied.member == store->config.member_id
+            ? hash_map_get(store->commands, hash_map_key_u64(&applied.sequence))
+            : NULL;
+    if (call != NULL) {
+        store_call_finish(call, applied.status, &applied, NULL);
+    }
+    store_txn_result_unref(applied.result);
+}
+
+static void *fsm_snapshot_take(void *data)
+{
+    struct store *store = data;
+    return snapshot_writer_new(&store->state);
+}
+
+static int64_t fsm_snapshot_read(void *data, void *handle, uint64_t offset, uint8_t *buffer,
+                                 size_t len)
+{
+    (void)data;
+    (void)offset; /* In order and without gaps, by contract. */
+    return (int64_t)snapshot_writer_read(handle, buffer, len);
+}
+
+static void fsm_snapshot_release(void *data, void *handle)
+{
+    (void)data;
+    snapshot_writer_free(handle);
+}
+
+static int fsm_restore_begin(void *data, uint64_t index, uint64_t term)
+{
+    struct store *store = data;
+    (void)term;
+    snapshot_reader_free(store->restoring);
+    store->restoring = snapshot_reader_new();
+    store->restoring_index = index;
+    return 0;
+}
+
+static int fsm_restore_chunk(void *data, struct slice chunk)
+{
+    struct store *store = data;
+    assert(store->restoring != NULL);
+    return snapshot_reader_feed(store->restoring, chunk);
+}
+
+static int fsm_restore_end(void *data)
+{
+    struct store *store = data;
+    struct store_state state;
+    int status = snapshot_reader_end(store->restoring, &state);
+    if (status != 0) {
+        return status;
+    }
+    view_drop(store);
+    store_state_release(&store->state);
+    store->state = state;
+    store->state.applied_index = store->restoring_index;
+    snapshot_reader_free(store->restoring);
+    store->restoring = NULL;
+    watch_hub_restored(store->hub, store->state.mvcc);
+    store_pump_soon(store);
+    return 0;
+}
+
+static void forward_proposed(void *data, int status, uint64_t index);
+
+/* A forwarded command waiting for its fate at this leader. */
+struct forwarded_command {
+    struct store *store;
+    uint64_t forward;
+};
+
+static void fsm_forwarded(void *data, uint64_t forward, struct slice request)
+{
+    struct store *store = data;
+    int64_t lease_id;
+    uint8_t kind = request.len == 0 ? 0 : request.data[0];
+    struct slice body = request.len == 0 ? request : slice_of(request.data + 1, request.len - 1);
+    if (store->raft == NULL) {
+        return;
+    }
+    if (kind == FORWARD_COMMAND) {
+        struct forwarded_command *command = alloc_zeroed(sizeof(*command));
+        *command = (struct forwarded_command){.store = store, .forward = forward};
+        int status = raft_propose(store->raft, body, /* tag= */ 0, forward_proposed, command);
+        if (status != 0) {
+            free(command);
+            raft_forward_reply(store->raft, forward, status, slice_of(NULL, 0));
+        }
+    } else if ((kind == FORWARD_KEEPALIVE || kind == FORWARD_LEASE_TTL) &&
+               body.len == sizeof(lease_id)) {
+        memcpy(&lease_id, body.data, sizeof(lease_id));
+        store_forwarded_lease(store, forward, kind, lease_id);
+    } else {
+        raft_forward_reply(store->raft, forward, STORE_MALFORMED, slice_of(NULL, 0));
+    }
+}
+
+static void forward_proposed(void *data, int status, uint64_t index)
+{
+    struct forwarded_command *command = data;
+    (void)index;
+    if (command->store->raft != NULL) {
+        raft_forward_reply(command->store->raft, command->forward, status, slice_of(NULL, 0));
+    }
+    free(command);
+}
+
+static void fsm_init(struct store *store)
+{
+    store->fsm = (struct raft_fsm){
+        .data = store,
+        .apply = fsm_apply,
+        .snapshot_take = fsm_snapshot_take,
+        .snapshot_read = fsm_snapshot_read,
+        .snapshot_release = fsm_snapshot_release,
+        .restore_begin = fsm_restore_begin,
+        .restore_chunk = fsm_restore_chunk,
+        .restore_end = fsm_restore_end,
+        .forwarded = fsm_forwarded,
+    };
+}
+
+const struct raft_fsm *store_fsm(struct store *store)
+{
+    return &store->fsm;
+}
+
+/* --- Requests. */
+
+void store_read_barrier(struct store *store, void (*done)(void *data, int status), void *data)
+{
+    struct store_call *call = store_call_new(store, CALL_READ, ANSWER_READ, STORE_READ_TIMEOUT_MS);
+    call->done.read = done;
+    call->data = data;
+    store_call_start(call);
+}
+
+/* A read needs no log entry: it is kept as encoded until the barrier has passed. */
+static void read_only_txn(struct store *store, const struct store_txn *txn, store_txn_done *done,
+                          void *data)
+{
+    struct store_call *call = store_call_new(store, CALL_READ, ANSWER_TXN, STORE_READ_TIMEOUT_MS);
+    call->done.txn = done;
+    call->data = data;
+    struct store_command command = {.kind = STORE_COMMAND_TXN, .txn = txn};
+    int status = store_command_encode(&command, &call->request);
+    if (status == 0) {
+        call->arena = arena_new(SIZE_MAX);
+        status = store_command_decode(buffer_slice(&call->request), call->arena, &command);
+        call->read_txn = command.txn;
+    }
+    if (status != 0) {
+        store_call_fail_soon(call, status);
+    }
+    store_call_start(call);
+}
+
+void store_txn(struct store *store, const struct store_txn *txn, store_txn_done *done, void *data)
+{
+    int status = store_txn_check(txn);
+    if (status != 0) {
+        struct store_call *call =
+            store_call_new(store, CALL_FAILED, ANSWER_TXN, STORE_TXN_TIMEOUT_MS);
+        call->done.txn = done;
+        call->data = data;
+        store_call_fail_soon(call, status);
+        return;
+    }
+    if (store_txn_is_read_only(txn)) {
+        read_only_txn(store, txn, done, data);
+        return;
+    }
+    struct store_command command = {.kind = STORE_COMMAND_TXN, .txn = txn};
+    store_command_start(store, &command, ANSWER_TXN, (any_done)done, data);
+}
+
+void store_compact(struct store *store, int64_t revision, store_done *done, void *data)
+{
+    struct store_command command = {.kind = STORE_COMMAND_COMPACT, .compact_revision = revision};
+    store_command_start(store, &command, ANSWER_PLAIN, (any_done)done, data);
+}
+
+struct store_watch *store_watch(struct store *store, const struct store_watch_options *options)
+{
+    return watch_hub_add(store->hub, store->state.mvcc, options);
+}
+
+/* --- Reading. */
+
+int64_t store_revision(const struct store *store)
+{
+    return mvcc_revision(store->state.mvcc);
+}
+
+int64_t store_compact_revision(const struct store *store)
+{
+    return mvcc_compact_revision(store->state.mvcc);
+}
+
+struct store_snapshot *store_snapshot_ref(struct store *store)
+{
+    if (store->view == NULL) {
+        store->view = mvcc_view(store->state.mvcc);
+    }
+    if (store->metrics.ranges != NULL) {
+        metric_add(store->metrics.ranges, 1);
+    }
+    return store_snapshot_again(store->view);
+}
+
+void store_read_figures(const struct store *store, struct store_figures *ret_figures)
+{
+    const struct store_state *state = &store->state;
+    *ret_figures = (struct store_figures){
+        .revision = mvcc_revision(state->mvcc),
+        .compact_revision = mvcc_compact_revision(state->mvcc),
+        .keys = mvcc_key_count(state->mvcc),
+        .versions = mvcc_version_count(state->mvcc),
+        .leases = lease_table_count(state->leases),
+        .watches = watch_hub_count(store->hub),
+        .bytes = mvcc_bytes(state->mvcc),
+        .applied_index = state->applied_index,
+        .hash = store_state_hash(state),
+    };
+}

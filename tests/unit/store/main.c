@@ -1,0 +1,12 @@
+#include "tests/unit/unit.h"
+
+Suite *txn_suite(void);
+Suite *history_suite(void);
+Suite *watch_suite(void);
+Suite *store_suite(void);
+
+int main(void)
+{
+    Suite *suites[] = {txn_suite(), history_suite(), watch_suite(), store_suite()};
+    return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
+}
