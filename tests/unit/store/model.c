@@ -125,7 +125,6 @@ const char *model_range(struct model *model, const struct store_range *range)
 
 const char *model_all(struct model *model, int64_t revision)
 {
-    struct store_range range = {
-        .key = slice_text(""), .end = text_end("*"), .revision = revision};
+    struct store_range range = {.key = slice_text(""), .end = text_end("*"), .revision = revision};
     return model_range(model, &range);
 }

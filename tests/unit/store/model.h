@@ -2,6 +2,7 @@
 #ifndef TESTS_UNIT_STORE_MODEL_H
 #define TESTS_UNIT_STORE_MODEL_H
 #include "store/state.h"
+#include "store/limits.h"
 #include "store/status.h"
 
 struct model {

@@ -85,21 +85,26 @@ START_TEST(compares_choose_the_branch)
         {{STORE_COMPARE_CREATE, STORE_COMPARE_GREATER, .key = slice_text("a"), .number = 2}, false},
         {{STORE_COMPARE_MOD, STORE_COMPARE_LESS, .key = slice_text("ab"), .number = 4}, true},
         {{STORE_COMPARE_VALUE, STORE_COMPARE_NOT_EQUAL, .key = slice_text("a"),
-          .value = slice_text("2")}, true},
+          .value = slice_text("2")},
+         true},
         {{STORE_COMPARE_VALUE, STORE_COMPARE_NOT_EQUAL, .key = slice_text("no"),
-          .value = slice_text("2")}, false}, /* An absent key has no value. */
+          .value = slice_text("2")},
+         false}, /* An absent key has no value. */
         {{STORE_COMPARE_LEASE, STORE_COMPARE_EQUAL, .key = slice_text("a"), .number = 0}, true},
-        {{STORE_COMPARE_MOD, STORE_COMPARE_GREATER, .key = slice_text("a"),
-          .end = slice_text("b"), .number = 1}, true},
-        {{STORE_COMPARE_MOD, STORE_COMPARE_GREATER, .key = slice_text("a"),
-          .end = slice_text("b"), .number = 2}, false}, /* Must hold for each key. */
+        {{STORE_COMPARE_MOD, STORE_COMPARE_GREATER, .key = slice_text("a"), .end = slice_text("b"),
+          .number = 1},
+         true},
+        {{STORE_COMPARE_MOD, STORE_COMPARE_GREATER, .key = slice_text("a"), .end = slice_text("b"),
+          .number = 2},
+         false}, /* Must hold for each key. */
         {{STORE_COMPARE_VERSION, STORE_COMPARE_EQUAL, .key = slice_text("x"),
-          .end = slice_text("y"), .number = 0}, true},
+          .end = slice_text("y"), .number = 0},
+         true},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct store_op get = GET("a");
-        struct store_txn txn = {.compares = &rows[i].compare, .compare_count = 1,
-                                .success = &get, .success_count = 1};
+        struct store_txn txn = {
+            .compares = &rows[i].compare, .compare_count = 1, .success = &get, .success_count = 1};
         ck_assert_int_eq(model_txn(&model, &txn), 0);
         ck_assert_int_eq(model.last.result->succeeded, rows[i].holds);
         ck_assert_uint_eq(model.last.result->op_count, rows[i].holds ? 1 : 0);
@@ -114,10 +119,11 @@ START_TEST(operations_of_one_transaction_share_a_revision_and_see_each_other)
     struct model model;
     model_init(&model);
     model_put(&model, "a", "1");
-    struct store_op ops[] = {PUT("b", "2"), GET("b"),
-                             {.kind = STORE_OP_DELETE,
-                              .delete_range = {.key = slice_text("a"), .prev_kv = true}},
-                             GET("a")};
+    struct store_op ops[] = {
+        PUT("b", "2"),
+        GET("b"),
+        {.kind = STORE_OP_DELETE, .delete_range = {.key = slice_text("a"), .prev_kv = true}},
+        GET("a")};
     ck_assert_int_eq(model_ops(&model, ops, 4), 0);
     const struct store_txn_result *result = model.last.result;
     ck_assert_int_eq(result->revision, 3);
@@ -138,8 +144,8 @@ START_TEST(nested_transactions_decide_before_anything_changes)
     struct store_compare absent = {STORE_COMPARE_VERSION, STORE_COMPARE_EQUAL,
                                    .key = slice_text("a"), .number = 0};
     struct store_op inner_put = PUT("b", "inner");
-    struct store_txn inner = {.compares = &absent, .compare_count = 1, .success = &inner_put,
-                              .success_count = 1};
+    struct store_txn inner = {
+        .compares = &absent, .compare_count = 1, .success = &inner_put, .success_count = 1};
     struct store_op ops[] = {PUT("a", "outer"), {.kind = STORE_OP_TXN, .txn = &inner}};
     ck_assert_int_eq(model_ops(&model, ops, 2), 0);
     ck_assert(model.last.result->ops[1].txn->succeeded);
@@ -181,8 +187,8 @@ END_TEST
 START_TEST(branches_may_put_the_same_key_but_not_the_level_above)
 {
     struct store_op put = PUT("b", "1");
-    struct store_txn inner = {.success = &put, .success_count = 1, .failure = &put,
-                              .failure_count = 1};
+    struct store_txn inner = {
+        .success = &put, .success_count = 1, .failure = &put, .failure_count = 1};
     struct store_op ops[] = {{.kind = STORE_OP_TXN, .txn = &inner}, PUT("c", "1")};
     struct store_txn txn = {.success = ops, .success_count = 2};
     ck_assert_int_eq(store_txn_check(&txn), 0);
@@ -217,8 +223,7 @@ START_TEST(a_lease_takes_its_keys_along_in_one_revision)
     model_init(&model);
     ck_assert_int_eq(model_grant(&model, 9, 60), 0);
     ck_assert_int_eq(model_grant(&model, 9, 60), STORE_LEASE_EXISTS);
-    ck_assert_int_eq(model_grant(&model, 10, STORE_LEASE_TTL_MAX_S + 1),
-                     STORE_LEASE_TTL_TOO_LARGE);
+    ck_assert_int_eq(model_grant(&model, 10, STORE_LEASE_TTL_MAX_S + 1), STORE_LEASE_TTL_TOO_LARGE);
     model_put_lease(&model, "b", "1", 9);
     model_put_lease(&model, "a", "1", 9);
     model_put(&model, "c", "1");
@@ -240,7 +245,8 @@ START_TEST(foreign_bytes_in_the_log_change_nothing)
     model_put(&model, "a", "1");
     uint64_t hash = store_state_hash(&model.state);
     struct store_applied applied;
-    const char *texts[] = {"", "x", "\1\1", "\1\1aaaaaaaabbbbbbbb\377\377\377", "\1\11aaaaaaaabbbbbbbb"};
+    const char *texts[] = {"", "x", "\1\1", "\1\1aaaaaaaabbbbbbbb\377\377\377",
+                           "\1\11aaaaaaaabbbbbbbb"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         store_state_apply(&model.state, ++model.index, 5, slice_text(texts[i]), NULL, NULL,
                           &applied);

@@ -1,0 +1,236 @@
+/* The nine promises of a watch (ordered, unique, reliable, atomic, resumable, bookmarkable, filter,
+ * prev_kv, is-create) on the hub, live and from history. */
+#include "store/watch_hub.h"
+#include "tests/unit/store/model.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+Suite *watch_suite(void);
+
+struct seen {
+    struct store_watch *watch;
+    char text[4096];
+    size_t len;
+    int64_t last_revision;
+    int ended;
+    int64_t compact_revision;
+    bool pause, cancel; /* At the next event. */
+};
+
+static void on_events(void *data, int64_t revision, const struct store_event *events, size_t count)
+{
+    struct seen *seen = data;
+    ck_assert_int_gt(revision, seen->last_revision);
+    seen->last_revision = revision;
+    for (size_t i = 0; i < count; i++) {
+        ck_assert_int_eq(events[i].kv->mod_revision, revision);
+        seen->len +=
+            (size_t)snprintf(seen->text + seen->len, sizeof(seen->text) - seen->len,
+                             "%s%d%c%.*s=%.*s", i == 0 ? (seen->len == 0 ? "" : " ") : ",",
+                             (int)revision, events[i].kind == STORE_EVENT_PUT ? '+' : '-',
+                             (int)events[i].kv->key.len, (const char *)events[i].kv->key.data,
+                             (int)events[i].kv->value.len, (const char *)events[i].kv->value.data);
+        if (events[i].prev_kv != NULL) {
+            seen->len += (size_t)snprintf(seen->text + seen->len, sizeof(seen->text) - seen->len,
+                                          "(%.*s)", (int)events[i].prev_kv->value.len,
+                                          (const char *)events[i].prev_kv->value.data);
+        }
+    }
+    if (seen->pause) {
+        store_watch_pause(seen->watch);
+    }
+    if (seen->cancel) {
+        store_watch_cancel(seen->watch);
+    }
+}
+
+static void on_end(void *data, int status, int64_t compact_revision)
+{
+    struct seen *seen = data;
+    seen->ended = status;
+    seen->compact_revision = compact_revision;
+    seen->watch = NULL;
+}
+
+static void no_wake(void *data)
+{
+    (void)data;
+}
+
+static struct seen *watch(struct watch_hub *hub, struct model *model, const char *key,
+                          const char *end, int64_t start)
+{
+    struct seen *seen = calloc(1, sizeof(*seen));
+    struct store_watch_options options = {.key = slice_text(key),
+                                          .end = text_end(end),
+                                          .start_revision = start,
+                                          .on_events = on_events,
+                                          .on_end = on_end,
+                                          .data = seen};
+    seen->watch = watch_hub_add(hub, model->state.mvcc, &options);
+    return seen;
+}
+
+static void notify(struct watch_hub *hub, struct model *model)
+{
+    watch_hub_notify(hub, model->state.mvcc, model->last.event_count);
+}
+
+static void put(struct watch_hub *hub, struct model *model, const char *key, const char *value)
+{
+    ck_assert_int_eq(model_put(model, key, value), 0);
+    notify(hub, model);
+}
+
+static void end_and_free(struct watch_hub *hub, struct model *model, struct seen **seen,
+                         size_t count)
+{
+    watch_hub_end_all(hub, STORE_STOPPED);
+    watch_hub_free(hub);
+    for (size_t i = 0; i < count; i++) {
+        ck_assert_ptr_null(seen[i]->watch);
+        free(seen[i]);
+    }
+    model_release(model);
+}
+
+START_TEST(live_watches_get_their_keys_atomically_with_what_was_before)
+{
+    struct model model;
+    model_init(&model);
+    struct watch_hub *hub = watch_hub_new(no_wake, NULL);
+    struct seen *seen[] = {watch(hub, &model, "a", "", 0), watch(hub, &model, "a", "c", 0),
+                           watch(hub, &model, "b", "*", 0), watch(hub, &model, "b", "*", 4)};
+    put(hub, &model, "a", "1");
+    put(hub, &model, "c", "2");
+    struct store_op ops[] = {
+        {.kind = STORE_OP_PUT, .put = {.key = slice_text("b"), .value = slice_text("3")}},
+        {.kind = STORE_OP_DELETE, .delete_range = {.key = slice_text("a")}}};
+    ck_assert_int_eq(model_ops(&model, ops, 2), 0);
+    notify(hub, &model);
+    put(hub, &model, "a", "4");
+    ck_assert_str_eq(seen[0]->text, "2+a=1 4-a=(1) 5+a=4");
+    ck_assert_str_eq(seen[1]->text, "2+a=1 4+b=3,4-a=(1) 5+a=4");
+    ck_assert_str_eq(seen[2]->text, "3+c=2 4+b=3");
+    ck_assert_str_eq(seen[3]->text, "4+b=3");
+    ck_assert_int_eq(store_watch_delivered(seen[2]->watch), 5);
+    end_and_free(hub, &model, seen, 4);
+}
+END_TEST
+
+START_TEST(a_watch_from_the_past_sees_history_and_then_goes_on_live)
+{
+    struct model model;
+    model_init(&model);
+    struct watch_hub *hub = watch_hub_new(no_wake, NULL);
+    put(hub, &model, "a", "1");
+    put(hub, &model, "a", "2");
+    put(hub, &model, "b", "x");
+    ck_assert_int_eq(model_delete(&model, "a", ""), 0);
+    struct seen *seen[] = {watch(hub, &model, "a", "", 3), watch(hub, &model, "a", "*", 1)};
+    put(hub, &model, "a", "5"); /* While it is behind: comes from history, once. */
+    ck_assert(!watch_hub_catch_up(hub, model.state.mvcc));
+    put(hub, &model, "a", "6");
+    ck_assert_str_eq(seen[0]->text, "3+a=2(1) 5-a=(2) 6+a=5 7+a=6(5)");
+    ck_assert_str_eq(seen[1]->text, "2+a=1 3+a=2(1) 4+b=x 5-a=(2) 6+a=5 7+a=6(5)");
+    end_and_free(hub, &model, seen, 2);
+}
+END_TEST
+
+START_TEST(a_paused_watch_loses_nothing_and_repeats_nothing)
+{
+    struct model model;
+    model_init(&model);
+    struct watch_hub *hub = watch_hub_new(no_wake, NULL);
+    struct seen *seen[] = {watch(hub, &model, "a", "*", 0)};
+    seen[0]->pause = true;
+    put(hub, &model, "a", "1");
+    put(hub, &model, "a", "2");
+    put(hub, &model, "a", "3");
+    ck_assert_str_eq(seen[0]->text, "2+a=1");
+    ck_assert_int_eq(store_watch_delivered(seen[0]->watch), 2);
+    store_watch_resume(seen[0]->watch);
+    (void)watch_hub_catch_up(hub, model.state.mvcc); /* Pauses again after one revision. */
+    ck_assert_str_eq(seen[0]->text, "2+a=1 3+a=2(1)");
+    seen[0]->pause = false;
+    store_watch_resume(seen[0]->watch);
+    ck_assert(!watch_hub_catch_up(hub, model.state.mvcc));
+    put(hub, &model, "a", "4");
+    ck_assert_str_eq(seen[0]->text, "2+a=1 3+a=2(1) 4+a=3(2) 5+a=4(3)");
+    end_and_free(hub, &model, seen, 1);
+}
+END_TEST
+
+START_TEST(a_watch_at_the_compaction_revision_works_and_below_it_ends)
+{
+    struct model model;
+    model_init(&model);
+    struct watch_hub *hub = watch_hub_new(no_wake, NULL);
+    put(hub, &model, "a", "1");
+    ck_assert_int_eq(model_delete(&model, "a", ""), 0); /* Revision 3. */
+    put(hub, &model, "b", "2");
+    ck_assert_int_eq(model_compact(&model, 3), 0);
+    while (mvcc_trim(model.state.mvcc, 1)) {
+    }
+    struct seen *seen[] = {watch(hub, &model, "a", "*", 3), watch(hub, &model, "a", "*", 2)};
+    ck_assert(!watch_hub_catch_up(hub, model.state.mvcc));
+    ck_assert_str_eq(seen[0]->text, "3-a= 4+b=2");
+    ck_assert_int_eq(seen[1]->ended, STORE_COMPACTED);
+    ck_assert_int_eq(seen[1]->compact_revision, 3);
+    ck_assert_str_eq(seen[1]->text, "");
+    end_and_free(hub, &model, seen, 2);
+}
+END_TEST
+
+START_TEST(callbacks_may_cancel_their_watch)
+{
+    struct model model;
+    model_init(&model);
+    struct watch_hub *hub = watch_hub_new(no_wake, NULL);
+    struct seen *seen[] = {watch(hub, &model, "a", "", 0), watch(hub, &model, "a", "", 0)};
+    seen[0]->cancel = true;
+    put(hub, &model, "a", "1");
+    put(hub, &model, "a", "2");
+    ck_assert_str_eq(seen[0]->text, "2+a=1");
+    ck_assert_str_eq(seen[1]->text, "2+a=1 3+a=2(1)");
+    ck_assert_uint_eq(watch_hub_count(hub), 1);
+    seen[0]->watch = NULL;
+    end_and_free(hub, &model, seen, 2);
+}
+END_TEST
+
+START_TEST(after_a_restored_snapshot_watches_go_on_where_they_were)
+{
+    struct model model;
+    model_init(&model);
+    struct watch_hub *hub = watch_hub_new(no_wake, NULL);
+    struct seen *seen[] = {watch(hub, &model, "a", "*", 0), watch(hub, &model, "k", "", 0),
+                           watch(hub, &model, "k", "", 0)};
+    put(hub, &model, "k", "1");
+    ck_assert_int_eq(model_put(&model, "k", "2"), 0); /* Installed, not applied one by one. */
+    ck_assert_int_eq(model_put(&model, "a", "3"), 0);
+    watch_hub_restored(hub, model.state.mvcc);
+    ck_assert(!watch_hub_catch_up(hub, model.state.mvcc));
+    put(hub, &model, "k", "4");
+    ck_assert_str_eq(seen[0]->text, "2+k=1 3+k=2(1) 4+a=3 5+k=4(2)");
+    ck_assert_str_eq(seen[2]->text, "2+k=1 3+k=2(1) 5+k=4(2)");
+    ck_assert_str_eq(seen[1]->text, seen[2]->text);
+    end_and_free(hub, &model, seen, 3);
+}
+END_TEST
+
+Suite *watch_suite(void)
+{
+    Suite *suite = suite_create("store/watch");
+    TCase *tcase = tcase_create("watch");
+    tcase_add_test(tcase, live_watches_get_their_keys_atomically_with_what_was_before);
+    tcase_add_test(tcase, a_watch_from_the_past_sees_history_and_then_goes_on_live);
+    tcase_add_test(tcase, a_paused_watch_loses_nothing_and_repeats_nothing);
+    tcase_add_test(tcase, a_watch_at_the_compaction_revision_works_and_below_it_ends);
+    tcase_add_test(tcase, callbacks_may_cancel_their_watch);
+    tcase_add_test(tcase, after_a_restored_snapshot_watches_go_on_where_they_were);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
