@@ -64,6 +64,7 @@ enum api_flag {
     API_HAS_MAX = 1 << 16,        /* `max` counts. */
     API_DEPRECATED = 1 << 17,     /* */
     API_NESTED_TYPE_META = 1 << 18, /* JSON of the items carries kind and apiVersion. */
+    API_LIST_ATOMIC = 1 << 19,      /* Apply: the list is replaced as a whole, and OpenAPI says so. */
 };
 
 #define API_NO_OFFSET UINT32_MAX /* Past what an enumerator may be. */
@@ -83,6 +84,7 @@ struct api_rules {
 };
 
 struct api_message;
+extern const struct api_rules api_no_rules; /* Of the many fields that have none. */
 
 struct api_field {
     const char *name; /* In JSON; "" for an inline field and for the inside of a special form. */
@@ -119,6 +121,7 @@ struct api_message {
     uint8_t form;   /* enum api_type, API_OBJECT or later: how a value looks in JSON. */
     bool type_meta; /* JSON carries kind and apiVersion (they have no field here). */
     bool map_atomic; /* Apply replaces it as a whole. */
+    bool published;  /* OpenAPI has a schema of it. */
     uint16_t field_count;
     uint16_t member_count;
     const struct api_field *fields;   /* Ascending by number. */
@@ -126,6 +129,8 @@ struct api_message {
     const uint16_t *by_name;          /* Indices into members, in byte order of the name. */
     const struct api_field *metadata; /* ObjectMeta or ListMeta, or NULL. */
     const char *description;
+    const char *openapi_type;   /* When the form does not say it, or NULL. */
+    const char *openapi_format; /* Or NULL. */
     const char *unions; /* Raw JSON of x-kubernetes-unions, or NULL. */
     const char *const *gvk; /* "group/version/Kind" that carry it, "*" for all; NULL-terminated or NULL */
 };
