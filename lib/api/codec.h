@@ -65,7 +65,8 @@ void api_encode_json_field(const struct api_field *field, const void *object, st
 /* --- YAML ------------------------------------------------------------------------------------- */
 
 /* Converts the first YAML document to JSON text by the rules of sigs.k8s.io/yaml. Aliases are
- * expanded within limits. Returns 0; -EBADMSG with libyaml's problem and line; -E2BIG for a bomb. */
+ * expanded within limits. Returns 0; -EBADMSG with libyaml's problem and line; -E2BIG for a bomb.
+ */
 MUST_USE int api_yaml_to_json(struct slice yaml, struct buffer *out, struct error *reterr);
 MUST_USE int api_decode_yaml(struct arena *arena, const struct api_message *message,
                              struct slice text, struct api_problems *problems, void **ret_object,
@@ -80,8 +81,7 @@ MUST_USE int api_json_to_yaml(struct slice json, struct buffer *out, struct erro
  * fields are skipped. */
 MUST_USE int api_decode_protobuf(struct arena *arena, const struct api_message *message,
                                  struct slice bytes, void **ret_object, struct error *reterr);
-void api_encode_protobuf(const struct api_message *message, const void *object,
-                         struct buffer *out);
+void api_encode_protobuf(const struct api_message *message, const void *object, struct buffer *out);
 
 /* "k8s" NUL and runtime.Unknown. All slices of the result point into the input. */
 struct api_envelope {

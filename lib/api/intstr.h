@@ -1,8 +1,8 @@
 /* IntOrString: a number, or a text that is a name or a percentage. Pure. */
 #ifndef LIB_API_INTSTR_H
 #define LIB_API_INTSTR_H
-#include "lib/base/arena.h"
 #include "k8s/intstr.pb-c.h"
+#include "lib/base/arena.h"
 #include <stdint.h>
 
 enum { INTSTR_INT = 0, INTSTR_STRING = 1 };

@@ -60,7 +60,8 @@ void json_remove_at(struct json_value *array, size_t index);
 
 /* Equal as JSON values: order of members does not count, numbers by value. */
 bool json_equal(const struct json_value *a, const struct json_value *b);
-/* The number as an integer. Returns 0, -EINVAL (not a number), or -ERANGE (a fraction, or too big). */
+/* The number as an integer. Returns 0, -EINVAL (not a number), or -ERANGE (a fraction, or too big).
+ */
 MUST_USE int json_int64(const struct json_value *value, int64_t *ret_value);
 MUST_USE int json_double(const struct json_value *value, double *ret_value);
 const char *json_type_name(enum json_type type); /* "null", "bool", "number", "string", ... */

@@ -16,10 +16,11 @@ enum api_verb {
     API_VERB_WATCH = 1 << 7,
 };
 enum { API_VERB_COUNT = 8 };
-const char *api_verb_name(enum api_verb verb); /* "create"; in the order in which discovery lists. */
+const char *
+api_verb_name(enum api_verb verb); /* "create"; in the order in which discovery lists. */
 
 struct api_subresource {
-    const char *name;                  /* "status" */
+    const char *name;                   /* "status" */
     const char *group, *version, *kind; /* Of its body: autoscaling/v1 Scale. */
     uint32_t verbs;
     const struct api_message *message; /* Of its body; NULL for streams (log, exec, proxy). */
@@ -34,17 +35,17 @@ struct api_kind {
     const char *const *short_names;     /* NULL-terminated; never NULL. */
     const char *const *categories;      /* NULL-terminated; never NULL. */
     bool namespaced;
-    bool served;  /* False: the messages and the row exist, the API server does not route it. */
-    bool stored;  /* False for reviews and the like, which are answered and forgotten. */
+    bool served; /* False: the messages and the row exist, the API server does not route it. */
+    bool stored; /* False for reviews and the like, which are answered and forgotten. */
     uint32_t verbs;
     const struct api_subresource *subresources;
     size_t subresource_count;
     const struct api_message *message;      /* NULL for a custom resource. */
     const struct api_message *list_message; /* NULL when it cannot be listed. */
-    const char *storage_prefix; /* "/registry/pods/", then namespace/name; "" when not stored. */
-    const char *storage_hash;   /* storageVersionHash of discovery; "" for none. */
+    const char *storage_prefix;    /* "/registry/pods/", then namespace/name; "" when not stored. */
+    const char *storage_hash;      /* storageVersionHash of discovery; "" for none. */
     const char *const *selectable; /* JSON paths for field selectors, NULL-terminated. */
-    uint16_t index;             /* Place in the table: for arrays with one slot per kind. */
+    uint16_t index;                /* Place in the table: for arrays with one slot per kind. */
 };
 
 /* All rows of the table; their order is that of discovery. */

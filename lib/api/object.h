@@ -2,13 +2,14 @@
  * whoever owns that arena. */
 #ifndef LIB_API_OBJECT_H
 #define LIB_API_OBJECT_H
+#include "k8s/meta_v1.pb-c.h"
 #include "lib/api/codec.h"
 #include "lib/api/kinds.h"
-#include "k8s/meta_v1.pb-c.h"
 
 struct api_object {
     const struct api_kind *kind;
-    void *message; /* The kind's C struct; for a custom resource (kind->message NULL) a json_value. */
+    void *
+        message; /* The kind's C struct; for a custom resource (kind->message NULL) a json_value. */
 };
 
 /* ObjectMeta inside; NULL for a custom resource and for messages without one. Made in `arena` when
@@ -29,9 +30,8 @@ struct api_type_meta api_object_type_meta(const struct api_object *object);
 void api_object_encode_json(const struct api_object *object, struct buffer *out);
 /* The stored and wire form: envelope for kinds with a message, JSON text for custom resources. */
 void api_object_encode(const struct api_object *object, struct buffer *out);
-MUST_USE int api_object_decode(struct arena *arena, const struct api_kind *kind,
-                               struct slice bytes, struct api_object *ret_object,
-                               struct error *reterr);
+MUST_USE int api_object_decode(struct arena *arena, const struct api_kind *kind, struct slice bytes,
+                               struct api_object *ret_object, struct error *reterr);
 
 /* Labels and annotations: maps of text. */
 const char *api_meta_label(const Meta__V1__ObjectMeta *meta, const char *key);      /* Or NULL. */

@@ -2,9 +2,9 @@
  * Source: Kubernetes API conventions, "resource.Quantity". */
 #ifndef LIB_API_QUANTITY_H
 #define LIB_API_QUANTITY_H
+#include "k8s/quantity.pb-c.h"
 #include "lib/base/arena.h"
 #include "lib/base/error.h"
-#include "k8s/quantity.pb-c.h"
 #include <stdint.h>
 
 __extension__ typedef __int128 quantity_nanos;
@@ -24,7 +24,7 @@ enum { QUANTITY_TEXT_SIZE = 48 }; /* Enough for any canonical text and its NUL. 
 MUST_USE int quantity_parse(struct slice text, struct quantity *ret_quantity, struct error *reterr);
 /* Canonical text. */
 void quantity_format(struct quantity quantity, char ret_text[QUANTITY_TEXT_SIZE]);
-int quantity_compare(struct quantity a, struct quantity b); /* Negative, zero, positive. */
+int quantity_compare(struct quantity a, struct quantity b);         /* Negative, zero, positive. */
 struct quantity quantity_add(struct quantity a, struct quantity b); /* Capped; a's format. */
 struct quantity quantity_sub(struct quantity a, struct quantity b);
 /* Rounded up, capped at the range of int64_t. */

@@ -1,14 +1,14 @@
-/* What an API message is: its fields, their JSON names, where they lie in the C struct, and the rules
- * that its .proto file states. Constant tables, generated from proto/k8s; no I/O, any thread.
+/* What an API message is: its fields, their JSON names, where they lie in the C struct, and the
+ * rules that its .proto file states. Constant tables, generated from proto/k8s; no I/O, any thread.
  *
  * In C (made by protoc-c): package core/v1 message Pod is Core__V1__Pod, its table is
  * core__v1__pod__schema. JSON name `containerPort` is member `container_port`; a name that C or C++
- * reserves gets a final underscore (`namespace_`, `template_`, `operator_`, `continue_`). A map is an array of
- * pointers to entries {key, value}.
+ * reserves gets a final underscore (`namespace_`, `template_`, `operator_`, `continue_`). A map is
+ * an array of pointers to entries {key, value}.
  *
  * Presence: for a field with API_POINTER, has_x (scalars) or a non-NULL pointer (the rest) means
- * that it is set. For every other scalar has_x is ignored: zero and absent are the same, and NULL is
- * the same as "" or as an empty message. */
+ * that it is set. For every other scalar has_x is ignored: zero and absent are the same, and NULL
+ * is the same as "" or as an empty message. */
 #ifndef LIB_API_SCHEMA_H
 #define LIB_API_SCHEMA_H
 #include "lib/base/compiler.h"
@@ -45,42 +45,42 @@ enum api_type {
 enum api_label { API_SINGLE, API_REPEATED, API_MAP };
 
 enum api_flag {
-    API_REQUIRED = 1 << 0,        /* Listed as required in OpenAPI. */
-    API_POINTER = 1 << 1,         /* Absent and zero differ. */
-    API_OMITEMPTY = 1 << 2,       /* JSON leaves the zero value out (never a non-pointer message). */
-    API_INLINE = 1 << 3,          /* JSON merges the members of the message into the parent. */
-    API_JSON_ONLY = 1 << 4,       /* Not in the protobuf form. */
-    API_IMMUTABLE = 1 << 5,       /* */
-    API_SELECTABLE = 1 << 6,      /* A field selector may name it. */
-    API_RAW_JSON = 1 << 7,        /* API_BYTES whose bytes are a JSON value. */
-    API_OPEN_VALUES = 1 << 8,     /* `values` is not a closed set. */
-    API_MERGE = 1 << 9,           /* Strategic merge: merge list items (by merge_key, or as a set). */
-    API_REPLACE = 1 << 10,        /* Strategic merge: replace. */
-    API_RETAIN_KEYS = 1 << 11,    /* Strategic merge: drop what $retainKeys does not name. */
-    API_LIST_SET = 1 << 12,       /* Apply: items are a set. */
-    API_LIST_MAP = 1 << 13,       /* Apply: items are keyed by list_map_keys. */
-    API_MAP_ATOMIC = 1 << 14,     /* Apply: the map or struct is replaced as a whole. */
-    API_HAS_MIN = 1 << 15,        /* `min` counts. */
-    API_HAS_MAX = 1 << 16,        /* `max` counts. */
-    API_DEPRECATED = 1 << 17,     /* */
+    API_REQUIRED = 1 << 0,     /* Listed as required in OpenAPI. */
+    API_POINTER = 1 << 1,      /* Absent and zero differ. */
+    API_OMITEMPTY = 1 << 2,    /* JSON leaves the zero value out (never a non-pointer message). */
+    API_INLINE = 1 << 3,       /* JSON merges the members of the message into the parent. */
+    API_JSON_ONLY = 1 << 4,    /* Not in the protobuf form. */
+    API_IMMUTABLE = 1 << 5,    /* */
+    API_SELECTABLE = 1 << 6,   /* A field selector may name it. */
+    API_RAW_JSON = 1 << 7,     /* API_BYTES whose bytes are a JSON value. */
+    API_OPEN_VALUES = 1 << 8,  /* `values` is not a closed set. */
+    API_MERGE = 1 << 9,        /* Strategic merge: merge list items (by merge_key, or as a set). */
+    API_REPLACE = 1 << 10,     /* Strategic merge: replace. */
+    API_RETAIN_KEYS = 1 << 11, /* Strategic merge: drop what $retainKeys does not name. */
+    API_LIST_SET = 1 << 12,    /* Apply: items are a set. */
+    API_LIST_MAP = 1 << 13,    /* Apply: items are keyed by list_map_keys. */
+    API_MAP_ATOMIC = 1 << 14,  /* Apply: the map or struct is replaced as a whole. */
+    API_HAS_MIN = 1 << 15,     /* `min` counts. */
+    API_HAS_MAX = 1 << 16,     /* `max` counts. */
+    API_DEPRECATED = 1 << 17,  /* */
     API_NESTED_TYPE_META = 1 << 18, /* JSON of the items carries kind and apiVersion. */
-    API_LIST_ATOMIC = 1 << 19,      /* Apply: the list is replaced as a whole, and OpenAPI says so. */
+    API_LIST_ATOMIC = 1 << 19, /* Apply: the list is replaced as a whole, and OpenAPI says so. */
 };
 
 #define API_NO_OFFSET UINT32_MAX /* Past what an enumerator may be. */
 
 /* The rarer rules of a field. */
 struct api_rules {
-    const char *default_json;           /* Raw JSON as OpenAPI shows it, or NULL. */
-    const char *format;                 /* OpenAPI format, or NULL. */
-    const char *pattern;                /* Regular expression, or NULL. */
-    int64_t min, max;                   /* With API_HAS_MIN, API_HAS_MAX. */
-    uint32_t min_length, max_length;    /* 0 for none. */
-    const char *const *values;          /* Of an enumeration, NULL-terminated, or NULL. */
-    const char *merge_key;              /* Of a strategic merge, or NULL. */
-    const char *const *list_map_keys;   /* NULL-terminated, or NULL. */
-    const char *feature_gate;           /* Or NULL. */
-    const char *go_type;                /* Named type such as "PullPolicy", or NULL. */
+    const char *default_json;         /* Raw JSON as OpenAPI shows it, or NULL. */
+    const char *format;               /* OpenAPI format, or NULL. */
+    const char *pattern;              /* Regular expression, or NULL. */
+    int64_t min, max;                 /* With API_HAS_MIN, API_HAS_MAX. */
+    uint32_t min_length, max_length;  /* 0 for none. */
+    const char *const *values;        /* Of an enumeration, NULL-terminated, or NULL. */
+    const char *merge_key;            /* Of a strategic merge, or NULL. */
+    const char *const *list_map_keys; /* NULL-terminated, or NULL. */
+    const char *feature_gate;         /* Or NULL. */
+    const char *go_type;              /* Named type such as "PullPolicy", or NULL. */
 };
 
 struct api_message;
@@ -117,9 +117,9 @@ struct api_message {
     const char *group;       /* API group of the package ("" for core). */
     const char *version;     /* "v1"; "" when the package has none. */
     const struct ProtobufCMessageDescriptor *descriptor;
-    uint32_t size;  /* Of the C struct. */
-    uint8_t form;   /* enum api_type, API_OBJECT or later: how a value looks in JSON. */
-    bool type_meta; /* JSON carries kind and apiVersion (they have no field here). */
+    uint32_t size;   /* Of the C struct. */
+    uint8_t form;    /* enum api_type, API_OBJECT or later: how a value looks in JSON. */
+    bool type_meta;  /* JSON carries kind and apiVersion (they have no field here). */
     bool map_atomic; /* Apply replaces it as a whole. */
     bool published;  /* OpenAPI has a schema of it. */
     uint16_t field_count;
@@ -131,8 +131,9 @@ struct api_message {
     const char *description;
     const char *openapi_type;   /* When the form does not say it, or NULL. */
     const char *openapi_format; /* Or NULL. */
-    const char *unions; /* Raw JSON of x-kubernetes-unions, or NULL. */
-    const char *const *gvk; /* "group/version/Kind" that carry it, "*" for all; NULL-terminated or NULL */
+    const char *unions;         /* Raw JSON of x-kubernetes-unions, or NULL. */
+    const char *const
+        *gvk; /* "group/version/Kind" that carry it, "*" for all; NULL-terminated or NULL */
 };
 
 /* By full name ("k8s.io.api.core.v1.Pod"), or NULL. */

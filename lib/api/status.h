@@ -2,11 +2,12 @@
  * an arena, texts included. Pure. Messages are those of Kubernetes v1.32. */
 #ifndef LIB_API_STATUS_H
 #define LIB_API_STATUS_H
+#include "k8s/meta_v1.pb-c.h"
 #include "lib/api/codec.h"
 #include "lib/api/kinds.h"
-#include "k8s/meta_v1.pb-c.h"
 
-/* --- Field paths: a chain on the stack, printed only when something is wrong ------------------- */
+/* --- Field paths: a chain on the stack, printed only when something is wrong -------------------
+ */
 
 struct api_path {
     const struct api_path *parent; /* NULL at the root. */
@@ -105,10 +106,10 @@ void api_cause_add(struct api_causes *causes, const char *reason, const char *me
 /* --- Status ----------------------------------------------------------------------------------- */
 
 struct api_status {
-    int code;            /* HTTP status: 404 */
-    const char *reason;  /* "NotFound"; may be "". */
+    int code;           /* HTTP status: 404 */
+    const char *reason; /* "NotFound"; may be "". */
     const char *message;
-    bool has_details;    /* The members below are shown. */
+    bool has_details;                      /* The members below are shown. */
     const char *name, *group, *kind, *uid; /* Never NULL; kind is the resource for most. */
     const struct api_cause *causes;
     size_t cause_count;
@@ -121,12 +122,11 @@ struct api_status {
  * row of the resource. `name` may be "". */
 const struct api_status *api_status_not_found(struct arena *arena, const struct api_kind *kind,
                                               const char *name);
-const struct api_status *api_status_already_exists(struct arena *arena,
-                                                   const struct api_kind *kind, const char *name);
+const struct api_status *api_status_already_exists(struct arena *arena, const struct api_kind *kind,
+                                                   const char *name);
 /* 409 for a generateName whose tries all collided; Retry-After 1. */
-const struct api_status *api_status_name_not_generated(struct arena *arena,
-                                                       const struct api_kind *kind,
-                                                       const char *name);
+const struct api_status *
+api_status_name_not_generated(struct arena *arena, const struct api_kind *kind, const char *name);
 /* `text` follows "Operation cannot be fulfilled on pods "x": ". */
 const struct api_status *api_status_conflict(struct arena *arena, const struct api_kind *kind,
                                              const char *name, const char *text);
@@ -158,8 +158,7 @@ const struct api_status *api_status_terminating(struct arena *arena, const struc
 const struct api_status *api_status_no_resource(struct arena *arena);
 /* 405; by resource and verb, or for a method that no route has. */
 const struct api_status *api_status_verb_not_allowed(struct arena *arena,
-                                                     const struct api_kind *kind,
-                                                     const char *verb);
+                                                     const struct api_kind *kind, const char *verb);
 const struct api_status *api_status_method_not_allowed(struct arena *arena);
 const struct api_status *api_status_not_acceptable(struct arena *arena, const char *types);
 /* 410 Expired: `text` NULL for the words about a continue token. */
@@ -176,8 +175,7 @@ const struct api_status *api_status_too_many_requests(struct arena *arena, const
 const struct api_status *api_status_internal(struct arena *arena, const char *format, ...)
     PRINTF_LIKE(2, 3);
 /* 500 ServerTimeout: storage could not answer in time, try again. */
-const struct api_status *api_status_server_timeout(struct arena *arena,
-                                                   const struct api_kind *kind,
+const struct api_status *api_status_server_timeout(struct arena *arena, const struct api_kind *kind,
                                                    const char *operation,
                                                    int32_t retry_after_seconds);
 const struct api_status *api_status_unavailable(struct arena *arena, const char *text);

@@ -2,8 +2,8 @@
  * metav1.Duration. Pure: the present comes from the env. */
 #ifndef LIB_API_TIME_H
 #define LIB_API_TIME_H
-#include "lib/base/arena.h"
 #include "k8s/meta_v1.pb-c.h"
+#include "lib/base/arena.h"
 #include <stdint.h>
 
 enum { API_TIME_TEXT_SIZE = 40 }; /* Enough for any text made here and its NUL. */

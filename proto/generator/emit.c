@@ -35,8 +35,9 @@ static bool is_special(const struct model_message *message)
  * JSON always has. */
 static const char *default_of(const struct model_message *message, const struct model_field *field)
 {
-    bool plain = message->options->schema && !field->options->pointer && !field->options->inline_ &&
-                 field->proto->label == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_OPTIONAL;
+    bool plain =
+        message->options->schema && !field->options->pointer && !field->options->inline_ &&
+        field->proto->label == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_OPTIONAL;
     if (field->options->default_ != NULL || !plain || is_special(message)) {
         return field->options->default_;
     }
@@ -259,8 +260,8 @@ static void place_of(const struct model_message *message, size_t declared, char 
     (void)snprintf(ret_text, 48, "&fields_%zu[%zu]", message->index, at);
 }
 
-static void collect(struct members *members, const struct model_message *message,
-                    const char *via0, const char *via1)
+static void collect(struct members *members, const struct model_message *message, const char *via0,
+                    const char *via1)
 {
     for (size_t i = 0; i < message->field_count; i++) {
         const struct model_field *field = &message->fields[i];
@@ -279,8 +280,7 @@ static void collect(struct members *members, const struct model_message *message
     }
 }
 
-static void emit_members(const struct model_message *message, size_t *ret_count,
-                         struct buffer *out)
+static void emit_members(const struct model_message *message, size_t *ret_count, struct buffer *out)
 {
     static struct members members; /* Too large for the stack; this program has one thread. */
     uint16_t order[512];
@@ -347,13 +347,12 @@ static void emit_message(const struct model *model, const struct model_message *
     emit_text(out, file->group != NULL ? file->group : "");
     buffer_append_text(out, ", ");
     emit_text(out, file->version != NULL ? file->version : "");
-    buffer_printf(out, ", &%s__descriptor, sizeof(%s), %s, %s, %s, %s, %zu, %zu, ",
-                  message->c_lower, message->c_type, model_form_type(message),
-                  message->options->type_meta ? "true" : "false",
-                  message->options->map_atomic ? "true" : "false",
-                  message->options->schema || message->options->openapi_type != NULL ? "true"
-                                                                                     : "false",
-                  message->field_count, members);
+    buffer_printf(
+        out, ", &%s__descriptor, sizeof(%s), %s, %s, %s, %s, %zu, %zu, ", message->c_lower,
+        message->c_type, model_form_type(message), message->options->type_meta ? "true" : "false",
+        message->options->map_atomic ? "true" : "false",
+        message->options->schema || message->options->openapi_type != NULL ? "true" : "false",
+        message->field_count, members);
     buffer_append_text(out, fields ? arena_printf(model->arena, "fields_%zu, ", message->index)
                                    : "NULL, ");
     if (members > 0) {

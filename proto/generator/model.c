@@ -134,8 +134,9 @@ static void add_fields(struct model *model, struct model_message *message,
         const int32_t path[] = {4, (int32_t)message_at, 2, (int32_t)i};
         struct model_field *field = &message->fields[i];
         field->proto = proto->field[i];
-        field->options = option_message(model->arena, (const ProtobufCMessage *)field->proto->options,
-                                        &coracle__field_options__descriptor);
+        field->options =
+            option_message(model->arena, (const ProtobufCMessage *)field->proto->options,
+                           &coracle__field_options__descriptor);
         field->comment = message->is_entry ? "" : comment_of(model->arena, file, path, 4);
         field->member = name_c_member(model->arena, field->proto->name);
         message->by_number[i] = (uint16_t)i;
@@ -151,10 +152,9 @@ static void read_file(struct model *model, const Google__Protobuf__FileDescripto
     for (size_t i = 0; i < file->n_message_type; i++) {
         const Google__Protobuf__DescriptorProto *proto = file->message_type[i];
         const int32_t path[] = {4, (int32_t)i};
-        struct model_message *message =
-            add_message(model, proto,
-                        arena_printf(model->arena, "%s.%s", file->package, proto->name),
-                        arena_printf(model->arena, "%s.%s", c_package, proto->name));
+        struct model_message *message = add_message(
+            model, proto, arena_printf(model->arena, "%s.%s", file->package, proto->name),
+            arena_printf(model->arena, "%s.%s", c_package, proto->name));
         message->file = options;
         message->comment = comment_of(model->arena, file, path, 2);
         add_fields(model, message, file, i);
@@ -221,8 +221,8 @@ static int resolve_field(struct model *model, struct model_message *message,
         field->message = NULL;
         return 0; /* Its type is that of the entry's value: model_read. */
     }
-    field->type = field->message != NULL ? model_form_type(field->message)
-                                         : scalar_type(field->proto->type);
+    field->type =
+        field->message != NULL ? model_form_type(field->message) : scalar_type(field->proto->type);
     if (field->type == NULL) {
         fprintf(stderr, "%s.%s: a type that the tables do not have\n", message->full_name,
                 field->proto->name);

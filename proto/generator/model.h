@@ -2,19 +2,19 @@
  * found by full name. Everything lives in one arena. */
 #ifndef PROTO_GENERATOR_MODEL_H
 #define PROTO_GENERATOR_MODEL_H
-#include "lib/base/arena.h"
-#include "lib/base/hash_map.h"
 #include "coracle/options.pb-c.h"
 #include "google/protobuf/descriptor.pb-c.h"
+#include "lib/base/arena.h"
+#include "lib/base/hash_map.h"
 
 struct model_field {
     const Google__Protobuf__FieldDescriptorProto *proto;
     const Coracle__FieldOptions *options; /* Never NULL. */
-    const char *comment;  /* Never NULL. */
-    const char *member;   /* Name in the C struct. */
-    const char *type;     /* "API_STRING" */
-    struct model_message *message; /* Of the value, when it is one. */
-    struct model_message *entry;   /* Of a map. */
+    const char *comment;                  /* Never NULL. */
+    const char *member;                   /* Name in the C struct. */
+    const char *type;                     /* "API_STRING" */
+    struct model_message *message;        /* Of the value, when it is one. */
+    struct model_message *entry;          /* Of a map. */
 };
 
 struct model_message {
@@ -23,7 +23,7 @@ struct model_message {
     const Coracle__FileOptions *file;
     const Coracle__MessageOptions *options; /* Never NULL. */
     const char *full_name, *c_type, *c_lower, *comment;
-    bool is_entry;            /* Of a map. */
+    bool is_entry; /* Of a map. */
     size_t field_count;
     struct model_field *fields; /* In order of declaration, which is that of JSON. */
     uint16_t *by_number;        /* Indices into fields, ascending by number. */
