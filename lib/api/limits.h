@@ -6,6 +6,7 @@ enum {
     API_DEPTH_MAX = 10000,          /* Nesting of JSON and YAML: Go's encoding/json has the same. */
     API_PROTOBUF_DEPTH_MAX = 1000,  /* Nesting of protobuf messages. */
     API_OBJECT_DEPTH_MAX = 1000,    /* Nesting of typed messages (schemas in schemas). */
+    API_DECODED_BYTES_MAX = 256 * 1024 * 1024, /* Memory that one input may take when decoded. */
     API_PROBLEMS_MAX = 100,         /* Unknown and duplicate fields reported per body. */
     API_CAUSES_MAX = 1000,          /* Field errors reported per object. */
     API_PATH_MAX = 4096,            /* Bytes of a field path in a message. */

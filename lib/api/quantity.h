@@ -10,7 +10,12 @@
 __extension__ typedef __int128 quantity_nanos;
 
 /* How a quantity was written, which decides how it is written again. */
-enum quantity_format { QUANTITY_DECIMAL_SI, QUANTITY_BINARY_SI, QUANTITY_DECIMAL_EXPONENT };
+enum quantity_format {
+    QUANTITY_DECIMAL_SI,
+    QUANTITY_BINARY_SI,
+    QUANTITY_DECIMAL_EXPONENT, /* 1e3 */
+    QUANTITY_UPPER_EXPONENT,   /* 1E3: the letter is kept. */
+};
 
 struct quantity {
     quantity_nanos nanos; /* Value in billionths: at most (2^63-1) * 10^9 either way. */

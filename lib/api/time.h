@@ -6,7 +6,7 @@
 #include "lib/base/arena.h"
 #include <stdint.h>
 
-enum { API_TIME_TEXT_SIZE = 40 }; /* Enough for any text made here and its NUL. */
+enum { API_TIME_TEXT_SIZE = 96 }; /* Enough for any text made here and its NUL. */
 
 /* RFC 3339 with any fraction and offset. Returns 0, or -EINVAL. Years 0 to 9999. */
 MUST_USE int api_time_parse(struct slice text, int64_t *ret_seconds, int32_t *ret_nanos);

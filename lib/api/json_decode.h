@@ -1,0 +1,42 @@
+/* Parts of the JSON decoder. Internal to lib/api. */
+#ifndef LIB_API_JSON_DECODE_H
+#define LIB_API_JSON_DECODE_H
+#include "lib/api/codec.h"
+#include "lib/api/decode_memory.h"
+#include "lib/api/json_scan.h"
+
+/* Where the decoder is: a chain on the stack, printed only when something is wrong. */
+struct json_frame {
+    const struct json_frame *parent;
+    enum { JSON_FRAME_FIELD, JSON_FRAME_KEY, JSON_FRAME_INDEX } kind;
+    struct slice name;
+    size_t index;
+    const struct api_message *message; /* That has the field. */
+};
+
+struct json_decode {
+    struct json_scan scan; /* Syntax errors end everything. */
+    struct decode_memory memory;
+    struct api_problems *problems; /* Or NULL. */
+    struct error type_error;       /* The first value that did not fit. */
+    unsigned depth;                /* Of objects. */
+};
+
+/* All return 0, or the code of a syntax error or exhaustion; a value that does not fit is recorded
+ * and skipped. */
+MUST_USE int json_decode_object(struct json_decode *decode, const struct api_message *message,
+                                void *object, const struct json_frame *frame);
+MUST_USE int json_decode_list(struct json_decode *decode, const struct api_field *field,
+                              void *object, const struct json_frame *frame);
+MUST_USE int json_decode_item(struct json_decode *decode, const struct api_field *field, void *at,
+                              const struct json_frame *frame);
+MUST_USE int json_decode_bytes(struct json_decode *decode, const struct api_field *field, void *at,
+                               const struct json_frame *frame);
+MUST_USE int json_decode_special(struct json_decode *decode, const struct api_field *field,
+                                 void *at, const struct json_frame *frame);
+MUST_USE int json_decode_text(struct json_decode *decode, struct json_token token, char **ret_text);
+int json_decode_exhausted(struct json_decode *decode);
+void json_decode_error(struct json_decode *decode, const char *message);
+void json_decode_mismatch(struct json_decode *decode, const struct json_frame *frame,
+                          const char *value, const char *type);
+#endif
