@@ -21,10 +21,12 @@ enum api_generation {
 struct api_strategy {
     const char *group; /* "" for core. */
     const char *kind;
-    bool has_status;       /* Status is cleared on create and kept on update; see api_prepare_*. */
-    bool create_on_update; /* PUT of an absent object creates it. */
-    bool unconditional_update; /* PUT without resourceVersion is accepted. */
-    bool graceful_delete;      /* Deletion waits for a grace period (pods). */
+    bool has_status; /* Status is cleared on create and kept on update; see api_prepare_*. */
+    bool keep_status_on_create; /* Nodes register with their status. */
+    bool keep_labels_on_status; /* A status update leaves the labels alone. */
+    bool create_on_update;      /* PUT of an absent object creates it. */
+    bool unconditional_update;  /* PUT without resourceVersion is accepted. */
+    bool graceful_delete;       /* Deletion waits for a grace period (pods). */
     enum api_generation generation;
     enum api_propagation propagation; /* The default of deletion. */
     void (*prepare_create)(struct arena *arena, void *message);

@@ -1,0 +1,11 @@
+/* Defaults that depend on other members, by message. Internal to lib/api. Pure; in place. */
+#ifndef LIB_API_RULES_DEFAULT_HOOKS_H
+#define LIB_API_RULES_DEFAULT_HOOKS_H
+#include "lib/base/arena.h"
+
+typedef void default_hook(struct arena *arena, void *message);
+
+default_hook default_container, default_ephemeral_container, default_pod, default_pod_spec,
+    default_volume, default_image_volume, default_service, default_service_port, default_namespace,
+    default_node, default_secret, default_deployment;
+#endif

@@ -1,0 +1,114 @@
+/* What the rules of the kinds share. Internal to lib/api: one file a family of kinds, and in it the
+ * defaults and checks that no option in a .proto file can express. Pure. */
+#ifndef LIB_API_RULES_RULES_H
+#define LIB_API_RULES_RULES_H
+#include "k8s/apps_v1.pb-c.h"
+#include "k8s/coordination_v1.pb-c.h"
+#include "k8s/core_v1.pb-c.h"
+#include "k8s/discovery_v1.pb-c.h"
+#include "k8s/events_v1.pb-c.h"
+#include "k8s/meta_v1.pb-c.h"
+#include "lib/api/codec.h"
+#include "lib/api/selector.h"
+#include "lib/api/status.h"
+#include "lib/api/syntax.h"
+#include <string.h>
+
+static inline const char *rules_text(const char *text)
+{
+    return text == NULL ? "" : text;
+}
+static inline bool rules_empty(const char *text)
+{
+    return text == NULL || *text == '\0';
+}
+static inline bool rules_is(const char *text, const char *other)
+{
+    return strcmp(rules_text(text), other) == 0;
+}
+static inline bool rules_one_of(const char *text, const char *const *values)
+{
+    for (; *values != NULL; values++) {
+        if (rules_is(text, *values)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* An empty message by full proto name; the name must exist. */
+void *rules_new(struct arena *arena, const char *full_name);
+/* Sets an empty string to a copy of `value`. */
+void rules_default(struct arena *arena, char **text, const char *value);
+/* "Guaranteed", "Burstable" or "BestEffort". */
+const char *rules_pod_qos_class(const Core__V1__PodSpec *spec);
+
+/* --- Defaults; in place, idempotent
+ * ---------------------------------------------------------------- */
+void rules_default_pod_spec(struct arena *arena, Core__V1__PodSpec *spec);
+void rules_default_pod(struct arena *arena, void *message);
+void rules_default_pod_template(struct arena *arena, Core__V1__PodTemplateSpec *pod_template);
+void rules_default_service(struct arena *arena, void *message);
+void rules_default_deployment(struct arena *arena, void *message);
+void rules_default_replica_set(struct arena *arena, void *message);
+void rules_default_namespace(struct arena *arena, void *message);
+void rules_default_node(struct arena *arena, void *message);
+void rules_default_secret(struct arena *arena, void *message);
+void rules_default_endpoints(struct arena *arena, void *message);
+void rules_default_endpoint_slice(struct arena *arena, void *message);
+
+/* --- Checks that every kind may need
+ * ----------------------------------------------------------------- */
+
+/* One cause "Invalid value" for each message. */
+void rules_invalid_each(struct api_causes *causes, const struct api_path *at, const char *value,
+                        struct api_syntax syntax);
+void rules_invalid_each_int(struct api_causes *causes, const struct api_path *at, int64_t value,
+                            struct api_syntax syntax);
+void rules_non_negative(struct api_causes *causes, const struct api_path *at, int64_t value);
+/* Required when empty, NotSupported when not one of `values` (NULL-terminated). */
+void rules_enum(struct api_causes *causes, const struct api_path *at, const char *value,
+                const char *const *values);
+void rules_labels(struct api_causes *causes, const struct api_path *at, struct api_string_map map);
+void rules_annotations(struct api_causes *causes, const struct api_path *at,
+                       struct api_string_map map);
+void rules_label_selector(struct api_causes *causes, const struct api_path *at,
+                          const Meta__V1__LabelSelector *selector);
+/* The metadata of an object on create; `name_rule` checks names. */
+void rules_object_meta(struct api_causes *causes, const Meta__V1__ObjectMeta *meta, bool namespaced,
+                       struct api_syntax (*name_rule)(const char *name));
+void rules_object_meta_update(struct api_causes *causes, const Meta__V1__ObjectMeta *before,
+                              const Meta__V1__ObjectMeta *after);
+
+/* --- Checks by kind
+ * ------------------------------------------------------------------------------------ */
+typedef void rules_create(struct api_causes *causes, const void *message);
+typedef void rules_update(struct api_causes *causes, const void *before, const void *after);
+
+rules_create rules_check_pod, rules_check_service, rules_check_node, rules_check_namespace,
+    rules_check_config_map, rules_check_secret, rules_check_service_account, rules_check_event,
+    rules_check_event_v1, rules_check_endpoints, rules_check_endpoint_slice, rules_check_lease,
+    rules_check_deployment, rules_check_replica_set, rules_check_controller_revision;
+rules_update rules_update_pod, rules_update_pod_status, rules_update_pod_ephemeral,
+    rules_update_service, rules_update_node, rules_update_namespace_status, rules_update_config_map,
+    rules_update_secret, rules_update_event_v1, rules_update_endpoint_slice,
+    rules_update_deployment, rules_update_replica_set, rules_update_controller_revision;
+
+/* A pod template inside a workload: labels, spec, restartPolicy Always. */
+void rules_check_pod_template(struct api_causes *causes, const struct api_path *at,
+                              const Core__V1__PodTemplateSpec *pod_template);
+void rules_check_pod_spec(struct api_causes *causes, const struct api_path *at,
+                          const Core__V1__PodSpec *spec, bool is_template);
+void rules_check_volumes(struct api_causes *causes, const struct api_path *at,
+                         const Core__V1__PodSpec *spec);
+void rules_check_containers(struct api_causes *causes, const struct api_path *at,
+                            const Core__V1__PodSpec *spec);
+void rules_check_tolerations(struct api_causes *causes, const struct api_path *at,
+                             Core__V1__Toleration *const *tolerations, size_t count);
+void rules_check_affinity(struct api_causes *causes, const struct api_path *at,
+                          const Core__V1__Affinity *affinity);
+void rules_check_resources(struct api_causes *causes, const struct api_path *at,
+                           const Core__V1__ResourceRequirements *resources);
+void rules_check_probes(struct api_causes *causes, const struct api_path *at,
+                        const Core__V1__Container *container, bool init);
+#endif
