@@ -43,29 +43,47 @@ void rules_default(struct arena *arena, char **text, const char *value);
 /* "Guaranteed", "Burstable" or "BestEffort". */
 const char *rules_pod_qos_class(const Core__V1__PodSpec *spec);
 
-/* --- Defaults; in place, idempotent
- * ---------------------------------------------------------------- */
-void rules_default_pod_spec(struct arena *arena, Core__V1__PodSpec *spec);
-void rules_default_pod(struct arena *arena, void *message);
-void rules_default_pod_template(struct arena *arena, Core__V1__PodTemplateSpec *pod_template);
-void rules_default_service(struct arena *arena, void *message);
-void rules_default_deployment(struct arena *arena, void *message);
-void rules_default_replica_set(struct arena *arena, void *message);
-void rules_default_namespace(struct arena *arena, void *message);
-void rules_default_node(struct arena *arena, void *message);
-void rules_default_secret(struct arena *arena, void *message);
-void rules_default_endpoints(struct arena *arena, void *message);
-void rules_default_endpoint_slice(struct arena *arena, void *message);
-
 /* --- Checks that every kind may need
  * ----------------------------------------------------------------- */
 
+/* The cause at member `name` of `parent`. */
+static inline void rules_required(struct api_causes *causes, const struct api_path *parent,
+                                  const char *name, const char *detail)
+{
+    struct api_path at = api_path_field(parent, name);
+    api_cause_required(causes, &at, detail);
+}
+static inline void rules_invalid(struct api_causes *causes, const struct api_path *parent,
+                                 const char *name, struct api_shown value, const char *detail)
+{
+    struct api_path at = api_path_field(parent, name);
+    api_cause_invalid(causes, &at, value, detail);
+}
+static inline void rules_forbidden(struct api_causes *causes, const struct api_path *parent,
+                                   const char *name, const char *detail)
+{
+    struct api_path at = api_path_field(parent, name);
+    api_cause_forbidden(causes, &at, detail);
+}
+static inline void rules_not_supported(struct api_causes *causes, const struct api_path *parent,
+                                       const char *name, const char *value,
+                                       const char *const *values)
+{
+    struct api_path at = api_path_field(parent, name);
+    api_cause_not_supported(causes, &at, api_shown_text(value), values);
+}
+
 /* One cause "Invalid value" for each message. */
-void rules_invalid_each(struct api_causes *causes, const struct api_path *at, const char *value,
-                        struct api_syntax syntax);
-void rules_invalid_each_int(struct api_causes *causes, const struct api_path *at, int64_t value,
-                            struct api_syntax syntax);
-void rules_non_negative(struct api_causes *causes, const struct api_path *at, int64_t value);
+void rules_invalid_each(struct api_causes *causes, const struct api_path *at,
+                        struct api_shown value, struct api_syntax syntax);
+/* The rule applied to the text at member `name` of `parent`. */
+void rules_check_text(struct api_causes *causes, const struct api_path *parent, const char *name,
+                      const char *value, struct api_syntax (*rule)(const char *text));
+void rules_check_number(struct api_causes *causes, const struct api_path *parent, const char *name,
+                        int64_t value, struct api_syntax (*rule)(int64_t number));
+/* "field is immutable" when the two messages of the table differ. */
+void rules_immutable(struct api_causes *causes, const struct api_path *parent, const char *name,
+                     bool equal);
 /* Required when empty, NotSupported when not one of `values` (NULL-terminated). */
 void rules_enum(struct api_causes *causes, const struct api_path *at, const char *value,
                 const char *const *values);
