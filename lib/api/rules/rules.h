@@ -87,6 +87,8 @@ void rules_immutable(struct api_causes *causes, const struct api_path *parent, c
 /* Required when empty, NotSupported when not one of `values` (NULL-terminated). */
 void rules_enum(struct api_causes *causes, const struct api_path *at, const char *value,
                 const char *const *values);
+/* No unspecified, loopback, link-local or multicast address. */
+void rules_non_special_ip(struct api_causes *causes, const struct api_path *at, const char *ip);
 void rules_labels(struct api_causes *causes, const struct api_path *at, struct api_string_map map);
 void rules_annotations(struct api_causes *causes, const struct api_path *at,
                        struct api_string_map map);
