@@ -1,0 +1,306 @@
+/* Checks of ConfigMap, Secret, Namespace, Node and Lease. */
+#include "lib/api/json_value.h"
+#include "lib/api/limits_semantics.h"
+#include "lib/api/rules/rules.h"
+#include "lib/api/time.h"
+
+static const char IMMUTABLE_SET[] = "field is immutable when `immutable` is set";
+
+static void check_key(struct api_causes *causes, const struct api_path *map, const char *key)
+{
+    struct api_path at = api_path_key(map, rules_text(key));
+    rules_invalid_each(causes, &at, api_shown_text(key), api_syntax_config_key(rules_text(key)));
+}
+
+/* --- ConfigMap ---------------------------------------------------------------------------------
+ */
+
+void rules_check_config_map(struct api_causes *causes, const void *message)
+{
+    const Core__V1__ConfigMap *map = message;
+    struct api_path data = api_path_field(NULL, "data");
+    struct api_path binary = api_path_field(NULL, "binaryData");
+    struct api_string_map texts = API_STRING_MAP(map->data, map->n_data);
+    size_t total = 0;
+    for (size_t i = 0; i < map->n_data; i++) {
+        check_key(causes, &data, map->data[i]->key);
+        total += strlen(api_string_map_value(texts, i));
+    }
+    for (size_t i = 0; i < map->n_binary_data; i++) {
+        const char *key = rules_text(map->binary_data[i]->key);
+        struct api_path at = api_path_key(&binary, key);
+        check_key(causes, &binary, key);
+        if (api_string_map_get(texts, key) != NULL) {
+            api_cause_invalid(causes, &at, api_shown_text(key), "duplicate of key present in data");
+        }
+        total += map->binary_data[i]->value.len;
+    }
+    if (total > API_CONFIG_BYTES_MAX) {
+        api_cause_too_long(causes, NULL, API_CONFIG_BYTES_MAX);
+    }
+}
+
+void rules_update_config_map(struct api_causes *causes, const void *before, const void *after)
+{
+    const struct api_message *table = api_message_find("k8s.io.api.core.v1.ConfigMap");
+    const Core__V1__ConfigMap *old_map = before, *map = after;
+    rules_check_config_map(causes, after);
+    if (!old_map->has_immutable || !old_map->immutable) {
+        return;
+    }
+    if (!map->has_immutable || !map->immutable) {
+        rules_forbidden(causes, NULL, "immutable", IMMUTABLE_SET);
+    }
+    /* Shallow copies whose other members are the same: what is left to differ is the data. */
+    Core__V1__ConfigMap texts = *old_map, bytes = *old_map;
+    texts.data = map->data;
+    texts.n_data = map->n_data;
+    bytes.binary_data = map->binary_data;
+    bytes.n_binary_data = map->n_binary_data;
+    if (!api_message_equal(table, old_map, &texts)) {
+        rules_forbidden(causes, NULL, "data", IMMUTABLE_SET);
+    }
+    if (!api_message_equal(table, old_map, &bytes)) {
+        rules_forbidden(causes, NULL, "binaryData", IMMUTABLE_SET);
+    }
+}
+
+/* --- Secret ------------------------------------------------------------------------------------
+ */
+
+static const Core__V1__Secret__DataEntry *secret_value(const Core__V1__Secret *secret,
+                                                       const char *key)
+{
+    for (size_t i = 0; i < secret->n_data; i++) {
+        if (rules_is(secret->data[i]->key, key)) {
+            return secret->data[i];
+        }
+    }
+    return NULL;
+}
+
+static void require_key(struct api_causes *causes, const Core__V1__Secret *secret, const char *key)
+{
+    struct api_path data = api_path_field(NULL, "data");
+    struct api_path at = api_path_key(&data, key);
+    if (secret_value(secret, key) == NULL) {
+        api_cause_required(causes, &at, "");
+    }
+}
+
+/* The value must be there and be JSON. */
+static void require_json(struct api_causes *causes, const Core__V1__Secret *secret, const char *key)
+{
+    CLEANUP(error_release) struct error error = {0};
+    struct api_path data = api_path_field(NULL, "data");
+    struct api_path at = api_path_key(&data, key);
+    struct json_value *value = NULL;
+    const Core__V1__Secret__DataEntry *entry = secret_value(secret, key);
+    require_key(causes, secret, key);
+    if (entry != NULL && json_parse(causes->arena, slice_of(entry->value.data, entry->value.len),
+                                    &value, &error) != 0) {
+        api_cause_invalid(causes, &at, api_shown_text("<secret contents redacted>"),
+                          error_message(&error));
+    }
+}
+
+static void check_secret_type(struct api_causes *causes, const Core__V1__Secret *secret)
+{
+    static const char account[] = "kubernetes.io/service-account.name";
+    const Meta__V1__ObjectMeta *meta = secret->metadata;
+    const char *type = rules_text(secret->type);
+    if (strcmp(type, "kubernetes.io/service-account-token") == 0) {
+        struct api_path metadata = api_path_field(NULL, "metadata");
+        struct api_path annotations = api_path_field(&metadata, "annotations");
+        struct api_path at = api_path_key(&annotations, account);
+        const char *name =
+            api_string_map_get(API_STRING_MAP(meta->annotations, meta->n_annotations), account);
+        if (rules_empty(name)) {
+            api_cause_required(causes, &at, "");
+        }
+    } else if (strcmp(type, "kubernetes.io/dockercfg") == 0) {
+        require_json(causes, secret, ".dockercfg");
+    } else if (strcmp(type, "kubernetes.io/dockerconfigjson") == 0) {
+        require_json(causes, secret, ".dockerconfigjson");
+    } else if (strcmp(type, "kubernetes.io/basic-auth") == 0) {
+        if (secret_value(secret, "username") == NULL && secret_value(secret, "password") == NULL) {
+            require_key(causes, secret, "username");
+            require_key(causes, secret, "password");
+        }
+    } else if (strcmp(type, "kubernetes.io/ssh-auth") == 0) {
+        const Core__V1__Secret__DataEntry *key = secret_value(secret, "ssh-privatekey");
+        if (key == NULL || key->value.len == 0) {
+            struct api_path data = api_path_field(NULL, "data");
+            struct api_path at = api_path_key(&data, "ssh-privatekey");
+            api_cause_required(causes, &at, "");
+        }
+    } else if (strcmp(type, "kubernetes.io/tls") == 0) {
+        require_key(causes, secret, "tls.crt");
+        require_key(causes, secret, "tls.key");
+    }
+}
+
+void rules_check_secret(struct api_causes *causes, const void *message)
+{
+    const Core__V1__Secret *secret = message;
+    struct api_path data = api_path_field(NULL, "data");
+    size_t total = 0;
+    for (size_t i = 0; i < secret->n_data; i++) {
+        check_key(causes, &data, secret->data[i]->key);
+        total += secret->data[i]->value.len;
+    }
+    if (total > API_CONFIG_BYTES_MAX) {
+        api_cause_too_long(causes, &data, API_CONFIG_BYTES_MAX);
+    }
+    check_secret_type(causes, secret);
+}
+
+void rules_update_secret(struct api_causes *causes, const void *before, const void *after)
+{
+    const struct api_message *table = api_message_find("k8s.io.api.core.v1.Secret");
+    const Core__V1__Secret *old_secret = before, *secret = after;
+    rules_immutable(causes, NULL, "type", rules_is(old_secret->type, rules_text(secret->type)));
+    if (old_secret->has_immutable && old_secret->immutable) {
+        Core__V1__Secret data = *old_secret; /* As for ConfigMap. */
+        data.data = secret->data;
+        data.n_data = secret->n_data;
+        if (!secret->has_immutable || !secret->immutable) {
+            rules_forbidden(causes, NULL, "immutable", IMMUTABLE_SET);
+        }
+        if (!api_message_equal(table, old_secret, &data)) {
+            rules_forbidden(causes, NULL, "data", IMMUTABLE_SET);
+        }
+    }
+    rules_check_secret(causes, after);
+}
+
+/* --- Namespace ---------------------------------------------------------------------------------
+ */
+
+void rules_check_namespace(struct api_causes *causes, const void *message)
+{
+    const Core__V1__Namespace *object = message;
+    struct api_path spec = api_path_field(NULL, "spec");
+    struct api_path at = api_path_field(&spec, "finalizers");
+    for (size_t i = 0; i < object->spec->n_finalizers; i++) {
+        const char *name = rules_text(object->spec->finalizers[i]);
+        rules_invalid_each(causes, &at, api_shown_text(name), api_syntax_qualified_name(name));
+        if (strchr(name, '/') == NULL && strcmp(name, "kubernetes") != 0) {
+            api_cause_invalid(
+                causes, &at, api_shown_text(name),
+                "name is neither a standard finalizer name nor is it fully qualified");
+        }
+    }
+}
+
+void rules_update_namespace_status(struct api_causes *causes, const void *before, const void *after)
+{
+    const Core__V1__Namespace *object = after;
+    struct api_path status = api_path_field(NULL, "status");
+    bool deleted = !api_time_is_zero(object->metadata->deletion_timestamp);
+    (void)before;
+    if (!deleted && !rules_is(object->status->phase, "Active")) {
+        rules_invalid(causes, &status, "Phase", api_shown_text(object->status->phase),
+                      "may only be 'Active' if `deletionTimestamp` is empty");
+    }
+    if (deleted && !rules_is(object->status->phase, "Terminating")) {
+        rules_invalid(causes, &status, "Phase", api_shown_text(object->status->phase),
+                      "may only be 'Terminating' if `deletionTimestamp` is not empty");
+    }
+}
+
+/* --- Node --------------------------------------------------------------------------------------
+ */
+
+static void check_taints(struct api_causes *causes, const struct api_path *spec,
+                         const Core__V1__NodeSpec *node)
+{
+    static const char *const effects[] = {"NoSchedule", "PreferNoSchedule", "NoExecute", NULL};
+    struct api_path list = api_path_field(spec, "taints");
+    for (size_t i = 0; i < node->n_taints; i++) {
+        const Core__V1__Taint *taint = node->taints[i];
+        struct api_path at = api_path_index(&list, i);
+        struct api_path effect = api_path_field(&at, "effect");
+        rules_check_text(causes, &at, "key", taint->key, api_syntax_qualified_name);
+        rules_check_text(causes, &at, "value", taint->value, api_syntax_label_value);
+        rules_enum(causes, &effect, taint->effect, effects);
+        for (size_t j = 0; j < i; j++) {
+            if (rules_is(node->taints[j]->key, rules_text(taint->key)) &&
+                rules_is(node->taints[j]->effect, rules_text(taint->effect))) {
+                api_cause_duplicate(causes, &at, api_shown_text(taint->key));
+                break;
+            }
+        }
+    }
+}
+
+static void check_pod_cidrs(struct api_causes *causes, const struct api_path *spec,
+                            const Core__V1__NodeSpec *node)
+{
+    struct api_path list = api_path_field(spec, "podCIDRs");
+    size_t v4 = 0, v6 = 0;
+    for (size_t i = 0; i < node->n_pod_cidrs; i++) {
+        const char *text = rules_text(node->pod_cidrs[i]);
+        struct api_path at = api_path_index(&list, i);
+        struct api_syntax syntax = api_syntax_cidr(text);
+        rules_invalid_each(causes, &at, api_shown_text(text), syntax);
+        if (syntax.count == 0) {
+            v6 += strchr(text, ':') != NULL;
+            v4 += strchr(text, ':') == NULL;
+        }
+    }
+    if (v4 > 1 || v6 > 1 || node->n_pod_cidrs > 2) {
+        api_cause_invalid(causes, &list, api_shown_raw("[]string"),
+                          "may specify no more than one CIDR for each IP family");
+    }
+}
+
+void rules_check_node(struct api_causes *causes, const void *message)
+{
+    const Core__V1__Node *node = message;
+    struct api_path spec = api_path_field(NULL, "spec");
+    check_taints(causes, &spec, node->spec);
+    check_pod_cidrs(causes, &spec, node->spec);
+}
+
+void rules_update_node(struct api_causes *causes, const void *before, const void *after)
+{
+    const Core__V1__Node *old_node = before, *node = after;
+    struct api_path spec = api_path_field(NULL, "spec");
+    struct api_path cidrs = api_path_field(&spec, "podCIDRs");
+    bool same = old_node->spec->n_pod_cidrs == node->spec->n_pod_cidrs;
+    for (size_t i = 0; same && i < node->spec->n_pod_cidrs; i++) {
+        same = rules_is(old_node->spec->pod_cidrs[i], rules_text(node->spec->pod_cidrs[i]));
+    }
+    if (old_node->spec->n_pod_cidrs > 0 && !same) {
+        api_cause_forbidden(causes, &cidrs,
+                            "node updates may not change podCIDR except from \"\" to valid");
+    }
+    if (!rules_empty(old_node->spec->provider_id) &&
+        !rules_is(old_node->spec->provider_id, rules_text(node->spec->provider_id))) {
+        rules_forbidden(causes, &spec, "providerID",
+                        "node updates may not change providerID except from \"\" to valid");
+    }
+    rules_check_node(causes, after);
+}
+
+/* --- Lease -------------------------------------------------------------------------------------
+ */
+
+void rules_check_lease(struct api_causes *causes, const void *message)
+{
+    const Coordination__V1__Lease *lease = message;
+    const Coordination__V1__LeaseSpec *spec = lease->spec;
+    struct api_path at = api_path_field(NULL, "spec");
+    if (spec == NULL) {
+        return;
+    }
+    if (spec->has_lease_duration_seconds && spec->lease_duration_seconds <= 0) {
+        rules_invalid(causes, &at, "leaseDurationSeconds",
+                      api_shown_int(spec->lease_duration_seconds), "must be greater than 0");
+    }
+    if (spec->has_lease_transitions && spec->lease_transitions < 0) {
+        rules_invalid(causes, &at, "leaseTransitions", api_shown_int(spec->lease_transitions),
+                      "must be greater than or equal to 0");
+    }
+}
