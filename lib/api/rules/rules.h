@@ -129,6 +129,15 @@ void rules_check_affinity(struct api_causes *causes, const struct api_path *at,
                           const Core__V1__Affinity *affinity);
 void rules_check_resources(struct api_causes *causes, const struct api_path *at,
                            const Core__V1__ResourceRequirements *resources);
+void rules_check_field_ref(struct api_causes *causes, const struct api_path *at,
+                           const Core__V1__ObjectFieldSelector *ref, const char *const *allowed);
+/* `volume`: the container must be named. */
+void rules_check_resource_ref(struct api_causes *causes, const struct api_path *at,
+                              const Core__V1__ResourceFieldSelector *ref, bool volume);
+void rules_check_relative_path(struct api_causes *causes, const struct api_path *at,
+                               const char *path);
+void rules_check_seccomp(struct api_causes *causes, const struct api_path *parent,
+                         const Core__V1__SeccompProfile *profile);
 void rules_check_probes(struct api_causes *causes, const struct api_path *at,
-                        const Core__V1__Container *container, bool init);
+                        const Core__V1__Container *container);
 #endif
