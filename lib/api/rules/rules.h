@@ -125,6 +125,8 @@ void rules_check_containers(struct api_causes *causes, const struct api_path *at
                             const Core__V1__PodSpec *spec);
 void rules_check_tolerations(struct api_causes *causes, const struct api_path *at,
                              Core__V1__Toleration *const *tolerations, size_t count);
+void rules_check_spread(struct api_causes *causes, const struct api_path *at,
+                        const Core__V1__PodSpec *spec);
 void rules_check_affinity(struct api_causes *causes, const struct api_path *at,
                           const Core__V1__Affinity *affinity);
 void rules_check_resources(struct api_causes *causes, const struct api_path *at,

@@ -1,0 +1,219 @@
+/* Checks of resource requests and limits, and the quality of service that follows from them. */
+#include "lib/api/quantity.h"
+#include "lib/api/rules/rules.h"
+
+/* One entry of requests or limits: both maps' entries have this layout. */
+struct entry {
+    ProtobufCMessage base;
+    char *key;
+    Quantity__Quantity *value;
+};
+
+struct amounts {
+    void *const *entries;
+    size_t count;
+};
+
+static const struct entry *entry_at(struct amounts amounts, size_t index)
+{
+    return amounts.entries[index];
+}
+
+static const Quantity__Quantity *amount_of(struct amounts amounts, const char *name)
+{
+    for (size_t i = 0; i < amounts.count; i++) {
+        if (rules_is(entry_at(amounts, i)->key, name)) {
+            return entry_at(amounts, i)->value;
+        }
+    }
+    return NULL;
+}
+
+static const char *shown(struct arena *arena, const Quantity__Quantity *value)
+{
+    char text[QUANTITY_TEXT_SIZE];
+    quantity_format(quantity_read(value), text);
+    return arena_text(arena, text);
+}
+
+static bool is_standard(const char *name)
+{
+    static const char *const names[] = {"cpu", "memory", "ephemeral-storage", NULL};
+    return rules_one_of(name, names) || strncmp(name, "hugepages-", strlen("hugepages-")) == 0;
+}
+
+/* cpu, memory and disk may be promised more than once; nothing else may. */
+static bool may_overcommit(const char *name)
+{
+    static const char *const names[] = {"cpu", "memory", "ephemeral-storage", NULL};
+    return rules_one_of(name, names);
+}
+
+static bool is_native(const char *name)
+{
+    return strchr(name, '/') == NULL || strstr(name, "kubernetes.io/") != NULL;
+}
+
+static void check_name(struct api_causes *causes, const struct api_path *at, const char *name)
+{
+    struct api_shown value = api_shown_raw(name);
+    struct api_syntax syntax = api_syntax_qualified_name(name);
+    rules_invalid_each(causes, at, value, syntax);
+    if (syntax.count > 0) {
+        return;
+    }
+    if (strchr(name, '/') == NULL && !is_standard(name)) {
+        api_cause_invalid(causes, at, value, "must be a standard resource type or fully qualified");
+        api_cause_invalid(causes, at, value, "must be a standard resource for containers");
+    } else if (!is_native(name) && strncmp(name, "requests.", strlen("requests.")) == 0) {
+        api_cause_invalid(causes, at, value, "doesn't follow extended resource name standard");
+    }
+}
+
+static void check_page_size(struct api_causes *causes, const struct api_path *at, const char *name,
+                            const Quantity__Quantity *value)
+{
+    struct quantity page;
+    const char *size = name + strlen("hugepages-");
+    if (quantity_parse(slice_text(size), &page, NULL) != 0 || quantity_sign(page) <= 0) {
+        return;
+    }
+    struct quantity amount = quantity_read(value);
+    if (quantity_sign(amount) < 0 || amount.nanos % page.nanos != 0) {
+        api_cause_invalid(causes, at, api_shown_text(shown(causes->arena, value)),
+                          arena_printf(causes->arena, "%s is not positive integer multiple of %s",
+                                       shown(causes->arena, value), name));
+    }
+}
+
+static void check_amount(struct api_causes *causes, const struct api_path *at, const char *name,
+                         const Quantity__Quantity *value)
+{
+    enum { NANOS = 1000000000 };
+    struct quantity amount = quantity_read(value);
+    struct api_shown text = api_shown_text(shown(causes->arena, value));
+    if (quantity_sign(amount) < 0) {
+        api_cause_invalid(causes, at, text, "must be greater than or equal to 0");
+    }
+    if (!may_overcommit(name) && strncmp(name, "hugepages-", strlen("hugepages-")) != 0 &&
+        strchr(name, '/') != NULL && amount.nanos % NANOS != 0) {
+        api_cause_invalid(causes, at, text, "must be an integer");
+    }
+    if (strncmp(name, "hugepages-", strlen("hugepages-")) == 0) {
+        check_page_size(causes, at, name, value);
+    }
+}
+
+static void check_list(struct api_causes *causes, const struct api_path *parent, const char *name,
+                       struct amounts amounts)
+{
+    struct api_path list = api_path_field(parent, name);
+    for (size_t i = 0; i < amounts.count; i++) {
+        const char *key = rules_text(entry_at(amounts, i)->key);
+        struct api_path at = api_path_key(&list, key);
+        check_name(causes, &at, key);
+        check_amount(causes, &at, key, entry_at(amounts, i)->value);
+    }
+}
+
+static void check_request(struct api_causes *causes, const struct api_path *at,
+                          struct amounts limits, const struct entry *request)
+{
+    const char *name = rules_text(request->key);
+    const Quantity__Quantity *limit = amount_of(limits, name);
+    struct api_path list = api_path_field(at, "requests");
+    if (limit == NULL) {
+        /* A name that is no resource at all was refused already. */
+        if (!may_overcommit(name) && strchr(name, '/') != NULL) {
+            rules_required(causes, at, "limits",
+                           "Limit must be set for non overcommitable resources");
+        }
+        return;
+    }
+    int order = quantity_compare(quantity_read(request->value), quantity_read(limit));
+    const char *text = shown(causes->arena, request->value);
+    if (order != 0 && !may_overcommit(name)) {
+        api_cause_invalid(causes, &list, api_shown_text(text),
+                          arena_printf(causes->arena, "must be equal to %s limit of %s", name,
+                                       shown(causes->arena, limit)));
+    } else if (order > 0) {
+        api_cause_invalid(causes, &list, api_shown_text(text),
+                          arena_printf(causes->arena,
+                                       "must be less than or equal to %s limit of %s", name,
+                                       shown(causes->arena, limit)));
+    }
+}
+
+void rules_check_resources(struct api_causes *causes, const struct api_path *at,
+                           const Core__V1__ResourceRequirements *resources)
+{
+    if (resources == NULL) {
+        return;
+    }
+    struct amounts limits = {(void *const *)resources->limits, resources->n_limits};
+    struct amounts requests = {(void *const *)resources->requests, resources->n_requests};
+    bool huge = false, base = false;
+    check_list(causes, at, "limits", limits);
+    check_list(causes, at, "requests", requests);
+    for (size_t i = 0; i < requests.count; i++) {
+        check_request(causes, at, limits, entry_at(requests, i));
+    }
+    for (size_t i = 0; i < limits.count + requests.count; i++) {
+        const struct entry *entry =
+            i < limits.count ? entry_at(limits, i) : entry_at(requests, i - limits.count);
+        huge = huge || strncmp(rules_text(entry->key), "hugepages-", strlen("hugepages-")) == 0;
+        base = base || rules_is(entry->key, "cpu") || rules_is(entry->key, "memory");
+    }
+    if (huge && !base) {
+        api_cause_forbidden(causes, at, "HugePages require cpu or memory");
+    }
+}
+
+/* --- Quality of service ------------------------------------------------------------------------
+ */
+
+struct service_class {
+    bool any;        /* Some container asks for, or is limited in, cpu or memory. */
+    bool guaranteed; /* Every container has limits for both, and requests as much. */
+};
+
+static bool is_positive(const Quantity__Quantity *value)
+{
+    return value != NULL && quantity_sign(quantity_read(value)) > 0;
+}
+
+static void look_at(struct service_class *class, const Core__V1__Container *container)
+{
+    static const char *const names[] = {"cpu", "memory"};
+    const Core__V1__ResourceRequirements *resources = container->resources;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        struct amounts limits = {NULL, 0}, requests = {NULL, 0};
+        if (resources != NULL) {
+            limits = (struct amounts){(void *const *)resources->limits, resources->n_limits};
+            requests = (struct amounts){(void *const *)resources->requests, resources->n_requests};
+        }
+        const Quantity__Quantity *limit = amount_of(limits, names[i]);
+        const Quantity__Quantity *request = amount_of(requests, names[i]);
+        class->any = class->any || is_positive(limit) || is_positive(request);
+        if (!is_positive(limit) ||
+            (request != NULL &&
+             quantity_compare(quantity_read(limit), quantity_read(request)) != 0)) {
+            class->guaranteed = false;
+        }
+    }
+}
+
+const char *rules_pod_qos_class(const Core__V1__PodSpec *spec)
+{
+    struct service_class class = {.guaranteed = true};
+    for (size_t i = 0; i < spec->n_containers; i++) {
+        look_at(&class, spec->containers[i]);
+    }
+    for (size_t i = 0; i < spec->n_init_containers; i++) {
+        look_at(&class, spec->init_containers[i]);
+    }
+    if (!class.any) {
+        return "BestEffort";
+    }
+    return class.guaranteed ? "Guaranteed" : "Burstable";
+}
