@@ -118,7 +118,7 @@ rules_update rules_update_pod, rules_update_pod_status, rules_update_pod_ephemer
 void rules_check_pod_template(struct api_causes *causes, const struct api_path *at,
                               const Core__V1__PodTemplateSpec *pod_template);
 void rules_check_pod_spec(struct api_causes *causes, const struct api_path *at,
-                          const Core__V1__PodSpec *spec, bool is_template);
+                          const Core__V1__PodSpec *spec);
 void rules_check_volumes(struct api_causes *causes, const struct api_path *at,
                          const Core__V1__PodSpec *spec);
 void rules_check_containers(struct api_causes *causes, const struct api_path *at,
