@@ -12,8 +12,7 @@ struct api_object {
         message; /* The kind's C struct; for a custom resource (kind->message NULL) a json_value. */
 };
 
-/* ObjectMeta inside; NULL for a custom resource and for messages without one. Made in `arena` when
- * the object lacks it (api_object_meta_in). */
+/* ObjectMeta inside; NULL for a custom resource and for messages without one. */
 Meta__V1__ObjectMeta *api_object_meta(const struct api_object *object);
 Meta__V1__ObjectMeta *api_message_meta(const struct api_message *message, const void *object);
 Meta__V1__ListMeta *api_message_list_meta(const struct api_message *message, const void *object);

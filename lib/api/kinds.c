@@ -1,0 +1,84 @@
+#include "lib/api/kinds_table.h"
+
+#include <assert.h>
+
+static const char *const verb_names[API_VERB_COUNT] = {
+    "create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"};
+
+const char *api_verb_name(enum api_verb verb)
+{
+    for (size_t i = 0; i < API_VERB_COUNT; i++) {
+        if ((unsigned)verb == 1U << i) {
+            return verb_names[i];
+        }
+    }
+    assert(!"one verb");
+    return "";
+}
+
+const struct api_kind *api_kinds(size_t *ret_count)
+{
+    *ret_count = api_kind_row_count;
+    return api_kind_rows;
+}
+
+const struct api_kind *api_kind_find(const char *group, const char *version, const char *plural)
+{
+    for (size_t i = 0; i < api_kind_row_count; i++) {
+        const struct api_kind *kind = &api_kind_rows[i];
+        if (strcmp(kind->plural, plural) == 0 && strcmp(kind->group, group) == 0 &&
+            strcmp(kind->version, version) == 0) {
+            return kind;
+        }
+    }
+    return NULL;
+}
+
+const struct api_kind *api_kind_by_gvk(const char *group, const char *version, const char *kind)
+{
+    for (size_t i = 0; i < api_kind_row_count; i++) {
+        const struct api_kind *row = &api_kind_rows[i];
+        if (strcmp(row->kind, kind) == 0 && strcmp(row->group, group) == 0 &&
+            strcmp(row->version, version) == 0) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
+const struct api_kind *api_kind_by_api_version(const char *api_version, const char *kind)
+{
+    for (size_t i = 0; i < api_kind_row_count; i++) {
+        const struct api_kind *row = &api_kind_rows[i];
+        if (strcmp(row->kind, kind) == 0 && strcmp(row->api_version, api_version) == 0) {
+            return row;
+        }
+    }
+    return NULL;
+}
+
+const struct api_kind *api_kind_of(const struct api_message *message)
+{
+    for (size_t i = 0; i < api_kind_row_count; i++) {
+        if (api_kind_rows[i].message == message) {
+            return &api_kind_rows[i];
+        }
+    }
+    return NULL;
+}
+
+const struct api_subresource *api_kind_subresource(const struct api_kind *kind, const char *name)
+{
+    for (size_t i = 0; i < kind->subresource_count; i++) {
+        if (strcmp(kind->subresources[i].name, name) == 0) {
+            return &kind->subresources[i];
+        }
+    }
+    return NULL;
+}
+
+const struct api_group_version *api_group_versions(size_t *ret_count)
+{
+    *ret_count = api_group_version_row_count;
+    return api_group_version_rows;
+}

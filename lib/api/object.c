@@ -1,0 +1,245 @@
+#include "lib/api/object.h"
+
+#include <assert.h>
+#include <errno.h>
+
+static void *metadata_of(const struct api_message *message, const void *object, const char *type)
+{
+    if (message == NULL || message->metadata == NULL ||
+        strcmp(message->metadata->message->name, type) != 0) {
+        return NULL;
+    }
+    return *(void **)api_field_at(message->metadata, object);
+}
+
+Meta__V1__ObjectMeta *api_message_meta(const struct api_message *message, const void *object)
+{
+    return metadata_of(message, object, "ObjectMeta");
+}
+
+Meta__V1__ListMeta *api_message_list_meta(const struct api_message *message, const void *object)
+{
+    return metadata_of(message, object, "ListMeta");
+}
+
+Meta__V1__ObjectMeta *api_object_meta(const struct api_object *object)
+{
+    return api_message_meta(object->kind->message, object->message);
+}
+
+/* Of a custom resource: metadata is part of its tree. */
+static const char *tree_text(const struct api_object *object, const char *name)
+{
+    const struct json_value *metadata = json_get_text(object->message, "metadata");
+    const struct json_value *value = json_get_text(metadata, name);
+    return value != NULL && value->type == JSON_STRING ? (const char *)value->text.data : "";
+}
+
+const char *api_object_name(const struct api_object *object)
+{
+    const Meta__V1__ObjectMeta *meta = api_object_meta(object);
+    if (object->kind->message == NULL) {
+        return tree_text(object, "name");
+    }
+    return meta == NULL || meta->name == NULL ? "" : meta->name;
+}
+
+const char *api_object_namespace(const struct api_object *object)
+{
+    const Meta__V1__ObjectMeta *meta = api_object_meta(object);
+    if (object->kind->message == NULL) {
+        return tree_text(object, "namespace");
+    }
+    return meta == NULL || meta->namespace_ == NULL ? "" : meta->namespace_;
+}
+
+const char *api_object_uid(const struct api_object *object)
+{
+    const Meta__V1__ObjectMeta *meta = api_object_meta(object);
+    if (object->kind->message == NULL) {
+        return tree_text(object, "uid");
+    }
+    return meta == NULL || meta->uid == NULL ? "" : meta->uid;
+}
+
+struct api_object api_object_copy(struct arena *arena, const struct api_object *object)
+{
+    const struct api_message *message = object->kind->message;
+    return (struct api_object){object->kind,
+                               message == NULL ? (void *)json_copy(arena, object->message)
+                                               : api_message_copy(arena, message, object->message)};
+}
+
+struct api_object api_object_new(struct arena *arena, const struct api_kind *kind)
+{
+    return (struct api_object){kind, kind->message == NULL ? (void *)json_new_object(arena)
+                                                           : api_message_new(arena, kind->message)};
+}
+
+struct api_type_meta api_object_type_meta(const struct api_object *object)
+{
+    return (struct api_type_meta){object->kind->api_version, object->kind->kind};
+}
+
+void api_object_encode_json(const struct api_object *object, struct buffer *out)
+{
+    struct api_type_meta meta = api_object_type_meta(object);
+    if (object->kind->message == NULL) {
+        json_print(object->message, /* sorted= */ false, out);
+    } else {
+        api_encode_json(object->kind->message, object->message, &meta, out);
+    }
+}
+
+void api_object_encode(const struct api_object *object, struct buffer *out)
+{
+    struct api_type_meta meta = api_object_type_meta(object);
+    if (object->kind->message == NULL) {
+        json_print(object->message, /* sorted= */ false, out);
+    } else {
+        api_encode_envelope(object->kind->message, object->message, &meta, out);
+    }
+}
+
+int api_object_decode(struct arena *arena, const struct api_kind *kind, struct slice bytes,
+                      struct api_object *ret_object, struct error *reterr)
+{
+    struct api_envelope envelope;
+    void *message = NULL;
+    int r;
+
+    if (kind->message == NULL) {
+        struct json_value *value = NULL;
+        r = json_parse(arena, bytes, &value, reterr);
+        message = value;
+    } else if (!api_is_envelope(bytes)) { /* Stored as JSON by an API server of that setting. */
+        r = api_decode_json(arena, kind->message, bytes, NULL, &message, reterr);
+    } else if ((r = api_parse_envelope(bytes, &envelope, reterr)) == 0) {
+        r = api_decode_protobuf(arena, kind->message, envelope.raw, &message, reterr);
+    }
+    if (r < 0) {
+        return r;
+    }
+    *ret_object = (struct api_object){kind, message};
+    return 0;
+}
+
+/* --- Metadata --------------------------------------------------------------------------------- */
+
+const char *api_meta_label(const Meta__V1__ObjectMeta *meta, const char *key)
+{
+    for (size_t i = 0; meta != NULL && i < meta->n_labels; i++) {
+        if (strcmp(meta->labels[i]->key, key) == 0) {
+            return meta->labels[i]->value == NULL ? "" : meta->labels[i]->value;
+        }
+    }
+    return NULL;
+}
+
+const char *api_meta_annotation(const Meta__V1__ObjectMeta *meta, const char *key)
+{
+    for (size_t i = 0; meta != NULL && i < meta->n_annotations; i++) {
+        if (strcmp(meta->annotations[i]->key, key) == 0) {
+            return meta->annotations[i]->value == NULL ? "" : meta->annotations[i]->value;
+        }
+    }
+    return NULL;
+}
+
+void api_meta_set_label(struct arena *arena, Meta__V1__ObjectMeta *meta, const char *key,
+                        const char *value)
+{
+    Meta__V1__ObjectMeta__LabelsEntry **entries, *entry;
+    for (size_t i = 0; i < meta->n_labels; i++) {
+        if (strcmp(meta->labels[i]->key, key) == 0) {
+            meta->labels[i]->value = arena_text(arena, value);
+            return;
+        }
+    }
+    entries = arena_array(arena, meta->n_labels + 1, sizeof(*entries));
+    entry = arena_alloc(arena, sizeof(*entry));
+    meta__v1__object_meta__labels_entry__init(entry);
+    entry->key = arena_text(arena, key);
+    entry->value = arena_text(arena, value);
+    if (meta->n_labels > 0) {
+        memcpy(entries, meta->labels, meta->n_labels * sizeof(*entries));
+    }
+    entries[meta->n_labels++] = entry;
+    meta->labels = entries;
+}
+
+void api_meta_set_annotation(struct arena *arena, Meta__V1__ObjectMeta *meta, const char *key,
+                             const char *value)
+{
+    Meta__V1__ObjectMeta__AnnotationsEntry **entries, *entry;
+    for (size_t i = 0; i < meta->n_annotations; i++) {
+        if (strcmp(meta->annotations[i]->key, key) == 0) {
+            meta->annotations[i]->value = arena_text(arena, value);
+            return;
+        }
+    }
+    entries = arena_array(arena, meta->n_annotations + 1, sizeof(*entries));
+    entry = arena_alloc(arena, sizeof(*entry));
+    meta__v1__object_meta__annotations_entry__init(entry);
+    entry->key = arena_text(arena, key);
+    entry->value = arena_text(arena, value);
+    if (meta->n_annotations > 0) {
+        memcpy(entries, meta->annotations, meta->n_annotations * sizeof(*entries));
+    }
+    entries[meta->n_annotations++] = entry;
+    meta->annotations = entries;
+}
+
+bool api_meta_remove_annotation(Meta__V1__ObjectMeta *meta, const char *key)
+{
+    for (size_t i = 0; i < meta->n_annotations; i++) {
+        if (strcmp(meta->annotations[i]->key, key) == 0) {
+            memmove(&meta->annotations[i], &meta->annotations[i + 1],
+                    (meta->n_annotations - i - 1) * sizeof(*meta->annotations));
+            meta->n_annotations--;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool api_meta_has_finalizer(const Meta__V1__ObjectMeta *meta, const char *name)
+{
+    for (size_t i = 0; i < meta->n_finalizers; i++) {
+        if (strcmp(meta->finalizers[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const Meta__V1__OwnerReference *api_meta_controller(const Meta__V1__ObjectMeta *meta)
+{
+    for (size_t i = 0; meta != NULL && i < meta->n_owner_references; i++) {
+        const Meta__V1__OwnerReference *owner = meta->owner_references[i];
+        if (owner->has_controller && owner->controller) {
+            return owner;
+        }
+    }
+    return NULL;
+}
+
+/* --- Lists ------------------------------------------------------------------------------------ */
+
+static const struct api_field *items_of(const struct api_message *list)
+{
+    const struct api_member *member = api_message_member_text(list, "items");
+    assert(member != NULL);
+    return member->field;
+}
+
+size_t api_list_count(const struct api_message *list, const void *object)
+{
+    return api_field_count(items_of(list), object);
+}
+
+void *api_list_item(const struct api_message *list, const void *object, size_t index)
+{
+    assert(index < api_list_count(list, object));
+    return (*(void ***)api_field_at(items_of(list), object))[index];
+}
