@@ -194,10 +194,14 @@ static void sandbox_ready(struct step *step, const struct pod_event *event)
     step->status_dirty = true;
 }
 
-static void sandbox_gone(struct step *step)
+static void sandbox_gone(struct step *step, const struct pod_event *event)
 {
     struct pod_worker *worker = step->worker;
     step->status_dirty = true;
+    if (worker->sandbox_id == NULL && event->id != NULL) {
+        worker_text_set(&worker->sandbox_id, event->id); /* Found dead at the start. */
+        worker->sandbox_attempt = event->attempt;
+    }
     if (worker->sandbox == SANDBOX_READY && worker->state == POD_SYNCING) {
         /* It died by itself. Stopping it once more ends what still runs inside. */
         step_record(step, /* warning= */ false, POD_EFFECT_NO_CONTAINER, "SandboxChanged",
@@ -245,7 +249,7 @@ static void take_volumes_or_sandbox(struct step *step, const struct pod_event *e
     } else if (event->kind == EVENT_SANDBOX_READY) {
         sandbox_ready(step, event);
     } else {
-        sandbox_gone(step);
+        sandbox_gone(step, event);
     }
 }
 

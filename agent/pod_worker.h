@@ -123,7 +123,7 @@ enum pod_event_kind {
     EVENT_VOLUMES_FAILED,    /* message */
     EVENT_SANDBOX_READY,     /* id, ip, attempt; also for one that was found */
     EVENT_SANDBOX_FAILED,    /* message */
-    EVENT_SANDBOX_GONE,      /* Found not ready, or stopped as asked. */
+    EVENT_SANDBOX_GONE,      /* id, attempt: found not ready, or stopped as asked. */
     EVENT_IMAGE_CHECKED,     /* container, ok = present, id = image ref, message on failure */
     EVENT_IMAGE_PULLED,      /* container, id = image ref, size_bytes, elapsed_ms */
     EVENT_IMAGE_FAILED,      /* container, reason (or NULL), message */
