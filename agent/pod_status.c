@@ -1,6 +1,7 @@
 #include "agent/pod_status.h"
 
 #include "agent/container_config.h"
+#include "agent/pod_worker_internal.h"
 #include "lib/api/time.h"
 #include <stdio.h>
 #include <string.h>
@@ -189,6 +190,30 @@ static void add_ready(struct arena *arena, const struct pod_worker *worker,
     add_condition(arena, context, status, "ContainersReady", true, "", "");
 }
 
+static char *text_copy(struct arena *arena, const char *text)
+{
+    return text == NULL ? NULL : arena_text(arena, text);
+}
+
+static Meta__V1__Time *time_copy(struct arena *arena, const Meta__V1__Time *time)
+{
+    return api_time_is_zero(time) ? NULL : api_time_new(arena, api_time_seconds(time));
+}
+
+static Core__V1__PodCondition *copy_condition(struct arena *arena,
+                                              const Core__V1__PodCondition *condition)
+{
+    Core__V1__PodCondition *copy = arena_alloc(arena, sizeof(*copy));
+    core__v1__pod_condition__init(copy);
+    copy->type = text_copy(arena, condition->type);
+    copy->status = text_copy(arena, condition->status);
+    copy->reason = text_copy(arena, condition->reason);
+    copy->message = text_copy(arena, condition->message);
+    copy->last_probe_time = time_copy(arena, condition->last_probe_time);
+    copy->last_transition_time = time_copy(arena, condition->last_transition_time);
+    return copy;
+}
+
 static bool is_own_condition(const char *type)
 {
     static const char *const own[] = {"PodReadyToStartContainers", "Initialized", "Ready",
@@ -222,7 +247,7 @@ static void add_conditions(struct arena *arena, const struct pod_worker *worker,
     for (size_t i = 0; i < others; i++) {
         Core__V1__PodCondition *condition = context->pod->status->conditions[i];
         if (condition->type != NULL && !is_own_condition(condition->type)) {
-            status->conditions[status->n_conditions++] = condition;
+            status->conditions[status->n_conditions++] = copy_condition(arena, condition);
         }
     }
 }
@@ -269,7 +294,7 @@ Core__V1__PodStatus *pod_status_build(struct arena *arena, const struct pod_work
     status->qos_class = arena_text(arena, pod_qos_name(pod_qos_class(context->pod)));
     status->start_time = time_of(arena, worker->start_ns);
     if (context->pod->status != NULL) {
-        status->nominated_node_name = context->pod->status->nominated_node_name;
+        status->nominated_node_name = text_copy(arena, context->pod->status->nominated_node_name);
         if (!api_time_is_zero(context->pod->status->start_time)) {
             status->start_time =
                 api_time_new(arena, api_time_seconds(context->pod->status->start_time));
@@ -289,4 +314,57 @@ Core__V1__PodStatus *pod_status_build(struct arena *arena, const struct pod_work
     }
     add_conditions(arena, worker, context, status);
     return status;
+}
+
+static void adopt_container(struct container_run *run, const Core__V1__ContainerStatus *status)
+{
+    const Core__V1__ContainerStateTerminated *end =
+        status->state == NULL ? NULL : status->state->terminated;
+    run->restart_count = (uint32_t)status->restart_count;
+    worker_text_set(&run->image_ref, status->image_id);
+    if (end == NULL) {
+        return;
+    }
+    const char *id = end->container_id == NULL ? "" : end->container_id;
+    const char *slashes = strstr(id, "://");
+    run->state = CONTAINER_EXITED;
+    run->end.present = true;
+    run->end.exit_code = end->exit_code;
+    run->end.started_ns = api_time_seconds(end->started_at) * NS_PER_SECOND;
+    run->end.finished_ns = api_time_seconds(end->finished_at) * NS_PER_SECOND;
+    worker_text_set(&run->end.reason, end->reason);
+    worker_text_set(&run->end.message, end->message);
+    worker_text_set(&run->end.id, slashes == NULL ? id : slashes + 3);
+    worker_text_set(&run->id, run->end.id);
+}
+
+void pod_status_adopt(struct pod_worker *worker, const Core__V1__PodStatus *status)
+{
+    const struct {
+        Core__V1__ContainerStatus *const *items;
+        size_t count;
+    } lists[] = {
+        {status->init_container_statuses, status->n_init_container_statuses},
+        {status->container_statuses, status->n_container_statuses},
+    };
+    for (size_t k = 0; k < ARRAY_LEN(lists); k++) {
+        for (size_t i = 0; i < lists[k].count; i++) {
+            const Core__V1__ContainerStatus *one = lists[k].items[i];
+            size_t at =
+                one->name == NULL ? POD_EFFECT_NO_CONTAINER : pod_worker_find(worker, one->name);
+            if (at != POD_EFFECT_NO_CONTAINER) {
+                adopt_container(&worker->containers[at], one);
+            }
+        }
+    }
+    worker->state = POD_TERMINATED;
+    worker->initialized = true;
+    if (status->phase != NULL && strcmp(status->phase, "Failed") == 0) {
+        worker->phase = PHASE_FAILED;
+        worker_text_set(&worker->fail_reason, status->reason);
+        worker_text_set(&worker->fail_message, status->message);
+    } else {
+        worker->phase = PHASE_SUCCEEDED;
+    }
+    worker_text_set(&worker->ip, status->pod_ip);
 }

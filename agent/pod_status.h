@@ -16,4 +16,7 @@ struct pod_status_context {
 /* Built in `arena`; texts of the worker are copied. */
 Core__V1__PodStatus *pod_status_build(struct arena *arena, const struct pod_worker *worker,
                                       const struct pod_status_context *context);
+/* The other way round, for a pod that ended under an agent before this one: the worker is as its
+ * reported status says, and terminated. */
+void pod_status_adopt(struct pod_worker *worker, const Core__V1__PodStatus *status);
 #endif

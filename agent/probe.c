@@ -98,7 +98,6 @@ static void on_http_response(void *data, unsigned status, const struct http_head
     (void)headers;
     (void)header_count;
     probe->status = status;
-    probe->http_call = NULL;
     char message[128];
     if (status >= 200 && status < 400) {
         (void)snprintf(message, sizeof(message), "HTTP %u", status);
@@ -231,7 +230,12 @@ static void on_health(void *data, const struct grpc_status *status, struct slice
     if (status->code == GRPC_CANCELLED) {
         return; /* finish() is closing the channel. */
     }
-    finish(probe, serving, serving ? "" : text);
+    /* A channel is not closed from inside its own callback: the timer ends it. */
+    free(probe->target);
+    probe->target = alloc_text(serving ? "" : text);
+    probe->timeout_message = "";
+    probe->sleep_ends_well = serving;
+    loop_timer_start(probe->loop, &probe->timer, 0);
 }
 
 static void run_grpc(struct probe *probe, const struct probe_tools *tools,
