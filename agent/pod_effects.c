@@ -421,12 +421,9 @@ static char *termination_message(struct arena *arena, struct pod_op *op,
     return text[0] == '\0' ? arena_text(arena, status->message) : text;
 }
 
-static void on_end_status(void *data, int status, const char *message,
-                          const ProtobufCMessage *response)
+static void take_end(struct pod_op *op, int status, const ProtobufCMessage *response)
 {
-    struct pod_op *op = data;
     const Cri__V1__ContainerStatusResponse *result = (const void *)response;
-    (void)message;
     if (status < 0 && status != -ENOENT) {
         pod_op_free(op); /* The next listing asks again. */
         return;
@@ -459,10 +456,27 @@ static void on_end_status(void *data, int status, const char *message,
     answer(op, &event);
 }
 
+static void on_end_status(void *data, int status, const char *message,
+                          const ProtobufCMessage *response)
+{
+    struct pod_op *op = data;
+    struct pod_entry *entry = op->entry;
+    bool adopting = op->flag;
+    (void)message;
+    entry->references++;
+    take_end(op, status, response);
+    if (adopting) {
+        pod_adoption_progress(entry);
+    }
+    pod_entry_unref(entry);
+}
+
 void pod_container_ended(struct pod_entry *entry, size_t container, const char *id,
                          uint32_t attempt)
 {
     struct pod_op *op = pod_op_new(entry, container);
+    op->flag = entry->adopting;
+    entry->adopt_pending += entry->adopting ? 1 : 0;
     op->id = alloc_text(id);
     op->attempt = attempt;
     Cri__V1__ContainerStatusRequest request = CRI__V1__CONTAINER_STATUS_REQUEST__INIT;

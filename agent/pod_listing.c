@@ -5,7 +5,7 @@
 #include "agent/limits.h"
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
-#include <inttypes.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +49,38 @@ static size_t container_index(const struct pod_entry *entry, const Cri__V1__Cont
 
 /* ---- Sandboxes ---- */
 
+/* Of several sandboxes of one pod the newest counts. */
+static void find_sandbox(struct pod_entry *entry, const Cri__V1__PodSandbox *sandbox)
+{
+    uint32_t attempt = sandbox->metadata == NULL ? 0 : sandbox->metadata->attempt;
+    if (entry->found_sandbox != NULL && entry->found_attempt > attempt) {
+        return;
+    }
+    free(entry->found_sandbox);
+    entry->found_sandbox = alloc_text(sandbox->id);
+    entry->found_attempt = attempt;
+    entry->found_ready = sandbox->state == CRI__V1__POD_SANDBOX_STATE__SANDBOX_READY;
+    entry->was_running = true;
+    entry->worker->sandbox = SANDBOX_CREATING; /* Nothing starts until all is known. */
+}
+
+/* The pod goes on from where it was found. */
+static void adopted(struct pod_entry *entry, const struct pod_event *sandbox)
+{
+    const Meta__V1__ObjectMeta *meta = entry->pod->metadata;
+    struct pod_event tick = {.kind = EVENT_TICK};
+    entry->adopting = false;
+    entry->adopted = true;
+    pod_entry_step(entry, sandbox == NULL ? &tick : sandbox);
+    if (!entry->dropped && meta->deletion_timestamp != NULL) {
+        struct pod_event event = {
+            .kind = EVENT_DELETE,
+            .grace_seconds = meta->deletion_grace_period_seconds,
+        };
+        pod_entry_step(entry, &event);
+    }
+}
+
 static void on_adopted_status(void *data, int status, const char *message,
                               const ProtobufCMessage *response)
 {
@@ -62,35 +94,43 @@ static void on_adopted_status(void *data, int status, const char *message,
         .ip = good ? result->status->network->ip : "",
         .attempt = op->attempt,
     };
-    pod_entry_step(op->entry, &event);
+    adopted(op->entry, &event);
     pod_op_free(op);
 }
 
-static void adopt_sandbox(struct pod_entry *entry, const Cri__V1__PodSandbox *sandbox)
+static void settle_adoption(struct pod_entry *entry)
 {
-    uint32_t attempt = sandbox->metadata == NULL ? 0 : sandbox->metadata->attempt;
     struct pod_worker *worker = entry->worker;
-    entry->was_running = true;
-    if (sandbox->state != CRI__V1__POD_SANDBOX_STATE__SANDBOX_READY) {
-        if (worker->sandbox == SANDBOX_NONE) {
-            struct pod_event event = {
-                .kind = EVENT_SANDBOX_GONE,
-                .id = sandbox->id,
-                .attempt = attempt,
-            };
-            pod_entry_step(entry, &event);
-        }
+    if (entry->found_sandbox == NULL) {
+        adopted(entry, NULL);
         return;
     }
-    worker->sandbox = SANDBOX_CREATING; /* Until its address is known. */
+    if (!entry->found_ready) {
+        worker->sandbox = SANDBOX_NONE;
+        struct pod_event event = {
+            .kind = EVENT_SANDBOX_GONE,
+            .id = entry->found_sandbox,
+            .attempt = entry->found_attempt,
+        };
+        adopted(entry, &event);
+        return;
+    }
     worker->volumes = worker->volumes == VOLUMES_NONE ? VOLUMES_READY : worker->volumes;
     struct pod_op *op = pod_op_new(entry, POD_EFFECT_NO_CONTAINER);
-    op->id = alloc_text(sandbox->id);
-    op->attempt = attempt;
+    op->id = alloc_text(entry->found_sandbox);
+    op->attempt = entry->found_attempt;
     Cri__V1__PodSandboxStatusRequest request = CRI__V1__POD_SANDBOX_STATUS_REQUEST__INIT;
     request.pod_sandbox_id = op->id;
     runtime_call(entry->manager->tools.runtime, RUNTIME_POD_SANDBOX_STATUS, &request.base, 0,
                  on_adopted_status, op);
+}
+
+void pod_adoption_progress(struct pod_entry *entry)
+{
+    assert(entry->adopt_pending > 0);
+    if (--entry->adopt_pending == 0 && !entry->dropped) {
+        settle_adoption(entry);
+    }
 }
 
 static void see_sandbox(struct pod_entry *entry, const Cri__V1__PodSandbox *sandbox)
@@ -112,7 +152,7 @@ static void see_running(struct pod_entry *entry, size_t index, const Cri__V1__Co
     if (run->id != NULL && strcmp(run->id, container->id) == 0) {
         return;
     }
-    if (entry->adopted || entry->worker->state == POD_TERMINATED) {
+    if (!entry->adopting || entry->worker->state == POD_TERMINATED) {
         return; /* The answer to its start is on its way. */
     }
     const char *hash = cri_entry_find(container->annotations, container->n_annotations,
@@ -145,7 +185,7 @@ static void see_container(struct pod_entry *entry, const Cri__V1__Container *con
     }
     bool ours = run->id != NULL && strcmp(run->id, container->id) == 0;
     bool running = run->state == CONTAINER_RUNNING || run->state == CONTAINER_STOPPING;
-    if ((ours && running) || (!entry->adopted && !ours)) {
+    if ((ours && running) || (entry->adopting && !ours)) {
         pod_container_ended(entry, index, container->id, container_attempt(container));
     }
 }
@@ -206,26 +246,6 @@ static struct pod_entry **entries_of(struct pod_manager *manager, size_t *ret_co
     return entries;
 }
 
-/* Pods that were waiting for the first listing may go on now. */
-static void finish_adoption(struct pod_manager *manager, struct pod_entry *entry)
-{
-    (void)manager;
-    if (entry->adopted) {
-        return;
-    }
-    entry->adopted = true;
-    struct pod_event tick = {.kind = EVENT_TICK};
-    pod_entry_step(entry, &tick);
-    const Meta__V1__ObjectMeta *meta = entry->pod->metadata;
-    if (!entry->dropped && meta->deletion_timestamp != NULL) {
-        struct pod_event event = {
-            .kind = EVENT_DELETE,
-            .grace_seconds = meta->deletion_grace_period_seconds,
-        };
-        pod_entry_step(entry, &event);
-    }
-}
-
 struct listing {
     struct pod_manager *manager;
     Cri__V1__ListPodSandboxResponse *sandboxes;
@@ -252,15 +272,16 @@ static void take_listing(struct listing *listing, const Cri__V1__ListContainersR
     size_t count;
     struct pod_entry **entries = entries_of(manager, &count);
     manager->listed = true;
+    for (size_t i = 0; i < count; i++) {
+        entries[i]->adopting = !entries[i]->adopted && entries[i]->adopt_pending == 0;
+        entries[i]->adopt_pending += entries[i]->adopting ? 1 : 0; /* Until all has been seen. */
+    }
     for (size_t i = 0; i < listing->sandboxes->n_items; i++) {
         const Cri__V1__PodSandbox *sandbox = listing->sandboxes->items[i];
         struct pod_entry *entry = entry_of(manager, sandbox->labels, sandbox->n_labels);
-        if (entry == NULL) {
-            continue;
-        }
-        if (!entry->adopted && entry->worker->state != POD_TERMINATED) {
-            adopt_sandbox(entry, sandbox);
-        } else {
+        if (entry != NULL && entry->adopting && entry->worker->state != POD_TERMINATED) {
+            find_sandbox(entry, sandbox);
+        } else if (entry != NULL && entry->adopted) {
             see_sandbox(entry, sandbox);
         }
     }
@@ -274,11 +295,12 @@ static void take_listing(struct listing *listing, const Cri__V1__ListContainersR
     remove_orphans(manager, listing->sandboxes);
     bool busy = false;
     for (size_t i = 0; i < count; i++) {
-        if (!entries[i]->dropped) {
+        if (!entries[i]->dropped && entries[i]->adopting) {
+            pod_adoption_progress(entries[i]);
+        } else if (!entries[i]->dropped) {
             find_lost(entries[i], list, listing->asked_ms);
-            finish_adoption(manager, entries[i]);
-            busy |= is_busy(entries[i]);
         }
+        busy |= !entries[i]->dropped && is_busy(entries[i]);
         pod_entry_unref(entries[i]);
     }
     free(entries);

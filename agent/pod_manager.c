@@ -72,6 +72,7 @@ void pod_entry_unref(struct pod_entry *entry)
         free(entry->images[i].ref);
     }
     free(entry->images);
+    free(entry->found_sandbox);
     pod_worker_free(entry->worker);
     arena_free(entry->arena);
     arena_free(entry->status_arena);

@@ -118,6 +118,8 @@ const char *pod_tokens_find(void *data, const char *volume, size_t source);
 void pod_objects_free(struct pod_entry *entry);
 /* pod_listing.c */
 void pod_manager_relist(struct pod_manager *manager);
+/* One more answer about what was found has come. */
+void pod_adoption_progress(struct pod_entry *entry);
 /* pod_clean.c: removes everything of a pod that has ended. */
 void pod_clean(struct pod_entry *entry);
 void pod_remove_sandbox(struct pod_manager *manager, const char *sandbox_id);
