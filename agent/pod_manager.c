@@ -360,11 +360,8 @@ void pod_manager_upsert(struct pod_manager *manager, struct slice bytes)
         entry->marked = true;
         pod_checkpoint_write(entry);
         take_first(entry);
-        entry->adopted = manager->listed;
-        if (!manager->listed) {
-            pod_manager_relist_soon(manager, 0);
-            return;
-        }
+        pod_manager_relist_soon(manager, 0); /* It starts once the runtime has been looked at. */
+        return;
     } else {
         entry->marked = true;
         struct arena *plan_arena;

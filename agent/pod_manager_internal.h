@@ -38,7 +38,12 @@ struct pod_entry {
     size_t references; /* The table's, and one for each operation under way. */
     bool dropped;      /* Out of the table. */
     bool marked;
-    bool adopted; /* What the runtime had of it has been taken in. */
+    bool adopted;  /* What the runtime had of it has been taken in. */
+    bool adopting; /* ... is being taken in: adopt_pending answers are missing. */
+    size_t adopt_pending;
+    char *found_sandbox; /* The newest sandbox that was found, or NULL. */
+    uint32_t found_attempt;
+    bool found_ready;
     bool reported;
     struct arena *arena; /* Of `pod`. */
     Core__V1__Pod *pod;
