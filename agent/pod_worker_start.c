@@ -213,13 +213,6 @@ static void retire_end(struct step *step, size_t i)
 
 static void grow_backoff(struct container_run *run, uint64_t now_ms)
 {
-    if (run->backoff_ms > 0 && now_ms - run->backoff_set_ms > 2 * AGENT_BACKOFF_RESET_MS) {
-        run->backoff_ms = 0;
-    }
-    if (run->backoff_ms > 0 && run->exited_ms > run->started_ms &&
-        run->exited_ms - run->started_ms > AGENT_BACKOFF_RESET_MS) {
-        run->backoff_ms = 0; /* It had run well for a while. */
-    }
     run->backoff_ms = backoff_next(run->backoff_ms);
     run->backoff_set_ms = now_ms;
 }
@@ -332,6 +325,9 @@ void worker_container_exited(struct step *step, const struct pod_event *event)
     run->restart_count = event->attempt;
     run->state = CONTAINER_EXITED;
     run->exited_ms = step->clock.now_ms;
+    if (run->exited_ms - run->backoff_set_ms > AGENT_BACKOFF_RESET_MS) {
+        run->backoff_ms = 0; /* It had run well for a while. */
+    }
     run->hook_running = false;
     run->stop_sent = false;
     run->retry_ms = 0;

@@ -2,7 +2,7 @@
 #include "agent/volumes.h"
 
 #include "agent/limits.h"
-#include "lib/base/buffer.h"
+#include "lib/base/log.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -364,7 +364,9 @@ static void remove_stale(const char *dir, const struct payload *payload, const c
         }
         if (strncmp(name, "..", 2) == 0) {
             struct error error = {0};
-            (void)volumes_remove_tree(path, &error); /* Tried again at the next change. */
+            if (volumes_remove_tree(path, &error) < 0) { /* Tried again at the next change. */
+                LOG_WARN("volumes", "old files stay", KV_TEXT("error", error_message(&error)));
+            }
             error_release(&error);
             continue;
         }
