@@ -27,12 +27,12 @@ enum {
     HTTP_WRITE_TIMEOUT_MS = 60000, /* Without progress, while something waits to be sent. */
     HTTP_IDLE_TIMEOUT_MS = 180000,
     HTTP_ARENA_BYTES_MAX = 256 * 1024 * 1024, /* An exchange's arena. */
-    HTTP2_WINDOW_BYTES = 1024 * 1024,
-    HTTP2_FRAME_BYTES_MAX = 16 * 1024, /* DATA frames we write. */
-    HTTP2_RESETS_BURST = 200,          /* CVE-2023-44487, and of our own making CVE-2025-8671. */
-    HTTP2_RESETS_PER_S = 20,
-    HTTP2_CONTROL_BURST = 1000, /* PING, SETTINGS, empty DATA, PRIORITY, WINDOW_UPDATE. */
-    HTTP2_CONTROL_PER_S = 500,
+    HTTP2_WINDOW_BYTES = 1024 * 1024,         /* A connection. */
+    HTTP2_STREAM_WINDOW_BYTES = 256 * 1024,
+    HTTP2_RESETS_BURST = 1000, /* CVE-2023-44487, and of our own making CVE-2025-8671. */
+    HTTP2_RESETS_PER_S = 33,
+    HTTP2_CONTROL_BURST = 20000, /* PING, SETTINGS, PRIORITY, empty DATA: gRPC probes often. */
+    HTTP2_CONTROL_PER_S = 10000,
     HTTP_GZIP_BYTES_MIN = 128 * 1024, /* As in Kubernetes: small answers are not worth it. */
 
     HTTP_CLIENT_IDLE_MS = 30000,

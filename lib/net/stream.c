@@ -401,6 +401,16 @@ size_t net_stream_write_chunk_part(struct net_stream *stream, struct chunk *chun
     return after_append(stream);
 }
 
+size_t net_stream_write_queue(struct net_stream *stream, struct send_queue *queue)
+{
+    if (!can_write(stream)) {
+        send_queue_release(queue);
+        return 0;
+    }
+    send_queue_move(queue, &stream->queue, queue->bytes);
+    return after_append(stream);
+}
+
 size_t net_stream_queued(const struct net_stream *stream)
 {
     return stream->queue.bytes + stream->cipher.len;
@@ -409,6 +419,10 @@ size_t net_stream_queued(const struct net_stream *stream)
 void net_stream_flush(struct net_stream *stream)
 {
     stream_flush(stream);
+    if (!stream->end_pending && !stream->over_high && !stream->tls_unread &&
+        stream->unread_at.len == 0) {
+        loop_turn_end_stop(&stream->turn); /* Nothing is left to do there. */
+    }
 }
 
 void net_stream_shutdown(struct net_stream *stream)
@@ -586,6 +600,12 @@ void net_stream_start(struct net_stream *stream, const struct net_stream_events 
     stream->events = events;
     stream->data = data;
     net_stream_resume(stream);
+}
+
+void net_stream_detach(struct net_stream *stream)
+{
+    stream->events = NULL;
+    net_stream_pause(stream);
 }
 
 void net_stream_pause(struct net_stream *stream)

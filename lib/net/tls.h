@@ -35,8 +35,8 @@ void tls_config_unref(struct tls_config *config); /* NULL is a no-op. */
 MUST_USE int tls_config_reload(struct tls_config *config, const struct tls_options *options,
                                struct error *reterr);
 
-/* The other side, as of the handshake. Lives as long as its stream (an exchange keeps its own
- * stream alive). */
+/* The other side, as of the handshake. Immutable and counted by reference: what a stream or an
+ * exchange lends lives as long as that; keep it longer with tls_peer_ref(). Any thread. */
 struct tls_peer {
     bool presented;          /* A certificate was shown. */
     bool verified;           /* ... and its chain, time and purpose are good. */
@@ -53,4 +53,6 @@ struct tls_peer {
     const char *protocol;       /* "TLSv1.3" */
     const char *application;    /* What ALPN chose: "h2", "http/1.1" or "". */
 };
+const struct tls_peer *tls_peer_ref(const struct tls_peer *peer); /* NULL gives NULL. */
+void tls_peer_unref(const struct tls_peer *peer);                 /* NULL is a no-op. */
 #endif

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,11 +16,17 @@ enum { PEER_NAMES_MAX = 64, PEER_BYTES_MAX = 1024 * 1024 };
 
 struct tls_session {
     SSL *ssl;
-    BIO *in;          /* Cipher bytes from the peer; SSL's. */
-    BIO *out;         /* Cipher bytes to the peer; SSL's. */
-    int verify_error; /* The first thing wrong with the peer's chain, X509_V_OK when none. */
+    BIO *in;           /* Cipher bytes from the peer; SSL's. */
+    BIO *out;          /* Cipher bytes to the peer; SSL's. */
+    int verify_error;  /* The first thing wrong with the peer's chain, X509_V_OK when none. */
+    struct peer *peer; /* NULL before the end of the handshake. */
+};
+
+/* What tls_peer_ref() counts; it lies in its own arena. */
+struct peer {
+    struct tls_peer facts;
     struct arena *arena;
-    struct tls_peer peer;
+    atomic_size_t references;
 };
 
 /* OPTIONAL lets every handshake through and remembers what was wrong: SSL's own verify result can
@@ -89,7 +96,7 @@ void tls_session_free(struct tls_session *session)
         return;
     }
     SSL_free(session->ssl);
-    arena_free(session->arena);
+    tls_peer_unref(tls_session_peer(session));
     free(session);
 }
 
@@ -116,9 +123,9 @@ static const char *text_of(struct arena *arena, const ASN1_STRING *string)
     return text;
 }
 
-static void read_subject(struct tls_session *session, X509 *leaf)
+static void read_subject(struct peer *peer, X509 *leaf)
 {
-    struct arena *arena = session->arena;
+    struct arena *arena = peer->arena;
     X509_NAME *subject = X509_get_subject_name(leaf);
     const char **organizations = arena_array(arena, PEER_NAMES_MAX, sizeof(*organizations));
     int count = X509_NAME_entry_count(subject);
@@ -127,22 +134,20 @@ static void read_subject(struct tls_session *session, X509 *leaf)
         int kind = OBJ_obj2nid(X509_NAME_ENTRY_get_object(entry));
         const ASN1_STRING *value = X509_NAME_ENTRY_get_data(entry);
         if (kind == NID_commonName) {
-            session->peer.common_name = text_of(arena, value);
+            peer->facts.common_name = text_of(arena, value);
         } else if (kind == NID_organizationName &&
-                   session->peer.organization_count < PEER_NAMES_MAX) {
-            organizations[session->peer.organization_count++] = text_of(arena, value);
+                   peer->facts.organization_count < PEER_NAMES_MAX) {
+            organizations[peer->facts.organization_count++] = text_of(arena, value);
         }
     }
-    session->peer.organizations = organizations;
+    peer->facts.organizations = organizations;
 }
 
-static void read_names(struct tls_session *session, X509 *leaf)
+static void read_names(struct tls_peer *peer, struct arena *arena, X509 *leaf)
 {
-    struct arena *arena = session->arena;
     GENERAL_NAMES *names = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
     const char **dns = arena_array(arena, PEER_NAMES_MAX, sizeof(*dns));
     const char **uris = arena_array(arena, PEER_NAMES_MAX, sizeof(*uris));
-    struct tls_peer *peer = &session->peer;
     for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
         const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
         if (name->type == GEN_DNS && peer->dns_name_count < PEER_NAMES_MAX) {
@@ -166,36 +171,38 @@ static int64_t time_of(const ASN1_TIME *time)
     return good == 1 ? (int64_t)days * 86400 + seconds : 0;
 }
 
-static void read_certificate(struct tls_session *session, X509 *leaf)
+static void read_certificate(struct peer *peer, X509 *leaf)
 {
-    struct tls_peer *peer = &session->peer;
-    peer->presented = true;
+    peer->facts.presented = true;
     unsigned char *der = NULL;
     int len = i2d_X509(leaf, &der);
     if (len > 0 && (size_t)len < PEER_BYTES_MAX / 4) {
-        peer->der = arena_slice(session->arena, slice_of(der, (size_t)len));
-        read_subject(session, leaf);
-        read_names(session, leaf);
-        peer->not_after_s = time_of(X509_get0_notAfter(leaf));
+        peer->facts.der = arena_slice(peer->arena, slice_of(der, (size_t)len));
+        read_subject(peer, leaf);
+        read_names(&peer->facts, peer->arena, leaf);
+        peer->facts.not_after_s = time_of(X509_get0_notAfter(leaf));
     }
     OPENSSL_free(der);
 }
 
 static void read_peer(struct tls_session *session)
 {
-    session->arena = arena_new(PEER_BYTES_MAX);
-    struct tls_peer *peer = &session->peer;
+    struct arena *arena = arena_new(PEER_BYTES_MAX);
+    session->peer = arena_zeroed(arena, sizeof(*session->peer));
+    session->peer->arena = arena;
+    atomic_init(&session->peer->references, 1);
+    struct tls_peer *peer = &session->peer->facts;
     *peer = (struct tls_peer){.common_name = "", .verify_message = "no certificate"};
     peer->protocol = SSL_get_version(session->ssl);
     const unsigned char *chosen = NULL;
     unsigned chosen_len = 0;
     SSL_get0_alpn_selected(session->ssl, &chosen, &chosen_len);
-    peer->application = arena_text_n(session->arena, (const char *)chosen, chosen_len);
+    peer->application = arena_text_n(arena, (const char *)chosen, chosen_len);
     X509 *leaf = SSL_get0_peer_certificate(session->ssl);
     if (leaf == NULL) {
         return;
     }
-    read_certificate(session, leaf);
+    read_certificate(session->peer, leaf);
     long result = session->verify_error != X509_V_OK ? session->verify_error
                                                      : SSL_get_verify_result(session->ssl);
     bool checked = SSL_get_verify_mode(session->ssl) != SSL_VERIFY_NONE;
@@ -276,5 +283,26 @@ void tls_session_output_sent(struct tls_session *session)
 
 const struct tls_peer *tls_session_peer(const struct tls_session *session)
 {
-    return &session->peer;
+    return session->peer == NULL ? NULL : &session->peer->facts;
+}
+
+/* tls_peer_ref() hands out const: the count is ours to change. */
+static struct peer *peer_of(const struct tls_peer *facts)
+{
+    return CONTAINER_OF((struct tls_peer *)(uintptr_t)facts, struct peer, facts);
+}
+
+const struct tls_peer *tls_peer_ref(const struct tls_peer *peer)
+{
+    if (peer != NULL) {
+        atomic_fetch_add(&peer_of(peer)->references, 1);
+    }
+    return peer;
+}
+
+void tls_peer_unref(const struct tls_peer *peer)
+{
+    if (peer != NULL && atomic_fetch_sub(&peer_of(peer)->references, 1) == 1) {
+        arena_free(peer_of(peer)->arena);
+    }
 }

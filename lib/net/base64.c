@@ -1,0 +1,96 @@
+/* base64 and base64url (RFC 4648). Pure. */
+#include "lib/net/x509.h"
+
+#include <errno.h>
+
+static const char standard[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static const char url_safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+static void encode(const char *alphabet, bool pad, struct slice bytes, struct buffer *out)
+{
+    uint8_t *to = buffer_reserve(out, (bytes.len + 2) / 3 * 4);
+    if (to == NULL) {
+        return;
+    }
+    size_t len = 0;
+    for (size_t i = 0; i < bytes.len; i += 3) {
+        size_t left = bytes.len - i;
+        uint32_t group = (uint32_t)bytes.data[i] << 16;
+        group |= left > 1 ? (uint32_t)bytes.data[i + 1] << 8 : 0;
+        group |= left > 2 ? (uint32_t)bytes.data[i + 2] : 0;
+        size_t digits = left > 2 ? 4 : left + 1;
+        for (size_t k = 0; k < 4 && (k < digits || pad); k++) {
+            to[len++] = k < digits ? (uint8_t)alphabet[group >> (18 - 6 * k) & 63] : '=';
+        }
+    }
+    buffer_commit(out, len);
+}
+
+static int digit_of(const char *alphabet, uint8_t c)
+{
+    if (c >= 'A' && c <= 'Z') {
+        return c - 'A';
+    }
+    if (c >= 'a' && c <= 'z') {
+        return c - 'a' + 26;
+    }
+    if (c >= '0' && c <= '9') {
+        return c - '0' + 52;
+    }
+    if (c == (uint8_t)alphabet[62]) {
+        return 62;
+    }
+    return c == (uint8_t)alphabet[63] ? 63 : -1;
+}
+
+static int decode(const char *alphabet, struct slice text, struct buffer *out)
+{
+    uint8_t *to = buffer_reserve(out, text.len / 4 * 3 + 3);
+    if (to == NULL) {
+        return -ENOSPC;
+    }
+    size_t len = 0;
+    uint32_t group = 0;
+    unsigned bits = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        int digit = digit_of(alphabet, text.data[i]);
+        if (digit < 0) {
+            return -EINVAL;
+        }
+        group = (group << 6 | (uint32_t)digit) & 0xffffff;
+        bits += 6;
+        if (bits >= 8) {
+            bits -= 8;
+            to[len++] = (uint8_t)(group >> bits);
+        }
+    }
+    /* One digit over, or bits that no encoder leaves set. */
+    if (bits >= 6 || (group & ((1U << bits) - 1)) != 0) {
+        return -EINVAL;
+    }
+    buffer_commit(out, len);
+    return 0;
+}
+
+void base64url_encode(struct slice bytes, struct buffer *out)
+{
+    encode(url_safe, /* pad= */ false, bytes, out);
+}
+
+int base64url_decode(struct slice text, struct buffer *out)
+{
+    return decode(url_safe, text, out);
+}
+
+void base64_encode(struct slice bytes, struct buffer *out)
+{
+    encode(standard, /* pad= */ true, bytes, out);
+}
+
+int base64_decode(struct slice text, struct buffer *out)
+{
+    for (int i = 0; i < 2 && text.len > 0 && text.data[text.len - 1] == '='; i++) {
+        text.len--;
+    }
+    return decode(standard, text, out);
+}

@@ -1,0 +1,514 @@
+#include "lib/base/alloc.h"
+#include "lib/base/hash_map.h"
+#include "lib/net/grpc.h"
+#include "lib/net/grpc_frame.h"
+#include "lib/net/http_private.h"
+#include "lib/net/limits.h"
+#include "lib/net/x509.h"
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { CALL_MAGIC = 0x47525043, SMALL_MESSAGE_BYTES = 4096, STATUS_TEXT_MAX = 16 * 1024 };
+
+struct grpc_server {
+    struct hash_map *methods; /* By path. */
+    struct grpc_method **owned;
+    size_t owned_count;
+    size_t message_max;
+    struct http_handler handler;
+};
+
+struct grpc_call {
+    uint32_t magic;
+    struct http_exchange *exchange; /* The call lies in its arena. */
+    const struct grpc_method *method;
+    struct grpc_deframer deframer;
+    struct loop_timer deadline;
+    void (*message)(void *data, struct slice bytes);
+    void (*end)(void *data);
+    void *message_data;
+    void (*cancel)(void *data);
+    void *cancel_data;
+    size_t held;      /* Bytes not given back to the client's window, while paused. */
+    bool has_request; /* UNARY, SERVER_STREAM: the one message is there. */
+    bool paused;
+    bool request_done; /* Half-closed by the client. */
+    bool end_told;
+    bool headers_sent;
+    bool over;
+};
+
+static struct grpc_call *call_from(void *data)
+{
+    struct grpc_call *call = data;
+    assert(call != NULL && call->magic == CALL_MAGIC);
+    return call;
+}
+
+static bool takes_stream(const struct grpc_call *call)
+{
+    return call->method->kind == GRPC_CLIENT_STREAM || call->method->kind == GRPC_BIDI_STREAM;
+}
+
+/* ---- Sending ---- */
+
+static struct http_header content_type_header(void)
+{
+    return http_header("content-type", "application/grpc");
+}
+
+void grpc_call_send_headers(struct grpc_call *call, const struct http_header *metadata,
+                            size_t count)
+{
+    if (call->over || call->headers_sent) {
+        return;
+    }
+    call->headers_sent = true;
+    struct http_header *headers =
+        arena_alloc(http_arena(call->exchange), (count + 1) * sizeof(*headers));
+    headers[0] = content_type_header();
+    for (size_t i = 0; i < count; i++) {
+        headers[i + 1] = metadata[i];
+    }
+    http_respond_start(call->exchange, 200, headers, count + 1);
+}
+
+size_t grpc_call_send(struct grpc_call *call, struct slice message)
+{
+    if (call->over) {
+        return 0;
+    }
+    grpc_call_send_headers(call, NULL, 0);
+    uint8_t joined[GRPC_PREFIX_SIZE + SMALL_MESSAGE_BYTES];
+    grpc_prefix(message.len, joined);
+    if (message.len <= SMALL_MESSAGE_BYTES) {
+        if (message.len > 0) {
+            memcpy(joined + GRPC_PREFIX_SIZE, message.data, message.len);
+        }
+        return http_write(call->exchange, slice_of(joined, GRPC_PREFIX_SIZE + message.len));
+    }
+    (void)http_write(call->exchange, slice_of(joined, GRPC_PREFIX_SIZE));
+    return http_write(call->exchange, message);
+}
+
+size_t grpc_call_send_shared(struct grpc_call *call, struct chunk *message)
+{
+    if (message->bytes.len <= SMALL_MESSAGE_BYTES) {
+        return grpc_call_send(call, message->bytes); /* A copy is cheaper than a reference. */
+    }
+    if (call->over) {
+        return 0;
+    }
+    grpc_call_send_headers(call, NULL, 0);
+    uint8_t prefix[GRPC_PREFIX_SIZE];
+    grpc_prefix(message->bytes.len, prefix);
+    (void)http_write(call->exchange, slice_of(prefix, GRPC_PREFIX_SIZE));
+    return http_write_shared(call->exchange, message);
+}
+
+size_t grpc_call_queued(const struct grpc_call *call)
+{
+    return call->over ? 0 : http_queued(call->exchange);
+}
+
+static void finish(struct http_exchange *exchange, bool headers_sent, enum grpc_code code,
+                   const char *message, struct slice details)
+{
+    CLEANUP(buffer_release) struct buffer text;
+    CLEANUP(buffer_release) struct buffer encoded;
+    buffer_init(&text, STATUS_TEXT_MAX);
+    buffer_init(&encoded, STATUS_TEXT_MAX);
+    char number[8];
+    snprintf(number, sizeof(number), "%d", (int)code);
+    struct http_header fields[4];
+    size_t count = 0;
+    if (!headers_sent) {
+        fields[count++] = content_type_header();
+    }
+    fields[count++] = http_header("grpc-status", number);
+    if (message != NULL && message[0] != '\0') {
+        grpc_message_encode(message, &text);
+        fields[count++] = http_header("grpc-message", buffer_text(&text));
+    }
+    if (details.len > 0) {
+        base64_encode(details, &encoded);
+        if (buffer_error(&encoded) == 0) {
+            fields[count++] = http_header("grpc-status-details-bin", buffer_text(&encoded));
+        }
+    }
+    if (headers_sent) {
+        http_finish_trailers(exchange, fields, count);
+    } else {
+        exchange->no_length = true;
+        http_respond(exchange, 200, fields, count, slice_text("")); /* "Trailers-Only". */
+    }
+}
+
+void grpc_call_finish(struct grpc_call *call, enum grpc_code code, const char *message,
+                      struct slice details)
+{
+    if (call->over) {
+        return;
+    }
+    call->over = true;
+    loop_timer_stop(grpc_call_loop(call), &call->deadline);
+    finish(call->exchange, call->headers_sent, code, message, details);
+}
+
+void grpc_call_respond(struct grpc_call *call, struct slice message)
+{
+    (void)grpc_call_send(call, message);
+    grpc_call_finish(call, GRPC_OK, NULL, slice_text(""));
+}
+
+/* ---- Ends that the handler did not choose ---- */
+
+static void tell_cancel(struct grpc_call *call)
+{
+    call->over = true;
+    loop_timer_stop(grpc_call_loop(call), &call->deadline);
+    if (call->cancel != NULL) {
+        call->cancel(call->cancel_data);
+    }
+}
+
+static void on_abort(void *data)
+{
+    struct grpc_call *call = call_from(data);
+    if (!call->over) {
+        tell_cancel(call);
+    }
+}
+
+static void on_done(void *data)
+{
+    struct grpc_call *call = call_from(data);
+    call->over = true;
+    loop_timer_stop(grpc_call_loop(call), &call->deadline);
+    grpc_deframer_release(&call->deframer);
+}
+
+static void fail(struct grpc_call *call, enum grpc_code code, const char *message)
+{
+    if (!call->over) {
+        grpc_call_ref(call);
+        grpc_call_finish(call, code, message, slice_text(""));
+        tell_cancel(call);
+        grpc_call_unref(call);
+    }
+}
+
+static void on_deadline(void *data)
+{
+    fail(call_from(data), GRPC_DEADLINE_EXCEEDED, "context deadline exceeded");
+}
+
+/* ---- Receiving ---- */
+
+/* Lends the call to its handler. */
+static void invoke(struct grpc_call *call, struct slice request)
+{
+    size_t before = atomic_load(&call->exchange->references);
+    call->method->on_call(call->method->data, call, request);
+    if (!call->over && !takes_stream(call) && atomic_load(&call->exchange->references) <= before) {
+        grpc_call_finish(call, GRPC_INTERNAL, "the call was dropped", slice_text(""));
+    }
+}
+
+static void take_message(struct grpc_call *call, struct slice message)
+{
+    if (takes_stream(call)) {
+        if (call->message != NULL) {
+            call->message(call->message_data, message);
+        }
+    } else if (call->has_request) {
+        fail(call, GRPC_UNIMPLEMENTED, "more than one request message");
+    } else {
+        call->has_request = true;
+        invoke(call, arena_slice(http_arena(call->exchange), message));
+    }
+}
+
+static void take_end(struct grpc_call *call)
+{
+    if (call->end_told || call->over || !call->request_done || call->paused) {
+        return;
+    }
+    call->end_told = true;
+    if (!grpc_deframer_empty(&call->deframer)) {
+        fail(call, GRPC_INTERNAL, "the request ends inside of a message");
+    } else if (takes_stream(call)) {
+        if (call->end != NULL) {
+            call->end(call->message_data);
+        }
+    } else if (!call->has_request) {
+        fail(call, GRPC_INTERNAL, "no request message");
+    }
+}
+
+static void process(struct grpc_call *call)
+{
+    struct slice message = {.len = 0};
+    while (!call->over && !call->paused) {
+        int status = grpc_deframe(&call->deframer, &message);
+        if (status == 0) {
+            take_end(call);
+            return;
+        }
+        if (status == -EMSGSIZE) {
+            fail(call, GRPC_RESOURCE_EXHAUSTED, "received message larger than max");
+        } else if (status < 0) {
+            fail(call, GRPC_UNIMPLEMENTED, "compressed messages are not supported");
+        } else {
+            take_message(call, message);
+        }
+    }
+}
+
+static void on_piece(void *data, struct slice bytes, bool end)
+{
+    struct grpc_call *call = call_from(data);
+    call->request_done |= end;
+    if (call->over) {
+        http_body_consumed(call->exchange, bytes.len);
+        return;
+    }
+    grpc_call_ref(call);
+    if (grpc_deframer_feed(&call->deframer, bytes) != 0) {
+        fail(call, GRPC_RESOURCE_EXHAUSTED, "received message larger than max");
+    }
+    process(call);
+    call->held += bytes.len;
+    if (!call->paused) {
+        http_body_consumed(call->exchange, call->held);
+        call->held = 0;
+    }
+    grpc_call_unref(call);
+}
+
+/* ---- A new call ---- */
+
+static void refuse(struct http_exchange *exchange, enum grpc_code code, const char *message)
+{
+    finish(exchange, /* headers_sent= */ false, code, message, slice_text(""));
+}
+
+static bool on_headers(void *data, struct http_exchange *exchange)
+{
+    const struct grpc_server *server = data;
+    struct slice type = http_header_find(exchange, "content-type");
+    if (!slice_is(http_method(exchange), "POST") ||
+        !slice_starts_with(type, slice_text("application/grpc"))) {
+        http_exchange_refuse(exchange, 415);
+        return false;
+    }
+    const struct grpc_method *method = hash_map_get(server->methods, http_path(exchange));
+    if (method == NULL) {
+        struct slice path = http_path(exchange);
+        refuse(exchange, GRPC_UNIMPLEMENTED,
+               arena_printf(http_arena(exchange), "unknown method %.*s",
+                            (int)(path.len > 200 ? 200 : path.len), (const char *)path.data));
+        return false;
+    }
+    struct slice encoding = http_header_find(exchange, "grpc-encoding");
+    if (encoding.len > 0 && !slice_is(encoding, "identity")) {
+        refuse(exchange, GRPC_UNIMPLEMENTED, "compressed messages are not supported");
+        return false;
+    }
+    struct slice timeout = http_header_find(exchange, "grpc-timeout");
+    uint64_t timeout_ms = 0;
+    if (timeout.len > 0 && grpc_timeout_parse(timeout, &timeout_ms) != 0) {
+        refuse(exchange, GRPC_INTERNAL, "malformed grpc-timeout");
+        return false;
+    }
+    struct grpc_call *call = arena_zeroed(http_arena(exchange), sizeof(*call));
+    call->magic = CALL_MAGIC;
+    call->exchange = exchange;
+    call->method = method;
+    call->deadline.fire = on_deadline;
+    call->deadline.data = call;
+    grpc_deframer_init(&call->deframer, server->message_max);
+    http_on_body(exchange, on_piece, call);
+    http_on_abort(exchange, on_abort, call);
+    http_on_done(exchange, on_done, call);
+    if (timeout.len > 0) {
+        timeout_ms = timeout_ms < GRPC_TIMEOUT_MS_MAX ? timeout_ms : GRPC_TIMEOUT_MS_MAX;
+        loop_timer_start(http_exchange_loop(exchange), &call->deadline, timeout_ms);
+    }
+    if (takes_stream(call)) {
+        invoke(call, slice_text(""));
+    }
+    return true;
+}
+
+struct grpc_server *grpc_server_new(void)
+{
+    struct grpc_server *server = alloc_zeroed(sizeof(*server));
+    server->methods = hash_map_new(/* seed= */ 1); /* Keys are ours; lookups do not add. */
+    server->message_max = GRPC_MESSAGE_BYTES_MAX;
+    server->handler = (struct http_handler){.on_headers = on_headers, .data = server};
+    return server;
+}
+
+void grpc_server_free(struct grpc_server *server)
+{
+    if (server == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < server->owned_count; i++) {
+        free(server->owned[i]);
+    }
+    free(server->owned);
+    hash_map_free(server->methods);
+    free(server);
+}
+
+void grpc_server_add(struct grpc_server *server, const struct grpc_method *methods, size_t count)
+{
+    server->owned =
+        alloc_resize(server->owned, server->owned_count + count, sizeof(*server->owned));
+    for (size_t i = 0; i < count; i++) {
+        struct grpc_method *method = alloc_bytes(sizeof(*method));
+        *method = methods[i];
+        server->owned[server->owned_count++] = method;
+        void *before = hash_map_set(server->methods, slice_text(method->path), method);
+        assert(before == NULL);
+        (void)before;
+    }
+}
+
+void grpc_server_set_message_max(struct grpc_server *server, size_t bytes)
+{
+    server->message_max = bytes;
+}
+
+const struct http_handler *grpc_server_handler(struct grpc_server *server)
+{
+    return &server->handler;
+}
+
+/* ---- What handlers ask ---- */
+
+struct grpc_call *grpc_call_ref(struct grpc_call *call)
+{
+    http_exchange_ref(call->exchange);
+    return call;
+}
+
+void grpc_call_unref(struct grpc_call *call)
+{
+    http_exchange_unref(call->exchange);
+}
+
+struct loop *grpc_call_loop(struct grpc_call *call)
+{
+    return http_exchange_loop(call->exchange);
+}
+
+struct slice grpc_call_path(const struct grpc_call *call)
+{
+    return http_path(call->exchange);
+}
+
+struct slice grpc_call_metadata(const struct grpc_call *call, const char *name)
+{
+    return http_header_find(call->exchange, name);
+}
+
+const struct tls_peer *grpc_call_tls_peer(const struct grpc_call *call)
+{
+    return http_tls_peer(call->exchange);
+}
+
+const char *grpc_call_peer_address(const struct grpc_call *call)
+{
+    return http_peer_address(call->exchange);
+}
+
+struct arena *grpc_call_arena(struct grpc_call *call)
+{
+    return http_arena(call->exchange);
+}
+
+uint64_t grpc_call_time_left_ms(const struct grpc_call *call)
+{
+    if (!loop_timer_armed(&call->deadline)) {
+        return UINT64_MAX;
+    }
+    uint64_t now_ms = loop_now_ms(http_exchange_loop(call->exchange));
+    return call->deadline.deadline_ms > now_ms ? call->deadline.deadline_ms - now_ms : 0;
+}
+
+bool grpc_call_is_over(const struct grpc_call *call)
+{
+    return call->over;
+}
+
+void grpc_call_on_message(struct grpc_call *call, void (*message)(void *data, struct slice bytes),
+                          void (*end)(void *data), void *data)
+{
+    call->message = message;
+    call->end = end;
+    call->message_data = data;
+}
+
+void grpc_call_pause(struct grpc_call *call)
+{
+    call->paused = true;
+}
+
+static void resume_later(void *data)
+{
+    struct grpc_call *call = call_from(data);
+    if (!call->paused && !call->over) {
+        process(call);
+        http_body_consumed(call->exchange, call->held);
+        call->held = 0;
+    }
+    grpc_call_unref(call);
+}
+
+void grpc_call_resume(struct grpc_call *call)
+{
+    if (call->paused && !call->over) {
+        call->paused = false;
+        loop_post(grpc_call_loop(call), resume_later, grpc_call_ref(call));
+    }
+}
+
+void grpc_call_on_drain(struct grpc_call *call, void (*drain)(void *data), void *data)
+{
+    http_on_drain(call->exchange, drain, data);
+}
+
+void grpc_call_on_cancel(struct grpc_call *call, void (*cancel)(void *data), void *data)
+{
+    call->cancel = cancel;
+    call->cancel_data = data;
+}
+
+const char *grpc_code_name(enum grpc_code code)
+{
+    static const char *const names[] = {
+        "OK",
+        "Canceled",
+        "Unknown",
+        "InvalidArgument",
+        "DeadlineExceeded",
+        "NotFound",
+        "AlreadyExists",
+        "PermissionDenied",
+        "ResourceExhausted",
+        "FailedPrecondition",
+        "Aborted",
+        "OutOfRange",
+        "Unimplemented",
+        "Internal",
+        "Unavailable",
+        "DataLoss",
+        "Unauthenticated",
+    };
+    return (size_t)code < ARRAY_LEN(names) ? names[code] : "Unknown";
+}
