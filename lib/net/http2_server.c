@@ -401,7 +401,8 @@ static void tell_drained(struct http_connection *connection)
     struct http_exchange *found;
     do {
         found = NULL;
-        LIST_FOREACH (node, next, &connection->exchanges) {
+        LIST_FOREACH(node, next, &connection->exchanges)
+        {
             struct http_exchange *exchange = LIST_ENTRY(node, struct http_exchange, node);
             if (exchange->over_high && exchange->out.bytes < NET_WRITE_LOW_BYTES) {
                 found = exchange;

@@ -51,6 +51,7 @@ struct net_stream {
     bool over_high;   /* The owner was told to stop; owes it on_drain. */
     bool shutdown_wanted;
     bool shutdown_sent;
+    bool poked;      /* on_read is to be called, with nothing. */
     bool tls_unread; /* The TLS session may hold plain bytes that a pause kept back. */
     bool finishing;  /* net_stream_finish(): nobody listens any more. */
     bool closing;
@@ -419,7 +420,7 @@ size_t net_stream_queued(const struct net_stream *stream)
 void net_stream_flush(struct net_stream *stream)
 {
     stream_flush(stream);
-    if (!stream->end_pending && !stream->over_high && !stream->tls_unread &&
+    if (!stream->end_pending && !stream->over_high && !stream->tls_unread && !stream->poked &&
         stream->unread_at.len == 0) {
         loop_turn_end_stop(&stream->turn); /* Nothing is left to do there. */
     }
@@ -602,6 +603,12 @@ void net_stream_start(struct net_stream *stream, const struct net_stream_events 
     net_stream_resume(stream);
 }
 
+void net_stream_poke(struct net_stream *stream)
+{
+    stream->poked = true;
+    wake(stream);
+}
+
 void net_stream_detach(struct net_stream *stream)
 {
     stream->events = NULL;
@@ -680,7 +687,13 @@ static void stream_turn(void *data)
         }
     }
     if (!stream->closing && stream->handshake_done == NULL) {
-        deliver_unread(stream);
+        if (stream->poked && !stream->paused) {
+            stream->poked = false;
+            deliver(stream, slice_text(""));
+        }
+        if (!stream->closing) {
+            deliver_unread(stream);
+        }
         if (!stream->closing && stream->tls != NULL && stream->tls_unread) {
             read_plain(stream);
         }

@@ -18,6 +18,8 @@ void net_stream_handshake(struct net_stream *stream, struct tls_config *tls,
 void net_stream_unread(struct net_stream *stream, struct slice bytes);
 /* Nobody listens until the next net_stream_start(); what comes meanwhile waits. */
 void net_stream_detach(struct net_stream *stream);
+/* Calls on_read with no bytes in a later turn, unless paused then. */
+void net_stream_poke(struct net_stream *stream);
 /* Writes all of the queue, without a copy. */
 size_t net_stream_write_queue(struct net_stream *stream, struct send_queue *queue);
 #endif

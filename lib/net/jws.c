@@ -1,0 +1,274 @@
+/* Signatures of JSON Web Tokens, digests, randomness, and PEM files. */
+#include "lib/base/alloc.h"
+#include "lib/net/x509_private.h"
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { ES256_HALF = 32, PEM_FILE_MAX = 1024 * 1024, SIGNATURE_MAX = 2048 };
+
+/* ---- Digests ---- */
+
+void x509_sha256(struct slice bytes, uint8_t ret_digest[X509_SHA256_SIZE])
+{
+    int good = EVP_Digest(bytes.data, bytes.len, ret_digest, NULL, EVP_sha256(), NULL);
+    assert(good == 1);
+    (void)good;
+}
+
+void x509_hmac_sha256(struct slice key, struct slice bytes, uint8_t ret_mac[X509_SHA256_SIZE])
+{
+    assert(key.len <= INT32_MAX);
+    static const uint8_t none[1];
+    unsigned len = 0;
+    const uint8_t *mac = HMAC(EVP_sha256(), key.len == 0 ? none : key.data, (int)key.len,
+                              bytes.len == 0 ? none : bytes.data, bytes.len, ret_mac, &len);
+    assert(mac != NULL && len == X509_SHA256_SIZE);
+    (void)mac;
+}
+
+bool x509_equal_secret(struct slice a, struct slice b)
+{
+    return a.len == b.len && (a.len == 0 || CRYPTO_memcmp(a.data, b.data, a.len) == 0);
+}
+
+void x509_random(uint8_t *ret_bytes, size_t len)
+{
+    assert(len <= INT32_MAX);
+    if (RAND_bytes(ret_bytes, (int)len) != 1) {
+        abort(); /* No key is better than one that can be guessed. */
+    }
+}
+
+/* ---- Signatures ---- */
+
+static int algorithm_of(EVP_PKEY *key, enum jws_algorithm *ret_algorithm)
+{
+    if (EVP_PKEY_is_a(key, "RSA") == 1) {
+        *ret_algorithm = JWS_RS256;
+        return 0;
+    }
+    char group[32] = "";
+    if (EVP_PKEY_is_a(key, "EC") == 1 &&
+        EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1 &&
+        (strcmp(group, "prime256v1") == 0 || strcmp(group, "P-256") == 0)) {
+        *ret_algorithm = JWS_ES256;
+        return 0;
+    }
+    return -EINVAL;
+}
+
+int jws_algorithm_of(struct slice key_pem, enum jws_algorithm *ret_algorithm, struct error *reterr)
+{
+    CLEANUP(x509_key_freep) EVP_PKEY *key = x509_any_public_key(key_pem);
+    if (key == NULL) {
+        return x509_openssl_error(reterr, -EINVAL, "key");
+    }
+    if (algorithm_of(key, ret_algorithm) != 0) {
+        return error_set(reterr, -EINVAL, "key: neither RSA nor ECDSA P-256");
+    }
+    ERR_clear_error();
+    return 0;
+}
+
+/* DER to r || s (RFC 7518, section 3.4). */
+static int put_es256(const uint8_t *der, size_t len, struct buffer *out)
+{
+    const unsigned char *at = der;
+    ECDSA_SIG *signature = d2i_ECDSA_SIG(NULL, &at, (long)len);
+    if (signature == NULL) {
+        return -EIO;
+    }
+    uint8_t raw[2 * ES256_HALF];
+    BN_bn2binpad(ECDSA_SIG_get0_r(signature), raw, ES256_HALF);
+    BN_bn2binpad(ECDSA_SIG_get0_s(signature), raw + ES256_HALF, ES256_HALF);
+    ECDSA_SIG_free(signature);
+    buffer_append(out, raw, sizeof(raw));
+    return buffer_error(out);
+}
+
+int jws_sign(struct slice key_pem, struct slice signed_part, struct buffer *signature,
+             struct error *reterr)
+{
+    CLEANUP(x509_key_freep) EVP_PKEY *key = x509_private_key(key_pem);
+    enum jws_algorithm algorithm = JWS_ES256;
+    if (key == NULL || algorithm_of(key, &algorithm) != 0) {
+        return x509_openssl_error(reterr, -EINVAL, "signing key");
+    }
+    uint8_t bytes[SIGNATURE_MAX];
+    size_t len = sizeof(bytes);
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    int good = EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key);
+    good = good == 1 ? EVP_DigestSign(context, bytes, &len, signed_part.data, signed_part.len) : 0;
+    EVP_MD_CTX_free(context);
+    if (good != 1) {
+        return x509_openssl_error(reterr, -EIO, "signing");
+    }
+    if (algorithm == JWS_ES256) {
+        return put_es256(bytes, len, signature);
+    }
+    buffer_append(signature, bytes, len);
+    return buffer_error(signature);
+}
+
+/* r || s to DER. NULL when it has not the right size. */
+static uint8_t *es256_der(struct slice signature, size_t *ret_len)
+{
+    if (signature.len != (size_t)2 * ES256_HALF) {
+        return NULL;
+    }
+    ECDSA_SIG *parts = ECDSA_SIG_new();
+    ECDSA_SIG_set0(parts, BN_bin2bn(signature.data, ES256_HALF, NULL),
+                   BN_bin2bn(signature.data + ES256_HALF, ES256_HALF, NULL));
+    unsigned char *der = NULL;
+    int len = i2d_ECDSA_SIG(parts, &der);
+    ECDSA_SIG_free(parts);
+    *ret_len = len > 0 ? (size_t)len : 0;
+    return der;
+}
+
+int jws_verify(struct slice public_pem, enum jws_algorithm algorithm, struct slice signed_part,
+               struct slice signature, struct error *reterr)
+{
+    CLEANUP(x509_key_freep) EVP_PKEY *key = x509_any_public_key(public_pem);
+    enum jws_algorithm fitting = JWS_ES256;
+    if (key == NULL || algorithm_of(key, &fitting) != 0) {
+        return x509_openssl_error(reterr, -EINVAL, "verification key");
+    }
+    ERR_clear_error();
+    if (fitting != algorithm) {
+        return error_set(reterr, -EACCES, "the token's algorithm does not fit the key");
+    }
+    uint8_t *der = NULL;
+    struct slice raw = signature;
+    if (algorithm == JWS_ES256) {
+        size_t len = 0;
+        der = es256_der(signature, &len);
+        if (der == NULL) {
+            return error_set(reterr, -EACCES, "signature: wrong length");
+        }
+        raw = slice_of(der, len);
+    }
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    int good = EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, key);
+    good = good == 1
+               ? EVP_DigestVerify(context, raw.data, raw.len, signed_part.data, signed_part.len)
+               : 0;
+    EVP_MD_CTX_free(context);
+    OPENSSL_free(der);
+    ERR_clear_error();
+    return good == 1 ? 0 : error_set(reterr, -EACCES, "signature: does not verify");
+}
+
+static int put_number(EVP_PKEY *key, const char *name, size_t width, struct buffer *out)
+{
+    BIGNUM *number = NULL;
+    if (EVP_PKEY_get_bn_param(key, name, &number) != 1) {
+        return -EIO;
+    }
+    size_t len = (size_t)BN_num_bytes(number);
+    len = width > len ? width : len;
+    uint8_t *to = buffer_reserve(out, len);
+    if (to != NULL) {
+        BN_bn2binpad(number, to, (int)len);
+        buffer_commit(out, len);
+    }
+    BN_free(number);
+    return buffer_error(out);
+}
+
+int jws_public_parameters(struct slice public_pem, enum jws_algorithm *ret_algorithm,
+                          struct buffer *first, struct buffer *second, struct error *reterr)
+{
+    CLEANUP(x509_key_freep) EVP_PKEY *key = x509_any_public_key(public_pem);
+    enum jws_algorithm algorithm = JWS_ES256;
+    if (key == NULL || algorithm_of(key, &algorithm) != 0) {
+        return x509_openssl_error(reterr, -EINVAL, "key");
+    }
+    bool is_ec = algorithm == JWS_ES256;
+    size_t width = is_ec ? ES256_HALF : 0;
+    int status =
+        put_number(key, is_ec ? OSSL_PKEY_PARAM_EC_PUB_X : OSSL_PKEY_PARAM_RSA_N, width, first);
+    if (status == 0) {
+        status = put_number(key, is_ec ? OSSL_PKEY_PARAM_EC_PUB_Y : OSSL_PKEY_PARAM_RSA_E, width,
+                            second);
+    }
+    if (status != 0) {
+        return x509_openssl_error(reterr, status, "key parameters");
+    }
+    *ret_algorithm = algorithm;
+    return 0;
+}
+
+/* ---- Files ---- */
+
+static void fd_closep(const int *fd)
+{
+    if (*fd >= 0) {
+        close(*fd);
+    }
+}
+
+int x509_load(const char *path, struct buffer *pem, struct error *reterr)
+{
+    CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return error_set(reterr, -errno, "%s: %s", path, strerror(errno));
+    }
+    size_t total = 0;
+    for (;;) {
+        uint8_t bytes[4096];
+        ssize_t count = read(fd, bytes, sizeof(bytes));
+        if (count < 0) {
+            return error_set(reterr, -errno, "%s: %s", path, strerror(errno));
+        }
+        if (count == 0) {
+            return buffer_error(pem);
+        }
+        total += (size_t)count;
+        buffer_append(pem, bytes, (size_t)count);
+        if (total > PEM_FILE_MAX || buffer_error(pem) != 0) {
+            return error_set(reterr, -ENOSPC, "%s: too large for a PEM file", path);
+        }
+    }
+}
+
+static int write_all(int fd, struct slice bytes)
+{
+    while (bytes.len > 0) {
+        ssize_t count = write(fd, bytes.data, bytes.len);
+        if (count < 0) {
+            return -errno;
+        }
+        bytes = slice_of(bytes.data + count, bytes.len - (size_t)count);
+    }
+    return fsync(fd) == 0 ? 0 : -errno;
+}
+
+int x509_save(const char *path, struct slice pem, int mode, struct error *reterr)
+{
+    CLEANUP(alloc_freep) char *temporary = alloc_printf("%s.new", path);
+    CLEANUP(fd_closep)
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, (mode_t)mode);
+    if (fd < 0) {
+        return error_set(reterr, -errno, "%s: %s", temporary, strerror(errno));
+    }
+    int status = fchmod(fd, (mode_t)mode) == 0 ? write_all(fd, pem) : -errno;
+    if (status == 0 && rename(temporary, path) != 0) {
+        status = -errno;
+    }
+    if (status != 0) {
+        (void)unlink(temporary);
+        return error_set(reterr, status, "%s: %s", path, strerror(-status));
+    }
+    return 0;
+}
