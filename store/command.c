@@ -122,6 +122,10 @@ int store_command_encode(const struct store_command *command, struct buffer *out
         write_i64(out, command->revoke.id);
         write_u64(out, command->revoke.term);
         break;
+    case STORE_COMMAND_MEMBER_URL:
+        write_u64(out, command->member_url.id);
+        write_bytes(out, command->member_url.url);
+        break;
     }
     return buffer_error(out) == 0 ? 0 : STORE_REQUEST_TOO_LARGE;
 }
@@ -303,7 +307,7 @@ int store_command_decode(struct slice bytes, struct arena *arena, struct store_c
     if (read_byte(&in) != COMMAND_VERSION) {
         return STORE_MALFORMED;
     }
-    command.kind = read_enum(&in, STORE_COMMAND_LEASE_REVOKE);
+    command.kind = read_enum(&in, STORE_COMMAND_MEMBER_URL);
     command.member = read_fixed(&in);
     command.sequence = read_fixed(&in);
     switch (command.kind) {
@@ -320,6 +324,10 @@ int store_command_decode(struct slice bytes, struct arena *arena, struct store_c
     case STORE_COMMAND_LEASE_REVOKE:
         command.revoke.id = read_i64(&in);
         command.revoke.term = read_u64(&in);
+        break;
+    case STORE_COMMAND_MEMBER_URL:
+        command.member_url.id = read_u64(&in);
+        command.member_url.url = read_bytes(&in);
         break;
     default:
         return STORE_MALFORMED;

@@ -11,6 +11,7 @@ enum store_command_kind {
     STORE_COMMAND_COMPACT = 2,
     STORE_COMMAND_LEASE_GRANT = 3,
     STORE_COMMAND_LEASE_REVOKE = 4,
+    STORE_COMMAND_MEMBER_URL = 5,
 };
 
 struct store_command {
@@ -28,6 +29,10 @@ struct store_command {
             int64_t id;
             uint64_t term; /* Not 0: an expiry; holds only in an entry of this very term. */
         } revoke;
+        struct {
+            uint64_t id;
+            struct slice url;
+        } member_url;
     };
 };
 

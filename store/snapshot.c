@@ -10,7 +10,13 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum record_kind { RECORD_HEAD = 1, RECORD_LEASE = 2, RECORD_VERSION = 3, RECORD_END = 4 };
+enum record_kind {
+    RECORD_HEAD = 1,
+    RECORD_LEASE = 2,
+    RECORD_VERSION = 3,
+    RECORD_END = 4,
+    RECORD_URL = 5
+};
 
 static const char snapshot_magic[8] = {'C', 'O', 'R', 'S', 'N', 'A', 'P', '1'};
 
@@ -94,6 +100,11 @@ struct snapshot_writer *snapshot_writer_new(struct store_state *state)
     buffer_init(&writer->out, SIZE_MAX);
     buffer_append(&writer->out, snapshot_magic, sizeof(snapshot_magic));
     write_plain(writer, RECORD_HEAD, &writer->head, sizeof(writer->head));
+    for (size_t i = 0; i < STORE_MEMBERS_MAX; i++) {
+        if (state->urls[i].id != 0) {
+            write_plain(writer, RECORD_URL, &state->urls[i], sizeof(state->urls[i]));
+        }
+    }
     for (size_t i = 0; i < writer->lease_count; i++) {
         write_plain(writer, RECORD_LEASE, &writer->leases[i], sizeof(writer->leases[i]));
     }
@@ -237,6 +248,25 @@ static int read_version(struct snapshot_reader *reader, struct slice body)
     return mvcc_load(reader->state.mvcc, kv, fixed.sub);
 }
 
+static int read_url(struct snapshot_reader *reader, struct slice body)
+{
+    struct store_member_url url;
+    if (body.len != sizeof(url)) {
+        return STORE_MALFORMED;
+    }
+    memcpy(&url, body.data, sizeof(url));
+    if (url.id == 0 || memchr(url.url, '\0', sizeof(url.url)) == NULL) {
+        return STORE_MALFORMED;
+    }
+    for (size_t i = 0; i < STORE_MEMBERS_MAX; i++) {
+        if (reader->state.urls[i].id == 0) {
+            reader->state.urls[i] = url;
+            return 0;
+        }
+    }
+    return STORE_MALFORMED;
+}
+
 static int read_record(struct snapshot_reader *reader, uint32_t kind, struct slice body)
 {
     if (reader->stage == READ_HEAD) {
@@ -249,6 +279,8 @@ static int read_record(struct snapshot_reader *reader, uint32_t kind, struct sli
     }
     struct record_lease lease;
     switch (kind) {
+    case RECORD_URL:
+        return read_url(reader, body);
     case RECORD_LEASE:
         if (body.len != sizeof(lease)) {
             return STORE_MALFORMED;

@@ -2,8 +2,8 @@
  * back from any bytes safely. Checksummed by record. Pure.
  *
  * "CORSNAP1", then records: 4 bytes length, 8 bytes checksum (over the payload, seeded with the
- * checksum before it), payload. Kinds in order: one head, leases, versions (each key's oldest
- * first), one end. */
+ * checksum before it), payload. Kinds in order: one head, member URLs, leases, versions (each key's
+ * oldest first), one end. */
 #ifndef STORE_SNAPSHOT_H
 #define STORE_SNAPSHOT_H
 #include "store/state.h"

@@ -91,6 +91,29 @@ static int apply_revoke(struct store_state *state, const struct store_command *c
     return 0;
 }
 
+/* A member that is gone for good makes room when all rows are taken: the first one. */
+static int apply_member_url(struct store_state *state, const struct store_command *command)
+{
+    struct slice url = command->member_url.url;
+    if (command->member_url.id == 0 || url.len == 0 || url.len >= STORE_URL_MAX) {
+        return STORE_MALFORMED;
+    }
+    size_t row = 0;
+    for (size_t i = STORE_MEMBERS_MAX; i-- > 0;) {
+        if (state->urls[i].id == 0) {
+            row = i;
+        }
+    }
+    for (size_t i = 0; i < STORE_MEMBERS_MAX; i++) {
+        if (state->urls[i].id == command->member_url.id) {
+            row = i;
+        }
+    }
+    state->urls[row] = (struct store_member_url){.id = command->member_url.id};
+    memcpy(state->urls[row].url, url.data, url.len);
+    return 0;
+}
+
 static int apply_command(struct store_state *state, const struct store_command *command,
                          uint64_t term, bool wanted, struct store_applied *applied)
 {
@@ -103,6 +126,8 @@ static int apply_command(struct store_state *state, const struct store_command *
         return apply_grant(state, command, applied);
     case STORE_COMMAND_LEASE_REVOKE:
         return apply_revoke(state, command, term, applied);
+    case STORE_COMMAND_MEMBER_URL:
+        return apply_member_url(state, command);
     }
     return STORE_MALFORMED;
 }

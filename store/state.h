@@ -4,13 +4,16 @@
 #define STORE_STATE_H
 #include "store/command.h"
 #include "store/lease_table.h"
+#include "store/limits.h"
 #include "store/mvcc.h"
+#include "store/store.h"
 
 struct store_state {
     struct mvcc *mvcc;
     struct lease_table *leases;
     struct arena *arena; /* Of the command being applied. */
     uint64_t applied_index;
+    struct store_member_url urls[STORE_MEMBERS_MAX];
     uint64_t lease_hash; /* Rolls over grants and revocations. */
 };
 

@@ -38,6 +38,8 @@ static const struct status_row {
     {STORE_NO_LEADER, GRPC_UNAVAILABLE, "etcdserver: no leader"},
     {STORE_LEADER_CHANGED, GRPC_UNAVAILABLE, "etcdserver: leader changed"},
     {STORE_TIMEOUT, GRPC_UNAVAILABLE, "etcdserver: request timed out"},
+    {STORE_NOT_LEADER, GRPC_FAILED_PRECONDITION, "etcdserver: not leader"},
+    {STORE_BAD_LEADER_TRANSFEREE, GRPC_FAILED_PRECONDITION, "etcdserver: bad leader transferee"},
     {STORE_STOPPED, GRPC_UNAVAILABLE, "etcdserver: server stopped"},
 };
 

@@ -23,6 +23,8 @@ enum store_status {
     STORE_NO_LEADER = -ENOTCONN,       /* Nothing was done. */
     STORE_LEADER_CHANGED = -ECANCELED, /* Outcome unknown. */
     STORE_TIMEOUT = -ETIMEDOUT,        /* Outcome unknown. */
+    STORE_NOT_LEADER = -EREMOTE,       /* Asked of a member that does not lead. */
+    STORE_BAD_LEADER_TRANSFEREE = -EADDRNOTAVAIL,
     STORE_STOPPED = -ESHUTDOWN,
     STORE_MALFORMED = -EPROTO, /* Bytes that no member writes. */
 };

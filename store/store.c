@@ -423,6 +423,45 @@ struct store_watch *store_watch(struct store *store, const struct store_watch_op
     return watch_hub_add(store->hub, store->state.mvcc, options);
 }
 
+/* --- Member URLs. */
+
+static void publish(struct store *store);
+
+static void published(void *data, int status, int64_t revision)
+{
+    struct store *store = data;
+    (void)revision;
+    store->publishing = false;
+    if (status != 0 && status != STORE_STOPPED) {
+        publish(store); /* Each try takes up to the timeout of a command. */
+    }
+}
+
+static void publish(struct store *store)
+{
+    struct store_command command = {
+        .kind = STORE_COMMAND_MEMBER_URL,
+        .member_url = {.id = store->config.member_id, .url = slice_text(store->own_url)}};
+    if (!store->publishing && store->own_url[0] != '\0') {
+        store->publishing = true;
+        store_command_start(store, &command, ANSWER_PLAIN, (any_done)published, store);
+    }
+}
+
+void store_publish_url(struct store *store, const char *client_url)
+{
+    size_t len = strlen(client_url);
+    assert(len < STORE_URL_MAX);
+    memcpy(store->own_url, client_url, len + 1);
+    publish(store);
+}
+
+void store_member_urls(const struct store *store,
+                       struct store_member_url ret_urls[STORE_MEMBERS_MAX])
+{
+    memcpy(ret_urls, store->state.urls, sizeof(store->state.urls));
+}
+
 /* --- Reading. */
 
 int64_t store_revision(const struct store *store)

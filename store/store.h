@@ -133,6 +133,16 @@ void store_lease_ttl(struct store *store, int64_t id, bool with_keys, store_leas
 /* Ids of the leases in the applied state, ascending; at most `max`; returns how many there are. */
 size_t store_lease_ids(const struct store *store, int64_t *ids, size_t max);
 
+/* --- Where members serve clients; each says so itself, through the log. */
+struct store_member_url {
+    uint64_t id; /* 0: an empty row. */
+    char url[STORE_URL_MAX];
+};
+/* Call when this member serves; said again by itself until it is known. At most STORE_URL_MAX-1. */
+void store_publish_url(struct store *store, const char *client_url);
+void store_member_urls(const struct store *store,
+                       struct store_member_url ret_urls[STORE_MEMBERS_MAX]);
+
 /* --- For status pages and divergence checks. */
 struct store_figures {
     int64_t revision, compact_revision;

@@ -71,6 +71,8 @@ struct store {
     struct list calls;         /* All unfinished, by deadline. */
     size_t call_count;
     struct list waiting;
+    char own_url[STORE_URL_MAX]; /* To be published; empty once it is known, or never. */
+    bool publishing;
     struct env_timer timeout_timer, retry_timer, pump_timer, lease_timer, compact_timer;
 
     bool leading;

@@ -1,0 +1,400 @@
+/* The KV service. A range runs on the connection's loop, on an immutable view of the state. */
+#include "store/etcd_private.h"
+
+#include "lib/base/alloc.h"
+#include <assert.h>
+#include <stdlib.h>
+
+/* --- Requests into the store's terms. Slices point into the request's message. */
+
+static int to_range(const Etcdserverpb__RangeRequest *message, struct store_range *ret_range)
+{
+    *ret_range = (struct store_range){
+        .key = etcd_slice(message->key),
+        .end = etcd_slice(message->range_end),
+        .revision = message->revision,
+        .limit = message->limit,
+        .sort_order = (enum store_sort_order)message->sort_order,
+        .sort_target = (enum store_sort_target)message->sort_target,
+        .keys_only = message->keys_only,
+        .count_only = message->count_only,
+        .min_mod_revision = message->min_mod_revision,
+        .max_mod_revision = message->max_mod_revision,
+        .min_create_revision = message->min_create_revision,
+        .max_create_revision = message->max_create_revision,
+    };
+    return store_range_check(ret_range);
+}
+
+static struct store_op put_op(const Etcdserverpb__PutRequest *message)
+{
+    return (struct store_op){.kind = STORE_OP_PUT,
+                             .put = {.key = etcd_slice(message->key),
+                                     .value = etcd_slice(message->value),
+                                     .lease = message->lease,
+                                     .prev_kv = message->prev_kv,
+                                     .ignore_value = message->ignore_value,
+                                     .ignore_lease = message->ignore_lease}};
+}
+
+static struct store_op delete_op(const Etcdserverpb__DeleteRangeRequest *message)
+{
+    return (struct store_op){.kind = STORE_OP_DELETE,
+                             .delete_range = {.key = etcd_slice(message->key),
+                                              .end = etcd_slice(message->range_end),
+                                              .prev_kv = message->prev_kv}};
+}
+
+static int to_txn(struct arena *arena, const Etcdserverpb__TxnRequest *message, unsigned depth,
+                  struct store_txn *ret_txn);
+
+static int to_ops(struct arena *arena, Etcdserverpb__RequestOp **messages, size_t count,
+                  unsigned depth, const struct store_op **ret_ops)
+{
+    struct store_op *ops = arena_array(arena, count + 1, sizeof(*ops));
+    int status = 0;
+    for (size_t i = 0; i < count && status == 0; i++) {
+        const Etcdserverpb__RequestOp *message = messages[i];
+        switch ((int)message->request_case) {
+        case ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_RANGE:
+            ops[i].kind = STORE_OP_RANGE;
+            status = to_range(message->request_range, &ops[i].range);
+            break;
+        case ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_PUT:
+            ops[i] = put_op(message->request_put);
+            break;
+        case ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_DELETE_RANGE:
+            ops[i] = delete_op(message->request_delete_range);
+            break;
+        case ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_TXN: {
+            struct store_txn *txn = arena_zeroed(arena, sizeof(*txn));
+            ops[i] = (struct store_op){.kind = STORE_OP_TXN, .txn = txn};
+            status = to_txn(arena, message->request_txn, depth + 1, txn);
+            break;
+        }
+        case ETCDSERVERPB__REQUEST_OP__REQUEST__NOT_SET:
+        default:
+            status = STORE_KEY_NOT_FOUND; /* As etcd says of an operation that is none. */
+            break;
+        }
+    }
+    *ret_ops = ops;
+    return status;
+}
+
+static struct store_compare to_compare(const Etcdserverpb__Compare *message)
+{
+    struct store_compare compare = {.target = (enum store_compare_target)message->target,
+                                    .op = (enum store_compare_op)message->result,
+                                    .key = etcd_slice(message->key),
+                                    .end = etcd_slice(message->range_end)};
+    switch ((int)message->target_union_case) {
+    case ETCDSERVERPB__COMPARE__TARGET_UNION_VERSION:
+        compare.number = message->version;
+        break;
+    case ETCDSERVERPB__COMPARE__TARGET_UNION_CREATE_REVISION:
+        compare.number = message->create_revision;
+        break;
+    case ETCDSERVERPB__COMPARE__TARGET_UNION_MOD_REVISION:
+        compare.number = message->mod_revision;
+        break;
+    case ETCDSERVERPB__COMPARE__TARGET_UNION_VALUE:
+        compare.value = etcd_slice(message->value);
+        break;
+    case ETCDSERVERPB__COMPARE__TARGET_UNION_LEASE:
+        compare.number = message->lease;
+        break;
+    case ETCDSERVERPB__COMPARE__TARGET_UNION__NOT_SET:
+    default:
+        break; /* Zero, or empty. */
+    }
+    return compare;
+}
+
+static bool is_known_compare(const Etcdserverpb__Compare *message)
+{
+    return (int)message->target >= 0 && (int)message->target <= STORE_COMPARE_LEASE &&
+           (int)message->result >= 0 && (int)message->result <= STORE_COMPARE_NOT_EQUAL;
+}
+
+static int to_txn(struct arena *arena, const Etcdserverpb__TxnRequest *message, unsigned depth,
+                  struct store_txn *ret_txn)
+{
+    if (depth > STORE_TXN_DEPTH_MAX || message->n_compare > STORE_TXN_OPS_MAX ||
+        message->n_success > STORE_TXN_OPS_MAX || message->n_failure > STORE_TXN_OPS_MAX) {
+        return STORE_TOO_MANY_OPS;
+    }
+    struct store_compare *compares = arena_array(arena, message->n_compare + 1, sizeof(*compares));
+    for (size_t i = 0; i < message->n_compare; i++) {
+        if (!is_known_compare(message->compare[i])) {
+            return STORE_KEY_NOT_FOUND;
+        }
+        compares[i] = to_compare(message->compare[i]);
+    }
+    *ret_txn = (struct store_txn){.compares = compares,
+                                  .compare_count = message->n_compare,
+                                  .success_count = message->n_success,
+                                  .failure_count = message->n_failure};
+    int status = to_ops(arena, message->success, message->n_success, depth, &ret_txn->success);
+    return status != 0
+               ? status
+               : to_ops(arena, message->failure, message->n_failure, depth, &ret_txn->failure);
+}
+
+/* --- Results into messages, in the request's arena. */
+
+static Etcdserverpb__ResponseHeader *new_header(struct etcd_request *request, int64_t revision)
+{
+    Etcdserverpb__ResponseHeader *header = arena_alloc(request->arena, sizeof(*header));
+    etcd_fill_header(&request->header, header);
+    header->revision = revision;
+    return header;
+}
+
+/* Inside a transaction's answer the headers say the revision only. */
+static Etcdserverpb__ResponseHeader *new_inner_header(struct etcd_request *request,
+                                                      int64_t revision)
+{
+    Etcdserverpb__ResponseHeader *header = arena_alloc(request->arena, sizeof(*header));
+    etcdserverpb__response_header__init(header);
+    header->revision = revision;
+    return header;
+}
+
+static Mvccpb__KeyValue **new_kvs(struct etcd_request *request, const struct store_kv **kvs,
+                                  size_t count, bool keys_only)
+{
+    Mvccpb__KeyValue *messages = arena_array(request->arena, count + 1, sizeof(*messages));
+    Mvccpb__KeyValue **pointers = arena_array(request->arena, count + 1, sizeof(*pointers));
+    for (size_t i = 0; i < count; i++) {
+        etcd_kv_message(kvs[i], keys_only, &messages[i]);
+        pointers[i] = &messages[i];
+    }
+    return pointers;
+}
+
+static void fill_range(struct etcd_request *request, const struct store_range_result *result,
+                       Etcdserverpb__RangeResponse *response)
+{
+    etcdserverpb__range_response__init(response);
+    response->kvs = new_kvs(request, result->kvs, result->kv_count, result->keys_only);
+    response->n_kvs = result->kv_count;
+    response->more = result->more;
+    response->count = result->count;
+}
+
+static void fill_put(struct etcd_request *request, const struct store_op_result *op,
+                     Etcdserverpb__PutResponse *response)
+{
+    etcdserverpb__put_response__init(response);
+    if (op->put.prev_kv != NULL) {
+        const struct store_kv *kv = op->put.prev_kv;
+        response->prev_kv = new_kvs(request, &kv, 1, /* keys_only= */ false)[0];
+    }
+}
+
+static void fill_delete(struct etcd_request *request, const struct store_op_result *op,
+                        Etcdserverpb__DeleteRangeResponse *response)
+{
+    etcdserverpb__delete_range_response__init(response);
+    response->deleted = op->delete_range.deleted;
+    response->prev_kvs = new_kvs(request, op->delete_range.prev_kvs, op->delete_range.prev_count,
+                                 /* keys_only= */ false);
+    response->n_prev_kvs = op->delete_range.prev_count;
+}
+
+static void fill_txn(struct etcd_request *request, const struct store_txn_result *result,
+                     Etcdserverpb__TxnResponse *response);
+
+static void fill_op(struct etcd_request *request, const struct store_op_result *op,
+                    Etcdserverpb__ResponseOp *response)
+{
+    etcdserverpb__response_op__init(response);
+    switch (op->kind) {
+    case STORE_OP_RANGE:
+        response->response_case = ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_RANGE;
+        response->response_range = arena_alloc(request->arena, sizeof(*response->response_range));
+        fill_range(request, &op->range, response->response_range);
+        response->response_range->header = new_inner_header(request, op->revision);
+        break;
+    case STORE_OP_PUT:
+        response->response_case = ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_PUT;
+        response->response_put = arena_alloc(request->arena, sizeof(*response->response_put));
+        fill_put(request, op, response->response_put);
+        response->response_put->header = new_inner_header(request, op->revision);
+        break;
+    case STORE_OP_DELETE:
+        response->response_case = ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_DELETE_RANGE;
+        response->response_delete_range =
+            arena_alloc(request->arena, sizeof(*response->response_delete_range));
+        fill_delete(request, op, response->response_delete_range);
+        response->response_delete_range->header = new_inner_header(request, op->revision);
+        break;
+    case STORE_OP_TXN:
+        response->response_case = ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_TXN;
+        response->response_txn = arena_alloc(request->arena, sizeof(*response->response_txn));
+        fill_txn(request, op->txn, response->response_txn);
+        response->response_txn->header = new_inner_header(request, op->revision);
+        break;
+    }
+}
+
+static void fill_txn(struct etcd_request *request, const struct store_txn_result *result,
+                     Etcdserverpb__TxnResponse *response)
+{
+    etcdserverpb__txn_response__init(response);
+    response->succeeded = result->succeeded;
+    Etcdserverpb__ResponseOp *ops = arena_array(request->arena, result->op_count + 1, sizeof(*ops));
+    response->responses =
+        arena_array(request->arena, result->op_count + 1, sizeof(*response->responses));
+    response->n_responses = result->op_count;
+    for (size_t i = 0; i < result->op_count; i++) {
+        fill_op(request, &result->ops[i], &ops[i]);
+        response->responses[i] = &ops[i];
+    }
+}
+
+/* --- Range. */
+
+static int range_prepare(struct etcd_request *request)
+{
+    return to_range(request->message, &request->range);
+}
+
+static void range_ready(void *data, int status)
+{
+    struct etcd_request *request = data;
+    if (status == 0) {
+        request->snapshot = store_snapshot_ref(request->service->store);
+    }
+    etcd_request_done(request, status);
+}
+
+static void range_run(struct etcd_request *request)
+{
+    const Etcdserverpb__RangeRequest *message = request->message;
+    if (message->serializable) {
+        range_ready(request, 0);
+    } else {
+        store_read_barrier(request->service->store, range_ready, request);
+    }
+}
+
+static void range_answer(struct etcd_request *request)
+{
+    struct store_range_result result;
+    int status = store_snapshot_range(request->snapshot, &request->range, &result);
+    if (status != 0) {
+        etcd_fail(request->call, status);
+        return;
+    }
+    /* What a message needs of the arena; a range that is larger is refused, not an abort. */
+    size_t needed = result.kv_count * (sizeof(Mvccpb__KeyValue) + sizeof(void *)) + 4096;
+    if (needed > arena_left(request->arena)) {
+        grpc_call_finish(request->call, GRPC_RESOURCE_EXHAUSTED,
+                         "etcdserver: range is too large, use a limit", slice_of(NULL, 0));
+    } else {
+        Etcdserverpb__RangeResponse response;
+        fill_range(request, &result, &response);
+        response.header = new_header(request, result.revision);
+        etcd_respond(request, &response.base);
+    }
+    store_range_result_release(&result);
+}
+
+/* --- What goes through the log. */
+
+static void txn_done(void *data, int status, const struct store_txn_result *result)
+{
+    struct etcd_request *request = data;
+    request->result = status == 0 ? store_txn_result_ref(result) : NULL;
+    etcd_request_done(request, status);
+}
+
+static void txn_run(struct etcd_request *request)
+{
+    store_txn(request->service->store, &request->txn, txn_done, request);
+}
+
+static int single_prepare(struct etcd_request *request, struct store_op op)
+{
+    request->op = op;
+    request->txn = (struct store_txn){.success = &request->op, .success_count = 1};
+    return store_txn_check(&request->txn);
+}
+
+static int put_prepare(struct etcd_request *request)
+{
+    return single_prepare(request, put_op(request->message));
+}
+
+static void put_answer(struct etcd_request *request)
+{
+    Etcdserverpb__PutResponse response;
+    assert(request->result->op_count == 1);
+    fill_put(request, &request->result->ops[0], &response);
+    response.header = new_header(request, request->result->revision);
+    etcd_respond(request, &response.base);
+}
+
+static int delete_prepare(struct etcd_request *request)
+{
+    return single_prepare(request, delete_op(request->message));
+}
+
+static void delete_answer(struct etcd_request *request)
+{
+    Etcdserverpb__DeleteRangeResponse response;
+    assert(request->result->op_count == 1);
+    fill_delete(request, &request->result->ops[0], &response);
+    response.header = new_header(request, request->result->revision);
+    etcd_respond(request, &response.base);
+}
+
+static int txn_prepare(struct etcd_request *request)
+{
+    int status = to_txn(request->arena, request->message, /* depth= */ 1, &request->txn);
+    return status != 0 ? status : store_txn_check(&request->txn);
+}
+
+static void txn_answer(struct etcd_request *request)
+{
+    Etcdserverpb__TxnResponse response;
+    fill_txn(request, request->result, &response);
+    response.header = new_header(request, request->result->revision);
+    etcd_respond(request, &response.base);
+}
+
+static void compact_done(void *data, int status, int64_t revision)
+{
+    (void)revision;
+    etcd_request_done(data, status);
+}
+
+static void compact_run(struct etcd_request *request)
+{
+    const Etcdserverpb__CompactionRequest *message = request->message;
+    store_compact(request->service->store, message->revision, compact_done, request);
+}
+
+static void compact_answer(struct etcd_request *request)
+{
+    Etcdserverpb__CompactionResponse response;
+    etcdserverpb__compaction_response__init(&response);
+    response.header = new_header(request, request->header.revision);
+    etcd_respond(request, &response.base);
+}
+
+const struct etcd_method etcd_kv_methods[] = {
+    {"/etcdserverpb.KV/Range", &etcdserverpb__range_request__descriptor, range_prepare, range_run,
+     range_answer},
+    {"/etcdserverpb.KV/Put", &etcdserverpb__put_request__descriptor, put_prepare, txn_run,
+     put_answer},
+    {"/etcdserverpb.KV/DeleteRange", &etcdserverpb__delete_range_request__descriptor,
+     delete_prepare, txn_run, delete_answer},
+    {"/etcdserverpb.KV/Txn", &etcdserverpb__txn_request__descriptor, txn_prepare, txn_run,
+     txn_answer},
+    {"/etcdserverpb.KV/Compact", &etcdserverpb__compaction_request__descriptor, NULL, compact_run,
+     compact_answer},
+    {0},
+};

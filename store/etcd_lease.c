@@ -1,0 +1,285 @@
+/* The Lease service. */
+#include "store/etcd_private.h"
+
+#include "lib/base/alloc.h"
+#include <assert.h>
+#include <stdlib.h>
+
+/* --- Unary methods. */
+
+static Etcdserverpb__ResponseHeader *new_header(struct etcd_request *request)
+{
+    Etcdserverpb__ResponseHeader *header = arena_alloc(request->arena, sizeof(*header));
+    etcd_fill_header(&request->header, header);
+    return header;
+}
+
+static void lease_done(void *data, int status, const struct store_lease_info *info)
+{
+    struct etcd_request *request = data;
+    request->lease.id = info->id;
+    request->lease.ttl_s = info->ttl_s;
+    request->lease.granted_ttl_s = info->granted_ttl_s;
+    size_t bytes = 0;
+    for (size_t i = 0; i < info->key_count; i++) {
+        bytes += info->keys[i].len;
+    }
+    if (info->key_count > 0) { /* The table of slices, and the bytes behind it. */
+        request->lease.keys = alloc_bytes(info->key_count * sizeof(ProtobufCBinaryData) + bytes);
+        request->lease.key_count = info->key_count;
+        uint8_t *at = (uint8_t *)(request->lease.keys + info->key_count);
+        for (size_t i = 0; i < info->key_count; i++) {
+            memcpy(at, info->keys[i].data, info->keys[i].len);
+            request->lease.keys[i] = (ProtobufCBinaryData){.len = info->keys[i].len, .data = at};
+            at += info->keys[i].len;
+        }
+    }
+    etcd_request_done(request, status);
+}
+
+static void grant_run(struct etcd_request *request)
+{
+    const Etcdserverpb__LeaseGrantRequest *message = request->message;
+    store_lease_grant(request->service->store, message->id, message->ttl, lease_done, request);
+}
+
+static void grant_answer(struct etcd_request *request)
+{
+    Etcdserverpb__LeaseGrantResponse response;
+    etcdserverpb__lease_grant_response__init(&response);
+    response.header = new_header(request);
+    response.id = request->lease.id;
+    response.ttl = request->lease.granted_ttl_s;
+    etcd_respond(request, &response.base);
+}
+
+static void revoke_done(void *data, int status, int64_t revision)
+{
+    (void)revision;
+    etcd_request_done(data, status);
+}
+
+static void revoke_run(struct etcd_request *request)
+{
+    const Etcdserverpb__LeaseRevokeRequest *message = request->message;
+    store_lease_revoke(request->service->store, message->id, revoke_done, request);
+}
+
+static void revoke_answer(struct etcd_request *request)
+{
+    Etcdserverpb__LeaseRevokeResponse response;
+    etcdserverpb__lease_revoke_response__init(&response);
+    response.header = new_header(request);
+    etcd_respond(request, &response.base);
+}
+
+/* An unknown lease is an answer, with a time to live of -1. */
+static void ttl_done(void *data, int status, const struct store_lease_info *info)
+{
+    lease_done(data, status == STORE_LEASE_NOT_FOUND ? 0 : status, info);
+}
+
+static void ttl_run(struct etcd_request *request)
+{
+    const Etcdserverpb__LeaseTimeToLiveRequest *message = request->message;
+    store_lease_ttl(request->service->store, message->id, message->keys, ttl_done, request);
+}
+
+static void ttl_answer(struct etcd_request *request)
+{
+    Etcdserverpb__LeaseTimeToLiveResponse response;
+    etcdserverpb__lease_time_to_live_response__init(&response);
+    response.header = new_header(request);
+    response.id = request->lease.id;
+    response.ttl = request->lease.ttl_s;
+    response.grantedttl = request->lease.granted_ttl_s;
+    response.keys = request->lease.keys;
+    response.n_keys = request->lease.key_count;
+    etcd_respond(request, &response.base);
+}
+
+static void leases_ready(void *data, int status)
+{
+    struct etcd_request *request = data;
+    struct store *store = request->service->store;
+    if (status == 0) {
+        size_t count = store_lease_ids(store, NULL, 0);
+        request->lease.ids = alloc_array(count + 1, sizeof(int64_t));
+        (void)store_lease_ids(store, request->lease.ids, count);
+        request->lease.id_count = count;
+    }
+    etcd_request_done(request, status);
+}
+
+static void leases_run(struct etcd_request *request)
+{
+    store_read_barrier(request->service->store, leases_ready, request);
+}
+
+static void leases_answer(struct etcd_request *request)
+{
+    Etcdserverpb__LeaseLeasesResponse response;
+    etcdserverpb__lease_leases_response__init(&response);
+    size_t count = request->lease.id_count;
+    Etcdserverpb__LeaseStatus *leases = alloc_array(count + 1, sizeof(*leases));
+    Etcdserverpb__LeaseStatus **pointers = alloc_array(count + 1, sizeof(*pointers));
+    for (size_t i = 0; i < count; i++) {
+        etcdserverpb__lease_status__init(&leases[i]);
+        leases[i].id = request->lease.ids[i];
+        pointers[i] = &leases[i];
+    }
+    response.header = new_header(request);
+    response.leases = pointers;
+    response.n_leases = count;
+    etcd_respond(request, &response.base);
+    free(pointers);
+    free(leases);
+}
+
+const struct etcd_method etcd_lease_methods[] = {
+    {"/etcdserverpb.Lease/LeaseGrant", &etcdserverpb__lease_grant_request__descriptor, NULL,
+     grant_run, grant_answer},
+    {"/etcdserverpb.Lease/LeaseRevoke", &etcdserverpb__lease_revoke_request__descriptor, NULL,
+     revoke_run, revoke_answer},
+    {"/etcdserverpb.Lease/LeaseTimeToLive", &etcdserverpb__lease_time_to_live_request__descriptor,
+     NULL, ttl_run, ttl_answer},
+    {"/etcdserverpb.Lease/LeaseLeases", &etcdserverpb__lease_leases_request__descriptor, NULL,
+     leases_run, leases_answer},
+    {0},
+};
+
+/* --- Keep-alive: a stream of renewals, each answered. */
+
+enum { RENEWALS_IN_FLIGHT_MAX = 64 };
+
+struct keepalive_stream {
+    struct etcd_service *service;
+    struct grpc_call *call;
+    size_t in_flight;
+    bool ended; /* No more requests: finish after the last answer. */
+    bool paused;
+    bool closed; /* Cancelled or finished: freed with the last answer. */
+};
+
+struct renewal {
+    struct keepalive_stream *stream;
+    int64_t id;
+    int64_t ttl_s;
+    int status;
+    struct etcd_header header;
+};
+
+static void stream_release(struct keepalive_stream *stream)
+{
+    if (stream->closed && stream->in_flight == 0) {
+        grpc_call_unref(stream->call);
+        free(stream);
+    }
+}
+
+static void stream_close(struct keepalive_stream *stream, int status)
+{
+    if (!stream->closed) {
+        stream->closed = true;
+        if (status == 0) {
+            grpc_call_finish(stream->call, GRPC_OK, NULL, slice_of(NULL, 0));
+        } else {
+            etcd_fail(stream->call, status);
+        }
+    }
+}
+
+static void renewal_answer(void *data)
+{
+    struct renewal *renewal = data;
+    struct keepalive_stream *stream = renewal->stream;
+    assert(stream->in_flight > 0);
+    stream->in_flight--;
+    if (renewal->status != 0 && renewal->status != STORE_LEASE_NOT_FOUND) {
+        stream_close(stream, renewal->status);
+    } else if (!stream->closed) {
+        Etcdserverpb__LeaseKeepAliveResponse response;
+        Etcdserverpb__ResponseHeader header;
+        etcdserverpb__lease_keep_alive_response__init(&response);
+        etcd_fill_header(&renewal->header, &header);
+        response.header = &header;
+        response.id = renewal->id;
+        response.ttl = renewal->status == 0 ? renewal->ttl_s : 0; /* 0: there is no such lease. */
+        (void)etcd_send(stream->call, &response.base);
+    }
+    if (stream->paused && !stream->closed) {
+        stream->paused = false;
+        grpc_call_resume(stream->call);
+    }
+    if (stream->ended && stream->in_flight == 0) {
+        stream_close(stream, 0);
+    }
+    stream_release(stream);
+    free(renewal);
+}
+
+static void renewal_done(void *data, int status, const struct store_lease_info *info)
+{
+    struct renewal *renewal = data;
+    renewal->status = status;
+    renewal->ttl_s = info->ttl_s;
+    renewal->header = etcd_header_now(renewal->stream->service);
+    loop_post(grpc_call_loop(renewal->stream->call), renewal_answer, renewal);
+}
+
+static void renewal_run(void *data)
+{
+    struct renewal *renewal = data;
+    store_lease_keepalive(renewal->stream->service->store, renewal->id, renewal_done, renewal);
+}
+
+static void on_message(void *data, struct slice bytes)
+{
+    struct keepalive_stream *stream = data;
+    Etcdserverpb__LeaseKeepAliveRequest *message =
+        etcdserverpb__lease_keep_alive_request__unpack(NULL, bytes.len, bytes.data);
+    if (message == NULL) {
+        stream_close(stream, STORE_MALFORMED);
+        stream_release(stream);
+        return;
+    }
+    struct renewal *renewal = alloc_zeroed(sizeof(*renewal));
+    renewal->stream = stream;
+    renewal->id = message->id;
+    etcdserverpb__lease_keep_alive_request__free_unpacked(message, NULL);
+    stream->in_flight++;
+    if (stream->in_flight >= RENEWALS_IN_FLIGHT_MAX) {
+        stream->paused = true;
+        grpc_call_pause(stream->call);
+    }
+    loop_post(stream->service->store_loop, renewal_run, renewal);
+}
+
+static void on_end(void *data)
+{
+    struct keepalive_stream *stream = data;
+    stream->ended = true;
+    if (stream->in_flight == 0) {
+        stream_close(stream, 0);
+        stream_release(stream);
+    }
+}
+
+static void on_cancel(void *data)
+{
+    struct keepalive_stream *stream = data;
+    if (!stream->closed) {
+        stream->closed = true;
+        stream_release(stream);
+    }
+}
+
+void etcd_lease_keepalive_call(void *data, struct grpc_call *call, struct slice request)
+{
+    (void)request;
+    struct keepalive_stream *stream = alloc_zeroed(sizeof(*stream));
+    stream->service = data;
+    stream->call = grpc_call_ref(call);
+    grpc_call_on_cancel(call, on_cancel, stream);
+    grpc_call_on_message(call, on_message, on_end, stream);
+}

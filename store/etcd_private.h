@@ -1,0 +1,107 @@
+/* What the files of the etcd services share; nobody else includes it. */
+#ifndef STORE_ETCD_PRIVATE_H
+#define STORE_ETCD_PRIVATE_H
+#include "etcd/rpc.pb-c.h"
+#include "lib/base/list.h"
+#include "lib/net/grpc.h"
+#include "lib/net/loop.h"
+#include "raft/raft.h"
+#include "store/etcd_service.h"
+
+/* What clients may rely on; Kubernetes asks for it before it uses progress requests. */
+#define ETCD_VERSION "3.5.17"
+
+struct etcd_request;
+
+/* One unary method: how a request goes. */
+struct etcd_method {
+    const char *path;
+    const ProtobufCMessageDescriptor *request;
+    int (*prepare)(struct etcd_request *request); /* Connection's loop; a status ends it. */
+    void (*run)(struct etcd_request *request);    /* Store loop; ends in etcd_request_done(). */
+    void (*answer)(struct etcd_request *request); /* Connection's loop; sends the response. */
+};
+
+struct etcd_service {
+    struct store *store;
+    struct loop *store_loop;
+    uint64_t progress_ms;
+    struct list watch_streams; /* Store loop. */
+    struct loop_timer progress_timer;
+    struct loop_turn_end flush;
+    struct list dirty_streams;
+    struct etcd_binding {
+        struct etcd_service *service;
+        const struct etcd_method *method;
+    } bindings[32];
+    size_t binding_count;
+};
+
+struct etcd_header {
+    uint64_t cluster_id, member_id, term;
+    int64_t revision;
+};
+
+/* A unary request on its way: connection's loop, store loop, and back. Lives on the heap; `message`
+ * and what prepare() makes live in the call's arena. */
+struct etcd_request {
+    struct etcd_service *service;
+    const struct etcd_method *method;
+    struct grpc_call *call;
+    struct arena *arena; /* The call's; connection's loop only. */
+    const void *message;
+    struct etcd_header header;
+    int status;
+    struct store_range range;
+    struct store_txn txn;
+    struct store_op op;
+    struct store_snapshot *snapshot; /* A reference. */
+    struct store_txn_result *result; /* A reference. */
+    struct {
+        int64_t id, ttl_s, granted_ttl_s;
+        ProtobufCBinaryData *keys; /* One allocation for all. */
+        size_t key_count;
+        int64_t *ids;
+        size_t id_count;
+    } lease;
+    struct raft_status raft;
+    struct store_figures figures;
+    struct store_member_url client_urls[STORE_MEMBERS_MAX];
+};
+
+/* Results are in the request; takes them to the connection's loop. Store loop. */
+void etcd_request_done(struct etcd_request *request, int status);
+void etcd_respond(struct etcd_request *request, const ProtobufCMessage *response);
+void etcd_fill_header(const struct etcd_header *header, Etcdserverpb__ResponseHeader *response);
+struct etcd_header etcd_header_now(struct etcd_service *service); /* Store loop. */
+/* Unpacks into the arena; NULL when malformed. */
+void *etcd_unpack(const ProtobufCMessageDescriptor *descriptor, struct arena *arena,
+                  struct slice bytes);
+/* Packs and sends; returns the bytes queued. */
+size_t etcd_send(struct grpc_call *call, const ProtobufCMessage *message);
+void etcd_fail(struct grpc_call *call, int status);
+
+static inline struct slice etcd_slice(ProtobufCBinaryData bytes)
+{
+    return slice_of(bytes.data, bytes.len);
+}
+
+static inline ProtobufCBinaryData etcd_bytes(struct slice bytes)
+{
+    /* Encoding does not write to it; protobuf-c has no const form. */
+    return (ProtobufCBinaryData){.len = bytes.len, .data = (uint8_t *)(uintptr_t)bytes.data};
+}
+
+void etcd_kv_message(const struct store_kv *kv, bool keys_only, Mvccpb__KeyValue *ret_message);
+
+/* The methods of each service, ended by a row without a path. */
+extern const struct etcd_method etcd_kv_methods[];
+extern const struct etcd_method etcd_lease_methods[];
+extern const struct etcd_method etcd_cluster_methods[];
+extern const struct etcd_method etcd_maintenance_methods[];
+
+void etcd_lease_keepalive_call(void *data, struct grpc_call *call, struct slice request);
+void etcd_watch_call(void *data, struct grpc_call *call, struct slice request);
+void etcd_watch_init(struct etcd_service *service);
+void etcd_watch_release(struct etcd_service *service);
+#endif

@@ -1,0 +1,208 @@
+#include "store/etcd_service.h"
+
+#include "lib/base/alloc.h"
+#include "store/etcd_private.h"
+#include <assert.h>
+#include <stdlib.h>
+
+enum { PROGRESS_DEFAULT_MS = 10 * 60 * 1000, ARENA_SLACK = 64 * 1024 };
+
+/* --- Messages. */
+
+static void *arena_pb_alloc(void *data, size_t size)
+{
+    /* Refusing makes protobuf-c give up on the message, which is the right answer to one that
+     * needs more memory than a request may take. */
+    return arena_left(data) < size + ARENA_SLACK ? NULL : arena_alloc(data, size);
+}
+
+static void arena_pb_free(void *data, void *memory)
+{
+    (void)data;
+    (void)memory;
+}
+
+void *etcd_unpack(const ProtobufCMessageDescriptor *descriptor, struct arena *arena,
+                  struct slice bytes)
+{
+    ProtobufCAllocator allocator = {
+        .alloc = arena_pb_alloc, .free = arena_pb_free, .allocator_data = arena};
+    return protobuf_c_message_unpack(descriptor, &allocator, bytes.len, bytes.data);
+}
+
+size_t etcd_send(struct grpc_call *call, const ProtobufCMessage *message)
+{
+    size_t len = protobuf_c_message_get_packed_size(message);
+    uint8_t *bytes = alloc_bytes(len + 1);
+    (void)protobuf_c_message_pack(message, bytes);
+    size_t queued = grpc_call_send(call, slice_of(bytes, len));
+    free(bytes);
+    return queued;
+}
+
+void etcd_fail(struct grpc_call *call, int status)
+{
+    grpc_call_finish(call, (enum grpc_code)store_status_grpc_code(status),
+                     store_status_text(status), slice_of(NULL, 0));
+}
+
+void etcd_fill_header(const struct etcd_header *header, Etcdserverpb__ResponseHeader *response)
+{
+    etcdserverpb__response_header__init(response);
+    response->cluster_id = header->cluster_id;
+    response->member_id = header->member_id;
+    response->raft_term = header->term;
+    response->revision = header->revision;
+}
+
+void etcd_kv_message(const struct store_kv *kv, bool keys_only, Mvccpb__KeyValue *ret_message)
+{
+    mvccpb__key_value__init(ret_message);
+    ret_message->key = etcd_bytes(kv->key);
+    ret_message->create_revision = kv->create_revision;
+    ret_message->mod_revision = kv->mod_revision;
+    ret_message->version = kv->version;
+    ret_message->lease = kv->lease;
+    if (!keys_only) {
+        ret_message->value = etcd_bytes(kv->value);
+    }
+}
+
+struct etcd_header etcd_header_now(struct etcd_service *service)
+{
+    struct raft_node *raft = store_raft(service->store);
+    struct etcd_header header = {.revision = store_revision(service->store)};
+    if (raft != NULL) {
+        header.cluster_id = raft_cluster_id(raft);
+        header.member_id = raft_id(raft);
+        header.term = raft_term(raft);
+    }
+    return header;
+}
+
+/* --- Unary requests. */
+
+static void request_free(struct etcd_request *request)
+{
+    store_snapshot_unref(request->snapshot);
+    store_txn_result_unref(request->result);
+    free(request->lease.keys);
+    free(request->lease.ids);
+    grpc_call_unref(request->call);
+    free(request);
+}
+
+void etcd_respond(struct etcd_request *request, const ProtobufCMessage *response)
+{
+    size_t len = protobuf_c_message_get_packed_size(response);
+    uint8_t *bytes = alloc_bytes(len + 1);
+    (void)protobuf_c_message_pack(response, bytes);
+    grpc_call_respond(request->call, slice_of(bytes, len));
+    free(bytes);
+}
+
+static void request_finish(void *data)
+{
+    struct etcd_request *request = data;
+    if (request->status != 0) {
+        etcd_fail(request->call, request->status);
+    } else if (!grpc_call_is_over(request->call)) {
+        request->method->answer(request);
+    }
+    request_free(request);
+}
+
+void etcd_request_done(struct etcd_request *request, int status)
+{
+    request->header = etcd_header_now(request->service);
+    request->status = status;
+    loop_post(grpc_call_loop(request->call), request_finish, request);
+}
+
+static void request_run(void *data)
+{
+    struct etcd_request *request = data;
+    if (store_raft(request->service->store) == NULL) {
+        etcd_request_done(request, STORE_STOPPED);
+        return;
+    }
+    request->method->run(request);
+}
+
+static void on_unary(void *data, struct grpc_call *call, struct slice bytes)
+{
+    struct etcd_binding *binding = data;
+    struct arena *arena = grpc_call_arena(call);
+    const void *message = etcd_unpack(binding->method->request, arena, bytes);
+    if (message == NULL) {
+        grpc_call_finish(call, GRPC_INTERNAL, "grpc: error unmarshalling request",
+                         slice_of(NULL, 0));
+        return;
+    }
+    struct etcd_request *request = alloc_zeroed(sizeof(*request));
+    request->service = binding->service;
+    request->method = binding->method;
+    request->call = grpc_call_ref(call);
+    request->arena = arena;
+    request->message = message;
+    int status = binding->method->prepare == NULL ? 0 : binding->method->prepare(request);
+    if (status != 0) {
+        etcd_fail(call, status);
+        request_free(request);
+        return;
+    }
+    loop_post(binding->service->store_loop, request_run, request);
+}
+
+/* --- The service. */
+
+struct etcd_service *etcd_service_new(const struct etcd_service_config *config)
+{
+    struct etcd_service *service = alloc_zeroed(sizeof(*service));
+    service->store = config->store;
+    service->store_loop = config->store_loop;
+    service->progress_ms = config->progress_ms == 0 ? PROGRESS_DEFAULT_MS : config->progress_ms;
+    etcd_watch_init(service);
+    return service;
+}
+
+static void mount_methods(struct etcd_service *service, struct grpc_server *server,
+                          const struct etcd_method *methods)
+{
+    for (; methods->path != NULL; methods++) {
+        assert(service->binding_count < ARRAY_LEN(service->bindings));
+        struct etcd_binding *binding = &service->bindings[service->binding_count++];
+        *binding = (struct etcd_binding){.service = service, .method = methods};
+        const struct grpc_method method = {
+            .path = methods->path, .kind = GRPC_UNARY, .on_call = on_unary, .data = binding};
+        grpc_server_add(server, &method, 1);
+    }
+}
+
+void etcd_service_mount(struct etcd_service *service, struct grpc_server *server)
+{
+    service->binding_count = 0;
+    mount_methods(service, server, etcd_kv_methods);
+    mount_methods(service, server, etcd_lease_methods);
+    mount_methods(service, server, etcd_cluster_methods);
+    mount_methods(service, server, etcd_maintenance_methods);
+    const struct grpc_method streams[] = {
+        {.path = "/etcdserverpb.Watch/Watch",
+         .kind = GRPC_BIDI_STREAM,
+         .on_call = etcd_watch_call,
+         .data = service},
+        {.path = "/etcdserverpb.Lease/LeaseKeepAlive",
+         .kind = GRPC_BIDI_STREAM,
+         .on_call = etcd_lease_keepalive_call,
+         .data = service},
+    };
+    grpc_server_add(server, streams, ARRAY_LEN(streams));
+}
+
+void etcd_service_free(struct etcd_service *service)
+{
+    if (service != NULL) {
+        etcd_watch_release(service);
+        free(service);
+    }
+}

@@ -1,0 +1,24 @@
+/* The etcd v3 gRPC services on a store: KV, Watch, Lease, Maintenance, Cluster. Requests are
+ * decoded and answers encoded on the loops of their connections; what touches the store runs on its
+ * loop. Reference: etcd API v3 (etcd.io/docs, "API reference"). */
+#ifndef STORE_ETCD_SERVICE_H
+#define STORE_ETCD_SERVICE_H
+#include "store/store.h"
+
+struct etcd_service;
+struct grpc_server;
+struct loop;
+
+struct etcd_service_config {
+    struct store *store;     /* Outlives the service; its raft must be attached before requests. */
+    struct loop *store_loop; /* The store's. */
+    uint64_t progress_ms;    /* Between progress notifications of an idle watch; 0: 10 minutes. */
+};
+
+MUST_USE struct etcd_service *etcd_service_new(const struct etcd_service_config *config);
+/* Adds the methods; before the server listens. The service must outlive the server. */
+void etcd_service_mount(struct etcd_service *service, struct grpc_server *server);
+/* On the store loop, after the servers it is mounted on are closed and before the store is freed.
+ */
+void etcd_service_free(struct etcd_service *service);
+#endif
