@@ -27,7 +27,7 @@ struct etcd_service {
     struct loop *store_loop;
     uint64_t progress_ms;
     struct list watch_streams; /* Store loop. */
-    struct loop_timer progress_timer;
+    struct loop_timer progress_timer, retry_timer;
     struct loop_turn_end flush;
     struct list dirty_streams;
     struct etcd_binding {

@@ -15,6 +15,7 @@ struct etcd_service_config {
     uint64_t progress_ms;    /* Between progress notifications of an idle watch; 0: 10 minutes. */
 };
 
+/* On the store loop, or before it runs. */
 MUST_USE struct etcd_service *etcd_service_new(const struct etcd_service_config *config);
 /* Adds the methods; before the server listens. The service must outlive the server. */
 void etcd_service_mount(struct etcd_service *service, struct grpc_server *server);

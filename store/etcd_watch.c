@@ -1,0 +1,387 @@
+/* The Watch service on the store loop: watches, and answers collected until the turn ends. */
+#include "store/etcd_watch.h"
+
+#include "lib/base/alloc.h"
+#include <assert.h>
+#include <stdlib.h>
+
+struct etcd_watch {
+    struct watch_stream *stream;
+    struct store_watch *watch;
+    int64_t id;
+    bool prev_kv, progress, fragment;
+    bool busy; /* Had events since the last progress tick. */
+};
+
+/* --- Answers. */
+
+void watch_answer_free(struct watch_answer *answer)
+{
+    for (size_t i = 0; i < answer->event_count; i++) {
+        store_kv_unref(answer->events[i].kv);
+        store_kv_unref(answer->events[i].prev_kv);
+    }
+    free(answer->events);
+    free(answer);
+}
+
+static struct watch_answer *answer_new(struct watch_stream *stream, enum watch_answer_kind kind,
+                                       int64_t watch_id)
+{
+    struct etcd_service *service = stream->service;
+    struct watch_answer *answer = alloc_zeroed(sizeof(*answer));
+    list_init(&answer->node);
+    answer->kind = kind;
+    answer->watch_id = watch_id;
+    answer->header = etcd_header_now(service);
+    list_push_back(&stream->state.outbox, &answer->node);
+    if (!list_linked(&stream->state.dirty)) {
+        list_push_back(&service->dirty_streams, &stream->state.dirty);
+    }
+    loop_turn_end_start(service->store_loop, &service->flush);
+    return answer;
+}
+
+static void flush(void *data)
+{
+    struct etcd_service *service = data;
+    LIST_FOREACH(node, next, &service->dirty_streams)
+    {
+        struct watch_stream *stream = LIST_ENTRY(node, struct watch_stream, state.dirty);
+        struct watch_batch *batch = alloc_zeroed(sizeof(*batch));
+        list_remove(node);
+        batch->stream = watch_stream_ref(stream);
+        list_init(&batch->answers);
+        LIST_FOREACH(at, next_at, &stream->state.outbox)
+        {
+            list_remove(at);
+            list_push_back(&batch->answers, at);
+        }
+        loop_post(grpc_call_loop(stream->call), watch_batch_send, batch);
+    }
+}
+
+/* --- Flow control: a stream whose client does not keep up pauses its watches, which then catch up
+ * from history. */
+
+static void each_watch(struct watch_stream *stream, void (*act)(struct store_watch *watch))
+{
+    void *value;
+    for (size_t at = 0; hash_map_next(stream->state.watches, &at, NULL, &value);) {
+        act(((struct etcd_watch *)value)->watch);
+    }
+}
+
+static void stream_resume(struct watch_stream *stream)
+{
+    if (atomic_exchange(&stream->paused, false) && !stream->state.gone) {
+        each_watch(stream, store_watch_resume);
+    }
+}
+
+static void stream_charge(struct watch_stream *stream, size_t bytes)
+{
+    size_t outstanding = atomic_fetch_add(&stream->outstanding, bytes) + bytes;
+    if (outstanding <= WATCH_STREAM_HIGH_BYTES) {
+        return;
+    }
+    each_watch(stream, store_watch_pause);
+    atomic_store(&stream->paused, true);
+    if (atomic_load(&stream->outstanding) < WATCH_STREAM_LOW_BYTES) {
+        stream_resume(stream); /* All was taken before the other side could see the pause. */
+    }
+}
+
+/* --- Events. */
+
+static struct watch_answer *open_answer(struct etcd_watch *watch)
+{
+    const struct list *outbox = &watch->stream->state.outbox;
+    if (!list_empty(outbox)) {
+        struct watch_answer *last = LIST_ENTRY(outbox->prev, struct watch_answer, node);
+        if (last->kind == WATCH_EVENTS && last->watch_id == watch->id &&
+            last->bytes < WATCH_ANSWER_BYTES) {
+            return last;
+        }
+    }
+    struct watch_answer *answer = answer_new(watch->stream, WATCH_EVENTS, watch->id);
+    answer->fragment = watch->fragment;
+    return answer;
+}
+
+static size_t event_bytes(const struct store_event *event)
+{
+    size_t bytes = WATCH_EVENT_OVERHEAD + event->kv->key.len + event->kv->value.len;
+    return event->prev_kv == NULL ? bytes
+                                  : bytes + event->prev_kv->key.len + event->prev_kv->value.len;
+}
+
+static void on_events(void *data, int64_t revision, const struct store_event *events, size_t count)
+{
+    struct etcd_watch *watch = data;
+    struct watch_answer *answer = open_answer(watch);
+    if (answer->event_count + count > answer->event_capacity) {
+        answer->event_capacity = (answer->event_count + count) * 2;
+        answer->events =
+            alloc_resize(answer->events, answer->event_capacity, sizeof(*answer->events));
+    }
+    size_t before = answer->bytes;
+    for (size_t i = 0; i < count; i++) {
+        struct store_event event = events[i];
+        store_kv_ref(event.kv);
+        event.prev_kv =
+            watch->prev_kv && event.prev_kv != NULL ? store_kv_ref(event.prev_kv) : NULL;
+        answer->events[answer->event_count++] = event;
+        answer->bytes += event_bytes(&event);
+    }
+    answer->header.revision = revision;
+    watch->busy = true;
+    stream_charge(watch->stream, answer->bytes - before);
+}
+
+static void forget_watch(struct etcd_watch *watch)
+{
+    (void)hash_map_remove(watch->stream->state.watches, slice_of(&watch->id, sizeof(watch->id)));
+    free(watch);
+}
+
+static void on_watch_end(void *data, int status, int64_t compact_revision)
+{
+    struct etcd_watch *watch = data;
+    struct watch_answer *answer = answer_new(watch->stream, WATCH_CANCELED, watch->id);
+    answer->compact_revision = compact_revision;
+    answer->reason = status == STORE_COMPACTED ? NULL : store_status_text(status);
+    forget_watch(watch);
+}
+
+/* --- What clients ask for. */
+
+static struct etcd_watch *find_watch(struct watch_stream *stream, int64_t id)
+{
+    return hash_map_get(stream->state.watches, slice_of(&id, sizeof(id)));
+}
+
+static void refuse(struct watch_stream *stream, const char *reason)
+{
+    struct watch_answer *answer = answer_new(stream, WATCH_CREATED, /* watch_id= */ -1);
+    answer->canceled = true;
+    answer->reason = reason;
+}
+
+static int64_t choose_id(struct watch_stream *stream)
+{
+    while (find_watch(stream, stream->state.next_id) != NULL) {
+        stream->state.next_id++;
+    }
+    return stream->state.next_id++;
+}
+
+static void set_filters(const Etcdserverpb__WatchCreateRequest *message,
+                        struct store_watch_options *options)
+{
+    for (size_t i = 0; i < message->n_filters; i++) {
+        options->no_put |=
+            message->filters[i] == ETCDSERVERPB__WATCH_CREATE_REQUEST__FILTER_TYPE__NOPUT;
+        options->no_delete |=
+            message->filters[i] == ETCDSERVERPB__WATCH_CREATE_REQUEST__FILTER_TYPE__NODELETE;
+    }
+}
+
+static void create(struct watch_stream *stream, const Etcdserverpb__WatchCreateRequest *message)
+{
+    static const uint8_t zero = 0;
+    struct store_watch_options options = {.key = etcd_slice(message->key),
+                                          .end = etcd_slice(message->range_end),
+                                          .start_revision = message->start_revision,
+                                          .on_events = on_events,
+                                          .on_end = on_watch_end};
+    bool to_the_end = options.end.len == 1 && options.end.data[0] == 0;
+    if (options.key.len == 0) {
+        options.key = slice_of(&zero, 1); /* As etcd: the smallest key. */
+    }
+    if (options.end.len > 0 && !to_the_end && slice_compare(options.key, options.end) >= 0) {
+        refuse(stream, "mvcc: watcher range is empty");
+        return;
+    }
+    if (message->watch_id != 0 && find_watch(stream, message->watch_id) != NULL) {
+        refuse(stream, "mvcc: duplicate watch ID provided on the WatchStream");
+        return;
+    }
+    set_filters(message, &options);
+    struct etcd_watch *watch = alloc_zeroed(sizeof(*watch));
+    watch->stream = stream;
+    watch->prev_kv = message->prev_kv;
+    watch->progress = message->progress_notify;
+    watch->fragment = message->fragment;
+    options.data = watch;
+    watch->watch = store_watch(stream->service->store, &options);
+    if (watch->watch == NULL) {
+        free(watch);
+        refuse(stream, store_status_text(STORE_TOO_MANY_REQUESTS));
+        return;
+    }
+    watch->id = message->watch_id != 0 ? message->watch_id : choose_id(stream);
+    (void)hash_map_set(stream->state.watches, slice_of(&watch->id, sizeof(watch->id)), watch);
+    (void)answer_new(stream, WATCH_CREATED, watch->id);
+    if (atomic_load(&stream->paused)) {
+        store_watch_pause(watch->watch);
+    }
+}
+
+static void cancel(struct watch_stream *stream, int64_t id)
+{
+    struct etcd_watch *watch = find_watch(stream, id);
+    if (watch == NULL) {
+        return; /* As etcd: no answer. */
+    }
+    store_watch_cancel(watch->watch);
+    forget_watch(watch);
+    (void)answer_new(stream, WATCH_CANCELED, id);
+}
+
+static void stream_gone(struct watch_stream *stream)
+{
+    void *value;
+    if (stream->state.gone) {
+        return;
+    }
+    stream->state.gone = true;
+    for (size_t at = 0; hash_map_next(stream->state.watches, &at, NULL, &value);) {
+        struct etcd_watch *watch = value;
+        store_watch_cancel(watch->watch);
+        free(watch);
+    }
+    hash_map_clear(stream->state.watches);
+    LIST_FOREACH(node, next, &stream->state.outbox)
+    {
+        list_remove(node);
+        watch_answer_free(LIST_ENTRY(node, struct watch_answer, node));
+    }
+    list_remove(&stream->state.dirty);
+    list_remove(&stream->state.node);
+    watch_stream_unref(stream); /* service->watch_streams held one. */
+}
+
+/* --- Progress. */
+
+static bool is_up_to_date(const struct watch_stream *stream)
+{
+    int64_t revision = store_revision(stream->service->store);
+    void *value;
+    for (size_t at = 0; hash_map_next(stream->state.watches, &at, NULL, &value);) {
+        if (store_watch_delivered(((struct etcd_watch *)value)->watch) < revision) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A progress request is answered once all watches of the stream have everything: then this comes
+ * after all those events, and is true. */
+static bool answer_progress(struct watch_stream *stream)
+{
+    if (!stream->state.progress_wanted || !is_up_to_date(stream)) {
+        return !stream->state.progress_wanted;
+    }
+    stream->state.progress_wanted = false;
+    (void)answer_new(stream, WATCH_PROGRESS, /* watch_id= */ -1);
+    return true;
+}
+
+static void notify_progress(struct watch_stream *stream)
+{
+    int64_t revision = store_revision(stream->service->store);
+    void *value;
+    for (size_t at = 0; hash_map_next(stream->state.watches, &at, NULL, &value);) {
+        struct etcd_watch *watch = value;
+        if (watch->progress && !watch->busy && store_watch_delivered(watch->watch) == revision) {
+            (void)answer_new(stream, WATCH_PROGRESS, watch->id);
+        }
+        watch->busy = false;
+    }
+}
+
+static void progress_tick(void *data)
+{
+    struct etcd_service *service = data;
+    LIST_FOREACH(node, next, &service->watch_streams)
+    {
+        notify_progress(LIST_ENTRY(node, struct watch_stream, state.node));
+    }
+    loop_timer_start(service->store_loop, &service->progress_timer, service->progress_ms);
+}
+
+static void retry_tick(void *data)
+{
+    struct etcd_service *service = data;
+    bool all = true;
+    LIST_FOREACH(node, next, &service->watch_streams)
+    {
+        all = answer_progress(LIST_ENTRY(node, struct watch_stream, state.node)) && all;
+    }
+    if (!all) {
+        loop_timer_start(service->store_loop, &service->retry_timer, WATCH_PROGRESS_RETRY_MS);
+    }
+}
+
+/* --- The border between the loops. */
+
+void watch_command_run(void *command_consume)
+{
+    struct watch_command *command = command_consume;
+    struct watch_stream *stream = command->stream;
+    struct etcd_service *service = stream->service;
+    if (command->kind == COMMAND_OPEN) {
+        stream->state.watches = hash_map_new(/* seed= */ 0x73747265616d);
+        list_push_back(&service->watch_streams, &watch_stream_ref(stream)->state.node);
+    } else if (!stream->state.gone) {
+        switch (command->kind) {
+        case COMMAND_CREATE:
+            create(stream, command->message->create_request);
+            break;
+        case COMMAND_CANCEL:
+            cancel(stream, command->message->cancel_request->watch_id);
+            break;
+        case COMMAND_PROGRESS:
+            stream->state.progress_wanted = true;
+            retry_tick(service);
+            break;
+        case COMMAND_GONE:
+            stream_gone(stream);
+            break;
+        case COMMAND_RESUME:
+            stream_resume(stream);
+            break;
+        case COMMAND_OPEN:
+            break;
+        }
+    }
+    if (command->message != NULL) {
+        etcdserverpb__watch_request__free_unpacked(command->message, NULL);
+    }
+    watch_stream_unref(stream);
+    free(command);
+}
+
+void etcd_watch_init(struct etcd_service *service)
+{
+    list_init(&service->watch_streams);
+    list_init(&service->dirty_streams);
+    list_init(&service->flush.node);
+    service->flush.run = flush;
+    service->flush.data = service;
+    service->retry_timer = (struct loop_timer){.fire = retry_tick, .data = service};
+    service->progress_timer = (struct loop_timer){.fire = progress_tick, .data = service};
+    loop_timer_start(service->store_loop, &service->progress_timer, service->progress_ms);
+}
+
+void etcd_watch_release(struct etcd_service *service)
+{
+    LIST_FOREACH(node, next, &service->watch_streams)
+    {
+        stream_gone(LIST_ENTRY(node, struct watch_stream, state.node));
+    }
+    loop_timer_stop(service->store_loop, &service->progress_timer);
+    loop_timer_stop(service->store_loop, &service->retry_timer);
+    loop_turn_end_stop(&service->flush);
+}
