@@ -1,0 +1,169 @@
+/* `coracle down`: stops a cluster of `coracle up` and removes what it left in the kernel and on
+ * disk. */
+#include "cmd/commands.h"
+#include "cmd/failure.h"
+#include "cmd/file.h"
+#include "cmd/flags.h"
+#include "cmd/local_cluster.h"
+#include "cmd/process.h"
+#include "lib/base/alloc.h"
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { GRACE_MS = 3000, MOUNTINFO_BYTES_MAX = 16 * 1024 * 1024, OPEN_DIRECTORIES_MAX = 64 };
+
+/* Unmounts everything below `dir`, last mounted first. Returns how many were there. */
+static size_t unmount_below(const char *dir)
+{
+    CLEANUP(buffer_release) struct buffer text;
+    buffer_init(&text, MOUNTINFO_BYTES_MAX);
+    if (file_read("/proc/self/mountinfo", &text, NULL) < 0) {
+        return 0;
+    }
+    char *prefix = alloc_printf("%s/", dir);
+    size_t found = 0;
+    char **points = NULL;
+    char *rest = (char *)text.data;
+    for (char *line = strtok_r(rest, "\n", &rest); line != NULL;
+         line = strtok_r(NULL, "\n", &rest)) {
+        char *fields = line;
+        char *point = NULL;
+        for (int field = 0; field < 5; field++) { /* proc(5): the fifth is the mount point. */
+            point = strtok_r(fields, " ", &fields);
+        }
+        if (point != NULL && strncmp(point, prefix, strlen(prefix)) == 0) {
+            points = alloc_resize(points, found + 1, sizeof(*points));
+            points[found++] = point;
+        }
+    }
+    for (size_t i = found; i > 0; i--) {
+        (void)umount2(points[i - 1], MNT_DETACH); /* Counted again by the caller. */
+    }
+    free(points);
+    free(prefix);
+    return found;
+}
+
+static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *walk)
+{
+    (void)info;
+    (void)walk;
+    return type == FTW_DP ? rmdir(path) : unlink(path);
+}
+
+static void remove_tree(const char *path)
+{
+    (void)nftw(path, remove_entry, OPEN_DIRECTORIES_MAX, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+}
+
+static int remove_empty_group(const char *path, const struct stat *info, int type, struct FTW *walk)
+{
+    (void)info;
+    (void)walk;
+    if (type == FTW_DP) {
+        (void)rmdir(path); /* Fails where the kernel still holds it. */
+    }
+    return 0;
+}
+
+/* The cgroups of the nodes' pods: /sys/fs/cgroup/[controller/]coracle-aN. */
+static void remove_cgroups(const struct local_cluster *cluster)
+{
+    static const char *const controllers[] = {
+        "",           "blkio",   "cpu",     "cpuacct", "cpu,cpuacct", "cpuset",
+        "devices",    "freezer", "hugetlb", "memory",  "net_cls",     "net_prio",
+        "perf_event", "pids",    "rdma",    "systemd", "unified",     "misc"};
+    for (size_t c = 0; c < sizeof(controllers) / sizeof(controllers[0]); c++) {
+        for (long i = 1; i <= cluster->agent_count; i++) {
+            char *path = alloc_printf("/sys/fs/cgroup/%s/coracle-a%ld", controllers[c], i);
+            if (access(path, F_OK) == 0) {
+                (void)nftw(path, remove_empty_group, OPEN_DIRECTORIES_MAX, FTW_DEPTH | FTW_PHYS);
+            }
+            free(path);
+        }
+    }
+}
+
+static void stop_nodes(const struct local_cluster *cluster)
+{
+    for (long i = 1; i <= cluster->agent_count; i++) {
+        char *agent = alloc_printf("a%ld", i);
+        char *runtime = alloc_printf("a%ld-containerd", i);
+        char *dir = local_agent_dir(cluster, i);
+        char *marker = alloc_printf("%s/", dir);
+        process_stop(cluster->dir, agent, GRACE_MS);
+        process_stop(cluster->dir, runtime, GRACE_MS);
+        if (!cluster->hollow) {
+            /* Shims name the runtime's socket; their containers end with them (PID namespaces). */
+            (void)process_kill_matching(marker);
+        }
+        free(marker);
+        free(dir);
+        free(runtime);
+        free(agent);
+    }
+}
+
+static int down_main(const struct flag_set *set, struct error *reterr)
+{
+    char *dir = flag_text(set, "dir") == NULL ? local_cluster_default_dir()
+                                              : alloc_text(flag_text(set, "dir"));
+    struct local_cluster cluster;
+    int result = local_cluster_load(dir, &cluster, reterr);
+    free(dir);
+    if (result < 0) {
+        return result;
+    }
+    printf("nodes: stopping\n");
+    stop_nodes(&cluster);
+    printf("control plane: stopping\n");
+    for (long i = 1; i <= cluster.server_count; i++) {
+        char *name = alloc_printf("n%ld", i);
+        process_stop(cluster.dir, name, GRACE_MS);
+        free(name);
+    }
+    if (!cluster.hollow) {
+        while (unmount_below(cluster.dir) > 0) { /* Mounts may lie on top of each other. */
+        }
+        remove_cgroups(&cluster);
+        local_network_down(&cluster);
+    }
+    if (!flag_on(set, "keep-data")) {
+        remove_tree(cluster.dir);
+    }
+    printf("nothing of it is left%s\n", flag_on(set, "keep-data") ? " but its data" : "");
+    local_cluster_release(&cluster);
+    return 0;
+}
+
+int command_down(int argc, char **argv)
+{
+    struct flag flags[] = {
+        {.name = "dir", .placeholder = "DIR", .help = "as given to `coracle up`"},
+        {.name = "keep-data",
+         .help = "stop it, but keep what is on disk for the next `coracle up`"},
+    };
+    struct flag_set set = {
+        .usage = "coracle down [flags]",
+        .summary =
+            "Stops the cluster that `coracle up` started on this machine, with its containers,\n"
+            "and removes its processes, mounts, cgroups, network namespaces and data.",
+        .flags = flags,
+        .count = sizeof(flags) / sizeof(flags[0]),
+    };
+    struct error error = {.code = 0};
+    int status = 0;
+    if (flag_set_parse(&set, argc, argv, &error) < 0) {
+        status = command_misused("down", &error);
+    } else if (!set.help && down_main(&set, &error) < 0) {
+        status = command_failed("down", &error);
+    }
+    flag_set_release(&set);
+    return status;
+}
