@@ -9,14 +9,22 @@
 #include "lib/base/alloc.h"
 #include <errno.h>
 #include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { GRACE_MS = 3000, MOUNTINFO_BYTES_MAX = 16 * 1024 * 1024, OPEN_DIRECTORIES_MAX = 64 };
+enum {
+    GRACE_MS = 3000,
+    MOUNTINFO_BYTES_MAX = 16 * 1024 * 1024,
+    OPEN_DIRECTORIES_MAX = 64,
+    REMOVE_TRIES = 100,
+    REMOVE_PAUSE_NS = 10 * 1000 * 1000,
+};
 
 /* Unmounts everything below `dir`, last mounted first. Returns how many were there. */
 static size_t unmount_below(const char *dir)
@@ -62,31 +70,59 @@ static void remove_tree(const char *path)
     (void)nftw(path, remove_entry, OPEN_DIRECTORIES_MAX, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
+static int kill_group(const char *path, const struct stat *info, int type, struct FTW *walk)
+{
+    (void)info;
+    (void)walk;
+    char *procs = alloc_printf("%s/cgroup.procs", path);
+    CLEANUP(buffer_release) struct buffer text;
+    buffer_init(&text, MOUNTINFO_BYTES_MAX);
+    if (type == FTW_D && file_read(procs, &text, NULL) == 0 && text.len > 0) {
+        char *rest = (char *)text.data;
+        for (char *line = strtok_r(rest, "\n", &rest); line != NULL;
+             line = strtok_r(NULL, "\n", &rest)) {
+            long pid = strtol(line, NULL, 10);
+            if (pid > 1) {
+                (void)kill((pid_t)pid, SIGKILL); /* Gone already is what is wanted. */
+            }
+        }
+    }
+    free(procs);
+    return 0;
+}
+
 static int remove_empty_group(const char *path, const struct stat *info, int type, struct FTW *walk)
 {
     (void)info;
     (void)walk;
     if (type == FTW_DP) {
-        (void)rmdir(path); /* Fails where the kernel still holds it. */
+        (void)rmdir(path); /* Fails while the kernel still holds it: tried again by the caller. */
     }
     return 0;
 }
 
-/* The cgroups of the nodes' pods: /sys/fs/cgroup/[controller/]coracle-aN. */
+/* Ends every process in the nodes' cgroups and removes these: with cgroup v1 there is one tree for
+ * each controller, with v2 a single one. */
 static void remove_cgroups(const struct local_cluster *cluster)
 {
     static const char *const controllers[] = {
-        "",           "blkio",   "cpu",     "cpuacct", "cpu,cpuacct", "cpuset",
+        ".",          "blkio",   "cpu",     "cpuacct", "cpu,cpuacct", "cpuset",
         "devices",    "freezer", "hugetlb", "memory",  "net_cls",     "net_prio",
         "perf_event", "pids",    "rdma",    "systemd", "unified",     "misc"};
     for (size_t c = 0; c < sizeof(controllers) / sizeof(controllers[0]); c++) {
         for (long i = 1; i <= cluster->agent_count; i++) {
-            char *path = alloc_printf("/sys/fs/cgroup/%s/coracle-a%ld", controllers[c], i);
-            if (access(path, F_OK) == 0) {
+            char *path = alloc_printf("/sys/fs/cgroup/%s/coracle/a%ld", controllers[c], i);
+            for (int tries = 0; tries < REMOVE_TRIES && access(path, F_OK) == 0; tries++) {
+                (void)nftw(path, kill_group, OPEN_DIRECTORIES_MAX, FTW_PHYS);
                 (void)nftw(path, remove_empty_group, OPEN_DIRECTORIES_MAX, FTW_DEPTH | FTW_PHYS);
+                struct timespec delay = {.tv_nsec = REMOVE_PAUSE_NS};
+                (void)nanosleep(&delay, NULL); /* Processes take a moment to die. */
             }
             free(path);
         }
+        char *parent = alloc_printf("/sys/fs/cgroup/%s/coracle", controllers[c]);
+        (void)rmdir(parent); /* Another agent of this machine may use it. */
+        free(parent);
     }
 }
 
@@ -100,7 +136,7 @@ static void stop_nodes(const struct local_cluster *cluster)
         process_stop(cluster->dir, agent, GRACE_MS);
         process_stop(cluster->dir, runtime, GRACE_MS);
         if (!cluster->hollow) {
-            /* Shims name the runtime's socket; their containers end with them (PID namespaces). */
+            /* Shims name the runtime's socket. Their containers end with the cgroups. */
             (void)process_kill_matching(marker);
         }
         free(marker);
@@ -129,9 +165,9 @@ static int down_main(const struct flag_set *set, struct error *reterr)
         free(name);
     }
     if (!cluster.hollow) {
+        remove_cgroups(&cluster);
         while (unmount_below(cluster.dir) > 0) { /* Mounts may lie on top of each other. */
         }
-        remove_cgroups(&cluster);
         local_network_down(&cluster);
     }
     if (!flag_on(set, "keep-data")) {
