@@ -1,0 +1,219 @@
+#include "cmd/member_config.h"
+
+#include "lib/base/hash_map.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ID_SEED = 0x636f7261, TEXT_MAX = 64 * 1024 };
+
+/* Ids are made from what the members are told alike, so that they need not agree on anything. */
+static uint64_t id_of(const char *text)
+{
+    uint64_t id = hash_bytes(ID_SEED, slice_text(text));
+    return id == 0 ? 1 : id;
+}
+
+static int parse_url(const char *flag, const char *url, struct net_address *ret_address,
+                     bool *ret_tls, struct error *reterr)
+{
+    static const char https[] = "https://";
+    static const char http[] = "http://";
+    bool tls = strncmp(url, https, sizeof(https) - 1) == 0;
+    if (!tls && strncmp(url, http, sizeof(http) - 1) != 0) {
+        return error_set(reterr, -EINVAL, "--%s=%s: must be https://HOST:PORT", flag, url);
+    }
+    const char *rest = url + (tls ? sizeof(https) : sizeof(http)) - 1;
+    if (net_address_parse(rest, ret_address) < 0 || net_address_is_unix(ret_address)) {
+        return error_set(reterr, -EINVAL, "--%s=%s: must be https://HOST:PORT", flag, url);
+    }
+    *ret_tls = tls;
+    return 0;
+}
+
+/* One "name=URL" of --initial-cluster. */
+static int add_peer(struct member_config *config, struct arena *arena, const char *entry,
+                    struct error *reterr)
+{
+    const char *equals = strchr(entry, '=');
+    if (equals == NULL || equals == entry) {
+        return error_set(reterr, -EINVAL, "--initial-cluster: %s is not NAME=URL", entry);
+    }
+    if (config->peer_count == RAFT_MEMBERS_MAX) {
+        return error_set(reterr, -EINVAL, "--initial-cluster: more than %d members",
+                         RAFT_MEMBERS_MAX);
+    }
+    struct net_address address;
+    bool tls;
+    int result = parse_url("initial-cluster", equals + 1, &address, &tls, reterr);
+    if (result < 0) {
+        return result;
+    }
+    const char *name = arena_text_n(arena, entry, (size_t)(equals - entry));
+    for (size_t i = 0; i < config->peer_count; i++) {
+        if (strcmp(config->peers[i].name, name) == 0) {
+            return error_set(reterr, -EINVAL, "--initial-cluster: %s stands there twice", name);
+        }
+    }
+    config->peers[config->peer_count++] =
+        (struct raft_peer){.id = id_of(entry), .name = name, .url = equals + 1};
+    return 0;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(((const struct raft_peer *)a)->name, ((const struct raft_peer *)b)->name);
+}
+
+static int parse_members(struct member_config *config, const struct flag *flag, struct arena *arena,
+                         struct error *reterr)
+{
+    const char *peer_url = NULL;
+    for (size_t i = 0; i < flag->count; i++) {
+        int result = add_peer(config, arena, flag->values[i], reterr);
+        if (result < 0) {
+            return result;
+        }
+    }
+    qsort(config->peers, config->peer_count, sizeof(config->peers[0]), compare_names);
+    CLEANUP(buffer_release) struct buffer all;
+    buffer_init(&all, TEXT_MAX);
+    for (size_t i = 0; i < config->peer_count; i++) {
+        const struct raft_peer *peer = &config->peers[i];
+        buffer_printf(&all, "%s=%s,", peer->name, peer->url);
+        if (strcmp(peer->name, config->name) == 0) {
+            config->id = peer->id;
+            peer_url = peer->url;
+        }
+    }
+    if (peer_url == NULL) {
+        return error_set(reterr, -EINVAL, "--initial-cluster does not name this member, %s",
+                         config->name);
+    }
+    config->cluster_id = id_of(buffer_text(&all));
+    return 0;
+}
+
+static int parse_disabled(struct member_config *config, const struct flag *flag,
+                          struct error *reterr)
+{
+    config->api_enabled = true;
+    config->scheduler_enabled = true;
+    config->controllers_enabled = true;
+    for (size_t i = 0; i < flag->count; i++) {
+        if (strcmp(flag->values[i], "api") == 0) {
+            config->api_enabled = false;
+        } else if (strcmp(flag->values[i], "scheduler") == 0) {
+            config->scheduler_enabled = false;
+        } else if (strcmp(flag->values[i], "controllers") == 0) {
+            config->controllers_enabled = false;
+        } else {
+            return error_set(reterr, -EINVAL, "--disable=%s: knows api, scheduler and controllers",
+                             flag->values[i]);
+        }
+    }
+    return 0;
+}
+
+static int parse_numbers(struct member_config *config, const struct flag_set *set,
+                         struct error *reterr)
+{
+    long heartbeat;
+    long election;
+    long grace;
+    int result = flag_number(set, "heartbeat-ms", 5, 10000, &heartbeat, reterr);
+    if (result == 0) {
+        result = flag_number(set, "election-ms", 50, 50000, &election, reterr);
+    }
+    if (result == 0) {
+        result = flag_number(set, "node-grace-ms", 500, 3600000, &grace, reterr);
+    }
+    if (result < 0) {
+        return result;
+    }
+    if (election < 3 * heartbeat) {
+        return error_set(reterr, -EINVAL,
+                         "--election-ms must be at least three times --heartbeat-ms");
+    }
+    config->heartbeat_ms = (uint32_t)heartbeat;
+    config->election_ms = (uint32_t)election;
+    config->node_grace_ms = (uint32_t)grace;
+    return 0;
+}
+
+static int first_service_ip(struct member_config *config, struct arena *arena, struct error *reterr)
+{
+    char text[INET_ADDRSTRLEN];
+    const char *slash = strchr(config->service_cidr, '/');
+    struct in_addr address;
+    size_t len = slash == NULL ? sizeof(text) : (size_t)(slash - config->service_cidr);
+    if (len >= sizeof(text)) {
+        return error_set(reterr, -EINVAL, "--service-cidr=%s: must be like 10.96.0.0/12",
+                         config->service_cidr);
+    }
+    memcpy(text, config->service_cidr, len);
+    text[len] = '\0';
+    if (inet_pton(AF_INET, text, &address) != 1) {
+        return error_set(reterr, -EINVAL, "--service-cidr=%s: must be like 10.96.0.0/12",
+                         config->service_cidr);
+    }
+    address.s_addr = htonl(ntohl(address.s_addr) + 1);
+    (void)inet_ntop(AF_INET, &address, text, sizeof(text)); /* Cannot fail: the size is enough. */
+    config->service_ip = arena_text(arena, text);
+    return 0;
+}
+
+static int parse_listeners(struct member_config *config, const struct flag_set *set,
+                           struct arena *arena, struct error *reterr)
+{
+    const char *api = flag_text(set, "api-listen");
+    if (net_address_parse(api, &config->api) < 0 || net_address_is_unix(&config->api)) {
+        return error_set(reterr, -EINVAL, "--api-listen=%s: must be HOST:PORT", api);
+    }
+    config->api_url = flag_text(set, "advertise-url");
+    if (config->api_url == NULL) {
+        config->api_url = arena_printf(arena, "https://%s", api);
+    }
+    config->etcd_url = flag_text(set, "etcd-listen");
+    int result =
+        parse_url("etcd-listen", config->etcd_url, &config->etcd, &config->etcd_tls, reterr);
+    if (result == 0) {
+        result = parse_url("peer-url", flag_text(set, "peer-url"), &config->peer, &config->peer_tls,
+                           reterr);
+    }
+    return result;
+}
+
+int member_config_from(const struct flag_set *set, struct arena *arena,
+                       struct member_config *ret_config, struct error *reterr)
+{
+    struct member_config config = {
+        .name = flag_text(set, "name"),
+        .data_dir = flag_text(set, "data-dir"),
+        .service_cidr = flag_text(set, "service-cidr"),
+        .cluster_cidr = flag_text(set, "cluster-cidr"),
+        .cluster_domain = flag_text(set, "cluster-domain"),
+    };
+    if (config.data_dir[0] != '/') {
+        return error_set(reterr, -EINVAL, "--data-dir=%s: must be an absolute path",
+                         config.data_dir);
+    }
+    int result = parse_listeners(&config, set, arena, reterr);
+    if (result == 0) {
+        result = parse_members(&config, flag_get(set, "initial-cluster"), arena, reterr);
+    }
+    if (result == 0) {
+        result = parse_disabled(&config, flag_get(set, "disable"), reterr);
+    }
+    if (result == 0) {
+        result = parse_numbers(&config, set, reterr);
+    }
+    if (result == 0) {
+        result = first_service_ip(&config, arena, reterr);
+    }
+    if (result == 0) {
+        *ret_config = config;
+    }
+    return result;
+}

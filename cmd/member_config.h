@@ -1,0 +1,39 @@
+/* What a control-plane member is told by its flags, checked and taken apart. Pure but for messages.
+ */
+#ifndef CMD_MEMBER_CONFIG_H
+#define CMD_MEMBER_CONFIG_H
+#include "cmd/flags.h"
+#include "lib/base/arena.h"
+#include "lib/net/stream.h"
+#include "raft/raft.h"
+
+struct member_config {
+    const char *name;
+    const char *data_dir;
+    struct net_address api;
+    struct net_address etcd;
+    struct net_address peer;
+    bool etcd_tls; /* https:// in --etcd-listen */
+    bool peer_tls;
+    const char *api_url;  /* https://HOST:PORT that others reach this member's API at. */
+    const char *etcd_url; /* As given. */
+    uint64_t id;
+    uint64_t cluster_id;
+    struct raft_peer peers[RAFT_MEMBERS_MAX];
+    size_t peer_count;
+    const char *service_cidr;
+    const char *cluster_cidr;
+    const char *cluster_domain;
+    const char *service_ip; /* First address of service_cidr: the kubernetes Service. */
+    uint32_t heartbeat_ms;
+    uint32_t election_ms;
+    uint32_t node_grace_ms;
+    bool api_enabled;
+    bool scheduler_enabled;
+    bool controllers_enabled;
+};
+
+/* Texts live in `arena` or in the flags. -EINVAL with a message that names the flag. */
+MUST_USE int member_config_from(const struct flag_set *set, struct arena *arena,
+                                struct member_config *ret_config, struct error *reterr);
+#endif
