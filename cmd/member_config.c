@@ -1,5 +1,6 @@
 #include "cmd/member_config.h"
 
+#include "lib/base/buffer.h"
 #include "lib/base/hash_map.h"
 #include <arpa/inet.h>
 #include <errno.h>
