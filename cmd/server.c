@@ -1,0 +1,581 @@
+/* `coracle server`: one control-plane member. Builds its parts from the bottom up on the store loop
+ * and the io loops, and closes them from the top down. Nothing here decides anything. */
+#include "apiserver/apiserver.h"
+#include "apiserver/node_session.h"
+#include "apiserver/pki.h"
+#include "cmd/commands.h"
+#include "cmd/failure.h"
+#include "cmd/file.h"
+#include "cmd/member_config.h"
+#include "cmd/stop_signal.h"
+#include "controllers/controllers.h"
+#include "lib/base/alloc.h"
+#include "lib/base/env_uv.h"
+#include "lib/base/log.h"
+#include "lib/base/metrics.h"
+#include "lib/client/local_client.h"
+#include "lib/net/grpc.h"
+#include "lib/net/loop.h"
+#include "raft/raft.h"
+#include "raft/transport.h"
+#include "scheduler/scheduler.h"
+#include "store/etcd_service.h"
+#include "store/store.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { IO_LOOPS_MAX = 64, COMPACT_AGE_MS = 5 * 60 * 1000, ETCD_CLOSE_GRACE_MS = 200 };
+
+struct member {
+    struct member_config config;
+    struct error *reterr;
+    struct pki pki;
+    struct metrics *metrics;
+    struct loop *store_loop;
+    struct loop *io_loops[IO_LOOPS_MAX];
+    size_t io_loop_count;
+    struct env_uv *env;
+    struct tls_config *server_tls; /* Of the etcd and peer listeners. */
+    struct tls_config *client_tls; /* To the peers. */
+    struct store *store;
+    struct raft_transport *transport;
+    struct raft_node *raft;
+    struct grpc_server *etcd_grpc;
+    struct etcd_service *etcd;
+    struct http_server *etcd_server;
+    struct apiserver *apiserver;
+    struct local_client *client;
+    struct scheduler *scheduler;
+    struct controllers *controllers;
+    struct stop_signal *stop;
+    bool opened; /* Raft takes part. */
+    bool stopping;
+    int status; /* Exit status. */
+};
+
+/* ---- opening, bottom up ---- */
+
+static int open_loops(struct member *member)
+{
+    int result = loop_new("store", &member->store_loop);
+    if (result == 0) {
+        result = env_uv_new(loop_uv(member->store_loop), &member->env);
+    }
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t wanted = cores < 1 ? 1 : cores > IO_LOOPS_MAX ? IO_LOOPS_MAX : (size_t)cores;
+    for (size_t i = 0; i < wanted && result == 0; i++) {
+        char *name = alloc_printf("io-%zu", i);
+        result = loop_new(name, &member->io_loops[i]);
+        free(name);
+        member->io_loop_count += result == 0;
+    }
+    return result < 0 ? error_set(member->reterr, result, "cannot make event loops") : 0;
+}
+
+static int open_pki(struct member *member)
+{
+    const struct member_config *config = &member->config;
+    const char *hosts[] = {config->api.host, config->etcd.host, config->peer.host, "localhost",
+                           "127.0.0.1"};
+    struct pki_config pki_config = {
+        .data_dir = config->data_dir,
+        .member_name = config->name,
+        .hosts = hosts,
+        .host_count = sizeof(hosts) / sizeof(hosts[0]),
+        .service_ip = config->service_ip,
+        .cluster_domain = config->cluster_domain,
+    };
+    int result = pki_open(&pki_config, &member->pki, member->reterr);
+    if (result < 0) {
+        return result;
+    }
+    struct tls_options options = {
+        .cert_pem = slice_text(member->pki.server_cert),
+        .key_pem = slice_text(member->pki.server_key),
+        .ca_pem = slice_text(member->pki.ca_cert),
+        .verify = TLS_VERIFY_REQUIRED,
+        .alpn = TLS_ALPN_H2,
+    };
+    result = tls_config_new_server(&options, &member->server_tls, member->reterr);
+    if (result == 0) {
+        options.alpn = TLS_ALPN_NONE;
+        result = tls_config_new_client(&options, &member->client_tls, member->reterr);
+    }
+    return result;
+}
+
+static void on_raft_opened(void *data, const struct error *error);
+static void on_role_change(void *data, enum raft_role role, uint64_t term, uint64_t leader);
+
+static int open_store(struct member *member)
+{
+    const struct member_config *config = &member->config;
+    struct store_config store_config = {
+        .env = env_uv_env(member->env),
+        .metrics = member->metrics,
+        .member_id = config->id,
+        .compact_age_ms = COMPACT_AGE_MS,
+        .lease_grace_ms = 2 * config->election_ms,
+    };
+    member->store = store_new(&store_config);
+    struct raft_transport_config transport = {
+        .loop = member->store_loop,
+        .env = member->env,
+        .id = config->id,
+        .cluster_id = config->cluster_id,
+        .listen_host = config->peer.host,
+        .listen_port = config->peer.port,
+        .server_tls = config->peer_tls ? member->server_tls : NULL,
+        .client_tls = config->peer_tls ? member->client_tls : NULL,
+        .peers = config->peers,
+        .peer_count = config->peer_count,
+    };
+    int result = raft_transport_open(&transport, &member->transport, member->reterr);
+    if (result < 0) {
+        return result;
+    }
+    char *dir = alloc_printf("%s/raft", config->data_dir);
+    struct raft_config raft = {
+        .env = env_uv_env(member->env),
+        .id = config->id,
+        .cluster_id = config->cluster_id,
+        .dir = dir,
+        .peers = config->peers,
+        .peer_count = config->peer_count,
+        .fsm = store_fsm(member->store),
+        .heartbeat_ms = config->heartbeat_ms,
+        .election_ms = config->election_ms,
+    };
+    result = raft_open(&raft, on_raft_opened, member, &member->raft, member->reterr);
+    free(dir);
+    if (result < 0) {
+        return result;
+    }
+    store_attach_raft(member->store, member->raft);
+    raft_transport_attach(member->transport, member->raft);
+    raft_on_role_change(member->raft, on_role_change, member);
+    return 0;
+}
+
+static int open_etcd(struct member *member)
+{
+    const struct member_config *config = &member->config;
+    struct etcd_service_config service = {
+        .store_loop = member->store_loop,
+        .store = member->store,
+        .raft = member->raft,
+        .metrics = member->metrics,
+        .member_name = config->name,
+        .client_url = config->etcd_url,
+    };
+    member->etcd_grpc = grpc_server_new();
+    member->etcd = etcd_service_new(&service);
+    etcd_service_mount(member->etcd, member->etcd_grpc);
+    struct http_server_options options = {
+        .loops = member->io_loops,
+        .loop_count = member->io_loop_count,
+        .address = &config->etcd,
+        .tls = config->etcd_tls ? member->server_tls : NULL,
+        .grpc = grpc_server_handler(member->etcd_grpc),
+    };
+    return http_server_listen(&options, &member->etcd_server, member->reterr);
+}
+
+static int open_api(struct member *member)
+{
+    const struct member_config *config = &member->config;
+    struct apiserver_config api = {
+        .env = env_uv_env(member->env),
+        .store_loop = member->store_loop,
+        .io_loops = member->io_loops,
+        .io_loop_count = member->io_loop_count,
+        .store = member->store,
+        .raft = member->raft,
+        .metrics = member->metrics,
+        .pki = &member->pki,
+        .listen_host = config->api.host,
+        .listen_port = config->api.port,
+        .advertise_url = config->api_url,
+        .member_name = config->name,
+        .service_cidr = config->service_cidr,
+        .cluster_cidr = config->cluster_cidr,
+        .cluster_domain = config->cluster_domain,
+        .anonymous = true,
+    };
+    return apiserver_new(&api, &member->apiserver, member->reterr);
+}
+
+/* ---- control loops ---- */
+
+static uint64_t heartbeat_age_ms(void *data, const char *node)
+{
+    struct member *member = data;
+    struct node_seen seen = node_liveness_seen(apiserver_liveness(member->apiserver), node);
+    return seen.known ? seen.since_ms : UINT64_MAX;
+}
+
+/* The members that the leader heard of within an election timeout, by the host of their peer URL:
+ * all of a cluster's members serve the API on the same port. */
+static size_t api_endpoints(void *data, const char **ret_addresses, size_t max, uint16_t *ret_port)
+{
+    struct member *member = data;
+    struct raft_status status;
+    raft_get_status(member->raft, &status);
+    static struct net_address addresses[RAFT_MEMBERS_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < status.member_count && count < max; i++) {
+        const struct raft_member_status *other = &status.members[i];
+        bool alive = other->id == status.id || other->last_contact_ms <= member->config.election_ms;
+        if (alive && net_address_parse(other->url, &addresses[count]) == 0) {
+            ret_addresses[count] = addresses[count].host;
+            count++;
+        }
+    }
+    *ret_port = member->config.api.port;
+    return count;
+}
+
+static void open_control(struct member *member)
+{
+    const struct member_config *config = &member->config;
+    struct env *env = env_uv_env(member->env);
+    if (!config->api_enabled) {
+        return;
+    }
+    member->client = local_client_new(env, apiserver_registry(member->apiserver), /* user= */ NULL);
+    struct client *client = local_client_client(member->client);
+    if (config->scheduler_enabled) {
+        struct scheduler_config scheduler = {
+            .env = env, .client = client, .metrics = member->metrics, .instance = config->name};
+        member->scheduler = scheduler_open(&scheduler);
+    }
+    if (config->controllers_enabled) {
+        struct controllers_config controllers = {
+            .env = env,
+            .client = client,
+            .metrics = member->metrics,
+            .cluster_cidr = config->cluster_cidr,
+            .service_cidr = config->service_cidr,
+            .ca_pem = member->pki.ca_cert,
+            .instance = config->name,
+            .grace = {.node_grace_ms = config->node_grace_ms},
+            .heartbeat_age_ms = heartbeat_age_ms,
+            .heartbeat_data = member,
+            .api_endpoints = api_endpoints,
+            .api_endpoints_data = member,
+        };
+        member->controllers = controllers_open(&controllers);
+    }
+}
+
+static void set_leader(struct member *member, bool leader)
+{
+    if (member->apiserver != NULL) {
+        apiserver_set_leader(member->apiserver, leader);
+    }
+    if (member->scheduler != NULL) {
+        scheduler_set_leader(member->scheduler, leader);
+    }
+    if (member->controllers != NULL) {
+        controllers_set_leader(member->controllers, leader);
+    }
+}
+
+static void on_role_change(void *data, enum raft_role role, uint64_t term, uint64_t leader)
+{
+    struct member *member = data;
+    LOG_INFO("server", role == RAFT_LEADER ? "this member leads" : "this member follows",
+             KV_U64("term", term), KV_U64("leader", leader));
+    if (!member->stopping) {
+        set_leader(member, role == RAFT_LEADER);
+    }
+}
+
+/* ---- closing, top down: each step goes on when the part before it is gone ---- */
+
+static void on_env_closed(void *data)
+{
+    struct member *member = data;
+    loop_stop(member->store_loop);
+}
+
+static void on_transport_closed(void *data)
+{
+    struct member *member = data;
+    store_free(TAKE(member->store));
+    env_uv_close(TAKE(member->env), on_env_closed, member);
+}
+
+static void on_raft_closed(void *data)
+{
+    struct member *member = data;
+    member->raft = NULL;
+    if (member->transport == NULL) {
+        on_transport_closed(member);
+        return;
+    }
+    raft_transport_close(TAKE(member->transport), on_transport_closed, member);
+}
+
+static void close_raft(void *data)
+{
+    struct member *member = data;
+    if (member->etcd != NULL) {
+        etcd_service_free(TAKE(member->etcd));
+        grpc_server_free(TAKE(member->etcd_grpc));
+    }
+    if (member->raft == NULL) {
+        on_raft_closed(member);
+        return;
+    }
+    raft_close(member->raft, on_raft_closed, member);
+}
+
+/* The listener's end is told on an io loop; the rest is closed on the store loop. */
+static void on_etcd_closed(void *data)
+{
+    struct member *member = data;
+    loop_post(member->store_loop, close_raft, member);
+}
+
+static void close_etcd_listener(void *data)
+{
+    struct member *member = data;
+    http_server_close(TAKE(member->etcd_server), ETCD_CLOSE_GRACE_MS, on_etcd_closed, member);
+}
+
+static void on_apiserver_closed(void *data)
+{
+    struct member *member = data;
+    member->apiserver = NULL;
+    if (member->etcd_server == NULL) {
+        close_raft(member);
+        return;
+    }
+    loop_post(member->io_loops[0], close_etcd_listener, member);
+}
+
+static void on_scheduler_closed(void *data)
+{
+    struct member *member = data;
+    if (member->client != NULL) {
+        local_client_free(TAKE(member->client));
+    }
+    if (member->apiserver == NULL) {
+        on_apiserver_closed(member);
+        return;
+    }
+    apiserver_close(member->apiserver, on_apiserver_closed, member);
+}
+
+static void on_controllers_closed(void *data)
+{
+    struct member *member = data;
+    if (member->scheduler == NULL) {
+        on_scheduler_closed(member);
+        return;
+    }
+    scheduler_close(TAKE(member->scheduler), on_scheduler_closed, member);
+}
+
+static void stop_member(void *data)
+{
+    struct member *member = data;
+    if (member->stopping) {
+        return;
+    }
+    member->stopping = true;
+    stop_signal_close(TAKE(member->stop));
+    LOG_INFO("server", "stopping", KV_TEXT("member", member->config.name));
+    if (member->raft != NULL && raft_is_leader(member->raft)) {
+        /* So that writers wait milliseconds, not an election; failing means a slower change. */
+        (void)raft_transfer_leadership(member->raft, /* target= */ 0);
+    }
+    if (member->controllers == NULL) {
+        on_controllers_closed(member);
+        return;
+    }
+    controllers_close(TAKE(member->controllers), on_controllers_closed, member);
+}
+
+static void on_raft_opened(void *data, const struct error *error)
+{
+    struct member *member = data;
+    if (error != NULL) {
+        LOG_ERROR("server", "cannot take part in the cluster",
+                  KV_TEXT("reason", error_message(error)));
+        member->status = 1;
+        stop_member(member);
+        return;
+    }
+    member->opened = true;
+    LOG_INFO("server", "log recovered", KV_U64("applied", raft_applied_index(member->raft)),
+             KV_U64("last", raft_last_index(member->raft)));
+}
+
+/* ---- the whole ---- */
+
+static int start_io_loops(struct member *member)
+{
+    for (size_t i = 0; i < member->io_loop_count; i++) {
+        int result = loop_start_thread(member->io_loops[i]);
+        if (result < 0) {
+            return error_set(member->reterr, result, "cannot start a thread");
+        }
+    }
+    return 0;
+}
+
+static int open_member(struct member *member)
+{
+    int result = directory_make(member->config.data_dir, member->reterr);
+    if (result == 0) {
+        result = open_loops(member);
+    }
+    if (result == 0) {
+        result = open_pki(member);
+    }
+    if (result == 0) {
+        member->metrics = metrics_new();
+        result = open_store(member);
+    }
+    if (result == 0) {
+        result = open_etcd(member);
+    }
+    if (result == 0 && member->config.api_enabled) {
+        result = open_api(member);
+    }
+    if (result == 0) {
+        open_control(member);
+        result = start_io_loops(member);
+    }
+    return result;
+}
+
+static void release_member(struct member *member)
+{
+    for (size_t i = 0; i < member->io_loop_count; i++) {
+        loop_stop(member->io_loops[i]);
+        loop_join(member->io_loops[i]);
+        loop_free(member->io_loops[i]);
+    }
+    loop_free(member->store_loop);
+    tls_config_unref(member->server_tls);
+    tls_config_unref(member->client_tls);
+    pki_release(&member->pki);
+    metrics_free(member->metrics);
+}
+
+static int run(const struct flag_set *set, struct error *reterr)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    struct member *member = alloc_zeroed(sizeof(*member));
+    member->reterr = reterr;
+    int result = member_config_from(set, arena, &member->config, reterr);
+    if (result == 0) {
+        result = open_member(member);
+    }
+    if (result < 0) {
+        /* The process ends at once: what is half open has acknowledged nothing. */
+        free(member);
+        return result;
+    }
+    member->stop = stop_signal_open(member->store_loop, stop_member, member);
+    LOG_INFO("server", "serving", KV_TEXT("member", member->config.name),
+             KV_TEXT("api", member->config.api_url), KV_TEXT("etcd", member->config.etcd_url));
+    loop_run(member->store_loop);
+    release_member(member);
+    int status = member->status;
+    free(member);
+    return status == 0 ? 0 : error_set(reterr, -EIO, "ended; the log above says why");
+}
+
+int command_server(int argc, char **argv)
+{
+    struct flag flags[] = {
+        {.name = "name", .placeholder = "NAME", .required = true, .help = "this member's name"},
+        {.name = "data-dir",
+         .placeholder = "DIR",
+         .fallback = "/var/lib/coracle",
+         .help = "log, snapshots, certificates; a disk that keeps what it has flushed"},
+        {.name = "api-listen",
+         .placeholder = "HOST:PORT",
+         .fallback = "127.0.0.1:6443",
+         .help = "where kubectl and agents connect"},
+        {.name = "advertise-url",
+         .placeholder = "URL",
+         .help = "how others reach that; default https:// and --api-listen"},
+        {.name = "etcd-listen",
+         .placeholder = "URL",
+         .fallback = "https://127.0.0.1:2379",
+         .help = "etcd v3 API; http:// for no TLS"},
+        {.name = "peer-url",
+         .placeholder = "URL",
+         .fallback = "https://127.0.0.1:2380",
+         .help = "where the other members connect"},
+        {.name = "initial-cluster",
+         .placeholder = "NAME=URL,...",
+         .required = true,
+         .list = true,
+         .help = "all members with their peer URLs, this one too; the same everywhere"},
+        {.name = "service-cidr",
+         .placeholder = "CIDR",
+         .fallback = "10.96.0.0/12",
+         .help = "addresses of Services"},
+        {.name = "cluster-cidr",
+         .placeholder = "CIDR",
+         .fallback = "10.244.0.0/16",
+         .help = "addresses of pods; each node gets a /24"},
+        {.name = "cluster-domain",
+         .placeholder = "NAME",
+         .fallback = "cluster.local",
+         .help = "DNS domain of the cluster"},
+        {.name = "disable",
+         .placeholder = "PART,...",
+         .list = true,
+         .help = "leave out api, scheduler or controllers"},
+        {.name = "heartbeat-ms",
+         .placeholder = "N",
+         .fallback = "50",
+         .help = "Raft: how often the leader is heard of"},
+        {.name = "election-ms",
+         .placeholder = "N",
+         .fallback = "300",
+         .help = "Raft: silence after which another leader is elected"},
+        {.name = "node-grace-ms",
+         .placeholder = "N",
+         .fallback = "40000",
+         .help = "silence of a node after which it is not ready"},
+        {.name = "log-level",
+         .placeholder = "LEVEL",
+         .fallback = "info",
+         .help = "error, warn, info or debug"},
+        {.name = "config", .placeholder = "FILE", .help = "YAML file with these flags' names"},
+    };
+    struct flag_set set = {
+        .usage = "coracle server --name NAME --initial-cluster NAME=URL,... [flags]",
+        .summary =
+            "Runs one member of the control plane: replicated store, Kubernetes API, etcd API,\n"
+            "scheduler and controllers. Run one or, to survive a lost machine, three or five.",
+        .flags = flags,
+        .count = sizeof(flags) / sizeof(flags[0]),
+    };
+    struct error error = {.code = 0};
+    int status = 0;
+    enum log_level level;
+    if (flag_set_parse(&set, argc, argv, &error) < 0) {
+        status = command_misused("server", &error);
+    } else if (set.help) {
+        status = 0;
+    } else if (log_level_parse(flag_text(&set, "log-level"), &level) < 0) {
+        (void)error_set(&error, -EINVAL, "--log-level: must be error, warn, info or debug");
+        status = command_misused("server", &error);
+    } else {
+        log_set_level(level);
+        status = run(&set, &error) < 0 ? command_failed("server", &error) : 0;
+    }
+    flag_set_release(&set);
+    return status;
+}
