@@ -6,7 +6,6 @@
 int command_agent(int argc, char **argv);
 int command_down(int argc, char **argv);
 int command_kubeconfig(int argc, char **argv);
-int command_member(int argc, char **argv);
 int command_server(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_token(int argc, char **argv);

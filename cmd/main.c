@@ -19,7 +19,6 @@ static const struct command commands[] = {
     {"server", command_server, "run one control-plane member"},
     {"agent", command_agent, "run the node agent"},
     {"token", command_token, "create, list and delete tokens with which agents join"},
-    {"member", command_member, "list the members of the control plane"},
     {"kubeconfig", command_kubeconfig, "print a kubeconfig for kubectl"},
     {"version", command_version, "print the version"},
 };

@@ -163,12 +163,8 @@ static int open_etcd(struct member *member)
 {
     const struct member_config *config = &member->config;
     struct etcd_service_config service = {
-        .store_loop = member->store_loop,
         .store = member->store,
-        .raft = member->raft,
-        .metrics = member->metrics,
-        .member_name = config->name,
-        .client_url = config->etcd_url,
+        .store_loop = member->store_loop,
     };
     member->etcd_grpc = grpc_server_new();
     member->etcd = etcd_service_new(&service);
