@@ -31,14 +31,13 @@ static void teardown(void)
     error_release(&error);
 }
 
-static int parse(int argc, const char *const *argv)
+static int parse(int argc, char **argv)
 {
-    return flag_set_parse(&set, argc, (char **)argv, &error);
+    return flag_set_parse(&set, argc, argv, &error);
 }
 
 #define PARSE(...)                                                                                 \
-    parse((int)(sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *)),                           \
-          (const char *[]){__VA_ARGS__})
+    parse((int)(sizeof((char *[]){__VA_ARGS__}) / sizeof(char *)), (char *[]){__VA_ARGS__})
 
 START_TEST(values_come_after_a_space_or_an_equals_sign)
 {

@@ -6,9 +6,9 @@
 
 Suite *member_config_suite(void);
 
-static const char *cluster;
-static const char *name;
-static const char *disable;
+static char *cluster;
+static char *name;
+static char *disable;
 static struct error error;
 static struct arena *arena;
 
@@ -45,10 +45,10 @@ static int parse(struct member_config *config)
         {.name = "election-ms", .placeholder = "X", .fallback = "300"},
         {.name = "node-grace-ms", .placeholder = "X", .fallback = "40000"},
     };
-    const char *argv[] = {"--name", name, "--initial-cluster", cluster, "--disable", disable};
+    char *argv[] = {"--name", name, "--initial-cluster", cluster, "--disable", disable};
     struct flag_set set = {.flags = flags, .count = ARRAY_LEN(flags)};
     int argc = disable == NULL ? 4 : 6;
-    ck_assert_int_eq(flag_set_parse(&set, argc, (char **)argv, &error), 0);
+    ck_assert_int_eq(flag_set_parse(&set, argc, argv, &error), 0);
     int result = member_config_from(&set, arena, config, &error);
     /* Peer URLs are borrowed from the flags: copied before these go. */
     for (size_t i = 0; result == 0 && i < config->peer_count; i++) {
@@ -93,7 +93,7 @@ END_TEST
 START_TEST(a_cluster_that_cannot_be_is_refused_with_the_reason)
 {
     static const struct {
-        const char *cluster;
+        char *cluster;
         const char *reason;
     } bad[] = {
         {"n2=https://192.0.2.2:2380", "does not name this member, n1"},
