@@ -62,8 +62,7 @@ function(coracle_test name)
     add_executable(${name} ${ARG_SOURCES})
     target_link_libraries(${name} PRIVATE ${ARG_LINK} PkgConfig::CHECK coracle_warnings)
     # check's own macros use GNU variadics and mixed signedness.
-    target_compile_options(${name} PRIVATE -Wno-pedantic -Wno-conversion -Wno-sign-conversion
-                                           -Wno-cast-qual)
+    target_compile_options(${name} PRIVATE -Wno-pedantic -Wno-conversion -Wno-sign-conversion)
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES TIMEOUT 300)
 endfunction()
