@@ -63,13 +63,15 @@ static void write_record(struct snapshot_writer *writer, enum record_kind kind, 
                          size_t len, struct slice key, struct slice value)
 {
     struct record_frame frame = {.len = (uint32_t)(len + key.len + value.len), .kind = kind};
-    uint64_t sum = hash_bytes(writer->checksum ^ kind, slice_of(body, len));
-    sum = hash_bytes(hash_bytes(sum, key), value);
-    writer->checksum = frame.checksum = sum;
+    size_t start = writer->out.len;
     buffer_append(&writer->out, &frame, sizeof(frame));
     buffer_append(&writer->out, body, len);
     buffer_append_slice(&writer->out, key);
     buffer_append_slice(&writer->out, value);
+    frame.checksum = hash_bytes(writer->checksum ^ kind,
+                                slice_of(writer->out.data + start + sizeof(frame), frame.len));
+    writer->checksum = frame.checksum;
+    memcpy(writer->out.data + start, &frame, sizeof(frame));
 }
 
 static void write_plain(struct snapshot_writer *writer, enum record_kind kind, const void *body,
@@ -328,22 +330,7 @@ static int64_t read_one(struct snapshot_reader *reader, struct slice bytes)
         return 0;
     }
     struct slice body = slice_of(bytes.data + sizeof(frame), frame.len);
-    uint64_t sum = reader->checksum ^ frame.kind;
-    if (frame.kind == RECORD_VERSION && body.len >= sizeof(struct record_version)) {
-        struct record_version fixed;
-        memcpy(&fixed, body.data, sizeof(fixed));
-        size_t rest = body.len - sizeof(fixed);
-        if (fixed.key_len > rest) {
-            return STORE_MALFORMED;
-        }
-        sum = hash_bytes(sum, slice_of(body.data, sizeof(fixed)));
-        sum = hash_bytes(sum, slice_of(body.data + sizeof(fixed), fixed.key_len));
-        sum = hash_bytes(sum,
-                         slice_of(body.data + sizeof(fixed) + fixed.key_len, rest - fixed.key_len));
-    } else {
-        sum = hash_bytes(sum, body);
-        sum = hash_bytes(hash_bytes(sum, slice_of(NULL, 0)), slice_of(NULL, 0));
-    }
+    uint64_t sum = hash_bytes(reader->checksum ^ frame.kind, body);
     if (sum != frame.checksum) {
         return STORE_MALFORMED;
     }

@@ -1,9 +1,10 @@
 /* The whole state as a stream of bytes, written from an immutable view while writes go on, and read
  * back from any bytes safely. Checksummed by record. Pure.
  *
- * "CORSNAP1", then records: 4 bytes length, 8 bytes checksum (over the payload, seeded with the
- * checksum before it), payload. Kinds in order: one head, member URLs, leases, versions (each key's
- * oldest first), one end. */
+ * "CORSNAP1", then records: checksum (8 bytes: SipHash of the body, seeded with the checksum of the
+ * record before, 0 at first, xor kind), length of the body (4), kind (4), body. Kinds in order: one
+ * head, member URLs, leases, versions (each key's oldest first), one end.
+ */
 #ifndef STORE_SNAPSHOT_H
 #define STORE_SNAPSHOT_H
 #include "store/state.h"
