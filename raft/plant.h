@@ -1,0 +1,30 @@
+/* Bugs planted on purpose, so that tests/sim/plants can show that the simulator finds each of them.
+ * A normal build has CORACLE_PLANT 0 and the compiler removes every branch. */
+#ifndef RAFT_PLANT_H
+#define RAFT_PLANT_H
+
+#ifndef CORACLE_PLANT
+#define CORACLE_PLANT 0
+#endif
+
+enum raft_plant {
+    PLANT_NONE,
+    PLANT_VOTE_NOT_DURABLE,     /* 1: a vote is answered before it is on disk. */
+    PLANT_ACK_BEFORE_FLUSH,     /* 2: a follower acknowledges entries that are not flushed. */
+    PLANT_COMMIT_OLD_TERM,      /* 3: entries of earlier terms are committed by counting. */
+    PLANT_LEADER_COUNTS_EARLY,  /* 4: the leader counts itself before its own flush. */
+    PLANT_READ_CONTEXT_REUSED,  /* 5: a heartbeat acknowledgement counts for later reads. */
+    PLANT_TRUNCATE_COMMITTED,   /* 6: a follower truncates whenever a message overlaps. */
+    PLANT_SKIP_CHAIN,           /* 7: recovery trusts a record whose chain does not fit. */
+    PLANT_DOUBLE_VOTE,          /* 8: a second candidate of the same term gets a vote as well. */
+    PLANT_READ_BEFORE_OWN_TERM, /* 9: reads are served before an entry of the term is committed. */
+    PLANT_VOTE_STALE_LOG,       /* 10: a candidate with a shorter log gets the vote. */
+    PLANT_IGNORE_FLUSH_ERROR,   /* 11: a failed flush counts as done. */
+    PLANT_COMMIT_NOT_BOUNDED,   /* 12: a heartbeat's commit is taken beyond what was verified. */
+    PLANT_NO_DIR_SYNC,          /* 13: a new segment's name is not flushed. */
+    PLANT_COUNT
+};
+
+enum { PLANTED = CORACLE_PLANT };
+
+#endif

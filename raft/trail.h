@@ -1,0 +1,35 @@
+/* The part of the log held in memory: the entries after `base`, the last one that a snapshot (or
+ * the beginning) stands for. Holds one reference to each entry. Pure. */
+#ifndef RAFT_TRAIL_H
+#define RAFT_TRAIL_H
+#include "raft/entry.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+struct raft_point {
+    uint64_t index;
+    uint64_t term;
+    uint64_t chain;
+};
+
+struct raft_trail {
+    struct raft_point base;     /* Index 0, term 0, chain 0 at the beginning of time. */
+    struct raft_entry **items;  /* items[(head + i) % capacity] is entry base.index + 1 + i. */
+    size_t head;
+    size_t count;
+    size_t capacity;
+    uint64_t bytes; /* Data bytes of the entries held. */
+};
+
+void raft_trail_init(struct raft_trail *trail, struct raft_point base);
+void raft_trail_release(struct raft_trail *trail);
+uint64_t raft_trail_last(const struct raft_trail *trail); /* Index of the last entry, or base. */
+struct raft_point raft_trail_end(const struct raft_trail *trail);
+/* Of base and of entries held. False when the index is not there. */
+bool raft_trail_point(const struct raft_trail *trail, uint64_t index, struct raft_point *ret_point);
+struct raft_entry *raft_trail_get(const struct raft_trail *trail, uint64_t index); /* Or NULL. */
+void raft_trail_append(struct raft_trail *trail, struct raft_entry *entry_consume);
+void raft_trail_truncate(struct raft_trail *trail, uint64_t from); /* Drops from.. to the end. */
+void raft_trail_compact(struct raft_trail *trail, uint64_t to);    /* `to` becomes the base. */
+void raft_trail_reset(struct raft_trail *trail, struct raft_point base); /* Drops everything. */
+#endif

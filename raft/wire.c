@@ -1,0 +1,59 @@
+#include "raft/wire.h"
+
+#include <stdatomic.h>
+
+/* Slicing by 8: table[k][b] is the CRC of byte b followed by k zero bytes. Filled at compile time
+ * is not possible in C11 without 2048 literals, so each entry is computed from the polynomial in
+ * the first call; the values are constants, so a second thread would write the same ones. */
+enum { CRC_POLYNOMIAL_REVERSED = 0x82f63b78 };
+
+static uint32_t crc_of_byte(uint32_t byte)
+{
+    uint32_t crc = byte;
+    for (int bit = 0; bit < 8; bit++) {
+        crc = (crc >> 1) ^ ((crc & 1) != 0 ? (uint32_t)CRC_POLYNOMIAL_REVERSED : 0);
+    }
+    return crc;
+}
+
+static uint32_t crc_table[8][256];
+static atomic_bool crc_ready;
+
+static void crc_fill(void)
+{
+    for (uint32_t byte = 0; byte < 256; byte++) {
+        crc_table[0][byte] = crc_of_byte(byte);
+    }
+    for (int k = 1; k < 8; k++) {
+        for (uint32_t byte = 0; byte < 256; byte++) {
+            uint32_t before = crc_table[k - 1][byte];
+            crc_table[k][byte] = (before >> 8) ^ crc_table[0][before & 0xff];
+        }
+    }
+    atomic_store(&crc_ready, true);
+}
+
+uint32_t wire_crc32c(uint32_t crc, struct slice bytes)
+{
+    if (!atomic_load(&crc_ready)) {
+        crc_fill();
+    }
+    const uint8_t *at = bytes.data;
+    size_t left = bytes.len;
+    crc = ~crc;
+    while (left >= 8) {
+        uint32_t low = crc ^ ((uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 |
+                              (uint32_t)at[3] << 24);
+        crc = crc_table[7][low & 0xff] ^ crc_table[6][(low >> 8) & 0xff] ^
+              crc_table[5][(low >> 16) & 0xff] ^ crc_table[4][low >> 24] ^ crc_table[3][at[4]] ^
+              crc_table[2][at[5]] ^ crc_table[1][at[6]] ^ crc_table[0][at[7]];
+        at += 8;
+        left -= 8;
+    }
+    while (left > 0) {
+        crc = (crc >> 8) ^ crc_table[0][(crc ^ *at) & 0xff];
+        at++;
+        left--;
+    }
+    return ~crc;
+}
