@@ -24,9 +24,8 @@ struct raft_entry {
 };
 
 /* One reference, for the caller. `previous_chain` is that of entry index-1 (0 before the first). */
-MUST_USE struct raft_entry *raft_entry_new(uint64_t index, uint64_t term,
-                                           enum raft_entry_kind kind, uint64_t previous_chain,
-                                           struct slice data);
+MUST_USE struct raft_entry *raft_entry_new(uint64_t index, uint64_t term, enum raft_entry_kind kind,
+                                           uint64_t previous_chain, struct slice data);
 struct raft_entry *raft_entry_ref(struct raft_entry *entry);
 void raft_entry_unref(struct raft_entry *entry); /* NULL is a no-op. */
 uint64_t raft_entry_chain(uint64_t previous_chain, uint64_t index, uint64_t term,

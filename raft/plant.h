@@ -25,6 +25,6 @@ enum raft_plant {
     PLANT_COUNT
 };
 
-enum { PLANTED = CORACLE_PLANT };
+#define PLANTED CORACLE_PLANT
 
 #endif

@@ -49,8 +49,7 @@ bool raft_trail_point(const struct raft_trail *trail, uint64_t index, struct raf
     if (entry == NULL) {
         return false;
     }
-    *ret_point =
-        (struct raft_point){.index = index, .term = entry->term, .chain = entry->chain};
+    *ret_point = (struct raft_point){.index = index, .term = entry->term, .chain = entry->chain};
     return true;
 }
 

@@ -13,8 +13,8 @@ struct raft_point {
 };
 
 struct raft_trail {
-    struct raft_point base;     /* Index 0, term 0, chain 0 at the beginning of time. */
-    struct raft_entry **items;  /* items[(head + i) % capacity] is entry base.index + 1 + i. */
+    struct raft_point base;    /* Index 0, term 0, chain 0 at the beginning of time. */
+    struct raft_entry **items; /* items[(head + i) % capacity] is entry base.index + 1 + i. */
     size_t head;
     size_t count;
     size_t capacity;

@@ -1,0 +1,199 @@
+#include "raft/io_job.h"
+
+#include "lib/base/alloc.h"
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+enum { JOB_OPERATIONS_MAX = 64 };
+
+struct io_job {
+    struct env *env;
+    struct env_io ios[JOB_OPERATIONS_MAX];
+    size_t count;
+    size_t at;
+    int file;
+    void (*done)(void *data, int status, int file);
+    void *data;
+};
+
+struct io_job *io_job_new(struct env *env)
+{
+    struct io_job *job = alloc_zeroed(sizeof(*job));
+    job->env = env;
+    job->file = -1;
+    return job;
+}
+
+static void on_done(struct env_io *io);
+
+static struct env_io *add(struct io_job *job, enum env_io_kind kind)
+{
+    assert(job->count < JOB_OPERATIONS_MAX);
+    struct env_io *io = &job->ios[job->count++];
+    *io = (struct env_io){.kind = kind, .file = -1, .done = on_done, .data = job};
+    return io;
+}
+
+void io_job_path(struct io_job *job, enum env_io_kind kind, const char *path, const char *path_to)
+{
+    struct env_io *io = add(job, kind);
+    io->path = alloc_text(path);
+    io->path_to = path_to == NULL ? NULL : alloc_text(path_to);
+}
+
+void io_job_open(struct io_job *job, const char *path, int flags)
+{
+    struct env_io *io = add(job, ENV_IO_OPEN);
+    io->path = alloc_text(path);
+    io->flags = flags;
+}
+
+void io_job_file(struct io_job *job, enum env_io_kind kind, int file, uint64_t offset, size_t len)
+{
+    struct env_io *io = add(job, kind);
+    io->file = file;
+    io->offset = offset;
+    io->len = len;
+}
+
+void io_job_write(struct io_job *job, int file, uint64_t offset, uint8_t *buffer_consume,
+                  size_t len)
+{
+    struct env_io *io = add(job, ENV_IO_WRITE);
+    io->file = file;
+    io->offset = offset;
+    io->buffer = buffer_consume;
+    io->len = len;
+}
+
+static void finish(struct io_job *job, int status)
+{
+    void (*done)(void *data, int status_of, int file) = job->done;
+    void *data = job->data;
+    int file = job->file;
+    for (size_t i = 0; i < job->count; i++) {
+        union {
+            const char *text;
+            void *memory;
+        } path = {.text = job->ios[i].path}, path_to = {.text = job->ios[i].path_to};
+        free(path.memory);
+        free(path_to.memory);
+        free(job->ios[i].buffer);
+    }
+    free(job);
+    done(data, status, file);
+}
+
+static void submit(struct io_job *job)
+{
+    struct env_io *io = &job->ios[job->at];
+    if (io->file < 0) {
+        io->file = job->file;
+    }
+    env_io_submit(job->env, io);
+}
+
+static void on_done(struct env_io *io)
+{
+    struct io_job *job = io->data;
+    if (io->result < 0) {
+        finish(job, (int)io->result);
+        return;
+    }
+    if (io->kind == ENV_IO_OPEN) {
+        job->file = io->file;
+    }
+    job->at++;
+    if (job->at == job->count) {
+        finish(job, 0);
+        return;
+    }
+    submit(job);
+}
+
+void io_job_run(struct io_job *job, void (*done)(void *data, int status, int file), void *data)
+{
+    assert(job->count > 0);
+    job->done = done;
+    job->data = data;
+    submit(job);
+}
+
+/* ---- whole files ---- */
+
+struct load {
+    struct env *env;
+    struct env_io io;
+    char *path;
+    size_t max;
+    int status;
+    uint8_t *bytes;
+    size_t len;
+    void (*done)(void *data, int status, uint8_t *bytes, size_t len);
+    void *data;
+};
+
+static void load_finish(struct load *load, int status)
+{
+    struct load copy = *load;
+    free(load->path);
+    free(load);
+    if (status < 0) {
+        free(copy.bytes);
+        copy.bytes = NULL;
+        copy.len = 0;
+    }
+    copy.done(copy.data, status, copy.bytes, copy.len);
+}
+
+static void load_step(struct env_io *io, enum env_io_kind kind)
+{
+    io->kind = kind;
+    env_io_submit(((struct load *)io->data)->env, io);
+}
+
+static void on_load(struct env_io *io)
+{
+    struct load *load = io->data;
+    if (io->kind == ENV_IO_CLOSE) {
+        load_finish(load, load->status < 0 ? load->status : (int)(io->result < 0 ? io->result : 0));
+        return;
+    }
+    if (io->result < 0 && io->kind == ENV_IO_OPEN) {
+        load_finish(load, (int)io->result);
+        return;
+    }
+    if (io->kind == ENV_IO_OPEN) {
+        load_step(io, ENV_IO_SIZE);
+        return;
+    }
+    load->status = io->result < 0 ? (int)io->result : 0;
+    if (io->kind == ENV_IO_SIZE && load->status == 0) {
+        if ((uint64_t)io->result > load->max) {
+            load->status = -EFBIG;
+        } else if (io->result > 0) {
+            io->len = (size_t)io->result;
+            io->buffer = load->bytes = alloc_bytes(io->len);
+            load_step(io, ENV_IO_READ);
+            return;
+        }
+    } else if (load->status == 0) {
+        load->len = (size_t)io->result;
+    }
+    load_step(io, ENV_IO_CLOSE);
+}
+
+void io_load(struct env *env, const char *path, size_t max,
+             void (*done)(void *data, int status, uint8_t *bytes, size_t len), void *data)
+{
+    struct load *load = alloc_zeroed(sizeof(*load));
+    load->env = env;
+    load->path = alloc_text(path);
+    load->max = max;
+    load->done = done;
+    load->data = data;
+    load->io = (struct env_io){
+        .kind = ENV_IO_OPEN, .path = load->path, .file = -1, .done = on_load, .data = load};
+    env_io_submit(env, &load->io);
+}
