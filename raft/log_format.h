@@ -9,6 +9,7 @@
  * of a truncated tail prove nothing. */
 #ifndef RAFT_LOG_FORMAT_H
 #define RAFT_LOG_FORMAT_H
+#include "lib/base/buffer.h"
 #include "lib/base/error.h"
 #include "raft/entry.h"
 #include "raft/trail.h"
