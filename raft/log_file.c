@@ -477,6 +477,10 @@ static void recover_finish(struct log_file *log, size_t size, bool torn)
 /* The log ends before the snapshot, or contradicts it: it has nothing that is needed. */
 static void recover_useless(struct log_file *log)
 {
+    const char *name = next_name(log->names, &log->recover_at, "log-");
+    for (; name != NULL; name = next_name(log->names, &log->recover_at, "log-")) {
+        (void)segment_add(log, alloc_printf("%s/%s", log->config.dir, name), 0);
+    }
     log->reset_wanted = true;
     log->written = log->base;
     log->recovered(log->config.data, NULL);
@@ -500,6 +504,9 @@ static int check_segment(struct log_file *log, struct slice bytes, bool last,
                          "the log has a hole before entry %" PRIu64 ": it holds entries up to "
                          "%" PRIu64,
                          header.previous.index + 1, first ? log->base.index : log->written.index);
+    }
+    if (header.previous.index == log->base.index && header.previous.chain != log->base.chain) {
+        return -ESTALE;
     }
     last_segment(log)->previous = header.previous.index;
     return segment_scan(bytes, last, /* end= */ NULL, recover_entry, log, ret_scan, reterr);

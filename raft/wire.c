@@ -2,16 +2,16 @@
 
 #include <stdatomic.h>
 
-/* Slicing by 8: table[k][b] is the CRC of byte b followed by k zero bytes. Filled at compile time
- * is not possible in C11 without 2048 literals, so each entry is computed from the polynomial in
- * the first call; the values are constants, so a second thread would write the same ones. */
-enum { CRC_POLYNOMIAL_REVERSED = 0x82f63b78 };
+/* Slicing by 8: table[k][b] is the CRC of byte b followed by k zero bytes. The values are
+ * constants, computed from the polynomial in the first call instead of being spelled out as 2048
+ * literals. */
+#define CRC_POLYNOMIAL_REVERSED UINT32_C(0x82f63b78)
 
 static uint32_t crc_of_byte(uint32_t byte)
 {
     uint32_t crc = byte;
     for (int bit = 0; bit < 8; bit++) {
-        crc = (crc >> 1) ^ ((crc & 1) != 0 ? (uint32_t)CRC_POLYNOMIAL_REVERSED : 0);
+        crc = (crc >> 1) ^ ((crc & 1) != 0 ? CRC_POLYNOMIAL_REVERSED : 0);
     }
     return crc;
 }

@@ -1,0 +1,166 @@
+#include "raft/meta_file.h"
+
+#include "lib/base/alloc.h"
+#include "raft/io_job.h"
+#include "raft/wire.h"
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define META_MAGIC UINT64_C(0x314154454d524f43)
+
+void raft_meta_encode(const struct raft_meta *meta, uint8_t *out)
+{
+    struct buffer buffer;
+    buffer_init(&buffer, META_SLOT);
+    const uint64_t head[] = {META_MAGIC,     meta->cluster, meta->member,
+                             meta->sequence, meta->term,    meta->vote};
+    for (size_t i = 0; i < ARRAY_LEN(head); i++) {
+        wire_put(&buffer, head[i], 8);
+    }
+    raft_members_encode(&meta->bootstrap, &buffer);
+    assert(buffer.len + 8 <= META_SLOT);
+    memset(out, 0, META_SLOT);
+    wire_store(out, buffer.len, 4);
+    wire_store(out + 4, wire_crc32c(0, buffer_slice(&buffer)), 4);
+    memcpy(out + 8, buffer.data, buffer.len);
+    buffer_release(&buffer);
+}
+
+int raft_meta_decode(struct slice bytes, struct raft_meta *ret_meta)
+{
+    struct wire_reader reader = {.left = bytes};
+    uint32_t len = wire_u32(&reader);
+    uint32_t crc = wire_u32(&reader);
+    struct slice body = wire_bytes(&reader, len);
+    if (reader.failed || wire_crc32c(0, body) != crc) {
+        return -EBADMSG;
+    }
+    struct raft_meta meta = {0};
+    reader = (struct wire_reader){.left = body};
+    uint64_t magic = wire_u64(&reader);
+    meta.cluster = wire_u64(&reader);
+    meta.member = wire_u64(&reader);
+    meta.sequence = wire_u64(&reader);
+    meta.term = wire_u64(&reader);
+    meta.vote = wire_u64(&reader);
+    if (reader.failed || magic != META_MAGIC ||
+        raft_members_decode(reader.left, &meta.bootstrap) < 0) {
+        return -EBADMSG;
+    }
+    *ret_meta = meta;
+    return 0;
+}
+
+int raft_meta_choose(struct slice bytes, struct raft_meta *ret_meta)
+{
+    int status = -EBADMSG;
+    uint64_t newest = 0;
+    for (size_t i = 0; i < META_SLOTS && bytes.len >= (i + 1) * META_SLOT; i++) {
+        struct raft_meta meta;
+        if (raft_meta_decode(slice_of(bytes.data + i * META_SLOT, META_SLOT), &meta) == 0 &&
+            meta.sequence > newest) {
+            newest = meta.sequence;
+            *ret_meta = meta;
+            status = 0;
+        }
+    }
+    return status;
+}
+
+static void write_next(struct meta_file *file);
+
+static uint8_t *slot_bytes(const struct meta_file *file)
+{
+    uint8_t *bytes = alloc_bytes(META_SLOT);
+    raft_meta_encode(&file->meta, bytes);
+    return bytes;
+}
+
+struct meta_write {
+    struct meta_file *file;
+    uint64_t sequence;
+    bool second;
+};
+
+static void on_written(void *data, int status, int fd)
+{
+    struct meta_write write = *(struct meta_write *)data;
+    struct meta_file *file = write.file;
+    (void)fd;
+    free(data);
+    file->busy = false;
+    if (status < 0) {
+        file->failed(file->data, "writing term and vote", status);
+        return;
+    }
+    file->second_due = !write.second;
+    if (!write.second) {
+        file->durable = write.sequence;
+        if (meta_file_durable(file)) {
+            file->persisted(file->data);
+        }
+    }
+    write_next(file);
+}
+
+/* Slot 0, flush: promised. Slot 1, flush: only then may slot 0 be overwritten. */
+static void write_next(struct meta_file *file)
+{
+    if (file->busy || (meta_file_durable(file) && !file->second_due)) {
+        return;
+    }
+    struct meta_write *write = alloc_zeroed(sizeof(*write));
+    *write = (struct meta_write){file, file->meta.sequence, file->second_due};
+    struct io_job *job = io_job_new(file->env);
+    io_job_write(job, file->file, file->second_due ? META_SLOT : 0, slot_bytes(file), META_SLOT);
+    io_job_file(job, ENV_IO_SYNC, file->file, 0, 0);
+    file->busy = true;
+    io_job_run(job, on_written, write);
+}
+
+bool meta_file_durable(const struct meta_file *file)
+{
+    return file->durable == file->meta.sequence;
+}
+
+void meta_file_set(struct meta_file *file, uint64_t term, uint64_t vote)
+{
+    file->meta.term = term;
+    file->meta.vote = vote;
+    file->meta.sequence++;
+    write_next(file);
+}
+
+struct meta_start {
+    struct meta_file *file;
+    void (*done)(void *data, int status);
+};
+
+static void on_started(void *data, int status, int fd)
+{
+    struct meta_start start = *(struct meta_start *)data;
+    free(data);
+    start.file->file = fd;
+    start.file->durable = start.file->meta.sequence;
+    start.done(start.file->data, status);
+}
+
+/* Both copies are made equal again, so that the order of writing starts from a known state. */
+void meta_file_start(struct meta_file *file, void (*done)(void *data, int status))
+{
+    struct meta_start *start = alloc_zeroed(sizeof(*start));
+    *start = (struct meta_start){file, done};
+    struct io_job *job = io_job_new(file->env);
+    char *temporary = alloc_printf("%s.new", file->path);
+    file->meta.sequence++;
+    io_job_open(job, temporary, ENV_OPEN_WRITE | ENV_OPEN_CREATE | ENV_OPEN_TRUNCATE);
+    io_job_write(job, -1, 0, slot_bytes(file), META_SLOT);
+    io_job_write(job, -1, META_SLOT, slot_bytes(file), META_SLOT);
+    io_job_file(job, ENV_IO_SYNC, -1, 0, 0);
+    io_job_path(job, ENV_IO_RENAME, temporary, file->path);
+    io_job_path(job, ENV_IO_SYNC_DIR, file->dir, NULL);
+    io_job_run(job, on_started, start);
+    free(temporary);
+}

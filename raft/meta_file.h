@@ -1,0 +1,41 @@
+/* Term and vote on disk, with whose they are and the first configuration: two equal copies, written
+ * one after the other, each with a checksum. A crash tears at most the one being written, so the
+ * other always holds what was last promised. */
+#ifndef RAFT_META_FILE_H
+#define RAFT_META_FILE_H
+#include "lib/base/env.h"
+#include "lib/base/error.h"
+#include "raft/members.h"
+
+enum { META_SLOT = 8192, META_SLOTS = 2 };
+
+struct raft_meta {
+    uint64_t cluster, member;
+    uint64_t sequence;
+    uint64_t term, vote;
+    struct raft_members bootstrap; /* In force before the first configuration entry. */
+};
+
+/* Pure: one slot's bytes. -EBADMSG when damaged. */
+void raft_meta_encode(const struct raft_meta *meta, uint8_t *out /* META_SLOT */);
+MUST_USE int raft_meta_decode(struct slice bytes, struct raft_meta *ret_meta);
+/* The newest good copy of the file's bytes. -EBADMSG when there is none. */
+MUST_USE int raft_meta_choose(struct slice bytes, struct raft_meta *ret_meta);
+
+struct meta_file {
+    struct env *env;
+    char *path, *dir;
+    struct raft_meta meta; /* What is to be durable. */
+    uint64_t durable;      /* Sequence known to be on disk. */
+    int file;
+    bool busy, second_due;
+    void (*persisted)(void *data); /* All that was set is durable. */
+    void (*failed)(void *data, const char *what, int status);
+    void *data;
+};
+
+/* Puts a file with both copies of `meta` in place and keeps it open; then `done`. */
+void meta_file_start(struct meta_file *file, void (*done)(void *data, int status));
+void meta_file_set(struct meta_file *file, uint64_t term, uint64_t vote);
+bool meta_file_durable(const struct meta_file *file);
+#endif
