@@ -140,6 +140,8 @@ void raft_init(struct raft *raft, const struct raft_start *start);
 void raft_release(struct raft *raft);
 /* Recovery: appends a durable entry, before the first step. -EBADMSG: a bad configuration. */
 MUST_USE int raft_restore_entry(struct raft *raft, struct raft_entry *entry_consume);
+/* Recovery took its time: the election timeout begins now. */
+void raft_election_reset_now(struct raft *raft, uint64_t now_ns);
 /* One event. The update must be empty; it is filled whatever is returned. 0, or the refusal of the
  * events that name one. */
 int raft_step(struct raft *raft, const struct raft_event *event, struct raft_update *update);

@@ -18,6 +18,12 @@ void raft_election_reset(struct raft *raft)
         raft->now_ns + raft->election_ns + next_random(raft) % (raft->election_ns + 1);
 }
 
+void raft_election_reset_now(struct raft *raft, uint64_t now_ns)
+{
+    raft->now_ns = now_ns;
+    raft_election_reset(raft);
+}
+
 bool raft_leader_is_fresh(const struct raft *raft)
 {
     if (raft->role == RAFT_LEADER) {

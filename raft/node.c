@@ -1,0 +1,487 @@
+/* The driver: turns calls, messages and finished I/O into events of the core, and its updates into
+ * I/O, messages and calls of the FSM. */
+#include "raft/node.h"
+
+#include "lib/base/alloc.h"
+#include "lib/base/log.h"
+#include "raft/plant.h"
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { READ_TIMEOUT_ELECTIONS = 10, PROPOSE_BATCH_MAX = 1024 };
+
+void raft_node_fail(struct raft_node *node, const char *what, int status)
+{
+    if (node->dead) {
+        return;
+    }
+    node->dead = true;
+    char *why = alloc_printf("%s: %s", what, status < 0 ? strerror(-status) : "stopped");
+    env_fatal(node->env, why);
+    free(why);
+}
+
+void raft_node_wake(struct raft_node *node)
+{
+    if (!node->turn_armed && !node->dead) {
+        node->turn_armed = true;
+        env_timer_start(node->env, &node->turn, 0);
+    }
+}
+
+/* ---- messages ---- */
+
+static void send_now(struct raft_node *node, struct raft_message *message)
+{
+    struct buffer bytes;
+    buffer_init(&bytes, RAFT_MESSAGE_MAX);
+    raft_message_encode(message, &bytes);
+    if (buffer_error(&bytes) == 0) {
+        (void)env_send(node->env, message->to, buffer_slice(&bytes)); /* Lost: sent again. */
+    }
+    buffer_release(&bytes);
+    raft_message_release(message);
+}
+
+void raft_node_send(struct raft_node *node, struct raft_message *message)
+{
+    if (meta_file_durable(&node->meta) || PLANTED == PLANT_VOTE_NOT_DURABLE) {
+        send_now(node, message);
+        return;
+    }
+    if (node->held_count == RAFT_HELD_MESSAGES_MAX || message->bytes.len > 0) {
+        raft_message_release(message); /* Bytes are borrowed; it will be sent again. */
+        return;
+    }
+    if (node->held == NULL) {
+        node->held = alloc_array(RAFT_HELD_MESSAGES_MAX, sizeof(struct raft_message));
+    }
+    node->held[node->held_count++] = *message;
+}
+
+static void on_meta_persisted(void *data)
+{
+    struct raft_node *node = data;
+    for (size_t i = 0; i < node->held_count && !node->dead; i++) {
+        send_now(node, &node->held[i]);
+    }
+    node->held_count = 0;
+    if (!node->dead && node->core_ready) {
+        log_file_pump(node->log);
+    }
+}
+
+/* ---- effects ---- */
+
+static void read_done(struct raft_node *node, struct raft_waiting_read *read, int status)
+{
+    list_remove(&read->link);
+    node->read_count--;
+    if (read->done != NULL) {
+        read->done(read->data, status, read->index);
+    }
+    free(read);
+}
+
+static void answer_reads(struct raft_node *node)
+{
+    LIST_FOREACH(link, next, &node->indexed_reads)
+    {
+        struct raft_waiting_read *read = LIST_ENTRY(link, struct raft_waiting_read, link);
+        if (read->index <= node->applied) {
+            read_done(node, read, 0);
+        }
+    }
+}
+
+static struct raft_proposal *proposal_of(struct raft_node *node, const struct raft_entry *entry)
+{
+    struct list *first = list_first(&node->proposals);
+    struct raft_proposal *proposal =
+        first == NULL ? NULL : LIST_ENTRY(first, struct raft_proposal, link);
+    if (proposal == NULL || proposal->index != entry->index || proposal->term != entry->term) {
+        return NULL;
+    }
+    list_remove(&proposal->link);
+    node->proposal_count--;
+    return proposal;
+}
+
+void raft_node_apply(struct raft_node *node)
+{
+    while (node->restoring == NULL && !node->dead && node->applied < node->core.commit) {
+        struct raft_entry *entry = raft_trail_get(&node->core.trail, node->applied + 1);
+        assert(entry != NULL);
+        struct raft_proposal *proposal = proposal_of(node, entry);
+        if (entry->kind == RAFT_ENTRY_COMMAND) {
+            node->fsm.apply(node->fsm.data, entry->index, entry->term, raft_entry_data(entry),
+                            proposal == NULL ? 0 : proposal->tag);
+        }
+        node->applied = entry->index;
+        if (proposal != NULL) {
+            proposal->done(proposal->data, 0, proposal->index);
+            free(proposal);
+        }
+    }
+    answer_reads(node);
+    raft_snapshot_consider(node);
+}
+
+static void drop_proposals(struct raft_node *node, struct list *list)
+{
+    LIST_FOREACH(link, next, list)
+    {
+        struct raft_proposal *proposal = LIST_ENTRY(link, struct raft_proposal, link);
+        list_remove(&proposal->link);
+        node->proposal_count--;
+        proposal->done(proposal->data, -ECANCELED, proposal->index);
+        free(proposal);
+    }
+}
+
+static void tell_role(struct raft_node *node)
+{
+    enum raft_role role = node->core.role;
+    if (role == RAFT_LEADER && !raft_is_settled_leader(node)) {
+        role = RAFT_CANDIDATE;
+    }
+    if (role == node->told_role && node->core.term == node->told_term &&
+        node->core.leader == node->told_leader) {
+        return;
+    }
+    node->told_role = role;
+    node->told_term = node->core.term;
+    node->told_leader = node->core.leader;
+    if (node->role_changed != NULL) {
+        node->role_changed(node->role_data, role, node->core.term, node->core.leader);
+    }
+}
+
+static void role_effects(struct raft_node *node)
+{
+    if (node->core.role != RAFT_LEADER) {
+        drop_proposals(node, &node->proposals);
+        drop_proposals(node, &node->new_proposals);
+    }
+    raft_forward_expire(node, /* all= */ false);
+}
+
+static void arm_tick(struct raft_node *node)
+{
+    uint64_t now = env_now_ns(node->env);
+    uint64_t at = raft_next_tick_ns(&node->core);
+    env_timer_start(node->env, &node->tick, at > now ? at - now : 0);
+}
+
+static void log_effects(struct raft_node *node, const struct raft_update *update)
+{
+    if (update->meta) {
+        meta_file_set(&node->meta, node->core.term, node->core.vote);
+    }
+    if (update->installed) {
+        log_file_reset(node->log);
+    } else if (update->truncated) {
+        log_file_truncate(node->log, update->truncate_from);
+    }
+    if (meta_file_durable(&node->meta)) {
+        log_file_pump(node->log); /* Else entries of a term could outlive the term. */
+    }
+}
+
+void raft_node_step(struct raft_node *node, struct raft_event event)
+{
+    if (node->dead || node->closing || !node->running) {
+        return;
+    }
+    assert(!node->stepping);
+    node->stepping = true;
+    struct raft_update *update = &node->update;
+    event.now_ns = env_now_ns(node->env);
+    (void)raft_step(&node->core, &event, update); /* Refusals: seen beforehand, or by role. */
+    if (update->fatal != NULL) {
+        raft_node_fail(node, update->fatal, 0);
+    }
+    if (!node->dead) {
+        log_effects(node, update);
+    }
+    for (size_t i = 0; i < update->message_count && !node->dead; i++) {
+        raft_node_send(node, &update->messages[i]);
+        update->messages[i].entries = NULL;
+        update->messages[i].entry_count = 0;
+    }
+    for (size_t i = 0; i < update->install_count && !node->dead; i++) {
+        raft_snapshot_send_to(node, update->install[i]);
+    }
+    for (size_t i = 0; i < update->read_count; i++) {
+        struct raft_waiting_read *read = (struct raft_waiting_read *)(uintptr_t)update->reads[i].id;
+        read->index = update->reads[i].index;
+        list_remove(&read->link);
+        list_push_back(&node->indexed_reads, &read->link);
+    }
+    bool role_changed = update->role_changed;
+    raft_update_clear(update);
+    node->stepping = false;
+    if (node->dead) {
+        return;
+    }
+    if (role_changed) {
+        role_effects(node);
+    }
+    raft_node_apply(node);
+    tell_role(node);
+    arm_tick(node);
+}
+
+/* ---- events ---- */
+
+static void expire_reads(struct raft_node *node, struct list *list, uint64_t now)
+{
+    LIST_FOREACH(link, next, list)
+    {
+        struct raft_waiting_read *read = LIST_ENTRY(link, struct raft_waiting_read, link);
+        if (read->done != NULL && read->deadline_ns <= now) {
+            raft_done *done = read->done;
+            read->done = NULL;
+            done(read->data, -ETIMEDOUT, 0);
+        }
+    }
+}
+
+static void on_tick(void *data)
+{
+    struct raft_node *node = data;
+    uint64_t now = env_now_ns(node->env);
+    raft_node_step(node, (struct raft_event){.kind = RAFT_EVENT_TICK});
+    if (node->dead || node->closing) {
+        return;
+    }
+    expire_reads(node, &node->waiting_reads, now);
+    expire_reads(node, &node->indexed_reads, now);
+    raft_forward_expire(node, /* all= */ false);
+    raft_snapshot_tick(node);
+}
+
+static void step_proposals(struct raft_node *node)
+{
+    struct slice commands[PROPOSE_BATCH_MAX];
+    while (!list_empty(&node->new_proposals) && !node->dead) {
+        size_t count = 0;
+        uint64_t index = raft_trail_last(&node->core.trail);
+        if (node->core.role != RAFT_LEADER || node->core.transfer_to != 0) {
+            drop_proposals(node, &node->new_proposals);
+            return;
+        }
+        LIST_FOREACH(link, next, &node->new_proposals)
+        {
+            struct raft_proposal *proposal = LIST_ENTRY(link, struct raft_proposal, link);
+            if (count == PROPOSE_BATCH_MAX) {
+                break;
+            }
+            commands[count++] = slice_of(proposal->command, proposal->len);
+            proposal->index = index + count;
+            proposal->term = node->core.term;
+            list_remove(&proposal->link);
+            list_push_back(&node->proposals, &proposal->link);
+        }
+        raft_node_step(node, (struct raft_event){
+                                 .kind = RAFT_EVENT_PROPOSE, .commands = commands, .count = count});
+    }
+}
+
+static void on_turn(void *data)
+{
+    struct raft_node *node = data;
+    node->turn_armed = false;
+    if (node->dead || node->closing || !node->running) {
+        return;
+    }
+    LIST_FOREACH(link, next, &node->new_reads)
+    {
+        struct raft_waiting_read *read = LIST_ENTRY(link, struct raft_waiting_read, link);
+        list_remove(link);
+        list_push_back(&node->waiting_reads, link);
+        raft_node_step(node, (struct raft_event){.kind = RAFT_EVENT_READ, .id = (uintptr_t)read});
+    }
+    step_proposals(node);
+}
+
+static void on_persisted(void *data, uint64_t index, uint64_t epoch)
+{
+    raft_node_step(
+        data, (struct raft_event){.kind = RAFT_EVENT_PERSISTED, .index = index, .epoch = epoch});
+}
+
+static void on_failed(void *data, const char *what, int status)
+{
+    raft_node_fail(data, what, status);
+}
+
+void raft_node_start(struct raft_node *node)
+{
+    node->running = true;
+    arm_tick(node);
+    log_file_pump(node->log);
+    raft_node_wake(node);
+}
+
+void raft_receive(struct raft_node *node, uint64_t from, struct slice bytes)
+{
+    struct raft_message message;
+    if (node->dead || node->closing || !node->running || raft_message_decode(bytes, &message) < 0) {
+        return;
+    }
+    if (message.from == from && message.cluster == node->config.cluster_id &&
+        message.to == node->config.id) {
+        if (message.kind == RAFT_FORWARD || message.kind == RAFT_FORWARD_RESULT) {
+            raft_forward_receive(node, &message);
+        } else {
+            raft_node_step(node,
+                           (struct raft_event){.kind = RAFT_EVENT_MESSAGE, .message = &message});
+        }
+        if (message.kind == RAFT_SNAPSHOT && !node->dead) {
+            raft_snapshot_receive(node, &message);
+        } else if (message.kind == RAFT_SNAPSHOT_RESULT && !node->dead) {
+            raft_snapshot_result(node, &message);
+        }
+    }
+    raft_message_release(&message);
+}
+
+/* ---- calls ---- */
+
+int raft_propose(struct raft_node *node, struct slice command, uint64_t tag, raft_done *done,
+                 void *data)
+{
+    if (!node->running || node->core.role != RAFT_LEADER || node->dead || node->closing) {
+        return -ENOTCONN;
+    }
+    if (command.len > RAFT_COMMAND_MAX) {
+        return -EMSGSIZE;
+    }
+    if (node->core.transfer_to != 0 || node->proposal_count >= RAFT_PROPOSALS_MAX) {
+        return -EAGAIN;
+    }
+    struct raft_proposal *proposal = alloc_bytes(sizeof(*proposal) + command.len);
+    *proposal = (struct raft_proposal){.tag = tag, .done = done, .data = data, .len = command.len};
+    if (command.len > 0) {
+        memcpy(proposal->command, command.data, command.len);
+    }
+    list_init(&proposal->link);
+    list_push_back(&node->new_proposals, &proposal->link);
+    node->proposal_count++;
+    raft_node_wake(node);
+    return 0;
+}
+
+int raft_read_index(struct raft_node *node, raft_done *done, void *data)
+{
+    if (node->dead || node->closing || node->read_count >= RAFT_READS_MAX) {
+        return -EAGAIN;
+    }
+    struct raft_waiting_read *read = alloc_zeroed(sizeof(*read));
+    uint64_t wait_ns = READ_TIMEOUT_ELECTIONS * node->config.election_ms * NS_PER_MS;
+    read->deadline_ns = env_now_ns(node->env) + wait_ns;
+    read->done = done;
+    read->data = data;
+    list_init(&read->link);
+    list_push_back(&node->new_reads, &read->link);
+    node->read_count++;
+    raft_node_wake(node);
+    return 0;
+}
+
+int raft_transfer_leadership(struct raft_node *node, uint64_t target)
+{
+    if (!node->running || node->dead || node->closing || node->core.role != RAFT_LEADER) {
+        return -ENOTCONN;
+    }
+    if (target == node->config.id ||
+        (target != 0 && !raft_members_is_voter(&node->core.members, target)) ||
+        node->core.members.count < 2) {
+        return -EINVAL;
+    }
+    raft_node_step(node, (struct raft_event){.kind = RAFT_EVENT_TRANSFER, .id = target});
+    return 0;
+}
+
+static void close_log_done(void *data);
+
+/* Ends when no file operation of ours is under way. */
+static void close_continue(struct raft_node *node)
+{
+    if (!node->closing || node->snapshot_jobs > 0 || node->meta.busy ||
+        (node->log != NULL && !log_file_idle(node->log)) || node->names_len == SIZE_MAX) {
+        env_timer_start(node->env, &node->turn, NS_PER_MS);
+        return;
+    }
+    if (node->log != NULL && !node->log_closed && !node->dead) {
+        node->log_closed = true;
+        log_file_close(node->log, close_log_done, node);
+        log_file_pump(node->log);
+        env_timer_start(node->env, &node->turn, NS_PER_MS);
+        return;
+    }
+    void (*closed)(void *data) = node->closed;
+    void *data = node->closed_data;
+    raft_node_free(node);
+    closed(data);
+}
+
+static void close_log_done(void *data)
+{
+    (void)data; /* close_continue() looks again by itself. */
+}
+
+static void on_close_turn(void *data)
+{
+    close_continue(data);
+}
+
+static void cancel_reads(struct raft_node *node, struct list *list)
+{
+    LIST_FOREACH(link, next, list)
+    {
+        read_done(node, LIST_ENTRY(link, struct raft_waiting_read, link), -ECANCELED);
+    }
+}
+
+void raft_close(struct raft_node *node, void (*closed)(void *data), void *data)
+{
+    assert(!node->closing);
+    node->closing = true;
+    node->closed = closed;
+    node->closed_data = data;
+    env_timer_stop(node->env, &node->tick);
+    drop_proposals(node, &node->proposals);
+    drop_proposals(node, &node->new_proposals);
+    cancel_reads(node, &node->new_reads);
+    cancel_reads(node, &node->waiting_reads);
+    cancel_reads(node, &node->indexed_reads);
+    raft_forward_expire(node, /* all= */ true);
+    node->turn.fire = on_close_turn;
+    env_timer_start(node->env, &node->turn, 0);
+}
+
+void raft_on_role_change(struct raft_node *node,
+                         void (*changed)(void *data, enum raft_role role, uint64_t term,
+                                         uint64_t leader),
+                         void *data)
+{
+    node->role_changed = changed;
+    node->role_data = data;
+}
+
+/* Fills in what node_open.c cannot know of: the callbacks of this file. */
+void raft_node_wire(struct raft_node *node, struct log_file_config *log)
+{
+    node->tick = (struct env_timer){.fire = on_tick, .data = node};
+    node->turn = (struct env_timer){.fire = on_turn, .data = node};
+    node->meta.persisted = on_meta_persisted;
+    node->meta.failed = on_failed;
+    node->meta.data = node;
+    log->persisted = on_persisted;
+    log->failed = on_failed;
+    log->data = node;
+}

@@ -1,0 +1,121 @@
+/* The inside of struct raft_node, for the files of the driver (node*.c, snapshot.c, forward.c). */
+#ifndef RAFT_NODE_H
+#define RAFT_NODE_H
+#include "lib/base/hash_map.h"
+#include "lib/base/list.h"
+#include "raft/core.h"
+#include "raft/log_file.h"
+#include "raft/meta_file.h"
+#include "raft/raft.h"
+#include "raft/snapshot_file.h"
+
+struct raft_proposal {
+    struct list link;
+    uint64_t index, term, tag;
+    raft_done *done;
+    void *data;
+    size_t len;
+    uint8_t command[];
+};
+
+struct raft_waiting_read { /* Its address is its id in the core. */
+    struct list link;
+    uint64_t index, deadline_ns;
+    raft_done *done; /* NULL: timed out, the core has not yet let go of it. */
+    void *data;
+};
+
+struct raft_forward_call {
+    struct list link;
+    uint64_t id, leader, deadline_ns;
+    void (*done)(void *data, int status, struct slice reply);
+    void *data;
+};
+
+struct raft_forwarded_call {
+    uint64_t id, peer, context;
+};
+
+struct raft_sender { /* A snapshot on its way to one member. */
+    struct raft_node *node;
+    uint64_t peer; /* 0: free. */
+    int file;
+    bool busy, ending, opened;
+    struct raft_point point;
+    uint64_t size, offset, sent_ns;
+    struct env_io io;
+    char *path;
+};
+
+struct raft_node {
+    struct raft_config config;
+    struct raft_fsm fsm;
+    struct env *env;
+    char *dir;
+    struct raft core;
+    struct raft_update update;
+    struct log_file *log;
+    struct meta_file meta;
+    bool core_ready, running, dead, closing, turn_armed, stepping, log_closed;
+    struct env_timer tick, turn;
+    uint64_t applied;
+
+    struct list new_proposals, proposals, new_reads, waiting_reads, indexed_reads;
+    size_t proposal_count, read_count;
+    struct raft_message *held; /* Wait for term and vote to be durable. */
+    size_t held_count;
+
+    struct list forwards;
+    size_t forward_count;
+    uint64_t forward_ids;
+    struct hash_map *forwarded; /* id -> struct raft_forwarded_call */
+
+    struct raft_point snapshot; /* The durable one; index 0: none. */
+    char *snapshot_path;
+    size_t snapshot_jobs; /* Operations of snapshot.c under way. */
+    struct raft_taking *taking;
+    struct raft_receiving *receiving;
+    struct raft_restoring *restoring;
+    struct raft_sender senders[RAFT_MEMBERS_MAX];
+
+    void (*role_changed)(void *data, enum raft_role role, uint64_t term, uint64_t leader);
+    void *role_data;
+    enum raft_role told_role;
+    uint64_t told_term, told_leader;
+
+    uint8_t *names; /* Recovery. */
+    size_t names_len;
+    void (*opened)(void *data, const struct error *error);
+    void *opened_data;
+    void (*closed)(void *data);
+    void *closed_data;
+};
+
+/* node.c */
+void raft_node_step(struct raft_node *node, struct raft_event event);
+void raft_node_send(struct raft_node *node, struct raft_message *message); /* Or holds it. */
+void raft_node_wake(struct raft_node *node);                               /* Runs a turn soon. */
+void raft_node_fail(struct raft_node *node, const char *what, int status);
+void raft_node_apply(struct raft_node *node);
+/* Fills in the callbacks that are node.c's. */
+void raft_node_wire(struct raft_node *node, struct log_file_config *log);
+void raft_node_start(struct raft_node *node); /* Recovery is done. */
+
+/* node_open.c */
+void raft_node_free(struct raft_node *node);
+
+/* forward.c */
+void raft_forward_receive(struct raft_node *node, const struct raft_message *message);
+void raft_forward_expire(struct raft_node *node, bool all);
+
+/* snapshot.c */
+void raft_snapshot_consider(struct raft_node *node); /* Takes one when it is time. */
+void raft_snapshot_send_to(struct raft_node *node, uint64_t peer);
+void raft_snapshot_tick(struct raft_node *node);
+void raft_snapshot_receive(struct raft_node *node, const struct raft_message *message);
+void raft_snapshot_result(struct raft_node *node, const struct raft_message *message);
+/* Feeds the FSM from node->snapshot_path; `done` with 0 or what was wrong. */
+void raft_snapshot_restore(struct raft_node *node, void (*done)(struct raft_node *node, int status,
+                                                                const struct snapshot_head *head));
+void raft_snapshot_release(struct raft_node *node);
+#endif

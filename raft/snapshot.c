@@ -1,0 +1,654 @@
+/* Snapshots: taking one while writes go on, bringing one to a member that is too far behind, and
+ * restoring the FSM from one. Files are made under another name and get theirs when durable. */
+#include "lib/base/alloc.h"
+#include "lib/base/log.h"
+#include "raft/io_job.h"
+#include "raft/node.h"
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHUNK = RAFT_SNAPSHOT_CHUNK, LOG_BYTES_BEFORE_SNAPSHOT = 64 * 1024 * 1024 };
+
+static char *snapshot_name(const struct raft_node *node, struct raft_point point)
+{
+    return alloc_printf("%s/snap-%016" PRIx64 "-%016" PRIx64, node->dir, point.index, point.term);
+}
+
+/* The file at `temporary` gets its name; the one before is removed. */
+static struct io_job *job_put_in_place(struct raft_node *node, int file, const char *temporary,
+                                       const char *path)
+{
+    struct io_job *job = io_job_new(node->env);
+    io_job_file(job, ENV_IO_SYNC, file, 0, 0);
+    io_job_file(job, ENV_IO_CLOSE, file, 0, 0);
+    io_job_path(job, ENV_IO_RENAME, temporary, path);
+    io_job_path(job, ENV_IO_SYNC_DIR, node->dir, NULL);
+    if (node->snapshot_path != NULL && strcmp(node->snapshot_path, path) != 0) {
+        io_job_path(job, ENV_IO_UNLINK, node->snapshot_path, NULL);
+    }
+    return job;
+}
+
+static void adopt(struct raft_node *node, struct raft_point point, char *path_consume)
+{
+    free(node->snapshot_path);
+    node->snapshot_path = path_consume;
+    node->snapshot = point;
+}
+
+/* ---- taking ---- */
+
+struct raft_taking {
+    struct raft_node *node;
+    void *handle;
+    struct raft_point point;
+    char *temporary, *path;
+    int file;
+    uint64_t read_at, write_at;
+};
+
+static void taking_end(struct raft_node *node)
+{
+    struct raft_taking *taking = node->taking;
+    if (taking == NULL) {
+        return;
+    }
+    if (taking->handle != NULL) {
+        node->fsm.snapshot_release(node->fsm.data, taking->handle);
+    }
+    free(taking->temporary);
+    free(taking->path);
+    free(taking);
+    node->taking = NULL;
+}
+
+static void on_taken(void *data, int status, int file)
+{
+    struct raft_node *node = data;
+    struct raft_taking *taking = node->taking;
+    (void)file;
+    node->snapshot_jobs--;
+    if (status < 0) {
+        raft_node_fail(node, "writing a snapshot", status);
+        return;
+    }
+    uint64_t index = taking->point.index;
+    uint64_t keep = node->config.snapshot_catch_up;
+    adopt(node, taking->point, TAKE(taking->path));
+    taking_end(node);
+    uint64_t to = index > keep ? index - keep : 0;
+    raft_node_step(node, (struct raft_event){.kind = RAFT_EVENT_COMPACT, .index = to});
+    if (node->running && !node->dead && !node->closing) {
+        log_file_compact(node->log, node->core.trail.base.index);
+        log_file_pump(node->log);
+    }
+}
+
+static void take_more(struct raft_node *node);
+
+static void on_abandoned(void *data, int status, int file)
+{
+    struct raft_node *node = data;
+    (void)status; /* The file is of no use any more. */
+    (void)file;
+    node->snapshot_jobs--;
+    taking_end(node);
+}
+
+static void on_chunk_written(void *data, int status, int file)
+{
+    struct raft_node *node = data;
+    node->snapshot_jobs--;
+    if (status < 0) {
+        raft_node_fail(node, "writing a snapshot", status);
+        return;
+    }
+    if (node->taking->file < 0) {
+        node->taking->file = file;
+    }
+    if (!node->closing && !node->dead) {
+        take_more(node);
+    }
+}
+
+static void take_write(struct raft_node *node, struct buffer *bytes)
+{
+    struct raft_taking *taking = node->taking;
+    struct io_job *job = io_job_new(node->env);
+    size_t len;
+    uint8_t *owned = buffer_take(bytes, &len);
+    if (taking->file < 0) {
+        io_job_open(job, taking->temporary, ENV_OPEN_CREATE | ENV_OPEN_WRITE | ENV_OPEN_TRUNCATE);
+    }
+    io_job_write(job, taking->file, taking->write_at, owned, len);
+    taking->write_at += len;
+    node->snapshot_jobs++;
+    io_job_run(job, on_chunk_written, node);
+}
+
+static void take_more(struct raft_node *node)
+{
+    struct raft_taking *taking = node->taking;
+    CLEANUP(alloc_freep) uint8_t *chunk = alloc_bytes(CHUNK);
+    int64_t len = 0;
+    if (taking->handle != NULL) {
+        len =
+            node->fsm.snapshot_read(node->fsm.data, taking->handle, taking->read_at, chunk, CHUNK);
+    } else {
+        struct io_job *job = job_put_in_place(node, taking->file, taking->temporary, taking->path);
+        node->snapshot_jobs++;
+        io_job_run(job, on_taken, node);
+        return;
+    }
+    if (len < 0) {
+        LOG_WARN("raft", "snapshot given up: it could not be read",
+                 KV_TEXT("reason", strerror((int)-len)));
+        struct io_job *job = io_job_new(node->env);
+        io_job_file(job, ENV_IO_CLOSE, taking->file, 0, 0);
+        node->snapshot_jobs++;
+        io_job_run(job, on_abandoned, node);
+        return;
+    }
+    if (len == 0) {
+        node->fsm.snapshot_release(node->fsm.data, TAKE(taking->handle));
+    }
+    taking->read_at += (uint64_t)len;
+    struct buffer bytes;
+    buffer_init(&bytes, CHUNK + 64);
+    snapshot_encode_chunk(slice_of(chunk, (size_t)len), &bytes);
+    take_write(node, &bytes);
+}
+
+void raft_snapshot_consider(struct raft_node *node)
+{
+    uint64_t since = node->applied - node->snapshot.index;
+    bool due = since >= node->config.snapshot_entries ||
+               (since > 0 && node->core.trail.bytes > LOG_BYTES_BEFORE_SNAPSHOT &&
+                since > node->config.snapshot_catch_up);
+    if (!due || node->taking != NULL || node->receiving != NULL || node->restoring != NULL ||
+        node->fsm.snapshot_take == NULL || node->dead || node->closing || !node->running ||
+        node->core.stable < node->applied) {
+        return;
+    }
+    struct snapshot_head head = {.cluster = node->config.cluster_id};
+    bool found = raft_trail_point(&node->core.trail, node->applied, &head.point);
+    assert(found);
+    (void)found;
+    head.members = raft_members_at(&node->core, node->applied);
+    struct raft_taking *taking = alloc_zeroed(sizeof(*taking));
+    *taking = (struct raft_taking){.node = node,
+                                   .handle = node->fsm.snapshot_take(node->fsm.data),
+                                   .point = head.point,
+                                   .temporary = alloc_printf("%s/new-snapshot", node->dir),
+                                   .path = snapshot_name(node, head.point),
+                                   .file = -1};
+    node->taking = taking;
+    struct buffer bytes;
+    buffer_init(&bytes, CHUNK);
+    snapshot_encode_head(&head, &bytes);
+    take_write(node, &bytes);
+}
+
+/* ---- sending ---- */
+
+static void sender_end(struct raft_sender *sender)
+{
+    if (sender->busy) {
+        sender->ending = true; /* on_sent_io() comes back here. */
+        return;
+    }
+    if (sender->opened) {
+        sender->opened = false;
+        sender->busy = true;
+        sender->ending = true;
+        sender->io.kind = ENV_IO_CLOSE;
+        sender->node->snapshot_jobs++;
+        env_io_submit(sender->node->env, &sender->io);
+        return;
+    }
+    free(sender->path);
+    *sender = (struct raft_sender){0};
+}
+
+static void sender_io(struct raft_sender *sender, enum env_io_kind kind)
+{
+    sender->io.kind = kind;
+    sender->busy = true;
+    sender->node->snapshot_jobs++;
+    env_io_submit(sender->node->env, &sender->io);
+}
+
+static void sender_read(struct raft_sender *sender)
+{
+    uint64_t left = sender->size - sender->offset;
+    sender->io.offset = sender->offset;
+    sender->io.len = left < CHUNK ? (size_t)left : CHUNK;
+    sender->io.buffer = alloc_bytes(sender->io.len + 1);
+    sender_io(sender, ENV_IO_READ);
+}
+
+static void sender_send(struct raft_sender *sender)
+{
+    struct raft_node *node = sender->node;
+    struct raft_message message = {
+        .kind = RAFT_SNAPSHOT,
+        .cluster = node->config.cluster_id,
+        .from = node->config.id,
+        .to = sender->peer,
+        .term = node->core.term,
+        .last = sender->point,
+        .commit = sender->size,
+        .context = sender->io.offset,
+        .bytes = slice_of(sender->io.buffer, (size_t)sender->io.result),
+    };
+    sender->sent_ns = env_now_ns(node->env);
+    raft_node_send(node, &message);
+}
+
+static void on_sent_io(struct env_io *io)
+{
+    struct raft_sender *sender = io->data;
+    struct raft_node *node = sender->node;
+    node->snapshot_jobs--;
+    sender->busy = false;
+    bool stop = sender->ending || io->result < 0 || node->closing || node->dead;
+    if (io->kind == ENV_IO_OPEN && io->result >= 0) {
+        sender->opened = true;
+    }
+    if (io->kind == ENV_IO_READ && !stop && node->core.role == RAFT_LEADER) {
+        sender_send(sender);
+    }
+    free(io->buffer);
+    io->buffer = NULL;
+    if (stop) {
+        sender_end(sender);
+    } else if (io->kind == ENV_IO_OPEN) {
+        sender_io(sender, ENV_IO_SIZE);
+    } else if (io->kind == ENV_IO_SIZE) {
+        sender->size = (uint64_t)io->result;
+        sender_read(sender);
+    }
+}
+
+void raft_snapshot_send_to(struct raft_node *node, uint64_t peer)
+{
+    struct raft_sender *place = NULL;
+    for (size_t i = 0; i < RAFT_MEMBERS_MAX; i++) {
+        struct raft_sender *sender = &node->senders[i];
+        if (sender->peer == peer) {
+            return;
+        }
+        if (sender->peer == 0 && place == NULL) {
+            place = sender;
+        }
+    }
+    if (place == NULL || node->snapshot_path == NULL) {
+        return; /* raft_snapshot_tick() begins anew. */
+    }
+    *place = (struct raft_sender){.node = node,
+                                  .peer = peer,
+                                  .point = node->snapshot,
+                                  .path = alloc_text(node->snapshot_path)};
+    place->io = (struct env_io){.path = place->path, .done = on_sent_io, .data = place, .file = -1};
+    sender_io(place, ENV_IO_OPEN);
+}
+
+static bool installs(const struct raft_node *node, uint64_t peer)
+{
+    int place = raft_members_place(&node->core.members, peer);
+    return node->core.progress != NULL && place >= 0 &&
+           node->core.progress[place].state == RAFT_INSTALL;
+}
+
+void raft_snapshot_tick(struct raft_node *node)
+{
+    uint64_t retry_ns = node->config.election_ms * NS_PER_MS;
+    uint64_t now = env_now_ns(node->env);
+    for (size_t i = 0; i < RAFT_MEMBERS_MAX; i++) {
+        struct raft_sender *sender = &node->senders[i];
+        if (sender->peer == 0 || sender->busy) {
+            continue;
+        }
+        bool outdated = sender->point.index < node->core.trail.base.index;
+        if (!installs(node, sender->peer) || outdated) {
+            sender_end(sender);
+        } else if (now >= sender->sent_ns + retry_ns) {
+            sender_read(sender);
+        }
+    }
+    for (size_t i = 0; node->core.progress != NULL && i < node->core.members.count; i++) {
+        if (node->core.progress[i].state == RAFT_INSTALL) {
+            raft_snapshot_send_to(node, node->core.progress[i].id);
+        }
+    }
+}
+
+void raft_snapshot_result(struct raft_node *node, const struct raft_message *message)
+{
+    for (size_t i = 0; i < RAFT_MEMBERS_MAX; i++) {
+        struct raft_sender *sender = &node->senders[i];
+        if (sender->peer != message->from || sender->busy || sender->ending ||
+            message->last.index != sender->point.index || message->context > sender->size ||
+            message->term != node->core.term) {
+            continue;
+        }
+        bool news = message->context != sender->offset;
+        sender->offset = message->context;
+        if (news && sender->offset < sender->size) {
+            sender_read(sender);
+        }
+    }
+}
+
+/* ---- receiving ---- */
+
+struct raft_receiving {
+    struct raft_node *node;
+    struct raft_point point;
+    uint64_t size, offset, heard_ns;
+    int file;
+    bool busy, over;
+    char *temporary, *path;
+    struct snapshot_reader reader;
+    uint64_t leader;
+};
+
+static void receiving_free(struct raft_node *node)
+{
+    struct raft_receiving *receiving = node->receiving;
+    if (receiving == NULL) {
+        return;
+    }
+    snapshot_reader_release(&receiving->reader);
+    free(receiving->temporary);
+    free(receiving->path);
+    free(receiving);
+    node->receiving = NULL;
+}
+
+static void on_receiving_closed(void *data, int status, int file)
+{
+    struct raft_node *node = data;
+    (void)status; /* The file is of no use any more. */
+    (void)file;
+    node->snapshot_jobs--;
+    receiving_free(node);
+}
+
+static void receiving_give_up(struct raft_node *node)
+{
+    struct raft_receiving *receiving = node->receiving;
+    if (receiving->busy) {
+        receiving->over = true;
+        return;
+    }
+    if (receiving->file < 0) {
+        receiving_free(node);
+        return;
+    }
+    receiving->busy = true;
+    struct io_job *job = io_job_new(node->env);
+    io_job_file(job, ENV_IO_CLOSE, receiving->file, 0, 0);
+    node->snapshot_jobs++;
+    io_job_run(job, on_receiving_closed, node);
+}
+
+static void answer_offset(struct raft_node *node, uint64_t to, struct raft_point point,
+                          uint64_t offset)
+{
+    struct raft_message message = {.kind = RAFT_SNAPSHOT_RESULT,
+                                   .cluster = node->config.cluster_id,
+                                   .from = node->config.id,
+                                   .to = to,
+                                   .term = node->core.term,
+                                   .last = point,
+                                   .context = offset};
+    raft_node_send(node, &message);
+}
+
+static void on_installed_restored(struct raft_node *node, int status,
+                                  const struct snapshot_head *head)
+{
+    if (status < 0) {
+        raft_node_fail(node, "restoring from a received snapshot", status);
+        return;
+    }
+    node->applied = head->point.index;
+    raft_node_step(node, (struct raft_event){.kind = RAFT_EVENT_TICK}); /* Applies what waits. */
+}
+
+static void on_received(void *data, int status, int file)
+{
+    struct raft_node *node = data;
+    struct raft_receiving *receiving = node->receiving;
+    (void)file;
+    node->snapshot_jobs--;
+    if (status < 0) {
+        raft_node_fail(node, "storing a received snapshot", status);
+        return;
+    }
+    struct snapshot_head head = receiving->reader.head;
+    adopt(node, head.point, TAKE(receiving->path));
+    receiving_free(node);
+    if (node->closing || node->dead) {
+        return;
+    }
+    if (head.point.index > node->core.commit) {
+        /* Before the step: while this is set, nothing is applied. */
+        raft_snapshot_restore(node, on_installed_restored);
+        raft_node_step(node, (struct raft_event){.kind = RAFT_EVENT_INSTALLED,
+                                                 .point = head.point,
+                                                 .members = &head.members});
+    }
+}
+
+static void on_part_written(void *data, int status, int file)
+{
+    struct raft_node *node = data;
+    struct raft_receiving *receiving = node->receiving;
+    node->snapshot_jobs--;
+    receiving->busy = false;
+    if (status < 0) {
+        raft_node_fail(node, "storing a received snapshot", status);
+        return;
+    }
+    receiving->file = receiving->file < 0 ? file : receiving->file;
+    if (receiving->over || node->closing || node->dead) {
+        receiving_give_up(node);
+        return;
+    }
+    answer_offset(node, receiving->leader, receiving->point, receiving->offset);
+    if (receiving->offset < receiving->size) {
+        return;
+    }
+    const struct snapshot_head *head = &receiving->reader.head;
+    if (snapshot_reader_finish(&receiving->reader) < 0 ||
+        head->cluster != node->config.cluster_id || head->point.index != receiving->point.index ||
+        head->point.term != receiving->point.term) {
+        LOG_WARN("raft", "received snapshot is damaged, asking for it again",
+                 KV_U64("index", receiving->point.index));
+        receiving_give_up(node);
+        return;
+    }
+    receiving->busy = true;
+    node->snapshot_jobs++;
+    io_job_run(job_put_in_place(node, receiving->file, receiving->temporary, receiving->path),
+               on_received, node);
+}
+
+static void receiving_begin(struct raft_node *node, const struct raft_message *message)
+{
+    struct raft_receiving *receiving = alloc_zeroed(sizeof(*receiving));
+    *receiving = (struct raft_receiving){.node = node,
+                                         .point = message->last,
+                                         .size = message->commit,
+                                         .file = -1,
+                                         .temporary = alloc_printf("%s/new-received", node->dir),
+                                         .path = snapshot_name(node, message->last)};
+    snapshot_reader_init(&receiving->reader);
+    node->receiving = receiving;
+}
+
+static void receiving_write(struct raft_node *node, struct slice part)
+{
+    struct raft_receiving *receiving = node->receiving;
+    uint8_t *owned = alloc_bytes(part.len);
+    memcpy(owned, part.data, part.len);
+    struct io_job *job = io_job_new(node->env);
+    if (receiving->file < 0) {
+        io_job_open(job, receiving->temporary,
+                    ENV_OPEN_CREATE | ENV_OPEN_WRITE | ENV_OPEN_TRUNCATE);
+    }
+    io_job_write(job, receiving->file, receiving->offset, owned, part.len);
+    receiving->offset += part.len;
+    receiving->busy = true;
+    node->snapshot_jobs++;
+    io_job_run(job, on_part_written, node);
+}
+
+void raft_snapshot_receive(struct raft_node *node, const struct raft_message *message)
+{
+    if (message->term != node->core.term || message->from != node->core.leader ||
+        node->taking != NULL || node->restoring != NULL || message->commit == 0) {
+        return;
+    }
+    if (message->last.index <= node->core.commit) {
+        answer_offset(node, message->from, message->last, message->commit);
+        return;
+    }
+    struct raft_receiving *receiving = node->receiving;
+    if (receiving != NULL && receiving->busy) {
+        return; /* It will be sent again. */
+    }
+    if (receiving != NULL &&
+        (receiving->point.index != message->last.index ||
+         receiving->point.term != message->last.term || receiving->size != message->commit)) {
+        receiving_give_up(node);
+        return;
+    }
+    if (receiving == NULL) {
+        receiving_begin(node, message);
+        receiving = node->receiving;
+    }
+    receiving->leader = message->from;
+    if (message->context != receiving->offset || message->bytes.len == 0 ||
+        message->bytes.len > receiving->size - receiving->offset) {
+        answer_offset(node, message->from, receiving->point, receiving->offset);
+        return;
+    }
+    if (snapshot_reader_feed(&receiving->reader, message->bytes) < 0) {
+        receiving_give_up(node);
+        return;
+    }
+    receiving_write(node, message->bytes);
+}
+
+/* ---- restoring ---- */
+
+struct raft_restoring {
+    struct raft_node *node;
+    struct env_io io;
+    struct snapshot_reader reader;
+    int status;
+    char *path;
+    void (*done)(struct raft_node *node, int status, const struct snapshot_head *head);
+};
+
+static int restore_head(void *data, const struct snapshot_head *head)
+{
+    const struct raft_node *node = data;
+    if (head->cluster != node->config.cluster_id) {
+        return -EINVAL;
+    }
+    return node->fsm.restore_begin(node->fsm.data, head->point.index, head->point.term);
+}
+
+static int restore_chunk(void *data, struct slice chunk)
+{
+    const struct raft_node *node = data;
+    return node->fsm.restore_chunk(node->fsm.data, chunk);
+}
+
+static void restore_finish(struct raft_restoring *restoring)
+{
+    struct raft_node *node = restoring->node;
+    struct snapshot_head head = restoring->reader.head;
+    int status = restoring->status;
+    if (status == 0) {
+        status = snapshot_reader_finish(&restoring->reader);
+    }
+    if (status == 0 && !node->closing && !node->dead) {
+        status = node->fsm.restore_end(node->fsm.data);
+    }
+    void (*done)(struct raft_node * of, int result, const struct snapshot_head *head_of) =
+        restoring->done;
+    snapshot_reader_release(&restoring->reader);
+    free(restoring->io.buffer);
+    free(restoring->path);
+    free(restoring);
+    node->restoring = NULL;
+    if (!node->closing && !node->dead) {
+        done(node, status, &head);
+    }
+}
+
+static void on_restore_io(struct env_io *io)
+{
+    struct raft_restoring *restoring = io->data;
+    struct raft_node *node = restoring->node;
+    node->snapshot_jobs--;
+    if (restoring->status == 0 && io->result < 0) {
+        restoring->status = (int)io->result;
+    }
+    if (io->kind == ENV_IO_CLOSE || (io->kind == ENV_IO_OPEN && io->result < 0)) {
+        restore_finish(restoring);
+        return;
+    }
+    if (io->kind == ENV_IO_READ && restoring->status == 0 && !node->closing && !node->dead) {
+        restoring->status =
+            snapshot_reader_feed(&restoring->reader, slice_of(io->buffer, (size_t)io->result));
+        io->offset += (uint64_t)io->result;
+    }
+    bool more = io->kind == ENV_IO_OPEN || io->result > 0;
+    io->kind = restoring->status == 0 && more && !node->closing && !node->dead ? ENV_IO_READ
+                                                                               : ENV_IO_CLOSE;
+    node->snapshot_jobs++;
+    env_io_submit(node->env, io);
+}
+
+void raft_snapshot_restore(struct raft_node *node, void (*done)(struct raft_node *node, int status,
+                                                                const struct snapshot_head *head))
+{
+    assert(node->restoring == NULL);
+    struct raft_restoring *restoring = alloc_zeroed(sizeof(*restoring));
+    restoring->node = node;
+    restoring->path = alloc_text(node->snapshot_path);
+    restoring->done = done;
+    snapshot_reader_init(&restoring->reader);
+    restoring->reader.on_head = restore_head;
+    restoring->reader.on_chunk = restore_chunk;
+    restoring->reader.data = node;
+    restoring->io = (struct env_io){.kind = ENV_IO_OPEN,
+                                    .path = restoring->path,
+                                    .file = -1,
+                                    .buffer = alloc_bytes(CHUNK),
+                                    .len = CHUNK,
+                                    .done = on_restore_io,
+                                    .data = restoring};
+    node->restoring = restoring;
+    node->snapshot_jobs++;
+    env_io_submit(node->env, &restoring->io);
+}
+
+void raft_snapshot_release(struct raft_node *node)
+{
+    taking_end(node);
+    receiving_free(node);
+    for (size_t i = 0; i < RAFT_MEMBERS_MAX; i++) {
+        free(node->senders[i].path);
+        free(node->senders[i].io.buffer);
+    }
+}
