@@ -3,7 +3,7 @@
 #include "raft/node.h"
 
 #include "lib/base/alloc.h"
-#include "lib/base/log.h"
+#include "raft/io_job.h"
 #include "raft/plant.h"
 #include <assert.h>
 #include <errno.h>
@@ -39,7 +39,8 @@ static void send_now(struct raft_node *node, struct raft_message *message)
     buffer_init(&bytes, RAFT_MESSAGE_MAX);
     raft_message_encode(message, &bytes);
     if (buffer_error(&bytes) == 0) {
-        (void)env_send(node->env, message->to, buffer_slice(&bytes)); /* Lost: sent again. */
+        int status = env_send(node->env, message->to, buffer_slice(&bytes));
+        (void)status; /* Lost: what matters is sent again. */
     }
     buffer_release(&bytes);
     raft_message_release(message);
@@ -236,7 +237,7 @@ void raft_node_step(struct raft_node *node, struct raft_event event)
 
 /* ---- events ---- */
 
-static void expire_reads(struct raft_node *node, struct list *list, uint64_t now)
+static void expire_reads(struct list *list, uint64_t now)
 {
     LIST_FOREACH(link, next, list)
     {
@@ -257,8 +258,8 @@ static void on_tick(void *data)
     if (node->dead || node->closing) {
         return;
     }
-    expire_reads(node, &node->waiting_reads, now);
-    expire_reads(node, &node->indexed_reads, now);
+    expire_reads(&node->waiting_reads, now);
+    expire_reads(&node->indexed_reads, now);
     raft_forward_expire(node, /* all= */ false);
     raft_snapshot_tick(node);
 }
@@ -408,11 +409,19 @@ int raft_transfer_leadership(struct raft_node *node, uint64_t target)
 
 static void close_log_done(void *data);
 
+static void on_meta_closed(void *data, int status, int file)
+{
+    struct raft_node *node = data;
+    (void)status; /* Everything that counts was flushed before. */
+    (void)file;
+    node->snapshot_jobs--;
+}
+
 /* Ends when no file operation of ours is under way. */
 static void close_continue(struct raft_node *node)
 {
     if (!node->closing || node->snapshot_jobs > 0 || node->meta.busy ||
-        (node->log != NULL && !log_file_idle(node->log)) || node->names_len == SIZE_MAX) {
+        (node->log != NULL && !log_file_idle(node->log))) {
         env_timer_start(node->env, &node->turn, NS_PER_MS);
         return;
     }
@@ -420,6 +429,15 @@ static void close_continue(struct raft_node *node)
         node->log_closed = true;
         log_file_close(node->log, close_log_done, node);
         log_file_pump(node->log);
+        env_timer_start(node->env, &node->turn, NS_PER_MS);
+        return;
+    }
+    if (node->meta.file >= 0 && !node->dead) {
+        struct io_job *job = io_job_new(node->env);
+        io_job_file(job, ENV_IO_CLOSE, node->meta.file, 0, 0);
+        node->meta.file = -1;
+        node->snapshot_jobs++;
+        io_job_run(job, on_meta_closed, node);
         env_timer_start(node->env, &node->turn, NS_PER_MS);
         return;
     }

@@ -39,11 +39,11 @@ void raft_node_free(struct raft_node *node)
     free(node);
 }
 
-static void open_done(struct raft_node *node, int status, const char *format, const char *detail)
+static void open_done(struct raft_node *node, int status, const char *what, const char *detail)
 {
     CLEANUP(error_release) struct error error = {0};
     if (status < 0) {
-        (void)error_set(&error, status, format, detail == NULL ? strerror(-status) : detail);
+        (void)error_set(&error, status, "%s%s%s", what, detail[0] == '\0' ? "" : ": ", detail);
         (void)error_wrap(&error, "raft data directory %s", node->dir);
     }
     if (!node->closing && !node->dead) {
@@ -66,11 +66,11 @@ static void on_log(void *data, const struct error *error)
 {
     struct raft_node *node = data;
     if (error != NULL) {
-        open_done(node, error->code, "%s", error_message(error));
+        open_done(node, error->code, error_message(error), "");
         return;
     }
     raft_election_reset_now(&node->core, env_now_ns(node->env));
-    open_done(node, 0, NULL, NULL);
+    open_done(node, 0, "", "");
 }
 
 static void open_log(struct raft_node *node, const struct snapshot_head *head)
@@ -111,8 +111,7 @@ static void open_log(struct raft_node *node, const struct snapshot_head *head)
 static void on_restored(struct raft_node *node, int status, const struct snapshot_head *head)
 {
     if (status < 0) {
-        open_done(node, status, "the snapshot %s is damaged or cannot be read",
-                  node->snapshot_path);
+        open_done(node, status, "a snapshot is damaged or cannot be read", node->snapshot_path);
         return;
     }
     if (head->point.term > node->meta.meta.term) {
@@ -127,7 +126,7 @@ static void on_unlinked(void *data, int status, int file)
     struct raft_node *node = data;
     (void)file;
     if (status < 0 && status != -ENOENT) {
-        open_done(node, status, "cannot remove an old snapshot: %s", NULL);
+        open_done(node, status, "cannot remove an old snapshot", strerror(-status));
         return;
     }
     raft_snapshot_restore(node, on_restored);
@@ -171,7 +170,7 @@ static void on_meta_started(void *data, int status)
 {
     struct raft_node *node = data;
     if (status < 0) {
-        open_done(node, status, "cannot write term and vote: %s", NULL);
+        open_done(node, status, "cannot write term and vote", strerror(-status));
         return;
     }
     open_snapshot(node);
@@ -199,15 +198,16 @@ static void on_meta(void *data, int status, uint8_t *bytes, size_t len)
         *meta = (struct raft_meta){
             .cluster = node->config.cluster_id, .member = node->config.id, .bootstrap = bootstrap};
     } else if (status < 0) {
-        open_done(node, status, "cannot read term and vote (file raft-meta): %s", NULL);
+        open_done(node, status, "cannot read term and vote (file raft-meta)", strerror(-status));
         return;
     } else if (raft_meta_choose(slice_of(owned, len), meta) < 0) {
-        open_done(node, -EBADMSG, "%s",
+        open_done(node, -EBADMSG,
                   "both copies of term and vote (file raft-meta) are damaged; starting without "
-                  "them could vote twice");
+                  "them could vote twice",
+                  "");
         return;
     } else if (meta->cluster != node->config.cluster_id || meta->member != node->config.id) {
-        open_done(node, -EINVAL, "%s", "it belongs to another cluster or another member");
+        open_done(node, -EINVAL, "it belongs to another cluster or another member", "");
         return;
     }
     meta_file_start(&node->meta, on_meta_started);
@@ -229,7 +229,7 @@ static void on_listed(struct env_io *io)
     node->names_len = result < 0 ? 0 : (size_t)result;
     free(listing);
     if (result < 0) {
-        open_done(node, (int)result, "cannot list it: %s", NULL);
+        open_done(node, (int)result, "cannot list it", strerror((int)-result));
         return;
     }
     io_load(node->env, node->meta.path, META_SLOTS * META_SLOT, on_meta, node);
@@ -240,7 +240,7 @@ static void on_made(void *data, int status, int file)
     struct raft_node *node = data;
     (void)file;
     if (status < 0) {
-        open_done(node, status, "cannot make it: %s", NULL);
+        open_done(node, status, "cannot make it", strerror(-status));
         return;
     }
     struct listing *listing = alloc_zeroed(sizeof(*listing));
