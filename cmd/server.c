@@ -19,6 +19,7 @@
 #include "raft/raft.h"
 #include "raft/transport.h"
 #include "scheduler/scheduler.h"
+#include "store/etcd_access.h"
 #include "store/etcd_service.h"
 #include "store/store.h"
 #include <errno.h>
@@ -44,6 +45,7 @@ struct member {
     struct raft_node *raft;
     struct grpc_server *etcd_grpc;
     struct etcd_service *etcd;
+    struct etcd_access etcd_access;
     struct http_server *etcd_server;
     struct apiserver *apiserver;
     struct local_client *client;
@@ -169,12 +171,13 @@ static int open_etcd(struct member *member)
     member->etcd_grpc = grpc_server_new();
     member->etcd = etcd_service_new(&service);
     etcd_service_mount(member->etcd, member->etcd_grpc);
+    etcd_access_init(&member->etcd_access, grpc_server_handler(member->etcd_grpc));
     struct http_server_options options = {
         .loops = member->io_loops,
         .loop_count = member->io_loop_count,
         .address = &config->etcd,
         .tls = config->etcd_tls ? member->server_tls : NULL,
-        .grpc = grpc_server_handler(member->etcd_grpc),
+        .grpc = &member->etcd_access.outer,
     };
     return http_server_listen(&options, &member->etcd_server, member->reterr);
 }

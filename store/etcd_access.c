@@ -1,0 +1,54 @@
+#include "store/etcd_access.h"
+
+#include "lib/net/tls.h"
+
+static bool allowed(const struct http_exchange *exchange)
+{
+    const struct tls_peer *peer = http_tls_peer(exchange);
+    if (peer == NULL) {
+        return true;
+    }
+    if (!peer->verified) {
+        return false;
+    }
+    for (size_t i = 0; i < peer->organization_count; i++) {
+        if (strcmp(peer->organizations[i], "system:masters") == 0) {
+            return true;
+        }
+    }
+    return strcmp(peer->common_name, "coracle-member") == 0;
+}
+
+static void refuse(struct http_exchange *exchange)
+{
+    const struct http_header headers[] = {
+        http_header("content-type", "application/grpc"),
+        http_header("grpc-status", "7"), /* PERMISSION_DENIED */
+        http_header("grpc-message", "etcdserver: permission denied"),
+    };
+    http_respond(exchange, 200, headers, ARRAY_LEN(headers), slice_of(NULL, 0));
+}
+
+static bool on_headers(void *data, struct http_exchange *exchange)
+{
+    struct etcd_access *access = data;
+    if (!allowed(exchange)) {
+        refuse(exchange);
+        return false;
+    }
+    return access->inner.on_headers != NULL &&
+           access->inner.on_headers(access->inner.data, exchange);
+}
+
+static void on_request(void *data, struct http_exchange *exchange)
+{
+    struct etcd_access *access = data;
+    access->inner.on_request(access->inner.data, exchange);
+}
+
+void etcd_access_init(struct etcd_access *access, const struct http_handler *inner)
+{
+    access->inner = *inner;
+    access->outer =
+        (struct http_handler){.on_headers = on_headers, .on_request = on_request, .data = access};
+}

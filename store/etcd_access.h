@@ -1,0 +1,15 @@
+/* Who may use the etcd API over TLS: certificates of members and of the group system:masters. Nodes
+ * and users have certificates of the same CA, and the store knows no permissions of theirs. */
+#ifndef STORE_ETCD_ACCESS_H
+#define STORE_ETCD_ACCESS_H
+#include "lib/net/http.h"
+
+struct etcd_access {
+    struct http_handler inner;
+    struct http_handler outer; /* Its data is this struct: it must not move. */
+};
+
+/* Wraps `inner` (copied): `access->outer` answers PERMISSION_DENIED to others. Connections without
+ * TLS pass: who listens in plaintext trusts the network. */
+void etcd_access_init(struct etcd_access *access, const struct http_handler *inner);
+#endif
