@@ -1,6 +1,5 @@
+#include "tests/unit/agent/suites.h"
 #include "tests/unit/unit.h"
-
-Suite *pod_worker_suite(void);
 
 int main(void)
 {

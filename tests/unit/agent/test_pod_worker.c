@@ -3,6 +3,7 @@
 #include "agent/pod_worker.h"
 
 #include "lib/base/buffer.h"
+#include "tests/unit/agent/suites.h"
 #include "tests/unit/unit.h"
 #include <stdlib.h>
 #include <string.h>

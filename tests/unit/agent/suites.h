@@ -1,0 +1,7 @@
+/* The suites of this folder's test executable. */
+#ifndef TESTS_UNIT_AGENT_SUITES_H
+#define TESTS_UNIT_AGENT_SUITES_H
+#include <check.h>
+
+Suite *pod_worker_suite(void);
+#endif
