@@ -102,6 +102,23 @@ static void add_server(struct session *session, const char *server)
     }
 }
 
+/* Without a resume point everything comes anew, which is what Gone says. */
+static void tell_what_is_new(struct session *session)
+{
+    static const char *const resources[] = {"pods", "services", "endpointslices", "nodes",
+                                            "namespaces"};
+    for (size_t i = 0; i < ARRAY_LEN(resources); i++) {
+        bool known = false;
+        for (size_t k = 0; k < session->resume_count; k++) {
+            known |= strcmp(session->resume[k].resource, resources[i]) == 0 &&
+                     strcmp(session->resume[k].version, "0") != 0;
+        }
+        if (!known) {
+            session->hooks.gone(session->hooks.data, resources[i]);
+        }
+    }
+}
+
 static void take_welcome(struct session *session, const Session__V1__Welcome *welcome)
 {
     session->state = SESSION_UP;
@@ -116,6 +133,7 @@ static void take_welcome(struct session *session, const Session__V1__Welcome *we
     LOG_INFO(COMPONENT, "session is up", KV_TEXT("server", session->servers[session->server_at]),
              KV_TEXT("member", welcome->server_name));
     session->hooks.welcome(session->hooks.data, welcome);
+    tell_what_is_new(session);
     session_mark_unsent(session);
     session_flush(session);
     loop_timer_start(session->loop, &session->timer, session->heartbeat_ms);
@@ -157,6 +175,9 @@ static void take_message(struct session *session, const Session__V1__ServerMessa
 static void on_message(void *data, struct slice bytes)
 {
     struct session *session = data;
+    if (session->state == SESSION_WAITING) {
+        return; /* Given up already: the channel is about to be dropped. */
+    }
     Session__V1__ServerMessage *message =
         session__v1__server_message__unpack(NULL, bytes.len, bytes.data);
     if (message == NULL) {
