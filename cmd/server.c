@@ -109,7 +109,7 @@ static int open_pki(struct member *member)
 }
 
 static void on_raft_opened(void *data, const struct error *error);
-static void on_role_change(void *data, enum raft_role role, uint64_t term, uint64_t leader);
+static void on_leadership(void *data, bool leading, uint64_t term);
 
 static int open_store(struct member *member)
 {
@@ -157,7 +157,7 @@ static int open_store(struct member *member)
     }
     store_attach_raft(member->store, member->raft);
     raft_transport_attach(member->transport, member->raft);
-    raft_on_role_change(member->raft, on_role_change, member);
+    store_on_leadership(member->store, on_leadership, member);
     return 0;
 }
 
@@ -282,13 +282,13 @@ static void set_leader(struct member *member, bool leader)
     }
 }
 
-static void on_role_change(void *data, enum raft_role role, uint64_t term, uint64_t leader)
+/* Through the store, which listens to raft itself: its leases follow leadership first. */
+static void on_leadership(void *data, bool leading, uint64_t term)
 {
     struct member *member = data;
-    LOG_INFO("server", role == RAFT_LEADER ? "this member leads" : "this member follows",
-             KV_U64("term", term), KV_U64("leader", leader));
+    LOG_INFO("server", leading ? "this member leads" : "this member follows", KV_U64("term", term));
     if (!member->stopping) {
-        set_leader(member, role == RAFT_LEADER);
+        set_leader(member, leading);
     }
 }
 
@@ -329,6 +329,7 @@ static void close_raft(void *data)
         on_raft_closed(member);
         return;
     }
+    store_attach_raft(member->store, NULL);
     raft_close(member->raft, on_raft_closed, member);
 }
 
@@ -410,6 +411,10 @@ static void on_raft_opened(void *data, const struct error *error)
         return;
     }
     member->opened = true;
+    char *url = alloc_printf("%s://%s:%u", member->config.etcd_tls ? "https" : "http",
+                             member->config.etcd.host, (unsigned)member->config.etcd.port);
+    store_publish_url(member->store, url);
+    free(url);
     LOG_INFO("server", "log recovered", KV_U64("applied", raft_applied_index(member->raft)),
              KV_U64("last", raft_last_index(member->raft)));
 }

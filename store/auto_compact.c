@@ -55,7 +55,8 @@ static void tick(void *data)
     if (revision > current - store->config.compact_revisions) {
         revision = current - store->config.compact_revisions;
     }
-    if (store->leading && revision > mvcc_compact_revision(store->state.mvcc)) {
+    if (store->leading && store->raft != NULL &&
+        revision > mvcc_compact_revision(store->state.mvcc)) {
         propose_compact(store, revision);
     }
     store_auto_compact_start(store);

@@ -16,6 +16,7 @@ static Etcdserverpb__ResponseHeader *new_header(struct etcd_request *request)
 static void members_ready(void *data, int status)
 {
     struct etcd_request *request = data;
+    status = etcd_status_now(request->service, status);
     if (status == 0) {
         raft_get_status(store_raft(request->service->store), &request->raft);
         store_member_urls(request->service->store, request->client_urls);

@@ -264,6 +264,7 @@ static int range_prepare(struct etcd_request *request)
 static void range_ready(void *data, int status)
 {
     struct etcd_request *request = data;
+    status = etcd_status_now(request->service, status);
     if (status == 0) {
         request->snapshot = store_snapshot_ref(request->service->store);
     }

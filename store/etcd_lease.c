@@ -102,6 +102,7 @@ static void leases_ready(void *data, int status)
 {
     struct etcd_request *request = data;
     struct store *store = request->service->store;
+    status = etcd_status_now(request->service, status);
     if (status == 0) {
         size_t count = store_lease_ids(store, NULL, 0);
         request->lease.ids = alloc_array(count + 1, sizeof(int64_t));
@@ -173,6 +174,7 @@ static void stream_release(struct keepalive_stream *stream)
 {
     if (stream->closed && stream->in_flight == 0) {
         grpc_call_unref(stream->call);
+        etcd_service_unref(stream->service);
         free(stream);
     }
 }
@@ -230,6 +232,11 @@ static void renewal_done(void *data, int status, const struct store_lease_info *
 static void renewal_run(void *data)
 {
     struct renewal *renewal = data;
+    if (etcd_status_now(renewal->stream->service, 0) != 0) {
+        const struct store_lease_info none = {.id = renewal->id};
+        renewal_done(renewal, STORE_STOPPED, &none);
+        return;
+    }
     store_lease_keepalive(renewal->stream->service->store, renewal->id, renewal_done, renewal);
 }
 
@@ -278,7 +285,7 @@ void etcd_lease_keepalive_call(void *data, struct grpc_call *call, struct slice 
 {
     (void)request;
     struct keepalive_stream *stream = alloc_zeroed(sizeof(*stream));
-    stream->service = data;
+    stream->service = etcd_service_ref(data);
     stream->call = grpc_call_ref(call);
     grpc_call_on_cancel(call, on_cancel, stream);
     grpc_call_on_message(call, on_message, on_end, stream);

@@ -22,8 +22,11 @@ struct etcd_method {
     void (*answer)(struct etcd_request *request); /* Connection's loop; sends the response. */
 };
 
+/* Requests and streams hold references: they may come back from the store after the service has
+ * been closed. */
 struct etcd_service {
-    struct store *store;
+    _Atomic uint32_t refs;
+    struct store *store; /* NULL once closed. Store loop. */
     struct loop *store_loop;
     uint64_t progress_ms;
     struct list watch_streams; /* Store loop. */
@@ -69,6 +72,10 @@ struct etcd_request {
     struct store_member_url client_urls[STORE_MEMBERS_MAX];
 };
 
+struct etcd_service *etcd_service_ref(struct etcd_service *service);
+void etcd_service_unref(struct etcd_service *service); /* Any thread. */
+/* `status`, or STORE_STOPPED when the service was closed meanwhile. Store loop. */
+int etcd_status_now(const struct etcd_service *service, int status);
 /* Results are in the request; takes them to the connection's loop. Store loop. */
 void etcd_request_done(struct etcd_request *request, int status);
 void etcd_respond(struct etcd_request *request, const ProtobufCMessage *response);

@@ -70,14 +70,20 @@ void etcd_kv_message(const struct store_kv *kv, bool keys_only, Mvccpb__KeyValue
 
 struct etcd_header etcd_header_now(struct etcd_service *service)
 {
-    struct raft_node *raft = store_raft(service->store);
-    struct etcd_header header = {.revision = store_revision(service->store)};
+    struct etcd_header header = {0};
+    struct raft_node *raft = service->store == NULL ? NULL : store_raft(service->store);
     if (raft != NULL) {
+        header.revision = store_revision(service->store);
         header.cluster_id = raft_cluster_id(raft);
         header.member_id = raft_id(raft);
         header.term = raft_term(raft);
     }
     return header;
+}
+
+int etcd_status_now(const struct etcd_service *service, int status)
+{
+    return service->store == NULL || store_raft(service->store) == NULL ? STORE_STOPPED : status;
 }
 
 /* --- Unary requests. */
@@ -89,6 +95,7 @@ static void request_free(struct etcd_request *request)
     free(request->lease.keys);
     free(request->lease.ids);
     grpc_call_unref(request->call);
+    etcd_service_unref(request->service);
     free(request);
 }
 
@@ -122,7 +129,8 @@ void etcd_request_done(struct etcd_request *request, int status)
 static void request_run(void *data)
 {
     struct etcd_request *request = data;
-    if (store_raft(request->service->store) == NULL) {
+    struct store *store = request->service->store;
+    if (store == NULL || store_raft(store) == NULL) {
         etcd_request_done(request, STORE_STOPPED);
         return;
     }
@@ -140,7 +148,7 @@ static void on_unary(void *data, struct grpc_call *call, struct slice bytes)
         return;
     }
     struct etcd_request *request = alloc_zeroed(sizeof(*request));
-    request->service = binding->service;
+    request->service = etcd_service_ref(binding->service);
     request->method = binding->method;
     request->call = grpc_call_ref(call);
     request->arena = arena;
@@ -156,9 +164,23 @@ static void on_unary(void *data, struct grpc_call *call, struct slice bytes)
 
 /* --- The service. */
 
+struct etcd_service *etcd_service_ref(struct etcd_service *service)
+{
+    atomic_fetch_add_explicit(&service->refs, 1, memory_order_relaxed);
+    return service;
+}
+
+void etcd_service_unref(struct etcd_service *service)
+{
+    if (atomic_fetch_sub_explicit(&service->refs, 1, memory_order_acq_rel) == 1) {
+        free(service);
+    }
+}
+
 struct etcd_service *etcd_service_new(const struct etcd_service_config *config)
 {
     struct etcd_service *service = alloc_zeroed(sizeof(*service));
+    atomic_init(&service->refs, 1);
     service->store = config->store;
     service->store_loop = config->store_loop;
     service->progress_ms = config->progress_ms == 0 ? PROGRESS_DEFAULT_MS : config->progress_ms;
@@ -203,6 +225,7 @@ void etcd_service_free(struct etcd_service *service)
 {
     if (service != NULL) {
         etcd_watch_release(service);
-        free(service);
+        service->store = NULL;
+        etcd_service_unref(service);
     }
 }

@@ -331,7 +331,9 @@ void watch_command_run(void *command_consume)
     struct watch_command *command = command_consume;
     struct watch_stream *stream = command->stream;
     struct etcd_service *service = stream->service;
-    if (command->kind == COMMAND_OPEN) {
+    if (service->store == NULL) {
+        stream->state.gone = true;
+    } else if (command->kind == COMMAND_OPEN) {
         stream->state.watches = hash_map_new(/* seed= */ 0x73747265616d);
         list_push_back(&service->watch_streams, &watch_stream_ref(stream)->state.node);
     } else if (!stream->state.gone) {

@@ -18,6 +18,7 @@ void watch_stream_unref(struct watch_stream *stream)
     if (atomic_fetch_sub_explicit(&stream->refs, 1, memory_order_acq_rel) == 1) {
         hash_map_free(stream->state.watches);
         grpc_call_unref(stream->call);
+        etcd_service_unref(stream->service);
         free(stream);
     }
 }
@@ -46,7 +47,7 @@ static void stream_close(struct watch_stream *stream)
 static void taken(struct watch_stream *stream, size_t bytes)
 {
     size_t left = atomic_fetch_sub(&stream->outstanding, bytes) - bytes;
-    if (left < WATCH_STREAM_LOW_BYTES && atomic_load(&stream->paused)) {
+    if (left < WATCH_STREAM_LOW_BYTES && atomic_load(&stream->paused) && !stream->io.closed) {
         send_command(stream, COMMAND_RESUME, NULL);
     }
 }
@@ -222,7 +223,7 @@ void etcd_watch_call(void *data, struct grpc_call *call, struct slice request)
     atomic_init(&stream->refs, 1); /* The connection's, until it is closed. */
     atomic_init(&stream->outstanding, 0);
     atomic_init(&stream->paused, false);
-    stream->service = data;
+    stream->service = etcd_service_ref(data);
     stream->call = grpc_call_ref(call);
     list_init(&stream->state.node);
     list_init(&stream->state.dirty);

@@ -24,7 +24,7 @@ enum {
     STORE_TIMEOUT_TICK_MS = 100,
     STORE_LISTENERS_MAX = 8,
     STORE_MEMBERS_MAX = 15,
-    STORE_URL_MAX = 256,
+    STORE_URL_MAX = 320,
     STORE_TRIM_BUDGET = 512, /* Old versions given back between two other things to do. */
     STORE_COMPACT_PERIOD_MS = 60 * 1000,
     STORE_COMPACT_AGE_MS = 300 * 1000,

@@ -149,7 +149,9 @@ static void role_changed(void *data, enum raft_role role, uint64_t term, uint64_
 void store_attach_raft(struct store *store, struct raft_node *raft)
 {
     store->raft = raft;
-    if (raft != NULL) {
+    if (raft == NULL) {
+        role_changed(store, RAFT_FOLLOWER, store->leading_term, /* leader= */ 0);
+    } else {
         raft_on_role_change(raft, role_changed, store);
         if (raft_is_settled_leader(raft)) {
             role_changed(store, RAFT_LEADER, raft_term(raft), raft_leader_id(raft));
