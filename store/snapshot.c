@@ -44,7 +44,7 @@ struct record_frame {
 
 /* --- Writing. */
 
-struct snapshot_writer {
+struct state_writer {
     struct store_snapshot *view;
     struct cow_cursor cursor;
     bool at; /* The cursor is at a key not written yet. */
@@ -59,7 +59,7 @@ struct snapshot_writer {
 
 enum { WRITER_CHUNK = 64 * 1024 };
 
-static void write_record(struct snapshot_writer *writer, enum record_kind kind, const void *body,
+static void write_record(struct state_writer *writer, enum record_kind kind, const void *body,
                          size_t len, struct slice key, struct slice value)
 {
     struct record_frame frame = {.len = (uint32_t)(len + key.len + value.len), .kind = kind};
@@ -74,15 +74,15 @@ static void write_record(struct snapshot_writer *writer, enum record_kind kind, 
     memcpy(writer->out.data + start, &frame, sizeof(frame));
 }
 
-static void write_plain(struct snapshot_writer *writer, enum record_kind kind, const void *body,
+static void write_plain(struct state_writer *writer, enum record_kind kind, const void *body,
                         size_t len)
 {
     write_record(writer, kind, body, len, slice_of(NULL, 0), slice_of(NULL, 0));
 }
 
-struct snapshot_writer *snapshot_writer_new(struct store_state *state)
+struct state_writer *state_writer_new(struct store_state *state)
 {
-    struct snapshot_writer *writer = alloc_zeroed(sizeof(*writer));
+    struct state_writer *writer = alloc_zeroed(sizeof(*writer));
     writer->view = mvcc_view(state->mvcc);
     cow_cursor_open(&writer->cursor, writer->view->keys);
     writer->at = cow_cursor_first(&writer->cursor);
@@ -113,7 +113,7 @@ struct snapshot_writer *snapshot_writer_new(struct store_state *state)
     return writer;
 }
 
-void snapshot_writer_free(struct snapshot_writer *writer)
+void state_writer_free(struct state_writer *writer)
 {
     if (writer != NULL) {
         store_snapshot_unref(writer->view);
@@ -123,7 +123,7 @@ void snapshot_writer_free(struct snapshot_writer *writer)
     }
 }
 
-static void write_version(struct snapshot_writer *writer, const struct mvcc_version *version)
+static void write_version(struct state_writer *writer, const struct mvcc_version *version)
 {
     const struct store_kv *kv = version->kv;
     struct record_version body = {.create_revision = kv->create_revision,
@@ -137,7 +137,7 @@ static void write_version(struct snapshot_writer *writer, const struct mvcc_vers
 
 /* What compaction has logically dropped is left out, trimmed or not, so that members with the same
  * state write the same bytes. */
-static void write_key(struct snapshot_writer *writer, const struct mvcc_version *head)
+static void write_key(struct state_writer *writer, const struct mvcc_version *head)
 {
     int64_t compact = writer->view->compact_revision;
     size_t count = 0;
@@ -168,7 +168,7 @@ static void write_key(struct snapshot_writer *writer, const struct mvcc_version 
     free(kept);
 }
 
-static void writer_fill(struct snapshot_writer *writer)
+static void writer_fill(struct state_writer *writer)
 {
     while (writer->out.len < WRITER_CHUNK && !writer->ended) {
         if (writer->at) {
@@ -181,7 +181,7 @@ static void writer_fill(struct snapshot_writer *writer)
     }
 }
 
-size_t snapshot_writer_read(struct snapshot_writer *writer, uint8_t *buffer, size_t len)
+size_t state_writer_read(struct state_writer *writer, uint8_t *buffer, size_t len)
 {
     size_t done = 0;
     while (done < len) {
@@ -204,7 +204,7 @@ size_t snapshot_writer_read(struct snapshot_writer *writer, uint8_t *buffer, siz
 
 /* --- Reading. */
 
-struct snapshot_reader {
+struct state_reader {
     struct store_state state;
     struct buffer in; /* Bytes of a record not complete yet. */
     uint64_t checksum;
@@ -212,15 +212,15 @@ struct snapshot_reader {
     enum reader_stage { READ_MAGIC, READ_HEAD, READ_BODY, READ_ENDED, READ_FAILED } stage;
 };
 
-struct snapshot_reader *snapshot_reader_new(void)
+struct state_reader *state_reader_new(void)
 {
-    struct snapshot_reader *reader = alloc_zeroed(sizeof(*reader));
+    struct state_reader *reader = alloc_zeroed(sizeof(*reader));
     store_state_init(&reader->state);
     buffer_init(&reader->in, SIZE_MAX);
     return reader;
 }
 
-void snapshot_reader_free(struct snapshot_reader *reader)
+void state_reader_free(struct state_reader *reader)
 {
     if (reader != NULL) {
         store_state_release(&reader->state);
@@ -229,7 +229,7 @@ void snapshot_reader_free(struct snapshot_reader *reader)
     }
 }
 
-static int read_version(struct snapshot_reader *reader, struct slice body)
+static int read_version(struct state_reader *reader, struct slice body)
 {
     struct record_version fixed;
     if (body.len < sizeof(fixed)) {
@@ -250,7 +250,7 @@ static int read_version(struct snapshot_reader *reader, struct slice body)
     return mvcc_load(reader->state.mvcc, kv, fixed.sub);
 }
 
-static int read_url(struct snapshot_reader *reader, struct slice body)
+static int read_url(struct state_reader *reader, struct slice body)
 {
     struct store_member_url url;
     if (body.len != sizeof(url)) {
@@ -269,7 +269,7 @@ static int read_url(struct snapshot_reader *reader, struct slice body)
     return STORE_MALFORMED;
 }
 
-static int read_record(struct snapshot_reader *reader, uint32_t kind, struct slice body)
+static int read_record(struct state_reader *reader, uint32_t kind, struct slice body)
 {
     if (reader->stage == READ_HEAD) {
         if (kind != RECORD_HEAD || body.len != sizeof(reader->head)) {
@@ -306,7 +306,7 @@ static int read_record(struct snapshot_reader *reader, uint32_t kind, struct sli
 
 /* Reads one record from the front of `bytes`: its size, 0 when more bytes are needed, or
  * STORE_MALFORMED. */
-static int64_t read_one(struct snapshot_reader *reader, struct slice bytes)
+static int64_t read_one(struct state_reader *reader, struct slice bytes)
 {
     struct record_frame frame;
     if (reader->stage == READ_MAGIC) {
@@ -339,7 +339,7 @@ static int64_t read_one(struct snapshot_reader *reader, struct slice bytes)
     return status != 0 ? status : (int64_t)(sizeof(frame) + frame.len);
 }
 
-int snapshot_reader_feed(struct snapshot_reader *reader, struct slice chunk)
+int state_reader_feed(struct state_reader *reader, struct slice chunk)
 {
     if (reader->stage == READ_FAILED) {
         return STORE_MALFORMED;
@@ -370,7 +370,7 @@ static bool attach_lease(void *data, const struct store_kv *kv)
     return true;
 }
 
-int snapshot_reader_end(struct snapshot_reader *reader, struct store_state *ret_state)
+int state_reader_end(struct state_reader *reader, struct store_state *ret_state)
 {
     static const uint8_t zero = 0;
     if (reader->stage != READ_ENDED) {

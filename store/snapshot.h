@@ -9,20 +9,20 @@
 #define STORE_SNAPSHOT_H
 #include "store/state.h"
 
-struct snapshot_writer;
+struct state_writer;
 
-MUST_USE struct snapshot_writer *snapshot_writer_new(struct store_state *state);
-void snapshot_writer_free(struct snapshot_writer *writer);
+MUST_USE struct state_writer *state_writer_new(struct store_state *state);
+void state_writer_free(struct state_writer *writer);
 /* Fills at most `len` bytes; 0 at the end. */
-size_t snapshot_writer_read(struct snapshot_writer *writer, uint8_t *buffer, size_t len);
+size_t state_writer_read(struct state_writer *writer, uint8_t *buffer, size_t len);
 
-struct snapshot_reader;
+struct state_reader;
 
-MUST_USE struct snapshot_reader *snapshot_reader_new(void);
-void snapshot_reader_free(struct snapshot_reader *reader);
+MUST_USE struct state_reader *state_reader_new(void);
+void state_reader_free(struct state_reader *reader);
 /* 0 or STORE_MALFORMED. */
-MUST_USE int snapshot_reader_feed(struct snapshot_reader *reader, struct slice chunk);
+MUST_USE int state_reader_feed(struct state_reader *reader, struct slice chunk);
 /* 0 and the state (its applied_index is the caller's to set), or STORE_MALFORMED when it is not
  * complete. */
-MUST_USE int snapshot_reader_end(struct snapshot_reader *reader, struct store_state *ret_state);
+MUST_USE int state_reader_end(struct state_reader *reader, struct store_state *ret_state);
 #endif

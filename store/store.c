@@ -115,7 +115,7 @@ void store_free(struct store *store)
     env_timer_stop(store->env, &store->compact_timer);
     watch_hub_free(store->hub);
     store_snapshot_unref(store->view);
-    snapshot_reader_free(store->restoring);
+    state_reader_free(store->restoring);
     store_state_release(&store->state);
     free(store);
 }
@@ -248,7 +248,7 @@ static void fsm_apply(void *data, uint64_t index, uint64_t term, struct slice co
 static void *fsm_snapshot_take(void *data)
 {
     struct store *store = data;
-    return snapshot_writer_new(&store->state);
+    return state_writer_new(&store->state);
 }
 
 static int64_t fsm_snapshot_read(void *data, void *handle, uint64_t offset, uint8_t *buffer,
@@ -256,21 +256,21 @@ static int64_t fsm_snapshot_read(void *data, void *handle, uint64_t offset, uint
 {
     (void)data;
     (void)offset; /* In order and without gaps, by contract. */
-    return (int64_t)snapshot_writer_read(handle, buffer, len);
+    return (int64_t)state_writer_read(handle, buffer, len);
 }
 
 static void fsm_snapshot_release(void *data, void *handle)
 {
     (void)data;
-    snapshot_writer_free(handle);
+    state_writer_free(handle);
 }
 
 static int fsm_restore_begin(void *data, uint64_t index, uint64_t term)
 {
     struct store *store = data;
     (void)term;
-    snapshot_reader_free(store->restoring);
-    store->restoring = snapshot_reader_new();
+    state_reader_free(store->restoring);
+    store->restoring = state_reader_new();
     store->restoring_index = index;
     return 0;
 }
@@ -279,14 +279,14 @@ static int fsm_restore_chunk(void *data, struct slice chunk)
 {
     struct store *store = data;
     assert(store->restoring != NULL);
-    return snapshot_reader_feed(store->restoring, chunk);
+    return state_reader_feed(store->restoring, chunk);
 }
 
 static int fsm_restore_end(void *data)
 {
     struct store *store = data;
     struct store_state state;
-    int status = snapshot_reader_end(store->restoring, &state);
+    int status = state_reader_end(store->restoring, &state);
     if (status != 0) {
         return status;
     }
@@ -294,7 +294,7 @@ static int fsm_restore_end(void *data)
     store_state_release(&store->state);
     store->state = state;
     store->state.applied_index = store->restoring_index;
-    snapshot_reader_free(store->restoring);
+    state_reader_free(store->restoring);
     store->restoring = NULL;
     watch_hub_restored(store->hub, store->state.mvcc);
     store_pump_soon(store);

@@ -63,7 +63,7 @@ struct store {
     struct store_state state;
     struct watch_hub *hub;
     struct store_snapshot *view; /* Of the current state, while somebody asked; else NULL. */
-    struct snapshot_reader *restoring;
+    struct state_reader *restoring;
     uint64_t restoring_index;
 
     uint64_t next_sequence;

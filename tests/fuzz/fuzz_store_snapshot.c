@@ -32,14 +32,14 @@ static struct buffer framed(const uint8_t *data, size_t size)
 
 static int read_state(struct slice bytes, size_t step, struct store_state *ret_state)
 {
-    struct snapshot_reader *reader = snapshot_reader_new();
+    struct state_reader *reader = state_reader_new();
     int status = 0;
     for (size_t at = 0; at < bytes.len && status == 0; at += step) {
         size_t len = bytes.len - at < step ? bytes.len - at : step;
-        status = snapshot_reader_feed(reader, slice_of(bytes.data + at, len));
+        status = state_reader_feed(reader, slice_of(bytes.data + at, len));
     }
-    status = status == 0 ? snapshot_reader_end(reader, ret_state) : status;
-    snapshot_reader_free(reader);
+    status = status == 0 ? state_reader_end(reader, ret_state) : status;
+    state_reader_free(reader);
     return status;
 }
 
@@ -52,12 +52,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct buffer bytes = framed(data, size);
     if (read_state(buffer_slice(&bytes), 1 + size % 97, &state) == 0) {
         static uint8_t chunk[4096];
-        struct snapshot_writer *writer = snapshot_writer_new(&state);
+        struct state_writer *writer = state_writer_new(&state);
         buffer_clear(&bytes);
-        for (size_t len; (len = snapshot_writer_read(writer, chunk, sizeof(chunk))) > 0;) {
+        for (size_t len; (len = state_writer_read(writer, chunk, sizeof(chunk))) > 0;) {
             buffer_append(&bytes, chunk, len);
         }
-        snapshot_writer_free(writer);
+        state_writer_free(writer);
         int status = read_state(buffer_slice(&bytes), 1000, &again);
         assert(status == 0);
         assert(store_state_hash(&again) == store_state_hash(&state));

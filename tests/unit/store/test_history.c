@@ -68,20 +68,20 @@ END_TEST
 
 static struct store_state reread(struct store_state *state, uint64_t *seed)
 {
-    struct snapshot_writer *writer = snapshot_writer_new(state);
-    struct snapshot_reader *reader = snapshot_reader_new();
+    struct state_writer *writer = state_writer_new(state);
+    struct state_reader *reader = state_reader_new();
     uint8_t bytes[300];
     for (;;) {
-        size_t len = snapshot_writer_read(writer, bytes, 1 + next_random(seed) % sizeof(bytes));
+        size_t len = state_writer_read(writer, bytes, 1 + next_random(seed) % sizeof(bytes));
         if (len == 0) {
             break;
         }
-        ck_assert_int_eq(snapshot_reader_feed(reader, slice_of(bytes, len)), 0);
+        ck_assert_int_eq(state_reader_feed(reader, slice_of(bytes, len)), 0);
     }
     struct store_state copy;
-    ck_assert_int_eq(snapshot_reader_end(reader, &copy), 0);
-    snapshot_writer_free(writer);
-    snapshot_reader_free(reader);
+    ck_assert_int_eq(state_reader_end(reader, &copy), 0);
+    state_writer_free(writer);
+    state_reader_free(reader);
     return copy;
 }
 
@@ -135,22 +135,22 @@ START_TEST(a_snapshot_is_of_the_moment_it_was_taken)
     for (size_t i = 0; i < 100; i++) {
         change(&model, &seed);
     }
-    struct snapshot_writer *writer = snapshot_writer_new(&model.state);
+    struct state_writer *writer = state_writer_new(&model.state);
     uint64_t hash = store_state_hash(&model.state);
-    struct snapshot_reader *reader = snapshot_reader_new();
+    struct state_reader *reader = state_reader_new();
     uint8_t bytes[64];
-    for (size_t len; (len = snapshot_writer_read(writer, bytes, sizeof(bytes))) > 0;) {
-        ck_assert_int_eq(snapshot_reader_feed(reader, slice_of(bytes, len)), 0);
+    for (size_t len; (len = state_writer_read(writer, bytes, sizeof(bytes))) > 0;) {
+        ck_assert_int_eq(state_reader_feed(reader, slice_of(bytes, len)), 0);
         change(&model, &seed); /* Writes go on, compaction too. */
         (void)!model_compact(&model, mvcc_revision(model.state.mvcc) - 3);
         (void)mvcc_trim(model.state.mvcc, 100);
     }
     struct store_state copy;
-    ck_assert_int_eq(snapshot_reader_end(reader, &copy), 0);
+    ck_assert_int_eq(state_reader_end(reader, &copy), 0);
     ck_assert_uint_eq(store_state_hash(&copy), hash);
     store_state_release(&copy);
-    snapshot_reader_free(reader);
-    snapshot_writer_free(writer);
+    state_reader_free(reader);
+    state_writer_free(writer);
     model_release(&model);
 }
 END_TEST
@@ -165,22 +165,22 @@ START_TEST(every_damaged_byte_of_a_snapshot_is_noticed)
         change(&model, &seed);
     }
     static uint8_t bytes[8192];
-    struct snapshot_writer *writer = snapshot_writer_new(&model.state);
-    size_t len = snapshot_writer_read(writer, bytes, sizeof(bytes));
+    struct state_writer *writer = state_writer_new(&model.state);
+    size_t len = state_writer_read(writer, bytes, sizeof(bytes));
     ck_assert_uint_lt(len, sizeof(bytes));
-    snapshot_writer_free(writer);
+    state_writer_free(writer);
     for (size_t i = 0; i <= len; i++) { /* At `len`: cut short by one byte. */
-        struct snapshot_reader *reader = snapshot_reader_new();
+        struct state_reader *reader = state_reader_new();
         struct store_state copy;
         if (i < len) {
             bytes[i] ^= 0x10;
         }
-        int status = snapshot_reader_feed(reader, slice_of(bytes, i < len ? len : len - 1));
-        ck_assert(status != 0 || snapshot_reader_end(reader, &copy) != 0);
+        int status = state_reader_feed(reader, slice_of(bytes, i < len ? len : len - 1));
+        ck_assert(status != 0 || state_reader_end(reader, &copy) != 0);
         if (i < len) {
             bytes[i] ^= 0x10;
         }
-        snapshot_reader_free(reader);
+        state_reader_free(reader);
     }
     model_release(&model);
 }
