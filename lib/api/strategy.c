@@ -99,6 +99,23 @@ static void secret_update(struct arena *arena, const void *old_message, void *ne
     }
 }
 
+/* The members of a feature that v1.32 has off (CoordinatedLeaderElection) are dropped. */
+static void lease_create(struct arena *arena, void *message)
+{
+    Coordination__V1__Lease *lease = message;
+    (void)arena;
+    if (lease->spec != NULL) {
+        lease->spec->strategy = NULL;
+        lease->spec->preferred_holder = NULL;
+    }
+}
+
+static void lease_update(struct arena *arena, const void *old_message, void *new_message)
+{
+    (void)old_message;
+    lease_create(arena, new_message);
+}
+
 /* --- Rows --------------------------------------------------------------------------------------
  */
 
@@ -123,6 +140,8 @@ static const struct api_strategy STRATEGIES[] = {
      .kind = "Service",
      .has_status = true,
      .unconditional_update = true,
+     .prepare_create = rules_prepare_service,
+     .prepare_update = rules_prepare_service_update,
      .reset_fields = STATUS,
      .status_reset_fields = SPEC},
     {.group = "",
@@ -174,7 +193,11 @@ static const struct api_strategy STRATEGIES[] = {
      .reset_fields = STATUS,
      .status_reset_fields = SPEC},
     {.group = "apps", .kind = "ControllerRevision", .unconditional_update = true},
-    {.group = "coordination.k8s.io", .kind = "Lease", .create_on_update = true},
+    {.group = "coordination.k8s.io",
+     .kind = "Lease",
+     .create_on_update = true,
+     .prepare_create = lease_create,
+     .prepare_update = lease_update},
     {.group = "discovery.k8s.io",
      .kind = "EndpointSlice",
      .unconditional_update = true,

@@ -43,6 +43,9 @@ void rules_default(struct arena *arena, char **text, const char *value);
 /* "Guaranteed", "Burstable" or "BestEffort". */
 const char *rules_pod_qos_class(const Core__V1__PodSpec *spec);
 
+void rules_prepare_service(struct arena *arena, void *message);
+void rules_prepare_service_update(struct arena *arena, const void *before, void *after);
+
 /* --- Checks that every kind may need
  * ----------------------------------------------------------------- */
 

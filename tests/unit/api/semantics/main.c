@@ -1,10 +1,6 @@
+#include "tests/unit/api/semantics/suites.h"
 #include "tests/unit/unit.h"
 
-Suite *golden_suite(void);
-Suite *selector_suite(void);
-Suite *patch_suite(void);
-Suite *syntax_suite(void);
-Suite *table_suite(void);
 
 int main(void)
 {

@@ -4,6 +4,7 @@
  * (CORACLE_SHARED, else ../shared); says so and passes when they are not there. */
 #include "tests/unit/api/semantics/golden.h"
 
+#include "tests/unit/api/semantics/suites.h"
 #include <check.h>
 #include <dirent.h>
 #include <stdio.h>

@@ -4,6 +4,7 @@
 #include "lib/api/schema.h"
 #include "lib/api/status.h"
 
+#include "tests/unit/api/semantics/suites.h"
 #include <check.h>
 
 static struct arena *arena;

@@ -3,6 +3,7 @@
 #include "lib/api/object.h"
 #include "lib/api/selector.h"
 
+#include "tests/unit/api/semantics/suites.h"
 #include <check.h>
 #include <errno.h>
 

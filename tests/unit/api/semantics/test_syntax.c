@@ -1,6 +1,7 @@
 /* The syntax of names, addresses and the like, by the messages of v1.32. */
 #include "lib/api/syntax.h"
 
+#include "tests/unit/api/semantics/suites.h"
 #include <check.h>
 #include <string.h>
 

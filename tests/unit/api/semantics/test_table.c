@@ -1,6 +1,7 @@
 /* Ages as kubectl prints them, and rows of kinds without columns of their own. */
 #include "lib/api/table.h"
 
+#include "tests/unit/api/semantics/suites.h"
 #include <check.h>
 
 START_TEST(ages_lose_precision_as_they_grow)

@@ -1,0 +1,172 @@
+/* Field numbers are those of openapi.v2 in gnostic's OpenAPIv2.proto. Only what our own documents
+ * hold is written. */
+#include "lib/api/openapi_proto.h"
+
+enum wire { VARINT = 0, BYTES = 2 };
+
+/* Document */
+enum { DOCUMENT_SWAGGER = 1, DOCUMENT_INFO = 2, DOCUMENT_PATHS = 8, DOCUMENT_DEFINITIONS = 9 };
+enum { INFO_TITLE = 1, INFO_VERSION = 2 };
+/* Schema */
+enum {
+    SCHEMA_REF = 1,
+    SCHEMA_FORMAT = 2,
+    SCHEMA_DESCRIPTION = 4,
+    SCHEMA_DEFAULT = 5,
+    SCHEMA_REQUIRED = 19,
+    SCHEMA_ENUM = 20,
+    SCHEMA_ADDITIONAL = 21,
+    SCHEMA_TYPE = 22,
+    SCHEMA_ITEMS = 23,
+    SCHEMA_PROPERTIES = 25,
+    SCHEMA_VENDOR = 31,
+};
+/* NamedSchema, NamedAny, Any and the wrappers. */
+enum { NAMED_NAME = 1, NAMED_VALUE = 2, ANY_YAML = 2, LIST_ITEM = 1 };
+
+static void varint(struct buffer *out, uint64_t value)
+{
+    while (value >= 0x80) {
+        buffer_append_byte(out, (uint8_t)(value | 0x80));
+        value >>= 7;
+    }
+    buffer_append_byte(out, (uint8_t)value);
+}
+
+static void bytes(struct buffer *out, unsigned field, struct slice value)
+{
+    varint(out, (uint64_t)field << 3 | BYTES);
+    varint(out, value.len);
+    buffer_append_slice(out, value);
+}
+
+static void text_member(struct buffer *out, unsigned field, const struct json_value *object,
+                        const char *name)
+{
+    const struct json_value *value = json_get_text(object, name);
+    if (value != NULL && value->type == JSON_STRING) {
+        bytes(out, field, value->text);
+    }
+}
+
+static void scratch(struct buffer *buffer, const struct buffer *out)
+{
+    buffer_init(buffer, out->max);
+}
+
+/* Any holds its value as YAML text, of which JSON is a part. */
+static void any(struct buffer *out, unsigned field, const struct json_value *value)
+{
+    CLEANUP(buffer_release) struct buffer yaml, inner;
+    scratch(&yaml, out);
+    scratch(&inner, out);
+    json_print(value, /* sorted= */ false, &yaml);
+    bytes(&inner, ANY_YAML, buffer_slice(&yaml));
+    bytes(out, field, buffer_slice(&inner));
+}
+
+static void named_any(struct buffer *out, unsigned field, struct slice name,
+                      const struct json_value *value)
+{
+    CLEANUP(buffer_release) struct buffer inner;
+    scratch(&inner, out);
+    bytes(&inner, NAMED_NAME, name);
+    any(&inner, NAMED_VALUE, value);
+    bytes(out, field, buffer_slice(&inner));
+}
+
+static void encode_schema(struct buffer *out, const struct json_value *schema, unsigned depth);
+
+/* A schema behind one more message: items, additionalProperties. */
+static void wrapped(struct buffer *out, unsigned field, const struct json_value *schema,
+                    unsigned depth)
+{
+    CLEANUP(buffer_release) struct buffer inner, outer;
+    scratch(&inner, out);
+    scratch(&outer, out);
+    encode_schema(&inner, schema, depth + 1);
+    bytes(&outer, LIST_ITEM, buffer_slice(&inner));
+    bytes(out, field, buffer_slice(&outer));
+}
+
+/* Properties or definitions: NamedSchema each, in one message. */
+static void named_schemas(struct buffer *out, unsigned field, const struct json_value *schemas,
+                          unsigned depth)
+{
+    CLEANUP(buffer_release) struct buffer all;
+    scratch(&all, out);
+    for (size_t i = 0; i < schemas->count; i++) {
+        CLEANUP(buffer_release) struct buffer one, inner;
+        scratch(&one, out);
+        scratch(&inner, out);
+        encode_schema(&inner, schemas->members[i].value, depth + 1);
+        bytes(&one, NAMED_NAME, schemas->members[i].name);
+        bytes(&one, NAMED_VALUE, buffer_slice(&inner));
+        bytes(&all, LIST_ITEM, buffer_slice(&one));
+    }
+    bytes(out, field, buffer_slice(&all));
+}
+
+static void type_of(struct buffer *out, const struct json_value *schema)
+{
+    const struct json_value *type = json_get_text(schema, "type");
+    if (type != NULL && type->type == JSON_STRING) {
+        CLEANUP(buffer_release) struct buffer inner;
+        scratch(&inner, out);
+        bytes(&inner, LIST_ITEM, type->text);
+        bytes(out, SCHEMA_TYPE, buffer_slice(&inner));
+    }
+}
+
+static void encode_schema(struct buffer *out, const struct json_value *schema, unsigned depth)
+{
+    enum { DEPTH_MAX = 16 }; /* Ours nest by reference, hardly in place. */
+    if (depth > DEPTH_MAX || schema->type != JSON_OBJECT) {
+        return;
+    }
+    const struct json_value *value = json_get_text(schema, "default");
+    const struct json_value *required = json_get_text(schema, "required");
+    const struct json_value *values = json_get_text(schema, "enum");
+    text_member(out, SCHEMA_REF, schema, "$ref");
+    text_member(out, SCHEMA_FORMAT, schema, "format");
+    text_member(out, SCHEMA_DESCRIPTION, schema, "description");
+    if (value != NULL) {
+        any(out, SCHEMA_DEFAULT, value);
+    }
+    for (size_t i = 0; required != NULL && i < required->count; i++) {
+        bytes(out, SCHEMA_REQUIRED, required->items[i]->text);
+    }
+    for (size_t i = 0; values != NULL && i < values->count; i++) {
+        any(out, SCHEMA_ENUM, values->items[i]);
+    }
+    if ((value = json_get_text(schema, "additionalProperties")) != NULL) {
+        wrapped(out, SCHEMA_ADDITIONAL, value, depth);
+    }
+    type_of(out, schema);
+    if ((value = json_get_text(schema, "items")) != NULL) {
+        wrapped(out, SCHEMA_ITEMS, value, depth);
+    }
+    if ((value = json_get_text(schema, "properties")) != NULL) {
+        named_schemas(out, SCHEMA_PROPERTIES, value, depth);
+    }
+    for (size_t i = 0; i < schema->count; i++) {
+        if (slice_starts_with(schema->members[i].name, slice_text("x-"))) {
+            named_any(out, SCHEMA_VENDOR, schema->members[i].name, schema->members[i].value);
+        }
+    }
+}
+
+int openapi_v2_encode(const struct json_value *document, struct buffer *out)
+{
+    CLEANUP(buffer_release) struct buffer info;
+    const struct json_value *about = json_get_text(document, "info");
+    const struct json_value *definitions = json_get_text(document, "definitions");
+    scratch(&info, out);
+    text_member(&info, INFO_TITLE, about, "title");
+    text_member(&info, INFO_VERSION, about, "version");
+    text_member(out, DOCUMENT_SWAGGER, document, "swagger");
+    bytes(out, DOCUMENT_INFO, buffer_slice(&info));
+    bytes(out, DOCUMENT_PATHS, slice_of(NULL, 0));
+    named_schemas(out, DOCUMENT_DEFINITIONS, definitions, 0);
+    return buffer_error(out);
+}

@@ -1,0 +1,11 @@
+/* The suites of this executable. */
+#ifndef TESTS_UNIT_API_SEMANTICS_SUITES_H
+#define TESTS_UNIT_API_SEMANTICS_SUITES_H
+#include <check.h>
+
+Suite *golden_suite(void);
+Suite *patch_suite(void);
+Suite *selector_suite(void);
+Suite *syntax_suite(void);
+Suite *table_suite(void);
+#endif
