@@ -116,6 +116,23 @@ static void lease_update(struct arena *arena, const void *old_message, void *new
     lease_create(arena, new_message);
 }
 
+/* The old place of zone and host names: v1 takes it from nobody. */
+static void slice_create(struct arena *arena, void *message)
+{
+    Discovery__V1__EndpointSlice *slice = message;
+    (void)arena;
+    for (size_t i = 0; i < slice->n_endpoints; i++) {
+        slice->endpoints[i]->deprecated_topology = NULL;
+        slice->endpoints[i]->n_deprecated_topology = 0;
+    }
+}
+
+static void slice_update(struct arena *arena, const void *old_message, void *new_message)
+{
+    (void)old_message;
+    slice_create(arena, new_message);
+}
+
 /* --- Rows --------------------------------------------------------------------------------------
  */
 
@@ -201,6 +218,8 @@ static const struct api_strategy STRATEGIES[] = {
     {.group = "discovery.k8s.io",
      .kind = "EndpointSlice",
      .unconditional_update = true,
+     .prepare_create = slice_create,
+     .prepare_update = slice_update,
      .generation = API_GENERATION_ALL_BUT_META},
 };
 

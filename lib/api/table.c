@@ -177,11 +177,6 @@ void table_integer(struct table_row *row, int64_t number)
     add_cell(row, (struct api_table_cell){.type = API_CELL_INTEGER, .number = number});
 }
 
-void table_count(struct table_row *row, int64_t number)
-{
-    table_text(row, arena_printf(row->arena, "%" PRId64, number));
-}
-
 const char *table_age_text(const struct table_row *row, const Meta__V1__Time *time)
 {
     return api_time_is_zero(time) ? "<unknown>"

@@ -18,8 +18,8 @@ enum { TABLE_LIST_MAX = 3 }; /* Items shown before " + K more...". */
 
 void table_text(struct table_row *row, const char *text); /* NULL shows as "". */
 void table_text_or(struct table_row *row, const char *text, const char *otherwise);
+/* Also in columns that are declared as text: that is what v1.32 sends. */
 void table_integer(struct table_row *row, int64_t number);
-void table_count(struct table_row *row, int64_t number); /* A number in a text column. */
 /* "<unknown>" for the zero time. */
 const char *table_age_text(const struct table_row *row, const Meta__V1__Time *time);
 void table_age(struct table_row *row, const Meta__V1__ObjectMeta *meta);

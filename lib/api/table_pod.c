@@ -200,7 +200,7 @@ void table_pod(struct table_row *row, const void *message)
         table_text(row, arena_printf(row->arena, "%lld (%s ago)", (long long)view.restarts,
                                      api_human_duration(row->arena, row->now_s - view.last_s)));
     } else {
-        table_count(row, view.restarts);
+        table_text(row, arena_printf(row->arena, "%lld", (long long)view.restarts));
     }
     table_age(row, pod->metadata);
     table_text_or(row, pod->status->n_pod_ips > 0 ? pod->status->pod_ips[0]->ip : "", "<none>");

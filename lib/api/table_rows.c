@@ -217,7 +217,7 @@ void table_config_map(struct table_row *row, const void *message)
 {
     const Core__V1__ConfigMap *map = message;
     table_text(row, map->metadata->name);
-    table_count(row, (int64_t)(map->n_data + map->n_binary_data));
+    table_integer(row, (int64_t)(map->n_data + map->n_binary_data));
     table_age(row, map->metadata);
 }
 
@@ -226,7 +226,7 @@ void table_secret(struct table_row *row, const void *message)
     const Core__V1__Secret *secret = message;
     table_text(row, secret->metadata->name);
     table_text(row, secret->type);
-    table_count(row, (int64_t)secret->n_data);
+    table_integer(row, (int64_t)secret->n_data);
     table_age(row, secret->metadata);
 }
 
@@ -234,7 +234,7 @@ void table_service_account(struct table_row *row, const void *message)
 {
     const Core__V1__ServiceAccount *account = message;
     table_text(row, account->metadata->name);
-    table_count(row, (int64_t)account->n_secrets);
+    table_integer(row, (int64_t)account->n_secrets);
     table_age(row, account->metadata);
 }
 
@@ -343,7 +343,7 @@ static void event_row(struct table_row *row, const struct event_view *view)
     table_text(row, event_source(row, view));
     table_text(row, trimmed(row->arena, view->message));
     table_text(row, first);
-    table_count(row, count == 0 ? 1 : count);
+    table_integer(row, count == 0 ? 1 : count);
     table_text(row, view->meta->name);
 }
 
@@ -452,8 +452,8 @@ void table_deployment(struct table_row *row, const void *message)
     table_text(row, deployment->metadata->name);
     table_text(
         row, arena_printf(row->arena, "%d/%d", status->ready_replicas, deployment->spec->replicas));
-    table_count(row, status->updated_replicas);
-    table_count(row, status->available_replicas);
+    table_integer(row, status->updated_replicas);
+    table_integer(row, status->available_replicas);
     table_age(row, deployment->metadata);
     table_containers(row, deployment->spec->template_->spec);
     table_selector(row, deployment->spec->selector, "<invalid>");
@@ -490,6 +490,6 @@ void table_controller_revision(struct table_row *row, const void *message)
     const Apps__V1__ControllerRevision *revision = message;
     table_text(row, revision->metadata->name);
     table_text(row, controller_text(row, api_meta_controller(revision->metadata)));
-    table_count(row, revision->revision);
+    table_integer(row, revision->revision);
     table_age(row, revision->metadata);
 }

@@ -1,5 +1,6 @@
 #include "tests/unit/api/semantics/golden.h"
 
+#include "k8s/core_v1.pb-c.h"
 #include "lib/api/defaults.h"
 #include "lib/api/object.h"
 #include "lib/api/patch.h"
@@ -154,6 +155,19 @@ static void *admit(struct replay *replay, const struct request *request, void *m
     return message;
 }
 
+/* Services get an address as soon as they exist. */
+static void allocate(struct replay *replay, const struct request *request, void *message)
+{
+    Core__V1__Service *service = message;
+    if (strcmp(request->kind->kind, "Service") == 0 && service->spec->n_cluster_ips == 0 &&
+        strcmp(service->spec->type, "ExternalName") != 0) {
+        service->spec->cluster_ip = arena_text(replay->arena, "10.96.0.10");
+        service->spec->cluster_ips = arena_array(replay->arena, 1, sizeof(char *));
+        service->spec->cluster_ips[0] = service->spec->cluster_ip;
+        service->spec->n_cluster_ips = 1;
+    }
+}
+
 static int create(struct replay *replay, const struct request *request, struct slice body,
                   struct outcome *outcome)
 {
@@ -184,6 +198,7 @@ static int create(struct replay *replay, const struct request *request, struct s
     }
     replay->stored[replay->stored_count++] =
         (struct stored){.kind = request->kind, .message = message};
+    allocate(replay, request, message);
     outcome->message = message;
     return 201;
 }

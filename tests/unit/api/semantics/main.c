@@ -1,7 +1,6 @@
 #include "tests/unit/api/semantics/suites.h"
 #include "tests/unit/unit.h"
 
-
 int main(void)
 {
     Suite *suites[] = {syntax_suite(), selector_suite(), patch_suite(), table_suite(),

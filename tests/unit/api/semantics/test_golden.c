@@ -73,6 +73,7 @@ static void replay_area(const char *area)
     free(entries);
     printf("golden %s: %d passed, %d failed, %d need other kinds or a server\n", area,
            counts.passed, counts.failed, counts.other);
+    (void)fflush(stdout); /* check kills the child on a failed assertion. */
     ck_assert_int_eq(counts.failed, 0);
 }
 
