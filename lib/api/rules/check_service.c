@@ -162,6 +162,37 @@ static void check_ip_families(struct api_causes *causes, const struct api_path *
     }
 }
 
+/* Each address is of the family in the same place. */
+static void check_families_of_ips(struct api_causes *causes, const struct api_path *at,
+                                  const Core__V1__ServiceSpec *spec)
+{
+    struct api_path list = api_path_field(at, "clusterIPs");
+    for (size_t i = 0; i < spec->n_cluster_ips && i < spec->n_ip_families; i++) {
+        struct api_path item = api_path_index(&list, i);
+        const char *ip = rules_text(spec->cluster_ips[i]);
+        bool is_v6 = false;
+        uint8_t bytes[16];
+        if (api_ip_parse(ip, bytes, &is_v6) && rules_is(spec->ip_families[i], "IPv4") == is_v6) {
+            api_cause_invalid(causes, &item, api_shown_text(ip),
+                              arena_printf(causes->arena,
+                                           "expected an %s value as indicated by `ipFamilies[%zu]`",
+                                           rules_text(spec->ip_families[i]), i));
+        }
+    }
+}
+
+/* What allocation looks at before anything else is checked: when this is wrong, nothing else is
+ * said. Returns whether it is right. */
+static bool check_addressing(struct api_causes *causes, const struct api_path *at,
+                             const Core__V1__ServiceSpec *spec)
+{
+    size_t before = causes->count;
+    check_cluster_ips(causes, at, spec);
+    check_ip_families(causes, at, spec);
+    check_families_of_ips(causes, at, spec);
+    return causes->count == before;
+}
+
 /* Addresses that services and endpoints may not have. */
 static void check_external_ips(struct api_causes *causes, const struct api_path *at,
                                const Core__V1__ServiceSpec *spec)
@@ -303,10 +334,8 @@ static void check_ports(struct api_causes *causes, const struct api_path *at,
     }
 }
 
-void rules_check_service(struct api_causes *causes, const void *message)
+static void check_spec(struct api_causes *causes, const Core__V1__ServiceSpec *spec)
 {
-    const Core__V1__Service *service = message;
-    const Core__V1__ServiceSpec *spec = service->spec;
     struct api_path at = api_path_field(NULL, "spec");
     struct api_path type = api_path_field(&at, "type");
     struct api_path selector = api_path_field(&at, "selector");
@@ -318,12 +347,19 @@ void rules_check_service(struct api_causes *causes, const void *message)
     }
     check_affinity(causes, &at, spec);
     rules_labels(causes, &selector, API_STRING_MAP(spec->selector, spec->n_selector));
-    check_cluster_ips(causes, &at, spec);
-    check_ip_families(causes, &at, spec);
     check_external_ips(causes, &at, spec);
     check_external_name(causes, &at, spec);
     check_traffic(causes, &at, spec);
     check_balancer(causes, &at, spec);
+}
+
+void rules_check_service(struct api_causes *causes, const void *message)
+{
+    const Core__V1__Service *service = message;
+    struct api_path at = api_path_field(NULL, "spec");
+    if (check_addressing(causes, &at, service->spec)) {
+        check_spec(causes, service->spec);
+    }
 }
 
 /* --- Changes -----------------------------------------------------------------------------------
@@ -382,7 +418,10 @@ void rules_update_service(struct api_causes *causes, const void *before, const v
     struct api_path at = api_path_field(NULL, "spec");
     bool balancers =
         rules_is(old_spec->type, "LoadBalancer") && rules_is(spec->type, "LoadBalancer");
-    rules_check_service(causes, after);
+    if (!check_addressing(causes, &at, spec)) {
+        return;
+    }
+    check_spec(causes, spec);
     check_address_kept(causes, old_spec, spec);
     check_family_kept(causes, old_spec, spec);
     if (balancers &&

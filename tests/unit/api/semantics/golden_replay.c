@@ -165,6 +165,9 @@ static void allocate(struct replay *replay, const struct request *request, void 
         service->spec->cluster_ips = arena_array(replay->arena, 1, sizeof(char *));
         service->spec->cluster_ips[0] = service->spec->cluster_ip;
         service->spec->n_cluster_ips = 1;
+        service->spec->ip_families = arena_array(replay->arena, 1, sizeof(char *));
+        service->spec->ip_families[0] = arena_text(replay->arena, "IPv4");
+        service->spec->n_ip_families = 1;
     }
 }
 
