@@ -1,0 +1,62 @@
+/* What a request is about, from its method, path and query alone: the tuple that authorization,
+ * routing and storage all use, so that they can never disagree. Pure. */
+#ifndef APISERVER_REQUEST_INFO_H
+#define APISERVER_REQUEST_INFO_H
+#include "lib/base/arena.h"
+#include <stdbool.h>
+
+struct query_param {
+    const char *key;
+    const char *value;
+};
+
+struct query {
+    const struct query_param *params;
+    size_t count;
+};
+
+enum request_verb {
+    VERB_NONE, /* The method is not one of the API's. */
+    VERB_GET,
+    VERB_LIST,
+    VERB_WATCH,
+    VERB_CREATE,
+    VERB_UPDATE,
+    VERB_PATCH,
+    VERB_DELETE,
+    VERB_DELETE_COLLECTION,
+};
+
+struct request_info {
+    const char *method;
+    const char *path; /* Decoded, for messages and non-resource authorization. */
+    bool is_resource; /* /api/v1/... or /apis/<group>/<version>/... with a resource. */
+    enum request_verb verb;
+    const char *prefix;  /* "api" or "apis"; "" for other paths. */
+    const char *group;   /* "" for the core group. */
+    const char *version; /* "" when the path does not reach it. */
+    const char *namespace;
+    const char *resource; /* Plural, as in the path. */
+    const char *name;
+    const char *subresource;
+    const char *rest; /* What follows the subresource ("a/b" of .../proxy/a/b); "" for none. */
+    bool too_many_segments; /* More segments than any resource has: no such path. */
+    struct query query;
+};
+
+/* Everything is allocated in the arena. Returns 0; -EINVAL for a malformed escape; -EPERM for a
+ * segment that must not name anything (".", "..", one with a NUL or an encoded slash). */
+MUST_USE int request_info_parse(struct arena *arena, const char *method, struct slice path,
+                                struct slice query, struct request_info *ret_info);
+const char *request_verb_name(enum request_verb verb); /* As authorization words it. */
+
+/* The first value, or NULL when the key is absent. */
+const char *query_get(const struct query *query, const char *key);
+/* Absent and "" are `fallback`; "0" and "false" (any case) are false, all else true. */
+bool query_bool(const struct query *query, const char *key, bool fallback);
+/* 0; -ENOENT when absent or ""; -EINVAL when it is no number. */
+MUST_USE int query_int(const struct query *query, const char *key, int64_t *ret_value);
+/* Appends key=value escaped, with '?' or '&' as fits; for proxied requests. */
+struct buffer;
+void query_append(struct buffer *out, bool first, const char *key, const char *value);
+#endif
