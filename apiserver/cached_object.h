@@ -4,7 +4,7 @@
 #ifndef APISERVER_CACHED_OBJECT_H
 #define APISERVER_CACHED_OBJECT_H
 #include "lib/base/compiler.h"
-#include "lib/base/slice.h"
+#include "lib/net/chunk.h"
 #include <stdint.h>
 
 struct api_kind;
@@ -29,11 +29,11 @@ struct slice cached_object_stored(const struct cached_object *object);
  * unreadable: 500 StorageReadError). */
 const void *cached_object_message(const struct cached_object *object);
 
-/* The whole JSON object with kind and apiVersion, without a final newline; lives as long as the
- * object. Empty when it does not decode. */
-struct slice cached_object_json(const struct cached_object *object);
-/* The same without kind and apiVersion: an item of a typed list. */
-struct slice cached_object_json_item(const struct cached_object *object);
-/* The raw protobuf message (no envelope), with resourceVersion. */
-struct slice cached_object_protobuf(const struct cached_object *object);
+/* The whole JSON object with kind and apiVersion, without a final newline. Borrowed: lives as long
+ * as the object; take a chunk_ref() to send it. NULL when it does not decode. */
+struct chunk *cached_object_json(const struct cached_object *object);
+/* The same bytes from the member "metadata" on: what follows "{" in an item of a typed list. */
+struct chunk *cached_object_json_members(const struct cached_object *object);
+/* The raw protobuf message (no envelope), with resourceVersion. NULL as above. */
+struct chunk *cached_object_protobuf(const struct cached_object *object);
 #endif

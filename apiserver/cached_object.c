@@ -1,0 +1,276 @@
+#include "apiserver/cached_object.h"
+
+#include "apiserver/limits.h"
+#include "lib/api/object.h"
+#include "lib/base/alloc.h"
+#include "lib/base/arena.h"
+#include <assert.h>
+#include <stdlib.h>
+
+struct decoded {
+    struct arena *arena;
+    const void *message; /* NULL: the stored bytes do not decode. */
+};
+
+/* One encoding with two views of the same bytes, each a chunk of its own. */
+struct encoding {
+    struct chunk whole;
+    struct chunk members;
+    atomic_size_t parts; /* Chunks that are still referenced. */
+    uint8_t *bytes;
+};
+
+struct cached_object {
+    atomic_size_t references;
+    const struct api_kind *kind;
+    uint64_t revision;
+    struct slice stored;
+    const char *key;
+    const char *namespace;
+    const char *name;
+    _Atomic(struct decoded *) decoded;
+    _Atomic(struct encoding *) json;
+    _Atomic(struct chunk *) protobuf;
+};
+
+/* The namespace and name of a key are what follows the kind's prefix. */
+static void set_names(struct cached_object *object)
+{
+    const char *rest = object->key + strlen(object->kind->storage_prefix);
+    const char *slash = strchr(rest, '/');
+    if (slash == NULL) {
+        object->namespace = "";
+        object->name = rest;
+        return;
+    }
+    object->namespace = alloc_text_n(rest, (size_t)(slash - rest));
+    object->name = slash + 1;
+}
+
+struct cached_object *cached_object_new(const struct api_kind *kind, struct slice key,
+                                        struct slice stored, uint64_t mod_revision)
+{
+    assert(key.len >= strlen(kind->storage_prefix));
+    struct cached_object *object = alloc_zeroed(sizeof(*object));
+    atomic_init(&object->references, 1);
+    object->kind = kind;
+    object->revision = mod_revision;
+    object->key = alloc_text_n((const char *)key.data, key.len);
+    uint8_t *copy = alloc_bytes(stored.len + 1);
+    if (stored.len > 0) {
+        memcpy(copy, stored.data, stored.len);
+    }
+    object->stored = slice_of(copy, stored.len);
+    set_names(object);
+    return object;
+}
+
+/* References are counted behind const: holders may not change the object, but they share it. */
+static struct cached_object *mutable_object(const struct cached_object *object)
+{
+    return (struct cached_object *)(uintptr_t)object;
+}
+
+struct cached_object *cached_object_ref(const struct cached_object *object)
+{
+    struct cached_object *shared = mutable_object(object);
+    atomic_fetch_add_explicit(&shared->references, 1, memory_order_relaxed);
+    return shared;
+}
+
+static void decoded_free(struct decoded *decoded)
+{
+    if (decoded != NULL) {
+        arena_free(decoded->arena);
+        free(decoded);
+    }
+}
+
+static void encoding_part_free(struct encoding *encoding)
+{
+    if (atomic_fetch_sub_explicit(&encoding->parts, 1, memory_order_acq_rel) == 1) {
+        free(encoding->bytes);
+        free(encoding);
+    }
+}
+
+static void whole_free(struct chunk *chunk)
+{
+    encoding_part_free(CONTAINER_OF(chunk, struct encoding, whole));
+}
+
+static void members_free(struct chunk *chunk)
+{
+    encoding_part_free(CONTAINER_OF(chunk, struct encoding, members));
+}
+
+static void encoding_unref(struct encoding *encoding)
+{
+    if (encoding != NULL) {
+        chunk_unref(&encoding->members);
+        chunk_unref(&encoding->whole);
+    }
+}
+
+void cached_object_unref(const struct cached_object *object)
+{
+    if (object == NULL) {
+        return;
+    }
+    struct cached_object *shared = mutable_object(object);
+    if (atomic_fetch_sub_explicit(&shared->references, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    decoded_free(atomic_load(&shared->decoded));
+    encoding_unref(atomic_load(&shared->json));
+    chunk_unref(atomic_load(&shared->protobuf));
+    if (shared->namespace[0] != 0) {
+        free((void *)(uintptr_t)shared->namespace);
+    }
+    free((void *)(uintptr_t)shared->stored.data);
+    free((void *)(uintptr_t)shared->key);
+    free(shared);
+}
+
+const struct api_kind *cached_object_kind(const struct cached_object *object)
+{
+    return object->kind;
+}
+
+const char *cached_object_key(const struct cached_object *object)
+{
+    return object->key;
+}
+
+const char *cached_object_namespace(const struct cached_object *object)
+{
+    return object->namespace;
+}
+
+const char *cached_object_name(const struct cached_object *object)
+{
+    return object->name;
+}
+
+uint64_t cached_object_revision(const struct cached_object *object)
+{
+    return object->revision;
+}
+
+struct slice cached_object_stored(const struct cached_object *object)
+{
+    return object->stored;
+}
+
+static struct decoded *decode(const struct cached_object *object)
+{
+    struct decoded *decoded = alloc_zeroed(sizeof(*decoded));
+    decoded->arena = arena_new(SIZE_MAX);
+    struct api_object result = {0};
+    if (api_object_decode(decoded->arena, object->kind, object->stored, &result, NULL) == 0) {
+        Meta__V1__ObjectMeta *meta = api_object_meta(&result);
+        if (meta != NULL) {
+            meta->resource_version =
+                arena_printf(decoded->arena, "%llu", (unsigned long long)object->revision);
+        }
+        decoded->message = result.message;
+    }
+    return decoded;
+}
+
+const void *cached_object_message(const struct cached_object *object)
+{
+    struct cached_object *shared = mutable_object(object);
+    struct decoded *decoded = atomic_load_explicit(&shared->decoded, memory_order_acquire);
+    if (decoded == NULL) {
+        struct decoded *made = decode(object);
+        /* Two threads may decode at once; the first to publish wins. */
+        if (atomic_compare_exchange_strong(&shared->decoded, &decoded, made)) {
+            decoded = made;
+        } else {
+            decoded_free(made);
+        }
+    }
+    return decoded->message;
+}
+
+static struct encoding *encode_json(const struct cached_object *object, const void *message)
+{
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, ENCODED_OBJECT_MAX);
+    struct api_type_meta type_meta = {.api_version = object->kind->api_version,
+                                      .kind = object->kind->kind};
+    api_encode_json(object->kind->message, message, &type_meta, &out);
+    /* {"kind":"...","apiVersion":"...", comes first: what follows are the members of a list item.
+     */
+    size_t prefix = strlen("{\"kind\":\"\",\"apiVersion\":\"\",") + strlen(type_meta.kind) +
+                    strlen(type_meta.api_version);
+    if (buffer_error(&out) < 0 || out.len < prefix) {
+        return NULL;
+    }
+    struct encoding *encoding = alloc_zeroed(sizeof(*encoding));
+    size_t len = 0;
+    encoding->bytes = buffer_take(&out, &len);
+    atomic_init(&encoding->parts, 2);
+    chunk_init(&encoding->whole, slice_of(encoding->bytes, len), whole_free);
+    chunk_init(&encoding->members, slice_of(encoding->bytes + prefix, len - prefix), members_free);
+    return encoding;
+}
+
+static struct encoding *json_encoding(const struct cached_object *object)
+{
+    struct cached_object *shared = mutable_object(object);
+    struct encoding *encoding = atomic_load_explicit(&shared->json, memory_order_acquire);
+    if (encoding != NULL) {
+        return encoding;
+    }
+    const void *message = cached_object_message(object);
+    struct encoding *made = message == NULL ? NULL : encode_json(object, message);
+    if (made == NULL) {
+        return NULL;
+    }
+    if (atomic_compare_exchange_strong(&shared->json, &encoding, made)) {
+        return made;
+    }
+    encoding_unref(made);
+    return encoding;
+}
+
+struct chunk *cached_object_json(const struct cached_object *object)
+{
+    struct encoding *encoding = json_encoding(object);
+    return encoding == NULL ? NULL : &encoding->whole;
+}
+
+struct chunk *cached_object_json_members(const struct cached_object *object)
+{
+    struct encoding *encoding = json_encoding(object);
+    return encoding == NULL ? NULL : &encoding->members;
+}
+
+struct chunk *cached_object_protobuf(const struct cached_object *object)
+{
+    struct cached_object *shared = mutable_object(object);
+    struct chunk *chunk = atomic_load_explicit(&shared->protobuf, memory_order_acquire);
+    if (chunk != NULL) {
+        return chunk;
+    }
+    const void *message = cached_object_message(object);
+    if (message == NULL) {
+        return NULL;
+    }
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, ENCODED_OBJECT_MAX);
+    api_encode_protobuf(object->kind->message, message, &out);
+    if (buffer_error(&out) < 0) {
+        return NULL;
+    }
+    size_t len = 0;
+    uint8_t *bytes = buffer_take(&out, &len);
+    struct chunk *made = chunk_new_owned(bytes, len);
+    if (atomic_compare_exchange_strong(&shared->protobuf, &chunk, made)) {
+        return made;
+    }
+    chunk_unref(made);
+    return chunk;
+}
