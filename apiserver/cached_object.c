@@ -4,6 +4,7 @@
 #include "lib/api/object.h"
 #include "lib/base/alloc.h"
 #include "lib/base/arena.h"
+#include "store/kv.h"
 #include <assert.h>
 #include <stdlib.h>
 
@@ -24,7 +25,7 @@ struct cached_object {
     atomic_size_t references;
     const struct api_kind *kind;
     uint64_t revision;
-    struct slice stored;
+    const struct store_kv *kv;
     const char *key;
     const char *namespace;
     const char *name;
@@ -47,22 +48,23 @@ static void set_names(struct cached_object *object)
     object->name = slash + 1;
 }
 
-struct cached_object *cached_object_new(const struct api_kind *kind, struct slice key,
-                                        struct slice stored, uint64_t mod_revision)
+struct cached_object *cached_object_new(const struct api_kind *kind, const struct store_kv *kv,
+                                        uint64_t revision)
 {
-    assert(key.len >= strlen(kind->storage_prefix));
+    assert(kv->key.len >= strlen(kind->storage_prefix));
     struct cached_object *object = alloc_zeroed(sizeof(*object));
     atomic_init(&object->references, 1);
     object->kind = kind;
-    object->revision = mod_revision;
-    object->key = alloc_text_n((const char *)key.data, key.len);
-    uint8_t *copy = alloc_bytes(stored.len + 1);
-    if (stored.len > 0) {
-        memcpy(copy, stored.data, stored.len);
-    }
-    object->stored = slice_of(copy, stored.len);
+    object->revision = revision;
+    object->kv = store_kv_ref(kv);
+    object->key = alloc_text_n((const char *)kv->key.data, kv->key.len);
     set_names(object);
     return object;
+}
+
+struct cached_object *cached_object_at(const struct cached_object *object, uint64_t revision)
+{
+    return cached_object_new(object->kind, object->kv, revision);
 }
 
 /* References are counted behind const: holders may not change the object, but they share it. */
@@ -127,7 +129,7 @@ void cached_object_unref(const struct cached_object *object)
     if (shared->namespace[0] != 0) {
         free((void *)(uintptr_t)shared->namespace);
     }
-    free((void *)(uintptr_t)shared->stored.data);
+    store_kv_unref(shared->kv);
     free((void *)(uintptr_t)shared->key);
     free(shared);
 }
@@ -159,7 +161,7 @@ uint64_t cached_object_revision(const struct cached_object *object)
 
 struct slice cached_object_stored(const struct cached_object *object)
 {
-    return object->stored;
+    return object->kv->value;
 }
 
 static struct decoded *decode(const struct cached_object *object)
@@ -167,7 +169,7 @@ static struct decoded *decode(const struct cached_object *object)
     struct decoded *decoded = alloc_zeroed(sizeof(*decoded));
     decoded->arena = arena_new(SIZE_MAX);
     struct api_object result = {0};
-    if (api_object_decode(decoded->arena, object->kind, object->stored, &result, NULL) == 0) {
+    if (api_object_decode(decoded->arena, object->kind, object->kv->value, &result, NULL) == 0) {
         Meta__V1__ObjectMeta *meta = api_object_meta(&result);
         if (meta != NULL) {
             meta->resource_version =

@@ -8,12 +8,17 @@
 #include <stdint.h>
 
 struct api_kind;
+struct store_kv;
 struct cached_object;
 
-/* `stored` is copied: the Kubernetes protobuf envelope ("k8s\0" + runtime.Unknown) as it is in the
- * store. `namespace` is "" for cluster-scoped kinds. One reference is the caller's. */
-MUST_USE struct cached_object *cached_object_new(const struct api_kind *kind, struct slice key,
-                                                 struct slice stored, uint64_t mod_revision);
+/* `kv` is referenced; its value is the Kubernetes protobuf envelope ("k8s\0" + runtime.Unknown).
+ * The key is the kind's prefix and then namespace/name or name. `revision` is kv's own, or that of
+ * its deletion. One reference is the caller's. */
+MUST_USE struct cached_object *cached_object_new(const struct api_kind *kind,
+                                                 const struct store_kv *kv, uint64_t revision);
+/* The same object at another revision: that of its deletion. */
+MUST_USE struct cached_object *cached_object_at(const struct cached_object *object,
+                                                uint64_t revision);
 struct cached_object *cached_object_ref(const struct cached_object *object);
 void cached_object_unref(const struct cached_object *object); /* NULL is a no-op. */
 

@@ -24,6 +24,9 @@ uint64_t watch_cache_revision(const struct watch_cache *cache); /* Any thread. *
 void watch_cache_when(struct watch_cache *cache, uint64_t revision,
                       void (*ready)(void *data, int status), void *data);
 
+/* Gives up every wait with this `data`. Store loop. */
+void watch_cache_when_cancel(struct watch_cache *cache, void *data);
+
 /* --- Views: one kind at one revision. Any thread. --- */
 
 /* The newest. Release with cache_view_free(). */
@@ -69,7 +72,8 @@ struct cache_watch_ops {
     /* One event, in order. Return false to pause: the same event comes again after
      * cache_watch_resume(). Objects are borrowed for the call (take a reference to keep one). */
     bool (*event)(void *data, const struct cache_event *event);
-    /* Everything known so far was delivered; `revision` is how far (for bookmarks). May be NULL. */
+    /* After deliveries: everything known so far was delivered; `revision` is how far (for
+     * bookmarks). May be NULL. */
     void (*caught_up)(void *data, uint64_t revision);
     /* The watch fell behind WATCH_LAG_MAX events and has ended (410 Expired); stop it. */
     void (*expired)(void *data);
@@ -86,5 +90,7 @@ MUST_USE struct cache_watch *cache_watch_after(struct watch_hub *hub, const stru
                                                uint64_t revision, const struct cache_watch_ops *ops,
                                                void *data, uint64_t *ret_oldest);
 void cache_watch_resume(struct cache_watch *watch);
+/* Everything up to this revision was delivered (for bookmarks). */
+uint64_t cache_watch_revision(const struct cache_watch *watch);
 void cache_watch_stop(struct cache_watch *watch); /* No callback after it; NULL is a no-op. */
 #endif

@@ -1,0 +1,532 @@
+#include "apiserver/watch_cache.h"
+
+#include "apiserver/cache_node.h"
+#include "apiserver/limits.h"
+#include "apiserver/watch_hub.h"
+#include "lib/api/kinds.h"
+#include "lib/base/alloc.h"
+#include "lib/base/cow_tree.h"
+#include "lib/base/env.h"
+#include "lib/base/list.h"
+#include "lib/base/log.h"
+#include "store/store.h"
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+/* Everything of one storage prefix. Kinds that are stored under one prefix (an Event of two groups)
+ * share it. */
+struct kind_cache {
+    const struct api_kind *kind; /* The one that the stored bytes are of. */
+    size_t prefix_len;
+    pthread_mutex_t lock; /* The writer's changes against the taking of snapshots. */
+    struct cow_tree *tree;
+    struct cache_node *oldest; /* Events after it are known; it is a mark, not an event. */
+    struct cache_node *newest;
+    size_t history_count;
+};
+
+struct watch_cache {
+    struct env *env;
+    struct store *store;
+    struct store_watch *watch;
+    struct kind_cache *caches;
+    size_t cache_count;
+    struct kind_cache **by_kind; /* By api_kind.index; NULL for kinds that are not stored. */
+    size_t kind_count;
+    _Atomic uint64_t revision;
+    struct list waiting; /* struct waiter, on the store loop. */
+    struct env_timer wake;
+    pthread_mutex_t hub_lock;
+    struct list hubs;
+};
+
+struct waiter {
+    struct list node;
+    uint64_t revision;
+    void (*ready)(void *data, int status);
+    void *data;
+};
+
+struct cache_view {
+    struct cow_snapshot *snapshot;
+    struct kind_cache *cache;
+    struct cache_node *position;
+    uint64_t revision;
+};
+
+static void object_ref(void *value)
+{
+    (void)cached_object_ref(value);
+}
+
+static void object_unref(void *value)
+{
+    cached_object_unref(value);
+}
+
+static const struct cow_value_type object_values = {.ref = object_ref, .unref = object_unref};
+
+/* --- Kinds and prefixes --- */
+
+static struct kind_cache *cache_of_prefix(struct watch_cache *cache, const char *prefix)
+{
+    for (size_t i = 0; i < cache->cache_count; i++) {
+        if (strcmp(cache->caches[i].kind->storage_prefix, prefix) == 0) {
+            return &cache->caches[i];
+        }
+    }
+    return NULL;
+}
+
+static void add_kind(struct watch_cache *cache, const struct api_kind *kind)
+{
+    if (!kind->stored || kind->storage_prefix[0] == 0) {
+        return;
+    }
+    struct kind_cache *shared = cache_of_prefix(cache, kind->storage_prefix);
+    if (shared == NULL) {
+        shared = &cache->caches[cache->cache_count++];
+        shared->kind = kind;
+        shared->prefix_len = strlen(kind->storage_prefix);
+        pthread_mutex_init(&shared->lock, NULL);
+        shared->tree = cow_tree_new(&object_values);
+        shared->oldest = cache_node_new(NULL);
+        shared->newest = cache_node_ref(shared->oldest);
+    }
+    cache->by_kind[kind->index] = shared;
+}
+
+/* The longest prefix wins: /registry/services/specs/ and /registry/services/endpoints/ are
+ * siblings, and neither is inside another today, but a row may add one that is. */
+static struct kind_cache *cache_of_key(struct watch_cache *cache, struct slice key)
+{
+    static const char registry[] = "/registry/";
+    if (!slice_starts_with(key, slice_text(registry))) {
+        return NULL;
+    }
+    struct kind_cache *best = NULL;
+    for (size_t i = 0; i < cache->cache_count; i++) {
+        struct kind_cache *each = &cache->caches[i];
+        if (slice_starts_with(key, slice_text(each->kind->storage_prefix)) &&
+            key.len > each->prefix_len && (best == NULL || each->prefix_len > best->prefix_len)) {
+            best = each;
+        }
+    }
+    return best;
+}
+
+/* --- Writing (store loop) --- */
+
+static void append_event(struct kind_cache *kind, const struct cache_event *event)
+{
+    struct cache_node *node = cache_node_new(event);
+    node->sequence = kind->newest->sequence + 1;
+    cache_node_publish(kind->newest, node);
+    cache_node_unref(kind->newest);
+    kind->newest = node;
+    kind->history_count++;
+    while (kind->history_count > WATCH_HISTORY_MAX) {
+        struct cache_node *next = cache_node_next(kind->oldest);
+        cache_node_unref(kind->oldest);
+        kind->oldest = next;
+        kind->history_count--;
+    }
+}
+
+static void apply_put(struct kind_cache *kind, const struct store_kv *kv, uint64_t revision)
+{
+    struct slice key = slice_of(kv->key.data + kind->prefix_len, kv->key.len - kind->prefix_len);
+    struct cached_object *object = cached_object_new(kind->kind, kv, revision);
+    pthread_mutex_lock(&kind->lock);
+    const struct cached_object *previous = cow_tree_get(kind->tree, key);
+    struct cache_event event = {.type = previous == NULL ? CACHE_ADDED : CACHE_MODIFIED,
+                                .object = object,
+                                .previous = previous,
+                                .revision = revision};
+    append_event(kind, &event);
+    (void)cow_tree_set(kind->tree, key, object);
+    pthread_mutex_unlock(&kind->lock);
+}
+
+static void apply_delete(struct kind_cache *kind, struct slice full_key, uint64_t revision)
+{
+    struct slice key = slice_of(full_key.data + kind->prefix_len, full_key.len - kind->prefix_len);
+    pthread_mutex_lock(&kind->lock);
+    const struct cached_object *previous = cow_tree_get(kind->tree, key);
+    if (previous != NULL) {
+        struct cached_object *last = cached_object_at(previous, revision);
+        struct cache_event event = {
+            .type = CACHE_DELETED, .object = last, .previous = previous, .revision = revision};
+        append_event(kind, &event);
+        (void)cow_tree_remove(kind->tree, key);
+        cached_object_unref(last);
+    }
+    pthread_mutex_unlock(&kind->lock);
+}
+
+/* Runs what waited for this revision, and wakes the hubs: both outside of the apply. */
+static void wake(void *data)
+{
+    struct watch_cache *cache = data;
+    uint64_t revision = watch_cache_revision(cache);
+    struct list due;
+    list_init(&due);
+    LIST_FOREACH(node, next, &cache->waiting)
+    {
+        if (LIST_ENTRY(node, struct waiter, node)->revision <= revision) {
+            list_remove(node);
+            list_push_back(&due, node);
+        }
+    }
+    struct list *first = NULL;
+    while ((first = list_first(&due)) != NULL) {
+        struct waiter *waiter = LIST_ENTRY(first, struct waiter, node);
+        list_remove(first);
+        waiter->ready(waiter->data, 0);
+        free(waiter);
+    }
+}
+
+static void publish(struct watch_cache *cache, uint64_t revision)
+{
+    atomic_store(&cache->revision, revision);
+    pthread_mutex_lock(&cache->hub_lock);
+    LIST_FOREACH(node, next, &cache->hubs)
+    {
+        watch_hub_wake(LIST_ENTRY(node, struct watch_hub, node));
+    }
+    pthread_mutex_unlock(&cache->hub_lock);
+    if (!list_empty(&cache->waiting)) {
+        env_timer_start(cache->env, &cache->wake, 0);
+    }
+}
+
+static void on_events(void *data, int64_t revision, const struct store_event *events, size_t count)
+{
+    struct watch_cache *cache = data;
+    for (size_t i = 0; i < count; i++) {
+        const struct store_kv *kv = events[i].kv;
+        struct kind_cache *kind = cache_of_key(cache, kv->key);
+        if (kind == NULL) {
+            continue;
+        }
+        if (events[i].kind == STORE_EVENT_PUT) {
+            apply_put(kind, kv, (uint64_t)revision);
+        } else {
+            apply_delete(kind, kv->key, (uint64_t)revision);
+        }
+    }
+    publish(cache, (uint64_t)revision);
+}
+
+/* --- Starting over: what the store holds now, told as events against what was known --- */
+
+struct resync {
+    struct watch_cache *cache;
+    uint64_t revision;
+};
+
+static bool resync_put(void *data, const struct store_kv *kv)
+{
+    struct resync *resync = data;
+    struct kind_cache *kind = cache_of_key(resync->cache, kv->key);
+    if (kind == NULL) {
+        return true;
+    }
+    struct slice key = slice_of(kv->key.data + kind->prefix_len, kv->key.len - kind->prefix_len);
+    const struct cached_object *known = cow_tree_get(kind->tree, key);
+    if (known == NULL || cached_object_revision(known) != (uint64_t)kv->mod_revision) {
+        apply_put(kind, kv, (uint64_t)kv->mod_revision);
+    }
+    return true;
+}
+
+static void resync_deletions(struct kind_cache *kind, const struct store_snapshot *snapshot,
+                             uint64_t revision)
+{
+    struct cow_snapshot *known = cow_tree_snapshot(kind->tree);
+    struct cow_cursor cursor;
+    cow_cursor_open(&cursor, known);
+    for (bool at = cow_cursor_first(&cursor); at; at = cow_cursor_next(&cursor)) {
+        struct slice key = slice_text(cached_object_key(cow_cursor_value(&cursor)));
+        const struct store_kv *kv = store_snapshot_get(snapshot, key);
+        if (kv == NULL) {
+            apply_delete(kind, key, revision);
+        }
+        store_kv_unref(kv);
+    }
+    cow_snapshot_unref(known);
+}
+
+/* History cannot tell what happened between: watches from before must list again. */
+static void forget_history(struct kind_cache *kind, uint64_t revision)
+{
+    pthread_mutex_lock(&kind->lock);
+    struct cache_event mark = {.revision = revision};
+    append_event(kind, &mark);
+    cache_node_unref(kind->oldest);
+    kind->oldest = cache_node_ref(kind->newest);
+    kind->history_count = 0;
+    pthread_mutex_unlock(&kind->lock);
+}
+
+static void watch_ended(void *data, int status, int64_t compact_revision);
+
+static void start(struct watch_cache *cache)
+{
+    struct store_snapshot *snapshot = store_snapshot_ref(cache->store);
+    struct resync resync = {.cache = cache,
+                            .revision = (uint64_t)store_snapshot_revision(snapshot)};
+    for (size_t i = 0; i < cache->cache_count; i++) {
+        resync_deletions(&cache->caches[i], snapshot, resync.revision);
+    }
+    store_snapshot_each(snapshot, slice_text("/registry/"), slice_text("/registry0"), resync_put,
+                        &resync);
+    store_snapshot_unref(snapshot);
+    for (size_t i = 0; i < cache->cache_count; i++) {
+        forget_history(&cache->caches[i], resync.revision);
+    }
+    /* Every key, not only ours: the revision of the cache moves with every write of the store. */
+    struct store_watch_options options = {.key = slice_of("", 1),
+                                          .end = slice_of("", 1),
+                                          .start_revision = (int64_t)resync.revision + 1,
+                                          .on_events = on_events,
+                                          .on_end = watch_ended,
+                                          .data = cache};
+    cache->watch = store_watch(cache->store, &options);
+    publish(cache, resync.revision);
+}
+
+static void watch_ended(void *data, int status, int64_t compact_revision)
+{
+    struct watch_cache *cache = data;
+    cache->watch = NULL;
+    if (status == STORE_STOPPED) {
+        return;
+    }
+    LOG_INFO("apiserver", "watch cache starts over from the store",
+             KV_I64("compact_revision", compact_revision));
+    start(cache);
+}
+
+struct watch_cache *watch_cache_new(struct env *env, struct store *store)
+{
+    struct watch_cache *cache = alloc_zeroed(sizeof(*cache));
+    cache->env = env;
+    cache->store = store;
+    list_init(&cache->waiting);
+    list_init(&cache->hubs);
+    pthread_mutex_init(&cache->hub_lock, NULL);
+    cache->wake = (struct env_timer){.fire = wake, .data = cache};
+    const struct api_kind *kinds = api_kinds(&cache->kind_count);
+    cache->caches = alloc_array(cache->kind_count, sizeof(*cache->caches));
+    cache->by_kind = alloc_array(cache->kind_count, sizeof(struct kind_cache *));
+    for (size_t i = 0; i < cache->kind_count; i++) {
+        add_kind(cache, &kinds[i]);
+    }
+    start(cache);
+    return cache;
+}
+
+void watch_cache_free(struct watch_cache *cache)
+{
+    if (cache == NULL) {
+        return;
+    }
+    assert(list_empty(&cache->hubs));
+    store_watch_cancel(cache->watch);
+    env_timer_stop(cache->env, &cache->wake);
+    struct list *first = NULL;
+    while ((first = list_first(&cache->waiting)) != NULL) {
+        struct waiter *waiter = LIST_ENTRY(first, struct waiter, node);
+        list_remove(first);
+        waiter->ready(waiter->data, -ECANCELED);
+        free(waiter);
+    }
+    for (size_t i = 0; i < cache->cache_count; i++) {
+        cow_tree_free(cache->caches[i].tree);
+        cache_node_unref(cache->caches[i].oldest);
+        cache_node_unref(cache->caches[i].newest);
+        pthread_mutex_destroy(&cache->caches[i].lock);
+    }
+    pthread_mutex_destroy(&cache->hub_lock);
+    free(cache->caches);
+    free(cache->by_kind);
+    free(cache);
+}
+
+uint64_t watch_cache_revision(const struct watch_cache *cache)
+{
+    return atomic_load(&cache->revision);
+}
+
+void watch_cache_when(struct watch_cache *cache, uint64_t revision,
+                      void (*ready)(void *data, int status), void *data)
+{
+    if (revision <= watch_cache_revision(cache)) {
+        ready(data, 0);
+        return;
+    }
+    struct waiter *waiter = alloc_zeroed(sizeof(*waiter));
+    *waiter = (struct waiter){.revision = revision, .ready = ready, .data = data};
+    list_init(&waiter->node);
+    list_push_back(&cache->waiting, &waiter->node);
+}
+
+void watch_cache_when_cancel(struct watch_cache *cache, void *data)
+{
+    LIST_FOREACH(node, next, &cache->waiting)
+    {
+        struct waiter *waiter = LIST_ENTRY(node, struct waiter, node);
+        if (waiter->data == data) {
+            list_remove(node);
+            free(waiter);
+        }
+    }
+}
+
+/* --- Views --- */
+
+struct cache_view *watch_cache_view(struct watch_cache *cache, const struct api_kind *kind)
+{
+    struct kind_cache *kind_cache = cache->by_kind[kind->index];
+    assert(kind_cache != NULL);
+    struct cache_view *view = alloc_zeroed(sizeof(*view));
+    view->cache = kind_cache;
+    /* Read before the lock: what was applied by then is in the snapshot. */
+    uint64_t revision = watch_cache_revision(cache);
+    pthread_mutex_lock(&kind_cache->lock);
+    view->snapshot = cow_tree_snapshot(kind_cache->tree);
+    view->position = cache_node_ref(kind_cache->newest);
+    pthread_mutex_unlock(&kind_cache->lock);
+    uint64_t newest = view->position->event.revision;
+    view->revision = newest > revision ? newest : revision;
+    return view;
+}
+
+void cache_view_free(struct cache_view *view)
+{
+    if (view != NULL) {
+        cow_snapshot_unref(view->snapshot);
+        cache_node_unref(view->position);
+        free(view);
+    }
+}
+
+uint64_t cache_view_revision(const struct cache_view *view)
+{
+    return view->revision;
+}
+
+size_t cache_view_count(const struct cache_view *view)
+{
+    return cow_snapshot_count(view->snapshot);
+}
+
+struct cache_node *cache_view_position(const struct cache_view *view)
+{
+    return view->position;
+}
+
+const struct cached_object *cache_view_get(const struct cache_view *view, const char *namespace,
+                                           const char *name)
+{
+    char key[1024];
+    int len = namespace[0] == 0 ? snprintf(key, sizeof(key), "%s", name)
+                                : snprintf(key, sizeof(key), "%s/%s", namespace, name);
+    if (len < 0 || (size_t)len >= sizeof(key)) {
+        return NULL;
+    }
+    return cow_snapshot_get(view->snapshot, slice_of(key, (size_t)len));
+}
+
+void cache_view_each(const struct cache_view *view, const char *namespace, struct slice start_key,
+                     bool (*each)(void *data, const struct cached_object *object), void *data)
+{
+    char prefix[512];
+    int len = namespace[0] == 0 ? 0 : snprintf(prefix, sizeof(prefix), "%s/", namespace);
+    if (len < 0 || (size_t)len >= sizeof(prefix)) {
+        return;
+    }
+    struct slice bound = slice_of(prefix, (size_t)len);
+    struct slice first = slice_compare(start_key, bound) > 0 ? start_key : bound;
+    struct cow_cursor cursor;
+    cow_cursor_open(&cursor, view->snapshot);
+    bool at = first.len == 0 ? cow_cursor_first(&cursor) : cow_cursor_seek(&cursor, first);
+    while (at && slice_starts_with(cow_cursor_key(&cursor), bound)) {
+        if (!each(data, cow_cursor_value(&cursor))) {
+            return;
+        }
+        at = cow_cursor_next(&cursor);
+    }
+}
+
+const struct cached_object *watch_cache_get(struct watch_cache *cache, const struct api_kind *kind,
+                                            const char *namespace, const char *name)
+{
+    struct cache_view *view = watch_cache_view(cache, kind);
+    const struct cached_object *object = cache_view_get(view, namespace, name);
+    if (object != NULL) {
+        object = cached_object_ref(object);
+    }
+    cache_view_free(view);
+    return object;
+}
+
+/* --- For hubs --- */
+
+struct cache_node *watch_cache_position(struct watch_cache *cache, const struct api_kind *kind,
+                                        uint64_t revision, uint64_t *ret_oldest)
+{
+    struct kind_cache *kind_cache = cache->by_kind[kind->index];
+    assert(kind_cache != NULL);
+    pthread_mutex_lock(&kind_cache->lock);
+    struct cache_node *position = cache_node_ref(kind_cache->oldest);
+    pthread_mutex_unlock(&kind_cache->lock);
+    if (position->event.revision > revision) {
+        *ret_oldest = position->event.revision;
+        cache_node_unref(position);
+        return NULL;
+    }
+    for (;;) {
+        struct cache_node *next = cache_node_next(position);
+        if (next == NULL || next->event.revision > revision) {
+            if (next != NULL) {
+                cache_node_unref(next);
+            }
+            return position;
+        }
+        cache_node_unref(position);
+        position = next;
+    }
+}
+
+void watch_cache_add_hub(struct watch_cache *cache, struct watch_hub *hub)
+{
+    pthread_mutex_lock(&cache->hub_lock);
+    list_push_back(&cache->hubs, &hub->node);
+    pthread_mutex_unlock(&cache->hub_lock);
+}
+
+void watch_cache_remove_hub(struct watch_cache *cache, struct watch_hub *hub)
+{
+    pthread_mutex_lock(&cache->hub_lock);
+    list_remove(&hub->node);
+    pthread_mutex_unlock(&cache->hub_lock);
+}
+
+struct env *watch_cache_env(struct watch_cache *cache)
+{
+    return cache->env;
+}
+
+uint64_t watch_cache_newest_sequence(struct watch_cache *cache, const struct api_kind *kind)
+{
+    struct kind_cache *kind_cache = cache->by_kind[kind->index];
+    pthread_mutex_lock(&kind_cache->lock);
+    uint64_t sequence = kind_cache->newest->sequence;
+    pthread_mutex_unlock(&kind_cache->lock);
+    return sequence;
+}
