@@ -1,0 +1,138 @@
+/* Inside of the registry: one call under way. A call is planned on its home thread from the cache's
+ * snapshot, and written on the store loop with a compare on what the plan saw. A plan made from a
+ * stale snapshot that fails is made again after a quorum has confirmed the state. */
+#ifndef APISERVER_OPERATION_H
+#define APISERVER_OPERATION_H
+#include "apiserver/limits.h"
+#include "apiserver/registry.h"
+#include "lib/api/object.h"
+#include "lib/api/status.h"
+#include "lib/base/env.h"
+#include "store/store.h"
+
+struct registry {
+    struct registry_config config;
+    const struct api_kind *namespace_kind;
+    const struct api_kind *pod_kind;
+    const struct api_kind *service_kind;
+    const struct api_kind *service_account_kind;
+    const struct api_kind *priority_class_kind;
+    const struct api_kind *budget_kind;
+};
+
+/* A key that must not exist and is claimed with this write, or one that is given up with it. */
+enum { PLAN_EXTRAS_MAX = 64 };
+struct plan_extra {
+    const char *key;
+    struct slice value;
+    int64_t expect_mod; /* Compared; 0: must be absent; -1: not compared. */
+    bool remove;
+};
+
+/* What an operation is going to write. */
+struct plan {
+    const struct api_kind *kind;
+    const char *key;
+    bool remove;
+    int64_t expect_mod;                 /* 0: the key must be absent. */
+    void *message;                      /* What is stored (create, update). */
+    struct slice value;                 /* `message` encoded. */
+    const struct api_kind *answer_kind; /* NULL: the written object itself is the answer. */
+    void *answer;
+    Meta__V1__ObjectMeta *answer_meta; /* Gets the resourceVersion of the write, may be NULL. */
+    const struct api_status *answer_status; /* "status": Success answers. */
+    int code;
+    struct plan_extra extras[PLAN_EXTRAS_MAX];
+    size_t extra_count;
+};
+
+enum plan_step {
+    PLAN_ANSWER, /* call->status or call->result is set: nothing to write. */
+    PLAN_WRITE,
+    PLAN_WAIT, /* The planner started something that will go on by itself. */
+};
+
+struct operation {
+    struct registry *registry;
+    struct registry_call *call;
+    struct arena *arena;
+    unsigned attempts;
+    unsigned name_tries;
+    bool fresh;  /* The state was confirmed by a quorum since the call began. */
+    bool hopped; /* We came here by a callback, not inside of registry_start(). */
+    int64_t barrier_revision;
+    struct plan plan;
+    struct env_timer timer;
+    void (*next)(struct operation *operation); /* After a barrier, on the home thread. */
+    /* The outcome of a transaction on its way home. */
+    int txn_status;
+    bool txn_succeeded;
+    int64_t txn_revision;
+    struct store_snapshot *snapshot; /* For reads of the past. */
+    bool own_items;
+    bool timed_out;
+    /* deletecollection */
+    struct registry_call *child;
+    size_t child_index;
+    const struct cached_object **deleted;
+    size_t deleted_count;
+    const void *submitted_body; /* create: to start over from when a plan is made again. */
+};
+
+/* --- Engine (registry.c) --- */
+void operation_finish(struct operation *operation); /* Results are set: runs `done`. */
+void operation_fail(struct operation *operation, const struct api_status *status);
+/* Confirms the state by a quorum, waits until the cache has it (and at least `revision`), then runs
+ * `next` on the home thread. */
+void operation_barrier(struct operation *operation, uint64_t revision,
+                       void (*next)(struct operation *operation));
+void operation_start_write(struct operation *operation);
+enum plan_step operation_plan(struct operation *operation);
+
+/* --- Time and chance: the env's on the store loop, the machine's on io loops --- */
+int64_t operation_now_s(struct operation *operation);
+int64_t operation_now_ns(struct operation *operation);
+uint64_t operation_random(struct operation *operation);
+const char *operation_uuid(struct operation *operation);
+const char *operation_random_suffix(struct operation *operation, size_t len);
+
+/* --- Small readers --- */
+const char *operation_namespace(const struct operation *operation); /* Never NULL. */
+const char *operation_name(const struct operation *operation);
+const char *operation_subresource(const struct operation *operation);
+/* The newest object, referenced by the arena's owner until the call is finished: freed with it. */
+const struct cached_object *operation_lookup(struct operation *operation,
+                                             const struct api_kind *kind, const char *namespace,
+                                             const char *name);
+const char *operation_key(struct operation *operation, const struct api_kind *kind,
+                          const char *namespace, const char *name);
+Meta__V1__ObjectMeta *message_meta(const struct api_kind *kind, const void *message);
+void operation_warn(struct operation *operation, const char *text);
+
+/* --- Planners: each sets call->status and answers, or fills operation->plan --- */
+enum plan_step plan_create(struct operation *operation);
+enum plan_step plan_update(struct operation *operation);
+enum plan_step plan_patch(struct operation *operation);
+enum plan_step plan_delete(struct operation *operation);
+enum plan_step plan_binding(struct operation *operation);
+enum plan_step plan_eviction(struct operation *operation);
+enum plan_step plan_token(struct operation *operation);
+enum plan_step plan_scale(struct operation *operation); /* update or patch of "scale" */
+
+/* The second half of update and patch: checks and prepares `message` against `existing`. */
+enum plan_step plan_replace(struct operation *operation, const struct cached_object *existing,
+                            void *message);
+/* The second half of delete, also of eviction: existing object, resolved options. */
+enum plan_step plan_removal(struct operation *operation, const struct cached_object *existing);
+/* Sets the plan to delete the key of `existing`, answering as the kind does. */
+enum plan_step plan_remove_now(struct operation *operation, const struct cached_object *existing,
+                               const void *last_message);
+void plan_claim(struct operation *operation, const char *key, const char *value);
+void plan_unclaim(struct operation *operation, const char *key);
+enum plan_step plan_fail(struct operation *operation, const struct api_status *status);
+
+/* --- Reads (registry_read.c) --- */
+void operation_start_read(struct operation *operation);
+void operation_start_delete_collection(struct operation *operation);
+const struct api_status *status_of_store(struct operation *operation, int status);
+#endif
