@@ -553,7 +553,9 @@ void registry_finish(struct registry_call *call)
             cached_object_unref(call->items[i]);
         }
     }
-    store_snapshot_unref(operation->snapshot);
+    if (operation->snapshot != NULL) {
+        store_snapshot_unref(operation->snapshot);
+    }
     cache_view_free(call->view);
     call->view = NULL;
     call->state = NULL;

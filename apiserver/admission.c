@@ -1,0 +1,90 @@
+#include "apiserver/admission.h"
+
+#include "k8s/core_v1.pb-c.h"
+
+static const char *const immortal_namespaces[] = {"default", "kube-system", "kube-public"};
+
+static const struct api_status *missing_namespace(struct admission *admission)
+{
+    struct operation *operation = admission->operation;
+    const struct api_kind *kind = operation->registry->namespace_kind;
+    return api_status_not_found(operation->arena, kind, admission->namespace);
+}
+
+static const struct api_status *namespace_lifecycle(struct admission *admission)
+{
+    struct operation *operation = admission->operation;
+    struct registry *registry = operation->registry;
+    if (admission->kind == registry->namespace_kind) {
+        for (size_t i = 0; i < ARRAY_LEN(immortal_namespaces); i++) {
+            if (admission->verb == ADMIT_DELETE &&
+                strcmp(admission->name, immortal_namespaces[i]) == 0) {
+                return api_status_forbidden(operation->arena, admission->kind, admission->name,
+                                            "this namespace may not be deleted");
+            }
+        }
+        return NULL;
+    }
+    if (!admission->kind->namespaced || admission->verb == ADMIT_DELETE) {
+        return NULL;
+    }
+    const struct cached_object *cached =
+        operation_lookup(operation, registry->namespace_kind, "", admission->namespace);
+    if (cached == NULL) {
+        return missing_namespace(admission);
+    }
+    const Core__V1__Namespace *namespace = cached_object_message(cached);
+    bool terminating =
+        namespace != NULL && !api_time_is_zero(namespace->metadata->deletion_timestamp);
+    if (admission->verb == ADMIT_CREATE && terminating && admission->subresource[0] == 0) {
+        return api_status_terminating(operation->arena, admission->kind, admission->name,
+                                      admission->namespace);
+    }
+    return NULL;
+}
+
+/* A finalizer keeps a claim or volume alive while it is in use. */
+static const struct api_status *storage_protection(struct admission *admission)
+{
+    if (admission->verb != ADMIT_CREATE || admission->subresource[0] != 0) {
+        return NULL;
+    }
+    const char *finalizer = NULL;
+    if (strcmp(admission->kind->resource, "persistentvolumeclaims") == 0) {
+        finalizer = "kubernetes.io/pvc-protection";
+    } else if (strcmp(admission->kind->resource, "persistentvolumes") == 0) {
+        finalizer = "kubernetes.io/pv-protection";
+    } else {
+        return NULL;
+    }
+    Meta__V1__ObjectMeta *meta = message_meta(admission->kind, admission->message);
+    if (!api_meta_has_finalizer(meta, finalizer)) {
+        struct arena *arena = admission->operation->arena;
+        char **finalizers = arena_array(arena, meta->n_finalizers + 1, sizeof(char *));
+        if (meta->n_finalizers > 0) {
+            memcpy(finalizers, meta->finalizers, meta->n_finalizers * sizeof(char *));
+        }
+        finalizers[meta->n_finalizers++] = arena_text(arena, finalizer);
+        meta->finalizers = finalizers;
+    }
+    return NULL;
+}
+
+typedef const struct api_status *admission_step(struct admission *admission);
+
+/* In the order of constants-admission; each step decides by itself whether it is concerned. */
+static admission_step *const mutating_steps[] = {
+    namespace_lifecycle,   admit_pod_service_account, admit_pod_priority,
+    admit_pod_tolerations, storage_protection,
+};
+
+const struct api_status *admission_mutate(struct admission *admission)
+{
+    for (size_t i = 0; i < ARRAY_LEN(mutating_steps); i++) {
+        const struct api_status *refusal = mutating_steps[i](admission);
+        if (refusal != NULL) {
+            return refusal;
+        }
+    }
+    return NULL;
+}

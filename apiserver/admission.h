@@ -1,0 +1,28 @@
+/* Admission: what the cluster's policy adds to, or refuses of, a request for an object, in a fixed
+ * order (facts: NamespaceLifecycle, ServiceAccount, Priority, DefaultTolerationSeconds, ...). Runs
+ * in the planner; reads the cache through the operation. No I/O. */
+#ifndef APISERVER_ADMISSION_H
+#define APISERVER_ADMISSION_H
+#include "apiserver/operation.h"
+
+enum admission_verb { ADMIT_CREATE, ADMIT_UPDATE, ADMIT_DELETE };
+
+struct admission {
+    struct operation *operation;
+    enum admission_verb verb;
+    const struct api_kind *kind;
+    const char *subresource;
+    const char *namespace;
+    const char *name;   /* May be "" for a create with generateName. */
+    void *message;      /* NULL for deletions; changed in place by mutating steps. */
+    const void *before; /* Update: the stored object. */
+};
+
+/* NULL when admitted, else the refusal. */
+const struct api_status *admission_mutate(struct admission *admission);
+
+/* admission_pod.c */
+const struct api_status *admit_pod_service_account(struct admission *admission);
+const struct api_status *admit_pod_priority(struct admission *admission);
+const struct api_status *admit_pod_tolerations(struct admission *admission);
+#endif
