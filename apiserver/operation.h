@@ -86,6 +86,8 @@ void operation_fail(struct operation *operation, const struct api_status *status
  * `next` on the home thread. */
 void operation_barrier(struct operation *operation, uint64_t revision,
                        void (*next)(struct operation *operation));
+/* Takes a snapshot of the store into operation->snapshot, then runs `next` at home. */
+void operation_snapshot(struct operation *operation, void (*next)(struct operation *operation));
 void operation_start_write(struct operation *operation);
 enum plan_step operation_plan(struct operation *operation);
 
@@ -130,6 +132,15 @@ enum plan_step plan_remove_now(struct operation *operation, const struct cached_
 void plan_claim(struct operation *operation, const char *key, const char *value);
 void plan_unclaim(struct operation *operation, const char *key);
 enum plan_step plan_fail(struct operation *operation, const struct api_status *status);
+
+/* `before` (NULL: apply of a new object) patched by the call's patch and decoded again. */
+const struct api_status *patch_message(struct operation *operation, const struct api_kind *kind,
+                                       const struct api_message *schema, const void *before,
+                                       const struct api_type_meta *type_meta, void **ret_message);
+/* Unknown and duplicate fields: NULL with warnings, or the refusal of strict validation. */
+const struct api_status *status_of_problems(struct operation *operation,
+                                            const struct api_kind *kind,
+                                            const struct api_problems *problems);
 
 /* --- Reads (registry_read.c) --- */
 void operation_start_read(struct operation *operation);

@@ -297,6 +297,25 @@ void operation_barrier(struct operation *operation, uint64_t revision,
     to_store(operation, barrier_start);
 }
 
+static void snapshot_home(void *data)
+{
+    struct operation *operation = data;
+    operation->next(operation);
+}
+
+static void snapshot_take(void *data)
+{
+    struct operation *operation = data;
+    operation->snapshot = store_snapshot_ref(operation->registry->config.store);
+    to_home(operation, snapshot_home);
+}
+
+void operation_snapshot(struct operation *operation, void (*next)(struct operation *operation))
+{
+    operation->next = next;
+    to_store(operation, snapshot_take);
+}
+
 /* --- Writing --- */
 
 enum plan_step plan_fail(struct operation *operation, const struct api_status *status)

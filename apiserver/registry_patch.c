@@ -1,0 +1,167 @@
+/* Planning of patches: the stored object as a JSON tree, patched, decoded again, and then an
+ * update. */
+#include "apiserver/operation.h"
+#include "lib/api/apply.h"
+#include "lib/api/patch.h"
+#include "lib/api/time.h"
+#include <errno.h>
+
+static int apply_text(struct operation *operation, const struct json_value *live,
+                      struct json_value **ret_object, const struct api_status **reterr_status)
+{
+    const struct registry_call *call = operation->call;
+    struct arena *arena = operation->arena;
+    CLEANUP(buffer_release) struct buffer json;
+    buffer_init(&json, REQUEST_BODY_MAX);
+    CLEANUP(error_release) struct error error = {0};
+    struct json_value *applied = NULL;
+    int status = api_yaml_to_json(call->patch, &json, &error);
+    if (status == 0) {
+        status = json_parse(arena, buffer_slice(&json), &applied, &error);
+    }
+    if (status < 0) {
+        *reterr_status =
+            api_status_bad_request(arena, "error decoding YAML: %s", error_message(&error));
+        return -EINVAL;
+    }
+    char now[API_TIME_TEXT_SIZE];
+    api_time_format(operation_now_s(operation), now);
+    struct api_apply_request request = {.kind = call->kind,
+                                        .manager = call->options.field_manager,
+                                        .subresource = operation_subresource(operation),
+                                        .now = now,
+                                        .force = call->options.force};
+    return api_apply(arena, &request, live, applied, ret_object, reterr_status);
+}
+
+static int patch_tree(struct operation *operation, const struct api_message *schema,
+                      const struct json_value *document, struct json_value **ret_document,
+                      const struct api_status **reterr_status)
+{
+    const struct registry_call *call = operation->call;
+    switch (call->patch_type) {
+    case REGISTRY_PATCH_JSON:
+        return api_patch_json(operation->arena, document, call->patch, ret_document, reterr_status);
+    case REGISTRY_PATCH_MERGE:
+        return api_patch_merge(operation->arena, document, call->patch, ret_document,
+                               reterr_status);
+    case REGISTRY_PATCH_STRATEGIC:
+        return api_patch_strategic(operation->arena, schema, document, call->patch, ret_document,
+                                   reterr_status);
+    case REGISTRY_PATCH_APPLY:
+        return apply_text(operation, document, ret_document, reterr_status);
+    }
+    return -EINVAL;
+}
+
+const struct api_status *status_of_problems(struct operation *operation,
+                                            const struct api_kind *kind,
+                                            const struct api_problems *problems)
+{
+    enum registry_field_validation mode = operation->call->options.field_validation;
+    if (problems->count == 0 || mode == REGISTRY_FIELDS_IGNORE) {
+        return NULL;
+    }
+    if (mode == REGISTRY_FIELDS_WARN) {
+        for (size_t i = 0; i < problems->count; i++) {
+            operation_warn(operation, problems->texts[i]);
+        }
+        return NULL;
+    }
+    const char *all = "";
+    for (size_t i = 0; i < problems->count; i++) {
+        all = arena_printf(operation->arena, "%s%s%s", all, i == 0 ? "" : ", ", problems->texts[i]);
+    }
+    return api_status_bad_request(
+        operation->arena,
+        "%s in version \"%s\" cannot be handled as a %s: strict decoding error: %s", kind->kind,
+        kind->version, kind->kind, all);
+}
+
+const struct api_status *patch_message(struct operation *operation, const struct api_kind *kind,
+                                       const struct api_message *schema, const void *before,
+                                       const struct api_type_meta *type_meta, void **ret_message)
+{
+    struct arena *arena = operation->arena;
+    struct json_value *document =
+        before == NULL ? NULL : api_message_to_json(arena, schema, before, type_meta);
+    struct json_value *patched = NULL;
+    const struct api_status *refusal = NULL;
+    if (patch_tree(operation, schema, document, &patched, &refusal) < 0) {
+        return refusal != NULL ? refusal : api_status_unprocessable(arena);
+    }
+    struct api_problems problems = {0};
+    CLEANUP(error_release) struct error error = {0};
+    if (api_message_from_json(arena, schema, patched, &problems, ret_message, &error) < 0) {
+        return api_status_bad_request(arena, "%s in version \"%s\" cannot be handled as a %s: %s",
+                                      type_meta->kind, kind->version, type_meta->kind,
+                                      error_message(&error));
+    }
+    return status_of_problems(operation, kind, &problems);
+}
+
+static const struct api_status *check_identity(struct operation *operation,
+                                               const Meta__V1__ObjectMeta *meta,
+                                               const struct cached_object *existing)
+{
+    const char *name = meta->name == NULL ? "" : meta->name;
+    const char *namespace = meta->namespace_ == NULL ? "" : meta->namespace_;
+    if (strcmp(name, cached_object_name(existing)) != 0) {
+        return api_status_bad_request(
+            operation->arena, "the name of the object (%s) does not match the name on the URL (%s)",
+            name, cached_object_name(existing));
+    }
+    if (strcmp(namespace, cached_object_namespace(existing)) != 0) {
+        return api_status_bad_request(operation->arena,
+                                      "the namespace of the provided object does not match the "
+                                      "namespace sent on the request");
+    }
+    return NULL;
+}
+
+/* Apply creates what does not exist. */
+static enum plan_step plan_apply_new(struct operation *operation)
+{
+    struct registry_call *call = operation->call;
+    const struct api_kind *kind = call->kind;
+    struct api_type_meta type_meta = {.api_version = kind->api_version, .kind = kind->kind};
+    void *message = NULL;
+    const struct api_status *refusal =
+        patch_message(operation, kind, kind->message, NULL, &type_meta, &message);
+    if (refusal != NULL) {
+        return plan_fail(operation, refusal);
+    }
+    call->body = message;
+    return plan_create(operation);
+}
+
+enum plan_step plan_patch(struct operation *operation)
+{
+    const struct api_kind *kind = operation->call->kind;
+    const char *name = operation_name(operation);
+    const struct cached_object *existing =
+        operation_lookup(operation, kind, operation_namespace(operation), name);
+    if (existing == NULL) {
+        if (operation->call->patch_type == REGISTRY_PATCH_APPLY &&
+            operation_subresource(operation)[0] == 0) {
+            return plan_apply_new(operation);
+        }
+        return plan_fail(operation, api_status_not_found(operation->arena, kind, name));
+    }
+    const void *before = cached_object_message(existing);
+    if (before == NULL) {
+        return plan_fail(operation,
+                         api_status_internal(operation->arena, "stored object does not decode"));
+    }
+    struct api_type_meta type_meta = {.api_version = kind->api_version, .kind = kind->kind};
+    void *message = NULL;
+    const struct api_status *refusal =
+        patch_message(operation, kind, kind->message, before, &type_meta, &message);
+    if (refusal == NULL) {
+        refusal = check_identity(operation, message_meta(kind, message), existing);
+    }
+    if (refusal != NULL) {
+        return plan_fail(operation, refusal);
+    }
+    return plan_replace(operation, existing, message);
+}
