@@ -84,9 +84,10 @@ struct registry_call {
     void *data;
 
     /* Results, valid in and after `done` until registry_finish(). */
-    const struct api_status *status; /* NULL on success; otherwise an error, in the arena. */
-    int code;                        /* 200 or 201. */
-    const struct api_kind *result_kind;
+    const struct api_status *status;    /* NULL on success; otherwise an error, in the arena. */
+    int code;                           /* 200 or 201. */
+    const struct api_kind *result_kind; /* NULL when `result_schema` says what it is (Scale). */
+    const struct api_message *result_schema;
     const void *result;                 /* Decoded object answered (in the arena or cached). */
     const struct cached_object *object; /* GET: the cached object with its shared encodings. */
     const struct cached_object *const *items; /* LIST, DELETE_COLLECTION: borrowed from `view`. */
@@ -120,6 +121,9 @@ struct watch_cache *registry_cache(struct registry *registry);
 void registry_start(struct registry *registry, struct registry_call *call);
 /* Releases what the call holds (view, object). Once, after `done`. */
 void registry_finish(struct registry_call *call);
+
+/* The autoscaling/v1 Scale of a Deployment and the like. */
+void *registry_scale_of(struct arena *arena, const struct api_kind *kind, const void *object);
 
 /* The label and field selectors of `options`, compiled, for watches. */
 struct registry_filter;
