@@ -1,6 +1,7 @@
 #include "apiserver/admission.h"
 
 #include "k8s/core_v1.pb-c.h"
+#include "lib/api/time.h"
 
 static const char *const immortal_namespaces[] = {"default", "kube-system", "kube-public"};
 

@@ -34,11 +34,10 @@ struct plan {
     const struct api_kind *kind;
     const char *key;
     bool remove;
-    int64_t expect_mod;                 /* 0: the key must be absent. */
-    void *message;                      /* What is stored (create, update). */
-    struct slice value;                 /* `message` encoded. */
-    const struct api_kind *answer_kind; /* NULL: the written object itself is the answer. */
-    void *answer;
+    int64_t expect_mod;                /* 0: the key must be absent. */
+    void *message;                     /* What is stored (create, update). */
+    struct slice value;                /* `message` encoded. */
+    void *answer;                      /* NULL: the written object itself is the answer. */
     Meta__V1__ObjectMeta *answer_meta; /* Gets the resourceVersion of the write, may be NULL. */
     const struct api_status *answer_status; /* "status": Success answers. */
     int code;

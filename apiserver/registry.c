@@ -346,11 +346,11 @@ static void answer_written(struct operation *operation)
     struct registry_call *call = operation->call;
     const struct plan *plan = &operation->plan;
     call->code = plan->code;
-    call->result_kind = plan->answer_kind != NULL ? plan->answer_kind : plan->kind;
+    call->result_kind = call->result_schema != NULL ? NULL : plan->kind;
     call->result = plan->answer != NULL ? plan->answer : plan->message;
     call->success = plan->answer_status;
     Meta__V1__ObjectMeta *meta = plan->answer_meta;
-    if (meta == NULL && call->result != NULL && call->result_kind->message != NULL) {
+    if (meta == NULL && call->result != NULL && call->result_kind != NULL) {
         meta = message_meta(call->result_kind, call->result);
     }
     if (meta != NULL && operation->txn_revision > 0) {

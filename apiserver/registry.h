@@ -88,7 +88,8 @@ struct registry_call {
     int code;                           /* 200 or 201. */
     const struct api_kind *result_kind; /* NULL when `result_schema` says what it is (Scale). */
     const struct api_message *result_schema;
-    const void *result;                 /* Decoded object answered (in the arena or cached). */
+    const void *result; /* Decoded object answered (in the arena or cached), or NULL ... */
+    const struct api_status *success;   /* ... when the answer is this Status (delete, binding). */
     const struct cached_object *object; /* GET: the cached object with its shared encodings. */
     const struct cached_object *const *items; /* LIST, DELETE_COLLECTION: borrowed from `view`. */
     size_t item_count;

@@ -79,7 +79,7 @@ static const struct api_status *check_binding(struct operation *operation,
         struct api_path root = api_path_field(NULL, "target");
         struct api_path path = api_path_field(&root, "name");
         api_cause_required(&causes, &path, "");
-        return api_status_invalid(arena, api_kind_find("", "v1", "bindings"), name, &causes);
+        return api_status_invalid(arena, kind, name, &causes);
     }
     const Meta__V1__ObjectMeta *meta = binding->metadata;
     if (meta != NULL && !is_empty(meta->uid) && strcmp(meta->uid, pod->metadata->uid) != 0) {
@@ -404,7 +404,7 @@ static enum plan_step issue(struct operation *operation, const struct token_clai
     request->status->expiration_timestamp = api_time_new(operation->arena, claims->expires_s);
     operation->call->code = 201;
     operation->call->result = request;
-    operation->call->result_kind = api_kind_by_gvk("authentication.k8s.io", "v1", "TokenRequest");
+    operation->call->result_schema = api_message_find("k8s.io.api.authentication.v1.TokenRequest");
     return PLAN_ANSWER;
 }
 
@@ -428,9 +428,7 @@ enum plan_step plan_token(struct operation *operation)
         request->spec->expiration_seconds = 3600;
     }
     int64_t seconds = request->spec->expiration_seconds;
-    const struct api_kind *request_kind =
-        api_kind_by_gvk("authentication.k8s.io", "v1", "TokenRequest");
-    const struct api_status *refusal = check_expiration(operation, request_kind, seconds);
+    const struct api_status *refusal = check_expiration(operation, &token_request_kind, seconds);
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
     }
@@ -619,7 +617,6 @@ enum plan_step plan_scale(struct operation *operation)
         registry_scale_of(arena, kind, step == PLAN_WRITE ? message : before);
     operation->plan.answer = answer;
     operation->plan.answer_meta = answer->metadata;
-    operation->plan.answer_kind = NULL;
     operation->call->result = answer;
     operation->call->result_schema = scale_schema();
     return step;

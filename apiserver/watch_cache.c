@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* Everything of one storage prefix. Kinds that are stored under one prefix (an Event of two groups)
