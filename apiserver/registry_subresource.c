@@ -304,6 +304,15 @@ enum plan_step plan_eviction(struct operation *operation)
 
 /* --- serviceaccounts/token --- */
 
+/* The body of a subresource has no row of its own; for the words of its refusals. */
+static const struct api_kind token_request_kind = {
+    .group = "authentication.k8s.io",
+    .version = "v1",
+    .kind = "TokenRequest",
+    .api_version = "authentication.k8s.io/v1",
+    .resource = "tokenrequests.authentication.k8s.io",
+};
+
 static const struct api_status *
 bind_token(struct operation *operation, const Authentication__V1__BoundObjectReference *reference,
            struct token_claims *claims)

@@ -1,0 +1,163 @@
+/* Inside of the API server: one HTTP request on its way through the stages, and what they share.
+ * All on the io loop of its exchange. */
+#ifndef APISERVER_REQUEST_H
+#define APISERVER_REQUEST_H
+#include "apiserver/apiserver.h"
+#include "apiserver/limits.h"
+#include "apiserver/node_session.h"
+#include "apiserver/registry.h"
+#include "apiserver/request_info.h"
+#include "apiserver/service_allocator.h"
+#include "apiserver/token.h"
+#include "lib/api/object.h"
+#include "lib/api/status.h"
+#include "lib/base/metrics.h"
+#include "lib/net/grpc.h"
+#include "lib/net/http.h"
+#include <pthread.h>
+
+struct node_sessions;
+struct proxy;
+
+/* Documents that are made once and then shared. */
+struct document {
+    _Atomic(struct chunk *) chunk;
+    char etag[80];
+};
+enum { OPENAPI_V3_MAX = 64 };
+
+struct apiserver {
+    struct apiserver_config config;
+    struct watch_cache *cache;
+    struct registry *registry;
+    struct node_liveness *liveness;
+    struct token_signer *signer;
+    struct service_allocator services;
+    struct tls_config *tls;
+    struct http_server *http;
+    struct grpc_server *grpc;
+    struct node_sessions *sessions;
+    struct proxy *proxy;
+    struct watch_hub **hubs; /* One per io loop. */
+    struct document openapi_v2, openapi_v2_protobuf;
+    struct document openapi_v3[OPENAPI_V3_MAX];
+    pthread_mutex_t document_lock; /* Making documents. */
+    struct metric *requests_total;
+    struct metric_histogram *request_seconds;
+    struct bootstrap *bootstrap;
+    _Atomic bool leader;
+    _Atomic bool closing;
+    void (*closed)(void *data);
+    void *closed_data;
+};
+
+enum media_type { MEDIA_JSON, MEDIA_YAML, MEDIA_PROTOBUF };
+enum media_form { FORM_OBJECT, FORM_TABLE, FORM_PARTIAL, FORM_PARTIAL_LIST };
+
+/* What Accept asks for. */
+struct negotiated {
+    enum media_type media;
+    enum media_form form;
+    const char *form_version; /* "v1" or "v1beta1" */
+    const char *as_kind;      /* "" or, for discovery, "APIGroupDiscoveryList". */
+    const char *as_version;
+    bool pretty;
+};
+
+struct request {
+    struct apiserver *server;
+    struct http_exchange *exchange;
+    struct arena *arena;
+    struct request_info info;
+    const struct user *user;
+    struct negotiated accept;
+    const struct api_kind *kind;               /* Of a resource request. */
+    const struct api_subresource *subresource; /* NULL for the object itself. */
+    struct registry_call call;
+    const char *audit_id;
+    uint64_t started_ms;
+    void *state; /* Of a long-running handler. */
+    void (*after_call)(struct request *request);
+};
+
+/* --- Stages, in their order (apiserver.c has the table) --- */
+/* Each returns true to go on; false when it has answered (or will). */
+bool stage_authenticate(struct request *request);
+bool stage_impersonate(struct request *request);
+bool stage_authorize(struct request *request);
+bool stage_dispatch(struct request *request);
+
+/* --- Authentication and authorization --- */
+struct access {
+    const char *verb;
+    bool is_resource;
+    const char *group, *resource, *subresource, *namespace, *name;
+    const char *path;
+};
+extern const struct user user_anonymous;
+/* 0; -ENOENT when nobody knows the token; -EACCES when it is known to be bad. */
+MUST_USE int authenticate_token(struct apiserver *server, struct arena *arena, struct slice token,
+                                const char *const *audiences, size_t audience_count,
+                                const struct user **ret_user, const char *const **ret_audiences,
+                                size_t *ret_audience_count);
+const struct user *user_of_certificate(struct arena *arena, const struct tls_peer *peer);
+const struct user *user_with_group(struct arena *arena, const struct user *user, const char *group);
+bool authorize(struct apiserver *server, const struct user *user, const struct access *access);
+const struct api_status *forbidden_access(struct arena *arena, const struct user *user,
+                                          const struct access *access);
+/* "node-1" of "system:node:node-1" in group system:nodes, else NULL. */
+const char *node_of_user(const struct user *user);
+bool node_may_read(struct apiserver *server, const char *node, const char *resource,
+                   const char *namespace, const char *name);
+
+/* --- Answers (respond.c) --- */
+/* 0, or a refusal (406) answered already: false. */
+bool negotiate(struct request *request);
+void respond_status(struct request *request, const struct api_status *status);
+void respond_text(struct request *request, unsigned code, const char *text);
+void respond_bytes(struct request *request, unsigned code, const char *content_type,
+                   struct slice body);
+/* An object by its table; `type_meta` is what its JSON says. */
+void respond_message(struct request *request, unsigned code, const struct api_message *schema,
+                     const void *message, const struct api_type_meta *type_meta);
+void respond_object(struct request *request, unsigned code, const struct cached_object *object,
+                    const struct api_kind *kind, const void *message);
+void respond_list(struct request *request); /* request->call holds a finished list. */
+/* Ends the request: releases the call, drops the exchange. */
+void request_finish(struct request *request);
+/* Fills headers that every answer has; returns how many. */
+enum { COMMON_HEADERS_MAX = WARNINGS_MAX + 8 };
+size_t common_headers(struct request *request, const char *content_type,
+                      struct http_header *headers);
+const char *content_type_of(struct request *request, bool watch);
+/* {"kind":...} of a Table or PartialObjectMetadata for one object, appended. */
+void encode_table_open(struct request *request, const struct api_kind *kind, uint64_t revision,
+                       const char *continue_token, int64_t remaining, struct buffer *out);
+void encode_table_row(struct request *request, const struct api_kind *kind, const void *message,
+                      bool first, struct buffer *out);
+void encode_partial(struct request *request, const struct api_kind *kind, const void *message,
+                    struct buffer *out);
+struct api_type_meta type_meta_of_schema(const struct api_message *schema, struct arena *arena);
+
+/* --- Handlers --- */
+void handle_resource(struct request *request);
+void handle_watch(struct request *request);
+void handle_review(struct request *request);    /* Kinds that are answered and forgotten. */
+void handle_connect(struct request *request);   /* log, exec, attach, portforward, proxy */
+bool handle_discovery(struct request *request); /* False: not a path of discovery. */
+bool handle_path(struct request *request);      /* Health, version, metrics, openapi, ... */
+/* Decodes the body (JSON, YAML or protobuf) as `schema`. False: answered. */
+bool decode_body(struct request *request, const struct api_kind *kind,
+                 const struct api_message *schema, const char *api_version, const char *kind_name,
+                 void **ret_message);
+bool fill_options(struct request *request); /* Query into request->call. False: answered. */
+struct watch_hub *request_hub(struct request *request);
+void start_call(struct request *request, void (*after)(struct request *request));
+int64_t wall_seconds(void);
+
+/* --- Heartbeats shown in Node and Lease (node_liveness.c) --- */
+/* The message itself, or a copy in the arena with fresh times. */
+const void *node_liveness_overlay(struct node_liveness *liveness, struct arena *arena,
+                                  const struct api_kind *kind, const void *message);
+bool node_liveness_concerns(const struct api_kind *kind);
+#endif
