@@ -11,6 +11,7 @@
 #include "apiserver/token.h"
 #include "lib/api/object.h"
 #include "lib/api/status.h"
+#include "lib/api/table.h"
 #include "lib/base/metrics.h"
 #include "lib/net/grpc.h"
 #include "lib/net/http.h"

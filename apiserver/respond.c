@@ -1,0 +1,320 @@
+/* Answers in the negotiated form. The JSON of a stored object is the cache's own bytes, sent
+ * without a copy unless the client wants it indented. */
+#include "apiserver/request.h"
+#include "lib/net/limits.h"
+
+#include <stdlib.h>
+
+struct api_type_meta type_meta_of_schema(const struct api_message *schema, struct arena *arena)
+{
+    /* "group/version/Kind" */
+    if (schema->gvk == NULL || schema->gvk[0] == NULL || schema->gvk[0][0] == '*') {
+        return (struct api_type_meta){.api_version = "v1", .kind = schema->name};
+    }
+    char *text = arena_text(arena, schema->gvk[0]);
+    char *slash = strrchr(text, '/');
+    *slash = 0;
+    return (struct api_type_meta){.api_version = text, .kind = slash + 1};
+}
+
+const char *content_type_of(struct request *request, bool watch)
+{
+    switch (request->accept.media) {
+    case MEDIA_YAML:
+        return "application/yaml";
+    case MEDIA_PROTOBUF:
+        return watch ? "application/vnd.kubernetes.protobuf;stream=watch"
+                     : "application/vnd.kubernetes.protobuf";
+    case MEDIA_JSON:
+        break;
+    }
+    return "application/json";
+}
+
+static const char *quoted(struct arena *arena, const char *text)
+{
+    char *out = arena_alloc(arena, strlen(text) * 2 + 3);
+    size_t len = 0;
+    out[len++] = '"';
+    for (const char *c = text; *c != 0 && len < 512; c++) {
+        if (*c == '"' || *c == '\\') {
+            out[len++] = '\\';
+        }
+        out[len++] = *c < 32 && *c >= 0 ? ' ' : *c;
+    }
+    out[len++] = '"';
+    out[len] = 0;
+    return out;
+}
+
+size_t common_headers(struct request *request, const char *content_type,
+                      struct http_header *headers)
+{
+    size_t count = 0;
+    headers[count++] = http_header("audit-id", request->audit_id);
+    headers[count++] = http_header("cache-control", "no-cache, private");
+    headers[count++] = http_header("content-type", content_type);
+    for (size_t i = 0; i < request->call.warning_count; i++) {
+        headers[count++] =
+            http_header("warning", arena_printf(request->arena, "299 - %s",
+                                                quoted(request->arena, request->call.warnings[i])));
+    }
+    return count;
+}
+
+void request_finish(struct request *request)
+{
+    registry_finish(&request->call);
+    uint64_t now_ms = loop_now_ms(http_exchange_loop(request->exchange));
+    metric_add(request->server->requests_total, 1);
+    metric_observe(request->server->request_seconds,
+                   (double)(now_ms - request->started_ms) / 1000.0);
+    http_exchange_unref(request->exchange);
+}
+
+void respond_bytes(struct request *request, unsigned code, const char *content_type,
+                   struct slice body)
+{
+    struct http_header headers[COMMON_HEADERS_MAX];
+    size_t count = common_headers(request, content_type, headers);
+    http_allow_gzip(request->exchange, false);
+    http_respond(request->exchange, code, headers, count, body);
+    request_finish(request);
+}
+
+void respond_text(struct request *request, unsigned code, const char *text)
+{
+    respond_bytes(request, code, "text/plain; charset=utf-8", slice_text(text));
+}
+
+/* JSON text in the wanted media: as it is, indented, or as YAML. */
+static void respond_json(struct request *request, unsigned code, const char *content_type,
+                         struct buffer *json)
+{
+    struct buffer out;
+    buffer_init(&out, ENCODED_LIST_MAX);
+    if (request->accept.media == MEDIA_YAML) {
+        (void)api_json_to_yaml(buffer_slice(json), &out); /* Our own JSON is JSON. */
+        respond_bytes(request, code, "application/yaml", buffer_slice(&out));
+    } else if (request->accept.pretty) {
+        json_indent(buffer_slice(json), &out);
+        buffer_append_byte(&out, '\n');
+        respond_bytes(request, code, content_type, buffer_slice(&out));
+    } else {
+        buffer_append_byte(json, '\n');
+        respond_bytes(request, code, content_type, buffer_slice(json));
+    }
+    buffer_release(&out);
+}
+
+void respond_status(struct request *request, const struct api_status *status)
+{
+    struct buffer body;
+    buffer_init(&body, ENCODED_OBJECT_MAX);
+    struct http_header headers[COMMON_HEADERS_MAX];
+    const char *content_type = content_type_of(request, false);
+    if (request->accept.media == MEDIA_PROTOBUF) {
+        api_status_encode_protobuf(request->arena, status, &body);
+    } else {
+        CLEANUP(buffer_release) struct buffer json;
+        buffer_init(&json, ENCODED_OBJECT_MAX);
+        api_status_encode_json(request->arena, status, &json);
+        if (request->accept.media == MEDIA_YAML) {
+            (void)api_json_to_yaml(buffer_slice(&json), &body);
+        } else if (request->accept.pretty) {
+            json_indent(buffer_slice(&json), &body);
+            buffer_append_byte(&body, '\n');
+        } else {
+            buffer_append_slice(&body, buffer_slice(&json));
+            buffer_append_byte(&body, '\n');
+        }
+    }
+    size_t count = common_headers(request, content_type, headers);
+    if (status->retry_after_seconds > 0) {
+        headers[count++] = http_header(
+            "retry-after", arena_printf(request->arena, "%d", status->retry_after_seconds));
+    }
+    http_respond(request->exchange, (unsigned)(status->code == 0 ? 200 : status->code), headers,
+                 count, buffer_slice(&body));
+    buffer_release(&body);
+    request_finish(request);
+}
+
+/* --- Tables and partial objects --- */
+
+static void json_text(struct buffer *out, const char *text)
+{
+    json_print_string(slice_text(text), out);
+}
+
+static const struct api_message *meta_schema(void)
+{
+    return api_message_find("k8s.io.apimachinery.pkg.apis.meta.v1.ObjectMeta");
+}
+
+void encode_partial(struct request *request, const struct api_kind *kind, const void *message,
+                    struct buffer *out)
+{
+    buffer_printf(
+        out, "{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/%s\",\"metadata\":",
+        request->accept.form_version);
+    api_encode_json(meta_schema(), api_message_meta(kind->message, message), NULL, out);
+    buffer_append_byte(out, '}');
+}
+
+static void list_meta(struct buffer *out, uint64_t revision, const char *continue_token,
+                      int64_t remaining)
+{
+    buffer_printf(out, "\"metadata\":{\"resourceVersion\":\"%llu\"", (unsigned long long)revision);
+    if (continue_token != NULL) {
+        buffer_printf(out, ",\"continue\":\"%s\"", continue_token);
+    }
+    if (remaining >= 0) {
+        buffer_printf(out, ",\"remainingItemCount\":%lld", (long long)remaining);
+    }
+    buffer_append_byte(out, '}');
+}
+
+void encode_table_open(struct request *request, const struct api_kind *kind, uint64_t revision,
+                       const char *continue_token, int64_t remaining, struct buffer *out)
+{
+    buffer_printf(out, "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/%s\",",
+                  request->accept.form_version);
+    list_meta(out, revision, continue_token, remaining);
+    size_t count = 0;
+    const struct api_table_column *columns = api_table_columns(kind, &count);
+    buffer_append_text(out, ",\"columnDefinitions\":[");
+    for (size_t i = 0; i < count; i++) {
+        buffer_append_text(out, i == 0 ? "{\"name\":" : ",{\"name\":");
+        json_text(out, columns[i].name);
+        buffer_printf(out, ",\"type\":\"%s\",\"format\":\"%s\",\"description\":", columns[i].type,
+                      columns[i].format);
+        json_text(out, columns[i].description == NULL ? "" : columns[i].description);
+        buffer_printf(out, ",\"priority\":%d}", columns[i].priority);
+    }
+    buffer_append_text(out, "],\"rows\":[");
+}
+
+static void encode_cells(struct request *request, const struct api_kind *kind, const void *message,
+                         struct buffer *out)
+{
+    struct api_table_cell cells[API_TABLE_COLUMNS_MAX];
+    struct api_table_condition condition = {0};
+    size_t count = 0;
+    (void)api_table_columns(kind, &count);
+    api_table_row(request->arena, kind, message, wall_seconds(), cells, &condition);
+    buffer_append_text(out, "{\"cells\":[");
+    for (size_t i = 0; i < count; i++) {
+        buffer_append_text(out, i == 0 ? "" : ",");
+        if (cells[i].type == API_CELL_INTEGER) {
+            buffer_printf(out, "%lld", (long long)cells[i].number);
+        } else {
+            json_text(out, cells[i].text == NULL ? "" : cells[i].text);
+        }
+    }
+    buffer_append_byte(out, ']');
+    if (condition.type != NULL) {
+        buffer_printf(out, ",\"conditions\":[{\"type\":\"%s\",\"status\":\"%s\",\"reason\":",
+                      condition.type, condition.status);
+        json_text(out, condition.reason == NULL ? "" : condition.reason);
+        buffer_append_text(out, ",\"message\":");
+        json_text(out, condition.message == NULL ? "" : condition.message);
+        buffer_append_text(out, "}]");
+    }
+}
+
+void encode_table_row(struct request *request, const struct api_kind *kind, const void *message,
+                      bool first, struct buffer *out)
+{
+    const char *include = query_get(&request->info.query, "includeObject");
+    buffer_append_text(out, first ? "" : ",");
+    encode_cells(request, kind, message, out);
+    if (include != NULL && strcmp(include, "None") == 0) {
+        buffer_append_text(out, ",\"object\":null}");
+        return;
+    }
+    buffer_append_text(out, ",\"object\":");
+    if (include != NULL && strcmp(include, "Object") == 0) {
+        struct api_object object = {.kind = kind, .message = (void *)(uintptr_t)message};
+        api_object_encode_json(&object, out);
+    } else {
+        encode_partial(request, kind, message, out);
+    }
+    buffer_append_byte(out, '}');
+}
+
+/* --- Single objects --- */
+
+void respond_message(struct request *request, unsigned code, const struct api_message *schema,
+                     const void *message, const struct api_type_meta *type_meta)
+{
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, ENCODED_LIST_MAX);
+    if (request->accept.media == MEDIA_PROTOBUF) {
+        api_encode_envelope(schema, message, type_meta, &out);
+        respond_bytes(request, code, content_type_of(request, false), buffer_slice(&out));
+        return;
+    }
+    api_encode_json(schema, message, type_meta, &out);
+    respond_json(request, code, "application/json", &out);
+}
+
+static void respond_form(struct request *request, unsigned code, const struct api_kind *kind,
+                         const void *message)
+{
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, ENCODED_OBJECT_MAX);
+    if (request->accept.form == FORM_TABLE) {
+        const Meta__V1__ObjectMeta *meta = api_message_meta(kind->message, message);
+        uint64_t revision =
+            meta->resource_version == NULL ? 0 : strtoull(meta->resource_version, NULL, 10);
+        encode_table_open(request, kind, revision, NULL, -1, &out);
+        encode_table_row(request, kind, message, true, &out);
+        buffer_append_text(&out, "]}");
+    } else {
+        encode_partial(request, kind, message, &out);
+    }
+    respond_json(request, code, "application/json", &out);
+}
+
+static void respond_partial_protobuf(struct request *request, unsigned code,
+                                     const struct api_kind *kind, const void *message)
+{
+    const struct api_message *schema =
+        api_message_find("k8s.io.apimachinery.pkg.apis.meta.v1.PartialObjectMetadata");
+    Meta__V1__PartialObjectMetadata *partial = api_message_new(request->arena, schema);
+    partial->metadata = api_message_meta(kind->message, message);
+    struct api_type_meta type_meta = {.api_version = "meta.k8s.io/v1",
+                                      .kind = "PartialObjectMetadata"};
+    respond_message(request, code, schema, partial, &type_meta);
+}
+
+void respond_object(struct request *request, unsigned code, const struct cached_object *object,
+                    const struct api_kind *kind, const void *message)
+{
+    const void *shown =
+        node_liveness_overlay(request->server->liveness, request->arena, kind, message);
+    if (request->accept.form == FORM_PARTIAL && request->accept.media == MEDIA_PROTOBUF) {
+        respond_partial_protobuf(request, code, kind, shown);
+        return;
+    }
+    if (request->accept.form == FORM_TABLE || request->accept.form == FORM_PARTIAL) {
+        respond_form(request, code, kind, shown);
+        return;
+    }
+    struct chunk *json = NULL;
+    bool as_cached = object != NULL && shown == message && kind == cached_object_kind(object) &&
+                     request->accept.media == MEDIA_JSON && !request->accept.pretty;
+    if (as_cached && (json = cached_object_json(object)) != NULL) {
+        struct http_header headers[COMMON_HEADERS_MAX];
+        size_t count = common_headers(request, "application/json", headers);
+        struct chunk *newline = chunk_new(slice_text("\n"));
+        struct chunk *chunks[] = {json, newline};
+        http_respond_shared(request->exchange, code, headers, count, chunks, 2);
+        chunk_unref(newline);
+        request_finish(request);
+        return;
+    }
+    struct api_type_meta type_meta = {.api_version = kind->api_version, .kind = kind->kind};
+    respond_message(request, code, kind->message, shown, &type_meta);
+}

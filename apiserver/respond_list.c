@@ -1,0 +1,230 @@
+/* Lists: streamed from a snapshot of the cache, with back-pressure; memory per request does not
+ * grow with the list. Protobuf and YAML need their length or their whole text, so they are built.
+ */
+#include "apiserver/request.h"
+#include "lib/net/limits.h"
+
+struct list_stream {
+    size_t next; /* Index of the item to send next. */
+};
+
+static bool is_plain(const struct request *request)
+{
+    return request->accept.form == FORM_OBJECT || request->accept.form == FORM_PARTIAL;
+}
+
+static void print_list_meta(const struct registry_call *call, struct buffer *out)
+{
+    buffer_printf(out, "\"metadata\":{\"resourceVersion\":\"%llu\"",
+                  (unsigned long long)call->list_revision);
+    if (call->list_continue != NULL) {
+        buffer_printf(out, ",\"continue\":\"%s\"", call->list_continue);
+    }
+    if (call->list_remaining >= 0) {
+        buffer_printf(out, ",\"remainingItemCount\":%lld", (long long)call->list_remaining);
+    }
+    buffer_append_byte(out, '}');
+}
+
+static void print_head(struct request *request, struct buffer *out)
+{
+    const struct api_kind *kind = request->kind;
+    const struct registry_call *call = &request->call;
+    if (request->accept.form == FORM_TABLE) {
+        encode_table_open(request, kind, call->list_revision, call->list_continue,
+                          call->list_remaining, out);
+        return;
+    }
+    bool partial = request->accept.form != FORM_OBJECT;
+    buffer_printf(out, "{\"kind\":\"%s\",\"apiVersion\":\"%s%s\",",
+                  partial ? "PartialObjectMetadataList" : kind->list_kind,
+                  partial ? "meta.k8s.io/" : kind->api_version,
+                  partial ? request->accept.form_version : "");
+    print_list_meta(call, out);
+    buffer_append_text(out, ",\"items\":[");
+}
+
+static void print_item(struct request *request, size_t index, struct buffer *out)
+{
+    const struct cached_object *object = request->call.items[index];
+    const void *message = node_liveness_overlay(request->server->liveness, request->arena,
+                                                request->kind, cached_object_message(object));
+    if (message == NULL) {
+        return;
+    }
+    if (request->accept.form == FORM_TABLE) {
+        encode_table_row(request, request->kind, message, index == 0, out);
+        return;
+    }
+    buffer_append_text(out, index == 0 ? "" : ",");
+    if (request->accept.form != FORM_OBJECT) {
+        encode_partial(request, request->kind, message, out);
+    } else {
+        api_encode_json(request->kind->message, message, NULL, out);
+    }
+}
+
+/* The cache's own bytes when they can be shown as they are. */
+static struct chunk *shared_item(struct request *request, size_t index)
+{
+    const struct cached_object *object = request->call.items[index];
+    if (request->accept.form != FORM_OBJECT || node_liveness_concerns(request->kind) ||
+        cached_object_kind(object) != request->kind) {
+        return NULL;
+    }
+    return cached_object_json_members(object);
+}
+
+static void send_some(void *data)
+{
+    struct request *request = data;
+    struct list_stream *stream = request->state;
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, ENCODED_LIST_MAX);
+    size_t queued = 0;
+    while (stream->next < request->call.item_count && queued < NET_WRITE_HIGH_BYTES) {
+        size_t index = stream->next++;
+        struct chunk *members = shared_item(request, index);
+        if (members != NULL) {
+            (void)http_write(request->exchange, slice_text(index == 0 ? "{" : ",{"));
+            queued = http_write_shared(request->exchange, members);
+            continue;
+        }
+        buffer_clear(&out);
+        print_item(request, index, &out);
+        queued = http_write(request->exchange, buffer_slice(&out));
+    }
+    if (stream->next < request->call.item_count) {
+        return; /* on_drain comes back here. */
+    }
+    (void)http_write(request->exchange, slice_text("]}\n"));
+    http_on_drain(request->exchange, NULL, NULL);
+    http_on_abort(request->exchange, NULL, NULL);
+    http_finish(request->exchange);
+    request_finish(request);
+}
+
+static void list_aborted(void *data)
+{
+    request_finish(data);
+}
+
+static void stream_list(struct request *request)
+{
+    struct http_header headers[COMMON_HEADERS_MAX];
+    size_t count = common_headers(request, "application/json", headers);
+    struct list_stream *stream = arena_zeroed(request->arena, sizeof(*stream));
+    request->state = stream;
+    CLEANUP(buffer_release) struct buffer head;
+    buffer_init(&head, ENCODED_OBJECT_MAX);
+    print_head(request, &head);
+    http_allow_gzip(request->exchange, true);
+    http_respond_start(request->exchange, 200, headers, count);
+    (void)http_write(request->exchange, buffer_slice(&head));
+    if (http_is_aborted(request->exchange)) {
+        request_finish(request);
+        return;
+    }
+    http_on_drain(request->exchange, send_some, request);
+    http_on_abort(request->exchange, list_aborted, request);
+    send_some(request);
+}
+
+static void build_list(struct request *request)
+{
+    CLEANUP(buffer_release) struct buffer json;
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&json, ENCODED_LIST_MAX);
+    buffer_init(&out, ENCODED_LIST_MAX);
+    print_head(request, &json);
+    for (size_t i = 0; i < request->call.item_count; i++) {
+        print_item(request, i, &json);
+    }
+    buffer_append_text(&json, "]}");
+    if (request->accept.media == MEDIA_YAML) {
+        (void)api_json_to_yaml(buffer_slice(&json), &out);
+    } else {
+        json_indent(buffer_slice(&json), &out);
+        buffer_append_byte(&out, '\n');
+    }
+    respond_bytes(request, 200, content_type_of(request, false), buffer_slice(&out));
+}
+
+/* field number `number`, length-delimited. */
+static void put_tag_len(struct buffer *out, unsigned number, size_t len)
+{
+    buffer_append_byte(out, (uint8_t)(number << 3 | 2));
+    while (len > 127) {
+        buffer_append_byte(out, (uint8_t)(len & 127) | 128);
+        len >>= 7;
+    }
+    buffer_append_byte(out, (uint8_t)len);
+}
+
+/* Every list message has metadata as field 1 and items as field 2; the items are the cache's bytes.
+ */
+static void build_protobuf_list(struct request *request)
+{
+    CLEANUP(buffer_release) struct buffer raw;
+    CLEANUP(buffer_release) struct buffer out;
+    CLEANUP(buffer_release) struct buffer item;
+    buffer_init(&raw, ENCODED_LIST_MAX);
+    buffer_init(&out, ENCODED_LIST_MAX);
+    buffer_init(&item, ENCODED_OBJECT_MAX);
+    const struct registry_call *call = &request->call;
+    const struct api_message *schema =
+        api_message_find("k8s.io.apimachinery.pkg.apis.meta.v1.ListMeta");
+    Meta__V1__ListMeta *meta = api_message_new(request->arena, schema);
+    meta->resource_version =
+        arena_printf(request->arena, "%llu", (unsigned long long)call->list_revision);
+    if (call->list_continue != NULL) {
+        meta->continue_ = arena_text(request->arena, call->list_continue);
+    }
+    if (call->list_remaining >= 0) {
+        meta->has_remaining_item_count = true;
+        meta->remaining_item_count = call->list_remaining;
+    }
+    api_encode_protobuf(schema, meta, &item);
+    put_tag_len(&raw, 1, item.len);
+    buffer_append_slice(&raw, buffer_slice(&item));
+    for (size_t i = 0; i < call->item_count; i++) {
+        buffer_clear(&item);
+        const void *message =
+            node_liveness_overlay(request->server->liveness, request->arena, request->kind,
+                                  cached_object_message(call->items[i]));
+        if (request->accept.form == FORM_OBJECT) {
+            api_encode_protobuf(request->kind->message, message, &item);
+        } else { /* PartialObjectMetadata: metadata is its field 1. */
+            CLEANUP(buffer_release) struct buffer object_meta;
+            buffer_init(&object_meta, ENCODED_OBJECT_MAX);
+            api_encode_protobuf(api_message_find("k8s.io.apimachinery.pkg.apis.meta.v1.ObjectMeta"),
+                                api_message_meta(request->kind->message, message), &object_meta);
+            put_tag_len(&item, 1, object_meta.len);
+            buffer_append_slice(&item, buffer_slice(&object_meta));
+        }
+        put_tag_len(&raw, 2, item.len);
+        buffer_append_slice(&raw, buffer_slice(&item));
+    }
+    bool partial = request->accept.form != FORM_OBJECT;
+    struct api_type_meta type_meta = {
+        .api_version = partial ? "meta.k8s.io/v1" : request->kind->api_version,
+        .kind = partial ? "PartialObjectMetadataList" : request->kind->list_kind};
+    api_wrap_envelope(buffer_slice(&raw), &type_meta, &out);
+    respond_bytes(request, 200, content_type_of(request, false), buffer_slice(&out));
+}
+
+void respond_list(struct request *request)
+{
+    if (request->accept.media == MEDIA_PROTOBUF) {
+        build_protobuf_list(request);
+    } else if (request->accept.media == MEDIA_YAML || request->accept.pretty ||
+               !is_plain(request)) {
+        if (request->accept.media == MEDIA_JSON && !request->accept.pretty) {
+            stream_list(request);
+        } else {
+            build_list(request);
+        }
+    } else {
+        stream_list(request);
+    }
+}
