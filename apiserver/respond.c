@@ -94,7 +94,7 @@ static void respond_json(struct request *request, unsigned code, const char *con
     struct buffer out;
     buffer_init(&out, ENCODED_LIST_MAX);
     if (request->accept.media == MEDIA_YAML) {
-        (void)api_json_to_yaml(buffer_slice(json), &out); /* Our own JSON is JSON. */
+        (void)api_json_to_yaml(buffer_slice(json), &out, NULL); /* Our own JSON is JSON. */
         respond_bytes(request, code, "application/yaml", buffer_slice(&out));
     } else if (request->accept.pretty) {
         json_indent(buffer_slice(json), &out);
@@ -120,7 +120,7 @@ void respond_status(struct request *request, const struct api_status *status)
         buffer_init(&json, ENCODED_OBJECT_MAX);
         api_status_encode_json(request->arena, status, &json);
         if (request->accept.media == MEDIA_YAML) {
-            (void)api_json_to_yaml(buffer_slice(&json), &body);
+            (void)api_json_to_yaml(buffer_slice(&json), &body, NULL);
         } else if (request->accept.pretty) {
             json_indent(buffer_slice(&json), &body);
             buffer_append_byte(&body, '\n');

@@ -6,6 +6,8 @@
 
 struct list_stream {
     size_t next; /* Index of the item to send next. */
+    bool sending;
+    bool aborted; /* While sending: finished by the sender. */
 };
 
 static bool is_plain(const struct request *request)
@@ -82,7 +84,9 @@ static void send_some(void *data)
     CLEANUP(buffer_release) struct buffer out;
     buffer_init(&out, ENCODED_LIST_MAX);
     size_t queued = 0;
-    while (stream->next < request->call.item_count && queued < NET_WRITE_HIGH_BYTES) {
+    stream->sending = true;
+    while (!stream->aborted && stream->next < request->call.item_count &&
+           queued < NET_WRITE_HIGH_BYTES) {
         size_t index = stream->next++;
         struct chunk *members = shared_item(request, index);
         if (members != NULL) {
@@ -93,6 +97,11 @@ static void send_some(void *data)
         buffer_clear(&out);
         print_item(request, index, &out);
         queued = http_write(request->exchange, buffer_slice(&out));
+    }
+    stream->sending = false;
+    if (stream->aborted) {
+        request_finish(request);
+        return;
     }
     if (stream->next < request->call.item_count) {
         return; /* on_drain comes back here. */
@@ -106,7 +115,13 @@ static void send_some(void *data)
 
 static void list_aborted(void *data)
 {
-    request_finish(data);
+    struct request *request = data;
+    struct list_stream *stream = request->state;
+    if (stream->sending) {
+        stream->aborted = true;
+        return;
+    }
+    request_finish(request);
 }
 
 static void stream_list(struct request *request)
@@ -142,7 +157,7 @@ static void build_list(struct request *request)
     }
     buffer_append_text(&json, "]}");
     if (request->accept.media == MEDIA_YAML) {
-        (void)api_json_to_yaml(buffer_slice(&json), &out);
+        (void)api_json_to_yaml(buffer_slice(&json), &out, NULL);
     } else {
         json_indent(buffer_slice(&json), &out);
         buffer_append_byte(&out, '\n');

@@ -1,0 +1,119 @@
+/* From the request's tuple to its handler: which resource it is, and whether that has the verb. */
+#include "apiserver/request.h"
+
+static uint32_t verb_bit(enum request_verb verb)
+{
+    static const uint32_t bits[] = {
+        [VERB_NONE] = 0,
+        [VERB_GET] = API_VERB_GET,
+        [VERB_LIST] = API_VERB_LIST,
+        [VERB_WATCH] = API_VERB_WATCH,
+        [VERB_CREATE] = API_VERB_CREATE,
+        [VERB_UPDATE] = API_VERB_UPDATE,
+        [VERB_PATCH] = API_VERB_PATCH,
+        [VERB_DELETE] = API_VERB_DELETE,
+        [VERB_DELETE_COLLECTION] = API_VERB_DELETECOLLECTION,
+    };
+    return bits[verb];
+}
+
+static bool not_found(struct request *request)
+{
+    respond_status(request, api_status_no_resource(request->arena));
+    return false;
+}
+
+static bool not_allowed(struct request *request)
+{
+    respond_status(request, api_status_method_not_allowed(request->arena));
+    return false;
+}
+
+static bool is_connect(const struct request *request)
+{
+    static const char *const names[] = {"log", "exec", "attach", "portforward", "proxy"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (request->subresource != NULL && strcmp(request->info.subresource, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Cluster-scoped kinds are not inside a namespace, and namespaced ones are there when named. */
+static bool scope_fits(const struct request *request)
+{
+    const struct request_info *info = &request->info;
+    bool namespace_itself = strcmp(info->resource, "namespaces") == 0 && info->group[0] == 0;
+    if (!request->kind->namespaced) {
+        return namespace_itself || info->namespace[0] == 0;
+    }
+    return info->namespace[0] != 0 || info->name[0] == 0;
+}
+
+static bool find_resource(struct request *request)
+{
+    const struct request_info *info = &request->info;
+    request->kind = api_kind_find(info->group, info->version, info->resource);
+    if (request->kind == NULL || !request->kind->served || !scope_fits(request)) {
+        return not_found(request);
+    }
+    if (info->subresource[0] != 0) {
+        request->subresource = api_kind_subresource(request->kind, info->subresource);
+        if (request->subresource == NULL ||
+            (info->too_many_segments && strcmp(info->subresource, "proxy") != 0)) {
+            return not_found(request);
+        }
+    }
+    return true;
+}
+
+static bool has_verb(struct request *request)
+{
+    const struct request_info *info = &request->info;
+    uint32_t verbs =
+        request->subresource != NULL ? request->subresource->verbs : request->kind->verbs;
+    bool head = strcmp(info->method, "HEAD") == 0;
+    if (head || info->verb == VERB_NONE || (verbs & verb_bit(info->verb)) == 0) {
+        return false;
+    }
+    bool named = info->name[0] != 0;
+    if (request->subresource != NULL) {
+        return true;
+    }
+    /* POST goes to the collection, PUT and PATCH to a name; and to a namespace's collection. */
+    if (info->verb == VERB_CREATE || info->verb == VERB_DELETE_COLLECTION) {
+        return !named && (!request->kind->namespaced || info->namespace[0] != 0);
+    }
+    return named || info->verb == VERB_LIST || info->verb == VERB_WATCH;
+}
+
+bool stage_dispatch(struct request *request)
+{
+    const struct request_info *info = &request->info;
+    if (!info->is_resource) {
+        if (!handle_discovery(request) && !handle_path(request)) {
+            respond_text(request, 404, "404 page not found\n");
+        }
+        return false;
+    }
+    if (!find_resource(request)) {
+        return false;
+    }
+    if (!has_verb(request)) {
+        return not_allowed(request);
+    }
+    if (is_connect(request)) {
+        handle_connect(request);
+        return false;
+    }
+    if (!negotiate(request)) {
+        return false;
+    }
+    if (!request->kind->stored) {
+        handle_review(request);
+    } else {
+        handle_resource(request);
+    }
+    return false;
+}
