@@ -47,6 +47,7 @@ struct apiserver {
     struct metric_histogram *request_seconds;
     struct bootstrap *bootstrap;
     _Atomic bool leader;
+    _Atomic bool has_leader; /* Somebody leads; refreshed by the tick. */
     _Atomic bool closing;
     void (*closed)(void *data);
     void *closed_data;
