@@ -3,6 +3,7 @@
 #include "lib/api/openapi.h"
 #include "lib/base/alloc.h"
 #include "lib/net/x509.h"
+#include <stdio.h>
 
 static const char version_json[] =
     "{\n  \"major\": \"1\",\n  \"minor\": \"32\",\n  \"gitVersion\": \"v1.32.0-coracle\",\n"

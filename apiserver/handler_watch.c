@@ -2,6 +2,7 @@
  * bytes of an object are the cache's own. */
 #include "apiserver/request.h"
 #include "lib/net/limits.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 struct watch_stream {

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 struct env;
+struct store;
 struct node_liveness;
 
 /* What is known about one node's heartbeats. */
@@ -17,12 +18,15 @@ struct node_seen {
     int64_t last_wall_s; /* Unix time of the last heartbeat, 0 when unknown. */
 };
 
-MUST_USE struct node_liveness *node_liveness_new(struct env *env);
+/* Heartbeats renew a lease of the store (in the leader's memory, no log entry); a key bound to it
+ * goes by a committed entry when the lease expires, which every member sees. Store loop. */
+MUST_USE struct node_liveness *node_liveness_new(struct env *env, struct store *store);
 void node_liveness_free(struct node_liveness *liveness);
 /* This member began or ceased to lead. Every node gets a full grace period from a new leader. */
 void node_liveness_set_leader(struct node_liveness *liveness, bool leader);
 /* For the node lifecycle controller; meaningful on the leader. Any thread. */
 struct node_seen node_liveness_seen(struct node_liveness *liveness, const char *node_name);
-/* A heartbeat, own or relayed. Any thread. */
-void node_liveness_beat(struct node_liveness *liveness, const char *node_name);
+/* A heartbeat of a node whose session is on this member. Store loop. `ttl_s` is what its lease gets
+ * when it has none. */
+void node_liveness_beat(struct node_liveness *liveness, const char *node_name, int64_t ttl_s);
 #endif

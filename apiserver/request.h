@@ -16,6 +16,7 @@
 #include "lib/net/grpc.h"
 #include "lib/net/http.h"
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct node_sessions;
 struct proxy;
@@ -46,6 +47,7 @@ struct apiserver {
     struct metric *requests_total;
     struct metric_histogram *request_seconds;
     struct bootstrap *bootstrap;
+    struct env_timer tick;
     _Atomic bool leader;
     _Atomic bool has_leader; /* Somebody leads; refreshed by the tick. */
     _Atomic bool closing;

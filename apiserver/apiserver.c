@@ -1,0 +1,267 @@
+#include "apiserver/apiserver.h"
+
+#include "apiserver/bootstrap.h"
+#include "apiserver/node_service.h"
+#include "apiserver/pki.h"
+#include "apiserver/proxy.h"
+#include "apiserver/request.h"
+#include "lib/base/alloc.h"
+#include "lib/base/log.h"
+#include "lib/net/x509.h"
+#include "raft/raft.h"
+#include <errno.h>
+#include <stdlib.h>
+
+enum { CLOSE_GRACE_MS = 2000, LEADER_TICK_MS = 200 };
+
+/* What a request goes through, in this order (reliability.md 3.2). Priority and fairness, and
+ * audit, are stages of their own when they come. */
+static bool (*const stages[])(struct request *request) = {
+    stage_authenticate,
+    stage_impersonate,
+    stage_authorize,
+    stage_dispatch,
+};
+
+static const char *audit_id(struct request *request)
+{
+    struct slice given = http_header_find(request->exchange, "audit-id");
+    if (given.len > 0 && given.len <= 64) {
+        return arena_text_n(request->arena, (const char *)given.data, given.len);
+    }
+    uint64_t random[2];
+    x509_random((uint8_t *)random, sizeof(random));
+    return arena_printf(request->arena, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)random[0],
+                        (unsigned)(random[0] >> 32) & 0xffff, (unsigned)(random[0] >> 48) & 0xfff,
+                        ((unsigned)(random[1] >> 48) & 0x3fff) | 0x8000,
+                        (unsigned long long)(random[1] & UINT64_C(0xffffffffffff)));
+}
+
+static void on_request(void *data, struct http_exchange *exchange)
+{
+    struct apiserver *server = data;
+    http_exchange_ref(exchange);
+    struct request *request = arena_zeroed(http_arena(exchange), sizeof(*request));
+    request->server = server;
+    request->exchange = exchange;
+    request->arena = http_arena(exchange);
+    request->started_ms = loop_now_ms(http_exchange_loop(exchange));
+    request->audit_id = audit_id(request);
+    request->accept = (struct negotiated){.as_kind = "", .as_version = "", .form_version = "v1"};
+    request->user = &user_anonymous;
+    struct slice method = http_method(exchange);
+    int status = request_info_parse(
+        request->arena, arena_text_n(request->arena, (const char *)method.data, method.len),
+        http_path(exchange), http_query(exchange), &request->info);
+    if (status < 0) {
+        request->info.method = "";
+        request->info.path = "";
+        respond_status(request,
+                       api_status_bad_request(request->arena, "the path or query is malformed"));
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(stages); i++) {
+        if (!stages[i](request)) {
+            return;
+        }
+    }
+}
+
+struct watch_hub *request_hub(struct request *request)
+{
+    const struct apiserver *server = request->server;
+    struct loop *loop = http_exchange_loop(request->exchange);
+    for (size_t i = 0; i < server->config.io_loop_count; i++) {
+        if (server->config.io_loops[i] == loop) {
+            return server->hubs[i];
+        }
+    }
+    return server->hubs[0];
+}
+
+static int make_tls(struct apiserver *server, struct error *reterr)
+{
+    const struct pki *pki = server->config.pki;
+    struct tls_options options = {.cert_pem = slice_text(pki->server_cert),
+                                  .key_pem = slice_text(pki->server_key),
+                                  .ca_pem = slice_text(pki->ca_cert),
+                                  .verify = TLS_VERIFY_OPTIONAL,
+                                  .alpn = TLS_ALPN_H2 | TLS_ALPN_HTTP1};
+    return tls_config_new_server(&options, &server->tls, reterr);
+}
+
+static int listen_http(struct apiserver *server, struct error *reterr)
+{
+    struct net_address address = {.port = server->config.listen_port};
+    if (strlen(server->config.listen_host) >= sizeof(address.host)) {
+        return error_set(reterr, -EINVAL, "listen host is too long");
+    }
+    memcpy(address.host, server->config.listen_host, strlen(server->config.listen_host) + 1);
+    struct http_handler handler = {.on_request = on_request, .data = server};
+    struct http_server_options options = {.loops = server->config.io_loops,
+                                          .loop_count = server->config.io_loop_count,
+                                          .address = &address,
+                                          .tls = server->config.plaintext ? NULL : server->tls,
+                                          .handler = &handler,
+                                          .grpc = grpc_server_handler(server->grpc),
+                                          .body_bytes_max = REQUEST_BODY_MAX,
+                                          .streams_max = 1000};
+    return http_server_listen(&options, &server->http, reterr);
+}
+
+static void leader_tick(void *data)
+{
+    struct apiserver *server = data;
+    atomic_store(&server->has_leader,
+                 server->config.raft == NULL || raft_leader_id(server->config.raft) != 0);
+    env_timer_start(server->config.env, &server->tick, LEADER_TICK_MS * NS_PER_MS);
+}
+
+static void make_parts(struct apiserver *server)
+{
+    const struct apiserver_config *config = &server->config;
+    server->cache = watch_cache_new(config->env, config->store);
+    server->liveness = node_liveness_new(config->env, config->store);
+    struct registry_config registry = {.env = config->env,
+                                       .store_loop = config->store_loop,
+                                       .store = config->store,
+                                       .cache = server->cache,
+                                       .metrics = config->metrics,
+                                       .services = &server->services,
+                                       .signer = server->signer,
+                                       .nodes = server->liveness};
+    server->registry = registry_new(&registry);
+    server->hubs = alloc_array(config->io_loop_count, sizeof(struct watch_hub *));
+    for (size_t i = 0; i < config->io_loop_count; i++) {
+        server->hubs[i] = watch_hub_new(server->cache, config->io_loops[i]);
+    }
+    server->requests_total =
+        metrics_counter(config->metrics, "apiserver_requests_total", "Requests answered.", NULL);
+    server->request_seconds = metrics_histogram(
+        config->metrics, "apiserver_request_duration_seconds", "Time to answer a request.", NULL,
+        metrics_seconds_bounds, metrics_seconds_bound_count);
+    server->bootstrap = bootstrap_new(server);
+    server->grpc = grpc_server_new();
+    server->sessions = node_sessions_new(server);
+    server->proxy = proxy_new(server);
+    server->tick = (struct env_timer){.fire = leader_tick, .data = server};
+    leader_tick(server);
+}
+
+static void free_parts(struct apiserver *server)
+{
+    env_timer_stop(server->config.env, &server->tick);
+    proxy_free(server->proxy);
+    node_sessions_free(server->sessions);
+    grpc_server_free(server->grpc);
+    bootstrap_free(server->bootstrap);
+    for (size_t i = 0; server->hubs != NULL && i < server->config.io_loop_count; i++) {
+        watch_hub_free(server->hubs[i]);
+    }
+    free(server->hubs);
+    registry_free(server->registry);
+    node_liveness_free(server->liveness);
+    watch_cache_free(server->cache);
+    token_signer_free(server->signer);
+    tls_config_unref(server->tls);
+    chunk_unref(atomic_load(&server->openapi_v2.chunk));
+    chunk_unref(atomic_load(&server->openapi_v2_protobuf.chunk));
+    for (size_t i = 0; i < OPENAPI_V3_MAX; i++) {
+        chunk_unref(atomic_load(&server->openapi_v3[i].chunk));
+    }
+    pthread_mutex_destroy(&server->document_lock);
+    free(server);
+}
+
+int apiserver_new(const struct apiserver_config *config, struct apiserver **ret_server,
+                  struct error *reterr)
+{
+    struct apiserver *server = alloc_zeroed(sizeof(*server));
+    server->config = *config;
+    pthread_mutex_init(&server->document_lock, NULL);
+    int status = service_allocator_init(&server->services, config->service_cidr);
+    if (status < 0) {
+        (void)error_set(reterr, status, "service CIDR %s: need an IPv4 network of /8 to /30",
+                        config->service_cidr);
+    }
+    const char *issuer = "https://kubernetes.default.svc.cluster.local";
+    if (status == 0) {
+        status = token_signer_new(config->pki->sa_key, config->pki->sa_pub, issuer, &server->signer,
+                                  reterr);
+    }
+    if (status == 0 && !config->plaintext) {
+        status = make_tls(server, reterr);
+    }
+    if (status < 0) {
+        token_signer_free(server->signer);
+        pthread_mutex_destroy(&server->document_lock);
+        free(server);
+        return status;
+    }
+    make_parts(server);
+    status = listen_http(server, reterr);
+    if (status < 0) {
+        free_parts(server);
+        return status;
+    }
+    *ret_server = server;
+    return 0;
+}
+
+static void closed_on_store_loop(void *data)
+{
+    struct apiserver *server = data;
+    void (*closed)(void *data) = server->closed;
+    void *closed_data = server->closed_data;
+    free_parts(server);
+    if (closed != NULL) {
+        closed(closed_data);
+    }
+}
+
+static void http_closed(void *data)
+{
+    struct apiserver *server = data;
+    loop_post(server->config.store_loop, closed_on_store_loop, server);
+}
+
+static void close_http(void *data)
+{
+    struct apiserver *server = data;
+    http_server_close(server->http, CLOSE_GRACE_MS, http_closed, server);
+}
+
+void apiserver_close(struct apiserver *server, void (*closed)(void *data), void *data)
+{
+    server->closed = closed;
+    server->closed_data = data;
+    atomic_store(&server->closing, true);
+    loop_post(server->config.io_loops[0], close_http, server);
+}
+
+struct registry *apiserver_registry(struct apiserver *server)
+{
+    return server->registry;
+}
+
+struct watch_cache *apiserver_cache(struct apiserver *server)
+{
+    return server->cache;
+}
+
+struct node_liveness *apiserver_liveness(struct apiserver *server)
+{
+    return server->liveness;
+}
+
+void apiserver_set_leader(struct apiserver *server, bool leader)
+{
+    atomic_store(&server->leader, leader);
+    node_liveness_set_leader(server->liveness, leader);
+    bootstrap_set_leader(server->bootstrap, leader);
+}
+
+uint16_t apiserver_port(const struct apiserver *server)
+{
+    return http_server_port(server->http);
+}
