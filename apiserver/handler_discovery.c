@@ -325,7 +325,7 @@ static void respond_document(struct request *request, struct buffer *json)
     struct buffer out;
     buffer_init(&out, ENCODED_OBJECT_MAX);
     if (request->accept.media == MEDIA_YAML) {
-        (void)api_json_to_yaml(buffer_slice(json), &out, NULL);
+        append_yaml(buffer_slice(json), &out);
         respond_bytes(request, 200, "application/yaml", buffer_slice(&out));
     } else if (request->accept.pretty) {
         json_indent(buffer_slice(json), &out);

@@ -126,6 +126,7 @@ void respond_message(struct request *request, unsigned code, const struct api_me
                      const void *message, const struct api_type_meta *type_meta);
 void respond_object(struct request *request, unsigned code, const struct cached_object *object,
                     const struct api_kind *kind, const void *message);
+void append_yaml(struct slice json, struct buffer *out);
 void respond_list(struct request *request); /* request->call holds a finished list. */
 /* Ends the request: releases the call, drops the exchange. */
 void request_finish(struct request *request);

@@ -87,6 +87,15 @@ void respond_text(struct request *request, unsigned code, const char *text)
     respond_bytes(request, code, "text/plain; charset=utf-8", slice_text(text));
 }
 
+void append_yaml(struct slice json, struct buffer *out)
+{
+    size_t before = out->len;
+    if (api_json_to_yaml(json, out, NULL) < 0) {
+        out->len = before;
+        buffer_append_slice(out, json); /* JSON is YAML too. */
+    }
+}
+
 /* JSON text in the wanted media: as it is, indented, or as YAML. */
 static void respond_json(struct request *request, unsigned code, const char *content_type,
                          struct buffer *json)
@@ -94,7 +103,7 @@ static void respond_json(struct request *request, unsigned code, const char *con
     struct buffer out;
     buffer_init(&out, ENCODED_LIST_MAX);
     if (request->accept.media == MEDIA_YAML) {
-        (void)api_json_to_yaml(buffer_slice(json), &out, NULL); /* Our own JSON is JSON. */
+        append_yaml(buffer_slice(json), &out);
         respond_bytes(request, code, "application/yaml", buffer_slice(&out));
     } else if (request->accept.pretty) {
         json_indent(buffer_slice(json), &out);
@@ -120,7 +129,7 @@ void respond_status(struct request *request, const struct api_status *status)
         buffer_init(&json, ENCODED_OBJECT_MAX);
         api_status_encode_json(request->arena, status, &json);
         if (request->accept.media == MEDIA_YAML) {
-            (void)api_json_to_yaml(buffer_slice(&json), &body, NULL);
+            append_yaml(buffer_slice(&json), &body);
         } else if (request->accept.pretty) {
             json_indent(buffer_slice(&json), &body);
             buffer_append_byte(&body, '\n');

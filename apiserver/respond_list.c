@@ -157,7 +157,7 @@ static void build_list(struct request *request)
     }
     buffer_append_text(&json, "]}");
     if (request->accept.media == MEDIA_YAML) {
-        (void)api_json_to_yaml(buffer_slice(&json), &out, NULL);
+        append_yaml(buffer_slice(&json), &out);
     } else {
         json_indent(buffer_slice(&json), &out);
         buffer_append_byte(&out, '\n');
