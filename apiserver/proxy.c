@@ -41,7 +41,9 @@ struct proxy *proxy_new(struct apiserver *server)
                                       .ca_pem = slice_text(pki->ca_cert),
                                       .verify = TLS_VERIFY_REQUIRED,
                                       .alpn = TLS_ALPN_HTTP1};
-        (void)tls_config_new_client(&options, &proxy->tls, NULL); /* NULL: 503 at use. */
+        if (tls_config_new_client(&options, &proxy->tls, NULL) < 0) {
+            proxy->tls = NULL; /* 503 at use. */
+        }
     }
     return proxy;
 }
