@@ -94,7 +94,7 @@ struct store *store_new(const struct store_config *config)
     store->env = config->env;
     store->pump_timer = (struct env_timer){.fire = pump, .data = store};
     store_state_init(&store->state);
-    store->hub = watch_hub_new(hub_woken, store);
+    store->hub = store_watch_hub_new(hub_woken, store);
     fsm_init(store);
     store_calls_init(store);
     metrics_init(store);
@@ -113,7 +113,7 @@ void store_free(struct store *store)
     env_timer_stop(store->env, &store->pump_timer);
     env_timer_stop(store->env, &store->lease_timer);
     env_timer_stop(store->env, &store->compact_timer);
-    watch_hub_free(store->hub);
+    store_watch_hub_free(store->hub);
     store_snapshot_unref(store->view);
     state_reader_free(store->restoring);
     store_state_release(&store->state);

@@ -43,7 +43,7 @@ struct watch_hub {
     size_t touched_count, touched_capacity;
 };
 
-struct watch_hub *watch_hub_new(void (*wake)(void *data), void *data)
+struct watch_hub *store_watch_hub_new(void (*wake)(void *data), void *data)
 {
     struct watch_hub *hub = alloc_zeroed(sizeof(*hub));
     hub->wake = wake;
@@ -56,7 +56,7 @@ struct watch_hub *watch_hub_new(void (*wake)(void *data), void *data)
     return hub;
 }
 
-void watch_hub_free(struct watch_hub *hub)
+void store_watch_hub_free(struct watch_hub *hub)
 {
     if (hub == NULL) {
         return;

@@ -4,7 +4,7 @@
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-void base64_encode(struct slice bytes, struct buffer *out)
+void api_base64_encode(struct slice bytes, struct buffer *out)
 {
     size_t groups = (bytes.len + 2) / 3;
     uint8_t *text = buffer_reserve(out, groups * 4);
@@ -69,7 +69,7 @@ static int decode_padding(struct slice text, size_t at, int have, size_t *reterr
     return 0;
 }
 
-int base64_decode(struct slice text, uint8_t *out, size_t *ret_len, size_t *reterr_position)
+int api_base64_decode(struct slice text, uint8_t *out, size_t *ret_len, size_t *reterr_position)
 {
     uint32_t bits = 0;
     int have = 0;

@@ -3,9 +3,9 @@
 #define LIB_API_BASE64_H
 #include "lib/base/buffer.h"
 
-void base64_encode(struct slice bytes, struct buffer *out);
+void api_base64_encode(struct slice bytes, struct buffer *out);
 /* Decodes into `out`, which has room for text.len / 4 * 3 bytes. Line ends are skipped. Returns 0,
  * or -EINVAL with the position of the byte at fault. */
-MUST_USE int base64_decode(struct slice text, uint8_t *out, size_t *ret_len,
-                           size_t *reterr_position);
+MUST_USE int api_base64_decode(struct slice text, uint8_t *out, size_t *ret_len,
+                               size_t *reterr_position);
 #endif

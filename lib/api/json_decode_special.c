@@ -78,7 +78,7 @@ int json_decode_bytes(struct json_decode *decode, const struct api_field *field,
     if (bytes->data == NULL) {
         return json_decode_exhausted(decode);
     }
-    if (base64_decode(text, bytes->data, &bytes->len, &position) < 0) {
+    if (api_base64_decode(text, bytes->data, &bytes->len, &position) < 0) {
         char message[80];
         (void)snprintf(message, sizeof(message), "illegal base64 data at input byte %zu", position);
         json_decode_error(decode, message);

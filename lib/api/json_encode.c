@@ -32,7 +32,7 @@ static void encode_bytes(const struct api_field *field, const ProtobufCBinaryDat
         return;
     }
     buffer_append_byte(out, '"');
-    base64_encode(slice_of(bytes->data, bytes->len), out);
+    api_base64_encode(slice_of(bytes->data, bytes->len), out);
     buffer_append_byte(out, '"');
 }
 

@@ -88,7 +88,7 @@ static void end_and_free(struct watch_hub *hub, struct model *model, struct seen
                          size_t count)
 {
     watch_hub_end_all(hub, STORE_STOPPED);
-    watch_hub_free(hub);
+    store_watch_hub_free(hub);
     for (size_t i = 0; i < count; i++) {
         ck_assert_ptr_null(seen[i]->watch);
         free(seen[i]);
@@ -100,7 +100,7 @@ START_TEST(live_watches_get_their_keys_atomically_with_what_was_before)
 {
     struct model model;
     model_init(&model);
-    struct watch_hub *hub = watch_hub_new(no_wake, NULL);
+    struct watch_hub *hub = store_watch_hub_new(no_wake, NULL);
     struct seen *seen[] = {watch(hub, &model, "a", "", 0), watch(hub, &model, "a", "c", 0),
                            watch(hub, &model, "b", "*", 0), watch(hub, &model, "b", "*", 4)};
     put(hub, &model, "a", "1");
@@ -124,7 +124,7 @@ START_TEST(a_watch_from_the_past_sees_history_and_then_goes_on_live)
 {
     struct model model;
     model_init(&model);
-    struct watch_hub *hub = watch_hub_new(no_wake, NULL);
+    struct watch_hub *hub = store_watch_hub_new(no_wake, NULL);
     put(hub, &model, "a", "1");
     put(hub, &model, "a", "2");
     put(hub, &model, "b", "x");
@@ -143,7 +143,7 @@ START_TEST(a_paused_watch_loses_nothing_and_repeats_nothing)
 {
     struct model model;
     model_init(&model);
-    struct watch_hub *hub = watch_hub_new(no_wake, NULL);
+    struct watch_hub *hub = store_watch_hub_new(no_wake, NULL);
     struct seen *seen[] = {watch(hub, &model, "a", "*", 0)};
     seen[0]->pause = true;
     put(hub, &model, "a", "1");
@@ -167,7 +167,7 @@ START_TEST(a_watch_at_the_compaction_revision_works_and_below_it_ends)
 {
     struct model model;
     model_init(&model);
-    struct watch_hub *hub = watch_hub_new(no_wake, NULL);
+    struct watch_hub *hub = store_watch_hub_new(no_wake, NULL);
     put(hub, &model, "a", "1");
     ck_assert_int_eq(model_delete(&model, "a", ""), 0); /* Revision 3. */
     put(hub, &model, "b", "2");
@@ -188,7 +188,7 @@ START_TEST(callbacks_may_cancel_their_watch)
 {
     struct model model;
     model_init(&model);
-    struct watch_hub *hub = watch_hub_new(no_wake, NULL);
+    struct watch_hub *hub = store_watch_hub_new(no_wake, NULL);
     struct seen *seen[] = {watch(hub, &model, "a", "", 0), watch(hub, &model, "a", "", 0)};
     seen[0]->cancel = true;
     put(hub, &model, "a", "1");
@@ -205,7 +205,7 @@ START_TEST(after_a_restored_snapshot_watches_go_on_where_they_were)
 {
     struct model model;
     model_init(&model);
-    struct watch_hub *hub = watch_hub_new(no_wake, NULL);
+    struct watch_hub *hub = store_watch_hub_new(no_wake, NULL);
     struct seen *seen[] = {watch(hub, &model, "a", "*", 0), watch(hub, &model, "k", "", 0),
                            watch(hub, &model, "k", "", 0)};
     put(hub, &model, "k", "1");
