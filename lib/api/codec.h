@@ -51,7 +51,8 @@ MUST_USE int api_decode_json(struct arena *arena, const struct api_message *mess
  * kind and apiVersion, which come first. Over the buffer's maximum the sticky error is set. */
 void api_encode_json(const struct api_message *message, const void *object,
                      const struct api_type_meta *meta, struct buffer *out);
-/* The same by way of a tree, for patches. Errors of _from_ as api_decode_json. */
+/* The same by way of a tree, for patches; null when it passes API_TREE_TEXT_MAX or the arena's
+ * limit. Errors of _from_ as api_decode_json. */
 MUST_USE struct json_value *api_message_to_json(struct arena *arena,
                                                 const struct api_message *message,
                                                 const void *object,
@@ -59,15 +60,17 @@ MUST_USE struct json_value *api_message_to_json(struct arena *arena,
 MUST_USE int api_message_from_json(struct arena *arena, const struct api_message *message,
                                    const struct json_value *value, struct api_problems *problems,
                                    void **ret_object, struct error *reterr);
-/* One value of a field (list item, map value) as a JSON tree; NULL never. */
+/* The value of a field alone, as it would follow its name. */
 void api_encode_json_field(const struct api_field *field, const void *object, struct buffer *out);
 
 /* --- YAML ------------------------------------------------------------------------------------- */
 
-/* Converts the first YAML document to JSON text by the rules of sigs.k8s.io/yaml. Aliases are
- * expanded within limits. Returns 0; -EBADMSG with libyaml's problem and line; -E2BIG for a bomb.
- */
-MUST_USE int api_yaml_to_json(struct slice yaml, struct buffer *out, struct error *reterr);
+/* Converts the first YAML document to JSON text by the rules of sigs.k8s.io/yaml (YAML 1.1 types,
+ * merge keys, a later duplicate key wins). Aliases are expanded within limits. Duplicate keys go to
+ * `problems` (may be NULL; its text is put in `arena`, which may then be NULL, too). Returns 0;
+ * -EBADMSG with "yaml: line 3: ..."; -E2BIG for what would grow beyond the limits. */
+MUST_USE int api_yaml_to_json(struct arena *arena, struct slice yaml, struct api_problems *problems,
+                              struct buffer *out, struct error *reterr);
 MUST_USE int api_decode_yaml(struct arena *arena, const struct api_message *message,
                              struct slice text, struct api_problems *problems, void **ret_object,
                              struct error *reterr);

@@ -112,8 +112,8 @@ struct json_value *json_get_text(const struct json_value *object, const char *na
     return json_get(object, slice_text(name));
 }
 
-static void add_member(struct arena *arena, struct json_value *object, struct slice name,
-                       struct json_value *value)
+void json_add(struct arena *arena, struct json_value *object, struct slice name,
+              struct json_value *value)
 {
     if (object->count == object->capacity) {
         size_t capacity = object->capacity == 0 ? 4 : object->capacity * 2;
@@ -136,7 +136,7 @@ void json_set(struct arena *arena, struct json_value *object, struct slice name,
     if (member != NULL) {
         member->value = value;
     } else {
-        add_member(arena, object, name, value);
+        json_add(arena, object, name, value);
     }
 }
 
@@ -248,7 +248,7 @@ static int parse_object(struct json_scan *scan, struct arena *arena, struct json
         struct json_value *value = NULL;
         r = parse_value(scan, arena, &value);
         if (r == 0) {
-            add_member(arena, object, json_token_text(arena, name), value);
+            json_add(arena, object, json_token_text(arena, name), value);
         }
     }
     if (r == 0) {
