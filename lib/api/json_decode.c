@@ -27,7 +27,7 @@ static void print_path(const struct json_frame *frame, struct buffer *out)
 static void report(struct json_decode *decode, const char *what, const struct json_frame *parent,
                    struct slice name)
 {
-    CLEANUP(buffer_release) struct buffer path;
+    CLEANUP(buffer_release) struct buffer path = {0};
     struct json_frame frame = {.parent = parent, .kind = JSON_FRAME_KEY, .name = name};
     struct api_problems *problems = decode->problems;
     const char *text;
@@ -80,7 +80,7 @@ void json_decode_error(struct json_decode *decode, const char *message)
 void json_decode_mismatch(struct json_decode *decode, const struct json_frame *frame,
                           const char *value, const char *type)
 {
-    CLEANUP(buffer_release) struct buffer path;
+    CLEANUP(buffer_release) struct buffer path = {0};
     const struct json_frame *inner = frame;
     const char *names[API_OBJECT_DEPTH_MAX];
     size_t lens[API_OBJECT_DEPTH_MAX];

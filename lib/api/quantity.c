@@ -8,11 +8,13 @@ enum {
     NANO_DIGITS = 9,
     FRACTION_DIGITS_MAX = 18,
     BINARY_EXPONENT_MAX = 6,
-    DECIMAL_EXPONENT_MAX = 18
+    DECIMAL_EXPONENT_MAX = 18,
+    EXACT_DIGITS = 18
 };
 
 static const quantity_nanos one = 1000000000;
-#define NANOS_MAX ((quantity_nanos)INT64_MAX * 1000000000)
+#define INT64_NANOS ((quantity_nanos)INT64_MAX * 1000000000)
+#define NANOS_MAX   ((quantity_nanos)1000000000000000000 * 1000000000000000000 * 100)
 
 static const char text_wrong[] = "quantities must match the regular expression "
                                  "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
@@ -180,7 +182,7 @@ static quantity_nanos binary_value(const struct parts *parts)
         }
     }
     if (whole > INT64_MAX / unit) {
-        return NANOS_MAX;
+        return INT64_NANOS;
     }
     fraction *= unit; /* Below 10^18 * 2^60. */
     if (scale > one) {
@@ -208,6 +210,10 @@ int quantity_parse(struct slice text, struct quantity *ret_quantity, struct erro
     }
     nanos = parts.format == QUANTITY_BINARY_SI ? binary_value(&parts) : decimal_value(&parts);
     nanos = capped(nanos);
+    /* Kubernetes keeps larger values only when their digits fit its fast representation. */
+    if (parts.whole.len + parts.fraction.len > EXACT_DIGITS && nanos > INT64_NANOS) {
+        nanos = INT64_NANOS;
+    }
     *ret_quantity = (struct quantity){parts.negative ? -nanos : nanos, parts.format};
     return 0;
 }
@@ -263,12 +269,13 @@ void quantity_format(struct quantity quantity, char ret_text[QUANTITY_TEXT_SIZE]
         format_binary(value / one, ret_text);
         return;
     }
-    while (exponent < DECIMAL_EXPONENT_MAX && value % 1000 == 0) {
+    bool scientific =
+        quantity.format == QUANTITY_DECIMAL_EXPONENT || quantity.format == QUANTITY_UPPER_EXPONENT;
+    while ((scientific || exponent < DECIMAL_EXPONENT_MAX) && value % 1000 == 0) {
         value /= 1000;
         exponent += 3;
     }
-    if (quantity.format == QUANTITY_DECIMAL_EXPONENT ||
-        quantity.format == QUANTITY_UPPER_EXPONENT) {
+    if (scientific) {
         if (exponent != 0) {
             (void)snprintf(suffix, sizeof(suffix), "%c%d",
                            quantity.format == QUANTITY_DECIMAL_EXPONENT ? 'e' : 'E', exponent);
