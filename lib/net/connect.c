@@ -149,10 +149,13 @@ static void on_writable(uv_poll_t *poll, int status, int events)
 {
     (void)events;
     struct net_connect *attempt = poll->data;
-    int code = -status;
+    int code = 0;
     socklen_t len = sizeof(code);
-    if (status == 0 && getsockopt(attempt->fd, SOL_SOCKET, SO_ERROR, &code, &len) != 0) {
+    if (getsockopt(attempt->fd, SOL_SOCKET, SO_ERROR, &code, &len) != 0) {
         code = errno;
+    }
+    if (code == 0) {
+        code = -status; /* libuv says EBADF of any error: the socket knows which. */
     }
     uv_poll_stop(poll);
     if (code != 0) {
