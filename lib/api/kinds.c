@@ -12,7 +12,7 @@ const char *api_verb_name(enum api_verb verb)
             return verb_names[i];
         }
     }
-    assert(!"one verb");
+    assert(false); /* Not one verb. */
     return "";
 }
 

@@ -10,12 +10,22 @@ void openapi_text(struct buffer *out, const char *text)
     json_print_string(slice_text(text), out);
 }
 
+static void special_form(struct buffer *out, const struct api_message *message,
+                         enum openapi_form form);
+
+/* A list that only protobuf needs a message for. */
+static bool is_inline(const struct api_message *message)
+{
+    return message->form == API_LIST_MESSAGE && !message->published;
+}
+
 /* --- Which messages ----------------------------------------------------------------------------
  */
 
 void openapi_collect(struct hash_map *set, const struct api_message *message)
 {
-    if (message == NULL || hash_map_get(set, slice_text(message->schema_name)) != NULL) {
+    if (message == NULL || is_inline(message) ||
+        hash_map_get(set, slice_text(message->schema_name)) != NULL) {
         return;
     }
     (void)hash_map_set(set, slice_text(message->schema_name),
@@ -59,7 +69,9 @@ static void scalar(struct buffer *out, const struct api_field *field)
 
 static void value_type(struct buffer *out, const struct api_field *field, enum openapi_form form)
 {
-    if (field->message != NULL) {
+    if (field->message != NULL && is_inline(field->message)) {
+        special_form(out, field->message, form);
+    } else if (field->message != NULL) {
         reference(out, field->message, form);
     } else if ((field->flags & API_RAW_JSON) != 0) {
         buffer_append_text(out, "\"type\":\"object\"");
