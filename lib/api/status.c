@@ -160,6 +160,7 @@ const struct api_status *api_status_unprocessable(struct arena *arena)
 
 /* --- The client's fault ----------------------------------------------------------------------- */
 
+PRINTF_LIKE(2, 0)
 static const char *format_text(struct arena *arena, const char *format, va_list arguments)
 {
     char text[4096];
