@@ -317,6 +317,7 @@ int raft_open(const struct raft_config *config,
     node->meta.dir = node->dir;
     node->meta.path = alloc_printf("%s/raft-meta", node->dir);
     node->meta.file = -1;
+    node->meta.data = node;
     node->meta.meta.bootstrap = members;
     struct io_job *job = io_job_new(node->env);
     io_job_path(job, ENV_IO_MAKE_DIR, node->dir, NULL);
