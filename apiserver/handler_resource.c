@@ -141,14 +141,17 @@ static bool decode_yaml(struct request *request, const struct wanted *wanted, vo
     CLEANUP(error_release) struct error error = {0};
     CLEANUP(buffer_release) struct buffer json;
     buffer_init(&json, ENCODED_OBJECT_MAX);
-    if (api_yaml_to_json(http_body(request->exchange), &json, &error) < 0) {
+    struct api_problems duplicates = {0};
+    if (api_yaml_to_json(request->arena, http_body(request->exchange), &duplicates, &json, &error) <
+        0) {
         return refuse(request,
                       api_status_bad_request(request->arena,
                                              "the object provided is unrecognized (must be of "
-                                             "type %s): yaml: %s",
+                                             "type %s): %s",
                                              wanted->kind, error_message(&error)));
     }
-    return decode_text(request, wanted, buffer_slice(&json), ret_message);
+    return decode_text(request, wanted, buffer_slice(&json), ret_message) &&
+           take_problems(request, wanted, &duplicates);
 }
 
 static bool decode_envelope(struct request *request, const struct wanted *wanted,

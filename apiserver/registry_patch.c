@@ -15,7 +15,7 @@ static int apply_text(struct operation *operation, const struct json_value *live
     buffer_init(&json, REQUEST_BODY_MAX);
     CLEANUP(error_release) struct error error = {0};
     struct json_value *applied = NULL;
-    int status = api_yaml_to_json(call->patch, &json, &error);
+    int status = api_yaml_to_json(arena, call->patch, NULL, &json, &error);
     if (status == 0) {
         status = json_parse(arena, buffer_slice(&json), &applied, &error);
     }
