@@ -87,7 +87,7 @@ static bool looks_like_float(const char *text)
 
 static bool read_float(const char *text, struct arena *arena, struct json_value **ret_value)
 {
-    CLEANUP(buffer_release) struct buffer shown;
+    CLEANUP(buffer_release) struct buffer shown = {0};
     double value;
 
     if (!looks_like_float(text)) {
