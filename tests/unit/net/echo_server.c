@@ -142,6 +142,27 @@ static void ws(struct http_exchange *exchange)
     }
 }
 
+/* ---- /whoami ---- */
+
+static void whoami(struct http_exchange *exchange)
+{
+    const struct tls_peer *peer = http_tls_peer(exchange);
+    if (peer == NULL) {
+        http_respond(exchange, 200, NULL, 0, slice_text("plaintext"));
+        return;
+    }
+    const char *text = peer->common_name;
+    for (size_t i = 0; i < peer->organization_count; i++) {
+        text = arena_printf(http_arena(exchange), "%s %s", text, peer->organizations[i]);
+    }
+    text = arena_printf(http_arena(exchange), "%s %s %s", text,
+                        !peer->presented ? "anonymous"
+                        : peer->verified ? "verified"
+                                         : "unverified",
+                        peer->protocol);
+    http_respond(exchange, 200, NULL, 0, slice_text(text));
+}
+
 /* ---- Requests ---- */
 
 static void echo_piece(void *data, struct slice bytes, bool end)
@@ -187,6 +208,8 @@ static void on_request(void *data, struct http_exchange *exchange)
         http_write(exchange, slice_text("first\n"));
     } else if (slice_is(path, "/upgrade")) {
         upgrade(exchange);
+    } else if (slice_is(path, "/whoami")) {
+        whoami(exchange);
     } else if (slice_is(path, "/ws")) {
         ws(exchange);
     } else if (!slice_is(path, "/dropped")) {

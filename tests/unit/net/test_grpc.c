@@ -4,6 +4,7 @@
 #include "tests/unit/net/pki.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
