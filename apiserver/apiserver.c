@@ -8,11 +8,11 @@
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
 #include "lib/net/x509.h"
-#include "raft/raft.h"
+#include "store/store.h"
 #include <errno.h>
 #include <stdlib.h>
 
-enum { CLOSE_GRACE_MS = 2000, LEADER_TICK_MS = 200 };
+enum { CLOSE_GRACE_MS = 2000, QUORUM_TICK_MS = 1000 };
 
 /* What a request goes through, in this order (reliability.md 3.2). Priority and fairness, and
  * audit, are stages of their own when they come. */
@@ -109,12 +109,24 @@ static int listen_http(struct apiserver *server, struct error *reterr)
     return http_server_listen(&options, &server->http, reterr);
 }
 
-static void leader_tick(void *data)
+/* Whether a quorum answers: asked all the time, so that a health check has the answer at hand. */
+static void quorum_answered(void *data, int status)
 {
     struct apiserver *server = data;
-    atomic_store(&server->has_leader,
-                 server->config.raft == NULL || raft_leader_id(server->config.raft) != 0);
-    env_timer_start(server->config.env, &server->tick, LEADER_TICK_MS * NS_PER_MS);
+    server->asking = false;
+    atomic_store(&server->has_leader, status == 0);
+}
+
+static void quorum_tick(void *data)
+{
+    struct apiserver *server = data;
+    env_timer_start(server->config.env, &server->tick, QUORUM_TICK_MS * NS_PER_MS);
+    if (server->asking) {
+        atomic_store(&server->has_leader, false);
+        return;
+    }
+    server->asking = true;
+    store_read_barrier(server->config.store, quorum_answered, server);
 }
 
 static void make_parts(struct apiserver *server)
@@ -144,8 +156,8 @@ static void make_parts(struct apiserver *server)
     server->grpc = grpc_server_new();
     server->sessions = node_sessions_new(server);
     server->proxy = proxy_new(server);
-    server->tick = (struct env_timer){.fire = leader_tick, .data = server};
-    leader_tick(server);
+    server->tick = (struct env_timer){.fire = quorum_tick, .data = server};
+    quorum_tick(server);
 }
 
 static void free_parts(struct apiserver *server)

@@ -14,7 +14,6 @@ struct loop;
 struct metrics;
 struct node_liveness;
 struct pki;
-struct raft_node;
 struct registry;
 struct store;
 struct watch_cache;
@@ -25,7 +24,6 @@ struct apiserver_config {
     struct loop *const *io_loops; /* At least one; each runs (or will) on its own thread. */
     size_t io_loop_count;
     struct store *store;
-    struct raft_node *raft; /* For health and leadership; may be NULL (single member tests). */
     struct metrics *metrics;
     const struct pki *pki; /* Borrowed for the life of the server. */
     const char *listen_host;

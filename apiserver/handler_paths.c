@@ -32,7 +32,7 @@ static bool always(struct apiserver *server)
 
 static bool has_leader(struct apiserver *server)
 {
-    return server->config.raft == NULL || atomic_load(&server->has_leader);
+    return atomic_load(&server->has_leader);
 }
 
 static bool cache_started(struct apiserver *server)

@@ -49,7 +49,8 @@ struct apiserver {
     struct bootstrap *bootstrap;
     struct env_timer tick;
     _Atomic bool leader;
-    _Atomic bool has_leader; /* Somebody leads; refreshed by the tick. */
+    _Atomic bool has_leader; /* A quorum answered the last question. */
+    bool asking;
     _Atomic bool closing;
     void (*closed)(void *data);
     void *closed_data;

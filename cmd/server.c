@@ -191,7 +191,6 @@ static int open_api(struct member *member)
         .io_loops = member->io_loops,
         .io_loop_count = member->io_loop_count,
         .store = member->store,
-        .raft = member->raft,
         .metrics = member->metrics,
         .pki = &member->pki,
         .listen_host = config->api.host,

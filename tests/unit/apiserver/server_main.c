@@ -54,7 +54,6 @@ static void opened(void *data, const struct error *failure)
                                       .io_loops = try->io_loops,
                                       .io_loop_count = 2,
                                       .store = try->store,
-                                      .raft = try->raft,
                                       .metrics = try->metrics,
                                       .pki = &try->pki,
                                       .listen_host = "127.0.0.1",
