@@ -95,7 +95,7 @@ int api_peek_json(struct arena *arena, struct slice text, struct api_type_meta *
 struct json_value *api_message_to_json(struct arena *arena, const struct api_message *message,
                                        const void *object, const struct api_type_meta *meta)
 {
-    CLEANUP(buffer_release) struct buffer text;
+    CLEANUP(buffer_release) struct buffer text = {0};
     struct json_value *value;
 
     buffer_init(&text, API_TREE_TEXT_MAX);
@@ -110,7 +110,7 @@ int api_message_from_json(struct arena *arena, const struct api_message *message
                           const struct json_value *value, struct api_problems *problems,
                           void **ret_object, struct error *reterr)
 {
-    CLEANUP(buffer_release) struct buffer text;
+    CLEANUP(buffer_release) struct buffer text = {0};
     buffer_init(&text, API_TREE_TEXT_MAX);
     json_print(value, /* sorted= */ false, &text);
     if (buffer_error(&text) < 0) {

@@ -7,13 +7,12 @@ static const char *const verb_names[API_VERB_COUNT] = {
 
 const char *api_verb_name(enum api_verb verb)
 {
-    for (size_t i = 0; i < API_VERB_COUNT; i++) {
-        if ((unsigned)verb == 1U << i) {
-            return verb_names[i];
-        }
+    size_t index = 0;
+    while (index < API_VERB_COUNT && (unsigned)verb != 1U << index) {
+        index++;
     }
-    assert(false); /* Not one verb. */
-    return "";
+    assert(index < API_VERB_COUNT); /* Exactly one verb. */
+    return verb_names[index];
 }
 
 const struct api_kind *api_kinds(size_t *ret_count)

@@ -25,7 +25,7 @@ static void print_path(const struct api_path *path, struct buffer *out)
 
 const char *api_path_text(struct arena *arena, const struct api_path *path)
 {
-    CLEANUP(buffer_release) struct buffer out;
+    CLEANUP(buffer_release) struct buffer out = {0};
     buffer_init(&out, API_PATH_MAX);
     print_path(path, &out);
     return arena_text(arena, buffer_text(&out));
@@ -114,7 +114,7 @@ enum { MESSAGE_MAX = 64 * 1024 };
 static void add(struct api_causes *causes, const char *reason, const char *prefix,
                 const struct api_path *path, struct api_shown value, const char *detail)
 {
-    CLEANUP(buffer_release) struct buffer message;
+    CLEANUP(buffer_release) struct buffer message = {0};
     buffer_init(&message, MESSAGE_MAX);
     buffer_append_text(&message, prefix);
     if (value.type != API_SHOWN_NOTHING) {
@@ -169,7 +169,7 @@ static int by_text(const void *a, const void *b)
 void api_cause_not_supported(struct api_causes *causes, const struct api_path *path,
                              struct api_shown value, const char *const *values)
 {
-    CLEANUP(buffer_release) struct buffer detail;
+    CLEANUP(buffer_release) struct buffer detail = {0};
     const char **sorted;
     size_t count = 0;
 

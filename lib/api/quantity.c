@@ -14,7 +14,7 @@ enum {
 
 static const quantity_nanos one = 1000000000;
 #define INT64_NANOS ((quantity_nanos)INT64_MAX * 1000000000)
-#define NANOS_MAX   ((quantity_nanos)1000000000000000000 * 1000000000000000000 * 100)
+#define NANOS_MAX   ((quantity_nanos)1000000000000000000 * 1000000000000000000 * 50)
 
 static const char text_wrong[] = "quantities must match the regular expression "
                                  "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
@@ -194,6 +194,15 @@ static quantity_nanos binary_value(const struct parts *parts)
     return whole * unit * one + fraction + rest;
 }
 
+/* What stands before the suffix in canonical form. */
+static quantity_nanos mantissa_of(quantity_nanos nanos)
+{
+    while (nanos != 0 && nanos % 1000 == 0) {
+        nanos /= 1000;
+    }
+    return nanos;
+}
+
 int quantity_parse(struct slice text, struct quantity *ret_quantity, struct error *reterr)
 {
     struct parts parts = {.negative = false};
@@ -210,9 +219,8 @@ int quantity_parse(struct slice text, struct quantity *ret_quantity, struct erro
     }
     nanos = parts.format == QUANTITY_BINARY_SI ? binary_value(&parts) : decimal_value(&parts);
     nanos = capped(nanos);
-    /* Kubernetes keeps larger values only when their digits fit its fast representation. */
-    if (parts.whole.len + parts.fraction.len > EXACT_DIGITS && nanos > INT64_NANOS) {
-        nanos = INT64_NANOS;
+    if (nanos > INT64_NANOS && mantissa_of(nanos) > INT64_MAX) {
+        nanos = INT64_NANOS; /* Kubernetes keeps larger values only in its fast representation. */
     }
     *ret_quantity = (struct quantity){parts.negative ? -nanos : nanos, parts.format};
     return 0;

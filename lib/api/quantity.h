@@ -18,14 +18,14 @@ enum quantity_format {
 };
 
 struct quantity {
-    quantity_nanos nanos; /* Value in billionths: at most 10^38 either way. */
+    quantity_nanos nanos; /* Value in billionths: at most 5 * 10^37 either way, so that sums fit. */
     enum quantity_format format;
 };
 
 enum { QUANTITY_TEXT_SIZE = 48 }; /* Enough for any canonical text and its NUL. */
 
 /* Returns 0, or -EINVAL with Kubernetes' message. Values beyond 2^63-1 of more than 18 digits, and
- * all beyond 10^29, are capped; less than a billionth is rounded away from zero. */
+ * all beyond 5 * 10^28, are capped; less than a billionth is rounded away from zero. */
 MUST_USE int quantity_parse(struct slice text, struct quantity *ret_quantity, struct error *reterr);
 /* Canonical text. */
 void quantity_format(struct quantity quantity, char ret_text[QUANTITY_TEXT_SIZE]);

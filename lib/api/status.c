@@ -104,7 +104,7 @@ enum { MESSAGE_MAX = 1024 * 1024 };
 /* One error, or all of them in brackets, equal ones once. */
 static const char *aggregate(struct arena *arena, const struct api_causes *causes)
 {
-    CLEANUP(buffer_release) struct buffer out;
+    CLEANUP(buffer_release) struct buffer out = {0};
     size_t shown = 0;
 
     buffer_init(&out, MESSAGE_MAX);
@@ -161,6 +161,9 @@ const struct api_status *api_status_unprocessable(struct arena *arena)
 /* --- The client's fault ----------------------------------------------------------------------- */
 
 PRINTF_LIKE(2, 0)
+static const char *format_text(struct arena *arena, const char *format, va_list arguments)
+    PRINTF_LIKE(2, 0);
+
 static const char *format_text(struct arena *arena, const char *format, va_list arguments)
 {
     char text[4096];

@@ -395,7 +395,7 @@ int api_yaml_to_json(struct arena *arena, struct slice yaml, struct api_problems
 int api_decode_yaml(struct arena *arena, const struct api_message *message, struct slice text,
                     struct api_problems *problems, void **ret_object, struct error *reterr)
 {
-    CLEANUP(buffer_release) struct buffer json;
+    CLEANUP(buffer_release) struct buffer json = {0};
     int r;
 
     buffer_init(&json, API_TREE_TEXT_MAX);

@@ -38,7 +38,7 @@ static int write_all(const char *path, const struct buffer *text)
 
 int main(int argc, char **argv)
 {
-    CLEANUP(buffer_release) struct buffer bytes, source, header;
+    CLEANUP(buffer_release) struct buffer bytes = {0}, source = {0}, header = {0};
     struct model model = {.arena = arena_new(SIZE_MAX), .names = hash_map_new(/* seed= */ 1)};
     Google__Protobuf__FileDescriptorSet *set;
 

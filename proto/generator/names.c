@@ -84,7 +84,7 @@ static const char *const reserved[] = {
 
 const char *name_c_type(struct arena *arena, const char *dotted)
 {
-    CLEANUP(buffer_release) struct buffer out;
+    CLEANUP(buffer_release) struct buffer out = {0};
     bool upper = true;
 
     buffer_init(&out, NAME_MAX_BYTES);
@@ -104,7 +104,7 @@ const char *name_c_type(struct arena *arena, const char *dotted)
 
 const char *name_c_lower(struct arena *arena, const char *dotted)
 {
-    CLEANUP(buffer_release) struct buffer out;
+    CLEANUP(buffer_release) struct buffer out = {0};
     bool was_upper = true;
 
     buffer_init(&out, NAME_MAX_BYTES);
