@@ -492,13 +492,17 @@ void raft_on_role_change(struct raft_node *node,
 }
 
 /* Fills in what node_open.c cannot know of: the callbacks of this file. */
-void raft_node_wire(struct raft_node *node, struct log_file_config *log)
+void raft_node_wire(struct raft_node *node)
 {
     node->tick = (struct env_timer){.fire = on_tick, .data = node};
     node->turn = (struct env_timer){.fire = on_turn, .data = node};
     node->meta.persisted = on_meta_persisted;
     node->meta.failed = on_failed;
     node->meta.data = node;
+}
+
+void raft_node_wire_log(struct raft_node *node, struct log_file_config *log)
+{
     log->persisted = on_persisted;
     log->failed = on_failed;
     log->data = node;

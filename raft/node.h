@@ -98,7 +98,8 @@ void raft_node_wake(struct raft_node *node);                               /* Ru
 void raft_node_fail(struct raft_node *node, const char *what, int status);
 void raft_node_apply(struct raft_node *node);
 /* Fills in the callbacks that are node.c's. */
-void raft_node_wire(struct raft_node *node, struct log_file_config *log);
+void raft_node_wire(struct raft_node *node);
+void raft_node_wire_log(struct raft_node *node, struct log_file_config *log);
 void raft_node_start(struct raft_node *node); /* Recovery is done. */
 
 /* node_open.c */

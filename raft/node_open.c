@@ -100,7 +100,7 @@ static void open_log(struct raft_node *node, const struct snapshot_head *head)
                                      .segment_bytes = node->config.segment_bytes,
                                      .trail = &node->core.trail,
                                      .epoch = &node->core.epoch};
-    raft_node_wire(node, &config);
+    raft_node_wire_log(node, &config);
     node->log = log_file_new(&config);
     log_file_recover(node->log, slice_of(node->names, node->names_len), start.base, take_entry,
                      on_log);
@@ -317,7 +317,7 @@ int raft_open(const struct raft_config *config,
     node->meta.dir = node->dir;
     node->meta.path = alloc_printf("%s/raft-meta", node->dir);
     node->meta.file = -1;
-    node->meta.data = node;
+    raft_node_wire(node);
     node->meta.meta.bootstrap = members;
     struct io_job *job = io_job_new(node->env);
     io_job_path(job, ENV_IO_MAKE_DIR, node->dir, NULL);

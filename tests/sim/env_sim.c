@@ -397,12 +397,19 @@ static int64_t io_on_names(struct sim_disk *disk, struct env_io *io)
     return 0;
 }
 
+static bool on_file(enum env_io_kind kind)
+{
+    return kind == ENV_IO_CLOSE || kind == ENV_IO_READ || kind == ENV_IO_WRITE ||
+           kind == ENV_IO_SYNC || kind == ENV_IO_ALLOCATE || kind == ENV_IO_TRUNCATE ||
+           kind == ENV_IO_SIZE;
+}
+
 static int64_t io_run(struct sim_node *node, struct env_io *io)
 {
     struct sim_disk *disk = &node->disk;
     struct sim_inode *inode = NULL;
     bool fault = sim_chance(&node->world->disk, disk->fault_per_million);
-    if (io->path == NULL) {
+    if (on_file(io->kind)) {
         assert(io->file >= 0 && io->file < SIM_FILES_MAX);
         inode = disk->files[io->file];
         assert(inode != NULL);

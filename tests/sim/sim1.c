@@ -145,8 +145,11 @@ static int64_t fsm_read(void *data, void *handle, uint64_t offset, uint8_t *buff
     size_t count = 0;
     for (; count < len && count < 1024 && offset + count < total; count++) {
         size_t at = (size_t)offset + count;
-        buffer[count] =
-            at < sizeof(*state) ? ((const uint8_t *)state)[at] : (uint8_t)(state->hash >> (at % 8));
+        if (at < sizeof(*state)) {
+            buffer[count] = ((const uint8_t *)state)[at];
+        } else {
+            buffer[count] = (uint8_t)(state->hash >> (at % 8));
+        }
     }
     return (int64_t)count;
 }
