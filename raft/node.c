@@ -191,6 +191,33 @@ static void log_effects(struct raft_node *node, const struct raft_update *update
     }
 }
 
+static void expire_reads(struct list *list, uint64_t now)
+{
+    LIST_FOREACH(link, next, list)
+    {
+        struct raft_waiting_read *read = LIST_ENTRY(link, struct raft_waiting_read, link);
+        if (read->done != NULL && read->deadline_ns <= now) {
+            raft_done *done = read->done;
+            read->done = NULL;
+            done(read->data, -ETIMEDOUT, 0);
+        }
+    }
+}
+
+/* Not left to the tick timer: every step arms it anew, so under load it may never fire. */
+static void do_chores(struct raft_node *node)
+{
+    uint64_t now = env_now_ns(node->env);
+    if (now < node->chores_ns || node->dead || node->closing) {
+        return;
+    }
+    node->chores_ns = now + node->config.heartbeat_ms * NS_PER_MS;
+    expire_reads(&node->waiting_reads, now);
+    expire_reads(&node->indexed_reads, now);
+    raft_forward_expire(node, /* all= */ false);
+    raft_snapshot_tick(node);
+}
+
 void raft_node_step(struct raft_node *node, struct raft_event event)
 {
     if (node->dead || node->closing || !node->running) {
@@ -232,36 +259,16 @@ void raft_node_step(struct raft_node *node, struct raft_event event)
     }
     raft_node_apply(node);
     tell_role(node);
+    do_chores(node);
     arm_tick(node);
 }
 
 /* ---- events ---- */
 
-static void expire_reads(struct list *list, uint64_t now)
-{
-    LIST_FOREACH(link, next, list)
-    {
-        struct raft_waiting_read *read = LIST_ENTRY(link, struct raft_waiting_read, link);
-        if (read->done != NULL && read->deadline_ns <= now) {
-            raft_done *done = read->done;
-            read->done = NULL;
-            done(read->data, -ETIMEDOUT, 0);
-        }
-    }
-}
-
 static void on_tick(void *data)
 {
     struct raft_node *node = data;
-    uint64_t now = env_now_ns(node->env);
     raft_node_step(node, (struct raft_event){.kind = RAFT_EVENT_TICK});
-    if (node->dead || node->closing) {
-        return;
-    }
-    expire_reads(&node->waiting_reads, now);
-    expire_reads(&node->indexed_reads, now);
-    raft_forward_expire(node, /* all= */ false);
-    raft_snapshot_tick(node);
 }
 
 static void step_proposals(struct raft_node *node)

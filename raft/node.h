@@ -59,6 +59,7 @@ struct raft_node {
     bool core_ready, running, dead, closing, turn_armed, stepping, log_closed;
     struct env_timer tick, turn;
     uint64_t applied;
+    uint64_t chores_ns; /* When timeouts and transfers are looked at next. */
 
     struct list new_proposals, proposals, new_reads, waiting_reads, indexed_reads;
     size_t proposal_count, read_count;

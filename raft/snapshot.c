@@ -65,6 +65,23 @@ static void taking_end(struct raft_node *node)
     node->taking = NULL;
 }
 
+/* A member that is getting a snapshot needs the entries after it next: without them it would get
+ * one snapshot after the other and never catch up. Bounded, so that a dead member costs no memory.
+ */
+static uint64_t kept_for_senders(const struct raft_node *node, uint64_t to)
+{
+    if (node->core.trail.bytes > 2 * (uint64_t)LOG_BYTES_BEFORE_SNAPSHOT) {
+        return to;
+    }
+    for (size_t i = 0; i < RAFT_MEMBERS_MAX; i++) {
+        const struct raft_sender *sender = &node->senders[i];
+        if (sender->peer != 0 && sender->point.index < to) {
+            to = sender->point.index;
+        }
+    }
+    return to;
+}
+
 static void on_taken(void *data, int status, int file)
 {
     struct raft_node *node = data;
@@ -79,7 +96,7 @@ static void on_taken(void *data, int status, int file)
     uint64_t keep = node->config.snapshot_catch_up;
     adopt(node, taking->point, TAKE(taking->path));
     taking_end(node);
-    uint64_t to = index > keep ? index - keep : 0;
+    uint64_t to = kept_for_senders(node, index > keep ? index - keep : 0);
     raft_node_step(node, (struct raft_event){.kind = RAFT_EVENT_COMPACT, .index = to});
     if (node->running && !node->dead && !node->closing) {
         log_file_compact(node->log, node->core.trail.base.index);

@@ -466,7 +466,9 @@ static void inode_power_cut(struct sim_inode *inode, struct sim_random *random)
         }
         inode->dirty[at] = 0;
     }
-    memcpy(inode->cache, inode->durable, inode->capacity);
+    if (inode->capacity > 0) {
+        memcpy(inode->cache, inode->durable, inode->capacity);
+    }
     inode->cache_len = inode->durable_len;
 }
 

@@ -6,7 +6,7 @@
 #include "lib/base/heap.h"
 #include <stdbool.h>
 
-enum { SIM_NODES_MAX = 7, SIM_SECTOR = 512, SIM_FILES_MAX = 64, SIM_NAME_MAX = 96 };
+enum { SIM_NODES_MAX = 7, SIM_SECTOR = 512, SIM_FILES_MAX = 160, SIM_NAME_MAX = 96 };
 
 struct sim_random {
     uint64_t state;

@@ -588,6 +588,9 @@ static void knobs(struct sim1 *sim)
         .snapshot_entries = snapshots[sim_below(&random, 4)],
         .snapshot_catch_up = 1 + (uint32_t)sim_below(&random, 50),
     };
+    if (sim->config.snapshot_entries > 200) {
+        sim->config.segment_bytes = 65536; /* Else too many files for a simulated directory. */
+    }
     world->delay_min_ns = sim_below(&random, 2 * NS_PER_MS);
     world->delay_mean_ns = 100000 + sim_below(&random, 20 * NS_PER_MS);
     world->loss_per_million = losses[sim_below(&random, 4)];
@@ -648,6 +651,26 @@ static void check_liveness(struct sim1 *sim)
         }
         if (caught_up == sim->count) {
             return;
+        }
+    }
+    for (size_t i = 0; i < sim->count; i++) {
+        const struct member *member = &sim->members[i];
+        struct raft_status status;
+        if (!member->machine->alive) {
+            continue;
+        }
+        raft_get_status(member->node, &status);
+        (void)printf("member %zu: opened %d role %d term %" PRIu64 " leader %" PRIu64
+                     " commit %" PRIu64 " applied %" PRIu64 " log %" PRIu64 "..%" PRIu64
+                     " snapshot %" PRIu64 "\n",
+                     i + 1, member->opened, (int)status.role, status.term, status.leader,
+                     status.commit_index, status.applied_index, status.first_index,
+                     status.last_index, status.snapshot_index);
+        for (size_t m = 0; m < status.member_count && status.role == RAFT_LEADER; m++) {
+            (void)printf("  has member %" PRIu64 " at %" PRIu64 ", heard %" PRIu64 " ms ago%s\n",
+                         status.members[m].id, status.members[m].match_index,
+                         status.members[m].last_contact_ms,
+                         status.members[m].snapshot ? ", snapshot under way" : "");
         }
     }
     fail(sim, "no progress after healing: goal %" PRIu64 ", acknowledged %" PRIu64, goal,
