@@ -5,12 +5,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { JOB_OPERATIONS_MAX = 64 };
-
 struct io_job {
     struct env *env;
-    struct env_io ios[JOB_OPERATIONS_MAX];
-    size_t count;
+    struct env_io *ios; /* Moves only before io_job_run(). */
+    size_t count, capacity;
     size_t at;
     int file;
     void (*done)(void *data, int status, int file);
@@ -29,7 +27,10 @@ static void on_done(struct env_io *io);
 
 static struct env_io *add(struct io_job *job, enum env_io_kind kind)
 {
-    assert(job->count < JOB_OPERATIONS_MAX);
+    if (job->count == job->capacity) {
+        job->capacity = job->capacity * 2 + 8;
+        job->ios = alloc_resize(job->ios, job->capacity, sizeof(struct env_io));
+    }
     struct env_io *io = &job->ios[job->count++];
     *io = (struct env_io){.kind = kind, .file = -1, .done = on_done, .data = job};
     return io;
@@ -81,6 +82,7 @@ static void finish(struct io_job *job, int status)
         free(path_to.memory);
         free(job->ios[i].buffer);
     }
+    free(job->ios);
     free(job);
     done(data, status, file);
 }

@@ -30,7 +30,7 @@ struct log_file {
     size_t segment_count;
     int file; /* Of the last segment, or -1. */
     bool busy, stopped;
-    bool reset_wanted;
+    bool reset_wanted, removed_last;
     uint64_t truncate_from; /* 0: none. */
     uint64_t compact_to;
     struct raft_point written; /* Up to here the disk has what the trail had. */
@@ -372,11 +372,16 @@ void log_file_pump(struct log_file *log)
     if (!log->busy && log->truncate_from != 0) {
         truncate_log(log);
     }
+    /* In turns, so that a log that is always written to is shortened as well. */
+    if (!log->busy && !log->removed_last) {
+        log->removed_last = remove_oldest(log);
+    }
     if (!log->busy && raft_trail_last(log->config.trail) > log->written.index) {
+        log->removed_last = false;
         append_batch(log);
     }
     if (!log->busy) {
-        (void)remove_oldest(log);
+        log->removed_last = remove_oldest(log);
     }
 }
 

@@ -540,6 +540,7 @@ void sim_power_cut(struct sim_node *node)
         io->result = -ECANCELED;
         io->done(io);
     }
+    node->incarnation++; /* Those may have submitted more. */
     while (heap_pop(&node->timers) != NULL) {
     }
 }
