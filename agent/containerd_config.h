@@ -4,6 +4,8 @@
 #define AGENT_CONTAINERD_CONFIG_H
 #include "lib/base/buffer.h"
 
+enum { CONTAINERD_CONFIG_BYTES_MAX = 16384 }; /* Enough for any configuration made here. */
+
 struct containerd_config {
     const char *root_dir;
     const char *state_dir;

@@ -158,6 +158,7 @@ int pod_manager_new(const struct pod_manager_config *config, struct pod_manager 
         .relist_timer = {.fire = on_relist, .data = manager},
         .refresh_timer = {.fire = on_refresh, .data = manager},
     };
+    list_init(&manager->ops);
     read_checkpoints(manager);
     pod_manager_relist_soon(manager, 0);
     loop_timer_start(manager->tools.loop, &manager->refresh_timer, 1000);
@@ -165,14 +166,22 @@ int pod_manager_new(const struct pod_manager_config *config, struct pod_manager 
     return 0;
 }
 
+void pod_manager_stop(struct pod_manager *manager)
+{
+    manager->closing = true;
+    loop_timer_stop(manager->tools.loop, &manager->relist_timer);
+    loop_timer_stop(manager->tools.loop, &manager->refresh_timer);
+}
+
 void pod_manager_free(struct pod_manager *manager)
 {
     if (manager == NULL) {
         return;
     }
-    manager->closing = true;
-    loop_timer_stop(manager->tools.loop, &manager->relist_timer);
-    loop_timer_stop(manager->tools.loop, &manager->refresh_timer);
+    pod_manager_stop(manager);
+    while (!list_empty(&manager->ops)) { /* Those that wait for a timer. */
+        pod_op_free(LIST_ENTRY(list_first(&manager->ops), struct pod_op, node));
+    }
     void *value;
     for (size_t at = 0; hash_map_next(manager->pods, &at, NULL, &value);) {
         struct pod_entry *entry = value;

@@ -38,6 +38,8 @@ struct worker_clock pod_manager_clock(struct pod_manager *manager)
 struct pod_op *pod_op_new(struct pod_entry *entry, size_t container)
 {
     struct pod_op *op = alloc_zeroed(sizeof(*op));
+    list_init(&op->node);
+    list_push_back(&entry->manager->ops, &op->node);
     op->entry = entry;
     op->container = container;
     entry->references++;
@@ -46,6 +48,7 @@ struct pod_op *pod_op_new(struct pod_entry *entry, size_t container)
 
 void pod_op_free(struct pod_op *op)
 {
+    list_remove(&op->node);
     loop_timer_stop(op->entry->manager->tools.loop, &op->timer);
     pod_entry_unref(op->entry);
     free(op->id);
@@ -164,6 +167,7 @@ static void drop(struct pod_entry *entry)
         entry->dropped = true;
         loop_timer_stop(entry->manager->tools.loop, &entry->wake);
         (void)hash_map_remove(entry->manager->pods, slice_text(entry->pod->metadata->uid));
+        entry->manager->hooks.dropped(entry->manager->hooks.data, entry->pod->metadata->uid);
         pod_entry_unref(entry); /* The table's. */
     }
 }

@@ -27,6 +27,7 @@ struct pod_manager_hooks {
     void (*status)(void *data, const Core__V1__Pod *pod, struct slice status);
     void (*event)(void *data, const struct pod_event_note *note);
     void (*deleted)(void *data, const Core__V1__Pod *pod);
+    void (*dropped)(void *data, const char *uid); /* Nothing more will be said of this pod. */
     void (*get)(void *data, const char *resource, const char *namespace_name, const char *name,
                 object_done done, void *done_data);
     void (*token)(void *data, const Core__V1__Pod *pod,
@@ -54,6 +55,8 @@ struct pod_manager_config {
 /* Reads the checkpoints below data_dir. Everything is copied. 0 or a negative errno. */
 MUST_USE int pod_manager_new(const struct pod_manager_config *config,
                              struct pod_manager **ret_manager, struct error *reterr);
+/* Nothing is started any more; answers still come in and are dropped. */
+void pod_manager_stop(struct pod_manager *manager);
 /* After runtime_close(), so that nothing is under way. Containers go on running. NULL: no-op. */
 void pod_manager_free(struct pod_manager *manager);
 

@@ -73,6 +73,7 @@ struct pod_manager {
     size_t nameserver_count, search_count;
     int64_t memory_bytes, cpu_milli;
     uint32_t max_pods;
+    struct list ops;
     struct loop_timer relist_timer;
     struct loop_timer refresh_timer;
     bool relisting;
@@ -85,6 +86,7 @@ struct pod_manager {
 
 /* One operation on a pod; keeps the entry alive. */
 struct pod_op {
+    struct list node;
     struct pod_entry *entry;
     size_t container;
     enum probe_kind probe;

@@ -14,6 +14,7 @@
 
 /* One handler under way. Whatever answers first (peer or timer) ends it; the rest is cancelled. */
 struct probe {
+    struct list node;
     struct loop *loop;
     probe_done done;
     void *data;
@@ -30,6 +31,7 @@ struct probe {
 
 static void finish(struct probe *probe, bool ok, const char *message)
 {
+    list_remove(&probe->node);
     loop_timer_stop(probe->loop, &probe->timer);
     if (probe->http_call != NULL) {
         http_call_cancel(TAKE(probe->http_call));
@@ -278,6 +280,8 @@ void probe_run(const struct probe_tools *tools, const struct probe_request *requ
         .timeout_message = "",
     };
     buffer_init(&probe->body, AGENT_PROBE_OUTPUT_BYTES_MAX);
+    list_init(&probe->node);
+    list_push_back(tools->running, &probe->node);
     if (runtime_is_hollow(tools->runtime)) {
         probe->sleep_ends_well = true;
         probe->target = alloc_text("");
@@ -296,5 +300,13 @@ void probe_run(const struct probe_tools *tools, const struct probe_request *requ
         probe->sleep_ends_well = true;
         probe->target = alloc_text("");
         loop_timer_start(tools->loop, &probe->timer, seconds <= 0 ? 0 : (uint64_t)seconds * 1000);
+    }
+}
+
+void probe_cancel_all(const struct probe_tools *tools)
+{
+    while (!list_empty(tools->running)) {
+        finish(LIST_ENTRY(list_first(tools->running), struct probe, node), false,
+               "the agent is closing");
     }
 }

@@ -3,6 +3,7 @@
 #define AGENT_PROBE_H
 #include "agent/runtime.h"
 #include "k8s/core_v1.pb-c.h"
+#include "lib/base/list.h"
 
 struct http_client;
 struct loop;
@@ -12,6 +13,7 @@ struct probe_tools {
     struct loop *loop;
     struct runtime *runtime;
     struct http_client *http;
+    struct list *running;            /* list_init()ed head: the handlers under way. */
     struct tls_config *insecure_tls; /* For scheme HTTPS: certificates are not checked. */
 };
 
@@ -33,4 +35,7 @@ typedef void (*probe_done)(void *data, bool ok, const char *message);
  * hollow runtime every handler succeeds. */
 void probe_run(const struct probe_tools *tools, const struct probe_request *request,
                probe_done done, void *data);
+/* Ends what waits for a timer or a connection; after runtime_close() and http_client_close(), which
+ * end the rest. */
+void probe_cancel_all(const struct probe_tools *tools);
 #endif
