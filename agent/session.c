@@ -10,7 +10,7 @@
 #define COMPONENT          "session"
 #define WELCOME_TIMEOUT_MS 5000
 
-bool session_is_up(const struct session *session)
+bool agent_session_is_up(const struct session *session)
 {
     return session->state == SESSION_UP;
 }
@@ -28,12 +28,12 @@ static void drop_connection(struct session *session)
     tls_config_unref(TAKE(session->tls));
 }
 
-void session_start_soon(struct session *session, uint64_t delay_ms)
+void agent_session_start_soon(struct session *session, uint64_t delay_ms)
 {
     loop_timer_start(session->loop, &session->timer, delay_ms);
 }
 
-void session_retry(struct session *session, const char *why)
+void agent_session_retry(struct session *session, const char *why)
 {
     if (session->closing) {
         return;
@@ -49,10 +49,10 @@ void session_retry(struct session *session, const char *why)
                                   : session->backoff_ms * 2;
     }
     /* This may run inside a callback of the channel: it is dropped in the timer. */
-    session_start_soon(session, why == NULL ? 0 : session->backoff_ms);
+    agent_session_start_soon(session, why == NULL ? 0 : session->backoff_ms);
 }
 
-int session_open_channel(struct session *session, bool with_certificate, struct error *reterr)
+int agent_session_open_channel(struct session *session, bool with_certificate, struct error *reterr)
 {
     struct net_address address;
     const char *server = session->servers[session->server_at];
@@ -62,7 +62,7 @@ int session_open_channel(struct session *session, bool with_certificate, struct 
         return error_set(reterr, r, "\"%s\" is no server address", server);
     }
     if (strncmp(server, "http://", 7) != 0) {
-        r = session_make_tls(session, with_certificate, &session->tls, reterr);
+        r = agent_session_make_tls(session, with_certificate, &session->tls, reterr);
         if (r < 0) {
             return r;
         }
@@ -134,8 +134,8 @@ static void take_welcome(struct session *session, const Session__V1__Welcome *we
              KV_TEXT("member", welcome->server_name));
     session->hooks.welcome(session->hooks.data, welcome);
     tell_what_is_new(session);
-    session_mark_unsent(session);
-    session_flush(session);
+    agent_session_mark_unsent(session);
+    agent_session_flush(session);
     loop_timer_start(session->loop, &session->timer, session->heartbeat_ms);
 }
 
@@ -158,10 +158,10 @@ static void take_message(struct session *session, const Session__V1__ServerMessa
         session->hooks.gone(session->hooks.data, message->gone->resource);
         return;
     case SESSION__V1__SERVER_MESSAGE__MESSAGE_RESPONSE:
-        session_take_response(session, message->response);
+        agent_session_take_response(session, message->response);
         return;
     case SESSION__V1__SERVER_MESSAGE__MESSAGE_ACK:
-        session_take_ack(session, message->ack);
+        agent_session_take_ack(session, message->ack);
         return;
     case SESSION__V1__SERVER_MESSAGE__MESSAGE_HEARTBEAT_REPLY:
         session->unanswered = 0;
@@ -193,10 +193,10 @@ static void on_end(void *data, const struct grpc_status *status)
     struct session *session = data;
     session->stream = NULL;
     if (status->code == GRPC_UNAUTHENTICATED && session->token != NULL) {
-        session_forget_identity(session); /* Of another cluster, or revoked. */
+        agent_session_forget_identity(session); /* Of another cluster, or revoked. */
     }
-    session_retry(session,
-                  status->message[0] != '\0' ? status->message : grpc_code_name(status->code));
+    agent_session_retry(session, status->message[0] != '\0' ? status->message
+                                                            : grpc_code_name(status->code));
 }
 
 static const struct grpc_stream_events stream_events = {
@@ -226,15 +226,15 @@ static void send_hello(struct session *session)
     Session__V1__AgentMessage message = SESSION__V1__AGENT_MESSAGE__INIT;
     message.message_case = SESSION__V1__AGENT_MESSAGE__MESSAGE_HELLO;
     message.hello = &hello;
-    session_send(session, &message);
+    agent_session_send(session, &message);
 }
 
 static void connect_session(struct session *session)
 {
     CLEANUP(error_release) struct error error = {0};
-    int r = session_open_channel(session, /* with_certificate= */ true, &error);
+    int r = agent_session_open_channel(session, /* with_certificate= */ true, &error);
     if (r < 0) {
-        session_retry(session, error_message(&error));
+        agent_session_retry(session, error_message(&error));
         return;
     }
     if (!session->told_identity) {
@@ -255,7 +255,7 @@ static void connect_session(struct session *session)
 static void heartbeat(struct session *session)
 {
     if (session->unanswered >= AGENT_HEARTBEATS_MISSED_MAX) {
-        session_retry(session, "heartbeats are not answered");
+        agent_session_retry(session, "heartbeats are not answered");
         return;
     }
     Session__V1__Heartbeat beat = SESSION__V1__HEARTBEAT__INIT;
@@ -265,8 +265,8 @@ static void heartbeat(struct session *session)
     message.message_case = SESSION__V1__AGENT_MESSAGE__MESSAGE_HEARTBEAT;
     message.heartbeat = &beat;
     session->unanswered++;
-    session_send(session, &message);
-    session_flush(session);
+    agent_session_send(session, &message);
+    agent_session_flush(session);
     loop_timer_start(session->loop, &session->timer, session->heartbeat_ms);
 }
 
@@ -276,16 +276,16 @@ static void on_timer(void *data)
     switch (session->state) {
     case SESSION_WAITING:
         drop_connection(session);
-        if (session_has_identity(session)) {
+        if (agent_session_has_identity(session)) {
             connect_session(session);
         } else {
-            session_register(session);
+            agent_session_register(session);
         }
         return;
     case SESSION_REGISTERING:
         return; /* The call has its own deadline. */
     case SESSION_OPENING:
-        session_retry(session, "no welcome in time");
+        agent_session_retry(session, "no welcome in time");
         return;
     case SESSION_UP:
         heartbeat(session);
@@ -297,13 +297,13 @@ static void on_timer(void *data)
 static void on_expire(void *data)
 {
     struct session *session = data;
-    session_expire(session);
-    session_flush(session);
+    agent_session_expire(session);
+    agent_session_flush(session);
     loop_timer_start(session->loop, &session->deferred, 1000);
 }
 
-int session_new(const struct session_config *config, struct session **ret_session,
-                struct error *reterr)
+int agent_session_new(const struct agent_session_config *config, struct session **ret_session,
+                      struct error *reterr)
 {
     struct net_address address;
     for (size_t i = 0; i < config->server_count; i++) {
@@ -340,18 +340,18 @@ int session_new(const struct session_config *config, struct session **ret_sessio
     }
     session->timer = (struct loop_timer){.fire = on_timer, .data = session};
     session->deferred = (struct loop_timer){.fire = on_expire, .data = session};
-    int r = session_load_identity(session, reterr);
+    int r = agent_session_load_identity(session, reterr);
     if (r < 0) {
-        session_free(session);
+        agent_session_free(session);
         return r;
     }
-    session_start_soon(session, 0);
+    agent_session_start_soon(session, 0);
     loop_timer_start(session->loop, &session->deferred, 1000);
     *ret_session = session;
     return 0;
 }
 
-void session_free(struct session *session)
+void agent_session_free(struct session *session)
 {
     if (session == NULL) {
         return;
@@ -360,7 +360,7 @@ void session_free(struct session *session)
     loop_timer_stop(session->loop, &session->timer);
     loop_timer_stop(session->loop, &session->deferred);
     drop_connection(session);
-    session_queue_release(session);
+    agent_session_queue_release(session);
     for (size_t i = 0; i < session->server_count; i++) {
         free(session->servers[i]);
     }

@@ -10,7 +10,7 @@
 
 struct session; /* Opaque. */
 
-struct session_hooks {
+struct agent_session_hooks {
     void *data;
     /* core/v1 Node for the Hello, as protobuf; lent until the next call. */
     struct slice (*node)(void *data);
@@ -22,7 +22,7 @@ struct session_hooks {
     void (*gone)(void *data, const char *resource);
 };
 
-struct session_config {
+struct agent_session_config {
     struct loop *loop;
     const char *node_name;
     const char *const *servers;
@@ -34,28 +34,29 @@ struct session_config {
     size_t address_count;
     uint32_t heartbeat_ms;
     uint32_t lease_seconds;
-    struct session_hooks hooks;
+    struct agent_session_hooks hooks;
 };
 
 /* -EINVAL for addresses that cannot be read; others from data_dir/pki. Starts at once. */
-MUST_USE int session_new(const struct session_config *config, struct session **ret_session,
-                         struct error *reterr);
+MUST_USE int agent_session_new(const struct agent_session_config *config,
+                               struct session **ret_session, struct error *reterr);
 /* Ends the stream; questions under way are answered with code 0, inside. NULL is a no-op. */
-void session_free(struct session *session);
-bool session_is_up(const struct session *session); /* Welcome has come. */
+void agent_session_free(struct session *session);
+bool agent_session_is_up(const struct session *session); /* Welcome has come. */
 
 /* All bytes are copied. What is not acknowledged is sent again in the next session. */
-void session_pod_status(struct session *session, const Core__V1__Pod *pod, struct slice status);
-void session_pod_deleted(struct session *session, const Core__V1__Pod *pod);
-void session_node_status(struct session *session, struct slice status);
+void agent_session_pod_status(struct session *session, const Core__V1__Pod *pod,
+                              struct slice status);
+void agent_session_pod_deleted(struct session *session, const Core__V1__Pod *pod);
+void agent_session_node_status(struct session *session, struct slice status);
 /* Best effort, bounded (AGENT_EVENTS_QUEUED_MAX; the oldest goes first). */
-void session_event(struct session *session, struct slice event);
+void agent_session_event(struct session *session, struct slice event);
 /* Nothing more is reported about this pod. */
-void session_forget_pod(struct session *session, const char *uid);
+void agent_session_forget_pod(struct session *session, const char *uid);
 
-void session_get(struct session *session, const char *resource, const char *namespace_name,
-                 const char *name, object_done done, void *data);
-void session_token(struct session *session, const Core__V1__Pod *pod,
-                   const Core__V1__ServiceAccountTokenProjection *projection, object_done done,
-                   void *data);
+void agent_session_get(struct session *session, const char *resource, const char *namespace_name,
+                       const char *name, object_done done, void *data);
+void agent_session_token(struct session *session, const Core__V1__Pod *pod,
+                         const Core__V1__ServiceAccountTokenProjection *projection,
+                         object_done done, void *data);
 #endif

@@ -10,7 +10,7 @@
 
 enum { SESSION_SERVERS_MAX = 16, SESSION_RESOURCES_MAX = 8 };
 
-enum session_state {
+enum agent_session_state {
     SESSION_WAITING, /* For the timer: then it connects or registers. */
     SESSION_REGISTERING,
     SESSION_OPENING, /* Hello is sent; Welcome has not come. */
@@ -48,8 +48,8 @@ struct queued_note {
 
 struct session {
     struct loop *loop;
-    struct session_hooks hooks;
-    enum session_state state;
+    struct agent_session_hooks hooks;
+    enum agent_session_state state;
     char *node_name, *token, *pki_dir, *ca_file;
     char *servers[SESSION_SERVERS_MAX];
     size_t server_count, server_at;
@@ -83,27 +83,27 @@ struct session {
 };
 
 /* session_register.c */
-MUST_USE int session_load_identity(struct session *session, struct error *reterr);
-bool session_has_identity(struct session *session);
-/* Asks one server for a certificate; goes on with session_retry(). */
-void session_register(struct session *session);
-void session_forget_identity(struct session *session);
-MUST_USE int session_make_tls(struct session *session, bool with_certificate,
-                              struct tls_config **ret_config, struct error *reterr);
+MUST_USE int agent_session_load_identity(struct session *session, struct error *reterr);
+bool agent_session_has_identity(struct session *session);
+/* Asks one server for a certificate; goes on with agent_session_retry(). */
+void agent_session_register(struct session *session);
+void agent_session_forget_identity(struct session *session);
+MUST_USE int agent_session_make_tls(struct session *session, bool with_certificate,
+                                    struct tls_config **ret_config, struct error *reterr);
 
 /* session.c */
 /* Drops what there is of a connection and tries again: the next server, after a pause. */
-void session_retry(struct session *session, const char *why);
-MUST_USE int session_open_channel(struct session *session, bool with_certificate,
-                                  struct error *reterr);
-void session_start_soon(struct session *session, uint64_t delay_ms);
+void agent_session_retry(struct session *session, const char *why);
+MUST_USE int agent_session_open_channel(struct session *session, bool with_certificate,
+                                        struct error *reterr);
+void agent_session_start_soon(struct session *session, uint64_t delay_ms);
 
 /* session_queue.c */
-void session_send(struct session *session, const Session__V1__AgentMessage *message);
-void session_flush(struct session *session);       /* What waits is sent. */
-void session_mark_unsent(struct session *session); /* A new session: all again. */
-void session_take_ack(struct session *session, const Session__V1__Ack *ack);
-void session_take_response(struct session *session, const Session__V1__Response *response);
-void session_expire(struct session *session); /* Questions past their deadline. */
-void session_queue_release(struct session *session);
+void agent_session_send(struct session *session, const Session__V1__AgentMessage *message);
+void agent_session_flush(struct session *session);       /* What waits is sent. */
+void agent_session_mark_unsent(struct session *session); /* A new session: all again. */
+void agent_session_take_ack(struct session *session, const Session__V1__Ack *ack);
+void agent_session_take_response(struct session *session, const Session__V1__Response *response);
+void agent_session_expire(struct session *session); /* Questions past their deadline. */
+void agent_session_queue_release(struct session *session);
 #endif

@@ -19,7 +19,7 @@ static void pack(const Session__V1__AgentMessage *message, struct buffer *out)
     }
 }
 
-void session_send(struct session *session, const Session__V1__AgentMessage *message)
+void agent_session_send(struct session *session, const Session__V1__AgentMessage *message)
 {
     struct buffer bytes;
     if (session->stream == NULL) {
@@ -77,7 +77,7 @@ static void send_report(struct session *session, struct report *report)
         message.pod_deleted = &deleted;
     }
     report->sent = true;
-    session_send(session, &message);
+    agent_session_send(session, &message);
 }
 
 static struct report *report_for(struct session *session, const char *key)
@@ -108,7 +108,8 @@ static void set_pod(struct report *report, const Core__V1__Pod *pod)
     report->uid = alloc_text(pod->metadata->uid);
 }
 
-void session_pod_status(struct session *session, const Core__V1__Pod *pod, struct slice status)
+void agent_session_pod_status(struct session *session, const Core__V1__Pod *pod,
+                              struct slice status)
 {
     CLEANUP(alloc_freep) char *key = alloc_printf("s/%s", pod->metadata->uid);
     struct report *report = report_for(session, key);
@@ -116,25 +117,25 @@ void session_pod_status(struct session *session, const Core__V1__Pod *pod, struc
     set_pod(report, pod);
     buffer_clear(&report->bytes);
     buffer_append_slice(&report->bytes, status);
-    session_flush(session);
+    agent_session_flush(session);
 }
 
-void session_pod_deleted(struct session *session, const Core__V1__Pod *pod)
+void agent_session_pod_deleted(struct session *session, const Core__V1__Pod *pod)
 {
     CLEANUP(alloc_freep) char *key = alloc_printf("d/%s", pod->metadata->uid);
     set_pod(report_for(session, key), pod);
-    session_flush(session);
+    agent_session_flush(session);
 }
 
-void session_node_status(struct session *session, struct slice status)
+void agent_session_node_status(struct session *session, struct slice status)
 {
     struct report *report = report_for(session, "n");
     buffer_clear(&report->bytes);
     buffer_append_slice(&report->bytes, status);
-    session_flush(session);
+    agent_session_flush(session);
 }
 
-void session_forget_pod(struct session *session, const char *uid)
+void agent_session_forget_pod(struct session *session, const char *uid)
 {
     static const char *const prefixes[] = {"s/", "d/"};
     for (size_t i = 0; i < ARRAY_LEN(prefixes); i++) {
@@ -146,7 +147,7 @@ void session_forget_pod(struct session *session, const char *uid)
     }
 }
 
-void session_take_ack(struct session *session, const Session__V1__Ack *ack)
+void agent_session_take_ack(struct session *session, const Session__V1__Ack *ack)
 {
     LIST_FOREACH(node, next, &session->report_list)
     {
@@ -174,7 +175,7 @@ static void note_free(struct session *session, struct queued_note *note)
     free(note);
 }
 
-void session_event(struct session *session, struct slice event)
+void agent_session_event(struct session *session, struct slice event)
 {
     if (session->note_count >= AGENT_EVENTS_QUEUED_MAX) {
         note_free(session, LIST_ENTRY(list_first(&session->notes), struct queued_note, node));
@@ -192,7 +193,7 @@ void session_event(struct session *session, struct slice event)
     pack(&message, &note->message);
     list_push_back(&session->notes, &note->node);
     session->note_count++;
-    session_flush(session);
+    agent_session_flush(session);
 }
 
 /* ---- Questions ---- */
@@ -224,8 +225,8 @@ static void question_end(struct session *session, struct question *question, int
     free(question);
 }
 
-void session_get(struct session *session, const char *resource, const char *namespace_name,
-                 const char *name, object_done done, void *data)
+void agent_session_get(struct session *session, const char *resource, const char *namespace_name,
+                       const char *name, object_done done, void *data)
 {
     struct question *question = question_new(session, done, data);
     CLEANUP(alloc_freep) char *resource_copy = alloc_text(resource);
@@ -240,12 +241,12 @@ void session_get(struct session *session, const char *resource, const char *name
     message.message_case = SESSION__V1__AGENT_MESSAGE__MESSAGE_GET;
     message.get = &get;
     pack(&message, &question->message);
-    session_flush(session);
+    agent_session_flush(session);
 }
 
-void session_token(struct session *session, const Core__V1__Pod *pod,
-                   const Core__V1__ServiceAccountTokenProjection *projection, object_done done,
-                   void *data)
+void agent_session_token(struct session *session, const Core__V1__Pod *pod,
+                         const Core__V1__ServiceAccountTokenProjection *projection,
+                         object_done done, void *data)
 {
     struct question *question = question_new(session, done, data);
     Session__V1__TokenRequest token = SESSION__V1__TOKEN_REQUEST__INIT;
@@ -269,10 +270,10 @@ void session_token(struct session *session, const Core__V1__Pod *pod,
     message.message_case = SESSION__V1__AGENT_MESSAGE__MESSAGE_TOKEN;
     message.token = &token;
     pack(&message, &question->message);
-    session_flush(session);
+    agent_session_flush(session);
 }
 
-void session_take_response(struct session *session, const Session__V1__Response *response)
+void agent_session_take_response(struct session *session, const Session__V1__Response *response)
 {
     LIST_FOREACH(node, next, &session->questions)
     {
@@ -285,7 +286,7 @@ void session_take_response(struct session *session, const Session__V1__Response 
     }
 }
 
-void session_expire(struct session *session)
+void agent_session_expire(struct session *session)
 {
     uint64_t now = loop_now_ms(session->loop);
     bool found = true;
@@ -306,7 +307,7 @@ void session_expire(struct session *session)
 
 /* ---- All of it ---- */
 
-void session_mark_unsent(struct session *session)
+void agent_session_mark_unsent(struct session *session)
 {
     LIST_FOREACH(node, next, &session->report_list)
     {
@@ -319,7 +320,7 @@ void session_mark_unsent(struct session *session)
     }
 }
 
-void session_flush(struct session *session)
+void agent_session_flush(struct session *session)
 {
     if (session->state != SESSION_UP) {
         return;
@@ -348,7 +349,7 @@ void session_flush(struct session *session)
     }
 }
 
-void session_queue_release(struct session *session)
+void agent_session_queue_release(struct session *session)
 {
     while (!list_empty(&session->questions)) {
         question_end(session, LIST_ENTRY(list_first(&session->questions), struct question, node), 0,

@@ -31,7 +31,7 @@ static void load(const char *path, struct buffer *pem)
     error_release(&error);
 }
 
-int session_load_identity(struct session *session, struct error *reterr)
+int agent_session_load_identity(struct session *session, struct error *reterr)
 {
     CLEANUP(alloc_freep) char *key = alloc_printf("%s/agent.key", session->pki_dir);
     CLEANUP(alloc_freep) char *cert = alloc_printf("%s/agent.crt", session->pki_dir);
@@ -74,19 +74,19 @@ static int certificate_state(struct session *session)
     return left_s > life_s / RENEW_SHARE;
 }
 
-bool session_has_identity(struct session *session)
+bool agent_session_has_identity(struct session *session)
 {
     int state = certificate_state(session);
     return state > 0;
 }
 
-void session_forget_identity(struct session *session)
+void agent_session_forget_identity(struct session *session)
 {
     buffer_clear(&session->cert_pem);
 }
 
-int session_make_tls(struct session *session, bool with_certificate, struct tls_config **ret_config,
-                     struct error *reterr)
+int agent_session_make_tls(struct session *session, bool with_certificate,
+                           struct tls_config **ret_config, struct error *reterr)
 {
     struct tls_options options = {
         .ca_pem = buffer_slice(&session->ca_pem),
@@ -137,10 +137,10 @@ static void on_registered(void *data, const struct grpc_status *status, struct s
         LOG_WARN(COMPONENT, "registration was refused",
                  KV_TEXT("code", grpc_code_name(status->code)), KV_TEXT("error", status->message));
         if (usable && status->code != GRPC_UNAVAILABLE) {
-            session_retry(session, NULL); /* The old one will do for now. */
+            agent_session_retry(session, NULL); /* The old one will do for now. */
             return;
         }
-        session_retry(session, status->message);
+        agent_session_retry(session, status->message);
         return;
     }
     Session__V1__RegisterResponse *message =
@@ -151,15 +151,15 @@ static void on_registered(void *data, const struct grpc_status *status, struct s
         session__v1__register_response__free_unpacked(message, NULL);
     }
     if (r < 0) {
-        session_retry(session, error_message(&error));
+        agent_session_retry(session, error_message(&error));
         return;
     }
     LOG_INFO(COMPONENT, "the node has a certificate", KV_TEXT("node", session->node_name));
     session->backoff_ms = 0;
-    session_retry(session, NULL);
+    agent_session_retry(session, NULL);
 }
 
-void session_register(struct session *session)
+void agent_session_register(struct session *session)
 {
     CLEANUP(error_release) struct error error = {0};
     bool renew = certificate_state(session) == 0;
@@ -176,11 +176,11 @@ void session_register(struct session *session)
     };
     int r = x509_make_csr(buffer_slice(&session->key_pem), &subject, &csr, &error);
     if (r == 0) {
-        r = session_open_channel(session, renew, &error);
+        r = agent_session_open_channel(session, renew, &error);
     }
     if (r < 0) {
         buffer_release(&csr);
-        session_retry(session, error_message(&error));
+        agent_session_retry(session, error_message(&error));
         return;
     }
     session->state = SESSION_REGISTERING;
