@@ -44,6 +44,8 @@ static const struct method {
     [RUNTIME_EXEC_SYNC] = {RUNTIME_PATH("ExecSync"), &cri__v1__exec_sync_response__descriptor},
     [RUNTIME_EXEC] = {RUNTIME_PATH("Exec"), &cri__v1__exec_response__descriptor},
     [RUNTIME_ATTACH] = {RUNTIME_PATH("Attach"), &cri__v1__attach_response__descriptor},
+    [RUNTIME_PORT_FORWARD] = {RUNTIME_PATH("PortForward"),
+                              &cri__v1__port_forward_response__descriptor},
     [RUNTIME_LIST_IMAGES] = {IMAGE_PATH("ListImages"), &cri__v1__list_images_response__descriptor},
     [RUNTIME_IMAGE_STATUS] = {IMAGE_PATH("ImageStatus"),
                               &cri__v1__image_status_response__descriptor},
