@@ -1,8 +1,8 @@
 /* Shorthand for tests of the replicated state: requests from texts, applied as raft would. */
 #ifndef TESTS_UNIT_STORE_MODEL_H
 #define TESTS_UNIT_STORE_MODEL_H
-#include "store/state.h"
 #include "store/limits.h"
+#include "store/state.h"
 #include "store/status.h"
 
 struct model {
