@@ -1,6 +1,7 @@
 /* HTTP/2 on the wire, by nghttp2: it keeps the protocol's state, this file moves bytes and maps
  * streams to exchanges. Nothing is sent from inside a callback; pump() runs at the turn's end. */
 #include "lib/base/alloc.h"
+#include "lib/net/http2_check.h"
 #include "lib/net/http_private.h"
 #include "lib/net/limits.h"
 #include "lib/net/rate_limit.h"
@@ -18,6 +19,7 @@ struct http2 {
     struct rate_limit control;
     size_t header_bytes; /* Of the header block being received. */
     bool refused;        /* It is over a limit. */
+    struct http2_check check;
 };
 
 static struct http2 *http2_of(const struct http_connection *connection)
@@ -71,6 +73,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
         arena_alloc(exchange->arena, HTTP_HEADER_COUNT_MAX * sizeof(struct http_header));
     http2->header_bytes = 0;
     http2->refused = false;
+    http2->check = (struct http2_check){0};
     nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, exchange);
     return 0;
 }
@@ -95,6 +98,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     if (exchange == NULL || frame->headers.cat != NGHTTP2_HCAT_REQUEST) {
         return 0; /* Trailers: nobody here wants them. */
     }
+    http2_check_field(&http2->check, slice_of(name, name_len), slice_of(value, value_len));
     http2->header_bytes += name_len + value_len + 32; /* As RFC 9113 counts them. */
     if (http2->header_bytes > HTTP_HEADERS_BYTES_MAX ||
         exchange->header_count == HTTP_HEADER_COUNT_MAX) {
@@ -144,6 +148,8 @@ static void on_request_headers(struct http_connection *connection, struct http_e
     http_exchange_ref(exchange);
     if (http2_of(connection)->refused) {
         http_exchange_refuse(exchange, 431);
+    } else if (!http2_check_request(&http2_of(connection)->check)) {
+        http_exchange_refuse(exchange, 400);
     } else {
         http_exchange_headers(exchange);
     }
@@ -505,6 +511,7 @@ static nghttp2_session *make_session(struct http_connection *connection)
     nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data);
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
+    nghttp2_option_set_no_http_messaging(option, 1); /* http2_check.h */
     status = nghttp2_session_server_new2(&session, callbacks, connection, option);
     assert(status == 0);
     (void)status;
