@@ -1,0 +1,361 @@
+/* Server-side apply (KEP-555) and the ownership of fields. An entry of managedFields is a manager,
+ * how it writes (Apply, Update), and the set of fields that are its. */
+#include "lib/api/apply.h"
+
+#include "lib/api/apply_merge.h"
+#include "lib/api/apply_set.h"
+#include "lib/api/kinds.h"
+#include "lib/api/limits_semantics.h"
+#include "lib/api/status.h"
+#include "lib/api/strategy.h"
+#include <errno.h>
+#include <stdio.h>
+
+enum { MANAGERS_MAX = 256 };
+
+struct manager {
+    struct json_value *entry; /* As it stands in managedFields. */
+    struct json_value *set;
+};
+
+struct owners {
+    struct manager items[MANAGERS_MAX];
+    size_t count;
+};
+
+static const char *text_of(const struct json_value *object, const char *name)
+{
+    const struct json_value *value = object == NULL ? NULL : json_get_text(object, name);
+    return value == NULL || value->type != JSON_STRING ? "" : (const char *)value->text.data;
+}
+
+static int refuse(const struct api_status **reterr_status, const struct api_status *status,
+                  int code)
+{
+    if (reterr_status != NULL) {
+        *reterr_status = status;
+    }
+    return code;
+}
+
+/* --- Reading and writing managedFields ---------------------------------------------------------
+ */
+
+static void read_owners(struct arena *arena, const struct json_value *object,
+                        struct owners *ret_owners)
+{
+    const struct json_value *metadata = object == NULL ? NULL : json_get_text(object, "metadata");
+    const struct json_value *entries =
+        metadata == NULL ? NULL : json_get_text(metadata, "managedFields");
+    ret_owners->count = 0;
+    for (size_t i = 0; entries != NULL && entries->type == JSON_ARRAY && i < entries->count; i++) {
+        const struct json_value *set = json_get_text(entries->items[i], "fieldsV1");
+        if (set == NULL || set->type != JSON_OBJECT || ret_owners->count == MANAGERS_MAX) {
+            continue;
+        }
+        ret_owners->items[ret_owners->count++] = (struct manager){
+            .entry = json_copy(arena, entries->items[i]), .set = json_copy(arena, set)};
+    }
+}
+
+static struct manager *find_owner(struct owners *owners, const struct api_apply_request *request,
+                                  const char *operation)
+{
+    for (size_t i = 0; i < owners->count; i++) {
+        const struct json_value *entry = owners->items[i].entry;
+        if (strcmp(text_of(entry, "manager"), request->manager) == 0 &&
+            strcmp(text_of(entry, "operation"), operation) == 0 &&
+            strcmp(text_of(entry, "subresource"), request->subresource) == 0) {
+            return &owners->items[i];
+        }
+    }
+    return NULL;
+}
+
+/* The manager's entry, made when it has none; NULL when there are too many managers. */
+static struct manager *own(struct arena *arena, struct owners *owners,
+                           const struct api_apply_request *request, const char *operation)
+{
+    struct manager *found = find_owner(owners, request, operation);
+    if (found != NULL || owners->count == MANAGERS_MAX) {
+        return found;
+    }
+    struct json_value *entry = json_new_object(arena);
+    json_set_text(arena, entry, "manager", json_new_text(arena, request->manager));
+    json_set_text(arena, entry, "operation", json_new_text(arena, operation));
+    json_set_text(arena, entry, "apiVersion", json_new_text(arena, request->kind->api_version));
+    json_set_text(arena, entry, "time", json_new_text(arena, request->now));
+    json_set_text(arena, entry, "fieldsType", json_new_text(arena, "FieldsV1"));
+    if (*request->subresource != '\0') {
+        json_set_text(arena, entry, "subresource", json_new_text(arena, request->subresource));
+    }
+    owners->items[owners->count] = (struct manager){.entry = entry, .set = json_new_object(arena)};
+    return &owners->items[owners->count++];
+}
+
+static void write_owners(struct arena *arena, const struct owners *owners,
+                         struct json_value *object)
+{
+    struct json_value *metadata = json_get_text(object, "metadata");
+    struct json_value *entries = json_new_array(arena);
+    if (metadata == NULL || metadata->type != JSON_OBJECT) {
+        metadata = json_new_object(arena);
+        json_set_text(arena, object, "metadata", metadata);
+    }
+    for (size_t i = 0; i < owners->count; i++) {
+        if (owners->items[i].set->count > 0) {
+            json_set_text(arena, owners->items[i].entry, "fieldsV1", owners->items[i].set);
+            json_append(arena, entries, owners->items[i].entry);
+        }
+    }
+    (void)json_remove(metadata, slice_text("managedFields")); /* May be absent. */
+    if (entries->count > 0) {
+        json_set_text(arena, metadata, "managedFields", entries);
+    }
+}
+
+/* Gives the manager a new set; its time moves only when the set does. */
+static void set_fields(struct arena *arena, const struct api_apply_request *request,
+                       struct manager *manager, struct json_value *set)
+{
+    if (!json_equal(manager->set, set)) {
+        json_set_text(arena, manager->entry, "time", json_new_text(arena, request->now));
+    }
+    manager->set = set;
+}
+
+/* Takes fields out that a request of this kind and subresource does not write. */
+static void strip(const struct api_apply_request *request, struct json_value *set)
+{
+    const struct api_strategy *strategy = api_strategy_of(request->kind);
+    bool status = strcmp(request->subresource, "status") == 0;
+    const char *const *paths = status ? strategy->status_reset_fields : strategy->reset_fields;
+    apply_set_strip(set);
+    for (; paths != NULL && *paths != NULL; paths++) {
+        const char *dot = strchr(*paths, '.');
+        struct json_value *holder = set;
+        const char *name = *paths;
+        char member[128];
+        if (dot != NULL) {
+            holder = json_get_text(set, "f:metadata"); /* The only one with paths inside. */
+            name = dot + 1;
+        }
+        (void)snprintf(member, sizeof(member), "f:%s", name);
+        if (holder != NULL) {
+            (void)json_remove(holder, slice_text(member)); /* May be absent. */
+        }
+    }
+}
+
+/* --- Conflicts ---------------------------------------------------------------------------------
+ */
+
+struct conflicts {
+    struct arena *arena;
+    struct api_causes causes;
+    struct buffer lines;
+    const char *manager; /* The last one, as the message shows it. */
+};
+
+/* `.spec.containers[name="c"].image` for each path of the set. */
+static void add_paths(struct conflicts *conflicts, const struct json_value *set, const char *path,
+                      const char *who)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        const char *name = (const char *)set->members[i].name.data;
+        const char *inner = path;
+        if (name[0] == 'f') {
+            inner = arena_printf(conflicts->arena, "%s.%s", path, name + 2);
+        } else if (name[0] == 'k') {
+            inner = arena_printf(conflicts->arena, "%s[%s]", path,
+                                 apply_key_text(conflicts->arena, name + 2));
+        } else if (name[0] == 'v') {
+            inner = arena_printf(conflicts->arena, "%s[=%s]", path, name + 2);
+        }
+        if (set->members[i].value->count > 0) {
+            add_paths(conflicts, set->members[i].value, inner, who);
+            continue;
+        }
+        api_cause_add(&conflicts->causes, "FieldManagerConflict",
+                      arena_printf(conflicts->arena, "conflict with %s", who), inner);
+        buffer_printf(&conflicts->lines, "\n- %s", inner);
+    }
+}
+
+static const char *describe(struct arena *arena, const struct json_value *entry,
+                            const char *api_version)
+{
+    const char *subresource = text_of(entry, "subresource");
+    const char *other = text_of(entry, "apiVersion");
+    bool update = strcmp(text_of(entry, "operation"), "Update") == 0;
+    bool versioned = update || strcmp(other, api_version) != 0;
+    return arena_printf(arena, "\"%s\"%s%s%s%s%s", text_of(entry, "manager"),
+                        *subresource == '\0' ? "" : " with subresource \"", subresource,
+                        *subresource == '\0' ? "" : "\"", versioned ? " using " : "",
+                        versioned ? other : "");
+}
+
+static const struct api_status *conflict_status(struct conflicts *conflicts)
+{
+    struct api_status *status = arena_zeroed(conflicts->arena, sizeof(*status));
+    size_t count = conflicts->causes.count;
+    const char *message =
+        count == 1
+            ? arena_printf(conflicts->arena, "Apply failed with 1 conflict: %s: %s",
+                           conflicts->causes.items[0].message, conflicts->causes.items[0].field)
+            : arena_printf(conflicts->arena,
+                           "Apply failed with %zu conflicts: conflicts with %s:%s", count,
+                           conflicts->manager, buffer_text(&conflicts->lines));
+    *status = (struct api_status){.code = 409,
+                                  .reason = "Conflict",
+                                  .message = message,
+                                  .has_details = true,
+                                  .name = "",
+                                  .group = "",
+                                  .kind = "",
+                                  .uid = "",
+                                  .causes = conflicts->causes.items,
+                                  .cause_count = count,
+                                  .continue_token = ""};
+    return status;
+}
+
+/* Fields that change and belong to somebody else: refused, or taken over by force. */
+static int settle_conflicts(struct arena *arena, const struct api_apply_request *request,
+                            struct owners *owners, const struct manager *mine,
+                            const struct json_value *changed,
+                            const struct api_status **reterr_status)
+{
+    struct conflicts conflicts = {.arena = arena, .manager = ""};
+    int result = 0;
+    api_causes_init(&conflicts.causes, arena);
+    buffer_init(&conflicts.lines, API_FIELD_CONFLICT_TEXT_MAX);
+    for (size_t i = 0; i < owners->count; i++) {
+        struct manager *other = &owners->items[i];
+        if (other == mine) {
+            continue;
+        }
+        struct json_value *both = apply_set_common(arena, other->set, changed);
+        if (both->count > 0 && request->force) {
+            set_fields(arena, request, other, apply_set_minus(arena, other->set, both));
+        } else if (both->count > 0) {
+            conflicts.manager = describe(arena, other->entry, request->kind->api_version);
+            add_paths(&conflicts, both, "", conflicts.manager);
+        }
+    }
+    if (conflicts.causes.count > 0) {
+        result = refuse(reterr_status, conflict_status(&conflicts), -EEXIST);
+    }
+    buffer_release(&conflicts.lines);
+    return result;
+}
+
+/* --- Apply -------------------------------------------------------------------------------------
+ */
+
+static int check_request(struct arena *arena, const struct api_apply_request *request,
+                         const struct json_value *applied, const struct api_status **reterr_status)
+{
+    const struct json_value *metadata =
+        applied->type == JSON_OBJECT ? json_get_text(applied, "metadata") : NULL;
+    const struct json_value *managed =
+        metadata == NULL ? NULL : json_get_text(metadata, "managedFields");
+    struct apply_shape root = apply_shape_of_message(request->kind->message);
+    if (applied->type != JSON_OBJECT) {
+        return refuse(reterr_status,
+                      api_status_bad_request(arena, "the applied configuration is not an object"),
+                      -EINVAL);
+    }
+    if (managed != NULL && managed->type != JSON_NULL) {
+        return refuse(reterr_status,
+                      api_status_bad_request(arena, "metadata.managedFields must be nil"), -EINVAL);
+    }
+    const char *twice = apply_find_duplicate(arena, &root, applied, "");
+    if (twice != NULL) {
+        return refuse(reterr_status,
+                      api_status_internal(arena,
+                                          "failed to create manager for existing fields: failed to "
+                                          "convert new object to smd typed: %s",
+                                          twice),
+                      -EINVAL);
+    }
+    return 0;
+}
+
+int api_apply(struct arena *arena, const struct api_apply_request *request,
+              const struct json_value *live, const struct json_value *applied,
+              struct json_value **ret_object, const struct api_status **reterr_status)
+{
+    struct apply_shape root = apply_shape_of_message(request->kind->message);
+    struct owners *owners = arena_zeroed(arena, sizeof(*owners));
+    int result = check_request(arena, request, applied, reterr_status);
+    if (result != 0) {
+        return result;
+    }
+    const struct json_value *before = live == NULL ? json_new_object(arena) : live;
+    struct json_value *set = apply_set_of(arena, &root, applied, /* dots= */ false);
+    strip(request, set);
+    read_owners(arena, live, owners);
+    struct manager *mine = own(arena, owners, request, "Apply");
+    if (mine == NULL) {
+        return refuse(reterr_status, api_status_bad_request(arena, "too many field managers"),
+                      -EINVAL);
+    }
+    struct json_value *object = apply_merge(arena, &root, json_copy(arena, before), applied);
+    struct json_value *dropped = apply_set_minus(arena, mine->set, set);
+    struct json_value *others = json_new_object(arena);
+    struct json_value *changed = apply_set_changed(arena, &root, before, object, false);
+    if (changed != NULL) {
+        strip(request, changed);
+        result = settle_conflicts(arena, request, owners, mine, changed, reterr_status);
+        if (result != 0) {
+            return result;
+        }
+    }
+    for (size_t i = 0; i < owners->count; i++) {
+        if (&owners->items[i] != mine) {
+            others = apply_set_union(arena, others, owners->items[i].set);
+        }
+    }
+    apply_remove(arena, &root, object, dropped, others, set);
+    set_fields(arena, request, mine, set);
+    write_owners(arena, owners, object);
+    *ret_object = object;
+    return 0;
+}
+
+int api_managed_fields_update(struct arena *arena, const struct api_apply_request *request,
+                              const struct json_value *before, struct json_value *after,
+                              const struct api_status **reterr_status)
+{
+    struct apply_shape root = apply_shape_of_message(request->kind->message);
+    struct owners *owners = arena_zeroed(arena, sizeof(*owners));
+    /* An empty object has what Go writes for one: members that are always there are nobody's. */
+    const struct json_value *base = before;
+    (void)reterr_status; /* Nothing of what is stored is refused. */
+    if (base == NULL) {
+        base = api_message_to_json(arena, request->kind->message,
+                                   api_message_new(arena, request->kind->message), NULL);
+    }
+    struct json_value *changed = apply_set_changed(arena, &root, base, after, /* dots= */ true);
+    struct json_value *gone = apply_set_minus(arena, apply_set_of(arena, &root, base, true),
+                                              apply_set_of(arena, &root, after, true));
+    read_owners(arena, before, owners);
+    if (changed != NULL) {
+        strip(request, changed);
+    }
+    struct manager *mine =
+        changed == NULL || changed->count == 0 ? NULL : own(arena, owners, request, "Update");
+    for (size_t i = 0; i < owners->count; i++) {
+        struct manager *owner = &owners->items[i];
+        struct json_value *set = apply_set_minus(arena, owner->set, gone);
+        if (owner == mine) {
+            set = apply_set_union(arena, set, changed);
+        } else if (changed != NULL) {
+            set = apply_set_minus(arena, set, changed);
+        }
+        set_fields(arena, request, owner, set);
+    }
+    write_owners(arena, owners, after);
+    return 0;
+}

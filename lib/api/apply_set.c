@@ -1,0 +1,194 @@
+#include "lib/api/apply_set.h"
+
+static const char SELF[] = ".";
+
+static const char *field_name(struct arena *arena, struct slice name)
+{
+    return arena_printf(arena, "f:%.*s", (int)name.len, (const char *)name.data);
+}
+
+static bool is_container(const struct apply_shape *shape, const struct json_value *value)
+{
+    bool object = shape->kind == APPLY_STRUCT || shape->kind == APPLY_MAP;
+    bool list = shape->kind == APPLY_KEYED || shape->kind == APPLY_SET;
+    return value->count > 0 &&
+           ((object && value->type == JSON_OBJECT) || (list && value->type == JSON_ARRAY));
+}
+
+/* A whole item of a list: its fields, and itself. */
+static struct json_value *item_set(struct arena *arena, const struct apply_shape *list,
+                                   const struct json_value *item, bool dots)
+{
+    struct json_value *set = json_new_object(arena);
+    if (list->kind == APPLY_KEYED) {
+        struct apply_shape shape = apply_shape_of_item(list);
+        set = apply_set_of(arena, &shape, item, dots);
+        json_set_text(arena, set, SELF, json_new_object(arena));
+    }
+    return set;
+}
+
+/* The set of a member that is new. */
+static struct json_value *member_set(struct arena *arena, const struct apply_shape *shape,
+                                     const struct json_value *value, bool dots)
+{
+    struct json_value *set = apply_set_of(arena, shape, value, dots);
+    if (dots && is_container(shape, value)) {
+        json_set_text(arena, set, SELF, json_new_object(arena));
+    }
+    return set;
+}
+
+struct json_value *apply_set_of(struct arena *arena, const struct apply_shape *shape,
+                                const struct json_value *value, bool dots)
+{
+    struct json_value *set = json_new_object(arena);
+    if (!is_container(shape, value)) {
+        return set;
+    }
+    for (size_t i = 0; value->type == JSON_OBJECT && i < value->count; i++) {
+        struct slice name = value->members[i].name;
+        struct apply_shape member = apply_shape_of_member(shape, name);
+        json_set_text(arena, set, field_name(arena, name),
+                      member_set(arena, &member, value->members[i].value, dots));
+    }
+    for (size_t i = 0; value->type == JSON_ARRAY && i < value->count; i++) {
+        const char *name = apply_item_name(arena, shape, value->items[i]);
+        if (name != NULL) {
+            json_set_text(arena, set, name, item_set(arena, shape, value->items[i], dots));
+        }
+    }
+    return set;
+}
+
+static struct json_value *changed_members(struct arena *arena, const struct apply_shape *shape,
+                                          const struct json_value *before,
+                                          const struct json_value *after, bool dots)
+{
+    struct json_value *set = json_new_object(arena);
+    for (size_t i = 0; i < after->count; i++) {
+        struct slice name = after->members[i].name;
+        struct apply_shape member = apply_shape_of_member(shape, name);
+        const struct json_value *old_value = json_get(before, name);
+        struct json_value *changed =
+            old_value == NULL
+                ? member_set(arena, &member, after->members[i].value, dots)
+                : apply_set_changed(arena, &member, old_value, after->members[i].value, dots);
+        if (changed != NULL) {
+            json_set_text(arena, set, field_name(arena, name), changed);
+        }
+    }
+    return set->count == 0 ? NULL : set;
+}
+
+static struct json_value *changed_items(struct arena *arena, const struct apply_shape *shape,
+                                        const struct json_value *before,
+                                        const struct json_value *after, bool dots)
+{
+    struct json_value *set = json_new_object(arena);
+    for (size_t i = 0; i < after->count; i++) {
+        const char *name = apply_item_name(arena, shape, after->items[i]);
+        size_t at = name == NULL || before->type != JSON_ARRAY
+                        ? SIZE_MAX
+                        : apply_item_find(arena, shape, before, name);
+        struct json_value *changed = NULL;
+        if (name != NULL && at == SIZE_MAX) {
+            changed = item_set(arena, shape, after->items[i], dots);
+        } else if (name != NULL && shape->kind == APPLY_KEYED) {
+            struct apply_shape item = apply_shape_of_item(shape);
+            changed = apply_set_changed(arena, &item, before->items[at], after->items[i], dots);
+        }
+        if (changed != NULL) {
+            json_set_text(arena, set, name, changed);
+        }
+    }
+    return set->count == 0 ? NULL : set;
+}
+
+struct json_value *apply_set_changed(struct arena *arena, const struct apply_shape *shape,
+                                     const struct json_value *before,
+                                     const struct json_value *after, bool dots)
+{
+    bool object = shape->kind == APPLY_STRUCT || shape->kind == APPLY_MAP;
+    bool list = shape->kind == APPLY_KEYED || shape->kind == APPLY_SET;
+    if (object && before->type == JSON_OBJECT && after->type == JSON_OBJECT) {
+        return changed_members(arena, shape, before, after, dots);
+    }
+    /* A list that was null was there already: only its items are new. */
+    if (list && after->type == JSON_ARRAY) {
+        return changed_items(arena, shape, before, after, dots);
+    }
+    return json_equal(before, after) ? NULL : apply_set_of(arena, shape, after, dots);
+}
+
+/* --- Algebra -----------------------------------------------------------------------------------
+ */
+
+struct json_value *apply_set_union(struct arena *arena, const struct json_value *a,
+                                   const struct json_value *b)
+{
+    struct json_value *all = a == NULL ? json_new_object(arena) : json_copy(arena, a);
+    for (size_t i = 0; b != NULL && i < b->count; i++) {
+        const struct json_value *mine = json_get(all, b->members[i].name);
+        json_set(arena, all, b->members[i].name, apply_set_union(arena, mine, b->members[i].value));
+    }
+    return all;
+}
+
+struct json_value *apply_set_minus(struct arena *arena, const struct json_value *a,
+                                   const struct json_value *b)
+{
+    struct json_value *left = json_new_object(arena);
+    for (size_t i = 0; a != NULL && i < a->count; i++) {
+        const struct json_value *mine = a->members[i].value;
+        const struct json_value *other = b == NULL ? NULL : json_get(b, a->members[i].name);
+        if (other == NULL ||
+            (mine->count == 0 && other->count > 0 && json_get_text(other, SELF) == NULL)) {
+            json_set(arena, left, a->members[i].name, json_copy(arena, mine));
+        } else if (mine->count > 0) {
+            struct json_value *inner = apply_set_minus(arena, mine, other);
+            if (inner->count > 0) {
+                json_set(arena, left, a->members[i].name, inner);
+            }
+        }
+    }
+    return left;
+}
+
+struct json_value *apply_set_common(struct arena *arena, const struct json_value *a,
+                                    const struct json_value *b)
+{
+    struct json_value *both = json_new_object(arena);
+    for (size_t i = 0; a != NULL && b != NULL && i < a->count; i++) {
+        const struct json_value *mine = a->members[i].value;
+        const struct json_value *other = json_get(b, a->members[i].name);
+        if (other == NULL) {
+            continue;
+        }
+        if (mine->count == 0 && other->count == 0) {
+            json_set(arena, both, a->members[i].name, json_new_object(arena));
+            continue;
+        }
+        struct json_value *inner = apply_set_common(arena, mine, other);
+        if (inner->count > 0) {
+            json_set(arena, both, a->members[i].name, inner);
+        }
+    }
+    return both;
+}
+
+void apply_set_strip(struct json_value *set)
+{
+    static const char *const members[] = {
+        "f:name",        "f:namespace",  "f:creationTimestamp", "f:selfLink",        "f:uid",
+        "f:clusterName", "f:generation", "f:managedFields",     "f:resourceVersion", "."};
+    struct json_value *metadata = json_get_text(set, "f:metadata");
+    (void)json_remove(set, slice_text("f:apiVersion")); /* Any of these may be absent. */
+    (void)json_remove(set, slice_text("f:kind"));
+    for (size_t i = 0; metadata != NULL && i < ARRAY_LEN(members); i++) {
+        (void)json_remove(metadata, slice_text(members[i]));
+    }
+    if (metadata != NULL && metadata->count == 0) {
+        (void)json_remove(set, slice_text("f:metadata"));
+    }
+}

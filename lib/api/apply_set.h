@@ -1,0 +1,24 @@
+/* Sets of field paths in the form of FieldsV1: a tree of objects with members "f:<name>",
+ * "k:<keys>", "v:<value>" and "." (the thing itself). An empty object is the end of a path.
+ * Internal to lib/api. */
+#ifndef LIB_API_APPLY_SET_H
+#define LIB_API_APPLY_SET_H
+#include "lib/api/apply_shape.h"
+
+/* All paths of a value. `dots`: containers count too (what an update makes, it owns). */
+struct json_value *apply_set_of(struct arena *arena, const struct apply_shape *shape,
+                                const struct json_value *value, bool dots);
+/* Paths that are new or different in `after`; NULL for none. */
+struct json_value *apply_set_changed(struct arena *arena, const struct apply_shape *shape,
+                                     const struct json_value *before,
+                                     const struct json_value *after, bool dots);
+struct json_value *apply_set_union(struct arena *arena, const struct json_value *a,
+                                   const struct json_value *b);
+/* Both may be NULL (empty); the result is never NULL. */
+struct json_value *apply_set_minus(struct arena *arena, const struct json_value *a,
+                                   const struct json_value *b);
+struct json_value *apply_set_common(struct arena *arena, const struct json_value *a,
+                                    const struct json_value *b);
+/* Takes out what nobody can own: kind, apiVersion, and the server's part of metadata. */
+void apply_set_strip(struct json_value *set);
+#endif
