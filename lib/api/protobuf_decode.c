@@ -2,6 +2,7 @@
 #include "lib/api/decode_memory.h"
 #include "lib/api/fields.h"
 #include "lib/api/limits.h"
+#include "lib/api/quantity.h"
 #include "lib/api/wire.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -14,6 +15,25 @@ struct decode {
 static int decode_message(struct decode *decode, const struct api_message *message,
                           struct slice bytes, void *object);
 
+/* Other writers may send any text: what is kept parses and is canonical. */
+static int check_quantity(struct decode *decode, Quantity__Quantity *message)
+{
+    char text[QUANTITY_TEXT_SIZE];
+    struct quantity quantity;
+
+    if (message->string == NULL || message->string[0] == '\0') {
+        return 0;
+    }
+    if (quantity_parse(slice_text(message->string), &quantity, NULL) < 0) {
+        return -EBADMSG;
+    }
+    quantity_format(quantity, text);
+    if (strcmp(text, message->string) != 0) {
+        message->string = decode_text(&decode->memory, slice_text(text));
+    }
+    return message->string == NULL ? -E2BIG : 0;
+}
+
 static int decode_inner(struct decode *decode, const struct api_field *field, struct slice bytes,
                         void **at)
 {
@@ -23,7 +43,8 @@ static int decode_inner(struct decode *decode, const struct api_field *field, st
             return -E2BIG;
         }
     }
-    return decode_message(decode, field->message, bytes, *at);
+    int r = decode_message(decode, field->message, bytes, *at);
+    return r == 0 && field->type == API_QUANTITY ? check_quantity(decode, *at) : r;
 }
 
 static int decode_bytes_value(struct decode *decode, const struct api_field *field,

@@ -162,9 +162,6 @@ const struct api_status *api_status_unprocessable(struct arena *arena)
 
 PRINTF_LIKE(2, 0)
 static const char *format_text(struct arena *arena, const char *format, va_list arguments)
-    PRINTF_LIKE(2, 0);
-
-static const char *format_text(struct arena *arena, const char *format, va_list arguments)
 {
     char text[4096];
     (void)vsnprintf(text, sizeof(text), format, arguments);

@@ -84,6 +84,26 @@ START_TEST(unknown_fields_are_skipped_and_split_lists_joined)
 }
 END_TEST
 
+START_TEST(quantities_of_other_writers_become_canonical_or_are_refused)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    const struct api_message *message = &core__v1__resource_quota_spec__schema;
+    uint8_t bytes[] = {0x0a, 0x0e, 0x0a, 0x03, 'c', 'p', 'u', 0x12,
+                       0x07, 0x0a, 0x05, '1',  '0', '0', '0', 'm'};
+    Core__V1__ResourceQuotaSpec *spec;
+    void *object;
+
+    ck_assert_int_eq(
+        api_decode_protobuf(arena, message, slice_of(bytes, sizeof(bytes)), &object, NULL), 0);
+    spec = object;
+    ck_assert_str_eq(spec->hard[0]->value->string, "1");
+    bytes[11] = 'x';
+    ck_assert_int_eq(
+        api_decode_protobuf(arena, message, slice_of(bytes, sizeof(bytes)), &object, NULL),
+        -EBADMSG);
+}
+END_TEST
+
 START_TEST(equality_sees_meaning_not_form)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
@@ -138,6 +158,7 @@ Suite *protobuf_suite(void)
     tcase_add_test(tcase, envelope_carries_kind_and_version_and_empty_encodings);
     tcase_add_test(tcase, every_prefix_of_a_message_is_refused_or_read_but_never_overrun);
     tcase_add_test(tcase, unknown_fields_are_skipped_and_split_lists_joined);
+    tcase_add_test(tcase, quantities_of_other_writers_become_canonical_or_are_refused);
     tcase_add_test(tcase, equality_sees_meaning_not_form);
     tcase_add_test(tcase, every_kind_has_its_messages_and_can_be_found);
     suite_add_tcase(suite, tcase);
