@@ -236,19 +236,23 @@ static void special_form(struct buffer *out, const struct api_message *message,
     }
 }
 
-/* "group/version/Kind" each; "*" (option messages, which every group version has) is left out. */
+/* "group/version/Kind" each, "version/Kind" in the core group; "*" (option messages, which every
+ * group version has) is left out. */
 static void kinds_of(struct buffer *out, const struct api_message *message)
 {
     size_t count = 0;
     for (size_t i = 0; message->gvk != NULL && message->gvk[i] != NULL; i++) {
-        const char *group = message->gvk[i], *slash = strchr(group, '/');
-        const char *kind = slash == NULL ? NULL : strchr(slash + 1, '/');
-        if (kind == NULL) {
+        const char *group = message->gvk[i];
+        const char *first = strchr(group, '/');
+        const char *last = strrchr(group, '/');
+        if (first == NULL) {
             continue;
         }
+        const char *version = first == last ? group : first + 1;
+        int group_len = first == last ? 0 : (int)(first - group);
         buffer_append_text(out, count++ == 0 ? ",\"x-kubernetes-group-version-kind\":[" : ",");
-        buffer_printf(out, "{\"group\":\"%.*s\",\"kind\":\"%s\",\"version\":\"%.*s\"}",
-                      (int)(slash - group), group, kind + 1, (int)(kind - slash - 1), slash + 1);
+        buffer_printf(out, "{\"group\":\"%.*s\",\"kind\":\"%s\",\"version\":\"%.*s\"}", group_len,
+                      group, last + 1, (int)(last - version), version);
     }
     buffer_append_text(out, count > 0 ? "]" : "");
 }
