@@ -71,12 +71,43 @@ static const struct api_status *storage_protection(struct admission *admission)
     return NULL;
 }
 
+/* A new node takes no pods until somebody has seen it ready (TaintNodesByCondition). */
+static const struct api_status *node_taint(struct admission *admission)
+{
+    if (admission->verb != ADMIT_CREATE || admission->subresource[0] != 0 ||
+        strcmp(admission->kind->resource, "nodes") != 0) {
+        return NULL;
+    }
+    static const char key[] = "node.kubernetes.io/not-ready";
+    struct arena *arena = admission->operation->arena;
+    Core__V1__Node *node = admission->message;
+    Core__V1__NodeSpec *spec = node->spec;
+    for (size_t i = 0; i < spec->n_taints; i++) {
+        const char *each = spec->taints[i]->key;
+        const char *effect = spec->taints[i]->effect;
+        if (each != NULL && strcmp(each, key) == 0 && effect != NULL &&
+            strcmp(effect, "NoSchedule") == 0) {
+            return NULL;
+        }
+    }
+    Core__V1__Taint *taint = api_message_new(arena, api_message_find("k8s.io.api.core.v1.Taint"));
+    taint->key = arena_text(arena, key);
+    taint->effect = arena_text(arena, "NoSchedule");
+    Core__V1__Taint **taints = arena_array(arena, spec->n_taints + 1, sizeof(*taints));
+    if (spec->n_taints > 0) {
+        memcpy(taints, spec->taints, spec->n_taints * sizeof(*taints));
+    }
+    taints[spec->n_taints++] = taint;
+    spec->taints = taints;
+    return NULL;
+}
+
 typedef const struct api_status *admission_step(struct admission *admission);
 
 /* In the order of constants-admission; each step decides by itself whether it is concerned. */
 static admission_step *const mutating_steps[] = {
-    namespace_lifecycle,   admit_pod_service_account, admit_pod_priority,
-    admit_pod_tolerations, storage_protection,
+    namespace_lifecycle, admit_pod_service_account, node_taint,
+    admit_pod_priority,  admit_pod_tolerations,     storage_protection,
 };
 
 const struct api_status *admission_mutate(struct admission *admission)

@@ -196,7 +196,7 @@ int apiserver_new(const struct apiserver_config *config, struct apiserver **ret_
         (void)error_set(reterr, status, "service CIDR %s: need an IPv4 network of /8 to /30",
                         config->service_cidr);
     }
-    const char *issuer = "https://kubernetes.default.svc.cluster.local";
+    const char *issuer = "https://kubernetes.default.svc";
     if (status == 0) {
         status = token_signer_new(config->pki->sa_key, config->pki->sa_pub, issuer, &server->signer,
                                   reterr);

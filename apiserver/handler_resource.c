@@ -271,6 +271,16 @@ static const char *manager_of(struct request *request)
     return len == 0 ? "unknown" : arena_text_n(request->arena, (const char *)agent.data, len);
 }
 
+static bool is_printable(const char *text)
+{
+    for (const char *c = text; *c != 0; c++) {
+        if ((uint8_t)*c < 32 || *c == 127) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool check_manager(struct request *request, const char *options_kind)
 {
     const char *manager = query_get(&request->info.query, "fieldManager");
@@ -284,6 +294,9 @@ static bool check_manager(struct request *request, const char *options_kind)
         api_cause_required(&causes, &path, "is required for apply patch");
     } else if (manager != NULL && strlen(manager) > 128) {
         api_cause_too_long(&causes, &path, 128);
+    } else if (manager != NULL && !is_printable(manager)) {
+        api_cause_invalid(&causes, &path, api_shown_text(manager),
+                          "should only contain printable characters");
     }
     struct api_path force_path = api_path_field(NULL, "force");
     if (request->info.verb == VERB_PATCH && !apply && force != NULL) {
