@@ -54,6 +54,24 @@ static int patch_tree(struct operation *operation, const struct api_message *sch
     return -EINVAL;
 }
 
+/* v1.32 blames the patch, not the object: no kind, no name. */
+static const struct api_status *patch_refused(struct operation *operation, const char *why)
+{
+    struct api_causes causes;
+    api_causes_init(&causes, operation->arena);
+    struct api_path path = api_path_field(NULL, "patch");
+    const char *text = arena_text_n(operation->arena, (const char *)operation->call->patch.data,
+                                    operation->call->patch.len);
+    api_cause_invalid(&causes, &path, api_shown_text(text), why);
+    struct api_status *status = arena_alloc(operation->arena, sizeof(*status));
+    *status = *api_status_invalid(operation->arena, operation->call->kind, "", &causes);
+    status->kind = "";
+    status->group = "";
+    status->message =
+        arena_printf(operation->arena, " \"\" is invalid: patch: %s", causes.items[0].message);
+    return status;
+}
+
 const struct api_status *status_of_problems(struct operation *operation,
                                             const struct api_kind *kind,
                                             const struct api_problems *problems)
@@ -72,10 +90,9 @@ const struct api_status *status_of_problems(struct operation *operation,
     for (size_t i = 0; i < problems->count; i++) {
         all = arena_printf(operation->arena, "%s%s%s", all, i == 0 ? "" : ", ", problems->texts[i]);
     }
-    return api_status_bad_request(
-        operation->arena,
-        "%s in version \"%s\" cannot be handled as a %s: strict decoding error: %s", kind->kind,
-        kind->version, kind->kind, all);
+    (void)kind;
+    return patch_refused(operation,
+                         arena_printf(operation->arena, "strict decoding error: %s", all));
 }
 
 const struct api_status *patch_message(struct operation *operation, const struct api_kind *kind,
@@ -93,9 +110,7 @@ const struct api_status *patch_message(struct operation *operation, const struct
     struct api_problems problems = {0};
     CLEANUP(error_release) struct error error = {0};
     if (api_message_from_json(arena, schema, patched, &problems, ret_message, &error) < 0) {
-        return api_status_bad_request(arena, "%s in version \"%s\" cannot be handled as a %s: %s",
-                                      type_meta->kind, kind->version, type_meta->kind,
-                                      error_message(&error));
+        return patch_refused(operation, arena_text(arena, error_message(&error)));
     }
     return status_of_problems(operation, kind, &problems);
 }
