@@ -52,6 +52,5 @@ enum {
     SPDY_FRAME_BYTES_MAX = 1024 * 1024,
     SPDY_HEADERS_BYTES_MAX = 64 * 1024, /* After inflation. */
     SPDY_STREAMS_MAX = 1024,
-    SPDY_WINDOW_BYTES = 64 * 1024,
 };
 #endif

@@ -3,11 +3,13 @@
 Suite *http1_suite(void);
 Suite *server_suite(void);
 Suite *codecs_suite(void);
+Suite *spdy_suite(void);
 Suite *grpc_suite(void);
 Suite *client_suite(void);
 
 int main(void)
 {
-    Suite *suites[] = {http1_suite(), codecs_suite(), server_suite(), grpc_suite(), client_suite()};
+    Suite *suites[] = {http1_suite(),  codecs_suite(), spdy_suite(),
+                       server_suite(), grpc_suite(),   client_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }
