@@ -1,5 +1,6 @@
-/* Requests on their way to the leader and back. A command is sent at most once to anybody who might
- * have kept it: it is tried again only after an answer that says nothing was done. */
+/* Requests on their way to the leader and back. What gets no answer, or an unclear one, is sent
+ * again until the deadline: commands carry numbers by which they take effect once
+ * (store/sessions.h), and the rest may be repeated. */
 #include "store/store_private.h"
 
 #include "lib/base/alloc.h"
@@ -135,10 +136,10 @@ void store_call_wait(struct store_call *call)
     }
 }
 
-/* After a definite refusal. */
 static bool is_retried(int status)
 {
-    return status == -ENOTCONN || status == -EAGAIN || status == -ESTALE;
+    return status == -ENOTCONN || status == -EAGAIN || status == -ESTALE || status == -ECANCELED ||
+           status == -ETIMEDOUT;
 }
 
 static void after_failure(struct store_call *call, int status)
@@ -146,8 +147,7 @@ static void after_failure(struct store_call *call, int status)
     if (call->finished) {
         return;
     }
-    if (is_retried(status) ||
-        (call->kind != CALL_COMMAND && (status == -ECANCELED || status == -ETIMEDOUT))) {
+    if (is_retried(status)) {
         store_call_wait(call);
     } else {
         store_call_finish(call, status, NULL, NULL);
@@ -159,7 +159,7 @@ static void proposed(void *data, int status, uint64_t index)
     struct store_call *call = data;
     (void)index;
     if (status != 0) {
-        after_failure(call, status == -EAGAIN ? STORE_LEADER_CHANGED : status);
+        after_failure(call, status);
     }
     store_call_answered(call);
 }
@@ -224,6 +224,7 @@ void store_call_start(struct store_call *call)
         return;
     }
     int status = -ENOTCONN;
+    call->sent_ns = env_now_ns(call->store->env);
     if (call->store->raft != NULL) {
         status = call->kind == CALL_READ ? send_read(call) : send_to_leader(call);
     }
@@ -260,6 +261,25 @@ static void retry_fired(void *data)
     store_calls_retry(data);
 }
 
+/* A forwarded request may have been lost on the way. What this member proposed itself, or asked
+ * raft to read, raft does answer. */
+static void resend(struct store *store, uint64_t now)
+{
+    if (store->raft == NULL || raft_is_leader(store->raft)) {
+        return;
+    }
+    LIST_FOREACH(node, next, &store->calls)
+    {
+        struct store_call *call = LIST_ENTRY(node, struct store_call, node);
+        bool forwarded = call->kind == CALL_COMMAND || call->kind == CALL_KEEPALIVE ||
+                         call->kind == CALL_LEASE_TTL;
+        if (forwarded && !list_linked(&call->waiting) &&
+            now - call->sent_ns >= STORE_RESEND_MS * NS_PER_MS) {
+            store_call_start(call);
+        }
+    }
+}
+
 static void timeout_fired(void *data)
 {
     struct store *store = data;
@@ -275,6 +295,7 @@ static void timeout_fired(void *data)
         bool asked = call->owed > 0 || !list_linked(&call->waiting);
         store_call_finish(call, no_leader && !asked ? STORE_NO_LEADER : STORE_TIMEOUT, NULL, NULL);
     }
+    resend(store, now);
     timeout_timer_set(store);
 }
 
@@ -283,7 +304,8 @@ void store_calls_init(struct store *store)
     list_init(&store->calls);
     list_init(&store->waiting);
     store->commands = hash_map_new(/* seed= */ 0x63616c6c73);
-    store->next_sequence = env_random(store->env) | 1;
+    store->next_sequence = 1;
+    store->incarnation = env_random(store->env);
     store->timeout_timer = (struct env_timer){.fire = timeout_fired, .data = store};
     store->retry_timer = (struct env_timer){.fire = retry_fired, .data = store};
 }
@@ -312,6 +334,8 @@ void store_command_start(struct store *store, struct store_command *command,
     }
     command->member = store->config.member_id;
     command->sequence = call->sequence;
+    command->incarnation = store->incarnation;
+    command->floor = LIST_ENTRY(list_first(&store->calls), struct store_call, node)->sequence;
     buffer_append_byte(&call->request, FORWARD_COMMAND);
     int status = store_command_encode(command, &call->request);
     if (status != 0) {

@@ -1,4 +1,5 @@
-/* Layout: one byte version, one byte kind, member and sequence as 8 bytes each, then the body.
+/* Layout: one byte version, one byte kind, member, sequence,
+ * incarnation and floor as 8 bytes each, then the body.
  * Integers are varints (LEB128, zigzag when signed), byte strings have a varint length before. */
 #include "store/command.h"
 
@@ -107,6 +108,8 @@ int store_command_encode(const struct store_command *command, struct buffer *out
     buffer_append_byte(out, (uint8_t)command->kind);
     buffer_append(out, &command->member, sizeof(command->member));
     buffer_append(out, &command->sequence, sizeof(command->sequence));
+    buffer_append(out, &command->incarnation, sizeof(command->incarnation));
+    buffer_append(out, &command->floor, sizeof(command->floor));
     switch (command->kind) {
     case STORE_COMMAND_TXN:
         write_txn(out, command->txn);
@@ -310,6 +313,8 @@ int store_command_decode(struct slice bytes, struct arena *arena, struct store_c
     command.kind = read_enum(&in, STORE_COMMAND_MEMBER_URL);
     command.member = read_fixed(&in);
     command.sequence = read_fixed(&in);
+    command.incarnation = read_fixed(&in);
+    command.floor = read_fixed(&in);
     switch (command.kind) {
     case STORE_COMMAND_TXN:
         command.txn = read_txn(&in, /* depth= */ 1);

@@ -16,8 +16,10 @@ enum store_command_kind {
 
 struct store_command {
     enum store_command_kind kind;
-    uint64_t member;   /* Who waits for the result, ... */
-    uint64_t sequence; /* ... and under which number. */
+    uint64_t member;      /* Who waits for the result, ... */
+    uint64_t sequence;    /* ... and under which number; 0: nobody does, and it is sent once. */
+    uint64_t incarnation; /* Of the member's process, random. */
+    uint64_t floor;       /* Its oldest sequence not settled yet. See store/sessions.h. */
     union {
         const struct store_txn *txn;
         int64_t compact_revision;

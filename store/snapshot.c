@@ -15,7 +15,9 @@ enum record_kind {
     RECORD_LEASE = 2,
     RECORD_VERSION = 3,
     RECORD_END = 4,
-    RECORD_URL = 5
+    RECORD_URL = 5,
+    RECORD_SESSION = 6,
+    RECORD_APPLIED = 7, /* Of the session before it. */
 };
 
 static const char snapshot_magic[8] = {'C', 'O', 'R', 'S', 'N', 'A', 'P', '1'};
@@ -28,6 +30,10 @@ struct record_head {
 
 struct record_lease {
     int64_t id, ttl_s;
+};
+
+struct record_session {
+    uint64_t member, incarnation, floor;
 };
 
 struct record_version { /* Followed by key and value. */
@@ -80,6 +86,20 @@ static void write_plain(struct state_writer *writer, enum record_kind kind, cons
     write_record(writer, kind, body, len, slice_of(NULL, 0), slice_of(NULL, 0));
 }
 
+static void write_session(struct state_writer *writer, const struct session *session)
+{
+    struct record_session body = {
+        .member = session->member, .incarnation = session->incarnation, .floor = session->floor};
+    struct slice key;
+    if (session->member == 0 || session->applied == NULL) {
+        return;
+    }
+    write_plain(writer, RECORD_SESSION, &body, sizeof(body));
+    for (size_t at = 0; hash_map_next(session->applied, &at, &key, NULL);) {
+        write_plain(writer, RECORD_APPLIED, key.data, key.len);
+    }
+}
+
 struct state_writer *state_writer_new(struct store_state *state)
 {
     struct state_writer *writer = alloc_zeroed(sizeof(*writer));
@@ -102,6 +122,9 @@ struct state_writer *state_writer_new(struct store_state *state)
     buffer_init(&writer->out, SIZE_MAX);
     buffer_append(&writer->out, snapshot_magic, sizeof(snapshot_magic));
     write_plain(writer, RECORD_HEAD, &writer->head, sizeof(writer->head));
+    for (size_t i = 0; i < STORE_MEMBERS_MAX; i++) {
+        write_session(writer, &state->sessions.rows[i]);
+    }
     for (size_t i = 0; i < STORE_MEMBERS_MAX; i++) {
         if (state->urls[i].id != 0) {
             write_plain(writer, RECORD_URL, &state->urls[i], sizeof(state->urls[i]));
@@ -209,6 +232,7 @@ struct state_reader {
     struct buffer in; /* Bytes of a record not complete yet. */
     uint64_t checksum;
     struct record_head head;
+    struct session *session; /* The last one read. */
     enum reader_stage { READ_MAGIC, READ_HEAD, READ_BODY, READ_ENDED, READ_FAILED } stage;
 };
 
@@ -269,6 +293,36 @@ static int read_url(struct state_reader *reader, struct slice body)
     return STORE_MALFORMED;
 }
 
+/* Rows are filled from the front, as they are when members first speak. */
+static int read_session(struct state_reader *reader, struct slice body)
+{
+    struct record_session record;
+    struct session *rows = reader->state.sessions.rows;
+    struct session *row = reader->session == NULL ? rows : reader->session + 1;
+    if (body.len != sizeof(record) || row == rows + STORE_MEMBERS_MAX) {
+        return STORE_MALFORMED;
+    }
+    memcpy(&record, body.data, sizeof(record));
+    if (record.member == 0) {
+        return STORE_MALFORMED;
+    }
+    *row = (struct session){.member = record.member,
+                            .incarnation = record.incarnation,
+                            .floor = record.floor,
+                            .applied = hash_map_new(/* seed= */ 0x73657373)};
+    reader->session = row;
+    return 0;
+}
+
+static int read_applied(struct state_reader *reader, struct slice body)
+{
+    if (reader->session == NULL || body.len != sizeof(uint64_t)) {
+        return STORE_MALFORMED;
+    }
+    (void)hash_map_set(reader->session->applied, body, reader->session);
+    return 0;
+}
+
 static int read_record(struct state_reader *reader, uint32_t kind, struct slice body)
 {
     if (reader->stage == READ_HEAD) {
@@ -283,6 +337,10 @@ static int read_record(struct state_reader *reader, uint32_t kind, struct slice 
     switch (kind) {
     case RECORD_URL:
         return read_url(reader, body);
+    case RECORD_SESSION:
+        return read_session(reader, body);
+    case RECORD_APPLIED:
+        return read_applied(reader, body);
     case RECORD_LEASE:
         if (body.len != sizeof(lease)) {
             return STORE_MALFORMED;

@@ -22,6 +22,7 @@ void store_state_release(struct store_state *state)
     mvcc_free(state->mvcc);
     lease_table_free(state->leases);
     arena_free(state->arena);
+    sessions_release(&state->sessions);
     *state = (struct store_state){0};
 }
 
@@ -146,7 +147,11 @@ void store_state_apply(struct store_state *state, uint64_t index, uint64_t term,
         applied.member = decoded.member;
         applied.sequence = decoded.sequence;
         bool wanted = wants != NULL && wants(data, decoded.member, decoded.sequence);
-        applied.status = apply_command(state, &decoded, term, wanted, &applied);
+        applied.repeated = decoded.sequence != 0 &&
+                           !sessions_note(&state->sessions, decoded.member, decoded.incarnation,
+                                          decoded.sequence, decoded.floor);
+        applied.status = applied.repeated ? STORE_LEADER_CHANGED
+                                          : apply_command(state, &decoded, term, wanted, &applied);
     }
     applied.revision = mvcc_revision(state->mvcc);
     state->applied_index = index;

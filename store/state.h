@@ -6,6 +6,7 @@
 #include "store/lease_table.h"
 #include "store/limits.h"
 #include "store/mvcc.h"
+#include "store/sessions.h"
 #include "store/store.h"
 
 struct store_state {
@@ -14,6 +15,7 @@ struct store_state {
     struct arena *arena; /* Of the command being applied. */
     uint64_t applied_index;
     struct store_member_url urls[STORE_MEMBERS_MAX];
+    struct sessions sessions;
     uint64_t lease_hash; /* Rolls over grants and revocations. */
 };
 
@@ -27,6 +29,7 @@ uint64_t store_state_hash(const struct store_state *state);
 struct store_applied {
     enum store_command_kind kind;
     uint64_t member, sequence;
+    bool repeated; /* Had been applied before: nothing was done. */
     int status;
     int64_t revision; /* Of the store afterwards. */
     size_t event_count;

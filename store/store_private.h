@@ -20,6 +20,7 @@ struct store_call {
     struct list node;    /* In store->calls, by deadline, until finished. */
     struct list waiting; /* In store->waiting, when there was no leader to ask. */
     uint64_t deadline_ns;
+    uint64_t sent_ns; /* Last; 0 before. */
     uint64_t sequence;
     unsigned owed;
     bool finished;
@@ -67,6 +68,7 @@ struct store {
     uint64_t restoring_index;
 
     uint64_t next_sequence;
+    uint64_t incarnation;
     struct hash_map *commands; /* sequence -> struct store_call waiting for its apply */
     struct list calls;         /* All unfinished, by deadline. */
     size_t call_count;

@@ -21,7 +21,7 @@ void model_release(struct model *model)
 static bool wants_all(void *data, uint64_t member, uint64_t sequence)
 {
     (void)data;
-    return member == 1 && sequence == 2;
+    return member == 1 && sequence >= 2;
 }
 
 static int apply(struct model *model, struct store_command *command)
@@ -29,7 +29,8 @@ static int apply(struct model *model, struct store_command *command)
     struct buffer bytes;
     buffer_init(&bytes, 2 * 1024 * 1024);
     command->member = 1;
-    command->sequence = 2;
+    command->sequence = 2 + model->index;
+    command->floor = command->sequence;
     ck_assert_int_eq(store_command_encode(command, &bytes), 0);
     store_txn_result_unref(model->last.result);
     store_state_apply(&model->state, ++model->index, TERM, buffer_slice(&bytes), wants_all, NULL,

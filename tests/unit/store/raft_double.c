@@ -165,7 +165,13 @@ static void action_fire(void *data)
         action->done(action->data, leader == NULL ? -ETIMEDOUT : 0, cluster->index);
         break;
     case ACTION_FORWARD:
-        if (leader == NULL) {
+        if (cluster->drop_forwards > 0) {
+            cluster->drop_forwards--;
+            action->lost = true;
+            env_timer_start(&cluster->env->env, &action->timer, 20 * NS_PER_S);
+            return;
+        }
+        if (leader == NULL || action->lost) {
             action->forward_done(action->data, -ECANCELED, slice_of(NULL, 0));
             break;
         }
@@ -173,6 +179,11 @@ static void action_fire(void *data)
                                slice_of(action->bytes, action->len));
         return; /* Freed with its reply. */
     case ACTION_REPLY:
+        if (cluster->drop_replies > 0) {
+            cluster->drop_replies--;
+            env_timer_start(&cluster->env->env, &action->timer, 20 * NS_PER_S);
+            return;
+        }
         action->forward->forward_done(action->forward->data, action->status,
                                       slice_of(action->bytes, action->len));
         action_free(action->forward);

@@ -37,6 +37,8 @@ struct raft_cluster {
     uint64_t index;
     bool lose_next; /* The next proposal is appended and its proposer told -ECANCELED. */
     size_t entries;
+    int drop_forwards; /* So many requests get lost, ... */
+    int drop_replies;  /* ... and so many answers: told -ECANCELED after 20 s. */
 };
 
 void raft_cluster_init(struct raft_cluster *cluster, struct virtual_env *env, size_t count);

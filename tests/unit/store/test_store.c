@@ -136,7 +136,7 @@ START_TEST(without_a_leader_requests_wait_and_then_go_through_once)
 }
 END_TEST
 
-START_TEST(an_unknown_outcome_is_reported_and_never_tried_again)
+START_TEST(a_command_whose_fate_is_unclear_is_sent_again_and_takes_effect_once)
 {
     struct fixture *f = fixture_new(1);
     struct answer answer;
@@ -144,8 +144,28 @@ START_TEST(an_unknown_outcome_is_reported_and_never_tried_again)
     put(f->stores[0], "a", 0, &answer);
     virtual_env_run(&f->env, 1000);
     ck_assert_int_eq(answer.calls, 1);
-    ck_assert_int_eq(answer.status, STORE_LEADER_CHANGED);
-    ck_assert_uint_eq(f->cluster.entries, 1);
+    ck_assert_int_eq(answer.status, 0);
+    ck_assert_int_eq(answer.revision, 2);
+    virtual_env_run(&f->env, 3000);
+    ck_assert_int_eq(store_revision(f->stores[0]), 2);
+    fixture_free(f);
+}
+END_TEST
+
+START_TEST(a_lost_forward_is_sent_again_and_takes_effect_once)
+{
+    struct fixture *f = fixture_new(3);
+    struct answer answer;
+    f->cluster.drop_forwards = 2;
+    put(f->stores[2], "a", 0, &answer);
+    virtual_env_run(&f->env, 2500);
+    ck_assert_int_eq(answer.calls, 1);
+    ck_assert_int_eq(answer.status, 0);
+    f->cluster.drop_replies = 1; /* Applied, but the leader's word is lost. */
+    put(f->stores[2], "a", 0, &answer);
+    virtual_env_run(&f->env, 60000);
+    ck_assert_int_eq(answer.calls, 1);
+    ck_assert_int_eq(store_revision(f->stores[1]), 3);
     fixture_free(f);
 }
 END_TEST
@@ -287,7 +307,8 @@ Suite *store_suite(void)
     TCase *tcase = tcase_create("store");
     tcase_add_test(tcase, any_member_takes_writes_and_then_reads_its_own);
     tcase_add_test(tcase, without_a_leader_requests_wait_and_then_go_through_once);
-    tcase_add_test(tcase, an_unknown_outcome_is_reported_and_never_tried_again);
+    tcase_add_test(tcase, a_command_whose_fate_is_unclear_is_sent_again_and_takes_effect_once);
+    tcase_add_test(tcase, a_lost_forward_is_sent_again_and_takes_effect_once);
     tcase_add_test(tcase, a_lease_lives_while_renewed_and_ends_on_every_member_at_once);
     tcase_add_test(tcase, a_new_leader_gives_every_lease_its_whole_time_again);
     tcase_add_test(tcase, history_is_compacted_by_age_but_the_present_stays);

@@ -1,0 +1,28 @@
+/* Which commands of each member have been applied, so that a member may send one again when it does
+ * not know whether it arrived, and it still takes effect once (Ongaro 2014, section 6.3). Part of
+ * the replicated state: the same on all members. Pure. */
+#ifndef STORE_SESSIONS_H
+#define STORE_SESSIONS_H
+#include "lib/base/hash_map.h"
+#include "store/limits.h"
+
+/* A member's process, from start to end: its sequence numbers ascend. */
+struct session {
+    uint64_t member; /* 0: an empty row. */
+    uint64_t incarnation;
+    uint64_t floor;           /* All below are settled: the member does not wait for them. */
+    struct hash_map *applied; /* Sequences at or above the floor that were applied, and maybe some
+                               * below it. */
+};
+
+struct sessions {
+    struct session rows[STORE_MEMBERS_MAX];
+    size_t next; /* Row to give up when all are taken: members come and go slowly. */
+};
+
+void sessions_release(struct sessions *sessions);
+/* Notes a command. False when it was noted before, or is below the floor: it must have no effect.
+ */
+bool sessions_note(struct sessions *sessions, uint64_t member, uint64_t incarnation,
+                   uint64_t sequence, uint64_t floor);
+#endif
