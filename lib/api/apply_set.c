@@ -23,7 +23,9 @@ static struct json_value *item_set(struct arena *arena, const struct apply_shape
     if (list->kind == APPLY_KEYED) {
         struct apply_shape shape = apply_shape_of_item(list);
         set = apply_set_of(arena, &shape, item, dots);
-        json_set_text(arena, set, SELF, json_new_object(arena));
+        if (shape.kind != APPLY_LEAF) {
+            json_set_text(arena, set, SELF, json_new_object(arena));
+        }
     }
     return set;
 }

@@ -42,7 +42,7 @@ struct apply_shape apply_shape_of_member(const struct apply_shape *shape, struct
 
 struct apply_shape apply_shape_of_item(const struct apply_shape *shape)
 {
-    return (struct apply_shape){.kind = APPLY_STRUCT, .message = shape->field->message};
+    return apply_shape_of_message(shape->field->message); /* An owner is one piece. */
 }
 
 /* A key that is absent counts as its default (the protocol of a port is TCP). */

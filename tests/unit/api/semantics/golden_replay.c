@@ -1,6 +1,7 @@
 #include "tests/unit/api/semantics/golden.h"
 
 #include "k8s/core_v1.pb-c.h"
+#include "lib/api/apply.h"
 #include "lib/api/defaults.h"
 #include "lib/api/object.h"
 #include "lib/api/patch.h"
@@ -8,6 +9,7 @@
 #include "lib/api/strategy.h"
 #include "lib/api/table.h"
 #include "lib/api/validate.h"
+#include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +34,8 @@ struct request {
     const struct api_kind *kind;
     const char *path; /* Of the object, without subresource and query. */
     const char *namespace_name, *object_name, *subresource;
-    bool query;
+    const char *manager;
+    bool force, dry_run, applied;
 };
 
 struct outcome {
@@ -72,7 +75,13 @@ static bool parse_path(struct replay *replay, const char *url, struct request *r
     *request = (struct request){.subresource = "",
                                 .namespace_name = "",
                                 .object_name = "",
-                                .query = strchr(url, '?') != NULL};
+                                .force = strstr(url, "force=true") != NULL,
+                                .dry_run = strstr(url, "dryRun=All") != NULL};
+    const char *manager = strstr(url, "fieldManager=");
+    request->manager = manager == NULL
+                           ? ""
+                           : arena_text_n(replay->arena, manager + strlen("fieldManager="),
+                                          strcspn(manager + strlen("fieldManager="), "&"));
     for (char *part = strtok_r(copy, "/", &save); part != NULL && count < PATH_PARTS_MAX;
          part = strtok_r(NULL, "/", &save)) {
         parts[count++] = part;
@@ -171,6 +180,27 @@ static void allocate(struct replay *replay, const struct request *request, void 
     }
 }
 
+/* What is written by other means than apply belongs to its manager, too. */
+static void *track(struct replay *replay, const struct request *request, const void *before,
+                   void *message)
+{
+    const struct api_message *table = request->kind->message;
+    struct api_apply_request update = {.kind = request->kind,
+                                       .manager = *request->manager == 0 ? "x" : request->manager,
+                                       .subresource = request->subresource,
+                                       .now = "2030-01-01T00:00:00Z"};
+    struct json_value *old_tree =
+        before == NULL ? NULL : api_message_to_json(replay->arena, table, before, NULL);
+    struct json_value *tree = api_message_to_json(replay->arena, table, message, NULL);
+    void *tracked = NULL;
+    if (request->applied) {
+        return message;
+    }
+    ck_assert_int_eq(api_managed_fields_update(replay->arena, &update, old_tree, tree, NULL), 0);
+    ck_assert_int_eq(api_message_from_json(replay->arena, table, tree, NULL, &tracked, NULL), 0);
+    return tracked;
+}
+
 static int create(struct replay *replay, const struct request *request, struct slice body,
                   struct outcome *outcome)
 {
@@ -196,6 +226,7 @@ static int create(struct replay *replay, const struct request *request, struct s
     }
     meta->uid = arena_text(replay->arena, "u-1");
     meta->resource_version = arena_text(replay->arena, "1");
+    message = track(replay, request, NULL, message);
     if (replay->stored_count == STORED_MAX) {
         return 500;
     }
@@ -222,8 +253,8 @@ static int update(struct replay *replay, const struct request *request, struct s
     if (outcome->causes.count > 0) {
         return 422;
     }
-    stored->message = message;
-    outcome->message = message;
+    stored->message = track(replay, request, stored->message, message);
+    outcome->message = stored->message;
     return 200;
 }
 
@@ -269,6 +300,41 @@ static int patch(struct replay *replay, const struct request *request, const cha
     }
     if (api_message_from_json(replay->arena, stored->kind->message, patched, NULL, &message,
                               NULL) != 0) {
+        return 422;
+    }
+    return update(replay, request, stored, message, outcome);
+}
+
+/* Server-side apply, with the object made when it is not there. */
+static int apply(struct replay *replay, const struct request *request,
+                 const struct json_value *body, struct outcome *outcome)
+{
+    struct stored *stored = find(replay, request, request->object_name);
+    const struct api_status *status = NULL;
+    struct json_value *live = NULL, *result = NULL;
+    void *message = NULL;
+    struct api_apply_request apply_request = {.kind = request->kind,
+                                              .manager = request->manager,
+                                              .subresource = request->subresource,
+                                              .now = "2030-01-01T00:00:00Z",
+                                              .force = request->force};
+    if (stored != NULL) {
+        const struct api_object object = {stored->kind, stored->message};
+        struct api_type_meta meta = api_object_type_meta(&object);
+        live = api_message_to_json(replay->arena, stored->kind->message, stored->message, &meta);
+    }
+    if (api_apply(replay->arena, &apply_request, live, body, &result, &status) != 0) {
+        for (size_t i = 0; status->code == 409 && i < status->cause_count; i++) {
+            api_cause_add(&outcome->causes, status->causes[i].reason, status->causes[i].message,
+                          status->causes[i].field);
+        }
+        return status->code;
+    }
+    if (stored == NULL) {
+        return create(replay, request, print(replay->arena, result), outcome);
+    }
+    if (api_message_from_json(replay->arena, stored->kind->message, result, NULL, &message, NULL) !=
+        0) {
         return 422;
     }
     return update(replay, request, stored, message, outcome);
@@ -370,6 +436,35 @@ static bool picks_match(struct replay *replay, const struct json_value *expected
     return true;
 }
 
+/* Entries in any order, but for their times. */
+static bool owners_match(struct replay *replay, const struct json_value *expected,
+                         const struct json_value *actual)
+{
+    const struct json_value *wanted = json_get_text(expected, "metadata");
+    const struct json_value *have = json_get_text(actual, "metadata");
+    wanted = wanted == NULL ? NULL : json_get_text(wanted, "managedFields");
+    have = have == NULL ? NULL : json_get_text(have, "managedFields");
+    size_t count = have == NULL ? 0 : have->count;
+    if (count != (wanted == NULL ? 0 : wanted->count)) {
+        replay->why = arena_printf(replay->arena, "%zu managers", count);
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        bool found = false;
+        (void)json_remove(have->items[i], slice_text("time")); /* May be absent. */
+        for (size_t j = 0; j < count; j++) {
+            (void)json_remove(wanted->items[j], slice_text("time")); /* As above. */
+            found = found || json_equal(have->items[i], wanted->items[j]);
+        }
+        if (!found) {
+            replay->why = arena_printf(replay->arena, "managedFields: have %s",
+                                       (const char *)print(replay->arena, have->items[i]).data);
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool object_matches(struct replay *replay, const struct request *request,
                            const struct json_value *step, const struct json_value *body,
                            void *message)
@@ -391,6 +486,10 @@ static bool object_matches(struct replay *replay, const struct request *request,
         if (spec != NULL) {
             json_set_text(replay->arena, whole, "spec", spec);
         }
+    }
+    if (json_get_text(step, "managedFields") != NULL && !picked &&
+        !owners_match(replay, expected, actual)) {
+        return false;
     }
     golden_strip(replay->arena, request->kind->kind, body, whole, actual);
     return picked ? picks_match(replay, expected, actual)
@@ -517,6 +616,10 @@ static enum golden_result run_step(struct replay *replay, const struct json_valu
         outcome.status = create(replay, &request, bytes, &outcome);
     } else if (strcmp(method, "PUT") == 0) {
         outcome.status = put(replay, &request, bytes, &outcome);
+    } else if (strcmp(method, "PATCH") == 0 && body != NULL && *request.manager != '\0' &&
+               strstr(text_of(step, "contentType"), "apply") != NULL && !request.dry_run) {
+        request.applied = true;
+        outcome.status = apply(replay, &request, body, &outcome);
     } else if (strcmp(method, "PATCH") == 0 &&
                strstr(text_of(step, "contentType"), "apply") == NULL) {
         outcome.status = patch(replay, &request, text_of(step, "contentType"), bytes, &outcome);

@@ -10,7 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Cases that need what only a running cluster has: allocation, admission, other objects. */
+/* Cases that need what only a running cluster has: allocation, admission, other objects, options in
+ * the URL. The last one was recorded with a placeholder inside a key. */
 static const char *const NEEDS_A_SERVER[] = {
     "invalid-service-clusterip-out-of-range",
     "invalid-service-dualstack-required",
@@ -18,9 +19,13 @@ static const char *const NEEDS_A_SERVER[] = {
     "invalid-pod-sa-missing",
     "invalid-pod-priority-direct",
     "invalid-pod-priorityclass-missing",
+    "apply-uid-on-create",
+    "apply-force-on-other-patch",
+    "managed-fields-default-manager",
     "default-pod-automount-off",
     "default-event-core-read-as-v1",
     "default-event-v1-read-as-core",
+    "managed-fields-finalizers-owners",
     NULL,
 };
 
@@ -101,6 +106,12 @@ START_TEST(patches_give_the_recorded_objects)
 }
 END_TEST
 
+START_TEST(applies_give_the_recorded_objects)
+{
+    replay_area("apply");
+}
+END_TEST
+
 START_TEST(tables_have_the_recorded_cells)
 {
     replay_area("table");
@@ -116,6 +127,7 @@ Suite *golden_suite(void)
     tcase_add_test(replay, defaults_are_the_recorded_ones);
     tcase_add_test(replay, changes_are_allowed_or_refused_as_recorded);
     tcase_add_test(replay, patches_give_the_recorded_objects);
+    tcase_add_test(replay, applies_give_the_recorded_objects);
     tcase_add_test(replay, tables_have_the_recorded_cells);
     suite_add_tcase(suite, replay);
     return suite;
