@@ -8,6 +8,7 @@
 #include "lib/client/limits.h"
 #include <assert.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -240,8 +241,8 @@ static void write_send(struct event_write *write)
     client_call(write->recorder->client, &request, write_done, write);
 }
 
-static void fill_reference(Core__V1__Event *event, struct arena *arena,
-                           const struct api_kind *kind, const Meta__V1__ObjectMeta *object)
+static void fill_reference(Core__V1__Event *event, struct arena *arena, const struct api_kind *kind,
+                           const Meta__V1__ObjectMeta *object)
 {
     Core__V1__ObjectReference *reference = event->involved_object;
     reference->kind = arena_text(arena, kind->kind);
@@ -307,8 +308,7 @@ void event_record(struct event_recorder *recorder, const struct api_kind *kind,
     written->count++;
 
     const char *namespace_ = event->involved_object->namespace_;
-    event->metadata->namespace_ =
-        arena_text(arena, namespace_[0] == '\0' ? "default" : namespace_);
+    event->metadata->namespace_ = arena_text(arena, namespace_[0] == '\0' ? "default" : namespace_);
     event->metadata->name = arena_text(arena, written->name);
     event->reason = arena_text(arena, reason);
     event->message = arena_text(arena, text);

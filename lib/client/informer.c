@@ -4,6 +4,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/hash_map.h"
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -179,8 +180,7 @@ static void watch_event(void *data, enum client_event type, const struct client_
 {
     struct informer *informer = data;
     char text[KEY_SIZE];
-    struct slice key =
-        entry_key(text, client_object_namespace(object), client_object_name(object));
+    struct slice key = entry_key(text, client_object_namespace(object), client_object_name(object));
     if (type == CLIENT_DELETED) {
         entry_remove(informer, key);
     } else {
@@ -337,8 +337,7 @@ const struct client_object *informer_get(const struct informer *informer, const 
                                          const char *name)
 {
     char text[KEY_SIZE];
-    const struct entry *entry =
-        hash_map_get(informer->entries, entry_key(text, namespace_, name));
+    const struct entry *entry = hash_map_get(informer->entries, entry_key(text, namespace_, name));
     return entry == NULL ? NULL : entry->object;
 }
 
@@ -352,10 +351,10 @@ struct informer_list informer_select(const struct informer *informer, struct are
     const struct client_object **items =
         arena_array(arena, bucket->count, sizeof(const struct client_object *));
     size_t count = 0;
-    for (struct list *link = bucket->entries.next; link != &bucket->entries; link = link->next) {
-        const struct index_place *place = LIST_ENTRY(link, struct index_place, link);
-        const struct entry *entry =
-            CONTAINER_OF(place - index, struct entry, places[0]);
+    LIST_FOREACH(link, next, &bucket->entries)
+    {
+        struct index_place *place = LIST_ENTRY(link, struct index_place, link);
+        const struct entry *entry = CONTAINER_OF(place - index, struct entry, places[0]);
         items[count++] = entry->object;
     }
     assert(count == bucket->count);
@@ -364,8 +363,8 @@ struct informer_list informer_select(const struct informer *informer, struct are
 
 struct informer_list informer_all(const struct informer *informer, struct arena *arena)
 {
-    const struct client_object **items = arena_array(
-        arena, hash_map_count(informer->entries) + 1, sizeof(const struct client_object *));
+    const struct client_object **items = arena_array(arena, hash_map_count(informer->entries) + 1,
+                                                     sizeof(const struct client_object *));
     size_t count = 0;
     void *value;
     for (size_t at = 0; hash_map_next(informer->entries, &at, NULL, &value);) {

@@ -2,8 +2,8 @@
 
 #include <assert.h>
 
-void leader_gate_init(struct leader_gate *gate, void (*start)(void *data),
-                      void (*stop)(void *data), void *data)
+void leader_gate_init(struct leader_gate *gate, void (*start)(void *data), void (*stop)(void *data),
+                      void *data)
 {
     *gate = (struct leader_gate){.start = start, .stop = stop, .data = data};
 }

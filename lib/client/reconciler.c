@@ -3,6 +3,7 @@
 #include "lib/base/alloc.h"
 #include "lib/client/limits.h"
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

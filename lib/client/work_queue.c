@@ -15,8 +15,8 @@ struct item {
     uint32_t failures;
     uint64_t due_ns; /* Meaningful while it waits (position != 0). */
     uint64_t sequence;
-    size_t position;   /* In the heap of waiting items. */
-    struct list link;  /* In `queued` when QUEUED. */
+    size_t position;  /* In the heap of waiting items. */
+    struct list link; /* In `queued` when QUEUED. */
     char key[];
 };
 
