@@ -1,0 +1,54 @@
+/* What every control loop is given, and how controllers.c holds them. One thread. */
+#ifndef CONTROLLERS_CONTROL_H
+#define CONTROLLERS_CONTROL_H
+#include "controllers/controllers.h"
+#include "lib/client/event_recorder.h"
+#include "lib/client/informer.h"
+#include "lib/client/reconciler.h"
+
+struct control {
+    const struct controllers_config *config;
+    struct env *env;
+    struct client *client;
+    struct informers *informers;
+    void (*failed)(void *data, const char *name, const char *key, const char *why);
+    void *failed_data;
+};
+
+/* One loop. `close` ends with `closed`, at once or later; the part is gone then. */
+struct control_part {
+    const char *name;
+    void *(*open)(struct control *control);
+    void (*close)(void *part, void (*closed)(void *data), void *data);
+};
+
+extern const struct control_part control_replicaset;
+extern const struct control_part control_deployment;
+extern const struct control_part control_endpoints;
+extern const struct control_part control_endpointslice;
+extern const struct control_part control_node_lifecycle;
+extern const struct control_part control_taint_eviction;
+extern const struct control_part control_node_ipam;
+extern const struct control_part control_service_account;
+extern const struct control_part control_root_ca;
+extern const struct control_part control_kubernetes_service;
+extern const struct control_part control_namespace;
+extern const struct control_part control_garbage;
+extern const struct control_part control_pod_gc;
+
+/* The kind, which must be in the table. */
+const struct api_kind *control_kind(const char *group, const char *version, const char *plural);
+struct reconciler *control_reconciler(struct control *control, const char *name,
+                                      uint32_t concurrency,
+                                      void (*reconcile)(void *data, struct round *round),
+                                      void *data);
+/* False, with the round put off, until all caches have been filled once. */
+bool control_ready(struct control *control, struct round *round);
+int64_t control_now_s(const struct control *control); /* Wall clock, for timestamps. */
+/* Writes back a changed copy through `subresource` (NULL for the object itself). */
+void control_update(struct round *round, const struct api_kind *kind, const char *subresource,
+                    const Meta__V1__ObjectMeta *meta, const void *message, round_done *done,
+                    void *data);
+void control_delete(struct round *round, const struct api_kind *kind,
+                    const Meta__V1__ObjectMeta *meta, round_done *done, void *data);
+#endif

@@ -1,0 +1,13 @@
+/* Every limit of controllers. */
+#ifndef CONTROLLERS_LIMITS_H
+#define CONTROLLERS_LIMITS_H
+enum {
+    CONTROLLERS_BURST = 500, /* Pods that a replica set makes or deletes in a round. */
+    CONTROLLERS_ENDPOINTS_PER_SLICE = 100,   /* Endpoints in one EndpointSlice. */
+    CONTROLLERS_ENDPOINTS_MAX = 1000,        /* Addresses in one Endpoints object. */
+    CONTROLLERS_REVISION_HISTORY_MAX = 2000, /* Bytes of the revision-history annotation. */
+    CONTROLLERS_NODES_MAX = 65536,           /* Ranges that node CIDR allocation hands out. */
+    CONTROLLERS_API_ENDPOINTS_MAX = 16,      /* Members behind the kubernetes Service. */
+    CONTROLLERS_GC_CALLS = 100, /* Objects that the garbage collector works on at once. */
+};
+#endif

@@ -1,0 +1,471 @@
+/* Replica set controller: carries out replicaset_plan(). One round: claim pods, create in batches
+ * of 1, 2, 4, ... (a quota that is used up then costs one failed call, not hundreds) or delete,
+ * then write the status. */
+#include "controllers/control.h"
+#include "controllers/limits.h"
+#include "controllers/pod_state.h"
+#include "controllers/replicaset/replicaset_plan.h"
+#include "lib/api/time.h"
+#include "lib/base/alloc.h"
+#include "lib/client/expectations.h"
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct replicaset_loop {
+    struct control *control;
+    const struct api_kind *set_kind;
+    const struct api_kind *pod_kind;
+    struct informer *sets;
+    struct informer *pods;
+    struct informer_handler set_handler;
+    struct informer_handler pod_handler;
+    struct reconciler *reconciler;
+    struct event_recorder *events;
+    struct expectations *expectations;
+    void (*closed)(void *data);
+    void *closed_data;
+};
+
+/* One round under way. */
+struct set_round {
+    struct replicaset_loop *loop;
+    const Apps__V1__ReplicaSet *set; /* A copy in the round's arena. */
+    struct replicaset_plan plan;
+    size_t created;             /* Creations asked for so far. */
+    size_t batch;               /* Size of the present batch. */
+    size_t in_batch;            /* Of it, not answered. */
+    size_t removing;            /* Deletions not answered. */
+    size_t claims;              /* Adoptions and releases not answered. */
+    const char *failure_reason; /* For the ReplicaFailure condition. */
+    const char *failure;
+};
+
+static void enqueue_owner(struct replicaset_loop *loop, const struct client_object *pod)
+{
+    const Meta__V1__OwnerReference *owner = api_meta_controller(pod->meta);
+    if (owner != NULL && text_is(owner->kind, "ReplicaSet")) {
+        reconciler_add_name(loop->reconciler, client_object_namespace(pod), owner->name);
+    }
+}
+
+/* An orphan may be adopted by any set of its namespace that selects it. */
+static void enqueue_selecting(struct replicaset_loop *loop, const struct client_object *pod)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    struct informer_list sets =
+        informer_select(loop->sets, arena, INFORMER_BY_NAMESPACE, client_object_namespace(pod));
+    for (size_t i = 0; i < sets.count; i++) {
+        const Apps__V1__ReplicaSet *set = sets.items[i]->message;
+        struct api_label_selector selector;
+        if (api_label_selector_from_message(arena, set->spec->selector, &selector, NULL) == 0 &&
+            api_label_selector_matches(&selector,
+                                       API_STRING_MAP(pod->meta->labels, pod->meta->n_labels))) {
+            reconciler_add_object(loop->reconciler, sets.items[i]);
+        }
+    }
+}
+
+static char *owner_key(char text[512], const struct client_object *pod)
+{
+    const Meta__V1__OwnerReference *owner = api_meta_controller(pod->meta);
+    if (owner == NULL || !text_is(owner->kind, "ReplicaSet")) {
+        return NULL;
+    }
+    int len = snprintf(text, 512, "%s/%s", client_object_namespace(pod), owner->name);
+    return len > 0 && len < 512 ? text : NULL;
+}
+
+static void pod_changed(void *data, const struct client_object *old_object,
+                        const struct client_object *new_object)
+{
+    struct replicaset_loop *loop = data;
+    const struct client_object *pod = new_object == NULL ? old_object : new_object;
+    char text[512];
+    const char *key = owner_key(text, pod);
+    bool going = new_object == NULL || pod_terminating(new_object->message);
+    if (key != NULL && old_object == NULL) {
+        expectations_saw_creation(loop->expectations, key);
+    }
+    if (key != NULL && going) {
+        expectations_saw_deletion(loop->expectations, key, client_object_uid(pod));
+    }
+    if (old_object != NULL && new_object != NULL) {
+        enqueue_owner(loop, old_object); /* It may have had another owner. */
+    }
+    enqueue_owner(loop, pod);
+    if (new_object != NULL && api_meta_controller(new_object->meta) == NULL) {
+        enqueue_selecting(loop, new_object);
+    }
+}
+
+static void set_changed(void *data, const struct client_object *old_object,
+                        const struct client_object *new_object)
+{
+    struct replicaset_loop *loop = data;
+    reconciler_add_object(loop->reconciler, new_object == NULL ? old_object : new_object);
+}
+
+static const Core__V1__Pod *const *pods_of(struct arena *arena, struct informer_list list)
+{
+    const Core__V1__Pod **pods = arena_array(arena, list.count + 1, sizeof(*pods));
+    for (size_t i = 0; i < list.count; i++) {
+        pods[i] = list.items[i]->message;
+    }
+    return pods;
+}
+
+/* Pods of all sets that have this set's own controller. */
+static struct informer_list related_pods(struct replicaset_loop *loop, struct arena *arena,
+                                         const struct client_object *object)
+{
+    const Meta__V1__OwnerReference *owner = api_meta_controller(object->meta);
+    if (owner == NULL) {
+        return informer_select(loop->pods, arena, INFORMER_BY_OWNER, client_object_uid(object));
+    }
+    struct informer_list sets = informer_select(loop->sets, arena, INFORMER_BY_OWNER, owner->uid);
+    size_t count = 0;
+    const struct client_object **items =
+        arena_array(arena, informer_count(loop->pods) + 1, sizeof(*items));
+    for (size_t i = 0; i < sets.count; i++) {
+        struct informer_list pods =
+            informer_select(loop->pods, arena, INFORMER_BY_OWNER, client_object_uid(sets.items[i]));
+        memcpy(items + count, pods.items, pods.count * sizeof(*items));
+        count += pods.count;
+    }
+    return (struct informer_list){items, count};
+}
+
+/* --- Status --- */
+
+static Apps__V1__ReplicaSetCondition *failure_condition(Apps__V1__ReplicaSetStatus *status)
+{
+    for (size_t i = 0; i < status->n_conditions; i++) {
+        if (text_is(status->conditions[i]->type, "ReplicaFailure")) {
+            return status->conditions[i];
+        }
+    }
+    return NULL;
+}
+
+static void set_failure(struct set_round *round, struct arena *arena,
+                        Apps__V1__ReplicaSetStatus *status)
+{
+    Apps__V1__ReplicaSetCondition *present = failure_condition(status);
+    if (round->failure == NULL) {
+        size_t kept = 0;
+        for (size_t i = 0; i < status->n_conditions; i++) {
+            if (status->conditions[i] != present) {
+                status->conditions[kept++] = status->conditions[i];
+            }
+        }
+        status->n_conditions = kept;
+        return;
+    }
+    if (present != NULL) {
+        return;
+    }
+    Apps__V1__ReplicaSetCondition *condition = arena_alloc(arena, sizeof(*condition));
+    apps__v1__replica_set_condition__init(condition);
+    condition->type = arena_text(arena, "ReplicaFailure");
+    condition->status = arena_text(arena, "True");
+    condition->reason = arena_text(arena, round->failure_reason);
+    condition->message = arena_text(arena, round->failure);
+    condition->last_transition_time = api_time_new(arena, control_now_s(round->loop->control));
+    Apps__V1__ReplicaSetCondition **all =
+        arena_array(arena, status->n_conditions + 1, sizeof(*all));
+    if (status->n_conditions > 0) {
+        memcpy(all, status->conditions, status->n_conditions * sizeof(*all));
+    }
+    all[status->n_conditions++] = condition;
+    status->conditions = all;
+}
+
+static void write_status(struct round *base)
+{
+    struct set_round *round = base->state;
+    struct replicaset_loop *loop = round->loop;
+    const struct replicaset_plan *plan = &round->plan;
+    if (round_stopping(base)) {
+        return;
+    }
+    Apps__V1__ReplicaSet *set = api_message_copy(base->arena, loop->set_kind->message, round->set);
+    Apps__V1__ReplicaSetStatus *status = set->status;
+    status->has_replicas = status->has_ready_replicas = status->has_available_replicas = 1;
+    status->has_fully_labeled_replicas = status->has_observed_generation = 1;
+    status->replicas = plan->replicas;
+    status->fully_labeled_replicas = plan->fully_labeled;
+    status->ready_replicas = plan->ready;
+    status->available_replicas = plan->available;
+    status->observed_generation = set->metadata->generation;
+    set_failure(round, base->arena, status);
+    if (api_message_equal(loop->set_kind->message, set, round->set)) {
+        return;
+    }
+    control_update(base, loop->set_kind, "status", set->metadata, set, NULL, NULL);
+}
+
+/* --- Creating and deleting --- */
+
+static void create_batch(struct round *base);
+
+static void note_failure(struct round *base, const char *reason, const struct client_reply *reply)
+{
+    struct set_round *round = base->state;
+    if (round->failure == NULL) {
+        round->failure_reason = reason;
+        round->failure = arena_text(base->arena, reply->message);
+    }
+    round_fail(base, reply->message);
+}
+
+static void create_done(struct round *base, const struct client_reply *reply, void *data)
+{
+    (void)data;
+    struct set_round *round = base->state;
+    struct replicaset_loop *loop = round->loop;
+    if (client_succeeded(reply)) {
+        if (reply->object != NULL) {
+            event_record(loop->events, loop->set_kind, round->set->metadata, false,
+                         "SuccessfulCreate", NULL, "Created pod: %s",
+                         client_object_name(reply->object));
+        }
+    } else {
+        expectations_saw_creation(loop->expectations, base->key);
+        /* A namespace on its way out refuses pods: nothing to report, nothing to retry. */
+        if (strstr(reply->message, "because it is being terminated") == NULL) {
+            event_record(loop->events, loop->set_kind, round->set->metadata, true, "FailedCreate",
+                         NULL, "Error creating: %s", reply->message);
+            note_failure(base, "FailedCreate", reply);
+        } else {
+            round->plan.create = round->created;
+        }
+    }
+    if (--round->in_batch > 0) {
+        return;
+    }
+    round->batch *= 2;
+    if (round->failure != NULL || round->created >= round->plan.create || round_stopping(base)) {
+        size_t skipped = round->plan.create - round->created;
+        for (size_t i = 0; i < skipped; i++) {
+            expectations_saw_creation(loop->expectations, base->key);
+        }
+        write_status(base);
+        return;
+    }
+    create_batch(base);
+}
+
+static void create_batch(struct round *base)
+{
+    struct set_round *round = base->state;
+    size_t left = round->plan.create - round->created;
+    size_t count = left < round->batch ? left : round->batch;
+    Core__V1__Pod *pod = replicaset_pod(base->arena, round->set);
+    round->in_batch = count;
+    round->created += count;
+    for (size_t i = 0; i < count; i++) {
+        struct client_request request = {
+            .verb = CLIENT_CREATE,
+            .kind = round->loop->pod_kind,
+            .namespace_ = base->namespace_,
+            .body = pod,
+        };
+        round_call(base, &request, create_done, NULL);
+    }
+}
+
+static void remove_done(struct round *base, const struct client_reply *reply, void *data)
+{
+    struct set_round *round = base->state;
+    struct replicaset_loop *loop = round->loop;
+    const Core__V1__Pod *pod = data;
+    if (client_succeeded(reply)) {
+        event_record(loop->events, loop->set_kind, round->set->metadata, false, "SuccessfulDelete",
+                     NULL, "Deleted pod: %s", pod->metadata->name);
+    } else {
+        expectations_saw_deletion(loop->expectations, base->key, pod->metadata->uid);
+        if (!client_not_found(reply)) {
+            event_record(loop->events, loop->set_kind, round->set->metadata, true, "FailedDelete",
+                         NULL, "Error deleting: %s", reply->message);
+            note_failure(base, "FailedDelete", reply);
+        }
+    }
+    if (--round->removing == 0) {
+        write_status(base);
+    }
+}
+
+static void scale(struct round *base)
+{
+    struct set_round *round = base->state;
+    struct replicaset_loop *loop = round->loop;
+    const struct replicaset_plan *plan = &round->plan;
+    uint64_t now_ns = env_now_ns(loop->control->env);
+    if (round_stopping(base)) {
+        return;
+    }
+    if (plan->create > 0) {
+        expectations_add_creations(loop->expectations, base->key, plan->create, now_ns);
+        round->batch = 1;
+        create_batch(base);
+        return;
+    }
+    if (plan->remove_count == 0) {
+        write_status(base);
+        return;
+    }
+    round->removing = plan->remove_count;
+    for (size_t i = 0; i < plan->remove_count; i++) {
+        /* The call's `data` outlives the cache's object: a copy. */
+        Core__V1__Pod *pod =
+            api_message_copy(base->arena, loop->pod_kind->message, plan->remove[i]);
+        expectations_add_deletion(loop->expectations, base->key, pod->metadata->uid, now_ns);
+        control_delete(base, loop->pod_kind, pod->metadata, remove_done, pod);
+    }
+}
+
+/* --- Claiming --- */
+
+static void claim_done(struct round *base, const struct client_reply *reply, void *data)
+{
+    (void)data;
+    struct set_round *round = base->state;
+    if (!client_succeeded(reply) && !client_not_found(reply)) {
+        round_fail(base, reply->message);
+    }
+    if (--round->claims == 0 && !round_failed(base)) {
+        scale(base);
+    }
+}
+
+static void claim(struct round *base, const Core__V1__Pod *pod, bool adopt)
+{
+    struct set_round *round = base->state;
+    Core__V1__Pod *copy = api_message_copy(base->arena, round->loop->pod_kind->message, pod);
+    Meta__V1__ObjectMeta *meta = copy->metadata;
+    Meta__V1__OwnerReference **owners =
+        arena_array(base->arena, meta->n_owner_references + 1, sizeof(*owners));
+    size_t count = 0;
+    for (size_t i = 0; i < meta->n_owner_references; i++) {
+        if (!text_is(meta->owner_references[i]->uid, round->set->metadata->uid)) {
+            owners[count++] = meta->owner_references[i];
+        }
+    }
+    if (adopt) {
+        owners[count++] = replicaset_pod(base->arena, round->set)->metadata->owner_references[0];
+    }
+    meta->owner_references = owners;
+    meta->n_owner_references = count;
+    control_update(base, round->loop->pod_kind, NULL, meta, copy, claim_done, NULL);
+}
+
+static void plan_round(struct round *base, const struct client_object *object,
+                       const struct api_label_selector *selector)
+{
+    struct set_round *round = base->state;
+    struct replicaset_loop *loop = round->loop;
+    struct informer_list owned =
+        informer_select(loop->pods, base->arena, INFORMER_BY_OWNER, client_object_uid(object));
+    struct informer_list orphans =
+        informer_select(loop->pods, base->arena, INFORMER_ORPHANS, base->namespace_);
+    struct informer_list related = {NULL, 0};
+    if (owned.count > (size_t)(round->set->spec->replicas < 0 ? 0 : round->set->spec->replicas)) {
+        related = related_pods(loop, base->arena, object);
+    }
+    struct replicaset_view view = {
+        .set = round->set,
+        .selector = selector,
+        .owned = pods_of(base->arena, owned),
+        .owned_count = owned.count,
+        .orphans = pods_of(base->arena, orphans),
+        .orphan_count = orphans.count,
+        .related = pods_of(base->arena, related),
+        .related_count = related.count,
+        .settled =
+            expectations_fulfilled(loop->expectations, base->key, env_now_ns(loop->control->env)),
+        .now_s = control_now_s(loop->control),
+    };
+    round->plan = replicaset_plan(base->arena, &view);
+    if (round->plan.again_after_s > 0) {
+        round_again_after(base, (uint64_t)round->plan.again_after_s * NS_PER_S);
+    }
+}
+
+static void reconcile(void *data, struct round *base)
+{
+    struct replicaset_loop *loop = data;
+    if (!control_ready(loop->control, base)) {
+        return;
+    }
+    const struct client_object *object = informer_get(loop->sets, base->namespace_, base->name);
+    if (object == NULL) {
+        expectations_forget(loop->expectations, base->key);
+        return;
+    }
+    struct set_round *round = arena_zeroed(base->arena, sizeof(*round));
+    base->state = round;
+    round->loop = loop;
+    round->set = api_message_copy(base->arena, loop->set_kind->message, object->message);
+    struct api_label_selector selector;
+    if (api_label_selector_from_message(base->arena, round->set->spec->selector, &selector, NULL) !=
+        0) {
+        return; /* Validation lets no such set in. */
+    }
+    plan_round(base, object, &selector);
+    round->claims = round->plan.adopt_count + round->plan.release_count;
+    if (round->claims == 0) {
+        scale(base);
+        return;
+    }
+    for (size_t i = 0; i < round->plan.adopt_count; i++) {
+        claim(base, round->plan.adopt[i], /* adopt= */ true);
+    }
+    for (size_t i = 0; i < round->plan.release_count; i++) {
+        claim(base, round->plan.release[i], /* adopt= */ false);
+    }
+}
+
+static void *replicaset_open(struct control *control)
+{
+    struct replicaset_loop *loop = alloc_zeroed(sizeof(*loop));
+    loop->control = control;
+    loop->set_kind = control_kind("apps", "v1", "replicasets");
+    loop->pod_kind = control_kind("", "v1", "pods");
+    loop->sets = informers_get(control->informers, loop->set_kind);
+    loop->pods = informers_get(control->informers, loop->pod_kind);
+    loop->expectations = expectations_new();
+    loop->events = event_recorder_new(control->env, control->client, "replicaset-controller",
+                                      control->config->instance);
+    loop->reconciler = control_reconciler(control, "replicaset", 5, reconcile, loop);
+    loop->set_handler = (struct informer_handler){.changed = set_changed, .data = loop};
+    loop->pod_handler = (struct informer_handler){.changed = pod_changed, .data = loop};
+    informer_add_handler(loop->sets, &loop->set_handler);
+    informer_add_handler(loop->pods, &loop->pod_handler);
+    return loop;
+}
+
+static void rounds_ended(void *data)
+{
+    struct replicaset_loop *loop = data;
+    void (*closed)(void *data) = loop->closed;
+    void *closed_data = loop->closed_data;
+    expectations_free(loop->expectations);
+    event_recorder_free(loop->events);
+    free(loop);
+    closed(closed_data);
+}
+
+static void replicaset_close(void *part, void (*closed)(void *data), void *data)
+{
+    struct replicaset_loop *loop = part;
+    loop->closed = closed;
+    loop->closed_data = data;
+    informer_remove_handler(&loop->set_handler);
+    informer_remove_handler(&loop->pod_handler);
+    reconciler_close(loop->reconciler, rounds_ended, loop);
+}
+
+const struct control_part control_replicaset = {
+    .name = "replicaset", .open = replicaset_open, .close = replicaset_close};
