@@ -8,6 +8,7 @@
 #include "lib/api/time.h"
 #include "lib/base/alloc.h"
 #include "lib/client/expectations.h"
+#include "lib/client/limits.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -388,6 +389,9 @@ static void plan_round(struct round *base, const struct client_object *object,
         .now_s = control_now_s(loop->control),
     };
     round->plan = replicaset_plan(base->arena, &view);
+    if (!view.settled) {
+        round_again_after(base, CLIENT_EXPECTATIONS_TTL_S * NS_PER_S);
+    }
     if (round->plan.again_after_s > 0) {
         round_again_after(base, (uint64_t)round->plan.again_after_s * NS_PER_S);
     }
