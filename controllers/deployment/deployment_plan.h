@@ -4,6 +4,7 @@
 #ifndef CONTROLLERS_DEPLOYMENT_DEPLOYMENT_PLAN_H
 #define CONTROLLERS_DEPLOYMENT_DEPLOYMENT_PLAN_H
 #include "k8s/apps_v1.pb-c.h"
+#include "lib/base/arena.h"
 #include "lib/base/buffer.h"
 
 struct deployment_view {
