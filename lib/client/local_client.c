@@ -1,0 +1,310 @@
+#include "lib/client/local_client.h"
+
+#include "apiserver/registry.h"
+#include "lib/api/status.h"
+#include "lib/base/alloc.h"
+#include "lib/base/list.h"
+#include "lib/client/limits.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct local_client {
+    struct client client;
+    struct env *env;
+    struct registry *registry;
+    const struct user *user;
+    struct watch_hub *hub;
+    size_t calls; /* Under way. */
+    size_t watches;
+    bool closing;
+};
+
+/* One call under way; its arena holds it and everything it points to. */
+struct local_call {
+    struct registry_call call;
+    struct local_client *owner;
+    client_done *done;
+    void *data;
+};
+
+struct client_watch {
+    struct local_client *owner;
+    const struct api_kind *kind;
+    const struct client_watch_ops *ops;
+    void *data;
+    struct cache_watch *watch; /* NULL between a stream and the next list. */
+    struct env_timer relist;
+};
+
+/* --- Objects shared with the watch cache --- */
+
+struct shared_object {
+    struct client_object object;
+    const struct cached_object *cached;
+};
+
+static void shared_object_release(struct client_object *object)
+{
+    struct shared_object *shared = CONTAINER_OF(object, struct shared_object, object);
+    cached_object_unref(shared->cached);
+    free(shared);
+}
+
+/* NULL when what is stored does not decode. */
+static const struct client_object *shared_object_new(const struct api_kind *kind,
+                                                     const struct cached_object *cached)
+{
+    const void *message = cached_object_message(cached);
+    const Meta__V1__ObjectMeta *meta =
+        message == NULL ? NULL : api_message_meta(kind->message, message);
+    if (meta == NULL) {
+        return NULL;
+    }
+    struct shared_object *shared = alloc_zeroed(sizeof(*shared));
+    shared->cached = cached_object_ref(cached);
+    shared->object = (struct client_object){.kind = kind,
+                                            .message = message,
+                                            .meta = meta,
+                                            .version = cached_object_revision(cached),
+                                            .refs = 1,
+                                            .release = shared_object_release};
+    return &shared->object;
+}
+
+/* --- Calls --- */
+
+static void local_client_drop(struct local_client *client)
+{
+    if (client->closing && client->calls == 0) {
+        free(client);
+    }
+}
+
+static const struct client_object *answered_object(const struct registry_call *call,
+                                                   const struct api_kind *kind)
+{
+    if (call->object != NULL) {
+        return shared_object_new(kind, call->object);
+    }
+    if (call->result == NULL || call->result_kind != kind) {
+        return NULL;
+    }
+    return client_object_new(kind, call->result);
+}
+
+static void call_done(struct registry_call *registry_call)
+{
+    struct local_call *call = registry_call->data;
+    struct local_client *owner = call->owner;
+    const struct api_status *status = registry_call->status;
+    struct client_reply reply = {.code = 200, .reason = "", .message = ""};
+    if (status != NULL && !status->success) {
+        reply.code = status->code;
+        reply.reason = status->reason == NULL ? "" : status->reason;
+        reply.message = status->message == NULL ? "" : status->message;
+    } else {
+        reply.code = registry_call->code == 0 ? 200 : registry_call->code;
+        reply.object = answered_object(registry_call, registry_call->kind);
+    }
+    call->done(call->data, &reply);
+    client_object_unref(reply.object);
+    registry_finish(registry_call);
+    arena_free(registry_call->arena); /* `call` lies in it. */
+    owner->calls--;
+    local_client_drop(owner);
+}
+
+static const struct api_message *body_message(const struct client_request *request)
+{
+    if (request->subresource == NULL || request->subresource[0] == '\0') {
+        return request->kind->message;
+    }
+    const struct api_subresource *subresource =
+        api_kind_subresource(request->kind, request->subresource);
+    return subresource == NULL || subresource->message == NULL ? request->kind->message
+                                                               : subresource->message;
+}
+
+static const char *copied(struct arena *arena, const char *text)
+{
+    return text == NULL ? NULL : arena_text(arena, text);
+}
+
+static enum registry_verb verb_of(enum client_verb verb)
+{
+    switch (verb) {
+    case CLIENT_GET:
+        return REGISTRY_GET;
+    case CLIENT_CREATE:
+        return REGISTRY_CREATE;
+    case CLIENT_UPDATE:
+        return REGISTRY_UPDATE;
+    case CLIENT_PATCH:
+        return REGISTRY_PATCH;
+    case CLIENT_DELETE:
+        return REGISTRY_DELETE;
+    }
+    abort();
+}
+
+static enum registry_patch patch_of(enum client_patch patch)
+{
+    switch (patch) {
+    case CLIENT_PATCH_MERGE:
+        return REGISTRY_PATCH_MERGE;
+    case CLIENT_PATCH_STRATEGIC:
+        return REGISTRY_PATCH_STRATEGIC;
+    case CLIENT_PATCH_JSON:
+        return REGISTRY_PATCH_JSON;
+    }
+    abort();
+}
+
+static void fill_call(struct registry_call *call, const struct client_request *request)
+{
+    struct arena *arena = call->arena;
+    call->verb = verb_of(request->verb);
+    call->kind = request->kind;
+    call->subresource = copied(arena, request->subresource);
+    call->namespace = request->namespace_ == NULL ? "" : arena_text(arena, request->namespace_);
+    call->name = request->name == NULL ? "" : arena_text(arena, request->name);
+    if (request->body != NULL) {
+        call->body = api_message_copy(arena, body_message(request), request->body);
+    }
+    call->patch_type = patch_of(request->patch_type);
+    call->patch = arena_slice(arena, request->patch);
+    call->options.has_grace_seconds = request->has_grace_seconds;
+    call->options.grace_seconds = request->grace_seconds;
+    call->options.propagation = copied(arena, request->propagation);
+    call->options.expect_uid = copied(arena, request->expect_uid);
+    call->options.expect_version = copied(arena, request->expect_version);
+    call->options.field_manager = "coracle";
+}
+
+static struct local_client *local(struct client *client)
+{
+    return CONTAINER_OF(client, struct local_client, client);
+}
+
+static void local_call(struct client *client, const struct client_request *request,
+                       client_done *done, void *data)
+{
+    struct local_client *owner = local(client);
+    assert(!owner->closing);
+    struct arena *arena = arena_new(SIZE_MAX);
+    struct local_call *call = arena_zeroed(arena, sizeof(*call));
+    call->owner = owner;
+    call->done = done;
+    call->data = data;
+    call->call.arena = arena;
+    fill_call(&call->call, request);
+    call->call.user = owner->user;
+    call->call.done = call_done;
+    call->call.data = call;
+    owner->calls++;
+    registry_start(owner->registry, &call->call);
+}
+
+/* --- Watches --- */
+
+static void deliver(struct client_watch *watch, enum client_event type,
+                    const struct cached_object *cached)
+{
+    const struct client_object *object = shared_object_new(watch->kind, cached);
+    if (object == NULL) {
+        return; /* Unreadable: the API says so to who asks for it; controllers leave it alone. */
+    }
+    watch->ops->event(watch->data, type, object);
+    client_object_unref(object);
+}
+
+static bool listed(void *data, const struct cached_object *cached)
+{
+    deliver(data, CLIENT_ADDED, cached);
+    return true;
+}
+
+static bool watched(void *data, const struct cache_event *event)
+{
+    static const enum client_event types[] = {[CACHE_ADDED] = CLIENT_ADDED,
+                                              [CACHE_MODIFIED] = CLIENT_MODIFIED,
+                                              [CACHE_DELETED] = CLIENT_DELETED};
+    deliver(data, types[event->type], event->object);
+    return true;
+}
+
+static void expired(void *data)
+{
+    struct client_watch *watch = data;
+    cache_watch_stop(watch->watch);
+    watch->watch = NULL;
+    env_timer_start(watch->owner->env, &watch->relist, CLIENT_RELIST_DELAY_MS * NS_PER_MS);
+}
+
+static const struct cache_watch_ops watch_ops = {.event = watched, .expired = expired};
+
+static void list_then_watch(void *data)
+{
+    struct client_watch *watch = data;
+    struct local_client *owner = watch->owner;
+    struct cache_view *view = watch_cache_view(registry_cache(owner->registry), watch->kind);
+    /* Callbacks of the watch come later, so events follow the list. */
+    watch->watch = cache_watch_after_view(owner->hub, view, &watch_ops, watch);
+    watch->ops->restart(watch->data);
+    cache_view_each(view, "", slice_text(""), listed, watch);
+    cache_view_free(view);
+    watch->ops->synced(watch->data);
+}
+
+static struct client_watch *local_watch(struct client *client, const struct api_kind *kind,
+                                        const struct client_watch_ops *ops, void *data)
+{
+    struct local_client *owner = local(client);
+    struct client_watch *watch = alloc_zeroed(sizeof(*watch));
+    *watch = (struct client_watch){.owner = owner, .kind = kind, .ops = ops, .data = data};
+    watch->relist = (struct env_timer){.fire = list_then_watch, .data = watch};
+    env_timer_start(owner->env, &watch->relist, /* delay_ns= */ 0);
+    owner->watches++;
+    return watch;
+}
+
+static void local_watch_stop(struct client *client, struct client_watch *watch)
+{
+    struct local_client *owner = local(client);
+    env_timer_stop(owner->env, &watch->relist);
+    cache_watch_stop(watch->watch);
+    free(watch);
+    owner->watches--;
+}
+
+static const struct client_ops local_ops = {
+    .call = local_call, .watch = local_watch, .watch_stop = local_watch_stop};
+
+struct local_client *local_client_new(struct env *env, struct registry *registry,
+                                      const struct user *user)
+{
+    struct local_client *client = alloc_zeroed(sizeof(*client));
+    client->client.ops = &local_ops;
+    client->env = env;
+    client->registry = registry;
+    client->user = user == NULL ? &user_system_apiserver : user;
+    client->hub = watch_hub_new(registry_cache(registry), NULL);
+    return client;
+}
+
+void local_client_free(struct local_client *client)
+{
+    if (client == NULL) {
+        return;
+    }
+    assert(client->watches == 0);
+    client->closing = true;
+    watch_hub_free(client->hub);
+    local_client_drop(client);
+}
+
+struct client *local_client_client(struct local_client *client)
+{
+    return &client->client;
+}
