@@ -25,7 +25,6 @@ struct control_part {
 extern const struct control_part control_replicaset;
 extern const struct control_part control_deployment;
 extern const struct control_part control_endpoints;
-extern const struct control_part control_endpointslice;
 extern const struct control_part control_node_lifecycle;
 extern const struct control_part control_taint_eviction;
 extern const struct control_part control_node_ipam;
