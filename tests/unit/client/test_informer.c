@@ -2,6 +2,7 @@
 #include "tests/unit/client/fake_client.h"
 
 #include <check.h>
+#include <stdio.h>
 
 Suite *informer_suite(void);
 
