@@ -1,0 +1,176 @@
+/* Namespace deletion: empties a terminating namespace of every kind, says in its conditions what
+ * remains, and takes the finalizer "kubernetes" off when nothing does. */
+#include "controllers/control.h"
+#include "controllers/kinds_of_content.h"
+#include "controllers/namespace/namespace_plan.h"
+#include "controllers/pod_state.h"
+#include "lib/base/alloc.h"
+#include <stdlib.h>
+
+struct content {
+    struct namespace_loop *loop;
+    const struct api_kind *kind;
+    struct informer *informer;
+    struct informer_handler handler;
+};
+
+struct namespace_loop {
+    struct control *control;
+    const struct api_kind *kind;
+    struct informer *namespaces;
+    struct informer_handler handler;
+    struct content contents[KINDS_OF_CONTENT_MAX];
+    size_t content_count;
+    struct reconciler *reconciler;
+    void (*closed)(void *data);
+    void *closed_data;
+};
+
+static bool terminating(const struct client_object *object)
+{
+    return object != NULL && object->meta->deletion_timestamp != NULL;
+}
+
+static void namespace_changed(void *data, const struct client_object *old_object,
+                              const struct client_object *new_object)
+{
+    struct namespace_loop *loop = data;
+    (void)old_object;
+    if (terminating(new_object)) {
+        reconciler_add_object(loop->reconciler, new_object);
+    }
+}
+
+static void content_changed(void *data, const struct client_object *old_object,
+                            const struct client_object *new_object)
+{
+    struct content *content = data;
+    struct namespace_loop *loop = content->loop;
+    const struct client_object *object = new_object == NULL ? old_object : new_object;
+    if (old_object != NULL && new_object != NULL && new_object->meta->deletion_timestamp == NULL) {
+        return;
+    }
+    const struct client_object *owner =
+        informer_get(loop->namespaces, "", client_object_namespace(object));
+    if (terminating(owner)) {
+        reconciler_add_object(loop->reconciler, owner);
+    }
+}
+
+static void finalize(struct namespace_loop *loop, struct round *round,
+                     const Core__V1__Namespace *seen)
+{
+    Core__V1__Namespace *copy = api_message_copy(round->arena, loop->kind->message, seen);
+    size_t kept = 0;
+    for (size_t i = 0; i < copy->spec->n_finalizers; i++) {
+        if (!text_is(copy->spec->finalizers[i], "kubernetes")) {
+            copy->spec->finalizers[kept++] = copy->spec->finalizers[i];
+        }
+    }
+    if (kept == copy->spec->n_finalizers) {
+        return; /* Somebody else's finalizer: theirs to take off. */
+    }
+    copy->spec->n_finalizers = kept;
+    struct client_request request = {
+        .verb = CLIENT_UPDATE,
+        .kind = loop->kind,
+        .subresource = "finalize",
+        .name = round->name,
+        .body = copy,
+    };
+    round_call(round, &request, NULL, NULL);
+}
+
+static void delete_content(struct namespace_loop *loop, struct round *round,
+                           struct namespace_remains *remains)
+{
+    for (size_t i = 0; i < loop->content_count; i++) {
+        struct content *content = &loop->contents[i];
+        struct informer_list list =
+            informer_select(content->informer, round->arena, INFORMER_BY_NAMESPACE, round->name);
+        for (size_t j = 0; j < list.count; j++) {
+            const struct client_object *object = list.items[j];
+            namespace_remains_add(remains, content->kind, object->meta);
+            if (object->meta->deletion_timestamp != NULL) {
+                continue;
+            }
+            struct client_request request = {
+                .verb = CLIENT_DELETE,
+                .kind = content->kind,
+                .namespace_ = round->name,
+                .name = client_object_name(object),
+                .propagation = "Background",
+                .expect_uid = client_object_uid(object),
+            };
+            round_call(round, &request, NULL, NULL);
+        }
+    }
+}
+
+static void reconcile(void *data, struct round *round)
+{
+    struct namespace_loop *loop = data;
+    if (!control_ready(loop->control, round)) {
+        return;
+    }
+    const struct client_object *object = informer_get(loop->namespaces, "", round->name);
+    if (!terminating(object)) {
+        return;
+    }
+    struct namespace_remains remains = {.arena = round->arena};
+    delete_content(loop, round, &remains);
+    if (remains.objects == 0) {
+        finalize(loop, round, object->message);
+        return;
+    }
+    Core__V1__Namespace *copy = namespace_with_conditions(round->arena, object->message, &remains,
+                                                          control_now_s(loop->control));
+    if (copy != NULL) {
+        control_update(round, loop->kind, "status", copy->metadata, copy, NULL, NULL);
+    }
+}
+
+static void *namespace_open(struct control *control)
+{
+    struct namespace_loop *loop = alloc_zeroed(sizeof(*loop));
+    const struct api_kind *kinds[KINDS_OF_CONTENT_MAX];
+    loop->control = control;
+    loop->kind = control_kind("", "v1", "namespaces");
+    loop->namespaces = informers_get(control->informers, loop->kind);
+    loop->reconciler = control_reconciler(control, "namespace", 10, reconcile, loop);
+    loop->handler = (struct informer_handler){.changed = namespace_changed, .data = loop};
+    informer_add_handler(loop->namespaces, &loop->handler);
+    loop->content_count = kinds_of_content(/* namespaced= */ true, kinds);
+    for (size_t i = 0; i < loop->content_count; i++) {
+        struct content *content = &loop->contents[i];
+        *content = (struct content){.loop = loop, .kind = kinds[i]};
+        content->informer = informers_get(control->informers, kinds[i]);
+        content->handler = (struct informer_handler){.changed = content_changed, .data = content};
+        informer_add_handler(content->informer, &content->handler);
+    }
+    return loop;
+}
+
+static void rounds_ended(void *data)
+{
+    struct namespace_loop *loop = data;
+    void (*closed)(void *data) = loop->closed;
+    void *closed_data = loop->closed_data;
+    free(loop);
+    closed(closed_data);
+}
+
+static void namespace_close(void *part, void (*closed)(void *data), void *data)
+{
+    struct namespace_loop *loop = part;
+    loop->closed = closed;
+    loop->closed_data = data;
+    informer_remove_handler(&loop->handler);
+    for (size_t i = 0; i < loop->content_count; i++) {
+        informer_remove_handler(&loop->contents[i].handler);
+    }
+    reconciler_close(loop->reconciler, rounds_ended, loop);
+}
+
+const struct control_part control_namespace = {
+    .name = "namespace", .open = namespace_open, .close = namespace_close};
