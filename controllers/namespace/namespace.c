@@ -5,7 +5,10 @@
 #include "controllers/namespace/namespace_plan.h"
 #include "controllers/pod_state.h"
 #include "lib/base/alloc.h"
+#include "lib/base/hash_map.h"
 #include <stdlib.h>
+
+enum { EMPTY_RECHECK_MS = 100 };
 
 struct content {
     struct namespace_loop *loop;
@@ -22,6 +25,7 @@ struct namespace_loop {
     struct content contents[KINDS_OF_CONTENT_MAX];
     size_t content_count;
     struct reconciler *reconciler;
+    struct hash_map *empty; /* Namespaces seen empty once -> itself. */
     void (*closed)(void *data);
     void *closed_data;
 };
@@ -119,6 +123,13 @@ static void reconcile(void *data, struct round *round)
     }
     struct namespace_remains remains = {.arena = round->arena};
     delete_content(loop, round, &remains);
+    if (remains.objects == 0 && hash_map_get(loop->empty, slice_text(round->name)) == NULL) {
+        /* A create that was under way when the deletion came may still show up: look twice. */
+        hash_map_set(loop->empty, slice_text(round->name), loop);
+        round_again_after(round, EMPTY_RECHECK_MS * NS_PER_MS);
+        return;
+    }
+    hash_map_remove(loop->empty, slice_text(round->name));
     if (remains.objects == 0) {
         finalize(loop, round, object->message);
         return;
@@ -140,6 +151,7 @@ static void *namespace_open(struct control *control)
     loop->reconciler = control_reconciler(control, "namespace", 10, reconcile, loop);
     loop->handler = (struct informer_handler){.changed = namespace_changed, .data = loop};
     informer_add_handler(loop->namespaces, &loop->handler);
+    loop->empty = hash_map_new(/* seed= */ 0x656d7074);
     loop->content_count = kinds_of_content(/* namespaced= */ true, kinds);
     for (size_t i = 0; i < loop->content_count; i++) {
         struct content *content = &loop->contents[i];
@@ -156,6 +168,7 @@ static void rounds_ended(void *data)
     struct namespace_loop *loop = data;
     void (*closed)(void *data) = loop->closed;
     void *closed_data = loop->closed_data;
+    hash_map_free(loop->empty);
     free(loop);
     closed(closed_data);
 }

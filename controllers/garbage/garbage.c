@@ -1,0 +1,408 @@
+/* Garbage collection by owner references: background, foreground and orphan. An object goes when it
+ * has owners and none of them exists; that an owner is absent is asked of the API, never concluded
+ * from a cache. Keys are uids. */
+#include "controllers/control.h"
+#include "controllers/garbage/garbage_graph.h"
+#include "controllers/kinds_of_content.h"
+#include "controllers/limits.h"
+#include "controllers/pod_state.h"
+#include "lib/base/alloc.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct garbage_loop;
+
+struct watched_kind {
+    struct garbage_loop *loop;
+    struct informer_handler handler;
+};
+
+struct garbage_loop {
+    struct control *control;
+    struct garbage_graph *graph;
+    struct watched_kind kinds[KINDS_OF_CONTENT_MAX];
+    size_t kind_count;
+    struct reconciler *reconciler;
+    bool filled; /* All caches were filled once: absent owners were enqueued. */
+    void (*closed)(void *data);
+    void *closed_data;
+};
+
+enum owner_state { OWNER_ASKED, OWNER_SOLID, OWNER_GONE, OWNER_WAITING };
+
+/* One look at an object's owners. */
+struct owners_round {
+    struct garbage_loop *loop;
+    const struct client_object *object; /* A reference, dropped by settle(). */
+    enum owner_state *states;           /* By index of the owner reference. */
+    size_t asked;
+};
+
+/* The `data` of one question about an owner. */
+struct owner_question {
+    struct owners_round *owners;
+    size_t index;
+};
+
+/* --- What happens in the cluster --- */
+
+static void enqueue_dependents(struct garbage_loop *loop, const struct garbage_node *node)
+{
+    LIST_FOREACH(link, next, &node->dependents)
+    {
+        const struct garbage_edge *edge = LIST_ENTRY(link, struct garbage_edge, of_owner);
+        reconciler_add(loop->reconciler, edge->dependent->uid);
+    }
+}
+
+static void enqueue_waiting_owners(struct garbage_loop *loop, const struct garbage_node *node)
+{
+    for (size_t i = 0; i < node->owner_count; i++) {
+        if (garbage_foreground(node->owners[i].owner)) {
+            reconciler_add(loop->reconciler, node->owners[i].owner->uid);
+        }
+    }
+}
+
+static bool owner_missing(const struct garbage_node *node)
+{
+    for (size_t i = 0; i < node->owner_count; i++) {
+        if (node->owners[i].owner->object == NULL || garbage_deleting(node->owners[i].owner)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void object_changed(void *data, const struct client_object *old_object,
+                           const struct client_object *new_object)
+{
+    struct garbage_loop *loop = ((struct watched_kind *)data)->loop;
+    const struct client_object *object = new_object == NULL ? old_object : new_object;
+    if (new_object == NULL) {
+        struct garbage_node *node = garbage_graph_find(loop->graph, client_object_uid(object));
+        if (node != NULL) {
+            enqueue_dependents(loop, node);
+            enqueue_waiting_owners(loop, node);
+        }
+        garbage_graph_remove(loop->graph, object);
+        return;
+    }
+    if (old_object != NULL) {
+        /* An owner that waits for a dependent may have been let go of by it. */
+        const struct garbage_node *before =
+            garbage_graph_find(loop->graph, client_object_uid(object));
+        if (before != NULL) {
+            enqueue_waiting_owners(loop, before);
+        }
+    }
+    struct garbage_node *node = garbage_graph_put(loop->graph, new_object);
+    if (garbage_foreground(node) || garbage_orphaning(node)) {
+        reconciler_add(loop->reconciler, node->uid);
+    }
+    if (loop->filled && owner_missing(node)) {
+        reconciler_add(loop->reconciler, node->uid);
+    }
+}
+
+/* While caches fill, owners come after dependents; what is missing when all are full, is missing.
+ */
+static void caches_filled(struct garbage_loop *loop)
+{
+    loop->filled = true;
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    const struct api_kind *kinds[KINDS_OF_CONTENT_MAX];
+    size_t count = kinds_of_content(/* namespaced= */ false, kinds);
+    for (size_t i = 0; i < count; i++) {
+        struct informer_list all =
+            informer_all(informers_get(loop->control->informers, kinds[i]), arena);
+        for (size_t j = 0; j < all.count; j++) {
+            const struct garbage_node *node =
+                garbage_graph_find(loop->graph, client_object_uid(all.items[j]));
+            if (node != NULL && owner_missing(node)) {
+                reconciler_add(loop->reconciler, node->uid);
+            }
+        }
+    }
+}
+
+/* --- Writing --- */
+
+static void conflict_is_news(struct round *round, const struct client_reply *reply, void *data)
+{
+    (void)data;
+    if (!client_succeeded(reply) && !client_not_found(reply)) {
+        round_fail(round, reply->message);
+    }
+}
+
+static void delete_object(struct round *round, const struct client_object *object,
+                          const char *propagation)
+{
+    struct client_request request = {
+        .verb = CLIENT_DELETE,
+        .kind = object->kind,
+        .namespace_ = client_object_namespace(object),
+        .name = client_object_name(object),
+        .propagation = propagation,
+        .expect_uid = client_object_uid(object),
+        .expect_version = object->meta->resource_version, /* A new owner may have come. */
+    };
+    round_call(round, &request, conflict_is_news, NULL);
+}
+
+static void remove_finalizer(struct round *round, const struct client_object *object,
+                             const char *name)
+{
+    void *copy = api_message_copy(round->arena, object->kind->message, object->message);
+    Meta__V1__ObjectMeta *meta = api_message_meta(object->kind->message, copy);
+    size_t kept = 0;
+    for (size_t i = 0; i < meta->n_finalizers; i++) {
+        if (!text_is(meta->finalizers[i], name)) {
+            meta->finalizers[kept++] = meta->finalizers[i];
+        }
+    }
+    meta->n_finalizers = kept;
+    control_update(round, object->kind, NULL, meta, copy, conflict_is_news, NULL);
+}
+
+/* Removes the owner references for which `drop` is set. */
+static void remove_references(struct round *round, const struct client_object *object,
+                              const bool *drop)
+{
+    void *copy = api_message_copy(round->arena, object->kind->message, object->message);
+    Meta__V1__ObjectMeta *meta = api_message_meta(object->kind->message, copy);
+    size_t kept = 0;
+    for (size_t i = 0; i < meta->n_owner_references; i++) {
+        if (!drop[i]) {
+            meta->owner_references[kept++] = meta->owner_references[i];
+        }
+    }
+    meta->n_owner_references = kept;
+    control_update(round, object->kind, NULL, meta, copy, conflict_is_news, NULL);
+}
+
+/* --- Owners that are being deleted themselves --- */
+
+static void foreground(struct garbage_loop *loop, struct round *round,
+                       const struct garbage_node *node)
+{
+    bool blocked = false;
+    LIST_FOREACH(link, next, &node->dependents)
+    {
+        const struct garbage_edge *edge = LIST_ENTRY(link, struct garbage_edge, of_owner);
+        if (edge->dependent->object == NULL) {
+            continue;
+        }
+        blocked = blocked || edge->blocks;
+        if (!garbage_deleting(edge->dependent)) {
+            reconciler_add(loop->reconciler, edge->dependent->uid);
+        }
+    }
+    if (!blocked) {
+        remove_finalizer(round, node->object, "foregroundDeletion");
+    }
+}
+
+static void orphan(struct round *round, const struct garbage_node *node)
+{
+    bool any = false;
+    LIST_FOREACH(link, next, &node->dependents)
+    {
+        const struct garbage_edge *edge = LIST_ENTRY(link, struct garbage_edge, of_owner);
+        const struct client_object *dependent = edge->dependent->object;
+        if (dependent == NULL) {
+            continue;
+        }
+        any = true;
+        bool *drop =
+            arena_array(round->arena, dependent->meta->n_owner_references + 1, sizeof(*drop));
+        for (size_t i = 0; i < dependent->meta->n_owner_references; i++) {
+            drop[i] = text_is(dependent->meta->owner_references[i]->uid, node->uid);
+        }
+        remove_references(round, dependent, drop);
+    }
+    if (any) {
+        round_again_after(round, 20 * NS_PER_MS); /* Until none is seen any more. */
+    } else {
+        remove_finalizer(round, node->object, "orphan");
+    }
+}
+
+/* --- Objects whose owners may be gone --- */
+
+static const char *propagation_of(const struct client_object *object)
+{
+    return api_meta_has_finalizer(object->meta, "orphan")               ? "Orphan"
+           : api_meta_has_finalizer(object->meta, "foregroundDeletion") ? "Foreground"
+                                                                        : "Background";
+}
+
+static void decide(struct owners_round *owners, struct round *round)
+{
+    const struct client_object *object = owners->object;
+    size_t count = object->meta->n_owner_references;
+    size_t solid = 0, gone = 0, waiting = 0;
+    bool *drop = arena_array(round->arena, count + 1, sizeof(*drop));
+    for (size_t i = 0; i < count; i++) {
+        solid += owners->states[i] == OWNER_SOLID;
+        gone += owners->states[i] == OWNER_GONE;
+        waiting += owners->states[i] == OWNER_WAITING;
+        drop[i] = owners->states[i] != OWNER_SOLID;
+    }
+    if (solid > 0) {
+        if (gone + waiting > 0) {
+            remove_references(round, object, drop);
+        }
+        return;
+    }
+    const struct garbage_node *node =
+        garbage_graph_find(owners->loop->graph, client_object_uid(object));
+    bool has_dependents = node != NULL && !list_empty(&node->dependents);
+    delete_object(round, object,
+                  waiting > 0 && has_dependents ? "Foreground" : propagation_of(object));
+}
+
+static void settle(struct owners_round *owners, struct round *round)
+{
+    if (!round_failed(round) && !round_stopping(round)) {
+        decide(owners, round);
+    }
+    client_object_unref(owners->object);
+}
+
+static void owner_answered(struct round *round, const struct client_reply *reply, void *data)
+{
+    struct owner_question *question = data;
+    struct owners_round *owners = question->owners;
+    const Meta__V1__OwnerReference *reference =
+        owners->object->meta->owner_references[question->index];
+    if (client_succeeded(reply)) {
+        bool same =
+            reply->object != NULL && text_is(reference->uid, client_object_uid(reply->object));
+        owners->states[question->index] = same ? OWNER_SOLID : OWNER_GONE;
+    } else if (client_not_found(reply)) {
+        owners->states[question->index] = OWNER_GONE;
+    } else {
+        round_fail(round, reply->message);
+    }
+    if (--owners->asked == 0) {
+        settle(owners, round);
+    }
+}
+
+static void ask(struct owners_round *owners, struct round *round, size_t index)
+{
+    const Meta__V1__OwnerReference *reference = owners->object->meta->owner_references[index];
+    const struct api_kind *kind =
+        api_kind_by_api_version(reference->api_version == NULL ? "" : reference->api_version,
+                                reference->kind == NULL ? "" : reference->kind);
+    if (kind == NULL || kind->message == NULL) {
+        owners->states[index] = OWNER_SOLID; /* Not ours to judge. */
+        return;
+    }
+    if (kind->namespaced && client_object_namespace(owners->object)[0] == '\0') {
+        owners->states[index] = OWNER_SOLID; /* Malformed: better kept than lost. */
+        return;
+    }
+    struct owner_question *question = arena_zeroed(round->arena, sizeof(*question));
+    *question = (struct owner_question){owners, index};
+    struct client_request request = {
+        .verb = CLIENT_GET,
+        .kind = kind,
+        .namespace_ = kind->namespaced ? client_object_namespace(owners->object) : "",
+        .name = reference->name,
+    };
+    owners->asked++;
+    round_call(round, &request, owner_answered, question);
+}
+
+static void look_at_owners(struct garbage_loop *loop, struct round *round,
+                           const struct client_object *object)
+{
+    size_t count = object->meta->n_owner_references;
+    struct owners_round *owners = arena_zeroed(round->arena, sizeof(*owners));
+    owners->loop = loop;
+    owners->object = client_object_ref(object);
+    owners->states = arena_array(round->arena, count + 1, sizeof(*owners->states));
+    owners->asked = 1;
+    for (size_t i = 0; i < count; i++) {
+        const struct garbage_node *owner =
+            garbage_graph_find(loop->graph, object->meta->owner_references[i]->uid);
+        if (owner == NULL || owner->object == NULL) {
+            ask(owners, round, i);
+        } else if (garbage_foreground(owner)) {
+            owners->states[i] = OWNER_WAITING;
+        } else {
+            owners->states[i] = OWNER_SOLID;
+        }
+    }
+    if (--owners->asked == 0) {
+        settle(owners, round);
+    }
+}
+
+static void reconcile(void *data, struct round *round)
+{
+    struct garbage_loop *loop = data;
+    if (!control_ready(loop->control, round)) {
+        return;
+    }
+    if (!loop->filled) {
+        caches_filled(loop);
+    }
+    const struct garbage_node *node = garbage_graph_find(loop->graph, round->key);
+    if (node == NULL || node->object == NULL) {
+        return;
+    }
+    if (garbage_orphaning(node)) {
+        orphan(round, node);
+    } else if (garbage_foreground(node)) {
+        foreground(loop, round, node);
+    } else if (!garbage_deleting(node) && node->owner_count > 0) {
+        look_at_owners(loop, round, node->object);
+    }
+}
+
+static void *garbage_open(struct control *control)
+{
+    struct garbage_loop *loop = alloc_zeroed(sizeof(*loop));
+    const struct api_kind *kinds[KINDS_OF_CONTENT_MAX];
+    loop->control = control;
+    loop->graph = garbage_graph_new();
+    loop->reconciler =
+        control_reconciler(control, "garbage-collector", CONTROLLERS_GC_CALLS, reconcile, loop);
+    loop->kind_count = kinds_of_content(/* namespaced= */ false, kinds);
+    for (size_t i = 0; i < loop->kind_count; i++) {
+        struct watched_kind *watched = &loop->kinds[i];
+        watched->loop = loop;
+        watched->handler = (struct informer_handler){.changed = object_changed, .data = watched};
+        informer_add_handler(informers_get(control->informers, kinds[i]), &watched->handler);
+    }
+    reconciler_add(loop->reconciler, "first"); /* No uid: only waits for the caches. */
+    return loop;
+}
+
+static void rounds_ended(void *data)
+{
+    struct garbage_loop *loop = data;
+    void (*closed)(void *data) = loop->closed;
+    void *closed_data = loop->closed_data;
+    garbage_graph_free(loop->graph);
+    free(loop);
+    closed(closed_data);
+}
+
+static void garbage_close(void *part, void (*closed)(void *data), void *data)
+{
+    struct garbage_loop *loop = part;
+    loop->closed = closed;
+    loop->closed_data = data;
+    for (size_t i = 0; i < loop->kind_count; i++) {
+        informer_remove_handler(&loop->kinds[i].handler);
+    }
+    reconciler_close(loop->reconciler, rounds_ended, loop);
+}
+
+const struct control_part control_garbage = {
+    .name = "garbage-collector", .open = garbage_open, .close = garbage_close};
