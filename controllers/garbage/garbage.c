@@ -372,9 +372,12 @@ static void *garbage_open(struct control *control)
     loop->graph = garbage_graph_new();
     loop->reconciler =
         control_reconciler(control, "garbage-collector", CONTROLLERS_GC_CALLS, reconcile, loop);
-    loop->kind_count = kinds_of_content(/* namespaced= */ false, kinds);
-    for (size_t i = 0; i < loop->kind_count; i++) {
-        struct watched_kind *watched = &loop->kinds[i];
+    size_t count = kinds_of_content(/* namespaced= */ false, kinds);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(kinds[i]->kind, "Event") == 0) {
+            continue; /* Many, short-lived, and owned by nobody. */
+        }
+        struct watched_kind *watched = &loop->kinds[loop->kind_count++];
         watched->loop = loop;
         watched->handler = (struct informer_handler){.changed = object_changed, .data = watched};
         informer_add_handler(informers_get(control->informers, kinds[i]), &watched->handler);
