@@ -132,8 +132,9 @@ static struct informer_list related_pods(struct replicaset_loop *loop, struct ar
     for (size_t i = 0; i < sets.count; i++) {
         struct informer_list pods =
             informer_select(loop->pods, arena, INFORMER_BY_OWNER, client_object_uid(sets.items[i]));
-        memcpy(items + count, pods.items, pods.count * sizeof(*items));
-        count += pods.count;
+        for (size_t j = 0; j < pods.count; j++) {
+            items[count++] = pods.items[j];
+        }
     }
     return (struct informer_list){items, count};
 }

@@ -333,6 +333,9 @@ static const struct client_object *update(struct fake_client *fake, struct arena
     void **status_old = member_of(kind, base, "status");
     if (request->subresource != NULL && strcmp(request->subresource, "status") == 0) {
         *status_old = *status_new;
+        Meta__V1__ObjectMeta *kept = api_message_meta(kind->message, base);
+        kept->annotations = meta->annotations;
+        kept->n_annotations = meta->n_annotations;
         return finish_or_put(fake, arena, kind, base);
     }
     if (status_new != NULL) {
@@ -386,7 +389,9 @@ static const struct client_object *delete (struct fake_client *fake, struct aren
         }
         if (keep != NULL && !api_meta_has_finalizer(meta, keep)) {
             char **finalizers = arena_array(arena, meta->n_finalizers + 1, sizeof(char *));
-            memcpy(finalizers, meta->finalizers, meta->n_finalizers * sizeof(char *));
+            for (size_t i = 0; i < meta->n_finalizers; i++) {
+                finalizers[i] = meta->finalizers[i];
+            }
             finalizers[meta->n_finalizers++] = arena_text(arena, keep);
             meta->finalizers = finalizers;
         }
