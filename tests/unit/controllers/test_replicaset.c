@@ -46,7 +46,7 @@ END_TEST
 
 START_TEST(shrinking_removes_pods_that_are_not_ready_first)
 {
-    const struct client_object *object = cluster_add(&cluster, "apps/v1", "ReplicaSet", set_json);
+    cluster_add(&cluster, "apps/v1", "ReplicaSet", set_json);
     cluster_settle(&cluster);
     static struct fake_list pods;
     fake_client_list(cluster.api, api_kind_find("", "v1", "pods"), &pods);
@@ -56,7 +56,8 @@ START_TEST(shrinking_removes_pods_that_are_not_ready_first)
                       "{\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"False\"}]}}");
     cluster_run_ms(&cluster, 100);
     fake_client_trace_clear(cluster.api);
-    fake_client_patch(cluster.api, object, "{\"spec\":{\"replicas\":4}}");
+    fake_client_patch(cluster.api, cluster_get(&cluster, "apps", "replicasets", "default", "web"),
+                      "{\"spec\":{\"replicas\":4}}");
     cluster_run_ms(&cluster, 100);
     char line[128];
     snprintf(line, sizeof(line), "delete pods default/%s\n", name);
