@@ -156,7 +156,8 @@ static void drop_if_empty(struct snapshot *snapshot, struct snapshot_node *node)
     if (node->node != NULL || node->pod_count > 0) {
         return;
     }
-    swap_to(snapshot, node, --snapshot->total);
+    swap_to(snapshot, node, snapshot->total - 1);
+    snapshot->total--;
     hash_map_remove(snapshot->by_name, slice_text(node->name));
     node_free(snapshot, node);
 }

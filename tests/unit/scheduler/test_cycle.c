@@ -65,6 +65,16 @@ static const char *run(const struct pod_info *info)
     return result.node != NULL ? result.node : result.message;
 }
 
+#define AFFINITY                                                                                   \
+    "\"affinity\":{\"nodeAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":{"         \
+    "\"nodeSelectorTerms\":[{\"%s\":[{\"key\":\"%s\",\"operator\":\"%s\",\"values\":[%s]}]}]}}"    \
+    "}"
+#define GPU                                                                                        \
+    "\"containers\":[{\"name\":\"c\",\"resources\":{\"requests\":{\"x.com/gpu\":"                  \
+    "\"%d\"}}}]"
+#define PORT                                                                                       \
+    "\"containers\":[{\"name\":\"c\",\"ports\":[{\"containerPort\":80,"                            \
+    "\"hostPort\":80,\"protocol\":\"%s\",\"hostIP\":\"%s\"}]}]"
 #define CPU(n) "\"containers\":[{\"name\":\"c\",\"resources\":{\"requests\":{\"cpu\":\"" n "\"}}}]"
 
 START_TEST(reasons_are_counted_and_worded_as_kube_scheduler_does)
@@ -86,10 +96,6 @@ END_TEST
 START_TEST(each_filter_refuses_and_admits)
 {
     add_node("a", ",\"labels\":{\"disk\":\"ssd\",\"gen\":\"5\"}", "", "");
-    const char *affinity =
-        "\"affinity\":{\"nodeAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":{"
-        "\"nodeSelectorTerms\":[{\"%s\":[{\"key\":\"%s\",\"operator\":\"%s\",\"values\":[%s]}]}]}}"
-        "}";
     const struct {
         const char *field, *key, *operator_, *values;
         bool fits;
@@ -112,7 +118,7 @@ START_TEST(each_filter_refuses_and_admits)
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         char spec[512];
-        snprintf(spec, sizeof(spec), affinity, rows[i].field, rows[i].key, rows[i].operator_,
+        snprintf(spec, sizeof(spec), AFFINITY, rows[i].field, rows[i].key, rows[i].operator_,
                  rows[i].values);
         bool fits = cycle_run(arena, &snapshot, pod("", spec)).node != NULL;
         ck_assert_msg(fits == rows[i].fits, "row %zu", i);
@@ -120,30 +126,26 @@ START_TEST(each_filter_refuses_and_admits)
     ck_assert_str_eq(run(pod("", "\"nodeSelector\":{\"disk\":\"ssd\"}")), "a");
     ck_assert_ptr_nonnull(strstr(run(pod("", "\"nodeSelector\":{\"disk\":\"hdd\"}")),
                                  "1 node(s) didn't match Pod's node affinity/selector"));
-    const char *gpu = "\"containers\":[{\"name\":\"c\",\"resources\":{\"requests\":{\"x.com/gpu\":"
-                      "\"%d\"}}}]";
     char spec[256];
-    snprintf(spec, sizeof(spec), gpu, 1);
+    snprintf(spec, sizeof(spec), GPU, 1);
     ck_assert_str_eq(run(pod("", spec)), "a");
-    snprintf(spec, sizeof(spec), gpu, 2);
+    snprintf(spec, sizeof(spec), GPU, 2);
     ck_assert_ptr_nonnull(strstr(run(pod("", spec)), "1 Insufficient x.com/gpu."));
 }
 END_TEST
 
 START_TEST(host_ports_conflict_by_address_and_protocol)
 {
-    const char *port = "\"containers\":[{\"name\":\"c\",\"ports\":[{\"containerPort\":80,"
-                       "\"hostPort\":80,\"protocol\":\"%s\",\"hostIP\":\"%s\"}]}]";
     char spec[256];
     add_node("a", "", "", "");
-    snprintf(spec, sizeof(spec), port, "TCP", "10.0.0.1");
+    snprintf(spec, sizeof(spec), PORT, "TCP", "10.0.0.1");
     snapshot_add_pod(&snapshot, "a", pod("", spec));
     ck_assert_ptr_nonnull(strstr(run(pod("", spec)), "free ports for the requested pod ports"));
-    snprintf(spec, sizeof(spec), port, "TCP", "");
+    snprintf(spec, sizeof(spec), PORT, "TCP", "");
     ck_assert_ptr_nonnull(strstr(run(pod("", spec)), "free ports"));
-    snprintf(spec, sizeof(spec), port, "UDP", "10.0.0.1");
+    snprintf(spec, sizeof(spec), PORT, "UDP", "10.0.0.1");
     ck_assert_str_eq(run(pod("", spec)), "a");
-    snprintf(spec, sizeof(spec), port, "TCP", "10.0.0.2");
+    snprintf(spec, sizeof(spec), PORT, "TCP", "10.0.0.2");
     ck_assert_str_eq(run(pod("", spec)), "a");
 }
 END_TEST
