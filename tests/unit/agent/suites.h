@@ -4,4 +4,7 @@
 #include <check.h>
 
 Suite *pod_worker_suite(void);
+Suite *pod_config_suite(void);
+Suite *volumes_suite(void);
+Suite *pod_manager_suite(void);
 #endif
