@@ -130,6 +130,7 @@ void fake_cluster_close(struct fake_cluster *cluster)
     http_client_close(cluster->http);
     probe_cancel_all(&tools);
     pod_manager_free(cluster->pods);
+    fake_cluster_run(cluster, 50); /* Connections close in later turns. */
     loop_free(cluster->loop);
     buffer_release(&cluster->status);
     buffer_release(&cluster->events);
