@@ -64,7 +64,9 @@ static void expect_name(SSL *ssl, const char *server_name)
         X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), server_name);
         return;
     }
-    SSL_set_tlsext_host_name(ssl, server_name);
+    /* SSL_set_tlsext_host_name() without the cast that drops the const. */
+    SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+             (void *)(uintptr_t)server_name);
     SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     SSL_set1_host(ssl, server_name);
 }
