@@ -6,6 +6,58 @@
 #include "lib/api/time.h"
 #include <errno.h>
 
+/* Fields that the kind does not have are seen here: applying drops them. */
+static const struct api_status *check_applied(struct operation *operation,
+                                              const struct json_value *applied)
+{
+    const struct api_kind *kind = operation->call->kind;
+    struct arena *arena = operation->arena;
+    struct api_problems problems = {0};
+    CLEANUP(error_release) struct error error = {0};
+    void *ignored = NULL;
+    if (api_message_from_json(arena, kind->message, applied, &problems, &ignored, &error) < 0) {
+        return api_status_bad_request(arena, "failed to create typed patch object: %s",
+                                      error_message(&error));
+    }
+    enum registry_field_validation mode = operation->call->options.field_validation;
+    for (size_t i = 0; i < problems.count && mode == REGISTRY_FIELDS_WARN; i++) {
+        operation_warn(operation, problems.texts[i]);
+    }
+    if (problems.count == 0 || mode != REGISTRY_FIELDS_STRICT) {
+        return NULL;
+    }
+    return api_status_bad_request(arena, "error strict decoding YAML: %s", problems.texts[0]);
+}
+
+/* The fields that changed become the writer's (KEP-555); writers inside this process own none. */
+void *plan_manage_fields(struct operation *operation, const struct api_kind *kind,
+                         const void *before, void *message)
+{
+    struct registry_call *call = operation->call;
+    bool apply = call->verb == REGISTRY_PATCH && call->patch_type == REGISTRY_PATCH_APPLY;
+    if (call->options.field_manager == NULL || apply) {
+        return message;
+    }
+    struct arena *arena = operation->arena;
+    struct api_type_meta type_meta = {.api_version = kind->api_version, .kind = kind->kind};
+    struct json_value *old =
+        before == NULL ? NULL : api_message_to_json(arena, kind->message, before, &type_meta);
+    struct json_value *new = api_message_to_json(arena, kind->message, message, &type_meta);
+    char now[API_TIME_TEXT_SIZE];
+    api_time_format(operation_now_s(operation), now);
+    struct api_apply_request request = {.kind = kind,
+                                        .manager = call->options.field_manager,
+                                        .subresource = operation_subresource(operation),
+                                        .now = now};
+    const struct api_status *refusal = NULL;
+    void *managed = NULL;
+    if (api_managed_fields_update(arena, &request, old, new, &refusal) < 0 ||
+        api_message_from_json(arena, kind->message, new, NULL, &managed, NULL) < 0) {
+        return message; /* Ownership is advice: the write itself is valid. */
+    }
+    return managed;
+}
+
 static int apply_text(struct operation *operation, const struct json_value *live,
                       struct json_value **ret_object, const struct api_status **reterr_status)
 {
@@ -22,6 +74,11 @@ static int apply_text(struct operation *operation, const struct json_value *live
     if (status < 0) {
         *reterr_status =
             api_status_bad_request(arena, "error decoding YAML: %s", error_message(&error));
+        return -EINVAL;
+    }
+    const struct api_status *refusal = check_applied(operation, applied);
+    if (refusal != NULL) {
+        *reterr_status = refusal;
         return -EINVAL;
     }
     char now[API_TIME_TEXT_SIZE];
@@ -145,6 +202,16 @@ static enum plan_step plan_apply_new(struct operation *operation)
         patch_message(operation, kind, kind->message, NULL, &type_meta, &message);
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
+    }
+    const Meta__V1__ObjectMeta *meta = message_meta(kind, message);
+    if (meta->uid != NULL && meta->uid[0] != 0) {
+        return plan_fail(operation,
+                         api_status_conflict(
+                             operation->arena, kind, operation_name(operation),
+                             arena_printf(operation->arena,
+                                          "uid mismatch: the provided object specified uid %s, and "
+                                          "no existing object was found",
+                                          meta->uid)));
     }
     call->body = message;
     return plan_create(operation);

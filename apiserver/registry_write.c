@@ -133,6 +133,7 @@ static enum plan_step plan_new_object(struct operation *operation, void *message
                                    : api_status_already_exists(operation->arena, kind, name));
     }
     plan->key = operation_key(operation, kind, namespace, name);
+    plan->message = plan_manage_fields(operation, kind, NULL, message);
     return PLAN_WRITE;
 }
 
@@ -277,6 +278,7 @@ enum plan_step plan_replace(struct operation *operation, const struct cached_obj
     if (api_object_unchanged(kind, before, message)) {
         return keep(operation, existing, before);
     }
+    plan->message = plan_manage_fields(operation, kind, before, message);
     return PLAN_WRITE;
 }
 
