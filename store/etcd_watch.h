@@ -55,17 +55,19 @@ struct watch_stream {
 struct watch_stream *watch_stream_ref(struct watch_stream *stream);
 void watch_stream_unref(struct watch_stream *stream); /* Any thread. */
 
+enum watch_command_kind {
+    COMMAND_OPEN,
+    COMMAND_CREATE,
+    COMMAND_CANCEL,
+    COMMAND_PROGRESS,
+    COMMAND_GONE,
+    COMMAND_RESUME
+};
+
 /* What the client asked for; made on the connection's loop, taken over by the store's. */
 struct watch_command {
     struct watch_stream *stream; /* A reference. */
-    enum {
-        COMMAND_OPEN,
-        COMMAND_CREATE,
-        COMMAND_CANCEL,
-        COMMAND_PROGRESS,
-        COMMAND_GONE,
-        COMMAND_RESUME
-    } kind;
+    enum watch_command_kind kind;
     Etcdserverpb__WatchRequest *message; /* Owned; NULL but for the middle three. */
 };
 

@@ -23,7 +23,7 @@ void watch_stream_unref(struct watch_stream *stream)
     }
 }
 
-static void send_command(struct watch_stream *stream, int kind,
+static void send_command(struct watch_stream *stream, enum watch_command_kind kind,
                          Etcdserverpb__WatchRequest *message_consume)
 {
     struct watch_command *command = alloc_zeroed(sizeof(*command));
