@@ -6,6 +6,7 @@
 #include "lib/api/apply_set.h"
 #include "lib/api/kinds.h"
 #include "lib/api/limits_semantics.h"
+#include "lib/api/object.h"
 #include "lib/api/status.h"
 #include "lib/api/strategy.h"
 #include <errno.h>
@@ -358,4 +359,30 @@ int api_managed_fields_update(struct arena *arena, const struct api_apply_reques
     }
     write_owners(arena, owners, after);
     return 0;
+}
+
+void api_managed_fields_track(struct arena *arena, const struct api_apply_request *request,
+                              const void *before, void *after)
+{
+    const struct api_message *table = request->kind->message;
+    Meta__V1__ObjectMeta *meta = api_message_meta(table, after);
+    struct json_value *old_tree =
+        before == NULL ? NULL : api_message_to_json(arena, table, before, NULL);
+    struct json_value *tree = api_message_to_json(arena, table, after, NULL);
+    struct json_value *wrapped = json_new_object(arena);
+    void *decoded = NULL;
+    if (meta == NULL || api_managed_fields_update(arena, request, old_tree, tree, NULL) != 0) {
+        return;
+    }
+    struct json_value *metadata = json_get_text(tree, "metadata");
+    struct json_value *entries = json_get_text(metadata, "managedFields");
+    if (entries != NULL) {
+        json_set_text(arena, wrapped, "managedFields", entries);
+    }
+    if (api_message_from_json(arena, table->metadata->message, wrapped, NULL, &decoded, NULL) ==
+        0) {
+        const Meta__V1__ObjectMeta *owners = decoded;
+        meta->managed_fields = owners->managed_fields;
+        meta->n_managed_fields = owners->n_managed_fields;
+    }
 }

@@ -32,4 +32,9 @@ MUST_USE int api_apply(struct arena *arena, const struct api_apply_request *requ
 MUST_USE int api_managed_fields_update(struct arena *arena, const struct api_apply_request *request,
                                        const struct json_value *before, struct json_value *after,
                                        const struct api_status **reterr_status);
+/* The same for decoded objects: sets metadata.managedFields of `after`. One call in the path of
+ * every create, update and patch (but apply), after defaults and before validation; `before` NULL
+ * on create. Costs a walk over both objects. */
+void api_managed_fields_track(struct arena *arena, const struct api_apply_request *request,
+                              const void *before, void *after);
 #endif

@@ -172,7 +172,8 @@ static void check_families_of_ips(struct api_causes *causes, const struct api_pa
         const char *ip = rules_text(spec->cluster_ips[i]);
         bool is_v6 = false;
         uint8_t bytes[16];
-        if (api_ip_parse(ip, bytes, &is_v6) && rules_is(spec->ip_families[i], "IPv4") == is_v6) {
+        if (api_ip_parse(ip, bytes, &is_v6) &&
+            rules_is(spec->ip_families[i], is_v6 ? "IPv4" : "IPv6")) {
             api_cause_invalid(causes, &item, api_shown_text(ip),
                               arena_printf(causes->arena,
                                            "expected an %s value as indicated by `ipFamilies[%zu]`",

@@ -9,7 +9,6 @@
 #include "lib/api/strategy.h"
 #include "lib/api/table.h"
 #include "lib/api/validate.h"
-#include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -184,21 +183,14 @@ static void allocate(struct replay *replay, const struct request *request, void 
 static void *track(struct replay *replay, const struct request *request, const void *before,
                    void *message)
 {
-    const struct api_message *table = request->kind->message;
     struct api_apply_request update = {.kind = request->kind,
                                        .manager = *request->manager == 0 ? "x" : request->manager,
                                        .subresource = request->subresource,
                                        .now = "2030-01-01T00:00:00Z"};
-    struct json_value *old_tree =
-        before == NULL ? NULL : api_message_to_json(replay->arena, table, before, NULL);
-    struct json_value *tree = api_message_to_json(replay->arena, table, message, NULL);
-    void *tracked = NULL;
-    if (request->applied) {
-        return message;
+    if (!request->applied) {
+        api_managed_fields_track(replay->arena, &update, before, message);
     }
-    ck_assert_int_eq(api_managed_fields_update(replay->arena, &update, old_tree, tree, NULL), 0);
-    ck_assert_int_eq(api_message_from_json(replay->arena, table, tree, NULL, &tracked, NULL), 0);
-    return tracked;
+    return message;
 }
 
 static int create(struct replay *replay, const struct request *request, struct slice body,
