@@ -1,0 +1,11 @@
+#include "tests/unit/unit.h"
+
+Suite *request_info_suite(void);
+Suite *token_suite(void);
+Suite *registry_suite(void);
+
+int main(void)
+{
+    Suite *suites[] = {request_info_suite(), token_suite(), registry_suite()};
+    return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
+}

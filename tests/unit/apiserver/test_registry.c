@@ -1,0 +1,326 @@
+/* The registry over a real one-member store: everything runs on one loop, and each call is waited
+ * for by turning that loop. */
+#include "apiserver/registry.h"
+
+#include "apiserver/service_allocator.h"
+#include "k8s/core_v1.pb-c.h"
+#include "lib/api/object.h"
+#include "lib/api/status.h"
+#include "lib/base/env_uv.h"
+#include "lib/net/loop.h"
+#include "raft/raft.h"
+#include "store/store.h"
+#include <check.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct fixture {
+    struct loop *loop;
+    struct env_uv *env;
+    struct store *store;
+    struct raft_node *raft;
+    struct watch_cache *cache;
+    struct registry *registry;
+    struct service_allocator services;
+    struct arena *arena;
+    char dir[64];
+    bool opened;
+};
+
+static void on_opened(void *data, const struct error *error)
+{
+    struct fixture *fixture = data;
+    ck_assert_msg(error == NULL, "%s", error == NULL ? "" : error_message(error));
+    fixture->opened = true;
+}
+
+static void fixture_init(struct fixture *fixture)
+{
+    *fixture = (struct fixture){.arena = arena_new(SIZE_MAX)};
+    strcpy(fixture->dir, "/tmp/coracle-registry-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(fixture->dir));
+    ck_assert_int_eq(loop_new("test", &fixture->loop), 0);
+    ck_assert_int_eq(env_uv_new(loop_uv(fixture->loop), &fixture->env), 0);
+    struct store_config store = {.env = env_uv_env(fixture->env), .member_id = 1};
+    fixture->store = store_new(&store);
+    struct raft_peer peer = {.id = 1, .name = "n1", .url = "http://127.0.0.1:1"};
+    struct raft_config raft = {.env = env_uv_env(fixture->env),
+                               .id = 1,
+                               .cluster_id = 1,
+                               .dir = fixture->dir,
+                               .peers = &peer,
+                               .peer_count = 1,
+                               .fsm = store_fsm(fixture->store)};
+    ck_assert_int_eq(raft_open(&raft, on_opened, fixture, &fixture->raft, NULL), 0);
+    store_attach_raft(fixture->store, fixture->raft);
+    while (!fixture->opened || !raft_is_settled_leader(fixture->raft)) {
+        loop_turn(fixture->loop, true);
+    }
+    ck_assert_int_eq(service_allocator_init(&fixture->services, "10.96.0.0/24"), 0);
+    fixture->cache = watch_cache_new(env_uv_env(fixture->env), fixture->store);
+    struct registry_config config = {.env = env_uv_env(fixture->env),
+                                     .store = fixture->store,
+                                     .cache = fixture->cache,
+                                     .services = &fixture->services};
+    fixture->registry = registry_new(&config);
+}
+
+static void call_done(struct registry_call *call)
+{
+    *(bool *)call->data = true;
+}
+
+static void run(struct fixture *fixture, struct registry_call *call)
+{
+    bool done = false;
+    call->arena = fixture->arena;
+    call->user = &user_system_apiserver;
+    call->done = call_done;
+    call->data = &done;
+    registry_start(fixture->registry, call);
+    ck_assert(!done); /* Never from inside. */
+    while (!done) {
+        loop_turn(fixture->loop, true);
+    }
+    registry_finish(call);
+}
+
+static const struct api_kind *core(const char *plural)
+{
+    return api_kind_find("", "v1", plural);
+}
+
+static struct registry_call create(struct fixture *fixture, const char *plural,
+                                   const char *namespace, const char *json)
+{
+    void *message = NULL;
+    ck_assert_int_eq(api_decode_json(fixture->arena, core(plural)->message, slice_text(json), NULL,
+                                     &message, NULL),
+                     0);
+    struct registry_call call = {
+        .verb = REGISTRY_CREATE, .kind = core(plural), .namespace = namespace, .body = message};
+    run(fixture, &call);
+    return call;
+}
+
+static struct registry_call simple(struct fixture *fixture, enum registry_verb verb,
+                                   const char *plural, const char *namespace, const char *name)
+{
+    struct registry_call call = {
+        .verb = verb, .kind = core(plural), .namespace = namespace, .name = name};
+    run(fixture, &call);
+    return call;
+}
+
+static void make_namespace(struct fixture *fixture)
+{
+    struct registry_call call =
+        create(fixture, "namespaces", "", "{\"metadata\":{\"name\":\"ns\"}}");
+    ck_assert_ptr_null(call.status);
+    ck_assert_int_eq(call.code, 201);
+}
+
+START_TEST(what_was_created_can_be_read_and_not_created_again)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    make_namespace(&fixture);
+    const char *json = "{\"metadata\":{\"name\":\"o\"},\"data\":{\"k\":\"v\"}}";
+    struct registry_call call = create(&fixture, "configmaps", "ns", json);
+    const Core__V1__ConfigMap *made = call.result;
+    ck_assert_ptr_null(call.status);
+    ck_assert_uint_eq(strlen(made->metadata->uid), 36);
+    ck_assert_ptr_nonnull(made->metadata->resource_version);
+    struct registry_call again = create(&fixture, "configmaps", "ns", json);
+    ck_assert_int_eq(again.status->code, 409);
+    ck_assert_str_eq(again.status->reason, "AlreadyExists");
+    struct registry_call read = simple(&fixture, REGISTRY_GET, "configmaps", "ns", "o");
+    ck_assert_ptr_null(read.status);
+}
+END_TEST
+
+START_TEST(nothing_is_created_where_there_is_no_namespace)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    struct registry_call call =
+        create(&fixture, "configmaps", "none", "{\"metadata\":{\"name\":\"o\"}}");
+    ck_assert_int_eq(call.status->code, 404);
+    ck_assert_str_eq(call.status->kind, "namespaces");
+}
+END_TEST
+
+START_TEST(a_stale_version_conflicts_and_an_equal_object_keeps_its_version)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    make_namespace(&fixture);
+    struct registry_call call =
+        create(&fixture, "configmaps", "ns", "{\"metadata\":{\"name\":\"o\"}}");
+    const Core__V1__ConfigMap *made = call.result;
+    struct registry_call patch = {.verb = REGISTRY_PATCH,
+                                  .kind = core("configmaps"),
+                                  .namespace = "ns",
+                                  .name = "o",
+                                  .patch_type = REGISTRY_PATCH_MERGE,
+                                  .patch = slice_text("{\"data\":{\"a\":\"b\"}}")};
+    run(&fixture, &patch);
+    ck_assert_ptr_null(patch.status);
+    const Core__V1__ConfigMap *patched = patch.result;
+    ck_assert_str_ne(patched->metadata->resource_version, made->metadata->resource_version);
+    struct registry_call same = patch;
+    same.state = NULL;
+    run(&fixture, &same);
+    const Core__V1__ConfigMap *kept = same.result;
+    ck_assert_str_eq(kept->metadata->resource_version, patched->metadata->resource_version);
+    struct registry_call stale = {.verb = REGISTRY_UPDATE,
+                                  .kind = core("configmaps"),
+                                  .namespace = "ns",
+                                  .name = "o",
+                                  .body = (void *)(uintptr_t)made};
+    run(&fixture, &stale);
+    ck_assert_int_eq(stale.status->code, 409);
+    ck_assert_str_eq(stale.status->reason, "Conflict");
+}
+END_TEST
+
+START_TEST(a_finalizer_holds_an_object_until_it_is_taken_away)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    make_namespace(&fixture);
+    (void)create(&fixture, "configmaps", "ns",
+                 "{\"metadata\":{\"name\":\"o\",\"finalizers\":[\"example.com/f\"]}}");
+    struct registry_call gone = simple(&fixture, REGISTRY_DELETE, "configmaps", "ns", "o");
+    ck_assert_ptr_null(gone.status);
+    const Core__V1__ConfigMap *marked = gone.result;
+    ck_assert_ptr_nonnull(marked->metadata->deletion_timestamp);
+    struct registry_call patch = {.verb = REGISTRY_PATCH,
+                                  .kind = core("configmaps"),
+                                  .namespace = "ns",
+                                  .name = "o",
+                                  .patch_type = REGISTRY_PATCH_MERGE,
+                                  .patch = slice_text("{\"metadata\":{\"finalizers\":null}}")};
+    run(&fixture, &patch);
+    ck_assert_ptr_null(patch.status);
+    struct registry_call read = simple(&fixture, REGISTRY_GET, "configmaps", "ns", "o");
+    ck_assert_int_eq(read.status->code, 404);
+}
+END_TEST
+
+START_TEST(two_services_never_share_an_address)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    make_namespace(&fixture);
+    const char *json =
+        "{\"metadata\":{\"generateName\":\"s-\"},\"spec\":{\"ports\":[{\"port\":80}]}}";
+    const char *seen[40];
+    for (size_t i = 0; i < 40; i++) {
+        struct registry_call call = create(&fixture, "services", "ns", json);
+        ck_assert_ptr_null(call.status);
+        const Core__V1__Service *service = call.result;
+        seen[i] = service->spec->cluster_ip;
+        for (size_t j = 0; j < i; j++) {
+            ck_assert_str_ne(seen[i], seen[j]);
+        }
+    }
+}
+END_TEST
+
+START_TEST(a_limited_list_goes_on_where_it_stopped)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    make_namespace(&fixture);
+    for (int i = 0; i < 5; i++) {
+        const char *json = arena_printf(fixture.arena, "{\"metadata\":{\"name\":\"m%d\"}}", i);
+        ck_assert_ptr_null(create(&fixture, "configmaps", "ns", json).status);
+    }
+    struct registry_call first = {.verb = REGISTRY_LIST,
+                                  .kind = core("configmaps"),
+                                  .namespace = "ns",
+                                  .options = {.limit = 2}};
+    run(&fixture, &first);
+    ck_assert_uint_eq(first.item_count, 2);
+    ck_assert_int_eq(first.list_remaining, 3);
+    (void)create(&fixture, "configmaps", "ns", "{\"metadata\":{\"name\":\"m9\"}}");
+    struct registry_call rest = {.verb = REGISTRY_LIST,
+                                 .kind = core("configmaps"),
+                                 .namespace = "ns",
+                                 .options = {.continue_token = first.list_continue}};
+    run(&fixture, &rest);
+    ck_assert_ptr_null(rest.status);
+    ck_assert_uint_eq(rest.item_count, 3); /* The state of the first page: without m9. */
+    ck_assert_uint_eq(rest.list_revision, first.list_revision);
+}
+END_TEST
+
+/* --- Watching --- */
+
+struct seen {
+    size_t count;
+    enum cache_event_type types[8];
+    bool refuse;
+};
+
+static bool on_event(void *data, const struct cache_event *event)
+{
+    struct seen *seen = data;
+    if (seen->refuse) {
+        return false;
+    }
+    ck_assert_uint_lt(seen->count, 8);
+    seen->types[seen->count++] = event->type;
+    return true;
+}
+
+static void on_expired(void *data)
+{
+    (void)data;
+    ck_abort_msg("the watch must not expire");
+}
+
+START_TEST(a_watch_after_a_view_misses_nothing_even_when_it_pauses)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    make_namespace(&fixture);
+    static const struct cache_watch_ops ops = {.event = on_event, .expired = on_expired};
+    struct seen seen = {.refuse = true};
+    struct watch_hub *hub = watch_hub_new(fixture.cache, NULL);
+    struct cache_view *view = watch_cache_view(fixture.cache, core("configmaps"));
+    struct cache_watch *watch = cache_watch_after_view(hub, view, &ops, &seen);
+    cache_view_free(view);
+    (void)create(&fixture, "configmaps", "ns", "{\"metadata\":{\"name\":\"o\"}}");
+    (void)simple(&fixture, REGISTRY_DELETE, "configmaps", "ns", "o");
+    ck_assert_uint_eq(seen.count, 0);
+    seen.refuse = false;
+    cache_watch_resume(watch);
+    while (seen.count < 2) {
+        loop_turn(fixture.loop, true);
+    }
+    ck_assert_int_eq(seen.types[0], CACHE_ADDED);
+    ck_assert_int_eq(seen.types[1], CACHE_DELETED);
+    cache_watch_stop(watch);
+    watch_hub_free(hub);
+}
+END_TEST
+
+Suite *registry_suite(void);
+
+Suite *registry_suite(void)
+{
+    Suite *suite = suite_create("apiserver/registry");
+    TCase *tcase = tcase_create("objects");
+    tcase_set_timeout(tcase, 30);
+    tcase_add_test(tcase, what_was_created_can_be_read_and_not_created_again);
+    tcase_add_test(tcase, nothing_is_created_where_there_is_no_namespace);
+    tcase_add_test(tcase, a_stale_version_conflicts_and_an_equal_object_keeps_its_version);
+    tcase_add_test(tcase, a_finalizer_holds_an_object_until_it_is_taken_away);
+    tcase_add_test(tcase, two_services_never_share_an_address);
+    tcase_add_test(tcase, a_limited_list_goes_on_where_it_stopped);
+    tcase_add_test(tcase, a_watch_after_a_view_misses_nothing_even_when_it_pauses);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
