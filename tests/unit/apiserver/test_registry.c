@@ -12,6 +12,7 @@
 #include "store/store.h"
 #include <check.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 struct fixture {
@@ -63,6 +64,37 @@ static void fixture_init(struct fixture *fixture)
                                      .cache = fixture->cache,
                                      .services = &fixture->services};
     fixture->registry = registry_new(&config);
+}
+
+static void on_closed(void *data)
+{
+    *(bool *)data = true;
+}
+
+static void fixture_release(struct fixture *fixture)
+{
+    bool raft_closed = false;
+    bool env_closed = false;
+    registry_free(fixture->registry);
+    watch_cache_free(fixture->cache);
+    raft_close(fixture->raft, on_closed, &raft_closed);
+    while (!raft_closed) {
+        loop_turn(fixture->loop, true);
+    }
+    store_free(fixture->store);
+    env_uv_close(fixture->env, on_closed, &env_closed);
+    while (!env_closed) {
+        loop_turn(fixture->loop, true);
+    }
+    loop_free(fixture->loop);
+    arena_free(fixture->arena);
+    const char *remove[] = {"rm", "-rf", fixture->dir, NULL};
+    pid_t child = fork();
+    if (child == 0) {
+        execvp("rm", (char *const *)(uintptr_t)remove);
+        _exit(127);
+    }
+    waitpid(child, NULL, 0);
 }
 
 static void call_done(struct registry_call *call)
@@ -136,6 +168,7 @@ START_TEST(what_was_created_can_be_read_and_not_created_again)
     ck_assert_str_eq(again.status->reason, "AlreadyExists");
     struct registry_call read = simple(&fixture, REGISTRY_GET, "configmaps", "ns", "o");
     ck_assert_ptr_null(read.status);
+    fixture_release(&fixture);
 }
 END_TEST
 
@@ -147,6 +180,7 @@ START_TEST(nothing_is_created_where_there_is_no_namespace)
         create(&fixture, "configmaps", "none", "{\"metadata\":{\"name\":\"o\"}}");
     ck_assert_int_eq(call.status->code, 404);
     ck_assert_str_eq(call.status->kind, "namespaces");
+    fixture_release(&fixture);
 }
 END_TEST
 
@@ -181,6 +215,7 @@ START_TEST(a_stale_version_conflicts_and_an_equal_object_keeps_its_version)
     run(&fixture, &stale);
     ck_assert_int_eq(stale.status->code, 409);
     ck_assert_str_eq(stale.status->reason, "Conflict");
+    fixture_release(&fixture);
 }
 END_TEST
 
@@ -205,6 +240,7 @@ START_TEST(a_finalizer_holds_an_object_until_it_is_taken_away)
     ck_assert_ptr_null(patch.status);
     struct registry_call read = simple(&fixture, REGISTRY_GET, "configmaps", "ns", "o");
     ck_assert_int_eq(read.status->code, 404);
+    fixture_release(&fixture);
 }
 END_TEST
 
@@ -225,6 +261,7 @@ START_TEST(two_services_never_share_an_address)
             ck_assert_str_ne(seen[i], seen[j]);
         }
     }
+    fixture_release(&fixture);
 }
 END_TEST
 
@@ -253,6 +290,7 @@ START_TEST(a_limited_list_goes_on_where_it_stopped)
     ck_assert_ptr_null(rest.status);
     ck_assert_uint_eq(rest.item_count, 3); /* The state of the first page: without m9. */
     ck_assert_uint_eq(rest.list_revision, first.list_revision);
+    fixture_release(&fixture);
 }
 END_TEST
 
@@ -304,6 +342,7 @@ START_TEST(a_watch_after_a_view_misses_nothing_even_when_it_pauses)
     ck_assert_int_eq(seen.types[1], CACHE_DELETED);
     cache_watch_stop(watch);
     watch_hub_free(hub);
+    fixture_release(&fixture);
 }
 END_TEST
 
