@@ -109,9 +109,9 @@ typedef void rules_create(struct api_causes *causes, const void *message);
 typedef void rules_update(struct api_causes *causes, const void *before, const void *after);
 
 rules_create rules_check_pod, rules_check_service, rules_check_node, rules_check_namespace,
-    rules_check_config_map, rules_check_secret, rules_check_service_account, rules_check_event,
-    rules_check_event_v1, rules_check_endpoints, rules_check_endpoint_slice, rules_check_lease,
-    rules_check_deployment, rules_check_replica_set, rules_check_controller_revision;
+    rules_check_config_map, rules_check_secret, rules_check_event, rules_check_event_v1,
+    rules_check_endpoints, rules_check_endpoint_slice, rules_check_lease, rules_check_deployment,
+    rules_check_replica_set, rules_check_controller_revision;
 rules_update rules_update_pod, rules_update_pod_status, rules_update_pod_ephemeral,
     rules_update_service, rules_update_node, rules_update_namespace_status, rules_update_config_map,
     rules_update_secret, rules_update_event_v1, rules_update_endpoint_slice,
