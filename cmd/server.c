@@ -390,7 +390,11 @@ static void stop_member(void *data)
     LOG_INFO("server", "stopping", KV_TEXT("member", member->config.name));
     if (member->raft != NULL && raft_is_leader(member->raft)) {
         /* So that writers wait milliseconds, not an election; failing means a slower change. */
-        (void)raft_transfer_leadership(member->raft, /* target= */ 0);
+        int result = raft_transfer_leadership(member->raft, /* target= */ 0);
+        if (result < 0) {
+            LOG_INFO("server", "leadership cannot be handed over: an election will follow",
+                     KV_TEXT("reason", strerror(-result)));
+        }
     }
     if (member->controllers == NULL) {
         on_controllers_closed(member);

@@ -129,7 +129,8 @@ static void on_timer(uv_timer_t *timer)
 int loop_new(const char *name, struct loop **ret_loop)
 {
     /* A peer that closes early is an error of one write, not a signal to the process. */
-    signal(SIGPIPE, SIG_IGN);
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void)sigaction(SIGPIPE, &ignore, NULL); /* Cannot fail for a valid signal. */
     struct loop *loop = alloc_zeroed(sizeof(*loop));
     int status = uv_loop_init(&loop->uv);
     if (status != 0) {
