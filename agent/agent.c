@@ -42,8 +42,8 @@ static void on_pod_event(void *data, const struct pod_event_note *note)
     (void)clock_gettime(CLOCK_REALTIME, &now);
     struct buffer bytes;
     buffer_init(&bytes, EVENT_BYTES_MAX);
-    if (event_recorder_make(agent->events, note, loop_now_ms(agent->loop),
-                            (int64_t)now.tv_sec * 1000000000 + now.tv_nsec, &bytes)) {
+    if (pod_event_recorder_make(agent->events, note, loop_now_ms(agent->loop),
+                                (int64_t)now.tv_sec * 1000000000 + now.tv_nsec, &bytes)) {
         agent_session_event(agent->session, buffer_slice(&bytes));
     }
     buffer_release(&bytes);
@@ -311,7 +311,7 @@ static void agent_free(struct agent *agent)
     }
     pod_manager_free(agent->pods);
     tls_config_unref(agent->insecure_tls);
-    event_recorder_free(agent->events);
+    pod_event_recorder_free(agent->events);
     agent_cluster_release(agent);
     arena_free(agent->image_arena);
     buffer_release(&agent->node_bytes);
@@ -382,7 +382,7 @@ int agent_open(const struct agent_config *config, struct agent **ret_agent, stru
                 : volumes_make_dir(agent->data_dir, 0755, reterr);
     if (r == 0) {
         fill_facts(agent, config);
-        agent->events = event_recorder_new(agent->node_name);
+        agent->events = pod_event_recorder_new(agent->node_name);
         for (int kind = 0; kind < FOLLOW_COUNT; kind++) {
             agent->followed[kind] = hash_map_new(/* seed= */ 5);
         }

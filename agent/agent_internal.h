@@ -30,7 +30,7 @@ struct agent {
     struct pod_manager *pods;
     struct session *session;
     struct node_server *server;
-    struct event_recorder *events;
+    struct pod_event_recorder *events;
     char *node_name, *node_ip, *data_dir;
     char **labels;
     struct node_facts facts;

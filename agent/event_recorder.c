@@ -22,7 +22,7 @@ struct bucket {
     uint64_t refilled_ms;
 };
 
-struct event_recorder {
+struct pod_event_recorder {
     char *node_name;
     struct hash_map *seen;    /* By pod, place, reason and message. */
     struct hash_map *buckets; /* By pod. */
@@ -40,16 +40,16 @@ static void forget(struct hash_map *map, bool named)
     hash_map_clear(map);
 }
 
-struct event_recorder *event_recorder_new(const char *node_name)
+struct pod_event_recorder *pod_event_recorder_new(const char *node_name)
 {
-    struct event_recorder *recorder = alloc_zeroed(sizeof(*recorder));
+    struct pod_event_recorder *recorder = alloc_zeroed(sizeof(*recorder));
     recorder->node_name = alloc_text(node_name);
     recorder->seen = hash_map_new(/* seed= */ 3);
     recorder->buckets = hash_map_new(/* seed= */ 4);
     return recorder;
 }
 
-void event_recorder_free(struct event_recorder *recorder)
+void pod_event_recorder_free(struct pod_event_recorder *recorder)
 {
     if (recorder == NULL) {
         return;
@@ -62,7 +62,7 @@ void event_recorder_free(struct event_recorder *recorder)
     free(recorder);
 }
 
-static bool take_token(struct event_recorder *recorder, const char *uid, uint64_t now_ms)
+static bool take_token(struct pod_event_recorder *recorder, const char *uid, uint64_t now_ms)
 {
     struct bucket *bucket = hash_map_get(recorder->buckets, slice_text(uid));
     if (bucket == NULL) {
@@ -83,7 +83,7 @@ static bool take_token(struct event_recorder *recorder, const char *uid, uint64_
     return true;
 }
 
-static struct seen *see(struct event_recorder *recorder, const struct pod_event_note *note,
+static struct seen *see(struct pod_event_recorder *recorder, const struct pod_event_note *note,
                         int64_t wall_ns)
 {
     CLEANUP(alloc_freep)
@@ -104,8 +104,8 @@ static struct seen *see(struct event_recorder *recorder, const struct pod_event_
     return seen;
 }
 
-bool event_recorder_make(struct event_recorder *recorder, const struct pod_event_note *note,
-                         uint64_t now_ms, int64_t wall_ns, struct buffer *out)
+bool pod_event_recorder_make(struct pod_event_recorder *recorder, const struct pod_event_note *note,
+                             uint64_t now_ms, int64_t wall_ns, struct buffer *out)
 {
     const Meta__V1__ObjectMeta *pod = note->pod->metadata;
     if (!take_token(recorder, pod->uid, now_ms)) {

@@ -6,11 +6,11 @@
 #include "agent/pod_manager.h"
 #include "lib/base/buffer.h"
 
-struct event_recorder;
+struct pod_event_recorder;
 
-MUST_USE struct event_recorder *event_recorder_new(const char *node_name);
-void event_recorder_free(struct event_recorder *recorder);
+MUST_USE struct pod_event_recorder *pod_event_recorder_new(const char *node_name);
+void pod_event_recorder_free(struct pod_event_recorder *recorder);
 /* Appends the Event as protobuf and returns true, or false when it is to be dropped. */
-bool event_recorder_make(struct event_recorder *recorder, const struct pod_event_note *note,
-                         uint64_t now_ms, int64_t wall_ns, struct buffer *out);
+bool pod_event_recorder_make(struct pod_event_recorder *recorder, const struct pod_event_note *note,
+                             uint64_t now_ms, int64_t wall_ns, struct buffer *out);
 #endif

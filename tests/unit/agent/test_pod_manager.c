@@ -92,8 +92,8 @@ static bool start_containerd(void)
     if (containerd == 0) {
         char log[128];
         snprintf(log, sizeof(log), "%s/containerd.log", cluster.dir);
-        (void)freopen(log, "w", stderr);
-        (void)freopen(log, "w", stdout);
+        ck_assert_ptr_nonnull(freopen(log, "w", stderr));
+        ck_assert_ptr_nonnull(freopen(log, "w", stdout));
         execlp("containerd", "containerd", "--config", path, (char *)NULL);
         _exit(127);
     }
