@@ -299,6 +299,7 @@ static int open_session(struct agent *agent, const struct agent_config *config,
 static void agent_free(struct agent *agent)
 {
     loop_timer_stop(agent->loop, &agent->status_timer);
+    log_rotation_release(&agent->rotation);
     if (agent->pods != NULL) {
         pod_manager_stop(agent->pods);
     }
@@ -399,6 +400,7 @@ int agent_open(const struct agent_config *config, struct agent **ret_agent, stru
         agent_free(agent);
         return r;
     }
+    log_rotation_init(&agent->rotation, agent->loop, agent->runtime, agent->pods);
     LOG_INFO(COMPONENT, "agent starts", KV_TEXT("node", agent->node_name),
              KV_TEXT("address", agent->node_ip));
     *ret_agent = agent;

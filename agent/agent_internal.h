@@ -3,6 +3,7 @@
 #define AGENT_AGENT_INTERNAL_H
 #include "agent/agent.h"
 #include "agent/event_recorder.h"
+#include "agent/log_rotation.h"
 #include "agent/node_info.h"
 #include "agent/node_server.h"
 #include "agent/session.h"
@@ -30,6 +31,7 @@ struct agent {
     struct pod_manager *pods;
     struct session *session;
     struct node_server *server;
+    struct log_rotation rotation;
     struct pod_event_recorder *events;
     char *node_name, *node_ip, *data_dir;
     char **labels;

@@ -7,4 +7,5 @@ Suite *pod_worker_suite(void);
 Suite *pod_config_suite(void);
 Suite *volumes_suite(void);
 Suite *pod_manager_suite(void);
+Suite *agent_suite(void);
 #endif
