@@ -19,6 +19,7 @@ void raft_init(struct raft *raft, const struct raft_start *start)
         .heartbeat_ns = start->heartbeat_ns,
         .election_ns = start->election_ns,
         .random = start->seed | 1,
+        .append_entries_max = RAFT_APPEND_ENTRIES_MAX,
         .term = start->term,
         .vote = start->vote,
         .commit = start->base.index,

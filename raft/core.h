@@ -74,8 +74,9 @@ struct raft {
 
     struct raft_progress *progress; /* Leader: one for each member, in the order of members. */
     uint64_t led_since_ns;
-    uint64_t term_start; /* Leader: index of its first entry. */
-    uint64_t context;    /* Last heartbeat context used. */
+    size_t append_entries_max; /* In one message; the simulator makes it small. */
+    uint64_t term_start;       /* Leader: index of its first entry. */
+    uint64_t context;          /* Last heartbeat context used. */
     uint64_t transfer_to, transfer_until_ns;
     bool transfer_sent;
 

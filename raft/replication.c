@@ -78,7 +78,7 @@ static uint64_t fill_entries(const struct raft *raft, uint64_t from, struct raft
 {
     uint64_t last = raft_trail_last(&raft->trail);
     uint64_t count = last - from + 1;
-    count = count < RAFT_APPEND_ENTRIES_MAX ? count : RAFT_APPEND_ENTRIES_MAX;
+    count = count < raft->append_entries_max ? count : raft->append_entries_max;
     uint64_t bytes = 0;
     if (count == 0) {
         return 0;

@@ -26,6 +26,7 @@ enum {
     CALL_BOOT = 100,  /* + node */
     CALL_CRASH = 200, /* + node */
     SNAPSHOT_PADDING = 3000,
+    SEEN_TERMS = 4, /* Different terms remembered for each index. */
 };
 
 struct sim_state { /* What the FSM replicates. */
@@ -42,7 +43,8 @@ struct member {
     size_t restored;
     uint8_t restore_head[sizeof(struct sim_state)];
     bool opened, crashing;
-    uint64_t promised_term; /* Greatest term it has told anybody. */
+    uint64_t led_term, led_commit; /* As leader, after the last event. */
+    uint64_t promised_term;        /* Greatest term it has told anybody. */
     uint64_t votes[TERM_MAX];
 };
 
@@ -57,7 +59,12 @@ struct sim1 {
     size_t count;
     struct raft_config config;
     struct ghost_entry ghost[INDEX_MAX];
+    struct {
+        uint64_t term, chain;
+    } seen[INDEX_MAX][SEEN_TERMS];
     uint64_t leaders[TERM_MAX];
+    size_t append_entries_max;
+    bool equal_commands;
     uint64_t applied_max, acked_max, seen_max;
     uint64_t proposals, acks, reads, crashes, elections, snapshots_installed;
     uint64_t next_value, goal_value;
@@ -294,6 +301,42 @@ static void check_leader(struct sim1 *sim, const struct member *member)
     }
 }
 
+/* Log matching, also of what is not committed: index and term have one content and one past. */
+static void see_entry(struct sim1 *sim, const struct raft_entry *entry)
+{
+    if (entry->index >= INDEX_MAX) {
+        return;
+    }
+    for (size_t i = 0; i < SEEN_TERMS; i++) {
+        if (sim->seen[entry->index][i].term == entry->term &&
+            sim->seen[entry->index][i].chain != entry->chain) {
+            fail(sim, "log matching: entry %" PRIu64 " of term %" PRIu64 " exists in two versions",
+                 entry->index, entry->term);
+        }
+        if (sim->seen[entry->index][i].term == entry->term ||
+            sim->seen[entry->index][i].term == 0) {
+            sim->seen[entry->index][i].term = entry->term;
+            sim->seen[entry->index][i].chain = entry->chain;
+            return;
+        }
+    }
+}
+
+/* Ongaro 2014, 3.6.2: a leader moves its commit index only to entries of its own term. */
+static void check_commit(struct sim1 *sim, struct member *member)
+{
+    const struct raft *core = &member->node->core;
+    struct raft_point point;
+    bool leads = core->role == RAFT_LEADER;
+    if (leads && member->led_term == core->term && core->commit > member->led_commit &&
+        raft_trail_point(&core->trail, core->commit, &point) && point.term != core->term) {
+        fail(sim, "the leader of term %" PRIu64 " committed entry %" PRIu64 " of term %" PRIu64,
+             core->term, core->commit, point.term);
+    }
+    member->led_term = leads ? core->term : 0;
+    member->led_commit = core->commit;
+}
+
 /* A message is a promise: term and vote it speaks of must be kept across power cuts. */
 static void on_sent(struct sim_node *from, uint64_t to, struct slice bytes)
 {
@@ -302,6 +345,9 @@ static void on_sent(struct sim_node *from, uint64_t to, struct slice bytes)
     if (raft_message_decode(bytes, &message) < 0) {
         fail(member->sim, "member %" PRIu64 " sent what cannot be decoded", from->id);
         return;
+    }
+    for (size_t i = 0; i < message.entry_count; i++) {
+        see_entry(member->sim, message.entries[i]);
     }
     bool pre = message.kind == RAFT_PRE_VOTE || message.kind == RAFT_PRE_VOTE_RESULT;
     bool vote = (message.kind == RAFT_VOTE_RESULT && !message.reject) || message.kind == RAFT_VOTE;
@@ -331,7 +377,13 @@ static void on_opened(void *data, const struct error *error)
     struct member *member = data;
     struct sim1 *sim = member->sim;
     if (error == NULL) {
+        struct raft *core = &member->node->core;
         member->opened = true;
+        member->led_term = 0;
+        core->append_entries_max = sim->append_entries_max;
+        for (uint64_t i = core->trail.base.index + 1; i <= raft_trail_last(&core->trail); i++) {
+            see_entry(sim, raft_trail_get(&core->trail, i));
+        }
         return;
     }
     if (error->code == -EBADMSG || error->code == -EINVAL) {
@@ -433,6 +485,7 @@ static void on_receive(struct sim_node *to, uint64_t from, struct slice message)
         raft_receive(member->node, from, message);
         if (!member->node->dead) {
             check_leader(member->sim, member);
+            check_commit(member->sim, member);
         }
     }
 }
@@ -454,7 +507,7 @@ static void on_write_done(void *data, int status, uint64_t index)
 static void propose(struct sim1 *sim, struct member *member)
 {
     uint8_t command[256] = {0};
-    size_t len = 8 + sim_below(&sim->world.work, sizeof(command) - 8);
+    size_t len = sim->equal_commands ? 64 : 8 + sim_below(&sim->world.work, sizeof(command) - 8);
     struct pending_write *write = alloc_zeroed(sizeof(*write));
     *write = (struct pending_write){sim, member};
     wire_store(command, ++sim->next_value, 8);
@@ -606,6 +659,8 @@ static void knobs(struct sim1 *sim)
     sim->crash_weight = 1 + (uint32_t)sim_below(&random, 10);
     sim->pause_weight = 1 + (uint32_t)sim_below(&random, 10);
     sim->partition_weight = 1 + (uint32_t)sim_below(&random, 10);
+    sim->equal_commands = sim_below(&random, 2) == 0;
+    sim->append_entries_max = sim_below(&random, 10) == 0 ? 2 + sim_below(&random, 6) : 1024;
     sim->work_ns = (1 + sim_below(&random, 30)) * NS_PER_MS;
     uint32_t disk_fault = faults[sim_below(&random, 4)];
     for (size_t i = 0; i < sim->count; i++) {
