@@ -64,7 +64,8 @@ static void sign(struct apiserver *server, struct grpc_call *call,
         finish(call, GRPC_INVALID_ARGUMENT, error_message(&error));
         return;
     }
-    Session__V1__RegisterResponse response = SESSION__V1__REGISTER_RESPONSE__INIT;
+    Session__V1__RegisterResponse response;
+    session__v1__register_response__init(&response);
     response.certificate.data = (uint8_t *)certificate;
     response.certificate.len = strlen(certificate);
     response.ca.data = (uint8_t *)server->config.pki->ca_cert;
@@ -134,7 +135,8 @@ void node_sessions_forget(struct node_session *session)
 static void send_welcome(struct node_session *session)
 {
     const struct apiserver_config *config = &session->server->config;
-    Session__V1__Welcome welcome = SESSION__V1__WELCOME__INIT;
+    Session__V1__Welcome welcome;
+    session__v1__welcome__init(&welcome);
     char *servers[1] = {(char *)(uintptr_t)config->advertise_url};
     welcome.server_name = (char *)(uintptr_t)session_text(config->member_name);
     welcome.servers = servers;
@@ -145,7 +147,8 @@ static void send_welcome(struct node_session *session)
     uint32_t dns = session->server->services.first_ip + 10;
     welcome.cluster_dns = arena_printf(session->arena, "%u.%u.%u.%u", dns >> 24, (dns >> 16) & 255,
                                        (dns >> 8) & 255, dns & 255);
-    Session__V1__ServerMessage message = SESSION__V1__SERVER_MESSAGE__INIT;
+    Session__V1__ServerMessage message;
+    session__v1__server_message__init(&message);
     message.message_case = SESSION__V1__SERVER_MESSAGE__MESSAGE_WELCOME;
     message.welcome = &welcome;
     session_send(session, &message);

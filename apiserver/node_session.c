@@ -50,11 +50,13 @@ void session_send(struct node_session *session, const Session__V1__ServerMessage
 
 void session_ack(struct node_session *session, uint64_t sequence, int code, const char *text)
 {
-    Session__V1__Ack ack = SESSION__V1__ACK__INIT;
+    Session__V1__Ack ack;
+    session__v1__ack__init(&ack);
     ack.sequence = sequence;
     ack.code = code;
     ack.message = (char *)(uintptr_t)text;
-    Session__V1__ServerMessage message = SESSION__V1__SERVER_MESSAGE__INIT;
+    Session__V1__ServerMessage message;
+    session__v1__server_message__init(&message);
     message.message_case = SESSION__V1__SERVER_MESSAGE__MESSAGE_ACK;
     message.ack = &ack;
     session_send(session, &message);
@@ -74,13 +76,15 @@ static void send_object(struct session_watch *watch, Session__V1__ObjectEvent__T
     }
     char version[24];
     version_text(cached_object_revision(object), version);
-    Session__V1__ObjectEvent event = SESSION__V1__OBJECT_EVENT__INIT;
+    Session__V1__ObjectEvent event;
+    session__v1__object_event__init(&event);
     event.resource = (char *)(uintptr_t)watch->resource;
     event.type = type;
     event.object.data = (uint8_t *)(uintptr_t)bytes->bytes.data;
     event.object.len = bytes->bytes.len;
     event.resource_version = version;
-    Session__V1__ServerMessage message = SESSION__V1__SERVER_MESSAGE__INIT;
+    Session__V1__ServerMessage message;
+    session__v1__server_message__init(&message);
     message.message_case = SESSION__V1__SERVER_MESSAGE__MESSAGE_OBJECT;
     message.object = &event;
     session_send(watch->session, &message);
@@ -90,10 +94,12 @@ static void send_synced(struct session_watch *watch, uint64_t revision)
 {
     char version[24];
     version_text(revision, version);
-    Session__V1__Synced synced = SESSION__V1__SYNCED__INIT;
+    Session__V1__Synced synced;
+    session__v1__synced__init(&synced);
     synced.resource = (char *)(uintptr_t)watch->resource;
     synced.resource_version = version;
-    Session__V1__ServerMessage message = SESSION__V1__SERVER_MESSAGE__INIT;
+    Session__V1__ServerMessage message;
+    session__v1__server_message__init(&message);
     message.message_case = SESSION__V1__SERVER_MESSAGE__MESSAGE_SYNCED;
     message.synced = &synced;
     session_send(watch->session, &message);
@@ -102,9 +108,11 @@ static void send_synced(struct session_watch *watch, uint64_t revision)
 
 static void send_gone(struct session_watch *watch)
 {
-    Session__V1__Gone gone = SESSION__V1__GONE__INIT;
+    Session__V1__Gone gone;
+    session__v1__gone__init(&gone);
     gone.resource = (char *)(uintptr_t)watch->resource;
-    Session__V1__ServerMessage message = SESSION__V1__SERVER_MESSAGE__INIT;
+    Session__V1__ServerMessage message;
+    session__v1__server_message__init(&message);
     message.message_case = SESSION__V1__SERVER_MESSAGE__MESSAGE_GONE;
     message.gone = &gone;
     session_send(watch->session, &message);

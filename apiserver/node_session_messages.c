@@ -172,9 +172,11 @@ void session_heartbeat(struct node_session *session, const Session__V1__Heartbea
 {
     (void)session_ref(session);
     loop_post(session->server->config.store_loop, beat_on_store_loop, session);
-    Session__V1__HeartbeatReply reply = SESSION__V1__HEARTBEAT_REPLY__INIT;
+    Session__V1__HeartbeatReply reply;
+    session__v1__heartbeat_reply__init(&reply);
     reply.sequence = heartbeat->sequence;
-    Session__V1__ServerMessage message = SESSION__V1__SERVER_MESSAGE__INIT;
+    Session__V1__ServerMessage message;
+    session__v1__server_message__init(&message);
     message.message_case = SESSION__V1__SERVER_MESSAGE__MESSAGE_HEARTBEAT_REPLY;
     message.heartbeat_reply = &reply;
     session_send(session, &message);
@@ -336,14 +338,16 @@ void session_event(struct node_session *session, const Session__V1__Event *messa
 static void respond(struct session_task *task, int code, const char *reason, const char *text,
                     struct slice object)
 {
-    Session__V1__Response response = SESSION__V1__RESPONSE__INIT;
+    Session__V1__Response response;
+    session__v1__response__init(&response);
     response.id = task->id;
     response.code = code;
     response.reason = (char *)(uintptr_t)reason;
     response.message = (char *)(uintptr_t)text;
     response.object.data = (uint8_t *)(uintptr_t)object.data;
     response.object.len = object.len;
-    Session__V1__ServerMessage message = SESSION__V1__SERVER_MESSAGE__INIT;
+    Session__V1__ServerMessage message;
+    session__v1__server_message__init(&message);
     message.message_case = SESSION__V1__SERVER_MESSAGE__MESSAGE_RESPONSE;
     message.response = &response;
     session_send(task->session, &message);
