@@ -49,7 +49,7 @@ END_TEST
 static pid_t containerd;
 static char endpoint[256];
 
-static bool run(const char *format, ...)
+static bool PRINTF_LIKE(1, 2) run(const char *format, ...)
 {
     char command[2048];
     va_list args;
