@@ -30,6 +30,7 @@ static bool pod_ready, node_ready, agent_gone;
 static char resumed_at[64];
 static unsigned answer_status;
 static int answer_error;
+static bool over, closed;
 
 static void nothing(void *data)
 {
@@ -306,7 +307,7 @@ static void on_server_closed(void *data)
 
 static void teardown(void)
 {
-    bool closed = false;
+    closed = false;
     agent_gone = false;
     agent_close(agent, on_agent_closed, NULL);
     WAIT_FOR(agent_gone);
@@ -372,7 +373,7 @@ static void ask(struct http_client *client, const char *path, bool with_certific
     }
     ck_assert_int_eq(tls_config_new_client(&options, &tls, NULL), 0);
     char text[160];
-    bool over = false;
+    over = false;
     snprintf(text, sizeof(text), "https://127.0.0.1:%d%s", NODE_PORT, path);
     struct http_call_options call = {
         .method = "GET", .url = text, .tls = tls, .no_keep_alive = true};
