@@ -62,6 +62,8 @@ void containerd_config_write(const struct containerd_config *config, struct buff
     /* A container may not be given less than containerd's own score where the kernel forbids it. */
     buffer_append_text(out, "restrict_oom_score_adj = true\n"
                             "disable_tcp_service = true\n"
+                            /* Below state_dir they go with the node, and are no other node's. */
+                            "netns_mounts_under_state_dir = true\n"
                             "stream_server_address = \"127.0.0.1\"\n"
                             "stream_server_port = \"0\"\n"
                             "enable_selinux = false\n"
