@@ -34,6 +34,19 @@ static const char *internal_ip(const Core__V1__Node *node)
     return "";
 }
 
+/* The node lifecycle controller sets a silent node's conditions to Unknown, and its pods' Ready to
+ * False, and never sets them back: who is alive says so when it sees that. */
+static bool said_to_be_lost(const Core__V1__Node *node)
+{
+    for (size_t i = 0; node->status != NULL && i < node->status->n_conditions; i++) {
+        const Core__V1__NodeCondition *condition = node->status->conditions[i];
+        if (condition->type != NULL && strcmp(condition->type, "Ready") == 0) {
+            return condition->status != NULL && strcmp(condition->status, "Unknown") == 0;
+        }
+    }
+    return false;
+}
+
 static void node_changed(struct agent *agent, const Core__V1__Node *node)
 {
     const char *cidr =
@@ -46,6 +59,10 @@ static void node_changed(struct agent *agent, const Core__V1__Node *node)
                 agent->network.pod_cidr(agent->network.data, cidr);
             }
             loop_timer_start(agent->loop, &agent->status_timer, 100); /* Ready may follow. */
+        }
+        if (said_to_be_lost(node) && agent->status_bytes.len > 0) {
+            agent_session_node_status(agent->session, buffer_slice(&agent->status_bytes));
+            pod_manager_report_all(agent->pods);
         }
     } else if (agent->network.node_upsert != NULL) {
         agent->network.node_upsert(agent->network.data, node->metadata->name, internal_ip(node),

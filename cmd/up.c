@@ -108,21 +108,10 @@ static int start_server(struct up *up, long index)
     char *etcd = alloc_printf("https://%s:2379", ip);
     char *peer = alloc_printf("https://%s:2380", ip);
     char *members = initial_cluster(&up->cluster);
-    const char *argv[] = {up->program,
-                          "server",
-                          "--name",
-                          name,
-                          "--data-dir",
-                          dir,
-                          "--api-listen",
-                          api,
-                          "--etcd-listen",
-                          etcd,
-                          "--peer-url",
-                          peer,
-                          "--initial-cluster",
-                          members,
-                          NULL};
+    const char *argv[] = {
+        up->program,         "server", "--name",          name,   "--data-dir", dir,
+        "--api-listen",      api,      "--etcd-listen",   etcd,   "--peer-url", peer,
+        "--initial-cluster", members,  "--node-grace-ms", "6000", NULL};
     struct process_options options = {.name = name, .dir = up->cluster.dir, .argv = argv};
     int result = process_start(&options, up->reterr);
     free(members);
