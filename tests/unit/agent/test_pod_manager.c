@@ -114,6 +114,8 @@ static void stop_containerd(void)
         kill(containerd, SIGTERM);
         waitpid(containerd, NULL, 0);
         containerd = 0;
+    }
+    if (cluster.dir[0] != '\0') {
         (void)run("grep ' %s/' /proc/mounts | cut -d' ' -f2 | sort -r | xargs -r umount; "
                   "rm -rf --one-file-system %s",
                   cluster.dir, cluster.dir);
