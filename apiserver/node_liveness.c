@@ -1,5 +1,6 @@
 #include "apiserver/node_session.h"
 
+#include "apiserver/event_conversion.h"
 #include "apiserver/limits.h"
 #include "apiserver/request.h"
 #include "k8s/coordination_v1.pb-c.h"
@@ -329,6 +330,9 @@ static const void *show_node(struct arena *arena, const struct api_kind *kind, c
 const void *node_liveness_overlay(struct node_liveness *liveness, struct arena *arena,
                                   const struct api_kind *kind, const void *message)
 {
+    if (message != NULL && stored_kind_of(kind) != kind) {
+        return event_from_core(arena, message);
+    }
     if (liveness == NULL || message == NULL || !node_liveness_concerns(kind)) {
         return message;
     }
