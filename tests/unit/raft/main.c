@@ -1,0 +1,10 @@
+#include "tests/unit/unit.h"
+
+Suite *core_suite(void);
+Suite *format_suite(void);
+
+int main(void)
+{
+    Suite *suites[] = {core_suite(), format_suite()};
+    return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
+}
