@@ -2,9 +2,10 @@
 
 Suite *core_suite(void);
 Suite *format_suite(void);
+Suite *node_suite(void);
 
 int main(void)
 {
-    Suite *suites[] = {core_suite(), format_suite()};
+    Suite *suites[] = {core_suite(), format_suite(), node_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }

@@ -1,0 +1,211 @@
+/* One member on the real disk and loop: what it acknowledged is there after it was closed. */
+#include "lib/base/env_uv.h"
+#include "raft/raft.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <uv.h>
+
+Suite *node_suite(void);
+
+enum { COMMANDS = 500 };
+
+struct run {
+    uv_loop_t loop;
+    struct env_uv *env;
+    struct raft_node *node;
+    struct raft_fsm fsm;
+    uint64_t applied_sum, restored_sum, acked;
+    uint64_t wanted;
+    bool proposed, read;
+};
+
+static void on_env_closed(void *data)
+{
+    (void)data;
+}
+
+static void on_closed(void *data)
+{
+    struct run *run = data;
+    env_uv_close(run->env, on_env_closed, NULL);
+}
+
+static void on_read(void *data, int status, uint64_t index)
+{
+    struct run *run = data;
+    ck_assert_int_eq(status, 0);
+    ck_assert_uint_ge(raft_applied_index(run->node), index);
+    run->read = true;
+    raft_close(run->node, on_closed, run);
+}
+
+static void on_done(void *data, int status, uint64_t index)
+{
+    struct run *run = data;
+    ck_assert_int_eq(status, 0);
+    ck_assert_uint_gt(index, 0);
+    run->acked++;
+    if (run->acked == run->wanted) {
+        ck_assert_int_eq(raft_read_index(run->node, on_read, run), 0);
+    }
+}
+
+static void on_role(void *data, enum raft_role role, uint64_t term, uint64_t leader)
+{
+    struct run *run = data;
+    (void)term;
+    (void)leader;
+    if (role != RAFT_LEADER || run->proposed) {
+        return;
+    }
+    run->proposed = true;
+    for (uint64_t i = 1; i <= run->wanted; i++) {
+        ck_assert_int_eq(
+            raft_propose(run->node, slice_of(&i, sizeof(i)), /* tag= */ i, on_done, run), 0);
+    }
+    if (run->wanted == 0) {
+        ck_assert_int_eq(raft_read_index(run->node, on_read, run), 0);
+    }
+}
+
+static void apply(void *data, uint64_t index, uint64_t term, struct slice command, uint64_t tag)
+{
+    struct run *run = data;
+    uint64_t value;
+    (void)index;
+    (void)term;
+    (void)tag;
+    ck_assert_uint_eq(command.len, sizeof(value));
+    memcpy(&value, command.data, sizeof(value));
+    run->applied_sum += value;
+}
+
+static void *take(void *data)
+{
+    uint64_t *copy = malloc(sizeof(*copy));
+    *copy = ((struct run *)data)->applied_sum;
+    return copy;
+}
+
+static int64_t read_snapshot(void *data, void *handle, uint64_t offset, uint8_t *buffer, size_t len)
+{
+    (void)data;
+    (void)len;
+    if (offset > 0) {
+        return 0;
+    }
+    memcpy(buffer, handle, sizeof(uint64_t));
+    return sizeof(uint64_t);
+}
+
+static void release(void *data, void *handle)
+{
+    (void)data;
+    free(handle);
+}
+
+static int restore_begin(void *data, uint64_t index, uint64_t term)
+{
+    (void)data;
+    (void)index;
+    (void)term;
+    return 0;
+}
+
+static int restore_chunk(void *data, struct slice chunk)
+{
+    struct run *run = data;
+    ck_assert_uint_eq(chunk.len, sizeof(uint64_t));
+    memcpy(&run->applied_sum, chunk.data, sizeof(uint64_t));
+    run->restored_sum = run->applied_sum;
+    return 0;
+}
+
+static int restore_end(void *data)
+{
+    (void)data;
+    return 0;
+}
+
+static void on_opened(void *data, const struct error *error)
+{
+    (void)data;
+    ck_assert_msg(error == NULL, "%s", error == NULL ? "" : error_message(error));
+}
+
+static void run_once(struct run *run, const char *dir, uint64_t wanted, uint32_t snapshot_entries)
+{
+    struct raft_peer peer = {.id = 1, .name = "a", .url = "http://127.0.0.1:1"};
+    *run = (struct run){.wanted = wanted};
+    run->fsm = (struct raft_fsm){.data = run,
+                                 .apply = apply,
+                                 .snapshot_take = take,
+                                 .snapshot_read = read_snapshot,
+                                 .snapshot_release = release,
+                                 .restore_begin = restore_begin,
+                                 .restore_chunk = restore_chunk,
+                                 .restore_end = restore_end};
+    ck_assert_int_eq(uv_loop_init(&run->loop), 0);
+    ck_assert_int_eq(env_uv_new(&run->loop, &run->env), 0);
+    struct raft_config config = {.env = env_uv_env(run->env),
+                                 .id = 1,
+                                 .cluster_id = 5,
+                                 .dir = dir,
+                                 .peers = &peer,
+                                 .peer_count = 1,
+                                 .fsm = &run->fsm,
+                                 .heartbeat_ms = 5,
+                                 .election_ms = 15,
+                                 .segment_bytes = 16384,
+                                 .snapshot_entries = snapshot_entries,
+                                 .snapshot_catch_up = 10};
+    CLEANUP(error_release) struct error error = {0};
+    ck_assert_int_eq(raft_open(&config, on_opened, run, &run->node, &error), 0);
+    raft_on_role_change(run->node, on_role, run);
+    ck_assert_int_eq(uv_run(&run->loop, UV_RUN_DEFAULT), 0);
+    ck_assert_int_eq(uv_loop_close(&run->loop), 0);
+    ck_assert(run->read);
+}
+
+static void acknowledged_survives(uint32_t snapshot_entries)
+{
+    char dir[] = "/tmp/coracle-raft-XXXXXX";
+    struct run run;
+    const uint64_t sum = COMMANDS * (COMMANDS + 1) / 2;
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    run_once(&run, dir, COMMANDS, snapshot_entries);
+    ck_assert_uint_eq(run.acked, COMMANDS);
+    ck_assert_uint_eq(run.applied_sum, sum);
+    run_once(&run, dir, 0, snapshot_entries);
+    ck_assert_uint_eq(run.applied_sum, sum);
+    ck_assert_int_eq(run.restored_sum > 0, snapshot_entries <= COMMANDS);
+    run_once(&run, dir, 1, snapshot_entries);
+    ck_assert_uint_eq(run.applied_sum, sum + 1);
+    char command[128];
+    (void)snprintf(command, sizeof(command), "rm -r %s", dir);
+    ck_assert_int_eq(system(command), 0);
+}
+
+START_TEST(what_was_acknowledged_is_there_after_a_restart)
+{
+    acknowledged_survives(/* snapshot_entries= */ 100000);
+}
+END_TEST
+
+START_TEST(what_was_acknowledged_is_there_after_a_restart_from_a_snapshot)
+{
+    acknowledged_survives(/* snapshot_entries= */ 50);
+}
+END_TEST
+
+Suite *node_suite(void)
+{
+    Suite *suite = suite_create("raft/node");
+    TCase *tcase = tcase_create("restart");
+    tcase_add_test(tcase, what_was_acknowledged_is_there_after_a_restart);
+    tcase_add_test(tcase, what_was_acknowledged_is_there_after_a_restart_from_a_snapshot);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
