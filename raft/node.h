@@ -9,6 +9,8 @@
 #include "raft/raft.h"
 #include "raft/snapshot_file.h"
 
+struct io_job;
+
 struct raft_proposal {
     struct list link;
     uint64_t index, term, tag;
@@ -120,4 +122,12 @@ void raft_snapshot_result(struct raft_node *node, const struct raft_message *mes
 void raft_snapshot_restore(struct raft_node *node, void (*done)(struct raft_node *node, int status,
                                                                 const struct snapshot_head *head));
 void raft_snapshot_release(struct raft_node *node);
+char *raft_snapshot_name(const struct raft_node *node, struct raft_point point); /* To free(). */
+/* The file gets its name, durably, and the snapshot before it is removed. To be run. */
+struct io_job *raft_snapshot_place(struct raft_node *node, int file, const char *temporary,
+                                   const char *path);
+void raft_snapshot_adopt(struct raft_node *node, struct raft_point point, char *path_consume);
+
+/* snapshot_receive.c */
+void raft_receiving_free(struct raft_node *node);
 #endif

@@ -12,14 +12,14 @@
 
 enum { CHUNK = RAFT_SNAPSHOT_CHUNK, LOG_BYTES_BEFORE_SNAPSHOT = 64 * 1024 * 1024 };
 
-static char *snapshot_name(const struct raft_node *node, struct raft_point point)
+char *raft_snapshot_name(const struct raft_node *node, struct raft_point point)
 {
     return alloc_printf("%s/snap-%016" PRIx64 "-%016" PRIx64, node->dir, point.index, point.term);
 }
 
 /* The file at `temporary` gets its name; the one before is removed. */
-static struct io_job *job_put_in_place(struct raft_node *node, int file, const char *temporary,
-                                       const char *path)
+struct io_job *raft_snapshot_place(struct raft_node *node, int file, const char *temporary,
+                                   const char *path)
 {
     struct io_job *job = io_job_new(node->env);
     io_job_file(job, ENV_IO_SYNC, file, 0, 0);
@@ -32,7 +32,7 @@ static struct io_job *job_put_in_place(struct raft_node *node, int file, const c
     return job;
 }
 
-static void adopt(struct raft_node *node, struct raft_point point, char *path_consume)
+void raft_snapshot_adopt(struct raft_node *node, struct raft_point point, char *path_consume)
 {
     free(node->snapshot_path);
     node->snapshot_path = path_consume;
@@ -94,7 +94,7 @@ static void on_taken(void *data, int status, int file)
     }
     uint64_t index = taking->point.index;
     uint64_t keep = node->config.snapshot_catch_up;
-    adopt(node, taking->point, TAKE(taking->path));
+    raft_snapshot_adopt(node, taking->point, TAKE(taking->path));
     taking_end(node);
     uint64_t to = kept_for_senders(node, index > keep ? index - keep : 0);
     raft_node_step(node, (struct raft_event){.kind = RAFT_EVENT_COMPACT, .index = to});
@@ -155,7 +155,8 @@ static void take_more(struct raft_node *node)
         len =
             node->fsm.snapshot_read(node->fsm.data, taking->handle, taking->read_at, chunk, CHUNK);
     } else {
-        struct io_job *job = job_put_in_place(node, taking->file, taking->temporary, taking->path);
+        struct io_job *job =
+            raft_snapshot_place(node, taking->file, taking->temporary, taking->path);
         node->snapshot_jobs++;
         io_job_run(job, on_taken, node);
         return;
@@ -200,7 +201,7 @@ void raft_snapshot_consider(struct raft_node *node)
                                    .handle = node->fsm.snapshot_take(node->fsm.data),
                                    .point = head.point,
                                    .temporary = alloc_printf("%s/new-snapshot", node->dir),
-                                   .path = snapshot_name(node, head.point),
+                                   .path = raft_snapshot_name(node, head.point),
                                    .file = -1};
     node->taking = taking;
     struct buffer bytes;
@@ -360,209 +361,6 @@ void raft_snapshot_result(struct raft_node *node, const struct raft_message *mes
     }
 }
 
-/* ---- receiving ---- */
-
-struct raft_receiving {
-    struct raft_node *node;
-    struct raft_point point;
-    uint64_t size, offset, heard_ns;
-    int file;
-    bool busy, over;
-    char *temporary, *path;
-    struct snapshot_reader reader;
-    uint64_t leader;
-};
-
-static void receiving_free(struct raft_node *node)
-{
-    struct raft_receiving *receiving = node->receiving;
-    if (receiving == NULL) {
-        return;
-    }
-    snapshot_reader_release(&receiving->reader);
-    free(receiving->temporary);
-    free(receiving->path);
-    free(receiving);
-    node->receiving = NULL;
-}
-
-static void on_receiving_closed(void *data, int status, int file)
-{
-    struct raft_node *node = data;
-    (void)status; /* The file is of no use any more. */
-    (void)file;
-    node->snapshot_jobs--;
-    receiving_free(node);
-}
-
-static void receiving_give_up(struct raft_node *node)
-{
-    struct raft_receiving *receiving = node->receiving;
-    if (receiving->busy) {
-        receiving->over = true;
-        return;
-    }
-    if (receiving->file < 0) {
-        receiving_free(node);
-        return;
-    }
-    receiving->busy = true;
-    struct io_job *job = io_job_new(node->env);
-    io_job_file(job, ENV_IO_CLOSE, receiving->file, 0, 0);
-    node->snapshot_jobs++;
-    io_job_run(job, on_receiving_closed, node);
-}
-
-static void answer_offset(struct raft_node *node, uint64_t to, struct raft_point point,
-                          uint64_t offset)
-{
-    struct raft_message message = {.kind = RAFT_SNAPSHOT_RESULT,
-                                   .cluster = node->config.cluster_id,
-                                   .from = node->config.id,
-                                   .to = to,
-                                   .term = node->core.term,
-                                   .last = point,
-                                   .context = offset};
-    raft_node_send(node, &message);
-}
-
-static void on_installed_restored(struct raft_node *node, int status,
-                                  const struct snapshot_head *head)
-{
-    if (status < 0) {
-        raft_node_fail(node, "restoring from a received snapshot", status);
-        return;
-    }
-    node->applied = head->point.index;
-    raft_node_step(node, (struct raft_event){.kind = RAFT_EVENT_TICK}); /* Applies what waits. */
-}
-
-static void on_received(void *data, int status, int file)
-{
-    struct raft_node *node = data;
-    struct raft_receiving *receiving = node->receiving;
-    (void)file;
-    node->snapshot_jobs--;
-    if (status < 0) {
-        raft_node_fail(node, "storing a received snapshot", status);
-        return;
-    }
-    struct snapshot_head head = receiving->reader.head;
-    adopt(node, head.point, TAKE(receiving->path));
-    receiving_free(node);
-    if (node->closing || node->dead) {
-        return;
-    }
-    if (head.point.index > node->core.commit) {
-        /* Before the step: while this is set, nothing is applied. */
-        raft_snapshot_restore(node, on_installed_restored);
-        raft_node_step(node, (struct raft_event){.kind = RAFT_EVENT_INSTALLED,
-                                                 .point = head.point,
-                                                 .members = &head.members});
-    }
-}
-
-static void on_part_written(void *data, int status, int file)
-{
-    struct raft_node *node = data;
-    struct raft_receiving *receiving = node->receiving;
-    node->snapshot_jobs--;
-    receiving->busy = false;
-    if (status < 0) {
-        raft_node_fail(node, "storing a received snapshot", status);
-        return;
-    }
-    receiving->file = receiving->file < 0 ? file : receiving->file;
-    if (receiving->over || node->closing || node->dead) {
-        receiving_give_up(node);
-        return;
-    }
-    answer_offset(node, receiving->leader, receiving->point, receiving->offset);
-    if (receiving->offset < receiving->size) {
-        return;
-    }
-    const struct snapshot_head *head = &receiving->reader.head;
-    if (snapshot_reader_finish(&receiving->reader) < 0 ||
-        head->cluster != node->config.cluster_id || head->point.index != receiving->point.index ||
-        head->point.term != receiving->point.term) {
-        LOG_WARN("raft", "received snapshot is damaged, asking for it again",
-                 KV_U64("index", receiving->point.index));
-        receiving_give_up(node);
-        return;
-    }
-    receiving->busy = true;
-    node->snapshot_jobs++;
-    io_job_run(job_put_in_place(node, receiving->file, receiving->temporary, receiving->path),
-               on_received, node);
-}
-
-static void receiving_begin(struct raft_node *node, const struct raft_message *message)
-{
-    struct raft_receiving *receiving = alloc_zeroed(sizeof(*receiving));
-    *receiving = (struct raft_receiving){.node = node,
-                                         .point = message->last,
-                                         .size = message->commit,
-                                         .file = -1,
-                                         .temporary = alloc_printf("%s/new-received", node->dir),
-                                         .path = snapshot_name(node, message->last)};
-    snapshot_reader_init(&receiving->reader);
-    node->receiving = receiving;
-}
-
-static void receiving_write(struct raft_node *node, struct slice part)
-{
-    struct raft_receiving *receiving = node->receiving;
-    uint8_t *owned = alloc_bytes(part.len);
-    memcpy(owned, part.data, part.len);
-    struct io_job *job = io_job_new(node->env);
-    if (receiving->file < 0) {
-        io_job_open(job, receiving->temporary,
-                    ENV_OPEN_CREATE | ENV_OPEN_WRITE | ENV_OPEN_TRUNCATE);
-    }
-    io_job_write(job, receiving->file, receiving->offset, owned, part.len);
-    receiving->offset += part.len;
-    receiving->busy = true;
-    node->snapshot_jobs++;
-    io_job_run(job, on_part_written, node);
-}
-
-void raft_snapshot_receive(struct raft_node *node, const struct raft_message *message)
-{
-    if (message->term != node->core.term || message->from != node->core.leader ||
-        node->taking != NULL || node->restoring != NULL || message->commit == 0) {
-        return;
-    }
-    if (message->last.index <= node->core.commit) {
-        answer_offset(node, message->from, message->last, message->commit);
-        return;
-    }
-    struct raft_receiving *receiving = node->receiving;
-    if (receiving != NULL && receiving->busy) {
-        return; /* It will be sent again. */
-    }
-    if (receiving != NULL &&
-        (receiving->point.index != message->last.index ||
-         receiving->point.term != message->last.term || receiving->size != message->commit)) {
-        receiving_give_up(node);
-        return;
-    }
-    if (receiving == NULL) {
-        receiving_begin(node, message);
-        receiving = node->receiving;
-    }
-    receiving->leader = message->from;
-    if (message->context != receiving->offset || message->bytes.len == 0 ||
-        message->bytes.len > receiving->size - receiving->offset) {
-        answer_offset(node, message->from, receiving->point, receiving->offset);
-        return;
-    }
-    if (snapshot_reader_feed(&receiving->reader, message->bytes) < 0) {
-        receiving_give_up(node);
-        return;
-    }
-    receiving_write(node, message->bytes);
-}
-
 /* ---- restoring ---- */
 
 struct raft_restoring {
@@ -663,7 +461,7 @@ void raft_snapshot_restore(struct raft_node *node, void (*done)(struct raft_node
 void raft_snapshot_release(struct raft_node *node)
 {
     taking_end(node);
-    receiving_free(node);
+    raft_receiving_free(node);
     for (size_t i = 0; i < RAFT_MEMBERS_MAX; i++) {
         free(node->senders[i].path);
         free(node->senders[i].io.buffer);
