@@ -1,4 +1,6 @@
 # The store through etcdctl, against any member.
+bats_require_minimum_version 1.5.0
+
 setup() {
     load cluster
 }

@@ -1,4 +1,6 @@
 # What people do with kubectl, on a real cluster with real containers.
+bats_require_minimum_version 1.5.0
+
 setup() {
     load cluster
 }
@@ -80,7 +82,9 @@ YAML
     run -0 $KUBECTL apply -f "$BATS_TEST_TMPDIR/objects.yaml"
     run -0 $KUBECTL apply -f "$BATS_TEST_TMPDIR/objects.yaml"
     [[ $output == *"configmap/edited unchanged"* ]]
-    EDITOR="sed -i s/\"1\"/\"2\"/" run -0 $KUBECTL -n demo edit configmap edited
+    printf '#!/bin/sh\nsed -i "s/a: .1./a: \\"2\\"/" "$1"\n' >"$BATS_TEST_TMPDIR/editor"
+    chmod +x "$BATS_TEST_TMPDIR/editor"
+    EDITOR=$BATS_TEST_TMPDIR/editor run -0 $KUBECTL -n demo edit configmap edited
     [ "$($KUBECTL -n demo get configmap edited -o 'jsonpath={.data.a}')" = 2 ]
     run -0 $KUBECTL delete -f "$BATS_TEST_TMPDIR/objects.yaml"
     run -1 $KUBECTL -n demo get configmap edited

@@ -1,0 +1,12 @@
+# The leader and a node are killed; nothing that was acknowledged may be lost.
+bats_require_minimum_version 1.5.0
+
+@test "failover loses no acknowledged write and the pods come back" {
+    load cluster
+    run -0 "$TOP/deploy/quickstart" failover
+    [[ $output == *"lost: 0"* ]]
+    report=$(tail -1 <<<"$output")
+    [ "$(jq .outage_ms <<<"$report")" -lt 2500 ]
+    run -0 "$CORACLE" status --dir "$E2E_DIR"
+    [[ $output == *"all is well"* ]]
+}
