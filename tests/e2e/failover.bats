@@ -7,6 +7,6 @@ bats_require_minimum_version 1.5.0
     [[ $output == *"lost: 0"* ]]
     report=$(tail -1 <<<"$output")
     [ "$(jq .outage_ms <<<"$report")" -lt 2500 ]
-    run -0 "$CORACLE" status --dir "$E2E_DIR"
-    [[ $output == *"all is well"* ]]
+    well() { "$CORACLE" status --dir "$E2E_DIR" | grep -q "all is well"; }
+    eventually 15 well
 }
