@@ -237,10 +237,6 @@ void pod_objects_fetch(struct pod_op *op, bool again, void (*next)(struct pod_op
     }
     CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
     struct pod_references references = pod_references_collect(arena, entry->pod);
-    if (runtime_is_hollow(manager->tools.runtime)) {
-        one_done(op); /* Nothing reads them on a hollow node. */
-        return;
-    }
     for (size_t i = 0; i < references.count; i++) {
         struct fetch *fetch = alloc_zeroed(sizeof(*fetch));
         fetch->op = op;
