@@ -365,11 +365,12 @@ static size_t after_append(struct net_stream *stream)
         stream_fail(stream, -ENOBUFS);
         return 0;
     }
-    if (stream->queue.bytes >= NET_WRITE_HIGH_BYTES) {
+    size_t queued = net_stream_queued(stream);
+    if (queued >= NET_WRITE_HIGH_BYTES) {
         stream->over_high = true;
     }
     wake(stream);
-    return stream->queue.bytes;
+    return queued;
 }
 
 static bool can_write(const struct net_stream *stream)
@@ -680,7 +681,8 @@ static void stream_turn(void *data)
 {
     struct net_stream *stream = stream_from(data);
     stream_flush(stream);
-    if (stream->over_high && stream->queue.bytes < NET_WRITE_LOW_BYTES && !stream->failed) {
+    /* By what the owner is told is queued: it waits for this call while that is not low. */
+    if (stream->over_high && net_stream_queued(stream) < NET_WRITE_LOW_BYTES && !stream->failed) {
         stream->over_high = false;
         if (stream->events != NULL && stream->events->on_drain != NULL) {
             stream->events->on_drain(stream->data);
