@@ -141,7 +141,8 @@ void raft_init(struct raft *raft, const struct raft_start *start);
 void raft_release(struct raft *raft);
 /* Recovery: appends a durable entry, before the first step. -EBADMSG: a bad configuration. */
 MUST_USE int raft_restore_entry(struct raft *raft, struct raft_entry *entry_consume);
-/* Recovery took its time: the election timeout begins now. */
+/* Recovery took its time: the election timeout begins now. A member that alone may vote does not
+ * wait for it. */
 void raft_election_reset_now(struct raft *raft, uint64_t now_ns);
 /* One event. The update must be empty; it is filled whatever is returned. 0, or the refusal of the
  * events that name one. */

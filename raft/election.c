@@ -18,10 +18,24 @@ void raft_election_reset(struct raft *raft)
         raft->now_ns + raft->election_ns + next_random(raft) % (raft->election_ns + 1);
 }
 
+static bool votes_alone(const struct raft *raft)
+{
+    for (size_t i = 0; i < raft->members.count; i++) {
+        uint64_t id = raft->members.items[i].id;
+        if (id != raft->id && raft_members_is_voter(&raft->members, id)) {
+            return false;
+        }
+    }
+    return raft_members_is_voter(&raft->members, raft->id);
+}
+
 void raft_election_reset_now(struct raft *raft, uint64_t now_ns)
 {
     raft->now_ns = now_ns;
     raft_election_reset(raft);
+    if (votes_alone(raft)) {
+        raft->election_at_ns = now_ns; /* There is no leader to hear of first. */
+    }
 }
 
 bool raft_leader_is_fresh(const struct raft *raft)
