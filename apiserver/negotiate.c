@@ -27,7 +27,11 @@ static bool next_part(struct slice *rest, uint8_t separator, struct slice *ret_p
     const uint8_t *at = rest->len == 0 ? NULL : memchr(rest->data, separator, rest->len);
     size_t len = at == NULL ? rest->len : (size_t)(at - rest->data);
     *ret_part = trim(slice_of(rest->data, len));
-    *rest = at == NULL ? (struct slice){0} : slice_of(at + 1, rest->len - len - 1);
+    if (at == NULL) {
+        *rest = (struct slice){0};
+    } else {
+        *rest = slice_of(at + 1, rest->len - len - 1);
+    }
     return true;
 }
 

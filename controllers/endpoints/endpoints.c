@@ -7,6 +7,7 @@
 #include "lib/api/selector.h"
 #include "lib/base/alloc.h"
 #include "lib/client/expectations.h"
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,6 +75,7 @@ static void slice_changed(void *data, const struct client_object *old_object,
 {
     struct endpoints_loop *loop = data;
     const struct client_object *slice = new_object == NULL ? old_object : new_object;
+    assert(slice != NULL); /* An event has an object, before or after. */
     const char *service = api_meta_label(slice->meta, "kubernetes.io/service-name");
     if (service == NULL) {
         return;

@@ -83,6 +83,7 @@ static void pod_changed(void *data, const struct client_object *old_object,
 {
     struct replicaset_loop *loop = data;
     const struct client_object *pod = new_object == NULL ? old_object : new_object;
+    assert(pod != NULL); /* An event has an object, before or after. */
     char text[512];
     const char *key = owner_key(text, pod);
     bool going = new_object == NULL || pod_terminating(new_object->message);

@@ -31,13 +31,17 @@ static struct apply_shape shape_of_field(const struct api_field *field)
 struct apply_shape apply_shape_of_member(const struct apply_shape *shape, struct slice name)
 {
     if (shape->kind == APPLY_MAP) {
-        return shape->field->type == API_OBJECT ? apply_shape_of_message(shape->field->message)
-                                                : (struct apply_shape){.kind = APPLY_LEAF};
+        if (shape->field->type == API_OBJECT) {
+            return apply_shape_of_message(shape->field->message);
+        }
+        return (struct apply_shape){.kind = APPLY_LEAF};
     }
     const struct api_member *member =
         shape->kind == APPLY_STRUCT ? api_message_member(shape->message, name) : NULL;
-    return member == NULL ? (struct apply_shape){.kind = APPLY_LEAF}
-                          : shape_of_field(member->field);
+    if (member == NULL) {
+        return (struct apply_shape){.kind = APPLY_LEAF};
+    }
+    return shape_of_field(member->field);
 }
 
 struct apply_shape apply_shape_of_item(const struct apply_shape *shape)
