@@ -1,6 +1,7 @@
 #include "apiserver/pki.h"
 
 #include "lib/base/alloc.h"
+#include "lib/base/base64.h"
 #include "lib/net/x509.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -239,6 +240,14 @@ static int open_admin(const char *data_dir, struct pki *pki, struct error *reter
     return status < 0 ? status : save(data_dir, "admin.crt", pki->admin_cert, reterr);
 }
 
+/* Hands the texts out, so that their clean-up does nothing. */
+static struct pki take(struct pki *pki)
+{
+    struct pki taken = *pki;
+    *pki = (struct pki){0};
+    return taken;
+}
+
 int pki_open(const struct pki_config *config, struct pki *ret_pki, struct error *reterr)
 {
     CLEANUP(pki_release) struct pki pki = {0};
@@ -250,8 +259,7 @@ int pki_open(const struct pki_config *config, struct pki *ret_pki, struct error 
     if (status < 0) {
         return status;
     }
-    *ret_pki = pki;
-    pki = (struct pki){0};
+    *ret_pki = take(&pki);
     return 0;
 }
 
@@ -265,8 +273,7 @@ int pki_load(const char *data_dir, struct pki *ret_pki, struct error *reterr)
     if (status < 0) {
         return status;
     }
-    *ret_pki = pki;
-    pki = (struct pki){0};
+    *ret_pki = take(&pki);
     return 0;
 }
 

@@ -1,7 +1,7 @@
 /* Get and list: which revision may answer, selection, paging; and deletecollection on top of them.
  */
 #include "apiserver/operation.h"
-#include "lib/net/x509.h"
+#include "lib/base/base64.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -252,10 +252,12 @@ static void read_past(struct operation *operation)
             operation_fail(operation, refusal);
             return;
         }
-        char *key = arena_alloc(operation->arena, strlen(prefix) + point.start.len);
-        memcpy(key, prefix, strlen(prefix));
-        memcpy(key + strlen(prefix), point.start.data, point.start.len);
-        start = slice_of(key, strlen(prefix) + point.start.len);
+        if (point.start.len > 0) {
+            uint8_t *key = arena_alloc(operation->arena, start.len + point.start.len);
+            memcpy(key, start.data, start.len);
+            memcpy(key + start.len, point.start.data, point.start.len);
+            start = slice_of(key, start.len + point.start.len);
+        }
     } else {
         point.revision = (int64_t)strtoull(call->options.resource_version, NULL, 10);
     }

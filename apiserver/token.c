@@ -2,6 +2,7 @@
 
 #include "lib/api/json_value.h"
 #include "lib/base/alloc.h"
+#include "lib/base/base64.h"
 #include "lib/net/x509.h"
 #include <errno.h>
 #include <stdlib.h>

@@ -1,11 +1,11 @@
 /* Values with a JSON form of their own. */
 #include "k8s/tables.h"
-#include "lib/api/base64.h"
 #include "lib/api/fields.h"
 #include "lib/api/intstr.h"
 #include "lib/api/json_decode.h"
 #include "lib/api/quantity.h"
 #include "lib/api/time.h"
+#include "lib/base/base64.h"
 #include <errno.h>
 #include <stdio.h>
 
@@ -78,7 +78,7 @@ int json_decode_bytes(struct json_decode *decode, const struct api_field *field,
     if (bytes->data == NULL) {
         return json_decode_exhausted(decode);
     }
-    if (api_base64_decode(text, bytes->data, &bytes->len, &position) < 0) {
+    if (base64_decode_padded(text, bytes->data, &bytes->len, &position) < 0) {
         char message[80];
         (void)snprintf(message, sizeof(message), "illegal base64 data at input byte %zu", position);
         json_decode_error(decode, message);

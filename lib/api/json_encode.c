@@ -1,11 +1,11 @@
 #include "lib/api/codec.h"
 
 #include "k8s/tables.h"
-#include "lib/api/base64.h"
 #include "lib/api/fields.h"
 #include "lib/api/intstr.h"
 #include "lib/api/json_print.h"
 #include "lib/api/time.h"
+#include "lib/base/base64.h"
 #include <stdlib.h>
 
 static void encode_object(const struct api_message *message, const void *object,
@@ -32,7 +32,7 @@ static void encode_bytes(const struct api_field *field, const ProtobufCBinaryDat
         return;
     }
     buffer_append_byte(out, '"');
-    api_base64_encode(slice_of(bytes->data, bytes->len), out);
+    base64_encode(slice_of(bytes->data, bytes->len), out);
     buffer_append_byte(out, '"');
 }
 

@@ -1,10 +1,10 @@
 #include "lib/base/alloc.h"
+#include "lib/base/base64.h"
 #include "lib/base/hash_map.h"
 #include "lib/net/grpc.h"
 #include "lib/net/grpc_frame.h"
 #include "lib/net/http_private.h"
 #include "lib/net/limits.h"
-#include "lib/net/x509.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 #include "lib/base/alloc.h"
+#include "lib/base/base64.h"
 #include "lib/net/grpc_client.h"
 #include "lib/net/limits.h"
-#include "lib/net/x509.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 #include "lib/net/websocket.h"
 
 #include "lib/base/alloc.h"
+#include "lib/base/base64.h"
 #include "lib/net/http1.h"
 #include "lib/net/limits.h"
 #include "lib/net/stream_private.h"

@@ -113,10 +113,4 @@ MUST_USE int jws_verify(struct slice public_pem, enum jws_algorithm algorithm,
 MUST_USE int jws_public_parameters(struct slice public_pem, enum jws_algorithm *ret_algorithm,
                                    struct buffer *first, struct buffer *second,
                                    struct error *reterr);
-/* base64url without padding (RFC 4648 section 5). */
-void base64url_encode(struct slice bytes, struct buffer *out);
-MUST_USE int base64url_decode(struct slice text, struct buffer *out); /* 0, -EINVAL, -ENOSPC. */
-/* base64 with padding (section 4); decoding tolerates missing padding. */
-void base64_encode(struct slice bytes, struct buffer *out);
-MUST_USE int base64_decode(struct slice text, struct buffer *out);
 #endif

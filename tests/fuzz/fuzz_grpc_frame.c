@@ -1,6 +1,6 @@
 /* gRPC's message framing, timeouts and status texts, and base64. */
+#include "lib/base/base64.h"
 #include "lib/net/grpc_frame.h"
-#include "lib/net/x509.h"
 #include <assert.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

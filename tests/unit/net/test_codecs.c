@@ -1,4 +1,4 @@
-/* The pure codecs: WebSocket frames, gRPC framing, base64, addresses, and keys and tokens. */
+/* The pure codecs: WebSocket frames, gRPC framing, addresses, and keys and tokens. */
 #include "lib/net/grpc_frame.h"
 #include "lib/net/rate_limit.h"
 #include "lib/net/send_queue.h"
@@ -145,28 +145,6 @@ START_TEST(grpc_timeouts_have_units)
 END_TEST
 
 /* ---- Small ones ---- */
-
-START_TEST(base64_follows_the_rfc)
-{
-    const char *plain[] = {"", "f", "fo", "foo", "foob", "fooba", "foobar"};
-    const char *coded[] = {"", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"};
-    for (size_t i = 0; i < ARRAY_LEN(plain); i++) {
-        CLEANUP(buffer_release) struct buffer out;
-        buffer_init(&out, 100);
-        base64_encode(slice_text(plain[i]), &out);
-        ck_assert_str_eq(buffer_text(&out), coded[i]);
-        buffer_clear(&out);
-        ck_assert_int_eq(base64_decode(slice_text(coded[i]), &out), 0);
-        ck_assert_str_eq(buffer_text(&out), plain[i]);
-    }
-    CLEANUP(buffer_release) struct buffer out;
-    buffer_init(&out, 100);
-    ck_assert_int_eq(base64url_decode(slice_text("-_8"), &out), 0);
-    ck_assert_int_eq(base64url_decode(slice_text("+/8"), &out), -EINVAL);
-    ck_assert_int_eq(base64url_decode(slice_text("A"), &out), -EINVAL);
-    ck_assert_int_eq(base64url_decode(slice_text("Zh"), &out), -EINVAL); /* Bits left over. */
-}
-END_TEST
 
 START_TEST(utf8_refuses_overlong_and_surrogates)
 {
@@ -341,7 +319,6 @@ Suite *codecs_suite(void)
     tcase_add_test(tcase, grpc_messages_are_cut_however_they_come);
     tcase_add_test(tcase, grpc_refuses_compressed_and_oversized_messages);
     tcase_add_test(tcase, grpc_timeouts_have_units);
-    tcase_add_test(tcase, base64_follows_the_rfc);
     tcase_add_test(tcase, utf8_refuses_overlong_and_surrogates);
     tcase_add_test(tcase, addresses_are_read_in_all_forms);
     tcase_add_test(tcase, send_queue_keeps_order_and_references);

@@ -1,5 +1,4 @@
-/* base64 and base64url (RFC 4648). Pure. */
-#include "lib/net/x509.h"
+#include "lib/base/base64.h"
 
 #include <errno.h>
 
@@ -93,4 +92,76 @@ int base64_decode(struct slice text, struct buffer *out)
         text.len--;
     }
     return decode(standard, text, out);
+}
+
+static size_t skip_line_ends(struct slice text, size_t at)
+{
+    while (at < text.len && (text.data[at] == '\n' || text.data[at] == '\r')) {
+        at++;
+    }
+    return at;
+}
+
+/* The end of a text whose last group has `have` letters, at its first '='. */
+static int decode_padding(struct slice text, size_t at, int have, size_t *reterr_position)
+{
+    size_t first = at;
+    if (have < 2) {
+        *reterr_position = first;
+        return -EINVAL;
+    }
+    at = skip_line_ends(text, at + 1);
+    if (have == 2) {
+        if (at >= text.len || text.data[at] != '=') {
+            *reterr_position = at < text.len ? at : text.len;
+            return -EINVAL;
+        }
+        at = skip_line_ends(text, at + 1);
+    }
+    if (at < text.len) {
+        *reterr_position = at;
+        return -EINVAL;
+    }
+    return 0;
+}
+
+int base64_decode_padded(struct slice text, uint8_t *out, size_t *ret_len, size_t *reterr_position)
+{
+    uint32_t bits = 0;
+    int have = 0;
+    size_t len = 0;
+
+    for (size_t at = 0; (at = skip_line_ends(text, at)) < text.len; at++) {
+        int value = digit_of(standard, text.data[at]);
+        if (value < 0 && text.data[at] == '=') {
+            int r = decode_padding(text, at, have, reterr_position);
+            if (r < 0) {
+                return r;
+            }
+            out[len++] = (uint8_t)(have == 2 ? bits >> 4 : bits >> 10);
+            if (have == 3) {
+                out[len++] = (uint8_t)(bits >> 2);
+            }
+            *ret_len = len;
+            return 0;
+        }
+        if (value < 0) {
+            *reterr_position = at;
+            return -EINVAL;
+        }
+        bits = bits << 6 | (uint32_t)value;
+        if (++have == 4) {
+            out[len++] = (uint8_t)(bits >> 16);
+            out[len++] = (uint8_t)(bits >> 8);
+            out[len++] = (uint8_t)bits;
+            bits = 0;
+            have = 0;
+        }
+    }
+    if (have != 0) {
+        *reterr_position = text.len / 4 * 4;
+        return -EINVAL;
+    }
+    *ret_len = len;
+    return 0;
 }
