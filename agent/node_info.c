@@ -2,8 +2,8 @@
 
 #include "lib/api/quantity.h"
 #include "lib/api/time.h"
-#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <sys/utsname.h>
@@ -19,9 +19,9 @@ void node_facts_measure(struct node_facts *facts, const char *data_dir)
     FILE *file = fopen("/proc/meminfo", "re");
     char line[256];
     while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
-        int64_t kib;
-        if (sscanf(line, "MemTotal: %" SCNd64, &kib) == 1) {
-            facts->memory_bytes = kib * 1024;
+        static const char name[] = "MemTotal:";
+        if (strncmp(line, name, sizeof(name) - 1) == 0) {
+            facts->memory_bytes = strtoll(line + sizeof(name) - 1, NULL, 10) * 1024;
             break;
         }
     }

@@ -4,12 +4,18 @@
 #define AGENT_NETWORK_NETLINK_H
 #include "lib/base/compiler.h"
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct netlink_prefix {
     struct in_addr address;
     uint8_t length; /* 0-32 */
 };
+
+static inline bool netlink_prefix_equal(struct netlink_prefix a, struct netlink_prefix b)
+{
+    return a.address.s_addr == b.address.s_addr && a.length == b.length;
+}
 
 /* "10.244.1.0/24"; host bits are cleared. 0 or -EINVAL. */
 MUST_USE int netlink_prefix_parse(const char *text, struct netlink_prefix *ret_prefix);

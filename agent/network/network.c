@@ -141,7 +141,7 @@ static void route_done(struct network *network, const struct route_change *chang
             free(route);
         }
     } else if (route->gateway.s_addr == change->gateway.s_addr &&
-               memcmp(&route->prefix, &change->prefix, sizeof(route->prefix)) == 0) {
+               netlink_prefix_equal(route->prefix, change->prefix)) {
         route->installed = true;
     }
 }
@@ -430,9 +430,9 @@ static void hook_node_upsert(void *data, const char *name, const char *internal_
         route = alloc_zeroed(sizeof(*route));
         (void)hash_map_set(network->routes, slice_text(name), route);
     } else if (route->wanted && route->gateway.s_addr == gateway.s_addr &&
-               memcmp(&route->prefix, &prefix, sizeof(prefix)) == 0) {
+               netlink_prefix_equal(route->prefix, prefix)) {
         return;
-    } else if (memcmp(&route->prefix, &prefix, sizeof(prefix)) != 0) {
+    } else if (!netlink_prefix_equal(route->prefix, prefix)) {
         route->replaced = true;
         route->old_prefix = route->prefix;
     }
