@@ -3,6 +3,7 @@
 #include "apiserver/event_conversion.h"
 #include "apiserver/request.h"
 #include "lib/net/limits.h"
+#include "lib/net/x509.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -298,7 +299,9 @@ static void start_stream(struct watch_stream *stream)
     http_respond_start(request->exchange, 200, headers, count);
     int64_t seconds = 0;
     if (query_int(&request->info.query, "timeoutSeconds", &seconds) < 0 || seconds <= 0) {
-        seconds = 1800 + rand() % 1800; /* Spread, so that not all come back at once. */
+        uint16_t spread; /* So that not all come back at once. */
+        x509_random((uint8_t *)&spread, sizeof(spread));
+        seconds = 1800 + spread % 1800;
     }
     stream->timeout = (struct loop_timer){.fire = on_timeout, .data = stream};
     stream->bookmark = (struct loop_timer){.fire = on_bookmark, .data = stream};

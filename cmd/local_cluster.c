@@ -10,6 +10,8 @@
 
 #define BRIDGE        "coracle0"
 #define BRIDGE_PREFIX "10.89.0."
+static const char bridge_ip[] = BRIDGE_PREFIX "1";
+static const char bridge_network[] = BRIDGE_PREFIX "1/24";
 
 enum { API_PORT = 6443, SERVER_HOST_FIRST = 10, AGENT_HOST_FIRST = 100 };
 
@@ -143,7 +145,7 @@ static int bridge_up(const struct local_cluster *cluster, struct error *reterr)
     if (result < 0) {
         return result;
     }
-    (void)IP(true, NULL, "addr", "add", BRIDGE_PREFIX "1/24", "dev", BRIDGE);
+    (void)IP(true, NULL, "addr", "add", bridge_network, "dev", BRIDGE);
     for (long i = 1; i <= cluster->server_count; i++) {
         char *server_ip = local_server_ip(cluster, i);
         char *address = alloc_printf("%s/24", server_ip);
@@ -176,8 +178,7 @@ static int agent_network_up(const char *space, const char *link, const char *add
         result = IP(false, reterr, "-n", space, "link", "set", "eth0", "up");
     }
     if (result == 0) {
-        result =
-            IP(false, reterr, "-n", space, "route", "add", "default", "via", BRIDGE_PREFIX "1");
+        result = IP(false, reterr, "-n", space, "route", "add", "default", "via", bridge_ip);
     }
     return result;
 }

@@ -120,9 +120,9 @@ static int parse_disabled(struct member_config *config, const struct flag *flag,
 static int parse_numbers(struct member_config *config, const struct flag_set *set,
                          struct error *reterr)
 {
-    long heartbeat;
-    long election;
-    long grace;
+    long heartbeat = 0;
+    long election = 0;
+    long grace = 0;
     int result = flag_number(set, "heartbeat-ms", 5, 10000, &heartbeat, reterr);
     if (result == 0) {
         result = flag_number(set, "election-ms", 50, 50000, &election, reterr);
