@@ -137,13 +137,13 @@ static struct raft_entry *record_entry(struct slice bytes, size_t offset, struct
         return NULL;
     }
     struct slice data = slice_of(bytes.data + offset + RECORD_HEAD, record.len);
-    if (wire_crc32c(0, data) != record.crc || record.index != end.index + 1 ||
-        record.term < end.term) {
+    if ((wire_crc32c(0, data) != record.crc && PLANTED != PLANT_SKIP_CHECKS) ||
+        record.index != end.index + 1 || record.term < end.term) {
         return NULL;
     }
     struct raft_entry *entry = raft_entry_new(record.index, record.term,
                                               (enum raft_entry_kind)record.kind, end.chain, data);
-    if (entry->chain != record.chain && PLANTED != PLANT_SKIP_CHAIN) {
+    if (entry->chain != record.chain && PLANTED != PLANT_SKIP_CHECKS) {
         raft_entry_unref(entry);
         return NULL;
     }

@@ -9,14 +9,14 @@
 
 enum raft_plant {
     PLANT_NONE,
-    PLANT_VOTE_NOT_DURABLE,     /* 1: a vote is answered before it is on disk. */
-    PLANT_ACK_BEFORE_FLUSH,     /* 2: a follower acknowledges entries that are not flushed. */
-    PLANT_COMMIT_OLD_TERM,      /* 3: entries of earlier terms are committed by counting. */
-    PLANT_LEADER_COUNTS_EARLY,  /* 4: the leader counts itself before its own flush. */
-    PLANT_READ_CONTEXT_REUSED,  /* 5: a heartbeat acknowledgement counts for later reads. */
-    PLANT_TRUNCATE_COMMITTED,   /* 6: a follower truncates whenever a message overlaps. */
-    PLANT_SKIP_CHAIN,           /* 7: recovery trusts a record whose chain does not fit. */
-    PLANT_DOUBLE_VOTE,          /* 8: a second candidate of the same term gets a vote as well. */
+    PLANT_VOTE_NOT_DURABLE,    /* 1: a vote is answered before it is on disk. */
+    PLANT_ACK_BEFORE_FLUSH,    /* 2: a follower acknowledges entries that are not flushed. */
+    PLANT_COMMIT_OLD_TERM,     /* 3: entries of earlier terms are committed by counting. */
+    PLANT_LEADER_COUNTS_EARLY, /* 4: the leader counts itself before its own flush. */
+    PLANT_READ_CONTEXT_REUSED, /* 5: a heartbeat acknowledgement counts for later reads. */
+    PLANT_TRUNCATE_COMMITTED,  /* 6: a follower truncates whenever a message overlaps. */
+    PLANT_SKIP_CHECKS, /* 7: recovery trusts a record whose checksum and chain do not fit. */
+    PLANT_DOUBLE_VOTE, /* 8: a second candidate of the same term gets a vote as well. */
     PLANT_READ_BEFORE_OWN_TERM, /* 9: reads are served before an entry of the term is committed. */
     PLANT_VOTE_STALE_LOG,       /* 10: a candidate with a shorter log gets the vote. */
     PLANT_IGNORE_FLUSH_ERROR,   /* 11: a failed flush counts as done. */
