@@ -1,0 +1,54 @@
+# What pods and nodes reach: names, Services, the API.
+bats_require_minimum_version 1.5.0
+
+setup() {
+    load cluster
+    pod=$($KUBECTL -n demo get pods -l app=web -o 'jsonpath={.items[0].metadata.name}')
+}
+
+@test "a pod finds a Service by name and reaches it" {
+    address=$($KUBECTL -n demo get service web -o 'jsonpath={.spec.clusterIP}')
+    run -0 $KUBECTL -n demo exec "$pod" -- nslookup web.demo.svc.cluster.local
+    [[ $output == *"$address"* ]]
+    # The search path makes the short name do.
+    run -0 $KUBECTL -n demo exec "$pod" -- wget -qO- -T 3 http://web
+    [[ $output == hello* ]]
+}
+
+@test "a Service reaches pods of every node, also the caller itself" {
+    for _ in $(seq 40); do
+        $KUBECTL -n demo exec "$pod" -- wget -qO- -T 3 http://web
+    done | sort -u >"$BATS_TEST_TMPDIR/pages"
+    [ "$(wc -l <"$BATS_TEST_TMPDIR/pages")" = 3 ]
+}
+
+@test "the kubernetes Service is the API, for nodes and with a pod's own token" {
+    run -0 ip netns exec coracle-a1 curl -sk -m 5 https://10.96.0.1/version
+    [[ $output == *gitVersion* ]]
+    token=$($KUBECTL -n demo exec "$pod" -- cat /var/run/secrets/kubernetes.io/serviceaccount/token)
+    $KUBECTL -n demo exec "$pod" -- cat /var/run/secrets/kubernetes.io/serviceaccount/ca.crt >"$BATS_TEST_TMPDIR/ca"
+    api() { ip netns exec coracle-a1 curl -s -m 5 --cacert "$BATS_TEST_TMPDIR/ca" -H "Authorization: Bearer $token" "https://10.96.0.1$1"; }
+    run -0 api /api/v1/namespaces/demo/pods
+    [[ $output == *'"kind":"PodList"'* ]]
+    run -0 api /api/v1/namespaces/demo/secrets
+    [ "$(jq .code <<<"$output")" = 403 ]
+}
+
+@test "a Service without endpoints refuses at once" {
+    run -0 $KUBECTL -n demo create service clusterip nobody --tcp=80:80
+    address=$($KUBECTL -n demo get service nobody -o 'jsonpath={.spec.clusterIP}')
+    refused() { ip netns exec coracle-a1 curl -s -m 5 "http://$address"; [ $? = 7 ]; }
+    eventually 5 refused
+    run -0 $KUBECTL -n demo delete service nobody
+}
+
+@test "an agent that is killed and started again leaves its containers alone" {
+    before=$($KUBECTL -n demo get pods -l app=web -o 'jsonpath={.items[*].status.containerStatuses[0].containerID}')
+    kill -KILL "$(cut -d' ' -f1 "$E2E_DIR/run/a1.pid")"
+    run -0 "$CORACLE" up --dir "$E2E_DIR"
+    sleep 3
+    after=$($KUBECTL -n demo get pods -l app=web -o 'jsonpath={.items[*].status.containerStatuses[0].containerID}')
+    [ "$before" = "$after" ]
+    restarts=$($KUBECTL -n demo get pods -l app=web -o 'jsonpath={.items[*].status.containerStatuses[0].restartCount}')
+    [ "$restarts" = "0 0 0" ]
+}
