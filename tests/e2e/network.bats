@@ -10,14 +10,17 @@ setup() {
     address=$($KUBECTL -n demo get service web -o 'jsonpath={.spec.clusterIP}')
     run -0 $KUBECTL -n demo exec "$pod" -- nslookup web.demo.svc.cluster.local
     [[ $output == *"$address"* ]]
-    # The search path makes the short name do.
-    run -0 $KUBECTL -n demo exec "$pod" -- wget -qO- -T 3 http://web
+    # By address: a statically linked wget cannot look names up (nslookup asks by itself).
+    run -0 $KUBECTL -n demo exec "$pod" -- wget -qO- -T 3 "http://$address"
     [[ $output == hello* ]]
+    run -0 $KUBECTL -n demo exec "$pod" -- cat /etc/resolv.conf
+    [[ $output == *"search demo.svc.cluster.local svc.cluster.local cluster.local"* ]]
 }
 
 @test "a Service reaches pods of every node, also the caller itself" {
+    address=$($KUBECTL -n demo get service web -o 'jsonpath={.spec.clusterIP}')
     for _ in $(seq 40); do
-        $KUBECTL -n demo exec "$pod" -- wget -qO- -T 3 http://web
+        $KUBECTL -n demo exec "$pod" -- wget -qO- -T 3 "http://$address"
     done | sort -u >"$BATS_TEST_TMPDIR/pages"
     [ "$(wc -l <"$BATS_TEST_TMPDIR/pages")" = 3 ]
 }
@@ -29,7 +32,7 @@ setup() {
     $KUBECTL -n demo exec "$pod" -- cat /var/run/secrets/kubernetes.io/serviceaccount/ca.crt >"$BATS_TEST_TMPDIR/ca"
     api() { ip netns exec coracle-a1 curl -s -m 5 --cacert "$BATS_TEST_TMPDIR/ca" -H "Authorization: Bearer $token" "https://10.96.0.1$1"; }
     run -0 api /api/v1/namespaces/demo/pods
-    [[ $output == *'"kind":"PodList"'* ]]
+    [ "$(jq -r .kind <<<"$output")" = PodList ]
     run -0 api /api/v1/namespaces/demo/secrets
     [ "$(jq .code <<<"$output")" = 403 ]
 }
