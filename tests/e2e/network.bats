@@ -11,7 +11,7 @@ setup() {
 from_pod() {
     local uid process
     uid=$($KUBECTL -n demo get pod "$pod" -o 'jsonpath={.metadata.uid}')
-    process=$(find /sys/fs/cgroup -path "*pod$uid/*" -name cgroup.procs -exec cat {} + | head -1)
+    process=$(find /sys/fs/cgroup -path "*pod$uid/*" -name cgroup.procs -exec cat {} + | sed -n 1p)
     nsenter --target "$process" --net "$@"
 }
 
