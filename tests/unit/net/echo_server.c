@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { BIG_BYTES = 1024 * 1024, STREAM_CHUNK = 1024 };
+enum { BIG_BYTES = 1024 * 1024 };
 
 static void count_abort(void *data)
 {
@@ -32,7 +32,7 @@ struct streamer {
 static void stream_more(void *data)
 {
     struct streamer *streamer = data;
-    uint8_t bytes[STREAM_CHUNK];
+    uint8_t bytes[ECHO_STREAM_CHUNK];
     memset(bytes, 's', sizeof(bytes));
     while (streamer->left > 0) {
         streamer->left--;

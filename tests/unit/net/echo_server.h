@@ -8,6 +8,8 @@
 #define TESTS_UNIT_NET_ECHO_SERVER_H
 #include "lib/net/grpc.h"
 
+enum { ECHO_STREAM_CHUNK = 1024 }; /* GET /stream?n= answers with n of these. */
+
 struct echo_server {
     struct loop *loops[2];
     struct http_server *server;

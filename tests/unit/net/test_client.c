@@ -133,7 +133,7 @@ END_TEST
 START_TEST(long_streams_arrive_whole)
 {
     struct outcome outcome =
-        request(&(struct http_call_options){.method = "GET", .url = at("http", "/stream?n=5000")});
+        request(&(struct http_call_options){.method = "GET", .url = at("http", "/stream?n=40000")});
     ck_assert_uint_eq(outcome.bytes, 5120000);
 }
 END_TEST
@@ -324,6 +324,26 @@ START_TEST(server_sees_the_client_certificate)
 }
 END_TEST
 
+/* The marks have to count ciphertext that the socket did not take, or the writer is never called
+ * again. */
+START_TEST(long_stream_over_tls_comes_to_its_end)
+{
+    struct pki pki;
+    pki_init(&pki);
+    struct tls_config *server = tls_of(&pki, true, true, TLS_VERIFY_OPTIONAL);
+    struct tls_config *named = tls_of(&pki, false, true, TLS_VERIFY_REQUIRED);
+    start(server);
+    struct outcome outcome = request(&(struct http_call_options){
+        .method = "GET", .url = at("https", "/stream?n=40000"), .tls = named});
+    ck_assert_msg(outcome.status == 0, "%s", outcome.message);
+    ck_assert_uint_eq(outcome.bytes, (size_t)40000 * ECHO_STREAM_CHUNK);
+    teardown();
+    tls_config_unref(server);
+    tls_config_unref(named);
+    pki_release(&pki);
+}
+END_TEST
+
 START_TEST(stranger_is_unverified_when_optional_and_refused_when_required)
 {
     struct pki ours;
@@ -430,6 +450,7 @@ Suite *client_suite(void)
     TCase *tls = tcase_create("tls");
     tcase_set_timeout(tls, 30);
     tcase_add_test(tls, server_sees_the_client_certificate);
+    tcase_add_test(tls, long_stream_over_tls_comes_to_its_end);
     tcase_add_loop_test(tls, stranger_is_unverified_when_optional_and_refused_when_required, 0, 2);
     tcase_add_test(tls, reloaded_certificate_is_used_by_new_connections);
     tcase_add_test(tls, curl_speaks_http2_over_tls);
