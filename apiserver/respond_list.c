@@ -1,6 +1,6 @@
 /* Lists: streamed from a snapshot of the cache, with back-pressure; memory per request does not
- * grow with the list. Protobuf and YAML need their length or their whole text, so they are built.
- */
+ * grow with the list. YAML needs the whole text, so it is built; so are those protobuf lists whose
+ * items are not the cache's own bytes. */
 #include "apiserver/request.h"
 #include "lib/net/limits.h"
 
@@ -74,7 +74,40 @@ static struct chunk *shared_item(struct request *request, size_t index)
         cached_object_kind(object) != request->kind) {
         return NULL;
     }
-    return cached_object_json_members(object);
+    return request->accept.media == MEDIA_PROTOBUF ? cached_object_protobuf(object)
+                                                   : cached_object_json_members(object);
+}
+
+/* field number `number`, length-delimited. */
+static void put_tag_len(struct buffer *out, unsigned number, size_t len)
+{
+    buffer_append_byte(out, (uint8_t)(number << 3 | 2));
+    while (len > 127) {
+        buffer_append_byte(out, (uint8_t)(len & 127) | 128);
+        len >>= 7;
+    }
+    buffer_append_byte(out, (uint8_t)len);
+}
+
+/* What comes before an item's shared bytes, and after the last. */
+static void print_prefix(const struct request *request, size_t index, size_t len,
+                         struct buffer *out)
+{
+    buffer_clear(out);
+    if (request->accept.media == MEDIA_PROTOBUF) {
+        put_tag_len(out, 2, len);
+    } else {
+        buffer_append_text(out, index == 0 ? "{" : ",{");
+    }
+}
+
+static void print_end(const struct request *request, struct buffer *out)
+{
+    if (request->accept.media == MEDIA_PROTOBUF) {
+        api_envelope_tail(out);
+    } else {
+        buffer_append_text(out, "]}\n");
+    }
 }
 
 static void send_some(void *data)
@@ -90,7 +123,8 @@ static void send_some(void *data)
         size_t index = stream->next++;
         struct chunk *members = shared_item(request, index);
         if (members != NULL) {
-            (void)http_write(request->exchange, slice_text(index == 0 ? "{" : ",{"));
+            print_prefix(request, index, members->bytes.len, &out);
+            (void)http_write(request->exchange, buffer_slice(&out));
             queued = http_write_shared(request->exchange, members);
             continue;
         }
@@ -106,7 +140,9 @@ static void send_some(void *data)
     if (stream->next < request->call.item_count) {
         return; /* on_drain comes back here. */
     }
-    (void)http_write(request->exchange, slice_text("]}\n"));
+    buffer_clear(&out);
+    print_end(request, &out);
+    (void)http_write(request->exchange, buffer_slice(&out));
     http_on_drain(request->exchange, NULL, NULL);
     http_on_abort(request->exchange, NULL, NULL);
     http_finish(request->exchange);
@@ -124,18 +160,15 @@ static void list_aborted(void *data)
     request_finish(request);
 }
 
-static void stream_list(struct request *request)
+static void stream_from_head(struct request *request, struct slice head)
 {
     struct http_header headers[COMMON_HEADERS_MAX];
-    size_t count = common_headers(request, "application/json", headers);
+    size_t count = common_headers(request, content_type_of(request, false), headers);
     struct list_stream *stream = arena_zeroed(request->arena, sizeof(*stream));
     request->state = stream;
-    CLEANUP(buffer_release) struct buffer head;
-    buffer_init(&head, ENCODED_OBJECT_MAX);
-    print_head(request, &head);
     http_allow_gzip(request->exchange, true);
     http_respond_start(request->exchange, 200, headers, count);
-    (void)http_write(request->exchange, buffer_slice(&head));
+    (void)http_write(request->exchange, head);
     if (http_is_aborted(request->exchange)) {
         request_finish(request);
         return;
@@ -143,6 +176,14 @@ static void stream_list(struct request *request)
     http_on_drain(request->exchange, send_some, request);
     http_on_abort(request->exchange, list_aborted, request);
     send_some(request);
+}
+
+static void stream_list(struct request *request)
+{
+    CLEANUP(buffer_release) struct buffer head;
+    buffer_init(&head, ENCODED_OBJECT_MAX);
+    print_head(request, &head);
+    stream_from_head(request, buffer_slice(&head));
 }
 
 static void build_list(struct request *request)
@@ -165,27 +206,9 @@ static void build_list(struct request *request)
     respond_bytes(request, 200, content_type_of(request, false), buffer_slice(&out));
 }
 
-/* field number `number`, length-delimited. */
-static void put_tag_len(struct buffer *out, unsigned number, size_t len)
+/* Every list message has metadata as field 1 and items as field 2. */
+static void put_list_meta(struct request *request, struct buffer *out)
 {
-    buffer_append_byte(out, (uint8_t)(number << 3 | 2));
-    while (len > 127) {
-        buffer_append_byte(out, (uint8_t)(len & 127) | 128);
-        len >>= 7;
-    }
-    buffer_append_byte(out, (uint8_t)len);
-}
-
-/* Every list message has metadata as field 1 and items as field 2; the items are the cache's bytes.
- */
-static void build_protobuf_list(struct request *request)
-{
-    CLEANUP(buffer_release) struct buffer raw;
-    CLEANUP(buffer_release) struct buffer out;
-    CLEANUP(buffer_release) struct buffer item;
-    buffer_init(&raw, ENCODED_LIST_MAX);
-    buffer_init(&out, ENCODED_LIST_MAX);
-    buffer_init(&item, ENCODED_OBJECT_MAX);
     const struct registry_call *call = &request->call;
     const struct api_message *schema =
         api_message_find("k8s.io.apimachinery.pkg.apis.meta.v1.ListMeta");
@@ -199,9 +222,51 @@ static void build_protobuf_list(struct request *request)
         meta->has_remaining_item_count = true;
         meta->remaining_item_count = call->list_remaining;
     }
-    api_encode_protobuf(schema, meta, &item);
-    put_tag_len(&raw, 1, item.len);
-    buffer_append_slice(&raw, buffer_slice(&item));
+    CLEANUP(buffer_release) struct buffer encoded;
+    buffer_init(&encoded, ENCODED_OBJECT_MAX);
+    api_encode_protobuf(schema, meta, &encoded);
+    put_tag_len(out, 1, encoded.len);
+    buffer_append_slice(out, buffer_slice(&encoded));
+}
+
+/* Streams the cache's bytes: the length that the envelope begins with is known without copying
+ * them. False, and nothing done, when an item has none that can be shown as they are. */
+static bool stream_protobuf_list(struct request *request)
+{
+    CLEANUP(buffer_release) struct buffer meta;
+    CLEANUP(buffer_release) struct buffer prefix;
+    CLEANUP(buffer_release) struct buffer head;
+    buffer_init(&meta, ENCODED_OBJECT_MAX);
+    buffer_init(&prefix, ENCODED_OBJECT_MAX);
+    buffer_init(&head, ENCODED_OBJECT_MAX);
+    put_list_meta(request, &meta);
+    size_t len = meta.len;
+    for (size_t i = 0; i < request->call.item_count; i++) {
+        const struct chunk *item = shared_item(request, i);
+        if (item == NULL) {
+            return false;
+        }
+        print_prefix(request, i, item->bytes.len, &prefix);
+        len += prefix.len + item->bytes.len;
+    }
+    struct api_type_meta type_meta = {.api_version = request->kind->api_version,
+                                      .kind = request->kind->list_kind};
+    api_envelope_head(&type_meta, len, &head);
+    buffer_append_slice(&head, buffer_slice(&meta));
+    stream_from_head(request, buffer_slice(&head));
+    return true;
+}
+
+static void build_protobuf_list(struct request *request)
+{
+    CLEANUP(buffer_release) struct buffer raw;
+    CLEANUP(buffer_release) struct buffer out;
+    CLEANUP(buffer_release) struct buffer item;
+    buffer_init(&raw, ENCODED_LIST_MAX);
+    buffer_init(&out, ENCODED_LIST_MAX);
+    buffer_init(&item, ENCODED_OBJECT_MAX);
+    const struct registry_call *call = &request->call;
+    put_list_meta(request, &raw);
     for (size_t i = 0; i < call->item_count; i++) {
         buffer_clear(&item);
         const void *message =
@@ -231,7 +296,9 @@ static void build_protobuf_list(struct request *request)
 void respond_list(struct request *request)
 {
     if (request->accept.media == MEDIA_PROTOBUF) {
-        build_protobuf_list(request);
+        if (!stream_protobuf_list(request)) {
+            build_protobuf_list(request);
+        }
     } else if (request->accept.media == MEDIA_YAML || request->accept.pretty ||
                !is_plain(request)) {
         if (request->accept.media == MEDIA_JSON && !request->accept.pretty) {

@@ -99,4 +99,8 @@ void api_encode_envelope(const struct api_message *message, const void *object,
                          const struct api_type_meta *meta, struct buffer *out);
 /* Envelope around bytes that are encoded already. */
 void api_wrap_envelope(struct slice raw, const struct api_type_meta *meta, struct buffer *out);
+/* Its two ends, for those who send the object in parts: what comes before its `len` bytes, and what
+ * comes after them. */
+void api_envelope_head(const struct api_type_meta *meta, size_t len, struct buffer *out);
+void api_envelope_tail(struct buffer *out);
 #endif

@@ -286,8 +286,7 @@ static size_t field_size(size_t len)
     return 1 + wire_varint_size(len) + len;
 }
 
-/* Everything before the bytes of the object, of which there will be `len`. */
-static void put_head(const struct api_type_meta *meta, size_t len, struct buffer *out)
+void api_envelope_head(const struct api_type_meta *meta, size_t len, struct buffer *out)
 {
     struct slice version = slice_text(meta->api_version), kind = slice_text(meta->kind);
     uint8_t head[24];
@@ -304,7 +303,7 @@ static void put_head(const struct api_type_meta *meta, size_t len, struct buffer
     buffer_append(out, head, (size_t)(end - head));
 }
 
-static void put_tail(struct buffer *out)
+void api_envelope_tail(struct buffer *out)
 {
     put_field(3, slice_of(NULL, 0), out); /* contentEncoding and contentType are always there. */
     put_field(4, slice_of(NULL, 0), out);
@@ -312,9 +311,9 @@ static void put_tail(struct buffer *out)
 
 void api_wrap_envelope(struct slice raw, const struct api_type_meta *meta, struct buffer *out)
 {
-    put_head(meta, raw.len, out);
+    api_envelope_head(meta, raw.len, out);
     buffer_append_slice(out, raw);
-    put_tail(out);
+    api_envelope_tail(out);
 }
 
 void api_encode_envelope(const struct api_message *message, const void *object,
@@ -323,7 +322,7 @@ void api_encode_envelope(const struct api_message *message, const void *object,
     struct sizes sizes = {NULL, 0, 0, 0};
     size_t size = measure(&sizes, message, object);
     free(sizes.items);
-    put_head(meta, size, out);
+    api_envelope_head(meta, size, out);
     api_encode_protobuf(message, object, out);
-    put_tail(out);
+    api_envelope_tail(out);
 }
