@@ -6,17 +6,15 @@
 #include "agent/network/netlink.h"
 #include "agent/network/network_objects.h"
 #include "agent/network/nft_rules.h"
+#include "agent/network/node_setup.h"
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <nftables/libnftables.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #include <uv.h>
 
 enum {
@@ -24,7 +22,6 @@ enum {
     RETRY_DELAY_MS = 1000,
     UPSTREAMS_MAX = 3,
     DNS_PORT = 53,
-    FILE_BYTES_MAX = 64 * 1024
 };
 
 /* Another node, and whether the kernel has its route. */
@@ -266,60 +263,10 @@ static void schedule(struct network *network, uint64_t delay_ms)
 
 /* ---- the node itself ---- */
 
-static int write_file(const char *path, const char *text)
-{
-    int file = open(path, O_WRONLY | O_CLOEXEC);
-    if (file < 0) {
-        return -errno;
-    }
-    ssize_t written = write(file, text, strlen(text));
-    int result = written < 0 ? -errno : 0;
-    (void)close(file); /* A sysctl has taken effect, or write() said no. */
-    return result;
-}
-
-static void set_sysctls(struct network *network)
-{
-    int result = write_file("/proc/sys/net/ipv4/ip_forward", "1");
-    if (result < 0) {
-        LOG_WARN("network", "cannot turn on IP forwarding: pods reach only this node",
-                 KV_TEXT("error", strerror(-result)));
-    }
-    network->bridge_filtered = write_file("/proc/sys/net/bridge/bridge-nf-call-iptables", "1") == 0;
-    if (!network->bridge_filtered) {
-        LOG_INFO("network",
-                 "br_netfilter is not there: Service traffic within a node is masqueraded",
-                 KV_TEXT("bridge", network->bridge));
-    }
-}
-
-static int write_whole(const char *path, const struct buffer *text)
-{
-    char *temporary = alloc_printf("%s.tmp", path);
-    int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    int result = file < 0 ? -errno : 0;
-    if (result == 0) {
-        ssize_t written = write(file, text->data, text->len);
-        result = written == (ssize_t)text->len ? 0 : written < 0 ? -errno : -EIO;
-        if (close(file) < 0 && result == 0) {
-            result = -errno;
-        }
-    }
-    /* The runtime watches the folder: it must never see half a file. */
-    if (result == 0 && rename(temporary, path) < 0) {
-        result = -errno;
-    }
-    free(temporary);
-    return result;
-}
-
 static void write_cni_config(struct network *network)
 {
-    CLEANUP(buffer_release) struct buffer text;
-    buffer_init(&text, FILE_BYTES_MAX);
-    cni_config_write(&text, network->bridge, network->pod_cidr, network->cni_state_dir);
     char *path = alloc_printf("%s/%s", network->cni_conf_dir, CNI_CONFIG_FILE);
-    int result = write_whole(path, &text);
+    int result = node_write_cni(path, network->bridge, network->pod_cidr, network->cni_state_dir);
     network->cni_written = result == 0;
     if (result < 0) {
         LOG_ERROR("network", "cannot write the CNI configuration", KV_TEXT("path", path),
@@ -374,7 +321,7 @@ static void hook_cluster(void *data, const struct network_cluster *cluster)
     set_text(&network->node_name, cluster->node_name);
     set_text(&network->cluster_cidr, cluster->cluster_cidr);
     (void)inet_pton(AF_INET, cluster->node_ip, &network->node_ip);
-    set_sysctls(network);
+    network->bridge_filtered = node_set_forwarding();
     if (network->dns == NULL && inet_pton(AF_INET, cluster->cluster_dns, &network->dns_ip) == 1) {
         start_dns(network, cluster->cluster_domain);
     }
@@ -527,27 +474,6 @@ struct network_hooks network_hooks(struct network *network)
 
 /* ---- life ---- */
 
-static void read_upstreams(struct network *network)
-{
-    CLEANUP(buffer_release) struct buffer text;
-    buffer_init(&text, FILE_BYTES_MAX);
-    int file = open("/etc/resolv.conf", O_RDONLY | O_CLOEXEC);
-    uint8_t *room = buffer_reserve(&text, FILE_BYTES_MAX);
-    ssize_t size = file < 0 ? -1 : read(file, room, FILE_BYTES_MAX);
-    if (file >= 0) {
-        (void)close(file); /* Only read. */
-    }
-    if (size > 0) {
-        buffer_commit(&text, (size_t)size);
-    }
-    network->upstream_count =
-        dns_upstreams_parse(buffer_slice(&text), network->upstreams, UPSTREAMS_MAX);
-    if (network->upstream_count == 0) {
-        LOG_WARN("network", "no upstream resolver: pods resolve cluster names only",
-                 KV_TEXT("file", "/etc/resolv.conf"));
-    }
-}
-
 static int make_directory(const char *path, struct error *reterr)
 {
     if (mkdir(path, 0755) < 0 && errno != EEXIST) {
@@ -588,7 +514,7 @@ int network_open(const struct network_config *config, struct network **ret_netwo
         memcpy(network->upstreams, config->upstreams,
                network->upstream_count * sizeof(*config->upstreams));
     } else {
-        read_upstreams(network);
+        network->upstream_count = node_read_upstreams(network->upstreams, UPSTREAMS_MAX);
     }
     if (config->metrics != NULL) {
         network->sync_seconds =
