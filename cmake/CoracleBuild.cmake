@@ -77,6 +77,7 @@ function(coracle_fuzz name)
     endif()
     add_executable(${name} ${ARG_SOURCES})
     target_link_libraries(${name} PRIVATE ${ARG_LINK} coracle_warnings)
-    target_compile_options(${name} PRIVATE -Wno-missing-prototypes)
+    # libFuzzer calls functions that no header declares. A source's options come after the warnings.
+    set_source_files_properties(${ARG_SOURCES} PROPERTIES COMPILE_OPTIONS -Wno-missing-prototypes)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
 endfunction()
