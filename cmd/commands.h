@@ -4,6 +4,7 @@
 #define CMD_COMMANDS_H
 
 int command_agent(int argc, char **argv);
+int command_certs(int argc, char **argv);
 int command_down(int argc, char **argv);
 int command_kubeconfig(int argc, char **argv);
 int command_server(int argc, char **argv);

@@ -19,6 +19,7 @@ static const struct command commands[] = {
     {"server", command_server, "run one control-plane member"},
     {"agent", command_agent, "run the node agent"},
     {"token", command_token, "create, list and delete tokens with which agents join"},
+    {"certs", command_certs, "show when certificates end, and renew them"},
     {"kubeconfig", command_kubeconfig, "print a kubeconfig for kubectl"},
     {"version", command_version, "print the version"},
 };

@@ -391,7 +391,7 @@ static void stop_member(void *data)
     if (member->raft != NULL && raft_is_leader(member->raft)) {
         /* So that writers wait milliseconds, not an election; failing means a slower change. */
         int result = raft_transfer_leadership(member->raft, /* target= */ 0);
-        if (result < 0) {
+        if (result < 0 && result != -EINVAL) { /* -EINVAL: there is nobody to take it. */
             LOG_INFO("server", "leadership cannot be handed over: an election will follow",
                      KV_TEXT("reason", strerror(-result)));
         }

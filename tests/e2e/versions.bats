@@ -25,6 +25,20 @@ use() {
     eventually 10 page
     kill $!
     wait $! || true
+    $kubectl -n demo cp "$TOP/README.md" "$pod:/tmp/readme"
+    $kubectl -n demo exec "$pod" -- cat /tmp/readme | cmp - "$TOP/README.md"
+    $kubectl -n demo create configmap edited --from-literal=a=1
+    printf '#!/bin/sh\nsed -i "s/a: .1./a: \\"2\\"/" "$1"\n' >"$BATS_TEST_TMPDIR/editor"
+    chmod +x "$BATS_TEST_TMPDIR/editor"
+    EDITOR=$BATS_TEST_TMPDIR/editor $kubectl -n demo edit configmap edited
+    [ "$($kubectl -n demo get configmap edited -o 'jsonpath={.data.a}')" = 2 ]
+    $kubectl -n demo delete configmap edited
+    $kubectl -n demo set env deployment/web GREETING=changed
+    $kubectl -n demo rollout status deployment web --timeout 90s
+    $kubectl -n demo rollout undo deployment web
+    $kubectl -n demo scale deployment web --replicas 4
+    $kubectl -n demo rollout status deployment web --timeout 90s
+    $kubectl -n demo scale deployment web --replicas 3
 }
 
 @test "the oldest kubectl" {
