@@ -37,9 +37,9 @@ static const char *audit_id(struct request *request)
                         (unsigned long long)(random[1] & UINT64_C(0xffffffffffff)));
 }
 
-static void on_request(void *data, struct http_exchange *exchange)
+/* Takes a reference to the exchange, which request_finish() gives back. */
+static struct request *request_new(struct apiserver *server, struct http_exchange *exchange)
 {
-    struct apiserver *server = data;
     http_exchange_ref(exchange);
     struct request *request = arena_zeroed(http_arena(exchange), sizeof(*request));
     request->server = server;
@@ -49,6 +49,21 @@ static void on_request(void *data, struct http_exchange *exchange)
     request->audit_id = audit_id(request);
     request->accept = (struct negotiated){.as_kind = "", .as_version = "", .form_version = "v1"};
     request->user = &user_anonymous;
+    request->info.method = "";
+    request->info.path = "";
+    return request;
+}
+
+/* Before authentication, as nothing of the request has been read yet. */
+static void on_too_large(void *data, struct http_exchange *exchange)
+{
+    struct request *request = request_new(data, exchange);
+    respond_status(request, api_status_too_large(request->arena, REQUEST_BODY_MAX));
+}
+
+static void on_request(void *data, struct http_exchange *exchange)
+{
+    struct request *request = request_new(data, exchange);
     struct slice method = http_method(exchange);
     int status = request_info_parse(
         request->arena, arena_text_n(request->arena, (const char *)method.data, method.len),
@@ -97,7 +112,8 @@ static int listen_http(struct apiserver *server, struct error *reterr)
         return error_set(reterr, -EINVAL, "listen host is too long");
     }
     memcpy(address.host, server->config.listen_host, strlen(server->config.listen_host) + 1);
-    struct http_handler handler = {.on_request = on_request, .data = server};
+    struct http_handler handler = {
+        .on_request = on_request, .on_too_large = on_too_large, .data = server};
     struct http_server_options options = {.loops = server->config.io_loops,
                                           .loop_count = server->config.io_loop_count,
                                           .address = &address,

@@ -336,6 +336,8 @@ bool fill_options(struct request *request)
     struct registry_options *options = &request->call.options;
     const char *options_kind = options_kind_of(request->info.verb);
     bool has_limit = false;
+    bool has_timeout = false;
+    int64_t timeout_seconds = 0; /* Only watches use it, but it is checked everywhere. */
     options->label_selector = query_get(query, "labelSelector");
     options->field_selector = query_get(query, "fieldSelector");
     options->resource_version = query_get(query, "resourceVersion");
@@ -344,6 +346,7 @@ bool fill_options(struct request *request)
     options->field_manager = manager_of(request);
     options->force = query_bool(query, "force", false);
     return read_number(request, "limit", &has_limit, &options->limit) &&
+           read_number(request, "timeoutSeconds", &has_timeout, &timeout_seconds) &&
            read_dry_run(request, options_kind) && read_field_validation(request, options_kind) &&
            check_manager(request, options_kind);
 }

@@ -361,6 +361,10 @@ static void follow_view(struct watch_stream *stream)
 static void listed(struct request *request)
 {
     struct watch_stream *stream = request->state;
+    if (http_is_aborted(request->exchange)) { /* Before there was anyone to be told. */
+        request_finish(request);
+        return;
+    }
     start_stream(stream);
     if (query_get(&request->info.query, "sendInitialEvents") != NULL &&
         !query_bool(&request->info.query, "sendInitialEvents", true)) {
@@ -375,6 +379,10 @@ static void follow_version(struct watch_stream *stream, uint64_t revision)
 {
     struct request *request = stream->request;
     uint64_t oldest = 0;
+    if (http_is_aborted(request->exchange)) {
+        request_finish(request);
+        return;
+    }
     start_stream(stream);
     stream->watch = cache_watch_after(request_hub(request), stored_kind_of(request->kind), revision,
                                       &watch_ops, stream, &oldest);

@@ -443,6 +443,10 @@ static void start_relay(struct request *request, const char *url)
         respond_status(request, api_status_unavailable(request->arena, "no client certificate"));
         return;
     }
+    if (http_is_aborted(request->exchange)) { /* Nobody would end the call to the agent. */
+        request_finish(request);
+        return;
+    }
     struct relay *relay = arena_zeroed(request->arena, sizeof(*relay));
     relay->request = request;
     if (http_wants_upgrade(request->exchange, "websocket")) {

@@ -357,6 +357,9 @@ int api_parse_envelope(struct slice bytes, struct api_envelope *ret_envelope, st
                          "provided data does not appear to be a protobuf message, expected prefix "
                          "[107 56 115 0]");
     }
+    if (bytes.len == 4) {
+        return error_set(reterr, -EBADMSG, "empty body");
+    }
     if (!read_unknown(slice_of(bytes.data + 4, bytes.len - 4), &envelope)) {
         return error_set(reterr, -EBADMSG, "malformed protobuf envelope");
     }

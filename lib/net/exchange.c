@@ -123,6 +123,19 @@ void http_exchange_headers(struct http_exchange *exchange)
     }
 }
 
+void http_exchange_too_large(struct http_exchange *exchange)
+{
+    const struct http_handler *handler = exchange->handler;
+    http_exchange_ref(exchange);
+    if (handler != NULL && handler->on_too_large != NULL) {
+        handler->on_too_large(handler->data, exchange);
+    }
+    if (exchange->open && exchange->response == HTTP_NOTHING_SENT) {
+        http_exchange_refuse(exchange, 413);
+    }
+    http_exchange_unref(exchange);
+}
+
 int http_exchange_body(struct http_exchange *exchange, struct slice bytes, bool end)
 {
     if (!exchange->open || exchange->body_done) {
@@ -139,7 +152,7 @@ int http_exchange_body(struct http_exchange *exchange, struct slice bytes, bool 
     }
     if (exchange->body_seen > http_connection_limits(exchange->connection)->body_bytes_max) {
         buffer_release(&exchange->body);
-        http_exchange_refuse(exchange, 413);
+        http_exchange_too_large(exchange);
         return -E2BIG;
     }
     buffer_append_slice(&exchange->body, bytes);

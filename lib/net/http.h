@@ -34,6 +34,9 @@ struct http_handler {
     bool (*on_headers)(void *data, struct http_exchange *exchange);
     /* The request is complete, its body (at most body_bytes_max, else the client got 413) too. */
     void (*on_request)(void *data, struct http_exchange *exchange);
+    /* Optional: words the answer (http_respond) to a body over body_bytes_max, in on_request's
+     * place and before the body's end. Without it, or when it does not answer: plain text. */
+    void (*on_too_large)(void *data, struct http_exchange *exchange);
     void *data;
 };
 

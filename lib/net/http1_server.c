@@ -253,7 +253,7 @@ static int start_exchange(struct http_connection *connection, struct slice head_
     bool wants_body = exchange->piece != NULL || exchange->response == HTTP_NOTHING_SENT;
     if (wants_body && exchange->piece == NULL && head.body_kind == HTTP1_BODY_LENGTH &&
         head.content_length > http_connection_limits(connection)->body_bytes_max) {
-        http_exchange_refuse(exchange, 413);
+        http_exchange_too_large(exchange);
     } else if (wants_body && head.expect_continue && head.body_kind != HTTP1_BODY_NONE) {
         net_stream_write(connection->stream, slice_text("HTTP/1.1 100 Continue\r\n\r\n"));
     }

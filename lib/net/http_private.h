@@ -157,6 +157,8 @@ void http_exchange_close(struct http_exchange *exchange, bool aborted);
 void http_exchange_drained(struct http_exchange *exchange);
 /* An answer of the server itself. */
 void http_exchange_refuse(struct http_exchange *exchange, unsigned status);
+/* 413, in the handler's words if it has any. */
+void http_exchange_too_large(struct http_exchange *exchange);
 
 /* ---- gzip.c ---- */
 struct gzip_stream *gzip_stream_new(void);
