@@ -240,7 +240,7 @@ def odd_paths_do_not_reach_other_objects():
 @case
 def bad_queries_are_refused():
     for query in ("limit=x", "limit=99999999999999999999", "timeoutSeconds=x", "labelSelector=((",
-                  "labelSelector=a in", "fieldSelector=spec.teapot%3D1", "continue=***",
+                  "labelSelector=a+in", "fieldSelector=spec.teapot%3D1", "continue=***",
                   "continue=e30", "limit=1&continue=" + "A" * 9000):
         expect(400, "BadRequest", "GET", MAPS + "?" + query)
     expect(504, "Timeout", "GET", MAPS + "?resourceVersion=999999999&resourceVersionMatch="
