@@ -295,6 +295,12 @@ static void never(void *data, struct grpc_call *call, struct slice request)
     grpc_call_send_headers(call, NULL, 0);
 }
 
+static void on_too_large(void *data, struct http_exchange *exchange)
+{
+    (void)data;
+    http_respond(exchange, 413, NULL, 0, slice_text("at most 3 MiB"));
+}
+
 void echo_server_start(struct echo_server *echo, struct http_server_options *options)
 {
     *echo = (struct echo_server){.server = NULL};
@@ -319,7 +325,10 @@ void echo_server_start(struct echo_server *echo, struct http_server_options *opt
     if (options->address == NULL) {
         options->address = &address;
     }
-    struct http_handler handler = {on_headers, on_request, echo};
+    struct http_handler handler = {.on_headers = on_headers,
+                                   .on_request = on_request,
+                                   .on_too_large = on_too_large,
+                                   .data = echo};
     options->loops = echo->loops;
     options->loop_count = 2;
     options->handler = &handler;

@@ -136,6 +136,8 @@ START_TEST(limits_are_answered_with_their_status)
 {
     expect_all("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3145729\r\n\r\n",
                "HTTP/1.1 413 ");
+    expect_all("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 3145729\r\n\r\n",
+               "\r\n\r\nat most 3 MiB"); /* The handler's words. */
     expect_all("GET / HTTP/1.1\r\nHost: a\r\nX : b\r\n\r\n", "HTTP/1.1 400 ");
     expect_all("GET / HTTP/1.7\r\n\r\n", "HTTP/1.1 400 ");
     char *target = alloc_zeroed(HTTP_TARGET_BYTES_MAX + 100);
