@@ -320,10 +320,13 @@ const struct api_status *admit_pod_tolerations(struct admission *admission)
 {
     static const char *const keys[] = {"node.kubernetes.io/not-ready",
                                        "node.kubernetes.io/unreachable"};
-    Core__V1__Pod *pod = new_pod(admission);
-    if (pod == NULL) {
+    bool written = (admission->verb == ADMIT_CREATE || admission->verb == ADMIT_UPDATE) &&
+                   admission->subresource[0] == 0 &&
+                   admission->kind == admission->operation->registry->pod_kind;
+    if (!written) {
         return NULL;
     }
+    Core__V1__Pod *pod = admission->message;
     struct arena *arena = admission->operation->arena;
     bool tolerated[ARRAY_LEN(keys)];
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
@@ -343,5 +346,60 @@ const struct api_status *admit_pod_tolerations(struct admission *admission)
             append_pointer(arena, pod->spec->tolerations, pod->spec->n_tolerations, toleration);
         pod->spec->n_tolerations++;
     }
+    return NULL;
+}
+
+/* Variables that are defined twice: all but the last may get lost when the pod is applied. */
+static void warn_hidden_env(struct operation *operation, const char *list,
+                            Core__V1__Container *const *containers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const Core__V1__Container *container = containers[i];
+        for (size_t j = 0; j < container->n_env; j++) {
+            const char *name = container->env[j]->name;
+            bool hides = false;
+            for (size_t k = 0; k < j && !hides && name != NULL; k++) {
+                hides =
+                    container->env[k]->name != NULL && strcmp(container->env[k]->name, name) == 0;
+            }
+            if (hides) {
+                operation_warn(operation,
+                               arena_printf(operation->arena,
+                                            "spec.%s[%zu].env[%zu]: hides previous definition of "
+                                            "\"%s\", which may be dropped when using apply",
+                                            list, i, j, name));
+            }
+        }
+    }
+}
+
+const struct api_status *admit_pod_warnings(struct admission *admission)
+{
+    static const char *const old_labels[][3] = {
+        {"beta.kubernetes.io/arch", "v1.14", "kubernetes.io/arch"},
+        {"beta.kubernetes.io/os", "v1.14", "kubernetes.io/os"},
+        {"failure-domain.beta.kubernetes.io/region", "v1.17", "topology.kubernetes.io/region"},
+        {"failure-domain.beta.kubernetes.io/zone", "v1.17", "topology.kubernetes.io/zone"},
+        {"beta.kubernetes.io/instance-type", "v1.17", "node.kubernetes.io/instance-type"},
+    };
+    const Core__V1__Pod *pod = new_pod(admission);
+    struct operation *operation = admission->operation;
+    if (pod == NULL) {
+        return NULL;
+    }
+    const Core__V1__PodSpec *spec = pod->spec;
+    for (size_t i = 0; i < spec->n_node_selector; i++) {
+        for (size_t j = 0; j < ARRAY_LEN(old_labels); j++) {
+            if (strcmp(spec->node_selector[i]->key, old_labels[j][0]) == 0) {
+                operation_warn(operation,
+                               arena_printf(operation->arena,
+                                            "spec.nodeSelector[%s]: deprecated since %s; use "
+                                            "\"%s\" instead",
+                                            old_labels[j][0], old_labels[j][1], old_labels[j][2]));
+            }
+        }
+    }
+    warn_hidden_env(operation, "initContainers", spec->init_containers, spec->n_init_containers);
+    warn_hidden_env(operation, "containers", spec->containers, spec->n_containers);
     return NULL;
 }

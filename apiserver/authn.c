@@ -263,6 +263,38 @@ bool stage_authenticate(struct request *request)
 
 /* --- Impersonation: only those who may do everything --- */
 
+/* Impersonate-Extra-<key>: the key is in lower case and percent-encoded. */
+static const struct user *with_impersonated_extras(struct request *request, const struct user *user)
+{
+    static const char prefix[] = "impersonate-extra-";
+    enum { PREFIX = sizeof(prefix) - 1 };
+    struct arena *arena = request->arena;
+    size_t count = 0;
+    const struct http_header *headers = http_headers(request->exchange, &count);
+    struct user_extra *extras = arena_array(arena, count + 1, sizeof(*extras));
+    size_t extra_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct http_header *header = &headers[i];
+        if (header->name.len > PREFIX &&
+            strncasecmp((const char *)header->name.data, prefix, PREFIX) == 0) {
+            char *key = arena_text_n(arena, (const char *)header->name.data + PREFIX,
+                                     header->name.len - PREFIX);
+            for (char *c = key; *c != 0; c++) {
+                *c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
+            }
+            const char *decoded = percent_decoded(arena, slice_text(key));
+            extras[extra_count++] = (struct user_extra){
+                .key = decoded == NULL ? key : decoded,
+                .value = arena_text_n(arena, (const char *)header->value.data, header->value.len)};
+        }
+    }
+    struct user *all = arena_alloc(arena, sizeof(*all));
+    *all = *user;
+    all->extras = extras;
+    all->extra_count = extra_count;
+    return all;
+}
+
 bool stage_impersonate(struct request *request)
 {
     struct slice name = http_header_find(request->exchange, "impersonate-user");
@@ -310,6 +342,9 @@ bool stage_impersonate(struct request *request)
         request->user = &user_anonymous;
         return true;
     }
-    request->user = make_user(request->arena, text, "", groups, count);
+    struct slice uid = http_header_find(request->exchange, "impersonate-uid");
+    const char *uid_text = arena_text_n(request->arena, (const char *)uid.data, uid.len);
+    request->user =
+        with_impersonated_extras(request, make_user(request->arena, text, uid_text, groups, count));
     return true;
 }

@@ -3,6 +3,7 @@
 #include "k8s/core_v1.pb-c.h"
 #include "k8s/events_v1.pb-c.h"
 #include "lib/api/codec.h"
+#include "lib/api/status.h"
 #include <string.h>
 
 const struct api_kind *stored_kind_of(const struct api_kind *kind)
@@ -73,4 +74,21 @@ void *event_from_core(struct arena *arena, const void *message)
         to->series->last_observed_time = from->series->last_observed_time;
     }
     return to;
+}
+
+const struct api_status *status_as_asked(const struct registry_call *call,
+                                         const struct api_status *status)
+{
+    if (call->asked == NULL || strcmp(status->kind, call->kind->plural) != 0) {
+        return status;
+    }
+    struct api_status *named = arena_alloc(call->arena, sizeof(*named));
+    *named = *status;
+    named->group = call->asked->group;
+    size_t len = strlen(call->kind->plural);
+    if (strncmp(status->message, call->kind->plural, len) == 0) {
+        named->message = arena_printf(call->arena, "%s.%s%s", call->asked->plural,
+                                      call->asked->group, status->message + len);
+    }
+    return named;
 }

@@ -2,6 +2,7 @@
  * Pure; what is not changed is shared with the input. */
 #ifndef APISERVER_EVENT_CONVERSION_H
 #define APISERVER_EVENT_CONVERSION_H
+#include "apiserver/registry.h"
 #include "lib/api/kinds.h"
 #include "lib/base/arena.h"
 
@@ -9,4 +10,7 @@
 const struct api_kind *stored_kind_of(const struct api_kind *kind);
 void *event_to_core(struct arena *arena, const void *message);
 void *event_from_core(struct arena *arena, const void *message);
+/* `status` naming the resource as the client does; the same when there is nothing to change. */
+const struct api_status *status_as_asked(const struct registry_call *call,
+                                         const struct api_status *status);
 #endif

@@ -211,7 +211,7 @@ static void put_response_kind(struct buffer *out, const char *group, const char 
 static void put_aggregated_resource(struct buffer *out, const struct api_kind *kind)
 {
     buffer_printf(out, "{\"resource\":\"%s\",", kind->plural);
-    put_response_kind(out, kind->group, kind->version, kind->kind);
+    put_response_kind(out, "", "", kind->kind); /* "": those around it. */
     buffer_printf(out, ",\"scope\":\"%s\",\"singularResource\":\"%s\",\"verbs\":",
                   kind->namespaced ? "Namespaced" : "Cluster", kind->singular);
     put_verbs(out, kind->verbs);
@@ -227,7 +227,10 @@ static void put_aggregated_resource(struct buffer *out, const struct api_kind *k
         const struct api_subresource *subresource = &kind->subresources[i];
         buffer_printf(out, "%s{\"subresource\":\"%s\",", i == 0 ? ",\"subresources\":[" : ",",
                       subresource->name);
-        put_response_kind(out, subresource->group, subresource->version, subresource->kind);
+        bool own = strcmp(subresource->group, kind->group) == 0 &&
+                   strcmp(subresource->version, kind->version) == 0;
+        put_response_kind(out, own ? "" : subresource->group, own ? "" : subresource->version,
+                          subresource->kind);
         buffer_append_text(out, ",\"verbs\":");
         put_verbs(out, shown_verbs(subresource));
         buffer_append_byte(out, '}');

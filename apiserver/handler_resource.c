@@ -357,7 +357,7 @@ static void call_done(struct registry_call *call)
 {
     struct request *request = call->data;
     if (call->status != NULL) {
-        respond_status(request, call->status);
+        respond_status(request, status_as_asked(call, call->status));
         return;
     }
     request->after_call(request);
@@ -368,6 +368,7 @@ void start_call(struct request *request, void (*after)(struct request *request))
     struct registry_call *call = &request->call;
     request->after_call = after;
     call->kind = stored_kind_of(request->kind);
+    call->asked = call->kind == request->kind ? NULL : request->kind;
     if (call->kind != request->kind && call->body != NULL) {
         call->body = event_to_core(request->arena, call->body);
     }

@@ -17,6 +17,28 @@ static void answer(struct request *request, const void *message)
     respond_message(request, 201, request->kind->message, message, &meta);
 }
 
+/* A key that came more than once has all its values. */
+static void add_extra(struct arena *arena, Authentication__V1__UserInfo *info,
+                      const struct user_extra *extra, size_t max)
+{
+    Authentication__V1__UserInfo__ExtraEntry *entry = NULL;
+    for (size_t i = 0; i < info->n_extra; i++) {
+        if (strcmp(info->extra[i]->key, extra->key) == 0) {
+            entry = info->extra[i];
+        }
+    }
+    if (entry == NULL) {
+        entry = arena_alloc(arena, sizeof(*entry));
+        authentication__v1__user_info__extra_entry__init(entry);
+        entry->value = arena_alloc(arena, sizeof(*entry->value));
+        authentication__v1__extra_value__init(entry->value);
+        entry->value->items = arena_array(arena, max, sizeof(char *));
+        entry->key = arena_text(arena, extra->key);
+        info->extra[info->n_extra++] = entry;
+    }
+    entry->value->items[entry->value->n_items++] = arena_text(arena, extra->value);
+}
+
 static Authentication__V1__UserInfo *user_info(struct arena *arena, const struct user *user)
 {
     const struct api_message *schema = api_message_find("k8s.io.api.authentication.v1.UserInfo");
@@ -29,18 +51,8 @@ static Authentication__V1__UserInfo *user_info(struct arena *arena, const struct
         info->groups[i] = arena_text(arena, user->groups[i]);
     }
     info->extra = arena_array(arena, user->extra_count + 1, sizeof(*info->extra));
-    info->n_extra = user->extra_count;
     for (size_t i = 0; i < user->extra_count; i++) {
-        Authentication__V1__UserInfo__ExtraEntry *entry = arena_alloc(arena, sizeof(*entry));
-        authentication__v1__user_info__extra_entry__init(entry);
-        Authentication__V1__ExtraValue *value = arena_alloc(arena, sizeof(*value));
-        authentication__v1__extra_value__init(value);
-        value->items = arena_array(arena, 1, sizeof(char *));
-        value->items[0] = arena_text(arena, user->extras[i].value);
-        value->n_items = 1;
-        entry->key = arena_text(arena, user->extras[i].key);
-        entry->value = value;
-        info->extra[i] = entry;
+        add_extra(arena, info, &user->extras[i], user->extra_count);
     }
     return info;
 }
@@ -112,27 +124,72 @@ static struct access access_of(const Authorization__V1__ResourceAttributes *reso
                            .name = ""};
 }
 
-static bool one_attribute(struct request *request, const void *resource, const void *path)
+/* v1.32 blames the review without naming its kind. */
+static bool refuse_review(struct request *request, const struct api_causes *causes)
 {
-    if ((resource == NULL) != (path == NULL)) {
-        return true;
+    if (causes->count == 0) {
+        return false;
     }
-    struct api_causes causes;
-    api_causes_init(&causes, request->arena);
+    struct api_status *status = arena_alloc(request->arena, sizeof(*status));
+    *status = *api_status_invalid(request->arena, request->kind, "", causes);
+    status->kind = "";
+    const char *text = strchr(status->message, ' '); /* After the kind. */
+    status->message = arena_printf(request->arena, ".%s%s", request->kind->group, text);
+    respond_status(request, status);
+    return true;
+}
+
+static void check_attributes(struct api_causes *causes, const void *resource, const void *path)
+{
     struct api_path spec = api_path_field(NULL, "spec");
-    struct api_path attributes = api_path_field(&spec, "resourceAttributes");
-    api_cause_invalid(&causes, resource == NULL ? &attributes : &attributes, api_shown_null(),
-                      "exactly one of nonResourceAttributes or resourceAttributes must be "
-                      "specified");
-    respond_status(request, api_status_invalid(request->arena, request->kind, "", &causes));
-    return false;
+    struct api_path resource_at = api_path_field(&spec, "resourceAttributes");
+    struct api_path path_at = api_path_field(&spec, "nonResourceAttributes");
+    if (resource != NULL && path != NULL) {
+        api_cause_invalid(causes, &path_at, api_shown_raw("authorization.NonResourceAttributes"),
+                          "cannot be specified in combination with resourceAttributes");
+    } else if (resource == NULL && path == NULL) {
+        api_cause_invalid(causes, &resource_at, api_shown_null(),
+                          "exactly one of nonResourceAttributes or resourceAttributes must be "
+                          "specified");
+    }
+}
+
+/* Somebody has to be asked about, and a local review asks about its own namespace. */
+static void check_review(struct request *request, struct api_causes *causes,
+                         const Authorization__V1__SubjectAccessReview *review)
+{
+    struct api_path spec = api_path_field(NULL, "spec");
+    struct api_path user = api_path_field(&spec, "user");
+    struct api_path resource = api_path_field(&spec, "resourceAttributes");
+    struct api_path path = api_path_field(&spec, "nonResourceAttributes");
+    struct api_path namespace = api_path_field(&resource, "namespace");
+    const Authorization__V1__ResourceAttributes *attributes = review->spec->resource_attributes;
+    check_attributes(causes, attributes, review->spec->non_resource_attributes);
+    if (text(review->spec->user)[0] == 0 && review->spec->n_groups == 0) {
+        api_cause_invalid(causes, &user, api_shown_text(""),
+                          "at least one of user or group must be specified");
+    }
+    if (!request->kind->namespaced) {
+        return;
+    }
+    if (attributes != NULL && strcmp(text(attributes->namespace_), request->info.namespace) != 0) {
+        api_cause_invalid(causes, &namespace, api_shown_text(attributes->namespace_),
+                          "must match metadata.namespace");
+    }
+    if (review->spec->non_resource_attributes != NULL) {
+        api_cause_invalid(causes, &path, api_shown_raw("authorization.NonResourceAttributes"),
+                          "disallowed on this kind of request");
+    }
 }
 
 static void self_access_review(struct request *request, void *message)
 {
     Authorization__V1__SelfSubjectAccessReview *review = message;
-    if (!one_attribute(request, review->spec->resource_attributes,
-                       review->spec->non_resource_attributes)) {
+    struct api_causes causes;
+    api_causes_init(&causes, request->arena);
+    check_attributes(&causes, review->spec->resource_attributes,
+                     review->spec->non_resource_attributes);
+    if (refuse_review(request, &causes)) {
         return;
     }
     struct access access =
@@ -145,8 +202,10 @@ static void self_access_review(struct request *request, void *message)
 static void access_review(struct request *request, void *message)
 {
     Authorization__V1__SubjectAccessReview *review = message;
-    if (!one_attribute(request, review->spec->resource_attributes,
-                       review->spec->non_resource_attributes)) {
+    struct api_causes causes;
+    api_causes_init(&causes, request->arena);
+    check_review(request, &causes, review);
+    if (refuse_review(request, &causes)) {
         return;
     }
     struct user user = {.name = text(review->spec->user),
@@ -163,6 +222,10 @@ static void access_review(struct request *request, void *message)
 static void rules_review(struct request *request, void *message)
 {
     Authorization__V1__SelfSubjectRulesReview *review = message;
+    if (text(review->spec->namespace_)[0] == 0) {
+        respond_status(request, api_status_bad_request(request->arena, "no namespace on request"));
+        return;
+    }
     review->status->incomplete = true;
     review->status->has_incomplete = true;
     review->status->evaluation_error =

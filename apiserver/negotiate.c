@@ -74,7 +74,9 @@ static bool read_form(struct clause *clause)
         return true;
     }
     if (strcmp(kind, "APIGroupDiscoveryList") == 0) {
-        return strcmp(clause->group, "apidiscovery.k8s.io") == 0;
+        bool served = strcmp(clause->accept.as_version, "v2") == 0 ||
+                      strcmp(clause->accept.as_version, "v2beta1") == 0;
+        return served && strcmp(clause->group, "apidiscovery.k8s.io") == 0;
     }
     if (!meta || !version) {
         return false;

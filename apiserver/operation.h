@@ -34,6 +34,7 @@ struct plan {
     const struct api_kind *kind;
     const char *key;
     bool remove;
+    bool mark_first;                   /* remove: `message` is stored once more before. */
     int64_t expect_mod;                /* 0: the key must be absent. */
     void *message;                     /* What is stored (create, update). */
     struct slice value;                /* `message` encoded. */

@@ -368,11 +368,19 @@ static void plan_again(struct operation *operation)
     operation_start_write(operation);
 }
 
+static void txn_start(void *data);
+
 static void txn_home(void *data)
 {
     struct operation *operation = data;
     if (operation->txn_status < 0) {
         operation_fail(operation, status_of_store(operation, operation->txn_status));
+        return;
+    }
+    if (operation->txn_succeeded && operation->plan.mark_first) {
+        operation->plan.mark_first = false;
+        operation->plan.expect_mod = operation->txn_revision;
+        to_store(operation, txn_start);
         return;
     }
     if (operation->txn_succeeded) {
@@ -445,8 +453,9 @@ static void txn_start(void *data)
     size_t compare_count = 0;
     size_t op_count = 0;
     compares[compare_count++] = unchanged(plan->key, plan->expect_mod);
-    ops[op_count++] = plan->remove ? delete_op(plan->key) : put_op(plan->key, plan->value);
-    for (size_t i = 0; i < plan->extra_count; i++) {
+    bool put = !plan->remove || plan->mark_first;
+    ops[op_count++] = put ? put_op(plan->key, plan->value) : delete_op(plan->key);
+    for (size_t i = 0; i < plan->extra_count && !plan->mark_first; i++) {
         const struct plan_extra *extra = &plan->extras[i];
         if (extra->expect_mod >= 0) {
             compares[compare_count++] = unchanged(extra->key, extra->expect_mod);
@@ -463,7 +472,7 @@ static void txn_start(void *data)
 static void submit(struct operation *operation)
 {
     struct plan *plan = &operation->plan;
-    if (!plan->remove) {
+    if (!plan->remove || plan->mark_first) {
         plan->value = encode_stored(operation);
         if (plan->value.data == NULL) {
             operation_fail(operation, api_status_too_large(operation->arena, STORED_OBJECT_MAX));

@@ -67,6 +67,7 @@ struct registry_options {
 struct registry_call {
     enum registry_verb verb;
     const struct api_kind *kind;
+    const struct api_kind *asked; /* What the client calls the kind, when not as `kind`; or NULL. */
     const char
         *subresource;      /* NULL or "" for the object itself; "status", "scale", "binding",
                             * "eviction", "token", "finalize", "ephemeralcontainers", "approval". */

@@ -46,9 +46,9 @@ enum plan_step plan_remove_now(struct operation *operation, const struct cached_
     plan->message = api_message_copy(operation->arena, kind->message, last_message);
     const Meta__V1__ObjectMeta *meta = message_meta(kind, last_message);
     if (operation->call->verb == REGISTRY_DELETE && !does_answer_object(kind)) {
-        plan->answer_status =
-            api_status_success(operation->arena, kind, cached_object_name(existing),
-                               meta->uid == NULL ? "" : meta->uid);
+        plan->answer_status = api_status_success(
+            operation->arena, operation->call->asked != NULL ? operation->call->asked : kind,
+            cached_object_name(existing), meta->uid == NULL ? "" : meta->uid);
     }
     if (kind == operation->registry->service_kind) {
         service_plan_remove(operation, cached_object_message(existing));
@@ -209,12 +209,17 @@ static enum plan_step plan_at_once(struct operation *operation,
     bool changed = set_finalizers(operation, kind, meta);
     bool graceful_kind = api_strategy_of(kind)->graceful_delete;
     if (meta->n_finalizers == 0) {
-        if (graceful_kind) {
+        bool marked = !api_time_is_zero(meta->deletion_timestamp) &&
+                      meta->has_deletion_grace_period_seconds &&
+                      meta->deletion_grace_period_seconds == 0;
+        if (graceful_kind && !marked) {
             meta->deletion_timestamp = api_time_new(operation->arena, operation_now_s(operation));
             meta->has_deletion_grace_period_seconds = true;
             meta->deletion_grace_period_seconds = 0;
         }
-        return plan_remove_now(operation, existing, message);
+        enum plan_step step = plan_remove_now(operation, existing, message);
+        operation->plan.mark_first = graceful_kind && !marked; /* v1.32: MODIFIED, then DELETED. */
+        return step;
     }
     bool marked = !api_time_is_zero(meta->deletion_timestamp);
     bool grace_over =

@@ -6,6 +6,21 @@
 #include "lib/api/time.h"
 #include <errno.h>
 
+/* Unknown and duplicate fields of an applied configuration: warned of, or refused when strict. */
+static const struct api_status *status_of_applied(struct operation *operation,
+                                                  const struct api_problems *problems)
+{
+    enum registry_field_validation mode = operation->call->options.field_validation;
+    for (size_t i = 0; i < problems->count && mode == REGISTRY_FIELDS_WARN; i++) {
+        operation_warn(operation, problems->texts[i]);
+    }
+    if (problems->count == 0 || mode != REGISTRY_FIELDS_STRICT) {
+        return NULL;
+    }
+    return api_status_bad_request(operation->arena, "error strict decoding YAML: %s",
+                                  problems->texts[0]);
+}
+
 /* Fields that the kind does not have are seen here: applying drops them. */
 static const struct api_status *check_applied(struct operation *operation,
                                               const struct json_value *applied)
@@ -19,14 +34,7 @@ static const struct api_status *check_applied(struct operation *operation,
         return api_status_bad_request(arena, "failed to create typed patch object: %s",
                                       error_message(&error));
     }
-    enum registry_field_validation mode = operation->call->options.field_validation;
-    for (size_t i = 0; i < problems.count && mode == REGISTRY_FIELDS_WARN; i++) {
-        operation_warn(operation, problems.texts[i]);
-    }
-    if (problems.count == 0 || mode != REGISTRY_FIELDS_STRICT) {
-        return NULL;
-    }
-    return api_status_bad_request(arena, "error strict decoding YAML: %s", problems.texts[0]);
+    return status_of_applied(operation, &problems);
 }
 
 /* The fields that changed become the writer's (KEP-555); writers inside this process own none. */
@@ -67,7 +75,8 @@ static int apply_text(struct operation *operation, const struct json_value *live
     buffer_init(&json, REQUEST_BODY_MAX);
     CLEANUP(error_release) struct error error = {0};
     struct json_value *applied = NULL;
-    int status = api_yaml_to_json(arena, call->patch, NULL, &json, &error);
+    struct api_problems duplicates = {0};
+    int status = api_yaml_to_json(arena, call->patch, &duplicates, &json, &error);
     if (status == 0) {
         status = json_parse(arena, buffer_slice(&json), &applied, &error);
     }
@@ -76,7 +85,8 @@ static int apply_text(struct operation *operation, const struct json_value *live
             api_status_bad_request(arena, "error decoding YAML: %s", error_message(&error));
         return -EINVAL;
     }
-    const struct api_status *refusal = check_applied(operation, applied);
+    const struct api_status *refusal = status_of_applied(operation, &duplicates);
+    refusal = refusal != NULL ? refusal : check_applied(operation, applied);
     if (refusal != NULL) {
         *reterr_status = refusal;
         return -EINVAL;

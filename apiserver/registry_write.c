@@ -1,5 +1,6 @@
 /* Planning of create and update. The rules are those of v1.32's BeforeCreate and BeforeUpdate. */
 #include "apiserver/admission.h"
+#include "apiserver/event_conversion.h"
 #include "apiserver/operation.h"
 #include "apiserver/service_allocator.h"
 #include "k8s/core_v1.pb-c.h"
@@ -68,13 +69,32 @@ static void fill_metadata(struct operation *operation, Meta__V1__ObjectMeta *met
     meta->self_link = NULL;
 }
 
+/* What the strategy said about a gated pod, it said without a clock. */
+static void date_conditions(struct operation *operation, const struct api_kind *kind, void *message)
+{
+    if (kind != operation->registry->pod_kind) {
+        return;
+    }
+    const Core__V1__Pod *pod = message;
+    for (size_t i = 0; i < pod->status->n_conditions; i++) {
+        pod->status->conditions[i]->last_transition_time =
+            api_time_new(operation->arena, operation_now_s(operation));
+    }
+}
+
 static const struct api_status *validate_new(struct operation *operation,
                                              const struct api_kind *kind, void *message,
                                              const char *name)
 {
     struct api_causes causes;
     api_causes_init(&causes, operation->arena);
-    api_validate_create(operation->arena, kind, message, &causes);
+    const struct api_kind *asked = operation->call->asked;
+    if (asked == NULL) {
+        api_validate_create(operation->arena, kind, message, &causes);
+    } else { /* The newer group of events is the stricter one. */
+        api_validate_create(operation->arena, asked, event_from_core(operation->arena, message),
+                            &causes);
+    }
     return causes.count == 0 ? NULL : api_status_invalid(operation->arena, kind, name, &causes);
 }
 
@@ -93,6 +113,9 @@ static enum plan_step plan_new_object(struct operation *operation, void *message
                                              "created"));
     }
     api_default_object(operation->arena, kind, message);
+    /* The writer owns what it sent and its defaults, not what admission and allocation add. */
+    message = plan_manage_fields(operation, kind, NULL, message);
+    meta = message_meta(kind, message);
     struct admission admission = {.operation = operation,
                                   .verb = ADMIT_CREATE,
                                   .kind = kind,
@@ -107,6 +130,7 @@ static enum plan_step plan_new_object(struct operation *operation, void *message
     bool generated = is_empty(meta->name) && !is_empty(meta->generate_name);
     fill_metadata(operation, meta);
     api_prepare_create(operation->arena, kind, message);
+    date_conditions(operation, kind, message);
     generate_name(operation, meta);
     const char *name = meta->name == NULL ? "" : meta->name;
     struct plan *plan = &operation->plan;
@@ -133,7 +157,6 @@ static enum plan_step plan_new_object(struct operation *operation, void *message
                                    : api_status_already_exists(operation->arena, kind, name));
     }
     plan->key = operation_key(operation, kind, namespace, name);
-    plan->message = plan_manage_fields(operation, kind, NULL, message);
     return PLAN_WRITE;
 }
 
@@ -226,6 +249,23 @@ static enum plan_step keep(struct operation *operation, const struct cached_obje
     return PLAN_ANSWER;
 }
 
+/* Applying may move the ownership of fields and nothing else: that is a change, too. */
+static bool same_owners(const struct operation *operation, const Meta__V1__ObjectMeta *before,
+                        const Meta__V1__ObjectMeta *after)
+{
+    const struct registry_call *call = operation->call;
+    if (call->verb != REGISTRY_PATCH || call->patch_type != REGISTRY_PATCH_APPLY) {
+        return true;
+    }
+    const struct api_message *schema =
+        api_message_find("k8s.io.apimachinery.pkg.apis.meta.v1.ManagedFieldsEntry");
+    bool same = before->n_managed_fields == after->n_managed_fields;
+    for (size_t i = 0; same && i < before->n_managed_fields; i++) {
+        same = api_message_equal(schema, before->managed_fields[i], after->managed_fields[i]);
+    }
+    return same;
+}
+
 enum plan_step plan_replace(struct operation *operation, const struct cached_object *existing,
                             void *message)
 {
@@ -275,7 +315,7 @@ enum plan_step plan_replace(struct operation *operation, const struct cached_obj
     if (finished_deletion(operation, kind, message)) {
         return plan_remove_now(operation, existing, message);
     }
-    if (api_object_unchanged(kind, before, message)) {
+    if (api_object_unchanged(kind, before, message) && same_owners(operation, before_meta, meta)) {
         return keep(operation, existing, before);
     }
     plan->message = plan_manage_fields(operation, kind, before, message);

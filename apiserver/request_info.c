@@ -45,6 +45,11 @@ static char *unescape(struct arena *arena, struct slice text, bool plus_is_space
     return out;
 }
 
+const char *percent_decoded(struct arena *arena, struct slice text)
+{
+    return unescape(arena, text, false);
+}
+
 static int parse_query(struct arena *arena, struct slice text, struct query *ret_query)
 {
     size_t limit = text.len == 0 ? 0 : 1;

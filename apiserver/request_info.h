@@ -51,6 +51,8 @@ MUST_USE int request_info_parse(struct arena *arena, const char *method, struct 
 const char *request_verb_name(enum request_verb verb); /* As authorization words it. */
 
 /* The first value, or NULL when the key is absent. */
+/* %XX decoded, in `arena`. NULL when an escape is malformed or stands for NUL. Any thread. */
+const char *percent_decoded(struct arena *arena, struct slice text);
 const char *query_get(const struct query *query, const char *key);
 /* Absent and "" are `fallback`; "0" and "false" (any case) are false, all else true. */
 bool query_bool(const struct query *query, const char *key, bool fallback);

@@ -229,6 +229,36 @@ static void set_families(struct arena *arena, Core__V1__Service *service)
     }
 }
 
+/* There is one family of addresses; a headless Service may still have endpoints of both. */
+static const struct api_status *check_families(struct operation *operation,
+                                               const Core__V1__Service *service)
+{
+    const Core__V1__ServiceSpec *spec = service->spec;
+    struct api_causes causes;
+    api_causes_init(&causes, operation->arena);
+    struct api_path at = api_path_field(NULL, "spec");
+    struct api_path policy = api_path_field(&at, "ipFamilyPolicy");
+    struct api_path families = api_path_field(&at, "ipFamilies");
+    if (is_type(service, "ExternalName") || (is_headless(service) && spec->n_selector == 0)) {
+        return NULL;
+    }
+    for (size_t i = 0; i < spec->n_ip_families; i++) {
+        struct api_path item = api_path_index(&families, i);
+        if (spec->ip_families[i] != NULL && strcmp(spec->ip_families[i], "IPv6") == 0) {
+            api_cause_invalid(&causes, &item, api_shown_text("IPv6"),
+                              "not configured on this cluster");
+        }
+    }
+    if (spec->ip_family_policy != NULL && strcmp(spec->ip_family_policy, "RequireDualStack") == 0) {
+        api_cause_invalid(&causes, &policy, api_shown_text("RequireDualStack"),
+                          "this cluster is not configured for dual-stack services");
+    }
+    return causes.count == 0
+               ? NULL
+               : api_status_invalid(operation->arena, operation->registry->service_kind,
+                                    service->metadata->name, &causes);
+}
+
 /* An address that stays is not in `taken`. */
 static const struct api_status *allocate_ip(struct operation *operation, Core__V1__Service *service,
                                             const struct taken *taken)
@@ -354,8 +384,12 @@ const struct api_status *service_plan_create(struct operation *operation,
     if (operation->registry->config.services == NULL) {
         return NULL;
     }
+    const struct api_status *refusal = check_families(operation, service);
+    if (refusal != NULL) {
+        return refusal;
+    }
     struct taken *taken = read_taken(operation);
-    const struct api_status *refusal = allocate_ip(operation, service, taken);
+    refusal = allocate_ip(operation, service, taken);
     if (refusal == NULL) {
         refusal = allocate_ports(operation, service, taken);
     }

@@ -271,8 +271,10 @@ void api_prepare_create(struct arena *arena, const struct api_kind *kind, void *
         *at = api_message_new(arena, status->message);
     }
     if (meta != NULL) {
-        meta->generation = strategy->generation == API_GENERATION_NONE ? 0 : 1;
-        meta->has_generation = strategy->generation != API_GENERATION_NONE;
+        if (strategy->generation != API_GENERATION_NONE) { /* Others keep what they are given. */
+            meta->generation = 1;
+            meta->has_generation = true;
+        }
         meta->self_link = NULL;
         meta->deletion_timestamp = NULL;
         meta->has_deletion_grace_period_seconds = 0;

@@ -15,7 +15,8 @@ static const struct kind_rules {
 } RULES[] = {
     {"", "Pod", api_syntax_dns1123_subdomain, rules_check_pod, rules_update_pod,
      rules_update_pod_status},
-    {"", "Service", api_syntax_dns1035_label, rules_check_service, rules_update_service, NULL},
+    {"", "Service", api_syntax_dns1035_label, rules_check_service, rules_update_service,
+     rules_update_service_status},
     {"", "Node", api_syntax_dns1123_subdomain, rules_check_node, rules_update_node, NULL},
     {"", "Namespace", api_syntax_dns1123_label, rules_check_namespace, NULL,
      rules_update_namespace_status},
@@ -31,9 +32,9 @@ static const struct kind_rules {
      rules_update_endpoint_slice, NULL},
     {"coordination.k8s.io", "Lease", api_syntax_dns1123_subdomain, rules_check_lease, NULL, NULL},
     {"apps", "Deployment", api_syntax_dns1123_subdomain, rules_check_deployment,
-     rules_update_deployment, NULL},
+     rules_update_deployment, rules_update_deployment_status},
     {"apps", "ReplicaSet", api_syntax_dns1123_subdomain, rules_check_replica_set,
-     rules_update_replica_set, NULL},
+     rules_update_replica_set, rules_update_replica_set_status},
     {"apps", "ControllerRevision", api_syntax_dns1123_subdomain, rules_check_controller_revision,
      rules_update_controller_revision, NULL},
 };

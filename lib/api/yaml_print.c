@@ -28,13 +28,45 @@ static bool emit_scalar(yaml_emitter_t *emitter, struct slice text, yaml_scalar_
                                              style));
 }
 
+static size_t digits(const uint8_t *at, const uint8_t *end)
+{
+    size_t count = 0;
+    while (at + count < end && at[count] >= '0' && at[count] <= '9') {
+        count++;
+    }
+    return count;
+}
+
+/* YAML 1.1 reads 2001-12-14, alone or with a time behind it, as a timestamp. */
+static bool looks_like_timestamp(struct slice text)
+{
+    enum { YEAR = 4 };
+    const uint8_t *at = text.data, *end = text.data + text.len;
+    if (digits(at, end) != YEAR) {
+        return false;
+    }
+    at += YEAR;
+    for (size_t part = 0; part < 2; part++) {
+        if (at == end || *at != '-') {
+            return false;
+        }
+        size_t len = digits(at + 1, end);
+        if (len == 0 || len > 2) {
+            return false;
+        }
+        at += 1 + len;
+    }
+    return at == end || ((*at == 'T' || *at == 't' || *at == ' ') && digits(at + 1, end) > 0);
+}
+
 /* A text that would read as something else is quoted; one with lines is a block. */
 static bool emit_text(yaml_emitter_t *emitter, struct arena *arena, struct slice text)
 {
     yaml_scalar_style_t style = YAML_PLAIN_SCALAR_STYLE;
     if (memchr(text.data, '\n', text.len) != NULL) {
         style = YAML_LITERAL_SCALAR_STYLE;
-    } else if (yaml_resolve(arena, text)->type != JSON_STRING || slice_is(text, "<<")) {
+    } else if (yaml_resolve(arena, text)->type != JSON_STRING || slice_is(text, "<<") ||
+               looks_like_timestamp(text)) {
         style = YAML_DOUBLE_QUOTED_SCALAR_STYLE;
     }
     return emit_scalar(emitter, text, style);

@@ -474,6 +474,29 @@ static void check_init(const struct view *view)
     }
 }
 
+/* All containers of a pod share one space of names. */
+static void check_ephemeral_name(struct api_causes *causes, const struct api_path *at,
+                                 const Core__V1__PodSpec *spec, size_t index)
+{
+    const char *name = spec->ephemeral_containers[index]->ephemeral_container_common->name;
+    struct api_path name_at = api_path_field(at, "name");
+    bool taken = false;
+    for (size_t i = 0; i < spec->n_containers; i++) {
+        taken = taken || rules_is(spec->containers[i]->name, rules_text(name));
+    }
+    for (size_t i = 0; i < spec->n_init_containers; i++) {
+        taken = taken || rules_is(spec->init_containers[i]->name, rules_text(name));
+    }
+    for (size_t i = 0; i < index; i++) {
+        const Core__V1__EphemeralContainer *other = spec->ephemeral_containers[i];
+        taken = taken || (other->ephemeral_container_common != NULL &&
+                          rules_is(other->ephemeral_container_common->name, rules_text(name)));
+    }
+    if (taken) {
+        api_cause_duplicate(causes, &name_at, api_shown_text(name));
+    }
+}
+
 static void check_ephemeral(struct api_causes *causes, const struct api_path *pod,
                             const Core__V1__PodSpec *spec)
 {
@@ -493,6 +516,7 @@ static void check_ephemeral(struct api_causes *causes, const struct api_path *po
         }
         view.container = (const Core__V1__Container *)(const void *)common;
         check_common(&view);
+        check_ephemeral_name(causes, &view.at, spec, i);
         if (common->n_ports > 0) {
             rules_forbidden(causes, &view.at, "ports", "cannot be set for an Ephemeral Container");
         }

@@ -343,8 +343,11 @@ static void check_spec(struct api_causes *causes, const Core__V1__ServiceSpec *s
     check_ports(causes, &at, spec);
     rules_enum(causes, &type, spec->type, TYPES);
     if (needs_node_ports(spec) && is_headless(spec)) {
-        rules_invalid(causes, &at, "clusterIPs", api_shown_text("None"),
-                      "may not be set to 'None' for LoadBalancer services");
+        struct api_path ips = api_path_field(&at, "clusterIPs");
+        struct api_path first = api_path_index(&ips, 0);
+        api_cause_invalid(
+            causes, &first, api_shown_text("None"),
+            arena_printf(causes->arena, "may not be set to 'None' for %s services", spec->type));
     }
     check_affinity(causes, &at, spec);
     rules_labels(causes, &selector, API_STRING_MAP(spec->selector, spec->n_selector));
@@ -434,5 +437,39 @@ void rules_update_service(struct api_causes *causes, const void *before, const v
         rules_is(spec->external_traffic_policy, "Local") &&
         old_spec->health_check_node_port != spec->health_check_node_port) {
         rules_forbidden(causes, &at, "healthCheckNodePort", "field is immutable");
+    }
+}
+
+void rules_update_service_status(struct api_causes *causes, const void *before, const void *after)
+{
+    static const char *const modes[] = {"Proxy", "VIP", NULL};
+    const Core__V1__Service *service = after;
+    struct api_path status = api_path_field(NULL, "status");
+    struct api_path balancer = api_path_field(&status, "loadBalancer");
+    struct api_path list = api_path_field(&balancer, "ingress");
+    const Core__V1__LoadBalancerStatus *state = service->status->load_balancer;
+    (void)before; /* What counts is the new state. */
+    if (state != NULL && state->n_ingress > 0 && !rules_is(service->spec->type, "LoadBalancer")) {
+        api_cause_forbidden(causes, &list, "may only be used when `spec.type` is \"LoadBalancer\"");
+    }
+    for (size_t i = 0; state != NULL && i < state->n_ingress; i++) {
+        const Core__V1__LoadBalancerIngress *ingress = state->ingress[i];
+        struct api_path item = api_path_index(&list, i);
+        struct api_path mode = api_path_field(&item, "ipMode");
+        if (!rules_empty(ingress->ip)) {
+            rules_check_text(causes, &item, "ip", ingress->ip, api_syntax_ip);
+            if (ingress->ip_mode == NULL) {
+                api_cause_required(causes, &mode, "must be specified when `ip` is set");
+            }
+        } else if (ingress->ip_mode != NULL) {
+            api_cause_forbidden(causes, &mode, "may not be specified when `ip` is not set");
+        }
+        if (ingress->ip_mode != NULL && !rules_one_of(ingress->ip_mode, modes)) {
+            api_cause_not_supported(causes, &mode, api_shown_text(ingress->ip_mode), modes);
+        }
+        if (!rules_empty(ingress->hostname)) {
+            rules_check_text(causes, &item, "hostname", ingress->hostname,
+                             api_syntax_dns1123_subdomain);
+        }
     }
 }

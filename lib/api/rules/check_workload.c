@@ -179,6 +179,80 @@ void rules_update_deployment(struct api_causes *causes, const void *before, cons
     selector_immutable(causes, old_object->spec->selector, object->spec->selector);
 }
 
+/* A count of status: not negative, and (unless `of` is NULL) not above the one it is part of. */
+struct count {
+    const char *name;
+    int64_t value;
+    const int32_t *of;
+};
+
+static void check_counts(struct api_causes *causes, const struct count *counts, size_t n)
+{
+    struct api_path status = api_path_field(NULL, "status");
+    for (size_t i = 0; i < n; i++) {
+        rules_check_number(causes, &status, counts[i].name, counts[i].value,
+                           api_syntax_non_negative);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (counts[i].of != NULL && counts[i].value > *counts[i].of) {
+            rules_invalid(causes, &status, counts[i].name, api_shown_int(counts[i].value),
+                          "cannot be greater than status.replicas");
+        }
+    }
+}
+
+void rules_update_deployment_status(struct api_causes *causes, const void *before,
+                                    const void *after)
+{
+    const Apps__V1__Deployment *old_object = before, *object = after;
+    const Apps__V1__DeploymentStatus *old_status = old_object->status, *status = object->status;
+    struct api_path at = api_path_field(NULL, "status");
+    const struct count counts[] = {
+        {"observedGeneration", status->observed_generation, NULL},
+        {"replicas", status->replicas, NULL},
+        {"updatedReplicas", status->updated_replicas, &status->replicas},
+        {"readyReplicas", status->ready_replicas, &status->replicas},
+        {"availableReplicas", status->available_replicas, &status->replicas},
+        {"unavailableReplicas", status->unavailable_replicas, NULL},
+    };
+    check_counts(causes, counts, ARRAY_LEN(counts));
+    if (status->available_replicas > status->ready_replicas) {
+        rules_invalid(causes, &at, "availableReplicas", api_shown_int(status->available_replicas),
+                      "cannot be greater than readyReplicas");
+    }
+    if (status->has_collision_count) {
+        rules_check_number(causes, &at, "collisionCount", status->collision_count,
+                           api_syntax_non_negative);
+    }
+    if (old_status->has_collision_count &&
+        (!status->has_collision_count || status->collision_count < old_status->collision_count)) {
+        rules_invalid(causes, &at, "collisionCount", api_shown_int(status->collision_count),
+                      status->has_collision_count ? "cannot be decremented"
+                                                  : "cannot be unset once set");
+    }
+}
+
+void rules_update_replica_set_status(struct api_causes *causes, const void *before,
+                                     const void *after)
+{
+    const Apps__V1__ReplicaSet *object = after;
+    const Apps__V1__ReplicaSetStatus *status = object->status;
+    struct api_path at = api_path_field(NULL, "status");
+    const struct count counts[] = {
+        {"replicas", status->replicas, NULL},
+        {"fullyLabeledReplicas", status->fully_labeled_replicas, &status->replicas},
+        {"readyReplicas", status->ready_replicas, &status->replicas},
+        {"availableReplicas", status->available_replicas, &status->replicas},
+        {"observedGeneration", status->observed_generation, NULL},
+    };
+    (void)before; /* Any change is allowed that leads to a consistent status. */
+    check_counts(causes, counts, ARRAY_LEN(counts));
+    if (status->available_replicas > status->ready_replicas) {
+        rules_invalid(causes, &at, "availableReplicas", api_shown_int(status->available_replicas),
+                      "cannot be greater than readyReplicas");
+    }
+}
+
 /* --- ReplicaSet, ControllerRevision ------------------------------------------------------------
  */
 

@@ -116,6 +116,10 @@ static void drop_unneeded(const Core__V1__ServiceSpec *before, Core__V1__Service
         after->n_ip_families = 0;
         after->ip_family_policy = NULL;
     }
+    if (!needs_cluster_ip(after) &&
+        rules_is(before->internal_traffic_policy, rules_text(after->internal_traffic_policy))) {
+        after->internal_traffic_policy = NULL;
+    }
     bool exposed = rules_is(after->type, "NodePort") || rules_is(after->type, "LoadBalancer");
     bool same_ports = before->n_ports == after->n_ports;
     for (size_t i = 0; same_ports && i < after->n_ports; i++) {
@@ -147,6 +151,13 @@ void rules_prepare_service_update(struct arena *arena, const void *before, void 
 {
     const Core__V1__Service *old_service = before;
     Core__V1__Service *service = after;
+    if (rules_is(old_service->spec->type, "LoadBalancer") &&
+        !rules_is(service->spec->type, "LoadBalancer") && service->status != NULL) {
+        Core__V1__ServiceStatus *status = rules_new(arena, "k8s.io.api.core.v1.ServiceStatus");
+        status->conditions = service->status->conditions;
+        status->n_conditions = service->status->n_conditions;
+        service->status = status;
+    }
     follow_singular(arena, old_service->spec, service->spec);
     keep_allocated(old_service->spec, service->spec);
     if (!rules_is(old_service->spec->type, rules_text(service->spec->type)) ||

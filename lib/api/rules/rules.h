@@ -115,7 +115,8 @@ rules_create rules_check_pod, rules_check_service, rules_check_node, rules_check
 rules_update rules_update_pod, rules_update_pod_status, rules_update_pod_ephemeral,
     rules_update_service, rules_update_node, rules_update_namespace_status, rules_update_config_map,
     rules_update_secret, rules_update_event_v1, rules_update_endpoint_slice,
-    rules_update_deployment, rules_update_replica_set, rules_update_controller_revision;
+    rules_update_deployment, rules_update_replica_set, rules_update_controller_revision,
+    rules_update_deployment_status, rules_update_replica_set_status, rules_update_service_status;
 
 /* A pod template inside a workload: labels, spec, restartPolicy Always. */
 void rules_check_pod_template(struct api_causes *causes, const struct api_path *at,
