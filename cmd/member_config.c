@@ -123,12 +123,16 @@ static int parse_numbers(struct member_config *config, const struct flag_set *se
     long heartbeat = 0;
     long election = 0;
     long grace = 0;
+    long entries = 0;
     int result = flag_number(set, "heartbeat-ms", 5, 10000, &heartbeat, reterr);
     if (result == 0) {
         result = flag_number(set, "election-ms", 50, 50000, &election, reterr);
     }
     if (result == 0) {
         result = flag_number(set, "node-grace-ms", 500, 3600000, &grace, reterr);
+    }
+    if (result == 0) {
+        result = flag_number(set, "snapshot-entries", 100, 10000000, &entries, reterr);
     }
     if (result < 0) {
         return result;
@@ -140,6 +144,7 @@ static int parse_numbers(struct member_config *config, const struct flag_set *se
     config->heartbeat_ms = (uint32_t)heartbeat;
     config->election_ms = (uint32_t)election;
     config->node_grace_ms = (uint32_t)grace;
+    config->snapshot_entries = (uint32_t)entries;
     return 0;
 }
 

@@ -28,6 +28,7 @@ struct member_config {
     uint32_t heartbeat_ms;
     uint32_t election_ms;
     uint32_t node_grace_ms;
+    uint32_t snapshot_entries; /* Log entries between two snapshots. */
     bool api_enabled;
     bool scheduler_enabled;
     bool controllers_enabled;

@@ -27,7 +27,12 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { IO_LOOPS_MAX = 64, COMPACT_AGE_MS = 5 * 60 * 1000, ETCD_CLOSE_GRACE_MS = 200 };
+enum {
+    IO_LOOPS_MAX = 64,
+    COMPACT_AGE_MS = 5 * 60 * 1000,
+    ETCD_CLOSE_GRACE_MS = 200,
+    CATCH_UP_SHARE = 20
+};
 
 struct member {
     struct member_config config;
@@ -149,6 +154,8 @@ static int open_store(struct member *member)
         .fsm = store_fsm(member->store),
         .heartbeat_ms = config->heartbeat_ms,
         .election_ms = config->election_ms,
+        .snapshot_entries = config->snapshot_entries,
+        .snapshot_catch_up = config->snapshot_entries / CATCH_UP_SHARE,
     };
     result = raft_open(&raft, on_raft_opened, member, &member->raft, member->reterr);
     free(dir);
@@ -555,6 +562,10 @@ int command_server(int argc, char **argv)
          .placeholder = "N",
          .fallback = "40000",
          .help = "silence of a node after which it is not ready"},
+        {.name = "snapshot-entries",
+         .placeholder = "N",
+         .fallback = "100000",
+         .help = "log entries after which the state is saved and older ones are dropped"},
         {.name = "log-level",
          .placeholder = "LEVEL",
          .fallback = "info",

@@ -44,6 +44,7 @@ static int parse(struct member_config *config)
         {.name = "heartbeat-ms", .placeholder = "X", .fallback = "50"},
         {.name = "election-ms", .placeholder = "X", .fallback = "300"},
         {.name = "node-grace-ms", .placeholder = "X", .fallback = "40000"},
+        {.name = "snapshot-entries", .placeholder = "X", .fallback = "100000"},
     };
     char *argv[] = {"--name", name, "--initial-cluster", cluster, "--disable", disable};
     struct flag_set set = {.flags = flags, .count = ARRAY_LEN(flags)};
@@ -87,6 +88,7 @@ START_TEST(urls_decide_on_tls_and_defaults_are_filled_in)
     ck_assert_str_eq(config.service_ip, "10.96.0.1");
     ck_assert(!config.scheduler_enabled);
     ck_assert(config.controllers_enabled);
+    ck_assert_uint_eq(config.snapshot_entries, 100000);
 }
 END_TEST
 
