@@ -145,8 +145,9 @@ void store_state_apply(struct store_state *state, uint64_t index, uint64_t term,
     if (applied.status == 0) {
         applied.kind = decoded.kind;
         applied.member = decoded.member;
+        applied.incarnation = decoded.incarnation;
         applied.sequence = decoded.sequence;
-        bool wanted = wants != NULL && wants(data, decoded.member, decoded.sequence);
+        bool wanted = wants != NULL && wants(data, &decoded);
         applied.repeated = decoded.sequence != 0 &&
                            !sessions_note(&state->sessions, decoded.member, decoded.incarnation,
                                           decoded.sequence, decoded.floor);

@@ -28,7 +28,7 @@ uint64_t store_state_hash(const struct store_state *state);
 /* What one command did. Events are the last `event_count` of history. */
 struct store_applied {
     enum store_command_kind kind;
-    uint64_t member, sequence;
+    uint64_t member, incarnation, sequence;
     bool repeated; /* Had been applied before: nothing was done. */
     int status;
     int64_t revision; /* Of the store afterwards. */
@@ -39,7 +39,7 @@ struct store_applied {
 };
 
 /* Whether the caller wants the result of this command; asked before it is built. */
-typedef bool store_wants(void *data, uint64_t member, uint64_t sequence);
+typedef bool store_wants(void *data, const struct store_command *command);
 
 void store_state_apply(struct store_state *state, uint64_t index, uint64_t term,
                        struct slice command, store_wants *wants, void *data,

@@ -172,11 +172,19 @@ void store_on_leadership(struct store *store,
 
 /* --- The state machine that raft drives. */
 
-static bool is_waited_for(void *data, uint64_t member, uint64_t sequence)
+/* Sequences begin anew with every process: what an earlier one of this member had written into the
+ * log is applied again after a restart and must not pass for the answer to a call of this one. */
+static struct store_call *call_of(const struct store *store, uint64_t member, uint64_t incarnation,
+                                  uint64_t sequence)
 {
-    const struct store *store = data;
-    return member == store->config.member_id &&
-           hash_map_get(store->commands, hash_map_key_u64(&sequence)) != NULL;
+    return member == store->config.member_id && incarnation == store->incarnation
+               ? hash_map_get(store->commands, hash_map_key_u64(&sequence))
+               : NULL;
+}
+
+static bool is_waited_for(void *data, const struct store_command *command)
+{
+    return call_of(data, command->member, command->incarnation, command->sequence) != NULL;
 }
 
 static void view_drop(struct store *store)
@@ -235,10 +243,7 @@ static void fsm_apply(void *data, uint64_t index, uint64_t term, struct slice co
     if (applied.event_count > 0) {
         watch_hub_notify(store->hub, store->state.mvcc, applied.event_count);
     }
-    struct store_call *call =
-        applied.member == store->config.member_id
-            ? hash_map_get(store->commands, hash_map_key_u64(&applied.sequence))
-            : NULL;
+    struct store_call *call = call_of(store, applied.member, applied.incarnation, applied.sequence);
     if (call != NULL) {
         store_call_finish(call, applied.status, &applied, NULL);
     }

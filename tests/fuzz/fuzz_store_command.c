@@ -6,10 +6,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
-static bool wants(void *data, uint64_t member, uint64_t sequence)
+static bool wants(void *data, const struct store_command *command)
 {
     (void)data;
-    return (member + sequence) % 2 == 0;
+    return (command->member + command->sequence) % 2 == 0;
 }
 
 static void check_round_trip(struct slice bytes)

@@ -11,6 +11,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, RST, SETTINGS, PING, GOAWAY, WINDOW = 0, 1, 3, 4, 6, 7, 8
 END_STREAM, END_HEADERS, ACK = 1, 4, 1
 WINDOW_BYTES = 1 << 30
+PAGE = 20
 
 
 class Failed(Exception):
@@ -169,9 +170,9 @@ class Client:
     def put(self, key, value, timeout=2.0):
         self.call("/etcdserverpb.KV/Put", field(1, key) + field(2, value), timeout)
 
-    def get(self, key, timeout=2.0, end=b"", serializable=False):
+    def get(self, key, timeout=2.0):
         """(revision, {key: (modification revision, value)})"""
-        request = field(1, key) + (field(2, end) if end else b"") + field(7, int(serializable))
+        request = field(1, key)
         found, revision = {}, 0
         for number, value in fields(self.call("/etcdserverpb.KV/Range", request, timeout)):
             if number == 1:
@@ -180,6 +181,25 @@ class Client:
                 pair = dict(fields(value))
                 found[pair[1]] = (pair.get(3, 0), pair.get(5, b""))
         return revision, found
+
+    def range(self, start, end, timeout=2.0, serializable=False):
+        """get(), in pages of one revision, so that no answer is too big."""
+        found, revision = {}, 0
+        while True:
+            request = (field(1, start) + field(2, end) + field(3, PAGE) + field(4, revision)
+                       + field(7, int(serializable)))
+            more = 0
+            for number, value in fields(self.call("/etcdserverpb.KV/Range", request, timeout)):
+                if number == 1:
+                    revision = revision or dict(fields(value)).get(3, 0)
+                elif number == 2:
+                    pair = dict(fields(value))
+                    found[pair[1]] = (pair.get(3, 0), pair.get(5, b""))
+                    start = pair[1] + b"\0"
+                elif number == 3:
+                    more = value
+            if not more:
+                return revision, found
 
     def status(self, timeout=1.0):
         """(id of this member, id of the leader or 0)"""

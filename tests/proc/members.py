@@ -176,16 +176,18 @@ class Cluster:
                 continue
             client = Client(member.host)
 
-            def probe(client=client):
+            def probe(client=client, member=member):
                 try:
-                    return client.get(b"k/", 10, b"k0")
+                    return client.get(b"k/")
                 except Failed:
+                    check(member.process.poll() is None,
+                          f"{member.name} has ended with status {member.process.returncode}")
                     return None
 
             revision, _ = wait_for(f"{member.name} answers a linearizable read", seconds, probe)
 
             def caught_up(client=client, revision=revision):
-                own = client.get(b"k/", 10, b"k0", serializable=True)
+                own = client.range(b"k/", b"k0", serializable=True)
                 return own if own[0] >= revision else None
 
             states[member.name] = wait_for(f"{member.name} catches up", seconds, caught_up)
@@ -235,13 +237,13 @@ class Load:
                 time.sleep(0.01)
                 continue
             try:
-                _, found = client.get(key)
+                revision, found = client.get(key)
             except Failed:
                 time.sleep(0.02)
                 continue
             self.reads += 1
             if key not in found:
-                raise Wrong(f"stale read: {host} does not find {key.decode()}, acknowledged before")
+                raise Wrong(f"stale read: {host} does not find {key.decode()} at revision {revision}")
 
     def acknowledged(self, count, seconds=15):
         """Waits until so many more writes went through."""

@@ -18,10 +18,10 @@ void model_release(struct model *model)
     store_state_release(&model->state);
 }
 
-static bool wants_all(void *data, uint64_t member, uint64_t sequence)
+static bool wants_all(void *data, const struct store_command *command)
 {
     (void)data;
-    return member == 1 && sequence >= 2;
+    return command->member == 1 && command->sequence >= 2;
 }
 
 static int apply(struct model *model, struct store_command *command)

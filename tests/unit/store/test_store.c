@@ -1,4 +1,5 @@
 /* struct store on virtual time over the raft double: who answers what, when, and how often. */
+#include "store/command.h"
 #include "store/store.h"
 #include "tests/unit/store/raft_double.h"
 
@@ -148,6 +149,40 @@ START_TEST(a_command_whose_fate_is_unclear_is_sent_again_and_takes_effect_once)
     ck_assert_int_eq(answer.revision, 2);
     virtual_env_run(&f->env, 3000);
     ck_assert_int_eq(store_revision(f->stores[0]), 2);
+    fixture_free(f);
+}
+END_TEST
+
+START_TEST(what_an_earlier_process_had_written_answers_no_call_of_this_one)
+{
+    struct fixture *f = fixture_new(1);
+    struct answer answer;
+    raft_cluster_set_leader(&f->cluster, 0);
+    put(f->stores[0], "new", 0, &answer);
+    for (uint64_t sequence = 1; sequence < 5; sequence++) { /* The log is replayed meanwhile. */
+        struct store_op op = {.kind = STORE_OP_PUT,
+                              .put = {.key = slice_text("old"), .value = slice_text("v")}};
+        struct store_txn txn = {.success = &op, .success_count = 1};
+        struct store_command command = {.kind = STORE_COMMAND_TXN,
+                                        .member = 1,
+                                        .sequence = sequence,
+                                        .incarnation = 99,
+                                        .floor = sequence,
+                                        .txn = &txn};
+        struct buffer bytes;
+        buffer_init(&bytes, 1000);
+        ck_assert_int_eq(store_command_encode(&command, &bytes), 0);
+        const struct raft_fsm *fsm = f->cluster.nodes[0].fsm;
+        fsm->apply(fsm->data, ++f->cluster.index, 1, buffer_slice(&bytes), 0);
+        buffer_release(&bytes);
+    }
+    ck_assert_int_eq(answer.calls, 0);
+    ck_assert(has(f->stores[0], "old") && !has(f->stores[0], "new"));
+    raft_cluster_set_leader(&f->cluster, 1);
+    virtual_env_run(&f->env, 1000);
+    ck_assert_int_eq(answer.calls, 1);
+    ck_assert_int_eq(answer.status, 0);
+    ck_assert(has(f->stores[0], "new"));
     fixture_free(f);
 }
 END_TEST
@@ -308,6 +343,7 @@ Suite *store_suite(void)
     tcase_add_test(tcase, any_member_takes_writes_and_then_reads_its_own);
     tcase_add_test(tcase, without_a_leader_requests_wait_and_then_go_through_once);
     tcase_add_test(tcase, a_command_whose_fate_is_unclear_is_sent_again_and_takes_effect_once);
+    tcase_add_test(tcase, what_an_earlier_process_had_written_answers_no_call_of_this_one);
     tcase_add_test(tcase, a_lost_forward_is_sent_again_and_takes_effect_once);
     tcase_add_test(tcase, a_lease_lives_while_renewed_and_ends_on_every_member_at_once);
     tcase_add_test(tcase, a_new_leader_gives_every_lease_its_whole_time_again);
