@@ -221,6 +221,19 @@ START_TEST(a_joint_configuration_needs_both_majorities)
 }
 END_TEST
 
+START_TEST(only_a_member_that_votes_alone_campaigns_without_waiting)
+{
+    const size_t voters[] = {1, 3};
+    const enum raft_role roles[] = {RAFT_LEADER, RAFT_FOLLOWER};
+    struct fixture f;
+    start(&f, voters[_i]);
+    raft_election_reset_now(&f.raft, f.now);
+    (void)step(&f, (struct raft_event){.kind = RAFT_EVENT_TICK});
+    ck_assert_int_eq(f.raft.role, roles[_i]);
+    stop(&f);
+}
+END_TEST
+
 Suite *core_suite(void)
 {
     Suite *suite = suite_create("raft/core");
@@ -232,6 +245,7 @@ Suite *core_suite(void)
     tcase_add_test(tcase, a_flush_begun_before_a_truncation_proves_nothing);
     tcase_add_test(tcase, a_read_needs_a_round_of_heartbeats_sent_after_it);
     tcase_add_test(tcase, a_leader_whose_loop_stood_still_steps_down);
+    tcase_add_loop_test(tcase, only_a_member_that_votes_alone_campaigns_without_waiting, 0, 2);
     tcase_add_test(tcase, a_joint_configuration_needs_both_majorities);
     suite_add_tcase(suite, tcase);
     return suite;
