@@ -346,6 +346,115 @@ START_TEST(a_watch_after_a_view_misses_nothing_even_when_it_pauses)
 }
 END_TEST
 
+static void make_pod(struct fixture *fixture)
+{
+    (void)create(fixture, "serviceaccounts", "ns", "{\"metadata\":{\"name\":\"default\"}}");
+    struct registry_call call =
+        create(fixture, "pods", "ns",
+               "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[{\"name\":\"c\","
+               "\"image\":\"i\"}]}}");
+    ck_assert_int_eq(call.code, 201);
+}
+
+START_TEST(the_removal_of_a_pod_is_seen_as_a_change_and_then_as_a_deletion)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    make_namespace(&fixture);
+    make_pod(&fixture);
+    static const struct cache_watch_ops ops = {.event = on_event, .expired = on_expired};
+    struct seen seen = {0};
+    struct watch_hub *hub = watch_hub_new(fixture.cache, NULL);
+    struct cache_view *view = watch_cache_view(fixture.cache, core("pods"));
+    struct cache_watch *watch = cache_watch_after_view(hub, view, &ops, &seen);
+    cache_view_free(view);
+    struct registry_call call = simple(&fixture, REGISTRY_DELETE, "pods", "ns", "p");
+    ck_assert_int_eq(call.code, 200);
+    while (seen.count < 2) {
+        loop_turn(fixture.loop, true);
+    }
+    ck_assert_int_eq(seen.types[0], CACHE_MODIFIED);
+    ck_assert_int_eq(seen.types[1], CACHE_DELETED);
+    call = simple(&fixture, REGISTRY_GET, "pods", "ns", "p");
+    ck_assert_int_eq(call.code, 404);
+    cache_watch_stop(watch);
+    watch_hub_free(hub);
+    fixture_release(&fixture);
+}
+END_TEST
+
+START_TEST(an_only_family_of_addresses_is_the_only_one_that_services_get)
+{
+    static const char *const specs[] = {"\"ipFamilyPolicy\":\"RequireDualStack\"",
+                                        "\"ipFamilies\":[\"IPv6\"]"};
+    static const char *const fields[] = {"spec.ipFamilyPolicy", "spec.ipFamilies[0]"};
+    struct fixture fixture;
+    fixture_init(&fixture);
+    make_namespace(&fixture);
+    for (size_t i = 0; i < 2; i++) {
+        const char *json = arena_printf(
+            fixture.arena,
+            "{\"metadata\":{\"name\":\"s\"},\"spec\":{\"ports\":[{\"port\":80}],%s}}", specs[i]);
+        struct registry_call call = create(&fixture, "services", "ns", json);
+        ck_assert_int_eq(call.code, 422);
+        ck_assert_uint_eq(call.status->cause_count, 1);
+        ck_assert_str_eq(call.status->causes[0].field, fields[i]);
+    }
+    fixture_release(&fixture);
+}
+END_TEST
+
+static struct registry_call apply(struct fixture *fixture, const char *manager, const char *text,
+                                  bool strict)
+{
+    struct registry_call call = {.verb = REGISTRY_PATCH,
+                                 .kind = core("configmaps"),
+                                 .namespace = "ns",
+                                 .name = "o",
+                                 .patch_type = REGISTRY_PATCH_APPLY,
+                                 .patch = slice_text(text)};
+    call.options.field_manager = manager;
+    call.options.field_validation = strict ? REGISTRY_FIELDS_STRICT : REGISTRY_FIELDS_WARN;
+    run(fixture, &call);
+    return call;
+}
+
+START_TEST(applying_may_give_up_a_field_that_another_manager_keeps)
+{
+    static const char both[] = "{apiVersion: v1, kind: ConfigMap, metadata: {name: o}, "
+                               "data: {a: v, b: w}}";
+    static const char one[] = "{apiVersion: v1, kind: ConfigMap, metadata: {name: o}, "
+                              "data: {b: w}}";
+    struct fixture fixture;
+    fixture_init(&fixture);
+    make_namespace(&fixture);
+    struct registry_call first = apply(&fixture, "m1", both, false);
+    ck_assert_msg(first.code == 201, "%s", first.status == NULL ? "" : first.status->message);
+    ck_assert_int_eq(apply(&fixture, "m2", both, false).code, 200);
+    ck_assert_int_eq(apply(&fixture, "m1", one, false).code, 200);
+    struct registry_call call = apply(&fixture, "m2", one, false);
+    const Core__V1__ConfigMap *map = call.result;
+    ck_assert_int_eq(call.code, 200);
+    ck_assert_uint_eq(map->n_data, 1); /* Nobody owns "a" any more. */
+    fixture_release(&fixture);
+}
+END_TEST
+
+START_TEST(strict_applying_refuses_a_key_that_is_there_twice)
+{
+    static const char twice[] = "{apiVersion: v1, kind: ConfigMap, metadata: {name: o}, "
+                                "data: {a: v, a: w}}";
+    struct fixture fixture;
+    fixture_init(&fixture);
+    make_namespace(&fixture);
+    ck_assert_int_eq(apply(&fixture, "m", twice, true).code, 400);
+    struct registry_call call = apply(&fixture, "m", twice, false);
+    ck_assert_int_eq(call.code, 201);
+    ck_assert_uint_eq(call.warning_count, 1);
+    fixture_release(&fixture);
+}
+END_TEST
+
 Suite *registry_suite(void);
 
 Suite *registry_suite(void)
@@ -360,6 +469,10 @@ Suite *registry_suite(void)
     tcase_add_test(tcase, two_services_never_share_an_address);
     tcase_add_test(tcase, a_limited_list_goes_on_where_it_stopped);
     tcase_add_test(tcase, a_watch_after_a_view_misses_nothing_even_when_it_pauses);
+    tcase_add_test(tcase, the_removal_of_a_pod_is_seen_as_a_change_and_then_as_a_deletion);
+    tcase_add_test(tcase, an_only_family_of_addresses_is_the_only_one_that_services_get);
+    tcase_add_test(tcase, applying_may_give_up_a_field_that_another_manager_keeps);
+    tcase_add_test(tcase, strict_applying_refuses_a_key_that_is_there_twice);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -77,11 +77,13 @@ START_TEST(yaml_is_written_as_kubectl_writes_it)
     ck_assert_int_eq(
         api_json_to_yaml(
             slice_text("{\"b\":[{\"x\":1,\"a\":\"yes\"}],\"a\":{},\"c\":\"l1\\nl2\\n\","
-                       "\"d\":\"5\",\"e\":null,\"f\":[],\"g\":\"it: is\"}"),
+                       "\"d\":\"5\",\"e\":null,\"f\":[],\"g\":\"it: "
+                       "is\",\"h\":\"2026-11-21T07:22:03Z\",\"i\":\"2026-11-21-x\"}"),
             &out, NULL),
         0);
     ck_assert_str_eq(buffer_text(&out), "a: {}\nb:\n- a: \"yes\"\n  x: 1\nc: |\n  l1\n  l2\n"
-                                        "d: \"5\"\ne: null\nf: []\ng: 'it: is'\n");
+                                        "d: \"5\"\ne: null\nf: []\ng: 'it: is'\n"
+                                        "h: \"2026-11-21T07:22:03Z\"\ni: 2026-11-21-x\n");
 }
 END_TEST
 
