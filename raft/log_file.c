@@ -522,7 +522,7 @@ static void on_segment(void *data, int status, uint8_t *bytes, size_t len)
     struct log_file *log = data;
     CLEANUP(error_release) struct error error = {0};
     CLEANUP(alloc_freep) uint8_t *owned = bytes;
-    struct segment_scan scan;
+    struct segment_scan scan = {0};
     const char *path = last_segment(log)->path;
     size_t at = log->recover_at;
     bool last = next_name(log->names, &at, "log-") == NULL;
