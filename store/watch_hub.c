@@ -415,7 +415,8 @@ void watch_hub_end_all(struct watch_hub *hub, int status)
     for (size_t i = 0; i < 2; i++) {
         struct list *node;
         while ((node = list_first(lists[i])) != NULL) {
-            watch_end(LIST_ENTRY(node, struct store_watch, node), status, /* compact= */ 0);
+            watch_end(LIST_ENTRY(node, struct store_watch, node), status,
+                      /* compact_revision= */ 0);
         }
     }
     delivery_end(hub);
