@@ -247,6 +247,11 @@ void raft_on_append_result(struct raft *raft, const struct raft_message *message
         uint64_t next = message->last.index + 1;
         uint64_t last = raft_trail_last(&raft->trail);
         next = next > last + 1 ? last + 1 : next;
+        if (message->context == progress->match && next <= progress->match) {
+            /* Its disk has lost what it had acknowledged. What is committed stays so; without
+             * going back it would be asked for the same place for as long as this term lasts. */
+            progress->match = next - 1;
+        }
         progress->next = next > progress->match ? next : progress->match + 1;
         progress->probe_sent = false;
     }

@@ -107,6 +107,37 @@ START_TEST(leader_counts_itself_only_after_its_own_flush)
 }
 END_TEST
 
+START_TEST(a_follower_whose_disk_lost_acknowledged_entries_is_sent_them_again)
+{
+    struct fixture f;
+    start(&f, 3);
+    elect(&f);
+    persist(&f);
+    struct slice command = slice_text("x");
+    (void)step(&f,
+               (struct raft_event){.kind = RAFT_EVENT_PROPOSE, .commands = &command, .count = 1});
+    persist(&f);
+    receive(&f,
+            (struct raft_message){.kind = RAFT_APPEND_RESULT, .from = 2, .term = 1, .commit = 2});
+    ck_assert_uint_eq(f.raft.commit, 2);
+    receive(&f, (struct raft_message){.kind = RAFT_HEARTBEAT_RESULT,
+                                      .from = 2,
+                                      .term = 1,
+                                      .reject = true}); /* Restarted: nothing is verified. */
+    receive(&f, (struct raft_message){.kind = RAFT_APPEND_RESULT,
+                                      .from = 2,
+                                      .term = 1,
+                                      .reject = true,
+                                      .context = 2,
+                                      .last = {.index = 1}});
+    const struct raft_message *append = sent(&f, RAFT_APPEND, 2);
+    ck_assert_ptr_nonnull(append);
+    ck_assert_uint_eq(append->last.index, 1);
+    ck_assert_uint_eq(f.raft.commit, 2);
+    stop(&f);
+}
+END_TEST
+
 START_TEST(a_member_that_heard_a_leader_refuses_to_vote)
 {
     struct fixture f;
@@ -240,6 +271,7 @@ Suite *core_suite(void)
     TCase *tcase = tcase_create("rules");
     tcase_add_test(tcase, pre_vote_does_not_change_the_term);
     tcase_add_test(tcase, leader_counts_itself_only_after_its_own_flush);
+    tcase_add_test(tcase, a_follower_whose_disk_lost_acknowledged_entries_is_sent_them_again);
     tcase_add_test(tcase, a_member_that_heard_a_leader_refuses_to_vote);
     tcase_add_test(tcase, follower_acknowledges_only_what_is_flushed);
     tcase_add_test(tcase, a_flush_begun_before_a_truncation_proves_nothing);
