@@ -3,6 +3,7 @@
 #include "lib/api/json_value.h"
 #include "lib/api/limits_semantics.h"
 #include "lib/api/patch_error.h"
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -285,6 +286,7 @@ int api_patch_json(struct arena *arena, const struct json_value *document, struc
     if (result != 0) {
         return result;
     }
+    assert(operations != NULL);
     struct patcher patcher = {.arena = arena, .document = json_copy(arena, document)};
     for (size_t i = 0; i < operations->count; i++) {
         result = apply(&patcher, operations->items[i]);

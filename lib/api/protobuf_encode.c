@@ -201,6 +201,7 @@ static uint8_t *write_value(struct sizes *sizes, const struct api_field *field, 
     case API_ONE_OR_BOOL:
         break;
     }
+    assert(sizes->items != NULL); /* What has a size was measured. */
     out = wire_put_varint(out, sizes->items[sizes->at++]);
     return write_message(sizes, field->message, *(const void *const *)at, out);
 }
