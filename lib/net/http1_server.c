@@ -381,8 +381,11 @@ static void on_drain(struct http_connection *connection)
 static void go_away(struct http_connection *connection)
 {
     connection->going_away = true;
-    if (http1_of(connection)->current == NULL) {
-        http_connection_close(connection, /* linger= */ true);
+    const struct http1 *http1 = http1_of(connection);
+    if (http1->current == NULL) {
+        /* Idle, with nothing on its way: there is no answer that a plain close could destroy. */
+        bool idle = http1->in.len == 0 && net_stream_queued(connection->stream) == 0;
+        http_connection_close(connection, /* linger= */ !idle);
     }
 }
 

@@ -207,7 +207,14 @@ def check_growth(fds, rss):
 
 
 def check_end():
+    idle = None
+    if server.process.poll() is None:  # Must neither delay the end nor be leaked by it.
+        idle = http.client.HTTPSConnection(HOST, PORT, context=tls_context(), timeout=5)
+        idle.request("GET", "/version")
+        idle.getresponse().read()
     problem = server.end()
+    if idle is not None:
+        idle.close()
     text = server.log.read_text(errors="replace")
     for mark in ("AddressSanitizer", "LeakSanitizer", "runtime error:", "Assertion"):
         assert mark not in text, f"{mark} in the log, kept at {server.log}"
