@@ -22,7 +22,7 @@ static int check_one(const char *data_dir, const char *name, bool *soon, struct 
     buffer_init(&pem, PEM_BYTES_MAX);
     char *path = alloc_printf("%s/pki/%s", data_dir, name);
     int result = file_read(path, &pem, reterr);
-    struct x509_facts facts;
+    struct x509_facts facts = {.common_name = NULL};
     if (result == 0) {
         result = x509_read(buffer_slice(&pem), &facts, reterr);
     }

@@ -427,7 +427,7 @@ static void work(void *data)
         return; /* The last cache to fill wakes us. */
     }
     uint64_t now_ns = env_now_ns(scheduler->config.env);
-    uint64_t next_ns = queue_advance(&scheduler->queue, now_ns);
+    (void)queue_advance(&scheduler->queue, now_ns);
     for (size_t i = 0; i < SCHEDULER_PODS_A_TICK && scheduler->bindings < SCHEDULER_BINDINGS_MAX;
          i++) {
         struct queue_entry *entry = queue_pop(&scheduler->queue);
@@ -442,7 +442,7 @@ static void work(void *data)
         } /* Else an answered binding wakes us. */
         return;
     }
-    next_ns = queue_advance(&scheduler->queue, now_ns);
+    uint64_t next_ns = queue_advance(&scheduler->queue, now_ns);
     if (next_ns != UINT64_MAX) {
         env_timer_start(scheduler->config.env, &scheduler->work,
                         next_ns > now_ns ? next_ns - now_ns : 0);

@@ -110,7 +110,7 @@ static struct item *item_of(struct work_queue *queue, const char *key)
         return NULL;
     }
     item = alloc_zeroed(sizeof(*item) + name.len + 1);
-    memcpy(item->key, name.data, name.len);
+    memcpy(item->key, key, name.len);
     list_init(&item->link);
     hash_map_set(queue->items, name, item);
     return item;

@@ -552,7 +552,7 @@ void http_exchange_refuse(struct http_exchange *exchange, unsigned status)
 bool http_wants_upgrade(const struct http_exchange *exchange, const char *protocol)
 {
     struct slice wanted = http_header_find(exchange, "upgrade");
-    return exchange->upgrade && wanted.len == strlen(protocol) &&
+    return exchange->upgrade && wanted.data != NULL && wanted.len == strlen(protocol) &&
            strncasecmp((const char *)wanted.data, protocol, wanted.len) == 0;
 }
 

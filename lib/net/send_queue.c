@@ -117,6 +117,7 @@ void send_queue_move(struct send_queue *from, struct send_queue *to, size_t byte
     assert(bytes <= from->bytes);
     while (bytes > 0) {
         struct send_segment *first = from->first;
+        assert(first != NULL); /* from->bytes is the sum over the segments. */
         if (first->len <= bytes) {
             bytes -= first->len;
             from->bytes -= first->len;

@@ -134,15 +134,18 @@ static void set_alpn(SSL_CTX *context, int alpn, bool is_server)
         SSL_CTX_set_alpn_select_cb(context, choose_protocol, (void *)(intptr_t)alpn);
         return;
     }
-    unsigned char wire[16];
+    /* RFC 7301 3.1: names in order of preference, each after its length. */
+    static const unsigned char h2[] = {2, 'h', '2'};
+    static const unsigned char http1[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+    unsigned char wire[sizeof(h2) + sizeof(http1)];
     unsigned len = 0;
     if ((alpn & TLS_ALPN_H2) != 0) {
-        memcpy(wire + len, "\x02h2", 3);
-        len += 3;
+        memcpy(wire + len, h2, sizeof(h2));
+        len += sizeof(h2);
     }
     if ((alpn & TLS_ALPN_HTTP1) != 0) {
-        memcpy(wire + len, "\x08http/1.1", 9);
-        len += 9;
+        memcpy(wire + len, http1, sizeof(http1));
+        len += sizeof(http1);
     }
     SSL_CTX_set_alpn_protos(context, wire, len);
 }

@@ -166,12 +166,14 @@ static void send_close(struct websocket *websocket, unsigned code, const char *r
     uint8_t payload[WEBSOCKET_CONTROL_BYTES_MAX];
     size_t len = 0;
     if (code != CLOSE_NONE && code != CLOSE_BROKEN) {
-        size_t reason_len = strlen(reason);
-        reason_len = reason_len > sizeof(payload) - 2 ? sizeof(payload) - 2 : reason_len;
+        struct slice text = slice_text(reason);
+        text.len = text.len > sizeof(payload) - 2 ? sizeof(payload) - 2 : text.len;
         payload[0] = (uint8_t)(code >> 8);
         payload[1] = (uint8_t)code;
-        memcpy(payload + 2, reason, reason_len);
-        len = 2 + reason_len;
+        if (text.len > 0) {
+            memcpy(payload + 2, text.data, text.len);
+        }
+        len = 2 + text.len;
     }
     send_frame(websocket, WEBSOCKET_CLOSE, slice_of(payload, len));
 }
