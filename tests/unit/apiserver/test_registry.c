@@ -77,6 +77,7 @@ static void fixture_release(struct fixture *fixture)
     bool env_closed = false;
     registry_free(fixture->registry);
     watch_cache_free(fixture->cache);
+    store_attach_raft(fixture->store, NULL); /* Its timers may still want to send. */
     raft_close(fixture->raft, on_closed, &raft_closed);
     while (!raft_closed) {
         loop_turn(fixture->loop, true);
