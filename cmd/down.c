@@ -5,6 +5,7 @@
 #include "cmd/file.h"
 #include "cmd/flags.h"
 #include "cmd/local_cluster.h"
+#include "cmd/pause.h"
 #include "cmd/process.h"
 #include "lib/base/alloc.h"
 #include <errno.h>
@@ -15,7 +16,6 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -23,7 +23,7 @@ enum {
     MOUNTINFO_BYTES_MAX = 16 * 1024 * 1024,
     OPEN_DIRECTORIES_MAX = 64,
     REMOVE_TRIES = 100,
-    REMOVE_PAUSE_NS = 10 * 1000 * 1000,
+    REMOVE_PAUSE_MS = 10,
 };
 
 /* Unmounts everything below `dir`, last mounted first. Returns how many were there. */
@@ -115,8 +115,7 @@ static void remove_cgroups(const struct local_cluster *cluster)
             for (int tries = 0; tries < REMOVE_TRIES && access(path, F_OK) == 0; tries++) {
                 (void)nftw(path, kill_group, OPEN_DIRECTORIES_MAX, FTW_PHYS);
                 (void)nftw(path, remove_empty_group, OPEN_DIRECTORIES_MAX, FTW_DEPTH | FTW_PHYS);
-                struct timespec delay = {.tv_nsec = REMOVE_PAUSE_NS};
-                (void)nanosleep(&delay, NULL); /* Processes take a moment to die. */
+                pause_ms(REMOVE_PAUSE_MS); /* Processes take a moment to die. */
             }
             free(path);
         }

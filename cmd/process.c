@@ -1,6 +1,7 @@
 #include "cmd/process.h"
 
 #include "cmd/file.h"
+#include "cmd/pause.h"
 #include "lib/base/alloc.h"
 #include "lib/base/buffer.h"
 #include <ctype.h>
@@ -12,16 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { OUTPUT_MAX = 4096, PROC_FILE_MAX = 256 * 1024, POLL_MS = 10 };
-
-static void pause_ms(unsigned ms)
-{
-    struct timespec delay = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
-    (void)nanosleep(&delay, NULL); /* Waking early only polls once more. */
-}
 
 static char *pid_path(const char *dir, const char *name)
 {

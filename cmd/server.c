@@ -56,8 +56,8 @@ struct member {
     struct local_client *client;
     struct scheduler *scheduler;
     struct controllers *controllers;
+    struct net_address api_addresses[RAFT_MEMBERS_MAX]; /* What api_endpoints() lends out. */
     struct stop_signal *stop;
-    bool opened; /* Raft takes part. */
     bool stopping;
     int status; /* Exit status. */
 };
@@ -228,7 +228,7 @@ static size_t api_endpoints(void *data, const char **ret_addresses, size_t max, 
     struct member *member = data;
     struct raft_status status;
     raft_get_status(member->raft, &status);
-    static struct net_address addresses[RAFT_MEMBERS_MAX];
+    struct net_address *addresses = member->api_addresses;
     size_t count = 0;
     for (size_t i = 0; i < status.member_count && count < max; i++) {
         const struct raft_member_status *other = &status.members[i];
@@ -420,7 +420,6 @@ static void on_raft_opened(void *data, const struct error *error)
         stop_member(member);
         return;
     }
-    member->opened = true;
     char *url = alloc_printf("%s://%s:%u", member->config.etcd_tls ? "https" : "http",
                              member->config.etcd.host, (unsigned)member->config.etcd.port);
     store_publish_url(member->store, url);

@@ -9,6 +9,7 @@
 #include "cmd/flags.h"
 #include "cmd/join_token.h"
 #include "cmd/local_cluster.h"
+#include "cmd/pause.h"
 #include "cmd/process.h"
 #include "lib/base/alloc.h"
 #include <errno.h>
@@ -31,12 +32,6 @@ struct up {
     char *program; /* This executable, to start the others from. */
     struct error *reterr;
 };
-
-static void pause_ms(unsigned ms)
-{
-    struct timespec delay = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
-    (void)nanosleep(&delay, NULL); /* Waking early only polls once more. */
-}
 
 static uint64_t now_ms(void)
 {
