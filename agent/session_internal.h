@@ -22,7 +22,8 @@ struct report {
     struct list node;
     char *key;
     uint64_t sequence;
-    bool sent; /* In this session. */
+    uint64_t awaiting; /* Sequence of what was sent and not acknowledged; 0: nothing. */
+    bool sent;         /* In this session. */
     uint64_t retry_ms;
     struct buffer message; /* An encoded AgentMessage; remade when the sequence changes. */
     bool is_status;

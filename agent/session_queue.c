@@ -77,6 +77,7 @@ static void send_report(struct session *session, struct report *report)
         message.pod_deleted = &deleted;
     }
     report->sent = true;
+    report->awaiting = report->sequence;
     agent_session_send(session, &message);
 }
 
@@ -152,8 +153,13 @@ void agent_session_take_ack(struct session *session, const Session__V1__Ack *ack
     LIST_FOREACH(node, next, &session->report_list)
     {
         struct report *report = LIST_ENTRY(node, struct report, node);
-        if (report->sequence != ack->sequence) {
+        if (report->awaiting != ack->sequence) {
             continue;
+        }
+        report->awaiting = 0;
+        if (report->sequence != ack->sequence) {
+            agent_session_flush(session); /* A newer state has waited for this one. */
+            return;
         }
         if (ack->code == 200 || ack->code == 404 || ack->code == 409) {
             report_free(session, report);
@@ -312,6 +318,7 @@ void agent_session_mark_unsent(struct session *session)
     LIST_FOREACH(node, next, &session->report_list)
     {
         LIST_ENTRY(node, struct report, node)->sent = false;
+        LIST_ENTRY(node, struct report, node)->awaiting = 0;
         LIST_ENTRY(node, struct report, node)->retry_ms = 0;
     }
     LIST_FOREACH(node, next, &session->questions)
@@ -329,7 +336,8 @@ void agent_session_flush(struct session *session)
     LIST_FOREACH(node, next, &session->report_list)
     {
         struct report *report = LIST_ENTRY(node, struct report, node);
-        if (!report->sent && report->retry_ms <= now) {
+        /* One at a time: two writes of one status could be carried out in the other order. */
+        if (!report->sent && report->awaiting == 0 && report->retry_ms <= now) {
             send_report(session, report);
         }
     }
