@@ -4,6 +4,8 @@
 
 enum {
     RAFT_MEMBERS_MAX = 15,               /* Voters and learners together. */
+    RAFT_LEARNERS_MAX = 1,               /* As etcd; those that join as voters do not count. */
+    RAFT_LISTENERS_MAX = 4,              /* For changes of the members. */
     RAFT_NAME_MAX = 64,                  /* Bytes of a member's name. */
     RAFT_URL_MAX = 256,                  /* Bytes of a member's peer URL. */
     RAFT_COMMAND_MAX = 2 * 1024 * 1024,  /* One command; the store's own limit is 1.5 MiB. */

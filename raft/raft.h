@@ -61,6 +61,10 @@ struct raft_config {
      * the one in the log or snapshot counts. Borrowed during raft_open() only. */
     const struct raft_peer *peers;
     size_t peer_count;
+    /* With an empty `dir`: this member was added to a cluster that runs already. `peers` is then
+     * what the cluster lists (this member among them); it has no vote and waits until the leader
+     * brings it the log. Without meaning once there is data. */
+    bool join;
     const struct raft_fsm *fsm; /* Must outlive the node. */
     uint32_t heartbeat_ms;      /* 0: 50. */
     uint32_t election_ms;       /* 0: 300; at least 3 heartbeats. */
@@ -127,12 +131,51 @@ void raft_on_role_change(struct raft_node *node,
                                          uint64_t leader),
                          void *data);
 
+enum raft_change_kind {
+    RAFT_CHANGE_ADD,
+    RAFT_CHANGE_REMOVE,
+    RAFT_CHANGE_PROMOTE,
+    RAFT_CHANGE_UPDATE
+};
+
+struct raft_change {
+    enum raft_change_kind kind;
+    uint64_t id;      /* Never 0. */
+    const char *name; /* ADD: NULL is "". UPDATE: NULL leaves it. */
+    const char *url;  /* ADD, UPDATE (NULL leaves it). */
+    bool learner;     /* ADD: stays a learner until promoted. */
+};
+
+/* Changes the members, on the leader only. A new voter is added as a learner that has `joining` set
+ * in the status; the leader makes it a voter by itself once it has caught up, so that a member that
+ * never starts costs no quorum. Voters change through a joint configuration (Ongaro 2014, 4.3).
+ * `done` runs once the final configuration (ADD: the one with the learner) is committed and
+ * applied here, with 0 and its index; with -ECANCELED when leadership was lost: outcome unknown.
+ * A leader that removes itself hands over, then steps down; after that the member stops.
+ * Returns 0; or, with `done` never run:
+ *   -ENOTCONN   not the leader
+ *   -EBUSY      another change is under way, or nothing of this term is committed yet: try again
+ *   -EEXIST     ADD: the id is a member
+ *   -EADDRINUSE ADD, UPDATE: another member has the URL
+ *   -ENOENT     the id is no member
+ *   -EINVAL     id 0, no URL, a text too long
+ *   -ENOSPC     ADD: RAFT_MEMBERS_MAX reached
+ *   -EDQUOT     ADD: RAFT_LEARNERS_MAX learners (those that join as voters do not count)
+ *   -EALREADY   PROMOTE: is a voter
+ *   -EAGAIN     PROMOTE: the learner is not in sync with the leader (less than 90 % of its log)
+ *   -EPERM      too few of the voters that there would be have been heard of within an election
+ *               timeout: the cluster would lose its quorum */
+MUST_USE int raft_change_members(struct raft_node *node, const struct raft_change *change,
+                                 raft_done *done, void *data);
+
 struct raft_member_status {
     uint64_t id;
     char name[RAFT_NAME_MAX];
     char url[RAFT_URL_MAX];
     bool voter;
     bool learner;
+    bool joining;             /* A learner that becomes a voter by itself. */
+    bool seen;                /* Has taken part since it was added: its data has an identity. */
     uint64_t match_index;     /* Known only on the leader. */
     uint64_t last_contact_ms; /* Ago; on the leader only. UINT64_MAX: never. */
     bool snapshot;            /* A snapshot is on its way. */
@@ -147,6 +190,12 @@ struct raft_status {
 };
 
 void raft_get_status(const struct raft_node *node, struct raft_status *ret_status);
+
+/* At most RAFT_LISTENERS_MAX. `changed` runs when the configuration in force has changed (also by
+ * being rolled back) and once when the member has been opened. */
+void raft_on_members_change(struct raft_node *node,
+                            void (*changed)(void *data, const struct raft_status *status),
+                            void *data);
 
 /* One message from a peer, as env_send() of that peer was given it. Malformed, foreign or stale
  * messages are dropped. `from` is what the transport has authenticated. */
