@@ -8,7 +8,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
 #include "lib/net/x509.h"
-#include "store/store.h"
+#include "store/storage.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -142,17 +142,17 @@ static void quorum_tick(void *data)
         return;
     }
     server->asking = true;
-    store_read_barrier(server->config.store, quorum_answered, server);
+    storage_read_barrier(server->config.storage, quorum_answered, server);
 }
 
 static void make_parts(struct apiserver *server)
 {
     const struct apiserver_config *config = &server->config;
-    server->cache = watch_cache_new(config->env, config->store);
-    server->liveness = node_liveness_new(config->env, config->store);
+    server->cache = watch_cache_new(config->env, config->storage);
+    server->liveness = node_liveness_new(config->env, config->storage);
     struct registry_config registry = {.env = config->env,
                                        .store_loop = config->store_loop,
-                                       .store = config->store,
+                                       .storage = config->storage,
                                        .cache = server->cache,
                                        .metrics = config->metrics,
                                        .services = &server->services,

@@ -15,7 +15,7 @@ struct metrics;
 struct node_liveness;
 struct pki;
 struct registry;
-struct store;
+struct storage;
 struct watch_cache;
 
 struct apiserver_config {
@@ -23,7 +23,7 @@ struct apiserver_config {
     struct loop *store_loop;      /* Where the store, raft and watch cache run. */
     struct loop *const *io_loops; /* At least one; each runs (or will) on its own thread. */
     size_t io_loop_count;
-    struct store *store;
+    struct storage *storage;
     struct metrics *metrics;
     const struct pki *pki; /* Borrowed for the life of the server. */
     const char *listen_host;

@@ -8,7 +8,7 @@
 #include "lib/api/time.h"
 #include "lib/base/alloc.h"
 #include "lib/base/hash_map.h"
-#include "store/store.h"
+#include "store/storage.h"
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -30,7 +30,7 @@ struct node_life {
 
 struct node_liveness {
     struct env *env;
-    struct store *store;
+    struct storage *storage;
     struct store_watch *watch;
     pthread_mutex_t lock; /* The map, for readers on io loops. */
     struct hash_map *nodes;
@@ -105,7 +105,7 @@ static bool load_one(void *data, const struct store_kv *kv)
 
 static void start_watch(struct node_liveness *liveness)
 {
-    struct store_snapshot *snapshot = store_snapshot_ref(liveness->store);
+    struct store_snapshot *snapshot = storage_snapshot(liveness->storage);
     static const char end[] = "/coracle/nodes0";
     store_snapshot_each(snapshot, slice_text(LEASE_PREFIX), slice_text(end), load_one, liveness);
     struct store_watch_options options = {.key = slice_text(LEASE_PREFIX),
@@ -115,7 +115,7 @@ static void start_watch(struct node_liveness *liveness)
                                           .on_end = watch_ended,
                                           .data = liveness};
     store_snapshot_unref(snapshot);
-    liveness->watch = store_watch(liveness->store, &options);
+    liveness->watch = storage_watch(liveness->storage, &options);
 }
 
 /* --- Asking the leader how old the heartbeats of other members' nodes are --- */
@@ -148,7 +148,7 @@ static void poll(void *data)
             life->busy = true;
             liveness->calls++;
             asked++;
-            store_lease_ttl(liveness->store, life->lease, false, polled, life);
+            storage_lease_ttl(liveness->storage, life->lease, polled, life);
         }
     }
     if (asked < POLL_BATCH) {
@@ -156,11 +156,11 @@ static void poll(void *data)
     }
 }
 
-struct node_liveness *node_liveness_new(struct env *env, struct store *store)
+struct node_liveness *node_liveness_new(struct env *env, struct storage *storage)
 {
     struct node_liveness *liveness = alloc_zeroed(sizeof(*liveness));
     liveness->env = env;
-    liveness->store = store;
+    liveness->storage = storage;
     liveness->nodes = hash_map_new(env_random(env));
     liveness->leading_since_ns = env_now_ns(env);
     liveness->poll = (struct env_timer){.fire = poll, .data = liveness};
@@ -243,7 +243,7 @@ static void granted(void *data, int status, const struct store_lease_info *info)
         .kind = STORE_OP_PUT,
         .put = {.key = slice_text(key), .value = slice_text(life->name), .lease = life->lease}};
     struct store_txn txn = {.success = &put, .success_count = 1};
-    store_txn(life->liveness->store, &txn, key_written, life);
+    storage_txn(life->liveness->storage, &txn, key_written, life);
     free(key);
 }
 
@@ -252,7 +252,7 @@ static void renewed(void *data, int status, const struct store_lease_info *info)
     struct node_life *life = data;
     (void)info;
     if (status == STORE_LEASE_NOT_FOUND || (status == 0 && !life->alive)) {
-        store_lease_grant(life->liveness->store, life->lease, life->ttl_s, granted, life);
+        storage_lease_grant(life->liveness->storage, life->lease, life->ttl_s, granted, life);
         return;
     }
     life->busy = false;
@@ -270,7 +270,7 @@ void node_liveness_beat(struct node_liveness *liveness, const char *node_name, i
     if (!life->busy) {
         life->busy = true;
         liveness->calls++;
-        store_lease_keepalive(liveness->store, life->lease, renewed, life);
+        storage_lease_keepalive(liveness->storage, life->lease, renewed, life);
     }
 }
 

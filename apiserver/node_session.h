@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 struct env;
-struct store;
+struct storage;
 struct node_liveness;
 
 /* What is known about one node's heartbeats. */
@@ -20,7 +20,7 @@ struct node_seen {
 
 /* Heartbeats renew a lease of the store (in the leader's memory, no log entry); a key bound to it
  * goes by a committed entry when the lease expires, which every member sees. Store loop. */
-MUST_USE struct node_liveness *node_liveness_new(struct env *env, struct store *store);
+MUST_USE struct node_liveness *node_liveness_new(struct env *env, struct storage *storage);
 void node_liveness_free(struct node_liveness *liveness);
 /* This member began or ceased to lead. Every node gets a full grace period from a new leader. */
 void node_liveness_set_leader(struct node_liveness *liveness, bool leader);

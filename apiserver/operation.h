@@ -8,7 +8,7 @@
 #include "lib/api/object.h"
 #include "lib/api/status.h"
 #include "lib/base/env.h"
-#include "store/store.h"
+#include "store/storage.h"
 
 struct registry {
     struct registry_config config;

@@ -274,8 +274,8 @@ static void barrier_done(void *data, int status)
         to_home(operation, barrier_home);
         return;
     }
-    if (store_revision(config->store) > operation->barrier_revision) {
-        operation->barrier_revision = store_revision(config->store);
+    if (storage_revision(config->storage) > operation->barrier_revision) {
+        operation->barrier_revision = storage_revision(config->storage);
     }
     uint64_t revision = (uint64_t)operation->barrier_revision;
     operation->timer = (struct env_timer){.fire = barrier_timeout, .data = operation};
@@ -286,7 +286,7 @@ static void barrier_done(void *data, int status)
 static void barrier_start(void *data)
 {
     struct operation *operation = data;
-    store_read_barrier(operation->registry->config.store, barrier_done, operation);
+    storage_read_barrier(operation->registry->config.storage, barrier_done, operation);
 }
 
 void operation_barrier(struct operation *operation, uint64_t revision,
@@ -306,7 +306,7 @@ static void snapshot_home(void *data)
 static void snapshot_take(void *data)
 {
     struct operation *operation = data;
-    operation->snapshot = store_snapshot_ref(operation->registry->config.store);
+    operation->snapshot = storage_snapshot(operation->registry->config.storage);
     to_home(operation, snapshot_home);
 }
 
@@ -466,7 +466,7 @@ static void txn_start(void *data)
                             .compare_count = compare_count,
                             .success = ops,
                             .success_count = op_count};
-    store_txn(operation->registry->config.store, &txn, txn_done, operation);
+    storage_txn(operation->registry->config.storage, &txn, txn_done, operation);
 }
 
 static void submit(struct operation *operation)

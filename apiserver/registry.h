@@ -107,7 +107,7 @@ struct registry_call {
 struct registry_config {
     struct env *env;         /* The store loop's. */
     struct loop *store_loop; /* NULL when everything runs on one thread (simulation). */
-    struct store *store;
+    struct storage *storage;
     struct watch_cache *cache;
     struct metrics *metrics;
     struct service_allocator *services; /* Addresses and node ports. */

@@ -9,7 +9,7 @@
 #include "lib/base/env.h"
 #include "lib/base/list.h"
 #include "lib/base/log.h"
-#include "store/store.h"
+#include "store/storage.h"
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
@@ -30,7 +30,7 @@ struct kind_cache {
 
 struct watch_cache {
     struct env *env;
-    struct store *store;
+    struct storage *storage;
     struct store_watch *watch;
     struct kind_cache *caches;
     size_t cache_count;
@@ -277,7 +277,7 @@ static void watch_ended(void *data, int status, int64_t compact_revision);
 
 static void start(struct watch_cache *cache)
 {
-    struct store_snapshot *snapshot = store_snapshot_ref(cache->store);
+    struct store_snapshot *snapshot = storage_snapshot(cache->storage);
     struct resync resync = {.cache = cache,
                             .revision = (uint64_t)store_snapshot_revision(snapshot)};
     for (size_t i = 0; i < cache->cache_count; i++) {
@@ -296,7 +296,7 @@ static void start(struct watch_cache *cache)
                                           .on_events = on_events,
                                           .on_end = watch_ended,
                                           .data = cache};
-    cache->watch = store_watch(cache->store, &options);
+    cache->watch = storage_watch(cache->storage, &options);
     publish(cache, resync.revision);
 }
 
@@ -312,11 +312,11 @@ static void watch_ended(void *data, int status, int64_t compact_revision)
     start(cache);
 }
 
-struct watch_cache *watch_cache_new(struct env *env, struct store *store)
+struct watch_cache *watch_cache_new(struct env *env, struct storage *storage)
 {
     struct watch_cache *cache = alloc_zeroed(sizeof(*cache));
     cache->env = env;
-    cache->store = store;
+    cache->storage = storage;
     list_init(&cache->waiting);
     list_init(&cache->hubs);
     pthread_mutex_init(&cache->hub_lock, NULL);

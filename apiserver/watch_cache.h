@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 struct env;
-struct store;
+struct storage;
 struct loop;
 struct watch_cache;
 struct cache_view;
@@ -15,7 +15,7 @@ struct watch_hub;
 struct cache_watch;
 
 /* Starts with the store's contents at its present revision. Store loop. */
-MUST_USE struct watch_cache *watch_cache_new(struct env *env, struct store *store);
+MUST_USE struct watch_cache *watch_cache_new(struct env *env, struct storage *storage);
 void watch_cache_free(struct watch_cache *cache); /* Store loop; all hubs and views gone before. */
 uint64_t watch_cache_revision(const struct watch_cache *cache); /* Any thread. */
 

@@ -21,7 +21,7 @@
 #include "scheduler/scheduler.h"
 #include "store/etcd_access.h"
 #include "store/etcd_service.h"
-#include "store/store.h"
+#include "store/storage.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,7 +197,7 @@ static int open_api(struct member *member)
         .store_loop = member->store_loop,
         .io_loops = member->io_loops,
         .io_loop_count = member->io_loop_count,
-        .store = member->store,
+        .storage = store_storage(member->store),
         .metrics = member->metrics,
         .pki = &member->pki,
         .listen_host = config->api.host,

@@ -6,6 +6,7 @@
 #include "lib/base/list.h"
 #include "raft/raft.h"
 #include "store/state.h"
+#include "store/storage.h"
 #include "store/store.h"
 #include "store/watch_hub.h"
 
@@ -57,6 +58,7 @@ struct store_metrics {
 };
 
 struct store {
+    struct storage storage;
     struct store_config config;
     struct env *env;
     struct raft_node *raft;

@@ -7,7 +7,7 @@
 #include "lib/base/metrics.h"
 #include "lib/net/loop.h"
 #include "raft/raft.h"
-#include "store/store.h"
+#include "store/storage.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,7 +53,7 @@ static void opened(void *data, const struct error *failure)
                                       .store_loop = try->store_loop,
                                       .io_loops = try->io_loops,
                                       .io_loop_count = 2,
-                                      .store = try->store,
+                                      .storage = store_storage(try->store),
                                       .metrics = try->metrics,
                                       .pki = &try->pki,
                                       .listen_host = "127.0.0.1",

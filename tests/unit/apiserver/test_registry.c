@@ -9,7 +9,7 @@
 #include "lib/base/env_uv.h"
 #include "lib/net/loop.h"
 #include "raft/raft.h"
-#include "store/store.h"
+#include "store/storage.h"
 #include <check.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -58,9 +58,9 @@ static void fixture_init(struct fixture *fixture)
         loop_turn(fixture->loop, true);
     }
     ck_assert_int_eq(service_allocator_init(&fixture->services, "10.96.0.0/24"), 0);
-    fixture->cache = watch_cache_new(env_uv_env(fixture->env), fixture->store);
+    fixture->cache = watch_cache_new(env_uv_env(fixture->env), store_storage(fixture->store));
     struct registry_config config = {.env = env_uv_env(fixture->env),
-                                     .store = fixture->store,
+                                     .storage = store_storage(fixture->store),
                                      .cache = fixture->cache,
                                      .services = &fixture->services};
     fixture->registry = registry_new(&config);
