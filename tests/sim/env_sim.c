@@ -3,6 +3,8 @@
 #include "lib/base/alloc.h"
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -57,6 +59,30 @@ void sim_trace(struct sim_world *world, uint64_t value)
     world->trace ^= world->trace >> 29;
 }
 
+void sim_fail(struct sim_world *world, const char *format, ...)
+{
+    if (world->failure[0] != '\0') {
+        return;
+    }
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(world->failure, sizeof(world->failure), format, args);
+    va_end(args);
+}
+
+void sim_say(struct sim_world *world, const char *format, ...)
+{
+    if (!world->verbose) {
+        return;
+    }
+    (void)printf("%10.3f ms  ", (double)world->now / 1e6);
+    va_list args;
+    va_start(args, format);
+    (void)vprintf(format, args);
+    va_end(args);
+    (void)printf("\n");
+}
+
 /* ---- the queue ---- */
 
 static bool event_before(const void *a, const void *b)
@@ -103,19 +129,25 @@ static struct sim_node *node_of(struct env *env)
     return CONTAINER_OF(env, struct sim_node, env);
 }
 
+uint64_t sim_node_now(const struct sim_node *node)
+{
+    int64_t now = (int64_t)node->world->now;
+    return node->clock_offset + (uint64_t)(now + now * node->drift_ppm / 1000000);
+}
+
 static uint64_t op_now(struct env *env)
 {
-    return node_of(env)->world->now + node_of(env)->clock_offset;
+    return sim_node_now(node_of(env));
 }
 
 static int64_t op_wall(struct env *env)
 {
-    return (int64_t)op_now(env);
+    return (int64_t)op_now(env) + node_of(env)->wall_offset;
 }
 
 static uint64_t op_random(struct env *env)
 {
-    return sim_next(&node_of(env)->world->schedule);
+    return sim_next(&node_of(env)->world->entropy);
 }
 
 static void op_timer_stop(struct env *env, struct env_timer *timer)
@@ -127,7 +159,12 @@ static void op_timer_start(struct env *env, struct env_timer *timer, uint64_t de
 {
     struct sim_node *node = node_of(env);
     heap_remove(&node->timers, timer);
-    timer->deadline_ns = node->world->now + delay_ns;
+    /* In time of the world: a clock that runs fast fires early. */
+    uint64_t scaled = delay_ns;
+    if (node->drift_ppm != 0 && delay_ns > 0 && delay_ns < 1000 * NS_PER_S) {
+        scaled = delay_ns * 1000000 / (uint64_t)(1000000 + node->drift_ppm) + 1;
+    }
+    timer->deadline_ns = node->world->now + scaled;
     timer->sequence = node->world->sequence++;
     heap_push(&node->timers, timer);
 }
@@ -145,6 +182,36 @@ static void send_copy(struct sim_node *node, struct sim_node *to, struct slice m
     push(world, SIM_MESSAGE, to, at, node->id, message);
 }
 
+struct sim_message {
+    uint64_t from, to;
+    size_t len;
+    uint8_t bytes[];
+};
+
+/* Keeps some of the messages sent, and sends one of the past again now and then. */
+static void replay(struct sim_world *world, const struct sim_node *from, uint64_t to,
+                   struct slice message)
+{
+    if (world->replay_per_million == 0) {
+        return;
+    }
+    if (sim_below(&world->net, 8) == 0) {
+        struct sim_message *kept = alloc_bytes(sizeof(*kept) + message.len);
+        *kept = (struct sim_message){.from = from->id, .to = to, .len = message.len};
+        memcpy(kept->bytes, message.data, message.len);
+        free(world->replays[world->replay_next]);
+        world->replays[world->replay_next] = kept;
+        world->replay_next = (world->replay_next + 1) % SIM_REPLAY_MAX;
+    }
+    if (sim_chance(&world->net, world->replay_per_million)) {
+        const struct sim_message *old = world->replays[sim_below(&world->net, SIM_REPLAY_MAX)];
+        if (old != NULL) {
+            send_copy(&world->nodes[old->from - 1], &world->nodes[old->to - 1],
+                      slice_of(old->bytes, old->len));
+        }
+    }
+}
+
 static int op_send(struct env *env, uint64_t peer, struct slice message)
 {
     struct sim_node *node = node_of(env);
@@ -157,6 +224,7 @@ static int op_send(struct env *env, uint64_t peer, struct slice message)
         return 0;
     }
     send_copy(node, &world->nodes[peer - 1], message);
+    replay(world, node, peer, message);
     if (sim_chance(&world->net, world->duplicate_per_million)) {
         send_copy(node, &world->nodes[peer - 1], message);
     }
@@ -186,6 +254,13 @@ static void op_io_submit(struct env *env, struct env_io *io)
     push(node->world, SIM_IO, node, disk->busy_until, 0, slice_of(NULL, 0));
 }
 
+void sim_disk_stall(struct sim_node *node, uint64_t duration_ns)
+{
+    uint64_t start =
+        node->disk.busy_until > node->world->now ? node->disk.busy_until : node->world->now;
+    node->disk.busy_until = start + duration_ns;
+}
+
 static const struct env_ops sim_ops = {
     .now_ns = op_now,
     .wall_ns = op_wall,
@@ -196,315 +271,6 @@ static const struct env_ops sim_ops = {
     .send = op_send,
     .fatal = op_fatal,
 };
-
-/* ---- disk ---- */
-
-static void inode_unref(struct sim_inode *inode)
-{
-    if (inode != NULL && --inode->links == 0) {
-        free(inode->cache);
-        free(inode->durable);
-        free(inode->dirty);
-        free(inode);
-    }
-}
-
-static struct sim_inode *inode_ref(struct sim_inode *inode)
-{
-    inode->links++;
-    return inode;
-}
-
-static struct sim_name *name_find(struct sim_directory *directory, const char *name)
-{
-    for (size_t i = 0; i < directory->count; i++) {
-        if (strcmp(directory->names[i].name, name) == 0) {
-            return &directory->names[i];
-        }
-    }
-    return NULL;
-}
-
-static void name_remove(struct sim_directory *directory, const char *name)
-{
-    struct sim_name *found = name_find(directory, name);
-    if (found != NULL) {
-        inode_unref(found->inode);
-        *found = directory->names[--directory->count];
-    }
-}
-
-static void name_set(struct sim_directory *directory, const char *name, struct sim_inode *inode)
-{
-    (void)inode_ref(inode);
-    name_remove(directory, name);
-    assert(directory->count < SIM_FILES_MAX);
-    struct sim_name *added = &directory->names[directory->count++];
-    (void)snprintf(added->name, sizeof(added->name), "%s", name);
-    added->inode = inode;
-}
-
-static void change_apply(struct sim_directory *directory, const struct sim_change *change)
-{
-    if (change->to[0] != '\0') {
-        name_set(directory, change->to, change->inode);
-    }
-    if (change->from[0] != '\0') {
-        name_remove(directory, change->from);
-    }
-}
-
-static void change_add(struct sim_disk *disk, const char *from, const char *to,
-                       struct sim_inode *inode)
-{
-    disk->changes = alloc_resize(disk->changes, disk->change_count + 1, sizeof(struct sim_change));
-    struct sim_change *change = &disk->changes[disk->change_count++];
-    *change = (struct sim_change){.inode = inode == NULL ? NULL : inode_ref(inode)};
-    (void)snprintf(change->from, sizeof(change->from), "%s", from);
-    (void)snprintf(change->to, sizeof(change->to), "%s", to);
-    change_apply(&disk->cache, change);
-}
-
-static void changes_clear(struct sim_disk *disk)
-{
-    for (size_t i = 0; i < disk->change_count; i++) {
-        inode_unref(disk->changes[i].inode);
-    }
-    disk->change_count = 0;
-}
-
-static void inode_grow(struct sim_inode *inode, size_t len)
-{
-    if (len > inode->capacity) {
-        size_t capacity = (len + SIM_SECTOR - 1) / SIM_SECTOR * SIM_SECTOR;
-        inode->cache = alloc_resize(inode->cache, capacity, 1);
-        inode->durable = alloc_resize(inode->durable, capacity, 1);
-        inode->dirty = alloc_resize(inode->dirty, capacity / SIM_SECTOR, 1);
-        memset(inode->cache + inode->capacity, 0, capacity - inode->capacity);
-        memset(inode->durable + inode->capacity, 0, capacity - inode->capacity);
-        memset(inode->dirty + inode->capacity / SIM_SECTOR, 0,
-               (capacity - inode->capacity) / SIM_SECTOR);
-        inode->capacity = capacity;
-    }
-    inode->cache_len = len > inode->cache_len ? len : inode->cache_len;
-}
-
-static void inode_write(struct sim_inode *inode, uint64_t offset, const uint8_t *bytes, size_t len)
-{
-    inode_grow(inode, (size_t)offset + len);
-    memcpy(inode->cache + offset, bytes, len);
-    for (size_t at = (size_t)offset / SIM_SECTOR; at * SIM_SECTOR < offset + len; at++) {
-        inode->dirty[at] = 1;
-    }
-}
-
-static void inode_sync(struct sim_inode *inode, bool really)
-{
-    for (size_t at = 0; at * SIM_SECTOR < inode->capacity; at++) {
-        if (inode->dirty[at] != 0 && really) {
-            memcpy(inode->durable + at * SIM_SECTOR, inode->cache + at * SIM_SECTOR, SIM_SECTOR);
-        }
-        inode->dirty[at] = 0; /* Also after a failed flush: Linux marks the pages clean. */
-    }
-    if (really) {
-        inode->durable_len = inode->cache_len;
-    }
-}
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash == NULL ? path : slash + 1;
-}
-
-static int64_t io_open(struct sim_disk *disk, struct env_io *io)
-{
-    struct sim_name *found = name_find(&disk->cache, base_name(io->path));
-    int file = 0;
-    while (file < SIM_FILES_MAX && disk->files[file] != NULL) {
-        file++;
-    }
-    assert(file < SIM_FILES_MAX); /* The code under test leaks files. */
-    if (found == NULL && (io->flags & ENV_OPEN_CREATE) == 0) {
-        return -ENOENT;
-    }
-    if (found == NULL || (io->flags & ENV_OPEN_TRUNCATE) != 0) {
-        /* Truncating makes a new inode: the old content may come back at a power cut. */
-        struct sim_inode *inode = alloc_zeroed(sizeof(*inode));
-        inode->links = 1;
-        change_add(disk, "", base_name(io->path), inode);
-        disk->files[file] = inode;
-    } else {
-        disk->files[file] = inode_ref(found->inode);
-    }
-    io->file = file;
-    return 0;
-}
-
-static int name_order(const void *a, const void *b)
-{
-    const struct sim_name *left = a;
-    const struct sim_name *right = b;
-    return strcmp(left->name, right->name);
-}
-
-static int64_t io_list(struct sim_disk *disk, struct env_io *io)
-{
-    size_t total = 0;
-    qsort(disk->cache.names, disk->cache.count, sizeof(struct sim_name), name_order);
-    io->buffer = alloc_bytes(disk->cache.count * SIM_NAME_MAX + 1);
-    for (size_t i = 0; i < disk->cache.count; i++) {
-        size_t len = strlen(disk->cache.names[i].name) + 1;
-        memcpy(io->buffer + total, disk->cache.names[i].name, len);
-        total += len;
-    }
-    return (int64_t)total;
-}
-
-static int64_t io_transfer(struct sim_inode *inode, struct env_io *io)
-{
-    if (io->kind == ENV_IO_WRITE) {
-        inode_write(inode, io->offset, io->buffer, io->len);
-        return (int64_t)io->len;
-    }
-    size_t left = io->offset >= inode->cache_len ? 0 : inode->cache_len - (size_t)io->offset;
-    size_t len = left < io->len ? left : io->len;
-    if (len > 0) {
-        memcpy(io->buffer, inode->cache + io->offset, len);
-    }
-    return (int64_t)len;
-}
-
-static int64_t io_on_names(struct sim_disk *disk, struct env_io *io)
-{
-    const char *name = base_name(io->path);
-    struct sim_name *found = name_find(&disk->cache, name);
-    if (io->kind == ENV_IO_SYNC_DIR) {
-        for (size_t i = 0; i < disk->change_count; i++) {
-            change_apply(&disk->durable, &disk->changes[i]);
-        }
-        changes_clear(disk);
-        return 0;
-    }
-    if (io->kind == ENV_IO_MAKE_DIR) {
-        return 0;
-    }
-    if (found == NULL) {
-        return -ENOENT;
-    }
-    change_add(disk, name, io->kind == ENV_IO_RENAME ? base_name(io->path_to) : "",
-               io->kind == ENV_IO_RENAME ? found->inode : NULL);
-    return 0;
-}
-
-static bool on_file(enum env_io_kind kind)
-{
-    return kind == ENV_IO_CLOSE || kind == ENV_IO_READ || kind == ENV_IO_WRITE ||
-           kind == ENV_IO_SYNC || kind == ENV_IO_ALLOCATE || kind == ENV_IO_TRUNCATE ||
-           kind == ENV_IO_SIZE;
-}
-
-static int64_t io_run(struct sim_node *node, struct env_io *io)
-{
-    struct sim_disk *disk = &node->disk;
-    struct sim_inode *inode = NULL;
-    bool fault = sim_chance(&node->world->disk, disk->fault_per_million);
-    if (on_file(io->kind)) {
-        assert(io->file >= 0 && io->file < SIM_FILES_MAX);
-        inode = disk->files[io->file];
-        assert(inode != NULL);
-    }
-    if (fault && io->kind == ENV_IO_SYNC) {
-        inode_sync(inode, /* really= */ false);
-    }
-    if (fault && io->kind != ENV_IO_CLOSE) {
-        return io->kind == ENV_IO_ALLOCATE ? -ENOSPC : -EIO;
-    }
-    switch (io->kind) {
-    case ENV_IO_OPEN:
-        return io_open(disk, io);
-    case ENV_IO_CLOSE:
-        inode_unref(inode);
-        disk->files[io->file] = NULL;
-        return 0;
-    case ENV_IO_READ:
-    case ENV_IO_WRITE:
-        return io_transfer(inode, io);
-    case ENV_IO_SYNC:
-        inode_sync(inode, /* really= */ true);
-        return 0;
-    case ENV_IO_ALLOCATE:
-        inode_grow(inode, (size_t)io->offset + io->len);
-        return 0;
-    case ENV_IO_TRUNCATE:
-        return -EOPNOTSUPP;
-    case ENV_IO_RENAME:
-    case ENV_IO_UNLINK:
-    case ENV_IO_SYNC_DIR:
-    case ENV_IO_MAKE_DIR:
-        return io_on_names(disk, io);
-    case ENV_IO_LIST_DIR:
-        return io_list(disk, io);
-    case ENV_IO_SIZE:
-        return (int64_t)inode->cache_len;
-    }
-    return -EINVAL;
-}
-
-static void inode_power_cut(struct sim_inode *inode, struct sim_random *random)
-{
-    if (inode->cache_len != inode->durable_len && sim_below(random, 2) == 0) {
-        inode->durable_len = inode->cache_len;
-    }
-    for (size_t at = 0; at * SIM_SECTOR < inode->capacity; at++) {
-        uint64_t fate = inode->dirty[at] == 0 ? 0 : sim_below(random, 4);
-        size_t from = at * SIM_SECTOR;
-        if (fate == 1) {
-            memcpy(inode->durable + from, inode->cache + from, SIM_SECTOR);
-        } else if (fate == 2) {
-            memcpy(inode->durable + from, inode->cache + from, sim_below(random, SIM_SECTOR));
-        }
-        inode->dirty[at] = 0;
-    }
-    if (inode->capacity > 0) {
-        memcpy(inode->cache, inode->durable, inode->capacity);
-    }
-    inode->cache_len = inode->durable_len;
-}
-
-static void disk_power_cut(struct sim_node *node)
-{
-    struct sim_disk *disk = &node->disk;
-    struct sim_random *random = &node->world->disk;
-    for (size_t i = 0; i < disk->change_count; i++) {
-        if (sim_below(random, 2) == 0) {
-            change_apply(&disk->durable, &disk->changes[i]);
-        }
-    }
-    changes_clear(disk);
-    for (size_t i = 0; i < SIM_FILES_MAX; i++) {
-        inode_unref(disk->files[i]);
-        disk->files[i] = NULL;
-    }
-    while (disk->cache.count > 0) {
-        name_remove(&disk->cache, disk->cache.names[0].name);
-    }
-    for (size_t i = 0; i < disk->durable.count; i++) {
-        struct sim_name *name = &disk->durable.names[i];
-        inode_power_cut(name->inode, random);
-        name_set(&disk->cache, name->name, name->inode);
-    }
-    disk->busy_until = 0;
-}
-
-const struct sim_inode *sim_durable_file(const struct sim_node *node, size_t at, const char **name)
-{
-    if (at >= node->disk.durable.count) {
-        return NULL;
-    }
-    *name = node->disk.durable.names[at].name;
-    return node->disk.durable.names[at].inode;
-}
 
 /* ---- running ---- */
 
@@ -524,13 +290,13 @@ void sim_power_cut(struct sim_node *node)
     for (struct env_io *io = node->ios; io != NULL; io = io->next) {
         if (io->kind == ENV_IO_WRITE && io->file >= 0 && node->disk.files[io->file] != NULL &&
             sim_below(&node->world->disk, 2) == 0) {
-            inode_write(node->disk.files[io->file], io->offset, io->buffer, io->len);
+            sim_inode_write(node->disk.files[io->file], io->offset, io->buffer, io->len);
         }
         if (io->kind != ENV_IO_WRITE && io->kind != ENV_IO_SYNC) {
             break;
         }
     }
-    disk_power_cut(node);
+    sim_disk_power_cut(node);
     while (node->ios != NULL) {
         struct env_io *io = node->ios;
         node->ios = io->next;
@@ -565,7 +331,7 @@ static void run_event(struct sim_world *world, struct sim_event *event)
     }
     struct env_io *io = node->ios;
     node->ios = io->next;
-    io->result = io_run(node, io);
+    io->result = sim_disk_run(node, io);
     io->done(io);
 }
 
@@ -627,6 +393,7 @@ void sim_init(struct sim_world *world, uint64_t seed, size_t node_count)
     world->disk.state = sim_next(&root);
     world->schedule.state = sim_next(&root);
     world->work.state = sim_next(&root);
+    world->entropy.state = sim_next(&root);
     heap_init(&world->queue, offsetof(struct sim_event, position), event_before);
     for (size_t i = 0; i < node_count; i++) {
         struct sim_node *node = &world->nodes[i];
@@ -645,16 +412,11 @@ void sim_release(struct sim_world *world)
         free(event);
     }
     heap_release(&world->queue);
+    for (size_t i = 0; i < SIM_REPLAY_MAX; i++) {
+        free(world->replays[i]);
+    }
     for (size_t i = 0; i < world->node_count; i++) {
-        struct sim_disk *disk = &world->nodes[i].disk;
-        disk_power_cut(&world->nodes[i]);
-        while (disk->cache.count > 0) {
-            name_remove(&disk->cache, disk->cache.names[0].name);
-        }
-        while (disk->durable.count > 0) {
-            name_remove(&disk->durable, disk->durable.names[0].name);
-        }
-        free(disk->changes);
+        sim_disk_release(&world->nodes[i]);
         heap_release(&world->nodes[i].timers);
     }
 }

@@ -6,7 +6,14 @@
 #include "lib/base/heap.h"
 #include <stdbool.h>
 
-enum { SIM_NODES_MAX = 7, SIM_SECTOR = 512, SIM_FILES_MAX = 160, SIM_NAME_MAX = 96 };
+enum {
+    SIM_NODES_MAX = 7,
+    SIM_SECTOR = 512,
+    SIM_FILES_MAX = 160,
+    SIM_NAME_MAX = 96,
+    SIM_REPLAY_MAX = 64, /* Messages of the past that may come again. */
+    SIM_FAILURE_MAX = 400,
+};
 
 struct sim_random {
     uint64_t state;
@@ -44,6 +51,7 @@ struct sim_disk {
     struct sim_inode *files[SIM_FILES_MAX];
     uint64_t busy_until;
     uint32_t fault_per_million; /* EIO or ENOSPC of one operation. */
+    bool full;                  /* What would make a file longer fails with ENOSPC. */
     uint64_t latency_ns;
 };
 
@@ -54,6 +62,8 @@ struct sim_node {
     bool alive;
     uint32_t incarnation;
     uint64_t paused_until, clock_offset;
+    int64_t drift_ppm;   /* Its monotonic clock runs so much faster. */
+    int64_t wall_offset; /* Jumps. */
     struct heap timers;
     struct sim_disk disk;
     struct env_io *ios; /* Submitted, not done; in order. */
@@ -67,13 +77,18 @@ struct sim_link {
 
 struct sim_world {
     uint64_t seed, now, sequence, trace, events;
-    struct sim_random net, disk, schedule, work;
+    /* One stream for each purpose, so that leaving out one fault changes little else. */
+    struct sim_random net, disk, schedule, work, entropy;
+    bool verbose;
+    char failure[SIM_FAILURE_MAX]; /* The first one; the run is over. */
     struct heap queue;
     size_t node_count;
     struct sim_node nodes[SIM_NODES_MAX];
     struct sim_link links[SIM_NODES_MAX][SIM_NODES_MAX];
     uint64_t delay_min_ns, delay_mean_ns;
-    uint32_t loss_per_million, duplicate_per_million;
+    uint32_t loss_per_million, duplicate_per_million, replay_per_million;
+    struct sim_message *replays[SIM_REPLAY_MAX]; /* Recorded while replay_per_million is not 0. */
+    size_t replay_next;
     bool ordered; /* Links keep their order, as one TCP connection does. */
     void (*receive)(struct sim_node *to, uint64_t from, struct slice message);
     void (*sent)(struct sim_node *from, uint64_t to, struct slice message); /* For checkers. */
@@ -91,6 +106,19 @@ void sim_boot(struct sim_node *node);
  * operations end with -ECANCELED inside this call; it must have marked itself dead before. */
 void sim_power_cut(struct sim_node *node);
 void sim_trace(struct sim_world *world, uint64_t value);
+/* A rule does not hold. The first failure counts. */
+void sim_fail(struct sim_world *world, const char *format, ...) PRINTF_LIKE(2, 3);
+/* A line for the reader of one seed, with the time; nothing unless `verbose`. */
+void sim_say(struct sim_world *world, const char *format, ...) PRINTF_LIKE(2, 3);
+void sim_disk_stall(struct sim_node *node, uint64_t duration_ns); /* Nothing completes meanwhile. */
+/* The machine's own monotonic clock, as its env tells it. */
+uint64_t sim_node_now(const struct sim_node *node);
 /* What would survive a power cut for certain: bytes and length, or NULL. */
 const struct sim_inode *sim_durable_file(const struct sim_node *node, size_t at, const char **name);
+
+/* --- sim_disk.c, for env_sim.c. */
+int64_t sim_disk_run(struct sim_node *node, struct env_io *io); /* Its result. */
+void sim_inode_write(struct sim_inode *inode, uint64_t offset, const uint8_t *bytes, size_t len);
+void sim_disk_power_cut(struct sim_node *node);
+void sim_disk_release(struct sim_node *node);
 #endif

@@ -1,32 +1,25 @@
 /* SIM-1: clusters of 1, 3 and 5 members of raft/ (core, driver, log, snapshots) on simulated disks
- * and network, with power cuts, pauses, partitions, loss, duplicates, reordering and disk faults.
- *   sim1 [--seeds N] [--seed S] [--verbose]
- * Checked: one leader a term; the same entry and the same state at an index everywhere; a leader
- * has all that was committed; term and vote never taken back; what is acknowledged is in the
- * durable layer of a majority at that moment; reads are linearizable; after healing, progress. */
+ * and network, with power cuts, pauses, partitions, loss, duplicates, replays, reordering and disk
+ * faults. The command line is that of tests/sim/seeds.h; the rules are those of ghost_raft.h, and:
+ * reads are linearizable; after healing, progress. */
 #include "lib/base/alloc.h"
 #include "raft/node.h"
-#include "raft/plant.h"
 #include "raft/wire.h"
-#include "tests/sim/env_sim.h"
+#include "tests/sim/ghost_raft.h"
+#include "tests/sim/seeds.h"
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum {
     CLUSTER_ID = 77,
-    INDEX_MAX = 16384,
-    TERM_MAX = 4096,
     CALL_WORK = 1,
     CALL_FAULT = 2,
     CALL_BOOT = 100,  /* + node */
     CALL_CRASH = 200, /* + node */
     SNAPSHOT_PADDING = 3000,
-    SEEN_TERMS = 4, /* Different terms remembered for each index. */
 };
 
 struct sim_state { /* What the FSM replicates. */
@@ -43,14 +36,6 @@ struct member {
     size_t restored;
     uint8_t restore_head[sizeof(struct sim_state)];
     bool opened, crashing;
-    uint64_t led_term, led_commit; /* As leader, after the last event. */
-    uint64_t promised_term;        /* Greatest term it has told anybody. */
-    uint64_t votes[TERM_MAX];
-};
-
-struct ghost_entry {
-    uint64_t term, value_hash, state_hash;
-    uint64_t committed_in; /* Term of the member that applied it first: not before that term. */
 };
 
 struct sim1 {
@@ -58,20 +43,17 @@ struct sim1 {
     struct member members[SIM_NODES_MAX];
     size_t count;
     struct raft_config config;
-    struct ghost_entry ghost[INDEX_MAX];
-    struct {
-        uint64_t term, chain;
-    } seen[INDEX_MAX][SEEN_TERMS];
-    uint64_t leaders[TERM_MAX];
+    struct ghost_raft ghost;
     size_t append_entries_max;
     bool equal_commands;
-    uint64_t applied_max, acked_max, seen_max;
-    uint64_t proposals, acks, reads, crashes, elections, snapshots_installed;
+    uint64_t acked_max, seen_max;
+    uint64_t proposals, acks, reads, crashes, snapshots_installed;
+    const struct sim_options *options;
+    uint64_t fault_count;
     uint64_t next_value, goal_value;
-    bool faults, verbose;
+    bool faults;
     uint32_t crash_weight, pause_weight, partition_weight;
     uint64_t work_ns;
-    char failure[256];
 };
 
 struct pending_read {
@@ -85,18 +67,6 @@ struct pending_write {
     struct sim1 *sim;
     struct member *member;
 };
-
-static void fail(struct sim1 *sim, const char *format, ...) PRINTF_LIKE(2, 3);
-static void fail(struct sim1 *sim, const char *format, ...)
-{
-    if (sim->failure[0] != '\0') {
-        return;
-    }
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(sim->failure, sizeof(sim->failure), format, args);
-    va_end(args);
-}
 
 static uint64_t mix(uint64_t a, uint64_t b)
 {
@@ -112,9 +82,9 @@ static void fsm_apply(void *data, uint64_t index, uint64_t term, struct slice co
     struct member *member = data;
     struct sim1 *sim = member->sim;
     (void)tag;
-    if (index <= member->state.index || index >= INDEX_MAX) {
-        fail(sim, "member %" PRIu64 " applies %" PRIu64 " after %" PRIu64, member->machine->id,
-             index, member->state.index);
+    if (index <= member->state.index) {
+        sim_fail(&sim->world, "member %" PRIu64 " applies %" PRIu64 " after %" PRIu64,
+                 member->machine->id, index, member->state.index);
         return;
     }
     struct wire_reader reader = {.left = command};
@@ -123,18 +93,8 @@ static void fsm_apply(void *data, uint64_t index, uint64_t term, struct slice co
     member->state.hash = mix(member->state.hash, mix(value_hash, index));
     member->state.index = index;
     member->state.value = value;
-    struct ghost_entry *ghost = &sim->ghost[index];
-    if (ghost->term == 0) {
-        *ghost =
-            (struct ghost_entry){term, value_hash, member->state.hash, raft_term(member->node)};
-    } else if (ghost->term != term || ghost->value_hash != value_hash) {
-        fail(sim, "log matching: entry %" PRIu64 " differs on member %" PRIu64, index,
-             member->machine->id);
-    } else if (ghost->state_hash != member->state.hash) {
-        fail(sim, "state differs after entry %" PRIu64 " on member %" PRIu64, index,
-             member->machine->id);
-    }
-    sim->applied_max = index > sim->applied_max ? index : sim->applied_max;
+    (void)ghost_applied(&sim->ghost, member->machine->id, raft_term(member->node), index, term,
+                        value_hash, member->state.hash);
 }
 
 static void *fsm_take(void *data)
@@ -198,176 +158,17 @@ static int fsm_restore_end(void *data)
     if (member->restored != sizeof(struct sim_state) + SNAPSHOT_PADDING) {
         return -EBADMSG;
     }
-    const struct ghost_entry *ghost = &member->sim->ghost[member->restoring.index];
-    if (member->restoring.index != 0 && ghost->state_hash != member->restoring.hash) {
-        fail(member->sim, "snapshot at %" PRIu64 " on member %" PRIu64 " holds another state",
-             member->restoring.index, member->machine->id);
-    }
+    ghost_restored(&member->sim->ghost, member->machine->id, member->restoring.index,
+                   member->restoring.hash);
     member->state = member->restoring;
     member->sim->snapshots_installed++;
     return 0;
 }
 
-/* ---- checkers ---- */
-
-static bool durable_in_log(const struct sim_inode *inode, uint64_t index, uint64_t chain)
-{
-    struct segment_header header;
-    struct slice bytes = slice_of(inode->durable, inode->durable_len);
-    if (segment_header_decode(bytes, &header) < 0 || header.previous.index >= index) {
-        return false;
-    }
-    size_t at = SEGMENT_HEAD;
-    while (at + RECORD_HEAD <= bytes.len) {
-        struct wire_reader reader = {.left = slice_of(bytes.data + at, RECORD_HEAD)};
-        uint64_t magic = wire_u64(&reader);
-        uint64_t found = wire_u64(&reader);
-        (void)wire_u64(&reader);
-        uint64_t found_chain = wire_u64(&reader);
-        (void)wire_u64(&reader);
-        (void)wire_u64(&reader);
-        uint32_t len = wire_u32(&reader);
-        (void)wire_u32(&reader);
-        uint32_t crc = wire_u32(&reader);
-        if (magic == 0 || found > index || record_size(len) > bytes.len - at) {
-            return false;
-        }
-        if (found == index) {
-            struct slice data = slice_of(bytes.data + at + RECORD_HEAD, len);
-            return found_chain == chain && wire_crc32c(0, data) == crc;
-        }
-        at += record_size(len);
-    }
-    return false;
-}
-
-static bool durable_on(const struct sim_node *machine, uint64_t index, uint64_t chain)
-{
-    const char *name;
-    const struct sim_inode *inode;
-    for (size_t i = 0; (inode = sim_durable_file(machine, i, &name)) != NULL; i++) {
-        if (strncmp(name, "snap-", 5) == 0 && strtoull(name + 5, NULL, 16) >= index) {
-            return true;
-        }
-        if (strncmp(name, "log-", 4) == 0 && durable_in_log(inode, index, chain)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void check_durable(struct sim1 *sim, struct member *leader, uint64_t index)
-{
-    struct raft_point point;
-    size_t holders = 0;
-    if (!raft_trail_point(&leader->node->core.trail, index, &point)) {
-        return;
-    }
-    for (size_t i = 0; i < sim->count; i++) {
-        holders += durable_on(&sim->world.nodes[i], index, point.chain) ? 1 : 0;
-    }
-    if (holders <= sim->count / 2) {
-        fail(sim, "entry %" PRIu64 " was acknowledged with %zu durable copies of %zu", index,
-             holders, sim->count);
-    }
-}
-
-static void check_leader(struct sim1 *sim, const struct member *member)
-{
-    const struct raft *core = &member->node->core;
-    uint64_t *leader = &sim->leaders[core->term % TERM_MAX];
-    if (core->role != RAFT_LEADER) {
-        return;
-    }
-    if (*leader != 0 && *leader != core->id) {
-        fail(sim, "term %" PRIu64 " has two leaders", core->term);
-    }
-    if (*leader != 0) {
-        return;
-    }
-    *leader = core->id;
-    sim->elections++;
-    uint64_t committed = sim->applied_max;
-    while (committed > 0 && (sim->ghost[committed].committed_in == 0 || /* A no-op. */
-                             sim->ghost[committed].committed_in >= core->term)) {
-        committed--; /* Committed beside or after this leader. */
-    }
-    const struct raft_entry *entry = raft_trail_get(&core->trail, committed);
-    uint64_t term = sim->ghost[committed].term;
-    if (raft_trail_last(&core->trail) < committed ||
-        (entry != NULL && term != 0 && entry->term != term)) {
-        fail(sim, "leader completeness: the leader of term %" PRIu64 " lacks entry %" PRIu64,
-             core->term, committed);
-    }
-}
-
-/* Log matching, also of what is not committed: index and term have one content and one past. */
-static void see_entry(struct sim1 *sim, const struct raft_entry *entry)
-{
-    if (entry->index >= INDEX_MAX) {
-        return;
-    }
-    for (size_t i = 0; i < SEEN_TERMS; i++) {
-        if (sim->seen[entry->index][i].term == entry->term &&
-            sim->seen[entry->index][i].chain != entry->chain) {
-            fail(sim, "log matching: entry %" PRIu64 " of term %" PRIu64 " exists in two versions",
-                 entry->index, entry->term);
-        }
-        if (sim->seen[entry->index][i].term == entry->term ||
-            sim->seen[entry->index][i].term == 0) {
-            sim->seen[entry->index][i].term = entry->term;
-            sim->seen[entry->index][i].chain = entry->chain;
-            return;
-        }
-    }
-}
-
-/* Ongaro 2014, 3.6.2: a leader moves its commit index only to entries of its own term. */
-static void check_commit(struct sim1 *sim, struct member *member)
-{
-    const struct raft *core = &member->node->core;
-    struct raft_point point;
-    bool leads = core->role == RAFT_LEADER;
-    if (leads && member->led_term == core->term && core->commit > member->led_commit &&
-        raft_trail_point(&core->trail, core->commit, &point) && point.term != core->term) {
-        fail(sim, "the leader of term %" PRIu64 " committed entry %" PRIu64 " of term %" PRIu64,
-             core->term, core->commit, point.term);
-    }
-    member->led_term = leads ? core->term : 0;
-    member->led_commit = core->commit;
-}
-
-/* A message is a promise: term and vote it speaks of must be kept across power cuts. */
 static void on_sent(struct sim_node *from, uint64_t to, struct slice bytes)
 {
     struct member *member = from->owner;
-    struct raft_message message;
-    if (raft_message_decode(bytes, &message) < 0) {
-        fail(member->sim, "member %" PRIu64 " sent what cannot be decoded", from->id);
-        return;
-    }
-    for (size_t i = 0; i < message.entry_count; i++) {
-        see_entry(member->sim, message.entries[i]);
-    }
-    bool pre = message.kind == RAFT_PRE_VOTE || message.kind == RAFT_PRE_VOTE_RESULT;
-    bool vote = (message.kind == RAFT_VOTE_RESULT && !message.reject) || message.kind == RAFT_VOTE;
-    uint64_t candidate = message.kind == RAFT_VOTE ? from->id : to;
-    uint64_t *voted = &member->votes[message.term % TERM_MAX];
-    if (!pre && message.term < member->promised_term) {
-        fail(member->sim, "member %" PRIu64 " went back from term %" PRIu64 " to %" PRIu64,
-             from->id, member->promised_term, message.term);
-    }
-    if (vote && *voted != 0 && *voted != candidate) {
-        fail(member->sim, "member %" PRIu64 " voted twice in term %" PRIu64, from->id,
-             message.term);
-    }
-    if (vote) {
-        *voted = candidate;
-    }
-    if (!pre && message.term > member->promised_term) {
-        member->promised_term = message.term;
-    }
-    raft_message_release(&message);
+    ghost_sent(&member->sim->ghost, from->id, to, bytes);
 }
 
 /* ---- members ---- */
@@ -377,18 +178,14 @@ static void on_opened(void *data, const struct error *error)
     struct member *member = data;
     struct sim1 *sim = member->sim;
     if (error == NULL) {
-        struct raft *core = &member->node->core;
         member->opened = true;
-        member->led_term = 0;
-        core->append_entries_max = sim->append_entries_max;
-        for (uint64_t i = core->trail.base.index + 1; i <= raft_trail_last(&core->trail); i++) {
-            see_entry(sim, raft_trail_get(&core->trail, i));
-        }
+        member->node->core.append_entries_max = sim->append_entries_max;
+        ghost_opened(&sim->ghost, &member->node->core);
         return;
     }
     if (error->code == -EBADMSG || error->code == -EINVAL) {
-        fail(sim, "member %" PRIu64 " refuses to start: %s", member->machine->id,
-             error_message(error));
+        sim_fail(&sim->world, "member %" PRIu64 " refuses to start: %s", member->machine->id,
+                 error_message(error));
     }
     sim_at(&sim->world, 0, CALL_CRASH + member->machine->id);
 }
@@ -398,6 +195,7 @@ static void boot(struct sim1 *sim, struct member *member)
     if (member->machine->alive) {
         return;
     }
+    sim_say(&sim->world, "member %" PRIu64 " starts", member->machine->id);
     sim_boot(member->machine);
     member->state = (struct sim_state){0};
     member->opened = false;
@@ -422,40 +220,8 @@ static void boot(struct sim1 *sim, struct member *member)
     config.fsm = &member->fsm;
     CLEANUP(error_release) struct error error = {0};
     if (raft_open(&config, on_opened, member, &member->node, &error) < 0) {
-        fail(sim, "raft_open: %s", error_message(&error));
+        sim_fail(&sim->world, "raft_open: %s", error_message(&error));
     }
-}
-
-/* A power cut: what raft_close() does for callers, without a file operation. */
-static void kill_node(struct member *member)
-{
-    struct raft_node *node = member->node;
-    node->dead = true;
-    struct list *const reads[] = {&node->new_reads, &node->waiting_reads, &node->indexed_reads};
-    for (size_t i = 0; i < ARRAY_LEN(reads); i++) {
-        LIST_FOREACH(link, next, reads[i])
-        {
-            struct raft_waiting_read *read = LIST_ENTRY(link, struct raft_waiting_read, link);
-            list_remove(link);
-            if (read->done != NULL) {
-                free(read->data);
-            }
-            free(read);
-        }
-    }
-    struct list *const writes[] = {&node->new_proposals, &node->proposals};
-    for (size_t i = 0; i < ARRAY_LEN(writes); i++) {
-        LIST_FOREACH(link, next, writes[i])
-        {
-            struct raft_proposal *proposal = LIST_ENTRY(link, struct raft_proposal, link);
-            list_remove(link);
-            free(proposal->data);
-            free(proposal);
-        }
-    }
-    sim_power_cut(member->machine);
-    raft_node_free(node);
-    member->node = NULL;
 }
 
 static void crash(struct sim1 *sim, struct member *member)
@@ -464,7 +230,9 @@ static void crash(struct sim1 *sim, struct member *member)
         return;
     }
     sim->crashes++;
-    kill_node(member);
+    sim_say(&sim->world, "member %" PRIu64 " loses power", member->machine->id);
+    sim_raft_power_cut(member->machine, member->node);
+    member->node = NULL;
     uint64_t down_ns = sim_exponential(&sim->world.schedule, 300 * NS_PER_MS);
     sim_at(&sim->world, down_ns, CALL_BOOT + member->machine->id);
 }
@@ -473,7 +241,7 @@ static void on_crashed(struct sim_node *machine, const char *why)
 {
     struct member *member = machine->owner;
     if (!member->sim->faults || strstr(why, ": stopped") != NULL) {
-        fail(member->sim, "member %" PRIu64 " stopped: %s", machine->id, why);
+        sim_fail(&member->sim->world, "member %" PRIu64 " stopped: %s", machine->id, why);
     }
     sim_at(machine->world, 0, CALL_CRASH + machine->id);
 }
@@ -484,8 +252,7 @@ static void on_receive(struct sim_node *to, uint64_t from, struct slice message)
     if (member->opened) {
         raft_receive(member->node, from, message);
         if (!member->node->dead) {
-            check_leader(member->sim, member);
-            check_commit(member->sim, member);
+            ghost_stepped(&member->sim->ghost, &member->node->core);
         }
     }
 }
@@ -500,7 +267,7 @@ static void on_write_done(void *data, int status, uint64_t index)
     if (status == 0) {
         sim->acks++;
         sim->acked_max = index > sim->acked_max ? index : sim->acked_max;
-        check_durable(sim, write.member, index);
+        ghost_acknowledged(&sim->ghost, &write.member->node->core, index);
     }
 }
 
@@ -529,10 +296,10 @@ static void on_read_done(void *data, int status, uint64_t index)
     sim->reads++;
     uint64_t applied = raft_applied_index(read.member->node);
     if (applied < index || applied < read.floor) {
-        fail(sim,
-             "stale read on member %" PRIu64 ": it has applied %" PRIu64 ", but %" PRIu64
-             " was acknowledged or read before",
-             read.member->machine->id, applied, read.floor);
+        sim_fail(&sim->world,
+                 "stale read on member %" PRIu64 ": it has applied %" PRIu64 ", but %" PRIu64
+                 " was acknowledged or read before",
+                 read.member->machine->id, applied, read.floor);
     }
     sim->seen_max = applied > sim->seen_max ? applied : sim->seen_max;
 }
@@ -557,7 +324,7 @@ static void work(struct sim1 *sim)
             continue;
         }
         /* Also a member that is paused gets calls: they wait with it. */
-        if (raft_is_leader(member->node) && sim->applied_max < INDEX_MAX - 2000) {
+        if (raft_is_leader(member->node) && sim->ghost.applied_max < GHOST_INDEX_MAX - 2000) {
             for (uint64_t n = sim_below(random, 4); n > 0; n--) {
                 propose(sim, member);
             }
@@ -586,6 +353,9 @@ static void partition(struct sim1 *sim)
             bool some = sim_below(random, 3) == 0;
             const bool cut[] = {false, across, one_way, some};
             sim->world.links[a][b].blocked = a != b && cut[kind];
+            if (a != b && cut[kind]) {
+                sim_say(&sim->world, "link %zu -> %zu is cut", a + 1, b + 1);
+            }
         }
     }
 }
@@ -596,18 +366,25 @@ static void fault(struct sim1 *sim)
     if (!sim->faults) {
         return;
     }
+    bool skip = sim->fault_count < SIM_FAULTS_MAX && sim->options->skip[sim->fault_count];
+    sim->fault_count++;
     struct member *member = &sim->members[sim_below(random, sim->count)];
     uint64_t sum = sim->crash_weight + sim->pause_weight + sim->partition_weight;
     uint64_t pick = sim_below(random, sum);
-    if (pick < sim->crash_weight) {
-        crash(sim, member);
-        if (sim_below(random, 8) == 0) { /* All at once. */
-            for (size_t i = 0; i < sim->count; i++) {
+    uint64_t pause_ns = sim_exponential(random, 400 * NS_PER_MS);
+    bool all = sim_below(random, 8) == 0;
+    if (skip) {
+        sim_say(&sim->world, "a fault is left out");
+    } else if (pick < sim->crash_weight) {
+        for (size_t i = 0; i < sim->count; i++) {
+            if (all || member == &sim->members[i]) {
                 crash(sim, &sim->members[i]);
             }
         }
     } else if (pick < sim->crash_weight + sim->pause_weight) {
-        member->machine->paused_until = sim->world.now + sim_exponential(random, 400 * NS_PER_MS);
+        sim_say(&sim->world, "member %" PRIu64 " is paused for %" PRIu64 " ms", member->machine->id,
+                pause_ns / NS_PER_MS);
+        member->machine->paused_until = sim->world.now + pause_ns;
     } else {
         partition(sim);
     }
@@ -655,6 +432,7 @@ static void knobs(struct sim1 *sim)
     world->delay_mean_ns = 100000 + sim_below(&random, 20 * NS_PER_MS);
     world->loss_per_million = losses[sim_below(&random, 4)];
     world->duplicate_per_million = losses[sim_below(&random, 4)];
+    world->replay_per_million = losses[sim_below(&random, 4)] / 10;
     world->ordered = sim_below(&random, 2) == 0;
     sim->crash_weight = 1 + (uint32_t)sim_below(&random, 10);
     sim->pause_weight = 1 + (uint32_t)sim_below(&random, 10);
@@ -666,6 +444,7 @@ static void knobs(struct sim1 *sim)
     for (size_t i = 0; i < sim->count; i++) {
         world->nodes[i].disk.fault_per_million = disk_fault;
         world->nodes[i].disk.latency_ns = 50000 + sim_below(&random, 10 * NS_PER_MS);
+        world->nodes[i].drift_ppm = (int64_t)sim_below(&random, 100000) - 50000;
     }
 }
 
@@ -673,8 +452,10 @@ static void heal(struct sim1 *sim)
 {
     struct sim_world *world = &sim->world;
     sim->faults = false;
+    sim_say(world, "all is healed");
     world->loss_per_million = 0;
     world->duplicate_per_million = 0;
+    world->replay_per_million = 0;
     world->delay_mean_ns = NS_PER_MS;
     memset(world->links, 0, sizeof(world->links));
     for (size_t i = 0; i < sim->count; i++) {
@@ -687,7 +468,7 @@ static void heal(struct sim1 *sim)
 
 static void run_until(struct sim1 *sim, uint64_t until)
 {
-    while (sim->world.now < until && sim->failure[0] == '\0' && sim_run_one(&sim->world)) {
+    while (sim->world.now < until && sim->world.failure[0] == '\0' && sim_run_one(&sim->world)) {
     }
 }
 
@@ -698,7 +479,7 @@ static void check_liveness(struct sim1 *sim)
     uint64_t before = sim->acked_max;
     uint64_t limit = start + 20 * sim->config.election_ms * NS_PER_MS;
     uint64_t goal = 0;
-    while (sim->world.now < limit && sim->failure[0] == '\0') {
+    while (sim->world.now < limit && sim->world.failure[0] == '\0') {
         run_until(sim, sim->world.now + 20 * NS_PER_MS);
         size_t caught_up = 0;
         if (goal == 0 && sim->acked_max > before) {
@@ -715,7 +496,7 @@ static void check_liveness(struct sim1 *sim)
             return;
         }
     }
-    for (size_t i = 0; i < sim->count && sim->failure[0] == '\0'; i++) {
+    for (size_t i = 0; i < sim->count && sim->world.failure[0] == '\0'; i++) {
         const struct member *member = &sim->members[i];
         struct raft_status status;
         if (!member->machine->alive) {
@@ -735,16 +516,12 @@ static void check_liveness(struct sim1 *sim)
                          status.members[m].snapshot ? ", snapshot under way" : "");
         }
     }
-    fail(sim, "no progress after healing: goal %" PRIu64 ", acknowledged %" PRIu64, goal,
-         sim->acked_max);
+    sim_fail(&sim->world, "no progress after healing: goal %" PRIu64 ", acknowledged %" PRIu64,
+             goal, sim->acked_max);
 }
 
-struct outcome {
-    uint64_t events, trace, acks, reads, crashes, elections, installs;
-    char failure[256];
-};
-
-static struct outcome run_seed(uint64_t seed)
+static void run_seed(uint64_t seed, const struct sim_options *options,
+                     struct sim_outcome *ret_outcome)
 {
     struct sim1 *sim = alloc_zeroed(sizeof(*sim));
     static const size_t sizes[] = {1, 3, 3, 3, 5};
@@ -756,6 +533,9 @@ static struct outcome run_seed(uint64_t seed)
     sim->world.crashed = on_crashed;
     sim->world.call = on_call;
     sim->world.data = sim;
+    sim->world.verbose = options->verbose;
+    sim->options = options;
+    sim->ghost.world = &sim->world;
     sim->faults = true;
     knobs(sim);
     for (size_t i = 0; i < sim->count; i++) {
@@ -769,74 +549,26 @@ static struct outcome run_seed(uint64_t seed)
     run_until(sim, (3 + seed % 4) * NS_PER_S);
     heal(sim);
     check_liveness(sim);
-    struct outcome outcome = {.events = sim->world.events,
-                              .trace = sim->world.trace,
-                              .acks = sim->acks,
-                              .reads = sim->reads,
-                              .crashes = sim->crashes,
-                              .elections = sim->elections,
-                              .installs = sim->snapshots_installed};
-    memcpy(outcome.failure, sim->failure, sizeof(outcome.failure));
+    *ret_outcome = (struct sim_outcome){.events = sim->world.events,
+                                        .trace = sim->world.trace,
+                                        .faults = sim->fault_count,
+                                        .counts = {sim->acks, sim->reads, sim->ghost.elections,
+                                                   sim->crashes, sim->snapshots_installed}};
+    memcpy(ret_outcome->failure, sim->world.failure, sizeof(sim->world.failure));
     for (size_t i = 0; i < sim->count; i++) {
         if (sim->members[i].machine->alive) {
-            kill_node(&sim->members[i]);
+            sim_raft_power_cut(sim->members[i].machine, sim->members[i].node);
         }
     }
     sim_release(&sim->world);
     free(sim);
-    return outcome;
-}
-
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 int main(int argc, char **argv)
 {
-    uint64_t seeds = 100;
-    uint64_t first = 1;
-    struct outcome sum = {0};
-    for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], "--seeds") == 0) {
-            seeds = strtoull(argv[i + 1], NULL, 0);
-        } else if (strcmp(argv[i], "--seed") == 0) {
-            first = strtoull(argv[i + 1], NULL, 0);
-        } else {
-            (void)fprintf(stderr, "usage: sim1 [--seeds N] [--seed FIRST]\n");
-            return 2;
-        }
-    }
-    double start = seconds();
-    for (uint64_t seed = first; seed < first + seeds; seed++) {
-        struct outcome outcome = run_seed(seed);
-        if (outcome.failure[0] == '\0' && seed % 100 == 0) {
-            struct outcome again = run_seed(seed);
-            if (again.trace != outcome.trace) {
-                (void)snprintf(outcome.failure, sizeof(outcome.failure),
-                               "the same seed ran in two ways");
-            }
-        }
-        if (outcome.failure[0] != '\0') {
-            (void)printf("FAILED seed %" PRIu64 ": %s\n  again: sim1 --seed %" PRIu64
-                         " --seeds 1\n",
-                         seed, outcome.failure, seed);
-            return 1;
-        }
-        sum.events += outcome.events;
-        sum.acks += outcome.acks;
-        sum.reads += outcome.reads;
-        sum.crashes += outcome.crashes;
-        sum.elections += outcome.elections;
-        sum.installs += outcome.installs;
-    }
-    double took = seconds() - start;
-    (void)printf("sim1: %" PRIu64 " seeds, %" PRIu64 " events (%.0f events/s, %.1f s), %" PRIu64
-                 " acknowledged writes, %" PRIu64 " reads, %" PRIu64 " elections, %" PRIu64
-                 " power cuts, %" PRIu64 " restores: no violation\n",
-                 seeds, sum.events, (double)sum.events / took, took, sum.acks, sum.reads,
-                 sum.elections, sum.crashes, sum.installs);
-    return 0;
+    static const struct sim_program program = {
+        .name = "sim1",
+        .counts = {"acknowledged writes", "reads", "elections", "power cuts", "restores"},
+        .run = run_seed};
+    return sim_seeds_main(&program, argc, argv);
 }

@@ -1,0 +1,271 @@
+#include "tests/sim/ghost_raft.h"
+
+#include "raft/log_format.h"
+#include "raft/node.h"
+#include "raft/wire.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* ---- durability ---- */
+
+static bool durable_in_log(const struct sim_inode *inode, uint64_t index, uint64_t chain)
+{
+    struct segment_header header;
+    struct slice bytes = slice_of(inode->durable, inode->durable_len);
+    if (segment_header_decode(bytes, &header) < 0 || header.previous.index >= index) {
+        return false;
+    }
+    size_t at = SEGMENT_HEAD;
+    while (at + RECORD_HEAD <= bytes.len) {
+        struct wire_reader reader = {.left = slice_of(bytes.data + at, RECORD_HEAD)};
+        uint64_t magic = wire_u64(&reader);
+        uint64_t found = wire_u64(&reader);
+        (void)wire_u64(&reader);
+        uint64_t found_chain = wire_u64(&reader);
+        (void)wire_u64(&reader);
+        (void)wire_u64(&reader);
+        uint32_t len = wire_u32(&reader);
+        (void)wire_u32(&reader);
+        uint32_t crc = wire_u32(&reader);
+        if (magic == 0 || found > index || record_size(len) > bytes.len - at) {
+            return false;
+        }
+        if (found == index) {
+            struct slice data = slice_of(bytes.data + at + RECORD_HEAD, len);
+            return found_chain == chain && wire_crc32c(0, data) == crc;
+        }
+        at += record_size(len);
+    }
+    return false;
+}
+
+static bool durable_on(const struct sim_node *machine, uint64_t index, uint64_t chain)
+{
+    const char *name;
+    const struct sim_inode *inode;
+    for (size_t i = 0; (inode = sim_durable_file(machine, i, &name)) != NULL; i++) {
+        if (strncmp(name, "snap-", 5) == 0 && strtoull(name + 5, NULL, 16) >= index) {
+            return true;
+        }
+        if (strncmp(name, "log-", 4) == 0 && durable_in_log(inode, index, chain)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void ghost_acknowledged(struct ghost_raft *ghost, const struct raft *leader, uint64_t index)
+{
+    struct raft_point point;
+    bool held[RAFT_MEMBERS_MAX] = {false};
+    size_t holders = 0;
+    if (!raft_trail_point(&leader->trail, index, &point)) {
+        return;
+    }
+    for (size_t i = 0; i < leader->members.count; i++) {
+        uint64_t id = leader->members.items[i].id;
+        held[i] = id <= ghost->world->node_count &&
+                  durable_on(&ghost->world->nodes[id - 1], index, point.chain);
+        holders += held[i] ? 1 : 0;
+    }
+    if (!raft_members_quorum(&leader->members, held)) {
+        sim_fail(ghost->world, "entry %" PRIu64 " was acknowledged with %zu durable copies of %zu",
+                 index, holders, leader->members.count);
+    }
+}
+
+/* ---- leaders ---- */
+
+static void check_leader(struct ghost_raft *ghost, const struct raft *core)
+{
+    uint64_t *leader = &ghost->leaders[core->term % GHOST_TERM_MAX];
+    if (core->role != RAFT_LEADER) {
+        return;
+    }
+    if (*leader != 0 && *leader != core->id) {
+        sim_fail(ghost->world, "term %" PRIu64 " has two leaders", core->term);
+    }
+    if (*leader != 0) {
+        return;
+    }
+    *leader = core->id;
+    ghost->elections++;
+    sim_say(ghost->world, "member %" PRIu64 " leads in term %" PRIu64, core->id, core->term);
+    uint64_t committed = ghost->applied_max;
+    while (committed > 0 && (ghost->entries[committed].committed_in == 0 || /* A no-op. */
+                             ghost->entries[committed].committed_in >= core->term)) {
+        committed--; /* Committed beside or after this leader. */
+    }
+    const struct raft_entry *entry = raft_trail_get(&core->trail, committed);
+    uint64_t term = ghost->entries[committed].term;
+    if (raft_trail_last(&core->trail) < committed ||
+        (entry != NULL && term != 0 && entry->term != term)) {
+        sim_fail(ghost->world,
+                 "leader completeness: the leader of term %" PRIu64 " lacks entry %" PRIu64,
+                 core->term, committed);
+    }
+}
+
+/* Ongaro 2014, 3.6.2: a leader moves its commit index only to entries of its own term. */
+static void check_commit(struct ghost_raft *ghost, const struct raft *core)
+{
+    struct ghost_member *member = &ghost->members[core->id - 1];
+    struct raft_point point;
+    bool leads = core->role == RAFT_LEADER;
+    if (leads && member->led_term == core->term && core->commit > member->led_commit &&
+        raft_trail_point(&core->trail, core->commit, &point) && point.term != core->term) {
+        sim_fail(ghost->world,
+                 "the leader of term %" PRIu64 " committed entry %" PRIu64 " of term %" PRIu64,
+                 core->term, core->commit, point.term);
+    }
+    member->led_term = leads ? core->term : 0;
+    member->led_commit = core->commit;
+}
+
+void ghost_stepped(struct ghost_raft *ghost, const struct raft *core)
+{
+    check_leader(ghost, core);
+    check_commit(ghost, core);
+}
+
+/* ---- entries ---- */
+
+/* Log matching, also of what is not committed: index and term have one content and one past. */
+static void see_entry(struct ghost_raft *ghost, const struct raft_entry *entry)
+{
+    if (entry->index >= GHOST_INDEX_MAX) {
+        return;
+    }
+    for (size_t i = 0; i < GHOST_SEEN_TERMS; i++) {
+        uint64_t term = ghost->seen[entry->index][i].term;
+        if (term == entry->term && ghost->seen[entry->index][i].chain != entry->chain) {
+            sim_fail(ghost->world,
+                     "log matching: entry %" PRIu64 " of term %" PRIu64 " exists in two versions",
+                     entry->index, entry->term);
+        }
+        if (term == entry->term || term == 0) {
+            ghost->seen[entry->index][i].term = entry->term;
+            ghost->seen[entry->index][i].chain = entry->chain;
+            return;
+        }
+    }
+}
+
+void ghost_sent(struct ghost_raft *ghost, uint64_t from, uint64_t to, struct slice bytes)
+{
+    struct ghost_member *member = &ghost->members[from - 1];
+    struct raft_message message;
+    if (raft_message_decode(bytes, &message) < 0) {
+        sim_fail(ghost->world, "member %" PRIu64 " sent what cannot be decoded", from);
+        return;
+    }
+    for (size_t i = 0; i < message.entry_count; i++) {
+        see_entry(ghost, message.entries[i]);
+    }
+    bool forward = message.kind == RAFT_FORWARD || message.kind == RAFT_FORWARD_RESULT;
+    bool pre = message.kind == RAFT_PRE_VOTE || message.kind == RAFT_PRE_VOTE_RESULT || forward;
+    bool vote = (message.kind == RAFT_VOTE_RESULT && !message.reject) || message.kind == RAFT_VOTE;
+    uint64_t candidate = message.kind == RAFT_VOTE ? from : to;
+    uint64_t *voted = &member->votes[message.term % GHOST_TERM_MAX];
+    if (!pre && message.term < member->promised_term) {
+        sim_fail(ghost->world,
+                 "member %" PRIu64 " went back from term %" PRIu64 " to %" PRIu64 " (message %d)",
+                 from, member->promised_term, message.term, (int)message.kind);
+    }
+    if (vote && *voted != 0 && *voted != candidate) {
+        sim_fail(ghost->world, "member %" PRIu64 " voted twice in term %" PRIu64, from,
+                 message.term);
+    }
+    if (vote) {
+        *voted = candidate;
+    }
+    if (!pre && message.term > member->promised_term) {
+        member->promised_term = message.term;
+    }
+    raft_message_release(&message);
+}
+
+void ghost_opened(struct ghost_raft *ghost, const struct raft *core)
+{
+    ghost->members[core->id - 1].led_term = 0;
+    for (uint64_t i = core->trail.base.index + 1; i <= raft_trail_last(&core->trail); i++) {
+        see_entry(ghost, raft_trail_get(&core->trail, i));
+    }
+}
+
+bool ghost_applied(struct ghost_raft *ghost, uint64_t member, uint64_t member_term, uint64_t index,
+                   uint64_t term, uint64_t value_hash, uint64_t state_hash)
+{
+    if (index >= GHOST_INDEX_MAX) {
+        sim_fail(ghost->world, "the log is longer than the simulator remembers");
+        return false;
+    }
+    struct ghost_entry *entry = &ghost->entries[index];
+    ghost->applied_max = index > ghost->applied_max ? index : ghost->applied_max;
+    if (entry->term == 0) {
+        *entry = (struct ghost_entry){term, value_hash, state_hash, member_term};
+        return true;
+    }
+    if (entry->term != term || entry->value_hash != value_hash) {
+        sim_fail(ghost->world, "log matching: entry %" PRIu64 " differs on member %" PRIu64, index,
+                 member);
+        return false;
+    }
+    if (entry->state_hash != state_hash) {
+        sim_fail(ghost->world, "state differs after entry %" PRIu64 " on member %" PRIu64, index,
+                 member);
+        return false;
+    }
+    return true;
+}
+
+void ghost_restored(struct ghost_raft *ghost, uint64_t member, uint64_t index, uint64_t state_hash)
+{
+    if (index == 0 || index >= GHOST_INDEX_MAX) {
+        return;
+    }
+    const struct ghost_entry *entry = &ghost->entries[index];
+    if (entry->term != 0 && entry->state_hash != state_hash) {
+        sim_fail(ghost->world, "snapshot at %" PRIu64 " on member %" PRIu64 " holds another state",
+                 index, member);
+    }
+}
+
+/* ---- power cuts ---- */
+
+void sim_raft_power_cut(struct sim_node *machine, struct raft_node *node)
+{
+    node->dead = true;
+    struct list *const reads[] = {&node->new_reads, &node->waiting_reads, &node->indexed_reads};
+    for (size_t i = 0; i < ARRAY_LEN(reads); i++) {
+        LIST_FOREACH(link, next, reads[i])
+        {
+            struct raft_waiting_read *read = LIST_ENTRY(link, struct raft_waiting_read, link);
+            list_remove(link);
+            if (read->done != NULL) {
+                read->done(read->data, -ECANCELED, 0);
+            }
+            free(read);
+        }
+    }
+    struct list *const writes[] = {&node->new_proposals, &node->proposals};
+    for (size_t i = 0; i < ARRAY_LEN(writes); i++) {
+        LIST_FOREACH(link, next, writes[i])
+        {
+            struct raft_proposal *proposal = LIST_ENTRY(link, struct raft_proposal, link);
+            list_remove(link);
+            proposal->done(proposal->data, -ECANCELED, 0);
+            free(proposal);
+        }
+    }
+    LIST_FOREACH(link, next, &node->forwards)
+    {
+        struct raft_forward_call *call = LIST_ENTRY(link, struct raft_forward_call, link);
+        list_remove(link);
+        call->done(call->data, -ECANCELED, slice_of(NULL, 0));
+        free(call);
+    }
+    sim_power_cut(machine);
+    raft_node_free(node);
+}

@@ -1,0 +1,157 @@
+#include "tests/sim/seeds.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { RUN_TWICE_EVERY = 100 };
+
+struct seeds_arguments {
+    uint64_t first, count;
+    uint64_t trace, shrink, keep_going;
+};
+
+static char running[64]; /* For the signal handler. */
+
+/* An assertion of the code under test: says which seed it was. */
+static void on_abort(int number)
+{
+    ssize_t written = write(STDOUT_FILENO, running, strlen(running));
+    (void)written;
+    (void)signal(number, SIG_DFL);
+    (void)raise(number);
+}
+
+static double seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static bool parse(int argc, char **argv, struct seeds_arguments *ret_arguments)
+{
+    struct seeds_arguments arguments = {.first = 1, .count = 100};
+    struct {
+        const char *name;
+        uint64_t *value;
+    } options[] = {{"--seeds", &arguments.count},
+                   {"--seed", &arguments.first},
+                   {"--trace", &arguments.trace},
+                   {"--shrink", &arguments.shrink},
+                   {"--keep-going", &arguments.keep_going}};
+    for (int i = 1; i + 1 < argc; i += 2) {
+        uint64_t *value = NULL;
+        for (size_t o = 0; o < ARRAY_LEN(options); o++) {
+            value = strcmp(argv[i], options[o].name) == 0 ? options[o].value : value;
+        }
+        if (value == NULL) {
+            return false;
+        }
+        *value = strtoull(argv[i + 1], NULL, 0);
+    }
+    if (arguments.trace != 0 || arguments.shrink != 0) {
+        arguments.count = 1;
+    }
+    *ret_arguments = arguments;
+    return argc % 2 == 1;
+}
+
+/* Leaves out halves, quarters ... of the faults for as long as the seed fails without them (Zeller
+ * and Hildebrandt, "Simplifying and isolating failure-inducing input", 2002). */
+static void shrink(const struct sim_program *program, uint64_t seed,
+                   const struct sim_outcome *failed)
+{
+    static struct sim_options options;
+    options = (struct sim_options){0};
+    uint64_t total = failed->faults < SIM_FAULTS_MAX ? failed->faults : SIM_FAULTS_MAX;
+    uint64_t left = total;
+    for (uint64_t part = (total + 1) / 2; part > 0; part /= 2) {
+        for (uint64_t from = 0; from < total; from += part) {
+            struct sim_options fewer = options;
+            struct sim_outcome outcome;
+            uint64_t dropped = 0;
+            for (uint64_t i = from; i < from + part && i < total; i++) {
+                dropped += fewer.skip[i] ? 0 : 1;
+                fewer.skip[i] = true;
+            }
+            if (dropped == 0) {
+                continue;
+            }
+            program->run(seed, &fewer, &outcome);
+            if (outcome.failure[0] != '\0') {
+                options = fewer;
+                left -= dropped;
+            }
+        }
+    }
+    struct sim_outcome outcome;
+    options.verbose = true;
+    program->run(seed, &options, &outcome);
+    (void)printf("%" PRIu64 " of %" PRIu64 " faults are needed: %s\n", left, total,
+                 outcome.failure);
+}
+
+static void run_seed(const struct sim_program *program, uint64_t seed, bool verbose,
+                     struct sim_outcome *ret_outcome)
+{
+    static struct sim_options options;
+    options.verbose = verbose;
+    program->run(seed, &options, ret_outcome);
+    if (ret_outcome->failure[0] == '\0' && seed % RUN_TWICE_EVERY == 0) {
+        struct sim_outcome again;
+        program->run(seed, &options, &again);
+        if (again.trace != ret_outcome->trace) {
+            (void)snprintf(ret_outcome->failure, sizeof(ret_outcome->failure),
+                           "the same seed ran in two ways");
+        }
+    }
+}
+
+int sim_seeds_main(const struct sim_program *program, int argc, char **argv)
+{
+    struct seeds_arguments arguments;
+    struct sim_outcome sum = {0};
+    uint64_t failures = 0;
+    if (!parse(argc, argv, &arguments)) {
+        (void)fprintf(stderr,
+                      "usage: %s [--seeds N] [--seed FIRST] [--trace 1] [--shrink 1] "
+                      "[--keep-going 1]\n",
+                      program->name);
+        return 2;
+    }
+    (void)setvbuf(stdout, NULL, _IOLBF, 0); /* An assertion must not swallow what was said. */
+    (void)signal(SIGABRT, on_abort);
+    double start = seconds();
+    for (uint64_t seed = arguments.first; seed < arguments.first + arguments.count; seed++) {
+        struct sim_outcome outcome;
+        (void)snprintf(running, sizeof(running), "FAILED seed %" PRIu64 ": an assertion\n", seed);
+        run_seed(program, seed, arguments.trace != 0, &outcome);
+        if (outcome.failure[0] != '\0') {
+            (void)printf("FAILED seed %" PRIu64 ": %s\n  again: %s --seed %" PRIu64 " --trace 1\n",
+                         seed, outcome.failure, program->name, seed);
+            failures++;
+            if (arguments.shrink != 0) {
+                shrink(program, seed, &outcome);
+            }
+            if (arguments.keep_going == 0) {
+                return 1;
+            }
+        }
+        sum.events += outcome.events;
+        for (size_t i = 0; i < SIM_COUNTS_MAX; i++) {
+            sum.counts[i] += outcome.counts[i];
+        }
+    }
+    double took = seconds() - start;
+    (void)printf("%s: %" PRIu64 " seeds, %" PRIu64 " events (%.0f events/s, %.1f s)", program->name,
+                 arguments.count, sum.events, (double)sum.events / took, took);
+    for (size_t i = 0; i < SIM_COUNTS_MAX && program->counts[i] != NULL; i++) {
+        (void)printf(", %" PRIu64 " %s", sum.counts[i], program->counts[i]);
+    }
+    (void)printf(": %" PRIu64 " violation%s\n", failures, failures == 1 ? "" : "s");
+    return failures == 0 ? 0 : 1;
+}

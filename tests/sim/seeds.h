@@ -1,0 +1,29 @@
+/* The command line of a simulator: many seeds, one seed again with a readable trace, and the
+ * smallest set of faults with which a seed still fails. */
+#ifndef TESTS_SIM_SEEDS_H
+#define TESTS_SIM_SEEDS_H
+#include "tests/sim/env_sim.h"
+
+enum { SIM_FAULTS_MAX = 1024, SIM_COUNTS_MAX = 16 };
+
+struct sim_options {
+    bool verbose;
+    bool skip[SIM_FAULTS_MAX]; /* These faults are left out. */
+};
+
+struct sim_outcome {
+    uint64_t events, trace, faults;
+    uint64_t counts[SIM_COUNTS_MAX]; /* What they mean: sim_program.counts. */
+    char failure[SIM_FAILURE_MAX];   /* Empty: all rules held. */
+};
+
+struct sim_program {
+    const char *name;
+    const char *counts[SIM_COUNTS_MAX]; /* NULL ends the list. */
+    void (*run)(uint64_t seed, const struct sim_options *options, struct sim_outcome *ret_outcome);
+};
+
+/*   NAME [--seeds N] [--seed FIRST] [--trace 1] [--shrink 1] [--keep-going 1]
+ * One seed in a hundred runs twice and must do the same. Returns the exit status. */
+int sim_seeds_main(const struct sim_program *program, int argc, char **argv);
+#endif
