@@ -225,6 +225,11 @@ const struct api_status *status_of_store(struct operation *operation, int status
         return api_status_server_timeout(arena, call->kind,
                                          call->verb == REGISTRY_GET ? "get" : "write", 1);
     }
+    if (status == STORE_NO_SPACE) {
+        return api_status_insufficient_storage(
+            arena, "the disk that holds the cluster's state is full: writes are refused until "
+                   "there is room; reads go on");
+    }
     return api_status_internal(arena, "store: %s", store_status_text(status));
 }
 

@@ -90,7 +90,8 @@ typedef void raft_done(void *data, int status, uint64_t index);
  * entry on this member with 0 and its index, or with -ECANCELED: leadership was lost, the outcome
  * is unknown (the entry may still be applied, with tag 0). Returns 0; or, with `done` never run:
  * -ENOTCONN not the leader (see raft_leader_id()), -EAGAIN leadership is being handed over or too
- * much waits, -EMSGSIZE over RAFT_COMMAND_MAX. */
+ * much waits, -EMSGSIZE over RAFT_COMMAND_MAX, -ENOSPC the disk of this member or of a majority is
+ * nearly full: reads go on, and writes as soon as there is room. */
 MUST_USE int raft_propose(struct raft_node *node, struct slice command, uint64_t tag,
                           raft_done *done, void *data);
 

@@ -136,10 +136,11 @@ void store_call_wait(struct store_call *call)
     }
 }
 
-static bool is_retried(int status)
+/* A full disk refuses at once; but what may have been carried out before is asked about again. */
+static bool is_retried(const struct store_call *call, int status)
 {
-    return status == -ENOTCONN || status == -EAGAIN || status == -ESTALE || status == -ECANCELED ||
-           status == -ETIMEDOUT;
+    return (status == STORE_NO_SPACE && call->doubtful) || status == -ENOTCONN ||
+           status == -EAGAIN || status == -ESTALE || status == -ECANCELED || status == -ETIMEDOUT;
 }
 
 static void after_failure(struct store_call *call, int status)
@@ -147,7 +148,8 @@ static void after_failure(struct store_call *call, int status)
     if (call->finished) {
         return;
     }
-    if (is_retried(status)) {
+    call->doubtful = call->doubtful || status == -ECANCELED || status == -ETIMEDOUT;
+    if (is_retried(call, status)) {
         store_call_wait(call);
     } else {
         store_call_finish(call, status, NULL, NULL);
@@ -230,6 +232,8 @@ void store_call_start(struct store_call *call)
     }
     if (status == -EMSGSIZE) {
         store_call_fail_soon(call, STORE_REQUEST_TOO_LARGE);
+    } else if (status == STORE_NO_SPACE && !call->doubtful) {
+        store_call_fail_soon(call, STORE_NO_SPACE);
     } else if (status != 0) {
         store_call_wait(call);
     }

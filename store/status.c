@@ -40,6 +40,7 @@ static const struct status_row {
     {STORE_TIMEOUT, GRPC_UNAVAILABLE, "etcdserver: request timed out"},
     {STORE_NOT_LEADER, GRPC_FAILED_PRECONDITION, "etcdserver: not leader"},
     {STORE_BAD_LEADER_TRANSFEREE, GRPC_FAILED_PRECONDITION, "etcdserver: bad leader transferee"},
+    {STORE_NO_SPACE, GRPC_RESOURCE_EXHAUSTED, "etcdserver: mvcc: database space exceeded"},
     {STORE_STOPPED, GRPC_UNAVAILABLE, "etcdserver: server stopped"},
 };
 

@@ -25,6 +25,7 @@ struct store_call {
     uint64_t sequence;
     unsigned owed;
     bool finished;
+    bool doubtful;         /* It may have been carried out: no answer may say that it was not. */
     int failed_status;     /* CALL_FAILED: answered on the next turn. */
     struct buffer request; /* First byte enum forward_kind; a command or a lease id follows. */
     int64_t lease_id;

@@ -356,6 +356,11 @@ const struct api_status *api_status_server_timeout(struct arena *arena, const st
     return status;
 }
 
+const struct api_status *api_status_insufficient_storage(struct arena *arena, const char *text)
+{
+    return new_status(arena, 507, "", arena_text(arena, text));
+}
+
 const struct api_status *api_status_unavailable(struct arena *arena, const char *text)
 {
     return new_status(arena, 503, "ServiceUnavailable", arena_text(arena, text));

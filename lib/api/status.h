@@ -178,6 +178,8 @@ const struct api_status *api_status_internal(struct arena *arena, const char *fo
 const struct api_status *api_status_server_timeout(struct arena *arena, const struct api_kind *kind,
                                                    const char *operation,
                                                    int32_t retry_after_seconds);
+/* 507, with an empty reason: Kubernetes has no name for it. */
+const struct api_status *api_status_insufficient_storage(struct arena *arena, const char *text);
 const struct api_status *api_status_unavailable(struct arena *arena, const char *text);
 const struct api_status *api_status_timeout(struct arena *arena, const char *text);
 /* 504: resourceVersion above the current one. */
