@@ -50,7 +50,9 @@ struct store_call *store_call_new(struct store *store, enum store_call_kind kind
     list_push_back(&store->calls, &call->node); /* All timeouts are equal: this is their order. */
     store->call_count++;
     timeout_timer_set(store);
-    if (store->call_count > STORE_PENDING_MAX && kind != CALL_FAILED) {
+    if (kind != CALL_FAILED && store->rebuild.active) {
+        store_call_fail_soon(call, STORE_CORRUPT);
+    } else if (kind != CALL_FAILED && store->call_count > STORE_PENDING_MAX) {
         store_call_fail_soon(call, STORE_TOO_MANY_REQUESTS);
     }
     return call;
@@ -302,6 +304,52 @@ static void timeout_fired(void *data)
     }
     resend(store, now);
     timeout_timer_set(store);
+}
+
+/* Their answers would come from a wrong state; what became of commands is not known. */
+void store_calls_drop(struct store *store)
+{
+    LIST_FOREACH(node, next, &store->calls) /* NOLINT(clang-analyzer-core.NullDereference) */
+    {
+        struct store_call *call = LIST_ENTRY(node, struct store_call, node);
+        if (call->kind != CALL_FAILED) {
+            store_call_fail_soon(call, call->kind == CALL_COMMAND ? STORE_TIMEOUT : STORE_CORRUPT);
+        }
+    }
+}
+
+static void said(void *data, int status, uint64_t index)
+{
+    (void)data;
+    (void)status;
+    (void)index;
+}
+
+static void said_there(void *data, int status, struct slice reply)
+{
+    (void)data;
+    (void)status;
+    (void)reply;
+}
+
+void store_command_say(struct store *store, struct store_command *command)
+{
+    CLEANUP(buffer_release) struct buffer bytes;
+    buffer_init(&bytes, STORE_REQUEST_BYTES_MAX);
+    buffer_append_byte(&bytes, FORWARD_COMMAND);
+    command->member = store->config.member_id;
+    command->sequence = 0;
+    if (store->raft == NULL || store_command_encode(command, &bytes) != 0) {
+        return;
+    }
+    /* Refused or lost: whoever says things says them again while they are so. */
+    struct slice request = buffer_slice(&bytes);
+    if (raft_is_leader(store->raft)) {
+        (void)!raft_propose(store->raft, slice_of(request.data + 1, request.len - 1), /* tag= */ 0,
+                            said, NULL);
+    } else {
+        (void)!raft_forward(store->raft, request, said_there, NULL);
+    }
 }
 
 void store_calls_init(struct store *store)

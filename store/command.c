@@ -129,6 +129,17 @@ int store_command_encode(const struct store_command *command, struct buffer *out
         write_u64(out, command->member_url.id);
         write_bytes(out, command->member_url.url);
         break;
+    case STORE_COMMAND_ALARM:
+        buffer_append_byte(out, command->alarm.raised);
+        write_u64(out, command->alarm.row.member);
+        buffer_append_byte(out, (uint8_t)command->alarm.row.kind);
+        buffer_append_byte(out, command->alarm.row.by_itself);
+        break;
+    case STORE_COMMAND_CHECK:
+        buffer_append_byte(out, (uint8_t)command->check.stage);
+        write_u64(out, command->check.index);
+        write_u64(out, command->check.hash);
+        break;
     }
     return buffer_error(out) == 0 ? 0 : STORE_REQUEST_TOO_LARGE;
 }
@@ -310,7 +321,7 @@ int store_command_decode(struct slice bytes, struct arena *arena, struct store_c
     if (read_byte(&in) != COMMAND_VERSION) {
         return STORE_MALFORMED;
     }
-    command.kind = read_enum(&in, STORE_COMMAND_MEMBER_URL);
+    command.kind = read_enum(&in, STORE_COMMAND_CHECK);
     command.member = read_fixed(&in);
     command.sequence = read_fixed(&in);
     command.incarnation = read_fixed(&in);
@@ -333,6 +344,17 @@ int store_command_decode(struct slice bytes, struct arena *arena, struct store_c
     case STORE_COMMAND_MEMBER_URL:
         command.member_url.id = read_u64(&in);
         command.member_url.url = read_bytes(&in);
+        break;
+    case STORE_COMMAND_ALARM:
+        command.alarm.raised = read_enum(&in, 1) != 0;
+        command.alarm.row.member = read_u64(&in);
+        command.alarm.row.kind = read_enum(&in, STORE_ALARM_CORRUPT);
+        command.alarm.row.by_itself = read_enum(&in, 1) != 0;
+        break;
+    case STORE_COMMAND_CHECK:
+        command.check.stage = read_enum(&in, STORE_CHECK_VOTE);
+        command.check.index = read_u64(&in);
+        command.check.hash = read_u64(&in);
         break;
     default:
         return STORE_MALFORMED;

@@ -4,6 +4,7 @@
 #define STORE_COMMAND_H
 #include "lib/base/arena.h"
 #include "lib/base/buffer.h"
+#include "store/alarms.h"
 #include "store/txn.h"
 
 enum store_command_kind {
@@ -12,6 +13,19 @@ enum store_command_kind {
     STORE_COMMAND_LEASE_GRANT = 3,
     STORE_COMMAND_LEASE_REVOKE = 4,
     STORE_COMMAND_MEMBER_URL = 5,
+    STORE_COMMAND_ALARM = 16,
+    STORE_COMMAND_CHECK = 17,
+};
+
+enum store_check_stage {
+    STORE_CHECK_BEGIN = 0, /* Members hash the state they have after this entry. */
+    STORE_CHECK_VOTE = 1,  /* What `member` got after the entry `index`. */
+};
+
+struct store_check {
+    enum store_check_stage stage;
+    uint64_t index;
+    uint64_t hash;
 };
 
 struct store_command {
@@ -35,6 +49,11 @@ struct store_command {
             uint64_t id;
             struct slice url;
         } member_url;
+        struct {
+            bool raised;
+            struct store_alarm row;
+        } alarm;
+        struct store_check check;
     };
 };
 

@@ -18,6 +18,7 @@ enum record_kind {
     RECORD_URL = 5,
     RECORD_SESSION = 6,
     RECORD_APPLIED = 7, /* Of the session before it. */
+    RECORD_ALARM = 16,
 };
 
 static const char snapshot_magic[8] = {'C', 'O', 'R', 'S', 'N', 'A', 'P', '1'};
@@ -30,6 +31,12 @@ struct record_head {
 
 struct record_lease {
     int64_t id, ttl_s;
+};
+
+struct record_alarm {
+    uint64_t member;
+    uint32_t kind;
+    uint32_t by_itself;
 };
 
 struct record_session {
@@ -86,6 +93,14 @@ static void write_plain(struct state_writer *writer, enum record_kind kind, cons
     write_record(writer, kind, body, len, slice_of(NULL, 0), slice_of(NULL, 0));
 }
 
+static int by_number(const void *left, const void *right)
+{
+    uint64_t a, b;
+    memcpy(&a, left, sizeof(a));
+    memcpy(&b, right, sizeof(b));
+    return a < b ? -1 : a > b;
+}
+
 static void write_session(struct state_writer *writer, const struct session *session)
 {
     struct record_session body = {
@@ -95,8 +110,28 @@ static void write_session(struct state_writer *writer, const struct session *ses
         return;
     }
     write_plain(writer, RECORD_SESSION, &body, sizeof(body));
+    /* Settled ones are left out, and the rest is sorted: what a member still has of the former, and
+     * in which order, depends on when it was started. */
+    uint64_t *sequences = alloc_array(hash_map_count(session->applied) + 1, sizeof(*sequences));
+    size_t count = 0;
     for (size_t at = 0; hash_map_next(session->applied, &at, &key, NULL);) {
-        write_plain(writer, RECORD_APPLIED, key.data, key.len);
+        memcpy(&sequences[count], key.data, sizeof(*sequences));
+        count += sequences[count] >= session->floor;
+    }
+    qsort(sequences, count, sizeof(*sequences), by_number);
+    for (size_t i = 0; i < count; i++) {
+        write_plain(writer, RECORD_APPLIED, &sequences[i], sizeof(*sequences));
+    }
+    free(sequences);
+}
+
+static void write_alarms(struct state_writer *writer, const struct alarm_table *alarms)
+{
+    for (size_t i = 0; i < alarms->count; i++) {
+        const struct record_alarm body = {.member = alarms->rows[i].member,
+                                          .kind = alarms->rows[i].kind,
+                                          .by_itself = alarms->rows[i].by_itself};
+        write_plain(writer, RECORD_ALARM, &body, sizeof(body));
     }
 }
 
@@ -130,10 +165,17 @@ struct state_writer *state_writer_new(struct store_state *state)
             write_plain(writer, RECORD_URL, &state->urls[i], sizeof(state->urls[i]));
         }
     }
+    write_alarms(writer, &state->alarms);
     for (size_t i = 0; i < writer->lease_count; i++) {
         write_plain(writer, RECORD_LEASE, &writer->leases[i], sizeof(writer->leases[i]));
     }
     return writer;
+}
+
+uint64_t state_writer_checksum(const struct state_writer *writer)
+{
+    assert(writer->ended);
+    return writer->checksum;
 }
 
 void state_writer_free(struct state_writer *writer)
@@ -323,6 +365,22 @@ static int read_applied(struct state_reader *reader, struct slice body)
     return 0;
 }
 
+static int read_alarm(struct state_reader *reader, struct slice body)
+{
+    struct record_alarm record;
+    if (body.len != sizeof(record)) {
+        return STORE_MALFORMED;
+    }
+    memcpy(&record, body.data, sizeof(record));
+    const struct store_alarm alarm = {.member = record.member,
+                                      .kind = (enum store_alarm_kind)record.kind,
+                                      .by_itself = record.by_itself != 0};
+    if (record.kind == STORE_ALARM_NONE || record.kind > STORE_ALARM_CORRUPT) {
+        return STORE_MALFORMED;
+    }
+    return alarm_table_raise(&reader->state.alarms, &alarm) == 0 ? 0 : STORE_MALFORMED;
+}
+
 static int read_record(struct state_reader *reader, uint32_t kind, struct slice body)
 {
     if (reader->stage == READ_HEAD) {
@@ -341,6 +399,8 @@ static int read_record(struct state_reader *reader, uint32_t kind, struct slice 
         return read_session(reader, body);
     case RECORD_APPLIED:
         return read_applied(reader, body);
+    case RECORD_ALARM:
+        return read_alarm(reader, body);
     case RECORD_LEASE:
         if (body.len != sizeof(lease)) {
             return STORE_MALFORMED;

@@ -3,7 +3,7 @@
  *
  * "CORSNAP1", then records: checksum (8 bytes: SipHash of the body, seeded with the checksum of the
  * record before, 0 at first, xor kind), length of the body (4), kind (4), body. Kinds in order: one
- * head, sessions, member URLs, leases, versions (each key's oldest first), one end.
+ * head, sessions, member URLs, alarms, leases, versions (each key's oldest first), one end.
  */
 #ifndef STORE_SNAPSHOT_H
 #define STORE_SNAPSHOT_H
@@ -15,6 +15,9 @@ MUST_USE struct state_writer *state_writer_new(struct store_state *state);
 void state_writer_free(struct state_writer *writer);
 /* Fills at most `len` bytes; 0 at the end. */
 size_t state_writer_read(struct state_writer *writer, uint8_t *buffer, size_t len);
+
+/* After the end: the checksum of all of it, equal on members with equal state. */
+uint64_t state_writer_checksum(const struct state_writer *writer);
 
 struct state_reader;
 

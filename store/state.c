@@ -37,10 +37,44 @@ static void lease_hash_add(struct store_state *state, int64_t id, int64_t ttl_s)
     state->lease_hash = hash_bytes(state->lease_hash, slice_of(change, sizeof(change)));
 }
 
+/* etcd: one alarm of space at any member keeps all from growing. An alarm of corruption that a
+ * client has raised stops everything; one that a member raised about itself is that member's. */
+static int alarm_status(const struct store_state *state, bool grows)
+{
+    for (size_t i = 0; i < state->alarms.count; i++) {
+        if (state->alarms.rows[i].kind == STORE_ALARM_CORRUPT && !state->alarms.rows[i].by_itself) {
+            return STORE_CORRUPT;
+        }
+    }
+    return grows && alarm_table_find(&state->alarms, /* member= */ 0, STORE_ALARM_NOSPACE) != NULL
+               ? STORE_NO_SPACE
+               : 0;
+}
+
+int store_state_alarm_status(const struct store_state *state)
+{
+    return alarm_status(state, /* grows= */ false);
+}
+
+static int apply_alarm(struct store_state *state, const struct store_command *command)
+{
+    const struct store_alarm *row = &command->alarm.row;
+    if (row->kind == STORE_ALARM_NONE) {
+        return 0; /* As etcd. */
+    }
+    if (command->alarm.raised) {
+        return alarm_table_raise(&state->alarms, row);
+    }
+    return alarm_table_clear(&state->alarms, row->member, row->kind) ? 0 : STORE_KEY_NOT_FOUND;
+}
+
 static int apply_txn(struct store_state *state, const struct store_command *command, bool wanted,
                      struct store_applied *applied)
 {
     int status = store_txn_check(command->txn); /* The log is outside bytes too. */
+    if (status == 0) {
+        status = alarm_status(state, store_txn_puts(command->txn));
+    }
     if (status != 0) {
         return status;
     }
@@ -52,6 +86,10 @@ static int apply_grant(struct store_state *state, const struct store_command *co
                        struct store_applied *applied)
 {
     int64_t ttl_s = command->grant.ttl_s;
+    int alarm = alarm_status(state, /* grows= */ true);
+    if (alarm != 0) {
+        return alarm;
+    }
     if (ttl_s > STORE_LEASE_TTL_MAX_S) {
         return STORE_LEASE_TTL_TOO_LARGE;
     }
@@ -78,6 +116,10 @@ static int apply_revoke(struct store_state *state, const struct store_command *c
     }
     if (!lease_table_has(state->leases, id)) {
         return STORE_LEASE_NOT_FOUND;
+    }
+    int alarm = alarm_status(state, /* grows= */ false);
+    if (alarm != 0) {
+        return alarm;
     }
     size_t max = lease_table_key_count(state->leases, id);
     struct slice *keys = arena_array(state->arena, max + 1, sizeof(*keys));
@@ -121,14 +163,21 @@ static int apply_command(struct store_state *state, const struct store_command *
     switch (command->kind) {
     case STORE_COMMAND_TXN:
         return apply_txn(state, command, wanted, applied);
-    case STORE_COMMAND_COMPACT:
-        return mvcc_compact(state->mvcc, command->compact_revision);
+    case STORE_COMMAND_COMPACT: {
+        int alarm = alarm_status(state, /* grows= */ false);
+        return alarm != 0 ? alarm : mvcc_compact(state->mvcc, command->compact_revision);
+    }
     case STORE_COMMAND_LEASE_GRANT:
         return apply_grant(state, command, applied);
     case STORE_COMMAND_LEASE_REVOKE:
         return apply_revoke(state, command, term, applied);
     case STORE_COMMAND_MEMBER_URL:
         return apply_member_url(state, command);
+    case STORE_COMMAND_ALARM:
+        return apply_alarm(state, command);
+    case STORE_COMMAND_CHECK:
+        applied->check = command->check; /* The driver's matter: it changes no state. */
+        return 0;
     }
     return STORE_MALFORMED;
 }

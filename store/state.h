@@ -2,6 +2,7 @@
  * members that applied the same entries hold the same (K4: failures included). Pure. */
 #ifndef STORE_STATE_H
 #define STORE_STATE_H
+#include "store/alarms.h"
 #include "store/command.h"
 #include "store/lease_table.h"
 #include "store/limits.h"
@@ -16,6 +17,7 @@ struct store_state {
     uint64_t applied_index;
     struct store_member_url urls[STORE_MEMBERS_MAX];
     struct sessions sessions;
+    struct alarm_table alarms;
     uint64_t lease_hash; /* Rolls over grants and revocations. */
 };
 
@@ -24,6 +26,9 @@ void store_state_release(struct store_state *state);
 
 /* Rolls over every change: equal on members that applied the same entries (R4). */
 uint64_t store_state_hash(const struct store_state *state);
+
+/* STORE_CORRUPT when an alarm forbids reading too, else 0. */
+MUST_USE int store_state_alarm_status(const struct store_state *state);
 
 /* What one command did. Events are the last `event_count` of history. */
 struct store_applied {
@@ -35,6 +40,7 @@ struct store_applied {
     size_t event_count;
     int64_t lease_id;
     int64_t lease_ttl_s;
+    struct store_check check; /* Of STORE_COMMAND_CHECK; `index` is the entry of the round. */
     struct store_txn_result *result; /* The caller's reference; NULL unless asked for. */
 };
 

@@ -12,6 +12,7 @@ enum { /* grpc status codes */
        GRPC_FAILED_PRECONDITION = 9,
        GRPC_OUT_OF_RANGE = 11,
        GRPC_UNAVAILABLE = 14,
+       GRPC_DATA_LOSS = 15,
 };
 
 static const struct status_row {
@@ -41,6 +42,7 @@ static const struct status_row {
     {STORE_NOT_LEADER, GRPC_FAILED_PRECONDITION, "etcdserver: not leader"},
     {STORE_BAD_LEADER_TRANSFEREE, GRPC_FAILED_PRECONDITION, "etcdserver: bad leader transferee"},
     {STORE_NO_SPACE, GRPC_RESOURCE_EXHAUSTED, "etcdserver: mvcc: database space exceeded"},
+    {STORE_CORRUPT, GRPC_DATA_LOSS, "etcdserver: corrupt cluster"},
     {STORE_STOPPED, GRPC_UNAVAILABLE, "etcdserver: server stopped"},
 };
 

@@ -21,7 +21,8 @@ static void pump(void *data)
 {
     struct store *store = data;
     store_calls_retry(store);
-    bool more = watch_hub_catch_up(store->hub, store->state.mvcc);
+    /* What a wrong state holds is told to nobody. */
+    bool more = !store->rebuild.active && watch_hub_catch_up(store->hub, store->state.mvcc);
     more = mvcc_trim(store->state.mvcc, STORE_TRIM_BUDGET) || more;
     for (size_t i = 0; i < store->listener_count; i++) {
         if (!store->listeners[i].told) {
@@ -99,6 +100,7 @@ struct store *store_new(const struct store_config *config)
     store_calls_init(store);
     metrics_init(store);
     store_auto_compact_start(store);
+    store_check_start(store);
     return store;
 }
 
@@ -113,6 +115,9 @@ void store_free(struct store *store)
     env_timer_stop(store->env, &store->pump_timer);
     env_timer_stop(store->env, &store->lease_timer);
     env_timer_stop(store->env, &store->compact_timer);
+    env_timer_stop(store->env, &store->alarm_timer);
+    store_check_stop(store);
+    store_rebuild_stop(store);
     store_watch_hub_free(store->hub);
     store_snapshot_unref(store->view);
     state_reader_free(store->restoring);
@@ -187,7 +192,7 @@ static bool is_waited_for(void *data, const struct store_command *command)
     return call_of(data, command->member, command->incarnation, command->sequence) != NULL;
 }
 
-static void view_drop(struct store *store)
+void store_view_drop(struct store *store)
 {
     store_snapshot_unref(store->view);
     store->view = NULL;
@@ -224,12 +229,10 @@ static void count_applied(struct store *store, const struct store_applied *appli
     }
 }
 
-static void fsm_apply(void *data, uint64_t index, uint64_t term, struct slice command, uint64_t tag)
+void store_apply(struct store *store, uint64_t index, uint64_t term, struct slice command)
 {
-    struct store *store = data;
     struct store_applied applied;
-    (void)tag; /* The command names its member and sequence, which forwarding keeps. */
-    view_drop(store);
+    store_view_drop(store);
     store_state_apply(&store->state, index, term, command, is_waited_for, store, &applied);
     if (applied.status == 0 && store->leading && applied.kind == STORE_COMMAND_LEASE_GRANT) {
         /* Its clock starts; it was granted just now, so it is there. */
@@ -238,6 +241,9 @@ static void fsm_apply(void *data, uint64_t index, uint64_t term, struct slice co
     }
     if (applied.status == 0 && applied.kind == STORE_COMMAND_COMPACT) {
         store_pump_soon(store);
+    }
+    if (applied.kind == STORE_COMMAND_ALARM) {
+        store_alarms_changed(store);
     }
     count_applied(store, &applied);
     if (applied.event_count > 0) {
@@ -248,19 +254,43 @@ static void fsm_apply(void *data, uint64_t index, uint64_t term, struct slice co
         store_call_finish(call, applied.status, &applied, NULL);
     }
     store_txn_result_unref(applied.result);
+    if (applied.status == 0 && applied.kind == STORE_COMMAND_CHECK) {
+        store_check_applied(store, index, &applied);
+    }
+}
+
+static void fsm_apply(void *data, uint64_t index, uint64_t term, struct slice command, uint64_t tag)
+{
+    struct store *store = data;
+    (void)tag; /* The command names its member and sequence, which forwarding keeps. */
+    if (store->rebuild.active) {
+        store_rebuild_entry(store, index, term, command);
+    } else if (index > store->state.applied_index) { /* A state from elsewhere may be ahead. */
+        store_apply(store, index, term, command);
+    }
+}
+
+/* A state that is wrong, or ahead of what Raft has applied here, is not for the disk. */
+static bool is_fit_for_snapshot(const struct store *store)
+{
+    return !store->rebuild.active &&
+           (store->raft == NULL || store->state.applied_index <= raft_applied_index(store->raft));
 }
 
 static void *fsm_snapshot_take(void *data)
 {
     struct store *store = data;
-    return state_writer_new(&store->state);
+    return is_fit_for_snapshot(store) ? state_writer_new(&store->state) : NULL;
 }
 
 static int64_t fsm_snapshot_read(void *data, void *handle, uint64_t offset, uint8_t *buffer,
                                  size_t len)
 {
-    (void)data;
+    const struct store *store = data;
     (void)offset; /* In order and without gaps, by contract. */
+    if (handle == NULL || store->rebuild.active) {
+        return -EAGAIN;
+    }
     return (int64_t)state_writer_read(handle, buffer, len);
 }
 
@@ -295,13 +325,15 @@ static int fsm_restore_end(void *data)
     if (status != 0) {
         return status;
     }
-    view_drop(store);
+    store_view_drop(store);
     store_state_release(&store->state);
     store->state = state;
     store->state.applied_index = store->restoring_index;
+    store_rebuild_stop(store); /* This is a whole state, too. */
     state_reader_free(store->restoring);
     store->restoring = NULL;
     watch_hub_restored(store->hub, store->state.mvcc);
+    store_alarms_changed(store);
     store_pump_soon(store);
     return 0;
 }
@@ -323,7 +355,9 @@ static void fsm_forwarded(void *data, uint64_t forward, struct slice request)
     if (store->raft == NULL) {
         return;
     }
-    if (kind == FORWARD_COMMAND) {
+    if (kind == FORWARD_STATE) {
+        store_rebuild_forwarded(store, forward, body);
+    } else if (kind == FORWARD_COMMAND) {
         struct forwarded_command *command = alloc_zeroed(sizeof(*command));
         *command = (struct forwarded_command){.store = store, .forward = forward};
         int status = raft_propose(store->raft, body, /* tag= */ 0, forward_proposed, command);
@@ -400,9 +434,24 @@ static void read_only_txn(struct store *store, const struct store_txn *txn, stor
     store_call_start(call);
 }
 
+/* What the keys and values of its puts take, as a whole: enough to keep a quota. */
+static size_t txn_bytes(const struct store_txn *txn)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < txn->success_count; i++) {
+        if (txn->success[i].kind == STORE_OP_PUT) {
+            bytes += txn->success[i].put.key.len + txn->success[i].put.value.len;
+        }
+    }
+    return bytes;
+}
+
 void store_txn(struct store *store, const struct store_txn *txn, store_txn_done *done, void *data)
 {
     int status = store_txn_check(txn);
+    if (status == 0 && store_txn_puts(txn)) {
+        status = store_admit(store, txn_bytes(txn));
+    }
     if (status != 0) {
         struct store_call *call =
             store_call_new(store, CALL_FAILED, ANSWER_TXN, STORE_TXN_TIMEOUT_MS);
@@ -504,6 +553,9 @@ void store_read_figures(const struct store *store, struct store_figures *ret_fig
         .watches = watch_hub_count(store->hub),
         .bytes = mvcc_bytes(state->mvcc),
         .applied_index = state->applied_index,
+        .quota_bytes = store->config.quota_bytes,
+        .checks = store->check.agreed,
+        .checks_failed = store->check.differed,
         .hash = store_state_hash(state),
     };
 }

@@ -6,6 +6,7 @@
 #define STORE_STORE_H
 #include "lib/base/env.h"
 #include "lib/base/metrics.h"
+#include "store/alarms.h"
 #include "store/limits.h"
 #include "store/status.h"
 #include "store/txn.h"
@@ -22,7 +23,11 @@ struct store_config {
     uint64_t member_id;        /* Of this member; tags its commands. */
     uint64_t compact_age_ms;   /* Automatic compaction keeps this much; 0 = never by age. */
     int64_t compact_revisions; /* ... and keeps at least this many revisions; 0 = no such rule. */
-    uint64_t lease_grace_ms;   /* A new leader adds this to each lease; at least one election. */
+    /* Bytes of keys and values of all versions from which on nothing that grows is taken: puts and
+     * grants are refused, an alarm says so until it is less again. 0: no such limit. */
+    uint64_t quota_bytes;
+    uint64_t check_period_ms; /* Between two comparisons of the members' states; 0: never. */
+    uint64_t lease_grace_ms;  /* A new leader adds this to each lease; at least one election. */
 };
 
 MUST_USE struct store *store_new(const struct store_config *config);
@@ -143,13 +148,25 @@ void store_publish_url(struct store *store, const char *client_url);
 void store_member_urls(const struct store *store,
                        struct store_member_url ret_urls[STORE_MEMBERS_MAX]);
 
+/* --- Alarms. Raising one that is there changes nothing; clearing one that is not there is
+ * STORE_KEY_NOT_FOUND. */
+void store_alarm_set(struct store *store, const struct store_alarm *alarm, bool raised,
+                     store_done *done, void *data);
+/* As applied here; returns how many. */
+size_t store_alarms(const struct store *store, struct store_alarm ret_alarms[STORE_ALARMS_MAX]);
+/* 0, or STORE_CORRUPT: this member was found to differ from the others and is getting their state
+ * anew, or a client has raised an alarm of corruption. Nothing may be answered from here then. */
+MUST_USE int store_health(const struct store *store);
+
 /* --- For status pages and divergence checks. */
 struct store_figures {
     int64_t revision, compact_revision;
     uint64_t keys, versions, leases, watches;
     uint64_t bytes; /* Of keys and values held, all versions. */
     uint64_t applied_index;
-    uint64_t hash; /* Rolling over every state change up to applied_index. */
+    uint64_t quota_bytes;
+    uint64_t checks, checks_failed; /* Rounds in which this member agreed, or did not. */
+    uint64_t hash;                  /* Rolling over every state change up to applied_index. */
 };
 void store_read_figures(const struct store *store, struct store_figures *ret_figures);
 #endif

@@ -5,6 +5,7 @@
 #include "lib/base/hash_map.h"
 #include "lib/base/list.h"
 #include "raft/raft.h"
+#include "store/snapshot.h"
 #include "store/state.h"
 #include "store/storage.h"
 #include "store/store.h"
@@ -45,11 +46,54 @@ struct store_call {
     void *data;
 };
 
-enum forward_kind { FORWARD_COMMAND = 1, FORWARD_KEEPALIVE = 2, FORWARD_LEASE_TTL = 3 };
+enum forward_kind {
+    FORWARD_COMMAND = 1,
+    FORWARD_KEEPALIVE = 2,
+    FORWARD_LEASE_TTL = 3,
+    FORWARD_STATE = 16, /* A piece of the leader's state: store/rebuild.c. */
+};
 
 struct forward_lease_reply {
     int64_t ttl_s;
     int64_t granted_ttl_s;
+};
+
+/* One comparison of the members' states; see store/state_check.c. */
+struct store_check_round {
+    uint64_t index;              /* Of the entry that began it; 0: none yet. */
+    struct state_writer *writer; /* While this member still hashes. */
+    uint64_t own_hash;
+    bool own_known;
+    struct {
+        uint64_t member, hash;
+    } votes[STORE_MEMBERS_MAX];
+    size_t vote_count;
+    struct env_timer step_timer, period_timer;
+    uint64_t last_hash; /* Rolling, when the last round began: has anything changed? */
+    unsigned idle_rounds;
+    uint64_t agreed, differed;
+    bool told; /* That nobody can tell who is right. */
+};
+
+/* A state of this member being lent to one that rebuilds its own. */
+struct store_donor {
+    struct state_writer *writer; /* NULL: nobody asks. */
+    uint64_t member, session, index, offset;
+    uint8_t *chunk; /* The last one given, for one that asks again. */
+    size_t chunk_len;
+    uint64_t used_ns;
+};
+
+/* This member's state differs and is fetched anew from the leader; see store/rebuild.c. */
+struct store_rebuild {
+    bool active;
+    bool asking;
+    uint64_t session, index, offset; /* Of the leader's state. */
+    struct state_reader *reader;
+    struct list entries; /* Committed meanwhile: to be applied on the new state. */
+    size_t entry_bytes;
+    uint64_t entries_from; /* The first index that is not in the old state. */
+    struct env_timer timer;
 };
 
 struct store_metrics {
@@ -90,6 +134,12 @@ struct store {
     } listeners[STORE_LISTENERS_MAX];
     size_t listener_count;
 
+    struct env_timer alarm_timer;
+    uint64_t alarm_said_ns;
+    struct store_check_round check;
+    struct store_donor donor;
+    struct store_rebuild rebuild;
+
     struct { /* Which revision was current when; a ring for compaction by age. */
         uint64_t time_ns;
         int64_t revision;
@@ -115,7 +165,10 @@ void store_call_wait(struct store_call *call);
 void store_call_answered(struct store_call *call);
 void store_calls_retry(struct store *store);
 void store_calls_fail_all(struct store *store, int status);
+void store_calls_drop(struct store *store); /* All that is under way: the state is wrong. */
 void store_calls_init(struct store *store);
+/* Through the leader, once; nobody waits for it. */
+void store_command_say(struct store *store, struct store_command *command);
 /* Encodes the command into a call and starts it. */
 void store_command_start(struct store *store, struct store_command *command,
                          enum call_answer answer, void (*done)(void), void *data);
@@ -126,6 +179,28 @@ void store_lease_try(struct store_call *call);
 void store_lease_answer(struct store_call *call, int status, struct slice reply);
 void store_forwarded_lease(struct store *store, uint64_t forward, enum forward_kind kind,
                            int64_t lease_id);
+
+/* --- Alarms (store/alarm_calls.c). */
+/* 0, or STORE_NO_SPACE when `bytes` more are over the quota; then the alarm is on its way. */
+MUST_USE int store_admit(struct store *store, size_t bytes);
+void store_alarms_changed(struct store *store);
+void store_corrupt_alarm(
+    struct store *store); /* Says that this member is getting its state anew. */
+
+/* --- Comparing states (store/state_check.c). */
+void store_check_start(struct store *store);
+void store_check_stop(struct store *store);
+void store_check_applied(struct store *store, uint64_t index, const struct store_applied *applied);
+
+/* --- A new state for this member, and for others (store/rebuild.c). */
+void store_rebuild_start(struct store *store);
+void store_rebuild_stop(struct store *store);
+void store_rebuild_tick(struct store *store); /* Now and then: gives up what nobody asks for. */
+void store_rebuild_entry(struct store *store, uint64_t index, uint64_t term, struct slice command);
+void store_rebuild_forwarded(struct store *store, uint64_t forward, struct slice request);
+/* One entry on the state, and those told who wait for it (store/store.c). */
+void store_apply(struct store *store, uint64_t index, uint64_t term, struct slice command);
+void store_view_drop(struct store *store);
 
 /* --- Automatic compaction (store/auto_compact.c). */
 void store_auto_compact_start(struct store *store);

@@ -261,3 +261,19 @@ bool store_txn_is_read_only(const struct store_txn *txn)
     return ops_only_read(txn->success, txn->success_count) &&
            ops_only_read(txn->failure, txn->failure_count);
 }
+
+static bool ops_put(const struct store_op *ops, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (ops[i].kind == STORE_OP_PUT ||
+            (ops[i].kind == STORE_OP_TXN && store_txn_puts(ops[i].txn))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool store_txn_puts(const struct store_txn *txn)
+{
+    return ops_put(txn->success, txn->success_count) || ops_put(txn->failure, txn->failure_count);
+}

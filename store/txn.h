@@ -100,6 +100,7 @@ struct store_txn {
 MUST_USE int store_txn_check(const struct store_txn *txn);
 MUST_USE int store_range_check(const struct store_range *range);
 bool store_txn_is_read_only(const struct store_txn *txn);
+bool store_txn_puts(const struct store_txn *txn); /* In any branch. */
 
 struct store_range_result {
     const struct store_kv **kvs; /* Each holds a reference. */

@@ -4,9 +4,11 @@ Suite *txn_suite(void);
 Suite *history_suite(void);
 Suite *watch_suite(void);
 Suite *store_suite(void);
+Suite *store_health_suite(void);
 
 int main(void)
 {
-    Suite *suites[] = {txn_suite(), history_suite(), watch_suite(), store_suite()};
+    Suite *suites[] = {txn_suite(), history_suite(), watch_suite(), store_suite(),
+                       store_health_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }

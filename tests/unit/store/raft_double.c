@@ -287,3 +287,31 @@ void raft_on_role_change(struct raft_node *node,
     node->changed = changed;
     node->changed_data = data;
 }
+
+void raft_get_status(const struct raft_node *node, struct raft_status *ret_status)
+{
+    *ret_status = (struct raft_status){.id = node->id,
+                                       .leader = node->cluster->leader,
+                                       .term = node->cluster->term,
+                                       .member_count = node->cluster->count};
+    for (size_t i = 0; i < node->cluster->count; i++) {
+        ret_status->members[i].id = node->cluster->nodes[i].id;
+        ret_status->members[i].voter = true;
+    }
+}
+
+uint64_t raft_applied_index(const struct raft_node *node)
+{
+    return node->cluster->index;
+}
+
+/* To the next member in turn. */
+int raft_transfer_leadership(struct raft_node *node, uint64_t target)
+{
+    if (!raft_is_leader(node)) {
+        return -ENOTCONN;
+    }
+    raft_cluster_set_leader(node->cluster,
+                            target != 0 ? target : node->id % node->cluster->count + 1);
+    return 0;
+}
