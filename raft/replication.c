@@ -243,7 +243,9 @@ void raft_on_append_result(struct raft *raft, const struct raft_message *message
     if (progress->state == RAFT_REPLICATE && message->context > progress->match) {
         become_probe(progress);
     }
-    if (progress->state == RAFT_PROBE && message->context >= progress->match) {
+    /* Only the answer to the probe under way: when one of many messages is lost, all that came
+     * after it are refused, and to begin anew for each would multiply them. */
+    if (progress->state == RAFT_PROBE && message->context == progress->next - 1) {
         uint64_t next = message->last.index + 1;
         uint64_t last = raft_trail_last(&raft->trail);
         next = next > last + 1 ? last + 1 : next;

@@ -72,7 +72,7 @@ void sim_fail(struct sim_world *world, const char *format, ...)
 
 void sim_say(struct sim_world *world, const char *format, ...)
 {
-    if (!world->verbose) {
+    if (world->verbose == 0) {
         return;
     }
     (void)printf("%10.3f ms  ", (double)world->now / 1e6);
@@ -360,6 +360,9 @@ bool sim_run_one(struct sim_world *world)
     struct sim_node *node = next_timer(world, &at);
     struct sim_event *event = heap_peek(&world->queue);
     world->events++;
+    if (world->events > SIM_EVENTS_MAX) {
+        sim_fail(world, "an event storm: more than %d events", SIM_EVENTS_MAX);
+    }
     if (node != NULL && (event == NULL || at < event->at)) {
         struct env_timer *timer = heap_pop(&node->timers);
         world->now = at > world->now ? at : world->now;

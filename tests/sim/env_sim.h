@@ -13,6 +13,7 @@ enum {
     SIM_NAME_MAX = 96,
     SIM_REPLAY_MAX = 64, /* Messages of the past that may come again. */
     SIM_FAILURE_MAX = 400,
+    SIM_EVENTS_MAX = 1000000, /* Of one run: more are a storm of messages or timers. */
 };
 
 struct sim_random {
@@ -79,7 +80,7 @@ struct sim_world {
     uint64_t seed, now, sequence, trace, events;
     /* One stream for each purpose, so that leaving out one fault changes little else. */
     struct sim_random net, disk, schedule, work, entropy;
-    bool verbose;
+    unsigned verbose;              /* 1: what happens; 2: messages too. */
     char failure[SIM_FAILURE_MAX]; /* The first one; the run is over. */
     struct heap queue;
     size_t node_count;

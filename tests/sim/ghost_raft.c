@@ -160,6 +160,14 @@ void ghost_sent(struct ghost_raft *ghost, uint64_t from, uint64_t to, struct sli
         sim_fail(ghost->world, "member %" PRIu64 " sent what cannot be decoded", from);
         return;
     }
+    if (ghost->world->verbose > 1) {
+        sim_say(ghost->world,
+                "%" PRIu64 " -> %" PRIu64 " kind %d term %" PRIu64 " last %" PRIu64 ".%" PRIu64
+                " commit %" PRIu64 " context %" PRIu64 " entries %zu bytes %zu%s",
+                from, to, (int)message.kind, message.term, message.last.index, message.last.term,
+                message.commit, message.context, message.entry_count, message.bytes.len,
+                message.reject ? " rejected" : "");
+    }
     for (size_t i = 0; i < message.entry_count; i++) {
         see_entry(ghost, message.entries[i]);
     }

@@ -89,13 +89,13 @@ static void shrink(const struct sim_program *program, uint64_t seed,
         }
     }
     struct sim_outcome outcome;
-    options.verbose = true;
+    options.verbose = 1;
     program->run(seed, &options, &outcome);
     (void)printf("%" PRIu64 " of %" PRIu64 " faults are needed: %s\n", left, total,
                  outcome.failure);
 }
 
-static void run_seed(const struct sim_program *program, uint64_t seed, bool verbose,
+static void run_seed(const struct sim_program *program, uint64_t seed, unsigned verbose,
                      struct sim_outcome *ret_outcome)
 {
     static struct sim_options options;
@@ -115,10 +115,10 @@ int sim_seeds_main(const struct sim_program *program, int argc, char **argv)
 {
     struct seeds_arguments arguments;
     struct sim_outcome sum = {0};
-    uint64_t failures = 0;
+    uint64_t failures = 0, busiest = 0, busiest_seed = 0;
     if (!parse(argc, argv, &arguments)) {
         (void)fprintf(stderr,
-                      "usage: %s [--seeds N] [--seed FIRST] [--trace 1] [--shrink 1] "
+                      "usage: %s [--seeds N] [--seed FIRST] [--trace 1|2] [--shrink 1] "
                       "[--keep-going 1]\n",
                       program->name);
         return 2;
@@ -129,7 +129,7 @@ int sim_seeds_main(const struct sim_program *program, int argc, char **argv)
     for (uint64_t seed = arguments.first; seed < arguments.first + arguments.count; seed++) {
         struct sim_outcome outcome;
         (void)snprintf(running, sizeof(running), "FAILED seed %" PRIu64 ": an assertion\n", seed);
-        run_seed(program, seed, arguments.trace != 0, &outcome);
+        run_seed(program, seed, (unsigned)arguments.trace, &outcome);
         if (outcome.failure[0] != '\0') {
             (void)printf("FAILED seed %" PRIu64 ": %s\n  again: %s --seed %" PRIu64 " --trace 1\n",
                          seed, outcome.failure, program->name, seed);
@@ -140,6 +140,10 @@ int sim_seeds_main(const struct sim_program *program, int argc, char **argv)
             if (arguments.keep_going == 0) {
                 return 1;
             }
+        }
+        if (outcome.events > busiest) {
+            busiest = outcome.events;
+            busiest_seed = seed;
         }
         sum.events += outcome.events;
         for (size_t i = 0; i < SIM_COUNTS_MAX; i++) {
@@ -152,6 +156,7 @@ int sim_seeds_main(const struct sim_program *program, int argc, char **argv)
     for (size_t i = 0; i < SIM_COUNTS_MAX && program->counts[i] != NULL; i++) {
         (void)printf(", %" PRIu64 " %s", sum.counts[i], program->counts[i]);
     }
+    (void)printf(", at most %" PRIu64 " events (seed %" PRIu64 ")", busiest, busiest_seed);
     (void)printf(": %" PRIu64 " violation%s\n", failures, failures == 1 ? "" : "s");
     return failures == 0 ? 0 : 1;
 }
