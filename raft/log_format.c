@@ -18,7 +18,7 @@ static void block_encode(const uint64_t *values, size_t count, uint8_t *out)
     for (size_t i = 0; i < count; i++) {
         wire_store(out + 8 * i, values[i], 8);
     }
-    wire_store(out + 8 * count, wire_crc32c(0, slice_of(out, 8 * count)), 4);
+    wire_store(out + 8 * count, crc32c(0, slice_of(out, 8 * count)), 4);
 }
 
 static int block_decode(struct slice bytes, size_t count, uint64_t magic, uint64_t *ret_values)
@@ -26,7 +26,7 @@ static int block_decode(struct slice bytes, size_t count, uint64_t magic, uint64
     if (bytes.len < 8 * count + 4) {
         return -EBADMSG;
     }
-    uint32_t crc = wire_crc32c(0, slice_of(bytes.data, 8 * count));
+    uint32_t crc = crc32c(0, slice_of(bytes.data, 8 * count));
     struct wire_reader reader = {.left = bytes};
     for (size_t i = 0; i < count; i++) {
         ret_values[i] = wire_u64(&reader);
@@ -87,8 +87,8 @@ void record_encode(const struct raft_entry *entry, uint64_t epoch, uint64_t dura
     wire_store(head + 40, durable, 8);
     wire_store(head + 48, entry->len, 4);
     wire_store(head + 52, (uint64_t)entry->kind, 4);
-    wire_store(head + 56, wire_crc32c(0, raft_entry_data(entry)), 4);
-    wire_store(head + 4, wire_crc32c(0, slice_of(head + 8, RECORD_HEAD - 8)), 4);
+    wire_store(head + 56, crc32c(0, raft_entry_data(entry)), 4);
+    wire_store(head + 4, crc32c(0, slice_of(head + 8, RECORD_HEAD - 8)), 4);
     buffer_append(out, head, sizeof(head));
     buffer_append(out, entry->data, entry->len);
     const uint8_t padding[8] = {0};
@@ -112,7 +112,7 @@ static int record_head(struct slice bytes, size_t offset, struct record *ret_rec
     if (wire_u32(&reader) != RECORD_MAGIC) {
         return -ENOENT;
     }
-    if (wire_u32(&reader) != wire_crc32c(0, slice_of(head.data + 8, RECORD_HEAD - 8))) {
+    if (wire_u32(&reader) != crc32c(0, slice_of(head.data + 8, RECORD_HEAD - 8))) {
         return -EBADMSG;
     }
     struct record record = {0};
@@ -137,7 +137,7 @@ static struct raft_entry *record_entry(struct slice bytes, size_t offset, struct
         return NULL;
     }
     struct slice data = slice_of(bytes.data + offset + RECORD_HEAD, record.len);
-    if ((wire_crc32c(0, data) != record.crc && PLANTED != PLANT_SKIP_CHECKS) ||
+    if ((crc32c(0, data) != record.crc && PLANTED != PLANT_SKIP_CHECKS) ||
         record.index != end.index + 1 || record.term < end.term) {
         return NULL;
     }

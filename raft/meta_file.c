@@ -23,7 +23,7 @@ void raft_meta_encode(const struct raft_meta *meta, uint8_t *out)
     assert(buffer.len + 8 <= META_SLOT);
     memset(out, 0, META_SLOT);
     wire_store(out, buffer.len, 4);
-    wire_store(out + 4, wire_crc32c(0, buffer_slice(&buffer)), 4);
+    wire_store(out + 4, crc32c(0, buffer_slice(&buffer)), 4);
     memcpy(out + 8, buffer.data, buffer.len);
     buffer_release(&buffer);
 }
@@ -34,7 +34,7 @@ int raft_meta_decode(struct slice bytes, struct raft_meta *ret_meta)
     uint32_t len = wire_u32(&reader);
     uint32_t crc = wire_u32(&reader);
     struct slice body = wire_bytes(&reader, len);
-    if (reader.failed || wire_crc32c(0, body) != crc) {
+    if (reader.failed || crc32c(0, body) != crc) {
         return -EBADMSG;
     }
     struct raft_meta meta = {0};

@@ -11,7 +11,7 @@ enum { FRAME_HEAD = 8, FRAME_MAX = RAFT_SNAPSHOT_CHUNK };
 void snapshot_encode_chunk(struct slice chunk, struct buffer *out)
 {
     wire_put(out, chunk.len, 4);
-    wire_put(out, wire_crc32c(0x656e64, chunk), 4);
+    wire_put(out, crc32c(0x656e64, chunk), 4);
     buffer_append_slice(out, chunk);
 }
 
@@ -85,7 +85,7 @@ static int take_frames(struct snapshot_reader *reader)
         if (wire.failed) {
             return 0;
         }
-        int status = wire_crc32c(0x656e64, frame) == crc ? take_frame(reader, frame) : -EBADMSG;
+        int status = crc32c(0x656e64, frame) == crc ? take_frame(reader, frame) : -EBADMSG;
         if (status < 0) {
             return status;
         }

@@ -3,6 +3,7 @@
 #ifndef RAFT_WIRE_H
 #define RAFT_WIRE_H
 #include "lib/base/buffer.h"
+#include "lib/base/crc32c.h"
 #include "lib/base/slice.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -67,7 +68,4 @@ static inline void wire_put(struct buffer *out, uint64_t value, size_t width)
     wire_store(bytes, value, width);
     buffer_append(out, bytes, width);
 }
-
-/* CRC-32C (Castagnoli, RFC 3720 B.4) of the bytes; `crc` is 0 or the value so far. */
-uint32_t wire_crc32c(uint32_t crc, struct slice bytes);
 #endif

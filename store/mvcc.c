@@ -80,6 +80,22 @@ const struct mvcc_version *mvcc_version_at(const struct mvcc_version *head, int6
     return head;
 }
 
+size_t mvcc_kept(const struct mvcc_version *head, int64_t compact)
+{
+    size_t count = 0;
+    for (const struct mvcc_version *v = head; v != NULL; v = v->older) {
+        bool base = v->kv->mod_revision <= compact;
+        if (base && mvcc_is_tombstone(v) && v->kv->mod_revision < compact) {
+            break;
+        }
+        count++;
+        if (base) {
+            break;
+        }
+    }
+    return count;
+}
+
 /* --- Life and figures. */
 
 struct mvcc *mvcc_new(void)

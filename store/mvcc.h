@@ -27,6 +27,11 @@ static inline bool mvcc_is_tombstone(const struct mvcc_version *version)
 /* The newest version at or below `revision`, or NULL. */
 const struct mvcc_version *mvcc_version_at(const struct mvcc_version *head, int64_t revision);
 
+/* How many versions, from `head` on, are left of a key once history before `compact` is forgotten:
+ * none, when that ends with its deletion. A deletion at just that revision stays: a watch may still
+ * begin there (etcd issue 19179). */
+size_t mvcc_kept(const struct mvcc_version *head, int64_t compact);
+
 struct mvcc;
 struct store_snapshot; /* Its views; see store/store.h for what may be done with them. */
 

@@ -7,7 +7,6 @@
 #include "store/snapshot_view.h"
 #include "store/status.h"
 #include "store/store.h"
-#include <assert.h>
 #include <stdlib.h>
 
 enum record_kind {
@@ -204,20 +203,7 @@ static void write_version(struct state_writer *writer, const struct mvcc_version
  * state write the same bytes. */
 static void write_key(struct state_writer *writer, const struct mvcc_version *head)
 {
-    int64_t compact = writer->view->compact_revision;
-    size_t count = 0;
-    const struct mvcc_version *oldest = NULL;
-    for (const struct mvcc_version *v = head; v != NULL; v = v->older) {
-        bool base = v->kv->mod_revision <= compact;
-        if (base && mvcc_is_tombstone(v) && v->kv->mod_revision < compact) {
-            break;
-        }
-        count++;
-        oldest = v;
-        if (base) {
-            break;
-        }
-    }
+    size_t count = mvcc_kept(head, writer->view->compact_revision);
     if (count == 0) {
         return;
     }
@@ -226,7 +212,6 @@ static void write_key(struct state_writer *writer, const struct mvcc_version *he
     for (const struct mvcc_version *v = head; at > 0; v = v->older) {
         kept[--at] = v;
     }
-    assert(kept[0] == oldest);
     for (size_t i = 0; i < count; i++) {
         write_version(writer, kept[i]);
     }

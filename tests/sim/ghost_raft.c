@@ -33,7 +33,7 @@ static bool durable_in_log(const struct sim_inode *inode, uint64_t index, uint64
         }
         if (found == index) {
             struct slice data = slice_of(bytes.data + at + RECORD_HEAD, len);
-            return found_chain == chain && wire_crc32c(0, data) == crc;
+            return found_chain == chain && crc32c(0, data) == crc;
         }
         at += record_size(len);
     }

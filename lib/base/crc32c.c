@@ -1,4 +1,4 @@
-#include "raft/wire.h"
+#include "lib/base/crc32c.h"
 
 #include <stdatomic.h>
 
@@ -33,7 +33,7 @@ static void crc_fill(void)
     atomic_store(&crc_ready, true);
 }
 
-uint32_t wire_crc32c(uint32_t crc, struct slice bytes)
+uint32_t crc32c(uint32_t crc, struct slice bytes)
 {
     if (!atomic_load(&crc_ready)) {
         crc_fill();
