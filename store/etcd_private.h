@@ -30,6 +30,7 @@ struct etcd_service {
     struct loop *store_loop;
     uint64_t progress_ms;
     struct list watch_streams; /* Store loop. */
+    _Atomic uint32_t snapshot_streams;
     struct loop_timer progress_timer, retry_timer;
     struct loop_turn_end flush;
     struct list dirty_streams;
@@ -109,6 +110,7 @@ extern const struct etcd_method etcd_maintenance_methods[];
 
 void etcd_lease_keepalive_call(void *data, struct grpc_call *call, struct slice request);
 void etcd_watch_call(void *data, struct grpc_call *call, struct slice request);
+void etcd_snapshot_call(void *data, struct grpc_call *call, struct slice request);
 void etcd_watch_init(struct etcd_service *service);
 void etcd_watch_release(struct etcd_service *service);
 #endif

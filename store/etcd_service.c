@@ -209,6 +209,10 @@ void etcd_service_mount(struct etcd_service *service, struct grpc_server *server
     mount_methods(service, server, etcd_cluster_methods);
     mount_methods(service, server, etcd_maintenance_methods);
     const struct grpc_method streams[] = {
+        {.path = "/etcdserverpb.Maintenance/Snapshot",
+         .kind = GRPC_SERVER_STREAM,
+         .on_call = etcd_snapshot_call,
+         .data = service},
         {.path = "/etcdserverpb.Watch/Watch",
          .kind = GRPC_BIDI_STREAM,
          .on_call = etcd_watch_call,

@@ -158,6 +158,12 @@ size_t store_alarms(const struct store *store, struct store_alarm ret_alarms[STO
  * anew, or a client has raised an alarm of corruption. Nothing may be answered from here then. */
 MUST_USE int store_health(const struct store *store);
 
+/* --- Backups. */
+struct bolt_export;
+/* The applied state, immutable, with members and all else that etcd keeps in its database; see
+ * store/bolt_export.h for what may be done with it on which thread. The caller's to free. */
+MUST_USE struct bolt_export *store_export(struct store *store);
+
 /* --- For status pages and divergence checks. */
 struct store_figures {
     int64_t revision, compact_revision;

@@ -25,6 +25,40 @@ void x509_sha256(struct slice bytes, uint8_t ret_digest[X509_SHA256_SIZE])
     (void)good;
 }
 
+/* struct x509_digest is OpenSSL's context under a name of ours. */
+static EVP_MD_CTX *digest_context(struct x509_digest *digest)
+{
+    return (EVP_MD_CTX *)(void *)digest;
+}
+
+struct x509_digest *x509_digest_new(void)
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    int good = context != NULL && EVP_DigestInit_ex(context, EVP_sha256(), NULL);
+    assert(good == 1); /* Fails only without memory. */
+    (void)good;
+    return (struct x509_digest *)(void *)context;
+}
+
+void x509_digest_free(struct x509_digest *digest)
+{
+    EVP_MD_CTX_free(digest_context(digest));
+}
+
+void x509_digest_add(struct x509_digest *digest, struct slice bytes)
+{
+    int good = EVP_DigestUpdate(digest_context(digest), bytes.data, bytes.len);
+    assert(good == 1);
+    (void)good;
+}
+
+void x509_digest_end(struct x509_digest *digest, uint8_t ret_digest[X509_SHA256_SIZE])
+{
+    int good = EVP_DigestFinal_ex(digest_context(digest), ret_digest, NULL);
+    assert(good == 1);
+    (void)good;
+}
+
 void x509_hmac_sha256(struct slice key, struct slice bytes, uint8_t ret_mac[X509_SHA256_SIZE])
 {
     assert(key.len <= INT32_MAX);

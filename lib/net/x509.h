@@ -92,6 +92,12 @@ MUST_USE int x509_save(const char *path, struct slice pem, int mode, struct erro
 /* ---- Digests ---- */
 enum { X509_SHA256_SIZE = 32 };
 void x509_sha256(struct slice bytes, uint8_t ret_digest[X509_SHA256_SIZE]);
+/* The same of bytes that come in portions; one thread at a time. */
+struct x509_digest;
+MUST_USE struct x509_digest *x509_digest_new(void);
+void x509_digest_free(struct x509_digest *digest); /* NULL is a no-op. */
+void x509_digest_add(struct x509_digest *digest, struct slice bytes);
+void x509_digest_end(struct x509_digest *digest, uint8_t ret_digest[X509_SHA256_SIZE]);
 void x509_hmac_sha256(struct slice key, struct slice bytes, uint8_t ret_mac[X509_SHA256_SIZE]);
 /* Compares without telling by its time how much was equal. */
 bool x509_equal_secret(struct slice a, struct slice b);

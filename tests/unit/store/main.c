@@ -5,10 +5,11 @@ Suite *history_suite(void);
 Suite *watch_suite(void);
 Suite *store_suite(void);
 Suite *store_health_suite(void);
+Suite *bolt_suite(void);
 
 int main(void)
 {
     Suite *suites[] = {txn_suite(), history_suite(), watch_suite(), store_suite(),
-                       store_health_suite()};
+                       store_health_suite(), bolt_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }

@@ -1,0 +1,170 @@
+/* Maintenance.Snapshot: the state as an etcd database file, in pieces, with its SHA-256 at the end.
+ *
+ * The store loop only takes a view. Ordering, encoding and hashing are done by a thread of libuv's
+ * pool, one piece after the other, as the client takes them: what is queued is bounded, writers go
+ * on, and the view is immutable. A stream is at any time in the hands of exactly one of: the store
+ * loop, the pool, or the connection's loop. */
+#include "store/etcd_private.h"
+
+#include "lib/base/alloc.h"
+#include "lib/base/log.h"
+#include "lib/net/limits.h"
+#include "lib/net/x509.h"
+#include "store/bolt_export.h"
+#include <stdlib.h>
+#include <uv.h>
+
+enum {
+    PIECE = 64 * 1024,
+    STREAMS_MAX = 4, /* At once: each holds an ordering of all versions. */
+};
+
+struct snapshot_stream {
+    struct etcd_service *service; /* A reference, as the next. */
+    struct grpc_call *call;
+    struct etcd_header header;
+    struct bolt_export *bolt_export;
+    struct bolt_writer *writer; /* NULL until planned. */
+    struct x509_digest *digest;
+    uint64_t left;
+    uv_work_t work;
+    bool waiting; /* For the client to take what is queued. */
+    size_t len;
+    uint8_t piece[PIECE];
+};
+
+static void stream_free(struct snapshot_stream *stream)
+{
+    grpc_call_on_drain(stream->call, NULL, NULL);
+    grpc_call_on_cancel(stream->call, NULL, NULL);
+    atomic_fetch_sub(&stream->service->snapshot_streams, 1);
+    bolt_export_free(stream->bolt_export);
+    x509_digest_free(stream->digest);
+    grpc_call_unref(stream->call);
+    etcd_service_unref(stream->service);
+    free(stream);
+}
+
+static void send_piece(struct snapshot_stream *stream, struct slice bytes)
+{
+    Etcdserverpb__SnapshotResponse response;
+    Etcdserverpb__ResponseHeader header;
+    etcdserverpb__snapshot_response__init(&response);
+    etcd_fill_header(&stream->header, &header);
+    response.header = &header;
+    response.remaining_bytes = stream->left;
+    response.blob = etcd_bytes(bytes);
+    (void)etcd_send(stream->call, &response.base);
+}
+
+static void make_piece(uv_work_t *work)
+{
+    struct snapshot_stream *stream = CONTAINER_OF(work, struct snapshot_stream, work);
+    if (stream->writer == NULL) {
+        stream->writer = bolt_export_writer(stream->bolt_export);
+        stream->left = bolt_writer_size(stream->writer);
+    }
+    stream->len = bolt_writer_read(stream->writer, stream->piece, PIECE);
+    x509_digest_add(stream->digest, slice_of(stream->piece, stream->len));
+    stream->left -= stream->len;
+}
+
+static void on_made(uv_work_t *work, int status);
+
+static void next_piece(struct snapshot_stream *stream)
+{
+    struct loop *loop = grpc_call_loop(stream->call);
+    int status = uv_queue_work(loop_uv(loop), &stream->work, make_piece, on_made);
+    if (status < 0) { /* Only for wrong arguments. */
+        etcd_fail(stream->call, status);
+        stream_free(stream);
+    }
+}
+
+static void finish(struct snapshot_stream *stream)
+{
+    uint8_t digest[X509_SHA256_SIZE];
+    x509_digest_end(stream->digest, digest);
+    send_piece(stream, slice_of(digest, sizeof(digest)));
+    grpc_call_finish(stream->call, GRPC_OK, NULL, slice_of(NULL, 0));
+    stream_free(stream);
+}
+
+static void on_drain(void *data)
+{
+    struct snapshot_stream *stream = data;
+    if (stream->waiting) {
+        stream->waiting = false;
+        next_piece(stream);
+    }
+}
+
+static void on_cancel(void *data)
+{
+    struct snapshot_stream *stream = data;
+    if (stream->waiting) {
+        stream_free(stream);
+    }
+}
+
+static void on_made(uv_work_t *work, int status)
+{
+    struct snapshot_stream *stream = CONTAINER_OF(work, struct snapshot_stream, work);
+    if (status < 0 || grpc_call_is_over(stream->call)) {
+        stream_free(stream);
+        return;
+    }
+    send_piece(stream, slice_of(stream->piece, stream->len));
+    if (stream->left == 0) {
+        finish(stream);
+        return;
+    }
+    stream->waiting = grpc_call_queued(stream->call) >= NET_WRITE_HIGH_BYTES;
+    if (!stream->waiting) {
+        next_piece(stream);
+    }
+}
+
+/* Connection's loop again, with the export or without. */
+static void on_exported(void *data)
+{
+    struct snapshot_stream *stream = data;
+    if (stream->bolt_export == NULL || grpc_call_is_over(stream->call)) {
+        etcd_fail(stream->call, STORE_STOPPED);
+        stream_free(stream);
+        return;
+    }
+    LOG_INFO("etcd", "a client takes a snapshot",
+             KV_TEXT("client", grpc_call_peer_address(stream->call)),
+             KV_I64("revision", stream->header.revision));
+    next_piece(stream);
+}
+
+static void export_state(void *data) /* Store loop. */
+{
+    struct snapshot_stream *stream = data;
+    struct store *store = stream->service->store;
+    if (store != NULL && store_raft(store) != NULL) {
+        stream->header = etcd_header_now(stream->service);
+        stream->bolt_export = store_export(store);
+    }
+    loop_post(grpc_call_loop(stream->call), on_exported, stream);
+}
+
+void etcd_snapshot_call(void *data, struct grpc_call *call, struct slice request)
+{
+    struct etcd_service *service = data;
+    (void)request; /* It says nothing. */
+    if (atomic_fetch_add(&service->snapshot_streams, 1) >= STREAMS_MAX) {
+        atomic_fetch_sub(&service->snapshot_streams, 1);
+        etcd_fail(call, STORE_TOO_MANY_REQUESTS);
+        return;
+    }
+    struct snapshot_stream *stream = alloc_zeroed(sizeof(*stream));
+    stream->service = etcd_service_ref(service);
+    stream->call = grpc_call_ref(call);
+    stream->digest = x509_digest_new();
+    grpc_call_on_drain(call, on_drain, stream);
+    grpc_call_on_cancel(call, on_cancel, stream);
+    loop_post(service->store_loop, export_state, stream);
+}
