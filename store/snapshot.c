@@ -7,6 +7,7 @@
 #include "store/snapshot_view.h"
 #include "store/status.h"
 #include "store/store.h"
+#include <assert.h>
 #include <stdlib.h>
 
 enum record_kind {
