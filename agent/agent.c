@@ -25,6 +25,11 @@ static void on_pod_status(void *data, const Core__V1__Pod *pod, struct slice sta
     agent_session_pod_status(((struct agent *)data)->session, pod, status);
 }
 
+static bool on_pod_status_waits(void *data, const char *uid)
+{
+    return agent_session_pod_status_waits(((struct agent *)data)->session, uid);
+}
+
 static void on_pod_deleted(void *data, const Core__V1__Pod *pod)
 {
     agent_session_pod_deleted(((struct agent *)data)->session, pod);
@@ -241,6 +246,7 @@ static int open_pods(struct agent *agent, const struct agent_config *config, str
             {
                 .data = agent,
                 .status = on_pod_status,
+                .status_waits = on_pod_status_waits,
                 .event = on_pod_event,
                 .deleted = on_pod_deleted,
                 .dropped = on_pod_dropped,

@@ -143,6 +143,49 @@ static void report_status(struct pod_entry *entry)
     manager->hooks.status(manager->hooks.data, entry->pod, buffer_slice(&entry->status_bytes));
 }
 
+static bool is_own_condition(const Core__V1__PodStatus *own, const char *type)
+{
+    for (size_t i = 0; i < own->n_conditions; i++) {
+        if (type != NULL && strcmp(own->conditions[i]->type, type) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Others write the status too: the node lifecycle controller marks the pods of a silent node as not
+ * ready, a member that was cut off may carry out an old report late. What this node said last is
+ * then said again. Conditions that are not the node's are left out of the comparison. */
+static void correct_status(struct pod_entry *entry)
+{
+    struct pod_manager *manager = entry->manager;
+    if (!entry->reported || entry->status == NULL || entry->dropped ||
+        manager->hooks.status_waits(manager->hooks.data, entry->pod->metadata->uid)) {
+        return;
+    }
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    const struct api_message *type = api_message_find("k8s.io.api.core.v1.PodStatus");
+    Core__V1__PodStatus *there = api_message_copy(arena, type, entry->pod->status);
+    size_t kept = 0;
+    for (size_t i = 0; i < there->n_conditions; i++) {
+        if (is_own_condition(entry->status, there->conditions[i]->type)) {
+            there->conditions[kept++] = there->conditions[i];
+        }
+    }
+    there->n_conditions = kept;
+    struct buffer bytes;
+    buffer_init(&bytes, STATUS_BYTES_MAX);
+    api_encode_protobuf(type, there, &bytes);
+    bool same = slice_equal(buffer_slice(&bytes), buffer_slice(&entry->status_bytes));
+    buffer_release(&bytes);
+    if (!same) {
+        LOG_INFO(COMPONENT, "the status of a pod was changed by others, saying it again",
+                 KV_TEXT("namespace", entry->pod->metadata->namespace_),
+                 KV_TEXT("pod", entry->pod->metadata->name));
+        manager->hooks.status(manager->hooks.data, entry->pod, buffer_slice(&entry->status_bytes));
+    }
+}
+
 static void record(struct pod_entry *entry, const struct pod_effect *effect)
 {
     char path[320] = "";
@@ -394,10 +437,13 @@ void pod_manager_upsert(struct pod_manager *manager, struct slice bytes)
     }
     if (entry->adopted) {
         struct pod_event tick = {.kind = EVENT_TICK};
+        entry->references++; /* The steps may drop it. */
         pod_entry_step(entry, &tick);
+        correct_status(entry);
         if (!entry->dropped) {
             tell_deletion(entry);
         }
+        pod_entry_unref(entry);
     }
 }
 

@@ -25,6 +25,7 @@ struct pod_event_note {
 struct pod_manager_hooks {
     void *data;
     void (*status)(void *data, const Core__V1__Pod *pod, struct slice status);
+    bool (*status_waits)(void *data, const char *uid); /* What was said last is not known there. */
     void (*event)(void *data, const struct pod_event_note *note);
     void (*deleted)(void *data, const Core__V1__Pod *pod);
     void (*dropped)(void *data, const char *uid); /* Nothing more will be said of this pod. */

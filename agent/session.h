@@ -45,6 +45,8 @@ void agent_session_free(struct session *session);
 bool agent_session_is_up(const struct session *session); /* Welcome has come. */
 
 /* All bytes are copied. What is not acknowledged is sent again in the next session. */
+/* Whether a status of that pod is not acknowledged yet. */
+bool agent_session_pod_status_waits(const struct session *session, const char *uid);
 void agent_session_pod_status(struct session *session, const Core__V1__Pod *pod,
                               struct slice status);
 void agent_session_pod_deleted(struct session *session, const Core__V1__Pod *pod);

@@ -148,6 +148,20 @@ void agent_session_forget_pod(struct session *session, const char *uid)
     }
 }
 
+/* 410: a pod of that name, but another one. A status that meets no pod (404) is said again: a
+ * member may lag behind the one that sent the pod, and a pod that is really gone takes its report
+ * along. */
+static bool is_final(const struct report *report, int32_t code)
+{
+    return code == 200 || code == 410 || (code == 404 && !report->is_status);
+}
+
+bool agent_session_pod_status_waits(const struct session *session, const char *uid)
+{
+    CLEANUP(alloc_freep) char *key = alloc_printf("s/%s", uid);
+    return hash_map_get(session->reports, slice_text(key)) != NULL;
+}
+
 void agent_session_take_ack(struct session *session, const Session__V1__Ack *ack)
 {
     LIST_FOREACH(node, next, &session->report_list)
@@ -161,7 +175,7 @@ void agent_session_take_ack(struct session *session, const Session__V1__Ack *ack
             agent_session_flush(session); /* A newer state has waited for this one. */
             return;
         }
-        if (ack->code == 200 || ack->code == 404 || ack->code == 409) {
+        if (is_final(report, ack->code)) {
             report_free(session, report);
         } else {
             report->sent = false;

@@ -37,6 +37,7 @@ struct node_liveness {
     struct env_timer poll;
     size_t poll_at;
     uint64_t leading_since_ns;
+    bool leading;
     size_t calls; /* Under way in the store; free waits for none: store_free() ends them before. */
 };
 
@@ -143,7 +144,11 @@ static void poll(void *data)
     struct slice key;
     while (asked < POLL_BATCH && hash_map_next(liveness->nodes, &liveness->poll_at, &key, &value)) {
         struct node_life *life = value;
-        bool own = life->own_ns != 0 && now_ns - life->own_ns < (uint64_t)life->ttl_s * NS_PER_S;
+        /* A session may have moved to another member. The leader, who judges, asks itself about
+         * each silence; the others only show times, and asking costs them a round to the leader. */
+        uint64_t rest_ns =
+            liveness->leading ? POLL_MS * NS_PER_MS : (uint64_t)life->ttl_s * NS_PER_S;
+        bool own = life->own_ns != 0 && now_ns - life->own_ns < rest_ns;
         if (life->alive && !own && !life->busy) {
             life->busy = true;
             liveness->calls++;
@@ -191,6 +196,7 @@ void node_liveness_free(struct node_liveness *liveness)
 void node_liveness_set_leader(struct node_liveness *liveness, bool leader)
 {
     pthread_mutex_lock(&liveness->lock);
+    liveness->leading = leader;
     if (leader) {
         liveness->leading_since_ns = env_now_ns(liveness->env);
     }

@@ -217,7 +217,7 @@ static Core__V1__Pod *own_pod(struct session_task *task, const char *namespace, 
         return NULL;
     }
     if (strcmp(session_text(pod->metadata->uid), uid) != 0) {
-        session_ack(task->session, task->sequence, 409, "the pod has another UID");
+        session_ack(task->session, task->sequence, 410, "the pod has another UID");
         return NULL;
     }
     if (strcmp(session_text(pod->spec->node_name), task->session->node) != 0) {

@@ -64,6 +64,17 @@ bool node_reported(const Core__V1__Node *node)
     return condition_of(node, "Ready") != NULL;
 }
 
+bool node_spoke(const Core__V1__Node *before, const Core__V1__Node *after)
+{
+    const Core__V1__NodeCondition *old = condition_of(before, "Ready");
+    const Core__V1__NodeCondition *new = condition_of(after, "Ready");
+    if (new == NULL || text_is(new->status, "Unknown")) {
+        return false;
+    }
+    return old == NULL || !text_is(old->status, new->status) ||
+           api_time_seconds(old->last_heartbeat_time) < api_time_seconds(new->last_heartbeat_time);
+}
+
 uint32_t node_taints_wanted(const Core__V1__Node *node)
 {
     static const struct {

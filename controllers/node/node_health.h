@@ -30,6 +30,9 @@ void node_set_taints(struct arena *arena, Core__V1__Node *node, uint32_t wanted,
 
 bool node_ready(const Core__V1__Node *node);
 bool node_reported(const Core__V1__Node *node); /* It has a Ready condition. */
+/* Whether the node itself wrote its Ready condition between the two: this controller only ever
+ * makes it Unknown. */
+bool node_spoke(const Core__V1__Node *before, const Core__V1__Node *after);
 /* Whether the conditions of a silent node still have to be marked unknown; does so when `arena` is
  * not NULL. */
 bool node_mark_unknown(struct arena *arena, Core__V1__Node *node, int64_t now_s);

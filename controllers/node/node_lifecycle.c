@@ -30,15 +30,15 @@ struct lifecycle_loop {
     uint64_t next_eviction_ns;
     uint64_t eviction_interval_ns; /* By the state of the cluster; UINT64_MAX: none. */
     bool all_lost;
-    struct hash_map *first_seen; /* node -> uint64_t, when this leader saw it first */
+    struct hash_map *heard; /* node -> uint64_t, when this leader last saw a sign of life of it */
     void (*closed)(void *data);
     void *closed_data;
 };
 
-static uint64_t first_seen_ns(const struct lifecycle_loop *loop, const char *node)
+static uint64_t heard_ns(const struct lifecycle_loop *loop, const char *node)
 {
-    const uint64_t *seen = hash_map_get(loop->first_seen, slice_text(node));
-    return seen == NULL ? loop->opened_ns : *seen;
+    const uint64_t *heard = hash_map_get(loop->heard, slice_text(node));
+    return heard == NULL ? loop->opened_ns : *heard;
 }
 
 static uint64_t reported_age_ms(const struct lifecycle_loop *loop, const Core__V1__Node *node)
@@ -60,15 +60,15 @@ static uint64_t reported_age_ms(const struct lifecycle_loop *loop, const Core__V
 }
 
 /* Silent for longer than its grace. A new leader has heard nothing yet: the clock starts with it.
- */
+ * A status that the node wrote counts like a heartbeat, as it may be known earlier. */
 static bool silent(const struct lifecycle_loop *loop, const Core__V1__Node *node)
 {
     const struct controllers_grace *grace = &loop->control->config->grace;
     uint64_t age_ms = reported_age_ms(loop, node);
-    uint64_t known_ms =
-        (env_now_ns(loop->control->env) - first_seen_ns(loop, node->metadata->name)) / NS_PER_MS;
+    uint64_t heard_ms =
+        (env_now_ns(loop->control->env) - heard_ns(loop, node->metadata->name)) / NS_PER_MS;
     uint64_t limit_ms = node_reported(node) ? grace->node_grace_ms : grace->node_startup_ms;
-    return (age_ms < known_ms ? age_ms : known_ms) > limit_ms;
+    return (age_ms < heard_ms ? age_ms : heard_ms) > limit_ms;
 }
 
 static bool needs_look(const struct lifecycle_loop *loop, const struct client_object *object)
@@ -90,18 +90,22 @@ static void node_changed(void *data, const struct client_object *old_object,
         event_record(loop->events, loop->node_kind, old_object->meta, false, "RemovingNode", NULL,
                      "Node %s event: Removing Node %s from Controller",
                      client_object_name(old_object), client_object_name(old_object));
-        free(hash_map_remove(loop->first_seen, slice_text(client_object_name(old_object))));
+        free(hash_map_remove(loop->heard, slice_text(client_object_name(old_object))));
         return;
     }
     if (old_object == NULL) {
-        uint64_t *seen = alloc_zeroed(sizeof(*seen));
-        *seen = env_now_ns(loop->control->env);
-        free(hash_map_set(loop->first_seen, slice_text(client_object_name(new_object)), seen));
+        uint64_t *heard = alloc_zeroed(sizeof(*heard));
+        *heard = env_now_ns(loop->control->env);
+        free(hash_map_set(loop->heard, slice_text(client_object_name(new_object)), heard));
         if (informer_synced(loop->nodes)) {
             event_record(loop->events, loop->node_kind, new_object->meta, false, "RegisteredNode",
                          NULL, "Node %s event: Registered Node %s in Controller",
                          client_object_name(new_object), client_object_name(new_object));
         }
+    }
+    if (old_object != NULL && node_spoke(old_object->message, new_object->message)) {
+        uint64_t *heard = hash_map_get(loop->heard, slice_text(client_object_name(new_object)));
+        *heard = env_now_ns(loop->control->env);
     }
     if (needs_look(loop, new_object)) {
         reconciler_add_object(loop->reconciler, new_object);
@@ -239,7 +243,7 @@ static void *lifecycle_open(struct control *control)
     loop->pods = informers_get(control->informers, loop->pod_kind);
     loop->opened_ns = env_now_ns(control->env);
     loop->eviction_interval_ns = control->config->grace.eviction_interval_ms * NS_PER_MS;
-    loop->first_seen = hash_map_new(/* seed= */ 0x66697273);
+    loop->heard = hash_map_new(/* seed= */ 0x66697273);
     loop->events = event_recorder_new(control->env, control->client, "node-controller",
                                       control->config->instance);
     loop->reconciler = control_reconciler(control, "node-lifecycle", 8, reconcile, loop);
@@ -256,10 +260,10 @@ static void rounds_ended(void *data)
     void (*closed)(void *data) = loop->closed;
     void *closed_data = loop->closed_data;
     void *seen;
-    for (size_t at = 0; hash_map_next(loop->first_seen, &at, NULL, &seen);) {
+    for (size_t at = 0; hash_map_next(loop->heard, &at, NULL, &seen);) {
         free(seen);
     }
-    hash_map_free(loop->first_seen);
+    hash_map_free(loop->heard);
     event_recorder_free(loop->events);
     free(loop);
     closed(closed_data);

@@ -23,3 +23,19 @@ etcdctl_() {
     ETCDCTL_API=3 etcdctl --endpoints "https://$endpoint:2379" --cacert "$pki/ca.crt" --cert "$pki/admin.crt" \
         --key "$pki/admin.key" "$@"
 }
+
+# What somebody who cannot come back to the machine needs to know of a failed test.
+explain_failure() {
+    [ -z "${BATS_TEST_COMPLETED:-}" ] || return 0
+    echo "--- the cluster when this failed"
+    "$CORACLE" status --dir "$E2E_DIR" || true
+    $KUBECTL get pods -A -o wide || true
+    $KUBECTL -n demo get replicasets,deployments -o wide || true
+    $KUBECTL -n demo get events --sort-by=.lastTimestamp | tail -40 || true
+    $KUBECTL -n demo get pods -o json |
+        jq -c '.items[] | [.metadata.name, .metadata.deletionTimestamp, .spec.nodeName, .status]' || true
+    for log in "$E2E_DIR"/log/[an]?.log; do
+        echo "--- ${log##*/}"
+        tail -25 "$log"
+    done
+}

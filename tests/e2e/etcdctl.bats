@@ -5,6 +5,10 @@ setup() {
     load cluster
 }
 
+teardown() {
+    explain_failure
+}
+
 @test "put on one member, get on the others" {
     run -0 etcdctl_ 10.89.0.11 put e2e/key value
     for member in 11 12 13; do

@@ -9,6 +9,7 @@ setup() {
 }
 
 teardown() {
+    [ -n "${BATS_TEST_COMPLETED:-}" ] || tail -n 40 "$hollow"/log/*.log
     "$CORACLE" down --dir "$hollow"
     ip netns delete coracle-hollow
 }

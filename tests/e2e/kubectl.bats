@@ -5,6 +5,10 @@ setup() {
     load cluster
 }
 
+teardown() {
+    explain_failure
+}
+
 @test "get: nodes are ready and everything can be listed" {
     run -0 $KUBECTL get nodes
     [ "$(grep -c ' Ready ' <<<"$output")" = 3 ]

@@ -6,6 +6,10 @@ setup() {
     pod=$($KUBECTL -n demo get pods -l app=web -o 'jsonpath={.items[0].metadata.name}')
 }
 
+teardown() {
+    explain_failure
+}
+
 # from_pod COMMAND...: runs a program of this machine in the pod's network. (A statically linked busybox cannot use
 # getaddrinfo without glibc's shared parts, so its wget is of no use in the example image.)
 from_pod() {

@@ -8,6 +8,10 @@ setup() {
     [ ${#versions[@]} -gt 0 ] || skip "only one kubectl is installed"
 }
 
+teardown() {
+    explain_failure
+}
+
 # Everything that goes another way on the wire in some version: discovery, OpenAPI v2 and v3, SPDY and WebSocket.
 use() {
     local kubectl=$1 pod page

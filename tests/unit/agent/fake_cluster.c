@@ -20,6 +20,12 @@ static void on_status(void *data, const Core__V1__Pod *pod, struct slice status)
     api_encode_json(schema, message, NULL, &cluster->status);
 }
 
+static bool on_status_waits(void *data, const char *uid)
+{
+    (void)uid;
+    return ((struct fake_cluster *)data)->status_waits;
+}
+
 static void on_event(void *data, const struct pod_event_note *note)
 {
     struct fake_cluster *cluster = data;
@@ -106,6 +112,7 @@ void fake_cluster_open(struct fake_cluster *cluster, const char *runtime)
                   .running = &cluster->probes},
         .hooks = {.data = cluster,
                   .status = on_status,
+                  .status_waits = on_status_waits,
                   .event = on_event,
                   .deleted = on_deleted,
                   .dropped = on_dropped,

@@ -16,6 +16,7 @@ struct fake_cluster {
     char dir[64];
     struct buffer config_map; /* Every "configmaps" question gets this; empty: 404. */
     struct buffer status;     /* The last one, as JSON. */
+    bool status_waits;        /* The server has not acknowledged the last status. */
     struct buffer events;     /* "Reason: message\n" each. */
     bool deleted;             /* A pod's object may go. */
 };

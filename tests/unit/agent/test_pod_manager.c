@@ -2,6 +2,7 @@
  * test's own when it is root and containerd is installed. */
 #include "agent/containerd_config.h"
 #include "lib/api/codec.h"
+#include "lib/base/alloc.h"
 #include "tests/unit/agent/fake_cluster.h"
 #include "tests/unit/agent/suites.h"
 #include <signal.h>
@@ -40,6 +41,36 @@ START_TEST(hollow_pod_is_ready_and_goes_away)
     fake_cluster_wait_deleted(&cluster);
     pod_manager_remove(cluster.pods, "u1");
     ck_assert_uint_eq(pod_manager_count(cluster.pods), 0);
+    fake_cluster_close(&cluster);
+}
+END_TEST
+
+START_TEST(a_status_that_others_changed_is_said_again)
+{
+    const char *containers = "\"containers\":[{\"name\":\"a\",\"image\":\"x\"}]";
+    char pod[8192];
+    fake_cluster_open(&cluster, "hollow");
+    (void)snprintf(pod, sizeof(pod), POD_BODY("", "%s"), containers);
+    fake_cluster_apply(&cluster, pod);
+    fake_cluster_wait(&cluster, "{\"type\":\"Ready\",\"status\":\"True\"");
+    /* As the server has it. */
+    char *said = alloc_text(buffer_text(&cluster.status));
+    pod[strlen(pod) - 1] = '\0';
+    size_t len = strlen(pod);
+    (void)snprintf(pod + len, sizeof(pod) - len, ",\"status\":%s}", said);
+    buffer_clear(&cluster.status);
+    fake_cluster_apply(&cluster, pod);
+    ck_assert_uint_eq(cluster.status.len, 0);
+    /* Not ready, says somebody. */
+    char *ready = strstr(pod, "\"type\":\"Ready\",\"status\":\"True\"");
+    memcpy(strstr(ready, "\"True\""), "\"Fals\"", 6);
+    cluster.status_waits = true;
+    fake_cluster_apply(&cluster, pod);
+    ck_assert_uint_eq(cluster.status.len, 0); /* The newer one is on its way. */
+    cluster.status_waits = false;
+    fake_cluster_apply(&cluster, pod);
+    ck_assert_str_eq(buffer_text(&cluster.status), said);
+    free(said);
     fake_cluster_close(&cluster);
 }
 END_TEST
@@ -219,6 +250,7 @@ Suite *pod_manager_suite(void)
     tcase_add_checked_fixture(tcase, setup, stop_containerd);
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, hollow_pod_is_ready_and_goes_away);
+    tcase_add_test(tcase, a_status_that_others_changed_is_said_again);
     tcase_add_test(tcase, real_pod_runs_survives_the_agent_and_is_cleaned_up);
     tcase_add_test(tcase, crashing_container_is_restarted_and_tells_why_it_ended);
     suite_add_tcase(suite, tcase);

@@ -109,6 +109,25 @@ START_TEST(a_silent_node_is_marked_tainted_and_its_pods_evicted)
 }
 END_TEST
 
+START_TEST(a_status_of_the_node_counts_before_its_heartbeat_is_known)
+{
+    add_node("n1");
+    add_node("n2");
+    cluster_run_ms(&cluster, 1000);
+    cluster.silent_since_ns = cluster.env.now_ns;
+    cluster_run_ms(&cluster, 60 * 1000);
+    ck_assert(!node_ready(node("n1")));
+    /* Its heartbeats go to a member that this leader has not asked yet. */
+    fake_client_patch(cluster.api, cluster_get(&cluster, "", "nodes", "", "n1"),
+                      "{\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}");
+    cluster_run_ms(&cluster, 35 * 1000);
+    ck_assert(node_ready(node("n1")));
+    ck_assert_uint_eq(node("n1")->spec->n_taints, 0);
+    cluster_run_ms(&cluster, 10 * 1000);
+    ck_assert(!node_ready(node("n1")));
+}
+END_TEST
+
 START_TEST(a_new_leader_gives_full_grace)
 {
     add_node("n1");
@@ -148,6 +167,7 @@ Suite *nodes_suite(void)
     tcase_add_test(tcase, every_node_gets_a_range_of_its_own);
     tcase_add_test(tcase, ranges_run_out_and_come_back);
     tcase_add_test(tcase, a_silent_node_is_marked_tainted_and_its_pods_evicted);
+    tcase_add_test(tcase, a_status_of_the_node_counts_before_its_heartbeat_is_known);
     tcase_add_test(tcase, a_new_leader_gives_full_grace);
     tcase_add_test(tcase, pods_of_a_removed_node_are_collected_after_the_quarantine);
     suite_add_tcase(suite, tcase);
