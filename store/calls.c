@@ -4,6 +4,7 @@
 #include "store/store_private.h"
 
 #include "lib/base/alloc.h"
+#include "store/permit.h"
 #include <assert.h>
 #include <stdlib.h>
 
@@ -73,8 +74,10 @@ void store_call_fail_soon(struct store_call *call, int status)
 static void answer_txn(struct store_call *call, int status, const struct store_applied *applied)
 {
     struct store_txn_result *result = NULL;
-    if (status == 0 && call->read_txn != NULL) { /* The barrier has passed: read now. */
-        status = store_state_read(&call->store->state, call->read_txn, &result);
+    if (status == 0 && call->read != NULL) { /* The barrier has passed: read now. */
+        struct store_state *state = &call->store->state;
+        status = store_permit_command(state, call->read);
+        status = status != 0 ? status : store_state_read(state, call->read->txn, &result);
     } else if (status == 0) {
         assert(applied != NULL);
         result = applied->result;

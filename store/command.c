@@ -1,5 +1,7 @@
 /* Layout: one byte version, one byte kind, member, sequence,
- * incarnation and floor as 8 bytes each, then the body.
+ * incarnation and floor as 8 bytes each, who called if that is known, then the body.
+ * The kind's upper two bits say that a client of the etcd API is behind it, and that it is known
+ * who: without authentication a command is not longer for it.
  * Integers are varints (LEB128, zigzag when signed), byte strings have a varint length before. */
 #include "store/command.h"
 
@@ -7,6 +9,8 @@
 #include "store/status.h"
 
 enum { COMMAND_VERSION = 1 };
+
+enum kind_bits { KIND_MASK = 0x3f, KIND_FROM_CLIENT = 0x40, KIND_HAS_CALLER = 0x80 };
 
 enum put_flags { PUT_PREV_KV = 1, PUT_IGNORE_VALUE = 2, PUT_IGNORE_LEASE = 4 };
 enum range_flags { RANGE_KEYS_ONLY = 1, RANGE_COUNT_ONLY = 2, RANGE_SKIP_COUNT = 4 };
@@ -102,14 +106,47 @@ static void write_txn(struct buffer *out, const struct store_txn *txn)
     write_ops(out, txn->failure, txn->failure_count);
 }
 
+static void write_auth(struct buffer *out, const struct auth_change *change, uint64_t credential)
+{
+    buffer_append_byte(out, (uint8_t)change->kind);
+    write_bytes(out, change->name);
+    write_bytes(out, change->value);
+    buffer_append_byte(out, change->no_password);
+    buffer_append_byte(out, (uint8_t)change->permission.access);
+    write_bytes(out, change->permission.key);
+    write_bytes(out, change->permission.end);
+    write_u64(out, credential);
+}
+
+static bool has_caller(const struct auth_caller *caller)
+{
+    return caller->user.len > 0 || caller->revision > 0 || caller->restricted;
+}
+
+static uint8_t kind_byte(const struct store_command *command)
+{
+    return (uint8_t)((unsigned)command->kind | (command->from_client ? KIND_FROM_CLIENT : 0) |
+                     (has_caller(&command->caller) ? KIND_HAS_CALLER : 0));
+}
+
+static void write_caller(struct buffer *out, const struct auth_caller *caller)
+{
+    if (has_caller(caller)) {
+        write_bytes(out, caller->user);
+        write_u64(out, caller->revision);
+        buffer_append_byte(out, caller->restricted);
+    }
+}
+
 int store_command_encode(const struct store_command *command, struct buffer *out)
 {
     buffer_append_byte(out, COMMAND_VERSION);
-    buffer_append_byte(out, (uint8_t)command->kind);
+    buffer_append_byte(out, kind_byte(command));
     buffer_append(out, &command->member, sizeof(command->member));
     buffer_append(out, &command->sequence, sizeof(command->sequence));
     buffer_append(out, &command->incarnation, sizeof(command->incarnation));
     buffer_append(out, &command->floor, sizeof(command->floor));
+    write_caller(out, &command->caller);
     switch (command->kind) {
     case STORE_COMMAND_TXN:
         write_txn(out, command->txn);
@@ -139,6 +176,9 @@ int store_command_encode(const struct store_command *command, struct buffer *out
         buffer_append_byte(out, (uint8_t)command->check.stage);
         write_u64(out, command->check.index);
         write_u64(out, command->check.hash);
+        break;
+    case STORE_COMMAND_AUTH:
+        write_auth(out, &command->auth.change, command->auth.credential);
         break;
     }
     return buffer_error(out) == 0 ? 0 : STORE_REQUEST_TOO_LARGE;
@@ -314,6 +354,27 @@ static const struct store_txn *read_txn(struct reader *in, unsigned depth)
     return txn;
 }
 
+static void read_auth(struct reader *in, struct store_command *command)
+{
+    struct auth_change *change = &command->auth.change;
+    change->kind = read_enum(in, AUTH_CHANGE_LAST);
+    change->name = read_bytes(in);
+    change->value = read_bytes(in);
+    change->no_password = read_enum(in, 1) != 0;
+    change->permission.access = read_enum(in, AUTH_READWRITE);
+    change->permission.key = read_bytes(in);
+    change->permission.end = read_bytes(in);
+    command->auth.credential = read_u64(in);
+}
+
+static struct auth_caller read_caller(struct reader *in)
+{
+    struct auth_caller caller = {.user = read_bytes(in)};
+    caller.revision = read_u64(in);
+    caller.restricted = read_enum(in, 1) != 0;
+    return caller;
+}
+
 int store_command_decode(struct slice bytes, struct arena *arena, struct store_command *ret_command)
 {
     struct reader in = {.left = bytes, .arena = arena};
@@ -321,11 +382,16 @@ int store_command_decode(struct slice bytes, struct arena *arena, struct store_c
     if (read_byte(&in) != COMMAND_VERSION) {
         return STORE_MALFORMED;
     }
-    command.kind = read_enum(&in, STORE_COMMAND_CHECK);
+    uint8_t kind = read_byte(&in);
+    command.kind = kind & KIND_MASK;
+    command.from_client = (kind & KIND_FROM_CLIENT) != 0;
     command.member = read_fixed(&in);
     command.sequence = read_fixed(&in);
     command.incarnation = read_fixed(&in);
     command.floor = read_fixed(&in);
+    if ((kind & KIND_HAS_CALLER) != 0) {
+        command.caller = read_caller(&in);
+    }
     switch (command.kind) {
     case STORE_COMMAND_TXN:
         command.txn = read_txn(&in, /* depth= */ 1);
@@ -355,6 +421,9 @@ int store_command_decode(struct slice bytes, struct arena *arena, struct store_c
         command.check.stage = read_enum(&in, STORE_CHECK_VOTE);
         command.check.index = read_u64(&in);
         command.check.hash = read_u64(&in);
+        break;
+    case STORE_COMMAND_AUTH:
+        read_auth(&in, &command);
         break;
     default:
         return STORE_MALFORMED;

@@ -5,6 +5,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/buffer.h"
 #include "store/alarms.h"
+#include "store/auth.h"
 #include "store/txn.h"
 
 enum store_command_kind {
@@ -13,6 +14,7 @@ enum store_command_kind {
     STORE_COMMAND_LEASE_GRANT = 3,
     STORE_COMMAND_LEASE_REVOKE = 4,
     STORE_COMMAND_MEMBER_URL = 5,
+    STORE_COMMAND_AUTH = 6,
     STORE_COMMAND_ALARM = 16,
     STORE_COMMAND_CHECK = 17,
 };
@@ -34,6 +36,8 @@ struct store_command {
     uint64_t sequence;    /* ... and under which number; 0: nobody does, and it is sent once. */
     uint64_t incarnation; /* Of the member's process, random. */
     uint64_t floor;       /* Its oldest sequence not settled yet. See store/sessions.h. */
+    bool from_client;     /* Of the etcd API: done only if `caller` may (store/permit.h). */
+    struct auth_caller caller;
     union {
         const struct store_txn *txn;
         int64_t compact_revision;
@@ -49,6 +53,10 @@ struct store_command {
             uint64_t id;
             struct slice url;
         } member_url;
+        struct {
+            struct auth_change change;
+            uint64_t credential; /* Of AUTH_USER_ADD in a snapshot. */
+        } auth;
         struct {
             bool raised;
             struct store_alarm row;

@@ -15,17 +15,31 @@ typedef void (*any_done)(void);
 void store_lease_grant(struct store *store, int64_t id, int64_t ttl_s, store_lease_done *done,
                        void *data)
 {
+    store_lease_grant_as(store, /* caller= */ NULL, id, ttl_s, done, data);
+}
+
+void store_lease_grant_as(struct store *store, const struct auth_caller *caller, int64_t id,
+                          int64_t ttl_s, store_lease_done *done, void *data)
+{
     while (id == 0 || (id < 0 && lease_table_has(store->state.leases, id))) {
         id = (int64_t)(env_random(store->env) >> 1);
     }
     struct store_command command = {.kind = STORE_COMMAND_LEASE_GRANT,
                                     .grant = {.id = id, .ttl_s = ttl_s}};
+    store_command_call(&command, caller);
     store_command_start(store, &command, ANSWER_LEASE, (any_done)done, data);
 }
 
 void store_lease_revoke(struct store *store, int64_t id, store_done *done, void *data)
 {
+    store_lease_revoke_as(store, /* caller= */ NULL, id, done, data);
+}
+
+void store_lease_revoke_as(struct store *store, const struct auth_caller *caller, int64_t id,
+                           store_done *done, void *data)
+{
     struct store_command command = {.kind = STORE_COMMAND_LEASE_REVOKE, .revoke = {.id = id}};
+    store_command_call(&command, caller);
     store_command_start(store, &command, ANSWER_PLAIN, (any_done)done, data);
 }
 

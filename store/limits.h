@@ -39,5 +39,11 @@ enum {
     STORE_REBUILD_QUEUE_BYTES = 256 * 1024 * 1024, /* Of entries that wait for the state. */
     STORE_COMPACT_PERIOD_MS = 60 * 1000,
     STORE_COMPACT_AGE_MS = 300 * 1000,
+
+    STORE_AUTH_NAME_MAX = 1024, /* Of a user or role. */
+    STORE_AUTH_HASH_MAX = 1024, /* As crypt(3) gives it, or a name. */
+    STORE_AUTH_USERS_MAX = 100000,
+    STORE_AUTH_ROLES_MAX = 100000,
+    STORE_AUTH_PERMISSIONS_MAX = 10000, /* Of one role. */
 };
 #endif

@@ -19,6 +19,8 @@ enum record_kind {
     RECORD_SESSION = 6,
     RECORD_APPLIED = 7, /* Of the session before it. */
     RECORD_ALARM = 16,
+    RECORD_AUTH_CHANGE = 20, /* A command of users and roles, as in the log. */
+    RECORD_AUTH_HEAD = 21,   /* After all of them. */
 };
 
 static const char snapshot_magic[8] = {'C', 'O', 'R', 'S', 'N', 'A', 'P', '1'};
@@ -135,6 +137,30 @@ static void write_alarms(struct state_writer *writer, const struct alarm_table *
     }
 }
 
+static void write_auth_change(void *data, const struct auth_change *change, uint64_t credential)
+{
+    struct state_writer *writer = data;
+    struct store_command command = {.kind = STORE_COMMAND_AUTH};
+    CLEANUP(buffer_release) struct buffer body;
+    buffer_init(&body, STORE_SNAPSHOT_RECORD_MAX);
+    command.auth.change = *change;
+    command.auth.credential = credential;
+    int status = store_command_encode(&command, &body);
+    assert(status == 0); /* It fitted into a command when it came. */
+    (void)status;
+    write_plain(writer, RECORD_AUTH_CHANGE, body.data, body.len);
+}
+
+/* Nothing at all while nobody has used it. */
+static void write_auth(struct state_writer *writer, const struct auth *auth)
+{
+    struct auth_head head = auth_head(auth);
+    if (head.hash != 0) {
+        auth_each_change(auth, write_auth_change, writer);
+        write_plain(writer, RECORD_AUTH_HEAD, &head, sizeof(head));
+    }
+}
+
 struct state_writer *state_writer_new(struct store_state *state)
 {
     struct state_writer *writer = alloc_zeroed(sizeof(*writer));
@@ -166,6 +192,7 @@ struct state_writer *state_writer_new(struct store_state *state)
         }
     }
     write_alarms(writer, &state->alarms);
+    write_auth(writer, state->auth);
     for (size_t i = 0; i < writer->lease_count; i++) {
         write_plain(writer, RECORD_LEASE, &writer->leases[i], sizeof(writer->leases[i]));
     }
@@ -367,6 +394,27 @@ static int read_alarm(struct state_reader *reader, struct slice body)
     return alarm_table_raise(&reader->state.alarms, &alarm) == 0 ? 0 : STORE_MALFORMED;
 }
 
+static int read_auth_change(struct state_reader *reader, struct slice body)
+{
+    struct store_command command;
+    arena_reset(reader->state.arena);
+    int status = store_command_decode(body, reader->state.arena, &command);
+    if (status != 0 || command.kind != STORE_COMMAND_AUTH) {
+        return STORE_MALFORMED;
+    }
+    return auth_load(reader->state.auth, &command.auth.change, command.auth.credential);
+}
+
+static int read_auth_head(struct state_reader *reader, struct slice body)
+{
+    struct auth_head head;
+    if (body.len != sizeof(head)) {
+        return STORE_MALFORMED;
+    }
+    memcpy(&head, body.data, sizeof(head));
+    return auth_load_end(reader->state.auth, &head);
+}
+
 static int read_record(struct state_reader *reader, uint32_t kind, struct slice body)
 {
     if (reader->stage == READ_HEAD) {
@@ -387,6 +435,10 @@ static int read_record(struct state_reader *reader, uint32_t kind, struct slice 
         return read_applied(reader, body);
     case RECORD_ALARM:
         return read_alarm(reader, body);
+    case RECORD_AUTH_CHANGE:
+        return read_auth_change(reader, body);
+    case RECORD_AUTH_HEAD:
+        return read_auth_head(reader, body);
     case RECORD_LEASE:
         if (body.len != sizeof(lease)) {
             return STORE_MALFORMED;

@@ -3,7 +3,8 @@
  *
  * "CORSNAP1", then records: checksum (8 bytes: SipHash of the body, seeded with the checksum of the
  * record before, 0 at first, xor kind), length of the body (4), kind (4), body. Kinds in order: one
- * head, sessions, member URLs, alarms, leases, versions (each key's oldest first), one end.
+ * head, sessions, member URLs, alarms, users and roles, leases, versions (each key's oldest first),
+ * one end.
  */
 #ifndef STORE_SNAPSHOT_H
 #define STORE_SNAPSHOT_H

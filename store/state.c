@@ -3,6 +3,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/hash_map.h"
 #include "store/limits.h"
+#include "store/permit.h"
 #include "store/status.h"
 #include "store/txn_run.h"
 #include <assert.h>
@@ -14,6 +15,7 @@ void store_state_init(struct store_state *state)
 {
     *state = (struct store_state){.mvcc = mvcc_new(),
                                   .leases = lease_table_new(),
+                                  .auth = auth_new(),
                                   .arena = arena_new(/* limit_bytes= */ SIZE_MAX)};
 }
 
@@ -21,6 +23,7 @@ void store_state_release(struct store_state *state)
 {
     mvcc_free(state->mvcc);
     lease_table_free(state->leases);
+    auth_free(state->auth);
     arena_free(state->arena);
     sessions_release(&state->sessions);
     *state = (struct store_state){0};
@@ -28,7 +31,7 @@ void store_state_release(struct store_state *state)
 
 uint64_t store_state_hash(const struct store_state *state)
 {
-    return mvcc_hash(state->mvcc) ^ state->lease_hash;
+    return mvcc_hash(state->mvcc) ^ state->lease_hash ^ auth_hash(state->auth);
 }
 
 static void lease_hash_add(struct store_state *state, int64_t id, int64_t ttl_s)
@@ -160,6 +163,10 @@ static int apply_member_url(struct store_state *state, const struct store_comman
 static int apply_command(struct store_state *state, const struct store_command *command,
                          uint64_t term, bool wanted, struct store_applied *applied)
 {
+    int status = store_permit_command(state, command);
+    if (status != 0) {
+        return status;
+    }
     switch (command->kind) {
     case STORE_COMMAND_TXN:
         return apply_txn(state, command, wanted, applied);
@@ -178,6 +185,8 @@ static int apply_command(struct store_state *state, const struct store_command *
     case STORE_COMMAND_CHECK:
         applied->check = command->check; /* The driver's matter: it changes no state. */
         return 0;
+    case STORE_COMMAND_AUTH:
+        return auth_apply(state->auth, &command->auth.change);
     }
     return STORE_MALFORMED;
 }

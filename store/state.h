@@ -1,5 +1,6 @@
-/* The replicated state: key space and leases, changed by nothing but applied commands, so that all
- * members that applied the same entries hold the same (K4: failures included). Pure. */
+/* The replicated state: key space, leases, users and roles, changed by nothing but applied
+ * commands, so that all members that applied the same entries hold the same (K4: failures
+ * included). Pure. */
 #ifndef STORE_STATE_H
 #define STORE_STATE_H
 #include "store/alarms.h"
@@ -13,6 +14,7 @@
 struct store_state {
     struct mvcc *mvcc;
     struct lease_table *leases;
+    struct auth *auth;
     struct arena *arena; /* Of the command being applied. */
     uint64_t applied_index;
     struct store_member_url urls[STORE_MEMBERS_MAX];

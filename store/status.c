@@ -8,11 +8,13 @@ enum { /* grpc status codes */
        GRPC_UNKNOWN = 2,
        GRPC_INVALID_ARGUMENT = 3,
        GRPC_NOT_FOUND = 5,
+       GRPC_PERMISSION_DENIED = 7,
        GRPC_RESOURCE_EXHAUSTED = 8,
        GRPC_FAILED_PRECONDITION = 9,
        GRPC_OUT_OF_RANGE = 11,
        GRPC_UNAVAILABLE = 14,
        GRPC_DATA_LOSS = 15,
+       GRPC_UNAUTHENTICATED = 16,
 };
 
 static const struct status_row {
@@ -44,6 +46,27 @@ static const struct status_row {
     {STORE_NO_SPACE, GRPC_RESOURCE_EXHAUSTED, "etcdserver: mvcc: database space exceeded"},
     {STORE_CORRUPT, GRPC_DATA_LOSS, "etcdserver: corrupt cluster"},
     {STORE_STOPPED, GRPC_UNAVAILABLE, "etcdserver: server stopped"},
+    {STORE_ROOT_USER_NOT_EXIST, GRPC_FAILED_PRECONDITION, "etcdserver: root user does not exist"},
+    {STORE_ROOT_ROLE_NOT_EXIST, GRPC_FAILED_PRECONDITION,
+     "etcdserver: root user does not have root role"},
+    {STORE_USER_EMPTY, GRPC_INVALID_ARGUMENT, "etcdserver: user name is empty"},
+    {STORE_USER_EXISTS, GRPC_FAILED_PRECONDITION, "etcdserver: user name already exists"},
+    {STORE_USER_NOT_FOUND, GRPC_FAILED_PRECONDITION, "etcdserver: user name not found"},
+    {STORE_ROLE_EMPTY, GRPC_INVALID_ARGUMENT, "etcdserver: role name is empty"},
+    {STORE_ROLE_EXISTS, GRPC_FAILED_PRECONDITION, "etcdserver: role name already exists"},
+    {STORE_ROLE_NOT_FOUND, GRPC_FAILED_PRECONDITION, "etcdserver: role name not found"},
+    {STORE_ROLE_NOT_GRANTED, GRPC_FAILED_PRECONDITION,
+     "etcdserver: role is not granted to the user"},
+    {STORE_PERMISSION_NOT_GIVEN, GRPC_INVALID_ARGUMENT, "etcdserver: permission not given"},
+    {STORE_PERMISSION_NOT_GRANTED, GRPC_FAILED_PRECONDITION,
+     "etcdserver: permission is not granted to the role"},
+    {STORE_PERMISSION_DENIED, GRPC_PERMISSION_DENIED, "etcdserver: permission denied"},
+    {STORE_AUTH_FAILED, GRPC_INVALID_ARGUMENT,
+     "etcdserver: authentication failed, invalid user ID or password"},
+    {STORE_AUTH_NOT_ENABLED, GRPC_FAILED_PRECONDITION, "etcdserver: authentication is not enabled"},
+    {STORE_INVALID_AUTH_TOKEN, GRPC_UNAUTHENTICATED, "etcdserver: invalid auth token"},
+    {STORE_INVALID_AUTH_MGMT, GRPC_INVALID_ARGUMENT, "etcdserver: invalid auth management"},
+    {STORE_AUTH_OLD_REVISION, GRPC_INVALID_ARGUMENT, "etcdserver: revision of auth store is old"},
 };
 
 static const struct status_row *status_find(int status)

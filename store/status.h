@@ -29,6 +29,24 @@ enum store_status {
     STORE_CORRUPT = -EUCLEAN, /* This member's state is not to be trusted. */
     STORE_STOPPED = -ESHUTDOWN,
     STORE_MALFORMED = -EPROTO, /* Bytes that no member writes. */
+    /* Users and roles. The error numbers are not used for anything else here. */
+    STORE_ROOT_USER_NOT_EXIST = -ECHILD,
+    STORE_ROOT_ROLE_NOT_EXIST = -EXFULL,
+    STORE_USER_EMPTY = -ENOANO, /* Nobody said who. */
+    STORE_USER_EXISTS = -EUSERS,
+    STORE_USER_NOT_FOUND = -ESRCH,
+    STORE_ROLE_EMPTY = -EBADRQC,
+    STORE_ROLE_EXISTS = -EBADSLT,
+    STORE_ROLE_NOT_FOUND = -EUNATCH,
+    STORE_ROLE_NOT_GRANTED = -EBADR,
+    STORE_PERMISSION_NOT_GIVEN = -ENOMSG,
+    STORE_PERMISSION_NOT_GRANTED = -ENODATA,
+    STORE_PERMISSION_DENIED = -EACCES,
+    STORE_AUTH_FAILED = -EKEYREJECTED,
+    STORE_AUTH_NOT_ENABLED = -ENOSR,
+    STORE_INVALID_AUTH_TOKEN = -EKEYEXPIRED,
+    STORE_INVALID_AUTH_MGMT = -EPERM,
+    STORE_AUTH_OLD_REVISION = -EKEYREVOKED,
 };
 
 /* gRPC code (RFC-independent, grpc status.proto numbers) and etcd's exact text; never NULL.

@@ -1,6 +1,7 @@
 #include "store/store_private.h"
 
 #include "lib/base/alloc.h"
+#include "store/permit.h"
 #include "store/snapshot.h"
 #include "store/snapshot_view.h"
 #include <assert.h>
@@ -415,18 +416,19 @@ void store_read_barrier(struct store *store, void (*done)(void *data, int status
 }
 
 /* A read needs no log entry: it is kept as encoded until the barrier has passed. */
-static void read_only_txn(struct store *store, const struct store_txn *txn, store_txn_done *done,
-                          void *data)
+static void read_only_txn(struct store *store, const struct auth_caller *caller,
+                          const struct store_txn *txn, store_txn_done *done, void *data)
 {
     struct store_call *call = store_call_new(store, CALL_READ, ANSWER_TXN, STORE_READ_TIMEOUT_MS);
     call->done.txn = done;
     call->data = data;
     struct store_command command = {.kind = STORE_COMMAND_TXN, .txn = txn};
+    store_command_call(&command, caller);
     int status = store_command_encode(&command, &call->request);
     if (status == 0) {
         call->arena = arena_new(SIZE_MAX);
-        status = store_command_decode(buffer_slice(&call->request), call->arena, &command);
-        call->read_txn = command.txn;
+        call->read = arena_zeroed(call->arena, sizeof(*call->read));
+        status = store_command_decode(buffer_slice(&call->request), call->arena, call->read);
     }
     if (status != 0) {
         store_call_fail_soon(call, status);
@@ -446,7 +448,21 @@ static size_t txn_bytes(const struct store_txn *txn)
     return bytes;
 }
 
+void store_command_call(struct store_command *command, const struct auth_caller *caller)
+{
+    command->from_client = caller != NULL;
+    if (caller != NULL) {
+        command->caller = *caller;
+    }
+}
+
 void store_txn(struct store *store, const struct store_txn *txn, store_txn_done *done, void *data)
+{
+    store_txn_as(store, /* caller= */ NULL, txn, done, data);
+}
+
+void store_txn_as(struct store *store, const struct auth_caller *caller,
+                  const struct store_txn *txn, store_txn_done *done, void *data)
 {
     int status = store_txn_check(txn);
     if (status == 0 && store_txn_puts(txn)) {
@@ -461,17 +477,44 @@ void store_txn(struct store *store, const struct store_txn *txn, store_txn_done 
         return;
     }
     if (store_txn_is_read_only(txn)) {
-        read_only_txn(store, txn, done, data);
+        read_only_txn(store, caller, txn, done, data);
         return;
     }
     struct store_command command = {.kind = STORE_COMMAND_TXN, .txn = txn};
+    store_command_call(&command, caller);
     store_command_start(store, &command, ANSWER_TXN, (any_done)done, data);
 }
 
 void store_compact(struct store *store, int64_t revision, store_done *done, void *data)
 {
+    store_compact_as(store, /* caller= */ NULL, revision, done, data);
+}
+
+void store_compact_as(struct store *store, const struct auth_caller *caller, int64_t revision,
+                      store_done *done, void *data)
+{
     struct store_command command = {.kind = STORE_COMMAND_COMPACT, .compact_revision = revision};
+    store_command_call(&command, caller);
     store_command_start(store, &command, ANSWER_PLAIN, (any_done)done, data);
+}
+
+void store_auth_change(struct store *store, const struct auth_caller *caller,
+                       const struct auth_change *change, store_done *done, void *data)
+{
+    struct store_command command = {.kind = STORE_COMMAND_AUTH, .auth = {.change = *change}};
+    store_command_call(&command, caller);
+    store_command_start(store, &command, ANSWER_PLAIN, (any_done)done, data);
+}
+
+struct auth *store_auth(const struct store *store)
+{
+    return store->state.auth;
+}
+
+int store_auth_check_lease(const struct store *store, const struct auth_caller *caller,
+                           enum auth_access access, int64_t lease)
+{
+    return store_permit_lease(&store->state, caller, access, lease);
 }
 
 struct store_watch *store_watch(struct store *store, const struct store_watch_options *options)

@@ -7,6 +7,7 @@
 #include "lib/base/env.h"
 #include "lib/base/metrics.h"
 #include "store/alarms.h"
+#include "store/auth.h"
 #include "store/limits.h"
 #include "store/status.h"
 #include "store/txn.h"
@@ -56,6 +57,23 @@ void store_txn(struct store *store, const struct store_txn *txn, store_txn_done 
 typedef void store_done(void *data, int status, int64_t revision);
 /* History up to and including `revision` may be forgotten; its newest state stays. */
 void store_compact(struct store *store, int64_t revision, store_done *done, void *data);
+
+/* The same on behalf of a client of the etcd API (borrowed for the call): STORE_USER_EMPTY,
+ * STORE_PERMISSION_DENIED or STORE_AUTH_OLD_REVISION when it may not, decided where the command is
+ * applied. NULL is the process itself. */
+void store_txn_as(struct store *store, const struct auth_caller *caller,
+                  const struct store_txn *txn, store_txn_done *done, void *data);
+void store_compact_as(struct store *store, const struct auth_caller *caller, int64_t revision,
+                      store_done *done, void *data);
+
+/* --- Users and roles (store/auth.h). */
+void store_auth_change(struct store *store, const struct auth_caller *caller,
+                       const struct auth_change *change, store_done *done, void *data);
+/* Of the applied state; for asking, on the store loop, until it turns. */
+struct auth *store_auth(const struct store *store);
+/* What auth_check_range() is for a range, for the keys bound to a lease. */
+MUST_USE int store_auth_check_lease(const struct store *store, const struct auth_caller *caller,
+                                    enum auth_access access, int64_t lease);
 
 /* --- Reading. */
 /* `done(0)` once this member has applied everything that was acknowledged anywhere before the call
@@ -130,6 +148,10 @@ void store_lease_grant(struct store *store, int64_t id, int64_t ttl_s, store_lea
                        void *data);
 /* Deletes the keys attached to it, in the same revision. */
 void store_lease_revoke(struct store *store, int64_t id, store_done *done, void *data);
+void store_lease_grant_as(struct store *store, const struct auth_caller *caller, int64_t id,
+                          int64_t ttl_s, store_lease_done *done, void *data);
+void store_lease_revoke_as(struct store *store, const struct auth_caller *caller, int64_t id,
+                           store_done *done, void *data);
 /* Renewed in the leader's memory, without a log entry; info.ttl_s is what it has now. A lease that
  * does not exist is STORE_LEASE_NOT_FOUND. */
 void store_lease_keepalive(struct store *store, int64_t id, store_lease_done *done, void *data);

@@ -41,7 +41,7 @@ struct store_call {
         void (*any)(void);
     } done;
     enum call_answer { ANSWER_TXN, ANSWER_PLAIN, ANSWER_LEASE, ANSWER_READ } answer;
-    const struct store_txn *read_txn; /* A read-only transaction, for after the barrier. */
+    struct store_command *read; /* A read-only transaction, for after the barrier. */
     struct arena *arena;
     void *data;
 };
@@ -169,6 +169,8 @@ void store_calls_drop(struct store *store); /* All that is under way: the state 
 void store_calls_init(struct store *store);
 /* Through the leader, once; nobody waits for it. */
 void store_command_say(struct store *store, struct store_command *command);
+/* Says in the command on whose behalf it is; NULL for the process itself. */
+void store_command_call(struct store_command *command, const struct auth_caller *caller);
 /* Encodes the command into a call and starts it. */
 void store_command_start(struct store *store, struct store_command *command,
                          enum call_answer answer, void (*done)(void), void *data);
