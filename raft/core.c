@@ -16,6 +16,7 @@ void raft_init(struct raft *raft, const struct raft_start *start)
     *raft = (struct raft){
         .id = start->id,
         .cluster = start->cluster,
+        .incarnation = start->incarnation,
         .heartbeat_ns = start->heartbeat_ns,
         .election_ns = start->election_ns,
         .random = start->seed | 1,
@@ -47,11 +48,12 @@ int raft_restore_entry(struct raft *raft, struct raft_entry *entry_consume)
 {
     struct raft_entry *entry = entry_consume;
     if (entry->kind == RAFT_ENTRY_CONFIG) {
-        if (raft_members_decode(raft_entry_data(entry), &raft->members) < 0) {
+        struct raft_members members;
+        if (raft_members_decode(raft_entry_data(entry), &members) < 0) {
             raft_entry_unref(entry);
             return -EBADMSG;
         }
-        raft->members_index = entry->index;
+        raft_set_members(raft, &members, entry->index);
     }
     if (entry->term > raft->term) {
         raft->term = entry->term; /* Its vote, if any, was for an earlier one. */
@@ -62,16 +64,24 @@ int raft_restore_entry(struct raft *raft, struct raft_entry *entry_consume)
     return 0;
 }
 
-struct raft_members raft_members_at(const struct raft *raft, uint64_t index)
+uint64_t raft_find_members(const struct raft *raft, uint64_t index,
+                           struct raft_members *ret_members)
 {
-    struct raft_members members = raft->base_members;
+    *ret_members = raft->base_members;
     for (uint64_t at = index; at > raft->trail.base.index; at--) {
         const struct raft_entry *entry = raft_trail_get(&raft->trail, at);
         if (entry != NULL && entry->kind == RAFT_ENTRY_CONFIG &&
-            raft_members_decode(raft_entry_data(entry), &members) == 0) {
-            break;
+            raft_members_decode(raft_entry_data(entry), ret_members) == 0) {
+            return at;
         }
     }
+    return raft->trail.base.index;
+}
+
+struct raft_members raft_members_at(const struct raft *raft, uint64_t index)
+{
+    struct raft_members members;
+    (void)raft_find_members(raft, index, &members);
     return members;
 }
 
@@ -84,8 +94,12 @@ struct raft_message *raft_send(struct raft *raft, struct raft_update *update, ui
             alloc_resize(update->messages, update->message_capacity, sizeof(struct raft_message));
     }
     struct raft_message *message = &update->messages[update->message_count++];
-    *message = (struct raft_message){
-        .kind = kind, .cluster = raft->cluster, .from = raft->id, .to = to, .term = raft->term};
+    *message = (struct raft_message){.kind = kind,
+                                     .cluster = raft->cluster,
+                                     .from = raft->id,
+                                     .to = to,
+                                     .term = raft->term,
+                                     .incarnation = raft->incarnation};
     return message;
 }
 
@@ -112,6 +126,7 @@ void raft_become_follower(struct raft *raft, struct raft_update *update, uint64_
     if (raft->role == RAFT_LEADER) {
         raft_progress_close(raft);
         raft->transfer_to = 0;
+        raft->change_pending = false;
     }
     if (raft->role != RAFT_FOLLOWER || new_term || raft->leader != leader) {
         raft_reads_leave(raft);
@@ -150,7 +165,7 @@ static int on_propose(struct raft *raft, const struct raft_event *event, struct 
     if (raft->role != RAFT_LEADER) {
         return -ENOTCONN;
     }
-    if (raft->transfer_to != 0) {
+    if (raft->transfer_to != 0 || raft_members_find(&raft->members, raft->id) == NULL) {
         return -EAGAIN;
     }
     for (size_t i = 0; i < event->count; i++) {
@@ -173,7 +188,8 @@ static bool term_allows(struct raft *raft, const struct raft_message *message,
                (message->kind == RAFT_PRE_VOTE_RESULT && !message->reject);
     if (message->term > raft->term && !pre) {
         /* Leader stickiness: a member that was cut off cannot unseat a working leader. */
-        if (message->kind == RAFT_VOTE && !message->force && raft_leader_is_fresh(raft)) {
+        if (message->kind == RAFT_VOTE && !message->force && raft_leader_is_fresh(raft) &&
+            PLANTED != PLANT_REMOVED_DISRUPTS) {
             return false;
         }
         raft_become_follower(raft, update, message->term,
@@ -217,7 +233,17 @@ static void on_message(struct raft *raft, const struct raft_message *message,
     if (message->cluster != raft->cluster || message->to != raft->id || message->from == 0 ||
         message->from == raft->id || message->term > RAFT_NUMBER_MAX ||
         message->last.index > RAFT_NUMBER_MAX || message->commit > RAFT_NUMBER_MAX ||
-        message->last.term > message->term || !term_allows(raft, message, update)) {
+        message->last.term > message->term || !raft_admits(raft, message)) {
+        return;
+    }
+    if (message->kind == RAFT_REFUSED) {
+        raft_on_refused(raft, message, update);
+        return;
+    }
+    if (message->kind == RAFT_PRE_VOTE || message->kind == RAFT_VOTE) {
+        raft_tell_removed(raft, message, update);
+    }
+    if (!term_allows(raft, message, update)) {
         return;
     }
     if (from_leader(message->kind) && !hear_leader(raft, message, update)) {
@@ -251,10 +277,11 @@ static void on_message(struct raft *raft, const struct raft_message *message,
         raft_on_read_result(raft, message, update);
         break;
     case RAFT_TIMEOUT_NOW:
-        if (raft_members_is_voter(&raft->members, raft->id)) {
+        if (raft_votes(raft)) {
             raft_election_start(raft, update, /* pre= */ false, /* forced= */ true);
         }
         break;
+    case RAFT_REFUSED:
     case RAFT_SNAPSHOT: /* Its bytes are the driver's: here it only counts as a sign of life. */
     case RAFT_SNAPSHOT_RESULT:
     case RAFT_FORWARD:
@@ -290,14 +317,16 @@ static void on_installed(struct raft *raft, const struct raft_event *event,
         }
         return;
     }
+    if (raft->role != RAFT_FOLLOWER) {
+        raft_become_follower(raft, update, raft->term, 0); /* Votes were counted by place. */
+    }
     raft_trail_reset(&raft->trail, event->point);
     raft->commit = event->point.index;
     raft->stable = event->point.index;
     raft->verified = event->point.index;
     raft->epoch++;
-    raft->members = *event->members;
     raft->base_members = *event->members;
-    raft->members_index = event->point.index;
+    raft_set_members(raft, event->members, event->point.index);
     update->installed = true;
 }
 
@@ -305,7 +334,9 @@ static void on_compact(struct raft *raft, uint64_t index)
 {
     assert(index <= raft->commit);
     if (index > raft->trail.base.index && index <= raft->stable) {
-        raft->base_members = raft_members_at(raft, index);
+        if (PLANTED != PLANT_SNAPSHOT_OLD_MEMBERS) {
+            raft->base_members = raft_members_at(raft, index);
+        }
         raft_trail_compact(&raft->trail, index);
     }
 }
@@ -316,10 +347,12 @@ static void tick(struct raft *raft, struct raft_update *update)
         if (raft->now_ns < raft->election_at_ns) {
             return;
         }
-        if (raft_members_is_voter(&raft->members, raft->id)) {
-            raft_election_start(raft, update, /* pre= */ true, /* forced= */ false);
+        if (raft_votes(raft)) {
+            raft_election_start(raft, update, /* pre= */ PLANTED != PLANT_REMOVED_DISRUPTS,
+                                /* forced= */ false);
         } else {
             raft_become_follower(raft, update, raft->term, 0);
+            raft_ask_around(raft, update);
         }
         return;
     }
@@ -352,6 +385,8 @@ static int dispatch(struct raft *raft, const struct raft_event *event, struct ra
         return raft_read_add(raft, /* from= */ 0, event->id);
     case RAFT_EVENT_TRANSFER:
         return raft_transfer(raft, event->id);
+    case RAFT_EVENT_CHANGE:
+        return raft_change_begin(raft, update, event->change);
     case RAFT_EVENT_INSTALLED:
         on_installed(raft, event, update);
         return 0;
@@ -386,6 +421,9 @@ int raft_step(struct raft *raft, const struct raft_event *event, struct raft_upd
     tick(raft, update);
     if (raft->role == RAFT_LEADER) {
         raft_leader_commit(raft);
+        raft_change_continue(raft, update);
+    }
+    if (raft->role == RAFT_LEADER) {
         raft_replicate(raft, update);
         raft_transfer_continue(raft, update);
     } else {

@@ -26,7 +26,8 @@ struct raft_progress {
     uint64_t next;  /* First entry not yet sent. match < next. */
     bool probe_sent;
     uint64_t commit_sent;
-    uint64_t contact_ns; /* When it last answered in this term. */
+    uint64_t incarnation; /* Of its data, as first heard in this term. */
+    uint64_t contact_ns;  /* When it last answered in this term. */
     bool contacted;
     uint64_t context_acked;
     size_t inflight; /* Append messages not answered: a ring of their last indexes and sizes. */
@@ -47,6 +48,7 @@ struct raft_read {
 
 struct raft {
     uint64_t id, cluster;
+    uint64_t incarnation; /* Of the own data; 0: identities are not told apart. */
     uint64_t heartbeat_ns, election_ns;
     uint64_t random;
 
@@ -62,6 +64,11 @@ struct raft {
     struct raft_members members;
     struct raft_members base_members; /* In force at trail.base. */
     uint64_t members_index;           /* Entry `members` comes from, or the base. */
+    uint64_t members_version;         /* Grows when `members` changes in any way. */
+    uint64_t
+        quorum_index;    /* Leader: its last configuration that did more than record identities. */
+    bool change_pending; /* Leader: a change asked for has not reached its end. */
+    bool removed;        /* It removed itself as the leader: nobody will tell it. */
 
     uint64_t now_ns;
     uint64_t election_at_ns;
@@ -89,7 +96,7 @@ struct raft {
 };
 
 struct raft_start { /* What recovery found. */
-    uint64_t id, cluster, term, vote, seed, heartbeat_ns, election_ns, now_ns;
+    uint64_t id, cluster, incarnation, term, vote, seed, heartbeat_ns, election_ns, now_ns;
     struct raft_point base;      /* The snapshot, or the beginning. */
     struct raft_members members; /* As of base. */
 };
@@ -102,6 +109,7 @@ enum raft_event_kind {
     RAFT_EVENT_READ,      /* read id */
     RAFT_EVENT_TRANSFER,  /* target */
     RAFT_EVENT_INSTALLED, /* point, members: a received snapshot is durable; from */
+    RAFT_EVENT_CHANGE,    /* change: refusals of raft_change_members() */
     RAFT_EVENT_COMPACT,   /* index: a snapshot of it is durable; members filled in by the core */
 };
 
@@ -116,6 +124,7 @@ struct raft_event {
     uint64_t id; /* Read, target or peer. */
     struct raft_point point;
     const struct raft_members *members;
+    const struct raft_change *change;
 };
 
 struct raft_update {
@@ -125,7 +134,9 @@ struct raft_update {
     uint64_t entries_from; /* Entries from here to the end of the log are new; 0: none. */
     bool installed;        /* The log now begins at the snapshot of the event. */
     bool role_changed;     /* Role, term or leader. */
-    const char *fatal;     /* A broken invariant of the cluster: stop. */
+    uint64_t changed; /* The change asked for is committed; index of its last entry. 0: no news. */
+    enum raft_refusal refused; /* The cluster does not want this member: stop. 0: no news. */
+    const char *fatal;         /* A broken invariant of the cluster: stop. */
     struct raft_message *messages;
     size_t message_count, message_capacity;
     struct raft_ready_read {
@@ -150,6 +161,11 @@ int raft_step(struct raft *raft, const struct raft_event *event, struct raft_upd
 void raft_update_clear(struct raft_update *update); /* Empties it, keeps the memory. */
 void raft_update_release(struct raft_update *update);
 uint64_t raft_next_tick_ns(const struct raft *raft); /* When a tick is due, absolute. */
+/* What raft_step() would say to RAFT_EVENT_CHANGE: 0 with the configuration to come, or why not. */
+MUST_USE int raft_change_check(struct raft *raft, const struct raft_change *change,
+                               struct raft_members *ret_next);
+/* Whether a message is worth parsing, from its head: those of strangers are not. */
+bool raft_admits(const struct raft *raft, const struct raft_message *head);
 /* The configuration in force at an index of the log. */
 struct raft_members raft_members_at(const struct raft *raft, uint64_t index);
 #endif

@@ -12,7 +12,24 @@ void raft_become_follower(struct raft *raft, struct raft_update *update, uint64_
 void raft_set_term(struct raft *raft, struct raft_update *update, uint64_t term, uint64_t vote);
 void raft_append_own(struct raft *raft, struct raft_update *update, enum raft_entry_kind kind,
                      struct slice data);
+/* The configuration in force at an index; returns the entry it comes from, or the base. */
+uint64_t raft_find_members(const struct raft *raft, uint64_t index,
+                           struct raft_members *ret_members);
 void raft_set_commit(struct raft *raft, uint64_t commit);
+
+/* change.c */
+void raft_set_members(struct raft *raft, const struct raft_members *members, uint64_t index);
+bool raft_votes(const struct raft *raft); /* This member, with the data it has. */
+/* False when `incarnation` is not that of the data the configuration knows of the member. */
+bool raft_knows(const struct raft *raft, uint64_t id, uint64_t incarnation);
+int raft_change_begin(struct raft *raft, struct raft_update *update,
+                      const struct raft_change *change);
+void raft_change_continue(struct raft *raft, struct raft_update *update); /* Leader. */
+void raft_tell_removed(struct raft *raft, const struct raft_message *message,
+                       struct raft_update *update);
+void raft_on_refused(struct raft *raft, const struct raft_message *message,
+                     struct raft_update *update);
+void raft_ask_around(struct raft *raft, struct raft_update *update);
 
 /* election.c */
 void raft_election_reset(struct raft *raft);
@@ -27,6 +44,7 @@ bool raft_leader_is_fresh(const struct raft *raft);
 struct raft_progress *raft_progress_of(struct raft *raft, uint64_t id);
 void raft_progress_open(struct raft *raft); /* All members, at the start of a term. */
 void raft_progress_close(struct raft *raft);
+void raft_progress_adjust(struct raft *raft, const struct raft_members *before);
 void raft_replicate(struct raft *raft, struct raft_update *update);
 void raft_heartbeat(struct raft *raft, struct raft_update *update);
 void raft_leader_commit(struct raft *raft);

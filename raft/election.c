@@ -26,7 +26,7 @@ static bool votes_alone(const struct raft *raft)
             return false;
         }
     }
-    return raft_members_is_voter(&raft->members, raft->id);
+    return raft_votes(raft);
 }
 
 void raft_election_reset_now(struct raft *raft, uint64_t now_ns)
@@ -55,6 +55,8 @@ static void become_leader(struct raft *raft, struct raft_update *update)
     raft->led_since_ns = raft->now_ns;
     raft->transfer_to = 0;
     raft->context = 0;
+    raft->change_pending = false;
+    raft->quorum_index = raft->members_index;
     raft_reads_leave(raft);
     raft_progress_open(raft);
     raft->term_start = raft_trail_last(&raft->trail) + 1;
@@ -120,7 +122,9 @@ void raft_on_vote(struct raft *raft, const struct raft_message *message, struct 
         pre ? message->term > raft->term
             : raft->vote == 0 || raft->vote == message->from || PLANTED == PLANT_DOUBLE_VOTE;
     bool sticky = raft_leader_is_fresh(raft) && !message->force;
-    bool grant = free_vote && !sticky && log_is_current(raft, message) &&
+    sticky = sticky && PLANTED != PLANT_REMOVED_DISRUPTS;
+    bool known = raft_knows(raft, message->from, message->incarnation);
+    bool grant = free_vote && !sticky && known && log_is_current(raft, message) &&
                  (pre || raft->role == RAFT_FOLLOWER);
     struct raft_message *answer =
         raft_send(raft, update, message->from, pre ? RAFT_PRE_VOTE_RESULT : RAFT_VOTE_RESULT);
@@ -143,7 +147,8 @@ void raft_on_vote_result(struct raft *raft, const struct raft_message *message,
     enum raft_role wanted = pre ? RAFT_PRE_CANDIDATE : RAFT_CANDIDATE;
     uint64_t term = raft->term + (pre && !message->reject ? 1 : 0);
     int place = raft_members_place(&raft->members, message->from);
-    if (raft->role != wanted || message->term != term || place < 0 || message->reject) {
+    if (raft->role != wanted || message->term != term || place < 0 || message->reject ||
+        !raft_knows(raft, message->from, message->incarnation)) {
         return;
     }
     raft->votes_granted[place] = true;

@@ -39,9 +39,10 @@ static void truncate(struct raft *raft, struct raft_update *update, uint64_t fro
     if (raft->stable >= from) {
         raft->stable = from - 1;
     }
-    if (raft->members_index >= from) {
-        raft->members = raft_members_at(raft, from - 1); /* Ongaro 2014, 4.1: roll back. */
-        raft->members_index = from - 1;
+    if (raft->members_index >= from && PLANTED != PLANT_CONFIG_NOT_ROLLED_BACK) {
+        struct raft_members members; /* Ongaro 2014, 4.1: roll back. */
+        uint64_t index = raft_find_members(raft, from - 1, &members);
+        raft_set_members(raft, &members, index);
     }
     update->truncated = true;
     update->truncate_from = from;
@@ -97,8 +98,7 @@ static bool take_entries(struct raft *raft, const struct raft_message *message,
             update->entries_from = entry->index;
         }
         if (configures) {
-            raft->members = members;
-            raft->members_index = entry->index;
+            raft_set_members(raft, &members, entry->index);
         }
     }
     return true;

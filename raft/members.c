@@ -1,11 +1,12 @@
 #include "raft/members.h"
 
+#include "raft/plant.h"
 #include "raft/wire.h"
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
 
-enum { MEMBERS_VERSION = 1, MEMBER_FLAGS_ALL = 7 };
+enum { MEMBERS_VERSION = 2, MEMBER_FLAGS_ALL = 15 };
 
 static bool flags_valid(uint8_t flags)
 {
@@ -13,7 +14,8 @@ static bool flags_valid(uint8_t flags)
     bool learns = (flags & RAFT_MEMBER_LEARNER) != 0;
     /* An outgoing voter may become a learner; an incoming voter is none. */
     bool both = learns && (flags & RAFT_MEMBER_VOTER) != 0;
-    return (votes || learns) && !both && (flags & ~MEMBER_FLAGS_ALL) == 0;
+    bool joins = (flags & RAFT_MEMBER_JOINING) != 0;
+    return (votes || learns) && !both && (learns || !joins) && (flags & ~MEMBER_FLAGS_ALL) == 0;
 }
 
 static int add(struct raft_members *members, uint64_t id, struct slice name, struct slice url,
@@ -51,6 +53,35 @@ int raft_members_add(struct raft_members *members, uint64_t id, const char *name
     return add(members, id, slice_text(name), slice_text(url), flags);
 }
 
+void raft_members_remove(struct raft_members *members, size_t place)
+{
+    assert(place < members->count);
+    members->count--;
+    for (size_t i = place; i < members->count; i++) {
+        members->items[i] = members->items[i + 1];
+    }
+    members->items[members->count] = (struct raft_member){0};
+}
+
+int raft_members_rename(struct raft_members *members, size_t place, const char *name,
+                        const char *url)
+{
+    struct raft_member *member = &members->items[place];
+    if ((name != NULL && strlen(name) >= RAFT_NAME_MAX) ||
+        (url != NULL && strlen(url) >= RAFT_URL_MAX)) {
+        return -EINVAL;
+    }
+    if (name != NULL) {
+        memset(member->name, 0, RAFT_NAME_MAX);
+        memcpy(member->name, name, strlen(name));
+    }
+    if (url != NULL) {
+        memset(member->url, 0, RAFT_URL_MAX);
+        memcpy(member->url, url, strlen(url));
+    }
+    return 0;
+}
+
 int raft_members_place(const struct raft_members *members, uint64_t id)
 {
     for (size_t i = 0; i < members->count; i++) {
@@ -83,12 +114,37 @@ bool raft_members_joint(const struct raft_members *members)
     return false;
 }
 
+void raft_members_enter(struct raft_members *members)
+{
+    for (size_t i = 0; i < members->count; i++) {
+        if ((members->items[i].flags & RAFT_MEMBER_VOTER) != 0) {
+            members->items[i].flags |= RAFT_MEMBER_VOTER_OLD;
+        }
+    }
+}
+
+void raft_members_leave(struct raft_members *members)
+{
+    for (size_t i = members->count; i > 0; i--) {
+        members->items[i - 1].flags &= (uint8_t)~RAFT_MEMBER_VOTER_OLD;
+        if (members->items[i - 1].flags == 0) {
+            raft_members_remove(members, i - 1);
+        }
+    }
+}
+
+static bool counts(uint8_t flags, uint8_t half)
+{
+    uint8_t learner = PLANTED == PLANT_LEARNER_COUNTS ? RAFT_MEMBER_LEARNER : 0;
+    return (flags & (half | learner)) != 0;
+}
+
 static bool half_quorum(const struct raft_members *members, const bool *yes, uint8_t flag)
 {
     size_t voters = 0;
     size_t agreed = 0;
     for (size_t i = 0; i < members->count; i++) {
-        if ((members->items[i].flags & flag) != 0) {
+        if (counts(members->items[i].flags, flag)) {
             voters++;
             agreed += yes[i] ? 1 : 0;
         }
@@ -101,7 +157,8 @@ bool raft_members_quorum(const struct raft_members *members, const bool *yes)
     if (!half_quorum(members, yes, RAFT_MEMBER_VOTER)) {
         return false;
     }
-    return !raft_members_joint(members) || half_quorum(members, yes, RAFT_MEMBER_VOTER_OLD);
+    bool one = !raft_members_joint(members) || PLANTED == PLANT_JOINT_ONE_MAJORITY;
+    return one || half_quorum(members, yes, RAFT_MEMBER_VOTER_OLD);
 }
 
 static uint64_t half_value(const struct raft_members *members, const uint64_t *values, uint8_t flag)
@@ -109,7 +166,7 @@ static uint64_t half_value(const struct raft_members *members, const uint64_t *v
     uint64_t sorted[RAFT_MEMBERS_MAX]; /* Descending. */
     size_t count = 0;
     for (size_t i = 0; i < members->count; i++) {
-        if ((members->items[i].flags & flag) == 0) {
+        if (!counts(members->items[i].flags, flag)) {
             continue;
         }
         size_t at = count++;
@@ -125,7 +182,7 @@ static uint64_t half_value(const struct raft_members *members, const uint64_t *v
 uint64_t raft_members_quorum_value(const struct raft_members *members, const uint64_t *values)
 {
     uint64_t incoming = half_value(members, values, RAFT_MEMBER_VOTER);
-    if (!raft_members_joint(members)) {
+    if (!raft_members_joint(members) || PLANTED == PLANT_JOINT_ONE_MAJORITY) {
         return incoming;
     }
     uint64_t outgoing = half_value(members, values, RAFT_MEMBER_VOTER_OLD);
@@ -142,6 +199,7 @@ void raft_members_encode(const struct raft_members *members, struct buffer *out)
         struct slice url = slice_text(member->url);
         wire_put(out, member->id, 8);
         wire_put(out, member->flags, 1);
+        wire_put(out, member->incarnation, 8);
         wire_put(out, name.len, 1);
         wire_put(out, url.len, 2);
         buffer_append_slice(out, name);
@@ -161,6 +219,7 @@ int raft_members_decode(struct slice bytes, struct raft_members *ret_members)
     for (size_t i = 0; i < count; i++) {
         uint64_t id = wire_u64(&reader);
         uint8_t flags = wire_u8(&reader);
+        uint64_t incarnation = wire_u64(&reader);
         size_t name_len = wire_u8(&reader);
         size_t url_len = (size_t)wire_get(&reader, 2);
         struct slice name = wire_bytes(&reader, name_len);
@@ -168,6 +227,7 @@ int raft_members_decode(struct slice bytes, struct raft_members *ret_members)
         if (reader.failed || add(&members, id, name, url, flags) < 0) {
             return -EBADMSG;
         }
+        members.items[raft_members_place(&members, id)].incarnation = incarnation;
         voter = voter || (flags & RAFT_MEMBER_VOTER) != 0;
     }
     if (reader.failed || reader.left.len != 0 || !voter) {

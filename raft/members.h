@@ -12,11 +12,15 @@ enum raft_member_flags {
     RAFT_MEMBER_VOTER = 1,     /* Votes in the (incoming) configuration. */
     RAFT_MEMBER_VOTER_OLD = 2, /* Votes in the outgoing configuration of a joint one. */
     RAFT_MEMBER_LEARNER = 4,   /* Gets entries, has no vote. */
+    RAFT_MEMBER_JOINING = 8,   /* Only with LEARNER: the leader makes it a voter by itself. */
 };
 
 struct raft_member {
     uint64_t id;
     uint8_t flags;
+    /* Identity of its data directory; 0: it has not been heard of since it was added. Another one
+     * under the same id has lost what it promised. */
+    uint64_t incarnation;
     char name[RAFT_NAME_MAX];
     char url[RAFT_URL_MAX];
 };
@@ -30,10 +34,18 @@ struct raft_members {
 MUST_USE int raft_members_add(struct raft_members *members, uint64_t id, const char *name,
                               const char *url, uint8_t flags);
 const struct raft_member *raft_members_find(const struct raft_members *members, uint64_t id);
+void raft_members_remove(struct raft_members *members, size_t place);
+/* -EINVAL: too long. NULL leaves a text. */
+MUST_USE int raft_members_rename(struct raft_members *members, size_t place, const char *name,
+                                 const char *url);
 /* Place of the id in items, or -1. */
 int raft_members_place(const struct raft_members *members, uint64_t id);
 bool raft_members_is_voter(const struct raft_members *members, uint64_t id); /* In either half. */
 bool raft_members_joint(const struct raft_members *members);
+/* Opens a joint configuration: every voter also votes in the outgoing half. */
+void raft_members_enter(struct raft_members *members);
+/* Ends it: only the incoming half is left, and learners. */
+void raft_members_leave(struct raft_members *members);
 
 /* `yes[i]` belongs to items[i]. True when a majority of each half (of the one half, when not joint)
  * says yes. A configuration without voters has no quorum. */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 enum {
-    MESSAGE_VERSION = 1,
+    MESSAGE_VERSION = 2,
     FLAG_REJECT = 1,
     FLAG_FORCE = 2,
     ENTRY_HEAD_BYTES = 8 + 1 + 4,
@@ -27,9 +27,10 @@ void raft_message_release(struct raft_message *message)
 void raft_message_encode(const struct raft_message *message, struct buffer *out)
 {
     assert(message->kind < RAFT_MESSAGE_KIND_END);
-    const uint64_t head[] = {message->cluster,    message->from,       message->to,
-                             message->term,       message->last.index, message->last.term,
-                             message->last.chain, message->commit,     message->context};
+    const uint64_t head[] = {message->cluster,   message->from,        message->to,
+                             message->term,      message->incarnation, message->last.index,
+                             message->last.term, message->last.chain,  message->commit,
+                             message->context};
     wire_put(out, MESSAGE_VERSION, 1);
     wire_put(out, (uint64_t)message->kind, 1);
     wire_put(out, (message->reject ? FLAG_REJECT : 0U) | (message->force ? FLAG_FORCE : 0U), 1);
@@ -72,7 +73,7 @@ static int decode_entries(struct wire_reader *reader, size_t count, struct raft_
     return 0;
 }
 
-static int decode(struct wire_reader *reader, struct raft_message *message)
+static int decode_head(struct wire_reader *reader, struct raft_message *message)
 {
     if (reader->left.len > RAFT_MESSAGE_MAX || wire_u8(reader) != MESSAGE_VERSION) {
         return -EBADMSG;
@@ -89,11 +90,31 @@ static int decode(struct wire_reader *reader, struct raft_message *message)
     message->from = wire_u64(reader);
     message->to = wire_u64(reader);
     message->term = wire_u64(reader);
+    message->incarnation = wire_u64(reader);
     message->last.index = wire_u64(reader);
     message->last.term = wire_u64(reader);
     message->last.chain = wire_u64(reader);
     message->commit = wire_u64(reader);
     message->context = wire_u64(reader);
+    return reader->failed ? -EBADMSG : 0;
+}
+
+int raft_message_peek(struct slice input, struct raft_message *ret_head)
+{
+    struct wire_reader reader = {.left = input};
+    struct raft_message head = {0};
+    if (decode_head(&reader, &head) < 0) {
+        return -EBADMSG;
+    }
+    *ret_head = head;
+    return 0;
+}
+
+static int decode(struct wire_reader *reader, struct raft_message *message)
+{
+    if (decode_head(reader, message) < 0) {
+        return -EBADMSG;
+    }
     uint32_t count = wire_u32(reader);
     if (reader->failed || (count > 0 && message->kind != RAFT_APPEND) ||
         decode_entries(reader, count, message) < 0) {

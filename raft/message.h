@@ -23,7 +23,13 @@ enum raft_message_kind {
     RAFT_SNAPSHOT_RESULT,  /* last; context = offset wanted next */
     RAFT_FORWARD,          /* context = call of the sender; bytes */
     RAFT_FORWARD_RESULT,   /* context echoed; commit = -status; bytes */
+    RAFT_REFUSED, /* context = enum raft_refusal; last.index = configuration it follows from */
     RAFT_MESSAGE_KIND_END
+};
+
+enum raft_refusal {
+    RAFT_REFUSED_REMOVED = 1, /* The receiver is no member any more. */
+    RAFT_REFUSED_LOST,        /* The receiver's data is not what the cluster knows of its id. */
 };
 
 struct raft_message {
@@ -34,6 +40,7 @@ struct raft_message {
     uint64_t from;
     uint64_t to;
     uint64_t term;
+    uint64_t incarnation; /* Of the sender's data; 0: not told. */
     struct raft_point last;
     uint64_t commit;
     uint64_t context;
@@ -44,6 +51,8 @@ struct raft_message {
 
 void raft_message_release(struct raft_message *message);
 void raft_message_encode(const struct raft_message *message, struct buffer *out);
+/* Only the head: kind, flags and numbers, nothing to release. 0 or -EBADMSG. */
+MUST_USE int raft_message_peek(struct slice input, struct raft_message *ret_head);
 /* 0 with a message to release, whose `bytes` point into the input; or -EBADMSG. Entries are
  * consecutive from last.index + 1 on, their terms do not fall, their chain follows from last. */
 MUST_USE int raft_message_decode(struct slice input, struct raft_message *ret_message);

@@ -8,14 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define META_MAGIC UINT64_C(0x314154454d524f43)
+#define META_MAGIC UINT64_C(0x324154454d524f43)
 
 void raft_meta_encode(const struct raft_meta *meta, uint8_t *out)
 {
     struct buffer buffer;
     buffer_init(&buffer, META_SLOT);
-    const uint64_t head[] = {META_MAGIC,     meta->cluster, meta->member,
-                             meta->sequence, meta->term,    meta->vote};
+    const uint64_t head[] = {META_MAGIC, meta->cluster, meta->member,     meta->sequence,
+                             meta->term, meta->vote,    meta->incarnation};
     for (size_t i = 0; i < ARRAY_LEN(head); i++) {
         wire_put(&buffer, head[i], 8);
     }
@@ -45,6 +45,7 @@ int raft_meta_decode(struct slice bytes, struct raft_meta *ret_meta)
     meta.sequence = wire_u64(&reader);
     meta.term = wire_u64(&reader);
     meta.vote = wire_u64(&reader);
+    meta.incarnation = wire_u64(&reader);
     if (reader.failed || magic != META_MAGIC ||
         raft_members_decode(reader.left, &meta.bootstrap) < 0) {
         return -EBADMSG;

@@ -13,6 +13,7 @@ struct raft_meta {
     uint64_t cluster, member;
     uint64_t sequence;
     uint64_t term, vote;
+    uint64_t incarnation;          /* Of this directory, made at random with it. */
     struct raft_members bootstrap; /* In force before the first configuration entry. */
 };
 

@@ -212,6 +212,10 @@ static void do_chores(struct raft_node *node)
         return;
     }
     node->chores_ns = now + node->config.heartbeat_ms * NS_PER_MS;
+    if (node->stop_removed_ns != 0 && now >= node->stop_removed_ns) {
+        raft_node_refused(node, RAFT_REFUSED_REMOVED);
+        return;
+    }
     expire_reads(&node->waiting_reads, now);
     expire_reads(&node->indexed_reads, now);
     raft_forward_expire(node, /* all= */ false);
@@ -227,9 +231,12 @@ void raft_node_step(struct raft_node *node, struct raft_event event)
     node->stepping = true;
     struct raft_update *update = &node->update;
     event.now_ns = env_now_ns(node->env);
-    (void)raft_step(&node->core, &event, update); /* Refusals: seen beforehand, or by role. */
+    node->step_status = raft_step(&node->core, &event, update);
     if (update->fatal != NULL) {
         raft_node_fail(node, update->fatal, 0);
+    }
+    if (!node->dead && update->refused != 0) {
+        raft_node_refused(node, update->refused);
     }
     if (!node->dead) {
         log_effects(node, update);
@@ -249,16 +256,20 @@ void raft_node_step(struct raft_node *node, struct raft_event event)
         list_push_back(&node->indexed_reads, &read->link);
     }
     bool role_changed = update->role_changed;
+    if (update->changed != 0) {
+        node->change.index = update->changed;
+    }
     raft_update_clear(update);
     node->stepping = false;
     if (node->dead) {
         return;
     }
+    raft_node_apply(node); /* First: what is committed is answered, whoever leads now. */
     if (role_changed) {
         role_effects(node);
     }
-    raft_node_apply(node);
     tell_role(node);
+    raft_node_members(node);
     do_chores(node);
     arm_tick(node);
 }
@@ -277,7 +288,8 @@ static void step_proposals(struct raft_node *node)
     while (!list_empty(&node->new_proposals) && !node->dead) {
         size_t count = 0;
         uint64_t index = raft_trail_last(&node->core.trail);
-        if (node->core.role != RAFT_LEADER || node->core.transfer_to != 0) {
+        if (node->core.role != RAFT_LEADER || node->core.transfer_to != 0 ||
+            raft_members_place(&node->core.members, node->config.id) < 0) {
             drop_proposals(node, &node->new_proposals);
             return;
         }
@@ -312,7 +324,11 @@ static void on_turn(void *data)
         list_push_back(&node->waiting_reads, link);
         raft_node_step(node, (struct raft_event){.kind = RAFT_EVENT_READ, .id = (uintptr_t)read});
     }
+    raft_node_change_turn(node);
     step_proposals(node);
+    if (!node->dead) {
+        raft_node_members(node); /* A listener may be new. */
+    }
 }
 
 static void on_persisted(void *data, uint64_t index, uint64_t epoch)
@@ -337,7 +353,9 @@ void raft_node_start(struct raft_node *node)
 void raft_receive(struct raft_node *node, uint64_t from, struct slice bytes)
 {
     struct raft_message message;
-    if (node->dead || node->closing || !node->running || raft_message_decode(bytes, &message) < 0) {
+    if (node->dead || node->closing || !node->running || raft_message_peek(bytes, &message) < 0 ||
+        message.from != from || !raft_admits(&node->core, &message) ||
+        raft_message_decode(bytes, &message) < 0) {
         return;
     }
     if (message.from == from && message.cluster == node->config.cluster_id &&
@@ -368,7 +386,9 @@ int raft_propose(struct raft_node *node, struct slice command, uint64_t tag, raf
     if (command.len > RAFT_COMMAND_MAX) {
         return -EMSGSIZE;
     }
-    if (node->core.transfer_to != 0 || node->proposal_count >= RAFT_PROPOSALS_MAX) {
+    if (node->core.transfer_to != 0 ||
+        raft_members_place(&node->core.members, node->config.id) < 0 ||
+        node->proposal_count >= RAFT_PROPOSALS_MAX) {
         return -EAGAIN;
     }
     struct raft_proposal *proposal = alloc_bytes(sizeof(*proposal) + command.len);
@@ -481,6 +501,7 @@ void raft_close(struct raft_node *node, void (*closed)(void *data), void *data)
     env_timer_stop(node->env, &node->tick);
     drop_proposals(node, &node->proposals);
     drop_proposals(node, &node->new_proposals);
+    raft_node_change_cancel(node);
     cancel_reads(node, &node->new_reads);
     cancel_reads(node, &node->waiting_reads);
     cancel_reads(node, &node->indexed_reads);

@@ -49,6 +49,21 @@ struct raft_sender { /* A snapshot on its way to one member. */
     char *path;
 };
 
+struct raft_asked_change { /* By raft_change_members(). */
+    raft_done *done;       /* NULL: none. */
+    void *data;
+    struct raft_change change;
+    char name[RAFT_NAME_MAX];
+    char url[RAFT_URL_MAX];
+    bool begun;
+    uint64_t index; /* Of its last entry, once that is committed. */
+};
+
+struct raft_listener {
+    void (*changed)(void *data, const struct raft_status *status);
+    void *data;
+};
+
 struct raft_node {
     struct raft_config config;
     struct raft_fsm fsm;
@@ -67,6 +82,14 @@ struct raft_node {
     size_t proposal_count, read_count;
     struct raft_message *held; /* Wait for term and vote to be durable. */
     size_t held_count;
+
+    struct raft_asked_change change;
+    int step_status; /* Of the last raft_step(). */
+    struct raft_listener listeners[RAFT_LISTENERS_MAX];
+    size_t listener_count;
+    bool members_untold;
+    uint64_t told_members;    /* members_version that the listeners know. */
+    uint64_t stop_removed_ns; /* 0: it is not to stop. */
 
     struct list forwards;
     size_t forward_count;
@@ -104,6 +127,12 @@ void raft_node_apply(struct raft_node *node);
 void raft_node_wire(struct raft_node *node);
 void raft_node_wire_log(struct raft_node *node, struct log_file_config *log);
 void raft_node_start(struct raft_node *node); /* Recovery is done. */
+
+/* node_members.c */
+void raft_node_members(struct raft_node *node);     /* After each step. */
+void raft_node_change_turn(struct raft_node *node); /* Begins what was asked for. */
+void raft_node_change_cancel(struct raft_node *node);
+void raft_node_refused(struct raft_node *node, enum raft_refusal refusal); /* Stops. */
 
 /* node_open.c */
 void raft_node_free(struct raft_node *node);

@@ -78,6 +78,7 @@ static void open_log(struct raft_node *node, const struct snapshot_head *head)
     struct raft_start start = {
         .id = node->config.id,
         .cluster = node->config.cluster_id,
+        .incarnation = node->meta.meta.incarnation,
         .term = node->meta.meta.term,
         .vote = node->meta.meta.vote,
         .seed = env_random(node->env),
@@ -210,6 +211,9 @@ static void on_meta(void *data, int status, uint8_t *bytes, size_t len)
         open_done(node, -EINVAL, "it belongs to another cluster or another member", "");
         return;
     }
+    if (meta->incarnation == 0) {
+        meta->incarnation = env_random(node->env) | 1;
+    }
     meta_file_start(&node->meta, on_meta_started);
 }
 
@@ -265,13 +269,17 @@ static int check_config(const struct raft_config *config, struct raft_members *m
     bool voter = false;
     for (size_t i = 0; i < config->peer_count; i++) {
         const struct raft_peer *peer = &config->peers[i];
-        uint8_t flags = peer->learner ? RAFT_MEMBER_LEARNER : RAFT_MEMBER_VOTER;
+        bool learner = peer->learner || (config->join && peer->id == config->id);
+        uint8_t flags = learner ? RAFT_MEMBER_LEARNER : RAFT_MEMBER_VOTER;
         int status = raft_members_add(members, peer->id, peer->name, peer->url, flags);
         if (status < 0) {
             return error_set(reterr, -EINVAL, "member %zu of the initial cluster (%s): %s", i + 1,
                              peer->name == NULL ? "?" : peer->name, strerror(-status));
         }
-        voter = voter || !peer->learner;
+        voter = voter || !learner;
+    }
+    if (config->join && raft_members_find(members, config->id) == NULL) {
+        return error_set(reterr, -EINVAL, "the cluster to join does not list this member");
     }
     if (!voter) {
         return error_set(reterr, -EINVAL, "the initial cluster has no voting member");
@@ -398,6 +406,8 @@ void raft_get_status(const struct raft_node *node, struct raft_status *ret_statu
         memcpy(out->url, member->url, sizeof(out->url));
         out->voter = raft_members_is_voter(members, member->id);
         out->learner = (member->flags & RAFT_MEMBER_LEARNER) != 0;
+        out->joining = (member->flags & RAFT_MEMBER_JOINING) != 0;
+        out->seen = member->incarnation != 0;
         out->last_contact_ms = UINT64_MAX;
         if (core->progress != NULL) {
             const struct raft_progress *progress = &core->progress[i];

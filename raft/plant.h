@@ -22,6 +22,15 @@ enum raft_plant {
     PLANT_IGNORE_FLUSH_ERROR,   /* 11: a failed flush counts as done. */
     PLANT_COMMIT_NOT_BOUNDED,   /* 12: a heartbeat's commit is taken beyond what was verified. */
     PLANT_NO_DIR_SYNC,          /* 13: a new segment's name is not flushed. */
+    PLANT_CONFIG_NOT_ROLLED_BACK, /* 14: truncating a configuration leaves it in force. */
+    PLANT_CHANGE_BEFORE_OWN_TERM, /* 15: members change before the term has committed anything. */
+    PLANT_CHANGES_OVERLAP,        /* 16: a change begins while the one before is not committed. */
+    PLANT_LEARNER_COUNTS,         /* 17: learners count in quorums. */
+    PLANT_REMOVED_DISRUPTS, /* 18: no pre-vote, no stickiness: a removed member unseats leaders. */
+    PLANT_JOINT_ONE_MAJORITY,   /* 19: a joint configuration needs only the incoming majority. */
+    PLANT_LOST_DISK_COUNTS,     /* 20: a member that lost its disk goes on under its id. */
+    PLANT_PROGRESS_NOT_MOVED,   /* 21: a change of members leaves the leader's table as it was. */
+    PLANT_SNAPSHOT_OLD_MEMBERS, /* 22: compaction forgets the configurations it drops. */
     PLANT_COUNT
 };
 

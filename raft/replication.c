@@ -6,17 +6,39 @@
 #include <errno.h>
 #include <stdlib.h>
 
+static struct raft_progress progress_new(const struct raft *raft, uint64_t id)
+{
+    return (struct raft_progress){
+        .id = id,
+        .next = raft_trail_last(&raft->trail) + 1,
+        .contact_ns = raft->now_ns, /* Each has an election timeout to show itself. */
+    };
+}
+
 void raft_progress_open(struct raft *raft)
 {
     assert(raft->progress == NULL);
     raft->progress = alloc_array(RAFT_MEMBERS_MAX, sizeof(struct raft_progress));
     for (size_t i = 0; i < raft->members.count; i++) {
-        raft->progress[i] = (struct raft_progress){
-            .id = raft->members.items[i].id,
-            .next = raft_trail_last(&raft->trail) + 1,
-            .contact_ns = raft->now_ns, /* Each has an election timeout to show itself. */
-        };
+        raft->progress[i] = progress_new(raft, raft->members.items[i].id);
     }
+}
+
+/* The table follows the members: what is known of those that stay goes with them. */
+void raft_progress_adjust(struct raft *raft, const struct raft_members *before)
+{
+    struct raft_progress *old = raft->progress;
+    raft->progress = alloc_array(RAFT_MEMBERS_MAX, sizeof(struct raft_progress));
+    for (size_t i = 0; i < raft->members.count; i++) {
+        uint64_t id = raft->members.items[i].id;
+        int place = raft_members_place(before, id);
+        if (PLANTED == PLANT_PROGRESS_NOT_MOVED && i < before->count) {
+            place = (int)i;
+        }
+        raft->progress[i] = place < 0 ? progress_new(raft, id) : old[place];
+        raft->progress[i].id = id;
+    }
+    free(old);
 }
 
 void raft_progress_close(struct raft *raft)
@@ -203,11 +225,30 @@ bool raft_quorum_is_active(struct raft *raft)
     return raft_members_quorum(&raft->members, active);
 }
 
-static struct raft_progress *answered(struct raft *raft, const struct raft_message *message)
+/* What a member acknowledged counts for the data it had then, not for its id. */
+static bool same_data(const struct raft *raft, struct raft_progress *progress, uint64_t incarnation)
+{
+    if (!raft_knows(raft, progress->id, incarnation) ||
+        (progress->incarnation != 0 && progress->incarnation != incarnation &&
+         PLANTED != PLANT_LOST_DISK_COUNTS)) {
+        return false;
+    }
+    progress->incarnation = incarnation;
+    return true;
+}
+
+static struct raft_progress *answered(struct raft *raft, const struct raft_message *message,
+                                      struct raft_update *update)
 {
     struct raft_progress *progress = raft_progress_of(raft, message->from);
     if (raft->role != RAFT_LEADER || progress == NULL || message->term != raft->term ||
         message->commit > raft_trail_last(&raft->trail)) {
+        return NULL;
+    }
+    if (!same_data(raft, progress, message->incarnation)) {
+        struct raft_message *answer = raft_send(raft, update, message->from, RAFT_REFUSED);
+        answer->context = RAFT_REFUSED_LOST;
+        answer->last.index = raft->members_index;
         return NULL;
     }
     progress->contact_ns = raft->now_ns;
@@ -228,8 +269,7 @@ static struct raft_progress *answered(struct raft *raft, const struct raft_messa
 void raft_on_append_result(struct raft *raft, const struct raft_message *message,
                            struct raft_update *update)
 {
-    (void)update; /* raft_replicate() runs after every event. */
-    struct raft_progress *progress = answered(raft, message);
+    struct raft_progress *progress = answered(raft, message, update);
     if (progress == NULL) {
         return;
     }
@@ -262,8 +302,7 @@ void raft_on_append_result(struct raft *raft, const struct raft_message *message
 void raft_on_heartbeat_result(struct raft *raft, const struct raft_message *message,
                               struct raft_update *update)
 {
-    (void)update;
-    struct raft_progress *progress = answered(raft, message);
+    struct raft_progress *progress = answered(raft, message, update);
     if (progress == NULL || message->context > raft->context) {
         return;
     }
@@ -281,10 +320,13 @@ int raft_transfer(struct raft *raft, uint64_t target)
     if (raft->role != RAFT_LEADER) {
         return -ENOTCONN;
     }
-    for (size_t i = 0; i < raft->members.count && target == 0; i++) {
-        target = raft->members.items[i].id;
-        if (target == raft->id || (raft->members.items[i].flags & RAFT_MEMBER_VOTER) == 0) {
-            target = 0;
+    uint64_t most = 0;
+    for (size_t i = 0; i < raft->members.count && (target == 0 || most > 0); i++) {
+        const struct raft_member *member = &raft->members.items[i];
+        if (member->id != raft->id && (member->flags & RAFT_MEMBER_VOTER) != 0 &&
+            raft->progress[i].match + 1 > most) {
+            target = member->id;
+            most = raft->progress[i].match + 1;
         }
     }
     const struct raft_progress *chosen = raft_progress_of(raft, target);
