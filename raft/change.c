@@ -386,9 +386,10 @@ void raft_on_refused(struct raft *raft, const struct raft_message *message,
     bool gone = raft_members_find(&raft->members, raft->id) == NULL;
     bool newer = message->last.index > raft->members_index ||
                  (message->last.index == raft->members_index && gone);
-    /* With nothing in the log it has just joined: who does not know it yet says nothing. */
-    if (message->context == RAFT_REFUSED_REMOVED && newer && !raft_leader_is_fresh(raft) &&
-        raft_trail_last(&raft->trail) > 0) {
+    /* With nothing in the log it has just joined: who does not know it yet says nothing. One that
+     * removed itself stops in its own time. */
+    if (message->context == RAFT_REFUSED_REMOVED && newer && !raft->removed &&
+        !raft_leader_is_fresh(raft) && raft_trail_last(&raft->trail) > 0) {
         update->refused = RAFT_REFUSED_REMOVED;
     }
 }

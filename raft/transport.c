@@ -8,10 +8,13 @@
 #include "raft/limits.h"
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-/* On the wire: each side that dials sends a greeting, then frames; it never reads. So two members
- * have two connections, one for each direction, and neither needs an agreement on which to keep. */
+/* On the wire: the side that dials sends a greeting, then frames. So two members have two
+ * connections, one for each direction, and neither needs an agreement on which to keep. The other
+ * side sends frames on it only to who is no member here (yet, or any more): it has nobody to dial.
+ */
 enum {
     GREETING_BYTES = 32, /* magic, cluster id, sender, receiver: 8 bytes each. */
     FRAME_HEADER_BYTES = 4,
@@ -25,12 +28,15 @@ static const char greeting_magic[8] = {'C', 'O', 'R', 'A', 'F', 'T', '0', '1'};
 
 struct outgoing {
     struct raft_transport *transport;
+    struct list link;
     uint64_t id;
     char name[RAFT_NAME_MAX];
+    char url[RAFT_URL_MAX];
     struct net_address address;
     bool tls;
     struct net_connect *connect; /* While dialling. */
     struct net_stream *stream;   /* While connected. */
+    struct buffer input;
     struct loop_timer retry;
     uint32_t retry_ms;
     bool reported; /* "Cannot reach" was logged since it was last connected. */
@@ -52,8 +58,9 @@ struct raft_transport {
     struct tls_config *client_tls;
     struct raft_node *node; /* NULL: received messages are dropped. */
     struct net_listener *listener;
-    struct outgoing *peers;
-    size_t peer_count;
+    struct list peers;
+    struct raft_status *status; /* With the members to follow. */
+    struct loop_timer follow;
     struct list incoming;
     size_t incoming_count;
     void (*closed)(void *data);
@@ -99,13 +106,50 @@ static void dial_later(struct outgoing *peer)
     peer->retry_ms = peer->retry_ms * 2 < RECONNECT_MS_MAX ? peer->retry_ms * 2 : RECONNECT_MS_MAX;
 }
 
+static void outgoing_end(struct outgoing *peer, const char *reason)
+{
+    LOG_INFO("raft", "connection to a member has ended", KV_TEXT("member", peer->name),
+             KV_TEXT("reason", reason));
+    net_stream_close(TAKE(peer->stream), NULL, NULL);
+    buffer_clear(&peer->input);
+    dial_later(peer);
+}
+
 static void on_outgoing_end(void *data, int status)
 {
+    outgoing_end(data, status == 0 ? "closed by it" : strerror(-status));
+}
+
+/* Whole frames go to the node. Negative when the connection is to end. */
+static int take_frames(struct raft_transport *transport, uint64_t from, struct buffer *input)
+{
+    size_t at = 0;
+    while (input->len - at >= FRAME_HEADER_BYTES) {
+        size_t len = read_u32(input->data + at);
+        if (len > RAFT_MESSAGE_MAX) {
+            return -EMSGSIZE;
+        }
+        if (input->len - at - FRAME_HEADER_BYTES < len) {
+            break;
+        }
+        if (transport->node != NULL) {
+            raft_receive(transport->node, from,
+                         slice_of(input->data + at + FRAME_HEADER_BYTES, len));
+        }
+        at += FRAME_HEADER_BYTES + len;
+    }
+    buffer_consume(input, at);
+    return 0;
+}
+
+static void on_outgoing_read(void *data, struct slice bytes)
+{
     struct outgoing *peer = data;
-    LOG_INFO("raft", "connection to a member has ended", KV_TEXT("member", peer->name),
-             KV_TEXT("reason", status == 0 ? "closed by it" : strerror(-status)));
-    net_stream_close(TAKE(peer->stream), NULL, NULL);
-    dial_later(peer);
+    buffer_append_slice(&peer->input, bytes);
+    if (buffer_error(&peer->input) < 0 ||
+        take_frames(peer->transport, peer->id, &peer->input) < 0) {
+        outgoing_end(peer, "it sent what is no message");
+    }
 }
 
 static void send_greeting(struct outgoing *peer)
@@ -120,7 +164,10 @@ static void send_greeting(struct outgoing *peer)
 
 static void on_dialled(void *data, int status, const char *message, struct net_stream *stream)
 {
-    static const struct net_stream_events events = {.on_end = on_outgoing_end};
+    static const struct net_stream_events events = {
+        .on_read = on_outgoing_read,
+        .on_end = on_outgoing_end,
+    };
     struct outgoing *peer = data;
     peer->connect = NULL;
     if (status == 0 && !is_member(stream)) {
@@ -160,21 +207,36 @@ static void dial(void *data)
 
 static struct outgoing *find_peer(struct raft_transport *transport, uint64_t id)
 {
-    for (size_t i = 0; i < transport->peer_count; i++) {
-        if (transport->peers[i].id == id) {
-            return &transport->peers[i];
+    LIST_FOREACH(link, next, &transport->peers)
+    {
+        struct outgoing *peer = LIST_ENTRY(link, struct outgoing, link);
+        if (peer->id == id) {
+            return peer;
         }
     }
     return NULL;
 }
 
+/* The newest connection that it has dialled. */
+static struct net_stream *find_guest(struct raft_transport *transport, uint64_t id)
+{
+    struct net_stream *stream = NULL;
+    LIST_FOREACH(link, next, &transport->incoming)
+    {
+        const struct incoming *incoming = LIST_ENTRY(link, struct incoming, link);
+        stream = incoming->from == id ? incoming->stream : stream;
+    }
+    return stream;
+}
+
 static int transport_send(void *data, uint64_t id, struct slice message)
 {
-    struct outgoing *peer = find_peer(data, id);
-    if (peer == NULL || peer->stream == NULL) {
+    const struct outgoing *peer = find_peer(data, id);
+    struct net_stream *stream = peer != NULL ? peer->stream : find_guest(data, id);
+    if (stream == NULL) {
         return -ENOTCONN;
     }
-    if (net_stream_queued(peer->stream) + message.len > RAFT_PEER_QUEUE_BYTES_MAX) {
+    if (net_stream_queued(stream) + message.len > RAFT_PEER_QUEUE_BYTES_MAX) {
         return -EAGAIN;
     }
     assert(message.len <= RAFT_MESSAGE_MAX);
@@ -182,8 +244,8 @@ static int transport_send(void *data, uint64_t id, struct slice message)
     for (int i = 0; i < FRAME_HEADER_BYTES; i++) {
         header[i] = (uint8_t)(message.len >> (8 * i));
     }
-    (void)net_stream_write(peer->stream, slice_of(header, sizeof(header)));
-    (void)net_stream_write(peer->stream, message);
+    (void)net_stream_write(stream, slice_of(header, sizeof(header)));
+    (void)net_stream_write(stream, message);
     return 0;
 }
 
@@ -219,11 +281,9 @@ static int check_greeting(struct incoming *incoming, const uint8_t *greeting)
     return 0;
 }
 
-/* Takes the greeting and whole frames out of `input`. Negative when the connection is to end. */
-static int take_frames(struct incoming *incoming)
+static int take_input(struct incoming *incoming)
 {
     struct buffer *input = &incoming->input;
-    size_t at = 0;
     if (incoming->from == 0) {
         if (input->len < GREETING_BYTES) {
             return 0;
@@ -232,31 +292,16 @@ static int take_frames(struct incoming *incoming)
         if (result < 0) {
             return result;
         }
-        at = GREETING_BYTES;
+        buffer_consume(input, GREETING_BYTES);
     }
-    while (input->len - at >= FRAME_HEADER_BYTES) {
-        size_t len = read_u32(input->data + at);
-        if (len > RAFT_MESSAGE_MAX) {
-            return -EMSGSIZE;
-        }
-        if (input->len - at - FRAME_HEADER_BYTES < len) {
-            break;
-        }
-        if (incoming->transport->node != NULL) {
-            raft_receive(incoming->transport->node, incoming->from,
-                         slice_of(input->data + at + FRAME_HEADER_BYTES, len));
-        }
-        at += FRAME_HEADER_BYTES + len;
-    }
-    buffer_consume(input, at);
-    return 0;
+    return take_frames(incoming->transport, incoming->from, input);
 }
 
 static void on_incoming_read(void *data, struct slice bytes)
 {
     struct incoming *incoming = data;
     buffer_append_slice(&incoming->input, bytes);
-    if (buffer_error(&incoming->input) < 0 || take_frames(incoming) < 0) {
+    if (buffer_error(&incoming->input) < 0 || take_input(incoming) < 0) {
         incoming_close(incoming);
     }
 }
@@ -287,33 +332,59 @@ static void on_stream(void *data, struct net_stream *stream)
     net_stream_start(stream, &events, incoming);
 }
 
-/* ---- life ---- */
+/* ---- members ---- */
 
-static int add_peer(struct raft_transport *transport, const struct raft_peer *from,
-                    struct error *reterr)
+static int add_peer(struct raft_transport *transport, uint64_t id, const char *name,
+                    const char *url, struct error *reterr)
 {
-    struct outgoing *peer = &transport->peers[transport->peer_count];
-    if (net_address_parse(from->url, &peer->address) < 0) {
-        return error_set(reterr, -EINVAL, "peer URL %s: must be https://HOST:PORT", from->url);
+    struct net_address address;
+    if (net_address_parse(url, &address) < 0) {
+        return error_set(reterr, -EINVAL, "peer URL %s: must be https://HOST:PORT", url);
     }
+    struct outgoing *peer = alloc_zeroed(sizeof(*peer));
     peer->transport = transport;
-    peer->id = from->id;
-    peer->tls = strncmp(from->url, "http://", 7) != 0;
+    peer->id = id;
+    peer->address = address;
+    peer->tls = strncmp(url, "http://", 7) != 0;
     peer->retry_ms = RECONNECT_MS_MIN;
     peer->retry = (struct loop_timer){.fire = dial, .data = peer};
-    size_t len = strlen(from->name);
-    memcpy(peer->name, from->name, len < RAFT_NAME_MAX ? len : RAFT_NAME_MAX - 1);
-    transport->peer_count++;
+    (void)snprintf(peer->name, sizeof(peer->name), "%s", name == NULL ? "" : name);
+    (void)snprintf(peer->url, sizeof(peer->url), "%s", url);
+    buffer_init(&peer->input, 2 * (size_t)RAFT_MESSAGE_MAX);
+    list_init(&peer->link);
+    list_push_back(&transport->peers, &peer->link);
     return 0;
+}
+
+static void drop_peer(struct outgoing *peer)
+{
+    loop_timer_stop(peer->transport->loop, &peer->retry);
+    if (peer->connect != NULL) {
+        net_connect_cancel(TAKE(peer->connect));
+    }
+    if (peer->stream != NULL) {
+        net_stream_close(TAKE(peer->stream), NULL, NULL);
+    }
+    buffer_release(&peer->input);
+    list_remove(&peer->link);
+    free(peer);
+}
+
+static void drop_peers(struct raft_transport *transport)
+{
+    LIST_FOREACH(link, next, &transport->peers)
+    {
+        drop_peer(LIST_ENTRY(link, struct outgoing, link));
+    }
 }
 
 static int add_peers(struct raft_transport *transport, const struct raft_transport_config *config,
                      struct error *reterr)
 {
-    transport->peers = alloc_array(config->peer_count, sizeof(*transport->peers));
     for (size_t i = 0; i < config->peer_count; i++) {
-        if (config->peers[i].id != config->id) {
-            int result = add_peer(transport, &config->peers[i], reterr);
+        const struct raft_peer *peer = &config->peers[i];
+        if (peer->id != config->id) {
+            int result = add_peer(transport, peer->id, peer->name, peer->url, reterr);
             if (result < 0) {
                 return result;
             }
@@ -321,6 +392,59 @@ static int add_peers(struct raft_transport *transport, const struct raft_transpo
     }
     return 0;
 }
+
+static const struct raft_member_status *find_member(const struct raft_status *status, uint64_t id)
+{
+    for (size_t i = 0; i < status->member_count; i++) {
+        if (status->members[i].id == id) {
+            return &status->members[i];
+        }
+    }
+    return NULL;
+}
+
+/* Only members are dialled, each at the URL that the configuration in force has for it. */
+static void follow_members(void *data)
+{
+    struct raft_transport *transport = data;
+    const struct raft_status *status = transport->status;
+    LIST_FOREACH(link, next, &transport->peers)
+    {
+        struct outgoing *peer = LIST_ENTRY(link, struct outgoing, link);
+        const struct raft_member_status *member = find_member(status, peer->id);
+        if (member == NULL || strcmp(member->url, peer->url) != 0) {
+            LOG_INFO("raft", member == NULL ? "no longer a member" : "a member has another URL",
+                     KV_TEXT("member", peer->name), KV_U64("id", peer->id),
+                     KV_TEXT("url", peer->url));
+            drop_peer(peer);
+        }
+    }
+    for (size_t i = 0; i < status->member_count; i++) {
+        const struct raft_member_status *member = &status->members[i];
+        CLEANUP(error_release) struct error error = {0};
+        if (member->id == transport->id || find_peer(transport, member->id) != NULL) {
+            continue;
+        }
+        if (add_peer(transport, member->id, member->name, member->url, &error) < 0) {
+            LOG_WARN("raft", "cannot reach a member", KV_TEXT("member", member->name),
+                     KV_TEXT("reason", error_message(&error)));
+            continue;
+        }
+        LOG_INFO("raft", "a new member", KV_TEXT("member", member->name), KV_U64("id", member->id),
+                 KV_TEXT("url", member->url));
+        dial(find_peer(transport, member->id));
+    }
+}
+
+/* Later: this may run while a connection hands in a message. */
+static void on_members_change(void *data, const struct raft_status *status)
+{
+    struct raft_transport *transport = data;
+    *transport->status = *status;
+    loop_timer_start(transport->loop, &transport->follow, 0);
+}
+
+/* ---- life ---- */
 
 int raft_transport_open(const struct raft_transport_config *config,
                         struct raft_transport **ret_transport, struct error *reterr)
@@ -332,7 +456,10 @@ int raft_transport_open(const struct raft_transport_config *config,
     transport->id = config->id;
     transport->cluster_id = config->cluster_id;
     transport->client_tls = config->client_tls;
+    transport->status = alloc_zeroed(sizeof(*transport->status));
+    transport->follow = (struct loop_timer){.fire = follow_members, .data = transport};
     list_init(&transport->incoming);
+    list_init(&transport->peers);
     int result = add_peers(transport, config, reterr);
     struct net_address address = {.port = config->listen_port};
     memcpy(address.host, config->listen_host, strlen(config->listen_host) + 1);
@@ -348,13 +475,15 @@ int raft_transport_open(const struct raft_transport_config *config,
         result = net_listen(&options, &transport->listener, reterr);
     }
     if (result < 0) {
-        free(transport->peers);
+        drop_peers(transport);
+        free(transport->status);
         free(transport);
         return result;
     }
     env_uv_set_transport(config->env, transport_send, transport);
-    for (size_t i = 0; i < transport->peer_count; i++) {
-        dial(&transport->peers[i]);
+    LIST_FOREACH(link, next, &transport->peers)
+    {
+        dial(LIST_ENTRY(link, struct outgoing, link));
     }
     *ret_transport = transport;
     return 0;
@@ -363,6 +492,7 @@ int raft_transport_open(const struct raft_transport_config *config,
 void raft_transport_attach(struct raft_transport *transport, struct raft_node *node)
 {
     transport->node = node;
+    raft_on_members_change(node, on_members_change, transport);
 }
 
 static void on_listener_closed(void *data)
@@ -370,7 +500,7 @@ static void on_listener_closed(void *data)
     struct raft_transport *transport = data;
     void (*closed)(void *) = transport->closed;
     void *closed_data = transport->closed_data;
-    free(transport->peers);
+    free(transport->status);
     free(transport);
     if (closed != NULL) {
         closed(closed_data);
@@ -382,16 +512,8 @@ void raft_transport_close(struct raft_transport *transport, void (*closed)(void 
     transport->closed = closed;
     transport->closed_data = data;
     env_uv_set_transport(transport->env, NULL, NULL);
-    for (size_t i = 0; i < transport->peer_count; i++) {
-        struct outgoing *peer = &transport->peers[i];
-        loop_timer_stop(transport->loop, &peer->retry);
-        if (peer->connect != NULL) {
-            net_connect_cancel(TAKE(peer->connect));
-        }
-        if (peer->stream != NULL) {
-            net_stream_close(TAKE(peer->stream), NULL, NULL);
-        }
-    }
+    loop_timer_stop(transport->loop, &transport->follow);
+    drop_peers(transport);
     LIST_FOREACH(node, next_node, &transport->incoming)
     {
         incoming_close(LIST_ENTRY(node, struct incoming, link));

@@ -1,6 +1,7 @@
 /* Peers over TCP: one outgoing connection to each member with mutual TLS (or plaintext for http://
  * URLs), length-prefixed frames, reconnecting with a small back-off. Messages that cannot be queued
- * are dropped: Raft sends again. Belongs to the loop of the node. */
+ * are dropped: Raft sends again. The peers follow the configuration in force. Belongs to the loop
+ * of the node. */
 #ifndef RAFT_TRANSPORT_H
 #define RAFT_TRANSPORT_H
 #include "lib/base/error.h"
@@ -20,14 +21,15 @@ struct raft_transport_config {
     uint16_t listen_port;
     struct tls_config *server_tls; /* Both NULL for plaintext. Borrowed, must outlive it. */
     struct tls_config *client_tls;
-    const struct raft_peer *peers; /* Copied; the own id among them is skipped. */
+    const struct raft_peer *peers; /* To begin with. Copied; the own id among them is skipped. */
     size_t peer_count;
 };
 
 /* Listens at once. Returns 0, or a negative errno with *reterr. */
 MUST_USE int raft_transport_open(const struct raft_transport_config *config,
                                  struct raft_transport **ret_transport, struct error *reterr);
-/* Where received messages go; before it is set they are dropped. */
+/* Where received messages go (before it is set they are dropped), and whose members are dialled
+ * from now on. The node must be closed before the transport. */
 void raft_transport_attach(struct raft_transport *transport, struct raft_node *node);
 void raft_transport_close(struct raft_transport *transport, void (*closed)(void *data), void *data);
 #endif
