@@ -18,6 +18,7 @@ static const struct command commands[] = {
     {"status", command_status, "show members, leader and nodes, and what is wrong"},
     {"server", command_server, "run one control-plane member"},
     {"agent", command_agent, "run the node agent"},
+    {"snapshot", command_snapshot, "save, restore and examine backups of the store"},
     {"token", command_token, "create, list and delete tokens with which agents join"},
     {"certs", command_certs, "show when certificates end, and renew them"},
     {"kubeconfig", command_kubeconfig, "print a kubeconfig for kubectl"},

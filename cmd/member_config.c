@@ -10,7 +10,7 @@
 enum { ID_SEED = 0x636f7261, TEXT_MAX = 64 * 1024 };
 
 /* Ids are made from what the members are told alike, so that they need not agree on anything. */
-static uint64_t id_of(const char *text)
+uint64_t member_id_from(const char *text)
 {
     uint64_t id = hash_bytes(ID_SEED, slice_text(text));
     return id == 0 ? 1 : id;
@@ -34,14 +34,14 @@ static int parse_url(const char *flag, const char *url, struct net_address *ret_
 }
 
 /* One "name=URL" of --initial-cluster. */
-static int add_peer(struct member_config *config, struct arena *arena, const char *entry,
+static int add_peer(struct raft_peer *peers, size_t *count, struct arena *arena, const char *entry,
                     struct error *reterr)
 {
     const char *equals = strchr(entry, '=');
     if (equals == NULL || equals == entry) {
         return error_set(reterr, -EINVAL, "--initial-cluster: %s is not NAME=URL", entry);
     }
-    if (config->peer_count == RAFT_MEMBERS_MAX) {
+    if (*count == RAFT_MEMBERS_MAX) {
         return error_set(reterr, -EINVAL, "--initial-cluster: more than %d members",
                          RAFT_MEMBERS_MAX);
     }
@@ -52,13 +52,13 @@ static int add_peer(struct member_config *config, struct arena *arena, const cha
         return result;
     }
     const char *name = arena_text_n(arena, entry, (size_t)(equals - entry));
-    for (size_t i = 0; i < config->peer_count; i++) {
-        if (strcmp(config->peers[i].name, name) == 0) {
+    for (size_t i = 0; i < *count; i++) {
+        if (strcmp(peers[i].name, name) == 0) {
             return error_set(reterr, -EINVAL, "--initial-cluster: %s stands there twice", name);
         }
     }
-    config->peers[config->peer_count++] =
-        (struct raft_peer){.id = id_of(entry), .name = name, .url = equals + 1};
+    peers[(*count)++] =
+        (struct raft_peer){.id = member_id_from(entry), .name = name, .url = equals + 1};
     return 0;
 }
 
@@ -67,17 +67,32 @@ static int compare_names(const void *a, const void *b)
     return strcmp(((const struct raft_peer *)a)->name, ((const struct raft_peer *)b)->name);
 }
 
-static int parse_members(struct member_config *config, const struct flag *flag, struct arena *arena,
-                         struct error *reterr)
+int member_peers_from(const struct flag *flag, struct arena *arena, struct raft_peer *peers,
+                      size_t *ret_count, struct error *reterr)
 {
-    const char *peer_url = NULL;
+    size_t count = 0;
     for (size_t i = 0; i < flag->count; i++) {
-        int result = add_peer(config, arena, flag->values[i], reterr);
+        int result = add_peer(peers, &count, arena, flag->values[i], reterr);
         if (result < 0) {
             return result;
         }
     }
-    qsort(config->peers, config->peer_count, sizeof(config->peers[0]), compare_names);
+    qsort(peers, count, sizeof(peers[0]), compare_names);
+    *ret_count = count;
+    return 0;
+}
+
+static int parse_members(struct member_config *config, const struct flag *flag, struct arena *arena,
+                         struct error *reterr)
+{
+    const char *peer_url = NULL;
+    if (flag->count == 0) {
+        return 0; /* The data directory says, or the cluster that is joined. */
+    }
+    int result = member_peers_from(flag, arena, config->peers, &config->peer_count, reterr);
+    if (result < 0) {
+        return result;
+    }
     CLEANUP(buffer_release) struct buffer all;
     buffer_init(&all, TEXT_MAX);
     for (size_t i = 0; i < config->peer_count; i++) {
@@ -92,7 +107,7 @@ static int parse_members(struct member_config *config, const struct flag *flag, 
         return error_set(reterr, -EINVAL, "--initial-cluster does not name this member, %s",
                          config->name);
     }
-    config->cluster_id = id_of(buffer_text(&all));
+    config->cluster_id = member_id_from(buffer_text(&all));
     return 0;
 }
 
@@ -185,8 +200,8 @@ static int parse_listeners(struct member_config *config, const struct flag_set *
     int result =
         parse_url("etcd-listen", config->etcd_url, &config->etcd, &config->etcd_tls, reterr);
     if (result == 0) {
-        result = parse_url("peer-url", flag_text(set, "peer-url"), &config->peer, &config->peer_tls,
-                           reterr);
+        config->peer_url = flag_text(set, "peer-url");
+        result = parse_url("peer-url", config->peer_url, &config->peer, &config->peer_tls, reterr);
     }
     return result;
 }

@@ -17,8 +17,10 @@ struct member_config {
     bool peer_tls;
     const char *api_url;  /* https://HOST:PORT that others reach this member's API at. */
     const char *etcd_url; /* As given. */
-    uint64_t id;
+    const char *peer_url; /* As given. */
+    uint64_t id;          /* 0 without --initial-cluster, as the next. */
     uint64_t cluster_id;
+    bool join; /* It was added to a cluster that runs already. */
     struct raft_peer peers[RAFT_MEMBERS_MAX];
     size_t peer_count;
     const char *service_cidr;
@@ -33,6 +35,13 @@ struct member_config {
     bool scheduler_enabled;
     bool controllers_enabled;
 };
+
+/* The "NAME=URL" of --initial-cluster, by name; ids are made from them alone. Texts live in `arena`
+ * or in the flag. At most RAFT_MEMBERS_MAX go to `peers`. -EINVAL. */
+MUST_USE int member_peers_from(const struct flag *flag, struct arena *arena,
+                               struct raft_peer *peers, size_t *ret_count, struct error *reterr);
+/* A number that is not 0, the same for the same text everywhere. */
+uint64_t member_id_from(const char *text);
 
 /* Texts live in `arena` or in the flags. -EINVAL with a message that names the flag. */
 MUST_USE int member_config_from(const struct flag_set *set, struct arena *arena,

@@ -7,6 +7,7 @@
 #include "cmd/failure.h"
 #include "cmd/file.h"
 #include "cmd/member_config.h"
+#include "cmd/member_data.h"
 #include "cmd/stop_signal.h"
 #include "controllers/controllers.h"
 #include "lib/base/alloc.h"
@@ -37,6 +38,7 @@ enum {
 struct member {
     struct member_config config;
     struct error *reterr;
+    int lock; /* On the data directory; kept until the process ends. */
     struct pki pki;
     struct metrics *metrics;
     struct loop *store_loop;
@@ -151,6 +153,7 @@ static int open_store(struct member *member)
         .dir = dir,
         .peers = config->peers,
         .peer_count = config->peer_count,
+        .join = config->join,
         .fsm = store_fsm(member->store),
         .heartbeat_ms = config->heartbeat_ms,
         .election_ms = config->election_ms,
@@ -441,9 +444,31 @@ static int start_io_loops(struct member *member)
     return 0;
 }
 
-static int open_member(struct member *member)
+/* Who this member is: its data says so, else --initial-cluster does. */
+static int find_identity(struct member *member, struct arena *arena)
+{
+    struct member_config *config = &member->config;
+    int result = member_data_lock(config->data_dir, &member->lock, member->reterr);
+    if (result == 0) {
+        result = member_data_identity(config, arena, member->reterr);
+    }
+    if (result == -ENOENT) {
+        error_release(member->reterr);
+        result = config->id != 0 ? 0
+                                 : error_set(member->reterr, -EINVAL,
+                                             "%s holds no member yet: --initial-cluster must name "
+                                             "the members of the new cluster",
+                                             config->data_dir);
+    }
+    return result;
+}
+
+static int open_member(struct member *member, struct arena *arena)
 {
     int result = directory_make(member->config.data_dir, member->reterr);
+    if (result == 0) {
+        result = find_identity(member, arena);
+    }
     if (result == 0) {
         result = open_loops(member);
     }
@@ -488,7 +513,7 @@ static int run(const struct flag_set *set, struct error *reterr)
     member->reterr = reterr;
     int result = member_config_from(set, arena, &member->config, reterr);
     if (result == 0) {
-        result = open_member(member);
+        result = open_member(member, arena);
     }
     if (result < 0) {
         /* The process ends at once: what is half open has acknowledged nothing. */
@@ -530,9 +555,9 @@ int command_server(int argc, char **argv)
          .help = "where the other members connect"},
         {.name = "initial-cluster",
          .placeholder = "NAME=URL,...",
-         .required = true,
          .list = true,
-         .help = "all members with their peer URLs, this one too; the same everywhere"},
+         .help = "all members with their peer URLs, this one too; the same everywhere. For the "
+                 "first start: later the data directory says who belongs to the cluster"},
         {.name = "service-cidr",
          .placeholder = "CIDR",
          .fallback = "10.96.0.0/12",

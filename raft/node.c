@@ -1,6 +1,7 @@
 /* The driver: turns calls, messages and finished I/O into events of the core, and its updates into
  * I/O, messages and calls of the FSM. */
 #include "raft/node.h"
+#include "raft/data_dir.h"
 
 #include "lib/base/alloc.h"
 #include "raft/io_job.h"
@@ -128,6 +129,20 @@ void raft_node_apply(struct raft_node *node)
     }
     answer_reads(node);
     raft_snapshot_consider(node);
+}
+
+void raft_apply_whole_log(struct raft_node *node)
+{
+    assert(node->core_ready);
+    uint64_t last = raft_trail_last(&node->core.trail);
+    while (node->applied < last) {
+        struct raft_entry *entry = raft_trail_get(&node->core.trail, node->applied + 1);
+        assert(entry != NULL);
+        if (entry->kind == RAFT_ENTRY_COMMAND) {
+            node->fsm.apply(node->fsm.data, entry->index, entry->term, raft_entry_data(entry), 0);
+        }
+        node->applied = entry->index;
+    }
 }
 
 static void drop_proposals(struct raft_node *node, struct list *list)
