@@ -9,7 +9,8 @@
 #include "store/etcd_service.h"
 
 /* What clients may rely on; Kubernetes asks for it before it uses progress requests. */
-#define ETCD_VERSION "3.5.17"
+#define ETCD_VERSION         "3.5.17"
+#define ETCD_CLUSTER_VERSION "3.5.0"
 
 struct etcd_request;
 
@@ -71,6 +72,8 @@ struct etcd_request {
     struct raft_status raft;
     struct store_figures figures;
     struct store_member_url client_urls[STORE_MEMBERS_MAX];
+    struct store_alarm alarms[STORE_ALARMS_MAX];
+    size_t alarm_count;
 };
 
 struct etcd_service *etcd_service_ref(struct etcd_service *service);

@@ -83,7 +83,10 @@ struct etcd_header etcd_header_now(struct etcd_service *service)
 
 int etcd_status_now(const struct etcd_service *service, int status)
 {
-    return service->store == NULL || store_raft(service->store) == NULL ? STORE_STOPPED : status;
+    if (service->store == NULL || store_raft(service->store) == NULL) {
+        return STORE_STOPPED;
+    }
+    return status != 0 ? status : store_health(service->store);
 }
 
 /* --- Unary requests. */

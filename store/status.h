@@ -27,6 +27,21 @@ enum store_status {
     STORE_BAD_LEADER_TRANSFEREE = -EADDRNOTAVAIL,
     STORE_NO_SPACE = -ENOSPC, /* Over the quota, or the disk is full; nothing was done. */
     STORE_CORRUPT = -EUCLEAN, /* This member's state is not to be trusted. */
+    /* Members. */
+    STORE_MEMBER_EXISTS = -EISNAM,
+    STORE_PEER_URL_EXISTS = -EADDRINUSE,
+    STORE_MEMBER_NOT_FOUND = -ENODEV,
+    STORE_BAD_MEMBER_URLS = -EDESTADDRREQ,
+    STORE_NOT_ENOUGH_STARTED = -EHOSTDOWN,
+    STORE_TOO_MANY_LEARNERS = -EDQUOT,
+    STORE_TOO_MANY_MEMBERS = -EMLINK, /* Not in etcd. */
+    STORE_NOT_A_LEARNER = -EALREADY,
+    STORE_LEARNER_NOT_READY = -EL2NSYNC,
+    STORE_LEARNER_REFUSES = -EOPNOTSUPP, /* Asked of a learner what only voters answer. */
+    STORE_UNHEALTHY = -ENETDOWN,
+    STORE_DOWNGRADE_FORMAT = -ELIBBAD,
+    STORE_DOWNGRADE_TARGET = -ELIBSCN,
+    STORE_NO_DOWNGRADE = -ELIBMAX,
     STORE_STOPPED = -ESHUTDOWN,
     STORE_MALFORMED = -EPROTO, /* Bytes that no member writes. */
     /* Users and roles. The error numbers are not used for anything else here. */
