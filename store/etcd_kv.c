@@ -7,9 +7,9 @@
 
 /* --- Requests into the store's terms. Slices point into the request's message. */
 
-static int to_range(const Etcdserverpb__RangeRequest *message, struct store_range *ret_range)
+static struct store_range to_range(const Etcdserverpb__RangeRequest *message)
 {
-    *ret_range = (struct store_range){
+    return (struct store_range){
         .key = etcd_slice(message->key),
         .end = etcd_slice(message->range_end),
         .revision = message->revision,
@@ -23,7 +23,6 @@ static int to_range(const Etcdserverpb__RangeRequest *message, struct store_rang
         .min_create_revision = message->min_create_revision,
         .max_create_revision = message->max_create_revision,
     };
-    return store_range_check(ret_range);
 }
 
 static struct store_op put_op(const Etcdserverpb__PutRequest *message)
@@ -58,7 +57,7 @@ static int to_ops(struct arena *arena, Etcdserverpb__RequestOp **messages, size_
         switch ((int)message->request_case) {
         case ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_RANGE:
             ops[i].kind = STORE_OP_RANGE;
-            status = to_range(message->request_range, &ops[i].range);
+            ops[i].range = to_range(message->request_range);
             break;
         case ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_PUT:
             ops[i] = put_op(message->request_put);
@@ -234,7 +233,8 @@ static void fill_op(struct etcd_request *request, const struct store_op_result *
         response->response_case = ETCDSERVERPB__RESPONSE_OP__RESPONSE_RESPONSE_TXN;
         response->response_txn = arena_alloc(request->arena, sizeof(*response->response_txn));
         fill_txn(request, op->txn, response->response_txn);
-        response->response_txn->header = new_inner_header(request, op->revision);
+        /* As etcd: only its operations say a revision. */
+        response->response_txn->header = new_inner_header(request, /* revision= */ 0);
         break;
     }
 }
@@ -258,7 +258,8 @@ static void fill_txn(struct etcd_request *request, const struct store_txn_result
 
 static int range_prepare(struct etcd_request *request)
 {
-    return to_range(request->message, &request->range);
+    request->range = to_range(request->message);
+    return store_range_check(&request->range);
 }
 
 static void range_ready(void *data, int status)

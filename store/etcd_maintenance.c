@@ -207,7 +207,8 @@ static void hash_kv_answer(struct etcd_request *request)
         etcd_fail(request->call, status);
         return;
     }
-    response.compact_revision = request->figures.compact_revision;
+    int64_t compact = request->figures.compact_revision;
+    response.compact_revision = compact == 0 ? -1 : compact; /* As etcd says of none. */
     response.header = new_header(request);
     etcd_respond(request, &response.base);
 }

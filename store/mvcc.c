@@ -124,6 +124,11 @@ int64_t mvcc_revision(const struct mvcc *mvcc)
     return mvcc->revision;
 }
 
+int64_t mvcc_write_revision(const struct mvcc *mvcc)
+{
+    return mvcc->revision + (mvcc->writing && mvcc->sub > 0);
+}
+
 int64_t mvcc_compact_revision(const struct mvcc *mvcc)
 {
     return mvcc->compact_revision;
@@ -259,8 +264,7 @@ const struct store_kv *mvcc_get(const struct mvcc *mvcc, struct slice key)
 
 static struct mvcc_source own_source(const struct mvcc *mvcc)
 {
-    bool changed = mvcc->writing && mvcc->sub > 0;
-    struct mvcc_source source = {.revision = mvcc->revision + changed,
+    struct mvcc_source source = {.revision = mvcc_write_revision(mvcc),
                                  .compact_revision = mvcc->compact_revision};
     cow_cursor_open_tree(&source.cursor, mvcc->keys);
     return source;
@@ -278,7 +282,9 @@ int mvcc_check_revision(const struct mvcc *mvcc, int64_t revision)
     if (revision > mvcc->revision) {
         return STORE_FUTURE_REVISION;
     }
-    return revision > 0 && revision < mvcc->compact_revision ? STORE_COMPACTED : 0;
+    /* Of negative ones etcd makes no exception here: nothing compacted is -1 to it. */
+    int64_t compact = mvcc->compact_revision == 0 ? -1 : mvcc->compact_revision;
+    return revision != 0 && revision < compact ? STORE_COMPACTED : 0;
 }
 
 void mvcc_each(const struct mvcc *mvcc, struct slice key, struct slice end,
@@ -333,6 +339,9 @@ int mvcc_compact(struct mvcc *mvcc, int64_t revision)
     assert(!mvcc->writing);
     if (revision > mvcc->revision) {
         return STORE_FUTURE_REVISION;
+    }
+    if (revision == 0 && mvcc->compact_revision == 0) {
+        return 0; /* As etcd, to which nothing compacted is -1. */
     }
     if (revision <= mvcc->compact_revision) {
         return STORE_COMPACTED;

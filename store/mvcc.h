@@ -38,6 +38,7 @@ struct store_snapshot; /* Its views; see store/store.h for what may be done with
 MUST_USE struct mvcc *mvcc_new(void); /* At revision 1, like a new etcd. */
 void mvcc_free(struct mvcc *mvcc);
 int64_t mvcc_revision(const struct mvcc *mvcc); /* While writing: of the last complete write. */
+int64_t mvcc_write_revision(const struct mvcc *mvcc); /* ... of what it has changed so far. */
 int64_t mvcc_compact_revision(const struct mvcc *mvcc);
 uint64_t mvcc_bytes(const struct mvcc *mvcc);
 uint64_t mvcc_key_count(const struct mvcc *mvcc); /* Tombstones included. */
@@ -57,7 +58,7 @@ const struct store_kv *mvcc_get(const struct mvcc *mvcc, struct slice key); /* B
 /* Reads what is there now, changes of the write under way included. */
 MUST_USE int mvcc_range(const struct mvcc *mvcc, const struct store_range *range,
                         struct store_range_result *ret_result);
-/* Whether mvcc_range would find that revision: 0, STORE_COMPACTED or STORE_FUTURE_REVISION. */
+/* Whether a transaction may ask for that revision: 0, STORE_COMPACTED or STORE_FUTURE_REVISION. */
 MUST_USE int mvcc_check_revision(const struct mvcc *mvcc, int64_t revision);
 /* Calls `each` for every live key in order until it returns false; nothing may change meanwhile. */
 void mvcc_each(const struct mvcc *mvcc, struct slice key, struct slice end,

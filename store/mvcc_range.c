@@ -101,8 +101,9 @@ static void result_cut(struct store_range_result *result, int64_t limit)
 static void collect(struct mvcc_source *source, const struct store_range *range, int64_t revision,
                     struct store_range_result *result)
 {
-    /* With filters or another order the limit holds for what comes out at the end. */
-    bool all = needs_sort(range) || has_filters(range) || range->limit <= 0;
+    /* With filters or an order the limit holds for what comes out at the end. A target without an
+     * order sorts what the limit has left, as in etcd. */
+    bool all = range->sort_order != STORE_SORT_NONE || has_filters(range) || range->limit <= 0;
     uint64_t wanted = all ? UINT64_MAX : (uint64_t)range->limit + 1;
     size_t capacity = 0;
     for (bool at = cow_cursor_seek(&source->cursor, range->key);

@@ -127,7 +127,7 @@ struct store_op_result {
         } delete_range;
         struct store_txn_result *txn; /* A reference. */
     };
-    int64_t revision; /* The header revision of this operation's answer. */
+    int64_t revision; /* Of the state that this operation has left. */
 };
 
 struct store_txn_result {

@@ -19,6 +19,7 @@ struct run {
     struct mvcc *mvcc;
     struct lease_table *leases;
     struct arena *arena;
+    bool lone_put;
 };
 
 /* --- Compares. */
@@ -122,37 +123,54 @@ static struct plan *plan_txn(const struct run *run, const struct store_txn *txn)
 
 /* --- What may refuse it. */
 
-static int check_put(const struct run *run, const struct store_put *put)
+static int check_put_key(const struct run *run, const struct store_put *put)
 {
-    if ((put->ignore_value || put->ignore_lease) && mvcc_get(run->mvcc, put->key) == NULL) {
-        return STORE_KEY_NOT_FOUND;
-    }
-    if (put->lease != 0 && !lease_table_has(run->leases, put->lease)) {
-        return STORE_LEASE_NOT_FOUND;
-    }
-    return 0;
+    bool needs_key = put->ignore_value || put->ignore_lease;
+    return needs_key && mvcc_get(run->mvcc, put->key) == NULL ? STORE_KEY_NOT_FOUND : 0;
 }
 
-static int check_plan(const struct run *run, const struct plan *plan)
+static int check_put_lease(const struct run *run, const struct store_put *put)
+{
+    bool absent = put->lease != 0 && !lease_table_has(run->leases, put->lease);
+    return absent ? STORE_LEASE_NOT_FOUND : 0;
+}
+
+/* etcd looks at the key first, but at the lease first when the put is no part of a transaction. */
+static int check_put(const struct run *run, const struct store_put *put)
+{
+    int first = run->lone_put ? check_put_lease(run, put) : check_put_key(run, put);
+    if (first != 0) {
+        return first;
+    }
+    return run->lone_put ? check_put_key(run, put) : check_put_lease(run, put);
+}
+
+static int check_op(const struct run *run, const struct store_op *op, enum store_op_kind kind)
+{
+    if (op->kind != kind) {
+        return 0;
+    }
+    return kind == STORE_OP_PUT ? check_put(run, &op->put)
+                                : mvcc_check_revision(run->mvcc, op->range.revision);
+}
+
+/* All operations of one kind, nested ones too. */
+static int check_kind(const struct run *run, const struct plan *plan, enum store_op_kind kind)
 {
     int status = 0;
     for (size_t i = 0; i < plan->op_count && status == 0; i++) {
         const struct store_op *op = &plan->ops[i];
-        switch (op->kind) {
-        case STORE_OP_RANGE:
-            status = mvcc_check_revision(run->mvcc, op->range.revision);
-            break;
-        case STORE_OP_PUT:
-            status = check_put(run, &op->put);
-            break;
-        case STORE_OP_DELETE:
-            break;
-        case STORE_OP_TXN:
-            status = check_plan(run, plan->nested[i]);
-            break;
-        }
+        status = op->kind == STORE_OP_TXN ? check_kind(run, plan->nested[i], kind)
+                                          : check_op(run, op, kind);
     }
     return status;
+}
+
+/* As etcd: all puts, then all ranges. */
+static int check_plan(const struct run *run, const struct plan *plan)
+{
+    int status = check_kind(run, plan, STORE_OP_PUT);
+    return status != 0 ? status : check_kind(run, plan, STORE_OP_RANGE);
 }
 
 /* --- The operations. `result` is NULL when nobody wants it. */
@@ -250,6 +268,9 @@ static void run_plan(const struct run *run, const struct plan *plan,
         ret_result == NULL ? NULL : store_txn_result_new(plan->op_count);
     for (size_t i = 0; i < plan->op_count; i++) {
         run_op(run, plan, i, result == NULL ? NULL : &result->ops[i]);
+        if (result != NULL) {
+            result->ops[i].revision = mvcc_write_revision(run->mvcc);
+        }
     }
     if (result != NULL) {
         result->succeeded = plan->succeeded;
@@ -257,15 +278,13 @@ static void run_plan(const struct run *run, const struct plan *plan,
     }
 }
 
-/* What each answer's header says: the revision of the whole, and of the state for ranges. */
+/* The header of the whole says the revision after it, inner transactions' too. */
 static void set_revisions(struct store_txn_result *result, int64_t revision)
 {
     result->revision = revision;
     for (size_t i = 0; i < result->op_count; i++) {
-        struct store_op_result *op = &result->ops[i];
-        op->revision = op->kind == STORE_OP_RANGE ? op->range.revision : revision;
-        if (op->kind == STORE_OP_TXN) {
-            set_revisions(op->txn, revision);
+        if (result->ops[i].kind == STORE_OP_TXN) {
+            set_revisions(result->ops[i].txn, revision);
         }
     }
 }
@@ -273,7 +292,8 @@ static void set_revisions(struct store_txn_result *result, int64_t revision)
 int txn_run(struct mvcc *mvcc, struct lease_table *leases, struct arena *arena,
             const struct store_txn *txn, struct store_txn_result **ret_result, size_t *ret_changes)
 {
-    struct run run = {.mvcc = mvcc, .leases = leases, .arena = arena};
+    bool lone = txn->compare_count == 0 && txn->success_count == 1 && txn->failure_count == 0;
+    struct run run = {.mvcc = mvcc, .leases = leases, .arena = arena, .lone_put = lone};
     struct plan *plan = plan_txn(&run, txn);
     int status = check_plan(&run, plan);
     if (status != 0) {
