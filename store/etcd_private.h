@@ -38,7 +38,7 @@ struct etcd_service {
     struct etcd_binding {
         struct etcd_service *service;
         const struct etcd_method *method;
-    } bindings[32];
+    } bindings[96];
     size_t binding_count;
 };
 
