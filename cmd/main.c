@@ -19,6 +19,8 @@ static const struct command commands[] = {
     {"server", command_server, "run one control-plane member"},
     {"agent", command_agent, "run the node agent"},
     {"snapshot", command_snapshot, "save, restore and examine backups of the store"},
+    {"recover", command_recover,
+     "after a majority is lost: one member becomes a cluster of its own"},
     {"token", command_token, "create, list and delete tokens with which agents join"},
     {"certs", command_certs, "show when certificates end, and renew them"},
     {"kubeconfig", command_kubeconfig, "print a kubeconfig for kubectl"},
