@@ -293,6 +293,7 @@ static void start(struct watch_cache *cache)
     struct store_watch_options options = {.key = slice_of("", 1),
                                           .end = slice_of("", 1),
                                           .start_revision = (int64_t)resync.revision + 1,
+                                          .progress = true,
                                           .on_events = on_events,
                                           .on_end = watch_ended,
                                           .data = cache};

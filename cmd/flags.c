@@ -153,6 +153,7 @@ static int fill_in(struct flag_set *set, struct error *reterr)
     }
     for (size_t i = 0; i < set->count; i++) {
         struct flag *flag = &set->flags[i];
+        flag->given = flag->count > 0;
         if (flag->count == 0 && flag->required) {
             return error_set(reterr, -EINVAL, "--%s is required: %s", flag->name, flag->help);
         }

@@ -18,6 +18,7 @@ struct flag {
     /* Results: borrowed from argv, the table or the flag set. */
     const char *values[FLAG_VALUES_MAX];
     size_t count;
+    bool given; /* On the command line or in the file: not the fallback. */
 };
 
 struct flag_set {

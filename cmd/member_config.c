@@ -163,6 +163,28 @@ static int parse_numbers(struct member_config *config, const struct flag_set *se
     return 0;
 }
 
+/* Without a store of its own a member has no peers and no listener but the API's. */
+static int parse_store(struct member_config *config, const struct flag_set *set,
+                       struct arena *arena, struct error *reterr)
+{
+    int result = external_store_from(set, &config->external, reterr);
+    if (result < 0) {
+        return result;
+    }
+    if (config->external.endpoint_count == 0) {
+        return parse_members(config, flag_get(set, "initial-cluster"), arena, reterr);
+    }
+    if (!config->api_enabled) {
+        return error_set(reterr, -EINVAL,
+                         "--disable=api: with --store-endpoints nothing would be left to run");
+    }
+    config->id = member_id_from(config->name);
+    config->etcd_url = flag_get(set, "store-endpoints")->values[0];
+    config->etcd = config->api;
+    config->peer = config->api;
+    return 0;
+}
+
 static int first_service_ip(struct member_config *config, struct arena *arena, struct error *reterr)
 {
     char text[INET_ADDRSTRLEN];
@@ -222,10 +244,10 @@ int member_config_from(const struct flag_set *set, struct arena *arena,
     }
     int result = parse_listeners(&config, set, arena, reterr);
     if (result == 0) {
-        result = parse_members(&config, flag_get(set, "initial-cluster"), arena, reterr);
+        result = parse_disabled(&config, flag_get(set, "disable"), reterr);
     }
     if (result == 0) {
-        result = parse_disabled(&config, flag_get(set, "disable"), reterr);
+        result = parse_store(&config, set, arena, reterr);
     }
     if (result == 0) {
         result = parse_numbers(&config, set, reterr);

@@ -2,6 +2,7 @@
  */
 #ifndef CMD_MEMBER_CONFIG_H
 #define CMD_MEMBER_CONFIG_H
+#include "cmd/external_store.h"
 #include "cmd/flags.h"
 #include "lib/base/arena.h"
 #include "lib/net/stream.h"
@@ -30,7 +31,8 @@ struct member_config {
     uint32_t heartbeat_ms;
     uint32_t election_ms;
     uint32_t node_grace_ms;
-    uint32_t snapshot_entries; /* Log entries between two snapshots. */
+    uint32_t snapshot_entries;      /* Log entries between two snapshots. */
+    struct external_store external; /* In place of a store of its own, if it has endpoints. */
     bool api_enabled;
     bool scheduler_enabled;
     bool controllers_enabled;

@@ -22,6 +22,7 @@
 #include "scheduler/scheduler.h"
 #include "store/etcd_access.h"
 #include "store/etcd_service.h"
+#include "store/remote/remote.h"
 #include "store/storage.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -44,10 +45,13 @@ struct member {
     struct loop *store_loop;
     struct loop *io_loops[IO_LOOPS_MAX];
     size_t io_loop_count;
+    size_t io_started;
     struct env_uv *env;
     struct tls_config *server_tls; /* Of the etcd and peer listeners. */
     struct tls_config *client_tls; /* To the peers. */
+    struct storage *storage;       /* Of one of these two. */
     struct store *store;
+    struct remote_store *remote;
     struct raft_transport *transport;
     struct raft_node *raft;
     struct grpc_server *etcd_grpc;
@@ -129,6 +133,7 @@ static int open_store(struct member *member)
         .lease_grace_ms = 2 * config->election_ms,
     };
     member->store = store_new(&store_config);
+    member->storage = store_storage(member->store);
     struct raft_transport_config transport = {
         .loop = member->store_loop,
         .env = member->env,
@@ -167,7 +172,33 @@ static int open_store(struct member *member)
     }
     store_attach_raft(member->store, member->raft);
     raft_transport_attach(member->transport, member->raft);
-    store_on_leadership(member->store, on_leadership, member);
+    storage_on_leadership(member->storage, on_leadership, member);
+    return 0;
+}
+
+static void on_remote_ready(void *data);
+
+/* Somebody's etcd. The API is opened once it has been read: an API server that knows nothing yet
+ * would tell nodes that there is nothing. */
+static int open_remote(struct member *member)
+{
+    const struct member_config *config = &member->config;
+    struct remote_store_config remote = {
+        .loop = member->store_loop,
+        .env = env_uv_env(member->env),
+        .metrics = member->metrics,
+        .name = config->name,
+        .api_url = config->api_url,
+        .on_ready = on_remote_ready,
+        .data = member,
+    };
+    int result = external_store_open(&config->external, &remote, &member->remote, member->reterr);
+    if (result < 0) {
+        return result;
+    }
+    member->storage = remote_store_storage(member->remote);
+    LOG_INFO("server", "waiting for etcd; the API is served once it has been read",
+             KV_TEXT("endpoint", config->etcd_url));
     return 0;
 }
 
@@ -200,7 +231,7 @@ static int open_api(struct member *member)
         .store_loop = member->store_loop,
         .io_loops = member->io_loops,
         .io_loop_count = member->io_loop_count,
-        .storage = store_storage(member->store),
+        .storage = member->storage,
         .metrics = member->metrics,
         .pki = &member->pki,
         .listen_host = config->api.host,
@@ -224,22 +255,33 @@ static uint64_t heartbeat_age_ms(void *data, const char *node)
     return seen.known ? seen.since_ms : UINT64_MAX;
 }
 
-/* The members that the leader heard of within an election timeout, by the host of their peer URL:
- * all of a cluster's members serve the API on the same port. */
-static size_t api_endpoints(void *data, const char **ret_addresses, size_t max, uint16_t *ret_port)
+/* The members that the leader heard of within an election timeout, by the host of their peer URL.
+ */
+static size_t live_members(struct member *member, struct net_address *addresses, size_t max)
 {
-    struct member *member = data;
     struct raft_status status;
     raft_get_status(member->raft, &status);
-    struct net_address *addresses = member->api_addresses;
     size_t count = 0;
     for (size_t i = 0; i < status.member_count && count < max; i++) {
         const struct raft_member_status *other = &status.members[i];
         bool alive = other->id == status.id || other->last_contact_ms <= member->config.election_ms;
         if (alive && net_address_parse(other->url, &addresses[count]) == 0) {
-            ret_addresses[count] = addresses[count].host;
             count++;
         }
+    }
+    return count;
+}
+
+/* All of a cluster's members serve the API on the same port. */
+static size_t api_endpoints(void *data, const char **ret_addresses, size_t max, uint16_t *ret_port)
+{
+    struct member *member = data;
+    struct net_address *addresses = member->api_addresses;
+    max = max < ARRAY_LEN(member->api_addresses) ? max : ARRAY_LEN(member->api_addresses);
+    size_t count = member->remote != NULL ? remote_store_servers(member->remote, addresses, max)
+                                          : live_members(member, addresses, max);
+    for (size_t i = 0; i < count; i++) {
+        ret_addresses[i] = addresses[i].host;
     }
     *ret_port = member->config.api.port;
     return count;
@@ -309,11 +351,21 @@ static void on_env_closed(void *data)
     loop_stop(member->store_loop);
 }
 
+static void on_remote_closed(void *data)
+{
+    struct member *member = data;
+    env_uv_close(TAKE(member->env), on_env_closed, member);
+}
+
 static void on_transport_closed(void *data)
 {
     struct member *member = data;
     store_free(TAKE(member->store));
-    env_uv_close(TAKE(member->env), on_env_closed, member);
+    if (member->remote != NULL) {
+        remote_store_close(TAKE(member->remote), on_remote_closed, member);
+        return;
+    }
+    on_remote_closed(member);
 }
 
 static void on_raft_closed(void *data)
@@ -398,6 +450,9 @@ static void stop_member(void *data)
     member->stopping = true;
     stop_signal_close(TAKE(member->stop));
     LOG_INFO("server", "stopping", KV_TEXT("member", member->config.name));
+    if (member->remote != NULL) {
+        remote_store_resign(member->remote);
+    }
     if (member->raft != NULL && raft_is_leader(member->raft)) {
         /* So that writers wait milliseconds, not an election; failing means a slower change. */
         int result = raft_transfer_leadership(member->raft, /* target= */ 0);
@@ -431,6 +486,27 @@ static void on_raft_opened(void *data, const struct error *error)
              KV_U64("last", raft_last_index(member->raft)));
 }
 
+static int open_serving(struct member *member);
+
+static void on_remote_ready(void *data)
+{
+    struct member *member = data;
+    if (member->stopping) {
+        return;
+    }
+    struct error error = {.code = 0};
+    member->reterr = &error;
+    if (open_serving(member) < 0) {
+        LOG_ERROR("server", "cannot serve", KV_TEXT("reason", error_message(&error)));
+        member->status = 1;
+        stop_member(member);
+    } else {
+        storage_on_leadership(member->storage, on_leadership, member);
+    }
+    error_release(&error);
+    member->reterr = NULL;
+}
+
 /* ---- the whole ---- */
 
 static int start_io_loops(struct member *member)
@@ -440,8 +516,19 @@ static int start_io_loops(struct member *member)
         if (result < 0) {
             return error_set(member->reterr, result, "cannot start a thread");
         }
+        member->io_started++;
     }
     return 0;
+}
+
+static int open_serving(struct member *member)
+{
+    int result = member->config.api_enabled ? open_api(member) : 0;
+    if (result == 0) {
+        open_control(member);
+        result = start_io_loops(member);
+    }
+    return result;
 }
 
 /* Who this member is: its data says so, else --initial-cluster does. */
@@ -451,6 +538,15 @@ static int find_identity(struct member *member, struct arena *arena)
     int result = member_data_lock(config->data_dir, &member->lock, member->reterr);
     if (result == 0) {
         result = member_data_identity(config, arena, member->reterr);
+    }
+    if (result == -ENOENT && config->external.endpoint_count > 0) {
+        error_release(member->reterr);
+        return 0;
+    }
+    if (result == 0 && config->external.endpoint_count > 0) {
+        return error_set(member->reterr, -EINVAL,
+                         "%s holds a store of its own: --store-endpoints needs another --data-dir",
+                         config->data_dir);
     }
     if (result == -ENOENT) {
         error_release(member->reterr);
@@ -477,26 +573,24 @@ static int open_member(struct member *member, struct arena *arena)
     }
     if (result == 0) {
         member->metrics = metrics_new();
+        if (member->config.external.endpoint_count > 0) {
+            return open_remote(member);
+        }
         result = open_store(member);
     }
     if (result == 0) {
         result = open_etcd(member);
     }
-    if (result == 0 && member->config.api_enabled) {
-        result = open_api(member);
-    }
-    if (result == 0) {
-        open_control(member);
-        result = start_io_loops(member);
-    }
-    return result;
+    return result == 0 ? open_serving(member) : result;
 }
 
 static void release_member(struct member *member)
 {
     for (size_t i = 0; i < member->io_loop_count; i++) {
-        loop_stop(member->io_loops[i]);
-        loop_join(member->io_loops[i]);
+        if (i < member->io_started) {
+            loop_stop(member->io_loops[i]);
+            loop_join(member->io_loops[i]);
+        }
         loop_free(member->io_loops[i]);
     }
     loop_free(member->store_loop);
@@ -558,6 +652,23 @@ int command_server(int argc, char **argv)
          .list = true,
          .help = "all members with their peer URLs, this one too; the same everywhere. For the "
                  "first start: later the data directory says who belongs to the cluster"},
+        {.name = "store-endpoints",
+         .placeholder = "URL,...",
+         .list = true,
+         .help = "in place of a store of its own, an etcd v3 that is there: http[s]://HOST:PORT"},
+        {.name = "store-cacert", .placeholder = "FILE", .help = "who may sign its certificate"},
+        {.name = "store-cert", .placeholder = "FILE", .help = "client certificate for it"},
+        {.name = "store-key", .placeholder = "FILE", .help = "and its key"},
+        {.name = "store-prefix",
+         .placeholder = "PREFIX",
+         .fallback = "/registry",
+         .help = "all keys of the cluster in that etcd begin with it"},
+        {.name = "store-user", .placeholder = "NAME", .help = "user of that etcd"},
+        {.name = "store-password-file", .placeholder = "FILE", .help = "and the password"},
+        {.name = "store-compact-minutes",
+         .placeholder = "N",
+         .fallback = "5",
+         .help = "how often to compact that etcd; 0 leaves it to others"},
         {.name = "service-cidr",
          .placeholder = "CIDR",
          .fallback = "10.96.0.0/12",
@@ -597,7 +708,8 @@ int command_server(int argc, char **argv)
         {.name = "config", .placeholder = "FILE", .help = "YAML file with these flags' names"},
     };
     struct flag_set set = {
-        .usage = "coracle server --name NAME --initial-cluster NAME=URL,... [flags]",
+        .usage = "coracle server --name NAME --initial-cluster NAME=URL,... [flags]\n"
+                 "       coracle server --name NAME --store-endpoints URL,... [flags]",
         .summary =
             "Runs one member of the control plane: replicated store, Kubernetes API, etcd API,\n"
             "scheduler and controllers. Run one or, to survive a lost machine, three or five.",

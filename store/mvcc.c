@@ -13,6 +13,7 @@ struct mvcc {
     int64_t revision;
     int64_t compact_revision;
     bool writing;
+    int64_t next_revision;         /* Of the write under way. */
     uint32_t sub;                  /* Changes of the write under way. */
     struct mvcc_version **history; /* By revision, then sub; each holds a reference. */
     size_t history_start, history_end, history_capacity;
@@ -126,7 +127,7 @@ int64_t mvcc_revision(const struct mvcc *mvcc)
 
 int64_t mvcc_write_revision(const struct mvcc *mvcc)
 {
-    return mvcc->revision + (mvcc->writing && mvcc->sub > 0);
+    return mvcc->writing && mvcc->sub > 0 ? mvcc->next_revision : mvcc->revision;
 }
 
 int64_t mvcc_compact_revision(const struct mvcc *mvcc)
@@ -212,7 +213,35 @@ void mvcc_begin(struct mvcc *mvcc)
 {
     assert(!mvcc->writing);
     mvcc->writing = true;
+    mvcc->next_revision = mvcc->revision + 1;
     mvcc->sub = 0;
+}
+
+void mvcc_begin_at(struct mvcc *mvcc, int64_t revision)
+{
+    assert(revision > mvcc->revision);
+    mvcc_begin(mvcc);
+    mvcc->next_revision = revision;
+}
+
+void mvcc_push(struct mvcc *mvcc, struct store_kv *kv_consume)
+{
+    assert(mvcc->writing);
+    assert(kv_consume->mod_revision == mvcc->next_revision);
+    struct mvcc_version *head = cow_tree_get(mvcc->keys, kv_consume->key);
+    if (kv_consume->version == 0 && (head == NULL || mvcc_is_tombstone(head))) {
+        store_kv_unref(kv_consume);
+        return;
+    }
+    push_version(mvcc, head, kv_consume);
+}
+
+void mvcc_advance(struct mvcc *mvcc, int64_t revision)
+{
+    assert(!mvcc->writing);
+    if (revision > mvcc->revision) {
+        mvcc->revision = revision;
+    }
 }
 
 const struct store_kv *mvcc_put(struct mvcc *mvcc, struct slice key, struct slice value,
@@ -222,7 +251,7 @@ const struct store_kv *mvcc_put(struct mvcc *mvcc, struct slice key, struct slic
     struct mvcc_version *head = cow_tree_get(mvcc->keys, key);
     const struct store_kv *old = head == NULL || mvcc_is_tombstone(head) ? NULL : head->kv;
     struct store_kv *kv = store_kv_new(key, value);
-    kv->mod_revision = mvcc->revision + 1;
+    kv->mod_revision = mvcc->next_revision;
     kv->create_revision = old == NULL ? kv->mod_revision : old->create_revision;
     kv->version = old == NULL ? 1 : old->version + 1;
     kv->lease = lease;
@@ -239,7 +268,7 @@ const struct store_kv *mvcc_delete(struct mvcc *mvcc, struct slice key)
     }
     const struct store_kv *old = head->kv;
     struct store_kv *kv = store_kv_new(key, slice_of(NULL, 0));
-    kv->mod_revision = mvcc->revision + 1;
+    kv->mod_revision = mvcc->next_revision;
     push_version(mvcc, head, kv);
     return old;
 }
@@ -249,7 +278,7 @@ size_t mvcc_end(struct mvcc *mvcc)
     assert(mvcc->writing);
     mvcc->writing = false;
     if (mvcc->sub > 0) {
-        mvcc->revision++;
+        mvcc->revision = mvcc->next_revision;
     }
     return mvcc->sub;
 }

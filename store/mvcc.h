@@ -54,6 +54,15 @@ const struct store_kv *mvcc_delete(struct mvcc *mvcc, struct slice key);
 /* Ends the write; a write that changed nothing is no revision. Returns the number of changes. */
 size_t mvcc_end(struct mvcc *mvcc);
 
+/* A mirror of another key space numbers nothing itself: the write that mvcc_end() ends is this
+ * revision, which is above the current one. */
+void mvcc_begin_at(struct mvcc *mvcc, int64_t revision);
+/* A version with its numbers as they are there, and the revision of this write; version 0 for a
+ * deletion. A deletion of what is not there changes nothing. */
+void mvcc_push(struct mvcc *mvcc, struct store_kv *kv_consume);
+/* Nothing changed up to and including `revision`. */
+void mvcc_advance(struct mvcc *mvcc, int64_t revision);
+
 const struct store_kv *mvcc_get(const struct mvcc *mvcc, struct slice key); /* Borrowed or NULL. */
 /* Reads what is there now, changes of the write under way included. */
 MUST_USE int mvcc_range(const struct mvcc *mvcc, const struct store_range *range,

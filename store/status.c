@@ -113,3 +113,13 @@ const char *store_status_text(int status)
     const char *description = strerrordesc_np(-status);
     return description == NULL ? "unknown error" : description;
 }
+
+int store_status_of_text(const char *text)
+{
+    for (size_t i = 0; i < ARRAY_LEN(status_rows); i++) {
+        if (status_rows[i].status != 0 && strcmp(status_rows[i].text, text) == 0) {
+            return status_rows[i].status;
+        }
+    }
+    return 0;
+}

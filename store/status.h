@@ -68,4 +68,6 @@ enum store_status {
  * Statuses without an etcd text give UNKNOWN (2) and the errno's text. */
 int store_status_grpc_code(int status);
 const char *store_status_text(int status);
+/* The status that has this text of etcd's, or 0. */
+int store_status_of_text(const char *text);
 #endif

@@ -113,6 +113,9 @@ struct store_watch_options {
     struct slice end;
     int64_t start_revision; /* First revision wanted; 0 for "after now". May be in the future. */
     bool no_put, no_delete; /* Leave these out. */
+    /* Also tell, with a count of 0, when the store is at a later revision without any event: a
+     * mirror of a larger store is moved on by changes that it does not see. */
+    bool progress;
     /* All events of one revision in one call. Calls come in order of revision. The callback may
      * pause or cancel this watch (and any other). */
     void (*on_events)(void *data, int64_t revision, const struct store_event *events, size_t count);

@@ -273,6 +273,15 @@ static void delivery_end(struct watch_hub *hub)
     }
 }
 
+static void touched_add(struct watch_hub *hub, struct store_watch *watch)
+{
+    if (hub->touched_count == hub->touched_capacity) {
+        hub->touched_capacity = hub->touched_capacity == 0 ? 16 : hub->touched_capacity * 2;
+        hub->touched = alloc_resize(hub->touched, hub->touched_capacity, sizeof(*hub->touched));
+    }
+    hub->touched[hub->touched_count++] = watch;
+}
+
 static void touch(struct watch_hub *hub, struct store_watch *watch,
                   const struct mvcc_version *version)
 {
@@ -281,14 +290,9 @@ static void touch(struct watch_hub *hub, struct store_watch *watch,
     }
     bool first = watch->batch_count == 0;
     batch_add(watch, version, /* with_prev= */ true);
-    if (!first || watch->batch_count == 0) {
-        return;
+    if (first && watch->batch_count > 0) {
+        touched_add(hub, watch);
     }
-    if (hub->touched_count == hub->touched_capacity) {
-        hub->touched_capacity = hub->touched_capacity == 0 ? 16 : hub->touched_capacity * 2;
-        hub->touched = alloc_resize(hub->touched, hub->touched_capacity, sizeof(*hub->touched));
-    }
-    hub->touched[hub->touched_count++] = watch;
 }
 
 void watch_hub_notify(struct watch_hub *hub, const struct mvcc *mvcc, size_t event_count)
@@ -320,6 +324,38 @@ void watch_hub_notify(struct watch_hub *hub, const struct mvcc *mvcc, size_t eve
     delivery_begin(hub);
     for (size_t i = 0; i < hub->touched_count; i++) {
         batch_deliver(hub->touched[i], hub->revision);
+    }
+    delivery_end(hub);
+}
+
+static void progress_touch(struct watch_hub *hub, struct list *watches)
+{
+    LIST_FOREACH(node, next, watches)
+    {
+        struct store_watch *watch = LIST_ENTRY(node, struct store_watch, node);
+        if (watch->options.progress) {
+            touched_add(hub, watch);
+        }
+    }
+}
+
+void watch_hub_progress(struct watch_hub *hub, const struct mvcc *mvcc)
+{
+    assert(hub->delivering == 0);
+    hub->revision = mvcc_revision(mvcc);
+    hub->touched_count = 0;
+    progress_touch(hub, &hub->ranges);
+    void *value;
+    for (size_t at = 0; hash_map_next(hub->keys, &at, NULL, &value);) {
+        struct watched_key *key = value;
+        progress_touch(hub, &key->watches);
+    }
+    delivery_begin(hub);
+    for (size_t i = 0; i < hub->touched_count; i++) {
+        struct store_watch *watch = hub->touched[i];
+        if (watch->state == WATCH_LIVE) { /* Not stopped by another's callback. */
+            watch->options.on_events(watch->options.data, hub->revision, NULL, 0);
+        }
     }
     delivery_end(hub);
 }
@@ -382,8 +418,12 @@ static void catch_up_one(struct store_watch *watch, const struct mvcc *mvcc)
         }
     }
     if (at == end) {
+        bool moved = watch->next_revision <= mvcc_revision(mvcc);
         watch->next_revision = mvcc_revision(mvcc) + 1;
         move_to(watch, WATCH_LIVE);
+        if (moved && watch->options.progress) { /* After the last event, without one. */
+            watch->options.on_events(watch->options.data, mvcc_revision(mvcc), NULL, 0);
+        }
     }
 }
 

@@ -45,6 +45,14 @@ static int parse(struct member_config *config)
         {.name = "election-ms", .placeholder = "X", .fallback = "300"},
         {.name = "node-grace-ms", .placeholder = "X", .fallback = "40000"},
         {.name = "snapshot-entries", .placeholder = "X", .fallback = "100000"},
+        {.name = "store-endpoints", .placeholder = "X", .list = true},
+        {.name = "store-cacert", .placeholder = "X"},
+        {.name = "store-cert", .placeholder = "X"},
+        {.name = "store-key", .placeholder = "X"},
+        {.name = "store-prefix", .placeholder = "X", .fallback = "/registry"},
+        {.name = "store-user", .placeholder = "X"},
+        {.name = "store-password-file", .placeholder = "X"},
+        {.name = "store-compact-minutes", .placeholder = "X", .fallback = "5"},
     };
     char *argv[] = {"--name", name, "--initial-cluster", cluster, "--disable", disable};
     struct flag_set set = {.flags = flags, .count = ARRAY_LEN(flags)};
