@@ -50,7 +50,7 @@ enum api_flag {
     API_OMITEMPTY = 1 << 2,    /* JSON leaves the zero value out (never a non-pointer message). */
     API_INLINE = 1 << 3,       /* JSON merges the members of the message into the parent. */
     API_JSON_ONLY = 1 << 4,    /* Not in the protobuf form. */
-    API_IMMUTABLE = 1 << 5,    /* */
+    API_IMMUTABLE = 1 << 5,    /* May not change once the object exists. */
     API_SELECTABLE = 1 << 6,   /* A field selector may name it. */
     API_RAW_JSON = 1 << 7,     /* API_BYTES whose bytes are a JSON value. */
     API_OPEN_VALUES = 1 << 8,  /* `values` is not a closed set. */
@@ -60,8 +60,6 @@ enum api_flag {
     API_LIST_SET = 1 << 12,    /* Apply: items are a set. */
     API_LIST_MAP = 1 << 13,    /* Apply: items are keyed by list_map_keys. */
     API_MAP_ATOMIC = 1 << 14,  /* Apply: the map or struct is replaced as a whole. */
-    API_HAS_MIN = 1 << 15,     /* `min` counts. */
-    API_HAS_MAX = 1 << 16,     /* `max` counts. */
     API_DEPRECATED = 1 << 17,  /* */
     API_NESTED_TYPE_META = 1 << 18, /* JSON of the items carries kind and apiVersion. */
     API_LIST_ATOMIC = 1 << 19, /* Apply: the list is replaced as a whole, and OpenAPI says so. */
@@ -69,18 +67,65 @@ enum api_flag {
 
 #define API_NO_OFFSET UINT32_MAX /* Past what an enumerator may be. */
 
+/* Rules of texts that options can name: lib/api/syntax.h has each by the name in small letters. */
+#define API_SYNTAX_RULES(X)                                                                        \
+    X(DNS1123_LABEL, dns1123_label)                                                                \
+    X(DNS1123_SUBDOMAIN, dns1123_subdomain)                                                        \
+    X(QUALIFIED_NAME, qualified_name)                                                              \
+    X(ANNOTATION_KEY, annotation_key)                                                              \
+    X(LABEL_VALUE, label_value)                                                                    \
+    X(ENV_NAME, env_name)                                                                          \
+    X(CONFIG_KEY, config_key)                                                                      \
+    X(PORT_NAME, port_name)                                                                        \
+    X(IP, ip)                                                                                      \
+    X(CIDR, cidr)                                                                                  \
+    X(ENDPOINT_IP, endpoint_ip)                                                                    \
+    X(EXTERNAL_IP, external_ip)                                                                    \
+    X(TRIMMED, trimmed)                                                                            \
+    X(ABSOLUTE_PATH, absolute_path)                                                                \
+    X(RELATIVE_PATH, relative_path)                                                                \
+    X(HOST_PATH, host_path)                                                                        \
+    X(SEARCH_DOMAIN, search_domain)                                                                \
+    X(SYSCTL_NAME, sysctl_name)                                                                    \
+    X(NAMESPACE_FINALIZER, namespace_finalizer)                                                    \
+    X(OBJECT_FINALIZER, object_finalizer)
+
+enum api_syntax_id {
+    API_SYNTAX_NONE,
+#define X(NAME, name) API_SYNTAX_##NAME,
+    API_SYNTAX_RULES(X)
+#undef X
+};
+
+enum api_check_flag {
+    API_CHECK_REQUIRED = 1 << 0,
+    API_CHECK_EVEN_EMPTY = 1 << 1,
+    API_CHECK_VALUES = 1 << 2,
+    API_CHECK_MIN = 1 << 3,
+    API_CHECK_MAX = 1 << 4,
+    API_CHECK_UNIQUE = 1 << 5,
+    API_CHECK_WHOLE = 1 << 6,
+};
+
+/* What the server refuses of one field: message Check of options.proto says what each means. */
+struct api_check {
+    uint16_t flags;       /* enum api_check_flag */
+    uint8_t syntax, keys; /* enum api_syntax_id */
+    uint32_t max_items;   /* 0 for none. */
+    int64_t min, max;
+    const char *because, *when_empty, *range, *too_many, *unique_by; /* Or NULL. */
+};
+
 /* The rarer rules of a field. */
 struct api_rules {
     const char *default_json;         /* Raw JSON as OpenAPI shows it, or NULL. */
     const char *format;               /* OpenAPI format, or NULL. */
-    const char *pattern;              /* Regular expression, or NULL. */
-    int64_t min, max;                 /* With API_HAS_MIN, API_HAS_MAX. */
-    uint32_t min_length, max_length;  /* 0 for none. */
     const char *const *values;        /* Of an enumeration, NULL-terminated, or NULL. */
     const char *merge_key;            /* Of a strategic merge, or NULL. */
     const char *const *list_map_keys; /* NULL-terminated, or NULL. */
     const char *feature_gate;         /* Or NULL. */
     const char *go_type;              /* Named type such as "PullPolicy", or NULL. */
+    const struct api_check *check;    /* Or NULL. */
 };
 
 struct api_message;
@@ -134,6 +179,7 @@ struct api_message {
     const char *unions;         /* Raw JSON of x-kubernetes-unions, or NULL. */
     const char *const
         *gvk; /* "group/version/Kind" that carry it, "*" for all; NULL-terminated or NULL */
+    const uint16_t *check_order; /* Indices into members, or NULL for the order of JSON. */
 };
 
 /* By full name ("k8s.io.api.core.v1.Pod"), or NULL. */

@@ -330,16 +330,6 @@ struct api_syntax api_syntax_port_number(int64_t port)
     return one_if(port < 1 || port > PORT_MAX, "must be between 1 and 65535, inclusive");
 }
 
-struct api_syntax api_syntax_non_negative(int64_t number)
-{
-    return one_if(number < 0, "must be greater than or equal to 0");
-}
-
-struct api_syntax api_syntax_user_id(int64_t id)
-{
-    return one_if(id < 0 || id > INT32_MAX, "must be between 0 and 2147483647, inclusive");
-}
-
 bool api_ip_parse(const char *text, uint8_t ret_ip[16], bool *ret_is_v6)
 {
     uint8_t v4[4];

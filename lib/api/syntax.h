@@ -22,10 +22,13 @@ api_syntax_rule api_syntax_dns1123_label, api_syntax_dns1123_subdomain, api_synt
     api_syntax_c_identifier, api_syntax_env_name, api_syntax_config_key, api_syntax_header_name,
     api_syntax_port_name, api_syntax_percent, api_syntax_path_segment, api_syntax_fqdn,
     api_syntax_ip, api_syntax_ipv4, api_syntax_cidr;
+/* Of what only few fields hold (syntax_fields.c). */
+api_syntax_rule api_syntax_annotation_key, api_syntax_trimmed, api_syntax_absolute_path,
+    api_syntax_relative_path, api_syntax_host_path, api_syntax_search_domain,
+    api_syntax_sysctl_name, api_syntax_namespace_finalizer, api_syntax_object_finalizer,
+    api_syntax_endpoint_ip, api_syntax_external_ip, api_syntax_non_special_ip;
 
-struct api_syntax api_syntax_port_number(int64_t port);    /* 1-65535. */
-struct api_syntax api_syntax_non_negative(int64_t number); /* 0 and up. */
-struct api_syntax api_syntax_user_id(int64_t id);          /* 0-2147483647; groups too. */
+struct api_syntax api_syntax_port_number(int64_t port); /* 1-65535. */
 
 /* An address as 16 bytes (IPv4 as ::ffff:a.b.c.d). False when `text` is none: leading zeroes, zones
  * and ports are refused. */

@@ -1,45 +1,49 @@
-/* Validation by kind: metadata first, then the kind's own rules. */
+/* Validation by kind: metadata, what the options of the .proto files say, the kind's own rules. */
 #include "lib/api/validate.h"
 
 #include "lib/api/kinds.h"
 #include "lib/api/object.h"
 #include "lib/api/rules/rules.h"
 
-typedef struct api_syntax name_rule(const char *name);
+enum update_order {
+    UPDATE_AFTER, /* The new object is checked, then what changed. */
+    UPDATE_FIRST, /* What changed, then the new object. */
+    UPDATE_ALONE, /* So little may change that only that is checked. */
+};
 
 static const struct kind_rules {
     const char *group, *kind;
-    name_rule *name;
+    api_syntax_rule *name;
     rules_create *create;
     rules_update *update, *status;
+    enum update_order order;
 } RULES[] = {
-    {"", "Pod", api_syntax_dns1123_subdomain, rules_check_pod, rules_update_pod,
-     rules_update_pod_status},
-    {"", "Service", api_syntax_dns1035_label, rules_check_service, rules_update_service,
-     rules_update_service_status},
-    {"", "Node", api_syntax_dns1123_subdomain, rules_check_node, rules_update_node, NULL},
-    {"", "Namespace", api_syntax_dns1123_label, rules_check_namespace, NULL,
-     rules_update_namespace_status},
-    {"", "ConfigMap", api_syntax_dns1123_subdomain, rules_check_config_map, rules_update_config_map,
-     NULL},
-    {"", "Secret", api_syntax_dns1123_subdomain, rules_check_secret, rules_update_secret, NULL},
-    {"", "ServiceAccount", api_syntax_dns1123_subdomain, NULL, NULL, NULL},
-    {"", "Event", api_syntax_dns1123_subdomain, rules_check_event, NULL, NULL},
+    {"", "Pod", api_syntax_dns1123_subdomain, NULL, rules_update_pod, rules_update_pod_status,
+     UPDATE_ALONE},
+    {"", "Service", api_syntax_dns1035_label, NULL, rules_update_service,
+     rules_update_service_status, UPDATE_AFTER},
+    {"", "Node", api_syntax_dns1123_subdomain, NULL, rules_update_node, NULL, UPDATE_FIRST},
+    {"", "Namespace", api_syntax_dns1123_label, NULL, NULL, rules_update_namespace_status,
+     UPDATE_AFTER},
+    {"", "ConfigMap", api_syntax_dns1123_subdomain, NULL, rules_update_config_map, NULL,
+     UPDATE_FIRST},
+    {"", "Secret", api_syntax_dns1123_subdomain, NULL, rules_update_secret, NULL, UPDATE_FIRST},
+    {"", "ServiceAccount", api_syntax_dns1123_subdomain, NULL, NULL, NULL, UPDATE_AFTER},
+    {"", "Event", api_syntax_dns1123_subdomain, rules_check_event, NULL, NULL, UPDATE_AFTER},
     {"events.k8s.io", "Event", api_syntax_dns1123_subdomain, rules_check_event_v1,
-     rules_update_event_v1, NULL},
-    {"", "Endpoints", api_syntax_dns1123_subdomain, rules_check_endpoints, NULL, NULL},
-    {"discovery.k8s.io", "EndpointSlice", api_syntax_dns1123_subdomain, rules_check_endpoint_slice,
-     rules_update_endpoint_slice, NULL},
-    {"coordination.k8s.io", "Lease", api_syntax_dns1123_subdomain, rules_check_lease, NULL, NULL},
-    {"apps", "Deployment", api_syntax_dns1123_subdomain, rules_check_deployment,
-     rules_update_deployment, rules_update_deployment_status},
-    {"apps", "ReplicaSet", api_syntax_dns1123_subdomain, rules_check_replica_set,
-     rules_update_replica_set, rules_update_replica_set_status},
-    {"apps", "ControllerRevision", api_syntax_dns1123_subdomain, rules_check_controller_revision,
-     rules_update_controller_revision, NULL},
+     rules_update_event_v1, NULL, UPDATE_ALONE},
+    {"", "Endpoints", api_syntax_dns1123_subdomain, NULL, NULL, NULL, UPDATE_AFTER},
+    {"discovery.k8s.io", "EndpointSlice", api_syntax_dns1123_subdomain, NULL, NULL, NULL,
+     UPDATE_AFTER},
+    {"coordination.k8s.io", "Lease", api_syntax_dns1123_subdomain, NULL, NULL, NULL, UPDATE_AFTER},
+    {"apps", "Deployment", api_syntax_dns1123_subdomain, NULL, NULL, rules_update_deployment_status,
+     UPDATE_AFTER},
+    {"apps", "ReplicaSet", api_syntax_dns1123_subdomain, NULL, NULL, NULL, UPDATE_AFTER},
+    {"apps", "ControllerRevision", api_syntax_dns1123_subdomain, NULL, NULL, NULL, UPDATE_AFTER},
 };
 
-static const struct kind_rules PLAIN = {"", "", api_syntax_path_segment, NULL, NULL, NULL};
+static const struct kind_rules PLAIN = {"",   "",          api_syntax_path_segment, NULL, NULL,
+                                        NULL, UPDATE_AFTER};
 
 static const struct kind_rules *rules_of(const struct api_kind *kind)
 {
@@ -51,18 +55,66 @@ static const struct kind_rules *rules_of(const struct api_kind *kind)
     return &PLAIN;
 }
 
+static void check_object(struct api_causes *causes, const struct kind_rules *rules,
+                         const struct api_frame *object)
+{
+    api_check_message(causes, object);
+    if (rules->create != NULL) {
+        rules->create(causes, object->message);
+    }
+}
+
 void api_validate_create(struct arena *arena, const struct api_kind *kind, const void *message,
                          struct api_causes *causes)
 {
-    const struct kind_rules *rules = rules_of(kind);
-    const Meta__V1__ObjectMeta *meta =
-        kind->message == NULL ? NULL : api_message_meta(kind->message, message);
     (void)arena; /* Causes carry the arena that their text lives in. */
-    if (meta != NULL) {
-        rules_object_meta(causes, meta, kind->namespaced, rules->name);
+    if (kind->message == NULL) {
+        return;
     }
-    if (rules->create != NULL) {
-        rules->create(causes, message);
+    const struct kind_rules *rules = rules_of(kind);
+    const Meta__V1__ObjectMeta *meta = api_message_meta(kind->message, message);
+    struct api_frame object = api_frame_object(kind->message, message);
+    if (meta != NULL) {
+        rules_object_meta(causes, &object, meta, kind->namespaced, rules->name);
+    }
+    check_object(causes, rules, &object);
+}
+
+static void check_change(struct api_causes *causes, const struct kind_rules *rules,
+                         const struct api_frame *object, const void *before)
+{
+    api_check_immutable(causes, object->table, before, object->message);
+    if (rules->update != NULL) {
+        rules->update(causes, before, object->message);
+    }
+}
+
+static void check_update(struct api_causes *causes, const struct kind_rules *rules,
+                         const struct api_frame *object, const void *before)
+{
+    switch (rules->order) {
+    case UPDATE_AFTER:
+        check_object(causes, rules, object);
+        check_change(causes, rules, object, before);
+        break;
+    case UPDATE_FIRST:
+        check_change(causes, rules, object, before);
+        check_object(causes, rules, object);
+        break;
+    case UPDATE_ALONE:
+        check_change(causes, rules, object, before);
+        break;
+    }
+}
+
+static void check_status(struct api_causes *causes, const struct kind_rules *rules,
+                         const struct api_frame *object, const void *before)
+{
+    if (api_message_member_text(object->table, "status") != NULL) {
+        api_check_member(causes, object, "status");
+    }
+    if (rules->status != NULL) {
+        rules->status(causes, before, object->message);
     }
 }
 
@@ -77,22 +129,15 @@ void api_validate_update(struct arena *arena, const struct api_kind *kind, const
     }
     const Meta__V1__ObjectMeta *before = api_message_meta(kind->message, old_message);
     const Meta__V1__ObjectMeta *after = api_message_meta(kind->message, new_message);
+    struct api_frame object = api_frame_object(kind->message, new_message);
     if (before != NULL && after != NULL) {
-        rules_object_meta_update(causes, before, after);
+        rules_object_meta_update(causes, &object, before, after);
     }
     if (strcmp(subresource, "status") == 0) {
-        if (rules->status != NULL) {
-            rules->status(causes, old_message, new_message);
-        }
-        return;
-    }
-    if (strcmp(subresource, "ephemeralcontainers") == 0 && rules->create == rules_check_pod) {
+        check_status(causes, rules, &object, old_message);
+    } else if (strcmp(subresource, "ephemeralcontainers") == 0) {
         rules_update_pod_ephemeral(causes, old_message, new_message);
-        return;
-    }
-    if (rules->update != NULL) {
-        rules->update(causes, old_message, new_message);
-    } else if (rules->create != NULL) {
-        rules->create(causes, new_message);
+    } else {
+        check_update(causes, rules, &object, old_message);
     }
 }

@@ -1,5 +1,6 @@
 #include "proto/generator/emit.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -83,10 +84,9 @@ static bool has_rules(const struct model_message *message, const struct model_fi
 {
     const Coracle__FieldOptions *options = field->options;
     return default_of(message, field) != NULL || format_of(field) != NULL ||
-           options->pattern != NULL || options->has_min || options->has_max ||
-           options->has_min_length || options->has_max_length || options->n_values > 0 ||
-           options->merge_key != NULL || options->n_list_map_keys > 0 ||
-           options->feature_gate != NULL || options->go_type != NULL;
+           options->check != NULL || options->n_values > 0 || options->merge_key != NULL ||
+           options->n_list_map_keys > 0 || options->feature_gate != NULL ||
+           options->go_type != NULL;
 }
 
 static void emit_texts(struct buffer *out, char *const *texts, size_t count)
@@ -103,6 +103,49 @@ static void emit_texts(struct buffer *out, char *const *texts, size_t count)
     buffer_append_text(out, "NULL}");
 }
 
+/* "API_SYNTAX_DNS1123_LABEL"; one that lib/api does not have stops the build of the tables. */
+static void emit_syntax(struct buffer *out, const char *name)
+{
+    buffer_append_text(out, ", API_SYNTAX_");
+    for (const char *at = name == NULL ? "none" : name; *at != '\0'; at++) {
+        buffer_append_byte(out, (uint8_t)toupper((unsigned char)*at));
+    }
+}
+
+static void emit_check(const struct model_message *message, size_t index, struct buffer *out)
+{
+    const Coracle__Check *check = message->fields[index].options->check;
+    if (check == NULL) {
+        return;
+    }
+    const struct {
+        bool on;
+        const char *name;
+    } flags[] = {
+        {check->required, "API_CHECK_REQUIRED"}, {check->even_empty, "API_CHECK_EVEN_EMPTY"},
+        {check->values, "API_CHECK_VALUES"},     {check->has_min, "API_CHECK_MIN"},
+        {check->has_max, "API_CHECK_MAX"},       {check->unique, "API_CHECK_UNIQUE"},
+        {check->whole, "API_CHECK_WHOLE"},
+    };
+    buffer_printf(out, "static const struct api_check check_%zu_%zu = {0", message->index, index);
+    for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
+        if (flags[i].on) {
+            buffer_printf(out, " | %s", flags[i].name);
+        }
+    }
+    emit_syntax(out, check->syntax);
+    emit_syntax(out, check->keys);
+    buffer_printf(out, ", %u, INT64_C(%lld), INT64_C(%lld)", check->max_items,
+                  (long long)check->min, (long long)check->max);
+    const char *const texts[] = {check->because, check->when_empty, check->range, check->too_many,
+                                 check->unique_by};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        buffer_append_text(out, ", ");
+        emit_text_or_null(out, texts[i]);
+    }
+    buffer_append_text(out, "};\n");
+}
+
 static void emit_rules(const struct model_message *message, struct buffer *out)
 {
     for (size_t i = 0; i < message->field_count; i++) {
@@ -111,14 +154,12 @@ static void emit_rules(const struct model_message *message, struct buffer *out)
         if (!has_rules(message, field)) {
             continue;
         }
+        emit_check(message, i, out);
         buffer_printf(out, "static const struct api_rules rules_%zu_%zu = {", message->index, i);
         emit_text_or_null(out, default_of(message, field));
         buffer_append_text(out, ", ");
         emit_text_or_null(out, format_of(field));
         buffer_append_text(out, ", ");
-        emit_text_or_null(out, options->pattern);
-        buffer_printf(out, ", INT64_C(%lld), INT64_C(%lld), %u, %u, ", (long long)options->min,
-                      (long long)options->max, options->min_length, options->max_length);
         emit_texts(out, options->values, options->n_values);
         buffer_append_text(out, ", ");
         emit_text_or_null(out, options->merge_key);
@@ -128,7 +169,11 @@ static void emit_rules(const struct model_message *message, struct buffer *out)
         emit_text_or_null(out, options->feature_gate);
         buffer_append_text(out, ", ");
         emit_text_or_null(out, options->go_type);
-        buffer_append_text(out, "};\n");
+        if (options->check != NULL) {
+            buffer_printf(out, ", &check_%zu_%zu};\n", message->index, i);
+        } else {
+            buffer_append_text(out, ", NULL};\n");
+        }
     }
 }
 
@@ -164,8 +209,6 @@ static void emit_flags(const struct model_field *field, struct buffer *out)
         {options->has_list_type && options->list_type == CORACLE__LIST_TYPE__ATOMIC,
          "API_LIST_ATOMIC"},
         {options->map_atomic, "API_MAP_ATOMIC"},
-        {options->has_min, "API_HAS_MIN"},
-        {options->has_max, "API_HAS_MAX"},
         {options->deprecated, "API_DEPRECATED"},
         {options->nested_type_meta, "API_NESTED_TYPE_META"},
     };
@@ -280,6 +323,39 @@ static void collect(struct members *members, const struct model_message *message
     }
 }
 
+/* The members that `check_order` names, then the rest as JSON has them. A name that is no member
+ * stops the build. */
+static void emit_check_order(const struct model_message *message, const struct members *members,
+                             struct buffer *out)
+{
+    const Coracle__MessageOptions *options = message->options;
+    bool taken[512] = {false};
+    if (options->n_check_order == 0) {
+        return;
+    }
+    buffer_printf(out, "static const uint16_t check_order_%zu[] = {", message->index);
+    for (size_t i = 0; i < options->n_check_order; i++) {
+        size_t at = 0;
+        while (at < members->count &&
+               strcmp(members->items[at].name, options->check_order[i]) != 0) {
+            at++;
+        }
+        if (at == members->count || taken[at]) {
+            buffer_printf(out, "\n#error %s has no member %s to check\n", message->full_name,
+                          options->check_order[i]);
+            continue;
+        }
+        taken[at] = true;
+        buffer_printf(out, "%zu, ", at);
+    }
+    for (size_t i = 0; i < members->count; i++) {
+        if (!taken[i]) {
+            buffer_printf(out, "%zu, ", i);
+        }
+    }
+    buffer_append_text(out, "};\n");
+}
+
 static void emit_members(const struct model_message *message, size_t *ret_count, struct buffer *out)
 {
     static struct members members; /* Too large for the stack; this program has one thread. */
@@ -309,6 +385,7 @@ static void emit_members(const struct model_message *message, size_t *ret_count,
         buffer_printf(out, "%u, ", order[i]);
     }
     buffer_append_text(out, "};\n");
+    emit_check_order(message, &members, out);
 }
 
 /* --- Messages --------------------------------------------------------------------------------- */
@@ -371,7 +448,11 @@ static void emit_message(const struct model *model, const struct model_message *
     emit_text_or_null(out, message->options->unions);
     buffer_append_text(out, ", ");
     emit_texts(out, message->options->gvk, message->options->n_gvk);
-    buffer_append_text(out, "};\n");
+    if (members > 0 && message->options->n_check_order > 0) {
+        buffer_printf(out, ", check_order_%zu};\n", message->index);
+    } else {
+        buffer_append_text(out, ", NULL};\n");
+    }
 }
 
 static int by_full_name(const void *a, const void *b)

@@ -1,4 +1,4 @@
-/* Checks of ConfigMap, Secret, Namespace, Node and Lease. */
+/* Rules of ConfigMap, Secret, Namespace and Node. */
 #include "lib/api/json_value.h"
 #include "lib/api/limits_semantics.h"
 #include "lib/api/rules/rules.h"
@@ -6,30 +6,21 @@
 
 static const char IMMUTABLE_SET[] = "field is immutable when `immutable` is set";
 
-static void check_key(struct api_causes *causes, const struct api_path *map, const char *key)
-{
-    struct api_path at = api_path_key(map, rules_text(key));
-    rules_invalid_each(causes, &at, api_shown_text(key), api_syntax_config_key(rules_text(key)));
-}
-
 /* --- ConfigMap ---------------------------------------------------------------------------------
  */
 
-void rules_check_config_map(struct api_causes *causes, const void *message)
+bool rules_config_map(struct api_causes *causes, const struct api_frame *frame)
 {
-    const Core__V1__ConfigMap *map = message;
-    struct api_path data = api_path_field(NULL, "data");
+    const Core__V1__ConfigMap *map = frame->message;
     struct api_path binary = api_path_field(NULL, "binaryData");
     struct api_string_map texts = API_STRING_MAP(map->data, map->n_data);
     size_t total = 0;
     for (size_t i = 0; i < map->n_data; i++) {
-        check_key(causes, &data, map->data[i]->key);
         total += strlen(api_string_map_value(texts, i));
     }
     for (size_t i = 0; i < map->n_binary_data; i++) {
         const char *key = rules_text(map->binary_data[i]->key);
         struct api_path at = api_path_key(&binary, key);
-        check_key(causes, &binary, key);
         if (api_string_map_get(texts, key) != NULL) {
             api_cause_invalid(causes, &at, api_shown_text(key), "duplicate of key present in data");
         }
@@ -38,13 +29,13 @@ void rules_check_config_map(struct api_causes *causes, const void *message)
     if (total > API_CONFIG_BYTES_MAX) {
         api_cause_too_long(causes, NULL, API_CONFIG_BYTES_MAX);
     }
+    return true;
 }
 
 void rules_update_config_map(struct api_causes *causes, const void *before, const void *after)
 {
-    const struct api_message *table = api_message_find("k8s.io.api.core.v1.ConfigMap");
+    const struct api_message *table = &core__v1__config_map__schema;
     const Core__V1__ConfigMap *old_map = before, *map = after;
-    rules_check_config_map(causes, after);
     if (!old_map->has_immutable || !old_map->immutable) {
         return;
     }
@@ -104,8 +95,9 @@ static void require_json(struct api_causes *causes, const Core__V1__Secret *secr
     }
 }
 
-static void check_secret_type(struct api_causes *causes, const Core__V1__Secret *secret)
+bool rules_secret_type(struct api_causes *causes, const struct api_frame *frame)
 {
+    const Core__V1__Secret *secret = frame->message;
     static const char account[] = "kubernetes.io/service-account.name";
     const Meta__V1__ObjectMeta *meta = secret->metadata;
     const char *type = rules_text(secret->type);
@@ -138,28 +130,27 @@ static void check_secret_type(struct api_causes *causes, const Core__V1__Secret 
         require_key(causes, secret, "tls.crt");
         require_key(causes, secret, "tls.key");
     }
+    return true;
 }
 
-void rules_check_secret(struct api_causes *causes, const void *message)
+bool rules_secret_size(struct api_causes *causes, const struct api_frame *frame)
 {
-    const Core__V1__Secret *secret = message;
+    const Core__V1__Secret *secret = frame->message;
     struct api_path data = api_path_field(NULL, "data");
     size_t total = 0;
     for (size_t i = 0; i < secret->n_data; i++) {
-        check_key(causes, &data, secret->data[i]->key);
         total += secret->data[i]->value.len;
     }
     if (total > API_CONFIG_BYTES_MAX) {
         api_cause_too_long(causes, &data, API_CONFIG_BYTES_MAX);
     }
-    check_secret_type(causes, secret);
+    return true;
 }
 
 void rules_update_secret(struct api_causes *causes, const void *before, const void *after)
 {
-    const struct api_message *table = api_message_find("k8s.io.api.core.v1.Secret");
+    const struct api_message *table = &core__v1__secret__schema;
     const Core__V1__Secret *old_secret = before, *secret = after;
-    rules_immutable(causes, NULL, "type", rules_is(old_secret->type, rules_text(secret->type)));
     if (old_secret->has_immutable && old_secret->immutable) {
         Core__V1__Secret data = *old_secret; /* As for ConfigMap. */
         data.data = secret->data;
@@ -171,27 +162,10 @@ void rules_update_secret(struct api_causes *causes, const void *before, const vo
             rules_forbidden(causes, NULL, "data", IMMUTABLE_SET);
         }
     }
-    rules_check_secret(causes, after);
 }
 
 /* --- Namespace ---------------------------------------------------------------------------------
  */
-
-void rules_check_namespace(struct api_causes *causes, const void *message)
-{
-    const Core__V1__Namespace *object = message;
-    struct api_path spec = api_path_field(NULL, "spec");
-    struct api_path at = api_path_field(&spec, "finalizers");
-    for (size_t i = 0; i < object->spec->n_finalizers; i++) {
-        const char *name = rules_text(object->spec->finalizers[i]);
-        rules_invalid_each(causes, &at, api_shown_text(name), api_syntax_qualified_name(name));
-        if (strchr(name, '/') == NULL && strcmp(name, "kubernetes") != 0) {
-            api_cause_invalid(
-                causes, &at, api_shown_text(name),
-                "name is neither a standard finalizer name nor is it fully qualified");
-        }
-    }
-}
 
 void rules_update_namespace_status(struct api_causes *causes, const void *before, const void *after)
 {
@@ -212,55 +186,36 @@ void rules_update_namespace_status(struct api_causes *causes, const void *before
 /* --- Node --------------------------------------------------------------------------------------
  */
 
-static void check_taints(struct api_causes *causes, const struct api_path *spec,
-                         const Core__V1__NodeSpec *node)
+bool rules_taint(struct api_causes *causes, const struct api_frame *frame)
 {
-    static const char *const effects[] = {"NoSchedule", "PreferNoSchedule", "NoExecute", NULL};
-    struct api_path list = api_path_field(spec, "taints");
-    for (size_t i = 0; i < node->n_taints; i++) {
-        const Core__V1__Taint *taint = node->taints[i];
-        struct api_path at = api_path_index(&list, i);
-        struct api_path effect = api_path_field(&at, "effect");
-        rules_check_text(causes, &at, "key", taint->key, api_syntax_qualified_name);
-        rules_check_text(causes, &at, "value", taint->value, api_syntax_label_value);
-        rules_enum(causes, &effect, taint->effect, effects);
-        for (size_t j = 0; j < i; j++) {
-            if (rules_is(node->taints[j]->key, rules_text(taint->key)) &&
-                rules_is(node->taints[j]->effect, rules_text(taint->effect))) {
-                api_cause_duplicate(causes, &at, api_shown_text(taint->key));
-                break;
-            }
+    const Core__V1__Taint *taint = frame->message;
+    const Core__V1__NodeSpec *node = frame->parent->message;
+    for (size_t i = 0; i < frame->index; i++) {
+        if (rules_is(node->taints[i]->key, rules_text(taint->key)) &&
+            rules_is(node->taints[i]->effect, rules_text(taint->effect))) {
+            api_cause_duplicate(causes, frame->at, api_shown_text(taint->key));
+            break;
         }
     }
+    return true;
 }
 
-static void check_pod_cidrs(struct api_causes *causes, const struct api_path *spec,
-                            const Core__V1__NodeSpec *node)
+bool rules_pod_cidrs(struct api_causes *causes, const struct api_frame *frame)
 {
-    struct api_path list = api_path_field(spec, "podCIDRs");
+    const Core__V1__NodeSpec *node = frame->message;
     size_t v4 = 0, v6 = 0;
     for (size_t i = 0; i < node->n_pod_cidrs; i++) {
         const char *text = rules_text(node->pod_cidrs[i]);
-        struct api_path at = api_path_index(&list, i);
-        struct api_syntax syntax = api_syntax_cidr(text);
-        rules_invalid_each(causes, &at, api_shown_text(text), syntax);
-        if (syntax.count == 0) {
+        if (api_syntax_cidr(text).count == 0) {
             v6 += strchr(text, ':') != NULL;
             v4 += strchr(text, ':') == NULL;
         }
     }
     if (v4 > 1 || v6 > 1 || node->n_pod_cidrs > 2) {
-        api_cause_invalid(causes, &list, api_shown_raw("[]string"),
-                          "may specify no more than one CIDR for each IP family");
+        rules_invalid(causes, frame->at, "podCIDRs", api_shown_raw("[]string"),
+                      "may specify no more than one CIDR for each IP family");
     }
-}
-
-void rules_check_node(struct api_causes *causes, const void *message)
-{
-    const Core__V1__Node *node = message;
-    struct api_path spec = api_path_field(NULL, "spec");
-    check_taints(causes, &spec, node->spec);
-    check_pod_cidrs(causes, &spec, node->spec);
+    return true;
 }
 
 void rules_update_node(struct api_causes *causes, const void *before, const void *after)
@@ -280,27 +235,5 @@ void rules_update_node(struct api_causes *causes, const void *before, const void
         !rules_is(old_node->spec->provider_id, rules_text(node->spec->provider_id))) {
         rules_forbidden(causes, &spec, "providerID",
                         "node updates may not change providerID except from \"\" to valid");
-    }
-    rules_check_node(causes, after);
-}
-
-/* --- Lease -------------------------------------------------------------------------------------
- */
-
-void rules_check_lease(struct api_causes *causes, const void *message)
-{
-    const Coordination__V1__Lease *lease = message;
-    const Coordination__V1__LeaseSpec *spec = lease->spec;
-    struct api_path at = api_path_field(NULL, "spec");
-    if (spec == NULL) {
-        return;
-    }
-    if (spec->has_lease_duration_seconds && spec->lease_duration_seconds <= 0) {
-        rules_invalid(causes, &at, "leaseDurationSeconds",
-                      api_shown_int(spec->lease_duration_seconds), "must be greater than 0");
-    }
-    if (spec->has_lease_transitions && spec->lease_transitions < 0) {
-        rules_invalid(causes, &at, "leaseTransitions", api_shown_int(spec->lease_transitions),
-                      "must be greater than or equal to 0");
     }
 }

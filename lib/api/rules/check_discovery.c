@@ -1,117 +1,41 @@
-/* Checks of Endpoints, EndpointSlice and Events. */
+/* Rules of Endpoints, EndpointSlice and Events. */
 #include "lib/api/rules/rules.h"
 #include "lib/api/time.h"
-
-static const char *const PROTOCOLS[] = {"SCTP", "TCP", "UDP", NULL};
-
-void rules_non_special_ip(struct api_causes *causes, const struct api_path *at, const char *ip)
-{
-    uint8_t bytes[16];
-    bool is_v6 = false;
-    if (!api_ip_parse(ip, bytes, &is_v6)) {
-        api_cause_invalid(causes, at, api_shown_text(ip), "must be a valid IP address");
-        return;
-    }
-    static const uint8_t zero[16] = {0};
-    const uint8_t *v4 = bytes + 12;
-    bool loopback = is_v6 ? memcmp(bytes, zero, 15) == 0 && bytes[15] == 1 : v4[0] == 127;
-    bool unspecified = is_v6 ? memcmp(bytes, zero, 16) == 0 : memcmp(v4, zero, 4) == 0;
-    bool link_local =
-        is_v6 ? bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80 : v4[0] == 169 && v4[1] == 254;
-    bool multicast = is_v6 ? bytes[0] == 0xff && (bytes[1] & 0x0f) == 2
-                           : v4[0] == 224 && v4[1] == 0 && v4[2] == 0;
-    if (unspecified) {
-        api_cause_invalid(causes, at, api_shown_text(ip), "may not be unspecified (0.0.0.0 or ::)");
-    }
-    if (loopback) {
-        api_cause_invalid(causes, at, api_shown_text(ip),
-                          "may not be in the loopback range (127.0.0.0/8, ::1/128)");
-    }
-    if (link_local) {
-        api_cause_invalid(causes, at, api_shown_text(ip),
-                          "may not be in the link-local range (169.254.0.0/16, fe80::/10)");
-    }
-    if (multicast) {
-        api_cause_invalid(causes, at, api_shown_text(ip),
-                          "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)");
-    }
-}
 
 /* --- Endpoints ---------------------------------------------------------------------------------
  */
 
-static void check_addresses(struct api_causes *causes, const struct api_path *subset,
-                            const char *name, Core__V1__EndpointAddress *const *addresses,
-                            size_t count)
+bool rules_subset(struct api_causes *causes, const struct api_frame *frame)
 {
-    struct api_path list = api_path_field(subset, name);
-    for (size_t i = 0; i < count; i++) {
-        const Core__V1__EndpointAddress *address = addresses[i];
-        struct api_path at = api_path_index(&list, i);
-        struct api_path ip = api_path_field(&at, "ip");
-        rules_invalid_each(causes, &ip, api_shown_text(address->ip),
-                           api_syntax_ip(rules_text(address->ip)));
-        rules_non_special_ip(causes, &ip, rules_text(address->ip));
-        if (!rules_empty(address->hostname)) {
-            rules_check_text(causes, &at, "hostname", address->hostname, api_syntax_dns1123_label);
-        }
-        if (address->node_name != NULL) {
-            rules_check_text(causes, &at, "nodeName", address->node_name,
-                             api_syntax_dns1123_subdomain);
-        }
+    const Core__V1__EndpointSubset *subset = frame->message;
+    if (subset->n_addresses == 0 && subset->n_not_ready_addresses == 0) {
+        api_cause_required(causes, frame->at, "must specify `addresses` or `notReadyAddresses`");
     }
+    return true;
 }
 
-static void check_endpoint_ports(struct api_causes *causes, const struct api_path *subset,
-                                 const Core__V1__EndpointSubset *endpoints)
+bool rules_endpoint_port(struct api_causes *causes, const struct api_frame *frame)
 {
-    struct api_path list = api_path_field(subset, "ports");
-    for (size_t i = 0; i < endpoints->n_ports; i++) {
-        const Core__V1__EndpointPort *port = endpoints->ports[i];
-        struct api_path at = api_path_index(&list, i);
-        struct api_path protocol = api_path_field(&at, "protocol");
-        if (rules_empty(port->name)) {
-            if (endpoints->n_ports > 1) {
-                rules_required(causes, &at, "name", "");
-            }
-        } else {
-            rules_check_text(causes, &at, "name", port->name, api_syntax_dns1123_label);
-        }
-        rules_check_number(causes, &at, "port", port->port, api_syntax_port_number);
-        rules_enum(causes, &protocol, port->protocol, PROTOCOLS);
-        if (port->app_protocol != NULL) {
-            rules_check_text(causes, &at, "appProtocol", port->app_protocol,
-                             api_syntax_qualified_name);
-        }
+    const Core__V1__EndpointPort *port = frame->message;
+    const Core__V1__EndpointSubset *subset = frame->parent->message;
+    if (rules_empty(port->name) && subset->n_ports > 1) {
+        rules_required(causes, frame->at, "name", "");
     }
-}
-
-void rules_check_endpoints(struct api_causes *causes, const void *message)
-{
-    const Core__V1__Endpoints *endpoints = message;
-    struct api_path list = api_path_field(NULL, "subsets");
-    for (size_t i = 0; i < endpoints->n_subsets; i++) {
-        const Core__V1__EndpointSubset *subset = endpoints->subsets[i];
-        struct api_path at = api_path_index(&list, i);
-        if (subset->n_addresses == 0 && subset->n_not_ready_addresses == 0) {
-            api_cause_required(causes, &at, "must specify `addresses` or `notReadyAddresses`");
-        }
-        check_addresses(causes, &at, "addresses", subset->addresses, subset->n_addresses);
-        check_addresses(causes, &at, "notReadyAddresses", subset->not_ready_addresses,
-                        subset->n_not_ready_addresses);
-        check_endpoint_ports(causes, &at, subset);
-    }
+    return true;
 }
 
 /* --- EndpointSlice -----------------------------------------------------------------------------
  */
 
-enum {
-    SLICE_ENDPOINTS_MAX = 1000,
-    SLICE_PORTS_MAX = 20000,
-    SLICE_ADDRESSES_MAX = 100,
-    SLICE_HINTS_MAX = 8,
-};
+static const char *const ADDRESS_TYPES[] = {"FQDN", "IPv4", "IPv6", NULL};
+
+/* What an address must be is known only when the type is. */
+bool rules_slice_endpoint(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Discovery__V1__EndpointSlice *slice = frame->parent->message;
+    (void)causes;
+    return rules_one_of(slice->address_type, ADDRESS_TYPES);
+}
 
 static void check_slice_address(struct api_causes *causes, const struct api_path *at,
                                 const char *type, const char *address)
@@ -126,88 +50,42 @@ static void check_slice_address(struct api_causes *causes, const struct api_path
         api_cause_invalid(causes, at, api_shown_text(address),
                           is_v6 ? "must be an IPv4 address" : "must be an IPv6 address");
     } else {
-        rules_non_special_ip(causes, at, address);
+        rules_invalid_each(causes, at, api_shown_text(address), api_syntax_non_special_ip(address));
     }
 }
 
-static void check_endpoint(struct api_causes *causes, const struct api_path *at, const char *type,
-                           const Discovery__V1__Endpoint *endpoint)
+bool rules_slice_addresses(struct api_causes *causes, const struct api_frame *frame)
 {
-    struct api_path list = api_path_field(at, "addresses");
-    if (endpoint->n_addresses == 0) {
-        api_cause_required(causes, &list, "must contain at least 1 address");
-    } else if (endpoint->n_addresses > SLICE_ADDRESSES_MAX) {
-        api_cause_too_many(causes, &list, endpoint->n_addresses, SLICE_ADDRESSES_MAX);
-        return;
+    const Discovery__V1__Endpoint *endpoint = frame->message;
+    const Discovery__V1__EndpointSlice *slice = frame->parent->message;
+    struct api_path list = api_path_field(frame->at, "addresses");
+    const struct api_member *member = api_message_member_text(frame->table, "addresses");
+    if (endpoint->n_addresses > member->field->rules->check->max_items) {
+        return false;
     }
     for (size_t i = 0; i < endpoint->n_addresses; i++) {
         struct api_path item = api_path_index(&list, i);
-        check_slice_address(causes, &item, type, rules_text(endpoint->addresses[i]));
+        check_slice_address(causes, &item, slice->address_type, rules_text(endpoint->addresses[i]));
     }
-    if (endpoint->node_name != NULL) {
-        rules_check_text(causes, at, "nodeName", endpoint->node_name, api_syntax_dns1123_subdomain);
-    }
-    if (endpoint->hostname != NULL) {
-        rules_check_text(causes, at, "hostname", endpoint->hostname, api_syntax_dns1123_label);
-    }
+    return true;
 }
 
-static void check_slice_ports(struct api_causes *causes, const Discovery__V1__EndpointSlice *slice)
+/* Here no name is a name too: only one port may do without. */
+bool rules_slice_port_name(struct api_causes *causes, const struct api_frame *frame)
 {
-    struct api_path list = api_path_field(NULL, "ports");
-    if (slice->n_ports > SLICE_PORTS_MAX) {
-        api_cause_too_many(causes, &list, slice->n_ports, SLICE_PORTS_MAX);
-        return;
+    const Discovery__V1__EndpointPort *port = frame->message;
+    const Discovery__V1__EndpointSlice *slice = frame->parent->message;
+    struct api_path at = api_path_field(frame->at, "name");
+    if (!rules_empty(port->name)) {
+        rules_check_text(causes, frame->at, "name", port->name, api_syntax_dns1123_label);
     }
-    for (size_t i = 0; i < slice->n_ports; i++) {
-        const Discovery__V1__EndpointPort *port = slice->ports[i];
-        struct api_path at = api_path_index(&list, i);
-        struct api_path protocol = api_path_field(&at, "protocol");
-        struct api_path name = api_path_field(&at, "name");
-        if (!rules_empty(port->name)) {
-            rules_invalid_each(causes, &name, api_shown_text(port->name),
-                               api_syntax_dns1123_label(port->name));
-        }
-        for (size_t j = 0; j < i; j++) {
-            if (rules_is(slice->ports[j]->name, rules_text(port->name))) {
-                api_cause_duplicate(causes, &name, api_shown_text(port->name));
-                break;
-            }
-        }
-        rules_enum(causes, &protocol, port->protocol, PROTOCOLS);
-        if (port->app_protocol != NULL) {
-            rules_check_text(causes, &at, "appProtocol", port->app_protocol,
-                             api_syntax_qualified_name);
+    for (size_t i = 0; i < frame->index; i++) {
+        if (rules_is(slice->ports[i]->name, rules_text(port->name))) {
+            api_cause_duplicate(causes, &at, api_shown_text(port->name));
+            break;
         }
     }
-}
-
-void rules_check_endpoint_slice(struct api_causes *causes, const void *message)
-{
-    static const char *const types[] = {"FQDN", "IPv4", "IPv6", NULL};
-    const Discovery__V1__EndpointSlice *slice = message;
-    struct api_path type = api_path_field(NULL, "addressType");
-    struct api_path list = api_path_field(NULL, "endpoints");
-    rules_enum(causes, &type, slice->address_type, types);
-    if (rules_one_of(slice->address_type, types)) {
-        if (slice->n_endpoints > SLICE_ENDPOINTS_MAX) {
-            api_cause_too_many(causes, &list, slice->n_endpoints, SLICE_ENDPOINTS_MAX);
-            return;
-        }
-        for (size_t i = 0; i < slice->n_endpoints; i++) {
-            struct api_path item = api_path_index(&list, i);
-            check_endpoint(causes, &item, slice->address_type, slice->endpoints[i]);
-        }
-    }
-    check_slice_ports(causes, slice);
-}
-
-void rules_update_endpoint_slice(struct api_causes *causes, const void *before, const void *after)
-{
-    const Discovery__V1__EndpointSlice *old_slice = before, *slice = after;
-    rules_check_endpoint_slice(causes, after);
-    rules_immutable(causes, NULL, "addressType",
-                    rules_is(old_slice->address_type, rules_text(slice->address_type)));
+    return true;
 }
 
 /* --- Events ------------------------------------------------------------------------------------
@@ -246,6 +124,19 @@ static void check_event_note(struct api_causes *causes, const char *name, const 
     if (strlen(rules_text(value)) > EVENT_NOTE_MAX) {
         rules_invalid(causes, NULL, name, api_shown_text(""), "can have at most 1024 characters");
     }
+}
+
+static void same(struct api_causes *causes, const char *name, bool equal, struct api_shown value)
+{
+    if (!equal) {
+        rules_invalid(causes, NULL, name, value, "field is immutable");
+    }
+}
+
+static void same_text(struct api_causes *causes, const char *name, const char *before,
+                      const char *after)
+{
+    same(causes, name, rules_is(before, rules_text(after)), api_shown_text(after));
 }
 
 static void check_reporter(struct api_causes *causes, const char *name, const char *value)
@@ -300,21 +191,22 @@ void rules_check_event_v1(struct api_causes *causes, const void *message)
 void rules_update_event_v1(struct api_causes *causes, const void *before, const void *after)
 {
     const Events__V1__Event *old_event = before, *event = after;
-    const struct api_message *reference = api_message_find("k8s.io.api.core.v1.ObjectReference");
-    rules_immutable(causes, NULL, "involvedObject",
-                    api_message_equal(reference, old_event->regarding, event->regarding));
-    rules_immutable(causes, NULL, "reason", rules_is(old_event->reason, rules_text(event->reason)));
-    rules_immutable(causes, NULL, "message", rules_is(old_event->note, rules_text(event->note)));
-    rules_immutable(causes, NULL, "type", rules_is(old_event->type, rules_text(event->type)));
-    rules_immutable(causes, NULL, "eventTime",
-                    api_micro_time_nanos(old_event->event_time) ==
-                        api_micro_time_nanos(event->event_time));
-    rules_immutable(causes, NULL, "action", rules_is(old_event->action, rules_text(event->action)));
-    rules_immutable(causes, NULL, "related",
-                    api_message_equal(reference, old_event->related, event->related));
-    rules_immutable(
-        causes, NULL, "reportingController",
-        rules_is(old_event->reporting_controller, rules_text(event->reporting_controller)));
-    rules_immutable(causes, NULL, "reportingInstance",
-                    rules_is(old_event->reporting_instance, rules_text(event->reporting_instance)));
+    const struct api_message *reference = &core__v1__object_reference__schema;
+    /* No options: the names in the paths are those of the old group. */
+    same(causes, "involvedObject",
+         api_message_equal(reference, old_event->regarding, event->regarding),
+         api_shown_raw("object"));
+    same_text(causes, "reason", old_event->reason, event->reason);
+    same_text(causes, "message", old_event->note, event->note);
+    same_text(causes, "type", old_event->type, event->type);
+    same(causes, "eventTime",
+         api_micro_time_nanos(old_event->event_time) == api_micro_time_nanos(event->event_time),
+         api_shown_raw("time"));
+    same_text(causes, "action", old_event->action, event->action);
+    same(causes, "related", api_message_equal(reference, old_event->related, event->related),
+         api_shown_raw("object"));
+    same_text(causes, "reportingController", old_event->reporting_controller,
+              event->reporting_controller);
+    same_text(causes, "reportingInstance", old_event->reporting_instance,
+              event->reporting_instance);
 }

@@ -1,8 +1,7 @@
-/* Checks of metadata, labels and selectors, the same for every kind. */
+/* Rules of metadata and selectors, the same for every kind. */
 #include "lib/api/limits_semantics.h"
 #include "lib/api/rules/rules.h"
 #include "lib/api/time.h"
-#include <ctype.h>
 
 static const char IMMUTABLE[] = "field is immutable";
 
@@ -15,205 +14,113 @@ void rules_invalid_each(struct api_causes *causes, const struct api_path *at,
 }
 
 void rules_check_text(struct api_causes *causes, const struct api_path *parent, const char *name,
-                      const char *value, struct api_syntax (*rule)(const char *text))
+                      const char *value, api_syntax_rule *rule)
 {
     struct api_path at = api_path_field(parent, name);
     rules_invalid_each(causes, &at, api_shown_text(value), rule(rules_text(value)));
 }
 
-void rules_check_number(struct api_causes *causes, const struct api_path *parent, const char *name,
-                        int64_t value, struct api_syntax (*rule)(int64_t number))
+bool rules_label_requirement(struct api_causes *causes, const struct api_frame *frame)
 {
-    struct api_path at = api_path_field(parent, name);
-    rules_invalid_each(causes, &at, api_shown_int(value), rule(value));
-}
-
-void rules_immutable(struct api_causes *causes, const struct api_path *parent, const char *name,
-                     bool equal)
-{
-    if (!equal) {
-        rules_invalid(causes, parent, name, api_shown_raw("object"), IMMUTABLE);
-    }
-}
-
-void rules_enum(struct api_causes *causes, const struct api_path *at, const char *value,
-                const char *const *values)
-{
-    if (rules_empty(value)) {
-        api_cause_required(causes, at, "");
-    } else if (!rules_one_of(value, values)) {
-        api_cause_not_supported(causes, at, api_shown_text(value), values);
-    }
-}
-
-void rules_labels(struct api_causes *causes, const struct api_path *at, struct api_string_map map)
-{
-    for (size_t i = 0; i < map.count; i++) {
-        const char *key = api_string_map_key(map, i), *value = api_string_map_value(map, i);
-        rules_invalid_each(causes, at, api_shown_text(key), api_syntax_qualified_name(key));
-        rules_invalid_each(causes, at, api_shown_text(value), api_syntax_label_value(value));
-    }
-}
-
-void rules_annotations(struct api_causes *causes, const struct api_path *at,
-                       struct api_string_map map)
-{
-    size_t total = 0;
-    for (size_t i = 0; i < map.count; i++) {
-        const char *key = api_string_map_key(map, i);
-        char *lower = arena_text(causes->arena, key);
-        for (char *c = lower; *c != '\0'; c++) {
-            *c = (char)tolower((unsigned char)*c);
-        }
-        rules_invalid_each(causes, at, api_shown_text(key), api_syntax_qualified_name(lower));
-        total += strlen(key) + strlen(api_string_map_value(map, i));
-    }
-    if (total > API_ANNOTATIONS_BYTES_MAX) {
-        api_cause_too_long(causes, at, API_ANNOTATIONS_BYTES_MAX);
-    }
-}
-
-static void check_expression(struct api_causes *causes, const struct api_path *at,
-                             const Meta__V1__LabelSelectorRequirement *expression)
-{
-    struct api_path key = api_path_field(at, "key");
-    struct api_path values = api_path_field(at, "values");
-    const char *op = rules_text(expression->operator_);
+    const Meta__V1__LabelSelectorRequirement *requirement = frame->message;
+    struct api_path values = api_path_field(frame->at, "values");
+    const char *op = rules_text(requirement->operator_);
     if (strcmp(op, "In") == 0 || strcmp(op, "NotIn") == 0) {
-        if (expression->n_values == 0) {
+        if (requirement->n_values == 0) {
             api_cause_required(causes, &values,
                                "must be specified when `operator` is 'In' or 'NotIn'");
         }
     } else if (strcmp(op, "Exists") == 0 || strcmp(op, "DoesNotExist") == 0) {
-        if (expression->n_values > 0) {
+        if (requirement->n_values > 0) {
             api_cause_forbidden(
                 causes, &values,
                 "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
         }
     } else {
-        rules_invalid(causes, at, "operator", api_shown_text(op), "not a valid selector operator");
+        rules_invalid(causes, frame->at, "operator", api_shown_text(op),
+                      "not a valid selector operator");
     }
-    rules_invalid_each(causes, &key, api_shown_text(expression->key),
-                       api_syntax_qualified_name(rules_text(expression->key)));
-    for (size_t i = 0; i < expression->n_values; i++) {
-        struct api_path value = api_path_index(&values, i);
-        rules_invalid_each(causes, &value, api_shown_text(expression->values[i]),
-                           api_syntax_label_value(rules_text(expression->values[i])));
-    }
+    return true;
 }
 
-void rules_label_selector(struct api_causes *causes, const struct api_path *at,
-                          const Meta__V1__LabelSelector *selector)
-{
-    if (selector == NULL) {
-        return;
-    }
-    struct api_path labels = api_path_field(at, "matchLabels");
-    struct api_path expressions = api_path_field(at, "matchExpressions");
-    rules_labels(causes, &labels, API_STRING_MAP(selector->match_labels, selector->n_match_labels));
-    for (size_t i = 0; i < selector->n_match_expressions; i++) {
-        struct api_path item = api_path_index(&expressions, i);
-        check_expression(causes, &item, selector->match_expressions[i]);
-    }
-}
-
-/* --- Owners and finalizers ---------------------------------------------------------------------
+/* --- Annotations, owners, finalizers -----------------------------------------------------------
  */
 
-static void check_owner(struct api_causes *causes, const struct api_path *list, size_t index,
-                        const Meta__V1__OwnerReference *owner)
+/* Of the metadata of a template, only labels and annotations count. */
+bool rules_annotations_size(struct api_causes *causes, const struct api_frame *frame)
 {
-    struct api_path at = api_path_index(list, index);
-    if (rules_empty(owner->api_version)) {
-        rules_invalid(causes, &at, "apiVersion", api_shown_text(""), "version must not be empty");
+    const Meta__V1__ObjectMeta *meta = frame->message;
+    struct api_path at = api_path_field(frame->at, "annotations");
+    struct api_string_map map = API_STRING_MAP(meta->annotations, meta->n_annotations);
+    size_t total = 0;
+    for (size_t i = 0; i < map.count; i++) {
+        total += strlen(api_string_map_key(map, i)) + strlen(api_string_map_value(map, i));
     }
-    if (rules_empty(owner->kind)) {
-        rules_invalid(causes, &at, "kind", api_shown_text(""), "must not be empty");
+    if (total > API_ANNOTATIONS_BYTES_MAX) {
+        api_cause_too_long(causes, &at, API_ANNOTATIONS_BYTES_MAX);
     }
-    if (rules_empty(owner->name)) {
-        rules_invalid(causes, &at, "name", api_shown_text(""), "must not be empty");
+    return frame->parent->parent == NULL;
+}
+
+/* The one before `index` that is the controller, or NULL. */
+static const char *earlier_controller(const Meta__V1__ObjectMeta *meta, size_t index)
+{
+    const char *name = NULL;
+    for (size_t i = 0; i < index; i++) {
+        if (meta->owner_references[i]->has_controller && meta->owner_references[i]->controller) {
+            name = rules_text(meta->owner_references[i]->name);
+        }
     }
-    if (rules_empty(owner->uid)) {
-        rules_invalid(causes, &at, "uid", api_shown_text(""), "must not be empty");
-    }
+    return name;
+}
+
+bool rules_owner(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Meta__V1__OwnerReference *owner = frame->message;
+    const struct api_path *list = frame->at->parent;
     if (rules_is(owner->kind, "Event") && rules_is(owner->api_version, "v1")) {
         api_cause_invalid(causes, list, api_shown_text(owner->name),
                           "/v1, Kind=Event is disallowed from being an owner");
     }
-}
-
-static void check_owners(struct api_causes *causes, const struct api_path *at,
-                         const Meta__V1__ObjectMeta *meta)
-{
-    const char *controller = NULL;
-    for (size_t i = 0; i < meta->n_owner_references; i++) {
-        const Meta__V1__OwnerReference *owner = meta->owner_references[i];
-        check_owner(causes, at, i, owner);
-        if (!owner->has_controller || !owner->controller) {
-            continue;
-        }
-        if (controller != NULL) {
-            api_cause_invalid(
-                causes, at, api_shown_text(owner->name),
-                arena_printf(
-                    causes->arena,
-                    "Only one reference can have Controller set to true. Found \"true\" in "
-                    "references for %s and %s",
-                    controller, rules_text(owner->name)));
-        }
-        controller = rules_text(owner->name);
+    const char *other = earlier_controller(frame->parent->message, frame->index);
+    if (other != NULL && owner->has_controller && owner->controller) {
+        api_cause_invalid(
+            causes, list, api_shown_text(owner->name),
+            arena_printf(causes->arena,
+                         "Only one reference can have Controller set to true. Found \"true\" in "
+                         "references for %s and %s",
+                         other, rules_text(owner->name)));
     }
+    return true;
 }
 
-static bool finalizer_is_known(const char *name)
+static bool has_finalizer(const Meta__V1__ObjectMeta *meta, const char *name)
 {
-    static const char *const known[] = {"orphan", "foregroundDeletion", "kubernetes", NULL};
-    return strchr(name, '/') != NULL || rules_one_of(name, known);
-}
-
-static void check_finalizers(struct api_causes *causes, const struct api_path *at,
-                             const Meta__V1__ObjectMeta *meta)
-{
-    bool orphan = false, foreground = false;
     for (size_t i = 0; i < meta->n_finalizers; i++) {
-        const char *name = rules_text(meta->finalizers[i]);
-        struct api_path item = api_path_index(at, i);
-        rules_invalid_each(causes, &item, api_shown_text(name), api_syntax_qualified_name(name));
-        orphan = orphan || strcmp(name, "orphan") == 0;
-        foreground = foreground || strcmp(name, "foregroundDeletion") == 0;
-        if (!finalizer_is_known(name)) {
-            api_cause_invalid(
-                causes, &item, api_shown_text(name),
-                "name is neither a standard finalizer name nor is it fully qualified");
+        if (rules_is(meta->finalizers[i], name)) {
+            return true;
         }
     }
-    if (orphan && foreground) {
-        api_cause_invalid(causes, at, api_shown_raw("[]string{\"orphan\", \"foregroundDeletion\"}"),
-                          "finalizer orphan and foregroundDeletion cannot be both set");
-    }
+    return false;
 }
 
-/* What is checked on create and on update alike. */
-static void check_common(struct api_causes *causes, const struct api_path *at,
-                         const Meta__V1__ObjectMeta *meta)
+bool rules_finalizers(struct api_causes *causes, const struct api_frame *frame)
 {
-    struct api_path labels = api_path_field(at, "labels");
-    struct api_path annotations = api_path_field(at, "annotations");
-    struct api_path owners = api_path_field(at, "ownerReferences");
-    struct api_path finalizers = api_path_field(at, "finalizers");
-    if (meta->generation < 0) {
-        rules_invalid(causes, at, "generation", api_shown_int(meta->generation),
-                      "must be greater than or equal to 0");
+    const Meta__V1__ObjectMeta *meta = frame->message;
+    if (has_finalizer(meta, "orphan") && has_finalizer(meta, "foregroundDeletion")) {
+        rules_invalid(causes, frame->at, "finalizers",
+                      api_shown_raw("[]string{\"orphan\", \"foregroundDeletion\"}"),
+                      "finalizer orphan and foregroundDeletion cannot be both set");
     }
-    rules_labels(causes, &labels, API_STRING_MAP(meta->labels, meta->n_labels));
-    rules_annotations(causes, &annotations, API_STRING_MAP(meta->annotations, meta->n_annotations));
-    check_owners(causes, &owners, meta);
-    check_finalizers(causes, &finalizers, meta);
+    return true;
 }
+
+/* --- Names, and what may not change ------------------------------------------------------------
+ */
 
 /* A name that will be completed is checked without its final hyphens. */
 static struct api_syntax check_generate_name(const char *prefix, struct arena *arena,
-                                             struct api_syntax (*name_rule)(const char *name))
+                                             api_syntax_rule *name_rule)
 {
     size_t len = strlen(prefix);
     if (len > 1 && prefix[len - 1] == '-') {
@@ -224,8 +131,20 @@ static struct api_syntax check_generate_name(const char *prefix, struct arena *a
     return name_rule(prefix);
 }
 
-void rules_object_meta(struct api_causes *causes, const Meta__V1__ObjectMeta *meta, bool namespaced,
-                       struct api_syntax (*name_rule)(const char *name))
+static void check_common(struct api_causes *causes, const struct api_frame *object,
+                         const Meta__V1__ObjectMeta *meta)
+{
+    struct api_path at = api_path_field(NULL, "metadata");
+    if (meta->generation < 0) { /* No option: nobody looks at it in the metadata of a template. */
+        rules_invalid(causes, &at, "generation", api_shown_int(meta->generation),
+                      "must be greater than or equal to 0");
+    }
+    api_check_member(causes, object, "metadata");
+}
+
+void rules_object_meta(struct api_causes *causes, const struct api_frame *object,
+                       const Meta__V1__ObjectMeta *meta, bool namespaced,
+                       api_syntax_rule *name_rule)
 {
     struct api_path at = api_path_field(NULL, "metadata");
     struct api_path name = api_path_field(&at, "name");
@@ -246,17 +165,7 @@ void rules_object_meta(struct api_causes *causes, const Meta__V1__ObjectMeta *me
     } else if (!rules_empty(meta->namespace_)) {
         rules_forbidden(causes, &at, "namespace", "not allowed on this type");
     }
-    check_common(causes, &at, meta);
-}
-
-static bool has_finalizer(const Meta__V1__ObjectMeta *meta, const char *name)
-{
-    for (size_t i = 0; i < meta->n_finalizers; i++) {
-        if (rules_is(meta->finalizers[i], name)) {
-            return true;
-        }
-    }
-    return false;
+    check_common(causes, object, meta);
 }
 
 static void check_new_finalizers(struct api_causes *causes, const struct api_path *at,
@@ -275,8 +184,16 @@ static void check_new_finalizers(struct api_causes *causes, const struct api_pat
     }
 }
 
-void rules_object_meta_update(struct api_causes *causes, const Meta__V1__ObjectMeta *before,
-                              const Meta__V1__ObjectMeta *after)
+static void same_text(struct api_causes *causes, const struct api_path *at, const char *name,
+                      const char *before, const char *after)
+{
+    if (!rules_is(before, rules_text(after))) {
+        rules_invalid(causes, at, name, api_shown_text(after), IMMUTABLE);
+    }
+}
+
+void rules_object_meta_update(struct api_causes *causes, const struct api_frame *object,
+                              const Meta__V1__ObjectMeta *before, const Meta__V1__ObjectMeta *after)
 {
     struct api_path at = api_path_field(NULL, "metadata");
     if (!api_time_is_zero(before->deletion_timestamp)) {
@@ -290,15 +207,9 @@ void rules_object_meta_update(struct api_causes *causes, const Meta__V1__ObjectM
         rules_invalid(causes, &at, "generation", api_shown_int(after->generation),
                       "must not be decremented");
     }
-    if (!rules_is(before->name, rules_text(after->name))) {
-        rules_invalid(causes, &at, "name", api_shown_text(after->name), IMMUTABLE);
-    }
-    if (!rules_is(before->namespace_, rules_text(after->namespace_))) {
-        rules_invalid(causes, &at, "namespace", api_shown_text(after->namespace_), IMMUTABLE);
-    }
-    if (!rules_is(before->uid, rules_text(after->uid))) {
-        rules_invalid(causes, &at, "uid", api_shown_text(after->uid), IMMUTABLE);
-    }
+    same_text(causes, &at, "name", before->name, after->name);
+    same_text(causes, &at, "namespace", before->namespace_, after->namespace_);
+    same_text(causes, &at, "uid", before->uid, after->uid);
     if (api_time_is_zero(before->deletion_timestamp) &&
         !api_time_is_zero(after->deletion_timestamp)) {
         rules_invalid(causes, &at, "deletionTimestamp", api_shown_raw("time"), IMMUTABLE);
@@ -308,5 +219,5 @@ void rules_object_meta_update(struct api_causes *causes, const Meta__V1__ObjectM
         rules_invalid(causes, &at, "deletionGracePeriodSeconds",
                       api_shown_int(after->deletion_grace_period_seconds), IMMUTABLE);
     }
-    check_common(causes, &at, after);
+    check_common(causes, object, after);
 }

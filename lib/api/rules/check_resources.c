@@ -144,19 +144,16 @@ static void check_request(struct api_causes *causes, const struct api_path *at,
     }
 }
 
-void rules_check_resources(struct api_causes *causes, const struct api_path *at,
-                           const Core__V1__ResourceRequirements *resources)
+bool rules_resources(struct api_causes *causes, const struct api_frame *frame)
 {
-    if (resources == NULL) {
-        return;
-    }
+    const Core__V1__ResourceRequirements *resources = frame->message;
     struct amounts limits = {(void *const *)resources->limits, resources->n_limits};
     struct amounts requests = {(void *const *)resources->requests, resources->n_requests};
     bool huge = false, base = false;
-    check_list(causes, at, "limits", limits);
-    check_list(causes, at, "requests", requests);
+    check_list(causes, frame->at, "limits", limits);
+    check_list(causes, frame->at, "requests", requests);
     for (size_t i = 0; i < requests.count; i++) {
-        check_request(causes, at, limits, entry_at(requests, i));
+        check_request(causes, frame->at, limits, entry_at(requests, i));
     }
     for (size_t i = 0; i < limits.count + requests.count; i++) {
         const struct entry *entry =
@@ -165,8 +162,9 @@ void rules_check_resources(struct api_causes *causes, const struct api_path *at,
         base = base || rules_is(entry->key, "cpu") || rules_is(entry->key, "memory");
     }
     if (huge && !base) {
-        api_cause_forbidden(causes, at, "HugePages require cpu or memory");
+        api_cause_forbidden(causes, frame->at, "HugePages require cpu or memory");
     }
+    return true;
 }
 
 /* --- Quality of service ------------------------------------------------------------------------

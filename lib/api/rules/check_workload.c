@@ -1,4 +1,4 @@
-/* Checks of Deployment, ReplicaSet and ControllerRevision. */
+/* Rules of Deployment and ReplicaSet. */
 #include "lib/api/intstr.h"
 #include "lib/api/rules/rules.h"
 
@@ -37,35 +37,50 @@ static void check_template_matches(struct api_causes *causes, const struct api_p
     }
 }
 
-/* Selector and template, as Deployment and ReplicaSet have them. */
-static void check_workload(struct api_causes *causes, const struct api_path *spec,
+static bool check_selector(struct api_causes *causes, const struct api_path *spec,
                            const Meta__V1__LabelSelector *selector,
                            const Core__V1__PodTemplateSpec *pod_template, const char *what)
 {
-    static const char *const always[] = {"Always", NULL};
-    struct api_path selector_at = api_path_field(spec, "selector");
-    struct api_path template_at = api_path_field(spec, "template");
-    struct api_path pod = api_path_field(&template_at, "spec");
     if (selector == NULL) {
-        api_cause_required(causes, &selector_at, "");
-    } else {
-        rules_label_selector(causes, &selector_at, selector);
-        if (selector_is_empty(selector)) {
-            api_cause_invalid(
-                causes, &selector_at, api_shown_raw("v1.LabelSelector{}"),
-                arena_printf(causes->arena, "empty selector is invalid for %s", what));
-        }
-        check_template_matches(causes, spec, selector, pod_template);
+        return true; /* Its option says so. */
     }
-    rules_check_pod_template(causes, &template_at, pod_template);
-    if (!rules_is(pod_template->spec->restart_policy, "Always")) {
-        rules_not_supported(causes, &pod, "restartPolicy", pod_template->spec->restart_policy,
-                            always);
+    if (selector_is_empty(selector)) {
+        rules_invalid(causes, spec, "selector", api_shown_raw("v1.LabelSelector{}"),
+                      arena_printf(causes->arena, "empty selector is invalid for %s", what));
     }
-    if (pod_template->spec->has_active_deadline_seconds) {
-        rules_forbidden(causes, &pod, "activeDeadlineSeconds",
+    check_template_matches(causes, spec, selector, pod_template);
+    return true;
+}
+
+bool rules_deployment_selector(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Apps__V1__DeploymentSpec *spec = frame->message;
+    return check_selector(causes, frame->at, spec->selector, spec->template_, "deployment");
+}
+
+bool rules_replica_set_selector(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Apps__V1__ReplicaSetSpec *spec = frame->message;
+    return check_selector(causes, frame->at, spec->selector, spec->template_, "replicaset");
+}
+
+/* Pods that something replaces run for ever. */
+bool rules_workload_template(struct api_causes *causes, const struct api_frame *frame)
+{
+    static const char *const always[] = {"Always", NULL};
+    const struct api_member *member = api_message_member_text(frame->table, "template");
+    const Core__V1__PodTemplateSpec *pod =
+        *(const Core__V1__PodTemplateSpec *const *)api_field_at(member->field, frame->message);
+    struct api_path pod_at = api_path_field(frame->at, "template");
+    struct api_path at = api_path_field(&pod_at, "spec");
+    if (!rules_is(pod->spec->restart_policy, "Always")) {
+        rules_not_supported(causes, &at, "restartPolicy", pod->spec->restart_policy, always);
+    }
+    if (pod->spec->has_active_deadline_seconds) {
+        rules_forbidden(causes, &at, "activeDeadlineSeconds",
                         "activeDeadlineSeconds in ReplicaSet is not Supported");
     }
+    return true;
 }
 
 /* --- Deployment --------------------------------------------------------------------------------
@@ -106,27 +121,27 @@ static void check_amount(struct api_causes *causes, const struct api_path *paren
     }
 }
 
-static void check_strategy(struct api_causes *causes, const struct api_path *spec,
-                           const Apps__V1__DeploymentStrategy *strategy)
+/* An unknown type is said of the strategy as a whole: so v1.32 has it. */
+bool rules_strategy(struct api_causes *causes, const struct api_frame *frame)
 {
     static const char *const types[] = {"Recreate", "RollingUpdate", NULL};
-    struct api_path at = api_path_field(spec, "strategy");
-    struct api_path rolling = api_path_field(&at, "rollingUpdate");
+    const Apps__V1__DeploymentStrategy *strategy = frame->message;
     const Apps__V1__RollingUpdateDeployment *update = strategy->rolling_update;
+    struct api_path rolling = api_path_field(frame->at, "rollingUpdate");
     if (rules_is(strategy->type, "Recreate")) {
         if (update != NULL) {
             api_cause_forbidden(causes, &rolling,
                                 "may not be specified when strategy `type` is 'Recreate'");
         }
-        return;
+        return true;
     }
     if (!rules_is(strategy->type, "RollingUpdate")) {
-        api_cause_not_supported(causes, &at, api_shown_text(strategy->type), types);
-        return;
+        api_cause_not_supported(causes, frame->at, api_shown_text(strategy->type), types);
+        return true;
     }
     if (update == NULL) {
         api_cause_required(causes, &rolling, "this should be defaulted and never be nil");
-        return;
+        return true;
     }
     check_amount(causes, &rolling, "maxUnavailable", update->max_unavailable, /* limited= */ true);
     check_amount(causes, &rolling, "maxSurge", update->max_surge, /* limited= */ false);
@@ -135,70 +150,61 @@ static void check_strategy(struct api_causes *causes, const struct api_path *spe
                       api_shown_raw(intstr_shown(causes->arena, update->max_unavailable)),
                       "may not be 0 when `maxSurge` is 0");
     }
+    return true;
 }
 
-void rules_check_deployment(struct api_causes *causes, const void *message)
+bool rules_deadline(struct api_causes *causes, const struct api_frame *frame)
 {
-    const Apps__V1__Deployment *deployment = message;
-    const Apps__V1__DeploymentSpec *spec = deployment->spec;
-    struct api_path at = api_path_field(NULL, "spec");
-    rules_check_number(causes, &at, "replicas", spec->replicas, api_syntax_non_negative);
-    check_workload(causes, &at, spec->selector, spec->template_, "deployment");
-    check_strategy(causes, &at, spec->strategy);
-    rules_check_number(causes, &at, "minReadySeconds", spec->min_ready_seconds,
-                       api_syntax_non_negative);
-    if (spec->has_revision_history_limit) {
-        rules_check_number(causes, &at, "revisionHistoryLimit", spec->revision_history_limit,
-                           api_syntax_non_negative);
+    const Apps__V1__DeploymentSpec *spec = frame->message;
+    if (spec->has_progress_deadline_seconds &&
+        spec->progress_deadline_seconds <= spec->min_ready_seconds) {
+        rules_invalid(causes, frame->at, "progressDeadlineSeconds",
+                      api_shown_int(spec->progress_deadline_seconds),
+                      "must be greater than minReadySeconds");
     }
-    if (spec->has_progress_deadline_seconds) {
-        rules_check_number(causes, &at, "progressDeadlineSeconds", spec->progress_deadline_seconds,
-                           api_syntax_non_negative);
-        if (spec->progress_deadline_seconds <= spec->min_ready_seconds) {
-            rules_invalid(causes, &at, "progressDeadlineSeconds",
-                          api_shown_int(spec->progress_deadline_seconds),
-                          "must be greater than minReadySeconds");
-        }
+    return true;
+}
+
+/* --- Status ------------------------------------------------------------------------------------
+ */
+
+static void not_above(struct api_causes *causes, const struct api_frame *frame, const char *name,
+                      int32_t value, int32_t whole, const char *words)
+{
+    if (value > whole) {
+        rules_invalid(causes, frame->at, name, api_shown_int(value), words);
     }
 }
 
-static void selector_immutable(struct api_causes *causes, const Meta__V1__LabelSelector *before,
-                               const Meta__V1__LabelSelector *after)
+static const char OF_REPLICAS[] = "cannot be greater than status.replicas";
+static const char OF_READY[] = "cannot be greater than readyReplicas";
+
+bool rules_deployment_status(struct api_causes *causes, const struct api_frame *frame)
 {
-    struct api_path at = api_path_field(NULL, "spec");
-    rules_immutable(
-        causes, &at, "selector",
-        api_message_equal(api_message_find("k8s.io.apimachinery.pkg.apis.meta.v1.LabelSelector"),
-                          before, after));
+    const Apps__V1__DeploymentStatus *status = frame->message;
+    not_above(causes, frame, "updatedReplicas", status->updated_replicas, status->replicas,
+              OF_REPLICAS);
+    not_above(causes, frame, "readyReplicas", status->ready_replicas, status->replicas,
+              OF_REPLICAS);
+    not_above(causes, frame, "availableReplicas", status->available_replicas, status->replicas,
+              OF_REPLICAS);
+    not_above(causes, frame, "availableReplicas", status->available_replicas,
+              status->ready_replicas, OF_READY);
+    return true;
 }
 
-void rules_update_deployment(struct api_causes *causes, const void *before, const void *after)
+bool rules_replica_set_status(struct api_causes *causes, const struct api_frame *frame)
 {
-    const Apps__V1__Deployment *old_object = before, *object = after;
-    rules_check_deployment(causes, after);
-    selector_immutable(causes, old_object->spec->selector, object->spec->selector);
-}
-
-/* A count of status: not negative, and (unless `of` is NULL) not above the one it is part of. */
-struct count {
-    const char *name;
-    int64_t value;
-    const int32_t *of;
-};
-
-static void check_counts(struct api_causes *causes, const struct count *counts, size_t n)
-{
-    struct api_path status = api_path_field(NULL, "status");
-    for (size_t i = 0; i < n; i++) {
-        rules_check_number(causes, &status, counts[i].name, counts[i].value,
-                           api_syntax_non_negative);
-    }
-    for (size_t i = 0; i < n; i++) {
-        if (counts[i].of != NULL && counts[i].value > *counts[i].of) {
-            rules_invalid(causes, &status, counts[i].name, api_shown_int(counts[i].value),
-                          "cannot be greater than status.replicas");
-        }
-    }
+    const Apps__V1__ReplicaSetStatus *status = frame->message;
+    not_above(causes, frame, "fullyLabeledReplicas", status->fully_labeled_replicas,
+              status->replicas, OF_REPLICAS);
+    not_above(causes, frame, "readyReplicas", status->ready_replicas, status->replicas,
+              OF_REPLICAS);
+    not_above(causes, frame, "availableReplicas", status->available_replicas, status->replicas,
+              OF_REPLICAS);
+    not_above(causes, frame, "availableReplicas", status->available_replicas,
+              status->ready_replicas, OF_READY);
+    return true;
 }
 
 void rules_update_deployment_status(struct api_causes *causes, const void *before,
@@ -207,93 +213,10 @@ void rules_update_deployment_status(struct api_causes *causes, const void *befor
     const Apps__V1__Deployment *old_object = before, *object = after;
     const Apps__V1__DeploymentStatus *old_status = old_object->status, *status = object->status;
     struct api_path at = api_path_field(NULL, "status");
-    const struct count counts[] = {
-        {"observedGeneration", status->observed_generation, NULL},
-        {"replicas", status->replicas, NULL},
-        {"updatedReplicas", status->updated_replicas, &status->replicas},
-        {"readyReplicas", status->ready_replicas, &status->replicas},
-        {"availableReplicas", status->available_replicas, &status->replicas},
-        {"unavailableReplicas", status->unavailable_replicas, NULL},
-    };
-    check_counts(causes, counts, ARRAY_LEN(counts));
-    if (status->available_replicas > status->ready_replicas) {
-        rules_invalid(causes, &at, "availableReplicas", api_shown_int(status->available_replicas),
-                      "cannot be greater than readyReplicas");
-    }
-    if (status->has_collision_count) {
-        rules_check_number(causes, &at, "collisionCount", status->collision_count,
-                           api_syntax_non_negative);
-    }
     if (old_status->has_collision_count &&
         (!status->has_collision_count || status->collision_count < old_status->collision_count)) {
         rules_invalid(causes, &at, "collisionCount", api_shown_int(status->collision_count),
                       status->has_collision_count ? "cannot be decremented"
                                                   : "cannot be unset once set");
     }
-}
-
-void rules_update_replica_set_status(struct api_causes *causes, const void *before,
-                                     const void *after)
-{
-    const Apps__V1__ReplicaSet *object = after;
-    const Apps__V1__ReplicaSetStatus *status = object->status;
-    struct api_path at = api_path_field(NULL, "status");
-    const struct count counts[] = {
-        {"replicas", status->replicas, NULL},
-        {"fullyLabeledReplicas", status->fully_labeled_replicas, &status->replicas},
-        {"readyReplicas", status->ready_replicas, &status->replicas},
-        {"availableReplicas", status->available_replicas, &status->replicas},
-        {"observedGeneration", status->observed_generation, NULL},
-    };
-    (void)before; /* Any change is allowed that leads to a consistent status. */
-    check_counts(causes, counts, ARRAY_LEN(counts));
-    if (status->available_replicas > status->ready_replicas) {
-        rules_invalid(causes, &at, "availableReplicas", api_shown_int(status->available_replicas),
-                      "cannot be greater than readyReplicas");
-    }
-}
-
-/* --- ReplicaSet, ControllerRevision ------------------------------------------------------------
- */
-
-void rules_check_replica_set(struct api_causes *causes, const void *message)
-{
-    const Apps__V1__ReplicaSet *set = message;
-    struct api_path at = api_path_field(NULL, "spec");
-    rules_check_number(causes, &at, "replicas", set->spec->replicas, api_syntax_non_negative);
-    rules_check_number(causes, &at, "minReadySeconds", set->spec->min_ready_seconds,
-                       api_syntax_non_negative);
-    check_workload(causes, &at, set->spec->selector, set->spec->template_, "replicaset");
-}
-
-void rules_update_replica_set(struct api_causes *causes, const void *before, const void *after)
-{
-    const Apps__V1__ReplicaSet *old_object = before, *object = after;
-    rules_check_replica_set(causes, after);
-    selector_immutable(causes, old_object->spec->selector, object->spec->selector);
-}
-
-void rules_check_controller_revision(struct api_causes *causes, const void *message)
-{
-    const Apps__V1__ControllerRevision *revision = message;
-    if (revision->data == NULL || revision->data->raw.len == 0) {
-        rules_required(causes, NULL, "data", "data is mandatory");
-    }
-    if (revision->revision < 0) {
-        rules_invalid(causes, NULL, "revision", api_shown_int(revision->revision),
-                      "must be greater than or equal to 0");
-    }
-}
-
-void rules_update_controller_revision(struct api_causes *causes, const void *before,
-                                      const void *after)
-{
-    const Apps__V1__ControllerRevision *old_object = before, *object = after;
-    bool equal = (old_object->data == NULL) == (object->data == NULL);
-    if (equal && object->data != NULL) {
-        equal = slice_equal(slice_of(old_object->data->raw.data, old_object->data->raw.len),
-                            slice_of(object->data->raw.data, object->data->raw.len));
-    }
-    rules_check_controller_revision(causes, after);
-    rules_immutable(causes, NULL, "data", equal);
 }

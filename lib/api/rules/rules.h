@@ -1,13 +1,10 @@
 /* What the rules of the kinds share. Internal to lib/api: one file a family of kinds, and in it the
- * defaults and checks that no option in a .proto file can express. Pure. */
+ * defaults and checks that no option in a .proto file can express, because they look at more than
+ * one field. Pure. */
 #ifndef LIB_API_RULES_RULES_H
 #define LIB_API_RULES_RULES_H
-#include "k8s/apps_v1.pb-c.h"
-#include "k8s/coordination_v1.pb-c.h"
-#include "k8s/core_v1.pb-c.h"
-#include "k8s/discovery_v1.pb-c.h"
-#include "k8s/events_v1.pb-c.h"
-#include "k8s/meta_v1.pb-c.h"
+#include "k8s/tables.h"
+#include "lib/api/check.h"
 #include "lib/api/codec.h"
 #include "lib/api/selector.h"
 #include "lib/api/status.h"
@@ -46,8 +43,8 @@ const char *rules_pod_qos_class(const Core__V1__PodSpec *spec);
 void rules_prepare_service(struct arena *arena, void *message);
 void rules_prepare_service_update(struct arena *arena, const void *before, void *after);
 
-/* --- Checks that every kind may need
- * ----------------------------------------------------------------- */
+/* --- Causes ------------------------------------------------------------------------------------
+ */
 
 /* The cause at member `name` of `parent`. */
 static inline void rules_required(struct api_causes *causes, const struct api_path *parent,
@@ -81,69 +78,49 @@ void rules_invalid_each(struct api_causes *causes, const struct api_path *at,
                         struct api_shown value, struct api_syntax syntax);
 /* The rule applied to the text at member `name` of `parent`. */
 void rules_check_text(struct api_causes *causes, const struct api_path *parent, const char *name,
-                      const char *value, struct api_syntax (*rule)(const char *text));
-void rules_check_number(struct api_causes *causes, const struct api_path *parent, const char *name,
-                        int64_t value, struct api_syntax (*rule)(int64_t number));
-/* "field is immutable" when the two messages of the table differ. */
-void rules_immutable(struct api_causes *causes, const struct api_path *parent, const char *name,
-                     bool equal);
-/* Required when empty, NotSupported when not one of `values` (NULL-terminated). */
-void rules_enum(struct api_causes *causes, const struct api_path *at, const char *value,
-                const char *const *values);
-/* No unspecified, loopback, link-local or multicast address. */
-void rules_non_special_ip(struct api_causes *causes, const struct api_path *at, const char *ip);
-void rules_labels(struct api_causes *causes, const struct api_path *at, struct api_string_map map);
-void rules_annotations(struct api_causes *causes, const struct api_path *at,
-                       struct api_string_map map);
-void rules_label_selector(struct api_causes *causes, const struct api_path *at,
-                          const Meta__V1__LabelSelector *selector);
+                      const char *value, api_syntax_rule *rule);
+
+/* --- Whole objects -----------------------------------------------------------------------------
+ */
+
 /* The metadata of an object on create; `name_rule` checks names. */
-void rules_object_meta(struct api_causes *causes, const Meta__V1__ObjectMeta *meta, bool namespaced,
-                       struct api_syntax (*name_rule)(const char *name));
-void rules_object_meta_update(struct api_causes *causes, const Meta__V1__ObjectMeta *before,
+void rules_object_meta(struct api_causes *causes, const struct api_frame *object,
+                       const Meta__V1__ObjectMeta *meta, bool namespaced,
+                       api_syntax_rule *name_rule);
+void rules_object_meta_update(struct api_causes *causes, const struct api_frame *object,
+                              const Meta__V1__ObjectMeta *before,
                               const Meta__V1__ObjectMeta *after);
 
-/* --- Checks by kind
- * ------------------------------------------------------------------------------------ */
 typedef void rules_create(struct api_causes *causes, const void *message);
 typedef void rules_update(struct api_causes *causes, const void *before, const void *after);
 
-rules_create rules_check_pod, rules_check_service, rules_check_node, rules_check_namespace,
-    rules_check_config_map, rules_check_secret, rules_check_event, rules_check_event_v1,
-    rules_check_endpoints, rules_check_endpoint_slice, rules_check_lease, rules_check_deployment,
-    rules_check_replica_set, rules_check_controller_revision;
+rules_create rules_check_event, rules_check_event_v1;
 rules_update rules_update_pod, rules_update_pod_status, rules_update_pod_ephemeral,
-    rules_update_service, rules_update_node, rules_update_namespace_status, rules_update_config_map,
-    rules_update_secret, rules_update_event_v1, rules_update_endpoint_slice,
-    rules_update_deployment, rules_update_replica_set, rules_update_controller_revision,
-    rules_update_deployment_status, rules_update_replica_set_status, rules_update_service_status;
+    rules_update_service, rules_update_service_status, rules_update_node,
+    rules_update_namespace_status, rules_update_config_map, rules_update_secret,
+    rules_update_event_v1, rules_update_deployment_status;
 
-/* A pod template inside a workload: labels, spec, restartPolicy Always. */
-void rules_check_pod_template(struct api_causes *causes, const struct api_path *at,
-                              const Core__V1__PodTemplateSpec *pod_template);
-void rules_check_pod_spec(struct api_causes *causes, const struct api_path *at,
-                          const Core__V1__PodSpec *spec);
-void rules_check_volumes(struct api_causes *causes, const struct api_path *at,
-                         const Core__V1__PodSpec *spec);
-void rules_check_containers(struct api_causes *causes, const struct api_path *at,
-                            const Core__V1__PodSpec *spec);
-void rules_check_tolerations(struct api_causes *causes, const struct api_path *at,
-                             Core__V1__Toleration *const *tolerations, size_t count);
-void rules_check_spread(struct api_causes *causes, const struct api_path *at,
-                        const Core__V1__PodSpec *spec);
-void rules_check_affinity(struct api_causes *causes, const struct api_path *at,
-                          const Core__V1__Affinity *affinity);
-void rules_check_resources(struct api_causes *causes, const struct api_path *at,
-                           const Core__V1__ResourceRequirements *resources);
-void rules_check_field_ref(struct api_causes *causes, const struct api_path *at,
-                           const Core__V1__ObjectFieldSelector *ref, const char *const *allowed);
-/* `volume`: the container must be named. */
-void rules_check_resource_ref(struct api_causes *causes, const struct api_path *at,
-                              const Core__V1__ResourceFieldSelector *ref, bool volume);
-void rules_check_relative_path(struct api_causes *causes, const struct api_path *at,
-                               const char *path);
-void rules_check_seccomp(struct api_causes *causes, const struct api_path *parent,
-                         const Core__V1__SeccompProfile *profile);
-void rules_check_probes(struct api_causes *causes, const struct api_path *at,
-                        const Core__V1__Container *container);
+/* --- Rules that join the walk (rules/rows.c says where) ----------------------------------------
+ */
+
+api_frame_rule rules_annotations_size, rules_owner, rules_finalizers, rules_label_requirement;
+api_frame_rule rules_node_requirement, rules_toleration_key, rules_toleration_value,
+    rules_spread_domains;
+api_frame_rule rules_host_port, rules_field_ref, rules_resource_ref, rules_value_from,
+    rules_env_from, rules_mount_name, rules_mount_path, rules_mount_sub_path, rules_seccomp,
+    rules_privileges, rules_container_name, rules_container_rest, rules_ephemeral_name,
+    rules_ephemeral_rest, rules_resources;
+api_frame_rule rules_lifecycle, rules_hook, rules_probe, rules_probe_once, rules_http_headers;
+api_frame_rule rules_dns_config, rules_dns_servers, rules_dns_searches, rules_dns_options,
+    rules_shared_namespaces, rules_scheduling_gate, rules_pod, rules_pod_template;
+api_frame_rule rules_volume_sources, rules_downward_file, rules_projection, rules_token;
+api_frame_rule rules_service_addresses, rules_service_type, rules_service_affinity,
+    rules_service_external_name, rules_service_external_policy, rules_service_health_port,
+    rules_service_balancer, rules_service_port_name, rules_service_node_port,
+    rules_service_port_clash, rules_balancer_mode;
+api_frame_rule rules_subset, rules_endpoint_port, rules_slice_endpoint, rules_slice_addresses,
+    rules_slice_port_name;
+api_frame_rule rules_config_map, rules_secret_size, rules_secret_type, rules_taint, rules_pod_cidrs;
+api_frame_rule rules_deployment_selector, rules_workload_template, rules_strategy, rules_deadline,
+    rules_deployment_status, rules_replica_set_selector, rules_replica_set_status;
 #endif

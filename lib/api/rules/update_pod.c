@@ -34,15 +34,9 @@ static void check_images(struct api_causes *causes, const struct api_path *list,
 {
     for (size_t i = 0; i < count; i++) {
         struct api_path at = api_path_index(list, i);
-        const char *image = rules_text(containers[i]->image);
-        size_t len = strlen(image);
-        if (len == 0) {
-            rules_required(causes, &at, "image", "");
-        } else if (strchr(" \t\r\n", image[0]) != NULL ||
-                   strchr(" \t\r\n", image[len - 1]) != NULL) {
-            rules_invalid(causes, &at, "image", api_shown_text(image),
-                          "must not have leading or trailing whitespace");
-        }
+        struct api_frame frame = api_frame_object(&core__v1__container__schema, containers[i]);
+        frame.at = &at;
+        api_check_member(causes, &frame, "image");
     }
 }
 
@@ -95,7 +89,9 @@ static void check_tolerations(struct api_causes *causes, const Core__V1__PodSpec
                               const Core__V1__PodSpec *after)
 {
     struct api_path at = api_path_field(NULL, "spec");
-    rules_check_tolerations(causes, &at, after->tolerations, after->n_tolerations);
+    struct api_frame frame = api_frame_object(&core__v1__pod_spec__schema, after);
+    frame.at = &at;
+    api_check_member(causes, &frame, "tolerations");
     for (size_t i = 0; i < before->n_tolerations; i++) {
         bool kept = false;
         for (size_t j = 0; j < after->n_tolerations; j++) {
@@ -268,7 +264,7 @@ void rules_update_pod(struct api_causes *causes, const void *before, const void 
         check_placement(causes, old_spec, spec);
     }
     Core__V1__PodSpec left = munged(causes->arena, old_spec, spec);
-    if (!api_message_equal(api_message_find("k8s.io.api.core.v1.PodSpec"), old_spec, &left)) {
+    if (!api_message_equal(&core__v1__pod_spec__schema, old_spec, &left)) {
         api_cause_forbidden(causes, &at, POD_UPDATE);
     }
 }
@@ -310,10 +306,6 @@ void rules_update_pod_status(struct api_causes *causes, const void *before, cons
     if (!rules_is(old_pod->spec->node_name, rules_text(pod->spec->node_name))) {
         rules_forbidden(causes, &status, "nodeName", "may not be changed directly");
     }
-    if (!rules_empty(pod->status->nominated_node_name)) {
-        rules_check_text(causes, &status, "nominatedNodeName", pod->status->nominated_node_name,
-                         api_syntax_dns1123_subdomain);
-    }
     if (!rules_is(old_pod->status->qos_class, rules_text(pod->status->qos_class)) &&
         !rules_empty(old_pod->status->qos_class)) {
         rules_invalid(causes, &status, "qosClass", api_shown_text(pod->status->qos_class),
@@ -326,7 +318,7 @@ void rules_update_pod_status(struct api_causes *causes, const void *before, cons
 
 void rules_update_pod_ephemeral(struct api_causes *causes, const void *before, const void *after)
 {
-    const struct api_message *table = api_message_find("k8s.io.api.core.v1.EphemeralContainer");
+    const struct api_message *table = &core__v1__ephemeral_container__schema;
     const Core__V1__Pod *old_pod = before, *pod = after;
     struct api_path at = api_path_field(NULL, "spec");
     for (size_t i = 0; i < old_pod->spec->n_ephemeral_containers; i++) {
@@ -346,5 +338,9 @@ void rules_update_pod_ephemeral(struct api_causes *causes, const void *before, c
                                          name, item == NULL ? "removed" : "changed"));
         }
     }
-    rules_check_containers(causes, &at, pod->spec);
+    struct api_frame frame = api_frame_object(&core__v1__pod_spec__schema, pod->spec);
+    frame.at = &at;
+    api_check_member(causes, &frame, "containers");
+    api_check_member(causes, &frame, "initContainers");
+    api_check_member(causes, &frame, "ephemeralContainers");
 }

@@ -1,0 +1,48 @@
+/* The walk over an object that finds what the options of its .proto file refuse: empty, unknown,
+ * ill-formed, out of range, too many, twice, changed. Rules of lib/api/rules, which are about
+ * several fields at once, join it at the place where v1.32 has them. Pure. */
+#ifndef LIB_API_CHECK_H
+#define LIB_API_CHECK_H
+#include "lib/api/schema.h"
+#include "lib/api/status.h"
+
+/* One message on the way from the object to the field that is being checked. On the stack. */
+struct api_frame {
+    const struct api_frame *parent; /* NULL at the object itself. */
+    const struct api_field *via;    /* The field of the parent's message; NULL at the object. */
+    const struct api_message *table;
+    const void *message;
+    const struct api_path *at; /* Where the message is; NULL at the object. */
+    size_t index;              /* In the list `via`. */
+};
+
+/* A rule about several fields of the frame's message, or about those around it. Returns whether the
+ * rest of the message is to be checked too. */
+typedef bool api_frame_rule(struct api_causes *causes, const struct api_frame *frame);
+
+/* Runs after `member` was checked; "" is before all members, "." after all. */
+struct api_frame_rule_row {
+    const struct api_message *table;
+    const char *member;
+    api_frame_rule *rule;
+};
+/* Rows of one table stand together. */
+extern const struct api_frame_rule_row api_frame_rules[];
+extern const size_t api_frame_rule_count;
+
+/* The frame of a whole object. */
+struct api_frame api_frame_object(const struct api_message *table, const void *message);
+/* The nearest frame around `frame` that is of this table, itself included; or NULL. */
+const struct api_frame *api_frame_find(const struct api_frame *frame,
+                                       const struct api_message *table);
+
+/* All members but, at the object itself, `metadata` and `status`. */
+void api_check_message(struct api_causes *causes, const struct api_frame *frame);
+/* The member (its JSON name, which must exist) and what lies below it. Rules that follow it in the
+ * frame's message do not run. */
+void api_check_member(struct api_causes *causes, const struct api_frame *frame, const char *member);
+/* "field is immutable" for each field with that option whose value differs, at any depth that does
+ * not lead through a list. */
+void api_check_immutable(struct api_causes *causes, const struct api_message *table,
+                         const void *before, const void *after);
+#endif
