@@ -11,6 +11,7 @@
 #include "lib/api/strategy.h"
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { MANAGERS_MAX = 256 };
 
@@ -158,28 +159,42 @@ struct conflicts {
     const char *manager; /* The last one, as the message shows it. */
 };
 
-/* `.spec.containers[name="c"].image` for each path of the set. */
+static int by_member_name(const void *a, const void *b)
+{
+    const struct json_member *const *left = a, *const *right = b;
+    return strcmp((const char *)(*left)->name.data, (const char *)(*right)->name.data);
+}
+
+static const char *inner_path(struct arena *arena, const char *path, const char *name)
+{
+    return name[0] == 'f'   ? arena_printf(arena, "%s.%s", path, name + 2)
+           : name[0] == 'k' ? arena_printf(arena, "%s[%s]", path, apply_key_text(arena, name + 2))
+           : name[0] == 'v' ? arena_printf(arena, "%s[=%s]", path, name + 2)
+                            : path;
+}
+
+/* `.spec.containers[name="c"].image` for each path of the set: by name, and at each level first
+ * what has nothing below it, as v1.32 lists them. */
 static void add_paths(struct conflicts *conflicts, const struct json_value *set, const char *path,
                       const char *who)
 {
+    const struct json_member **sorted =
+        arena_array(conflicts->arena, set->count, sizeof(struct json_member *));
     for (size_t i = 0; i < set->count; i++) {
-        const char *name = (const char *)set->members[i].name.data;
-        const char *inner = path;
-        if (name[0] == 'f') {
-            inner = arena_printf(conflicts->arena, "%s.%s", path, name + 2);
-        } else if (name[0] == 'k') {
-            inner = arena_printf(conflicts->arena, "%s[%s]", path,
-                                 apply_key_text(conflicts->arena, name + 2));
-        } else if (name[0] == 'v') {
-            inner = arena_printf(conflicts->arena, "%s[=%s]", path, name + 2);
+        sorted[i] = &set->members[i];
+    }
+    qsort(sorted, set->count, sizeof(*sorted), by_member_name);
+    for (size_t i = 0; i < 2 * set->count; i++) {
+        const struct json_member *member = sorted[i % set->count];
+        bool leaf = member->value->count == 0, leaves = i < set->count;
+        const char *inner = inner_path(conflicts->arena, path, (const char *)member->name.data);
+        if (leaf && leaves) {
+            api_cause_add(&conflicts->causes, "FieldManagerConflict",
+                          arena_printf(conflicts->arena, "conflict with %s", who), inner);
+            buffer_printf(&conflicts->lines, "\n- %s", inner);
+        } else if (!leaf && !leaves) {
+            add_paths(conflicts, member->value, inner, who);
         }
-        if (set->members[i].value->count > 0) {
-            add_paths(conflicts, set->members[i].value, inner, who);
-            continue;
-        }
-        api_cause_add(&conflicts->causes, "FieldManagerConflict",
-                      arena_printf(conflicts->arena, "conflict with %s", who), inner);
-        buffer_printf(&conflicts->lines, "\n- %s", inner);
     }
 }
 

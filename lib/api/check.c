@@ -63,10 +63,14 @@ static void check_string(const struct place *place, const struct api_path *at, c
     if (place->check->syntax != API_SYNTAX_NONE) {
         check_text(place, at, text, place->check->syntax);
     }
-    if ((place->check->flags & API_CHECK_VALUES) != 0 &&
-        !is_one_of(text, place->field->rules->values)) {
-        api_cause_not_supported(place->causes, at, api_shown_text(text),
-                                place->field->rules->values);
+    const char *const *values = place->field->rules->values;
+    if ((place->check->flags & API_CHECK_VALUES) == 0 || is_one_of(text, values)) {
+        return;
+    }
+    if ((place->check->flags & API_CHECK_AS_LISTED) != 0) {
+        api_cause_not_among(place->causes, at, api_shown_text(text), values);
+    } else {
+        api_cause_not_supported(place->causes, at, api_shown_text(text), values);
     }
 }
 

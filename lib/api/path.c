@@ -99,8 +99,8 @@ static void print_shown(struct api_shown value, struct buffer *out)
     case API_SHOWN_BOOL:
         buffer_append_text(out, value.number != 0 ? "true" : "false");
         break;
-    case API_SHOWN_NULL:
-        buffer_append_text(out, "null");
+    case API_SHOWN_NULL: /* As a text: so Go has it. */
+        buffer_append_text(out, "\"null\"");
         break;
     case API_SHOWN_RAW:
         buffer_append_text(out, value.text);
@@ -169,7 +169,6 @@ static int by_text(const void *a, const void *b)
 void api_cause_not_supported(struct api_causes *causes, const struct api_path *path,
                              struct api_shown value, const char *const *values)
 {
-    CLEANUP(buffer_release) struct buffer detail = {0};
     const char **sorted;
     size_t count = 0;
 
@@ -181,10 +180,18 @@ void api_cause_not_supported(struct api_causes *causes, const struct api_path *p
         sorted[i] = values[i];
     }
     qsort(sorted, count, sizeof(char *), by_text);
+    sorted[count] = NULL;
+    api_cause_not_among(causes, path, value, sorted);
+}
+
+void api_cause_not_among(struct api_causes *causes, const struct api_path *path,
+                         struct api_shown value, const char *const *values)
+{
+    CLEANUP(buffer_release) struct buffer detail = {0};
     buffer_init(&detail, MESSAGE_MAX);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; values[i] != NULL; i++) {
         buffer_append_text(&detail, i == 0 ? "supported values: " : ", ");
-        print_quoted(sorted[i], &detail);
+        print_quoted(values[i], &detail);
     }
     add(causes, "FieldValueNotSupported", "Unsupported value", path, value, buffer_text(&detail));
 }

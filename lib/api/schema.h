@@ -105,6 +105,7 @@ enum api_check_flag {
     API_CHECK_MAX = 1 << 4,
     API_CHECK_UNIQUE = 1 << 5,
     API_CHECK_WHOLE = 1 << 6,
+    API_CHECK_AS_LISTED = 1 << 7,
 };
 
 /* What the server refuses of one field: message Check of options.proto says what each means. */

@@ -93,6 +93,9 @@ void api_cause_not_found(struct api_causes *causes, const struct api_path *path,
 /* `values`: NULL-terminated; shown sorted, as Kubernetes does. */
 void api_cause_not_supported(struct api_causes *causes, const struct api_path *path,
                              struct api_shown value, const char *const *values);
+/* As above, shown in the order given: where v1.32 keeps a list and not a set. */
+void api_cause_not_among(struct api_causes *causes, const struct api_path *path,
+                         struct api_shown value, const char *const *values);
 void api_cause_forbidden(struct api_causes *causes, const struct api_path *path,
                          const char *detail);
 void api_cause_too_long(struct api_causes *causes, const struct api_path *path, size_t max_bytes);

@@ -297,8 +297,9 @@ struct api_syntax api_syntax_percent(const char *text)
 {
     size_t digits = strspn(text, "0123456789");
     bool valid = digits > 0 && strcmp(text + digits, "%") == 0;
-    return one_if(!valid, "a valid percent string must be a numeric followed by an ending '%' "
-                          "(e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')");
+    return one_if(!valid,
+                  "a valid percent string must be a numeric string followed by an ending '%' "
+                  "(e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')");
 }
 
 struct api_syntax api_syntax_path_segment(const char *text)

@@ -21,7 +21,7 @@ static const struct kind_rules {
     {"", "Pod", api_syntax_dns1123_subdomain, NULL, rules_update_pod, rules_update_pod_status,
      UPDATE_ALONE},
     {"", "Service", api_syntax_dns1035_label, NULL, rules_update_service,
-     rules_update_service_status, UPDATE_AFTER},
+     rules_update_service_status, UPDATE_FIRST},
     {"", "Node", api_syntax_dns1123_subdomain, NULL, rules_update_node, NULL, UPDATE_FIRST},
     {"", "Namespace", api_syntax_dns1123_label, NULL, NULL, rules_update_namespace_status,
      UPDATE_AFTER},

@@ -125,7 +125,7 @@ static void emit_check(const struct model_message *message, size_t index, struct
         {check->required, "API_CHECK_REQUIRED"}, {check->even_empty, "API_CHECK_EVEN_EMPTY"},
         {check->values, "API_CHECK_VALUES"},     {check->has_min, "API_CHECK_MIN"},
         {check->has_max, "API_CHECK_MAX"},       {check->unique, "API_CHECK_UNIQUE"},
-        {check->whole, "API_CHECK_WHOLE"},
+        {check->whole, "API_CHECK_WHOLE"},       {check->as_listed, "API_CHECK_AS_LISTED"},
     };
     buffer_printf(out, "static const struct api_check check_%zu_%zu = {0", message->index, index);
     for (size_t i = 0; i < ARRAY_LEN(flags); i++) {

@@ -180,11 +180,11 @@ void rules_check_event_v1(struct api_causes *causes, const void *message)
     if (api_micro_time_is_zero(event->event_time)) {
         rules_required(causes, NULL, "eventTime", "");
     }
-    check_event_type(causes, event->type);
     check_reporter(causes, "reportingController", event->reporting_controller);
     check_event_text(causes, "reportingInstance", event->reporting_instance);
     check_event_text(causes, "action", event->action);
     check_event_text(causes, "reason", event->reason);
+    check_event_type(causes, event->type);
     check_event_note(causes, "message", event->note);
 }
 

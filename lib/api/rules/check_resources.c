@@ -58,14 +58,16 @@ static void check_name(struct api_causes *causes, const struct api_path *at, con
 {
     struct api_shown value = api_shown_raw(name);
     struct api_syntax syntax = api_syntax_qualified_name(name);
+    bool prefixed = strchr(name, '/') != NULL;
     rules_invalid_each(causes, at, value, syntax);
-    if (syntax.count > 0) {
-        return;
-    }
-    if (strchr(name, '/') == NULL && !is_standard(name)) {
-        api_cause_invalid(causes, at, value, "must be a standard resource type or fully qualified");
+    if (!prefixed && !is_standard(name)) {
+        if (syntax.count == 0) {
+            api_cause_invalid(causes, at, value,
+                              "must be a standard resource type or fully qualified");
+        }
         api_cause_invalid(causes, at, value, "must be a standard resource for containers");
-    } else if (!is_native(name) && strncmp(name, "requests.", strlen("requests.")) == 0) {
+    } else if (prefixed && !is_native(name) &&
+               (syntax.count > 0 || strncmp(name, "requests.", strlen("requests.")) == 0)) {
         api_cause_invalid(causes, at, value, "doesn't follow extended resource name standard");
     }
 }
@@ -104,16 +106,13 @@ static void check_amount(struct api_causes *causes, const struct api_path *at, c
     }
 }
 
-static void check_list(struct api_causes *causes, const struct api_path *parent, const char *name,
-                       struct amounts amounts)
+static void check_entry(struct api_causes *causes, const struct api_path *list,
+                        const struct entry *entry)
 {
-    struct api_path list = api_path_field(parent, name);
-    for (size_t i = 0; i < amounts.count; i++) {
-        const char *key = rules_text(entry_at(amounts, i)->key);
-        struct api_path at = api_path_key(&list, key);
-        check_name(causes, &at, key);
-        check_amount(causes, &at, key, entry_at(amounts, i)->value);
-    }
+    const char *key = rules_text(entry->key);
+    struct api_path at = api_path_key(list, key);
+    check_name(causes, &at, key);
+    check_amount(causes, &at, key, entry->value);
 }
 
 static void check_request(struct api_causes *causes, const struct api_path *at,
@@ -150,9 +149,13 @@ bool rules_resources(struct api_causes *causes, const struct api_frame *frame)
     struct amounts limits = {(void *const *)resources->limits, resources->n_limits};
     struct amounts requests = {(void *const *)resources->requests, resources->n_requests};
     bool huge = false, base = false;
-    check_list(causes, frame->at, "limits", limits);
-    check_list(causes, frame->at, "requests", requests);
+    struct api_path limits_at = api_path_field(frame->at, "limits");
+    struct api_path requests_at = api_path_field(frame->at, "requests");
+    for (size_t i = 0; i < limits.count; i++) {
+        check_entry(causes, &limits_at, entry_at(limits, i));
+    }
     for (size_t i = 0; i < requests.count; i++) {
+        check_entry(causes, &requests_at, entry_at(requests, i));
         check_request(causes, frame->at, limits, entry_at(requests, i));
     }
     for (size_t i = 0; i < limits.count + requests.count; i++) {

@@ -301,6 +301,17 @@ bool rules_service_external_name(struct api_causes *causes, const struct api_fra
 /* --- Changes -----------------------------------------------------------------------------------
  */
 
+/* The addresses as Go prints them. */
+static struct api_shown shown_list(struct arena *arena, const Core__V1__ServiceSpec *spec)
+{
+    const char *text = "";
+    for (size_t i = 0; i < spec->n_cluster_ips; i++) {
+        text = arena_printf(arena, "%s%s\"%s\"", text, i == 0 ? "" : ", ",
+                            rules_text(spec->cluster_ips[i]));
+    }
+    return api_shown_raw(arena_printf(arena, "[]string{%s}", text));
+}
+
 static void check_address_kept(struct api_causes *causes, const Core__V1__ServiceSpec *before,
                                const Core__V1__ServiceSpec *after)
 {
@@ -319,7 +330,7 @@ static void check_address_kept(struct api_causes *causes, const Core__V1__Servic
     for (size_t i = 0; i < before->n_cluster_ips && i < after->n_cluster_ips; i++) {
         if (!rules_is(before->cluster_ips[i], rules_text(after->cluster_ips[i]))) {
             struct api_path item = api_path_index(&ips, i);
-            api_cause_invalid(causes, &item, api_shown_text(after->cluster_ips[i]),
+            api_cause_invalid(causes, &item, shown_list(causes->arena, after),
                               "may not change once set");
         }
     }

@@ -37,16 +37,19 @@ static void check_template_matches(struct api_causes *causes, const struct api_p
     }
 }
 
+/* A ReplicaSet hears the words of a Deployment: so v1.32 has it. */
 static bool check_selector(struct api_causes *causes, const struct api_path *spec,
                            const Meta__V1__LabelSelector *selector,
-                           const Core__V1__PodTemplateSpec *pod_template, const char *what)
+                           const Core__V1__PodTemplateSpec *pod_template)
 {
     if (selector == NULL) {
         return true; /* Its option says so. */
     }
     if (selector_is_empty(selector)) {
-        rules_invalid(causes, spec, "selector", api_shown_raw("v1.LabelSelector{}"),
-                      arena_printf(causes->arena, "empty selector is invalid for %s", what));
+        rules_invalid(causes, spec, "selector",
+                      api_shown_raw("v1.LabelSelector{MatchLabels:map[string]string(nil), "
+                                    "MatchExpressions:[]v1.LabelSelectorRequirement(nil)}"),
+                      "empty selector is invalid for deployment");
     }
     check_template_matches(causes, spec, selector, pod_template);
     return true;
@@ -55,13 +58,13 @@ static bool check_selector(struct api_causes *causes, const struct api_path *spe
 bool rules_deployment_selector(struct api_causes *causes, const struct api_frame *frame)
 {
     const Apps__V1__DeploymentSpec *spec = frame->message;
-    return check_selector(causes, frame->at, spec->selector, spec->template_, "deployment");
+    return check_selector(causes, frame->at, spec->selector, spec->template_);
 }
 
 bool rules_replica_set_selector(struct api_causes *causes, const struct api_frame *frame)
 {
     const Apps__V1__ReplicaSetSpec *spec = frame->message;
-    return check_selector(causes, frame->at, spec->selector, spec->template_, "replicaset");
+    return check_selector(causes, frame->at, spec->selector, spec->template_);
 }
 
 /* Pods that something replaces run for ever. */
@@ -101,23 +104,31 @@ static int32_t amount(const Intstr__IntOrString *value)
 }
 
 static void check_amount(struct api_causes *causes, const struct api_path *parent, const char *name,
-                         const Intstr__IntOrString *value, bool limited)
+                         const Intstr__IntOrString *value)
 {
-    enum { WHOLE = 100 };
     struct api_path at = api_path_field(parent, name);
-    struct api_shown shown = api_shown_raw(intstr_shown(causes->arena, value));
     if (intstr_is_text(value)) {
-        if (api_syntax_percent(intstr_text(value)).count > 0) {
-            api_cause_invalid(causes, &at, shown,
-                              "a valid percent string must be a numeric string followed by an "
-                              "ending '%' (e.g. '1%',  or '93%', regex used for validation is "
-                              "'[0-9]+%')");
-        } else if (limited && amount(value) > WHOLE) {
-            api_cause_invalid(causes, &at, shown, "must not be greater than 100%");
-        }
+        rules_invalid_each(causes, &at, api_shown_raw(intstr_shown(causes->arena, value)),
+                           api_syntax_percent(intstr_text(value)));
     } else if (intstr_int(value) < 0) {
         api_cause_invalid(causes, &at, api_shown_int(intstr_int(value)),
                           "must be greater than or equal to 0");
+    }
+}
+
+static void check_amounts(struct api_causes *causes, const struct api_path *rolling,
+                          const Apps__V1__RollingUpdateDeployment *update)
+{
+    enum { WHOLE = 100 };
+    struct api_shown shown = api_shown_raw(intstr_shown(causes->arena, update->max_unavailable));
+    check_amount(causes, rolling, "maxUnavailable", update->max_unavailable);
+    check_amount(causes, rolling, "maxSurge", update->max_surge);
+    if (amount(update->max_unavailable) == 0 && amount(update->max_surge) == 0) {
+        rules_invalid(causes, rolling, "maxUnavailable", shown,
+                      "may not be 0 when `maxSurge` is 0");
+    }
+    if (intstr_is_text(update->max_unavailable) && amount(update->max_unavailable) > WHOLE) {
+        rules_invalid(causes, rolling, "maxUnavailable", shown, "must not be greater than 100%");
     }
 }
 
@@ -136,20 +147,19 @@ bool rules_strategy(struct api_causes *causes, const struct api_frame *frame)
         return true;
     }
     if (!rules_is(strategy->type, "RollingUpdate")) {
-        api_cause_not_supported(causes, frame->at, api_shown_text(strategy->type), types);
+        const char *shown =
+            arena_printf(causes->arena,
+                         "apps.DeploymentStrategy{Type:\"%s\", "
+                         "RollingUpdate:(*apps.RollingUpdateDeployment)(%s)}",
+                         rules_text(strategy->type), update == NULL ? "nil" : "0x0");
+        api_cause_not_supported(causes, frame->at, api_shown_raw(shown), types);
         return true;
     }
     if (update == NULL) {
         api_cause_required(causes, &rolling, "this should be defaulted and never be nil");
         return true;
     }
-    check_amount(causes, &rolling, "maxUnavailable", update->max_unavailable, /* limited= */ true);
-    check_amount(causes, &rolling, "maxSurge", update->max_surge, /* limited= */ false);
-    if (amount(update->max_unavailable) == 0 && amount(update->max_surge) == 0) {
-        rules_invalid(causes, &rolling, "maxUnavailable",
-                      api_shown_raw(intstr_shown(causes->arena, update->max_unavailable)),
-                      "may not be 0 when `maxSurge` is 0");
-    }
+    check_amounts(causes, &rolling, update);
     return true;
 }
 

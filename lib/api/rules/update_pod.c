@@ -118,8 +118,11 @@ static void check_gates(struct api_causes *causes, const Core__V1__PodSpec *befo
                                       rules_text(after->scheduling_gates[i]->name));
         }
         if (!known) {
-            rules_forbidden(causes, &item, "name",
-                            "only deletion is allowed, but found new scheduling gate");
+            rules_forbidden(
+                causes, &item, "name",
+                arena_printf(causes->arena,
+                             "only deletion is allowed, but found new scheduling gate '%s'",
+                             rules_text(after->scheduling_gates[i]->name)));
         }
     }
     if (after->n_scheduling_gates > 0 && !rules_empty(after->node_name)) {

@@ -349,40 +349,66 @@ static bool status_is(const struct json_value *expect, int status)
     return false;
 }
 
-static bool cause_expected(const struct json_value *causes, const char *reason, const char *field)
+/* Long messages were recorded cut, with three dots at the end. */
+static bool cut_matches(const char *wanted, const char *have)
 {
-    for (size_t i = 0; causes != NULL && i < causes->count; i++) {
-        if (strcmp(text_of(causes->items[i], "reason"), reason) == 0 &&
-            strcmp(text_of(causes->items[i], "field"), field) == 0) {
-            return true;
-        }
-    }
-    return false;
+    size_t len = strlen(wanted);
+    return len > 3 && strcmp(wanted + len - 3, "...") == 0 && strncmp(wanted, have, len - 3) == 0;
 }
 
+/* What follows the last "}: " of a value that is a Go struct: how the struct looks is Go's. */
+static const char *after_value(const char *message)
+{
+    const char *end = strstr(message, ": ");
+    for (const char *at = message; (at = strstr(at, "}: ")) != NULL; at++) {
+        end = at + 1;
+    }
+    return end == NULL ? message : end;
+}
+
+static bool message_matches(const char *wanted, const char *have)
+{
+    static const char structs[] = "Invalid value: ", address[] = "\"10.96.";
+    const char *value = wanted + strlen(structs);
+    if (strcmp(wanted, have) == 0 || cut_matches(wanted, have)) {
+        return true;
+    }
+    if (strncmp(wanted, "Duplicate value: core.", 22) == 0) {
+        return strncmp(have, "Duplicate value: core.", 22) == 0;
+    }
+    if (strncmp(wanted, structs, strlen(structs)) != 0 ||
+        strncmp(have, structs, strlen(structs)) != 0) {
+        return false;
+    }
+    if (strncmp(value, address, strlen(address)) ==
+        0) { /* Another cluster gives other addresses. */
+        return strstr(have, address) != NULL;
+    }
+    size_t len = strlen(wanted);
+    bool is_struct = strchr(value, '{') != NULL && *value != '"';
+    return is_struct &&
+           (strcmp(wanted + len - 3, "...") == 0 || strstr(have, after_value(wanted)) != NULL);
+}
+
+/* The same causes in the same order. */
 static bool causes_match(struct replay *replay, const struct json_value *body,
                          const struct api_causes *causes)
 {
     const struct json_value *details = body == NULL ? NULL : json_get_text(body, "details");
     const struct json_value *wanted = details == NULL ? NULL : json_get_text(details, "causes");
-    for (size_t i = 0; i < causes->count; i++) {
-        if (!cause_expected(wanted, causes->items[i].reason, causes->items[i].field)) {
-            replay->why =
-                arena_printf(replay->arena, "unexpected cause %s %s: %s", causes->items[i].reason,
-                             causes->items[i].field, causes->items[i].message);
-            return false;
-        }
-    }
-    for (size_t i = 0; wanted != NULL && i < wanted->count; i++) {
-        const char *reason = text_of(wanted->items[i], "reason");
-        const char *field = text_of(wanted->items[i], "field");
-        bool found = false;
-        for (size_t j = 0; j < causes->count; j++) {
-            found = found || (strcmp(causes->items[j].reason, reason) == 0 &&
-                              strcmp(causes->items[j].field, field) == 0);
-        }
-        if (!found) {
-            replay->why = arena_printf(replay->arena, "missing cause %s %s", reason, field);
+    size_t count = wanted == NULL ? 0 : wanted->count;
+    for (size_t i = 0; i < count || i < causes->count; i++) {
+        const struct json_value *item = i < count ? wanted->items[i] : NULL;
+        const struct api_cause *have = i < causes->count ? &causes->items[i] : NULL;
+        if (item == NULL || have == NULL || strcmp(text_of(item, "reason"), have->reason) != 0 ||
+            strcmp(text_of(item, "field"), have->field) != 0 ||
+            !message_matches(text_of(item, "message"), have->message)) {
+            replay->why = arena_printf(
+                replay->arena, "cause %zu: expected %s %s: %s; have %s %s: %s", i,
+                item == NULL ? "none" : text_of(item, "reason"),
+                item == NULL ? "" : text_of(item, "field"),
+                item == NULL ? "" : text_of(item, "message"), have == NULL ? "none" : have->reason,
+                have == NULL ? "" : have->field, have == NULL ? "" : have->message);
             return false;
         }
     }

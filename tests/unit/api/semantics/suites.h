@@ -3,6 +3,7 @@
 #define TESTS_UNIT_API_SEMANTICS_SUITES_H
 #include <check.h>
 
+Suite *check_suite(void);
 Suite *golden_suite(void);
 Suite *patch_suite(void);
 Suite *selector_suite(void);

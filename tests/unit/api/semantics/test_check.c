@@ -1,0 +1,255 @@
+/* What options in the .proto files refuse, and in which words. Objects are JSON as a user writes
+ * them; causes are compared as text, in order. */
+#include "lib/api/codec.h"
+#include "lib/api/defaults.h"
+#include "lib/api/kinds.h"
+#include "lib/api/status.h"
+#include "lib/api/validate.h"
+#include "tests/unit/api/semantics/suites.h"
+#include <check.h>
+
+static struct arena *arena;
+
+static void setup(void)
+{
+    arena = arena_new(SIZE_MAX);
+}
+
+static void teardown(void)
+{
+    arena_free(arena);
+}
+
+static const struct api_kind *kind_of(const char *api_version, const char *kind)
+{
+    const struct api_kind *found = api_kind_by_api_version(api_version, kind);
+    ck_assert_ptr_nonnull(found);
+    return found;
+}
+
+static void *decoded(const struct api_kind *kind, const char *json)
+{
+    struct error error = {0};
+    void *message = NULL;
+    ck_assert_msg(api_decode_json(arena, kind->message, slice_text(json), NULL, &message, &error) ==
+                      0,
+                  "%s", error_message(&error));
+    api_default_object(arena, kind, message);
+    return message;
+}
+
+static const char *text_of(const struct api_causes *causes)
+{
+    const char *text = "";
+    for (size_t i = 0; i < causes->count; i++) {
+        text = arena_printf(arena, "%s%s%s: %s", text, i == 0 ? "" : "\n", causes->items[i].field,
+                            causes->items[i].message);
+    }
+    return text;
+}
+
+static const char *created(const char *api_version, const char *name, const char *json)
+{
+    const struct api_kind *kind = kind_of(api_version, name);
+    struct api_causes causes;
+    api_causes_init(&causes, arena);
+    api_validate_create(arena, kind, decoded(kind, json), &causes);
+    return text_of(&causes);
+}
+
+static const char *updated(const char *api_version, const char *name, const char *before,
+                           const char *after)
+{
+    const struct api_kind *kind = kind_of(api_version, name);
+    struct api_causes causes;
+    api_causes_init(&causes, arena);
+    api_validate_update(arena, kind, decoded(kind, before), decoded(kind, after), "", &causes);
+    return text_of(&causes);
+}
+
+#define META "\"metadata\":{\"name\":\"o\",\"namespace\":\"n\",\"resourceVersion\":\"1\"}"
+
+static const char *pod(const char *spec, const char *container)
+{
+    return created("v1", "Pod",
+                   arena_printf(arena,
+                                "{" META ",\"spec\":{%s\"containers\":[{\"name\":\"c\","
+                                "\"image\":\"i\"%s}]}}",
+                                spec, container));
+}
+
+START_TEST(what_must_be_given_is_required_once_and_not_ill_formed_too)
+{
+    ck_assert_str_eq(created("v1", "Pod",
+                             "{" META ",\"spec\":{\"containers\":[{\"name\":\"\","
+                             "\"image\":\"\"}]}}"),
+                     "spec.containers[0].name: Required value\n"
+                     "spec.containers[0].image: Required value");
+    ck_assert_str_eq(created("v1", "Pod", "{" META ",\"spec\":{\"containers\":[]}}"),
+                     "spec.containers: Required value");
+}
+END_TEST
+
+START_TEST(a_name_inside_an_inline_reference_is_required_in_its_place)
+{
+    ck_assert_str_eq(pod("", ",\"env\":[{\"name\":\"A\",\"valueFrom\":{\"configMapKeyRef\":{"
+                             "\"key\":\"k\"}}}]"),
+                     "spec.containers[0].env[0].valueFrom.configMapKeyRef.name: Required value");
+    ck_assert_str_eq(pod("\"imagePullSecrets\":[{}],", ""), "");
+}
+END_TEST
+
+START_TEST(lists_of_values_keep_their_order_and_sets_are_sorted)
+{
+    ck_assert_str_eq(pod("\"restartPolicy\":\"Maybe\",", ""),
+                     "spec.restartPolicy: Unsupported value: \"Maybe\": supported values: "
+                     "\"Always\", \"OnFailure\", \"Never\"");
+    ck_assert_str_eq(pod("", ",\"imagePullPolicy\":\"Maybe\""),
+                     "spec.containers[0].imagePullPolicy: Unsupported value: \"Maybe\": supported "
+                     "values: \"Always\", \"IfNotPresent\", \"Never\"");
+}
+END_TEST
+
+START_TEST(zero_is_out_of_range_only_where_it_is_a_value)
+{
+    ck_assert_str_eq(pod("", ",\"ports\":[{\"containerPort\":0}]"),
+                     "spec.containers[0].ports[0].containerPort: Required value");
+    ck_assert_str_eq(pod("", ",\"ports\":[{\"containerPort\":70000,\"hostPort\":0}]"),
+                     "spec.containers[0].ports[0].containerPort: Invalid value: 70000: must be "
+                     "between 1 and 65535, inclusive");
+    ck_assert_str_eq(pod("\"activeDeadlineSeconds\":0,", ""),
+                     "spec.activeDeadlineSeconds: Invalid value: 0: must be between 1 and "
+                     "2147483647, inclusive");
+    ck_assert_str_eq(created("coordination.k8s.io/v1", "Lease",
+                             "{" META ",\"spec\":{\"leaseDurationSeconds\":0,"
+                             "\"leaseTransitions\":-1}}"),
+                     "spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0\n"
+                     "spec.leaseTransitions: Invalid value: -1: must be greater than or equal to "
+                     "0");
+}
+END_TEST
+
+START_TEST(a_port_is_a_name_or_a_number)
+{
+    ck_assert_str_eq(pod("", ",\"readinessProbe\":{\"httpGet\":{\"port\":\"a_b\"}}"),
+                     "spec.containers[0].readinessProbe.httpGet.port: Invalid value: \"a_b\": must "
+                     "contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)");
+    ck_assert_str_eq(pod("", ",\"readinessProbe\":{\"tcpSocket\":{\"port\":0}}"),
+                     "spec.containers[0].readinessProbe.tcpSocket.port: Invalid value: 0: must be "
+                     "between 1 and 65535, inclusive");
+}
+END_TEST
+
+START_TEST(the_second_of_two_of_a_name_is_a_duplicate)
+{
+    ck_assert_str_eq(pod("\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}},{\"name\":\"v\","
+                         "\"emptyDir\":{}}],",
+                         ""),
+                     "spec.volumes[1].name: Duplicate value: \"v\"");
+}
+END_TEST
+
+START_TEST(maps_are_checked_by_key_and_value_and_labels_are_named_as_a_whole)
+{
+    ck_assert_str_eq(created("v1", "ConfigMap", "{" META ",\"data\":{\"a b\":\"x\"}}"),
+                     "data[a b]: Invalid value: \"a b\": a valid config key must consist of "
+                     "alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  "
+                     "or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')");
+    ck_assert_str_eq(pod("\"nodeSelector\":{\"a/\":\"x\"},", ""),
+                     "spec.nodeSelector: Invalid value: \"a/\": name part must be non-empty\n"
+                     "spec.nodeSelector: Invalid value: \"a/\": name part must consist of "
+                     "alphanumeric characters, '-', '_' or '.', and must start and end with an "
+                     "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex "
+                     "used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')");
+}
+END_TEST
+
+START_TEST(a_list_that_is_too_long_is_not_looked_into)
+{
+    const char *addresses = "\"x\"";
+    for (int i = 0; i < 100; i++) {
+        addresses = arena_printf(arena, "%s,\"x\"", addresses);
+    }
+    ck_assert_str_eq(created("discovery.k8s.io/v1", "EndpointSlice",
+                             arena_printf(arena,
+                                          "{" META ",\"addressType\":\"IPv4\",\"endpoints\":[{"
+                                          "\"addresses\":[%s]}]}",
+                                          addresses)),
+                     "endpoints[0].addresses: Too many: 101: must have at most 100 items");
+}
+END_TEST
+
+START_TEST(of_a_templates_metadata_only_labels_and_annotations_count)
+{
+    ck_assert_str_eq(
+        created("apps/v1", "ReplicaSet",
+                "{" META ",\"spec\":{\"selector\":{\"matchLabels\":{\"a\":\"b\"}},\"template\":{"
+                "\"metadata\":{\"labels\":{\"a\":\"b\",\"c\":\"-\"},\"finalizers\":[\"odd\"]},"
+                "\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}}}"),
+        "spec.template.metadata.labels: Invalid value: \"-\": a valid label must be an empty "
+        "string "
+        "or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
+        "alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for "
+        "validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')");
+}
+END_TEST
+
+START_TEST(paths_of_downward_files_name_their_volume)
+{
+    ck_assert_str_eq(pod("\"volumes\":[{\"name\":\"v\",\"downwardAPI\":{\"items\":[{\"path\":"
+                         "\"/a\",\"mode\":512,\"fieldRef\":{\"fieldPath\":\"metadata.name\"}}]}}],",
+                         ""),
+                     "spec.volumes[0].downwardAPI.path: Invalid value: \"/a\": must be a relative "
+                     "path\n"
+                     "spec.volumes[0].downwardAPI.mode: Invalid value: 512: must be a number "
+                     "between 0 and 0777 (octal), both inclusive");
+}
+END_TEST
+
+START_TEST(probes_of_init_containers_are_forbidden_and_not_looked_at)
+{
+    ck_assert_str_eq(
+        pod("\"initContainers\":[{\"name\":\"i\",\"image\":\"i\",\"livenessProbe\":{"
+            "\"periodSeconds\":-1}}],",
+            ""),
+        "spec.initContainers[0].livenessProbe: Forbidden: may not be set for init containers "
+        "without restartPolicy=Always");
+}
+END_TEST
+
+START_TEST(an_immutable_field_may_not_change)
+{
+    ck_assert_str_eq(
+        updated("v1", "Secret", "{" META ",\"type\":\"a\"}", "{" META ",\"type\":\"b\"}"),
+        "type: Invalid value: \"b\": field is immutable");
+    ck_assert_str_eq(updated("discovery.k8s.io/v1", "EndpointSlice",
+                             "{" META ",\"addressType\":\"IPv4\",\"endpoints\":[]}",
+                             "{" META ",\"addressType\":\"IPv6\",\"endpoints\":[]}"),
+                     "addressType: Invalid value: \"IPv6\": field is immutable");
+    ck_assert_str_eq(updated("apps/v1", "ControllerRevision",
+                             "{" META ",\"revision\":1,\"data\":{\"a\":1}}",
+                             "{" META ",\"revision\":2,\"data\":{\"a\":1}}"),
+                     "");
+}
+END_TEST
+
+Suite *check_suite(void)
+{
+    Suite *suite = suite_create("check");
+    TCase *options = tcase_create("options");
+    tcase_add_checked_fixture(options, setup, teardown);
+    tcase_add_test(options, what_must_be_given_is_required_once_and_not_ill_formed_too);
+    tcase_add_test(options, a_name_inside_an_inline_reference_is_required_in_its_place);
+    tcase_add_test(options, lists_of_values_keep_their_order_and_sets_are_sorted);
+    tcase_add_test(options, zero_is_out_of_range_only_where_it_is_a_value);
+    tcase_add_test(options, a_port_is_a_name_or_a_number);
+    tcase_add_test(options, the_second_of_two_of_a_name_is_a_duplicate);
+    tcase_add_test(options, maps_are_checked_by_key_and_value_and_labels_are_named_as_a_whole);
+    tcase_add_test(options, a_list_that_is_too_long_is_not_looked_into);
+    tcase_add_test(options, of_a_templates_metadata_only_labels_and_annotations_count);
+    tcase_add_test(options, paths_of_downward_files_name_their_volume);
+    tcase_add_test(options, probes_of_init_containers_are_forbidden_and_not_looked_at);
+    tcase_add_test(options, an_immutable_field_may_not_change);
+    suite_add_tcase(suite, options);
+    return suite;
+}
