@@ -63,7 +63,23 @@ static const char *file_c_package(struct arena *arena,
     return file->package;
 }
 
-/* The comment in front of the element that `path` names, on one line. */
+/* The lines of a comment as one, with one space where a line ended. */
+static const char *one_line(struct arena *arena, const char *comment)
+{
+    char *text = arena_text(arena, comment);
+    size_t len = 0;
+    for (const char *at = text; *at != '\0'; at++) {
+        char c = *at == '\n' ? ' ' : *at;
+        if (c != ' ' || (len > 0 && text[len - 1] != ' ')) {
+            text[len++] = c;
+        }
+    }
+    len -= len > 0 && text[len - 1] == ' ';
+    text[len] = '\0';
+    return text;
+}
+
+/* The comment in front of the element that `path` names. */
 static const char *comment_of(struct arena *arena,
                               const Google__Protobuf__FileDescriptorProto *file,
                               const int32_t *path, size_t path_len)
@@ -71,22 +87,10 @@ static const char *comment_of(struct arena *arena,
     const Google__Protobuf__SourceCodeInfo *info = file->source_code_info;
     for (size_t i = 0; info != NULL && i < info->n_location; i++) {
         const Google__Protobuf__SourceCodeInfo__Location *location = info->location[i];
-        char *text;
-        size_t len;
-        if (location->n_path != path_len || location->leading_comments == NULL ||
-            memcmp(location->path, path, path_len * sizeof(*path)) != 0) {
-            continue;
+        if (location->n_path == path_len && location->leading_comments != NULL &&
+            memcmp(location->path, path, path_len * sizeof(*path)) == 0) {
+            return one_line(arena, location->leading_comments);
         }
-        text = arena_text(arena, location->leading_comments);
-        for (char *at = text; *at != '\0'; at++) {
-            *at = *at == '\n' ? ' ' : *at;
-        }
-        text += *text == ' ';
-        len = strlen(text);
-        while (len > 0 && text[len - 1] == ' ') {
-            text[--len] = '\0';
-        }
-        return text;
     }
     return "";
 }
