@@ -369,7 +369,6 @@ static const char *after_value(const char *message)
 static bool message_matches(const char *wanted, const char *have)
 {
     static const char structs[] = "Invalid value: ", address[] = "\"10.96.";
-    const char *value = wanted + strlen(structs);
     if (strcmp(wanted, have) == 0 || cut_matches(wanted, have)) {
         return true;
     }
@@ -380,6 +379,7 @@ static bool message_matches(const char *wanted, const char *have)
         strncmp(have, structs, strlen(structs)) != 0) {
         return false;
     }
+    const char *value = wanted + strlen(structs);
     if (strncmp(value, address, strlen(address)) ==
         0) { /* Another cluster gives other addresses. */
         return strstr(have, address) != NULL;

@@ -5,6 +5,7 @@
 
 Suite *check_suite(void);
 Suite *golden_suite(void);
+Suite *openapi_suite(void);
 Suite *patch_suite(void);
 Suite *selector_suite(void);
 Suite *syntax_suite(void);
