@@ -262,10 +262,22 @@ static int range_prepare(struct etcd_request *request)
     return store_range_check(&request->range);
 }
 
+/* After the wait: by the users and roles of the state that is read. */
+static int range_permitted(struct etcd_request *request)
+{
+    int status = etcd_request_caller(request);
+    return status != 0 ? status
+                       : auth_check_range(store_auth(request->service->store), &request->caller,
+                                          AUTH_READ, request->range.key, request->range.end);
+}
+
 static void range_ready(void *data, int status)
 {
     struct etcd_request *request = data;
     status = etcd_status_now(request->service, status);
+    if (status == 0) {
+        status = range_permitted(request);
+    }
     if (status == 0) {
         request->snapshot = store_snapshot_ref(request->service->store);
     }
@@ -315,7 +327,7 @@ static void txn_done(void *data, int status, const struct store_txn_result *resu
 
 static void txn_run(struct etcd_request *request)
 {
-    store_txn(request->service->store, &request->txn, txn_done, request);
+    store_txn_as(request->service->store, &request->caller, &request->txn, txn_done, request);
 }
 
 static int single_prepare(struct etcd_request *request, struct store_op op)
@@ -376,7 +388,8 @@ static void compact_done(void *data, int status, int64_t revision)
 static void compact_run(struct etcd_request *request)
 {
     const Etcdserverpb__CompactionRequest *message = request->message;
-    store_compact(request->service->store, message->revision, compact_done, request);
+    store_compact_as(request->service->store, &request->caller, message->revision, compact_done,
+                     request);
 }
 
 static void compact_answer(struct etcd_request *request)

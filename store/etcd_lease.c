@@ -40,7 +40,8 @@ static void lease_done(void *data, int status, const struct store_lease_info *in
 static void grant_run(struct etcd_request *request)
 {
     const Etcdserverpb__LeaseGrantRequest *message = request->message;
-    store_lease_grant(request->service->store, message->id, message->ttl, lease_done, request);
+    store_lease_grant_as(request->service->store, &request->caller, message->id, message->ttl,
+                         lease_done, request);
 }
 
 static void grant_answer(struct etcd_request *request)
@@ -62,7 +63,8 @@ static void revoke_done(void *data, int status, int64_t revision)
 static void revoke_run(struct etcd_request *request)
 {
     const Etcdserverpb__LeaseRevokeRequest *message = request->message;
-    store_lease_revoke(request->service->store, message->id, revoke_done, request);
+    store_lease_revoke_as(request->service->store, &request->caller, message->id, revoke_done,
+                          request);
 }
 
 static void revoke_answer(struct etcd_request *request)
@@ -73,15 +75,38 @@ static void revoke_answer(struct etcd_request *request)
     etcd_respond(request, &response.base);
 }
 
-/* An unknown lease is an answer, with a time to live of -1. */
+/* The names of a lease's keys are for those who may read all of them (CVE-2023-32082). */
+static int ttl_permitted(struct etcd_request *request)
+{
+    const Etcdserverpb__LeaseTimeToLiveRequest *message = request->message;
+    const struct store *store = request->service->store;
+    int status = etcd_request_caller(request);
+    if (status != 0) {
+        return status;
+    }
+    return message->keys ? store_auth_check_lease(store, &request->caller, AUTH_READ, message->id)
+                         : auth_check_user(store_auth(store), &request->caller);
+}
+
+/* An unknown lease is an answer, with a time to live of -1. Keys may have been bound to it since
+ * the question came. */
 static void ttl_done(void *data, int status, const struct store_lease_info *info)
 {
-    lease_done(data, status == STORE_LEASE_NOT_FOUND ? 0 : status, info);
+    const struct store_lease_info nothing = {.id = info->id};
+    struct etcd_request *request = data;
+    status = status == STORE_LEASE_NOT_FOUND ? 0 : etcd_status_now(request->service, status);
+    status = status == 0 && request->service->store != NULL ? ttl_permitted(request) : status;
+    lease_done(request, status, status == 0 ? info : &nothing);
 }
 
 static void ttl_run(struct etcd_request *request)
 {
     const Etcdserverpb__LeaseTimeToLiveRequest *message = request->message;
+    int status = ttl_permitted(request);
+    if (status != 0) {
+        etcd_request_done(request, status);
+        return;
+    }
     store_lease_ttl(request->service->store, message->id, message->keys, ttl_done, request);
 }
 
@@ -159,7 +184,8 @@ struct keepalive_stream {
     size_t in_flight;
     bool ended; /* No more requests: finish after the last answer. */
     bool paused;
-    bool closed; /* Cancelled or finished: freed with the last answer. */
+    bool closed;                   /* Cancelled or finished: freed with the last answer. */
+    struct etcd_identity identity; /* Store loop. */
 };
 
 struct renewal {
@@ -167,12 +193,14 @@ struct renewal {
     int64_t id;
     int64_t ttl_s;
     int status;
+    bool caught_up;
     struct etcd_header header;
 };
 
 static void stream_release(struct keepalive_stream *stream)
 {
     if (stream->closed && stream->in_flight == 0) {
+        etcd_identity_release(&stream->identity);
         grpc_call_unref(stream->call);
         etcd_service_unref(stream->service);
         free(stream);
@@ -229,15 +257,41 @@ static void renewal_done(void *data, int status, const struct store_lease_info *
     loop_post(grpc_call_loop(renewal->stream->call), renewal_answer, renewal);
 }
 
+static void renewal_run(void *data);
+
+static void renewal_caught_up(void *data, int status)
+{
+    (void)status; /* If it has not caught up, it says what it knows. */
+    renewal_run(data);
+}
+
+static int renewal_permitted(struct renewal *renewal)
+{
+    struct keepalive_stream *stream = renewal->stream;
+    struct auth_caller caller;
+    int status = etcd_status_now(stream->service, 0);
+    status = status == 0 ? etcd_caller(stream->service, stream->call, &stream->identity, &caller)
+                         : status;
+    if (status != 0) {
+        return status;
+    }
+    return caller.restricted ? STORE_PERMISSION_DENIED
+                             : auth_check_user(store_auth(stream->service->store), &caller);
+}
+
 static void renewal_run(void *data)
 {
     struct renewal *renewal = data;
-    if (etcd_status_now(renewal->stream->service, 0) != 0) {
+    int status = renewal_permitted(renewal);
+    if (status == STORE_INVALID_AUTH_TOKEN && !renewal->caught_up) {
+        renewal->caught_up = true;
+        store_read_barrier(renewal->stream->service->store, renewal_caught_up, renewal);
+    } else if (status != 0) {
         const struct store_lease_info none = {.id = renewal->id};
-        renewal_done(renewal, STORE_STOPPED, &none);
-        return;
+        renewal_done(renewal, status, &none);
+    } else {
+        store_lease_keepalive(renewal->stream->service->store, renewal->id, renewal_done, renewal);
     }
-    store_lease_keepalive(renewal->stream->service->store, renewal->id, renewal_done, renewal);
 }
 
 static void on_message(void *data, struct slice bytes)

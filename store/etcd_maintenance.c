@@ -127,6 +127,16 @@ static void alarm_cleared(void *data, int status, int64_t revision)
     etcd_request_done(request, status == STORE_KEY_NOT_FOUND ? 0 : status);
 }
 
+/* Users may look; what raises or clears needs root. */
+static int alarm_permitted(const struct etcd_request *request)
+{
+    const Etcdserverpb__AlarmRequest *message = request->message;
+    const struct auth *auth = store_auth(request->service->store);
+    return message->action == ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__GET
+               ? auth_check_user(auth, &request->caller)
+               : auth_check_root(auth, &request->caller);
+}
+
 static void alarm_run(struct etcd_request *request)
 {
     const Etcdserverpb__AlarmRequest *message = request->message;
@@ -135,6 +145,11 @@ static void alarm_run(struct etcd_request *request)
                                       .kind = (enum store_alarm_kind)message->alarm};
     bool known =
         (int)message->alarm > STORE_ALARM_NONE && (int)message->alarm <= STORE_ALARM_CORRUPT;
+    int status = alarm_permitted(request);
+    if (status != 0) {
+        etcd_request_done(request, status);
+        return;
+    }
     switch ((int)message->action) {
     case ETCDSERVERPB__ALARM_REQUEST__ALARM_ACTION__GET:
         store_read_barrier(store, alarms_ready, request);

@@ -6,6 +6,7 @@
 #include "lib/net/grpc.h"
 #include "lib/net/loop.h"
 #include "raft/raft.h"
+#include "store/etcd_identity.h"
 #include "store/etcd_service.h"
 
 /* What clients may rely on; Kubernetes asks for it before it uses progress requests. */
@@ -30,7 +31,10 @@ struct etcd_service {
     struct store *store; /* NULL once closed. Store loop. */
     struct loop *store_loop;
     uint64_t progress_ms;
-    struct list watch_streams; /* Store loop. */
+    bool check_certificates;
+    struct etcd_tokens *tokens;        /* Store loop. */
+    struct password_worker *passwords; /* Store loop; NULL once closed. */
+    struct list watch_streams;         /* Store loop. */
     _Atomic uint32_t snapshot_streams;
     struct loop_timer progress_timer, retry_timer;
     struct loop_turn_end flush;
@@ -38,6 +42,7 @@ struct etcd_service {
     struct etcd_binding {
         struct etcd_service *service;
         const struct etcd_method *method;
+        enum etcd_needs needs;
     } bindings[96];
     size_t binding_count;
 };
@@ -52,9 +57,15 @@ struct etcd_header {
 struct etcd_request {
     struct etcd_service *service;
     const struct etcd_method *method;
+    enum etcd_needs needs;
     struct grpc_call *call;
     struct arena *arena; /* The call's; connection's loop only. */
+    struct slice bytes;  /* Of the message. */
     const void *message;
+    char *secret; /* A password inside of `message`: it and `bytes` are wiped at the end. */
+    /* Store loop, while `run` runs: later it may have to be asked for again. */
+    struct auth_caller caller;
+    bool caught_up; /* Asked again after the member had caught up. */
     struct etcd_header header;
     int status;
     struct store_range range;
@@ -69,6 +80,7 @@ struct etcd_request {
         int64_t *ids;
         size_t id_count;
     } lease;
+    struct etcd_auth_reply *auth; /* store/etcd_auth.c */
     struct raft_status raft;
     struct store_figures figures;
     struct store_member_url client_urls[STORE_MEMBERS_MAX];
@@ -82,6 +94,8 @@ void etcd_service_unref(struct etcd_service *service); /* Any thread. */
 int etcd_status_now(const struct etcd_service *service, int status);
 /* Results are in the request; takes them to the connection's loop. Store loop. */
 void etcd_request_done(struct etcd_request *request, int status);
+/* Who it is from, now: for after a wait. 0 or a status; fills request->caller. Store loop. */
+MUST_USE int etcd_request_caller(struct etcd_request *request);
 void etcd_respond(struct etcd_request *request, const ProtobufCMessage *response);
 void etcd_fill_header(const struct etcd_header *header, Etcdserverpb__ResponseHeader *response);
 struct etcd_header etcd_header_now(struct etcd_service *service); /* Store loop. */
@@ -110,6 +124,9 @@ extern const struct etcd_method etcd_kv_methods[];
 extern const struct etcd_method etcd_lease_methods[];
 extern const struct etcd_method etcd_cluster_methods[];
 extern const struct etcd_method etcd_maintenance_methods[];
+extern const struct etcd_method etcd_auth_methods[];
+
+void etcd_auth_reply_free(struct etcd_auth_reply *reply);
 
 void etcd_lease_keepalive_call(void *data, struct grpc_call *call, struct slice request);
 void etcd_watch_call(void *data, struct grpc_call *call, struct slice request);

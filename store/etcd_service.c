@@ -2,6 +2,7 @@
 
 #include "lib/base/alloc.h"
 #include "store/etcd_private.h"
+#include "store/password.h"
 #include <assert.h>
 #include <stdlib.h>
 
@@ -91,8 +92,19 @@ int etcd_status_now(const struct etcd_service *service, int status)
 
 /* --- Unary requests. */
 
+static void request_wipe(struct etcd_request *request)
+{
+    if (request->secret != NULL) {
+        password_wipe(request->secret, strlen(request->secret));
+        /* A copy that the call's arena holds for its handler. */
+        password_wipe((void *)(uintptr_t)request->bytes.data, request->bytes.len);
+    }
+}
+
 static void request_free(struct etcd_request *request)
 {
+    request_wipe(request);
+    etcd_auth_reply_free(request->auth);
     store_snapshot_unref(request->snapshot);
     store_txn_result_unref(request->result);
     free(request->lease.keys);
@@ -129,6 +141,23 @@ void etcd_request_done(struct etcd_request *request, int status)
     loop_post(grpc_call_loop(request->call), request_finish, request);
 }
 
+int etcd_request_caller(struct etcd_request *request)
+{
+    return etcd_caller_needs(request->service, request->call, request->needs, &request->caller);
+}
+
+static void request_run(void *data);
+
+static void request_caught_up(void *data, int status)
+{
+    struct etcd_request *request = data;
+    if (status != 0) {
+        etcd_request_done(request, status);
+    } else {
+        request_run(request);
+    }
+}
+
 static void request_run(void *data)
 {
     struct etcd_request *request = data;
@@ -137,7 +166,16 @@ static void request_run(void *data)
         etcd_request_done(request, STORE_STOPPED);
         return;
     }
-    request->method->run(request);
+    int status = etcd_request_caller(request);
+    if (status == STORE_INVALID_AUTH_TOKEN && !request->caught_up) {
+        /* Of a user or secret that this member may not have heard of yet. */
+        request->caught_up = true;
+        store_read_barrier(store, request_caught_up, request);
+    } else if (status != 0) {
+        etcd_request_done(request, status);
+    } else {
+        request->method->run(request);
+    }
 }
 
 static void on_unary(void *data, struct grpc_call *call, struct slice bytes)
@@ -153,6 +191,8 @@ static void on_unary(void *data, struct grpc_call *call, struct slice bytes)
     struct etcd_request *request = alloc_zeroed(sizeof(*request));
     request->service = etcd_service_ref(binding->service);
     request->method = binding->method;
+    request->needs = binding->needs;
+    request->bytes = bytes;
     request->call = grpc_call_ref(call);
     request->arena = arena;
     request->message = message;
@@ -176,6 +216,7 @@ struct etcd_service *etcd_service_ref(struct etcd_service *service)
 void etcd_service_unref(struct etcd_service *service)
 {
     if (atomic_fetch_sub_explicit(&service->refs, 1, memory_order_acq_rel) == 1) {
+        etcd_tokens_free(service->tokens);
         free(service);
     }
 }
@@ -186,6 +227,9 @@ struct etcd_service *etcd_service_new(const struct etcd_service_config *config)
     atomic_init(&service->refs, 1);
     service->store = config->store;
     service->store_loop = config->store_loop;
+    service->check_certificates = config->check_certificates;
+    service->tokens = etcd_tokens_new();
+    service->passwords = password_worker_new();
     service->progress_ms = config->progress_ms == 0 ? PROGRESS_DEFAULT_MS : config->progress_ms;
     etcd_watch_init(service);
     return service;
@@ -197,7 +241,8 @@ static void mount_methods(struct etcd_service *service, struct grpc_server *serv
     for (; methods->path != NULL; methods++) {
         assert(service->binding_count < ARRAY_LEN(service->bindings));
         struct etcd_binding *binding = &service->bindings[service->binding_count++];
-        *binding = (struct etcd_binding){.service = service, .method = methods};
+        *binding = (struct etcd_binding){
+            .service = service, .method = methods, .needs = etcd_needs_of(methods->path)};
         const struct grpc_method method = {
             .path = methods->path, .kind = GRPC_UNARY, .on_call = on_unary, .data = binding};
         grpc_server_add(server, &method, 1);
@@ -211,6 +256,7 @@ void etcd_service_mount(struct etcd_service *service, struct grpc_server *server
     mount_methods(service, server, etcd_lease_methods);
     mount_methods(service, server, etcd_cluster_methods);
     mount_methods(service, server, etcd_maintenance_methods);
+    mount_methods(service, server, etcd_auth_methods);
     const struct grpc_method streams[] = {
         {.path = "/etcdserverpb.Maintenance/Snapshot",
          .kind = GRPC_SERVER_STREAM,
@@ -233,6 +279,7 @@ void etcd_service_free(struct etcd_service *service)
     if (service != NULL) {
         etcd_watch_release(service);
         service->store = NULL;
+        password_worker_free(TAKE(service->passwords));
         etcd_service_unref(service);
     }
 }

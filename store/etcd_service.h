@@ -1,4 +1,5 @@
-/* The etcd v3 gRPC services on a store: KV, Watch, Lease, Maintenance, Cluster. Requests are
+/* The etcd v3 gRPC services on a store: KV, Watch, Lease, Maintenance, Cluster,
+ * Auth. Requests are
  * decoded and answers encoded on the loops of their connections; what touches the store runs on its
  * loop. Reference: etcd API v3 (etcd.io/docs, "API reference"). */
 #ifndef STORE_ETCD_SERVICE_H
@@ -13,6 +14,9 @@ struct etcd_service_config {
     struct store *store;     /* Outlives the service; its raft must be attached before requests. */
     struct loop *store_loop; /* The store's. */
     uint64_t progress_ms;    /* Between progress notifications of an idle watch; 0: 10 minutes. */
+    /* While authentication is off, over TLS only for members and administrators: see
+     * store/etcd_access.h, which must be around the server's handler. */
+    bool check_certificates;
 };
 
 /* On the store loop, or before it runs. */

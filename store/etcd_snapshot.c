@@ -28,6 +28,7 @@ struct snapshot_stream {
     struct x509_digest *digest;
     uint64_t left;
     uv_work_t work;
+    int status;
     bool waiting; /* For the client to take what is queued. */
     size_t len;
     uint8_t piece[PIECE];
@@ -130,7 +131,7 @@ static void on_exported(void *data)
 {
     struct snapshot_stream *stream = data;
     if (stream->bolt_export == NULL || grpc_call_is_over(stream->call)) {
-        etcd_fail(stream->call, STORE_STOPPED);
+        etcd_fail(stream->call, stream->status != 0 ? stream->status : STORE_STOPPED);
         stream_free(stream);
         return;
     }
@@ -144,7 +145,12 @@ static void export_state(void *data) /* Store loop. */
 {
     struct snapshot_stream *stream = data;
     struct store *store = stream->service->store;
+    struct auth_caller caller;
+    stream->status = STORE_STOPPED;
     if (store != NULL && store_raft(store) != NULL) {
+        stream->status = etcd_caller_needs(stream->service, stream->call, ETCD_NEEDS_ROOT, &caller);
+    }
+    if (stream->status == 0) {
         stream->header = etcd_header_now(stream->service);
         stream->bolt_export = store_export(store);
     }

@@ -187,6 +187,43 @@ static void set_filters(const Etcdserverpb__WatchCreateRequest *message,
     }
 }
 
+static bool is_to_the_end(struct slice end)
+{
+    return end.len == 1 && end.data[0] == 0;
+}
+
+/* By the very range that is going to be watched, open end included (GHSA-xg4h-6gfc-h4m8). */
+static int permit(struct watch_stream *stream, const Etcdserverpb__WatchCreateRequest *message)
+{
+    static const uint8_t zero = 0;
+    struct etcd_service *service = stream->service;
+    struct slice key = etcd_slice(message->key);
+    struct auth_caller caller;
+    int status = etcd_caller(service, stream->call, &stream->state.identity, &caller);
+    if (status != 0) {
+        return status;
+    }
+    return caller.restricted ? STORE_PERMISSION_DENIED
+                             : auth_check_range(store_auth(service->store), &caller, AUTH_READ,
+                                                key.len == 0 ? slice_of(&zero, 1) : key,
+                                                etcd_slice(message->range_end));
+}
+
+/* As etcd's client library expects it: the text that a failed call would have. */
+static const char *refusal(int status)
+{
+    switch (status) {
+    case STORE_INVALID_AUTH_TOKEN:
+        return "rpc error: code = Unauthenticated desc = etcdserver: invalid auth token";
+    case STORE_AUTH_OLD_REVISION:
+        return "rpc error: code = InvalidArgument desc = etcdserver: revision of auth store is old";
+    case STORE_USER_EMPTY:
+        return "rpc error: code = InvalidArgument desc = etcdserver: user name is empty";
+    default:
+        return "rpc error: code = PermissionDenied desc = etcdserver: permission denied";
+    }
+}
+
 static void create(struct watch_stream *stream, const Etcdserverpb__WatchCreateRequest *message)
 {
     static const uint8_t zero = 0;
@@ -195,16 +232,21 @@ static void create(struct watch_stream *stream, const Etcdserverpb__WatchCreateR
                                           .start_revision = message->start_revision,
                                           .on_events = on_events,
                                           .on_end = on_watch_end};
-    bool to_the_end = options.end.len == 1 && options.end.data[0] == 0;
     if (options.key.len == 0) {
         options.key = slice_of(&zero, 1); /* As etcd: the smallest key. */
     }
-    if (options.end.len > 0 && !to_the_end && slice_compare(options.key, options.end) >= 0) {
+    if (options.end.len > 0 && !is_to_the_end(options.end) &&
+        slice_compare(options.key, options.end) >= 0) {
         refuse(stream, "mvcc: watcher range is empty");
         return;
     }
     if (message->watch_id != 0 && find_watch(stream, message->watch_id) != NULL) {
         refuse(stream, "mvcc: duplicate watch ID provided on the WatchStream");
+        return;
+    }
+    int status = permit(stream, message);
+    if (status != 0) {
+        refuse(stream, refusal(status));
         return;
     }
     set_filters(message, &options);
@@ -326,6 +368,24 @@ static void retry_tick(void *data)
 
 /* --- The border between the loops. */
 
+static void command_caught_up(void *data, int status)
+{
+    (void)status; /* If it has not caught up, it says what it knows. */
+    watch_command_run(data);
+}
+
+/* True when the command is put off until this member knows the token, or surely does not. */
+static bool put_off(struct watch_command *command)
+{
+    if (command->caught_up ||
+        permit(command->stream, command->message->create_request) != STORE_INVALID_AUTH_TOKEN) {
+        return false;
+    }
+    command->caught_up = true;
+    store_read_barrier(command->stream->service->store, command_caught_up, command);
+    return true;
+}
+
 void watch_command_run(void *command_consume)
 {
     struct watch_command *command = command_consume;
@@ -339,6 +399,9 @@ void watch_command_run(void *command_consume)
     } else if (!stream->state.gone) {
         switch (command->kind) {
         case COMMAND_CREATE:
+            if (put_off(command)) {
+                return;
+            }
             create(stream, command->message->create_request);
             break;
         case COMMAND_CANCEL:

@@ -47,6 +47,7 @@ struct watch_stream {
         struct list outbox;
         struct hash_map *watches; /* id -> struct etcd_watch */
         int64_t next_id;
+        struct etcd_identity identity;
         bool progress_wanted;
         bool gone;
     } state;
@@ -68,6 +69,7 @@ enum watch_command_kind {
 struct watch_command {
     struct watch_stream *stream; /* A reference. */
     enum watch_command_kind kind;
+    bool caught_up;                      /* Done again after the member had caught up. */
     Etcdserverpb__WatchRequest *message; /* Owned; NULL but for the middle three. */
 };
 

@@ -17,6 +17,7 @@ void watch_stream_unref(struct watch_stream *stream)
 {
     if (atomic_fetch_sub_explicit(&stream->refs, 1, memory_order_acq_rel) == 1) {
         hash_map_free(stream->state.watches);
+        etcd_identity_release(&stream->state.identity);
         grpc_call_unref(stream->call);
         etcd_service_unref(stream->service);
         free(stream);
