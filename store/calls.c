@@ -171,6 +171,17 @@ static void proposed(void *data, int status, uint64_t index)
     store_call_answered(call);
 }
 
+void store_member_answer(struct store_call *call, int status)
+{
+    call->tries -= status == -ENOTCONN || status == -EAGAIN; /* Not begun. */
+    status = store_member_status(call, status);
+    if (status != 0) {
+        after_failure(call, status);
+    } else if (!call->finished) {
+        store_call_finish(call, 0, NULL, NULL);
+    }
+}
+
 static void forward_answered(void *data, int status, struct slice reply)
 {
     struct store_call *call = data;
@@ -178,6 +189,8 @@ static void forward_answered(void *data, int status, struct slice reply)
         if (status != 0) {
             after_failure(call, status);
         }
+    } else if (call->kind == CALL_MEMBER) {
+        store_member_answer(call, status);
     } else if (!call->finished) {
         if (status == 0 || status == STORE_LEASE_NOT_FOUND) {
             store_lease_answer(call, status, reply);
@@ -217,12 +230,28 @@ static int send_to_leader(struct store_call *call)
     } else if (call->kind == CALL_COMMAND) {
         struct slice command = slice_of(request.data + 1, request.len - 1);
         status = raft_propose(raft, command, call->sequence, proposed, call);
+    } else if (call->kind == CALL_MEMBER) {
+        status = store_member_try(call);
     } else {
         store_lease_try(call); /* Counts what it is owed itself. */
         return 0;
     }
     call->owed += status == 0;
     return status;
+}
+
+static void member_sent(struct store_call *call, int status)
+{
+    call->tries++;
+    if (status == 0) {
+        return;
+    }
+    if (is_retried(call, status)) {
+        call->tries--;
+        store_call_wait(call);
+    } else {
+        store_call_fail_soon(call, store_member_status(call, status));
+    }
 }
 
 void store_call_start(struct store_call *call)
@@ -235,7 +264,9 @@ void store_call_start(struct store_call *call)
     if (call->store->raft != NULL) {
         status = call->kind == CALL_READ ? send_read(call) : send_to_leader(call);
     }
-    if (status == -EMSGSIZE) {
+    if (call->kind == CALL_MEMBER) {
+        member_sent(call, status);
+    } else if (status == -EMSGSIZE) {
         store_call_fail_soon(call, STORE_REQUEST_TOO_LARGE);
     } else if (status == STORE_NO_SPACE && !call->doubtful) {
         store_call_fail_soon(call, STORE_NO_SPACE);
@@ -282,7 +313,7 @@ static void resend(struct store *store, uint64_t now)
     {
         struct store_call *call = LIST_ENTRY(node, struct store_call, node);
         bool forwarded = call->kind == CALL_COMMAND || call->kind == CALL_KEEPALIVE ||
-                         call->kind == CALL_LEASE_TTL;
+                         call->kind == CALL_LEASE_TTL || call->kind == CALL_MEMBER;
         if (forwarded && !list_linked(&call->waiting) &&
             now - call->sent_ns >= STORE_RESEND_MS * NS_PER_MS) {
             store_call_start(call);

@@ -51,14 +51,17 @@ static char **one_text(struct etcd_request *request, const char *text)
     return texts;
 }
 
-static void member_list_answer(struct etcd_request *request)
+static bool is_learner(const struct raft_member_status *member)
 {
-    Etcdserverpb__MemberListResponse response;
-    etcdserverpb__member_list_response__init(&response);
+    /* One that becomes a voter by itself is none to whoever added it as a voter. */
+    return member->learner && !member->joining;
+}
+
+static Etcdserverpb__Member **new_members(struct etcd_request *request, size_t *ret_count)
+{
     size_t count = request->raft.member_count;
     Etcdserverpb__Member *members = arena_array(request->arena, count + 1, sizeof(*members));
-    response.members = arena_array(request->arena, count + 1, sizeof(*response.members));
-    response.n_members = count;
+    Etcdserverpb__Member **pointers = arena_array(request->arena, count + 1, sizeof(*pointers));
     for (size_t i = 0; i < count; i++) {
         const struct raft_member_status *member = &request->raft.members[i];
         const char *url = client_url(request, member->id);
@@ -69,9 +72,140 @@ static void member_list_answer(struct etcd_request *request)
         members[i].peerurls = one_text(request, member->url);
         members[i].n_clienturls = url != NULL;
         members[i].clienturls = url == NULL ? NULL : one_text(request, url);
-        members[i].islearner = member->learner;
-        response.members[i] = &members[i];
+        members[i].islearner = is_learner(member);
+        pointers[i] = &members[i];
     }
+    *ret_count = count;
+    return pointers;
+}
+
+static void member_list_answer(struct etcd_request *request)
+{
+    Etcdserverpb__MemberListResponse response;
+    etcdserverpb__member_list_response__init(&response);
+    response.members = new_members(request, &response.n_members);
+    response.header = new_header(request);
+    etcd_respond(request, &response.base);
+}
+
+/* --- Changing them. */
+
+/* One URL a member: http or https, a host and a port, and nothing after it. */
+static int check_urls(char *const *urls, size_t count)
+{
+    static const char http[] = "http://";
+    static const char https[] = "https://";
+    struct net_address address;
+    if (count != 1 || strlen(urls[0]) >= RAFT_URL_MAX) {
+        return STORE_BAD_MEMBER_URLS;
+    }
+    size_t scheme = strncmp(urls[0], http, sizeof(http) - 1) == 0     ? sizeof(http) - 1
+                    : strncmp(urls[0], https, sizeof(https) - 1) == 0 ? sizeof(https) - 1
+                                                                      : 0;
+    if (scheme == 0 || strchr(urls[0] + scheme, '/') != NULL ||
+        net_address_parse(urls[0] + scheme, &address) != 0 || net_address_is_unix(&address)) {
+        return STORE_BAD_MEMBER_URLS;
+    }
+    return 0;
+}
+
+static void changed(void *data, int status, int64_t revision)
+{
+    struct etcd_request *request = data;
+    (void)revision;
+    status = request->service->store == NULL ? STORE_STOPPED : status;
+    if (status != 0) {
+        etcd_request_done(request, status);
+    } else { /* So that this member's list shows it. */
+        store_read_barrier(request->service->store, members_ready, request);
+    }
+}
+
+static void change(struct etcd_request *request, const struct raft_change *raft_change)
+{
+    request->member_id = raft_change->id;
+    store_change_member(request->service->store, raft_change, changed, request);
+}
+
+static int add_prepare(struct etcd_request *request)
+{
+    const Etcdserverpb__MemberAddRequest *message = request->message;
+    return check_urls(message->peerurls, message->n_peerurls);
+}
+
+static void add_run(struct etcd_request *request)
+{
+    const Etcdserverpb__MemberAddRequest *message = request->message;
+    const struct raft_change add = {.kind = RAFT_CHANGE_ADD,
+                                    .id = store_new_id(request->service->store),
+                                    .url = message->peerurls[0],
+                                    .learner = message->islearner};
+    change(request, &add);
+}
+
+static void add_answer(struct etcd_request *request)
+{
+    Etcdserverpb__MemberAddResponse response;
+    etcdserverpb__member_add_response__init(&response);
+    response.members = new_members(request, &response.n_members);
+    for (size_t i = 0; i < response.n_members; i++) {
+        if (response.members[i]->id == request->member_id) {
+            response.member = response.members[i];
+        }
+    }
+    response.header = new_header(request);
+    etcd_respond(request, &response.base);
+}
+
+static void remove_run(struct etcd_request *request)
+{
+    const Etcdserverpb__MemberRemoveRequest *message = request->message;
+    change(request, &(struct raft_change){.kind = RAFT_CHANGE_REMOVE, .id = message->id});
+}
+
+static void remove_answer(struct etcd_request *request)
+{
+    Etcdserverpb__MemberRemoveResponse response;
+    etcdserverpb__member_remove_response__init(&response);
+    response.members = new_members(request, &response.n_members);
+    response.header = new_header(request);
+    etcd_respond(request, &response.base);
+}
+
+static int update_prepare(struct etcd_request *request)
+{
+    const Etcdserverpb__MemberUpdateRequest *message = request->message;
+    return check_urls(message->peerurls, message->n_peerurls);
+}
+
+static void update_run(struct etcd_request *request)
+{
+    const Etcdserverpb__MemberUpdateRequest *message = request->message;
+    change(request, &(struct raft_change){.kind = RAFT_CHANGE_UPDATE,
+                                          .id = message->id,
+                                          .url = message->peerurls[0]});
+}
+
+static void update_answer(struct etcd_request *request)
+{
+    Etcdserverpb__MemberUpdateResponse response;
+    etcdserverpb__member_update_response__init(&response);
+    response.members = new_members(request, &response.n_members);
+    response.header = new_header(request);
+    etcd_respond(request, &response.base);
+}
+
+static void promote_run(struct etcd_request *request)
+{
+    const Etcdserverpb__MemberPromoteRequest *message = request->message;
+    change(request, &(struct raft_change){.kind = RAFT_CHANGE_PROMOTE, .id = message->id});
+}
+
+static void promote_answer(struct etcd_request *request)
+{
+    Etcdserverpb__MemberPromoteResponse response;
+    etcdserverpb__member_promote_response__init(&response);
+    response.members = new_members(request, &response.n_members);
     response.header = new_header(request);
     etcd_respond(request, &response.base);
 }
@@ -79,5 +213,13 @@ static void member_list_answer(struct etcd_request *request)
 const struct etcd_method etcd_cluster_methods[] = {
     {"/etcdserverpb.Cluster/MemberList", &etcdserverpb__member_list_request__descriptor, NULL,
      member_list_run, member_list_answer},
+    {"/etcdserverpb.Cluster/MemberAdd", &etcdserverpb__member_add_request__descriptor, add_prepare,
+     add_run, add_answer},
+    {"/etcdserverpb.Cluster/MemberRemove", &etcdserverpb__member_remove_request__descriptor, NULL,
+     remove_run, remove_answer},
+    {"/etcdserverpb.Cluster/MemberUpdate", &etcdserverpb__member_update_request__descriptor,
+     update_prepare, update_run, update_answer},
+    {"/etcdserverpb.Cluster/MemberPromote", &etcdserverpb__member_promote_request__descriptor, NULL,
+     promote_run, promote_answer},
     {0},
 };

@@ -84,6 +84,7 @@ struct etcd_request {
     struct raft_status raft;
     struct store_figures figures;
     struct store_member_url client_urls[STORE_MEMBERS_MAX];
+    uint64_t member_id; /* Whom a change of members is about. */
     struct store_alarm alarms[STORE_ALARMS_MAX];
     size_t alarm_count;
 };

@@ -356,7 +356,9 @@ static void fsm_forwarded(void *data, uint64_t forward, struct slice request)
     if (store->raft == NULL) {
         return;
     }
-    if (kind == FORWARD_STATE) {
+    if (kind == FORWARD_MEMBER) {
+        store_forwarded_member(store, forward, body);
+    } else if (kind == FORWARD_STATE) {
         store_rebuild_forwarded(store, forward, body);
     } else if (kind == FORWARD_COMMAND) {
         struct forwarded_command *command = alloc_zeroed(sizeof(*command));

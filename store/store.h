@@ -16,6 +16,7 @@ struct store;
 struct store_snapshot;
 struct store_watch;
 struct raft_node;
+struct raft_change;
 struct raft_fsm;
 
 struct store_config {
@@ -172,6 +173,13 @@ struct store_member_url {
 void store_publish_url(struct store *store, const char *client_url);
 void store_member_urls(const struct store *store,
                        struct store_member_url ret_urls[STORE_MEMBERS_MAX]);
+
+/* --- Members: raft_change_members() on any member. Once done, this member's raft_get_status()
+ * shows it after a read barrier. STORE_MEMBER_..., STORE_PEER_URL_EXISTS and so on of
+ * store/status.h. */
+uint64_t store_new_id(struct store *store); /* For one to be added; never 0. */
+void store_change_member(struct store *store, const struct raft_change *change, store_done *done,
+                         void *data);
 
 /* --- Alarms. Raising one that is there changes nothing; clearing one that is not there is
  * STORE_KEY_NOT_FOUND. */

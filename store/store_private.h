@@ -11,7 +11,14 @@
 #include "store/store.h"
 #include "store/watch_hub.h"
 
-enum store_call_kind { CALL_COMMAND, CALL_READ, CALL_KEEPALIVE, CALL_LEASE_TTL, CALL_FAILED };
+enum store_call_kind {
+    CALL_COMMAND,
+    CALL_READ,
+    CALL_KEEPALIVE,
+    CALL_LEASE_TTL,
+    CALL_MEMBER,
+    CALL_FAILED
+};
 
 /* A request of this member, from its start to its one answer. Commands finish when this member
  * applies them; the rest when an answer comes. It is freed once it is finished and no callback of
@@ -31,7 +38,8 @@ struct store_call {
     struct buffer request; /* First byte enum forward_kind; a command or a lease id follows. */
     int64_t lease_id;
     bool with_keys;
-    uint64_t term; /* Of the leader that renews a lease while its leadership is confirmed. */
+    uint64_t term;  /* Of the leader that renews a lease while its leadership is confirmed. */
+    unsigned tries; /* CALL_MEMBER: how often it may have been begun. */
     bool want_result;
     union {
         store_txn_done *txn;
@@ -50,7 +58,8 @@ enum forward_kind {
     FORWARD_COMMAND = 1,
     FORWARD_KEEPALIVE = 2,
     FORWARD_LEASE_TTL = 3,
-    FORWARD_STATE = 16, /* A piece of the leader's state: store/rebuild.c. */
+    FORWARD_MEMBER = 15, /* A change of the members: store/member_calls.c. */
+    FORWARD_STATE = 16,  /* A piece of the leader's state: store/rebuild.c. */
 };
 
 struct forward_lease_reply {
@@ -181,6 +190,12 @@ void store_lease_try(struct store_call *call);
 void store_lease_answer(struct store_call *call, int status, struct slice reply);
 void store_forwarded_lease(struct store *store, uint64_t forward, enum forward_kind kind,
                            int64_t lease_id);
+
+/* --- Members (store/member_calls.c). */
+int store_member_try(struct store_call *call); /* At the leader. 0: own_changed() will come. */
+int store_member_status(const struct store_call *call, int status);
+void store_member_answer(struct store_call *call, int status); /* store/calls.c */
+void store_forwarded_member(struct store *store, uint64_t forward, struct slice body);
 
 /* --- Alarms (store/alarm_calls.c). */
 /* 0, or STORE_NO_SPACE when `bytes` more are over the quota; then the alarm is on its way. */

@@ -315,3 +315,21 @@ int raft_transfer_leadership(struct raft_node *node, uint64_t target)
                             target != 0 ? target : node->id % node->cluster->count + 1);
     return 0;
 }
+
+int raft_change_members(struct raft_node *node, const struct raft_change *change, raft_done *done,
+                        void *data)
+{
+    struct raft_cluster *cluster = node->cluster;
+    if (!raft_is_leader(node)) {
+        return -ENOTCONN;
+    }
+    cluster->changes++;
+    cluster->last_change = *change;
+    if (cluster->change_status != 0) {
+        return cluster->change_status;
+    }
+    struct action *action = action_new(node, ACTION_READ, slice_of(NULL, 0));
+    action->done = done;
+    action->data = data;
+    return 0;
+}

@@ -37,8 +37,11 @@ struct raft_cluster {
     uint64_t index;
     bool lose_next; /* The next proposal is appended and its proposer told -ECANCELED. */
     size_t entries;
-    int drop_forwards; /* So many requests get lost, ... */
-    int drop_replies;  /* ... and so many answers: told -ECANCELED after 20 s. */
+    int change_status; /* What raft_change_members() says. */
+    size_t changes;
+    struct raft_change last_change; /* Its texts live as long as the call. */
+    int drop_forwards;              /* So many requests get lost, ... */
+    int drop_replies;               /* ... and so many answers: told -ECANCELED after 20 s. */
 };
 
 void raft_cluster_init(struct raft_cluster *cluster, struct virtual_env *env, size_t count);
