@@ -1,7 +1,7 @@
 #include "raft/entry.h"
 
 #include "lib/base/alloc.h"
-#include "lib/base/hash_map.h"
+#include "lib/base/digest.h"
 #include "raft/limits.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -46,6 +46,6 @@ uint64_t raft_entry_chain(uint64_t previous_chain, uint64_t index, uint64_t term
                           enum raft_entry_kind kind, struct slice data)
 {
     uint64_t identity[4] = {previous_chain, index, term, (uint64_t)kind};
-    uint64_t seed = hash_bytes(UINT64_C(0x636f7261636c6531), slice_of(identity, sizeof(identity)));
-    return hash_bytes(seed, data);
+    uint64_t seed = digest64(UINT64_C(0x636f7261636c6531), slice_of(identity, sizeof(identity)));
+    return digest64(seed, data);
 }

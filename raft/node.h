@@ -98,7 +98,8 @@ struct raft_node {
 
     struct raft_point snapshot; /* The durable one; index 0: none. */
     char *snapshot_path;
-    size_t snapshot_jobs; /* Operations of snapshot.c under way. */
+    uint64_t snapshot_bytes; /* Of the file; 0 when this run has not written one. */
+    size_t snapshot_jobs;    /* Operations of snapshot.c under way. */
     struct raft_taking *taking;
     struct raft_receiving *receiving;
     struct raft_restoring *restoring;
@@ -155,7 +156,8 @@ char *raft_snapshot_name(const struct raft_node *node, struct raft_point point);
 /* The file gets its name, durably, and the snapshot before it is removed. To be run. */
 struct io_job *raft_snapshot_place(struct raft_node *node, int file, const char *temporary,
                                    const char *path);
-void raft_snapshot_adopt(struct raft_node *node, struct raft_point point, char *path_consume);
+void raft_snapshot_adopt(struct raft_node *node, struct raft_point point, char *path_consume,
+                         uint64_t bytes);
 
 /* snapshot_receive.c */
 void raft_receiving_free(struct raft_node *node);

@@ -10,7 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK = RAFT_SNAPSHOT_CHUNK, LOG_BYTES_BEFORE_SNAPSHOT = 64 * 1024 * 1024 };
+enum {
+    CHUNK = RAFT_SNAPSHOT_CHUNK,
+    LOG_BYTES_BEFORE_SNAPSHOT = 64 * 1024 * 1024,
+    LOG_BYTES_MAX = 256 * 1024 * 1024, /* Held in memory, and read again at a restart. */
+};
 
 char *raft_snapshot_name(const struct raft_node *node, struct raft_point point)
 {
@@ -32,11 +36,13 @@ struct io_job *raft_snapshot_place(struct raft_node *node, int file, const char 
     return job;
 }
 
-void raft_snapshot_adopt(struct raft_node *node, struct raft_point point, char *path_consume)
+void raft_snapshot_adopt(struct raft_node *node, struct raft_point point, char *path_consume,
+                         uint64_t bytes)
 {
     free(node->snapshot_path);
     node->snapshot_path = path_consume;
     node->snapshot = point;
+    node->snapshot_bytes = bytes;
 }
 
 /* ---- taking ---- */
@@ -94,7 +100,7 @@ static void on_taken(void *data, int status, int file)
     }
     uint64_t index = taking->point.index;
     uint64_t keep = node->config.snapshot_catch_up;
-    raft_snapshot_adopt(node, taking->point, TAKE(taking->path));
+    raft_snapshot_adopt(node, taking->point, TAKE(taking->path), taking->write_at);
     taking_end(node);
     uint64_t to = kept_for_senders(node, index > keep ? index - keep : 0);
     raft_node_step(node, (struct raft_event){.kind = RAFT_EVENT_COMPACT, .index = to});
@@ -180,15 +186,26 @@ static void take_more(struct raft_node *node)
     take_write(node, &bytes);
 }
 
-void raft_snapshot_consider(struct raft_node *node)
+/* A snapshot writes the whole state again: with a large one it has to wait until the log has grown
+ * by half as much, so that writing costs a constant factor and not the size of the state. */
+static bool snapshot_due(const struct raft_node *node)
 {
     uint64_t since = node->applied - node->snapshot.index;
-    bool due = since >= node->config.snapshot_entries ||
-               (since > 0 && node->core.trail.bytes > LOG_BYTES_BEFORE_SNAPSHOT &&
-                since > node->config.snapshot_catch_up);
-    if (!due || node->taking != NULL || node->receiving != NULL || node->restoring != NULL ||
-        node->fsm.snapshot_take == NULL || node->dead || node->closing || !node->running ||
-        node->core.stable < node->applied) {
+    uint64_t log_bytes = node->core.trail.bytes;
+    if (since >= node->config.snapshot_entries && log_bytes >= node->snapshot_bytes / 2) {
+        return true;
+    }
+    uint64_t most = node->snapshot_bytes / 2;
+    most = most < LOG_BYTES_BEFORE_SNAPSHOT ? LOG_BYTES_BEFORE_SNAPSHOT : most;
+    most = most > LOG_BYTES_MAX ? LOG_BYTES_MAX : most;
+    return since > node->config.snapshot_catch_up && log_bytes > most;
+}
+
+void raft_snapshot_consider(struct raft_node *node)
+{
+    if (!snapshot_due(node) || node->taking != NULL || node->receiving != NULL ||
+        node->restoring != NULL || node->fsm.snapshot_take == NULL || node->dead || node->closing ||
+        !node->running || node->core.stable < node->applied) {
         return;
     }
     struct snapshot_head head = {.cluster = node->config.cluster_id};

@@ -94,7 +94,7 @@ static void on_received(void *data, int status, int file)
         return;
     }
     struct snapshot_head head = receiving->reader.head;
-    raft_snapshot_adopt(node, head.point, TAKE(receiving->path));
+    raft_snapshot_adopt(node, head.point, TAKE(receiving->path), receiving->size);
     raft_receiving_free(node);
     if (node->closing || node->dead) {
         return;

@@ -1,7 +1,7 @@
 #include "store/auth_private.h"
 
 #include "lib/base/alloc.h"
-#include "lib/base/hash_map.h"
+#include "lib/base/digest.h"
 #include "store/limits.h"
 #include "store/status.h"
 #include <assert.h>
@@ -489,11 +489,11 @@ static void hash_change(struct auth *auth, const struct auth_change *change)
     const uint64_t fixed[] = {
         (uint64_t)change->kind, change->no_password, (uint64_t)change->permission.access,
         change->name.len,       change->value.len,   change->permission.key.len};
-    auth->hash = hash_bytes(auth->hash, slice_of(fixed, sizeof(fixed)));
-    auth->hash = hash_bytes(auth->hash, change->name);
-    auth->hash = hash_bytes(auth->hash, change->value);
-    auth->hash = hash_bytes(auth->hash, change->permission.key);
-    auth->hash = hash_bytes(auth->hash, change->permission.end);
+    auth->hash = digest64(auth->hash, slice_of(fixed, sizeof(fixed)));
+    auth->hash = digest64(auth->hash, change->name);
+    auth->hash = digest64(auth->hash, change->value);
+    auth->hash = digest64(auth->hash, change->permission.key);
+    auth->hash = digest64(auth->hash, change->permission.end);
 }
 
 int auth_apply(struct auth *auth, const struct auth_change *change)

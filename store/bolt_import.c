@@ -1,7 +1,7 @@
 #include "store/bolt_import.h"
 
 #include "lib/base/crc32c.h"
-#include "lib/base/hash_map.h"
+#include "lib/base/digest.h"
 #include "store/status.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -60,7 +60,7 @@ static int on_version(void *data, struct slice key, struct slice value)
         loaded->lease = kv.lease;
     }
     import->revision = revision.main;
-    import->hash = hash_bytes(hash_bytes(import->hash, key), value);
+    import->hash = digest64(digest64(import->hash, key), value);
     if (mvcc_load(import->state.mvcc, loaded, revision.sub) != 0) {
         return error_set(import->reterr, -EBADMSG,
                          "bucket key: two versions of one key at revision %" PRId64, revision.main);
@@ -85,7 +85,7 @@ static int on_lease(void *data, struct slice key, struct slice value)
         return error_set(import->reterr, -EBADMSG, "bucket lease: %s", store_status_text(status));
     }
     const int64_t grant[] = {id, ttl_s};
-    import->state.lease_hash = hash_bytes(import->state.lease_hash, slice_of(grant, sizeof(grant)));
+    import->state.lease_hash = digest64(import->state.lease_hash, slice_of(grant, sizeof(grant)));
     return 0;
 }
 

@@ -1,7 +1,7 @@
 #include "store/mvcc.h"
 
 #include "lib/base/alloc.h"
-#include "lib/base/hash_map.h"
+#include "lib/base/digest.h"
 #include "store/mvcc_range.h"
 #include "store/snapshot_view.h"
 #include "store/status.h"
@@ -159,9 +159,9 @@ static void hash_add(struct mvcc *mvcc, const struct store_kv *kv)
 {
     const int64_t numbers[] = {kv->mod_revision, kv->create_revision, kv->version, kv->lease,
                                (int64_t)kv->key.len};
-    mvcc->hash = hash_bytes(mvcc->hash, slice_of(numbers, sizeof(numbers)));
-    mvcc->hash = hash_bytes(mvcc->hash, kv->key);
-    mvcc->hash = hash_bytes(mvcc->hash, kv->value);
+    mvcc->hash = digest64(mvcc->hash, slice_of(numbers, sizeof(numbers)));
+    mvcc->hash = digest64(mvcc->hash, kv->key);
+    mvcc->hash = digest64(mvcc->hash, kv->value);
 }
 
 /* --- Writing. */
@@ -376,7 +376,7 @@ int mvcc_compact(struct mvcc *mvcc, int64_t revision)
         return STORE_COMPACTED;
     }
     mvcc->compact_revision = revision;
-    mvcc->hash = hash_bytes(mvcc->hash, slice_of(&revision, sizeof(revision)));
+    mvcc->hash = digest64(mvcc->hash, slice_of(&revision, sizeof(revision)));
     return 0;
 }
 

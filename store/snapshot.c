@@ -2,6 +2,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/buffer.h"
+#include "lib/base/digest.h"
 #include "lib/base/hash_map.h"
 #include "store/limits.h"
 #include "store/snapshot_view.h"
@@ -83,8 +84,8 @@ static void write_record(struct state_writer *writer, enum record_kind kind, con
     buffer_append(&writer->out, body, len);
     buffer_append_slice(&writer->out, key);
     buffer_append_slice(&writer->out, value);
-    frame.checksum = hash_bytes(writer->checksum ^ kind,
-                                slice_of(writer->out.data + start + sizeof(frame), frame.len));
+    frame.checksum = digest64(writer->checksum ^ kind,
+                              slice_of(writer->out.data + start + sizeof(frame), frame.len));
     writer->checksum = frame.checksum;
     memcpy(writer->out.data + start, &frame, sizeof(frame));
 }
@@ -486,7 +487,7 @@ static int64_t read_one(struct state_reader *reader, struct slice bytes)
         return 0;
     }
     struct slice body = slice_of(bytes.data + sizeof(frame), frame.len);
-    uint64_t sum = hash_bytes(reader->checksum ^ frame.kind, body);
+    uint64_t sum = digest64(reader->checksum ^ frame.kind, body);
     if (sum != frame.checksum) {
         return STORE_MALFORMED;
     }

@@ -1,7 +1,7 @@
 #include "store/state.h"
 
 #include "lib/base/alloc.h"
-#include "lib/base/hash_map.h"
+#include "lib/base/digest.h"
 #include "store/limits.h"
 #include "store/permit.h"
 #include "store/status.h"
@@ -37,7 +37,7 @@ uint64_t store_state_hash(const struct store_state *state)
 static void lease_hash_add(struct store_state *state, int64_t id, int64_t ttl_s)
 {
     const int64_t change[] = {id, ttl_s};
-    state->lease_hash = hash_bytes(state->lease_hash, slice_of(change, sizeof(change)));
+    state->lease_hash = digest64(state->lease_hash, slice_of(change, sizeof(change)));
 }
 
 /* etcd: one alarm of space at any member keeps all from growing. An alarm of corruption that a

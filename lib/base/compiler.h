@@ -8,7 +8,13 @@
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 #define NORETURN          _Noreturn
 #define UNUSED            __attribute__((unused))
-#define FALLTHROUGH       __attribute__((fallthrough))
+#if defined(__x86_64__)
+#define TARGET_SSE42           __attribute__((target("sse4.2"))) /* May use CRC32 instructions. */
+#define CPU_HAS_SSE42()        (__builtin_cpu_supports("sse4.2") != 0)
+#define CRC32C_WORD(crc, word) __builtin_ia32_crc32di(crc, word)
+#define CRC32C_BYTE(crc, byte) __builtin_ia32_crc32qi(crc, byte)
+#endif
+#define FALLTHROUGH __attribute__((fallthrough))
 
 /* Runs `fn(&variable)` when the variable's scope ends: CLEANUP(buffer_release) struct buffer b. */
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
@@ -23,6 +29,8 @@
 
 #define CONTAINER_OF(ptr, type, member)                                                            \
     ((type *)(void *)((char *)(void *)(ptr)-offsetof(type, member)))
+
+__extension__ typedef unsigned __int128 uint128;
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -1,6 +1,8 @@
 #include "lib/base/crc32c.h"
 
+#include "lib/base/compiler.h"
 #include <stdatomic.h>
+#include <string.h>
 
 /* Slicing by 8: table[k][b] is the CRC of byte b followed by k zero bytes. The values are
  * constants, computed from the polynomial in the first call instead of being spelled out as 2048
@@ -33,7 +35,35 @@ static void crc_fill(void)
     atomic_store(&crc_ready, true);
 }
 
+#ifdef TARGET_SSE42
+TARGET_SSE42 static uint32_t crc_by_instruction(uint32_t crc, struct slice bytes)
+{
+    const uint8_t *at = bytes.data;
+    size_t left = bytes.len;
+    uint64_t sum = ~crc;
+    for (; left >= 8; at += 8, left -= 8) {
+        uint64_t word; /* The instruction takes bytes in the order of memory. */
+        memcpy(&word, at, sizeof(word));
+        sum = CRC32C_WORD(sum, word);
+    }
+    for (; left > 0; at++, left--) {
+        sum = CRC32C_BYTE((uint32_t)sum, *at);
+    }
+    return ~(uint32_t)sum;
+}
+#endif
+
 uint32_t crc32c(uint32_t crc, struct slice bytes)
+{
+#ifdef TARGET_SSE42
+    if (CPU_HAS_SSE42()) {
+        return crc_by_instruction(crc, bytes);
+    }
+#endif
+    return crc32c_by_table(crc, bytes);
+}
+
+uint32_t crc32c_by_table(uint32_t crc, struct slice bytes)
 {
     if (!atomic_load(&crc_ready)) {
         crc_fill();
