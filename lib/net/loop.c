@@ -21,6 +21,8 @@ struct loop_tasks {
     size_t capacity;
 };
 
+enum { RINGS_MAX = 64 };
+
 struct loop {
     uv_loop_t uv;
     uv_async_t mailbox;
@@ -36,10 +38,42 @@ struct loop {
     atomic_bool running;
     pthread_t runner; /* Meaningful while running. */
     pthread_mutex_t lock;
-    struct loop_tasks posted; /* Under the lock. */
-    struct loop_tasks taken;  /* The loop's own: swapped with `posted` to run. */
+    struct loop_tasks posted;      /* Under the lock. */
+    struct loop_tasks taken;       /* The loop's own: swapped with `posted` to run. */
+    struct loop *rings[RINGS_MAX]; /* Loops with mail of this turn, to be woken at its end. */
+    size_t ring_count;
     uint8_t scratch[NET_READ_BYTES];
 };
+
+static _Thread_local struct loop *current; /* Whose turn this thread runs. */
+
+/* A turn wakes each loop it posts to once, when it has said all: a loop that is woken at the first
+ * word runs at once where cores are few, finds one task, and sleeps again. */
+static void ring_all(struct loop *loop)
+{
+    for (size_t i = 0; i < loop->ring_count; i++) {
+        uv_async_send(&loop->rings[i]->mailbox);
+    }
+    loop->ring_count = 0;
+}
+
+static bool ring_later(struct loop *target)
+{
+    if (current == NULL || current == target || current->ring_count == RINGS_MAX) {
+        return false;
+    }
+    current->rings[current->ring_count++] = target;
+    return true;
+}
+
+static void ring_never(struct loop *target)
+{
+    for (size_t i = 0; current != NULL && i < current->ring_count; i++) {
+        if (current->rings[i] == target) {
+            current->rings[i--] = current->rings[--current->ring_count];
+        }
+    }
+}
 
 static bool timer_before(const void *a, const void *b)
 {
@@ -89,6 +123,7 @@ static void on_turn_end(uv_prepare_t *prepare)
     if (list_empty(&loop->turn_ends)) {
         uv_idle_stop(&loop->no_wait);
     }
+    ring_all(loop);
 }
 
 static void on_no_wait(uv_idle_t *idle)
@@ -167,6 +202,7 @@ void loop_free(struct loop *loop)
         return;
     }
     assert(!loop->running && !loop->has_thread);
+    ring_never(loop);
     uv_walk(&loop->uv, close_handle, NULL);
     while (uv_run(&loop->uv, UV_RUN_NOWAIT) != 0) {
     }
@@ -184,9 +220,13 @@ void loop_free(struct loop *loop)
 static void loop_enter(struct loop *loop, uv_run_mode mode)
 {
     assert(!loop->running);
+    struct loop *outer = current; /* A task may turn another loop (tests do). */
     loop->runner = pthread_self();
     atomic_store(&loop->running, true);
+    current = loop;
     uv_run(&loop->uv, mode);
+    ring_all(loop);
+    current = outer;
     atomic_store(&loop->running, false);
 }
 
@@ -220,6 +260,9 @@ int loop_start_thread(struct loop *loop)
 void loop_join(struct loop *loop)
 {
     if (loop->has_thread) {
+        if (current != NULL) {
+            ring_all(current); /* It may be waiting for being told to stop. */
+        }
         uv_thread_join(&loop->thread);
         loop->has_thread = false;
     }
@@ -262,7 +305,7 @@ void loop_post(struct loop *loop, void (*fn)(void *data), void *data)
     }
     posted->items[posted->count++] = (struct loop_task){fn, data};
     /* Only the first needs to ring. Inside the lock, so that nobody frees the loop in between. */
-    if (first) {
+    if (first && !ring_later(loop)) {
         uv_async_send(&loop->mailbox);
     }
     pthread_mutex_unlock(&loop->lock);

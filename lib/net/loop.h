@@ -33,8 +33,9 @@ const char *loop_name(const struct loop *loop);
 bool loop_is_current(const struct loop *loop);
 
 /* Runs fn(data) on the loop, in the order of posting of each thread, never from inside this call.
- * Any thread. The queue has no limit of its own: what is posted is bounded by its source (requests
- * in flight, timers, watches). */
+ * From a loop's own thread, the other loop is woken at the end of the turn. Any thread. The queue
+ * has no limit of its own: what is posted is bounded by its source (requests in flight, timers,
+ * watches). */
 void loop_post(struct loop *loop, void (*fn)(void *data), void *data);
 
 /* Milliseconds of CLOCK_MONOTONIC, constant while one callback runs. Loop thread. */
