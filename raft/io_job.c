@@ -9,7 +9,7 @@ struct io_job {
     struct env *env;
     struct env_io *ios; /* Moves only before io_job_run(). */
     size_t count, capacity;
-    size_t at;
+    bool bulk;
     int file;
     void (*done)(void *data, int status, int file);
     void *data;
@@ -34,6 +34,11 @@ static struct env_io *add(struct io_job *job, enum env_io_kind kind)
     struct env_io *io = &job->ios[job->count++];
     *io = (struct env_io){.kind = kind, .file = -1, .done = on_done, .data = job};
     return io;
+}
+
+void io_job_bulk(struct io_job *job)
+{
+    job->bulk = true;
 }
 
 void io_job_path(struct io_job *job, enum env_io_kind kind, const char *path, const char *path_to)
@@ -87,31 +92,16 @@ static void finish(struct io_job *job, int status)
     done(data, status, file);
 }
 
-static void submit(struct io_job *job)
-{
-    struct env_io *io = &job->ios[job->at];
-    if (io->file < 0) {
-        io->file = job->file;
-    }
-    env_io_submit(job->env, io);
-}
-
+/* The operation at which the job ended: its last one, or the one that failed. */
 static void on_done(struct env_io *io)
 {
     struct io_job *job = io->data;
-    if (io->result < 0) {
-        finish(job, (int)io->result);
-        return;
+    for (struct env_io *each = job->ios; each <= io; each++) {
+        if (each->kind == ENV_IO_OPEN && each->result >= 0) {
+            job->file = each->file;
+        }
     }
-    if (io->kind == ENV_IO_OPEN) {
-        job->file = io->file;
-    }
-    job->at++;
-    if (job->at == job->count) {
-        finish(job, 0);
-        return;
-    }
-    submit(job);
+    finish(job, io->result < 0 ? (int)io->result : 0);
 }
 
 void io_job_run(struct io_job *job, void (*done)(void *data, int status, int file), void *data)
@@ -119,7 +109,11 @@ void io_job_run(struct io_job *job, void (*done)(void *data, int status, int fil
     assert(job->count > 0);
     job->done = done;
     job->data = data;
-    submit(job);
+    for (size_t i = 0; i + 1 < job->count; i++) {
+        job->ios[i].then = &job->ios[i + 1];
+    }
+    job->ios[0].bulk = job->bulk;
+    env_io_submit(job->env, job->ios);
 }
 
 /* ---- whole files ---- */

@@ -7,6 +7,8 @@
 struct io_job;
 
 struct io_job *io_job_new(struct env *env);
+/* Large and in no hurry: a flush of the log must not wait behind it. */
+void io_job_bulk(struct io_job *job);
 /* Each adds one operation. Paths are copied; `buffer_consume` is heap memory or NULL. `file` -1
  * stands for the file that the last OPEN of this job gave. */
 void io_job_path(struct io_job *job, enum env_io_kind kind, const char *path, const char *path_to);

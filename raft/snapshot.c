@@ -12,6 +12,7 @@
 
 enum {
     CHUNK = RAFT_SNAPSHOT_CHUNK,
+    SYNC_EVERY = 4 * 1024 * 1024, /* A flush of all at the end would keep the disk from the log. */
     LOG_BYTES_BEFORE_SNAPSHOT = 64 * 1024 * 1024,
     LOG_BYTES_MAX = 256 * 1024 * 1024, /* Held in memory, and read again at a restart. */
 };
@@ -26,6 +27,7 @@ struct io_job *raft_snapshot_place(struct raft_node *node, int file, const char 
                                    const char *path)
 {
     struct io_job *job = io_job_new(node->env);
+    io_job_bulk(job);
     io_job_file(job, ENV_IO_SYNC, file, 0, 0);
     io_job_file(job, ENV_IO_CLOSE, file, 0, 0);
     io_job_path(job, ENV_IO_RENAME, temporary, path);
@@ -53,7 +55,7 @@ struct raft_taking {
     struct raft_point point;
     char *temporary, *path;
     int file;
-    uint64_t read_at, write_at;
+    uint64_t read_at, write_at, synced_at;
 };
 
 static void taking_end(struct raft_node *node)
@@ -141,6 +143,7 @@ static void take_write(struct raft_node *node, struct buffer *bytes)
 {
     struct raft_taking *taking = node->taking;
     struct io_job *job = io_job_new(node->env);
+    io_job_bulk(job);
     size_t len;
     uint8_t *owned = buffer_take(bytes, &len);
     if (taking->file < 0) {
@@ -148,6 +151,10 @@ static void take_write(struct raft_node *node, struct buffer *bytes)
     }
     io_job_write(job, taking->file, taking->write_at, owned, len);
     taking->write_at += len;
+    if (taking->write_at - taking->synced_at >= SYNC_EVERY) {
+        taking->synced_at = taking->write_at;
+        io_job_file(job, ENV_IO_SYNC, taking->file, 0, 0);
+    }
     node->snapshot_jobs++;
     io_job_run(job, on_chunk_written, node);
 }
@@ -171,6 +178,7 @@ static void take_more(struct raft_node *node)
         LOG_WARN("raft", "snapshot given up: it could not be read",
                  KV_TEXT("reason", strerror((int)-len)));
         struct io_job *job = io_job_new(node->env);
+        io_job_bulk(job);
         io_job_file(job, ENV_IO_CLOSE, taking->file, 0, 0);
         node->snapshot_jobs++;
         io_job_run(job, on_abandoned, node);
@@ -240,6 +248,7 @@ static void sender_end(struct raft_sender *sender)
         sender->busy = true;
         sender->ending = true;
         sender->io.kind = ENV_IO_CLOSE;
+        sender->io.bulk = true;
         sender->node->snapshot_jobs++;
         env_io_submit(sender->node->env, &sender->io);
         return;
@@ -251,6 +260,7 @@ static void sender_end(struct raft_sender *sender)
 static void sender_io(struct raft_sender *sender, enum env_io_kind kind)
 {
     sender->io.kind = kind;
+    sender->io.bulk = true;
     sender->busy = true;
     sender->node->snapshot_jobs++;
     env_io_submit(sender->node->env, &sender->io);

@@ -54,6 +54,7 @@ static void receiving_give_up(struct raft_node *node)
     }
     receiving->busy = true;
     struct io_job *job = io_job_new(node->env);
+    io_job_bulk(job);
     io_job_file(job, ENV_IO_CLOSE, receiving->file, 0, 0);
     node->snapshot_jobs++;
     io_job_run(job, on_receiving_closed, node);
@@ -161,6 +162,7 @@ static void receiving_write(struct raft_node *node, struct slice part)
     uint8_t *owned = alloc_bytes(part.len);
     memcpy(owned, part.data, part.len);
     struct io_job *job = io_job_new(node->env);
+    io_job_bulk(job);
     if (receiving->file < 0) {
         io_job_open(job, receiving->temporary,
                     ENV_OPEN_CREATE | ENV_OPEN_WRITE | ENV_OPEN_TRUNCATE);

@@ -6,6 +6,7 @@
 #define LIB_BASE_ENV_H
 #include "lib/base/compiler.h"
 #include "lib/base/slice.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 struct env;
@@ -23,8 +24,10 @@ struct env_timer {
 };
 
 /* One file operation, in the caller's memory until `done` runs. Operations on one file or directory
- * complete in the order of submission; a failure is reported to that operation only. Relative paths
- * are refused: paths start with the directory given to the env's user. */
+ * complete in the order of submission, bulk ones apart; a failure is reported to that operation
+ * only. A chain (`then`) is one submission: what follows is begun as soon as the one before has
+ * succeeded, without asking the loop, and `done` runs once, for the last or for the failed one.
+ * Relative paths are refused: paths start with the directory given to the env's user. */
 enum env_io_kind {
     ENV_IO_OPEN,     /* path, flags -> file; creates with mode 0600 when ENV_OPEN_CREATE. */
     ENV_IO_CLOSE,    /* file */
@@ -60,6 +63,8 @@ struct env_io {
     int64_t result; /* >= 0, or a negative errno. */
     void (*done)(struct env_io *io);
     void *data;          /* The caller's. */
+    struct env_io *then; /* Next of the chain; its `file` < 0 stands for that of this one. */
+    bool bulk;           /* Of the whole chain: large and in no hurry, must not delay others. */
     struct env_io *next; /* The env's. */
     struct env *env;     /* The env's. */
 };
@@ -104,6 +109,16 @@ static inline void env_timer_start(struct env *env, struct env_timer *timer, uin
 static inline void env_timer_stop(struct env *env, struct env_timer *timer)
 {
     env->ops->timer_stop(env, timer);
+}
+
+/* For envs, when `io` has run: what to run next of its chain, or NULL. */
+static inline struct env_io *env_io_next(struct env_io *io)
+{
+    struct env_io *then = io->result >= 0 ? io->then : NULL;
+    if (then != NULL && then->file < 0) {
+        then->file = io->file;
+    }
+    return then;
 }
 
 static inline void env_io_submit(struct env *env, struct env_io *io)

@@ -23,6 +23,8 @@ struct io_queue {
     struct env_io *last;
 };
 
+enum { IO_URGENT, IO_BULK, IO_WORKERS };
+
 struct env_uv {
     struct env env;
     uv_loop_t *loop;
@@ -35,13 +37,16 @@ struct env_uv {
     int (*transport_send)(void *data, uint64_t peer, struct slice message);
     void *transport_data;
 
-    pthread_t io_thread;
+    struct io_worker {
+        struct env_uv *env;
+        pthread_t thread;
+        pthread_cond_t wake;
+        struct io_queue submitted; /* Under io_lock. */
+    } workers[IO_WORKERS];         /* One for bulk, so that a flush never waits behind it. */
     pthread_mutex_t io_lock;
-    pthread_cond_t io_wake;
-    struct io_queue submitted; /* Under io_lock. */
-    struct io_queue finished;  /* Under io_lock. */
-    bool io_stop;              /* Under io_lock. */
-    size_t io_pending;         /* Submitted and not yet reported; loop thread only. */
+    struct io_queue finished; /* Under io_lock. */
+    bool io_stop;             /* Under io_lock. */
+    size_t io_pending;        /* Submitted and not yet reported; loop thread only. */
 
     bool closing;
     int open_handles;
@@ -288,19 +293,24 @@ static int64_t io_run(struct env_io *io)
 
 static void *io_main(void *data)
 {
-    struct env_uv *self = data;
+    struct io_worker *worker = data;
+    struct env_uv *self = worker->env;
     pthread_mutex_lock(&self->io_lock);
     for (;;) {
-        while (self->submitted.first == NULL && !self->io_stop) {
-            pthread_cond_wait(&self->io_wake, &self->io_lock);
+        while (worker->submitted.first == NULL && !self->io_stop) {
+            pthread_cond_wait(&worker->wake, &self->io_lock);
         }
-        struct env_io *io = self->submitted.first;
+        struct env_io *io = worker->submitted.first;
         if (io == NULL) {
             break;
         }
-        self->submitted.first = io->next;
+        worker->submitted.first = io->next;
         pthread_mutex_unlock(&self->io_lock);
         io->result = io_run(io);
+        for (struct env_io *then; (then = env_io_next(io)) != NULL;) {
+            io = then;
+            io->result = io_run(io);
+        }
         pthread_mutex_lock(&self->io_lock);
         queue_push(&self->finished, io);
         (void)uv_async_send(&self->async); /* Fails only on a closed handle: not before join. */
@@ -312,13 +322,16 @@ static void *io_main(void *data)
 static void op_io_submit(struct env *env, struct env_io *io)
 {
     struct env_uv *self = env_uv_from(env);
+    struct io_worker *worker = &self->workers[io->bulk ? IO_BULK : IO_URGENT];
     assert(!self->closing);
-    assert(io->done != NULL);
-    io->env = env;
+    for (struct env_io *each = io; each != NULL; each = each->then) {
+        assert(each->done != NULL);
+        each->env = env;
+    }
     self->io_pending++;
     pthread_mutex_lock(&self->io_lock);
-    queue_push(&self->submitted, io);
-    pthread_cond_signal(&self->io_wake);
+    queue_push(&worker->submitted, io);
+    pthread_cond_signal(&worker->wake);
     pthread_mutex_unlock(&self->io_lock);
 }
 
@@ -386,9 +399,13 @@ int env_uv_new(uv_loop_t *loop, struct env_uv **ret_env)
     self->timer.data = self;
     self->open_handles = ENV_UV_HANDLE_COUNT;
     pthread_mutex_init(&self->io_lock, NULL);
-    pthread_cond_init(&self->io_wake, NULL);
-    if (pthread_create(&self->io_thread, NULL, io_main, self) != 0) {
-        env_fatal(&self->env, "cannot start the I/O thread");
+    for (size_t i = 0; i < IO_WORKERS; i++) {
+        struct io_worker *worker = &self->workers[i];
+        worker->env = self;
+        pthread_cond_init(&worker->wake, NULL);
+        if (pthread_create(&worker->thread, NULL, io_main, worker) != 0) {
+            env_fatal(&self->env, "cannot start an I/O thread");
+        }
     }
     *ret_env = self;
     return 0;
@@ -415,7 +432,9 @@ static void on_handle_closed(uv_handle_t *handle)
     void (*closed)(void *) = self->closed;
     void *data = self->closed_data;
     pthread_mutex_destroy(&self->io_lock);
-    pthread_cond_destroy(&self->io_wake);
+    for (size_t i = 0; i < IO_WORKERS; i++) {
+        pthread_cond_destroy(&self->workers[i].wake);
+    }
     heap_release(&self->timers);
     free(self);
     if (closed != NULL) {
@@ -430,9 +449,13 @@ static void close_handles(struct env_uv *self)
     }
     pthread_mutex_lock(&self->io_lock);
     self->io_stop = true;
-    pthread_cond_signal(&self->io_wake);
+    for (size_t i = 0; i < IO_WORKERS; i++) {
+        pthread_cond_signal(&self->workers[i].wake);
+    }
     pthread_mutex_unlock(&self->io_lock);
-    pthread_join(self->io_thread, NULL);
+    for (size_t i = 0; i < IO_WORKERS; i++) {
+        (void)pthread_join(self->workers[i].thread, NULL); /* Cannot fail: started once. */
+    }
     uv_close((uv_handle_t *)&self->timer, on_handle_closed);
     uv_close((uv_handle_t *)&self->async, on_handle_closed);
 }

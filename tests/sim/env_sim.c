@@ -332,6 +332,11 @@ static void run_event(struct sim_world *world, struct sim_event *event)
     struct env_io *io = node->ios;
     node->ios = io->next;
     io->result = sim_disk_run(node, io);
+    struct env_io *then = env_io_next(io);
+    if (then != NULL) {
+        op_io_submit(&node->env, then); /* Others may come between: a chain promises no more. */
+        return;
+    }
     io->done(io);
 }
 
