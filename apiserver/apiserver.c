@@ -1,6 +1,7 @@
 #include "apiserver/apiserver.h"
 
 #include "apiserver/bootstrap.h"
+#include "apiserver/member_service.h"
 #include "apiserver/node_service.h"
 #include "apiserver/pki.h"
 #include "apiserver/proxy.h"
@@ -171,6 +172,7 @@ static void make_parts(struct apiserver *server)
     server->bootstrap = bootstrap_new(server);
     server->grpc = grpc_server_new();
     server->sessions = node_sessions_new(server);
+    member_service_add(server);
     server->proxy = proxy_new(server);
     server->tick = (struct env_timer){.fire = quorum_tick, .data = server};
     quorum_tick(server);

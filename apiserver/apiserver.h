@@ -29,6 +29,7 @@ struct apiserver_config {
     const char *listen_host;
     uint16_t listen_port;
     const char *advertise_url; /* https://host:port of this member, for the relay and the SANs. */
+    const char *etcd_url;      /* Of this member, for those that join it; NULL: none can. */
     const char *member_name;
     const char *service_cidr;   /* "10.96.0.0/12" */
     const char *cluster_cidr;   /* "10.244.0.0/16" */

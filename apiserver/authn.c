@@ -78,14 +78,15 @@ static struct slice secret_value(const Core__V1__Secret *secret, const char *key
     return (struct slice){0};
 }
 
-static bool bootstrap_valid(const Core__V1__Secret *secret, struct slice id, struct slice token)
+static bool bootstrap_valid(const Core__V1__Secret *secret, struct slice id, struct slice token,
+                            const char *usage)
 {
     if (secret == NULL || secret->type == NULL ||
         strcmp(secret->type, "bootstrap.kubernetes.io/token") != 0 ||
         !api_time_is_zero(secret->metadata->deletion_timestamp) ||
         !slice_equal(secret_value(secret, "token-id"), id) ||
         !x509_equal_secret(secret_value(secret, "token-secret"), token) ||
-        !slice_is(secret_value(secret, "usage-bootstrap-authentication"), "true")) {
+        !slice_is(secret_value(secret, usage), "true")) {
         return false;
     }
     struct slice expiration = secret_value(secret, "expiration");
@@ -95,20 +96,29 @@ static bool bootstrap_valid(const Core__V1__Secret *secret, struct slice id, str
            (api_time_parse(expiration, &expires_s, &nanos) == 0 && expires_s > wall_seconds());
 }
 
-static int authenticate_bootstrap(struct apiserver *server, struct arena *arena, struct slice token,
-                                  const struct user **ret_user)
+bool bootstrap_token_is_for(struct apiserver *server, struct arena *arena, struct slice token,
+                            const char *usage)
 {
+    if (!is_bootstrap_token(token)) {
+        return false;
+    }
     struct slice id = slice_of(token.data, 6);
     const char *name = arena_printf(arena, "bootstrap-token-%.6s", (const char *)token.data);
     const struct cached_object *object =
         watch_cache_get(server->cache, api_kind_find("", "v1", "secrets"), "kube-system", name);
     if (object == NULL) {
-        return -EACCES;
+        return false;
     }
-    bool valid =
-        bootstrap_valid(cached_object_message(object), id, slice_of(token.data + 7, token.len - 7));
+    bool valid = bootstrap_valid(cached_object_message(object), id,
+                                 slice_of(token.data + 7, token.len - 7), usage);
     cached_object_unref(object);
-    if (!valid) {
+    return valid;
+}
+
+static int authenticate_bootstrap(struct apiserver *server, struct arena *arena, struct slice token,
+                                  const struct user **ret_user)
+{
+    if (!bootstrap_token_is_for(server, arena, token, "usage-bootstrap-authentication")) {
         return -EACCES;
     }
     const char *groups[] = {"system:bootstrappers"};

@@ -105,6 +105,9 @@ MUST_USE int authenticate_token(struct apiserver *server, struct arena *arena, s
                                 const char *const *audiences, size_t audience_count,
                                 const struct user **ret_user, const char *const **ret_audiences,
                                 size_t *ret_audience_count);
+/* Whether a bootstrap token is good and its Secret has `usage` set to "true". */
+bool bootstrap_token_is_for(struct apiserver *server, struct arena *arena, struct slice token,
+                            const char *usage);
 const struct user *user_of_certificate(struct arena *arena, const struct tls_peer *peer);
 const struct user *user_with_group(struct arena *arena, const struct user *user, const char *group);
 bool authorize(struct apiserver *server, const struct user *user, const struct access *access);

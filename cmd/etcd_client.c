@@ -149,6 +149,7 @@ int etcd_client_open(const struct etcd_client_options *options, struct etcd_clie
         free(client);
         return error_set(reterr, result, "cannot make an event loop");
     }
+    client->tls = options->tls == NULL ? NULL : tls_config_ref(options->tls);
     for (size_t i = 0; i < options->endpoint_count && result == 0; i++) {
         result = open_channel(client, options, options->endpoints[i], reterr);
     }

@@ -18,6 +18,7 @@ struct etcd_client_options {
     const char *data_dir; /* Of a server: pki/ca.crt, admin.crt and admin.key, unless given: */
     const char *ca_file, *cert_file, *key_file; /* PEM files, or NULL. */
     const char *user;                           /* "name:password", or NULL. */
+    struct tls_config *tls;                     /* Instead of all certificates above; referenced. */
 };
 
 /* Fills ETCD_CLIENT_FLAGS rows of a table of flags: endpoints, data-dir, cacert, cert, key, user.

@@ -233,6 +233,8 @@ int member_config_from(const struct flag_set *set, struct arena *arena,
 {
     struct member_config config = {
         .name = flag_text(set, "name"),
+        .join_url = flag_text(set, "join"),
+        .join_token = flag_text(set, "token"),
         .data_dir = flag_text(set, "data-dir"),
         .service_cidr = flag_text(set, "service-cidr"),
         .cluster_cidr = flag_text(set, "cluster-cidr"),

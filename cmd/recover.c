@@ -5,22 +5,17 @@
 #include "cmd/flags.h"
 #include "cmd/member_data.h"
 #include "cmd/member_status.h"
+#include "cmd/peer_probe.h"
 #include "lib/base/alloc.h"
 #include "lib/net/x509.h"
 #include "store/rescue.h"
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <netdb.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
-
-enum { CONNECT_MS = 2000 };
 
 struct recovery {
     const struct flag_set *set;
@@ -41,48 +36,6 @@ static const struct raft_member_status *own_member(const struct recovery *recove
 }
 
 /* ---- asking the others ---- */
-
-static bool connects(const struct addrinfo *address)
-{
-    int file = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int code = -1;
-    if (file < 0) {
-        return false;
-    }
-    if (connect(file, address->ai_addr, address->ai_addrlen) == 0) {
-        code = 0;
-    } else if (errno == EINPROGRESS) {
-        struct pollfd wait = {.fd = file, .events = POLLOUT};
-        socklen_t len = sizeof(code);
-        if (poll(&wait, 1, CONNECT_MS) != 1 ||
-            getsockopt(file, SOL_SOCKET, SO_ERROR, &code, &len) < 0) {
-            code = -1;
-        }
-    }
-    (void)close(file); /* Only tried. */
-    return code == 0;
-}
-
-/* Whether somebody listens at a peer URL: enough to be careful. */
-static bool peer_listens(const char *url)
-{
-    struct net_address address;
-    struct addrinfo *found = NULL;
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
-    if (net_address_parse(url, &address) < 0) {
-        return false;
-    }
-    CLEANUP(alloc_freep) char *port = alloc_printf("%u", (unsigned)address.port);
-    if (getaddrinfo(address.host, port, &hints, &found) != 0) {
-        return false;
-    }
-    bool listens = false;
-    for (const struct addrinfo *at = found; at != NULL && !listens; at = at->ai_next) {
-        listens = connects(at);
-    }
-    freeaddrinfo(found);
-    return listens;
-}
 
 static const char *client_url(const struct recovery *recovery, uint64_t id)
 {

@@ -8,6 +8,7 @@
 #include "cmd/file.h"
 #include "cmd/member_config.h"
 #include "cmd/member_data.h"
+#include "cmd/member_join.h"
 #include "cmd/stop_signal.h"
 #include "controllers/controllers.h"
 #include "lib/base/alloc.h"
@@ -39,7 +40,8 @@ enum {
 struct member {
     struct member_config config;
     struct error *reterr;
-    int lock; /* On the data directory; kept until the process ends. */
+    bool joins; /* A cluster that runs already, for the first time. */
+    int lock;   /* On the data directory; kept until the process ends. */
     struct pki pki;
     struct metrics *metrics;
     struct loop *store_loop;
@@ -237,6 +239,7 @@ static int open_api(struct member *member)
         .listen_host = config->api.host,
         .listen_port = config->api.port,
         .advertise_url = config->api_url,
+        .etcd_url = config->etcd_url,
         .member_name = config->name,
         .service_cidr = config->service_cidr,
         .cluster_cidr = config->cluster_cidr,
@@ -548,12 +551,17 @@ static int find_identity(struct member *member, struct arena *arena)
                          "%s holds a store of its own: --store-endpoints needs another --data-dir",
                          config->data_dir);
     }
-    if (result == -ENOENT) {
+    if (result == -ENOENT && config->join_url != NULL) {
+        error_release(member->reterr);
+        member->joins = true;
+        result = member_join_keys(config, member->reterr);
+    } else if (result == -ENOENT) {
         error_release(member->reterr);
         result = config->id != 0 ? 0
                                  : error_set(member->reterr, -EINVAL,
-                                             "%s holds no member yet: --initial-cluster must name "
-                                             "the members of the new cluster",
+                                             "%s holds no member yet: name the members of the new "
+                                             "cluster with --initial-cluster, or a member of one "
+                                             "that runs with --join",
                                              config->data_dir);
     }
     return result;
@@ -570,6 +578,9 @@ static int open_member(struct member *member, struct arena *arena)
     }
     if (result == 0) {
         result = open_pki(member);
+    }
+    if (result == 0 && member->joins) {
+        result = member_join_cluster(&member->config, arena, member->reterr);
     }
     if (result == 0) {
         member->metrics = metrics_new();
@@ -652,6 +663,14 @@ int command_server(int argc, char **argv)
          .list = true,
          .help = "all members with their peer URLs, this one too; the same everywhere. For the "
                  "first start: later the data directory says who belongs to the cluster"},
+        {.name = "join",
+         .placeholder = "URL",
+         .help = "instead of --initial-cluster, with an empty data directory: become a member of "
+                 "the cluster of this server. https://HOST:6443 with --token; or, with its pki "
+                 "files copied here, the --etcd-listen of a member"},
+        {.name = "token",
+         .placeholder = "TOKEN",
+         .help = "from `coracle token create --member`, for --join"},
         {.name = "store-endpoints",
          .placeholder = "URL,...",
          .list = true,

@@ -1,3 +1,4 @@
+#include "apiserver/pki.h"
 #include "cmd/commands.h"
 #include "cmd/failure.h"
 #include "cmd/flags.h"
@@ -9,7 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HTTP_OK = 200, VALID_SECONDS_MAX = 10 * 365 * 24 * 3600 };
+enum {
+    HTTP_OK = 200,
+    VALID_SECONDS_MAX = 10 * 365 * 24 * 3600,
+    AGENT_VALID_SECONDS = 24 * 3600,
+    MEMBER_VALID_SECONDS = 3600,
+};
 
 static struct api_target target_of(const struct flag_set *set)
 {
@@ -21,19 +27,40 @@ static struct api_target target_of(const struct flag_set *set)
     };
 }
 
+static int print_member_token(const struct flag_set *set, const char *token, struct error *reterr)
+{
+    struct pki pki;
+    int result = pki_load(flag_text(set, "data-dir"), &pki, reterr);
+    if (result == 0) {
+        CLEANUP(alloc_freep) char *text = join_token_with_ca(token, slice_text(pki.ca_cert));
+        printf("%s\n", text);
+        pki_release(&pki);
+    }
+    return result;
+}
+
 static int token_create(const struct flag_set *set, struct error *reterr)
 {
     long seconds = 0;
     char *token = NULL;
-    int result = flag_number(set, "valid-seconds", 0, VALID_SECONDS_MAX, &seconds, reterr);
+    bool member = flag_on(set, "member");
+    int result = 0;
+    if (flag_text(set, "valid-seconds") == NULL) {
+        seconds = member ? MEMBER_VALID_SECONDS : AGENT_VALID_SECONDS;
+    } else {
+        result = flag_number(set, "valid-seconds", 0, VALID_SECONDS_MAX, &seconds, reterr);
+    }
     if (result == 0) {
         result = join_token_make(&token, reterr);
     }
     if (result == 0) {
         struct api_target target = target_of(set);
-        result = join_token_store(&target, token, (uint64_t)seconds, reterr);
+        result = join_token_store(&target, token, member ? JOIN_TOKEN_MEMBER : JOIN_TOKEN_AGENT,
+                                  (uint64_t)seconds, reterr);
     }
-    if (result == 0) {
+    if (result == 0 && member) {
+        result = print_member_token(set, token, reterr);
+    } else if (result == 0) {
         printf("%s\n", token);
     }
     free(token);
@@ -134,13 +161,17 @@ int command_token(int argc, char **argv)
          .help = "API servers, tried in turn"},
         {.name = "valid-seconds",
          .placeholder = "N",
-         .fallback = "86400",
-         .help = "how long a new token is good for; 0 for ever"},
+         .help = "how long a new token is good for; 0 for ever (default a day, with --member an "
+                 "hour)"},
+        {.name = "member",
+         .help = "create: a token with which a server joins the control plane. It gives the "
+                 "cluster's keys away: keep it secret"},
     };
     struct flag_set set = {
         .usage = "coracle token create|list|delete [ID] [flags]",
-        .summary = "Tokens with which agents join: `create` prints a new one, to be given to\n"
-                   "`coracle agent --token`.",
+        .summary =
+            "Tokens with which agents join: `create` prints a new one, to be given to\n"
+            "`coracle agent --token`, or with --member to `coracle server --join URL --token`.",
         .flags = flags,
         .count = sizeof(flags) / sizeof(flags[0]),
         .operands_max = 2,

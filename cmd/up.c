@@ -185,7 +185,8 @@ static int store_token(struct up *up)
     char *dir = local_server_dir(&up->cluster, 1);
     const char *servers[] = {url};
     struct api_target target = {.data_dir = dir, .servers = servers, .server_count = 1};
-    int result = join_token_store(&target, up->cluster.token, /* valid_seconds= */ 0, up->reterr);
+    int result = join_token_store(&target, up->cluster.token, JOIN_TOKEN_AGENT,
+                                  /* valid_seconds= */ 0, up->reterr);
     free(dir);
     free(url);
     return result;
