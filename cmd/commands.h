@@ -7,6 +7,7 @@ int command_agent(int argc, char **argv);
 int command_certs(int argc, char **argv);
 int command_down(int argc, char **argv);
 int command_kubeconfig(int argc, char **argv);
+int command_member(int argc, char **argv);
 int command_recover(int argc, char **argv);
 int command_server(int argc, char **argv);
 int command_snapshot(int argc, char **argv);

@@ -18,6 +18,7 @@ static const struct command commands[] = {
     {"status", command_status, "show members, leader and nodes, and what is wrong"},
     {"server", command_server, "run one control-plane member"},
     {"agent", command_agent, "run the node agent"},
+    {"member", command_member, "list, add, promote and remove members of the control plane"},
     {"snapshot", command_snapshot, "save, restore and examine backups of the store"},
     {"recover", command_recover,
      "after a majority is lost: one member becomes a cluster of its own"},

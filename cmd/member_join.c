@@ -237,6 +237,7 @@ static int add(const struct joining *joining)
     return result;
 }
 
+/* Its name comes later, with its first words to the cluster: the leader knows none yet. */
 static int take_place(const struct joining *joining, const Etcdserverpb__MemberListResponse *list,
                       const Etcdserverpb__Member *own)
 {
@@ -251,9 +252,8 @@ static int take_place(const struct joining *joining, const Etcdserverpb__MemberL
     for (size_t i = 0; i < list->n_members; i++) {
         const Etcdserverpb__Member *member = list->members[i];
         const char *url = member->n_peerurls == 0 ? "" : member->peerurls[0];
-        const char *name = member == own ? config->name : member->name;
         config->peers[i] = (struct raft_peer){.id = member->id,
-                                              .name = arena_text(joining->arena, name),
+                                              .name = arena_text(joining->arena, member->name),
                                               .url = arena_text(joining->arena, url),
                                               .learner = member->islearner};
     }

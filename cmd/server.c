@@ -9,6 +9,7 @@
 #include "cmd/member_config.h"
 #include "cmd/member_data.h"
 #include "cmd/member_join.h"
+#include "cmd/member_progress.h"
 #include "cmd/stop_signal.h"
 #include "controllers/controllers.h"
 #include "lib/base/alloc.h"
@@ -56,6 +57,7 @@ struct member {
     struct remote_store *remote;
     struct raft_transport *transport;
     struct raft_node *raft;
+    struct member_progress *progress;
     struct grpc_server *etcd_grpc;
     struct etcd_service *etcd;
     struct etcd_access etcd_access;
@@ -239,7 +241,7 @@ static int open_api(struct member *member)
         .listen_host = config->api.host,
         .listen_port = config->api.port,
         .advertise_url = config->api_url,
-        .etcd_url = config->etcd_url,
+        .etcd_url = config->external.endpoint_count > 0 ? NULL : config->etcd_url,
         .member_name = config->name,
         .service_cidr = config->service_cidr,
         .cluster_cidr = config->cluster_cidr,
@@ -393,6 +395,7 @@ static void close_raft(void *data)
         on_raft_closed(member);
         return;
     }
+    member_progress_close(TAKE(member->progress));
     store_attach_raft(member->store, NULL);
     raft_close(member->raft, on_raft_closed, member);
 }
@@ -485,6 +488,8 @@ static void on_raft_opened(void *data, const struct error *error)
                              member->config.etcd.host, (unsigned)member->config.etcd.port);
     store_publish_url(member->store, url);
     free(url);
+    member->progress =
+        member_progress_open(env_uv_env(member->env), member->store, member->config.name);
     LOG_INFO("server", "log recovered", KV_U64("applied", raft_applied_index(member->raft)),
              KV_U64("last", raft_last_index(member->raft)));
 }
