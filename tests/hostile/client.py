@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 
-HOST = "127.0.0.51"
+HOST = os.environ.get("HOSTILE_HOST", "127.0.0.51")
 PORT = 6443
 ETCD_PORT = 2379
 PODS = "/api/v1/namespaces/default/pods"
@@ -29,6 +29,19 @@ def case(function):
     return function
 
 
+def start_etcd(directory):
+    """For a server that keeps its objects in somebody's etcd."""
+    with open(directory / "etcd.log", "wb") as log:
+        return subprocess.Popen(
+            ["etcd", "--name", "e1", "--data-dir", str(directory / "etcd"),
+             "--listen-client-urls", f"http://{HOST}:{ETCD_PORT}",
+             "--advertise-client-urls", f"http://{HOST}:{ETCD_PORT}",
+             "--listen-peer-urls", f"http://{HOST}:2380",
+             "--initial-advertise-peer-urls", f"http://{HOST}:2380",
+             "--initial-cluster", f"e1=http://{HOST}:2380"],
+            stdout=log, stderr=subprocess.STDOUT)
+
+
 class Server:
     """One server process with a data directory of its own."""
 
@@ -39,12 +52,14 @@ class Server:
         # Freed memory goes back soon, so that what stays is what is held.
         sanitizer = "quarantine_size_mb=16:allocator_release_to_os_interval_ms=100"
         environment = {**os.environ, "ASAN_OPTIONS": sanitizer}
+        self.etcd = start_etcd(self.directory) if "EXTERNAL_ETCD" in os.environ else None
+        store = (["--store-endpoints", f"http://{HOST}:{ETCD_PORT}"] if self.etcd else
+                 ["--etcd-listen", f"http://{HOST}:{ETCD_PORT}", "--peer-url",
+                  f"http://{HOST}:2380", "--initial-cluster", f"n1=http://{HOST}:2380"])
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 [build + "/cmd/coracle", "server", "--name", "n1", "--data-dir", str(self.data),
-                 "--api-listen", f"{HOST}:{PORT}", "--etcd-listen", f"http://{HOST}:{ETCD_PORT}",
-                 "--peer-url", f"http://{HOST}:2380",
-                 "--initial-cluster", f"n1=http://{HOST}:2380"],
+                 "--api-listen", f"{HOST}:{PORT}"] + store,
                 stdout=log, stderr=subprocess.STDOUT, env=environment)
 
     def wait_ready(self):
@@ -70,6 +85,14 @@ class Server:
         return 0
 
     def end(self):
+        try:
+            return self.end_server()
+        finally:
+            if self.etcd:
+                self.etcd.kill()
+                self.etcd.wait()
+
+    def end_server(self):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
