@@ -1,0 +1,9 @@
+#include "tests/unit/unit.h"
+
+Suite *mirror_suite(void);
+
+int main(void)
+{
+    Suite *suites[] = {mirror_suite()};
+    return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
+}
