@@ -37,6 +37,8 @@ static int parse(struct member_config *config)
         {.name = "etcd-listen", .placeholder = "X", .fallback = "http://192.0.2.1:2379"},
         {.name = "peer-url", .placeholder = "X", .fallback = "https://192.0.2.1:2380"},
         {.name = "initial-cluster", .placeholder = "X", .list = true},
+        {.name = "join", .placeholder = "X"},
+        {.name = "token", .placeholder = "X"},
         {.name = "service-cidr", .placeholder = "X", .fallback = "10.96.0.0/12"},
         {.name = "cluster-cidr", .placeholder = "X", .fallback = "10.244.0.0/16"},
         {.name = "cluster-domain", .placeholder = "X", .fallback = "cluster.local"},
