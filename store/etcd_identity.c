@@ -45,6 +45,10 @@ static const struct {
     {"/etcdserverpb.Auth/RoleDelete", ETCD_NEEDS_OWN},
     {"/etcdserverpb.Auth/RoleGrantPermission", ETCD_NEEDS_OWN},
     {"/etcdserverpb.Auth/RoleRevokePermission", ETCD_NEEDS_OWN},
+    {"/v3lockpb.Lock/Unlock", ETCD_NEEDS_OWN},
+    {"/v3electionpb.Election/Proclaim", ETCD_NEEDS_OWN},
+    {"/v3electionpb.Election/Resign", ETCD_NEEDS_OWN},
+    {"/v3electionpb.Election/Leader", ETCD_NEEDS_OWN},
 };
 
 enum etcd_needs etcd_needs_of(const char *path)

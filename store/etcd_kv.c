@@ -325,7 +325,7 @@ static void txn_done(void *data, int status, const struct store_txn_result *resu
     etcd_request_done(request, status);
 }
 
-static void txn_run(struct etcd_request *request)
+void etcd_txn_run(struct etcd_request *request)
 {
     store_txn_as(request->service->store, &request->caller, &request->txn, txn_done, request);
 }
@@ -403,11 +403,11 @@ static void compact_answer(struct etcd_request *request)
 const struct etcd_method etcd_kv_methods[] = {
     {"/etcdserverpb.KV/Range", &etcdserverpb__range_request__descriptor, range_prepare, range_run,
      range_answer},
-    {"/etcdserverpb.KV/Put", &etcdserverpb__put_request__descriptor, put_prepare, txn_run,
+    {"/etcdserverpb.KV/Put", &etcdserverpb__put_request__descriptor, put_prepare, etcd_txn_run,
      put_answer},
     {"/etcdserverpb.KV/DeleteRange", &etcdserverpb__delete_range_request__descriptor,
-     delete_prepare, txn_run, delete_answer},
-    {"/etcdserverpb.KV/Txn", &etcdserverpb__txn_request__descriptor, txn_prepare, txn_run,
+     delete_prepare, etcd_txn_run, delete_answer},
+    {"/etcdserverpb.KV/Txn", &etcdserverpb__txn_request__descriptor, txn_prepare, etcd_txn_run,
      txn_answer},
     {"/etcdserverpb.KV/Compact", &etcdserverpb__compaction_request__descriptor, NULL, compact_run,
      compact_answer},

@@ -71,6 +71,7 @@ struct etcd_request {
     struct store_range range;
     struct store_txn txn;
     struct store_op op;
+    struct store_compare compare;
     struct store_snapshot *snapshot; /* A reference. */
     struct store_txn_result *result; /* A reference. */
     struct {
@@ -106,6 +107,7 @@ void *etcd_unpack(const ProtobufCMessageDescriptor *descriptor, struct arena *ar
 /* Packs and sends; returns the bytes queued. */
 size_t etcd_send(struct grpc_call *call, const ProtobufCMessage *message);
 void etcd_fail(struct grpc_call *call, int status);
+void etcd_malformed(struct grpc_call *call); /* Ends it: the request is no such message. */
 
 static inline struct slice etcd_slice(ProtobufCBinaryData bytes)
 {
@@ -126,12 +128,19 @@ extern const struct etcd_method etcd_lease_methods[];
 extern const struct etcd_method etcd_cluster_methods[];
 extern const struct etcd_method etcd_maintenance_methods[];
 extern const struct etcd_method etcd_auth_methods[];
+extern const struct etcd_method etcd_lock_methods[];
+extern const struct etcd_method etcd_election_methods[];
+
+void etcd_txn_run(struct etcd_request *request); /* Does request->txn; gives request->result. */
 
 void etcd_auth_reply_free(struct etcd_auth_reply *reply);
 
 void etcd_lease_keepalive_call(void *data, struct grpc_call *call, struct slice request);
 void etcd_watch_call(void *data, struct grpc_call *call, struct slice request);
 void etcd_snapshot_call(void *data, struct grpc_call *call, struct slice request);
+void etcd_lock_call(void *data, struct grpc_call *call, struct slice request);
+void etcd_campaign_call(void *data, struct grpc_call *call, struct slice request);
+void etcd_observe_call(void *data, struct grpc_call *call, struct slice request);
 void etcd_watch_init(struct etcd_service *service);
 void etcd_watch_release(struct etcd_service *service);
 #endif

@@ -47,6 +47,11 @@ void etcd_fail(struct grpc_call *call, int status)
                      store_status_text(status), slice_of(NULL, 0));
 }
 
+void etcd_malformed(struct grpc_call *call)
+{
+    grpc_call_finish(call, GRPC_INTERNAL, "grpc: error unmarshalling request", slice_of(NULL, 0));
+}
+
 void etcd_fill_header(const struct etcd_header *header, Etcdserverpb__ResponseHeader *response)
 {
     etcdserverpb__response_header__init(response);
@@ -184,8 +189,7 @@ static void on_unary(void *data, struct grpc_call *call, struct slice bytes)
     struct arena *arena = grpc_call_arena(call);
     const void *message = etcd_unpack(binding->method->request, arena, bytes);
     if (message == NULL) {
-        grpc_call_finish(call, GRPC_INTERNAL, "grpc: error unmarshalling request",
-                         slice_of(NULL, 0));
+        etcd_malformed(call);
         return;
     }
     struct etcd_request *request = alloc_zeroed(sizeof(*request));
@@ -257,6 +261,8 @@ void etcd_service_mount(struct etcd_service *service, struct grpc_server *server
     mount_methods(service, server, etcd_cluster_methods);
     mount_methods(service, server, etcd_maintenance_methods);
     mount_methods(service, server, etcd_auth_methods);
+    mount_methods(service, server, etcd_lock_methods);
+    mount_methods(service, server, etcd_election_methods);
     const struct grpc_method streams[] = {
         {.path = "/etcdserverpb.Maintenance/Snapshot",
          .kind = GRPC_SERVER_STREAM,
@@ -269,6 +275,18 @@ void etcd_service_mount(struct etcd_service *service, struct grpc_server *server
         {.path = "/etcdserverpb.Lease/LeaseKeepAlive",
          .kind = GRPC_BIDI_STREAM,
          .on_call = etcd_lease_keepalive_call,
+         .data = service},
+        {.path = "/v3lockpb.Lock/Lock",
+         .kind = GRPC_UNARY,
+         .on_call = etcd_lock_call,
+         .data = service},
+        {.path = "/v3electionpb.Election/Campaign",
+         .kind = GRPC_UNARY,
+         .on_call = etcd_campaign_call,
+         .data = service},
+        {.path = "/v3electionpb.Election/Observe",
+         .kind = GRPC_SERVER_STREAM,
+         .on_call = etcd_observe_call,
          .data = service},
     };
     grpc_server_add(server, streams, ARRAY_LEN(streams));
