@@ -4,7 +4,6 @@
 #include "store/store_private.h"
 
 #include "lib/base/alloc.h"
-#include <assert.h>
 #include <stdlib.h>
 
 enum { EXPIRY_RETRY_MS = 1000 };
@@ -75,7 +74,8 @@ void store_lease_ttl(struct store *store, int64_t id, bool with_keys, store_leas
 
 /* --- At the leader. */
 
-/* 0, STORE_LEASE_NOT_FOUND, or -ENOTCONN when leadership was lost meanwhile. */
+/* 0, STORE_LEASE_NOT_FOUND, -ENOTCONN when leadership was lost meanwhile, or -EAGAIN when its
+ * expiry is on its way: ask again, until it is gone or another leader knows better. */
 static int lease_act(struct store *store, uint64_t term, enum forward_kind kind, int64_t id,
                      struct forward_lease_reply *ret_reply)
 {
@@ -89,8 +89,9 @@ static int lease_act(struct store *store, uint64_t term, enum forward_kind kind,
     }
     if (kind == FORWARD_KEEPALIVE) {
         int status = lease_table_renew(leases, id, now);
-        assert(status == 0);
-        (void)status;
+        if (status != 0) {
+            return status;
+        }
         store_lease_timer_set(store);
     }
     int64_t left_ms = lease_table_left_ms(leases, id, now);
@@ -218,9 +219,10 @@ static void expire(struct store *store, int64_t id)
                                     .revoke = {.id = id, .term = store->leading_term}};
     CLEANUP(buffer_release) struct buffer bytes;
     buffer_init(&bytes, STORE_REQUEST_BYTES_MAX);
-    if (store_command_encode(&command, &bytes) == 0 &&
-        raft_propose(store->raft, buffer_slice(&bytes), /* tag= */ 0, expiry_proposed, NULL) == 0 &&
-        store->metrics.leases_expired != NULL) {
+    if (store_command_encode(&command, &bytes) != 0 ||
+        raft_propose(store->raft, buffer_slice(&bytes), /* tag= */ 0, expiry_proposed, NULL) != 0) {
+        lease_table_spare(store->state.leases, id); /* Not even tried. */
+    } else if (store->metrics.leases_expired != NULL) {
         metric_add(store->metrics.leases_expired, 1);
     }
 }

@@ -14,6 +14,7 @@ struct lease {
     struct hash_map *keys; /* NULL until one is attached; values mean nothing. */
     uint64_t deadline_ms;
     size_t position; /* In the heap of deadlines. */
+    bool expiring;   /* Given out as due in this leadership. */
 };
 
 struct lease_table {
@@ -197,6 +198,7 @@ void lease_table_follow(struct lease_table *table)
     struct lease *lease;
     while ((lease = heap_pop(&table->deadlines)) != NULL) {
         lease->deadline_ms = UINT64_MAX;
+        lease->expiring = false;
     }
     table->leading = false;
 }
@@ -207,11 +209,22 @@ int lease_table_renew(struct lease_table *table, int64_t id, uint64_t now_ms)
     if (lease == NULL) {
         return STORE_LEASE_NOT_FOUND;
     }
+    if (lease->expiring) {
+        return -EAGAIN;
+    }
     if (table->leading) {
         lease->deadline_ms = now_ms + lease_ttl_ms(lease);
         heap_update(&table->deadlines, lease);
     }
     return 0;
+}
+
+void lease_table_spare(struct lease_table *table, int64_t id)
+{
+    struct lease *lease = lease_find(table, id);
+    if (lease != NULL) {
+        lease->expiring = false;
+    }
 }
 
 int64_t lease_table_left_ms(const struct lease_table *table, int64_t id, uint64_t now_ms)
@@ -233,6 +246,7 @@ size_t lease_table_due(struct lease_table *table, uint64_t now_ms, uint64_t retr
             return count;
         }
         ids[count++] = lease->id;
+        lease->expiring = true;
         lease->deadline_ms = now_ms + retry_ms;
         heap_update(&table->deadlines, lease);
     }

@@ -223,7 +223,9 @@ void store_watch_resume(struct store_watch *watch)
 
 int64_t store_watch_delivered(const struct store_watch *watch)
 {
-    return watch->state == WATCH_LIVE ? watch->hub->revision : watch->next_revision - 1;
+    int64_t reached = watch->next_revision - 1; /* Of a future start: not reached yet. */
+    bool all = watch->state == WATCH_LIVE || reached > watch->hub->revision;
+    return all ? watch->hub->revision : reached;
 }
 
 /* --- Delivery. */

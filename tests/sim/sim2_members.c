@@ -1,0 +1,297 @@
+#include "tests/sim/sim2.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+static const struct raft_fsm *inner(struct sim2_member *member)
+{
+    return store_fsm(member->store);
+}
+
+/* ---- the state machine, with checks around it ---- */
+
+static void fsm_apply(void *data, uint64_t index, uint64_t term, struct slice command, uint64_t tag)
+{
+    struct sim2_member *member = data;
+    struct sim2 *sim = member->sim;
+    uint64_t id = member->machine->id;
+    bool first = index > sim->model.index;
+    uint64_t before = store_state_hash(&member->store->state);
+    int64_t revision = store_revision(member->store);
+    sim->applying = first;
+    inner(member)->apply(inner(member)->data, index, term, command, tag);
+    sim->applying = false;
+    uint64_t after = store_state_hash(&member->store->state);
+    if (sim->world.failure[0] != '\0' || index >= MODEL_INDEX_MAX) {
+        sim_fail(&sim->world, "the log is longer than the model remembers");
+        return;
+    }
+    uint64_t hash = hash_bytes(/* seed= */ 0, command);
+    if (!ghost_applied(&sim->ghost, id, raft_term(member->node), index, term, hash, after)) {
+        return;
+    }
+    if (first) {
+        sim2_applied(sim, member, index, term, command, before != after);
+    }
+    int64_t now = store_revision(member->store);
+    if (now < revision || now > revision + 1) {
+        sim_fail(&sim->world,
+                 "K2: entry %" PRIu64 " moves member %" PRIu64 " from revision %" PRId64
+                 " to %" PRId64,
+                 index, id, revision, now);
+    }
+    if (now != sim->model.revision_at[index] ||
+        store_compact_revision(member->store) != sim->model.compact_at[index]) {
+        sim_fail(&sim->world,
+                 "entry %" PRIu64 " leaves member %" PRIu64 " at revision %" PRId64
+                 " (compacted %" PRId64 "), the model at %" PRId64 " (%" PRId64 ")",
+                 index, id, now, store_compact_revision(member->store),
+                 sim->model.revision_at[index], sim->model.compact_at[index]);
+    }
+    sim2_check_late(sim);
+}
+
+static void *fsm_take(void *data)
+{
+    struct sim2_member *member = data;
+    return inner(member)->snapshot_take(inner(member)->data);
+}
+
+static int64_t fsm_read(void *data, void *handle, uint64_t offset, uint8_t *buffer, size_t len)
+{
+    struct sim2_member *member = data;
+    return inner(member)->snapshot_read(inner(member)->data, handle, offset, buffer, len);
+}
+
+static void fsm_release(void *data, void *handle)
+{
+    struct sim2_member *member = data;
+    inner(member)->snapshot_release(inner(member)->data, handle);
+}
+
+static int fsm_restore_begin(void *data, uint64_t index, uint64_t term)
+{
+    struct sim2_member *member = data;
+    return inner(member)->restore_begin(inner(member)->data, index, term);
+}
+
+static int fsm_restore_chunk(void *data, struct slice chunk)
+{
+    struct sim2_member *member = data;
+    return inner(member)->restore_chunk(inner(member)->data, chunk);
+}
+
+static int fsm_restore_end(void *data)
+{
+    struct sim2_member *member = data;
+    struct sim2 *sim = member->sim;
+    int64_t revision = store_revision(member->store);
+    int status = inner(member)->restore_end(inner(member)->data);
+    if (status == 0) {
+        uint64_t index = member->store->state.applied_index;
+        ghost_restored(&sim->ghost, member->machine->id, index,
+                       store_state_hash(&member->store->state));
+        sim->counts_restores++;
+        sim_say(&sim->world, "member %" PRIu64 " has a snapshot of entry %" PRIu64,
+                member->machine->id, index);
+        if (store_revision(member->store) < revision) {
+            sim_fail(&sim->world,
+                     "K2: a snapshot takes member %" PRIu64 " from revision %" PRId64
+                     " back to %" PRId64,
+                     member->machine->id, revision, store_revision(member->store));
+        }
+        sim2_check_state(sim, member);
+    }
+    return status;
+}
+
+static void fsm_forwarded(void *data, uint64_t call, struct slice request)
+{
+    struct sim2_member *member = data;
+    inner(member)->forwarded(inner(member)->data, call, request);
+}
+
+/* K3: what can be read, at every revision that is left, is what the model has. */
+void sim2_check_state(struct sim2 *sim, const struct sim2_member *member)
+{
+    static const uint8_t zero = 0;
+    uint64_t index = member->store->state.applied_index;
+    int64_t revision = store_revision(member->store);
+    int64_t compact = store_compact_revision(member->store);
+    if (index > sim->model.index || sim->world.failure[0] != '\0') {
+        return;
+    }
+    int64_t step = (revision - compact) / 8 + 1;
+    for (int64_t at = compact > 0 ? compact : 1; at <= revision; at += step) {
+        struct store_range range = {
+            .key = slice_of("k", 1), .end = slice_of(&zero, 1), .revision = at};
+        struct store_range_result result;
+        uint64_t expected = 0;
+        int status = mvcc_range(member->store->state.mvcc, &range, &result);
+        int wanted = kv_model_range(&sim->model, &range, sim->model.revision_at[index],
+                                    sim->model.compact_at[index], &expected);
+        uint64_t digest = status == 0 ? store_range_digest(&result) : 0;
+        if (status == 0) {
+            store_range_result_release(&result);
+        }
+        if (status != wanted || digest != expected) {
+            sim_fail(&sim->world,
+                     "K3: member %" PRIu64 " at entry %" PRIu64 " (revision %" PRId64
+                     ", compacted %" PRId64 ") holds another state of revision %" PRId64
+                     " (status %d, not %d)",
+                     member->machine->id, index, revision, compact, at, status, wanted);
+            return;
+        }
+    }
+}
+
+/* ---- life ---- */
+
+static void on_opened(void *data, const struct error *error)
+{
+    struct sim2_member *member = data;
+    struct sim2 *sim = member->sim;
+    if (error == NULL) {
+        member->opened = true;
+        ghost_opened(&sim->ghost, &member->node->core);
+        store_attach_raft(member->store, member->node);
+        return;
+    }
+    if (error->code == -EBADMSG || error->code == -EINVAL) {
+        sim_fail(&sim->world, "member %" PRIu64 " refuses to start: %s", member->machine->id,
+                 error_message(error));
+    }
+    sim_at(&sim->world, 0, CALL_CRASH + member->machine->id);
+}
+
+void sim2_boot(struct sim2 *sim, struct sim2_member *member)
+{
+    if (member->machine->alive || member->down) {
+        return;
+    }
+    sim_say(&sim->world, "member %" PRIu64 " starts", member->machine->id);
+    sim_boot(member->machine);
+    struct store_config store = sim->knobs.store;
+    store.env = &member->machine->env;
+    store.member_id = member->machine->id;
+    member->opened = false;
+    member->store = store_new(&store);
+    member->fsm = (struct raft_fsm){.data = member,
+                                    .apply = fsm_apply,
+                                    .snapshot_take = fsm_take,
+                                    .snapshot_read = fsm_read,
+                                    .snapshot_release = fsm_release,
+                                    .restore_begin = fsm_restore_begin,
+                                    .restore_chunk = fsm_restore_chunk,
+                                    .restore_end = fsm_restore_end,
+                                    .forwarded = fsm_forwarded};
+    struct raft_peer peers[SIM_NODES_MAX] = {0};
+    for (size_t i = 0; i < sim->count; i++) {
+        peers[i] = (struct raft_peer){.id = i + 1, .name = "m", .url = "http://m"};
+    }
+    struct raft_config config = sim->knobs.raft;
+    config.env = &member->machine->env;
+    config.id = member->machine->id;
+    config.peers = peers;
+    config.peer_count = sim->count;
+    config.fsm = &member->fsm;
+    CLEANUP(error_release) struct error error = {0};
+    if (raft_open(&config, on_opened, member, &member->node, &error) < 0) {
+        sim_fail(&sim->world, "raft_open: %s", error_message(&error));
+    }
+}
+
+/* What the process held in memory is gone; its clients get no answer. */
+void sim2_member_free(struct sim2_member *member)
+{
+    store_attach_raft(member->store, NULL);
+    sim_raft_power_cut(member->machine, member->node);
+    member->node = NULL;
+    store_free(member->store);
+    member->store = NULL;
+    member->opened = false;
+}
+
+void sim2_crash(struct sim2 *sim, struct sim2_member *member)
+{
+    if (!member->machine->alive) {
+        return;
+    }
+    sim->counts_crashes++;
+    sim_say(&sim->world, "member %" PRIu64 " loses power", member->machine->id);
+    sim2_member_free(member);
+    uint64_t down_ns = sim_exponential(&sim->world.schedule, 300 * NS_PER_MS);
+    sim_at(&sim->world, down_ns, CALL_BOOT + member->machine->id);
+}
+
+bool sim2_serves(const struct sim2_member *member)
+{
+    return member->machine->alive && member->opened && !member->node->dead;
+}
+
+/* ---- the world ---- */
+
+static void on_sent(struct sim_node *from, uint64_t to, struct slice bytes)
+{
+    struct sim2_member *member = from->owner;
+    ghost_sent(&member->sim->ghost, from->id, to, bytes);
+}
+
+static void on_receive(struct sim_node *to, uint64_t from, struct slice message)
+{
+    struct sim2_member *member = to->owner;
+    if (member->opened) {
+        raft_receive(member->node, from, message);
+        if (!member->node->dead) {
+            ghost_stepped(&member->sim->ghost, &member->node->core);
+        }
+    }
+}
+
+static void on_crashed(struct sim_node *machine, const char *why)
+{
+    struct sim2_member *member = machine->owner;
+    struct sim2 *sim = member->sim;
+    sim_say(&sim->world, "member %" PRIu64 " stops: %s", machine->id, why);
+    if (!sim->faults || strstr(why, ": stopped") != NULL) {
+        sim_fail(&sim->world, "member %" PRIu64 " stopped: %s", machine->id, why);
+    }
+    sim_at(machine->world, 0, CALL_CRASH + machine->id);
+}
+
+static void on_call(struct sim_world *world, uint64_t what)
+{
+    struct sim2 *sim = world->data;
+    if (what >= CALL_LEASE) {
+        sim2_lease_turn(sim, what - CALL_LEASE);
+    } else if (what >= CALL_WATCHER) {
+        sim2_watcher_turn(sim, what - CALL_WATCHER);
+    } else if (what >= CALL_CLIENT) {
+        sim2_client_turn(sim, what - CALL_CLIENT);
+    } else if (what >= CALL_DISK_FREE) {
+        sim->members[what - CALL_DISK_FREE - 1].machine->disk.full = false;
+    } else if (what >= CALL_CRASH) {
+        sim2_crash(sim, &sim->members[what - CALL_CRASH - 1]);
+    } else if (what >= CALL_BOOT) {
+        sim2_boot(sim, &sim->members[what - CALL_BOOT - 1]);
+    } else if (what == CALL_FLAP) {
+        sim2_flap(sim);
+    } else {
+        sim2_fault(sim);
+    }
+}
+
+void sim2_wire(struct sim2 *sim)
+{
+    sim->world.receive = on_receive;
+    sim->world.sent = on_sent;
+    sim->world.crashed = on_crashed;
+    sim->world.call = on_call;
+    sim->world.data = sim;
+    for (size_t i = 0; i < sim->count; i++) {
+        sim->members[i].sim = sim;
+        sim->members[i].machine = &sim->world.nodes[i];
+        sim->world.nodes[i].owner = &sim->members[i];
+    }
+}
