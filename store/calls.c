@@ -261,6 +261,7 @@ void store_call_start(struct store_call *call)
     }
     int status = -ENOTCONN;
     call->sent_ns = env_now_ns(call->store->env);
+    call->doubtful = call->doubtful || call->owed > 0; /* The one before may still arrive. */
     if (call->store->raft != NULL) {
         status = call->kind == CALL_READ ? send_read(call) : send_to_leader(call);
     }
@@ -333,7 +334,7 @@ static void timeout_fired(void *data)
         }
         /* One that never found a leader has done nothing, and may say so. */
         bool no_leader = store->raft == NULL || raft_leader_id(store->raft) == 0;
-        bool asked = call->owed > 0 || !list_linked(&call->waiting);
+        bool asked = call->doubtful || call->owed > 0 || !list_linked(&call->waiting);
         store_call_finish(call, no_leader && !asked ? STORE_NO_LEADER : STORE_TIMEOUT, NULL, NULL);
     }
     resend(store, now);

@@ -25,6 +25,7 @@ enum {
     STORE_TIMEOUT_TICK_MS = 100,
     STORE_LISTENERS_MAX = 8,
     STORE_MEMBERS_MAX = 15,
+    STORE_SESSIONS_MAX = 32, /* Processes of members whose commands are told apart. */
     STORE_ALARMS_MAX = 2 * STORE_MEMBERS_MAX,
     STORE_URL_MAX = 320,
     STORE_TRIM_BUDGET = 512,   /* Old versions given back between two other things to do. */

@@ -6,35 +6,43 @@ enum { SWEEP_ABOVE = 4096, SWEEP_EVERY = 1024 };
 
 static const char noted;
 
-static void session_clear(struct session *session)
-{
-    hash_map_free(session->applied);
-    *session = (struct session){0};
-}
-
 void sessions_release(struct sessions *sessions)
 {
-    for (size_t i = 0; i < STORE_MEMBERS_MAX; i++) {
-        session_clear(&sessions->rows[i]);
+    for (size_t i = 0; i < STORE_SESSIONS_MAX; i++) {
+        hash_map_free(sessions->rows[i].applied);
+        sessions->rows[i] = (struct session){0};
     }
 }
 
-static struct session *session_of(struct sessions *sessions, uint64_t member)
+/* Its place in the rows, or where a new row goes: the first empty one, else the first of all. */
+static size_t place_of(const struct sessions *sessions, uint64_t member, uint64_t incarnation)
 {
-    struct session *empty = NULL;
-    for (size_t i = STORE_MEMBERS_MAX; i-- > 0;) {
-        if (sessions->rows[i].member == member) {
-            return &sessions->rows[i];
+    for (size_t i = 0; i < STORE_SESSIONS_MAX; i++) {
+        const struct session *row = &sessions->rows[i];
+        if (row->member == 0 || (row->member == member && row->incarnation == incarnation)) {
+            return i;
         }
-        empty = sessions->rows[i].member == 0 ? &sessions->rows[i] : empty;
     }
-    if (empty == NULL) {
-        empty = &sessions->rows[sessions->next];
-        sessions->next = (sessions->next + 1) % STORE_MEMBERS_MAX;
-        session_clear(empty);
+    return 0;
+}
+
+/* Moves it behind all that are in use: their order is part of the state, snapshots keep it. */
+static struct session *session_of(struct sessions *sessions, uint64_t member, uint64_t incarnation)
+{
+    size_t at = place_of(sessions, member, incarnation);
+    struct session session = sessions->rows[at];
+    if (session.member != member || session.incarnation != incarnation) {
+        hash_map_free(session.applied);
+        session = (struct session){.member = member,
+                                   .incarnation = incarnation,
+                                   .applied = hash_map_new(/* seed= */ 0x73657373)};
     }
-    empty->member = member;
-    return empty;
+    while (at + 1 < STORE_SESSIONS_MAX && sessions->rows[at + 1].member != 0) {
+        sessions->rows[at] = sessions->rows[at + 1];
+        at++;
+    }
+    sessions->rows[at] = session;
+    return &sessions->rows[at];
 }
 
 static void sweep(struct session *session)
@@ -52,13 +60,7 @@ static void sweep(struct session *session)
 bool sessions_note(struct sessions *sessions, uint64_t member, uint64_t incarnation,
                    uint64_t sequence, uint64_t floor)
 {
-    struct session *session = session_of(sessions, member);
-    if (session->incarnation != incarnation || session->applied == NULL) {
-        session_clear(session);
-        session->member = member;
-        session->incarnation = incarnation;
-        session->applied = hash_map_new(/* seed= */ 0x73657373);
-    }
+    struct session *session = session_of(sessions, member, incarnation);
     if (sequence < session->floor ||
         hash_map_get(session->applied, hash_map_key_u64(&sequence)) != NULL) {
         return false;

@@ -184,7 +184,7 @@ struct state_writer *state_writer_new(struct store_state *state)
     buffer_init(&writer->out, SIZE_MAX);
     buffer_append(&writer->out, snapshot_magic, sizeof(snapshot_magic));
     write_plain(writer, RECORD_HEAD, &writer->head, sizeof(writer->head));
-    for (size_t i = 0; i < STORE_MEMBERS_MAX; i++) {
+    for (size_t i = 0; i < STORE_SESSIONS_MAX; i++) {
         write_session(writer, &state->sessions.rows[i]);
     }
     for (size_t i = 0; i < STORE_MEMBERS_MAX; i++) {
@@ -349,13 +349,13 @@ static int read_url(struct state_reader *reader, struct slice body)
     return STORE_MALFORMED;
 }
 
-/* Rows are filled from the front, as they are when members first speak. */
+/* Rows come in their order: least recently used first. */
 static int read_session(struct state_reader *reader, struct slice body)
 {
     struct record_session record;
     struct session *rows = reader->state.sessions.rows;
     struct session *row = reader->session == NULL ? rows : reader->session + 1;
-    if (body.len != sizeof(record) || row == rows + STORE_MEMBERS_MAX) {
+    if (body.len != sizeof(record) || row == rows + STORE_SESSIONS_MAX) {
         return STORE_MALFORMED;
     }
     memcpy(&record, body.data, sizeof(record));

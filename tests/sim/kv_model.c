@@ -606,6 +606,9 @@ static int apply_compact(struct kv_model *model, int64_t revision)
     if (revision > model->revision) {
         return STORE_FUTURE_REVISION;
     }
+    if (revision == 0 && model->compact_revision == 0) {
+        return 0; /* etcd's beginning: nothing compacted is -1 there. */
+    }
     if (revision <= model->compact_revision) {
         return STORE_COMPACTED;
     }
@@ -666,6 +669,7 @@ void kv_model_apply(struct kv_model *model, uint64_t index, uint64_t term,
 {
     struct model_applied applied = {.known = true};
     int64_t before = model->revision;
+    int64_t compacted = model->compact_revision;
     if (index > model->index + 1) {
         kv_model_skip(model, index - 1);
     }
@@ -679,7 +683,7 @@ void kv_model_apply(struct kv_model *model, uint64_t index, uint64_t term,
         break;
     case STORE_COMMAND_COMPACT:
         applied.status = apply_compact(model, command->compact_revision);
-        applied.changed = applied.status == 0;
+        applied.changed = model->compact_revision != compacted;
         break;
     case STORE_COMMAND_LEASE_GRANT:
         applied.status = apply_grant(model, index, command->grant.id, command->grant.ttl_s);
