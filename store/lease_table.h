@@ -33,9 +33,9 @@ size_t lease_table_ids(const struct lease_table *table, int64_t *ids, size_t max
  * are not known here. */
 void lease_table_lead(struct lease_table *table, uint64_t now_ms, uint64_t grace_ms);
 void lease_table_follow(struct lease_table *table);
-/* Full TTL from now on. 0, STORE_LEASE_NOT_FOUND, or -EAGAIN: it was given out as due, and a renewal
- * acknowledged now could be undone by its expiry, which is on its way (L1). Also called for a lease
- * just granted. */
+/* Full TTL from now on. 0, STORE_LEASE_NOT_FOUND, or -EAGAIN: it was given out as due, and a
+ * renewal acknowledged now could be undone by its expiry, which is on its way (L1). Also called for
+ * a lease just granted. */
 MUST_USE int lease_table_renew(struct lease_table *table, int64_t id, uint64_t now_ms);
 /* Nothing was done about a lease that was given out as due: it can be renewed again. */
 void lease_table_spare(struct lease_table *table, int64_t id);
