@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ID_SEED = 0x636f7261, TEXT_MAX = 64 * 1024 };
+enum { ID_SEED = 0x636f7261, TEXT_MAX = 64 * 1024, API_COMPACT_AGE_MS = 5 * 60 * 1000 };
 
 /* Ids are made from what the members are told alike, so that they need not agree on anything. */
 uint64_t member_id_from(const char *text)
@@ -228,6 +228,20 @@ static int parse_listeners(struct member_config *config, const struct flag_set *
     return result;
 }
 
+static int parse_metrics(struct member_config *config, const char *text, struct error *reterr)
+{
+    if (text == NULL) {
+        return 0;
+    }
+    static const char http[] = "http://";
+    bool ok = strncmp(text, http, sizeof(http) - 1) == 0 &&
+              net_address_parse(text + sizeof(http) - 1, &config->metrics) == 0 &&
+              !net_address_is_unix(&config->metrics);
+    config->has_metrics = ok;
+    return ok ? 0
+              : error_set(reterr, -EINVAL, "--metrics-listen=%s: must be http://HOST:PORT", text);
+}
+
 int member_config_from(const struct flag_set *set, struct arena *arena,
                        struct member_config *ret_config, struct error *reterr)
 {
@@ -253,6 +267,14 @@ int member_config_from(const struct flag_set *set, struct arena *arena,
     }
     if (result == 0) {
         result = parse_numbers(&config, set, reterr);
+    }
+    if (result == 0) {
+        /* Clients of the API need no history for longer; clients of a store by itself say. */
+        result = store_options_from(set, config.api_enabled ? API_COMPACT_AGE_MS : 0,
+                                    &config.store_options, reterr);
+    }
+    if (result == 0) {
+        result = parse_metrics(&config, flag_text(set, "metrics-listen"), reterr);
     }
     if (result == 0) {
         result = first_service_ip(&config, arena, reterr);

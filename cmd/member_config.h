@@ -4,6 +4,7 @@
 #define CMD_MEMBER_CONFIG_H
 #include "cmd/external_store.h"
 #include "cmd/flags.h"
+#include "cmd/store_options.h"
 #include "lib/base/arena.h"
 #include "lib/net/stream.h"
 #include "raft/raft.h"
@@ -14,6 +15,9 @@ struct member_config {
     struct net_address api;
     struct net_address etcd;
     struct net_address peer;
+    struct net_address metrics; /* --metrics-listen, if has_metrics. */
+    bool has_metrics;
+    struct store_options store_options;
     bool etcd_tls; /* https:// in --etcd-listen */
     bool peer_tls;
     const char *api_url;  /* https://HOST:PORT that others reach this member's API at. */

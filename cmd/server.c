@@ -31,12 +31,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum {
-    IO_LOOPS_MAX = 64,
-    COMPACT_AGE_MS = 5 * 60 * 1000,
-    ETCD_CLOSE_GRACE_MS = 200,
-    CATCH_UP_SHARE = 20
-};
+enum { IO_LOOPS_MAX = 64, ETCD_CLOSE_GRACE_MS = 200, CATCH_UP_SHARE = 20 };
 
 struct member {
     struct member_config config;
@@ -62,6 +57,7 @@ struct member {
     struct etcd_service *etcd;
     struct etcd_access etcd_access;
     struct http_server *etcd_server;
+    struct http_server *metrics_server; /* NULL: only on etcd_server. */
     struct apiserver *apiserver;
     struct local_client *client;
     struct scheduler *scheduler;
@@ -133,7 +129,10 @@ static int open_store(struct member *member)
         .env = env_uv_env(member->env),
         .metrics = member->metrics,
         .member_id = config->id,
-        .compact_age_ms = COMPACT_AGE_MS,
+        .quota_bytes = config->store_options.quota_bytes,
+        .compact_age_ms = config->store_options.compact_age_ms,
+        .compact_revisions = config->store_options.compact_revisions,
+        .check_period_ms = STORE_CHECK_PERIOD_MS,
         .lease_grace_ms = 2 * config->election_ms,
     };
     member->store = store_new(&store_config);
@@ -212,6 +211,7 @@ static int open_etcd(struct member *member)
     struct etcd_service_config service = {
         .store = member->store,
         .store_loop = member->store_loop,
+        .metrics = member->metrics,
     };
     member->etcd_grpc = grpc_server_new();
     member->etcd = etcd_service_new(&service);
@@ -223,8 +223,16 @@ static int open_etcd(struct member *member)
         .address = &config->etcd,
         .tls = config->etcd_tls ? member->server_tls : NULL,
         .grpc = &member->etcd_access.outer,
+        .handler = etcd_service_http(member->etcd),
     };
-    return http_server_listen(&options, &member->etcd_server, member->reterr);
+    int result = http_server_listen(&options, &member->etcd_server, member->reterr);
+    if (result == 0 && config->has_metrics) {
+        options.address = &config->metrics;
+        options.tls = NULL;
+        options.grpc = NULL;
+        result = http_server_listen(&options, &member->metrics_server, member->reterr);
+    }
+    return result;
 }
 
 static int open_api(struct member *member)
@@ -410,6 +418,10 @@ static void on_etcd_closed(void *data)
 static void close_etcd_listener(void *data)
 {
     struct member *member = data;
+    if (member->metrics_server != NULL) { /* Then again. */
+        http_server_close(TAKE(member->metrics_server), 0, close_etcd_listener, member);
+        return;
+    }
     http_server_close(TAKE(member->etcd_server), ETCD_CLOSE_GRACE_MS, on_etcd_closed, member);
 }
 
@@ -589,6 +601,10 @@ static int open_member(struct member *member, struct arena *arena)
     }
     if (result == 0) {
         member->metrics = metrics_new();
+        env_uv_observe_flushes(
+            member->env, metrics_histogram(member->metrics, "etcd_disk_wal_fsync_duration_seconds",
+                                           "Flushes of the log and of snapshots.", NULL,
+                                           metrics_seconds_bounds, metrics_seconds_bound_count));
         if (member->config.external.endpoint_count > 0) {
             return open_remote(member);
         }
@@ -676,6 +692,21 @@ int command_server(int argc, char **argv)
         {.name = "token",
          .placeholder = "TOKEN",
          .help = "from `coracle token create --member`, for --join"},
+        {.name = "metrics-listen",
+         .placeholder = "URL",
+         .help = "/metrics and /health in the clear here, too; they are on --etcd-listen anyway"},
+        {.name = "quota-bytes",
+         .placeholder = "N",
+         .fallback = "8589934592",
+         .help = "of keys and values: beyond it the store takes nothing that grows; 0: no limit"},
+        {.name = "auto-compaction-mode",
+         .placeholder = "MODE",
+         .fallback = "periodic",
+         .help = "periodic or revision: what --auto-compaction-retention counts"},
+        {.name = "auto-compaction-retention",
+         .placeholder = "N",
+         .help = "history kept: 30m, 5h, or a number of hours or revisions; 0: all. Default 5m, "
+                 "and all with --disable api"},
         {.name = "store-endpoints",
          .placeholder = "URL,...",
          .list = true,

@@ -30,6 +30,9 @@ struct etcd_service {
     _Atomic uint32_t refs;
     struct store *store; /* NULL once closed. Store loop. */
     struct loop *store_loop;
+    struct metrics *metrics;
+    struct grpc_server *server; /* That it is mounted on. */
+    struct http_handler http;
     uint64_t progress_ms;
     bool check_certificates;
     struct etcd_tokens *tokens;        /* Store loop. */
@@ -141,6 +144,7 @@ void etcd_snapshot_call(void *data, struct grpc_call *call, struct slice request
 void etcd_lock_call(void *data, struct grpc_call *call, struct slice request);
 void etcd_campaign_call(void *data, struct grpc_call *call, struct slice request);
 void etcd_observe_call(void *data, struct grpc_call *call, struct slice request);
+void etcd_http_request(void *data, struct http_exchange *exchange);
 void etcd_watch_init(struct etcd_service *service);
 void etcd_watch_release(struct etcd_service *service);
 #endif

@@ -231,6 +231,8 @@ struct etcd_service *etcd_service_new(const struct etcd_service_config *config)
     atomic_init(&service->refs, 1);
     service->store = config->store;
     service->store_loop = config->store_loop;
+    service->metrics = config->metrics;
+    service->http = (struct http_handler){.on_request = etcd_http_request, .data = service};
     service->check_certificates = config->check_certificates;
     service->tokens = etcd_tokens_new();
     service->passwords = password_worker_new();
@@ -256,6 +258,7 @@ static void mount_methods(struct etcd_service *service, struct grpc_server *serv
 void etcd_service_mount(struct etcd_service *service, struct grpc_server *server)
 {
     service->binding_count = 0;
+    service->server = server;
     mount_methods(service, server, etcd_kv_methods);
     mount_methods(service, server, etcd_lease_methods);
     mount_methods(service, server, etcd_cluster_methods);
@@ -290,6 +293,11 @@ void etcd_service_mount(struct etcd_service *service, struct grpc_server *server
          .data = service},
     };
     grpc_server_add(server, streams, ARRAY_LEN(streams));
+}
+
+const struct http_handler *etcd_service_http(struct etcd_service *service)
+{
+    return &service->http;
 }
 
 void etcd_service_free(struct etcd_service *service)

@@ -8,11 +8,14 @@
 
 struct etcd_service;
 struct grpc_server;
+struct http_handler;
 struct loop;
+struct metrics;
 
 struct etcd_service_config {
     struct store *store;     /* Outlives the service; its raft must be attached before requests. */
     struct loop *store_loop; /* The store's. */
+    struct metrics *metrics; /* What /metrics shows besides its own; may be NULL. */
     uint64_t progress_ms;    /* Between progress notifications of an idle watch; 0: 10 minutes. */
     /* While authentication is off, over TLS only for members and administrators: see
      * store/etcd_access.h, which must be around the server's handler. */
@@ -23,6 +26,9 @@ struct etcd_service_config {
 MUST_USE struct etcd_service *etcd_service_new(const struct etcd_service_config *config);
 /* Adds the methods; before the server listens. The service must outlive the server. */
 void etcd_service_mount(struct etcd_service *service, struct grpc_server *server);
+/* Answers GET /health, /version and /metrics as etcd does, for what is no gRPC call; after
+ * etcd_service_mount(). */
+const struct http_handler *etcd_service_http(struct etcd_service *service);
 /* On the store loop, after the servers it is mounted on are closed and before the store is freed.
  */
 void etcd_service_free(struct etcd_service *service);

@@ -3,6 +3,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/heap.h"
 #include "lib/base/log.h"
+#include "lib/base/metrics.h"
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
@@ -44,9 +45,10 @@ struct env_uv {
         struct io_queue submitted; /* Under io_lock. */
     } workers[IO_WORKERS];         /* One for bulk, so that a flush never waits behind it. */
     pthread_mutex_t io_lock;
-    struct io_queue finished; /* Under io_lock. */
-    bool io_stop;             /* Under io_lock. */
-    size_t io_pending;        /* Submitted and not yet reported; loop thread only. */
+    struct io_queue finished;         /* Under io_lock. */
+    bool io_stop;                     /* Under io_lock. */
+    struct metric_histogram *flushes; /* Under io_lock; or NULL. */
+    size_t io_pending;                /* Submitted and not yet reported; loop thread only. */
 
     bool closing;
     int open_handles;
@@ -291,6 +293,17 @@ static int64_t io_run(struct env_io *io)
     abort();
 }
 
+static int64_t io_run_observed(struct env_io *io, struct metric_histogram *flushes)
+{
+    if (flushes == NULL || io->kind != ENV_IO_SYNC) {
+        return io_run(io);
+    }
+    uint64_t begun = op_now_ns(io->env);
+    int64_t result = io_run(io);
+    metric_observe(flushes, (double)(op_now_ns(io->env) - begun) / (double)NS_PER_S);
+    return result;
+}
+
 static void *io_main(void *data)
 {
     struct io_worker *worker = data;
@@ -305,11 +318,12 @@ static void *io_main(void *data)
             break;
         }
         worker->submitted.first = io->next;
+        struct metric_histogram *flushes = self->flushes;
         pthread_mutex_unlock(&self->io_lock);
-        io->result = io_run(io);
+        io->result = io_run_observed(io, flushes);
         for (struct env_io *then; (then = env_io_next(io)) != NULL;) {
             io = then;
-            io->result = io_run(io);
+            io->result = io_run_observed(io, flushes);
         }
         pthread_mutex_lock(&self->io_lock);
         queue_push(&self->finished, io);
@@ -353,6 +367,13 @@ static void on_io_finished(uv_async_t *handle)
     if (self->closing && self->io_pending == 0) {
         close_handles(self);
     }
+}
+
+void env_uv_observe_flushes(struct env_uv *env, struct metric_histogram *histogram)
+{
+    pthread_mutex_lock(&env->io_lock);
+    env->flushes = histogram;
+    pthread_mutex_unlock(&env->io_lock);
 }
 
 /* ---- transport and life ---- */

@@ -6,6 +6,7 @@
 
 struct env_uv;
 typedef struct uv_loop_s uv_loop_t;
+struct metric_histogram;
 
 /* The loop must outlive the env. Returns 0 or a negative errno. */
 MUST_USE int env_uv_new(uv_loop_t *loop, struct env_uv **ret_env);
@@ -13,6 +14,8 @@ struct env *env_uv_env(struct env_uv *env); /* Borrowed: lives as long as `env`.
 /* Where env_send() goes; NULL (the default) drops every message with -ENOTCONN. */
 void env_uv_set_transport(struct env_uv *env,
                           int (*send)(void *data, uint64_t peer, struct slice message), void *data);
+/* What each flush to disk took, in seconds, from now on. NULL: nothing. */
+void env_uv_observe_flushes(struct env_uv *env, struct metric_histogram *histogram);
 /* Waits for file operations under way, then closes the handles; `closed` runs on the loop, after
  * which `env` is gone. */
 void env_uv_close(struct env_uv *env, void (*closed)(void *data), void *data);

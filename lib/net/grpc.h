@@ -59,6 +59,18 @@ void grpc_server_free(struct grpc_server *server); /* After the http_server that
 /* Adds methods, before the server listens. A path given twice is a bug of ours. */
 void grpc_server_add(struct grpc_server *server, const struct grpc_method *methods, size_t count);
 void grpc_server_set_message_max(struct grpc_server *server, size_t bytes); /* 4 MiB otherwise. */
+enum { GRPC_CODES = 17 };
+
+/* Calls since the start; those that the client gave up count as GRPC_CANCELLED. */
+struct grpc_method_counts {
+    uint64_t started;
+    uint64_t handled[GRPC_CODES];
+};
+/* Any thread. */
+void grpc_server_each_method(const struct grpc_server *server,
+                             void (*each)(void *data, const struct grpc_method *method,
+                                          const struct grpc_method_counts *counts),
+                             void *data);
 /* For http_server_options.grpc (and .handler, when the port serves nothing else). */
 const struct http_handler *grpc_server_handler(struct grpc_server *server);
 

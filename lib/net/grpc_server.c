@@ -7,14 +7,21 @@
 #include "lib/net/limits.h"
 #include <assert.h>
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { CALL_MAGIC = 0x47525043, SMALL_MESSAGE_BYTES = 4096, STATUS_TEXT_MAX = 16 * 1024 };
 
+struct owned_method {
+    struct grpc_method method;
+    _Atomic uint64_t started;
+    _Atomic uint64_t handled[GRPC_CODES];
+};
+
 struct grpc_server {
     struct hash_map *methods; /* By path. */
-    struct grpc_method **owned;
+    struct owned_method **owned;
     size_t owned_count;
     size_t message_max;
     struct http_handler handler;
@@ -23,7 +30,8 @@ struct grpc_server {
 struct grpc_call {
     uint32_t magic;
     struct http_exchange *exchange; /* The call lies in its arena. */
-    const struct grpc_method *method;
+    struct owned_method *owned;
+    const struct grpc_method *method; /* owned->method */
     struct grpc_deframer deframer;
     struct loop_timer deadline;
     void (*message)(void *data, struct slice bytes);
@@ -146,6 +154,12 @@ static void finish(struct http_exchange *exchange, bool headers_sent, enum grpc_
     }
 }
 
+static void count_handled(struct grpc_call *call, enum grpc_code code)
+{
+    size_t at = (size_t)code < GRPC_CODES ? (size_t)code : GRPC_UNKNOWN;
+    atomic_fetch_add_explicit(&call->owned->handled[at], 1, memory_order_relaxed);
+}
+
 void grpc_call_finish(struct grpc_call *call, enum grpc_code code, const char *message,
                       struct slice details)
 {
@@ -153,6 +167,7 @@ void grpc_call_finish(struct grpc_call *call, enum grpc_code code, const char *m
         return;
     }
     call->over = true;
+    count_handled(call, code);
     loop_timer_stop(grpc_call_loop(call), &call->deadline);
     finish(call->exchange, call->headers_sent, code, message, details);
 }
@@ -178,6 +193,7 @@ static void on_abort(void *data)
 {
     struct grpc_call *call = call_from(data);
     if (!call->over) {
+        count_handled(call, GRPC_CANCELLED);
         tell_cancel(call);
     }
 }
@@ -304,8 +320,8 @@ static bool on_headers(void *data, struct http_exchange *exchange)
         http_exchange_refuse(exchange, 415);
         return false;
     }
-    const struct grpc_method *method = hash_map_get(server->methods, http_path(exchange));
-    if (method == NULL) {
+    struct owned_method *owned = hash_map_get(server->methods, http_path(exchange));
+    if (owned == NULL) {
         struct slice path = http_path(exchange);
         refuse(exchange, GRPC_UNIMPLEMENTED,
                arena_printf(http_arena(exchange), "unknown method %.*s",
@@ -326,7 +342,9 @@ static bool on_headers(void *data, struct http_exchange *exchange)
     struct grpc_call *call = arena_zeroed(http_arena(exchange), sizeof(*call));
     call->magic = CALL_MAGIC;
     call->exchange = exchange;
-    call->method = method;
+    call->owned = owned;
+    call->method = &owned->method;
+    atomic_fetch_add_explicit(&owned->started, 1, memory_order_relaxed);
     call->deadline.fire = on_deadline;
     call->deadline.data = call;
     grpc_deframer_init(&call->deframer, server->message_max);
@@ -370,12 +388,27 @@ void grpc_server_add(struct grpc_server *server, const struct grpc_method *metho
     server->owned =
         alloc_resize(server->owned, server->owned_count + count, sizeof(*server->owned));
     for (size_t i = 0; i < count; i++) {
-        struct grpc_method *method = alloc_bytes(sizeof(*method));
-        *method = methods[i];
-        server->owned[server->owned_count++] = method;
-        void *before = hash_map_set(server->methods, slice_text(method->path), method);
+        struct owned_method *owned = alloc_zeroed(sizeof(*owned));
+        owned->method = methods[i];
+        server->owned[server->owned_count++] = owned;
+        void *before = hash_map_set(server->methods, slice_text(owned->method.path), owned);
         assert(before == NULL);
         (void)before;
+    }
+}
+
+void grpc_server_each_method(const struct grpc_server *server,
+                             void (*each)(void *data, const struct grpc_method *method,
+                                          const struct grpc_method_counts *counts),
+                             void *data)
+{
+    for (size_t i = 0; i < server->owned_count; i++) {
+        struct owned_method *owned = server->owned[i];
+        struct grpc_method_counts counts = {.started = atomic_load(&owned->started)};
+        for (size_t code = 0; code < GRPC_CODES; code++) {
+            counts.handled[code] = atomic_load(&owned->handled[code]);
+        }
+        each(data, &owned->method, &counts);
     }
 }
 
