@@ -9,6 +9,8 @@ Suite *member_config_suite(void);
 static char *cluster;
 static char *name;
 static char *disable;
+static const char *mode;
+static const char *retention;
 static struct error error;
 static struct arena *arena;
 
@@ -17,6 +19,8 @@ static void setup(void)
     cluster = "n2=https://192.0.2.2:2380,n1=https://192.0.2.1:2380";
     name = "n1";
     disable = NULL;
+    mode = "periodic";
+    retention = NULL;
     arena = arena_new(SIZE_MAX);
     error = (struct error){.code = 0};
 }
@@ -47,6 +51,10 @@ static int parse(struct member_config *config)
         {.name = "election-ms", .placeholder = "X", .fallback = "300"},
         {.name = "node-grace-ms", .placeholder = "X", .fallback = "40000"},
         {.name = "snapshot-entries", .placeholder = "X", .fallback = "100000"},
+        {.name = "metrics-listen", .placeholder = "X"},
+        {.name = "quota-bytes", .placeholder = "X", .fallback = "1000"},
+        {.name = "auto-compaction-mode", .placeholder = "X", .fallback = mode},
+        {.name = "auto-compaction-retention", .placeholder = "X", .fallback = retention},
         {.name = "store-endpoints", .placeholder = "X", .list = true},
         {.name = "store-cacert", .placeholder = "X"},
         {.name = "store-cert", .placeholder = "X"},
@@ -68,6 +76,50 @@ static int parse(struct member_config *config)
     flag_set_release(&set);
     return result;
 }
+
+START_TEST(history_is_kept_as_the_retention_says)
+{
+    static const struct {
+        const char *mode;
+        const char *retention;
+        const char *disabled;
+        uint64_t age_ms;
+        int64_t revisions;
+    } rows[] = {
+        {"periodic", NULL, NULL, 300000, 0},    {"periodic", NULL, "api", 0, 0},
+        {"periodic", "30m", "api", 1800000, 0}, {"periodic", "2", NULL, 7200000, 0},
+        {"periodic", "5h", NULL, 18000000, 0},  {"periodic", "90s", NULL, 90000, 0},
+        {"periodic", "0", NULL, 0, 0},          {"revision", "1000", NULL, 0, 1000},
+        {"revision", NULL, NULL, 0, 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct member_config config;
+        mode = rows[i].mode;
+        retention = rows[i].retention;
+        disable = (char *)(uintptr_t)rows[i].disabled;
+        ck_assert_int_eq(parse(&config), 0);
+        ck_assert_uint_eq(config.store_options.compact_age_ms, rows[i].age_ms);
+        ck_assert_int_eq(config.store_options.compact_revisions, rows[i].revisions);
+        ck_assert_uint_eq(config.store_options.quota_bytes, 1000);
+    }
+}
+END_TEST
+
+START_TEST(a_retention_that_is_none_is_refused)
+{
+    static const char *const wrong[] = {"", "x", "5d", "-1h", "1h30m", "99999999999999999999"};
+    struct member_config config;
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        error_release(&error);
+        error = (struct error){.code = 0};
+        retention = wrong[i];
+        ck_assert_int_eq(parse(&config), -EINVAL);
+        ck_assert_ptr_nonnull(strstr(error_message(&error), "--auto-compaction-retention"));
+    }
+    mode = "sometimes";
+    ck_assert_int_eq(parse(&config), -EINVAL);
+}
+END_TEST
 
 START_TEST(every_member_gives_every_member_the_same_ids)
 {
@@ -132,6 +184,8 @@ Suite *member_config_suite(void)
     Suite *suite = suite_create("cmd/member_config");
     TCase *tcase = tcase_create("config");
     tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, history_is_kept_as_the_retention_says);
+    tcase_add_test(tcase, a_retention_that_is_none_is_refused);
     tcase_add_test(tcase, every_member_gives_every_member_the_same_ids);
     tcase_add_test(tcase, urls_decide_on_tls_and_defaults_are_filled_in);
     tcase_add_test(tcase, a_cluster_that_cannot_be_is_refused_with_the_reason);
