@@ -327,7 +327,11 @@ static void *io_main(void *data)
         }
         pthread_mutex_lock(&self->io_lock);
         queue_push(&self->finished, io);
-        (void)uv_async_send(&self->async); /* Fails only on a closed handle: not before join. */
+        pthread_mutex_unlock(&self->io_lock);
+        /* Outside the lock, or the loop wakes only to wait for it. The handle is closed after this
+         * thread was joined. */
+        (void)uv_async_send(&self->async);
+        pthread_mutex_lock(&self->io_lock);
     }
     pthread_mutex_unlock(&self->io_lock);
     return NULL;
@@ -345,8 +349,8 @@ static void op_io_submit(struct env *env, struct env_io *io)
     self->io_pending++;
     pthread_mutex_lock(&self->io_lock);
     queue_push(&worker->submitted, io);
-    pthread_cond_signal(&worker->wake);
     pthread_mutex_unlock(&self->io_lock);
+    pthread_cond_signal(&worker->wake);
 }
 
 static void close_handles(struct env_uv *self);
