@@ -4,6 +4,7 @@
 #include "lib/base/hash_map.h"
 #include "lib/base/list.h"
 #include "store/mvcc_range.h"
+#include "store/range_index.h"
 #include <assert.h>
 #include <stdlib.h>
 
@@ -16,8 +17,9 @@ struct store_watch {
     struct watch_hub *hub;
     struct store_watch_options options; /* key and end point into `bytes`. */
     enum watch_state { WATCH_LIVE, WATCH_BEHIND, WATCH_PAUSED, WATCH_DEAD } state;
-    struct list node;      /* In the list of its state; of its key, if live and for one key. */
-    int64_t next_revision; /* The first not delivered; meaningless while live. */
+    struct range_node range; /* In the index, if live and for more than one key. */
+    struct list node;        /* In the list of its state; of its key, if live and for one key. */
+    int64_t next_revision;   /* The first not delivered; meaningless while live. */
     struct store_event *batch;
     size_t batch_count, batch_capacity;
     uint8_t bytes[];
@@ -31,9 +33,10 @@ struct watched_key {
 struct watch_hub {
     void (*wake)(void *data);
     void *wake_data;
-    int64_t revision;      /* Up to which live watches have everything. */
-    struct hash_map *keys; /* key -> struct watched_key */
-    struct list ranges;    /* Live watches of more than one key. */
+    int64_t revision;         /* Up to which live watches have everything. */
+    struct hash_map *keys;    /* key -> struct watched_key */
+    struct list ranges;       /* Live watches of more than one key. */
+    struct range_index index; /* The same by key. */
     struct list behind;
     struct list paused;
     struct list dead; /* Cancelled while events were being delivered. */
@@ -88,6 +91,9 @@ static void leave_state(struct store_watch *watch)
 {
     struct watch_hub *hub = watch->hub;
     list_remove(&watch->node);
+    if (watch->state == WATCH_LIVE && !is_one_key(watch)) {
+        range_index_remove(&hub->index, &watch->range);
+    }
     if (watch->state == WATCH_LIVE) {
         watch->next_revision = hub->revision + 1 > watch->options.start_revision
                                    ? hub->revision + 1
@@ -125,6 +131,9 @@ static void enter_state(struct store_watch *watch, enum watch_state state)
     switch (state) {
     case WATCH_LIVE:
         list_push_back(live_list(watch), &watch->node);
+        if (!is_one_key(watch)) {
+            range_index_add(&hub->index, &watch->range, watch->options.key, watch->options.end);
+        }
         break;
     case WATCH_BEHIND:
         hub->behind_count++;
@@ -297,6 +306,17 @@ static void touch(struct watch_hub *hub, struct store_watch *watch,
     }
 }
 
+struct touching {
+    const struct mvcc_version *version;
+};
+
+static void touch_range(void *data, struct range_node *node)
+{
+    const struct touching *touching = data;
+    struct store_watch *watch = CONTAINER_OF(node, struct store_watch, range);
+    touch(watch->hub, watch, touching->version);
+}
+
 void watch_hub_notify(struct watch_hub *hub, const struct mvcc *mvcc, size_t event_count)
 {
     assert(hub->delivering == 0); /* Callbacks do not apply. */
@@ -315,13 +335,8 @@ void watch_hub_notify(struct watch_hub *hub, const struct mvcc *mvcc, size_t eve
                 touch(hub, LIST_ENTRY(node, struct store_watch, node), version);
             }
         }
-        LIST_FOREACH(node, next, &hub->ranges)
-        {
-            struct store_watch *watch = LIST_ENTRY(node, struct store_watch, node);
-            if (mvcc_in_range(version->kv->key, watch->options.key, watch->options.end)) {
-                touch(hub, watch, version);
-            }
-        }
+        struct touching touching = {version};
+        range_index_at(&hub->index, version->kv->key, touch_range, &touching);
     }
     delivery_begin(hub);
     for (size_t i = 0; i < hub->touched_count; i++) {
