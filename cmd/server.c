@@ -212,11 +212,12 @@ static int open_etcd(struct member *member)
         .store = member->store,
         .store_loop = member->store_loop,
         .metrics = member->metrics,
+        .check_certificates = config->etcd_tls,
     };
     member->etcd_grpc = grpc_server_new();
     member->etcd = etcd_service_new(&service);
     etcd_service_mount(member->etcd, member->etcd_grpc);
-    etcd_access_init(&member->etcd_access, grpc_server_handler(member->etcd_grpc));
+    etcd_access_init(&member->etcd_access, member->store, grpc_server_handler(member->etcd_grpc));
     struct http_server_options options = {
         .loops = member->io_loops,
         .loop_count = member->io_loop_count,

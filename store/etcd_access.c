@@ -1,22 +1,12 @@
 #include "store/etcd_access.h"
 
 #include "lib/net/tls.h"
+#include "store/etcd_identity.h"
 
-static bool allowed(const struct http_exchange *exchange)
+static bool allowed(const struct etcd_access *access, const struct http_exchange *exchange)
 {
     const struct tls_peer *peer = http_tls_peer(exchange);
-    if (peer == NULL) {
-        return true;
-    }
-    if (!peer->verified) {
-        return false;
-    }
-    for (size_t i = 0; i < peer->organization_count; i++) {
-        if (strcmp(peer->organizations[i], "system:masters") == 0) {
-            return true;
-        }
-    }
-    return strcmp(peer->common_name, "coracle-member") == 0;
+    return etcd_peer_is_trusted(peer) || (peer->verified && store_auth_is_on(access->store));
 }
 
 static void refuse(struct http_exchange *exchange)
@@ -32,7 +22,7 @@ static void refuse(struct http_exchange *exchange)
 static bool on_headers(void *data, struct http_exchange *exchange)
 {
     struct etcd_access *access = data;
-    if (!allowed(exchange)) {
+    if (!allowed(access, exchange)) {
         refuse(exchange);
         return false;
     }
@@ -46,8 +36,10 @@ static void on_request(void *data, struct http_exchange *exchange)
     access->inner.on_request(access->inner.data, exchange);
 }
 
-void etcd_access_init(struct etcd_access *access, const struct http_handler *inner)
+void etcd_access_init(struct etcd_access *access, const struct store *store,
+                      const struct http_handler *inner)
 {
+    access->store = store;
     access->inner = *inner;
     access->outer =
         (struct http_handler){.on_headers = on_headers, .on_request = on_request, .data = access};

@@ -143,6 +143,7 @@ static void finish(struct store *store, struct store_state *state)
     store_state_release(&store->state);
     store->state = *state;
     store->state.applied_index = rebuild->index;
+    store_auth_changed(store);
     rebuild->active = false;
     state_reader_free(rebuild->reader);
     rebuild->reader = NULL;

@@ -246,6 +246,9 @@ void store_apply(struct store *store, uint64_t index, uint64_t term, struct slic
     if (applied.kind == STORE_COMMAND_ALARM) {
         store_alarms_changed(store);
     }
+    if (applied.kind == STORE_COMMAND_AUTH) {
+        store_auth_changed(store);
+    }
     count_applied(store, &applied);
     if (applied.event_count > 0) {
         watch_hub_notify(store->hub, store->state.mvcc, applied.event_count);
@@ -335,6 +338,7 @@ static int fsm_restore_end(void *data)
     store->restoring = NULL;
     watch_hub_restored(store->hub, store->state.mvcc);
     store_alarms_changed(store);
+    store_auth_changed(store);
     store_pump_soon(store);
     return 0;
 }
@@ -506,6 +510,17 @@ void store_auth_change(struct store *store, const struct auth_caller *caller,
     struct store_command command = {.kind = STORE_COMMAND_AUTH, .auth = {.change = *change}};
     store_command_call(&command, caller);
     store_command_start(store, &command, ANSWER_PLAIN, (any_done)done, data);
+}
+
+bool store_auth_is_on(const struct store *store)
+{
+    return atomic_load_explicit(&store->auth_is_on, memory_order_relaxed);
+}
+
+void store_auth_changed(struct store *store)
+{
+    atomic_store_explicit(&store->auth_is_on, auth_is_enabled(store->state.auth),
+                          memory_order_relaxed);
 }
 
 struct auth *store_auth(const struct store *store)

@@ -133,6 +133,7 @@ struct store {
     bool publishing;
     struct env_timer timeout_timer, retry_timer, pump_timer, lease_timer, compact_timer;
 
+    _Atomic bool auth_is_on; /* Of `state`, for other threads. */
     bool leading;
     uint64_t leading_term;
     uint64_t leader_seen;
@@ -178,6 +179,7 @@ void store_calls_drop(struct store *store); /* All that is under way: the state 
 void store_calls_init(struct store *store);
 /* Through the leader, once; nobody waits for it. */
 void store_command_say(struct store *store, struct store_command *command);
+void store_auth_changed(struct store *store); /* Users or roles of `state`, or all of it. */
 /* Says in the command on whose behalf it is; NULL for the process itself. */
 void store_command_call(struct store_command *command, const struct auth_caller *caller);
 /* Encodes the command into a call and starts it. */
