@@ -13,13 +13,17 @@ struct admission {
     const struct api_kind *kind;
     const char *subresource;
     const char *namespace;
-    const char *name;   /* May be "" for a create with generateName. */
-    void *message;      /* NULL for deletions; changed in place by mutating steps. */
+    const char *name; /* May be "" for a create with generateName. */
+    void *message;    /* NULL for deletions; changed in place by mutating steps. Of a create through
+                       * a subresource: what was sent (Eviction, TokenRequest). */
     const void *before; /* Update: the stored object. */
 };
 
 /* NULL when admitted, else the refusal. */
 const struct api_status *admission_mutate(struct admission *admission);
+
+/* What the user, when it is a node, may not do; also for subresources that run no other step. */
+const struct api_status *admit_node_restriction(struct admission *admission);
 
 /* admission_pod.c */
 const struct api_status *admit_pod_service_account(struct admission *admission);

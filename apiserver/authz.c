@@ -1,6 +1,7 @@
 /* What may be done: system:masters everything; nodes what concerns them; ServiceAccounts read (not
  * secrets); everybody who is known: discovery and reviews of themselves; anonymous: health and
  * version. RBAC rules come in a later layer on the same question. */
+#include "apiserver/pod_references.h"
 #include "apiserver/request.h"
 #include "k8s/core_v1.pb-c.h"
 
@@ -80,109 +81,6 @@ struct reference {
     bool found;
 };
 
-static bool env_refers(const Core__V1__Container *container, bool secret, const char *name)
-{
-    for (size_t i = 0; i < container->n_env_from; i++) {
-        const Core__V1__EnvFromSource *from = container->env_from[i];
-        const Core__V1__LocalObjectReference *reference =
-            secret ? (from->secret_ref == NULL ? NULL : from->secret_ref->local_object_reference)
-                   : (from->config_map_ref == NULL ? NULL
-                                                   : from->config_map_ref->local_object_reference);
-        if (reference != NULL && reference->name != NULL && is(reference->name, name)) {
-            return true;
-        }
-    }
-    for (size_t i = 0; i < container->n_env; i++) {
-        const Core__V1__EnvVarSource *from = container->env[i]->value_from;
-        if (from == NULL) {
-            continue;
-        }
-        const Core__V1__LocalObjectReference *reference = NULL;
-        if (secret && from->secret_key_ref != NULL) {
-            reference = from->secret_key_ref->local_object_reference;
-        } else if (!secret && from->config_map_key_ref != NULL) {
-            reference = from->config_map_key_ref->local_object_reference;
-        }
-        if (reference != NULL && reference->name != NULL && is(reference->name, name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool projected_refers(const Core__V1__ProjectedVolumeSource *projected, bool secret,
-                             const char *name)
-{
-    for (size_t i = 0; projected != NULL && i < projected->n_sources; i++) {
-        const Core__V1__VolumeProjection *source = projected->sources[i];
-        const Core__V1__LocalObjectReference *reference = NULL;
-        if (secret && source->secret != NULL) {
-            reference = source->secret->local_object_reference;
-        } else if (!secret && source->config_map != NULL) {
-            reference = source->config_map->local_object_reference;
-        }
-        if (reference != NULL && reference->name != NULL && is(reference->name, name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool volume_refers(const Core__V1__VolumeSource *source, const char *resource,
-                          const char *name)
-{
-    if (source == NULL) {
-        return false;
-    }
-    if (is(resource, "secrets")) {
-        return (source->secret != NULL && source->secret->secret_name != NULL &&
-                is(source->secret->secret_name, name)) ||
-               projected_refers(source->projected, true, name);
-    }
-    if (is(resource, "configmaps")) {
-        const Core__V1__LocalObjectReference *reference =
-            source->config_map == NULL ? NULL : source->config_map->local_object_reference;
-        return (reference != NULL && reference->name != NULL && is(reference->name, name)) ||
-               projected_refers(source->projected, false, name);
-    }
-    return is(resource, "persistentvolumeclaims") && source->persistent_volume_claim != NULL &&
-           source->persistent_volume_claim->claim_name != NULL &&
-           is(source->persistent_volume_claim->claim_name, name);
-}
-
-static bool spec_refers(const Core__V1__PodSpec *spec, const char *resource, const char *name)
-{
-    bool secret = is(resource, "secrets");
-    if (is(resource, "serviceaccounts")) {
-        return spec->service_account_name != NULL && is(spec->service_account_name, name);
-    }
-    for (size_t i = 0; i < spec->n_volumes; i++) {
-        if (volume_refers(spec->volumes[i]->volume_source, resource, name)) {
-            return true;
-        }
-    }
-    if (!secret && !is(resource, "configmaps")) {
-        return false;
-    }
-    for (size_t i = 0; i < spec->n_containers; i++) {
-        if (env_refers(spec->containers[i], secret, name)) {
-            return true;
-        }
-    }
-    for (size_t i = 0; i < spec->n_init_containers; i++) {
-        if (env_refers(spec->init_containers[i], secret, name)) {
-            return true;
-        }
-    }
-    for (size_t i = 0; secret && i < spec->n_image_pull_secrets; i++) {
-        if (spec->image_pull_secrets[i]->name != NULL &&
-            is(spec->image_pull_secrets[i]->name, name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool pod_refers(void *data, const struct cached_object *object)
 {
     struct reference *reference = data;
@@ -190,7 +88,7 @@ static bool pod_refers(void *data, const struct cached_object *object)
     if (pod == NULL || pod->spec->node_name == NULL || !is(pod->spec->node_name, reference->node)) {
         return true;
     }
-    reference->found = spec_refers(pod->spec, reference->resource, reference->name);
+    reference->found = pod_spec_refers(pod->spec, reference->resource, reference->name);
     return !reference->found;
 }
 
@@ -221,6 +119,23 @@ static bool pod_is_on(struct apiserver *server, const char *node, const char *na
     return on;
 }
 
+/* Whether a pod is its own, NodeRestriction asks of each write; and says so. */
+static bool authorize_node_pod(struct apiserver *server, const char *node,
+                               const struct access *access)
+{
+    if (is(access->subresource, "status")) {
+        return is(access->verb, "update") || is(access->verb, "patch");
+    }
+    if (is(access->subresource, "eviction")) {
+        return is(access->verb, "create");
+    }
+    if (access->subresource[0] == 0 && (is(access->verb, "create") || is(access->verb, "delete"))) {
+        return true;
+    }
+    return is_read(access) && access->name[0] != 0 &&
+           pod_is_on(server, node, access->namespace, access->name);
+}
+
 static bool authorize_node(struct apiserver *server, const char *node, const struct access *access)
 {
     static const char *const readable[] = {
@@ -231,17 +146,17 @@ static bool authorize_node(struct apiserver *server, const char *node, const str
         return true;
     }
     if (is(access->resource, "pods")) {
-        return access->name[0] != 0 && pod_is_on(server, node, access->namespace, access->name) &&
-               (is_read(access) || is(access->verb, "delete") || is(access->subresource, "status"));
+        return authorize_node_pod(server, node, access);
     }
     if (is(access->resource, "nodes")) {
-        return (access->name[0] == 0 || is(access->name, node)) &&
-               (is(access->verb, "create") || is(access->verb, "update") ||
-                is(access->verb, "patch"));
+        bool change = is(access->verb, "update") || is(access->verb, "patch");
+        return access->subresource[0] == 0 /* Which node: NodeRestriction. */
+                   ? change || is(access->verb, "create")
+                   : change && is(access->subresource, "status");
     }
     if (is(access->resource, "leases")) {
         return is(access->namespace, "kube-node-lease") &&
-               (access->name[0] == 0 ? is(access->verb, "create") : is(access->name, node));
+               (is(access->verb, "create") || is(access->name, node));
     }
     if (is(access->resource, "events")) {
         return is(access->verb, "create") || is(access->verb, "patch") ||

@@ -1,5 +1,6 @@
 /* Planning of the subresources that are no plain update of their object: binding, eviction, token,
  * scale. */
+#include "apiserver/admission.h"
 #include "apiserver/operation.h"
 #include "apiserver/token.h"
 #include "k8s/apps_v1.pb-c.h"
@@ -259,6 +260,19 @@ static void take_delete_options(struct registry_options *options,
     options->dry_run = options->dry_run || asked->n_dry_run > 0;
 }
 
+static const struct api_status *restrict_node(struct operation *operation,
+                                              const struct api_kind *kind, const char *subresource)
+{
+    struct admission admission = {.operation = operation,
+                                  .verb = ADMIT_CREATE,
+                                  .kind = kind,
+                                  .subresource = subresource,
+                                  .namespace = operation_namespace(operation),
+                                  .name = operation_name(operation),
+                                  .message = operation->call->body};
+    return admit_node_restriction(&admission);
+}
+
 enum plan_step plan_eviction(struct operation *operation)
 {
     const struct api_kind *kind = operation->registry->pod_kind;
@@ -268,6 +282,10 @@ enum plan_step plan_eviction(struct operation *operation)
         operation_lookup(operation, kind, operation_namespace(operation), name);
     if (existing == NULL) {
         return plan_missing(operation, kind, name);
+    }
+    const struct api_status *refusal = restrict_node(operation, kind, "eviction");
+    if (refusal != NULL) {
+        return plan_fail(operation, refusal);
     }
     struct budgets budgets = {.operation = operation, .pod = cached_object_message(existing)};
     take_delete_options(&operation->call->options, eviction->delete_options);
@@ -288,8 +306,7 @@ enum plan_step plan_eviction(struct operation *operation)
                                              "This pod has more than one PodDisruptionBudget, "
                                              "which the eviction subresource does not support."));
     }
-    const struct api_status *refusal =
-        budgets.count == 0 ? NULL : charge_budget(operation, budgets.found, name);
+    refusal = budgets.count == 0 ? NULL : charge_budget(operation, budgets.found, name);
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
     }
@@ -429,6 +446,10 @@ enum plan_step plan_token(struct operation *operation)
     if (cached == NULL) {
         return plan_missing(operation, kind, name);
     }
+    const struct api_status *refusal = restrict_node(operation, kind, "token");
+    if (refusal != NULL) {
+        return plan_fail(operation, refusal);
+    }
     if (registry->config.signer == NULL) {
         return plan_fail(operation, api_status_unavailable(arena, "no token signing key"));
     }
@@ -437,7 +458,7 @@ enum plan_step plan_token(struct operation *operation)
         request->spec->expiration_seconds = 3600;
     }
     int64_t seconds = request->spec->expiration_seconds;
-    const struct api_status *refusal = check_expiration(operation, &token_request_kind, seconds);
+    refusal = check_expiration(operation, &token_request_kind, seconds);
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
     }
