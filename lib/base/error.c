@@ -56,6 +56,8 @@ const char *error_message(const struct error *error)
 
 void error_release(struct error *error)
 {
-    free(error->message);
-    *error = (struct error){.code = 0};
+    if (error != NULL) {
+        free(error->message);
+        *error = (struct error){.code = 0};
+    }
 }
