@@ -95,6 +95,7 @@ static int call_servers(struct tls_config *tls, const struct api_target *target,
         free(call.message);
     }
     http_client_close(client);
+    loop_turn(loop, /* wait= */ false); /* What is closed is freed on the next turn. */
     loop_free(loop);
     if (result == 0 && buffer_error(answer) < 0) {
         return error_set(reterr, -EFBIG, "the answer is larger than %zu bytes", answer->max);
