@@ -252,9 +252,13 @@ static void watch_open(struct remote_store *remote)
 static void tick_written(void *data, const struct grpc_status *status, struct slice response)
 {
     struct remote_store *remote = data;
+    struct follow *follow = &remote->follow;
     (void)status; /* Failed: asked again, as long as somebody waits. */
     (void)response;
-    remote->follow.ticking = false;
+    follow->ticking = false;
+    if (follow->wanted > mirror_revision(remote->mirror)) { /* By somebody who came meanwhile. */
+        env_timer_start(remote->env, &follow->advance, REMOTE_ADVANCE_GRACE_MS * NS_PER_MS);
+    }
 }
 
 /* A change of our own: its event comes after all that came before it. */
@@ -287,6 +291,7 @@ static void advance_fired(void *data)
 {
     struct remote_store *remote = data;
     struct follow *follow = &remote->follow;
+    follow->in_grace = false;
     if (follow->wanted <= mirror_revision(remote->mirror)) {
         return;
     }
@@ -303,10 +308,12 @@ static void advance_fired(void *data)
 void follow_advance(struct remote_store *remote, int64_t revision)
 {
     struct follow *follow = &remote->follow;
-    if (revision > follow->wanted) {
+    bool news = revision > follow->wanted; /* What was asked for before may not get there. */
+    if (news) {
         follow->wanted = revision;
     }
-    if (follow->advance.position == 0) {
+    if (follow->advance.position == 0 || (news && !follow->in_grace)) {
+        follow->in_grace = true;
         env_timer_start(remote->env, &follow->advance, REMOTE_ADVANCE_GRACE_MS * NS_PER_MS);
     }
 }

@@ -45,6 +45,7 @@ struct follow {
     struct arena *arena; /* Of the message being handled. */
     int64_t wanted;      /* Somebody waits for the mirror to get here. */
     struct env_timer advance;
+    bool in_grace; /* The timer runs for the first time for what is wanted. */
     bool ticking;
     bool ready_told;
     struct mirror_waiter ready;
