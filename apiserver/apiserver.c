@@ -6,10 +6,15 @@
 #include "apiserver/pki.h"
 #include "apiserver/proxy.h"
 #include "apiserver/request.h"
+#include "descriptors/grpc_services.h"
+#include "descriptors/node_services.h"
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
+#include "lib/net/grpc_health.h"
+#include "lib/net/grpc_reflection.h"
 #include "lib/net/x509.h"
 #include "store/storage.h"
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -127,11 +132,17 @@ static int listen_http(struct apiserver *server, struct error *reterr)
 }
 
 /* Whether a quorum answers: asked all the time, so that a health check has the answer at hand. */
+static void set_leader_known(struct apiserver *server, bool known)
+{
+    atomic_store(&server->has_leader, known);
+    grpc_health_set(server->health, "", known);
+}
+
 static void quorum_answered(void *data, int status)
 {
     struct apiserver *server = data;
     server->asking = false;
-    atomic_store(&server->has_leader, status == 0);
+    set_leader_known(server, status == 0);
 }
 
 static void quorum_tick(void *data)
@@ -139,11 +150,27 @@ static void quorum_tick(void *data)
     struct apiserver *server = data;
     env_timer_start(server->config.env, &server->tick, QUORUM_TICK_MS * NS_PER_MS);
     if (server->asking) {
-        atomic_store(&server->has_leader, false);
+        set_leader_known(server, false);
         return;
     }
     server->asking = true;
     storage_read_barrier(server->config.storage, quorum_answered, server);
+}
+
+/* Health and descriptors of what agents and members call. */
+static void describe(struct apiserver *server)
+{
+    server->health = grpc_health_new();
+    server->reflection = grpc_reflection_new();
+    int status = grpc_reflection_add(
+        server->reflection, slice_of(proto_node_services_set, proto_node_services_set_size));
+    assert(status == 0); /* They are part of the program, as the next. */
+    status = grpc_reflection_add(server->reflection,
+                                 slice_of(proto_grpc_services_set, proto_grpc_services_set_size));
+    assert(status == 0);
+    (void)status;
+    grpc_health_mount(server->health, server->grpc);
+    grpc_reflection_mount(server->reflection, server->grpc);
 }
 
 static void make_parts(struct apiserver *server)
@@ -173,6 +200,7 @@ static void make_parts(struct apiserver *server)
     server->grpc = grpc_server_new();
     server->sessions = node_sessions_new(server);
     member_service_add(server);
+    describe(server);
     server->proxy = proxy_new(server);
     server->tick = (struct env_timer){.fire = quorum_tick, .data = server};
     quorum_tick(server);
@@ -184,6 +212,8 @@ static void free_parts(struct apiserver *server)
     proxy_free(server->proxy);
     node_sessions_free(server->sessions);
     grpc_server_free(server->grpc);
+    grpc_health_free(server->health);
+    grpc_reflection_free(server->reflection);
     bootstrap_free(server->bootstrap);
     for (size_t i = 0; server->hubs != NULL && i < server->config.io_loop_count; i++) {
         watch_hub_free(server->hubs[i]);

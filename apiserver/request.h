@@ -49,6 +49,8 @@ struct apiserver {
     struct bootstrap *bootstrap;
     struct env_timer tick;
     _Atomic bool leader;
+    struct grpc_health *health;
+    struct grpc_reflection *reflection;
     _Atomic bool has_leader; /* A quorum answered the last question. */
     bool asking;
     _Atomic bool closing;

@@ -35,6 +35,9 @@ struct etcd_service {
     struct http_handler http;
     uint64_t progress_ms;
     bool check_certificates;
+    struct grpc_health *health;
+    struct grpc_reflection *reflection;
+    struct loop_timer health_timer;
     struct etcd_tokens *tokens;        /* Store loop. */
     struct password_worker *passwords; /* Store loop; NULL once closed. */
     struct list watch_streams;         /* Store loop. */
@@ -145,6 +148,9 @@ void etcd_lock_call(void *data, struct grpc_call *call, struct slice request);
 void etcd_campaign_call(void *data, struct grpc_call *call, struct slice request);
 void etcd_observe_call(void *data, struct grpc_call *call, struct slice request);
 void etcd_http_request(void *data, struct http_exchange *exchange);
+void etcd_health_init(struct etcd_service *service);
+void etcd_health_mount(struct etcd_service *service, struct grpc_server *server);
+void etcd_health_release(struct etcd_service *service);
 void etcd_watch_init(struct etcd_service *service);
 void etcd_watch_release(struct etcd_service *service);
 #endif

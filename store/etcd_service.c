@@ -238,6 +238,7 @@ struct etcd_service *etcd_service_new(const struct etcd_service_config *config)
     service->passwords = password_worker_new();
     service->progress_ms = config->progress_ms == 0 ? PROGRESS_DEFAULT_MS : config->progress_ms;
     etcd_watch_init(service);
+    etcd_health_init(service);
     return service;
 }
 
@@ -293,6 +294,7 @@ void etcd_service_mount(struct etcd_service *service, struct grpc_server *server
          .data = service},
     };
     grpc_server_add(server, streams, ARRAY_LEN(streams));
+    etcd_health_mount(service, server);
 }
 
 const struct http_handler *etcd_service_http(struct etcd_service *service)
@@ -304,6 +306,7 @@ void etcd_service_free(struct etcd_service *service)
 {
     if (service != NULL) {
         etcd_watch_release(service);
+        etcd_health_release(service);
         service->store = NULL;
         password_worker_free(TAKE(service->passwords));
         etcd_service_unref(service);

@@ -1,5 +1,5 @@
 /* The etcd v3 gRPC services on a store: KV, Watch, Lease, Maintenance, Cluster,
- * Auth, Lock, Election. Requests are
+ * Auth, Lock, Election; gRPC health and reflection beside them. Requests are
  * decoded and answers encoded on the loops of their connections; what touches the store runs on its
  * loop. Reference: etcd API v3 (etcd.io/docs, "API reference"). */
 #ifndef STORE_ETCD_SERVICE_H

@@ -6,10 +6,11 @@ Suite *codecs_suite(void);
 Suite *spdy_suite(void);
 Suite *grpc_suite(void);
 Suite *client_suite(void);
+Suite *reflection_suite(void);
 
 int main(void)
 {
-    Suite *suites[] = {http1_suite(),  codecs_suite(), spdy_suite(),
-                       server_suite(), grpc_suite(),   client_suite()};
+    Suite *suites[] = {http1_suite(), codecs_suite(), spdy_suite(),      server_suite(),
+                       grpc_suite(),  client_suite(), reflection_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }

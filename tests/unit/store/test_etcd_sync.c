@@ -1,6 +1,8 @@
 /* The Lock and Election services over gRPC, against real members. */
 #include "etcd/v3election.pb-c.h"
 #include "etcd/v3lock.pb-c.h"
+#include "grpc/health/v1/health.pb-c.h"
+#include "grpc/reflection/v1/reflection.pb-c.h"
 #include "tests/unit/store/etcd_client.h"
 #include "tests/unit/store/live_cluster.h"
 #include "tests/unit/unit.h"
@@ -457,6 +459,97 @@ START_TEST(a_member_that_stops_ends_what_waits)
 }
 END_TEST
 
+/* --- What the listener says about itself. */
+
+enum {
+    SERVING = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING,
+    NOT_SERVING = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING,
+    SERVICE_UNKNOWN = GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVICE_UNKNOWN,
+};
+
+static struct etcd_client_stream *health_watch(size_t member, const char *service)
+{
+    Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
+    request.service = (char *)(uintptr_t)service;
+    struct etcd_client_stream *stream =
+        etcd_client_stream(clients[member], "/grpc.health.v1.Health/Watch",
+                           &grpc__health__v1__health_check_response__descriptor);
+    etcd_client_send(stream, &request.base);
+    etcd_client_end(stream);
+    return stream;
+}
+
+static int health_next(struct etcd_client_stream *stream)
+{
+    const Grpc__Health__V1__HealthCheckResponse *response = etcd_client_next(stream);
+    ck_assert_ptr_nonnull(response);
+    return (int)response->status;
+}
+
+START_TEST(health_is_known_by_service)
+{
+    Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
+    struct etcd_client_stream *stream = health_watch(0, "");
+    if (health_next(stream) != SERVING) { /* It has just begun. */
+        ck_assert_int_eq(health_next(stream), SERVING);
+    }
+    etcd_client_stream_close(stream);
+    stream = health_watch(0, "no.such.Service");
+    ck_assert_int_eq(health_next(stream), SERVICE_UNKNOWN);
+    etcd_client_stream_close(stream);
+    Grpc__Health__V1__HealthCheckResponse *response;
+    const char *path = "/grpc.health.v1.Health/Check";
+    request.service = (char *)(uintptr_t) "etcdserverpb.KV";
+    ck_assert_int_eq(etcd_client_call(clients[0], path, &request.base,
+                                      &grpc__health__v1__health_check_response__descriptor,
+                                      &response),
+                     GRPC_OK);
+    ck_assert_int_eq((int)response->status, SERVING);
+    request.service = (char *)(uintptr_t) "no.such.Service";
+    ck_assert_int_eq(etcd_client_call(clients[0], path, &request.base,
+                                      &grpc__health__v1__health_check_response__descriptor, NULL),
+                     GRPC_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(a_member_without_a_leader_is_not_serving)
+{
+    struct etcd_client_stream *stream = health_watch(0, "");
+    if (health_next(stream) != SERVING) {
+        ck_assert_int_eq(health_next(stream), SERVING);
+    }
+    live_cluster_stop_member(cluster, 1);
+    live_cluster_stop_member(cluster, 2);
+    ck_assert_int_eq(health_next(stream), NOT_SERVING);
+    etcd_client_stream_close(stream);
+}
+END_TEST
+
+START_TEST(both_versions_of_reflection_list_the_services)
+{
+    static const char *const paths[] = {
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"};
+    Grpc__Reflection__V1__ServerReflectionRequest request =
+        GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__INIT;
+    request.message_request_case =
+        GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_LIST_SERVICES;
+    request.list_services = (char *)(uintptr_t) "";
+    for (size_t i = 0; i < 2; i++) {
+        struct etcd_client_stream *stream = etcd_client_stream(
+            clients[0], paths[i], &grpc__reflection__v1__server_reflection_response__descriptor);
+        etcd_client_send(stream, &request.base);
+        const Grpc__Reflection__V1__ServerReflectionResponse *response = etcd_client_next(stream);
+        ck_assert_ptr_nonnull(response);
+        ck_assert_uint_eq(response->list_services_response->n_service, 11);
+        etcd_client_end(stream);
+        ck_assert_ptr_null(etcd_client_next(stream));
+        ck_assert_int_eq(etcd_client_stream_code(stream), GRPC_OK);
+        etcd_client_stream_close(stream);
+    }
+}
+END_TEST
+
 static Suite *sync_suite(void)
 {
     Suite *suite = suite_create("store/etcd_sync");
@@ -478,6 +571,9 @@ static Suite *sync_suite(void)
     tcase_add_test(one, an_observer_sees_every_leader_and_every_value);
     tcase_add_test(one, locks_and_elections_need_the_permissions_of_their_keys);
     tcase_add_test(one, a_member_that_stops_ends_what_waits);
+    tcase_add_test(one, health_is_known_by_service);
+    tcase_add_test(three, a_member_without_a_leader_is_not_serving);
+    tcase_add_test(one, both_versions_of_reflection_list_the_services);
     suite_add_tcase(suite, one);
     suite_add_tcase(suite, three);
     return suite;
