@@ -253,6 +253,19 @@ int raft_change_check(struct raft *raft, const struct raft_change *change,
     return 0;
 }
 
+/* Whoever is in `before` and not in the configuration that is in force now. */
+static void note_leaving(struct raft *raft, const struct raft_members *before)
+{
+    raft->leaving_count = 0;
+    for (size_t i = 0; i < before->count; i++) {
+        const struct raft_member *member = &before->items[i];
+        if (member->id != raft->id && raft_members_find(&raft->members, member->id) == NULL) {
+            raft->leaving[raft->leaving_count++] =
+                (struct raft_leaving){member->id, member->incarnation};
+        }
+    }
+}
+
 static void append_members(struct raft *raft, struct raft_update *update,
                            const struct raft_members *members)
 {
@@ -273,13 +286,32 @@ int raft_change_begin(struct raft *raft, struct raft_update *update,
     if (status < 0) {
         return status;
     }
+    struct raft_members before = raft->members;
     append_members(raft, update, &next);
+    note_leaving(raft, &before);
     raft->quorum_index = raft->members_index;
     raft->change_pending = true;
     return 0;
 }
 
 /* ---- how it goes on ---- */
+
+static void refuse(struct raft *raft, struct raft_update *update, uint64_t to, uint64_t incarnation)
+{
+    struct raft_message *answer = raft_send(raft, update, to, RAFT_REFUSED);
+    answer->context = RAFT_REFUSED_REMOVED;
+    answer->last.index = raft->members_index;
+    answer->last.chain = incarnation;
+}
+
+/* At once, if that gets through: else when they ask for votes, or around. */
+static void tell_leaving(struct raft *raft, struct raft_update *update)
+{
+    for (size_t i = 0; i < raft->leaving_count; i++) {
+        refuse(raft, update, raft->leaving[i].id, raft->leaving[i].incarnation);
+    }
+    raft->leaving_count = 0;
+}
 
 /* Not a member any more: the one that has everything stands for election at once. */
 static void hand_over(struct raft *raft, struct raft_update *update)
@@ -338,12 +370,15 @@ void raft_change_continue(struct raft *raft, struct raft_update *update)
         return;
     }
     if (raft_members_joint(&raft->members)) {
-        struct raft_members next = raft->members;
+        struct raft_members before = raft->members;
+        struct raft_members next = before;
         raft_members_leave(&next);
         append_members(raft, update, &next);
+        note_leaving(raft, &before);
         raft->quorum_index = raft->members_index;
         return;
     }
+    tell_leaving(raft, update);
     if (raft->change_pending) {
         raft->change_pending = false;
         update->changed = raft->quorum_index;
@@ -367,19 +402,20 @@ void raft_tell_removed(struct raft *raft, const struct raft_message *message,
                        struct raft_update *update)
 {
     if (raft_members_find(&raft->members, message->from) != NULL ||
-        raft->members_index > raft->commit) {
+        raft->members_index > raft->commit || PLANTED == PLANT_REMOVED_DISRUPTS) {
         return;
     }
-    struct raft_message *answer = raft_send(raft, update, message->from, RAFT_REFUSED);
-    answer->context = RAFT_REFUSED_REMOVED;
-    answer->last.index = raft->members_index;
+    refuse(raft, update, message->from, message->incarnation);
 }
 
 void raft_on_refused(struct raft *raft, const struct raft_message *message,
                      struct raft_update *update)
 {
+    bool leads = message->term == raft->term && message->from == raft->leader;
+    if (message->last.chain != raft->incarnation) {
+        return; /* Said to what was there before under this id. */
+    }
     if (message->context == RAFT_REFUSED_LOST) {
-        bool leads = message->term == raft->term && message->from == raft->leader;
         update->refused = leads ? RAFT_REFUSED_LOST : update->refused;
         return;
     }
@@ -389,7 +425,7 @@ void raft_on_refused(struct raft *raft, const struct raft_message *message,
     /* With nothing in the log it has just joined: who does not know it yet says nothing. One that
      * removed itself stops in its own time. */
     if (message->context == RAFT_REFUSED_REMOVED && newer && !raft->removed &&
-        !raft_leader_is_fresh(raft) && raft_trail_last(&raft->trail) > 0) {
+        (leads || !raft_leader_is_fresh(raft)) && raft_trail_last(&raft->trail) > 0) {
         update->refused = RAFT_REFUSED_REMOVED;
     }
 }

@@ -25,9 +25,11 @@ struct raft_progress {
     uint64_t match; /* Known to be durable there. */
     uint64_t next;  /* First entry not yet sent. match < next. */
     bool probe_sent;
+    uint64_t flight; /* Counts new beginnings: what was refused of an earlier one is no news. */
     uint64_t commit_sent;
-    uint64_t incarnation; /* Of its data, as first heard in this term. */
-    uint64_t contact_ns;  /* When it last answered in this term. */
+    uint64_t incarnation;   /* Of its data, as first heard in this term. */
+    uint64_t context_first; /* Answers to heartbeats after it are of the member that is meant. */
+    uint64_t contact_ns;    /* When it last answered in this term. */
     bool contacted;
     uint64_t context_acked;
     size_t inflight; /* Append messages not answered: a ring of their last indexes and sizes. */
@@ -66,9 +68,13 @@ struct raft {
     uint64_t members_index;           /* Entry `members` comes from, or the base. */
     uint64_t members_version;         /* Grows when `members` changes in any way. */
     uint64_t
-        quorum_index;    /* Leader: its last configuration that did more than record identities. */
-    bool change_pending; /* Leader: a change asked for has not reached its end. */
-    bool removed;        /* It removed itself as the leader: nobody will tell it. */
+        quorum_index;     /* Leader: its last configuration that did more than record identities. */
+    bool change_pending;  /* Leader: a change asked for has not reached its end. */
+    struct raft_leaving { /* Leader: to be told once their removal is committed. */
+        uint64_t id, incarnation;
+    } leaving[RAFT_MEMBERS_MAX];
+    size_t leaving_count;
+    bool removed; /* It removed itself as the leader: nobody will tell it. */
 
     uint64_t now_ns;
     uint64_t election_at_ns;

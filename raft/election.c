@@ -56,6 +56,7 @@ static void become_leader(struct raft *raft, struct raft_update *update)
     raft->transfer_to = 0;
     raft->context = 0;
     raft->change_pending = false;
+    raft->leaving_count = 0;
     raft->quorum_index = raft->members_index;
     raft_reads_leave(raft);
     raft_progress_open(raft);

@@ -29,6 +29,7 @@ static void reject(struct raft *raft, const struct raft_message *message,
     answer->reject = true;
     answer->context = message->last.index;
     answer->last.index = conflict_hint(raft, message->last.index);
+    answer->last.chain = message->context;
     answer->commit = raft->stable < raft->verified ? raft->stable : raft->verified;
 }
 

@@ -12,8 +12,9 @@ enum raft_message_kind {
     RAFT_PRE_VOTE_RESULT, /* term wanted when granted; reject */
     RAFT_VOTE,            /* as RAFT_PRE_VOTE; force: leadership was handed over */
     RAFT_VOTE_RESULT,
-    RAFT_APPEND,           /* last = entry before the first; commit; entries */
-    RAFT_APPEND_RESULT,    /* commit = match; reject: last = where to look next, context = prev */
+    RAFT_APPEND,           /* last = entry before the first; commit; entries; context = flight */
+    RAFT_APPEND_RESULT,    /* commit = match; reject: last.index = where to look next,
+                            * last.chain = flight echoed, context = index of the entry before */
     RAFT_HEARTBEAT,        /* commit; context (never used twice in a term); last.index = sent */
     RAFT_HEARTBEAT_RESULT, /* context echoed; commit = match; reject: something was lost */
     RAFT_READ,             /* context: the follower's attempt */
@@ -23,7 +24,8 @@ enum raft_message_kind {
     RAFT_SNAPSHOT_RESULT,  /* last; context = offset wanted next */
     RAFT_FORWARD,          /* context = call of the sender; bytes */
     RAFT_FORWARD_RESULT,   /* context echoed; commit = -status; bytes */
-    RAFT_REFUSED, /* context = enum raft_refusal; last.index = configuration it follows from */
+    RAFT_REFUSED, /* context = enum raft_refusal; last.index = configuration it follows from,
+                   * last.chain = incarnation that is meant */
     RAFT_MESSAGE_KIND_END
 };
 

@@ -1,6 +1,5 @@
 /* The driver's part of changing members: asking for a change, telling who wants to know of the
  * configuration in force, and stopping a member that the cluster does not want. */
-#include "lib/base/log.h"
 #include "raft/node.h"
 #include <assert.h>
 #include <errno.h>
@@ -127,6 +126,5 @@ void raft_node_refused(struct raft_node *node, enum raft_refusal refusal)
         return;
     }
     node->dead = true;
-    LOG_ERROR("raft", why, KV_TEXT("directory", node->dir), KV_U64("member", node->config.id));
     env_fatal(node->env, why);
 }

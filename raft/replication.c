@@ -11,6 +11,7 @@ static struct raft_progress progress_new(const struct raft *raft, uint64_t id)
     return (struct raft_progress){
         .id = id,
         .next = raft_trail_last(&raft->trail) + 1,
+        .context_first = raft->context,
         .contact_ns = raft->now_ns, /* Each has an election timeout to show itself. */
     };
 }
@@ -53,19 +54,24 @@ struct raft_progress *raft_progress_of(struct raft *raft, uint64_t id)
     return raft->progress == NULL || place < 0 || id == raft->id ? NULL : &raft->progress[place];
 }
 
-static void become_probe(struct raft_progress *progress)
+static void send_from_match(struct raft_progress *progress, enum raft_progress_state state)
 {
-    progress->state = RAFT_PROBE;
+    progress->state = state;
     progress->next = progress->match + 1;
     progress->probe_sent = false;
     progress->inflight = 0;
     progress->inflight_bytes = 0;
 }
 
+static void become_probe(struct raft_progress *progress)
+{
+    send_from_match(progress, RAFT_PROBE);
+    progress->flight++;
+}
+
 static void become_replicate(struct raft_progress *progress)
 {
-    become_probe(progress);
-    progress->state = RAFT_REPLICATE;
+    send_from_match(progress, RAFT_REPLICATE);
 }
 
 static void inflight_add(struct raft_progress *progress, uint64_t last, uint64_t bytes)
@@ -135,6 +141,7 @@ static bool send_append(struct raft *raft, struct raft_progress *progress,
     struct raft_message *message = raft_send(raft, update, progress->id, RAFT_APPEND);
     message->last = previous;
     message->commit = raft->commit;
+    message->context = progress->flight;
     uint64_t bytes = fill_entries(raft, progress->next, message);
     progress->commit_sent = raft->commit;
     if (progress->state == RAFT_PROBE) {
@@ -226,15 +233,28 @@ bool raft_quorum_is_active(struct raft *raft)
 }
 
 /* What a member acknowledged counts for the data it had then, not for its id. */
-static bool same_data(const struct raft *raft, struct raft_progress *progress, uint64_t incarnation)
+static bool same_data(const struct raft *raft, const struct raft_progress *progress,
+                      uint64_t incarnation)
 {
-    if (!raft_knows(raft, progress->id, incarnation) ||
-        (progress->incarnation != 0 && progress->incarnation != incarnation &&
-         PLANTED != PLANT_LOST_DISK_COUNTS)) {
-        return false;
+    return raft_knows(raft, progress->id, incarnation) &&
+           (progress->incarnation == 0 || progress->incarnation == incarnation ||
+            PLANTED == PLANT_LOST_DISK_COUNTS);
+}
+
+/* A member that is new to the log is known by its answer to a heartbeat sent since it was added:
+ * what comes late may be of data that was removed under the same id. */
+static bool identify(const struct raft *raft, struct raft_progress *progress,
+                     const struct raft_message *message)
+{
+    const struct raft_member *member = raft_members_find(&raft->members, progress->id);
+    bool fresh = message->kind == RAFT_HEARTBEAT_RESULT &&
+                 message->context > progress->context_first && message->context <= raft->context;
+    if (message->incarnation == 0 || progress->incarnation != 0 || fresh ||
+        (member != NULL && member->incarnation != 0)) {
+        progress->incarnation = message->incarnation;
+        return true;
     }
-    progress->incarnation = incarnation;
-    return true;
+    return false;
 }
 
 static struct raft_progress *answered(struct raft *raft, const struct raft_message *message,
@@ -249,6 +269,10 @@ static struct raft_progress *answered(struct raft *raft, const struct raft_messa
         struct raft_message *answer = raft_send(raft, update, message->from, RAFT_REFUSED);
         answer->context = RAFT_REFUSED_LOST;
         answer->last.index = raft->members_index;
+        answer->last.chain = message->incarnation;
+        return NULL;
+    }
+    if (!identify(raft, progress, message)) {
         return NULL;
     }
     progress->contact_ns = raft->now_ns;
@@ -278,6 +302,9 @@ void raft_on_append_result(struct raft *raft, const struct raft_message *message
         if (progress->state == RAFT_PROBE && progress->match > 0) {
             become_replicate(progress);
         }
+        return;
+    }
+    if (message->last.chain != progress->flight) {
         return;
     }
     if (progress->state == RAFT_REPLICATE && message->context > progress->match) {

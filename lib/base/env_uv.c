@@ -104,7 +104,7 @@ static uint64_t op_random(struct env *env)
 static void op_fatal(struct env *env, const char *why)
 {
     (void)env;
-    LOG_ERROR("env", "stopping: going on could lose acknowledged data", KV_TEXT("reason", why));
+    LOG_ERROR("env", "stopping: going on is not safe", KV_TEXT("reason", why));
     _exit(70); /* No clean-up: nothing may be written or answered from here on. */
 }
 

@@ -106,6 +106,7 @@ void sim_boot(struct sim_node *node);
 /* Power is cut: everything not flushed is kept, lost or torn by sector. The owner's outstanding
  * operations end with -ECANCELED inside this call; it must have marked itself dead before. */
 void sim_power_cut(struct sim_node *node);
+void sim_disk_wipe(struct sim_node *node); /* Everything on it is gone. Not while it runs. */
 void sim_trace(struct sim_world *world, uint64_t value);
 /* A rule does not hold. The first failure counts. */
 void sim_fail(struct sim_world *world, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -55,23 +55,39 @@ static bool durable_on(const struct sim_node *machine, uint64_t index, uint64_t 
     return false;
 }
 
+void ghost_wiped(struct ghost_raft *ghost, uint64_t member)
+{
+    ghost->members[member - 1] = (struct ghost_member){.wiped = true};
+}
+
+static bool held_by_quorum(const struct ghost_raft *ghost, const struct raft_members *members,
+                           uint64_t index, uint64_t chain)
+{
+    bool held[RAFT_MEMBERS_MAX] = {false};
+    for (size_t i = 0; i < members->count; i++) {
+        uint64_t id = members->items[i].id;
+        held[i] = id <= ghost->world->node_count &&
+                  (ghost->members[id - 1].wiped ||
+                   durable_on(&ghost->world->nodes[id - 1], index, chain));
+    }
+    return raft_members_quorum(members, held);
+}
+
+/* It was committed in one of the configurations from the one in force at its place on: when that
+ * one is joint, perhaps in the one that follows it. */
 void ghost_acknowledged(struct ghost_raft *ghost, const struct raft *leader, uint64_t index)
 {
     struct raft_point point;
-    bool held[RAFT_MEMBERS_MAX] = {false};
-    size_t holders = 0;
     if (!raft_trail_point(&leader->trail, index, &point)) {
         return;
     }
-    for (size_t i = 0; i < leader->members.count; i++) {
-        uint64_t id = leader->members.items[i].id;
-        held[i] = id <= ghost->world->node_count &&
-                  durable_on(&ghost->world->nodes[id - 1], index, point.chain);
-        holders += held[i] ? 1 : 0;
-    }
-    if (!raft_members_quorum(&leader->members, held)) {
-        sim_fail(ghost->world, "entry %" PRIu64 " was acknowledged with %zu durable copies of %zu",
-                 index, holders, leader->members.count);
+    struct raft_members then = raft_members_at(leader, index);
+    struct raft_members after = then;
+    raft_members_leave(&after);
+    if (!held_by_quorum(ghost, &then, index, point.chain) &&
+        !held_by_quorum(ghost, &after, index, point.chain)) {
+        sim_fail(ghost->world,
+                 "entry %" PRIu64 " was acknowledged without a majority of durable copies", index);
     }
 }
 
@@ -274,6 +290,7 @@ void sim_raft_power_cut(struct sim_node *machine, struct raft_node *node)
         call->done(call->data, -ECANCELED, slice_of(NULL, 0));
         free(call);
     }
+    raft_node_change_cancel(node);
     sim_power_cut(machine);
     raft_node_free(node);
 }

@@ -18,6 +18,7 @@ struct ghost_entry {
 
 struct ghost_member {
     uint64_t led_term, led_commit; /* As leader, after the last event. */
+    bool wiped;                    /* Once, in this run: it held what it does not hold now. */
     uint64_t promised_term;        /* Greatest term it has told anybody. */
     uint64_t votes[GHOST_TERM_MAX];
 };
@@ -44,6 +45,8 @@ bool ghost_applied(struct ghost_raft *ghost, uint64_t member, uint64_t member_te
                    uint64_t term, uint64_t value_hash, uint64_t state_hash);
 /* A member has taken over a snapshot of this index. */
 void ghost_restored(struct ghost_raft *ghost, uint64_t member, uint64_t index, uint64_t state_hash);
+/* A machine has got an empty disk: nothing that was promised holds for it any more. */
+void ghost_wiped(struct ghost_raft *ghost, uint64_t member);
 /* The leader has acknowledged an entry: looks at the durable layer of all disks. */
 void ghost_acknowledged(struct ghost_raft *ghost, const struct raft *leader, uint64_t index);
 

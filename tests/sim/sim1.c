@@ -1,60 +1,14 @@
-/* SIM-1: clusters of 1, 3 and 5 members of raft/ (core, driver, log, snapshots) on simulated disks
- * and network, with power cuts, pauses, partitions, loss, duplicates, replays, reordering and disk
- * faults. The command line is that of tests/sim/seeds.h; the rules are those of ghost_raft.h, and:
- * reads are linearizable; after healing, progress. */
+/* Power cuts, pauses, partitions, loss, duplicates, replays, reordering and disk faults. The rules
+ * are those of ghost_raft.h and ghost_members.h, and: reads are linearizable; after healing,
+ * progress. */
+#include "tests/sim/sim1.h"
+
 #include "lib/base/alloc.h"
-#include "raft/node.h"
 #include "raft/wire.h"
-#include "tests/sim/ghost_raft.h"
-#include "tests/sim/seeds.h"
-#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-enum {
-    CLUSTER_ID = 77,
-    CALL_WORK = 1,
-    CALL_FAULT = 2,
-    CALL_BOOT = 100,  /* + node */
-    CALL_CRASH = 200, /* + node */
-    SNAPSHOT_PADDING = 3000,
-};
-
-struct sim_state { /* What the FSM replicates. */
-    uint64_t index, hash, value;
-};
-
-struct member {
-    struct sim1 *sim;
-    struct sim_node *machine;
-    struct raft_node *node;
-    struct raft_fsm fsm;
-    struct sim_state state;
-    struct sim_state restoring;
-    size_t restored;
-    uint8_t restore_head[sizeof(struct sim_state)];
-    bool opened, crashing;
-};
-
-struct sim1 {
-    struct sim_world world;
-    struct member members[SIM_NODES_MAX];
-    size_t count;
-    struct raft_config config;
-    struct ghost_raft ghost;
-    size_t append_entries_max;
-    bool equal_commands;
-    uint64_t acked_max, seen_max;
-    uint64_t proposals, acks, reads, crashes, snapshots_installed;
-    const struct sim_options *options;
-    uint64_t fault_count;
-    uint64_t next_value, goal_value;
-    bool faults;
-    uint32_t crash_weight, pause_weight, partition_weight;
-    uint64_t work_ns;
-};
 
 struct pending_read {
     struct sim1 *sim;
@@ -181,6 +135,7 @@ static void on_opened(void *data, const struct error *error)
         member->opened = true;
         member->node->core.append_entries_max = sim->append_entries_max;
         ghost_opened(&sim->ghost, &member->node->core);
+        ghost_members_opened(&sim->ghost_members, &member->node->core);
         return;
     }
     if (error->code == -EBADMSG || error->code == -EINVAL) {
@@ -190,9 +145,9 @@ static void on_opened(void *data, const struct error *error)
     sim_at(&sim->world, 0, CALL_CRASH + member->machine->id);
 }
 
-static void boot(struct sim1 *sim, struct member *member)
+void sim1_boot(struct sim1 *sim, struct member *member)
 {
-    if (member->machine->alive) {
+    if (member->machine->alive || member->out) {
         return;
     }
     sim_say(&sim->world, "member %" PRIu64 " starts", member->machine->id);
@@ -200,11 +155,7 @@ static void boot(struct sim1 *sim, struct member *member)
     member->state = (struct sim_state){0};
     member->opened = false;
     member->crashing = false;
-    struct raft_peer peers[SIM_NODES_MAX] = {0};
     struct raft_config config = sim->config;
-    for (size_t i = 0; i < sim->count; i++) {
-        peers[i] = (struct raft_peer){.id = i + 1, .name = "m", .url = "http://m"};
-    }
     member->fsm = (struct raft_fsm){.data = member,
                                     .apply = fsm_apply,
                                     .snapshot_take = fsm_take,
@@ -215,8 +166,9 @@ static void boot(struct sim1 *sim, struct member *member)
                                     .restore_end = fsm_restore_end};
     config.env = &member->machine->env;
     config.id = member->machine->id;
-    config.peers = peers;
-    config.peer_count = sim->count;
+    config.peers = member->peers;
+    config.peer_count = member->peer_count;
+    config.join = member->join;
     config.fsm = &member->fsm;
     CLEANUP(error_release) struct error error = {0};
     if (raft_open(&config, on_opened, member, &member->node, &error) < 0) {
@@ -224,7 +176,7 @@ static void boot(struct sim1 *sim, struct member *member)
     }
 }
 
-static void crash(struct sim1 *sim, struct member *member)
+void sim1_crash(struct sim1 *sim, struct member *member)
 {
     if (!member->machine->alive) {
         return;
@@ -240,7 +192,9 @@ static void crash(struct sim1 *sim, struct member *member)
 static void on_crashed(struct sim_node *machine, const char *why)
 {
     struct member *member = machine->owner;
-    if (!member->sim->faults || strstr(why, ": stopped") != NULL) {
+    if (member->sim->stopped != NULL) {
+        member->sim->stopped(member->sim, member, why);
+    } else if (!member->sim->faults || strstr(why, ": stopped") != NULL) {
         sim_fail(&member->sim->world, "member %" PRIu64 " stopped: %s", machine->id, why);
     }
     sim_at(machine->world, 0, CALL_CRASH + machine->id);
@@ -251,9 +205,6 @@ static void on_receive(struct sim_node *to, uint64_t from, struct slice message)
     struct member *member = to->owner;
     if (member->opened) {
         raft_receive(member->node, from, message);
-        if (!member->node->dead) {
-            ghost_stepped(&member->sim->ghost, &member->node->core);
-        }
     }
 }
 
@@ -332,7 +283,7 @@ static void work(struct sim1 *sim)
         if (sim_below(random, 3) == 0) {
             start_read(sim, member);
         }
-        if (sim_below(random, 200) == 0) {
+        if (sim_below(random, 200) == 0 && !sim->calm) {
             (void)!raft_transfer_leadership(member->node, 0);
         }
     }
@@ -373,12 +324,13 @@ static void fault(struct sim1 *sim)
     uint64_t pick = sim_below(random, sum);
     uint64_t pause_ns = sim_exponential(random, 400 * NS_PER_MS);
     bool all = sim_below(random, 8) == 0;
+    pause_ns = pause_ns < sim->pause_max_ns ? pause_ns : sim->pause_max_ns;
     if (skip) {
         sim_say(&sim->world, "a fault is left out");
     } else if (pick < sim->crash_weight) {
         for (size_t i = 0; i < sim->count; i++) {
             if (all || member == &sim->members[i]) {
-                crash(sim, &sim->members[i]);
+                sim1_crash(sim, &sim->members[i]);
             }
         }
     } else if (pick < sim->crash_weight + sim->pause_weight) {
@@ -398,10 +350,12 @@ static void on_call(struct sim_world *world, uint64_t what)
         work(sim);
     } else if (what == CALL_FAULT) {
         fault(sim);
+    } else if (what == CALL_OPERATOR) {
+        sim->operate(sim);
     } else if (what >= CALL_CRASH) {
-        crash(sim, &sim->members[what - CALL_CRASH - 1]);
+        sim1_crash(sim, &sim->members[what - CALL_CRASH - 1]);
     } else {
-        boot(sim, &sim->members[what - CALL_BOOT - 1]);
+        sim1_boot(sim, &sim->members[what - CALL_BOOT - 1]);
     }
 }
 
@@ -448,7 +402,7 @@ static void knobs(struct sim1 *sim)
     }
 }
 
-static void heal(struct sim1 *sim)
+void sim1_heal(struct sim1 *sim)
 {
     struct sim_world *world = &sim->world;
     sim->faults = false;
@@ -462,37 +416,60 @@ static void heal(struct sim1 *sim)
         world->nodes[i].paused_until = 0;
         world->nodes[i].disk.fault_per_million = 0;
         world->nodes[i].disk.latency_ns = 100000;
-        boot(sim, &sim->members[i]);
+        sim1_boot(sim, &sim->members[i]);
     }
 }
 
-static void run_until(struct sim1 *sim, uint64_t until)
+/* Rules that hold after each event. */
+static void check_step(struct sim1 *sim)
+{
+    for (size_t i = 0; i < sim->count; i++) {
+        const struct member *member = &sim->members[i];
+        if (member->machine->alive && member->opened && !member->node->dead) {
+            ghost_stepped(&sim->ghost, &member->node->core);
+            ghost_members_stepped(&sim->ghost_members, &member->node->core);
+        }
+    }
+}
+
+void sim1_run_until(struct sim1 *sim, uint64_t until)
 {
     while (sim->world.now < until && sim->world.failure[0] == '\0' && sim_run_one(&sim->world)) {
+        check_step(sim);
     }
 }
 
-/* Within 10 election timeouts (and time for snapshots) a leader serves, and all follow it. */
-static void check_liveness(struct sim1 *sim)
+/* The members that the leader has, or those that there were at first. */
+static bool is_expected(const struct sim1 *sim, const struct member *member)
+{
+    for (size_t i = 0; i < sim->count; i++) {
+        const struct member *leader = &sim->members[i];
+        if (leader->opened && leader->node != NULL && raft_is_leader(leader->node)) {
+            return raft_members_find(&leader->node->core.members, member->machine->id) != NULL;
+        }
+    }
+    return member->machine->id <= sim->initial;
+}
+
+void sim1_check_liveness(struct sim1 *sim, uint64_t timeouts)
 {
     uint64_t start = sim->world.now;
     uint64_t before = sim->acked_max;
-    uint64_t limit = start + 20 * sim->config.election_ms * NS_PER_MS;
+    uint64_t limit = start + timeouts * sim->config.election_ms * NS_PER_MS;
     uint64_t goal = 0;
     while (sim->world.now < limit && sim->world.failure[0] == '\0') {
-        run_until(sim, sim->world.now + 20 * NS_PER_MS);
-        size_t caught_up = 0;
+        sim1_run_until(sim, sim->world.now + 20 * NS_PER_MS);
+        size_t behind = 0;
         if (goal == 0 && sim->acked_max > before) {
             goal = sim->acked_max;
         }
         for (size_t i = 0; i < sim->count; i++) {
             struct member *member = &sim->members[i];
-            caught_up += member->opened && member->node != NULL && goal > 0 &&
-                                 raft_applied_index(member->node) >= goal
-                             ? 1
-                             : 0;
+            bool caught_up = member->opened && member->node != NULL && goal > 0 &&
+                             raft_applied_index(member->node) >= goal;
+            behind += is_expected(sim, member) && !caught_up ? 1 : 0;
         }
-        if (caught_up == sim->count) {
+        if (goal > 0 && behind == 0) {
             return;
         }
     }
@@ -520,13 +497,12 @@ static void check_liveness(struct sim1 *sim)
              goal, sim->acked_max);
 }
 
-static void run_seed(uint64_t seed, const struct sim_options *options,
-                     struct sim_outcome *ret_outcome)
+struct sim1 *sim1_new(uint64_t seed, const struct sim_options *options, size_t initial,
+                      size_t spare)
 {
     struct sim1 *sim = alloc_zeroed(sizeof(*sim));
-    static const size_t sizes[] = {1, 3, 3, 3, 5};
-    struct sim_random random = {seed};
-    sim->count = sizes[sim_below(&random, ARRAY_LEN(sizes))];
+    sim->initial = initial;
+    sim->count = initial + spare;
     sim_init(&sim->world, seed, sim->count);
     sim->world.receive = on_receive;
     sim->world.sent = on_sent;
@@ -536,25 +512,42 @@ static void run_seed(uint64_t seed, const struct sim_options *options,
     sim->world.verbose = options->verbose;
     sim->options = options;
     sim->ghost.world = &sim->world;
+    sim->ghost_members.world = &sim->world;
     sim->faults = true;
+    sim->pause_max_ns = UINT64_MAX;
     knobs(sim);
     for (size_t i = 0; i < sim->count; i++) {
-        sim->members[i].sim = sim;
-        sim->members[i].machine = &sim->world.nodes[i];
-        sim->world.nodes[i].owner = &sim->members[i];
-        boot(sim, &sim->members[i]);
+        struct member *member = &sim->members[i];
+        member->sim = sim;
+        member->machine = &sim->world.nodes[i];
+        member->out = i >= initial;
+        member->peer_count = initial;
+        for (size_t peer = 0; peer < initial; peer++) {
+            member->peers[peer] =
+                (struct raft_peer){.id = peer + 1, .name = "m", .url = "http://m"};
+        }
+        sim->world.nodes[i].owner = member;
+        sim1_boot(sim, member);
     }
     sim_at(&sim->world, NS_PER_MS, CALL_WORK);
     sim_at(&sim->world, 600 * NS_PER_MS, CALL_FAULT);
-    run_until(sim, (3 + seed % 4) * NS_PER_S);
-    heal(sim);
-    check_liveness(sim);
-    *ret_outcome = (struct sim_outcome){.events = sim->world.events,
-                                        .trace = sim->world.trace,
-                                        .faults = sim->fault_count,
-                                        .counts = {sim->acks, sim->reads, sim->ghost.elections,
-                                                   sim->crashes, sim->snapshots_installed}};
+    return sim;
+}
+
+void sim1_outcome(const struct sim1 *sim, struct sim_outcome *ret_outcome)
+{
+    *ret_outcome =
+        (struct sim_outcome){.events = sim->world.events,
+                             .trace = sim->world.trace,
+                             .faults = sim->fault_count,
+                             .counts = {sim->acks, sim->reads, sim->ghost.elections, sim->crashes,
+                                        sim->snapshots_installed, sim->changes, sim->removals,
+                                        sim->disks_lost, sim->restarts_refused}};
     memcpy(ret_outcome->failure, sim->world.failure, sizeof(sim->world.failure));
+}
+
+void sim1_free(struct sim1 *sim)
+{
     for (size_t i = 0; i < sim->count; i++) {
         if (sim->members[i].machine->alive) {
             sim_raft_power_cut(sim->members[i].machine, sim->members[i].node);
@@ -562,13 +555,4 @@ static void run_seed(uint64_t seed, const struct sim_options *options,
     }
     sim_release(&sim->world);
     free(sim);
-}
-
-int main(int argc, char **argv)
-{
-    static const struct sim_program program = {
-        .name = "sim1",
-        .counts = {"acknowledged writes", "reads", "elections", "power cuts", "restores"},
-        .run = run_seed};
-    return sim_seeds_main(&program, argc, argv);
 }

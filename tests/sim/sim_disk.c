@@ -320,7 +320,7 @@ const struct sim_inode *sim_durable_file(const struct sim_node *node, size_t at,
     return node->disk.durable.names[at].inode;
 }
 
-void sim_disk_release(struct sim_node *node)
+void sim_disk_wipe(struct sim_node *node)
 {
     struct sim_disk *disk = &node->disk;
     sim_disk_power_cut(node);
@@ -330,5 +330,10 @@ void sim_disk_release(struct sim_node *node)
     while (disk->durable.count > 0) {
         name_remove(&disk->durable, disk->durable.names[0].name);
     }
-    free(disk->changes);
+}
+
+void sim_disk_release(struct sim_node *node)
+{
+    sim_disk_wipe(node);
+    free(node->disk.changes);
 }

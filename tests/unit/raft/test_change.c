@@ -416,9 +416,10 @@ static void lead_known(struct fixture *f)
     core_persist(f);
     for (uint64_t round = 0; round < 3; round++) {
         for (uint64_t id = 2; id <= 3; id++) {
-            core_receive(f, (struct raft_message){.kind = RAFT_APPEND_RESULT,
+            core_receive(f, (struct raft_message){.kind = RAFT_HEARTBEAT_RESULT,
                                                   .from = id,
                                                   .term = 1,
+                                                  .context = f->raft.context,
                                                   .incarnation = 10 + id,
                                                   .commit = raft_trail_last(&f->raft.trail)});
         }
@@ -492,11 +493,19 @@ START_TEST(a_member_with_new_data_under_an_old_id_calls_no_election)
     (void)core_step(&f, (struct raft_event){.kind = RAFT_EVENT_TICK});
     ck_assert_int_eq(f.raft.role, RAFT_FOLLOWER);
     core_receive(&f, (struct raft_message){.kind = RAFT_HEARTBEAT, .from = 2, .term = 1});
-    core_receive(&f, (struct raft_message){
-                         .kind = RAFT_REFUSED, .from = 3, .term = 1, .context = RAFT_REFUSED_LOST});
+    struct raft_message lost = {.kind = RAFT_REFUSED,
+                                .from = 3,
+                                .term = 1,
+                                .context = RAFT_REFUSED_LOST,
+                                .last = {.chain = 5}};
+    core_receive(&f, lost);
     ck_assert_int_eq(f.update.refused, 0); /* Only the leader can say so. */
-    core_receive(&f, (struct raft_message){
-                         .kind = RAFT_REFUSED, .from = 2, .term = 1, .context = RAFT_REFUSED_LOST});
+    lost.from = 2;
+    lost.last.chain = 4;
+    core_receive(&f, lost);
+    ck_assert_int_eq(f.update.refused, 0); /* Meant for what was there before. */
+    lost.last.chain = 5;
+    core_receive(&f, lost);
     ck_assert_int_eq(f.update.refused, RAFT_REFUSED_LOST);
     core_stop(&f);
 }

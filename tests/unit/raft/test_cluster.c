@@ -43,7 +43,7 @@ struct run {
     size_t step;
     uint64_t began_ms;
     bool asked, done, writing;
-    uint64_t wanted;
+    uint64_t wanted, victim;
     size_t closed;
 };
 
@@ -254,11 +254,13 @@ static bool step(struct run *run)
     case 9:
         return wrote(run);
     case 10: /* A follower is removed: it is told. */
-        return leader(run) != NULL && follower(run) != NULL &&
-               changed(run, (struct raft_change){.kind = RAFT_CHANGE_REMOVE,
-                                                 .id = raft_id(follower(run)->node)});
+        if (run->victim == 0 && leader(run) != NULL) {
+            run->victim = raft_id(follower(run)->node);
+        }
+        return run->victim != 0 &&
+               changed(run, (struct raft_change){.kind = RAFT_CHANGE_REMOVE, .id = run->victim});
     case 11:
-        return removed(&members[1]) || removed(&members[2]);
+        return removed(&members[run->victim - 1]);
     case 12:
         return wrote(run);
     default:

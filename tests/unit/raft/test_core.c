@@ -53,12 +53,13 @@ START_TEST(a_follower_whose_disk_lost_acknowledged_entries_is_sent_them_again)
                                            .from = 2,
                                            .term = 1,
                                            .reject = true}); /* Restarted: nothing is verified. */
-    core_receive(&f, (struct raft_message){.kind = RAFT_APPEND_RESULT,
-                                           .from = 2,
-                                           .term = 1,
-                                           .reject = true,
-                                           .context = 2,
-                                           .last = {.index = 1}});
+    core_receive(&f,
+                 (struct raft_message){.kind = RAFT_APPEND_RESULT,
+                                       .from = 2,
+                                       .term = 1,
+                                       .reject = true,
+                                       .context = 2,
+                                       .last = {.index = 1, .chain = f.raft.progress[1].flight}});
     const struct raft_message *append = core_sent(&f, RAFT_APPEND, 2);
     ck_assert_ptr_nonnull(append);
     ck_assert_uint_eq(append->last.index, 1);
