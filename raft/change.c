@@ -23,11 +23,31 @@ void raft_set_members(struct raft *raft, const struct raft_members *members, uin
     }
 }
 
+static bool votes_in(const struct raft *raft, const struct raft_members *members)
+{
+    const struct raft_member *own = raft_members_find(members, raft->id);
+    return own != NULL && (own->flags & (RAFT_MEMBER_VOTER | RAFT_MEMBER_VOTER_OLD)) != 0 &&
+           (own->incarnation == 0 || own->incarnation == raft->incarnation ||
+            PLANTED == PLANT_LOST_DISK_COUNTS);
+}
+
 bool raft_votes(const struct raft *raft)
 {
-    const struct raft_member *own = raft_members_find(&raft->members, raft->id);
-    return own != NULL && (own->flags & (RAFT_MEMBER_VOTER | RAFT_MEMBER_VOTER_OLD)) != 0 &&
-           raft_knows(raft, raft->id, raft->incarnation);
+    return votes_in(raft, &raft->members);
+}
+
+/* Also a member that is none in the newest configuration may be needed until that is committed: it
+ * may be the only one that has it (Ongaro 2014, 4.2.2). Its own vote does not count then. */
+bool raft_may_lead(const struct raft *raft)
+{
+    if (raft_votes(raft)) {
+        return true;
+    }
+    if (raft->members_index <= raft->commit) {
+        return false;
+    }
+    struct raft_members before = raft_members_at(raft, raft->members_index - 1);
+    return votes_in(raft, &before);
 }
 
 bool raft_knows(const struct raft *raft, uint64_t id, uint64_t incarnation)

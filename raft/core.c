@@ -277,7 +277,7 @@ static void on_message(struct raft *raft, const struct raft_message *message,
         raft_on_read_result(raft, message, update);
         break;
     case RAFT_TIMEOUT_NOW:
-        if (raft_votes(raft)) {
+        if (raft_may_lead(raft)) {
             raft_election_start(raft, update, /* pre= */ false, /* forced= */ true);
         }
         break;
@@ -347,7 +347,7 @@ static void tick(struct raft *raft, struct raft_update *update)
         if (raft->now_ns < raft->election_at_ns) {
             return;
         }
-        if (raft_votes(raft)) {
+        if (raft_may_lead(raft)) {
             raft_election_start(raft, update, /* pre= */ PLANTED != PLANT_REMOVED_DISRUPTS,
                                 /* forced= */ false);
         } else {

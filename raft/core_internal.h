@@ -19,7 +19,8 @@ void raft_set_commit(struct raft *raft, uint64_t commit);
 
 /* change.c */
 void raft_set_members(struct raft *raft, const struct raft_members *members, uint64_t index);
-bool raft_votes(const struct raft *raft); /* This member, with the data it has. */
+bool raft_votes(const struct raft *raft);    /* This member, with the data it has. */
+bool raft_may_lead(const struct raft *raft); /* And so stand for election. */
 /* False when `incarnation` is not that of the data the configuration knows of the member. */
 bool raft_knows(const struct raft *raft, uint64_t id, uint64_t incarnation);
 int raft_change_begin(struct raft *raft, struct raft_update *update,

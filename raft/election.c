@@ -81,7 +81,6 @@ static void count_votes(struct raft *raft, struct raft_update *update)
 void raft_election_start(struct raft *raft, struct raft_update *update, bool pre, bool forced)
 {
     int own = raft_members_place(&raft->members, raft->id);
-    assert(own >= 0);
     assert(raft->role != RAFT_LEADER);
     raft_become_follower(raft, update, raft->term, 0);
     raft->role = pre ? RAFT_PRE_CANDIDATE : RAFT_CANDIDATE;
@@ -92,10 +91,13 @@ void raft_election_start(struct raft *raft, struct raft_update *update, bool pre
     }
     memset(raft->votes_granted, 0, sizeof(raft->votes_granted));
     memset(raft->votes_answered, 0, sizeof(raft->votes_answered));
-    raft->votes_granted[own] = true;
+    if (own >= 0) {
+        raft->votes_granted[own] = true;
+    }
     for (size_t i = 0; i < raft->members.count; i++) {
         uint64_t id = raft->members.items[i].id;
-        if (id == raft->id || !raft_members_is_voter(&raft->members, id)) {
+        /* A learner's answer does not count, but it may know that this member was removed. */
+        if (id == raft->id || (!pre && !raft_members_is_voter(&raft->members, id))) {
             continue;
         }
         struct raft_message *message = raft_send(raft, update, id, pre ? RAFT_PRE_VOTE : RAFT_VOTE);

@@ -117,19 +117,25 @@ static void wipe(struct sim1 *sim, struct member *member)
     ghost_wiped(&sim->ghost, member->machine->id);
 }
 
+/* Before the leader has noticed, it would let a second member go, and the quorum with it. */
+static bool any_lost(const struct sim1 *sim)
+{
+    for (size_t i = 0; i < sim->count; i++) {
+        if (sim->members[i].lost) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Everybody has the same configuration, knows that it is committed, and has each other's identity
  * in it: from here on a lost disk is found out, whoever of a majority is left. */
 static bool may_lose_disk(struct sim1 *sim, const struct member *leader)
 {
     const struct raft *core = &leader->node->core;
     size_t voters = 0;
-    if (sim->asked || raft_members_joint(&core->members)) {
+    if (sim->asked || any_lost(sim) || raft_members_joint(&core->members)) {
         return false;
-    }
-    for (size_t i = 0; i < sim->count; i++) {
-        if (sim->members[i].lost) {
-            return false;
-        }
     }
     for (size_t i = 0; i < core->members.count; i++) {
         const struct raft_member *item = &core->members.items[i];
@@ -307,7 +313,7 @@ static void operate(struct sim1 *sim)
     if (!busy && repair(sim, leader, &status)) {
         return;
     }
-    if (sim->faults && !sim->asked) {
+    if (sim->faults && !sim->asked && !any_lost(sim)) {
         change_anything(sim, leader, &status);
     }
 }

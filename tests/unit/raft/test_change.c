@@ -301,6 +301,33 @@ START_TEST(a_leader_that_removes_itself_hands_over_and_steps_down_after_the_comm
 }
 END_TEST
 
+START_TEST(who_is_none_in_a_configuration_that_only_it_has_still_brings_it_to_the_others)
+{
+    struct fixture f;
+    core_start(&f, 2);
+    struct raft_members without = f.raft.members;
+    struct buffer bytes;
+    buffer_init(&bytes, RAFT_COMMAND_MAX);
+    raft_members_remove(&without, /* place= */ 0);
+    raft_members_encode(&without, &bytes);
+    struct raft_entry *entry = raft_entry_new(1, 0, RAFT_ENTRY_CONFIG, 0, buffer_slice(&bytes));
+    ck_assert_int_eq(raft_restore_entry(&f.raft, entry), 0);
+    f.now += 700 * MS;
+    (void)core_step(&f, (struct raft_event){.kind = RAFT_EVENT_TICK});
+    ck_assert_int_eq(f.raft.role, RAFT_PRE_CANDIDATE); /* Its own vote does not count. */
+    core_receive(&f, (struct raft_message){.kind = RAFT_PRE_VOTE_RESULT, .from = 2, .term = 1});
+    core_receive(&f, (struct raft_message){.kind = RAFT_VOTE_RESULT, .from = 2, .term = 1});
+    ck_assert_int_eq(f.raft.role, RAFT_LEADER);
+    core_persist(&f);
+    ck_assert_uint_eq(f.raft.commit, 0);
+    core_acknowledge_all(&f, 2);
+    ck_assert_int_eq(f.raft.role, RAFT_FOLLOWER);
+    ck_assert_ptr_nonnull(core_sent(&f, RAFT_TIMEOUT_NOW, 2));
+    buffer_release(&bytes);
+    core_stop(&f);
+}
+END_TEST
+
 START_TEST(a_new_leader_ends_the_joint_configuration_of_the_one_before)
 {
     struct fixture f;
@@ -543,6 +570,8 @@ Suite *change_suite(void)
     tcase_add_test(tcase, the_second_learner_is_refused);
     tcase_add_test(tcase, a_change_that_would_cost_the_quorum_is_refused);
     tcase_add_test(tcase, a_leader_that_removes_itself_hands_over_and_steps_down_after_the_commit);
+    tcase_add_test(tcase,
+                   who_is_none_in_a_configuration_that_only_it_has_still_brings_it_to_the_others);
     tcase_add_test(tcase, a_new_leader_ends_the_joint_configuration_of_the_one_before);
     tcase_add_test(tcase, what_the_leader_knows_of_a_member_stays_with_it_when_others_come_and_go);
     tcase_add_test(tcase, a_removed_member_is_told_so_when_it_asks_for_votes);
