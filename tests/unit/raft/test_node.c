@@ -156,8 +156,8 @@ static void run_once(struct run *run, const char *dir, uint64_t wanted, uint32_t
                                  .peers = &peer,
                                  .peer_count = 1,
                                  .fsm = &run->fsm,
-                                 .heartbeat_ms = 5,
-                                 .election_ms = 15,
+                                 .heartbeat_ms = 100, /* A busy machine must not look stalled. */
+                                 .election_ms = 3000, /* Not waited for by a single member. */
                                  .segment_bytes = 16384,
                                  .snapshot_entries = snapshot_entries,
                                  .snapshot_catch_up = 10};
