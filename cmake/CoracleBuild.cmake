@@ -9,13 +9,16 @@ endif()
 
 set(CORACLE_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize= takes them")
 option(CORACLE_FUZZ "Build libFuzzer targets (clang)" OFF)
-set(CORACLE_PLANT "0" CACHE STRING "Number of the bug to plant (see tests/sim); 0 for none")
+option(CORACLE_PLANTS "Build bugs in that a simulator can switch on (see tests/sim/plants)" OFF)
 
 # Assertions stay on: no NDEBUG in any build type.
 set(CMAKE_C_FLAGS_RELEASE "-O2 -g")
 set(CMAKE_C_FLAGS_DEBUG "-O1 -g")
 
 add_compile_definitions(_GNU_SOURCE)
+if(CORACLE_PLANTS)
+    add_compile_definitions(CORACLE_PLANTS)
+endif()
 include_directories(${CMAKE_SOURCE_DIR})
 add_compile_options(-fno-strict-aliasing -fno-delete-null-pointer-checks -fstack-protector-strong
                     -fno-omit-frame-pointer -fPIE)

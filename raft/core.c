@@ -360,7 +360,7 @@ static void tick(struct raft *raft, struct raft_update *update)
         raft->transfer_to = 0;
     }
     if (raft->now_ns >= raft->heartbeat_at_ns) {
-        if (!raft_quorum_is_active(raft)) {
+        if (!raft_quorum_is_active(raft) && PLANTED != PLANT_NO_CHECK_QUORUM) {
             raft_become_follower(raft, update, raft->term, 0);
             return;
         }

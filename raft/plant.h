@@ -1,11 +1,7 @@
 /* Bugs planted on purpose, so that tests/sim/plants can show that the simulator finds each of them.
- * A normal build has CORACLE_PLANT 0 and the compiler removes every branch. */
+ * Without CORACLE_PLANTS the compiler removes every branch. */
 #ifndef RAFT_PLANT_H
 #define RAFT_PLANT_H
-
-#ifndef CORACLE_PLANT
-#define CORACLE_PLANT 0
-#endif
 
 enum raft_plant {
     PLANT_NONE,
@@ -31,9 +27,19 @@ enum raft_plant {
     PLANT_LOST_DISK_COUNTS,     /* 20: a member that lost its disk goes on under its id. */
     PLANT_PROGRESS_NOT_MOVED,   /* 21: a change of members leaves the leader's table as it was. */
     PLANT_SNAPSHOT_OLD_MEMBERS, /* 22: compaction forgets the configurations it drops. */
+    PLANT_NO_CHECK_QUORUM = 31, /* 31: a leader that hears from nobody goes on leading. */
+    PLANT_READ_NO_ROUND = 32,   /* 32: reads do not wait for a round of heartbeats. */
+    PLANT_OLD_SNAPSHOT = 33,    /* 33: a snapshot older than what is committed is installed. */
     PLANT_COUNT
 };
 
-#define PLANTED CORACLE_PLANT
+#ifndef PLANTED
+#ifdef CORACLE_PLANTS
+extern int coracle_plant; /* Set by a simulator's --plant. */
+#define PLANTED coracle_plant
+#else
+#define PLANTED 0
+#endif
+#endif
 
 #endif

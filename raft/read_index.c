@@ -60,6 +60,9 @@ static bool release_confirmed(struct raft *raft, struct raft_update *update, uin
 static uint64_t confirmed_context(const struct raft *raft)
 {
     uint64_t contexts[RAFT_MEMBERS_MAX];
+    if (PLANTED == PLANT_READ_NO_ROUND) {
+        return raft->context;
+    }
     for (size_t i = 0; i < raft->members.count; i++) {
         contexts[i] = raft->progress[i].context_acked;
     }

@@ -4,6 +4,7 @@
 #include "lib/base/log.h"
 #include "raft/io_job.h"
 #include "raft/node.h"
+#include "raft/plant.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,7 +101,7 @@ static void on_received(void *data, int status, int file)
     if (node->closing || node->dead) {
         return;
     }
-    if (head.point.index > node->core.commit) {
+    if (head.point.index > node->core.commit || PLANTED == PLANT_OLD_SNAPSHOT) {
         /* Before the step: while this is set, nothing is applied. */
         raft_snapshot_restore(node, on_installed_restored);
         raft_node_step(node, (struct raft_event){.kind = RAFT_EVENT_INSTALLED,
@@ -180,7 +181,7 @@ void raft_snapshot_receive(struct raft_node *node, const struct raft_message *me
         node->taking != NULL || node->restoring != NULL || message->commit == 0) {
         return;
     }
-    if (message->last.index <= node->core.commit) {
+    if (message->last.index <= node->core.commit && PLANTED != PLANT_OLD_SNAPSHOT) {
         answer_offset(node, message->from, message->last, message->commit);
         return;
     }

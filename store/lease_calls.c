@@ -4,6 +4,7 @@
 #include "store/store_private.h"
 
 #include "lib/base/alloc.h"
+#include "store/plant.h"
 #include <stdlib.h>
 
 enum { EXPIRY_RETRY_MS = 1000 };
@@ -127,6 +128,10 @@ void store_lease_try(struct store_call *call)
 {
     call->term = call->store->leading_term;
     call->owed++;
+    if (PLANTED == PLANT_KEEPALIVE_UNCONFIRMED) {
+        own_confirmed(call, 0, 0);
+        return;
+    }
     if (raft_read_index(call->store->raft, own_confirmed, call) != 0) {
         call->owed--;
         store_call_fail_soon(call, STORE_TOO_MANY_REQUESTS);
@@ -219,6 +224,11 @@ static void expire(struct store *store, int64_t id)
                                     .revoke = {.id = id, .term = store->leading_term}};
     CLEANUP(buffer_release) struct buffer bytes;
     buffer_init(&bytes, STORE_REQUEST_BYTES_MAX);
+    if (PLANTED == PLANT_STALE_EXPIRY && !store->leading) {
+        command.revoke.term = 0;
+        store_command_say(store, &command);
+        return;
+    }
     if (store_command_encode(&command, &bytes) != 0 ||
         raft_propose(store->raft, buffer_slice(&bytes), /* tag= */ 0, expiry_proposed, NULL) != 0) {
         lease_table_spare(store->state.leases, id); /* Not even tried. */
@@ -231,12 +241,17 @@ static void lease_timer_fired(void *data)
 {
     struct store *store = data;
     int64_t ids[STORE_LEASE_EXPIRE_BATCH];
-    if (!store->leading || store->raft == NULL) {
+    bool leads = store->leading || PLANTED == PLANT_STALE_EXPIRY;
+    if (!leads || store->raft == NULL) {
         return;
     }
     size_t count = lease_table_due(store->state.leases, store_now_ms(store), EXPIRY_RETRY_MS, ids,
                                    STORE_LEASE_EXPIRE_BATCH);
     for (size_t i = 0; i < count; i++) {
+        if (PLANTED == PLANT_LOCAL_EXPIRY) {
+            lease_table_remove(store->state.leases, ids[i]);
+            continue;
+        }
         expire(store, ids[i]);
     }
     store_lease_timer_set(store);
@@ -247,7 +262,8 @@ void store_lease_timer_set(struct store *store)
     uint64_t next_ms = lease_table_next_ms(store->state.leases);
     uint64_t now_ms = store_now_ms(store);
     env_timer_stop(store->env, &store->lease_timer);
-    if (store->leading && next_ms != UINT64_MAX) {
+    bool leads = store->leading || PLANTED == PLANT_STALE_EXPIRY;
+    if (leads && next_ms != UINT64_MAX) {
         uint64_t delay_ms = next_ms > now_ms ? next_ms - now_ms : 0;
         store->lease_timer.fire = lease_timer_fired;
         store->lease_timer.data = store;
@@ -259,7 +275,7 @@ void store_leases_role(struct store *store, bool leading)
 {
     if (leading) {
         lease_table_lead(store->state.leases, store_now_ms(store), store->config.lease_grace_ms);
-    } else {
+    } else if (PLANTED != PLANT_STALE_EXPIRY) {
         lease_table_follow(store->state.leases);
     }
     store_lease_timer_set(store);

@@ -4,6 +4,7 @@
 #include "lib/base/hash_map.h"
 #include "lib/base/heap.h"
 #include "store/limits.h"
+#include "store/plant.h"
 #include "store/status.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -189,6 +190,9 @@ void lease_table_lead(struct lease_table *table, uint64_t now_ms, uint64_t grace
     for (size_t at = 0; hash_map_next(table->leases, &at, NULL, &value);) {
         struct lease *lease = value;
         lease->deadline_ms = now_ms + lease_ttl_ms(lease) + grace_ms;
+        if (PLANTED == PLANT_NO_FULL_TTL) {
+            lease->deadline_ms = now_ms + lease_ttl_ms(lease) / 2;
+        }
         heap_push(&table->deadlines, lease);
     }
 }
@@ -209,7 +213,7 @@ int lease_table_renew(struct lease_table *table, int64_t id, uint64_t now_ms)
     if (lease == NULL) {
         return STORE_LEASE_NOT_FOUND;
     }
-    if (lease->expiring) {
+    if (lease->expiring && PLANTED != PLANT_RENEW_EXPIRING) {
         return -EAGAIN;
     }
     if (table->leading) {

@@ -3,6 +3,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/digest.h"
 #include "store/mvcc_range.h"
+#include "store/plant.h"
 #include "store/snapshot_view.h"
 #include "store/status.h"
 #include <assert.h>
@@ -86,7 +87,8 @@ size_t mvcc_kept(const struct mvcc_version *head, int64_t compact)
     size_t count = 0;
     for (const struct mvcc_version *v = head; v != NULL; v = v->older) {
         bool base = v->kv->mod_revision <= compact;
-        if (base && mvcc_is_tombstone(v) && v->kv->mod_revision < compact) {
+        bool lost = PLANTED == PLANT_DELETE_LOST;
+        if (base && mvcc_is_tombstone(v) && (lost || v->kv->mod_revision < compact)) {
             break;
         }
         count++;
@@ -253,6 +255,9 @@ const struct store_kv *mvcc_put(struct mvcc *mvcc, struct slice key, struct slic
     struct store_kv *kv = store_kv_new(key, value);
     kv->mod_revision = mvcc->next_revision;
     kv->create_revision = old == NULL ? kv->mod_revision : old->create_revision;
+    if (PLANTED == PLANT_CREATE_KEPT && old == NULL && head != NULL && head->older != NULL) {
+        kv->create_revision = head->older->kv->create_revision;
+    }
     kv->version = old == NULL ? 1 : old->version + 1;
     kv->lease = lease;
     push_version(mvcc, head, kv);
@@ -313,6 +318,9 @@ int mvcc_check_revision(const struct mvcc *mvcc, int64_t revision)
     }
     /* Of negative ones etcd makes no exception here: nothing compacted is -1 to it. */
     int64_t compact = mvcc->compact_revision == 0 ? -1 : mvcc->compact_revision;
+    if (PLANTED == PLANT_COMPACTED_READ && mvcc->history_start < mvcc->history_end) {
+        compact = mvcc->history[mvcc->history_start]->kv->mod_revision; /* As far as trimmed. */
+    }
     return revision != 0 && revision < compact ? STORE_COMPACTED : 0;
 }
 
@@ -375,7 +383,7 @@ int mvcc_compact(struct mvcc *mvcc, int64_t revision)
     if (revision <= mvcc->compact_revision) {
         return STORE_COMPACTED;
     }
-    mvcc->compact_revision = revision;
+    mvcc->compact_revision = revision + (PLANTED == PLANT_COMPACT_LATE);
     mvcc->hash = digest64(mvcc->hash, slice_of(&revision, sizeof(revision)));
     return 0;
 }
@@ -384,7 +392,8 @@ int mvcc_compact(struct mvcc *mvcc, int64_t revision)
  * deletion at just that revision does: a watch may still begin there (etcd issue 19179). */
 static bool base_is_kept(const struct mvcc *mvcc, const struct mvcc_version *base)
 {
-    return !mvcc_is_tombstone(base) || base->kv->mod_revision == mvcc->compact_revision;
+    return !mvcc_is_tombstone(base) ||
+           (base->kv->mod_revision == mvcc->compact_revision && PLANTED != PLANT_DELETE_LOST);
 }
 
 static void history_replace(struct mvcc *mvcc, const struct mvcc_version *old,
@@ -512,6 +521,13 @@ int mvcc_load_end(struct mvcc *mvcc, int64_t revision, int64_t compact_revision,
     mvcc->revision = revision;
     mvcc->compact_revision = compact_revision;
     mvcc->hash = hash;
+    for (size_t i = count; PLANTED == PLANT_REVISION_BACK && i > 0; i--) {
+        const struct mvcc_version *last = mvcc->history[mvcc->history_start + i - 1];
+        if (!mvcc_is_tombstone(last)) {
+            mvcc->revision = last->kv->mod_revision;
+            break;
+        }
+    }
     while (mvcc->history_start < mvcc->history_end && /* Bases that are older than history. */
            mvcc->history[mvcc->history_start]->kv->mod_revision < compact_revision) {
         version_unref(mvcc->history[mvcc->history_start++]);

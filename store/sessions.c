@@ -1,5 +1,7 @@
 #include "store/sessions.h"
 
+#include "store/plant.h"
+
 /* Sequences below the floor are swept out once in a while; when, depends on nothing but how many
  * there are, so that it is the same on all members. */
 enum { SWEEP_ABOVE = 4096, SWEEP_EVERY = 1024 };
@@ -31,6 +33,12 @@ static struct session *session_of(struct sessions *sessions, uint64_t member, ui
 {
     size_t at = place_of(sessions, member, incarnation);
     struct session session = sessions->rows[at];
+    if (PLANTED == PLANT_SESSION_RESET) { /* One row a member, as once it was. */
+        for (size_t i = 0; i < STORE_SESSIONS_MAX; i++) {
+            at = sessions->rows[i].member == member ? i : at;
+        }
+        session = sessions->rows[at];
+    }
     if (session.member != member || session.incarnation != incarnation) {
         hash_map_free(session.applied);
         session = (struct session){.member = member,
@@ -61,6 +69,9 @@ bool sessions_note(struct sessions *sessions, uint64_t member, uint64_t incarnat
                    uint64_t sequence, uint64_t floor)
 {
     struct session *session = session_of(sessions, member, incarnation);
+    if (PLANTED == PLANT_NO_SESSIONS) {
+        return true;
+    }
     if (sequence < session->floor ||
         hash_map_get(session->applied, hash_map_key_u64(&sequence)) != NULL) {
         return false;

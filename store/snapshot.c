@@ -5,6 +5,7 @@
 #include "lib/base/digest.h"
 #include "lib/base/hash_map.h"
 #include "store/limits.h"
+#include "store/plant.h"
 #include "store/snapshot_view.h"
 #include "store/status.h"
 #include "store/store.h"
@@ -109,7 +110,7 @@ static void write_session(struct state_writer *writer, const struct session *ses
     struct record_session body = {
         .member = session->member, .incarnation = session->incarnation, .floor = session->floor};
     struct slice key;
-    if (session->member == 0 || session->applied == NULL) {
+    if (session->member == 0 || session->applied == NULL || PLANTED == PLANT_SESSIONS_NOT_KEPT) {
         return;
     }
     write_plain(writer, RECORD_SESSION, &body, sizeof(body));
@@ -521,7 +522,7 @@ int state_reader_feed(struct state_reader *reader, struct slice chunk)
 static bool attach_lease(void *data, const struct store_kv *kv)
 {
     struct store_state *state = data;
-    if (kv->lease != 0) {
+    if (kv->lease != 0 && PLANTED != PLANT_LEASE_KEYS_LOST) {
         lease_table_attach(state->leases, kv->lease, kv->key);
     }
     return true;

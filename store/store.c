@@ -2,6 +2,7 @@
 
 #include "lib/base/alloc.h"
 #include "store/permit.h"
+#include "store/plant.h"
 #include "store/snapshot.h"
 #include "store/snapshot_view.h"
 #include <assert.h>
@@ -332,7 +333,7 @@ static int fsm_restore_end(void *data)
     store_view_drop(store);
     store_state_release(&store->state);
     store->state = state;
-    store->state.applied_index = store->restoring_index;
+    store->state.applied_index = store->restoring_index + (PLANTED == PLANT_INDEX_AHEAD);
     store_rebuild_stop(store); /* This is a whole state, too. */
     state_reader_free(store->restoring);
     store->restoring = NULL;

@@ -4,6 +4,7 @@
 #include "lib/base/hash_map.h"
 #include "lib/base/list.h"
 #include "store/mvcc_range.h"
+#include "store/plant.h"
 #include "store/range_index.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -232,6 +233,9 @@ void store_watch_resume(struct store_watch *watch)
 
 int64_t store_watch_delivered(const struct store_watch *watch)
 {
+    if (PLANTED == PLANT_PROGRESS_AHEAD) {
+        return watch->hub->revision;
+    }
     int64_t reached = watch->next_revision - 1; /* Of a future start: not reached yet. */
     bool all = watch->state == WATCH_LIVE || reached > watch->hub->revision;
     return all ? watch->hub->revision : reached;
@@ -242,7 +246,8 @@ int64_t store_watch_delivered(const struct store_watch *watch)
 static void batch_add(struct store_watch *watch, const struct mvcc_version *version, bool with_prev)
 {
     bool deletion = mvcc_is_tombstone(version);
-    if (deletion ? watch->options.no_delete : watch->options.no_put) {
+    bool no_delete = watch->options.no_delete && PLANTED != PLANT_FILTER_IGNORED;
+    if (deletion ? no_delete : watch->options.no_put) {
         return;
     }
     if (watch->batch_count == watch->batch_capacity) {
@@ -250,6 +255,9 @@ static void batch_add(struct store_watch *watch, const struct mvcc_version *vers
         watch->batch = alloc_resize(watch->batch, watch->batch_capacity, sizeof(*watch->batch));
     }
     const struct mvcc_version *older = with_prev ? version->older : NULL;
+    if (PLANTED == PLANT_PREV_KV && older != NULL) {
+        older = older->older;
+    }
     watch->batch[watch->batch_count++] = (struct store_event){
         .kind = deletion ? STORE_EVENT_DELETE : STORE_EVENT_PUT,
         .kv = version->kv,
@@ -262,7 +270,11 @@ static void batch_deliver(struct store_watch *watch, int64_t revision)
     size_t count = watch->batch_count;
     watch->batch_count = 0;
     if (count > 0 && watch->state != WATCH_DEAD) {
-        watch->options.on_events(watch->options.data, revision, watch->batch, count);
+        for (size_t i = 0; PLANTED == PLANT_REVISION_SPLIT && i + 1 < count; i++) {
+            watch->options.on_events(watch->options.data, revision, &watch->batch[i], 1);
+        }
+        size_t from = PLANTED == PLANT_REVISION_SPLIT ? count - 1 : 0;
+        watch->options.on_events(watch->options.data, revision, &watch->batch[from], count - from);
     }
     if (watch->batch_capacity > BATCH_KEEP) {
         free(watch->batch);
@@ -296,7 +308,8 @@ static void touched_add(struct watch_hub *hub, struct store_watch *watch)
 static void touch(struct watch_hub *hub, struct store_watch *watch,
                   const struct mvcc_version *version)
 {
-    if (watch->options.start_revision > version->kv->mod_revision) {
+    if (watch->options.start_revision > version->kv->mod_revision &&
+        PLANTED != PLANT_FUTURE_WATCH) {
         return;
     }
     bool first = watch->batch_count == 0;
@@ -399,6 +412,13 @@ void watch_hub_restored(struct watch_hub *hub, const struct mvcc *mvcc)
 {
     move_all_live(hub, WATCH_BEHIND);
     hub->revision = mvcc_revision(mvcc);
+    LIST_FOREACH(node, next, &hub->behind)
+    {
+        struct store_watch *watch = LIST_ENTRY(node, struct store_watch, node);
+        if (PLANTED == PLANT_WATCH_BACK && watch->options.start_revision <= 0) {
+            watch->next_revision = mvcc_compact_revision(mvcc);
+        }
+    }
 }
 
 /* --- Catching up. */
@@ -413,7 +433,7 @@ static void watch_end(struct store_watch *watch, int status, int64_t compact_rev
 static void catch_up_one(struct store_watch *watch, const struct mvcc *mvcc)
 {
     int64_t compact = mvcc_compact_revision(mvcc);
-    if (watch->next_revision < compact) {
+    if (watch->next_revision < compact && PLANTED != PLANT_SLOW_READER_LOSES) {
         watch_end(watch, STORE_COMPACTED, compact);
         return;
     }
@@ -431,6 +451,7 @@ static void catch_up_one(struct store_watch *watch, const struct mvcc *mvcc)
         watch->next_revision = revision + 1;
         batch_deliver(watch, revision);
         if (watch->state != WATCH_BEHIND) {
+            watch->next_revision -= PLANTED == PLANT_EVENT_TWICE;
             return; /* Paused or cancelled by its callback. */
         }
     }

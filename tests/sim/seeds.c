@@ -9,9 +9,15 @@
 
 enum { RUN_TWICE_EVERY = 100 };
 
+#ifdef CORACLE_PLANTS
+extern int coracle_plant;
+int coracle_plant;
+#endif
+
 struct seeds_arguments {
     uint64_t first, count;
     uint64_t trace, shrink, keep_going;
+    uint64_t plant; /* Of raft/plant.h or store/plant.h, when built with CORACLE_PLANTS. */
 };
 
 static char running[64]; /* For the signal handler. */
@@ -38,11 +44,9 @@ static bool parse(int argc, char **argv, struct seeds_arguments *ret_arguments)
     struct {
         const char *name;
         uint64_t *value;
-    } options[] = {{"--seeds", &arguments.count},
-                   {"--seed", &arguments.first},
-                   {"--trace", &arguments.trace},
-                   {"--shrink", &arguments.shrink},
-                   {"--keep-going", &arguments.keep_going}};
+    } options[] = {{"--seeds", &arguments.count},           {"--seed", &arguments.first},
+                   {"--trace", &arguments.trace},           {"--shrink", &arguments.shrink},
+                   {"--keep-going", &arguments.keep_going}, {"--plant", &arguments.plant}};
     for (int i = 1; i + 1 < argc; i += 2) {
         uint64_t *value = NULL;
         for (size_t o = 0; o < ARRAY_LEN(options); o++) {
@@ -124,6 +128,9 @@ int sim_seeds_main(const struct sim_program *program, int argc, char **argv)
         return 2;
     }
     (void)setvbuf(stdout, NULL, _IOLBF, 0); /* An assertion must not swallow what was said. */
+#ifdef CORACLE_PLANTS
+    coracle_plant = (int)arguments.plant;
+#endif
     (void)signal(SIGABRT, on_abort);
     double start = seconds();
     for (uint64_t seed = arguments.first; seed < arguments.first + arguments.count; seed++) {
