@@ -44,6 +44,7 @@ struct etcd_service {
     _Atomic uint32_t snapshot_streams;
     struct loop_timer progress_timer, retry_timer;
     struct loop_turn_end flush;
+    struct watch_encoder *encoder; /* Store loop. */
     struct list dirty_streams;
     struct etcd_binding {
         struct etcd_service *service;

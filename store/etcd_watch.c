@@ -2,6 +2,8 @@
 #include "store/etcd_watch.h"
 
 #include "lib/base/alloc.h"
+#include "lib/net/chunk.h"
+#include "store/etcd_watch_encode.h"
 #include <assert.h>
 #include <stdlib.h>
 
@@ -15,31 +17,52 @@ struct etcd_watch {
 
 /* --- Answers. */
 
-void watch_answer_free(struct watch_answer *answer)
-{
-    for (size_t i = 0; i < answer->event_count; i++) {
-        store_kv_unref(answer->events[i].kv);
-        store_kv_unref(answer->events[i].prev_kv);
-    }
-    free(answer->events);
-    free(answer);
-}
-
-static struct watch_answer *answer_new(struct watch_stream *stream, enum watch_answer_kind kind,
-                                       int64_t watch_id)
+static struct buffer *open_outbox(struct watch_stream *stream)
 {
     struct etcd_service *service = stream->service;
-    struct watch_answer *answer = alloc_zeroed(sizeof(*answer));
-    list_init(&answer->node);
-    answer->kind = kind;
-    answer->watch_id = watch_id;
-    answer->header = etcd_header_now(service);
-    list_push_back(&stream->state.outbox, &answer->node);
     if (!list_linked(&stream->state.dirty)) {
         list_push_back(&service->dirty_streams, &stream->state.dirty);
     }
     loop_turn_end_start(service->store_loop, &service->flush);
-    return answer;
+    if (stream->state.outbox.len == 0) { /* Growing step by step would copy it all twice. */
+        (void)!buffer_reserve(&stream->state.outbox, stream->state.expected);
+    }
+    return &stream->state.outbox;
+}
+
+static void answer(struct watch_stream *stream, int64_t watch_id,
+                   Etcdserverpb__WatchResponse *response)
+{
+    struct etcd_header header = etcd_header_now(stream->service);
+    response->watch_id = watch_id;
+    watch_encode_answer(&header, response, open_outbox(stream));
+}
+
+static void answer_created(struct watch_stream *stream, int64_t watch_id)
+{
+    Etcdserverpb__WatchResponse response;
+    etcdserverpb__watch_response__init(&response);
+    response.created = true;
+    answer(stream, watch_id, &response);
+}
+
+static void answer_canceled(struct watch_stream *stream, int64_t watch_id, const char *reason,
+                            int64_t compact_revision)
+{
+    Etcdserverpb__WatchResponse response;
+    CLEANUP(alloc_freep) char *text = alloc_text(reason);
+    etcdserverpb__watch_response__init(&response);
+    response.canceled = true;
+    response.cancel_reason = text;
+    response.compact_revision = compact_revision;
+    answer(stream, watch_id, &response);
+}
+
+static void answer_progress_to(struct watch_stream *stream, int64_t watch_id)
+{
+    Etcdserverpb__WatchResponse response;
+    etcdserverpb__watch_response__init(&response);
+    answer(stream, watch_id, &response);
 }
 
 static void flush(void *data)
@@ -51,11 +74,15 @@ static void flush(void *data)
         struct watch_batch *batch = alloc_zeroed(sizeof(*batch));
         list_remove(node);
         batch->stream = watch_stream_ref(stream);
-        list_init(&batch->answers);
-        LIST_FOREACH(at, next_at, &stream->state.outbox)
-        {
-            list_remove(at);
-            list_push_back(&batch->answers, at);
+        batch->charged = stream->state.charged;
+        stream->state.charged = 0;
+        if (buffer_error(&stream->state.outbox) == 0) {
+            size_t len;
+            uint8_t *bytes = buffer_take(&stream->state.outbox, &len);
+            stream->state.expected = len < WATCH_EXPECTED_MAX ? len : WATCH_EXPECTED_MAX;
+            batch->messages = chunk_new_owned(bytes, len);
+        } else {
+            buffer_release(&stream->state.outbox);
         }
         loop_post(grpc_call_loop(stream->call), watch_batch_send, batch);
     }
@@ -94,49 +121,19 @@ static void stream_charge(struct watch_stream *stream, size_t bytes)
 
 /* --- Events. */
 
-static struct watch_answer *open_answer(struct etcd_watch *watch)
-{
-    const struct list *outbox = &watch->stream->state.outbox;
-    if (!list_empty(outbox)) {
-        struct watch_answer *last = LIST_ENTRY(outbox->prev, struct watch_answer, node);
-        if (last->kind == WATCH_EVENTS && last->watch_id == watch->id &&
-            last->bytes < WATCH_ANSWER_BYTES) {
-            return last;
-        }
-    }
-    struct watch_answer *answer = answer_new(watch->stream, WATCH_EVENTS, watch->id);
-    answer->fragment = watch->fragment;
-    return answer;
-}
-
-static size_t event_bytes(const struct store_event *event)
-{
-    size_t bytes = WATCH_EVENT_OVERHEAD + event->kv->key.len + event->kv->value.len;
-    return event->prev_kv == NULL ? bytes
-                                  : bytes + event->prev_kv->key.len + event->prev_kv->value.len;
-}
-
 static void on_events(void *data, int64_t revision, const struct store_event *events, size_t count)
 {
     struct etcd_watch *watch = data;
-    struct watch_answer *answer = open_answer(watch);
-    if (answer->event_count + count > answer->event_capacity) {
-        answer->event_capacity = (answer->event_count + count) * 2;
-        answer->events =
-            alloc_resize(answer->events, answer->event_capacity, sizeof(*answer->events));
-    }
-    size_t before = answer->bytes;
-    for (size_t i = 0; i < count; i++) {
-        struct store_event event = events[i];
-        store_kv_ref(event.kv);
-        event.prev_kv =
-            watch->prev_kv && event.prev_kv != NULL ? store_kv_ref(event.prev_kv) : NULL;
-        answer->events[answer->event_count++] = event;
-        answer->bytes += event_bytes(&event);
-    }
-    answer->header.revision = revision;
+    struct watch_stream *stream = watch->stream;
+    struct etcd_header header = etcd_header_now(stream->service);
+    struct buffer *outbox = open_outbox(stream);
+    size_t before = outbox->len;
+    header.revision = revision;
+    watch_encode_events(stream->service->encoder, &header, events, count, watch->prev_kv, watch->id,
+                        watch->fragment, outbox);
     watch->busy = true;
-    stream_charge(watch->stream, answer->bytes - before);
+    stream->state.charged += outbox->len - before;
+    stream_charge(stream, outbox->len - before);
 }
 
 static void forget_watch(struct etcd_watch *watch)
@@ -148,9 +145,8 @@ static void forget_watch(struct etcd_watch *watch)
 static void on_watch_end(void *data, int status, int64_t compact_revision)
 {
     struct etcd_watch *watch = data;
-    struct watch_answer *answer = answer_new(watch->stream, WATCH_CANCELED, watch->id);
-    answer->compact_revision = compact_revision;
-    answer->reason = status == STORE_COMPACTED ? NULL : store_status_text(status);
+    answer_canceled(watch->stream, watch->id,
+                    status == STORE_COMPACTED ? "" : store_status_text(status), compact_revision);
     forget_watch(watch);
 }
 
@@ -163,9 +159,13 @@ static struct etcd_watch *find_watch(struct watch_stream *stream, int64_t id)
 
 static void refuse(struct watch_stream *stream, const char *reason)
 {
-    struct watch_answer *answer = answer_new(stream, WATCH_CREATED, /* watch_id= */ -1);
-    answer->canceled = true;
-    answer->reason = reason;
+    Etcdserverpb__WatchResponse response;
+    CLEANUP(alloc_freep) char *text = alloc_text(reason);
+    etcdserverpb__watch_response__init(&response);
+    response.created = true;
+    response.canceled = true;
+    response.cancel_reason = text;
+    answer(stream, /* watch_id= */ -1, &response);
 }
 
 static int64_t choose_id(struct watch_stream *stream)
@@ -264,7 +264,7 @@ static void create(struct watch_stream *stream, const Etcdserverpb__WatchCreateR
     }
     watch->id = message->watch_id != 0 ? message->watch_id : choose_id(stream);
     (void)hash_map_set(stream->state.watches, slice_of(&watch->id, sizeof(watch->id)), watch);
-    (void)answer_new(stream, WATCH_CREATED, watch->id);
+    answer_created(stream, watch->id);
     if (atomic_load(&stream->paused)) {
         store_watch_pause(watch->watch);
     }
@@ -278,7 +278,7 @@ static void cancel(struct watch_stream *stream, int64_t id)
     }
     store_watch_cancel(watch->watch);
     forget_watch(watch);
-    (void)answer_new(stream, WATCH_CANCELED, id);
+    answer_canceled(stream, id, "", /* compact_revision= */ 0);
 }
 
 static void stream_gone(struct watch_stream *stream)
@@ -294,11 +294,7 @@ static void stream_gone(struct watch_stream *stream)
         free(watch);
     }
     hash_map_clear(stream->state.watches);
-    LIST_FOREACH(node, next, &stream->state.outbox)
-    {
-        list_remove(node);
-        watch_answer_free(LIST_ENTRY(node, struct watch_answer, node));
-    }
+    buffer_release(&stream->state.outbox);
     list_remove(&stream->state.dirty);
     list_remove(&stream->state.node);
     watch_stream_unref(stream); /* service->watch_streams held one. */
@@ -326,7 +322,7 @@ static bool answer_progress(struct watch_stream *stream)
         return !stream->state.progress_wanted;
     }
     stream->state.progress_wanted = false;
-    (void)answer_new(stream, WATCH_PROGRESS, /* watch_id= */ -1);
+    answer_progress_to(stream, /* watch_id= */ -1);
     return true;
 }
 
@@ -337,7 +333,7 @@ static void notify_progress(struct watch_stream *stream)
     for (size_t at = 0; hash_map_next(stream->state.watches, &at, NULL, &value);) {
         struct etcd_watch *watch = value;
         if (watch->progress && !watch->busy && store_watch_delivered(watch->watch) == revision) {
-            (void)answer_new(stream, WATCH_PROGRESS, watch->id);
+            answer_progress_to(stream, watch->id);
         }
         watch->busy = false;
     }
@@ -433,6 +429,8 @@ void etcd_watch_init(struct etcd_service *service)
     list_init(&service->watch_streams);
     list_init(&service->dirty_streams);
     list_init(&service->flush.node);
+    service->encoder = alloc_zeroed(sizeof(*service->encoder));
+    watch_encoder_init(service->encoder);
     service->flush.run = flush;
     service->flush.data = service;
     service->retry_timer = (struct loop_timer){.fire = retry_tick, .data = service};
@@ -449,4 +447,7 @@ void etcd_watch_release(struct etcd_service *service)
     loop_timer_stop(service->store_loop, &service->progress_timer);
     loop_timer_stop(service->store_loop, &service->retry_timer);
     loop_turn_end_stop(&service->flush);
+    watch_encoder_release(service->encoder);
+    free(service->encoder);
+    service->encoder = NULL;
 }

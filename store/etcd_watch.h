@@ -1,6 +1,6 @@
-/* What the two halves of the Watch service share: the store's half (store/etcd_watch.c) fills
- * answers, the connection's half (store/etcd_watch_stream.c) encodes and sends them. Nobody else
- * includes it. */
+/* What the two halves of the Watch service share: the store's half (store/etcd_watch.c) makes the
+ * answers of a turn as they go over the wire, the connection's half (store/etcd_watch_stream.c)
+ * sends them. Nobody else includes it. */
 #ifndef STORE_ETCD_WATCH_H
 #define STORE_ETCD_WATCH_H
 #include "lib/base/hash_map.h"
@@ -9,26 +9,10 @@
 enum {
     WATCH_STREAM_HIGH_BYTES = 1024 * 1024, /* Handed over and not yet taken by the client: pause. */
     WATCH_STREAM_LOW_BYTES = 256 * 1024,   /* Resume. */
-    WATCH_ANSWER_BYTES = 256 * 1024,       /* Revisions are put into one answer up to this. */
+    WATCH_OUTBOX_BYTES_MAX = 512 * 1024 * 1024, /* Answers of one turn; the stream ends beyond. */
+    WATCH_EXPECTED_MAX = 64 * 1024,
     WATCH_FRAGMENT_BYTES = 2 * 1024 * 1024,
-    WATCH_EVENT_OVERHEAD = 64,
     WATCH_PROGRESS_RETRY_MS = 100,
-};
-
-enum watch_answer_kind { WATCH_CREATED, WATCH_EVENTS, WATCH_CANCELED, WATCH_PROGRESS };
-
-struct watch_answer {
-    struct list node;
-    enum watch_answer_kind kind;
-    struct etcd_header header;
-    int64_t watch_id;
-    int64_t compact_revision;
-    const char *reason; /* Static, or NULL. */
-    bool canceled;      /* Of WATCH_CREATED: it failed. */
-    bool fragment;
-    struct store_event *events; /* Each kv holds a reference. */
-    size_t event_count, event_capacity;
-    size_t bytes; /* About what it takes to send. */
 };
 
 struct watch_stream {
@@ -41,10 +25,12 @@ struct watch_stream {
         bool closed;
         size_t owed; /* Bytes to take off `outstanding` when the connection's queue drains. */
     } io;
-    struct {               /* Store loop. */
-        struct list node;  /* In service->watch_streams. */
-        struct list dirty; /* In service->dirty_streams while the outbox holds something. */
-        struct list outbox;
+    struct {                      /* Store loop. */
+        struct list node;         /* In service->watch_streams. */
+        struct list dirty;        /* In service->dirty_streams while the outbox holds something. */
+        struct buffer outbox;     /* gRPC messages. */
+        size_t expected;          /* What the outbox held at the end of a turn before. */
+        size_t charged;           /* Bytes of the outbox that are in `outstanding`. */
         struct hash_map *watches; /* id -> struct etcd_watch */
         int64_t next_id;
         struct etcd_identity identity;
@@ -78,9 +64,9 @@ void watch_command_run(void *command_consume); /* Store loop. */
 /* Answers on their way to the connection. */
 struct watch_batch {
     struct watch_stream *stream; /* A reference. */
-    struct list answers;
+    struct chunk *messages;      /* NULL: there were too many, and the stream ends. */
+    size_t charged;
 };
 
 void watch_batch_send(void *batch_consume); /* Connection's loop. */
-void watch_answer_free(struct watch_answer *answer);
 #endif

@@ -1,8 +1,9 @@
-/* The Watch service on the connection's loop: requests decoded, answers encoded, and the client's
- * pace reported back. */
+/* The Watch service on the connection's loop: requests decoded, answers sent, and the client's pace
+ * reported back. */
 #include "store/etcd_watch.h"
 
 #include "lib/base/alloc.h"
+#include "lib/net/chunk.h"
 #include "lib/net/limits.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@ void watch_stream_unref(struct watch_stream *stream)
 {
     if (atomic_fetch_sub_explicit(&stream->refs, 1, memory_order_acq_rel) == 1) {
         hash_map_free(stream->state.watches);
+        buffer_release(&stream->state.outbox);
         etcd_identity_release(&stream->state.identity);
         grpc_call_unref(stream->call);
         etcd_service_unref(stream->service);
@@ -61,112 +63,22 @@ static void on_drain(void *data)
     taken(stream, owed);
 }
 
-/* The messages for `count` events, in one allocation. */
-struct event_messages {
-    Mvccpb__Event event;
-    Mvccpb__KeyValue kv;
-    Mvccpb__KeyValue prev_kv;
-};
-
-static void fill_event(const struct store_event *event, struct event_messages *messages)
-{
-    mvccpb__event__init(&messages->event);
-    messages->event.type = event->kind == STORE_EVENT_PUT ? MVCCPB__EVENT__EVENT_TYPE__PUT
-                                                          : MVCCPB__EVENT__EVENT_TYPE__DELETE;
-    etcd_kv_message(event->kv, /* keys_only= */ false, &messages->kv);
-    messages->event.kv = &messages->kv;
-    if (event->prev_kv != NULL) {
-        etcd_kv_message(event->prev_kv, /* keys_only= */ false, &messages->prev_kv);
-        messages->event.prev_kv = &messages->prev_kv;
-    }
-}
-
-/* How many events from `from` on go into one message. */
-static size_t fragment_count(const struct watch_answer *answer, size_t from)
-{
-    size_t bytes = 0;
-    size_t at = from;
-    while (at < answer->event_count) {
-        const struct store_event *event = &answer->events[at];
-        bytes += WATCH_EVENT_OVERHEAD + event->kv->key.len + event->kv->value.len;
-        bytes += event->prev_kv == NULL ? 0 : event->prev_kv->value.len;
-        if (at > from && bytes > WATCH_FRAGMENT_BYTES && answer->fragment) {
-            break;
-        }
-        at++;
-    }
-    return at - from;
-}
-
-static void send_events(struct watch_stream *stream, const struct watch_answer *answer,
-                        Etcdserverpb__WatchResponse *response)
-{
-    size_t count = answer->event_count;
-    struct event_messages *messages = alloc_array(count, sizeof(*messages));
-    Mvccpb__Event **events = alloc_array(count, sizeof(*events));
-    for (size_t i = 0; i < count; i++) {
-        fill_event(&answer->events[i], &messages[i]);
-        events[i] = &messages[i].event;
-    }
-    for (size_t from = 0; from < count;) {
-        response->n_events = fragment_count(answer, from);
-        response->events = &events[from];
-        from += response->n_events;
-        response->fragment = from < count;
-        (void)etcd_send(stream->call, &response->base);
-    }
-    free(events);
-    free(messages);
-}
-
-static void send_answer(struct watch_stream *stream, const struct watch_answer *answer)
-{
-    Etcdserverpb__WatchResponse response;
-    Etcdserverpb__ResponseHeader header;
-    etcdserverpb__watch_response__init(&response);
-    etcd_fill_header(&answer->header, &header);
-    response.header = &header;
-    response.watch_id = answer->watch_id;
-    CLEANUP(alloc_freep) char *reason = alloc_text(answer->reason == NULL ? "" : answer->reason);
-    response.cancel_reason = reason;
-    switch (answer->kind) {
-    case WATCH_EVENTS:
-        send_events(stream, answer, &response);
-        return;
-    case WATCH_CREATED:
-        response.created = true;
-        response.canceled = answer->canceled;
-        break;
-    case WATCH_CANCELED:
-        response.canceled = true;
-        response.compact_revision = answer->compact_revision;
-        break;
-    case WATCH_PROGRESS:
-        break;
-    }
-    (void)etcd_send(stream->call, &response.base);
-}
-
 void watch_batch_send(void *batch_consume)
 {
     struct watch_batch *batch = batch_consume;
     struct watch_stream *stream = batch->stream;
-    size_t bytes = 0;
-    LIST_FOREACH(node, next, &batch->answers)
-    {
-        struct watch_answer *answer = LIST_ENTRY(node, struct watch_answer, node);
-        if (!stream->io.closed) {
-            send_answer(stream, answer);
-        }
-        bytes += answer->bytes;
-        list_remove(node);
-        watch_answer_free(answer);
+    if (!stream->io.closed && batch->messages == NULL) {
+        grpc_call_finish(stream->call, GRPC_RESOURCE_EXHAUSTED,
+                         "events of one revision are too large to be sent", slice_of(NULL, 0));
+        stream_close(stream);
     }
-    if (!stream->io.closed && grpc_call_queued(stream->call) >= NET_WRITE_HIGH_BYTES) {
-        stream->io.owed += bytes; /* on_drain() takes it off. */
+    if (!stream->io.closed &&
+        grpc_call_send_framed(stream->call, batch->messages) >= NET_WRITE_HIGH_BYTES) {
+        stream->io.owed += batch->charged; /* on_drain() takes it off. */
     } else {
-        taken(stream, bytes);
+        taken(stream, batch->charged);
     }
+    chunk_unref(batch->messages);
     watch_stream_unref(stream);
     free(batch);
 }
@@ -228,7 +140,7 @@ void etcd_watch_call(void *data, struct grpc_call *call, struct slice request)
     stream->call = grpc_call_ref(call);
     list_init(&stream->state.node);
     list_init(&stream->state.dirty);
-    list_init(&stream->state.outbox);
+    buffer_init(&stream->state.outbox, WATCH_OUTBOX_BYTES_MAX);
     send_command(stream, COMMAND_OPEN, NULL);
     grpc_call_send_headers(call, NULL, 0);
     grpc_call_on_cancel(call, on_cancel, stream);

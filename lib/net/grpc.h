@@ -100,6 +100,8 @@ void grpc_call_send_headers(struct grpc_call *call, const struct http_header *me
 size_t grpc_call_send(struct grpc_call *call, struct slice message);
 /* The same from a shared chunk: encoded once, sent to many. */
 size_t grpc_call_send_shared(struct grpc_call *call, struct chunk *message);
+/* Whole messages, each with its prefix (lib/net/grpc_frame.h): many for the price of one. */
+size_t grpc_call_send_framed(struct grpc_call *call, struct chunk *messages);
 size_t grpc_call_queued(const struct grpc_call *call);
 void grpc_call_on_drain(struct grpc_call *call, void (*drain)(void *data), void *data);
 void grpc_call_on_cancel(struct grpc_call *call, void (*cancel)(void *data), void *data);

@@ -116,6 +116,16 @@ size_t grpc_call_send_shared(struct grpc_call *call, struct chunk *message)
     return http_write_shared(call->exchange, message);
 }
 
+size_t grpc_call_send_framed(struct grpc_call *call, struct chunk *messages)
+{
+    if (call->over) {
+        return 0;
+    }
+    grpc_call_send_headers(call, NULL, 0);
+    return messages->bytes.len <= SMALL_MESSAGE_BYTES ? http_write(call->exchange, messages->bytes)
+                                                      : http_write_shared(call->exchange, messages);
+}
+
 size_t grpc_call_queued(const struct grpc_call *call)
 {
     return call->over ? 0 : http_queued(call->exchange);
