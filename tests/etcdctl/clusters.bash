@@ -1,0 +1,92 @@
+# Shared by the tests of every etcdctl command: three members of ours that serve nothing but the store, on
+# 127.0.34.11-13, and three of the distribution's etcd on 127.0.34.21-23, the same names in both. Started and ended, by
+# their ids, by setup_suite.bash.
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+BUILD=${BUILD:-$TOP/build/release}
+CORACLE=$BUILD/cmd/coracle
+OURS=127.0.34.1
+THEIRS=127.0.34.2
+export ETCDCTL_API=3
+
+# eventually SECONDS COMMAND...: repeats the command until it succeeds.
+eventually() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ $SECONDS -lt "$end" ] || return 1
+        sleep 0.2
+    done
+}
+
+# start LOG COMMAND...: in the background; its id is kept for end_all.
+start() {
+    local log=$1
+    shift
+    "$@" >"$log" 2>&1 3>&- &
+    echo $! >>"$SUITE_DIR/pids"
+}
+
+end_all() {
+    local pid
+    while read -r pid; do
+        kill "$pid" 2>/dev/null || true
+    done <"$SUITE_DIR/pids"
+    while read -r pid; do
+        # A child of another shell cannot be waited for.
+        eventually 10 eval "! kill -0 $pid 2>/dev/null" || kill -9 "$pid" 2>/dev/null || true
+    done <"$SUITE_DIR/pids"
+}
+
+# peers PREFIX: what --initial-cluster says.
+peers() { echo "m1=http://${1}1:2380,m2=http://${1}2:2380,m3=http://${1}3:2380"; }
+
+# start_ours PLACE [FLAG...]
+start_ours() {
+    local i=$1
+    shift
+    start "$SUITE_DIR/ours$i.log" "$CORACLE" server --name "m$i" --data-dir "$SUITE_DIR/ours$i" \
+        --etcd-listen "http://$OURS$i:2379" --peer-url "http://$OURS$i:2380" --initial-cluster "$(peers $OURS)" \
+        --disable api,scheduler,controllers "$@"
+}
+
+start_theirs() {
+    local i=$1
+    start "$SUITE_DIR/theirs$i.log" etcd --name "m$i" --data-dir "$SUITE_DIR/theirs$i" \
+        --listen-client-urls "http://$THEIRS$i:2379" --advertise-client-urls "http://$THEIRS$i:2379" \
+        --listen-peer-urls "http://$THEIRS$i:2380" --initial-advertise-peer-urls "http://$THEIRS$i:2380" \
+        --initial-cluster "$(peers $THEIRS)" --initial-cluster-state new
+}
+
+healthy() { timeout 5 etcdctl --endpoints "${1}1:2379,${1}2:2379,${1}3:2379" endpoint health >/dev/null 2>&1; }
+
+# ours ARGUMENT... and ours_at PLACE ARGUMENT...: etcdctl against a member of ours.
+ours_at() {
+    local place=$1
+    shift
+    timeout 60 etcdctl --endpoints "$OURS$place:2379" "$@"
+}
+ours() { ours_at 1 "$@"; }
+
+# same SCRIPT: runs the script, in which `ctl` is etcdctl and `ctl_at N` etcdctl against member N, for both clusters, and
+# compares what it prints on both streams, ids and times aside.
+same() {
+    local prefix side
+    for side in ours theirs; do
+        [ $side = ours ] && prefix=$OURS || prefix=$THEIRS
+        PREFIX=$prefix timeout 120 bash -c '
+            export ETCDCTL_API=3
+            ctl_at() { local place=$1; shift; timeout 30 etcdctl --endpoints "$PREFIX$place:2379" "$@" 2>&1 || echo "status $?"; }
+            ctl() { ctl_at 1 "$@"; }
+            '"$1" 3>&- | "$TOP/tests/etcdctl/normalize" >"$BATS_TEST_TMPDIR/$side"
+    done
+    [ -s "$BATS_TEST_TMPDIR/ours" ]
+    diff -u --label etcd --label coracle "$BATS_TEST_TMPDIR/theirs" "$BATS_TEST_TMPDIR/ours"
+}
+
+explain_failure() {
+    [ -z "${BATS_TEST_COMPLETED:-}" ] || return 0
+    for log in "$SUITE_DIR"/ours?.log; do
+        echo "--- ${log##*/}"
+        tail -3 "$log"
+    done
+}

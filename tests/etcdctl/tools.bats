@@ -1,0 +1,81 @@
+# What etcdctl does with a cluster by itself, and with files. After the other files: what is written here is not written
+# to etcd, and they compare revisions.
+bats_require_minimum_version 1.5.0
+
+setup() { load clusters; }
+
+teardown() { explain_failure; }
+
+@test "a lease that nobody keeps alive takes its keys with it" {
+    lease=$(ours lease grant 2 | cut -d' ' -f2)
+    run -0 ours put expire/a 1 --lease "$lease"
+    run -0 ours get expire/a --print-value-only
+    [ "$output" = 1 ]
+    gone() { [ -z "$(ours_at 2 get expire/a)" ]; }
+    eventually 10 gone
+    run -0 ours lease timetolive "$lease"
+    [[ $output == *"already expired"* ]]
+}
+
+@test "a peer URL is that of one member only" {
+    run -0 ours member add m8 --peer-urls http://127.0.34.93:1
+    id=$(ours member list | grep 34.93: | cut -d, -f1)
+    run ours_at 2 member add m9 --peer-urls http://127.0.34.93:1
+    [[ $output == *"etcdserver: Peer URLs already exists"* ]]
+    run ours_at 3 member update "$id" --peer-urls "http://${OURS}1:2380"
+    [[ $output == *"etcdserver: Peer URLs already exists"* ]]
+    run -0 ours_at 3 member remove "$id"
+}
+
+@test "leadership is moved by the leader only" {
+    leader_of() { ours endpoint status --cluster | grep ', true, ' | cut -d: -f1,2 | grep -o '[0-9]:' | head -1; }
+    before=$(ours endpoint status --cluster | grep -n ', true,' | cut -d: -f1)
+    id_of() { ours endpoint status --cluster | sed -n "$1p" | cut -d, -f2 | tr -d ' '; }
+    address_of() { ours endpoint status --cluster | sed -n "$1p" | cut -d, -f1; }
+    other=$((before % 3 + 1))
+    run timeout 20 etcdctl --endpoints "$(address_of $other)" move-leader "$(id_of $other)"
+    [ "$status" -ne 0 ]
+    [[ $output == *"no leader endpoint given"* ]]
+    run -0 timeout 20 etcdctl --endpoints "$(address_of "$before")" move-leader "$(id_of $other)"
+    [[ $output == *"Leadership transferred"* ]]
+    moved() { [ "$(ours endpoint status --cluster | grep -n ', true,' | cut -d: -f1)" = "$other" ]; }
+    eventually 10 moved
+    run timeout 20 etcdctl --endpoints "$(address_of $other)" move-leader 1234
+    [[ $output == *"bad leader transferee"* ]]
+}
+
+@test "a snapshot is a file that etcd's own tools understand" {
+    local file=$BATS_TEST_TMPDIR/snapshot
+    run -0 ours put snapshot/key value
+    run -0 ours snapshot save "$file"
+    run -0 etcdctl snapshot status "$file" -w json
+    revision=$(ours get x -w fields | grep '"Revision"' | cut -d' ' -f3)
+    [[ $output == *"\"revision\":$revision,"* ]]
+    run -0 etcdctl snapshot restore "$file" --data-dir "$BATS_TEST_TMPDIR/restored"
+}
+
+@test "a mirror of one prefix under another" {
+    run -0 ours put mirror/a 1
+    run -0 ours put mirror/b 2
+    timeout 8 etcdctl --endpoints "${OURS}1:2379" make-mirror --prefix mirror/ --dest-prefix mirrored/ \
+        "${OURS}2:2379" >/dev/null 2>&1 3>&- &
+    mirrored() { [ "$(ours_at 3 get "$1" --print-value-only)" = "$2" ]; }
+    eventually 5 mirrored mirrored/b 2
+    run -0 ours put mirror/c 3
+    eventually 5 mirrored mirrored/c 3
+    run -0 ours del mirror/a
+    gone() { [ -z "$(ours get mirrored/a)" ]; }
+    eventually 5 gone
+    wait
+}
+
+@test "check datascale passes" {
+    run -0 ours check datascale --load s
+    [[ $output == *PASS* ]]
+}
+
+@test "check perf passes" {
+    run -0 timeout 100 etcdctl --endpoints "${OURS}1:2379,${OURS}2:2379,${OURS}3:2379" check perf --load s
+    [[ $output == *PASS* ]]
+    [[ $output != *FAIL* ]]
+}
