@@ -1,4 +1,4 @@
-# cmake -DIN=SET -DOUT=FILE.c -DNAME=name -P embed.cmake: a file as an array of C.
+# cmake -DIN=SET -DOUT=FILE.c -DOUT_H=FILE.h -DNAME=name -P embed.cmake: a file as an array of C.
 file(READ ${IN} hex HEX)
 string(REGEX REPLACE "(..)" "0x\\1," bytes "${hex}")
 string(REGEX REPLACE "(................................................................................)" "\\1\n" bytes "${bytes}")
