@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BLACK_BOX_EVERY = 50, LEASES_EVERY = 4, OPEN_FILES_MAX = 12 };
+enum { BLACK_BOX_EVERY = 50, LEASES_EVERY = 4, CORE_EVERY = 3, OPEN_FILES_MAX = 12 };
 
 static void run_until(struct sim2 *sim, uint64_t until)
 {
@@ -24,7 +24,7 @@ static bool members_equal(struct sim2 *sim)
 {
     for (size_t i = 0; i < sim->count; i++) {
         const struct sim2_member *member = &sim->members[i];
-        if (member->down) {
+        if (member->down || member->fresh) {
             continue;
         }
         if (!sim2_serves(member) || member->store->state.applied_index < sim->model.index ||
@@ -34,7 +34,7 @@ static bool members_equal(struct sim2 *sim)
             return false;
         }
     }
-    return true;
+    return sim2_members_settled(sim);
 }
 
 static void describe(struct sim2 *sim)
@@ -73,6 +73,9 @@ static void check_liveness(struct sim2 *sim)
 {
     uint64_t limit = sim->world.now + STORE_RESEND_MS * NS_PER_MS +
                      20 * (uint64_t)sim->knobs.raft.election_ms * NS_PER_MS;
+    if (sim->count > sim->initial) { /* Members that were added get the log or a snapshot first. */
+        limit += 40 * (uint64_t)sim->knobs.raft.election_ms * NS_PER_MS;
+    }
     while (sim->world.now < limit && sim->world.failure[0] == '\0') {
         run_until(sim, sim->world.now + 20 * NS_PER_MS);
         if (sim->ops_open == 0 && members_equal(sim) && sim2_watches_current(sim)) {
@@ -85,6 +88,31 @@ static void check_liveness(struct sim2 *sim)
                  "V1: after healing, %zu operations are still open, members are %s, watchers %s",
                  sim->ops_open, members_equal(sim) ? "equal" : "not equal",
                  sim2_watches_current(sim) ? "current" : "behind");
+    }
+}
+
+/* V1 with links that stay broken: a majority whose members all reach each other is enough, whatever
+ * the others do (Cloudflare, 2020-11-02: six hours without a leader). */
+static void check_core(struct sim2 *sim)
+{
+    uint64_t limit = sim->world.now + STORE_RESEND_MS * NS_PER_MS +
+                     20 * (uint64_t)sim->knobs.raft.election_ms * NS_PER_MS;
+    sim2_heal_core(sim);
+    sim->probe_ns = sim->world.now;
+    sim->probe_acked = false;
+    while (sim->world.now < limit && sim->world.failure[0] == '\0' && !sim->probe_acked) {
+        for (size_t i = 0; i < sim->count; i++) {
+            if (sim->core[i] && sim2_serves(&sim->members[i])) {
+                sim2_probe(sim, &sim->members[i]);
+            }
+        }
+        run_until(sim, sim->world.now + 200 * NS_PER_MS);
+    }
+    if (!sim->probe_acked && sim->op_count < SIM2_OPS_MAX) {
+        if (sim->world.verbose > 0) {
+            describe(sim);
+        }
+        sim_fail(&sim->world, "V1: a majority that is connected takes no write");
     }
 }
 
@@ -153,7 +181,7 @@ static void finish(struct sim2 *sim, struct sim_outcome *outcome)
         .faults = sim->fault_count,
         .counts = {sim->counts_ops, sim->counts_reads, sim->counts_unknown, sim->counts_events,
                    sim->counts_expired, sim->ghost.elections, sim->counts_crashes,
-                   sim->counts_restores, sim->counts_black_box}};
+                   sim->counts_restores, sim->counts_black_box, sim->counts_changes}};
     for (size_t i = 0; i < sim->count; i++) {
         if (sim->members[i].machine->alive) {
             sim2_member_free(&sim->members[i]);
@@ -172,11 +200,13 @@ static void run_seed(uint64_t seed, const struct sim_options *options,
     static const size_t sizes[] = {1, 3, 3, 3, 5};
     struct sim2 *sim = alloc_zeroed(sizeof(*sim));
     struct sim_random random = {seed};
-    sim->count = sizes[sim_below(&random, ARRAY_LEN(sizes))];
+    sim->initial = sizes[sim_below(&random, ARRAY_LEN(sizes))];
+    sim->count = sim->initial + (sim_below(&random, 4) == 0 ? 1 + sim_below(&random, 2) : 0);
     sim_init(&sim->world, seed, sim->count);
     sim->world.verbose = options->verbose;
     sim->options = options;
     sim->ghost.world = &sim->world;
+    sim->ghost_members.world = &sim->world;
     sim->faults = true;
     sim2_knobs_draw(sim);
     kv_model_init(&sim->model, sim->knobs.key_count);
@@ -186,7 +216,13 @@ static void run_seed(uint64_t seed, const struct sim_options *options,
     }
     sim2_work_start(sim);
     sim_at(&sim->world, 500 * NS_PER_MS, CALL_FAULT);
+    if (sim->count > sim->initial) {
+        sim_at(&sim->world, 600 * NS_PER_MS, CALL_OPERATOR);
+    }
     run_until(sim, sim->knobs.run_ns);
+    if (seed % CORE_EVERY == 0 && sim->count == sim->initial && sim->world.failure[0] == '\0') {
+        check_core(sim);
+    }
     sim2_heal(sim);
     check_liveness(sim);
     check_budgets(sim);
@@ -209,7 +245,8 @@ int main(int argc, char **argv)
     static const struct sim_program program = {
         .name = "sim2",
         .counts = {"acknowledged writes", "reads", "unknown outcomes", "watch events",
-                   "leases expired", "elections", "power cuts", "restores", "black-box operations"},
+                   "leases expired", "elections", "power cuts", "restores", "black-box operations",
+                   "changes of members"},
         .run = run_seed};
     return sim_seeds_main(&program, argc, argv);
 }

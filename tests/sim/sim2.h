@@ -5,6 +5,7 @@
 #include "lib/base/list.h"
 #include "raft/node.h"
 #include "store/store_private.h"
+#include "tests/sim/ghost_members.h"
 #include "tests/sim/ghost_raft.h"
 #include "tests/sim/kv_model.h"
 #include "tests/sim/linear.h"
@@ -26,6 +27,7 @@ enum {
     CALL_CRASH = 200,                  /* + node */
     CALL_FAULT = 1,
     CALL_FLAP = 2,
+    CALL_OPERATOR = 3,
     CALL_DISK_FREE = 300, /* + node */
 };
 
@@ -38,7 +40,11 @@ struct sim2_member {
     struct raft_node *node;
     struct raft_fsm fsm; /* The store's, with checks around it. */
     bool opened;
-    bool down;        /* Stays off: it is no part of this cluster (yet). */
+    bool down;  /* Stays off: it was let go. */
+    bool fresh; /* A spare machine that has never run. */
+    bool join;  /* Was added: starts with these as its peers, and no vote. */
+    struct raft_peer peers[SIM_NODES_MAX];
+    size_t peer_count;
     int64_t revision; /* Of its state; of what is durable after a power cut nothing is known. */
 };
 
@@ -146,7 +152,10 @@ struct sim2 {
     struct ghost_raft ghost;
     struct kv_model model;
     struct sim2_member members[SIM_NODES_MAX];
-    size_t count;
+    size_t count;   /* Machines; */
+    size_t initial; /* ... the first so many are the first members. */
+    struct ghost_members ghost_members;
+    bool asked; /* A change of the members is under way. */
     struct sim2_knobs knobs;
     const struct sim_options *options;
     uint64_t fault_count;
@@ -168,11 +177,14 @@ struct sim2 {
     struct watch_delivery *late_watches;
     size_t late_watch_count, late_watch_capacity;
 
+    uint64_t probe_ns; /* Not 0: a put called since then was acknowledged by ... */
+    bool probe_acked;  /* ... a member of the core. */
+    bool core[SIM_NODES_MAX];
     bool settling; /* Healed: clients end what they have begun. */
     uint64_t healed_ns;
     uint64_t flap_until, flap_a, flap_b;
     uint64_t counts_ops, counts_reads, counts_unknown, counts_events, counts_crashes,
-        counts_restores, counts_expired, counts_black_box;
+        counts_restores, counts_expired, counts_black_box, counts_changes;
 };
 
 /* --- sim2_members.c: machines that run raft and store, and R4, K2, K4 on what they apply. */
@@ -191,6 +203,8 @@ struct op *sim2_op_new(struct sim2 *sim, struct sim2_member *member, enum op_kin
                        size_t client);
 void sim2_op_start(struct op *op);
 void sim2_ops_free(struct sim2 *sim);
+/* A put, for the sake of seeing whether the member takes it. */
+void sim2_probe(struct sim2 *sim, struct sim2_member *member);
 
 /* --- sim2_check.c: strict serializability, from the order of the log. */
 void sim2_op_done(struct op *op); /* With status and answer filled in. */
@@ -212,9 +226,17 @@ void sim2_lease_op_done(struct op *op);
 void sim2_lease_removed(struct sim2 *sim, const struct model_lease *lease);
 bool sim2_leases_over(struct sim2 *sim);
 
+/* --- sim2_operator.c: changes of the members. */
+void sim2_operate(struct sim2 *sim);
+struct sim2_member *sim2_leader(struct sim2 *sim); /* Settled, of the greatest term; or NULL. */
+bool sim2_is_let_go(struct sim2 *sim, const struct sim2_member *member);
+bool sim2_members_settled(struct sim2 *sim);
+
 /* --- sim2_faults.c */
 void sim2_knobs_draw(struct sim2 *sim);
 void sim2_fault(struct sim2 *sim);
 void sim2_flap(struct sim2 *sim);
 void sim2_heal(struct sim2 *sim);
+/* All is well but some links: those between the members of a majority work, any others may not. */
+void sim2_heal_core(struct sim2 *sim);
 #endif

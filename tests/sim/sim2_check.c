@@ -106,6 +106,9 @@ static void check_op(struct op *op)
     if (is_write(op->kind)) {
         check_write(sim, op);
         sim->counts_ops += op->status == 0 ? 1 : 0;
+        if (op->status == 0 && op->called_ns >= sim->probe_ns) {
+            sim->probe_acked = sim->probe_acked || sim->core[op->member->machine->id - 1];
+        }
         bool own = op->member->node != NULL && raft_is_leader(op->member->node);
         if (op->status == 0 && own && op->number % 8 == 0) {
             ghost_acknowledged(&sim->ghost, &op->member->node->core, op->index);

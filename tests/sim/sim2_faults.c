@@ -237,13 +237,9 @@ void sim2_fault(struct sim2 *sim)
     sim->world.schedule = after;
 }
 
-void sim2_heal(struct sim2 *sim)
+static void heal_machines(struct sim2 *sim)
 {
     struct sim_world *world = &sim->world;
-    sim_say(world, "all is healed");
-    sim->faults = false;
-    sim->settling = true;
-    sim->healed_ns = world->now;
     world->loss_per_million = 0;
     world->duplicate_per_million = 0;
     world->replay_per_million = 0;
@@ -258,4 +254,33 @@ void sim2_heal(struct sim2 *sim)
         machine->disk.latency_ns = 100000;
         sim2_boot(sim, &sim->members[i]);
     }
+}
+
+void sim2_heal_core(struct sim2 *sim)
+{
+    sim_say(&sim->world, "all is healed but some links");
+    sim->faults = false;
+    heal_machines(sim);
+    size_t left = sim->count / 2 + 1;
+    for (size_t i = below(sim, sim->count); left > 0; i = (i + 1) % sim->count) {
+        if (!sim->core[i] && below(sim, 2) == 0) {
+            sim->core[i] = true;
+            left--;
+        }
+    }
+    for (size_t a = 0; a < sim->count; a++) {
+        for (size_t b = 0; b < sim->count; b++) {
+            bool inside = sim->core[a] && sim->core[b];
+            cut(sim, a, b, a != b && !inside && below(sim, 2) == 0);
+        }
+    }
+}
+
+void sim2_heal(struct sim2 *sim)
+{
+    sim_say(&sim->world, "all is healed");
+    sim->faults = false;
+    sim->settling = true;
+    sim->healed_ns = sim->world.now;
+    heal_machines(sim);
 }

@@ -156,6 +156,7 @@ static void on_opened(void *data, const struct error *error)
     if (error == NULL) {
         member->opened = true;
         ghost_opened(&sim->ghost, &member->node->core);
+        ghost_members_opened(&sim->ghost_members, &member->node->core);
         store_attach_raft(member->store, member->node);
         return;
     }
@@ -168,7 +169,7 @@ static void on_opened(void *data, const struct error *error)
 
 void sim2_boot(struct sim2 *sim, struct sim2_member *member)
 {
-    if (member->machine->alive || member->down) {
+    if (member->machine->alive || member->down || member->fresh) {
         return;
     }
     sim_say(&sim->world, "member %" PRIu64 " starts", member->machine->id);
@@ -188,14 +189,15 @@ void sim2_boot(struct sim2 *sim, struct sim2_member *member)
                                     .restore_end = fsm_restore_end,
                                     .forwarded = fsm_forwarded};
     struct raft_peer peers[SIM_NODES_MAX] = {0};
-    for (size_t i = 0; i < sim->count; i++) {
+    for (size_t i = 0; i < sim->initial; i++) {
         peers[i] = (struct raft_peer){.id = i + 1, .name = "m", .url = "http://m"};
     }
     struct raft_config config = sim->knobs.raft;
     config.env = &member->machine->env;
     config.id = member->machine->id;
-    config.peers = peers;
-    config.peer_count = sim->count;
+    config.peers = member->join ? member->peers : peers;
+    config.peer_count = member->join ? member->peer_count : sim->initial;
+    config.join = member->join;
     config.fsm = &member->fsm;
     CLEANUP(error_release) struct error error = {0};
     if (raft_open(&config, on_opened, member, &member->node, &error) < 0) {
@@ -246,6 +248,7 @@ static void on_receive(struct sim_node *to, uint64_t from, struct slice message)
         raft_receive(member->node, from, message);
         if (!member->node->dead) {
             ghost_stepped(&member->sim->ghost, &member->node->core);
+            ghost_members_stepped(&member->sim->ghost_members, &member->node->core);
         }
     }
 }
@@ -255,7 +258,9 @@ static void on_crashed(struct sim_node *machine, const char *why)
     struct sim2_member *member = machine->owner;
     struct sim2 *sim = member->sim;
     sim_say(&sim->world, "member %" PRIu64 " stops: %s", machine->id, why);
-    if (!sim->faults || strstr(why, ": stopped") != NULL) {
+    if (strstr(why, "permanently removed") != NULL) {
+        member->down = member->down || sim2_is_let_go(sim, member);
+    } else if (!sim->faults || strstr(why, ": stopped") != NULL) {
         sim_fail(&sim->world, "member %" PRIu64 " stopped: %s", machine->id, why);
     }
     sim_at(machine->world, 0, CALL_CRASH + machine->id);
@@ -276,6 +281,8 @@ static void on_call(struct sim_world *world, uint64_t what)
         sim2_crash(sim, &sim->members[what - CALL_CRASH - 1]);
     } else if (what >= CALL_BOOT) {
         sim2_boot(sim, &sim->members[what - CALL_BOOT - 1]);
+    } else if (what == CALL_OPERATOR) {
+        sim2_operate(sim);
     } else if (what == CALL_FLAP) {
         sim2_flap(sim);
     } else {
@@ -293,6 +300,7 @@ void sim2_wire(struct sim2 *sim)
     for (size_t i = 0; i < sim->count; i++) {
         sim->members[i].sim = sim;
         sim->members[i].machine = &sim->world.nodes[i];
+        sim->members[i].fresh = i >= sim->initial;
         sim->world.nodes[i].owner = &sim->members[i];
     }
 }

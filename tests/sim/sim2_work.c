@@ -329,6 +329,23 @@ static void make_txn(struct op *op)
     }
 }
 
+static void start_txn(struct op *op)
+{
+    op->txn.success = op->ops;
+    op->txn.compares = op->compares;
+    op->txn.failure = op->else_ops;
+    sim2_op_start(op);
+}
+
+void sim2_probe(struct sim2 *sim, struct sim2_member *member)
+{
+    if (sim->op_count < SIM2_OPS_MAX) {
+        struct op *op = sim2_op_new(sim, member, OP_TXN, SIM2_NO_CLIENT);
+        (void)add_put(op, 0, /* lease= */ 0);
+        start_txn(op);
+    }
+}
+
 static void make_op(struct sim2 *sim, struct sim2_member *member, size_t number)
 {
     struct client *client = &sim->clients[number];
@@ -355,12 +372,9 @@ static void make_op(struct sim2 *sim, struct sim2_member *member, size_t number)
         op = sim2_op_new(sim, member, OP_TXN, number);
         make_txn(op);
     }
-    op->txn.success = op->ops;
-    op->txn.compares = op->compares;
-    op->txn.failure = op->else_ops;
     client->last = op;
     client->last_ns = sim->world.now;
-    sim2_op_start(op);
+    start_txn(op);
 }
 
 void sim2_client_turn(struct sim2 *sim, size_t number)
