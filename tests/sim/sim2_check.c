@@ -127,7 +127,11 @@ void sim2_op_done(struct op *op)
 {
     struct sim2 *sim = op->sim;
     op->returned_ns = sim->world.now;
+    /* Raft's is behind while an entry is being applied; the store's, after entries of Raft's own.
+     */
+    uint64_t raft = op->member->node == NULL ? 0 : raft_applied_index(op->member->node);
     op->read_index = op->member->store->state.applied_index;
+    op->read_index = raft > op->read_index ? raft : op->read_index;
     sim_say(&sim->world, "  op %" PRIu64 " comes back: status %d", op->number, op->status);
     if (!sim->applying) {
         check_op(op);
