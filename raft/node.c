@@ -11,7 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { READ_TIMEOUT_ELECTIONS = 10, PROPOSE_BATCH_MAX = 1024 };
+enum {
+    READ_TIMEOUT_ELECTIONS = 10,
+    PROPOSE_BATCH_MAX = 1024,
+    APPLY_BATCH_MAX = 4096, /* Entries a turn: a few milliseconds. */
+};
 
 void raft_node_fail(struct raft_node *node, const char *what, int status)
 {
@@ -113,7 +117,12 @@ static struct raft_proposal *proposal_of(struct raft_node *node, const struct ra
 
 void raft_node_apply(struct raft_node *node)
 {
+    size_t left = APPLY_BATCH_MAX;
     while (node->restoring == NULL && !node->dead && node->applied < node->core.commit) {
+        if (left-- == 0) {
+            raft_node_wake(node); /* The rest in the next turn: heartbeats must go out meanwhile. */
+            break;
+        }
         struct raft_entry *entry = raft_trail_get(&node->core.trail, node->applied + 1);
         assert(entry != NULL);
         struct raft_proposal *proposal = proposal_of(node, entry);
@@ -331,6 +340,13 @@ static void on_turn(void *data)
     node->turn_armed = false;
     if (node->dead || node->closing || !node->running) {
         return;
+    }
+    if (node->applied < node->core.commit) {
+        raft_node_apply(node);
+        tell_role(node);
+        if (node->dead || node->closing) {
+            return;
+        }
     }
     LIST_FOREACH(link, next, &node->new_reads)
     {
