@@ -26,8 +26,9 @@ struct member_config {
     uint64_t id;          /* 0 without --initial-cluster, as the next. */
     uint64_t cluster_id;
     bool join;            /* It was added to a cluster that runs already. */
-    const char *join_url; /* --join and --token, or NULL. */
+    const char *join_url; /* --join, --token and --join-user, or NULL. */
     const char *join_token;
+    const char *join_user;
     struct raft_peer peers[RAFT_MEMBERS_MAX];
     size_t peer_count;
     const char *service_cidr;

@@ -335,8 +335,10 @@ int member_join_cluster(struct member_config *config, struct arena *arena, struc
 {
     struct joining joining = {.config = config, .arena = arena, .reterr = reterr};
     const char *url = etcd_url_of(&joining);
-    const struct etcd_client_options options = {
-        .endpoints = &url, .endpoint_count = 1, .data_dir = config->data_dir};
+    const struct etcd_client_options options = {.endpoints = &url,
+                                                .endpoint_count = 1,
+                                                .data_dir = config->data_dir,
+                                                .user = config->join_user};
     int result = etcd_client_open(&options, &joining.client, reterr);
     if (result == 0) {
         result = step_until_done(&joining);

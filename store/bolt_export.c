@@ -1,6 +1,7 @@
 #include "store/bolt_export.h"
 
 #include "lib/base/alloc.h"
+#include "store/bolt_auth.h"
 #include "store/snapshot_view.h"
 #include <assert.h>
 #include <inttypes.h>
@@ -90,6 +91,7 @@ struct bolt_export *bolt_export_new(struct store_state *state)
         add_revision(bolt_export, "finishedCompactRev", bolt_export->view->compact_revision);
         add_revision(bolt_export, "scheduledCompactRev", bolt_export->view->compact_revision);
     }
+    bolt_export_auth(bolt_export, state->auth);
     /* The oldest etcd that can read the rest: a newer one only raises it. */
     bolt_export_add(bolt_export, "cluster", slice_text("clusterVersion"), slice_text("3.4.0"));
     return bolt_export;

@@ -1,5 +1,6 @@
 #include "store/bolt_format.h"
 
+#include "store/pb_fields.h"
 #include <errno.h>
 
 #define META_MAGIC UINT32_C(0xED0CDAED)
@@ -114,128 +115,23 @@ int bolt_get_revision(struct slice key, struct bolt_revision *ret_revision)
     return 0;
 }
 
-/* --- Protobuf messages, as far as these two need it (protobuf.dev, "Encoding"). */
-
-enum wire_type { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
-
-static size_t varint_size(uint64_t value)
-{
-    size_t size = 1;
-    while (value >= 0x80) {
-        value >>= 7;
-        size++;
-    }
-    return size;
-}
-
-static void put_varint(struct buffer *out, uint64_t value)
-{
-    while (value >= 0x80) {
-        buffer_append_byte(out, (uint8_t)(value | 0x80));
-        value >>= 7;
-    }
-    buffer_append_byte(out, (uint8_t)value);
-}
-
-static size_t number_size(int64_t value)
-{
-    return value == 0 ? 0 : 1 + varint_size((uint64_t)value);
-}
-
-static void put_number(struct buffer *out, unsigned field, int64_t value)
-{
-    if (value != 0) {
-        buffer_append_byte(out, (uint8_t)(field << 3 | WIRE_VARINT));
-        put_varint(out, (uint64_t)value);
-    }
-}
-
-static size_t bytes_size(struct slice bytes)
-{
-    return bytes.len == 0 ? 0 : 1 + varint_size(bytes.len) + bytes.len;
-}
-
-static void put_bytes(struct buffer *out, unsigned field, struct slice bytes)
-{
-    if (bytes.len > 0) {
-        buffer_append_byte(out, (uint8_t)(field << 3 | WIRE_BYTES));
-        put_varint(out, bytes.len);
-        buffer_append_slice(out, bytes);
-    }
-}
-
-struct wire_field {
-    uint64_t number;
-    enum wire_type type;
-    uint64_t value;     /* Of a varint. */
-    struct slice bytes; /* Of WIRE_BYTES. */
-};
-
-static int get_varint(struct slice *left, uint64_t *ret_value)
-{
-    uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64 && left->len > 0; shift += 7) {
-        uint8_t byte = left->data[0];
-        *left = slice_of(left->data + 1, left->len - 1);
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        if (byte < 0x80) {
-            *ret_value = value;
-            return 0;
-        }
-    }
-    return -EBADMSG;
-}
-
-static int skip(struct slice *left, uint64_t len)
-{
-    if (len > left->len) {
-        return -EBADMSG;
-    }
-    *left = slice_of(left->data + len, left->len - (size_t)len);
-    return 0;
-}
-
-static int get_field(struct slice *left, struct wire_field *ret_field)
-{
-    uint64_t tag;
-    uint64_t len;
-    if (get_varint(left, &tag) < 0) {
-        return -EBADMSG;
-    }
-    *ret_field = (struct wire_field){.number = tag >> 3, .type = (enum wire_type)(tag & 7)};
-    switch (ret_field->type) {
-    case WIRE_VARINT:
-        return get_varint(left, &ret_field->value);
-    case WIRE_FIXED64:
-        return skip(left, 8);
-    case WIRE_FIXED32:
-        return skip(left, 4);
-    case WIRE_BYTES:
-        if (get_varint(left, &len) < 0 || len > left->len) {
-            return -EBADMSG;
-        }
-        ret_field->bytes = slice_of(left->data, (size_t)len);
-        return skip(left, len);
-    }
-    return -EBADMSG;
-}
-
 /* --- mvccpb.KeyValue: key 1, create_revision 2, mod_revision 3, version 4, value 5, lease 6. */
 
 size_t bolt_key_value_size(const struct bolt_key_value *kv)
 {
-    return bytes_size(kv->key) + number_size(kv->create_revision) + number_size(kv->mod_revision) +
-           number_size(kv->version) + bytes_size(kv->value) + number_size(kv->lease);
+    return pb_bytes_size(kv->key) + pb_number_size(kv->create_revision) +
+           pb_number_size(kv->mod_revision) + pb_number_size(kv->version) +
+           pb_bytes_size(kv->value) + pb_number_size(kv->lease);
 }
 
 void bolt_put_key_value(const struct bolt_key_value *kv, struct buffer *out)
 {
-    put_bytes(out, 1, kv->key);
-    put_number(out, 2, kv->create_revision);
-    put_number(out, 3, kv->mod_revision);
-    put_number(out, 4, kv->version);
-    put_bytes(out, 5, kv->value);
-    put_number(out, 6, kv->lease);
+    pb_put_bytes(out, 1, kv->key);
+    pb_put_number(out, 2, kv->create_revision);
+    pb_put_number(out, 3, kv->mod_revision);
+    pb_put_number(out, 4, kv->version);
+    pb_put_bytes(out, 5, kv->value);
+    pb_put_number(out, 6, kv->lease);
 }
 
 int bolt_get_key_value(struct slice bytes, struct bolt_key_value *ret_kv)
@@ -245,14 +141,14 @@ int bolt_get_key_value(struct slice bytes, struct bolt_key_value *ret_kv)
     int64_t *const numbers[] = {
         [2] = &kv.create_revision, [3] = &kv.mod_revision, [4] = &kv.version, [6] = &kv.lease};
     while (bytes.len > 0) {
-        struct wire_field field;
-        if (get_field(&bytes, &field) < 0) {
+        struct pb_field field;
+        if (pb_get_field(&bytes, &field) < 0) {
             return -EBADMSG;
         }
-        if (field.type == WIRE_BYTES && field.number < ARRAY_LEN(texts) &&
+        if (field.type == PB_BYTES && field.number < ARRAY_LEN(texts) &&
             texts[field.number] != NULL) {
             *texts[field.number] = field.bytes;
-        } else if (field.type == WIRE_VARINT && field.number < ARRAY_LEN(numbers) &&
+        } else if (field.type == PB_VARINT && field.number < ARRAY_LEN(numbers) &&
                    numbers[field.number] != NULL) {
             *numbers[field.number] = (int64_t)field.value;
         }
@@ -265,19 +161,19 @@ int bolt_get_key_value(struct slice bytes, struct bolt_key_value *ret_kv)
 
 void bolt_put_lease(int64_t id, int64_t ttl_s, struct buffer *out)
 {
-    put_number(out, 1, id);
-    put_number(out, 2, ttl_s);
+    pb_put_number(out, 1, id);
+    pb_put_number(out, 2, ttl_s);
 }
 
 int bolt_get_lease(struct slice bytes, int64_t *ret_id, int64_t *ret_ttl_s)
 {
     int64_t numbers[3] = {0};
     while (bytes.len > 0) {
-        struct wire_field field;
-        if (get_field(&bytes, &field) < 0) {
+        struct pb_field field;
+        if (pb_get_field(&bytes, &field) < 0) {
             return -EBADMSG;
         }
-        if (field.type == WIRE_VARINT && field.number < ARRAY_LEN(numbers)) {
+        if (field.type == PB_VARINT && field.number < ARRAY_LEN(numbers)) {
             numbers[field.number] = (int64_t)field.value;
         }
     }

@@ -2,6 +2,7 @@
 
 #include "lib/base/crc32c.h"
 #include "lib/base/digest.h"
+#include "store/bolt_auth.h"
 #include "store/status.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -12,6 +13,7 @@ struct import {
     const struct bolt_file *file;
     struct store_state state;
     int64_t revision, compact_revision;
+    int64_t next_sub; /* The least that another change of `revision` may have. */
     uint64_t hash;
     struct error *reterr;
 };
@@ -21,7 +23,8 @@ struct import {
 static int check_version(const struct import *import, const struct bolt_revision *revision,
                          const struct bolt_key_value *kv)
 {
-    bool sound = kv->key.len > 0 && revision->main > 0;
+    bool sound = kv->key.len > 0 && revision->main > 0 &&
+                 (revision->main > import->revision || revision->sub >= import->next_sub);
     if (!revision->tombstone) {
         sound = sound && kv->mod_revision == revision->main && kv->version > 0 &&
                 kv->create_revision > 0 && kv->create_revision <= kv->mod_revision;
@@ -60,6 +63,7 @@ static int on_version(void *data, struct slice key, struct slice value)
         loaded->lease = kv.lease;
     }
     import->revision = revision.main;
+    import->next_sub = (int64_t)revision.sub + 1;
     import->hash = digest64(digest64(import->hash, key), value);
     if (mvcc_load(import->state.mvcc, loaded, revision.sub) != 0) {
         return error_set(import->reterr, -EBADMSG,
@@ -126,7 +130,8 @@ static int read_bucket(struct import *import, const char *name, bool required,
     if (result == 0) {
         result = bolt_bucket_each(import->file, &bucket, each, import, import->reterr);
     }
-    return result == -ENOENT ? -EBADMSG : result;
+    return result == -ENOENT ? error_set(import->reterr, -EBADMSG, "there is no bucket %s", name)
+                             : result;
 }
 
 static int finish(struct import *import)
@@ -159,6 +164,9 @@ int bolt_import(const struct bolt_file *file, struct store_state *ret_state, str
     }
     if (result == 0) {
         result = read_bucket(&import, "meta", /* required= */ true, on_meta);
+    }
+    if (result == 0) {
+        result = bolt_import_auth(file, import.state.auth, reterr);
     }
     if (result == 0) {
         result = finish(&import);

@@ -76,6 +76,44 @@ same_history() { # A B: every revision from the compaction on reads the same.
     [ -z "$(ctl n3 get lost)" ]
 }
 
+@test "users, passwords and permissions go along, both ways" {
+    start_member n1 --initial-cluster "n1=$(peer n1)"
+    within 20 ctl n1 put first 1
+    ctl n1 user add root:secret
+    ctl n1 user grant-role root root || { ctl n1 role add root && ctl n1 user grant-role root root; }
+    ctl n1 role add reader
+    ctl n1 role grant-permission reader read k l
+    ctl n1 user add alice:hers
+    ctl n1 user grant-role alice reader
+    ctl n1 put k 1
+    ctl n1 auth enable
+    run "$CORACLE" snapshot save refused.db --endpoints "$(client n1)" --user alice:hers
+    [ "$status" = 1 ]
+    [[ $output == *"permission denied"* ]]
+    "$CORACLE" snapshot save ours.db --endpoints "$(client n1)" --user root:secret
+    etcdctl snapshot restore ours.db --data-dir etcd --name e1 --initial-cluster "e1=$(peer n9)" \
+        --initial-advertise-peer-urls "$(peer n9)"
+    start_etcd etcd
+    within 20 ctl n9 --user root:secret get k
+    [ "$(ctl n9 --user alice:hers get k --print-value-only)" = 1 ]
+    run ctl n9 --user alice:hers put k 2
+    [[ $output == *"permission denied"* ]]
+    ctl n9 --user root:secret user add bob:his
+    ctl n9 --user root:secret snapshot save theirs.db
+    "$CORACLE" snapshot restore theirs.db --data-dir "$PWD/n2" --name n2 --peer-url "$(peer n2)"
+    start_member n2
+    within 20 ctl n2 --user root:secret get k
+    [ "$(ctl n2 --user alice:hers get k --print-value-only)" = 1 ]
+    run ctl n2 --user alice:hers put k 2
+    [[ $output == *"permission denied"* ]]
+    run ctl n2 --user alice:wrong get k
+    [[ $output == *"authentication failed"* ]]
+    run ctl n2 --user bob:his get k
+    [[ $output == *"permission denied"* ]]
+    run ctl n2 get k
+    [ "$status" != 0 ]
+}
+
 @test "a backup is complete while writers go on" {
     start_member n1 --initial-cluster "n1=$(peer n1)"
     within 20 ctl n1 put first 1

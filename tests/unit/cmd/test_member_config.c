@@ -43,6 +43,7 @@ static int parse(struct member_config *config)
         {.name = "initial-cluster", .placeholder = "X", .list = true},
         {.name = "join", .placeholder = "X"},
         {.name = "token", .placeholder = "X"},
+        {.name = "join-user", .placeholder = "X"},
         {.name = "service-cidr", .placeholder = "X", .fallback = "10.96.0.0/12"},
         {.name = "cluster-cidr", .placeholder = "X", .fallback = "10.244.0.0/16"},
         {.name = "cluster-domain", .placeholder = "X", .fallback = "cluster.local"},

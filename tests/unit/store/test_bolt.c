@@ -60,6 +60,17 @@ static void fill(struct store_state *state, uint64_t seed, size_t changes)
     (void)mvcc_end(state->mvcc);
 }
 
+static void change_auth(struct store_state *state, enum auth_change_kind kind, const char *name,
+                        const char *value)
+{
+    const struct auth_change change = {
+        .kind = kind,
+        .name = slice_text(name),
+        .value = slice_text(value),
+        .permission = {.access = AUTH_READWRITE, .key = slice_text("a"), .end = slice_text("b")}};
+    ck_assert_int_eq(auth_apply(state->auth, &change), 0);
+}
+
 static struct buffer export_file(struct store_state *state, size_t step)
 {
     struct buffer file;
@@ -146,6 +157,38 @@ START_TEST(what_is_written_is_read_back)
     for (uint64_t seed = 1; seed <= 12; seed++) {
         round_trip(seed, 10 + seed * 150, seed % 2 == 0);
     }
+}
+END_TEST
+
+START_TEST(users_and_roles_go_along)
+{
+    struct store_state state;
+    struct store_state again;
+    store_state_init(&state);
+    change_auth(&state, AUTH_ROLE_ADD, "root", "");
+    change_auth(&state, AUTH_ROLE_ADD, "reader", "");
+    change_auth(&state, AUTH_ROLE_GRANT, "reader", "");
+    change_auth(&state, AUTH_USER_ADD, "root", "hash of a password");
+    change_auth(&state, AUTH_USER_GRANT_ROLE, "root", "root");
+    change_auth(&state, AUTH_USER_ADD, "alice", "another hash");
+    change_auth(&state, AUTH_USER_GRANT_ROLE, "alice", "reader");
+    change_auth(&state, AUTH_ENABLE, "", "");
+    struct buffer file = export_file(&state, 4096);
+    ck_assert_int_eq(import_file(buffer_slice(&file), &again), 0);
+    ck_assert(auth_is_enabled(again.auth));
+    ck_assert_uint_eq(auth_revision(again.auth), auth_revision(state.auth));
+    ck_assert_uint_eq(auth_user_count(again.auth), 2);
+    const struct auth_user *alice = auth_user_find(again.auth, slice_text("alice"));
+    ck_assert(slice_is(alice->hash, "another hash"));
+    ck_assert(auth_user_has_role(alice, slice_text("reader")));
+    ck_assert(!auth_user_has_role(alice, slice_text("root")));
+    const struct auth_role *reader = auth_role_find(again.auth, slice_text("reader"));
+    ck_assert_uint_eq(reader->permission_count, 1);
+    ck_assert_int_eq(reader->permissions[0].access, AUTH_READWRITE);
+    ck_assert(slice_is(reader->permissions[0].end, "b"));
+    buffer_release(&file);
+    store_state_release(&again);
+    store_state_release(&state);
 }
 END_TEST
 
@@ -251,7 +294,7 @@ START_TEST(figures_count_every_entry)
     ck_assert_int_eq(bolt_file_open(buffer_slice(&bytes), &file, NULL), 0);
     ck_assert_int_eq(bolt_read_figures(&file, &figures, NULL), 0);
     ck_assert_int_eq(figures.revision, 4);
-    ck_assert_uint_eq(figures.keys, 3 + 3); /* And a member, the version, the index. */
+    ck_assert_uint_eq(figures.keys, 3 + 5); /* And a member, the version, the index, auth. */
     ck_assert_uint_eq(figures.bytes, bytes.len);
     buffer_release(&bytes);
     store_state_release(&state);
@@ -287,6 +330,7 @@ Suite *bolt_suite(void)
     TCase *tcase = tcase_create("files");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, what_is_written_is_read_back);
+    tcase_add_test(tcase, users_and_roles_go_along);
     tcase_add_test(tcase, an_empty_store_makes_a_file);
     tcase_add_test(tcase, writes_after_the_export_began_are_not_in_it);
     tcase_add_test(tcase, damage_is_refused_or_harmless);
