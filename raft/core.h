@@ -32,6 +32,7 @@ struct raft_progress {
     uint64_t contact_ns;    /* When it last answered in this term. */
     bool contacted;
     uint64_t context_acked;
+    size_t window;   /* So many append messages may be under way: halved when one is refused. */
     size_t inflight; /* Append messages not answered: a ring of their last indexes and sizes. */
     size_t inflight_first;
     uint64_t inflight_bytes;

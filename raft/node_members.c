@@ -118,10 +118,12 @@ void raft_on_members_change(struct raft_node *node,
 
 void raft_node_refused(struct raft_node *node, enum raft_refusal refusal)
 {
-    const char *why = refusal == RAFT_REFUSED_REMOVED
-                          ? "the member has been permanently removed from the cluster"
-                          : "this member has lost its data: its directory is new, but the cluster "
-                            "knows it with another one; replace it with: coracle member replace";
+    const char *why =
+        refusal == RAFT_REFUSED_REMOVED
+            ? "the member has been permanently removed from the cluster"
+            : "this member has lost its data: its directory is new, but the cluster "
+              "knows it with another one; empty the directory and start it with --join "
+              "and the client URL of another member";
     if (node->dead) {
         return;
     }

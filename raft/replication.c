@@ -12,6 +12,7 @@ static struct raft_progress progress_new(const struct raft *raft, uint64_t id)
         .id = id,
         .next = raft_trail_last(&raft->trail) + 1,
         .context_first = raft->context,
+        .window = RAFT_INFLIGHT_MESSAGES_MAX,
         .contact_ns = raft->now_ns, /* Each has an election timeout to show itself. */
     };
 }
@@ -67,6 +68,7 @@ static void become_probe(struct raft_progress *progress)
 {
     send_from_match(progress, RAFT_PROBE);
     progress->flight++;
+    progress->window = progress->window > 1 ? progress->window / 2 : 1;
 }
 
 static void become_replicate(struct raft_progress *progress)
@@ -98,7 +100,7 @@ static bool window_open(const struct raft_progress *progress)
     if (progress->state == RAFT_PROBE) {
         return !progress->probe_sent;
     }
-    return progress->state == RAFT_REPLICATE && progress->inflight < RAFT_INFLIGHT_MESSAGES_MAX &&
+    return progress->state == RAFT_REPLICATE && progress->inflight < progress->window &&
            progress->inflight_bytes < RAFT_INFLIGHT_BYTES_MAX;
 }
 
@@ -301,6 +303,8 @@ void raft_on_append_result(struct raft *raft, const struct raft_message *message
         /* A match of 0 does not tell that the logs meet. */
         if (progress->state == RAFT_PROBE && progress->match > 0) {
             become_replicate(progress);
+        } else if (progress->window < RAFT_INFLIGHT_MESSAGES_MAX) {
+            progress->window++;
         }
         return;
     }

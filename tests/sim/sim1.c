@@ -269,7 +269,7 @@ static void start_read(struct sim1 *sim, struct member *member)
 static void work(struct sim1 *sim)
 {
     struct sim_random *random = &sim->world.work;
-    for (size_t i = 0; i < sim->count; i++) {
+    for (size_t i = 0; i < sim->count && !sim->idle; i++) {
         struct member *member = &sim->members[i];
         if (!member->opened || !member->machine->alive || member->node->dead) {
             continue;

@@ -50,7 +50,7 @@ struct sim1 {
     /* What else happens than faults and work; NULL in SIM-1 itself. */
     void (*operate)(struct sim1 *sim);
     void (*stopped)(struct sim1 *sim, struct member *member, const char *why); /* By env_fatal(). */
-    bool asked; /* A change of the members was asked for, and is not answered. */
+    size_t asked; /* Changes of the members asked for and not answered. */
     uint64_t changes, removals, disks_lost, restarts_refused;
     size_t append_entries_max;
     bool equal_commands;
@@ -60,6 +60,7 @@ struct sim1 {
     uint64_t fault_count;
     uint64_t next_value, goal_value;
     bool faults;
+    bool idle; /* There is no work. */
     bool calm; /* Leadership is not moved on purpose. */
     uint32_t crash_weight, pause_weight, partition_weight;
     uint64_t work_ns;

@@ -17,6 +17,7 @@ enum {
     OPERATE_MS = 150,
     ELECTIONS_TO_HEAL = 80, /* With disks to replace. */
     ELECTIONS_OF_CALM = 12,
+    CALM_EVERY = 4, /* Seeds: it takes as long as all the rest. */
 };
 
 struct asked {
@@ -55,7 +56,7 @@ static void on_changed(void *data, int status, uint64_t index)
     struct asked asked = *(struct asked *)data;
     struct sim1 *sim = asked.sim;
     free(data);
-    sim->asked = false;
+    sim->asked--;
     sim_say(&sim->world, "change %d of member %" PRIu64 " ended with %d at %" PRIu64,
             (int)asked.kind, asked.id, status, index);
     sim->changes += status == 0 ? 1 : 0;
@@ -77,7 +78,7 @@ static bool ask(struct sim1 *sim, struct member *leader, struct raft_change chan
         free(asked);
         return false;
     }
-    sim->asked = true;
+    sim->asked++;
     return true;
 }
 
@@ -134,7 +135,7 @@ static bool may_lose_disk(struct sim1 *sim, const struct member *leader)
 {
     const struct raft *core = &leader->node->core;
     size_t voters = 0;
-    if (sim->asked || any_lost(sim) || raft_members_joint(&core->members)) {
+    if (sim->asked > 0 || any_lost(sim) || raft_members_joint(&core->members)) {
         return false;
     }
     for (size_t i = 0; i < core->members.count; i++) {
@@ -174,7 +175,7 @@ static void lose_disk(struct sim1 *sim, const struct raft_status *status)
 /* Machines that the cluster has got rid of become empty and may be used again. */
 static void tidy(struct sim1 *sim, const struct member *leader, const struct raft_status *status)
 {
-    if (leader->node->core.members_index > leader->node->core.commit || sim->asked) {
+    if (leader->node->core.members_index > leader->node->core.commit || sim->asked > 0) {
         return;
     }
     for (size_t i = 0; i < sim->count; i++) {
@@ -286,7 +287,7 @@ static void change_anything(struct sim1 *sim, struct member *leader,
         (void)ask(sim, leader,
                   (struct raft_change){.kind = RAFT_CHANGE_UPDATE, .id = target, .url = url});
     } else if (pick < 13) {
-        for (size_t i = 0; i < status->member_count && !sim->asked; i++) {
+        for (size_t i = 0; i < status->member_count && sim->asked == 0; i++) {
             if (status->members[i].learner) {
                 (void)ask(
                     sim, leader,
@@ -298,13 +299,28 @@ static void change_anything(struct sim1 *sim, struct member *leader,
     }
 }
 
+/* Now and then somebody asks too early, or while another change is under way. */
+static void ask_out_of_turn(struct sim1 *sim)
+{
+    struct sim_random *random = &sim->world.schedule;
+    struct raft_status status;
+    struct member *member = &sim->members[sim_below(random, sim->count)];
+    if (!sim->faults || any_lost(sim) || !member->machine->alive || !member->opened ||
+        member->node->dead || !raft_is_leader(member->node)) {
+        return;
+    }
+    raft_get_status(member->node, &status);
+    change_anything(sim, member, &status);
+}
+
 static void operate(struct sim1 *sim)
 {
     struct sim_random *random = &sim->world.schedule;
     struct raft_status status;
     struct member *leader = any_leader(sim);
     sim_at(&sim->world, 1 + sim_exponential(random, OPERATE_MS * NS_PER_MS), CALL_OPERATOR);
-    if (leader == NULL || sim->asked) {
+    if (leader == NULL || sim->asked > 0) {
+        ask_out_of_turn(sim);
         return;
     }
     raft_get_status(leader->node, &status);
@@ -313,7 +329,7 @@ static void operate(struct sim1 *sim)
     if (!busy && repair(sim, leader, &status)) {
         return;
     }
-    if (sim->faults && !sim->asked && !any_lost(sim)) {
+    if (sim->faults && sim->asked == 0 && !any_lost(sim)) {
         change_anything(sim, leader, &status);
     }
 }
@@ -376,7 +392,9 @@ static void run_seed(uint64_t seed, const struct sim_options *options,
     sim1_run_until(sim, (3 + seed % 4) * NS_PER_S);
     sim1_heal(sim);
     sim1_check_liveness(sim, ELECTIONS_TO_HEAL);
-    check_calm(sim);
+    if (seed % CALM_EVERY == 0) {
+        check_calm(sim);
+    }
     sim1_outcome(sim, ret_outcome);
     sim1_free(sim);
 }
