@@ -71,11 +71,26 @@ class Process:
               f"ended with status {status}: {text[-2000:]}")
 
 
+def make_certificates(directory):
+    """A CA, and one certificate for the etcd's address that serves as the client's too."""
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True)
+
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2")
+    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=etcd-ca")
+    openssl("req", "-x509", *key, "-keyout", "etcd.key", "-out", "etcd.crt", "-subj", "/CN=etcd",
+            "-CA", "ca.crt", "-CAkey", "ca.key", "-addext", f"subjectAltName=IP:{ETCD}",
+            "-addext", "basicConstraints=critical,CA:FALSE",
+            "-addext", "extendedKeyUsage=serverAuth,clientAuth")
+    return [os.path.join(directory, name) for name in ("ca.crt", "etcd.crt", "etcd.key")]
+
+
 class Etcd(Process):
     """Debian's etcd, or with `program` a store of our own without an API server."""
 
-    def __init__(self, directory, program=None):
-        client, peer = f"http://{ETCD}:2379", f"http://{ETCD}:2380"
+    def __init__(self, directory, program=None, certificates=None):
+        scheme = "https" if certificates else "http"
+        client, peer = f"{scheme}://{ETCD}:2379", f"http://{ETCD}:2380"
         data = os.path.join(directory, "etcd" if program is None else "store")
         command = ["etcd", "--name", "e", "--data-dir", data, "--listen-client-urls", client,
                    "--advertise-client-urls", client, "--listen-peer-urls", peer,
@@ -84,6 +99,12 @@ class Etcd(Process):
             command = [program, "server", "--name", "e", "--data-dir", data, "--etcd-listen", client,
                        "--peer-url", peer, "--initial-cluster", f"e={peer}",
                        "--api-listen", f"{ETCD}:6443", "--disable", "api,scheduler,controllers"]
+        self.client_flags = ["--endpoints", client]
+        if certificates:
+            ca, cert, key = certificates
+            command += ["--client-cert-auth", "--trusted-ca-file", ca, "--cert-file", cert,
+                        "--key-file", key]
+            self.client_flags += ["--cacert", ca, "--cert", cert, "--key", key]
         super().__init__("etcd", command, directory)
 
     def start(self):
@@ -98,13 +119,12 @@ class Etcd(Process):
         except OSError:
             return False
 
-    @staticmethod
-    def ctl(*arguments):
+    def ctl(self, *arguments):
         """etcdctl's answer; again for as long as the etcd is only starting."""
         environment = {**os.environ, "ETCDCTL_API": "3"}
         end = time.monotonic() + 10
         while True:
-            result = subprocess.run(["etcdctl", "--endpoints", f"http://{ETCD}:2379", *arguments],
+            result = subprocess.run(["etcdctl", *self.client_flags, *arguments],
                                     env=environment, capture_output=True, text=True, check=False)
             if result.returncode == 0:
                 return result.stdout
@@ -117,7 +137,7 @@ class Server(Process):
         self.name, self.host = name, SERVERS[name]
         self.data = os.path.join(directory, name)
         command = [program, "server", "--name", name, "--data-dir", self.data, "--api-listen",
-                   f"{self.host}:6443", "--store-endpoints", f"http://{ETCD}:2379", *flags]
+                   f"{self.host}:6443", *(flags or ("--store-endpoints", f"http://{ETCD}:2379"))]
         super().__init__(name, command, directory)
 
     def copy_shared(self, other):
