@@ -9,8 +9,18 @@ enum { FILE_MAX = 1024 * 1024, COMPACT_MINUTES_MAX = 7 * 24 * 60 };
 
 /* What says how a store of our own runs; with another store it would be ignored, so it is refused.
  */
-static const char *const own_store_flags[] = {"initial-cluster", "peer-url",    "etcd-listen",
-                                              "heartbeat-ms",    "election-ms", "snapshot-entries"};
+static const char *const own_store_flags[] = {"initial-cluster",
+                                              "join",
+                                              "token",
+                                              "peer-url",
+                                              "etcd-listen",
+                                              "metrics-listen",
+                                              "quota-bytes",
+                                              "auto-compaction-mode",
+                                              "auto-compaction-retention",
+                                              "heartbeat-ms",
+                                              "election-ms",
+                                              "snapshot-entries"};
 static const char *const needs_endpoints[] = {
     "store-cacert",        "store-cert",           "store-key", "store-prefix", "store-user",
     "store-password-file", "store-compact-minutes"};
