@@ -261,11 +261,12 @@ static void resync_deletions(struct kind_cache *kind, const struct store_snapsho
     cow_snapshot_unref(known);
 }
 
-/* History cannot tell what happened between: watches from before must list again. */
-static void forget_history(struct kind_cache *kind, uint64_t revision)
+/* History cannot tell what happened between: watches from before must list again, except, when it
+ * is bridged, those that are there already. */
+static void forget_history(struct kind_cache *kind, uint64_t revision, bool bridged)
 {
     pthread_mutex_lock(&kind->lock);
-    struct cache_event mark = {.revision = revision};
+    struct cache_event mark = {.revision = revision, .bridged = bridged};
     append_event(kind, &mark);
     cache_node_unref(kind->oldest);
     kind->oldest = cache_node_ref(kind->newest);
@@ -274,6 +275,15 @@ static void forget_history(struct kind_cache *kind, uint64_t revision)
 }
 
 static void watch_ended(void *data, int status, int64_t compact_revision);
+
+static void on_gap(void *data, int64_t revision)
+{
+    struct watch_cache *cache = data;
+    for (size_t i = 0; i < cache->cache_count; i++) {
+        forget_history(&cache->caches[i], (uint64_t)revision, /* bridged= */ true);
+    }
+    publish(cache, (uint64_t)revision);
+}
 
 static void start(struct watch_cache *cache)
 {
@@ -287,7 +297,7 @@ static void start(struct watch_cache *cache)
                         &resync);
     store_snapshot_unref(snapshot);
     for (size_t i = 0; i < cache->cache_count; i++) {
-        forget_history(&cache->caches[i], resync.revision);
+        forget_history(&cache->caches[i], resync.revision, /* bridged= */ false);
     }
     /* Every key, not only ours: the revision of the cache moves with every write of the store. */
     struct store_watch_options options = {.key = slice_of("", 1),
@@ -295,6 +305,7 @@ static void start(struct watch_cache *cache)
                                           .start_revision = (int64_t)resync.revision + 1,
                                           .progress = true,
                                           .on_events = on_events,
+                                          .on_gap = on_gap,
                                           .on_end = watch_ended,
                                           .data = cache};
     cache->watch = storage_watch(cache->storage, &options);

@@ -60,6 +60,7 @@ struct cache_event {
     const struct cached_object *object;
     const struct cached_object *previous; /* NULL for CACHE_ADDED. */
     uint64_t revision;
+    bool bridged; /* Of a mark without an object: what came before it is told; watches go on. */
 };
 
 /* The hub of one thread. `loop` is the thread's loop, NULL for the store loop. Store-loop hubs are

@@ -37,12 +37,14 @@ static void watch_free(struct cache_watch *watch)
 /* Delivers one event; false when the watch pauses or was stopped. */
 static bool deliver_one(struct cache_watch *watch, struct cache_node *next)
 {
-    if (next->event.object == NULL) { /* A gap: the cache started over. */
+    bool mark = next->event.object == NULL;
+    if (mark && !next->event.bridged) { /* A gap: the cache started over. */
         watch->ended = true;
         watch->ops->expired(watch->data);
         return false;
     }
-    if (next->event.revision > watch->skip_until && !watch->ops->event(watch->data, &next->event)) {
+    if (!mark && next->event.revision > watch->skip_until &&
+        !watch->ops->event(watch->data, &next->event)) {
         watch->paused = true;
         return false;
     }
@@ -80,6 +82,10 @@ static void expire_laggard(struct cache_watch *watch)
 {
     struct cache_node *next = cache_node_next(watch->position);
     if (next == NULL) {
+        return;
+    }
+    if (next->event.object == NULL) { /* A mark: seen to when the watch goes on. */
+        cache_node_unref(next);
         return;
     }
     const struct api_kind *kind = cached_object_kind(next->event.object);

@@ -119,6 +119,9 @@ struct store_watch_options {
     /* Also tell, with a count of 0, when the store is at a later revision without any event: a
      * mirror of a larger store is moved on by changes that it does not see. */
     bool progress;
+    /* What came last, up to `revision`, was told in summary: the store had lost sight of history.
+     * This watch goes on; a new one cannot begin before that revision. May be NULL. */
+    void (*on_gap)(void *data, int64_t revision);
     /* All events of one revision in one call. Calls come in order of revision. The callback may
      * pause or cancel this watch (and any other). */
     void (*on_events)(void *data, int64_t revision, const struct store_event *events, size_t count);

@@ -358,36 +358,69 @@ void watch_hub_notify(struct watch_hub *hub, const struct mvcc *mvcc, size_t eve
     delivery_end(hub);
 }
 
-static void progress_touch(struct watch_hub *hub, struct list *watches)
+static bool wants_progress(const struct store_watch *watch)
+{
+    return watch->options.progress;
+}
+
+static bool wants_gap(const struct store_watch *watch)
+{
+    return watch->options.on_gap != NULL;
+}
+
+static void touch_all(struct watch_hub *hub, struct list *watches,
+                      bool (*which)(const struct store_watch *watch))
 {
     LIST_FOREACH(node, next, watches)
     {
         struct store_watch *watch = LIST_ENTRY(node, struct store_watch, node);
-        if (watch->options.progress) {
+        if (which(watch)) {
             touched_add(hub, watch);
         }
     }
 }
 
-void watch_hub_progress(struct watch_hub *hub, const struct mvcc *mvcc)
+/* `tell` runs for the live ones that `which` picks. */
+static void tell_live(struct watch_hub *hub, const struct mvcc *mvcc,
+                      bool (*which)(const struct store_watch *watch),
+                      void (*tell)(const struct store_watch *watch))
 {
     assert(hub->delivering == 0);
     hub->revision = mvcc_revision(mvcc);
     hub->touched_count = 0;
-    progress_touch(hub, &hub->ranges);
+    touch_all(hub, &hub->ranges, which);
     void *value;
     for (size_t at = 0; hash_map_next(hub->keys, &at, NULL, &value);) {
         struct watched_key *key = value;
-        progress_touch(hub, &key->watches);
+        touch_all(hub, &key->watches, which);
     }
     delivery_begin(hub);
     for (size_t i = 0; i < hub->touched_count; i++) {
-        struct store_watch *watch = hub->touched[i];
-        if (watch->state == WATCH_LIVE) { /* Not stopped by another's callback. */
-            watch->options.on_events(watch->options.data, hub->revision, NULL, 0);
+        if (hub->touched[i]->state == WATCH_LIVE) { /* Not stopped by another's callback. */
+            tell(hub->touched[i]);
         }
     }
     delivery_end(hub);
+}
+
+static void tell_progress(const struct store_watch *watch)
+{
+    watch->options.on_events(watch->options.data, watch->hub->revision, NULL, 0);
+}
+
+static void tell_gap(const struct store_watch *watch)
+{
+    watch->options.on_gap(watch->options.data, watch->hub->revision);
+}
+
+void watch_hub_progress(struct watch_hub *hub, const struct mvcc *mvcc)
+{
+    tell_live(hub, mvcc, wants_progress, tell_progress);
+}
+
+void watch_hub_gap(struct watch_hub *hub, const struct mvcc *mvcc)
+{
+    tell_live(hub, mvcc, wants_gap, tell_gap);
 }
 
 /* Leaving the live state notes the revision as the position reached. */

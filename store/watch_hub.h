@@ -21,6 +21,8 @@ MUST_USE struct store_watch *watch_hub_add(struct watch_hub *hub, const struct m
 void watch_hub_notify(struct watch_hub *hub, const struct mvcc *mvcc, size_t event_count);
 /* The revision has moved without a change: tells those who asked for progress. */
 void watch_hub_progress(struct watch_hub *hub, const struct mvcc *mvcc);
+/* Up to the current revision, history was told in summary and is forgotten: tells who asked. */
+void watch_hub_gap(struct watch_hub *hub, const struct mvcc *mvcc);
 /* The state was replaced by one as of another revision: everybody catches up from history. */
 void watch_hub_restored(struct watch_hub *hub, const struct mvcc *mvcc);
 /* One turn for each watch that is behind; true when more turns are needed. */

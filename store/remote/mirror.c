@@ -288,6 +288,13 @@ static int by_revision(const void *left, const void *right)
     return slice_compare(a->key, b->key);
 }
 
+static void sort(struct kv_list *list, int (*compare)(const void *left, const void *right))
+{
+    if (list->count > 0) {
+        qsort(list->kvs, list->count, sizeof(*list->kvs), compare);
+    }
+}
+
 /* etcd lists a key once. */
 static void drop_doubles(struct kv_list *sorted)
 {
@@ -304,8 +311,9 @@ static void drop_doubles(struct kv_list *sorted)
 
 struct difference {
     struct mirror *mirror;
-    size_t at; /* In what was listed. */
-    struct kv_list changes;
+    size_t at;                /* In what was listed. */
+    struct kv_list changes;   /* Whose revisions are known. */
+    struct kv_list deletions; /* At a revision that is not. */
 };
 
 static struct store_kv *take_listed(struct difference *difference)
@@ -332,7 +340,8 @@ static bool compare_one(void *data, const struct store_kv *old)
     bool there =
         difference->at < listed->count && slice_equal(listed->kvs[difference->at]->key, old->key);
     if (!there) {
-        kv_list_add(&difference->changes, tombstone(old->key, difference->mirror->listed_revision));
+        kv_list_add(&difference->deletions,
+                    tombstone(old->key, difference->mirror->listed_revision));
         return true;
     }
     struct store_kv *kv = take_listed(difference);
@@ -345,6 +354,29 @@ static bool compare_one(void *data, const struct store_kv *old)
     }
     kv_list_add(&difference->changes, kv);
     return true;
+}
+
+/* Each deletion was at a revision of its own between the mirror's and the list's; which, nobody
+ * knows any more. They get the last ones that are free: so that who was told of one only, and goes
+ * on from its revision, is found to be within the gap. */
+static void place_deletions(struct difference *difference)
+{
+    const struct kv_list *changes = &difference->changes;
+    int64_t first = mvcc_revision(difference->mirror->mvcc) + 1;
+    int64_t revision = difference->mirror->listed_revision;
+    size_t at = changes->count;
+    for (size_t i = 0; i < difference->deletions.count; i++) {
+        while (revision > first && at > 0 && changes->kvs[at - 1]->mod_revision >= revision) {
+            revision -= changes->kvs[at - 1]->mod_revision == revision;
+            at--;
+        }
+        difference->deletions.kvs[i]->mod_revision = revision > first ? revision : first;
+        revision--;
+    }
+    for (size_t i = 0; i < difference->deletions.count; i++) {
+        kv_list_add(&difference->changes, difference->deletions.kvs[i]);
+    }
+    difference->deletions.count = 0;
 }
 
 /* Changes to a key that is not newer than the mirror cannot be; the list then is of another past,
@@ -375,23 +407,23 @@ static void fill_again(struct mirror *mirror)
     mvcc_each(mirror->mvcc, all, all, compare_one, &difference);
     add_new(&difference, NULL);
     mirror->listed.count = 0;
-    if (changes->count > 0) {
-        qsort(changes->kvs, changes->count, sizeof(*changes->kvs), by_revision);
-    }
+    sort(changes, by_revision);
+    place_deletions(&difference);
+    sort(changes, by_revision);
     apply_changes(mirror, changes);
     kv_list_release(changes);
+    kv_list_release(&difference.deletions);
     mirror_progress(mirror, mirror->listed_revision);
     mirror_compact(mirror, mirror->listed_revision);
+    watch_hub_gap(mirror->hub, mirror->mvcc);
 }
 
 void mirror_list_end(struct mirror *mirror)
 {
     struct kv_list *listed = &mirror->listed;
     mirror_batch_drop(mirror);
-    if (listed->count > 0) { /* Their order here need not be that of etcd's keys. */
-        qsort(listed->kvs, listed->count, sizeof(*listed->kvs), by_key);
-        drop_doubles(listed);
-    }
+    sort(listed, by_key); /* Their order here need not be that of etcd's keys. */
+    drop_doubles(listed);
     if (mirror->filled) {
         fill_again(mirror);
     } else {

@@ -25,8 +25,8 @@ void mirror_free(struct mirror *mirror); /* Ends watches with STORE_STOPPED. */
 
 /* --- Filling. The first time the mirror becomes what was listed, and knows no history before.
  * Later (etcd has compacted what the watch would need) the difference is applied as changes in the
- * order of their revisions; deletions at the revision of the list, or just before the key was made
- * again. History before the list is then forgotten. */
+ * order of their revisions; deletions, whose revisions nobody knows any more, as late as can be.
+ * History before the list is then forgotten, and watches are told of the gap. */
 /* Drops a listing that was not ended. */
 void mirror_list_begin(struct mirror *mirror, int64_t revision);
 /* In the order of keys. -EPROTO when etcd's answer cannot be, -ENOSPC over REMOTE_KEYS_MAX. */

@@ -214,7 +214,7 @@ class Watcher(threading.Thread):
         self.events = []
         self.problem = None
         self.ending = False
-        self.lists = 0
+        self.connection = None
 
     def run(self):
         while not self.ending and self.problem is None:
@@ -224,7 +224,7 @@ class Watcher(threading.Thread):
                 time.sleep(0.05)
 
     def follow(self):
-        connection = self.server.connect(timeout=3)
+        connection = self.connection = self.server.connect(timeout=60)
         try:
             connection.request("GET", f"{MAPS}?watch=1&resourceVersion={self.version}"
                                       "&allowWatchBookmarks=true")
@@ -264,7 +264,10 @@ class Watcher(threading.Thread):
 
     def end(self):
         self.ending = True
+        if self.connection.sock is not None:
+            self.connection.sock.shutdown(socket.SHUT_RDWR)
         self.join(10)
+        check(not self.is_alive(), f"watcher of {self.server.name}: does not end")
         check(self.problem is None, f"watcher of {self.server.name}: {self.problem}")
 
     def caught_up(self):

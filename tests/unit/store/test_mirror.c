@@ -47,6 +47,13 @@ static void on_events(void *data, int64_t revision, const struct store_event *ev
     }
 }
 
+static void on_gap(void *data, int64_t revision)
+{
+    (void)data;
+    ck_assert_int_eq(revision, told_revision);
+    tell(" gap%d", (int)revision);
+}
+
 static void on_end(void *data, int status, int64_t compact_revision)
 {
     (void)data;
@@ -61,6 +68,7 @@ static void watch_all(int64_t start)
                                           .start_revision = start,
                                           .progress = true,
                                           .on_events = on_events,
+                                          .on_gap = on_gap,
                                           .on_end = on_end};
     ck_assert_ptr_nonnull(mirror_watch(mirror, &options));
 }
@@ -377,7 +385,7 @@ START_TEST(a_later_list_is_told_as_changes_in_the_order_of_revisions)
     list("/there/new", "1", 20, 20, 1);
     list("/there/same", "1", 11, 11, 1);
     mirror_list_end(mirror);
-    ck_assert_str_eq(told, " 20+new=1 29-b= 31+b=again 33+a=3 40-gone=");
+    ck_assert_str_eq(told, " 20+new=1 29-b= 31+b=again 33+a=3 40-gone= gap40");
     ck_assert_int_eq(mirror_revision(mirror), 40);
     ck_assert_int_eq(mirror_compact_revision(mirror), 40);
     ck_assert_int_eq(put("/there/a", "4", 3, 41, 10), 0);
@@ -393,7 +401,33 @@ START_TEST(a_later_list_without_changes_is_progress)
     list("/there/a", "1", 3, 7, 4);
     list("/there/b", "1", 9, 9, 1);
     mirror_list_end(mirror);
-    ck_assert_str_eq(told, " 40.");
+    ck_assert_str_eq(told, " 40. gap40");
+}
+END_TEST
+
+START_TEST(deletions_that_were_not_seen_have_revisions_of_their_own)
+{
+    fill_two();
+    ck_assert_int_eq(put("/there/c", "1", 11, 11, 1), 0);
+    ck_assert_int_eq(put("/there/d", "1", 12, 12, 1), 0);
+    ck_assert_int_eq(mirror_batch_end(mirror), 0);
+    watch_all(0);
+    mirror_list_begin(mirror, 40);
+    list("/there/d", "2", 12, 40, 2);
+    list("/there/e", "1", 38, 38, 1);
+    mirror_list_end(mirror);
+    ck_assert_str_eq(told, " 36-c= 37-b= 38+e=1 39-a= 40+d=2 gap40");
+}
+END_TEST
+
+START_TEST(more_deletions_than_revisions_share_the_first)
+{
+    fill_two();
+    watch_all(0);
+    mirror_list_begin(mirror, 12);
+    list("/there/e", "1", 12, 12, 1);
+    mirror_list_end(mirror);
+    ck_assert_str_eq(told, " 11-a=,11-b= 12+e=1 gap12");
 }
 END_TEST
 
@@ -407,7 +441,7 @@ START_TEST(a_list_that_was_cut_leaves_no_trace)
     list("/there/a", "1", 3, 7, 4);
     list("/there/b", "1", 9, 9, 1);
     mirror_list_end(mirror);
-    ck_assert_str_eq(told, " 50.");
+    ck_assert_str_eq(told, " 50. gap50");
 }
 END_TEST
 
@@ -600,6 +634,8 @@ Suite *mirror_suite(void)
     tcase_add_test(tcase, waiters_are_woken_in_order_of_revision_after_the_watches);
     tcase_add_test(tcase, a_later_list_is_told_as_changes_in_the_order_of_revisions);
     tcase_add_test(tcase, a_later_list_without_changes_is_progress);
+    tcase_add_test(tcase, deletions_that_were_not_seen_have_revisions_of_their_own);
+    tcase_add_test(tcase, more_deletions_than_revisions_share_the_first);
     tcase_add_test(tcase, a_list_that_was_cut_leaves_no_trace);
     tcase_add_test(tcase, a_transaction_goes_out_with_the_names_of_there);
     tcase_add_test(tcase, an_answer_comes_back_with_the_names_of_here);
