@@ -31,6 +31,14 @@ static void on_abort(int number)
     (void)raise(number);
 }
 
+static volatile sig_atomic_t stopping; /* Asked to end: what was done so far is reported. */
+
+static void on_stop(int number)
+{
+    (void)number;
+    stopping = 1;
+}
+
 static double seconds(void)
 {
     struct timespec now;
@@ -132,8 +140,12 @@ int sim_seeds_main(const struct sim_program *program, int argc, char **argv)
     coracle_plant = (int)arguments.plant;
 #endif
     (void)signal(SIGABRT, on_abort);
+    (void)signal(SIGTERM, on_stop);
+    (void)signal(SIGINT, on_stop);
     double start = seconds();
-    for (uint64_t seed = arguments.first; seed < arguments.first + arguments.count; seed++) {
+    uint64_t done = 0;
+    for (; done < arguments.count && stopping == 0; done++) {
+        uint64_t seed = arguments.first + done;
         struct sim_outcome outcome;
         (void)snprintf(running, sizeof(running), "FAILED seed %" PRIu64 ": an assertion\n", seed);
         run_seed(program, seed, (unsigned)arguments.trace, &outcome);
@@ -159,7 +171,7 @@ int sim_seeds_main(const struct sim_program *program, int argc, char **argv)
     }
     double took = seconds() - start;
     (void)printf("%s: %" PRIu64 " seeds, %" PRIu64 " events (%.0f events/s, %.1f s)", program->name,
-                 arguments.count, sum.events, (double)sum.events / took, took);
+                 done, sum.events, (double)sum.events / took, took);
     for (size_t i = 0; i < SIM_COUNTS_MAX && program->counts[i] != NULL; i++) {
         (void)printf(", %" PRIu64 " %s", sum.counts[i], program->counts[i]);
     }
