@@ -170,6 +170,16 @@ class Client:
     def put(self, key, value, timeout=2.0):
         self.call("/etcdserverpb.KV/Put", field(1, key) + field(2, value), timeout)
 
+    def delete(self, key, timeout=2.0):
+        self.call("/etcdserverpb.KV/DeleteRange", field(1, key), timeout)
+
+    def swap(self, key, expected, value, timeout=2.0):
+        """Puts the value if it is as expected. -> whether it was"""
+        compare = field(2, 3) + field(3, key) + field(7, expected)  # The value, equal.
+        put = field(2, field(1, key) + field(2, value))
+        answer = self.call("/etcdserverpb.KV/Txn", field(1, compare) + field(2, put), timeout)
+        return bool(dict(fields(answer)).get(2, 0))
+
     def get(self, key, timeout=2.0):
         """(revision, {key: (modification revision, value)})"""
         request = field(1, key)

@@ -11,7 +11,6 @@ from etcd_client import Client, Failed
 
 NAMES = ("n1", "n2", "n3")
 HOSTS = {"n1": "127.0.0.31", "n2": "127.0.0.32", "n3": "127.0.0.33"}
-PEERS = ",".join(f"{name}=http://{HOSTS[name]}:2380" for name in NAMES)
 
 
 class Wrong(Exception):
@@ -35,8 +34,10 @@ def wait_for(what, seconds, probe):
 
 
 class Member:
-    def __init__(self, program, directory, name, flags):
-        self.name, self.host = name, HOSTS[name]
+    def __init__(self, program, directory, name, flags, hosts=None):
+        hosts = hosts or HOSTS
+        peers = ",".join(f"{peer}=http://{hosts[peer]}:2380" for peer in NAMES)
+        self.name, self.host = name, hosts[name]
         self.data = os.path.join(directory, name)
         self.raft = os.path.join(self.data, "raft")
         self.log = os.path.join(directory, name + ".log")
@@ -44,7 +45,7 @@ class Member:
         self.command = [
             program, "server", "--name", name, "--data-dir", self.data,
             "--api-listen", f"{self.host}:6443", "--etcd-listen", f"http://{self.host}:2379",
-            "--peer-url", f"http://{self.host}:2380", "--initial-cluster", PEERS,
+            "--peer-url", f"http://{self.host}:2380", "--initial-cluster", peers,
             "--disable", "api,scheduler,controllers", *flags]
 
     def start(self):
@@ -99,10 +100,13 @@ class Cluster:
     def __init__(self, program, directory, flags=()):
         shutil.rmtree(directory, ignore_errors=True)
         os.makedirs(directory)
-        self.members = {name: Member(program, directory, name, flags) for name in NAMES}
+        self.members = {name: self.make(program, directory, name, flags) for name in NAMES}
         self.written = {}  # Acknowledged: key -> value.
         self.sequence = 0
         self.newest = None  # Key of the newest acknowledged write.
+
+    def make(self, program, directory, name, flags):
+        return Member(program, directory, name, flags)
 
     def __iter__(self):
         return iter(self.members.values())
