@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { METRICS_BYTES_MAX = 16 * 1024 * 1024, HEALTH_BYTES_MAX = 1024 };
+enum { METRICS_BYTES_MAX = 16 * 1024 * 1024, HEALTH_BYTES_MAX = 1024, STATM_BYTES_MAX = 256 };
 
 /* A request that asks the store: connection's loop, store loop, and back. */
 struct http_task {
@@ -186,15 +186,15 @@ static double seconds_of(struct timeval time)
 
 static void process_lines(struct buffer *out)
 {
-    unsigned long pages = 0;
-    unsigned long resident = 0;
+    char text[STATM_BYTES_MAX];
     struct rusage usage;
     FILE *file = fopen("/proc/self/statm", "re");
     if (file != NULL) {
-        if (fscanf(file, "%lu %lu", &pages, &resident) == 2) {
+        if (fgets(text, sizeof(text), file) != NULL) {
+            char *rest = text;
             uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-            line(out, "gauge", "process_virtual_memory_bytes", pages * page);
-            line(out, "gauge", "process_resident_memory_bytes", resident * page);
+            line(out, "gauge", "process_virtual_memory_bytes", strtoul(rest, &rest, 10) * page);
+            line(out, "gauge", "process_resident_memory_bytes", strtoul(rest, NULL, 10) * page);
         }
         (void)fclose(file);
     }

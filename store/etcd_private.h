@@ -42,7 +42,8 @@ struct etcd_service {
     struct password_worker *passwords; /* Store loop; NULL once closed. */
     struct list watch_streams;         /* Store loop. */
     _Atomic uint32_t snapshot_streams;
-    struct loop_timer progress_timer, retry_timer;
+    struct loop_timer progress_timer, retry_timer, leader_timer;
+    unsigned leaderless_looks;
     struct loop_turn_end flush;
     struct watch_encoder *encoder; /* Store loop. */
     struct list dirty_streams;
@@ -73,6 +74,7 @@ struct etcd_request {
     /* Store loop, while `run` runs: later it may have to be asked for again. */
     struct auth_caller caller;
     bool caught_up; /* Asked again after the member had caught up. */
+    bool wants_leader;
     struct etcd_header header;
     int status;
     struct store_range range;
@@ -152,6 +154,11 @@ void etcd_http_request(void *data, struct http_exchange *exchange);
 void etcd_health_init(struct etcd_service *service);
 void etcd_health_mount(struct etcd_service *service, struct grpc_server *server);
 void etcd_health_release(struct etcd_service *service);
+/* Whether the client wants to know when there is no leader. Connection's loop. */
+bool etcd_wants_leader(const struct grpc_call *call);
+bool etcd_has_leader(const struct etcd_service *service); /* Store loop. */
+void etcd_leader_init(struct etcd_service *service);
+void etcd_leader_release(struct etcd_service *service);
 void etcd_watch_init(struct etcd_service *service);
 void etcd_watch_release(struct etcd_service *service);
 #endif

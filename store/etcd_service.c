@@ -171,6 +171,10 @@ static void request_run(void *data)
         etcd_request_done(request, STORE_STOPPED);
         return;
     }
+    if (request->wants_leader && !etcd_has_leader(request->service)) {
+        etcd_request_done(request, STORE_NO_LEADER);
+        return;
+    }
     int status = etcd_request_caller(request);
     if (status == STORE_INVALID_AUTH_TOKEN && !request->caught_up) {
         /* Of a user or secret that this member may not have heard of yet. */
@@ -197,6 +201,7 @@ static void on_unary(void *data, struct grpc_call *call, struct slice bytes)
     request->method = binding->method;
     request->needs = binding->needs;
     request->bytes = bytes;
+    request->wants_leader = etcd_wants_leader(call);
     request->call = grpc_call_ref(call);
     request->arena = arena;
     request->message = message;
@@ -238,6 +243,7 @@ struct etcd_service *etcd_service_new(const struct etcd_service_config *config)
     service->passwords = password_worker_new();
     service->progress_ms = config->progress_ms == 0 ? PROGRESS_DEFAULT_MS : config->progress_ms;
     etcd_watch_init(service);
+    etcd_leader_init(service);
     etcd_health_init(service);
     return service;
 }
@@ -305,6 +311,7 @@ const struct http_handler *etcd_service_http(struct etcd_service *service)
 void etcd_service_free(struct etcd_service *service)
 {
     if (service != NULL) {
+        etcd_leader_release(service);
         etcd_watch_release(service);
         etcd_health_release(service);
         service->store = NULL;

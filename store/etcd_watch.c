@@ -364,6 +364,14 @@ static void retry_tick(void *data)
 
 /* --- The border between the loops. */
 
+void watch_stream_end(struct watch_stream *stream, int status)
+{
+    struct watch_batch *batch = alloc_zeroed(sizeof(*batch));
+    batch->stream = watch_stream_ref(stream);
+    batch->end_status = status;
+    loop_post(grpc_call_loop(stream->call), watch_batch_send, batch);
+}
+
 static void command_caught_up(void *data, int status)
 {
     (void)status; /* If it has not caught up, it says what it knows. */
@@ -392,6 +400,9 @@ void watch_command_run(void *command_consume)
     } else if (command->kind == COMMAND_OPEN) {
         stream->state.watches = hash_map_new(/* seed= */ 0x73747265616d);
         list_push_back(&service->watch_streams, &watch_stream_ref(stream)->state.node);
+        if (stream->wants_leader && !etcd_has_leader(service)) {
+            watch_stream_end(stream, STORE_NO_LEADER);
+        }
     } else if (!stream->state.gone) {
         switch (command->kind) {
         case COMMAND_CREATE:

@@ -19,6 +19,7 @@ struct watch_stream {
     _Atomic uint32_t refs;
     struct etcd_service *service;
     struct grpc_call *call;
+    bool wants_leader;          /* Its end is told when there is no leader. */
     _Atomic size_t outstanding; /* Bytes of answers made and not yet taken. */
     _Atomic bool paused;
     struct { /* Connection's loop. */
@@ -64,9 +65,11 @@ void watch_command_run(void *command_consume); /* Store loop. */
 /* Answers on their way to the connection. */
 struct watch_batch {
     struct watch_stream *stream; /* A reference. */
+    int end_status;              /* Not 0: the stream ends with it. */
     struct chunk *messages;      /* NULL: there were too many, and the stream ends. */
     size_t charged;
 };
 
-void watch_batch_send(void *batch_consume); /* Connection's loop. */
+void watch_stream_end(struct watch_stream *stream, int status); /* Store loop. */
+void watch_batch_send(void *batch_consume);                     /* Connection's loop. */
 #endif

@@ -67,6 +67,10 @@ void watch_batch_send(void *batch_consume)
 {
     struct watch_batch *batch = batch_consume;
     struct watch_stream *stream = batch->stream;
+    if (!stream->io.closed && batch->end_status != 0) {
+        etcd_fail(stream->call, batch->end_status);
+        stream_close(stream);
+    }
     if (!stream->io.closed && batch->messages == NULL) {
         grpc_call_finish(stream->call, GRPC_RESOURCE_EXHAUSTED,
                          "events of one revision are too large to be sent", slice_of(NULL, 0));
@@ -138,6 +142,7 @@ void etcd_watch_call(void *data, struct grpc_call *call, struct slice request)
     atomic_init(&stream->paused, false);
     stream->service = etcd_service_ref(data);
     stream->call = grpc_call_ref(call);
+    stream->wants_leader = etcd_wants_leader(call);
     list_init(&stream->state.node);
     list_init(&stream->state.dirty);
     buffer_init(&stream->state.outbox, WATCH_OUTBOX_BYTES_MAX);

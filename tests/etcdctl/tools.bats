@@ -79,3 +79,19 @@ teardown() { explain_failure; }
     [[ $output == *PASS* ]]
     [[ $output != *FAIL* ]]
 }
+
+@test "a watch ends when its member has lost its leader" {
+    local others
+    others=$(sed -n '3p;5p' "$SUITE_DIR/pids") # Members 2 and 3 of ours: see setup_suite.
+    timeout 20 etcdctl --endpoints "${OURS}1:2379" watch nothing >"$BATS_TEST_TMPDIR/watch" 2>&1 3>&- &
+    sleep 1
+    # shellcheck disable=SC2086
+    kill -STOP $others
+    told() { grep -q 'etcdserver: no leader' "$BATS_TEST_TMPDIR/watch"; }
+    eventually 10 told || status=$?
+    # shellcheck disable=SC2086
+    kill -CONT $others
+    [ "${status:-0}" = 0 ]
+    wait
+    eventually 10 healthy $OURS
+}
