@@ -5,6 +5,7 @@ Suite *history_suite(void);
 Suite *watch_suite(void);
 Suite *store_suite(void);
 Suite *store_health_suite(void);
+Suite *store_members_suite(void);
 Suite *bolt_suite(void);
 Suite *range_index_suite(void);
 Suite *auth_suite(void);
@@ -12,8 +13,8 @@ Suite *sessions_suite(void);
 
 int main(void)
 {
-    Suite *suites[] = {txn_suite(),   history_suite(),      watch_suite(),
-                       store_suite(), store_health_suite(), bolt_suite(),
-                       auth_suite(),  sessions_suite(),     range_index_suite()};
+    Suite *suites[] = {txn_suite(),          history_suite(),       watch_suite(), store_suite(),
+                       store_health_suite(), store_members_suite(), bolt_suite(),  auth_suite(),
+                       sessions_suite(),     range_index_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }
