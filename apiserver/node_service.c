@@ -278,8 +278,14 @@ struct node_sessions *node_sessions_new(struct apiserver *server)
     sessions->by_node = hash_map_new(0);
     pthread_mutex_init(&sessions->lock, NULL);
     const struct grpc_method methods[] = {
-        {"/coracle.node.v1.NodeService/RegisterNode", GRPC_UNARY, on_register, sessions},
-        {"/coracle.node.v1.NodeService/Session", GRPC_BIDI_STREAM, on_session, sessions},
+        {.path = "/coracle.node.v1.NodeService/RegisterNode",
+         .kind = GRPC_UNARY,
+         .on_call = on_register,
+         .data = sessions},
+        {.path = "/coracle.node.v1.NodeService/Session",
+         .kind = GRPC_BIDI_STREAM,
+         .on_call = on_session,
+         .data = sessions},
     };
     grpc_server_add(server->grpc, methods, ARRAY_LEN(methods));
     return sessions;

@@ -428,7 +428,8 @@ int store_command_decode(struct slice bytes, struct arena *arena, struct store_c
     default:
         return STORE_MALFORMED;
     }
-    if (in.failed || in.left.len > 0) {
+    /* No member has the id 0, which sessions take for an empty row. */
+    if (in.failed || in.left.len > 0 || (command.member == 0 && command.sequence != 0)) {
         return STORE_MALFORMED;
     }
     *ret_command = command;

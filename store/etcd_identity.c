@@ -61,6 +61,13 @@ enum etcd_needs etcd_needs_of(const char *path)
     return ETCD_NEEDS_ROOT;
 }
 
+bool etcd_holds_password(const char *path)
+{
+    return strcmp(path, "/etcdserverpb.Auth/Authenticate") == 0 ||
+           strcmp(path, "/etcdserverpb.Auth/UserAdd") == 0 ||
+           strcmp(path, "/etcdserverpb.Auth/UserChangePassword") == 0;
+}
+
 /* --- Tokens. */
 
 struct etcd_tokens {

@@ -18,6 +18,7 @@ enum etcd_needs {
     ETCD_NEEDS_OWN,     /* Decided where the log is applied, or by the method, by keys. */
 };
 enum etcd_needs etcd_needs_of(const char *path);
+bool etcd_holds_password(const char *path); /* Its requests do. */
 
 /* Tokens that were found to be good before. */
 struct etcd_tokens;

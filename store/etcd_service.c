@@ -256,8 +256,11 @@ static void mount_methods(struct etcd_service *service, struct grpc_server *serv
         struct etcd_binding *binding = &service->bindings[service->binding_count++];
         *binding = (struct etcd_binding){
             .service = service, .method = methods, .needs = etcd_needs_of(methods->path)};
-        const struct grpc_method method = {
-            .path = methods->path, .kind = GRPC_UNARY, .on_call = on_unary, .data = binding};
+        const struct grpc_method method = {.path = methods->path,
+                                           .kind = GRPC_UNARY,
+                                           .on_call = on_unary,
+                                           .data = binding,
+                                           .secret = etcd_holds_password(methods->path)};
         grpc_server_add(server, &method, 1);
     }
 }

@@ -157,7 +157,7 @@ static void write_auth_change(void *data, const struct auth_change *change, uint
 static void write_auth(struct state_writer *writer, const struct auth *auth)
 {
     struct auth_head head = auth_head(auth);
-    if (head.hash != 0) {
+    if (head.revision > 1 || auth_user_count(auth) + auth_role_count(auth) > 0) {
         auth_each_change(auth, write_auth_change, writer);
         write_plain(writer, RECORD_AUTH_HEAD, &head, sizeof(head));
     }

@@ -52,6 +52,7 @@ struct grpc_method {
      * grpc_call_on_message() inside. */
     void (*on_call)(void *data, struct grpc_call *call, struct slice request);
     void *data;
+    bool secret; /* Requests hold secrets: what was received of one is wiped with the call. */
 };
 
 MUST_USE struct grpc_server *grpc_server_new(void);

@@ -16,6 +16,13 @@ void grpc_deframer_release(struct grpc_deframer *deframer)
     deframer->taken = 0;
 }
 
+void grpc_deframer_wipe(struct grpc_deframer *deframer)
+{
+    if (deframer->pending.data != NULL) {
+        explicit_bzero(deframer->pending.data, deframer->pending.capacity);
+    }
+}
+
 static void drop_taken(struct grpc_deframer *deframer)
 {
     if (deframer->taken > 0 && deframer->taken == deframer->pending.len) {

@@ -15,6 +15,7 @@ struct grpc_deframer {
 };
 void grpc_deframer_init(struct grpc_deframer *deframer, size_t message_max);
 void grpc_deframer_release(struct grpc_deframer *deframer);
+void grpc_deframer_wipe(struct grpc_deframer *deframer); /* Overwrites what it has held. */
 /* Adds bytes that came; then grpc_deframe() until it gives 0. -EMSGSIZE when far more came than a
  * message may hold. */
 MUST_USE int grpc_deframer_feed(struct grpc_deframer *deframer, struct slice bytes);

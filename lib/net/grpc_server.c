@@ -213,6 +213,9 @@ static void on_done(void *data)
     struct grpc_call *call = call_from(data);
     call->over = true;
     loop_timer_stop(grpc_call_loop(call), &call->deadline);
+    if (call->method->secret) {
+        grpc_deframer_wipe(&call->deframer);
+    }
     grpc_deframer_release(&call->deframer);
 }
 

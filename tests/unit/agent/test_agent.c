@@ -236,8 +236,14 @@ static void on_session(void *data, struct grpc_call *call, struct slice request)
 static void setup(void)
 {
     static const struct grpc_method methods[] = {
-        {"/coracle.node.v1.NodeService/RegisterNode", GRPC_UNARY, on_register, NULL},
-        {"/coracle.node.v1.NodeService/Session", GRPC_BIDI_STREAM, on_session, NULL},
+        {.path = "/coracle.node.v1.NodeService/RegisterNode",
+         .kind = GRPC_UNARY,
+         .on_call = on_register,
+         .data = NULL},
+        {.path = "/coracle.node.v1.NodeService/Session",
+         .kind = GRPC_BIDI_STREAM,
+         .on_call = on_session,
+         .data = NULL},
     };
     struct buffer public_pem;
     strcpy(dir, "/tmp/coracle-hollow-XXXXXX");

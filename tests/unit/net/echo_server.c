@@ -313,11 +313,17 @@ void echo_server_start(struct echo_server *echo, struct http_server_options *opt
     memset(bytes, 'b', BIG_BYTES);
     echo->big = chunk_new_owned(bytes, BIG_BYTES);
     const struct grpc_method methods[] = {
-        {"/test.Echo/Unary", GRPC_UNARY, unary, echo},
-        {"/test.Echo/Server", GRPC_SERVER_STREAM, server_stream, echo},
-        {"/test.Echo/Client", GRPC_CLIENT_STREAM, client_stream, echo},
-        {"/test.Echo/Bidi", GRPC_BIDI_STREAM, bidi, echo},
-        {"/test.Echo/Never", GRPC_BIDI_STREAM, never, echo},
+        {.path = "/test.Echo/Unary", .kind = GRPC_UNARY, .on_call = unary, .data = echo},
+        {.path = "/test.Echo/Server",
+         .kind = GRPC_SERVER_STREAM,
+         .on_call = server_stream,
+         .data = echo},
+        {.path = "/test.Echo/Client",
+         .kind = GRPC_CLIENT_STREAM,
+         .on_call = client_stream,
+         .data = echo},
+        {.path = "/test.Echo/Bidi", .kind = GRPC_BIDI_STREAM, .on_call = bidi, .data = echo},
+        {.path = "/test.Echo/Never", .kind = GRPC_BIDI_STREAM, .on_call = never, .data = echo},
     };
     echo->grpc = grpc_server_new();
     grpc_server_add(echo->grpc, methods, ARRAY_LEN(methods));

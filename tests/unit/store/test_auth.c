@@ -461,6 +461,35 @@ START_TEST(what_was_on_its_way_when_permissions_changed_is_refused)
 }
 END_TEST
 
+/* etcd 22386: an alarm took the checks out of the way. */
+START_TEST(permissions_hold_while_an_alarm_is_raised)
+{
+    enable_with_root();
+    add_alice();
+    struct store_command alarm = {
+        .kind = STORE_COMMAND_ALARM,
+        .alarm = {.raised = true, .row = {.member = 1, .kind = STORE_ALARM_NOSPACE}}};
+    ck_assert_int_eq(apply(&alarm).status, 0);
+    ck_assert_int_eq(run_op_as("alice", delete_op("z", text(""))), STORE_PERMISSION_DENIED);
+    ck_assert_int_eq(change_as("alice", (struct auth_change){.kind = AUTH_DISABLE}),
+                     STORE_PERMISSION_DENIED);
+    ck_assert_int_eq(revoke_lease_as("", 1), STORE_USER_EMPTY);
+    alarm.from_client = true;
+    alarm.caller = as("alice");
+    ck_assert_int_eq(apply(&alarm).status, STORE_PERMISSION_DENIED);
+}
+END_TEST
+
+/* Found by fuzzing: sessions take the id 0 for an empty row. */
+START_TEST(a_command_that_no_member_sent_has_no_answer_to_wait_for)
+{
+    struct store_op op = put_op("k");
+    const struct store_txn txn = {.success = &op, .success_count = 1};
+    struct store_command command = {.kind = STORE_COMMAND_TXN, .sequence = 1, .txn = &txn};
+    ck_assert_int_eq(apply(&command).status, STORE_MALFORMED);
+}
+END_TEST
+
 START_TEST(the_process_itself_is_never_refused)
 {
     enable_with_root();
@@ -628,6 +657,8 @@ Suite *auth_suite(void)
     tcase_add_test(rules, a_lease_belongs_to_those_who_may_write_all_its_keys);
     tcase_add_test(rules, what_is_not_about_keys_needs_root_or_at_least_a_user);
     tcase_add_test(rules, what_was_on_its_way_when_permissions_changed_is_refused);
+    tcase_add_test(rules, permissions_hold_while_an_alarm_is_raised);
+    tcase_add_test(rules, a_command_that_no_member_sent_has_no_answer_to_wait_for);
     tcase_add_test(rules, the_process_itself_is_never_refused);
     tcase_add_test(rules, a_restricted_caller_may_do_nothing_while_auth_is_off);
     tcase_add_test(rules, a_new_password_ends_what_the_old_one_proved);
