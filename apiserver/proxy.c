@@ -26,7 +26,6 @@ struct relay {
     const char *upgrade;
     bool started;
     bool over;
-    char *failure; /* Body of an answer that was no upgrade. */
 };
 
 struct proxy *proxy_new(struct apiserver *server)
@@ -78,6 +77,8 @@ static struct http_client *client_of(struct proxy *proxy, struct loop *loop)
 
 /* --- Where to --- */
 
+/* "10.0.0.1:10250": the node's InternalIP and the port that its agent says; NULL when it has no
+ * such address. */
 static const char *node_address(struct request *request, const char *node)
 {
     const struct cached_object *object =
@@ -86,11 +87,19 @@ static const char *node_address(struct request *request, const char *node)
         return NULL;
     }
     const Core__V1__Node *found = cached_object_message(object);
+    const Core__V1__NodeDaemonEndpoints *endpoints =
+        found == NULL ? NULL : found->status->daemon_endpoints;
+    int port = endpoints == NULL || endpoints->kubelet_endpoint == NULL ||
+                       endpoints->kubelet_endpoint->port == 0
+                   ? AGENT_PORT
+                   : endpoints->kubelet_endpoint->port;
     const char *address = NULL;
-    for (size_t i = 0; found != NULL && i < found->status->n_addresses; i++) {
+    for (size_t i = 0; found != NULL && i < found->status->n_addresses && address == NULL; i++) {
         const Core__V1__NodeAddress *each = found->status->addresses[i];
-        if (each->type != NULL && strcmp(each->type, "InternalIP") == 0 && address == NULL) {
-            address = arena_text(request->arena, each->address);
+        if (each->type != NULL && strcmp(each->type, "InternalIP") == 0) {
+            bool v6 = strchr(each->address, ':') != NULL;
+            address = arena_printf(request->arena, "%s%s%s:%d", v6 ? "[" : "", each->address,
+                                   v6 ? "]" : "", port);
         }
     }
     cached_object_unref(object);
@@ -227,8 +236,7 @@ static const char *agent_url(struct request *request, const Core__V1__Pod *pod,
     }
     struct buffer url;
     buffer_init(&url, ENCODED_OBJECT_MAX);
-    bool v6 = strchr(address, ':') != NULL;
-    buffer_printf(&url, "https://%s%s%s:%d%s", v6 ? "[" : "", address, v6 ? "]" : "", AGENT_PORT,
+    buffer_printf(&url, "%s://%s%s", request->server->config.plaintext ? "http" : "https", address,
                   path);
     copy_query(request, &url);
     const char *text = arena_text(request->arena, buffer_text(&url));
@@ -313,6 +321,24 @@ struct saved_headers {
     size_t count;
 };
 
+/* An answer that is neither what was asked for nor an error: a redirect would lead the client, with
+ * its credentials, wherever a node wants. */
+static void refuse_answer(struct relay *relay, unsigned status)
+{
+    struct request *request = relay->request;
+    relay->over = true;
+    http_call_cancel(relay->call);
+    relay->call = NULL;
+    http_on_abort(request->exchange, NULL, NULL);
+    http_on_drain(request->exchange, NULL, NULL);
+    respond_status(
+        request, relay->upgrade != NULL
+                     ? api_status_internal(request->arena,
+                                           "invalid upgrade response: status code %u", status)
+                     : api_status_internal(request->arena, "the backend attempted to redirect this "
+                                                           "request, which is not permitted"));
+}
+
 static void on_response(void *data, unsigned status, const struct http_header *headers,
                         size_t header_count)
 {
@@ -332,6 +358,10 @@ static void on_response(void *data, unsigned status, const struct http_header *h
             }
         }
         request->state = saved;
+        return;
+    }
+    if (status < 400 && (relay->upgrade != NULL || status >= 300)) {
+        refuse_answer(relay, status);
         return;
     }
     struct http_header out[COMMON_HEADERS_MAX];
@@ -453,6 +483,10 @@ static void start_relay(struct request *request, const char *url)
         relay->upgrade = "websocket";
     } else if (http_wants_upgrade(request->exchange, "SPDY/3.1")) {
         relay->upgrade = "SPDY/3.1";
+    }
+    if (relay->upgrade == NULL && strcmp(request->info.subresource, "log") != 0) {
+        respond_status(request, api_status_bad_request(request->arena, "Upgrade request required"));
+        return;
     }
     size_t count = 0;
     const struct http_header *headers = http_headers(request->exchange, &count);

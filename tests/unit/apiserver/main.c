@@ -4,10 +4,11 @@ Suite *request_info_suite(void);
 Suite *token_suite(void);
 Suite *registry_suite(void);
 Suite *node_restriction_suite(void);
+Suite *proxy_suite(void);
 
 int main(void)
 {
     Suite *suites[] = {request_info_suite(), token_suite(), registry_suite(),
-                       node_restriction_suite()};
+                       node_restriction_suite(), proxy_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }
