@@ -3,6 +3,7 @@
 #include "agent/limits.h"
 #include "agent/volumes.h"
 #include "lib/base/alloc.h"
+#include "lib/base/file.h"
 #include "lib/base/log.h"
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -386,7 +387,7 @@ int agent_open(const struct agent_config *config, struct agent **ret_agent, stru
     int r = agent->node_ip == NULL
                 ? error_set(reterr, -EINVAL, "no route to %s: give the node's address",
                             config->servers[0])
-                : volumes_make_dir(agent->data_dir, 0755, reterr);
+                : directory_make(agent->data_dir, 0755, reterr);
     if (r == 0) {
         fill_facts(agent, config);
         agent->events = pod_event_recorder_new(agent->node_name);

@@ -5,6 +5,7 @@
 #include "agent/limits.h"
 #include "lib/base/alloc.h"
 #include "lib/base/buffer.h"
+#include "lib/base/file.h"
 #include "lib/base/log.h"
 #include <dirent.h>
 #include <errno.h>
@@ -27,7 +28,7 @@ void pod_checkpoint_write(struct pod_entry *entry)
     (void)snprintf(path, sizeof(path), "%s/%.64s/pod.pb", manager->pods_dir, uid);
     (void)snprintf(temporary, sizeof(temporary), "%s/%.64s/pod.pb.tmp", manager->pods_dir, uid);
     struct error error = {0};
-    int r = volumes_make_dir(dir, 0750, &error);
+    int r = directory_make(dir, 0750, &error);
     FILE *file = r < 0 ? NULL : fopen(temporary, "we");
     size_t len = entry->pod_bytes.len;
     bool bad = file == NULL || fwrite(entry->pod_bytes.data, 1, len, file) != len;
@@ -129,9 +130,9 @@ int pod_manager_new(const struct pod_manager_config *config, struct pod_manager 
 {
     CLEANUP(alloc_freep) char *pods_dir = alloc_printf("%s/pods", config->data_dir);
     CLEANUP(alloc_freep) char *logs_dir = alloc_printf("%s/logs", config->data_dir);
-    int r = volumes_make_dir(pods_dir, 0750, reterr);
+    int r = directory_make(pods_dir, 0750, reterr);
     if (r == 0) {
-        r = volumes_make_dir(logs_dir, 0755, reterr);
+        r = directory_make(logs_dir, 0755, reterr);
     }
     if (r < 0) {
         return r;

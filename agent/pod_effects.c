@@ -5,6 +5,7 @@
 #include "agent/limits.h"
 #include "lib/base/alloc.h"
 #include "lib/base/buffer.h"
+#include "lib/base/file.h"
 #include "lib/base/log.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -115,7 +116,7 @@ static void create_sandbox(struct pod_op *op)
     struct pod_inputs inputs;
     struct error error = {0};
     pod_entry_inputs(op->entry, &inputs);
-    if (!inputs.hollow && volumes_make_dir(pod_log_dir(arena, &inputs), 0755, &error) < 0) {
+    if (!inputs.hollow && directory_make(pod_log_dir(arena, &inputs), 0755, &error) < 0) {
         struct pod_event event = {.kind = EVENT_SANDBOX_FAILED, .message = error_message(&error)};
         answer(op, &event);
         error_release(&error);

@@ -4,6 +4,7 @@
 #include "agent/limits.h"
 #include "agent/volumes.h"
 #include "lib/base/alloc.h"
+#include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "lib/net/x509.h"
 #include <errno.h>
@@ -23,7 +24,7 @@ static void load(const char *path, struct buffer *pem)
 {
     struct error error = {0};
     buffer_clear(pem);
-    if (access(path, R_OK) == 0 && x509_load(path, pem, &error) < 0) {
+    if (access(path, R_OK) == 0 && file_read(path, pem, &error) < 0) {
         LOG_WARN(COMPONENT, "ignored a file", KV_TEXT("path", path),
                  KV_TEXT("error", error_message(&error)));
         buffer_clear(pem);
@@ -39,7 +40,7 @@ int agent_session_load_identity(struct session *session, struct error *reterr)
     buffer_init(&session->key_pem, PEM_BYTES_MAX);
     buffer_init(&session->cert_pem, PEM_BYTES_MAX);
     buffer_init(&session->ca_pem, PEM_BYTES_MAX);
-    int r = volumes_make_dir(session->pki_dir, 0700, reterr);
+    int r = directory_make(session->pki_dir, 0700, reterr);
     if (r < 0) {
         return r;
     }
@@ -50,7 +51,7 @@ int agent_session_load_identity(struct session *session, struct error *reterr)
         buffer_clear(&session->cert_pem);
         r = x509_make_key(&session->key_pem, reterr);
         if (r == 0) {
-            r = x509_save(key, buffer_slice(&session->key_pem), 0600, reterr);
+            r = file_write(key, buffer_slice(&session->key_pem), 0600, reterr);
         }
     }
     return r;
@@ -110,9 +111,9 @@ static int save_identity(struct session *session, const Session__V1__RegisterRes
     if (cert_pem.len == 0 || ca_pem.len == 0) {
         return error_set(reterr, -EPROTO, "the answer holds no certificate");
     }
-    int r = x509_save(cert, cert_pem, 0600, reterr);
+    int r = file_write(cert, cert_pem, 0600, reterr);
     if (r == 0) {
-        r = x509_save(ca, ca_pem, 0644, reterr);
+        r = file_write(ca, ca_pem, 0644, reterr);
     }
     if (r < 0) {
         return r;

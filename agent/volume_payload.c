@@ -2,6 +2,7 @@
 #include "agent/volumes.h"
 
 #include "agent/limits.h"
+#include "lib/base/file.h"
 #include "lib/base/log.h"
 #include <dirent.h>
 #include <errno.h>
@@ -315,7 +316,7 @@ static int write_files(const char *data_dir, const struct payload *payload, int6
         }
         char *slash = strrchr(path, '/');
         *slash = '\0';
-        int r = volumes_make_dir(path, 0755, reterr);
+        int r = directory_make(path, 0755, reterr);
         if (r < 0) {
             return r;
         }
@@ -397,7 +398,7 @@ int payload_write(const char *dir, const struct payload *payload, int64_t group,
     (void)snprintf(name, sizeof(name), "..%lld_%09ld", (long long)now.tv_sec, now.tv_nsec);
     (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
     (void)snprintf(link_new, sizeof(link_new), "%s/..data_tmp", dir);
-    int r = volumes_make_dir(path, 0755, reterr);
+    int r = directory_make(path, 0755, reterr);
     if (r == 0) {
         r = write_files(path, payload, group, reterr);
     }

@@ -3,6 +3,7 @@
 #include "agent/container_config.h"
 #include "agent/limits.h"
 #include "lib/api/quantity.h"
+#include "lib/base/file.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -19,27 +20,6 @@
 #include <unistd.h>
 
 #define TMPFS_MAGIC_NUMBER 0x01021994
-
-int volumes_make_dir(const char *path, uint32_t mode, struct error *reterr)
-{
-    char part[AGENT_PATH_BYTES_MAX];
-    size_t len = strlen(path);
-    if (len >= sizeof(part) || path[0] != '/') {
-        return error_set(reterr, -EINVAL, "\"%s\" is no usable absolute path", path);
-    }
-    memcpy(part, path, len + 1);
-    for (size_t i = 1; i <= len; i++) {
-        if (part[i] != '/' && part[i] != '\0') {
-            continue;
-        }
-        part[i] = '\0';
-        if (mkdir(part, i == len ? mode : 0755) < 0 && errno != EEXIST) {
-            return error_set(reterr, -errno, "cannot make %s: %s", part, strerror(errno));
-        }
-        part[i] = path[i];
-    }
-    return 0;
-}
 
 /* ---- Removing ---- */
 
@@ -137,7 +117,7 @@ static int64_t fs_group(const struct pod_inputs *inputs)
 static int make_empty_dir(const struct pod_inputs *inputs, const char *path,
                           const Core__V1__EmptyDirVolumeSource *source, struct error *reterr)
 {
-    int r = volumes_make_dir(path, 0777, reterr);
+    int r = directory_make(path, 0777, reterr);
     if (r < 0) {
         return r;
     }
@@ -188,7 +168,7 @@ static int check_host_path(const Core__V1__HostPathVolumeSource *source, struct 
         return 0;
     }
     if (stat(path, &stat_of) < 0 && strcmp(type, "DirectoryOrCreate") == 0) {
-        int r = volumes_make_dir(path, 0755, reterr);
+        int r = directory_make(path, 0755, reterr);
         if (r < 0) {
             return r;
         }
@@ -229,7 +209,7 @@ static int prepare_one(struct arena *arena, const struct pod_inputs *inputs,
     if (r < 0) {
         return r;
     }
-    r = volumes_make_dir(path, 0755, reterr);
+    r = directory_make(path, 0755, reterr);
     if (r == 0 && source->config_map == NULL) { /* What may be secret stays out of the disk. */
         r = mount_tmpfs(path, /* size_bytes= */ 0, reterr);
     }
@@ -243,7 +223,7 @@ int volumes_prepare(const struct pod_inputs *inputs, const struct volume_tokens 
                     struct error *reterr)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
-    int r = volumes_make_dir(pod_dir(arena, inputs), 0750, reterr);
+    int r = directory_make(pod_dir(arena, inputs), 0750, reterr);
     for (size_t i = 0; r == 0 && i < inputs->pod->spec->n_volumes; i++) {
         const Core__V1__Volume *volume = inputs->pod->spec->volumes[i];
         r = prepare_one(arena, inputs, volume, tokens, reterr);
@@ -295,7 +275,7 @@ static int bind_fd(int fd, const char *target, struct error *reterr)
     char parent[AGENT_PATH_BYTES_MAX], source[64];
     (void)snprintf(parent, sizeof(parent), "%s", target);
     *strrchr(parent, '/') = '\0';
-    int r = volumes_make_dir(parent, 0750, reterr);
+    int r = directory_make(parent, 0750, reterr);
     if (r < 0 || fstat(fd, &stat_of) < 0) {
         return r < 0 ? r : error_set(reterr, -errno, "cannot read subPath: %s", strerror(errno));
     }
@@ -350,10 +330,10 @@ int volumes_prepare_container(const struct pod_inputs *inputs, const Core__V1__C
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
     char *logs = arena_printf(arena, "%s/%s", pod_log_dir(arena, inputs), container->name);
-    int r = volumes_make_dir(logs, 0755, reterr);
+    int r = directory_make(logs, 0755, reterr);
     char *message = pod_termination_path(arena, inputs, container->name, attempt);
     if (r == 0) {
-        r = volumes_make_dir(
+        r = directory_make(
             arena_printf(arena, "%s/containers/%s", pod_dir(arena, inputs), container->name), 0755,
             reterr);
     }

@@ -48,5 +48,4 @@ MUST_USE int volumes_prepare_container(const struct pod_inputs *inputs,
 /* Unmounts and removes everything below `dir`, which lies below the agent's data directory. What
  * cannot be unmounted is never removed: -EBUSY. A directory that is not there is no error. */
 MUST_USE int volumes_remove_tree(const char *dir, struct error *reterr);
-MUST_USE int volumes_make_dir(const char *path, uint32_t mode, struct error *reterr); /* mkdir -p */
 #endif

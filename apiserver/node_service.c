@@ -45,7 +45,7 @@ static bool may_register(struct apiserver *server, struct grpc_call *call,
     const struct user *user = NULL;
     const char *const *audiences = NULL;
     size_t count = 0;
-    return authenticate_token(server, arena, slice_text(session_text(request->token)), NULL, 0,
+    return authenticate_token(server, arena, slice_text(text_or_empty(request->token)), NULL, 0,
                               &user, &audiences, &count) == 0 &&
            user_in_group(user, "system:bootstrappers");
 }
@@ -85,7 +85,7 @@ static void on_register(void *data, struct grpc_call *call, struct slice bytes)
     struct node_sessions *sessions = data;
     Session__V1__RegisterRequest *request =
         session__v1__register_request__unpack(NULL, bytes.len, bytes.data);
-    if (request == NULL || !name_is_valid(session_text(request->node_name))) {
+    if (request == NULL || !name_is_valid(text_or_empty(request->node_name))) {
         finish(call, GRPC_INVALID_ARGUMENT, "a valid node_name is needed");
     } else if (!may_register(sessions->server, call, request)) {
         finish(call, GRPC_UNAUTHENTICATED, "the token or certificate is not accepted");
@@ -138,12 +138,12 @@ static void send_welcome(struct node_session *session)
     Session__V1__Welcome welcome;
     session__v1__welcome__init(&welcome);
     char *servers[1] = {(char *)(uintptr_t)config->advertise_url};
-    welcome.server_name = (char *)(uintptr_t)session_text(config->member_name);
+    welcome.server_name = (char *)(uintptr_t)text_or_empty(config->member_name);
     welcome.servers = servers;
     welcome.n_servers = config->advertise_url == NULL ? 0 : 1;
-    welcome.cluster_domain = (char *)(uintptr_t)session_text(config->cluster_domain);
-    welcome.service_cidr = (char *)(uintptr_t)session_text(config->service_cidr);
-    welcome.cluster_cidr = (char *)(uintptr_t)session_text(config->cluster_cidr);
+    welcome.cluster_domain = (char *)(uintptr_t)text_or_empty(config->cluster_domain);
+    welcome.service_cidr = (char *)(uintptr_t)text_or_empty(config->service_cidr);
+    welcome.cluster_cidr = (char *)(uintptr_t)text_or_empty(config->cluster_cidr);
     uint32_t dns = session->server->services.first_ip + 10;
     welcome.cluster_dns = arena_printf(session->arena, "%u.%u.%u.%u", dns >> 24, (dns >> 16) & 255,
                                        (dns >> 8) & 255, dns & 255);
@@ -156,7 +156,7 @@ static void send_welcome(struct node_session *session)
 
 static void greet(struct node_session *session, const Session__V1__Hello *hello)
 {
-    const char *name = session_text(hello->node_name);
+    const char *name = text_or_empty(hello->node_name);
     const char *allowed = node_of_user(session->user);
     if (!name_is_valid(name) || allowed == NULL || strcmp(allowed, name) != 0) {
         session_end(session, GRPC_PERMISSION_DENIED, "the certificate is not that of this node");

@@ -12,11 +12,6 @@
 static const char *const resources[SESSION_RESOURCES] = {"pods", "services", "endpointslices",
                                                          "nodes", "namespaces"};
 
-const char *session_text(const char *text)
-{
-    return text == NULL ? "" : text;
-}
-
 struct node_session *session_ref(struct node_session *session)
 {
     atomic_fetch_add(&session->references, 1);
@@ -185,8 +180,8 @@ static void start_from_scratch(struct session_watch *watch)
 static const char *resume_version(const Session__V1__Hello *hello, const char *resource)
 {
     for (size_t i = 0; i < hello->n_resume; i++) {
-        if (strcmp(session_text(hello->resume[i]->resource), resource) == 0) {
-            return session_text(hello->resume[i]->resource_version);
+        if (strcmp(text_or_empty(hello->resume[i]->resource), resource) == 0) {
+            return text_or_empty(hello->resume[i]->resource_version);
         }
     }
     return "";

@@ -41,7 +41,6 @@ struct session_task {
     void (*done)(struct session_task *task);
 };
 
-const char *session_text(const char *text); /* "" for NULL. */
 struct node_session *session_ref(struct node_session *session);
 void session_unref(struct node_session *session);
 void session_send(struct node_session *session, const Session__V1__ServerMessage *message);

@@ -189,10 +189,10 @@ static void keep_conditions(struct arena *arena, const Core__V1__PodStatus *befo
                             Core__V1__PodStatus *after)
 {
     for (size_t i = 0; i < before->n_conditions; i++) {
-        const char *type = session_text(before->conditions[i]->type);
+        const char *type = text_or_empty(before->conditions[i]->type);
         bool given = false;
         for (size_t j = 0; j < after->n_conditions; j++) {
-            given = given || strcmp(session_text(after->conditions[j]->type), type) == 0;
+            given = given || strcmp(text_or_empty(after->conditions[j]->type), type) == 0;
         }
         if (given) {
             continue;
@@ -216,11 +216,11 @@ static Core__V1__Pod *own_pod(struct session_task *task, const char *namespace, 
         session_ack(task->session, task->sequence, 404, "no such pod");
         return NULL;
     }
-    if (strcmp(session_text(pod->metadata->uid), uid) != 0) {
+    if (strcmp(text_or_empty(pod->metadata->uid), uid) != 0) {
         session_ack(task->session, task->sequence, 410, "the pod has another UID");
         return NULL;
     }
-    if (strcmp(session_text(pod->spec->node_name), task->session->node) != 0) {
+    if (strcmp(text_or_empty(pod->spec->node_name), task->session->node) != 0) {
         session_ack(task->session, task->sequence, 404, "the pod is not bound to this node");
         return NULL;
     }
@@ -231,10 +231,10 @@ void session_pod_status(struct node_session *session, const Session__V1__PodStat
 {
     struct session_task *task = session_task_new(session, message->sequence);
     Core__V1__PodStatus *status = decode(task, "k8s.io.api.core.v1.PodStatus", message->status);
-    const char *namespace = session_text(message->namespace_);
-    const char *name = session_text(message->name);
+    const char *namespace = text_or_empty(message->namespace_);
+    const char *name = text_or_empty(message->name);
     Core__V1__Pod *pod =
-        status == NULL ? NULL : own_pod(task, namespace, name, session_text(message->uid));
+        status == NULL ? NULL : own_pod(task, namespace, name, text_or_empty(message->uid));
     if (pod == NULL) {
         if (status == NULL) {
             session_ack(session, message->sequence, 400, "no core/v1 PodStatus");
@@ -273,16 +273,16 @@ void session_node_status(struct node_session *session, const Session__V1__NodeSt
 void session_pod_deleted(struct node_session *session, const Session__V1__PodDeleted *message)
 {
     struct session_task *task = session_task_new(session, message->sequence);
-    const char *namespace = session_text(message->namespace_);
-    const char *name = session_text(message->name);
-    if (own_pod(task, namespace, name, session_text(message->uid)) == NULL) {
+    const char *namespace = text_or_empty(message->namespace_);
+    const char *name = text_or_empty(message->name);
+    if (own_pod(task, namespace, name, text_or_empty(message->uid)) == NULL) {
         session_task_drop(task);
         return;
     }
     session_task_prepare(task, REGISTRY_DELETE, core_kind("pods"), namespace, name);
     task->call.options.has_grace_seconds = true;
     task->call.options.grace_seconds = 0;
-    task->call.options.expect_uid = arena_text(task->arena, session_text(message->uid));
+    task->call.options.expect_uid = arena_text(task->arena, text_or_empty(message->uid));
     session_task_start(task, session_task_ack);
 }
 
@@ -381,9 +381,9 @@ static bool claim_uses_volume(struct node_session *session, const char *volume)
     const Core__V1__PersistentVolume *found = cached_object_message(object);
     const Core__V1__ObjectReference *claim =
         found == NULL || found->spec == NULL ? NULL : found->spec->claim_ref;
-    bool used =
-        claim != NULL && node_may_read(session->server, session->node, "persistentvolumeclaims",
-                                       session_text(claim->namespace_), session_text(claim->name));
+    bool used = claim != NULL &&
+                node_may_read(session->server, session->node, "persistentvolumeclaims",
+                              text_or_empty(claim->namespace_), text_or_empty(claim->name));
     cached_object_unref(object);
     return used;
 }
@@ -394,9 +394,9 @@ void session_get(struct node_session *session, const Session__V1__GetRequest *me
                                            "persistentvolumes", "serviceaccounts"};
     struct session_task *task = session_task_new(session, 0);
     task->id = message->id;
-    const char *resource = session_text(message->resource);
-    const char *namespace = session_text(message->namespace_);
-    const char *name = session_text(message->name);
+    const char *resource = text_or_empty(message->resource);
+    const char *namespace = text_or_empty(message->namespace_);
+    const char *name = text_or_empty(message->name);
     bool known = false;
     for (size_t i = 0; i < ARRAY_LEN(readable); i++) {
         known = known || strcmp(readable[i], resource) == 0;
@@ -424,11 +424,11 @@ void session_token(struct node_session *session, const Session__V1__TokenRequest
     struct session_task *task = session_task_new(session, 0);
     struct arena *arena = task->arena;
     task->id = message->id;
-    const char *namespace = session_text(message->namespace_);
-    const char *account = session_text(message->service_account);
+    const char *namespace = text_or_empty(message->namespace_);
+    const char *account = text_or_empty(message->service_account);
     Core__V1__Pod *pod =
-        copy_cached(task, core_kind("pods"), namespace, session_text(message->pod_name));
-    if (pod == NULL || strcmp(session_text(pod->spec->node_name), session->node) != 0) {
+        copy_cached(task, core_kind("pods"), namespace, text_or_empty(message->pod_name));
+    if (pod == NULL || strcmp(text_or_empty(pod->spec->node_name), session->node) != 0) {
         respond(task, 403, "Forbidden", "the pod is not bound to this node", (struct slice){0});
         session_task_drop(task);
         return;
@@ -449,8 +449,8 @@ void session_token(struct node_session *session, const Session__V1__TokenRequest
         arena, api_message_find("k8s.io.api.authentication.v1.BoundObjectReference"));
     bound->kind = arena_text(arena, "Pod");
     bound->api_version = arena_text(arena, "v1");
-    bound->name = arena_text(arena, session_text(message->pod_name));
-    bound->u_id = arena_text(arena, session_text(message->pod_uid));
+    bound->name = arena_text(arena, text_or_empty(message->pod_name));
+    bound->u_id = arena_text(arena, text_or_empty(message->pod_uid));
     request->spec->bound_object_ref = bound;
     session_task_prepare(task, REGISTRY_CREATE, core_kind("serviceaccounts"), namespace, account);
     task->call.subresource = "token";

@@ -2,6 +2,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/base64.h"
+#include "lib/base/file.h"
 #include "lib/net/x509.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,7 +26,7 @@ static int load(const char *data_dir, const char *file, char **ret_text, struct 
     CLEANUP(alloc_freep) char *path = path_of(data_dir, file);
     CLEANUP(buffer_release) struct buffer pem;
     buffer_init(&pem, PEM_MAX);
-    int status = x509_load(path, &pem, reterr);
+    int status = file_read(path, &pem, reterr);
     if (status == 0) {
         *ret_text = alloc_text(buffer_text(&pem));
     }
@@ -35,19 +36,14 @@ static int load(const char *data_dir, const char *file, char **ret_text, struct 
 static int save(const char *data_dir, const char *file, const char *text, struct error *reterr)
 {
     CLEANUP(alloc_freep) char *path = path_of(data_dir, file);
-    return x509_save(path, slice_text(text), 0600, reterr);
+    return file_write(path, slice_text(text), 0600, reterr);
 }
 
 static int make_directory(const char *data_dir, struct error *reterr)
 {
     CLEANUP(alloc_freep) char *path = path_of(data_dir, "");
-    if (mkdir(data_dir, 0700) < 0 && errno != EEXIST) {
-        return error_set(reterr, -errno, "cannot make %s", data_dir);
-    }
-    if (mkdir(path, 0700) < 0 && errno != EEXIST) {
-        return error_set(reterr, -errno, "cannot make %s", path);
-    }
-    return 0;
+    int status = directory_make(data_dir, 0700, reterr);
+    return status < 0 ? status : directory_make(path, 0700, reterr);
 }
 
 static int new_key(char **ret_key, struct error *reterr)

@@ -5,10 +5,10 @@
 #include "agent/network/network.h"
 #include "cmd/commands.h"
 #include "cmd/failure.h"
-#include "cmd/file.h"
 #include "cmd/flags.h"
 #include "cmd/stop_signal.h"
 #include "lib/base/alloc.h"
+#include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "lib/base/metrics.h"
 #include "lib/net/loop.h"
@@ -39,7 +39,7 @@ static int open_network(struct agent_process *process, const char *data_dir, boo
         .cni_state_dir = state,
         .metrics = process->metrics,
     };
-    int result = directory_make(parent, process->reterr);
+    int result = directory_make(parent, 0755, process->reterr);
     if (result == 0) {
         result = network_open(&config, &process->network, process->reterr);
     }
@@ -113,7 +113,7 @@ static int run(const struct flag_set *set, struct error *reterr)
     struct agent_process process = {.reterr = reterr};
     const char *data_dir = flag_text(set, "data-dir");
     bool hollow = strcmp(flag_text(set, "runtime"), "hollow") == 0;
-    int result = directory_make(data_dir, reterr);
+    int result = directory_make(data_dir, 0755, reterr);
     if (result == 0) {
         result = loop_new("agent", &process.loop);
     }

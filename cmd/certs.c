@@ -1,9 +1,9 @@
 /* `coracle certs`: when the certificates of a data directory end, and new ones in time. */
 #include "cmd/commands.h"
 #include "cmd/failure.h"
-#include "cmd/file.h"
 #include "cmd/flags.h"
 #include "lib/base/alloc.h"
+#include "lib/base/file.h"
 #include "lib/net/x509.h"
 #include <errno.h>
 #include <stdio.h>

@@ -2,12 +2,12 @@
  * disk. */
 #include "cmd/commands.h"
 #include "cmd/failure.h"
-#include "cmd/file.h"
 #include "cmd/flags.h"
 #include "cmd/local_cluster.h"
 #include "cmd/pause.h"
 #include "cmd/process.h"
 #include "lib/base/alloc.h"
+#include "lib/base/file.h"
 #include <errno.h>
 #include <ftw.h>
 #include <signal.h>

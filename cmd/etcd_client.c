@@ -1,8 +1,8 @@
 #include "cmd/etcd_client.h"
 
-#include "cmd/file.h"
 #include "etcd/rpc.pb-c.h"
 #include "lib/base/alloc.h"
+#include "lib/base/file.h"
 #include "lib/net/loop.h"
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #include "cmd/external_store.h"
 
-#include "cmd/file.h"
 #include "lib/base/buffer.h"
+#include "lib/base/file.h"
 #include <errno.h>
 #include <string.h>
 

@@ -1,9 +1,9 @@
 #include "cmd/flags.h"
 
-#include "cmd/file.h"
 #include "lib/base/alloc.h"
 #include "lib/base/buffer.h"
 #include "lib/base/config.h"
+#include "lib/base/file.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>

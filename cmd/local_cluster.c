@@ -1,9 +1,9 @@
 #include "cmd/local_cluster.h"
 
-#include "cmd/file.h"
 #include "cmd/process.h"
 #include "lib/base/alloc.h"
 #include "lib/base/config.h"
+#include "lib/base/file.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,13 +1,13 @@
 #include "cmd/member_join.h"
 
 #include "cmd/etcd_client.h"
-#include "cmd/file.h"
 #include "cmd/join_token.h"
 #include "cmd/pause.h"
 #include "cmd/peer_probe.h"
 #include "coracle/member/v1/member.pb-c.h"
 #include "etcd/rpc.pb-c.h"
 #include "lib/base/alloc.h"
+#include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "lib/net/x509.h"
 #include <errno.h>
@@ -98,10 +98,10 @@ static int save_keys(const struct member_config *config, const Member__V1__JoinR
                  {"ca.crt", answer->ca},
                  {"ca.key", answer->ca_key}};
     CLEANUP(alloc_freep) char *dir = alloc_printf("%s/pki", config->data_dir);
-    int result = directory_make(dir, reterr);
+    int result = directory_make(dir, 0755, reterr);
     for (size_t i = 0; i < ARRAY_LEN(files) && result == 0; i++) {
         CLEANUP(alloc_freep) char *path = alloc_printf("%s/%s", dir, files[i].file);
-        result = x509_save(path, slice_of(files[i].pem.data, files[i].pem.len), 0600, reterr);
+        result = file_write(path, slice_of(files[i].pem.data, files[i].pem.len), 0600, reterr);
     }
     return result;
 }

@@ -1,9 +1,9 @@
 #include "cmd/process.h"
 
-#include "cmd/file.h"
 #include "cmd/pause.h"
 #include "lib/base/alloc.h"
 #include "lib/base/buffer.h"
+#include "lib/base/file.h"
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>

@@ -5,7 +5,6 @@
 #include "apiserver/pki.h"
 #include "cmd/commands.h"
 #include "cmd/failure.h"
-#include "cmd/file.h"
 #include "cmd/member_config.h"
 #include "cmd/member_data.h"
 #include "cmd/member_join.h"
@@ -14,6 +13,7 @@
 #include "controllers/controllers.h"
 #include "lib/base/alloc.h"
 #include "lib/base/env_uv.h"
+#include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "lib/base/metrics.h"
 #include "lib/client/local_client.h"
@@ -33,6 +33,7 @@
 #include <unistd.h>
 
 enum { IO_LOOPS_MAX = 64, ETCD_CLOSE_GRACE_MS = 200, CATCH_UP_SHARE = 20 };
+enum { API_MEMBER_GONE_MS = 5000 };
 
 struct member {
     struct member_config config;
@@ -270,8 +271,9 @@ static uint64_t heartbeat_age_ms(void *data, const char *node)
     return seen.known ? seen.since_ms : UINT64_MAX;
 }
 
-/* The members that the leader heard of within an election timeout, by the host of their peer URL.
- */
+/* The members that the leader heard of not long ago, by the host of their peer URL. Far longer than
+ * an election timeout: a member that pauses for a moment is no reason to rewrite the endpoints of
+ * the kubernetes Service. */
 static size_t live_members(struct member *member, struct net_address *addresses, size_t max)
 {
     struct raft_status status;
@@ -279,7 +281,7 @@ static size_t live_members(struct member *member, struct net_address *addresses,
     size_t count = 0;
     for (size_t i = 0; i < status.member_count && count < max; i++) {
         const struct raft_member_status *other = &status.members[i];
-        bool alive = other->id == status.id || other->last_contact_ms <= member->config.election_ms;
+        bool alive = other->id == status.id || other->last_contact_ms <= API_MEMBER_GONE_MS;
         if (alive && net_address_parse(other->url, &addresses[count]) == 0) {
             count++;
         }
@@ -588,7 +590,7 @@ static int find_identity(struct member *member, struct arena *arena)
 
 static int open_member(struct member *member, struct arena *arena)
 {
-    int result = directory_make(member->config.data_dir, member->reterr);
+    int result = directory_make(member->config.data_dir, 0755, member->reterr);
     if (result == 0) {
         result = find_identity(member, arena);
     }

@@ -2,11 +2,11 @@
 #include "cmd/commands.h"
 #include "cmd/etcd_client.h"
 #include "cmd/failure.h"
-#include "cmd/file.h"
 #include "cmd/member_config.h"
 #include "cmd/snapshot_file.h"
 #include "etcd/rpc.pb-c.h"
 #include "lib/base/alloc.h"
+#include "lib/base/file.h"
 #include "lib/net/x509.h"
 #include "store/bolt_import.h"
 #include "store/rescue.h"
@@ -205,7 +205,7 @@ static int write_member(const struct flag_set *set, const struct snapshot_file *
     uint64_t cluster_id = new_cluster_id(file, peers, count, token);
     new_member_ids(peers, count, cluster_id);
     CLEANUP(alloc_freep) char *dir = alloc_printf("%s/raft", flag_text(set, "data-dir"));
-    result = directory_make(flag_text(set, "data-dir"), reterr);
+    result = directory_make(flag_text(set, "data-dir"), 0755, reterr);
     if (result < 0) {
         return result;
     }

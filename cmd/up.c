@@ -5,13 +5,13 @@
 #include "cmd/api_call.h"
 #include "cmd/commands.h"
 #include "cmd/failure.h"
-#include "cmd/file.h"
 #include "cmd/flags.h"
 #include "cmd/join_token.h"
 #include "cmd/local_cluster.h"
 #include "cmd/pause.h"
 #include "cmd/process.h"
 #include "lib/base/alloc.h"
+#include "lib/base/file.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,7 +62,7 @@ static int make_pki(struct up *up, long index)
         .service_ip = "10.96.0.1",
         .cluster_domain = "cluster.local",
     };
-    int result = directory_make(dir, up->reterr);
+    int result = directory_make(dir, 0755, up->reterr);
     if (result == 0 && index > 1) {
         char *first = local_server_dir(&up->cluster, 1);
         result = pki_copy_shared(first, dir, up->reterr);
@@ -241,7 +241,7 @@ static int write_containerd_config(struct up *up, long index, char **ret_path)
     };
     CLEANUP(buffer_release) struct buffer text;
     buffer_init(&text, CONTAINERD_CONFIG_BYTES_MAX);
-    int result = directory_make(cni, up->reterr);
+    int result = directory_make(cni, 0755, up->reterr);
     if (result == 0 && strlen(socket) > SOCKET_PATH_MAX) {
         result = error_set(up->reterr, -ENAMETOOLONG, "--dir %s is too long for socket paths",
                            up->cluster.dir);
@@ -332,7 +332,7 @@ static int start_agent(struct up *up, long index)
         "--runtime",  runtime, "--ca-file",   ca,      NULL};
     struct process_options options = {
         .name = name, .dir = up->cluster.dir, .argv = argv, .net_namespace = hollow ? NULL : space};
-    int result = directory_make(dir, up->reterr);
+    int result = directory_make(dir, 0755, up->reterr);
     if (result == 0) {
         result = process_start(&options, up->reterr);
     }
@@ -368,7 +368,7 @@ static int prepare_dir(struct up *up)
     int result = 0;
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && result == 0; i++) {
         char *path = alloc_printf("%s/%s", up->cluster.dir, parts[i]);
-        result = directory_make(path, up->reterr);
+        result = directory_make(path, 0755, up->reterr);
         free(path);
     }
     return result;

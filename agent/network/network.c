@@ -8,6 +8,7 @@
 #include "agent/network/nft_rules.h"
 #include "agent/network/node_setup.h"
 #include "lib/base/alloc.h"
+#include "lib/base/file.h"
 #include "lib/base/log.h"
 #include <arpa/inet.h>
 #include <assert.h>
@@ -474,20 +475,12 @@ struct network_hooks network_hooks(struct network *network)
 
 /* ---- life ---- */
 
-static int make_directory(const char *path, struct error *reterr)
-{
-    if (mkdir(path, 0755) < 0 && errno != EEXIST) {
-        return error_set(reterr, -errno, "cannot make %s: %s", path, strerror(errno));
-    }
-    return 0;
-}
-
 int network_open(const struct network_config *config, struct network **ret_network,
                  struct error *reterr)
 {
-    int result = make_directory(config->cni_conf_dir, reterr);
+    int result = directory_make(config->cni_conf_dir, 0755, reterr);
     if (result == 0) {
-        result = make_directory(config->cni_state_dir, reterr);
+        result = directory_make(config->cni_state_dir, 0755, reterr);
     }
     if (result < 0) {
         return result;

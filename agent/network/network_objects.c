@@ -5,14 +5,9 @@
 #include "k8s/discovery_v1.pb-c.h"
 #include <arpa/inet.h>
 
-static const char *or_empty(const char *text)
-{
-    return text == NULL ? "" : text;
-}
-
 static bool is(const char *text, const char *expected)
 {
-    return strcmp(or_empty(text), expected) == 0;
+    return strcmp(text_or_empty(text), expected) == 0;
 }
 
 static const char *protocol_name(const char *protocol)
@@ -48,7 +43,7 @@ static void copy_service_ports(struct service_spec *out, const Core__V1__Service
     for (size_t i = 0; i < spec->n_ports; i++) {
         const Core__V1__ServicePort *port = spec->ports[i];
         ports[i] = (struct service_port){
-            .name = arena_text(out->arena, or_empty(port->name)),
+            .name = arena_text(out->arena, text_or_empty(port->name)),
             .protocol = protocol_name(port->protocol),
             .port = port_number(port->port),
             .node_port = port_number(port->node_port),
@@ -113,14 +108,15 @@ struct service_spec *service_spec_from(const void *message)
         .namespace_name = arena_text(arena, namespace_name),
         .name = arena_text(arena, name),
         .kind = kind_of(spec),
-        .external_name = arena_text(arena, or_empty(spec->external_name)),
+        .external_name = arena_text(arena, text_or_empty(spec->external_name)),
         .affinity_seconds = affinity_seconds(spec),
         .internal_local = is(spec->internal_traffic_policy, "Local"),
         .external_local = is(spec->external_traffic_policy, "Local"),
         .publish_not_ready = spec->publish_not_ready_addresses != 0,
     };
     if (out->kind == SERVICE_CLUSTER_IP || out->kind == SERVICE_NODE_PORT) {
-        (void)inet_pton(AF_INET, or_empty(spec->cluster_ip), &out->cluster_ip); /* Else stays 0. */
+        (void)inet_pton(AF_INET, text_or_empty(spec->cluster_ip),
+                        &out->cluster_ip); /* Else stays 0. */
     }
     copy_service_ports(out, spec);
     if (service->spec != NULL) {
@@ -134,8 +130,8 @@ void network_object_name(const void *service_message, const char **ret_namespace
 {
     const Core__V1__Service *service = service_message;
     const Meta__V1__ObjectMeta *metadata = service->metadata;
-    *ret_namespace = metadata == NULL ? "" : or_empty(metadata->namespace_);
-    *ret_name = metadata == NULL ? "" : or_empty(metadata->name);
+    *ret_namespace = metadata == NULL ? "" : text_or_empty(metadata->namespace_);
+    *ret_name = metadata == NULL ? "" : text_or_empty(metadata->name);
 }
 
 /* ---- EndpointSlice ---- */
@@ -150,8 +146,8 @@ static void copy_endpoint(struct arena *arena, const Discovery__V1__Endpoint *fr
     *to = (struct endpoint){
         .addresses = addresses,
         .address_count = parse_addresses(from->addresses, from->n_addresses, addresses),
-        .hostname = arena_text(arena, or_empty(from->hostname)),
-        .node_name = arena_text(arena, or_empty(from->node_name)),
+        .hostname = arena_text(arena, text_or_empty(from->hostname)),
+        .node_name = arena_text(arena, text_or_empty(from->node_name)),
         .ready = ready,
         .serving = conditions != NULL && conditions->has_serving ? conditions->serving : ready,
         .terminating = conditions != NULL && conditions->has_terminating && conditions->terminating,
@@ -162,7 +158,7 @@ static const char *service_label(const Meta__V1__ObjectMeta *metadata)
 {
     for (size_t i = 0; metadata != NULL && i < metadata->n_labels; i++) {
         if (is(metadata->labels[i]->key, "kubernetes.io/service-name")) {
-            return or_empty(metadata->labels[i]->value);
+            return text_or_empty(metadata->labels[i]->value);
         }
     }
     return "";
@@ -181,7 +177,7 @@ struct slice_spec *slice_spec_from(const void *message)
     struct endpoint *endpoints = arena_array(arena, slice->n_endpoints, sizeof(*endpoints));
     for (size_t i = 0; i < slice->n_ports; i++) {
         ports[i] = (struct service_port){
-            .name = arena_text(arena, or_empty(slice->ports[i]->name)),
+            .name = arena_text(arena, text_or_empty(slice->ports[i]->name)),
             .protocol = protocol_name(slice->ports[i]->protocol),
             .port = port_number(slice->ports[i]->port),
         };
@@ -210,6 +206,6 @@ void network_slice_name(const void *slice_message, const char **ret_namespace,
 {
     const Discovery__V1__EndpointSlice *slice = slice_message;
     const Meta__V1__ObjectMeta *metadata = slice->metadata;
-    *ret_namespace = metadata == NULL ? "" : or_empty(metadata->namespace_);
-    *ret_name = metadata == NULL ? "" : or_empty(metadata->name);
+    *ret_namespace = metadata == NULL ? "" : text_or_empty(metadata->namespace_);
+    *ret_name = metadata == NULL ? "" : text_or_empty(metadata->name);
 }

@@ -2,7 +2,7 @@
 
 #include "agent/network/cni_config.h"
 #include "agent/network/dns_server.h"
-#include "lib/base/alloc.h"
+#include "lib/base/file.h"
 #include "lib/base/log.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -38,33 +38,14 @@ bool node_set_forwarding(void)
     return filtered;
 }
 
-static int write_all(int file, const struct buffer *text)
-{
-    ssize_t written = write(file, text->data, text->len);
-    if (written < 0) {
-        return -errno;
-    }
-    return written == (ssize_t)text->len ? 0 : -EIO;
-}
-
+/* The runtime watches the folder: it must never see half a file. */
 int node_write_cni(const char *path, const char *bridge, const char *pod_cidr,
                    const char *state_dir)
 {
     CLEANUP(buffer_release) struct buffer text;
     buffer_init(&text, FILE_BYTES_MAX);
     cni_config_write(&text, bridge, pod_cidr, state_dir);
-    char *temporary = alloc_printf("%s.tmp", path);
-    int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    int result = file < 0 ? -errno : write_all(file, &text);
-    if (file >= 0 && close(file) < 0 && result == 0) {
-        result = -errno;
-    }
-    /* The runtime watches the folder: it must never see half a file. */
-    if (result == 0 && rename(temporary, path) < 0) {
-        result = -errno;
-    }
-    free(temporary);
-    return result;
+    return file_write(path, buffer_slice(&text), 0644, NULL);
 }
 
 size_t node_read_upstreams(struct in_addr *ret_upstreams, size_t max)

@@ -34,6 +34,7 @@ struct set_round {
     struct replicaset_loop *loop;
     const Apps__V1__ReplicaSet *set; /* A copy in the round's arena. */
     struct replicaset_plan plan;
+    Core__V1__Pod **remove;     /* Copies of plan.remove. */
     size_t created;             /* Creations asked for so far. */
     size_t batch;               /* Size of the present batch. */
     size_t in_batch;            /* Of it, not answered. */
@@ -321,9 +322,7 @@ static void scale(struct round *base)
     }
     round->removing = plan->remove_count;
     for (size_t i = 0; i < plan->remove_count; i++) {
-        /* The call's `data` outlives the cache's object: a copy. */
-        Core__V1__Pod *pod =
-            api_message_copy(base->arena, loop->pod_kind->message, plan->remove[i]);
+        Core__V1__Pod *pod = round->remove[i];
         expectations_add_deletion(loop->expectations, base->key, pod->metadata->uid, now_ns);
         control_delete(base, loop->pod_kind, pod->metadata, remove_done, pod);
     }
@@ -391,6 +390,13 @@ static void plan_round(struct round *base, const struct client_object *object,
         .now_s = control_now_s(loop->control),
     };
     round->plan = replicaset_plan(base->arena, &view);
+    /* They are deleted after claims were answered, and named when that is answered: by then the
+     * cache may have let go of them. */
+    round->remove = arena_array(base->arena, round->plan.remove_count, sizeof(*round->remove));
+    for (size_t i = 0; i < round->plan.remove_count; i++) {
+        round->remove[i] =
+            api_message_copy(base->arena, loop->pod_kind->message, round->plan.remove[i]);
+    }
     if (!view.settled) {
         round_again_after(base, CLIENT_EXPECTATIONS_TTL_S * NS_PER_S);
     }

@@ -41,7 +41,7 @@ static void pod_status(struct arena *arena, const void *old_message, void *new_m
     pod->metadata->deletion_timestamp = old_pod->metadata->deletion_timestamp;
     pod->metadata->owner_references = old_pod->metadata->owner_references;
     pod->metadata->n_owner_references = old_pod->metadata->n_owner_references;
-    if (*rules_text(pod->status->qos_class) == '\0') {
+    if (*text_or_empty(pod->status->qos_class) == '\0') {
         pod->status->qos_class = old_pod->status->qos_class;
     }
 }
@@ -94,7 +94,7 @@ static void secret_update(struct arena *arena, const void *old_message, void *ne
     const Core__V1__Secret *old_secret = old_message;
     Core__V1__Secret *secret = new_message;
     (void)arena;
-    if (*rules_text(secret->type) == '\0') {
+    if (*text_or_empty(secret->type) == '\0') {
         secret->type = old_secret->type;
     }
 }
@@ -297,7 +297,7 @@ void api_prepare_update_metadata(const struct api_kind *kind, const void *old_me
     meta->has_generation = before->has_generation;
     meta->self_link = NULL;
     meta->creation_timestamp = before->creation_timestamp;
-    if (*rules_text(meta->uid) == '\0') {
+    if (*text_or_empty(meta->uid) == '\0') {
         meta->uid = before->uid;
     }
     if (!api_time_is_zero(before->deletion_timestamp)) {
@@ -408,9 +408,9 @@ int64_t api_grace_period_s(const struct api_kind *kind, const void *message, int
         return 0;
     }
     const Core__V1__Pod *pod = message;
-    const char *phase = rules_text(pod->status->phase);
+    const char *phase = text_or_empty(pod->status->phase);
     int64_t period_s = requested_s;
-    if (*rules_text(pod->spec->node_name) == '\0' || strcmp(phase, "Failed") == 0 ||
+    if (*text_or_empty(pod->spec->node_name) == '\0' || strcmp(phase, "Failed") == 0 ||
         strcmp(phase, "Succeeded") == 0) {
         return 0;
     }

@@ -32,7 +32,7 @@ static const Core__V1__ContainerStateTerminated *terminated(const Core__V1__Cont
 static const char *waiting_reason(const Core__V1__ContainerStatus *status)
 {
     bool waiting = status->state != NULL && status->state->waiting != NULL;
-    return waiting ? rules_text(status->state->waiting->reason) : "";
+    return waiting ? text_or_empty(status->state->waiting->reason) : "";
 }
 
 static void note_last(int64_t *last_s, const Core__V1__ContainerStatus *status)
@@ -57,7 +57,7 @@ static const char *exit_text(const struct pod_view *view, const char *prefix,
 static bool is_sidecar(const Core__V1__PodSpec *spec, const char *name)
 {
     for (size_t i = 0; i < spec->n_init_containers; i++) {
-        if (rules_is(spec->init_containers[i]->name, rules_text(name))) {
+        if (rules_is(spec->init_containers[i]->name, text_or_empty(name))) {
             return rules_is(spec->init_containers[i]->restart_policy, "Always");
         }
     }
@@ -136,7 +136,7 @@ static void look_at_containers(struct pod_view *view)
 static void look_at_phase(struct pod_view *view)
 {
     const Core__V1__PodStatus *status = view->pod->status;
-    view->reason = rules_empty(status->reason) ? rules_text(status->phase) : status->reason;
+    view->reason = rules_empty(status->reason) ? text_or_empty(status->phase) : status->reason;
     for (size_t i = 0; i < status->n_conditions; i++) {
         if (rules_is(status->conditions[i]->type, "PodScheduled") &&
             rules_is(status->conditions[i]->reason, "SchedulingGated")) {
@@ -177,7 +177,7 @@ static void readiness_gates(struct table_row *row, const Core__V1__Pod *pod)
     size_t total = pod->spec->n_readiness_gates, held = 0;
     for (size_t i = 0; i < total; i++) {
         held +=
-            condition_is(pod, rules_text(pod->spec->readiness_gates[i]->condition_type), "True");
+            condition_is(pod, text_or_empty(pod->spec->readiness_gates[i]->condition_type), "True");
     }
     table_text(row, total == 0 ? "<none>" : arena_printf(row->arena, "%zu/%zu", held, total));
 }

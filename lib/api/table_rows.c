@@ -31,7 +31,7 @@ static void table_selector(struct table_row *row, const Meta__V1__LabelSelector 
 
 static const char *lower(struct arena *arena, const char *text)
 {
-    char *copy = arena_text(arena, rules_text(text));
+    char *copy = arena_text(arena, text_or_empty(text));
     for (char *at = copy; *at != '\0'; at++) {
         *at = (char)tolower((unsigned char)*at);
     }
@@ -60,7 +60,7 @@ static void balancer_addresses(struct table_row *row, struct buffer *text,
     const char **items = arena_array(row->arena, count, sizeof(*items));
     for (size_t i = 0; i < count; i++) {
         const Core__V1__LoadBalancerIngress *ingress = status->ingress[i];
-        items[i] = rules_empty(ingress->ip) ? rules_text(ingress->hostname) : ingress->ip;
+        items[i] = rules_empty(ingress->ip) ? text_or_empty(ingress->hostname) : ingress->ip;
     }
     if (count > 1) {
         qsort(items, count, sizeof(*items), by_text);
@@ -109,7 +109,7 @@ static void service_ports(struct table_row *row, const Core__V1__ServiceSpec *sp
         if (port->node_port > 0) {
             buffer_printf(&text, ":%d", port->node_port);
         }
-        buffer_printf(&text, "/%s", rules_text(port->protocol));
+        buffer_printf(&text, "/%s", text_or_empty(port->protocol));
     }
     if (text.len == 0) {
         buffer_append_text(&text, "<none>");
@@ -154,8 +154,8 @@ static void node_roles(struct table_row *row, const Meta__V1__ObjectMeta *meta)
     const char **roles = arena_array(row->arena, meta->n_labels, sizeof(*roles));
     size_t count = 0;
     for (size_t i = 0; i < meta->n_labels; i++) {
-        const char *key = rules_text(meta->labels[i]->key);
-        const char *value = rules_text(meta->labels[i]->value);
+        const char *key = text_or_empty(meta->labels[i]->key);
+        const char *value = text_or_empty(meta->labels[i]->value);
         if (strncmp(key, prefix, sizeof(prefix) - 1) == 0 && key[sizeof(prefix) - 1] != '\0') {
             roles[count++] = key + sizeof(prefix) - 1;
         } else if (strcmp(key, "kubernetes.io/role") == 0 && *value != '\0') {
@@ -240,9 +240,9 @@ void table_service_account(struct table_row *row, const void *message)
 
 static const char *address_text(struct arena *arena, const char *ip, const char *port)
 {
-    const char *format = strchr(rules_text(ip), ':') != NULL ? "[%s]:%s" : "%s:%s";
+    const char *format = strchr(text_or_empty(ip), ':') != NULL ? "[%s]:%s" : "%s:%s";
     return format[0] == '[' ? arena_printf(arena, "[%s]:%s", ip, port)
-                            : arena_printf(arena, "%s:%s", rules_text(ip), port);
+                            : arena_printf(arena, "%s:%s", text_or_empty(ip), port);
 }
 
 static void subset_text(struct table_row *row, struct buffer *text, size_t *count,
@@ -251,7 +251,7 @@ static void subset_text(struct table_row *row, struct buffer *text, size_t *coun
     size_t ports = subset->n_ports == 0 ? 1 : subset->n_ports;
     for (size_t p = 0; p < ports; p++) {
         for (size_t a = 0; a < subset->n_addresses; a++) {
-            const char *ip = rules_text(subset->addresses[a]->ip);
+            const char *ip = text_or_empty(subset->addresses[a]->ip);
             if ((*count)++ >= TABLE_LIST_MAX) {
                 continue;
             }
@@ -307,8 +307,8 @@ static const char *micro_age(const struct table_row *row, const Meta__V1__MicroT
 
 static const char *event_source(const struct table_row *row, const struct event_view *view)
 {
-    const char *component = view->source == NULL ? "" : rules_text(view->source->component);
-    const char *host = view->source == NULL ? "" : rules_text(view->source->host);
+    const char *component = view->source == NULL ? "" : text_or_empty(view->source->component);
+    const char *host = view->source == NULL ? "" : text_or_empty(view->source->host);
     component = *component == '\0' ? view->reporter : component;
     host = *host == '\0' ? view->instance : host;
     return *host == '\0' ? component : arena_printf(row->arena, "%s, %s", component, host);
@@ -334,7 +334,7 @@ static void event_row(struct table_row *row, const struct event_view *view)
     const char *last = api_time_is_zero(view->last) ? first : table_age_text(row, view->last);
     int64_t count = view->series ? view->series_count : view->count;
     const char *kind = lower(row->arena, view->object == NULL ? "" : view->object->kind);
-    const char *name = view->object == NULL ? "" : rules_text(view->object->name);
+    const char *name = view->object == NULL ? "" : text_or_empty(view->object->name);
     table_text(row, view->series ? micro_age(row, view->series_last) : last);
     table_text(row, view->type);
     table_text(row, view->reason);
@@ -363,9 +363,9 @@ void table_event(struct table_row *row, const void *message)
         .count = event->count,
         .type = event->type,
         .reason = event->reason,
-        .message = rules_text(event->message),
-        .reporter = rules_text(event->reporting_component),
-        .instance = rules_text(event->reporting_instance)};
+        .message = text_or_empty(event->message),
+        .reporter = text_or_empty(event->reporting_component),
+        .instance = text_or_empty(event->reporting_instance)};
     event_row(row, &view);
 }
 
@@ -385,9 +385,9 @@ void table_event_v1(struct table_row *row, const void *message)
         .count = event->deprecated_count,
         .type = event->type,
         .reason = event->reason,
-        .message = rules_text(event->note),
-        .reporter = rules_text(event->reporting_controller),
-        .instance = rules_text(event->reporting_instance)};
+        .message = text_or_empty(event->note),
+        .reporter = text_or_empty(event->reporting_controller),
+        .instance = text_or_empty(event->reporting_instance)};
     event_row(row, &view);
 }
 
@@ -477,12 +477,12 @@ static const char *controller_text(const struct table_row *row,
     if (owner == NULL) {
         return "<none>";
     }
-    const char *slash = strchr(rules_text(owner->api_version), '/');
+    const char *slash = strchr(text_or_empty(owner->api_version), '/');
     const char *kind = lower(row->arena, owner->kind);
     return slash == NULL
-               ? arena_printf(row->arena, "%s/%s", kind, rules_text(owner->name))
+               ? arena_printf(row->arena, "%s/%s", kind, text_or_empty(owner->name))
                : arena_printf(row->arena, "%s.%.*s/%s", kind, (int)(slash - owner->api_version),
-                              owner->api_version, rules_text(owner->name));
+                              owner->api_version, text_or_empty(owner->name));
 }
 
 void table_controller_revision(struct table_row *row, const void *message)

@@ -47,4 +47,10 @@ static inline bool slice_starts_with(struct slice a, struct slice prefix)
 {
     return a.len >= prefix.len && (prefix.len == 0 || memcmp(a.data, prefix.data, prefix.len) == 0);
 }
+
+/* For texts that may be NULL, where that means the same as empty. */
+static inline const char *text_or_empty(const char *text)
+{
+    return text == NULL ? "" : text;
+}
 #endif

@@ -65,11 +65,6 @@ void client_object_unref(const struct client_object *object)
     }
 }
 
-static const char *text_or_empty(const char *text)
-{
-    return text == NULL ? "" : text;
-}
-
 const char *client_object_namespace(const struct client_object *object)
 {
     return text_or_empty(object->meta->namespace_);

@@ -84,11 +84,6 @@ void x509_facts_release(struct x509_facts *facts);
 MUST_USE int x509_verify(struct slice cert_pem, struct slice ca_pem, int64_t now_s,
                          struct error *reterr);
 
-/* PEM files: read whole (at most 1 MiB, wiped from memory by nobody: buffer's owner); written to a
- * temporary name first, then renamed, mode 0600 for keys. */
-MUST_USE int x509_load(const char *path, struct buffer *pem, struct error *reterr);
-MUST_USE int x509_save(const char *path, struct slice pem, int mode, struct error *reterr);
-
 /* ---- Digests ---- */
 enum { X509_SHA256_SIZE = 32 };
 void x509_sha256(struct slice bytes, uint8_t ret_digest[X509_SHA256_SIZE]);

@@ -8,7 +8,7 @@ static bool check_expression(struct api_causes *causes, const struct api_path *a
                              const Core__V1__NodeSelectorRequirement *requirement)
 {
     struct api_path values = api_path_field(at, "values");
-    const char *op = rules_text(requirement->operator_);
+    const char *op = text_or_empty(requirement->operator_);
     size_t count = requirement->n_values;
     if (strcmp(op, "In") == 0 || strcmp(op, "NotIn") == 0) {
         if (count == 0) {
@@ -85,7 +85,7 @@ bool rules_toleration_value(struct api_causes *causes, const struct api_frame *f
     const Core__V1__Toleration *toleration = frame->message;
     struct api_shown value = api_shown_text(toleration->value);
     if (rules_empty(toleration->operator_) || rules_is(toleration->operator_, "Equal")) {
-        struct api_syntax syntax = api_syntax_label_value(rules_text(toleration->value));
+        struct api_syntax syntax = api_syntax_label_value(text_or_empty(toleration->value));
         if (syntax.count > 0) {
             rules_invalid(causes, frame->at, "operator", value, syntax.messages[0]);
         }

@@ -19,7 +19,7 @@ bool rules_config_map(struct api_causes *causes, const struct api_frame *frame)
         total += strlen(api_string_map_value(texts, i));
     }
     for (size_t i = 0; i < map->n_binary_data; i++) {
-        const char *key = rules_text(map->binary_data[i]->key);
+        const char *key = text_or_empty(map->binary_data[i]->key);
         struct api_path at = api_path_key(&binary, key);
         if (api_string_map_get(texts, key) != NULL) {
             api_cause_invalid(causes, &at, api_shown_text(key), "duplicate of key present in data");
@@ -100,7 +100,7 @@ bool rules_secret_type(struct api_causes *causes, const struct api_frame *frame)
     const Core__V1__Secret *secret = frame->message;
     static const char account[] = "kubernetes.io/service-account.name";
     const Meta__V1__ObjectMeta *meta = secret->metadata;
-    const char *type = rules_text(secret->type);
+    const char *type = text_or_empty(secret->type);
     if (strcmp(type, "kubernetes.io/service-account-token") == 0) {
         struct api_path metadata = api_path_field(NULL, "metadata");
         struct api_path annotations = api_path_field(&metadata, "annotations");
@@ -191,8 +191,8 @@ bool rules_taint(struct api_causes *causes, const struct api_frame *frame)
     const Core__V1__Taint *taint = frame->message;
     const Core__V1__NodeSpec *node = frame->parent->message;
     for (size_t i = 0; i < frame->index; i++) {
-        if (rules_is(node->taints[i]->key, rules_text(taint->key)) &&
-            rules_is(node->taints[i]->effect, rules_text(taint->effect))) {
+        if (rules_is(node->taints[i]->key, text_or_empty(taint->key)) &&
+            rules_is(node->taints[i]->effect, text_or_empty(taint->effect))) {
             api_cause_duplicate(causes, frame->at, api_shown_text(taint->key));
             break;
         }
@@ -205,7 +205,7 @@ bool rules_pod_cidrs(struct api_causes *causes, const struct api_frame *frame)
     const Core__V1__NodeSpec *node = frame->message;
     size_t v4 = 0, v6 = 0;
     for (size_t i = 0; i < node->n_pod_cidrs; i++) {
-        const char *text = rules_text(node->pod_cidrs[i]);
+        const char *text = text_or_empty(node->pod_cidrs[i]);
         if (api_syntax_cidr(text).count == 0) {
             v6 += strchr(text, ':') != NULL;
             v4 += strchr(text, ':') == NULL;
@@ -225,14 +225,14 @@ void rules_update_node(struct api_causes *causes, const void *before, const void
     struct api_path cidrs = api_path_field(&spec, "podCIDRs");
     bool same = old_node->spec->n_pod_cidrs == node->spec->n_pod_cidrs;
     for (size_t i = 0; same && i < node->spec->n_pod_cidrs; i++) {
-        same = rules_is(old_node->spec->pod_cidrs[i], rules_text(node->spec->pod_cidrs[i]));
+        same = rules_is(old_node->spec->pod_cidrs[i], text_or_empty(node->spec->pod_cidrs[i]));
     }
     if (old_node->spec->n_pod_cidrs > 0 && !same) {
         api_cause_forbidden(causes, &cidrs,
                             "node updates may not change podCIDR except from \"\" to valid");
     }
     if (!rules_empty(old_node->spec->provider_id) &&
-        !rules_is(old_node->spec->provider_id, rules_text(node->spec->provider_id))) {
+        !rules_is(old_node->spec->provider_id, text_or_empty(node->spec->provider_id))) {
         rules_forbidden(causes, &spec, "providerID",
                         "node updates may not change providerID except from \"\" to valid");
     }

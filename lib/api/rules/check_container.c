@@ -12,8 +12,8 @@ static const Core__V1__PodSpec *spec_of(const struct api_frame *frame)
 
 static bool same_host_port(const Core__V1__ContainerPort *a, const Core__V1__ContainerPort *b)
 {
-    return a->host_port == b->host_port && rules_is(a->protocol, rules_text(b->protocol)) &&
-           rules_is(a->host_ip, rules_text(b->host_ip));
+    return a->host_port == b->host_port && rules_is(a->protocol, text_or_empty(b->protocol)) &&
+           rules_is(a->host_ip, text_or_empty(b->host_ip));
 }
 
 /* Host ports must differ within a container and among all of a pod's containers. */
@@ -48,8 +48,8 @@ bool rules_host_port(struct api_causes *causes, const struct api_frame *frame)
     if (host_port_taken(spec, port)) {
         api_cause_duplicate(
             causes, &at,
-            api_shown_text(arena_printf(causes->arena, "%s/%s/%d", rules_text(port->protocol),
-                                        rules_text(port->host_ip), port->host_port)));
+            api_shown_text(arena_printf(causes->arena, "%s/%s/%d", text_or_empty(port->protocol),
+                                        text_or_empty(port->host_ip), port->host_port)));
     }
     return true;
 }
@@ -119,7 +119,7 @@ bool rules_resource_ref(struct api_causes *causes, const struct api_frame *frame
                                             NULL};
     const Core__V1__ResourceFieldSelector *ref = frame->message;
     bool in_variable = api_frame_find(frame, &core__v1__env_var_source__schema) != NULL;
-    const char *name = rules_text(ref->resource);
+    const char *name = text_or_empty(ref->resource);
     bool huge = strncmp(name, "limits.hugepages-", 17) == 0 ||
                 strncmp(name, "requests.hugepages-", 19) == 0;
     if (!in_variable && rules_empty(ref->container_name)) {
@@ -176,7 +176,7 @@ bool rules_mount_name(struct api_causes *causes, const struct api_frame *frame)
     const Core__V1__PodSpec *spec = spec_of(frame);
     struct api_path at = api_path_field(frame->at, "name");
     for (size_t i = 0; spec != NULL && i < spec->n_volumes; i++) {
-        if (rules_is(spec->volumes[i]->name, rules_text(mount->name))) {
+        if (rules_is(spec->volumes[i]->name, text_or_empty(mount->name))) {
             return true;
         }
     }
@@ -191,7 +191,7 @@ bool rules_mount_path(struct api_causes *causes, const struct api_frame *frame)
     const Core__V1__VolumeMount *const *mounts =
         *(const Core__V1__VolumeMount *const *const *)api_field_at(frame->via, holder);
     for (size_t i = 0; i < frame->index; i++) {
-        if (rules_is(mounts[i]->mount_path, rules_text(mount->mount_path))) {
+        if (rules_is(mounts[i]->mount_path, text_or_empty(mount->mount_path))) {
             rules_invalid(causes, frame->at, "mountPath", api_shown_text(mount->mount_path),
                           "must be unique");
             break;
@@ -319,7 +319,7 @@ static const char *ephemeral_name(const Core__V1__EphemeralContainer *container)
 {
     return container->ephemeral_container_common == NULL
                ? ""
-               : rules_text(container->ephemeral_container_common->name);
+               : text_or_empty(container->ephemeral_container_common->name);
 }
 
 bool rules_ephemeral_name(struct api_causes *causes, const struct api_frame *frame)

@@ -65,7 +65,8 @@ bool rules_slice_addresses(struct api_causes *causes, const struct api_frame *fr
     }
     for (size_t i = 0; i < endpoint->n_addresses; i++) {
         struct api_path item = api_path_index(&list, i);
-        check_slice_address(causes, &item, slice->address_type, rules_text(endpoint->addresses[i]));
+        check_slice_address(causes, &item, slice->address_type,
+                            text_or_empty(endpoint->addresses[i]));
     }
     return true;
 }
@@ -80,7 +81,7 @@ bool rules_slice_port_name(struct api_causes *causes, const struct api_frame *fr
         rules_check_text(causes, frame->at, "name", port->name, api_syntax_dns1123_label);
     }
     for (size_t i = 0; i < frame->index; i++) {
-        if (rules_is(slice->ports[i]->name, rules_text(port->name))) {
+        if (rules_is(slice->ports[i]->name, text_or_empty(port->name))) {
             api_cause_duplicate(causes, &at, api_shown_text(port->name));
             break;
         }
@@ -99,8 +100,8 @@ static void check_event_namespace(struct api_causes *causes, const char *field,
                                   const Core__V1__ObjectReference *object)
 {
     struct api_path at = api_path_field(NULL, field);
-    const char *own = rules_text(meta->namespace_);
-    const char *other = object == NULL ? "" : rules_text(object->namespace_);
+    const char *own = text_or_empty(meta->namespace_);
+    const char *other = object == NULL ? "" : text_or_empty(object->namespace_);
     bool matches = *other == '\0' ? strcmp(own, "default") == 0 || strcmp(own, "kube-system") == 0
                                   : strcmp(own, other) == 0;
     if (!matches) {
@@ -121,7 +122,7 @@ static void check_event_text(struct api_causes *causes, const char *name, const 
 
 static void check_event_note(struct api_causes *causes, const char *name, const char *value)
 {
-    if (strlen(rules_text(value)) > EVENT_NOTE_MAX) {
+    if (strlen(text_or_empty(value)) > EVENT_NOTE_MAX) {
         rules_invalid(causes, NULL, name, api_shown_text(""), "can have at most 1024 characters");
     }
 }
@@ -136,7 +137,7 @@ static void same(struct api_causes *causes, const char *name, bool equal, struct
 static void same_text(struct api_causes *causes, const char *name, const char *before,
                       const char *after)
 {
-    same(causes, name, rules_is(before, rules_text(after)), api_shown_text(after));
+    same(causes, name, rules_is(before, text_or_empty(after)), api_shown_text(after));
 }
 
 static void check_reporter(struct api_causes *causes, const char *name, const char *value)
@@ -146,7 +147,7 @@ static void check_reporter(struct api_causes *causes, const char *name, const ch
         api_cause_required(causes, &at, "");
     }
     rules_invalid_each(causes, &at, api_shown_text(value),
-                       api_syntax_qualified_name(rules_text(value)));
+                       api_syntax_qualified_name(text_or_empty(value)));
 }
 
 static void check_event_type(struct api_causes *causes, const char *type)
@@ -154,7 +155,7 @@ static void check_event_type(struct api_causes *causes, const char *type)
     static const char *const types[] = {"Normal", "Warning", NULL};
     if (!rules_one_of(type, types)) {
         rules_invalid(causes, NULL, "type", api_shown_text(""),
-                      arena_printf(causes->arena, "has invalid value: %s", rules_text(type)));
+                      arena_printf(causes->arena, "has invalid value: %s", text_or_empty(type)));
     }
 }
 

@@ -17,14 +17,14 @@ void rules_check_text(struct api_causes *causes, const struct api_path *parent, 
                       const char *value, api_syntax_rule *rule)
 {
     struct api_path at = api_path_field(parent, name);
-    rules_invalid_each(causes, &at, api_shown_text(value), rule(rules_text(value)));
+    rules_invalid_each(causes, &at, api_shown_text(value), rule(text_or_empty(value)));
 }
 
 bool rules_label_requirement(struct api_causes *causes, const struct api_frame *frame)
 {
     const Meta__V1__LabelSelectorRequirement *requirement = frame->message;
     struct api_path values = api_path_field(frame->at, "values");
-    const char *op = rules_text(requirement->operator_);
+    const char *op = text_or_empty(requirement->operator_);
     if (strcmp(op, "In") == 0 || strcmp(op, "NotIn") == 0) {
         if (requirement->n_values == 0) {
             api_cause_required(causes, &values,
@@ -68,7 +68,7 @@ static const char *earlier_controller(const Meta__V1__ObjectMeta *meta, size_t i
     const char *name = NULL;
     for (size_t i = 0; i < index; i++) {
         if (meta->owner_references[i]->has_controller && meta->owner_references[i]->controller) {
-            name = rules_text(meta->owner_references[i]->name);
+            name = text_or_empty(meta->owner_references[i]->name);
         }
     }
     return name;
@@ -89,7 +89,7 @@ bool rules_owner(struct api_causes *causes, const struct api_frame *frame)
             arena_printf(causes->arena,
                          "Only one reference can have Controller set to true. Found \"true\" in "
                          "references for %s and %s",
-                         other, rules_text(owner->name)));
+                         other, text_or_empty(owner->name)));
     }
     return true;
 }
@@ -173,12 +173,12 @@ static void check_new_finalizers(struct api_causes *causes, const struct api_pat
                                  const Meta__V1__ObjectMeta *after)
 {
     for (size_t i = 0; i < after->n_finalizers; i++) {
-        if (!has_finalizer(before, rules_text(after->finalizers[i]))) {
+        if (!has_finalizer(before, text_or_empty(after->finalizers[i]))) {
             rules_forbidden(causes, at, "finalizers",
                             arena_printf(causes->arena,
                                          "no new finalizers can be added if the object is being "
                                          "deleted, found new finalizers []string{\"%s\"}",
-                                         rules_text(after->finalizers[i])));
+                                         text_or_empty(after->finalizers[i])));
             return;
         }
     }
@@ -187,7 +187,7 @@ static void check_new_finalizers(struct api_causes *causes, const struct api_pat
 static void same_text(struct api_causes *causes, const struct api_path *at, const char *name,
                       const char *before, const char *after)
 {
-    if (!rules_is(before, rules_text(after))) {
+    if (!rules_is(before, text_or_empty(after))) {
         rules_invalid(causes, at, name, api_shown_text(after), IMMUTABLE);
     }
 }

@@ -32,7 +32,7 @@ bool rules_dns_searches(struct api_causes *causes, const struct api_frame *frame
     const Core__V1__PodDNSConfig *dns = frame->message;
     size_t characters = 0;
     for (size_t i = 0; i < dns->n_searches; i++) {
-        characters += strlen(rules_text(dns->searches[i])) + 1;
+        characters += strlen(text_or_empty(dns->searches[i])) + 1;
     }
     if (characters > SEARCH_CHARACTERS_MAX + 1) {
         rules_invalid(causes, frame->at, "searches", api_shown_raw("[]string"),
@@ -75,7 +75,7 @@ bool rules_scheduling_gate(struct api_causes *causes, const struct api_frame *fr
 {
     const Core__V1__PodSchedulingGate *gate = frame->message;
     const Core__V1__PodSpec *spec = frame->parent->message;
-    const char *name = rules_text(gate->name);
+    const char *name = text_or_empty(gate->name);
     rules_invalid_each(causes, frame->at, api_shown_text(name), api_syntax_qualified_name(name));
     for (size_t i = 0; i < frame->index; i++) {
         if (rules_is(spec->scheduling_gates[i]->name, name)) {

@@ -109,7 +109,7 @@ static void check_amount(struct api_causes *causes, const struct api_path *at, c
 static void check_entry(struct api_causes *causes, const struct api_path *list,
                         const struct entry *entry)
 {
-    const char *key = rules_text(entry->key);
+    const char *key = text_or_empty(entry->key);
     struct api_path at = api_path_key(list, key);
     check_name(causes, &at, key);
     check_amount(causes, &at, key, entry->value);
@@ -118,7 +118,7 @@ static void check_entry(struct api_causes *causes, const struct api_path *list,
 static void check_request(struct api_causes *causes, const struct api_path *at,
                           struct amounts limits, const struct entry *request)
 {
-    const char *name = rules_text(request->key);
+    const char *name = text_or_empty(request->key);
     const Quantity__Quantity *limit = amount_of(limits, name);
     struct api_path list = api_path_field(at, "requests");
     if (limit == NULL) {
@@ -161,7 +161,7 @@ bool rules_resources(struct api_causes *causes, const struct api_frame *frame)
     for (size_t i = 0; i < limits.count + requests.count; i++) {
         const struct entry *entry =
             i < limits.count ? entry_at(limits, i) : entry_at(requests, i - limits.count);
-        huge = huge || strncmp(rules_text(entry->key), "hugepages-", strlen("hugepages-")) == 0;
+        huge = huge || strncmp(text_or_empty(entry->key), "hugepages-", strlen("hugepages-")) == 0;
         base = base || rules_is(entry->key, "cpu") || rules_is(entry->key, "memory");
     }
     if (huge && !base) {

@@ -48,7 +48,7 @@ bool rules_service_port_clash(struct api_causes *causes, const struct api_frame 
     const Core__V1__ServiceSpec *spec = frame->parent->message;
     for (size_t i = 0; i < frame->index; i++) {
         const Core__V1__ServicePort *other = spec->ports[i];
-        if (!rules_is(other->protocol, rules_text(port->protocol))) {
+        if (!rules_is(other->protocol, text_or_empty(port->protocol))) {
             continue;
         }
         if (other->port == port->port) {
@@ -57,7 +57,7 @@ bool rules_service_port_clash(struct api_causes *causes, const struct api_frame 
                 api_shown_raw(arena_printf(causes->arena,
                                            "core.ServicePort{Name:\"\", Protocol:\"%s\", "
                                            "Port:%d}",
-                                           rules_text(port->protocol), port->port)));
+                                           text_or_empty(port->protocol), port->port)));
         }
         if (port->node_port != 0 && other->node_port == port->node_port) {
             struct api_path node_port = api_path_field(frame->at, "nodePort");
@@ -73,7 +73,7 @@ bool rules_service_port_clash(struct api_causes *causes, const struct api_frame 
 static void check_cluster_ip(struct api_causes *causes, const struct api_path *at,
                              const Core__V1__ServiceSpec *spec, size_t index)
 {
-    const char *ip = rules_text(spec->cluster_ips[index]);
+    const char *ip = text_or_empty(spec->cluster_ips[index]);
     struct api_path item = api_path_index(at, index);
     bool is_v6 = false;
     uint8_t bytes[16];
@@ -101,7 +101,8 @@ static void check_cluster_ips(struct api_causes *causes, const struct api_path *
     for (size_t i = 0; i < spec->n_cluster_ips; i++) {
         check_cluster_ip(causes, &ips, spec, i);
     }
-    if (spec->n_cluster_ips > 0 && !rules_is(spec->cluster_ip, rules_text(spec->cluster_ips[0]))) {
+    if (spec->n_cluster_ips > 0 &&
+        !rules_is(spec->cluster_ip, text_or_empty(spec->cluster_ips[0]))) {
         rules_invalid(causes, at, "clusterIP", api_shown_text(spec->cluster_ip),
                       "first value of `clusterIPs` must match this field");
     }
@@ -114,7 +115,7 @@ static void check_ip_families(struct api_causes *causes, const struct api_path *
     struct api_path list = api_path_field(at, "ipFamilies");
     for (size_t i = 0; i < spec->n_ip_families; i++) {
         struct api_path item = api_path_index(&list, i);
-        const char *family = rules_text(spec->ip_families[i]);
+        const char *family = text_or_empty(spec->ip_families[i]);
         if (!rules_one_of(family, families)) {
             api_cause_not_supported(causes, &item, api_shown_text(family), families);
         }
@@ -134,7 +135,7 @@ static void check_families_of_ips(struct api_causes *causes, const struct api_pa
     struct api_path list = api_path_field(at, "clusterIPs");
     for (size_t i = 0; i < spec->n_cluster_ips && i < spec->n_ip_families; i++) {
         struct api_path item = api_path_index(&list, i);
-        const char *ip = rules_text(spec->cluster_ips[i]);
+        const char *ip = text_or_empty(spec->cluster_ips[i]);
         bool is_v6 = false;
         uint8_t bytes[16];
         if (api_ip_parse(ip, bytes, &is_v6) &&
@@ -142,7 +143,7 @@ static void check_families_of_ips(struct api_causes *causes, const struct api_pa
             api_cause_invalid(causes, &item, api_shown_text(ip),
                               arena_printf(causes->arena,
                                            "expected an %s value as indicated by `ipFamilies[%zu]`",
-                                           rules_text(spec->ip_families[i]), i));
+                                           text_or_empty(spec->ip_families[i]), i));
         }
     }
 }
@@ -208,7 +209,7 @@ bool rules_service_affinity(struct api_causes *causes, const struct api_frame *f
 bool rules_service_external_policy(struct api_causes *causes, const struct api_frame *frame)
 {
     const Core__V1__ServiceSpec *spec = frame->message;
-    const char *policy = rules_text(spec->external_traffic_policy);
+    const char *policy = text_or_empty(spec->external_traffic_policy);
     bool exposed =
         needs_node_ports(spec) || (rules_is(spec->type, "ClusterIP") && spec->n_external_ips > 0);
     if (*policy == '\0') {
@@ -247,7 +248,7 @@ static void check_source_ranges(struct api_causes *causes, const struct api_path
     }
     for (size_t i = 0; balancer && i < spec->n_load_balancer_source_ranges; i++) {
         struct api_path item = api_path_index(&ranges, i);
-        const char *range = rules_text(spec->load_balancer_source_ranges[i]);
+        const char *range = text_or_empty(spec->load_balancer_source_ranges[i]);
         rules_invalid_each(causes, &item, api_shown_text(range), api_syntax_cidr(range));
     }
 }
@@ -285,7 +286,7 @@ bool rules_service_external_name(struct api_causes *causes, const struct api_fra
     if (!rules_is(spec->type, "ExternalName")) {
         return true;
     }
-    char *name = arena_text(causes->arena, rules_text(spec->external_name));
+    char *name = arena_text(causes->arena, text_or_empty(spec->external_name));
     size_t len = strlen(name);
     if (len == 0) {
         rules_required(causes, frame->at, "externalName", "");
@@ -307,7 +308,7 @@ static struct api_shown shown_list(struct arena *arena, const Core__V1__ServiceS
     const char *text = "";
     for (size_t i = 0; i < spec->n_cluster_ips; i++) {
         text = arena_printf(arena, "%s%s\"%s\"", text, i == 0 ? "" : ", ",
-                            rules_text(spec->cluster_ips[i]));
+                            text_or_empty(spec->cluster_ips[i]));
     }
     return api_shown_raw(arena_printf(arena, "[]string{%s}", text));
 }
@@ -328,7 +329,7 @@ static void check_address_kept(struct api_causes *causes, const Core__V1__Servic
         return;
     }
     for (size_t i = 0; i < before->n_cluster_ips && i < after->n_cluster_ips; i++) {
-        if (!rules_is(before->cluster_ips[i], rules_text(after->cluster_ips[i]))) {
+        if (!rules_is(before->cluster_ips[i], text_or_empty(after->cluster_ips[i]))) {
             struct api_path item = api_path_index(&ips, i);
             api_cause_invalid(causes, &item, shown_list(causes->arena, after),
                               "may not change once set");
@@ -352,7 +353,7 @@ static void check_family_kept(struct api_causes *causes, const Core__V1__Service
         return;
     }
     if (before->n_ip_families > 0 && after->n_ip_families > 0 &&
-        !rules_is(before->ip_families[0], rules_text(after->ip_families[0]))) {
+        !rules_is(before->ip_families[0], text_or_empty(after->ip_families[0]))) {
         api_cause_invalid(causes, &first, api_shown_text(after->ip_families[0]),
                           "may not change once set");
     }
@@ -379,7 +380,7 @@ void rules_update_service(struct api_causes *causes, const void *before, const v
     check_address_kept(causes, old_spec, spec);
     check_family_kept(causes, old_spec, spec);
     if (balancers &&
-        !rules_is(old_spec->load_balancer_class, rules_text(spec->load_balancer_class))) {
+        !rules_is(old_spec->load_balancer_class, text_or_empty(spec->load_balancer_class))) {
         rules_invalid(causes, &at, "loadBalancerClass", api_shown_text(spec->load_balancer_class),
                       "may not change once set");
     }

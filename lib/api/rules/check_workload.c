@@ -151,7 +151,7 @@ bool rules_strategy(struct api_causes *causes, const struct api_frame *frame)
             arena_printf(causes->arena,
                          "apps.DeploymentStrategy{Type:\"%s\", "
                          "RollingUpdate:(*apps.RollingUpdateDeployment)(%s)}",
-                         rules_text(strategy->type), update == NULL ? "nil" : "0x0");
+                         text_or_empty(strategy->type), update == NULL ? "nil" : "0x0");
         api_cause_not_supported(causes, frame->at, api_shown_raw(shown), types);
         return true;
     }

@@ -143,8 +143,8 @@ void default_secret(struct arena *arena, void *message)
         memcpy(data, secret->data, count * sizeof(*data));
     }
     for (size_t i = 0; i < secret->n_string_data; i++) {
-        const char *key = rules_text(secret->string_data[i]->key);
-        const char *value = rules_text(secret->string_data[i]->value);
+        const char *key = text_or_empty(secret->string_data[i]->key);
+        const char *value = text_or_empty(secret->string_data[i]->value);
         Core__V1__Secret__DataEntry *entry = data_entry(secret, key);
         if (entry == NULL) {
             entry = api_message_new(arena, member->field->entry);

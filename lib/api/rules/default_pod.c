@@ -4,8 +4,8 @@
 /* Always for images without a tag (and digest) and for "latest"; else an image is pulled once. */
 static const char *pull_policy(const char *image)
 {
-    const char *name = strrchr(rules_text(image), '/');
-    name = name == NULL ? rules_text(image) : name + 1;
+    const char *name = strrchr(text_or_empty(image), '/');
+    name = name == NULL ? text_or_empty(image) : name + 1;
     const char *digest = strchr(name, '@');
     const char *tag = strchr(name, ':');
     if (digest != NULL && (tag == NULL || tag > digest)) {
@@ -88,7 +88,7 @@ static void requests_from_limits(struct arena *arena, Core__V1__ResourceRequirem
         memcpy(requests, resources->requests, count * sizeof(*requests));
     }
     for (size_t i = 0; i < resources->n_limits; i++) {
-        if (!has_request(resources, rules_text(resources->limits[i]->key))) {
+        if (!has_request(resources, text_or_empty(resources->limits[i]->key))) {
             Core__V1__ResourceRequirements__RequestsEntry *entry =
                 api_message_new(arena, member->field->entry);
             entry->key = resources->limits[i]->key;

@@ -39,7 +39,7 @@ static bool same_ips(const Core__V1__ServiceSpec *a, const Core__V1__ServiceSpec
 {
     bool same = a->n_cluster_ips == b->n_cluster_ips;
     for (size_t i = 0; same && i < a->n_cluster_ips; i++) {
-        same = rules_is(a->cluster_ips[i], rules_text(b->cluster_ips[i]));
+        same = rules_is(a->cluster_ips[i], text_or_empty(b->cluster_ips[i]));
     }
     return same;
 }
@@ -52,7 +52,8 @@ static void follow_singular(struct arena *arena, const Core__V1__ServiceSpec *be
         set_only_ip(arena, after);
         return;
     }
-    if (rules_is(before->cluster_ip, rules_text(after->cluster_ip)) || !same_ips(before, after)) {
+    if (rules_is(before->cluster_ip, text_or_empty(after->cluster_ip)) ||
+        !same_ips(before, after)) {
         return;
     }
     if (rules_empty(after->cluster_ip)) {
@@ -70,7 +71,7 @@ static void keep_node_ports(const Core__V1__ServiceSpec *before, Core__V1__Servi
         Core__V1__ServicePort *port = after->ports[i];
         for (size_t j = 0; port->node_port == 0 && j < before->n_ports; j++) {
             if (before->ports[j]->port == port->port &&
-                rules_is(before->ports[j]->protocol, rules_text(port->protocol))) {
+                rules_is(before->ports[j]->protocol, text_or_empty(port->protocol))) {
                 port->node_port = before->ports[j]->node_port;
                 port->has_node_port = port->node_port != 0;
             }
@@ -117,7 +118,7 @@ static void drop_unneeded(const Core__V1__ServiceSpec *before, Core__V1__Service
         after->ip_family_policy = NULL;
     }
     if (!needs_cluster_ip(after) &&
-        rules_is(before->internal_traffic_policy, rules_text(after->internal_traffic_policy))) {
+        rules_is(before->internal_traffic_policy, text_or_empty(after->internal_traffic_policy))) {
         after->internal_traffic_policy = NULL;
     }
     bool exposed = rules_is(after->type, "NodePort") || rules_is(after->type, "LoadBalancer");
@@ -137,12 +138,12 @@ static void drop_unneeded(const Core__V1__ServiceSpec *before, Core__V1__Service
     if (!rules_is(after->type, "LoadBalancer") && rules_is(before->type, "LoadBalancer")) {
         after->has_allocate_load_balancer_node_ports = 0;
         after->allocate_load_balancer_node_ports = 0;
-        if (rules_is(before->load_balancer_class, rules_text(after->load_balancer_class))) {
+        if (rules_is(before->load_balancer_class, text_or_empty(after->load_balancer_class))) {
             after->load_balancer_class = NULL;
         }
     }
     if (!exposed && after->n_external_ips == 0 &&
-        rules_is(before->external_traffic_policy, rules_text(after->external_traffic_policy))) {
+        rules_is(before->external_traffic_policy, text_or_empty(after->external_traffic_policy))) {
         after->external_traffic_policy = NULL;
     }
 }
@@ -160,7 +161,7 @@ void rules_prepare_service_update(struct arena *arena, const void *before, void 
     }
     follow_singular(arena, old_service->spec, service->spec);
     keep_allocated(old_service->spec, service->spec);
-    if (!rules_is(old_service->spec->type, rules_text(service->spec->type)) ||
+    if (!rules_is(old_service->spec->type, text_or_empty(service->spec->type)) ||
         needs_health_port(old_service->spec) != needs_health_port(service->spec)) {
         drop_unneeded(old_service->spec, service->spec);
     }

@@ -11,17 +11,13 @@
 #include "lib/api/syntax.h"
 #include <string.h>
 
-static inline const char *rules_text(const char *text)
-{
-    return text == NULL ? "" : text;
-}
 static inline bool rules_empty(const char *text)
 {
     return text == NULL || *text == '\0';
 }
 static inline bool rules_is(const char *text, const char *other)
 {
-    return strcmp(rules_text(text), other) == 0;
+    return strcmp(text_or_empty(text), other) == 0;
 }
 static inline bool rules_one_of(const char *text, const char *const *values)
 {

@@ -80,9 +80,9 @@ static void check_deadline(struct api_causes *causes, const Core__V1__PodSpec *b
 
 static bool same_toleration(const Core__V1__Toleration *a, const Core__V1__Toleration *b)
 {
-    return rules_is(a->key, rules_text(b->key)) && rules_is(a->value, rules_text(b->value)) &&
-           rules_is(a->operator_, rules_text(b->operator_)) &&
-           rules_is(a->effect, rules_text(b->effect));
+    return rules_is(a->key, text_or_empty(b->key)) && rules_is(a->value, text_or_empty(b->value)) &&
+           rules_is(a->operator_, text_or_empty(b->operator_)) &&
+           rules_is(a->effect, text_or_empty(b->effect));
 }
 
 static void check_tolerations(struct api_causes *causes, const Core__V1__PodSpec *before,
@@ -115,14 +115,14 @@ static void check_gates(struct api_causes *causes, const Core__V1__PodSpec *befo
         bool known = false;
         for (size_t j = 0; j < before->n_scheduling_gates; j++) {
             known = known || rules_is(before->scheduling_gates[j]->name,
-                                      rules_text(after->scheduling_gates[i]->name));
+                                      text_or_empty(after->scheduling_gates[i]->name));
         }
         if (!known) {
             rules_forbidden(
                 causes, &item, "name",
                 arena_printf(causes->arena,
                              "only deletion is allowed, but found new scheduling gate '%s'",
-                             rules_text(after->scheduling_gates[i]->name)));
+                             text_or_empty(after->scheduling_gates[i]->name)));
         }
     }
     if (after->n_scheduling_gates > 0 && !rules_empty(after->node_name)) {
@@ -292,7 +292,7 @@ static void check_states(struct api_causes *causes, const char *name,
         }
         for (size_t j = 0; j < after_count; j++) {
             struct api_path item = api_path_index(&list, j);
-            if (rules_is(after[j]->name, rules_text(before[i]->name)) &&
+            if (rules_is(after[j]->name, text_or_empty(before[i]->name)) &&
                 (after[j]->state == NULL || after[j]->state->terminated == NULL)) {
                 rules_forbidden(causes, &item, "state",
                                 "may not be transitioned to non-terminated state");
@@ -306,10 +306,10 @@ void rules_update_pod_status(struct api_causes *causes, const void *before, cons
     const Core__V1__Pod *old_pod = before, *pod = after;
     struct api_path status = api_path_field(NULL, "status");
     const char *policy = old_pod->spec->restart_policy;
-    if (!rules_is(old_pod->spec->node_name, rules_text(pod->spec->node_name))) {
+    if (!rules_is(old_pod->spec->node_name, text_or_empty(pod->spec->node_name))) {
         rules_forbidden(causes, &status, "nodeName", "may not be changed directly");
     }
-    if (!rules_is(old_pod->status->qos_class, rules_text(pod->status->qos_class)) &&
+    if (!rules_is(old_pod->status->qos_class, text_or_empty(pod->status->qos_class)) &&
         !rules_empty(old_pod->status->qos_class)) {
         rules_invalid(causes, &status, "qosClass", api_shown_text(pod->status->qos_class),
                       "field is immutable");
@@ -326,7 +326,7 @@ void rules_update_pod_ephemeral(struct api_causes *causes, const void *before, c
     struct api_path at = api_path_field(NULL, "spec");
     for (size_t i = 0; i < old_pod->spec->n_ephemeral_containers; i++) {
         const Core__V1__EphemeralContainer *old_item = old_pod->spec->ephemeral_containers[i];
-        const char *name = rules_text(old_item->ephemeral_container_common->name);
+        const char *name = text_or_empty(old_item->ephemeral_container_common->name);
         const Core__V1__EphemeralContainer *item = NULL;
         for (size_t j = 0; j < pod->spec->n_ephemeral_containers; j++) {
             if (rules_is(pod->spec->ephemeral_containers[j]->ephemeral_container_common->name,

@@ -5,6 +5,7 @@
 #include "lib/api/codec.h"
 #include "lib/base/alloc.h"
 #include "lib/base/buffer.h"
+#include "lib/base/file.h"
 #include "lib/net/grpc.h"
 #include "lib/net/http_client.h"
 #include "lib/net/x509.h"
@@ -279,7 +280,7 @@ static void setup(void)
     ck_assert_int_eq(http_server_listen(&options, &http_server, NULL), 0);
     snprintf(url, sizeof(url), "https://127.0.0.1:%u", http_server_port(http_server));
     snprintf(ca_path, sizeof(ca_path), "%s/ca.pem", dir);
-    ck_assert_int_eq(x509_save(ca_path, buffer_slice(&ca_cert), 0644, NULL), 0);
+    ck_assert_int_eq(file_write(ca_path, buffer_slice(&ca_cert), 0644, NULL), 0);
 }
 
 static void start_agent(void)

@@ -1,7 +1,7 @@
 #include "cmd/flags.h"
 
-#include "cmd/file.h"
 #include "lib/base/config.h"
+#include "lib/base/file.h"
 #include <check.h>
 #include <errno.h>
 #include <stdlib.h>

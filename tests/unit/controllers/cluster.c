@@ -15,12 +15,13 @@ static uint64_t heartbeat_age_ms(void *data, const char *node)
 
 static size_t api_endpoints(void *data, const char **ret_addresses, size_t max, uint16_t *ret_port)
 {
-    (void)data;
-    assert(max >= 2);
-    ret_addresses[0] = "10.0.0.2";
-    ret_addresses[1] = "10.0.0.1";
+    const struct cluster *cluster = data;
+    assert(max >= cluster->member_count);
+    for (size_t i = 0; i < cluster->member_count; i++) {
+        ret_addresses[i] = cluster->members[i];
+    }
     *ret_port = 6443;
-    return 2;
+    return cluster->member_count;
 }
 
 static void start(struct cluster *cluster)
@@ -34,16 +35,22 @@ static void start(struct cluster *cluster)
         .heartbeat_age_ms = heartbeat_age_ms,
         .heartbeat_data = cluster,
         .api_endpoints = api_endpoints,
+        .api_endpoints_data = cluster,
     };
     cluster->controllers = controllers_open(&config);
     controllers_set_leader(cluster->controllers, true);
 }
 
-void cluster_open(struct cluster *cluster)
+void cluster_open_bare(struct cluster *cluster)
 {
-    *cluster = (struct cluster){0};
+    *cluster = (struct cluster){.members = {"10.0.0.2", "10.0.0.1"}, .member_count = 2};
     fake_env_init(&cluster->env);
     cluster->api = fake_client_new(&cluster->env);
+}
+
+void cluster_open(struct cluster *cluster)
+{
+    cluster_open_bare(cluster);
     start(cluster);
 }
 
@@ -54,6 +61,9 @@ static void stopped(void *data)
 
 static void stop(struct cluster *cluster)
 {
+    if (cluster->controllers == NULL) {
+        return;
+    }
     cluster->stopped = false;
     controllers_close(cluster->controllers, stopped, cluster);
     cluster_run_ms(cluster, 30 * 1000);

@@ -12,9 +12,12 @@ struct cluster {
     struct controllers *controllers;
     bool stopped;
     uint64_t silent_since_ns; /* Heartbeats of node "n1" ended then; 0: they go on. */
+    const char *members[8];   /* Addresses that serve the API; borrowed. */
+    size_t member_count;
 };
 
 void cluster_open(struct cluster *cluster);
+void cluster_open_bare(struct cluster *cluster); /* Without controllers. */
 void cluster_close(struct cluster *cluster);
 /* The process ends and another takes over. */
 void cluster_restart(struct cluster *cluster);

@@ -1,12 +1,11 @@
 #include "tests/unit/unit.h"
 
-Suite *replicaset_suite(void);
 Suite *deployment_suite(void);
 Suite *nodes_suite(void);
 Suite *content_suite(void);
 
 int main(void)
 {
-    Suite *suites[] = {replicaset_suite(), deployment_suite(), nodes_suite(), content_suite()};
+    Suite *suites[] = {deployment_suite(), nodes_suite(), content_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }

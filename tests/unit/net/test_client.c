@@ -1,5 +1,6 @@
 /* Our HTTP client against our server: keep-alive, streaming, upgrades, WebSocket, and TLS with
  * client certificates. */
+#include "lib/base/file.h"
 #include "lib/net/http_client.h"
 #include "lib/net/websocket.h"
 #include "tests/unit/net/echo_server.h"
@@ -417,7 +418,7 @@ START_TEST(curl_speaks_http2_over_tls)
     char ca[] = "/tmp/coracle-ca-XXXXXX";
     int fd = mkstemp(ca);
     ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(x509_save(ca, buffer_slice(&pki.ca_cert), 0600, NULL), 0);
+    ck_assert_int_eq(file_write(ca, buffer_slice(&pki.ca_cert), 0600, NULL), 0);
     char command[400];
     snprintf(command, sizeof(command),
              "test \"$(curl -s --cacert %s --http2 -w ' %%{http_version}' %s)\" = 'hello\n 2'", ca,

@@ -105,78 +105,6 @@ START_TEST(a_burst_fills_nodes_to_the_brim_and_never_over)
 }
 END_TEST
 
-START_TEST(a_pod_that_fits_nowhere_says_why_and_waits_for_a_node)
-{
-    add_node("a");
-    add_pod(1, "8");
-    fake_env_run_ms(&env, 500);
-    const Core__V1__Pod *pod =
-        fake_client_get(fake, api_kind_find("", "v1", "pods"), "default", "p1")->message;
-    ck_assert_uint_eq(pod->status->n_conditions, 1);
-    ck_assert_str_eq(pod->status->conditions[0]->type, "PodScheduled");
-    ck_assert_str_eq(pod->status->conditions[0]->reason, "Unschedulable");
-    ck_assert(fake_client_saw_event(
-        fake, "FailedScheduling",
-        "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 "
-        "Preemption is not helpful for scheduling."));
-    fake_client_add(fake, "v1", "Node",
-                    "{\"metadata\":{\"name\":\"big\"},\"status\":{\"allocatable\":{\"cpu\":\"64\","
-                    "\"memory\":\"8Gi\",\"pods\":\"110\"}}}");
-    fake_env_run_ms(&env, 3000);
-    ck_assert_uint_eq(bound("big"), 1);
-    ck_assert(fake_client_saw_event(fake, "Scheduled", "Successfully assigned default/p1 to big"));
-}
-END_TEST
-
-START_TEST(a_binding_that_fails_gives_the_room_back)
-{
-    add_node("a");
-    fake_env_run_ms(&env, 100);
-    fake_client_fail_after(fake, 0);
-    add_pod(1, "3");
-    fake_env_run_ms(&env, 500);
-    ck_assert_uint_eq(bound("a"), 0);
-    fake_client_fail_after(fake, SIZE_MAX);
-    fake_env_run_ms(&env, 5000);
-    ck_assert_uint_eq(bound("a"), 1);
-}
-END_TEST
-
-START_TEST(a_new_leader_counts_what_is_bound)
-{
-    add_node("a");
-    for (int i = 0; i < 6; i++) {
-        add_pod(i, "500m");
-    }
-    fake_env_run_ms(&env, 20);
-    stop();
-    start();
-    for (int i = 6; i < 20; i++) {
-        add_pod(i, "500m");
-    }
-    fake_env_run_ms(&env, 3000);
-    ck_assert_uint_eq(bound("a"), 8);
-}
-END_TEST
-
-START_TEST(pods_of_other_schedulers_and_gated_pods_are_left_alone)
-{
-    add_node("a");
-    fake_client_add(fake, "v1", "Pod",
-                    "{\"metadata\":{\"name\":\"o\",\"namespace\":\"x\"},\"spec\":{"
-                    "\"schedulerName\":\"other\"}}");
-    fake_client_add(fake, "v1", "Pod",
-                    "{\"metadata\":{\"name\":\"g\",\"namespace\":\"x\"},\"spec\":{"
-                    "\"schedulingGates\":[{\"name\":\"wait\"}]}}");
-    fake_env_run_ms(&env, 500);
-    ck_assert_uint_eq(bound(NULL), 0);
-    fake_client_patch(fake, fake_client_get(fake, api_kind_find("", "v1", "pods"), "x", "g"),
-                      "{\"spec\":{\"schedulingGates\":null}}");
-    fake_env_run_ms(&env, 500);
-    ck_assert_uint_eq(bound("a"), 1);
-}
-END_TEST
-
 Suite *scheduler_suite(void)
 {
     Suite *suite = suite_create("scheduler/scheduler");
@@ -184,10 +112,6 @@ Suite *scheduler_suite(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_burst_fills_nodes_to_the_brim_and_never_over);
-    tcase_add_test(tcase, a_pod_that_fits_nowhere_says_why_and_waits_for_a_node);
-    tcase_add_test(tcase, a_binding_that_fails_gives_the_room_back);
-    tcase_add_test(tcase, a_new_leader_counts_what_is_bound);
-    tcase_add_test(tcase, pods_of_other_schedulers_and_gated_pods_are_left_alone);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -2,6 +2,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/env_uv.h"
+#include "lib/base/file.h"
 #include "lib/net/grpc.h"
 #include "lib/net/loop.h"
 #include "lib/net/tls.h"
@@ -93,7 +94,7 @@ static void make_tls(struct live_cluster *cluster)
                                            .not_after_s = now + 3600};
     must(x509_sign(&sign, &cert, &error), "sign", &error);
     snprintf(path, sizeof(path), "%s/ca.pem", cluster->dir);
-    must(x509_save(path, buffer_slice(&ca), 0644, &error), "save", &error);
+    must(file_write(path, buffer_slice(&ca), 0644, &error), "save", &error);
     const struct tls_options options = {.cert_pem = buffer_slice(&cert),
                                         .key_pem = buffer_slice(&key),
                                         .verify = TLS_VERIFY_NONE,

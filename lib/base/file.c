@@ -1,4 +1,4 @@
-#include "cmd/file.h"
+#include "lib/base/file.h"
 
 #include "lib/base/alloc.h"
 #include <errno.h>
@@ -51,38 +51,35 @@ static int write_all(int file, struct slice bytes)
 
 int file_write(const char *path, struct slice bytes, mode_t mode, struct error *reterr)
 {
-    char *temporary = alloc_printf("%s.new", path);
+    CLEANUP(alloc_freep) char *temporary = alloc_printf("%s.new", path);
     int file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
-    int result = file < 0 ? -errno : write_all(file, bytes);
+    int result = file < 0 || fchmod(file, mode) < 0 ? -errno : write_all(file, bytes);
     if (file >= 0 && close(file) < 0 && result == 0) {
         result = -errno;
     }
     if (result == 0 && rename(temporary, path) < 0) {
         result = -errno;
     }
-    free(temporary);
-    return result < 0 ? error_set(reterr, result, "cannot write %s: %s", path, strerror(-result))
-                      : 0;
+    if (result < 0) {
+        (void)unlink(temporary); /* What went wrong before is what counts. */
+        return error_set(reterr, result, "cannot write %s: %s", path, strerror(-result));
+    }
+    return 0;
 }
 
-int directory_make(const char *path, struct error *reterr)
+int directory_make(const char *path, mode_t mode, struct error *reterr)
 {
-    char *copy = alloc_text(path);
-    int result = 0;
-    for (char *at = copy + 1; result == 0; at++) {
-        if (*at != '/' && *at != '\0') {
+    CLEANUP(alloc_freep) char *copy = alloc_text(path);
+    size_t len = strlen(path);
+    for (size_t i = 1; i <= len; i++) {
+        if (copy[i] != '/' && copy[i] != '\0') {
             continue;
         }
-        char end = *at;
-        *at = '\0';
-        if (mkdir(copy, 0755) < 0 && errno != EEXIST) {
-            result = error_set(reterr, -errno, "cannot make %s: %s", copy, strerror(errno));
+        copy[i] = '\0';
+        if (mkdir(copy, i == len ? mode : 0755) < 0 && errno != EEXIST) {
+            return error_set(reterr, -errno, "cannot make %s: %s", copy, strerror(errno));
         }
-        *at = end;
-        if (end == '\0') {
-            break;
-        }
+        copy[i] = path[i];
     }
-    free(copy);
-    return result;
+    return 0;
 }
