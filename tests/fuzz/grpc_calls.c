@@ -1,6 +1,7 @@
 #include "tests/fuzz/grpc_calls.h"
 
 #include "lib/net/loop.h"
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -20,12 +21,25 @@ void must(int status, const char *what)
     }
 }
 
+static char dir[64];
+
+static int remove_one(const char *path, const struct stat *info, int type, struct FTW *where)
+{
+    (void)info, (void)type, (void)where;
+    return remove(path);
+}
+
+static void remove_dir(void)
+{
+    (void)nftw(dir, remove_one, 8, FTW_DEPTH | FTW_PHYS); /* The end of the process. */
+}
+
 const char *scratch_dir(void)
 {
-    static char dir[64];
     (void)snprintf(dir, sizeof(dir), "%s/coracle-fuzz-XXXXXX",
                    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     must(mkdtemp(dir) == NULL, "mkdtemp");
+    must(atexit(remove_dir), "atexit");
     return dir;
 }
 

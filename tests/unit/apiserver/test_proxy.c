@@ -7,6 +7,7 @@
 #include "tests/unit/apiserver/registry_fixture.h"
 #include <arpa/inet.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -23,24 +24,29 @@ struct agent {
     agent_act *act;
     pthread_t thread;
     char request[8192];
+    sem_t has_request; /* For a client that waits for it. */
+    bool done;
 };
 
 struct client {
     uint16_t port;
     const char *request;
-    const char *then; /* Sent once something has been read, then the sending side is closed. */
-    bool leaves;      /* Goes without reading anything. */
-    char *answer;     /* All that came until the end, NUL-terminated. */
+    const char *until; /* Once this was read, ... */
+    const char *then;  /* ... this is sent, and the sending side closed. */
+    bool leaves;       /* Goes without reading anything. */
+    char *answer;      /* All that came until the end, NUL-terminated. */
     size_t len;
     struct loop *loop;
     bool done;
     pthread_t thread;
 };
 
+static sem_t client_has_answer; /* For an agent that waits for it. */
 static struct fixture fixture;
 static struct apiserver *server;
 static struct pki pki;
 static struct agent agent;
+static struct metrics *metrics;
 
 /* --- Sockets -----------------------------------------------------------------------------------
  */
@@ -95,6 +101,12 @@ static bool sees_end(int fd)
 /* --- The agent ---------------------------------------------------------------------------------
  */
 
+static void agent_done(void *data)
+{
+    struct agent *self = data;
+    self->done = true;
+}
+
 static void *agent_run(void *data)
 {
     struct agent *self = data;
@@ -102,9 +114,11 @@ static void *agent_run(void *data)
     if (fd >= 0) {
         set_patience(fd);
         read_head(fd, self->request, sizeof(self->request));
+        (void)sem_post(&self->has_request);
         self->act(fd, self->request);
         close(fd);
     }
+    loop_post(fixture.loop, agent_done, self);
     return NULL;
 }
 
@@ -113,6 +127,8 @@ static void agent_open(void)
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(address);
     agent = (struct agent){.listener = socket(AF_INET, SOCK_STREAM, 0)};
+    ck_assert_int_eq(sem_init(&agent.has_request, 0, 0), 0);
+    ck_assert_int_eq(sem_init(&client_has_answer, 0, 0), 0);
     set_patience(agent.listener);
     ck_assert_int_eq(bind(agent.listener, (struct sockaddr *)&address, len), 0);
     ck_assert_int_eq(listen(agent.listener, 4), 0);
@@ -141,9 +157,12 @@ static void client_read(struct client *client, int fd)
         if (got <= 0) {
             return;
         }
+        if (client->len == 0) {
+            (void)sem_post(&client_has_answer);
+        }
         client->len += (size_t)got;
         client->answer[client->len] = '\0';
-        if (!said && client->then != NULL) {
+        if (!said && client->then != NULL && strstr(client->answer, client->until) != NULL) {
             said = true;
             say(fd, client->then);
             (void)shutdown(fd, SHUT_WR);
@@ -162,7 +181,8 @@ static void *client_run(void *data)
     if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
         say(fd, client->request);
         if (client->leaves) {
-            usleep(100 * 1000); /* So that the request has gone on to the agent. */
+            while (sem_wait(&agent.has_request) != 0) {
+            }
         } else {
             client_read(client, fd);
         }
@@ -182,14 +202,10 @@ static const char *talk(struct client *client, agent_act *act)
     client->answer = arena_zeroed(fixture.arena, TEXT_MAX);
     ck_assert_int_eq(pthread_create(&agent.thread, NULL, agent_run, &agent), 0);
     ck_assert_int_eq(pthread_create(&client->thread, NULL, client_run, client), 0);
-    while (!client->done) {
+    while (!client->done || !agent.done) {
         loop_turn(fixture.loop, true);
     }
-    void *ignored = NULL;
-    while (pthread_tryjoin_np(agent.thread, &ignored) != 0) {
-        loop_turn(fixture.loop, false);
-        usleep(1000);
-    }
+    pthread_join(agent.thread, NULL);
     pthread_join(client->thread, NULL);
     return client->answer;
 }
@@ -227,12 +243,13 @@ static void setup(void)
                                     .host_count = 1,
                                     .cluster_domain = "cluster.local"};
     ck_assert_int_eq(pki_open(&keys, &pki, NULL), 0);
+    metrics = metrics_new();
     const struct apiserver_config config = {.env = env_uv_env(fixture.env),
                                             .store_loop = fixture.loop,
                                             .io_loops = &fixture.loop,
                                             .io_loop_count = 1,
                                             .storage = store_storage(fixture.store),
-                                            .metrics = metrics_new(),
+                                            .metrics = metrics,
                                             .pki = &pki,
                                             .listen_host = "127.0.0.1",
                                             .member_name = "n1",
@@ -257,9 +274,16 @@ static void setup(void)
                "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"nodeName\":\"n1\",\"containers\":[{"
                "\"name\":\"c\",\"image\":\"i\"}]}}");
     ck_assert_ptr_null(pod.status);
-    while (watch_cache_get(apiserver_cache(server), core("pods"), "ns", "p") == NULL) {
+    const struct cached_object *seen = NULL;
+    while ((seen = watch_cache_get(apiserver_cache(server), core("pods"), "ns", "p")) == NULL) {
         loop_turn(fixture.loop, true);
     }
+    cached_object_unref(seen);
+}
+
+static void on_closed(void *data)
+{
+    *(bool *)data = true;
 }
 
 /* After all, the server still answers. */
@@ -277,6 +301,14 @@ static void teardown(void)
     pthread_join(client.thread, NULL);
     ck_assert_ptr_nonnull(strstr(client.answer, "200 OK"));
     close(agent.listener);
+    bool closed = false;
+    apiserver_close(server, on_closed, &closed);
+    while (!closed) {
+        loop_turn(fixture.loop, true);
+    }
+    metrics_free(metrics);
+    pki_release(&pki);
+    fixture_release(&fixture);
 }
 
 /* --- Answers that are no upgrade ---------------------------------------------------------------
@@ -439,7 +471,7 @@ static void act_garbage_frames(int fd, const char *request)
 
 START_TEST(garbage_after_the_switch_harms_nobody_else)
 {
-    struct client client = {.request = EXEC, .then = "\xff\xff garbage back"};
+    struct client client = {.request = EXEC, .until = "at all", .then = "\xff\xff garbage back"};
     const char *answer = talk(&client, act_garbage_frames);
     ck_assert_ptr_nonnull(strstr(answer, "not a frame at all"));
 }
@@ -450,7 +482,8 @@ static void act_reset(int fd, const char *request)
     const struct linger hard = {.l_onoff = 1, .l_linger = 0};
     (void)request;
     say(fd, SWITCH);
-    usleep(50 * 1000);
+    while (sem_wait(&client_has_answer) != 0) {
+    }
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
 }
 
@@ -490,7 +523,7 @@ static void act_hang_after_switch(int fd, const char *request)
 
 START_TEST(a_client_that_leaves_an_open_stream_frees_the_agent)
 {
-    struct client client = {.request = EXEC, .then = "bye"};
+    struct client client = {.request = EXEC, .until = "\r\n\r\n", .then = "bye"};
     agent_saw_end = false;
     (void)talk(&client, act_hang_after_switch);
     ck_assert(agent_saw_end);
