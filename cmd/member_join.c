@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define ETCD_URL_FILE "join-etcd-url" /* Where the server that gave the keys serves etcd. */
+
 enum { JOIN_TRIES = 60, JOIN_RETRY_MS = 1000 };
 
 /* ---- keys ---- */
@@ -122,7 +124,7 @@ static int fetch_keys(const struct member_config *config, char *token, struct sl
     const Member__V1__JoinResponse *answer = (const void *)message;
     result = check_settings(config, answer, reterr);
     if (result == 0) {
-        CLEANUP(alloc_freep) char *path = alloc_printf("%s/join-etcd-url", config->data_dir);
+        CLEANUP(alloc_freep) char *path = alloc_printf("%s/" ETCD_URL_FILE, config->data_dir);
         result = file_write(path, slice_text(answer->etcd_url), 0600, reterr);
     }
     if (result == 0) {
@@ -132,12 +134,38 @@ static int fetch_keys(const struct member_config *config, char *token, struct sl
     return result;
 }
 
+static bool has_file(const struct member_config *config, const char *file)
+{
+    CLEANUP(alloc_freep) char *path = alloc_printf("%s/%s", config->data_dir, file);
+    return access(path, F_OK) == 0;
+}
+
+static bool has_keys(const struct member_config *config)
+{
+    return has_file(config, "pki/ca.key") && has_file(config, ETCD_URL_FILE);
+}
+
+/* Certificates that were signed by another CA would be left beside it. */
+static int check_own_ca(const struct member_config *config, struct slice ca_pem,
+                        struct error *reterr)
+{
+    CLEANUP(alloc_freep) char *path = alloc_printf("%s/pki/ca.crt", config->data_dir);
+    CLEANUP(buffer_release) struct buffer own;
+    buffer_init(&own, SIZE_MAX);
+    if (!has_file(config, "pki/ca.crt") || file_read(path, &own, NULL) < 0 ||
+        slice_equal(buffer_slice(&own), ca_pem)) {
+        return 0;
+    }
+    return error_set(reterr, -EEXIST,
+                     "%s/pki is that of another cluster: move it away before this server joins",
+                     config->data_dir);
+}
+
 int member_join_keys(const struct member_config *config, struct error *reterr)
 {
     char token[JOIN_TOKEN_SIZE];
     uint8_t ca_hash[JOIN_TOKEN_HASH];
-    CLEANUP(alloc_freep) char *ca_key = alloc_printf("%s/pki/ca.key", config->data_dir);
-    if (config->join_token == NULL || access(ca_key, F_OK) == 0) {
+    if (config->join_token == NULL) {
         return 0;
     }
     if (join_token_split(config->join_token, token, ca_hash) < 0) {
@@ -148,10 +176,18 @@ int member_join_keys(const struct member_config *config, struct error *reterr)
     buffer_init(&ca, SIZE_MAX);
     int result = fetch_ca(config, ca_hash, &ca, reterr);
     if (result == 0) {
+        result = check_own_ca(config, buffer_slice(&ca), reterr);
+    }
+    if (result == 0) {
         result = fetch_keys(config, token, buffer_slice(&ca), reterr);
     }
     if (result == 0) {
         LOG_INFO("server", "got the cluster's keys", KV_TEXT("from", config->join_url));
+    } else if (result != -EEXIST && has_keys(config)) {
+        LOG_INFO("server", "going on with the keys of an earlier try",
+                 KV_TEXT("reason", error_message(reterr)));
+        error_release(reterr);
+        result = 0;
     }
     return result;
 }
@@ -322,7 +358,7 @@ static int step_until_done(const struct joining *joining)
 /* The etcd URL that came with the keys, or --join itself. */
 static const char *etcd_url_of(const struct joining *joining)
 {
-    CLEANUP(alloc_freep) char *path = alloc_printf("%s/join-etcd-url", joining->config->data_dir);
+    CLEANUP(alloc_freep) char *path = alloc_printf("%s/" ETCD_URL_FILE, joining->config->data_dir);
     CLEANUP(buffer_release) struct buffer text;
     buffer_init(&text, NET_HOST_MAX + 64);
     if (joining->config->join_token == NULL || file_read(path, &text, NULL) < 0) {

@@ -5,8 +5,8 @@
 #include "cmd/member_config.h"
 
 /* With a token: fetches the keys that all members share from the API server at --join into
- * `<data-dir>/pki`, after it has shown the CA that the token names. Nothing to do when they are
- * there already, as after a try that was cut off. */
+ * `<data-dir>/pki`, after it has shown the CA that the token names. -EEXIST when there are those of
+ * another cluster. When it cannot be had any more, those of an earlier try do. */
 MUST_USE int member_join_keys(const struct member_config *config, struct error *reterr);
 
 /* Makes sure that the cluster lists this member, asking the etcd API of a member with the

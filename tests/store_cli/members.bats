@@ -56,6 +56,9 @@ load servers
     end_member n2 KILL
     rm -r n2
     ctl n1 put meanwhile 2
+    start_member n2 --initial-cluster "$all" # As if nothing had happened.
+    within 20 grep -q "this member has lost its data" n2.log
+    rm -r n2/raft
     start_member n2 --join "$(client n3)"
     within 20 voters n2 3
     after=$(members n1 | awk '$2 == "n2" {print $1}')
@@ -99,6 +102,9 @@ load servers
     refused "$agent" "coracle token create --member"
     refused "$agent:${token#*:}" "the token is not accepted"
     refused "${token%%:*}:$(printf '0%.0s' $(seq 64))" "another CA than the token says"
+    mkdir -p n3/pki
+    echo foreign >n3/pki/ca.crt
+    refused "$token" "is that of another cluster"
     start_server n2 --join "https://$(host n1):6443" --token "$token"
     within 30 sh -c "'$CORACLE' member list --data-dir $PWD/n2 --endpoints https://$(host n2):2379 | grep -q ' n2 *voter'"
     cmp n1/pki/ca.key n2/pki/ca.key
