@@ -113,6 +113,7 @@ struct watcher {
     bool started;
     int64_t next;      /* Every matching event from here on is still to come. */
     int64_t delivered; /* Bookmark last seen on this connection. */
+    int64_t bookmark;  /* Told since then without an event. */
     bool paused;
     uint64_t events, ends;
 };

@@ -110,6 +110,10 @@ static void on_events(void *data, int64_t revision, const struct store_event *ev
 {
     struct watcher *watcher = data;
     struct sim2 *sim = watcher->sim;
+    if (count == 0) { /* A bookmark: checked with what the watch says of itself. */
+        watcher->bookmark = revision;
+        return;
+    }
     const struct watch_delivery delivery = {.watcher = watcher,
                                             .revision = revision,
                                             .digest = seen_digest(revision, events, count),
@@ -190,11 +194,13 @@ static void connect_to(struct watcher *watcher, struct sim2_member *member)
         .start_revision = from_now ? 0 : watcher->next,
         .no_put = watcher->no_put,
         .no_delete = watcher->no_delete,
+        .progress = watcher->number % 2 == 0,
         .on_events = on_events,
         .on_end = on_end,
         .data = watcher};
     watcher->member = member;
     watcher->delivered = 0;
+    watcher->bookmark = 0;
     watcher->paused = false;
     watcher->watch = store_watch(member->store, &options);
     sim_say(&sim->world, "watcher %zu watches keys %zu to %zu at member %" PRIu64 " from %" PRId64,
@@ -207,6 +213,8 @@ static void check_bookmark(struct watcher *watcher)
 {
     struct sim2 *sim = watcher->sim;
     int64_t delivered = store_watch_delivered(watcher->watch);
+    delivered = watcher->bookmark > delivered ? watcher->bookmark : delivered;
+    watcher->bookmark = 0;
     size_t at = next_event(watcher);
     bool missing = at < sim->model.event_count && sim->model.events[at].revision <= delivered;
     if (missing || delivered < watcher->delivered) {
