@@ -17,7 +17,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-enum { ENV_UV_HANDLE_COUNT = 2, LIST_DIR_BYTES_MAX = 16 * 1024 * 1024 };
+enum { ENV_UV_HANDLE_COUNT = 3, LIST_DIR_BYTES_MAX = 16 * 1024 * 1024 };
 
 struct io_queue {
     struct env_io *first;
@@ -30,6 +30,7 @@ struct env_uv {
     struct env env;
     uv_loop_t *loop;
     uv_timer_t timer; /* Runs for the least deadline of `timers`. */
+    uv_idle_t due;    /* Active while a timer is due. */
     uv_async_t async; /* The I/O thread has finished something. */
     struct heap timers;
     uint64_t timer_sequence;
@@ -121,34 +122,53 @@ static bool timer_before(const void *a, const void *b)
 }
 
 static void on_timer(uv_timer_t *handle);
+static void on_due(uv_idle_t *handle);
 
+/* A timer that is due already waits for the idle phase of the next turn: libuv would run one of no
+ * delay again and again in the same pass, and work done in slices would stop all I/O. */
 static void timer_arm(struct env_uv *self)
 {
     const struct env_timer *least = heap_peek(&self->timers);
     if (least == NULL || self->closing) {
         uv_timer_stop(&self->timer);
+        uv_idle_stop(&self->due);
         return;
     }
     uint64_t now = op_now_ns(&self->env);
-    uint64_t delay_ns = least->deadline_ns > now ? least->deadline_ns - now : 0;
+    if (least->deadline_ns <= now) {
+        uv_idle_start(&self->due, on_due);
+        return;
+    }
     uv_update_time(self->loop);
     /* Rounded up: firing early would make the callback spin until the deadline. */
-    (void)uv_timer_start(&self->timer, on_timer, (delay_ns + NS_PER_MS - 1) / NS_PER_MS, 0);
+    (void)uv_timer_start(&self->timer, on_timer,
+                         (least->deadline_ns - now + NS_PER_MS - 1) / NS_PER_MS, 0);
 }
 
-static void on_timer(uv_timer_t *handle)
+static void run_due(struct env_uv *self)
 {
-    struct env_uv *self = handle->data;
     uint64_t now = op_now_ns(&self->env);
+    uint64_t end = self->timer_sequence; /* What is started meanwhile waits for the next turn. */
     for (;;) {
         struct env_timer *timer = heap_peek(&self->timers);
-        if (timer == NULL || timer->deadline_ns > now) {
+        if (timer == NULL || timer->deadline_ns > now || timer->sequence >= end) {
             break;
         }
         heap_remove(&self->timers, timer);
         timer->fire(timer->data);
     }
     timer_arm(self);
+}
+
+static void on_timer(uv_timer_t *handle)
+{
+    run_due(handle->data);
+}
+
+static void on_due(uv_idle_t *handle)
+{
+    uv_idle_stop(handle);
+    run_due(handle->data);
 }
 
 static void op_timer_stop(struct env *env, struct env_timer *timer)
@@ -419,7 +439,9 @@ int env_uv_new(uv_loop_t *loop, struct env_uv **ret_env)
         free(self);
         return result;
     }
-    (void)uv_timer_init(loop, &self->timer); /* Cannot fail. */
+    (void)uv_timer_init(loop, &self->timer); /* Cannot fail, nor the next. */
+    (void)uv_idle_init(loop, &self->due);
+    self->due.data = self;
     self->async.data = self;
     self->timer.data = self;
     self->open_handles = ENV_UV_HANDLE_COUNT;
@@ -482,6 +504,7 @@ static void close_handles(struct env_uv *self)
         (void)pthread_join(self->workers[i].thread, NULL); /* Cannot fail: started once. */
     }
     uv_close((uv_handle_t *)&self->timer, on_handle_closed);
+    uv_close((uv_handle_t *)&self->due, on_handle_closed);
     uv_close((uv_handle_t *)&self->async, on_handle_closed);
 }
 

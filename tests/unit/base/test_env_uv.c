@@ -135,12 +135,46 @@ START_TEST(file_operations_complete_in_order_with_their_errors)
 }
 END_TEST
 
+/* Work in slices re-arms its timer with no delay until it is done; here until a file operation has
+ * come through the loop. */
+static void fire_again(void *data)
+{
+    struct scene *scene = data;
+    if (scene->step == 0) {
+        env_timer_start(env_uv_env(scene->env), &scene->timers[0], 0);
+    } else {
+        scene_close(scene);
+    }
+}
+
+static void on_opened(struct env_io *io)
+{
+    ((struct scene *)io->data)->step++;
+}
+
+START_TEST(a_timer_that_is_always_due_does_not_keep_others_out)
+{
+    struct scene scene = {.step = 0};
+    ck_assert_int_eq(uv_loop_init(&scene.loop), 0);
+    ck_assert_int_eq(env_uv_new(&scene.loop, &scene.env), 0);
+    scene.timers[0] = (struct env_timer){.fire = fire_again, .data = &scene};
+    scene.io =
+        (struct env_io){.kind = ENV_IO_MAKE_DIR, .path = "/", .done = on_opened, .data = &scene};
+    env_io_submit(env_uv_env(scene.env), &scene.io);
+    env_timer_start(env_uv_env(scene.env), &scene.timers[0], 0);
+    uv_run(&scene.loop, UV_RUN_DEFAULT);
+    ck_assert_int_eq(scene.step, 1);
+    ck_assert_int_eq(uv_loop_close(&scene.loop), 0);
+}
+END_TEST
+
 Suite *env_uv_suite(void)
 {
     Suite *suite = suite_create("base/env_uv");
     TCase *tcase = tcase_create("env_uv");
     tcase_add_test(tcase, timers_fire_in_order_and_a_stopped_one_does_not);
     tcase_add_test(tcase, file_operations_complete_in_order_with_their_errors);
+    tcase_add_test(tcase, a_timer_that_is_always_due_does_not_keep_others_out);
     suite_add_tcase(suite, tcase);
     return suite;
 }
