@@ -57,6 +57,9 @@ static void store_knobs(struct sim2 *sim, struct sim_random *random)
     }
     knobs->store.lease_grace_ms = knobs->raft.election_ms;
     if (sim_below(random, 4) == 0) {
+        knobs->store.check_period_ms = 50 + sim_below(random, 500);
+    }
+    if (sim_below(random, 4) == 0) {
         knobs->store.compact_age_ms = 100 + sim_below(random, 2000);
         knobs->store.compact_revisions = (int64_t)sim_below(random, 50);
     }

@@ -34,6 +34,10 @@ static void fsm_apply(void *data, uint64_t index, uint64_t term, struct slice co
     if (first) {
         sim2_applied(sim, member, index, term, command, before != after);
     }
+    if (member->store->check.differed != 0 || member->store->rebuild.active) {
+        sim_fail(&sim->world, "R4: member %" PRIu64 " takes its state for wrong at entry %" PRIu64,
+                 id, index);
+    }
     int64_t now = store_revision(member->store);
     if (now < revision || now > revision + 1) {
         sim_fail(&sim->world,
