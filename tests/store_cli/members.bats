@@ -67,6 +67,19 @@ load servers
     [ "$(contents n2)" = "$(contents n1)" ]
 }
 
+@test "a member that lost its disk and is started as before is refused, and says what to do" {
+    all="n1=$(peer n1),n2=$(peer n2),n3=$(peer n3)"
+    for name in n1 n2 n3; do start_member $name --initial-cluster "$all"; done
+    within 20 ctl n1 put first 1
+    within 20 ctl n2 put second 2
+    within 20 ctl n3 put third 3
+    end_member n2 KILL
+    rm -r n2
+    start_member n2 --initial-cluster "$all"
+    within 20 grep -q "has lost its data.*--join" n2.log
+    [ "$(ctl n1 put after 1)" = OK ]
+}
+
 @test "a data directory belongs to one name and one process" {
     start_member n1 --initial-cluster "n1=$(peer n1)"
     within 20 ctl n1 put first 1
