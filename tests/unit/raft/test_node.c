@@ -16,9 +16,10 @@ struct run {
     struct env_uv *env;
     struct raft_node *node;
     struct raft_fsm fsm;
+    struct env_timer again;
     uint64_t applied_sum, restored_sum, acked;
     uint64_t wanted;
-    bool proposed, read;
+    bool proposed, read, wants_snapshot;
 };
 
 static void on_env_closed(void *data)
@@ -32,11 +33,26 @@ static void on_closed(void *data)
     env_uv_close(run->env, on_env_closed, NULL);
 }
 
+static void on_read(void *data, int status, uint64_t index);
+
+static void read_again(void *data)
+{
+    struct run *run = data;
+    ck_assert_int_eq(raft_read_index(run->node, on_read, run), 0);
+}
+
 static void on_read(void *data, int status, uint64_t index)
 {
     struct run *run = data;
+    struct raft_status now;
     ck_assert_int_eq(status, 0);
     ck_assert_uint_ge(raft_applied_index(run->node), index);
+    raft_get_status(run->node, &now);
+    if (run->wants_snapshot && now.snapshot_index == 0) { /* It is under way. */
+        run->again = (struct env_timer){.fire = read_again, .data = run};
+        env_timer_start(env_uv_env(run->env), &run->again, 5 * NS_PER_MS);
+        return;
+    }
     run->read = true;
     raft_close(run->node, on_closed, run);
 }
@@ -138,7 +154,7 @@ static void on_opened(void *data, const struct error *error)
 static void run_once(struct run *run, const char *dir, uint64_t wanted, uint32_t snapshot_entries)
 {
     struct raft_peer peer = {.id = 1, .name = "a", .url = "http://127.0.0.1:1"};
-    *run = (struct run){.wanted = wanted};
+    *run = (struct run){.wanted = wanted, .wants_snapshot = wanted > snapshot_entries};
     run->fsm = (struct raft_fsm){.data = run,
                                  .apply = apply,
                                  .snapshot_take = take,
@@ -204,6 +220,7 @@ Suite *node_suite(void)
 {
     Suite *suite = suite_create("raft/node");
     TCase *tcase = tcase_create("restart");
+    tcase_set_timeout(tcase, 60); /* It waits for a real disk. */
     tcase_add_test(tcase, what_was_acknowledged_is_there_after_a_restart);
     tcase_add_test(tcase, what_was_acknowledged_is_there_after_a_restart_from_a_snapshot);
     suite_add_tcase(suite, tcase);
