@@ -21,6 +21,8 @@ static void no_wake(void *data)
     (void)data;
 }
 
+static void tell(const char *format, ...) PRINTF_LIKE(1, 2);
+
 static void tell(const char *format, ...)
 {
     size_t len = strlen(told);
