@@ -1,0 +1,149 @@
+/* `coracle server`: closing its parts, top down. Each step goes on when the part before it is gone.
+ */
+#include "cmd/server_parts.h"
+
+#include "cmd/member_progress.h"
+#include "cmd/stop_signal.h"
+#include "controllers/controllers.h"
+#include "lib/base/env_uv.h"
+#include "lib/base/log.h"
+#include "lib/base/metrics.h"
+#include "lib/client/local_client.h"
+#include "lib/net/grpc.h"
+#include "raft/transport.h"
+#include "scheduler/scheduler.h"
+#include "store/etcd_service.h"
+#include "store/remote/remote.h"
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { ETCD_CLOSE_GRACE_MS = 200 };
+
+static void on_env_closed(void *data)
+{
+    struct member *member = data;
+    loop_stop(member->store_loop);
+}
+
+static void on_remote_closed(void *data)
+{
+    struct member *member = data;
+    env_uv_close(TAKE(member->env), on_env_closed, member);
+}
+
+static void on_transport_closed(void *data)
+{
+    struct member *member = data;
+    store_free(TAKE(member->store));
+    if (member->remote != NULL) {
+        remote_store_close(TAKE(member->remote), on_remote_closed, member);
+        return;
+    }
+    on_remote_closed(member);
+}
+
+static void on_raft_closed(void *data)
+{
+    struct member *member = data;
+    member->raft = NULL;
+    if (member->transport == NULL) {
+        on_transport_closed(member);
+        return;
+    }
+    raft_transport_close(TAKE(member->transport), on_transport_closed, member);
+}
+
+static void close_raft(void *data)
+{
+    struct member *member = data;
+    if (member->etcd != NULL) {
+        etcd_service_free(TAKE(member->etcd));
+        grpc_server_free(TAKE(member->etcd_grpc));
+    }
+    if (member->raft == NULL) {
+        on_raft_closed(member);
+        return;
+    }
+    member_progress_close(TAKE(member->progress));
+    store_attach_raft(member->store, NULL);
+    raft_close(member->raft, on_raft_closed, member);
+}
+
+/* The listener's end is told on an io loop; the rest is closed on the store loop. */
+static void on_etcd_closed(void *data)
+{
+    struct member *member = data;
+    loop_post(member->store_loop, close_raft, member);
+}
+
+static void close_etcd_listener(void *data)
+{
+    struct member *member = data;
+    if (member->metrics_server != NULL) { /* Then again. */
+        http_server_close(TAKE(member->metrics_server), 0, close_etcd_listener, member);
+        return;
+    }
+    http_server_close(TAKE(member->etcd_server), ETCD_CLOSE_GRACE_MS, on_etcd_closed, member);
+}
+
+static void on_apiserver_closed(void *data)
+{
+    struct member *member = data;
+    member->apiserver = NULL;
+    if (member->etcd_server == NULL) {
+        close_raft(member);
+        return;
+    }
+    loop_post(member->io_loops[0], close_etcd_listener, member);
+}
+
+static void on_scheduler_closed(void *data)
+{
+    struct member *member = data;
+    if (member->client != NULL) {
+        local_client_free(TAKE(member->client));
+    }
+    if (member->apiserver == NULL) {
+        on_apiserver_closed(member);
+        return;
+    }
+    apiserver_close(member->apiserver, on_apiserver_closed, member);
+}
+
+static void on_controllers_closed(void *data)
+{
+    struct member *member = data;
+    if (member->scheduler == NULL) {
+        on_scheduler_closed(member);
+        return;
+    }
+    scheduler_close(TAKE(member->scheduler), on_scheduler_closed, member);
+}
+
+void server_stop(void *data)
+{
+    struct member *member = data;
+    if (member->stopping) {
+        return;
+    }
+    member->stopping = true;
+    stop_signal_close(TAKE(member->stop));
+    LOG_INFO("server", "stopping", KV_TEXT("member", member->config.name));
+    if (member->remote != NULL) {
+        remote_store_resign(member->remote);
+    }
+    if (member->raft != NULL && raft_is_leader(member->raft)) {
+        /* So that writers wait milliseconds, not an election; failing means a slower change. */
+        int result = raft_transfer_leadership(member->raft, /* target= */ 0);
+        if (result < 0 && result != -EINVAL) { /* -EINVAL: there is nobody to take it. */
+            LOG_INFO("server", "leadership cannot be handed over: an election will follow",
+                     KV_TEXT("reason", strerror(-result)));
+        }
+    }
+    if (member->controllers == NULL) {
+        on_controllers_closed(member);
+        return;
+    }
+    controllers_close(TAKE(member->controllers), on_controllers_closed, member);
+}
