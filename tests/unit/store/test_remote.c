@@ -205,12 +205,12 @@ static void on_watch(void *data, struct grpc_call *call, struct slice request)
 static void open_double(void)
 {
     static const struct grpc_method methods[] = {
-        {"/etcdserverpb.Maintenance/Status", GRPC_UNARY, on_status, NULL},
-        {"/etcdserverpb.KV/Range", GRPC_UNARY, on_range, NULL},
-        {"/etcdserverpb.KV/Txn", GRPC_UNARY, on_txn, NULL},
-        {"/etcdserverpb.KV/Compact", GRPC_UNARY, on_compact, NULL},
-        {"/etcdserverpb.Lease/LeaseGrant", GRPC_UNARY, on_refused, NULL},
-        {"/etcdserverpb.Watch/Watch", GRPC_BIDI_STREAM, on_watch, NULL}};
+        {.path = "/etcdserverpb.Maintenance/Status", .kind = GRPC_UNARY, .on_call = on_status},
+        {.path = "/etcdserverpb.KV/Range", .kind = GRPC_UNARY, .on_call = on_range},
+        {.path = "/etcdserverpb.KV/Txn", .kind = GRPC_UNARY, .on_call = on_txn},
+        {.path = "/etcdserverpb.KV/Compact", .kind = GRPC_UNARY, .on_call = on_compact},
+        {.path = "/etcdserverpb.Lease/LeaseGrant", .kind = GRPC_UNARY, .on_call = on_refused},
+        {.path = "/etcdserverpb.Watch/Watch", .kind = GRPC_BIDI_STREAM, .on_call = on_watch}};
     memset(&etcd, 0, sizeof(etcd));
     etcd.revision = 10;
     etcd.arena = arena_new(SIZE_MAX);
