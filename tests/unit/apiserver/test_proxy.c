@@ -149,6 +149,15 @@ static void client_done(void *data)
     client->done = true;
 }
 
+/* An answer with a length is whole when that much has come: the connection stays open. */
+static bool is_whole(const char *answer)
+{
+    const char *length = strcasestr(answer, "content-length: ");
+    const char *body = strstr(answer, "\r\n\r\n");
+    return length != NULL && body != NULL && length < body &&
+           strlen(body + 4) >= strtoul(length + strlen("content-length: "), NULL, 10);
+}
+
 static void client_read(struct client *client, int fd)
 {
     bool said = false;
@@ -162,6 +171,9 @@ static void client_read(struct client *client, int fd)
         }
         client->len += (size_t)got;
         client->answer[client->len] = '\0';
+        if (is_whole(client->answer)) {
+            return;
+        }
         if (!said && client->then != NULL && strstr(client->answer, client->until) != NULL) {
             said = true;
             say(fd, client->then);
