@@ -120,3 +120,47 @@ answer() {
     stop m1
     ! grep -rq Zq8-sesame "$DIR/m1" "$DIR/m1.log"
 }
+
+# certified NAME ARGUMENT...: etcdctl over TLS with that certificate.
+certified() {
+    local pki=$DIR/m1/pki name=$1
+    shift
+    etcdctl --command-timeout=5s --endpoints="https://$NET.1:2379" --cacert "$pki/ca.crt" \
+        --cert "$DIR/$name.crt" --key "$DIR/$name.key" "$@"
+}
+
+@test "a certificate's common name is a user" {
+    "$CORACLE" server --name m1 --data-dir "$DIR/m1" --disable api,scheduler,controllers \
+        --etcd-listen "https://$NET.1:2379" --peer-url "https://$NET.1:2380" \
+        --initial-cluster "m1=https://$NET.1:2380" >"$DIR/m1.log" 2>&1 3>&- &
+    echo $! >"$DIR/m1.pid"
+    pki=$DIR/m1/pki
+    eventually 10 test -s "$pki/admin.crt"
+    cp "$pki/admin.crt" "$pki/admin.key" "$DIR"
+    openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=alice -keyout "$DIR/alice.key" \
+        -out "$DIR/alice.csr" 2>/dev/null
+    printf 'extendedKeyUsage = clientAuth\n' >"$DIR/extensions"
+    openssl x509 -req -in "$DIR/alice.csr" -CA "$pki/ca.crt" -CAkey "$pki/ca.key" -CAcreateserial -days 1 \
+        -extfile "$DIR/extensions" -out "$DIR/alice.crt" 2>/dev/null
+    eventually 10 certified admin put app/k v
+    run certified alice get app/k
+    [[ $output == *"permission denied"* ]]
+    certified admin user add root:rootpw
+    certified admin role add app
+    certified admin role grant-permission app read app/ --prefix
+    certified admin user add alice --no-password
+    certified admin user grant-role alice app
+    certified admin auth enable
+    run -0 certified alice get app/k --print-value-only
+    [ "$output" = v ]
+    run certified alice put app/k w
+    [[ $output == *"permission denied"* ]]
+    run certified admin get app/k # Its common name is no user.
+    [[ $output == *"permission denied"* ]]
+    run -0 certified alice --user root:rootpw put app/k w # A password wins.
+    run -0 certified alice --user root:rootpw auth disable
+    run certified alice get app/k
+    [[ $output == *"permission denied"* ]]
+    run -0 certified admin get app/k --print-value-only
+    [ "$output" = w ]
+}
