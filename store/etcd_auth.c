@@ -6,6 +6,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/base64.h"
+#include "lib/base/log.h"
 #include "lib/net/x509.h"
 #include <stdlib.h>
 #include <time.h>
@@ -306,6 +307,10 @@ static void checked(void *data, int status, struct slice hash)
     struct etcd_request *request = data;
     const Etcdserverpb__AuthenticateRequest *message = request->message;
     (void)hash;
+    if (status == -EACCES) {
+        LOG_WARN("etcd", "a password was wrong", KV_TEXT("user", message->name),
+                 KV_TEXT("client", grpc_call_peer_address(request->call)));
+    }
     if (status != 0 || etcd_status_now(request->service, 0) != 0) {
         etcd_request_done(request, status == -EACCES ? STORE_AUTH_FAILED : STORE_STOPPED);
         return;

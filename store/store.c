@@ -1,6 +1,7 @@
 #include "store/store_private.h"
 
 #include "lib/base/alloc.h"
+#include "lib/base/log.h"
 #include "store/permit.h"
 #include "store/plant.h"
 #include "store/snapshot.h"
@@ -86,6 +87,9 @@ static void metrics_init(struct store *store)
                                 "Requests of this member that failed.", NULL);
     s->has_leader = metrics_gauge(m, "etcd_server_has_leader", "1 when a leader is known.", NULL);
     s->is_leader = metrics_gauge(m, "etcd_server_is_leader", "1 when this member leads.", NULL);
+    s->auth_revision =
+        metrics_gauge(m, "etcd_debugging_auth_revision", "Revision of the users and roles.", NULL);
+    metric_set(s->auth_revision, 1);
     s->leader_changes = metrics_counter(m, "etcd_server_leader_changes_seen_total",
                                         "Changes of leader seen.", NULL);
 }
@@ -520,8 +524,16 @@ bool store_auth_is_on(const struct store *store)
 
 void store_auth_changed(struct store *store)
 {
-    atomic_store_explicit(&store->auth_is_on, auth_is_enabled(store->state.auth),
-                          memory_order_relaxed);
+    const struct auth *auth = store->state.auth;
+    bool on = auth_is_enabled(auth);
+    if (on != store_auth_is_on(store)) {
+        LOG_INFO("store", on ? "authentication is on" : "authentication is off",
+                 KV_U64("auth_revision", auth_revision(auth)));
+    }
+    atomic_store_explicit(&store->auth_is_on, on, memory_order_relaxed);
+    if (store->metrics.auth_revision != NULL) {
+        metric_set(store->metrics.auth_revision, (int64_t)auth_revision(auth));
+    }
 }
 
 struct auth *store_auth(const struct store *store)

@@ -108,7 +108,8 @@ struct store_rebuild {
 struct store_metrics {
     struct metric *puts, *deletes, *ranges, *txns, *revision, *compact_revision, *keys, *bytes,
         *watches, *slow_watches, *leases_granted, *leases_revoked, *leases_expired, *pending,
-        *applied, *failed, *has_leader, *is_leader, *leader_changes, *read_index_slow;
+        *applied, *failed, *has_leader, *is_leader, *leader_changes, *auth_revision,
+        *read_index_slow;
 };
 
 struct store {

@@ -2,7 +2,8 @@
  * are protobuf bytes that this module does not look into.
  *
  * Threads: a call belongs to one loop (grpc_call_loop(), or the channel's); all functions on that
- * loop's thread except ref/unref.
+ * loop's thread, except ref/unref and, while a reference is held, what asks for what came with the
+ * headers (path, metadata, peer): that does not change any more.
  *
  * Life of a server call: lent to the handler for the call; a handler that answers later takes a
  * reference (grpc_call_ref) and drops it (grpc_call_unref) after grpc_call_finish() or whenever it
