@@ -14,7 +14,7 @@ same_history() { # A B: every revision from the compaction on reads the same.
 
 @test "etcd restores and serves a backup that etcdctl took from us" {
     start_member n1 --initial-cluster "n1=$(peer n1)"
-    within 20 ctl n1 put first 1
+    within 60 ctl n1 put first 1
     lease=$(fill n1)
     ctl n1 snapshot save backup.db
     run etcdctl snapshot status backup.db
@@ -22,7 +22,7 @@ same_history() { # A B: every revision from the compaction on reads the same.
     etcdctl snapshot restore backup.db --data-dir etcd --name e1 --initial-cluster "e1=$(peer n9)" \
         --initial-advertise-peer-urls "$(peer n9)"
     start_etcd etcd
-    within 20 ctl n9 get first
+    within 60 ctl n9 get first
     [ "$(contents n1)" = "$(contents n9)" ]
     same_history n1 n9
     [[ $(ctl n9 lease timetolive "$lease" --keys) == *"granted with TTL(3600s)"*"attached keys([leased])" ]]
@@ -31,13 +31,13 @@ same_history() { # A B: every revision from the compaction on reads the same.
 
 @test "we restore and serve a backup of etcd, and say the same of it" {
     start_etcd etcd
-    within 20 ctl n9 put first 1
+    within 60 ctl n9 put first 1
     lease=$(fill n9)
     "$CORACLE" snapshot save backup.db --endpoints "$(client n9)"
     [ "$("$CORACLE" snapshot status backup.db --json)" = "$(etcdctl snapshot status backup.db -w json)" ]
     "$CORACLE" snapshot restore backup.db --data-dir "$PWD/n1" --name n1 --peer-url "$(peer n1)"
     start_member n1
-    within 20 ctl n1 get first
+    within 60 ctl n1 get first
     [ "$(contents n1)" = "$(contents n9)" ]
     same_history n9 n1
     [[ $(ctl n1 lease timetolive "$lease" --keys) == *"granted with TTL(3600s)"*"attached keys([leased])" ]]
@@ -47,7 +47,7 @@ same_history() { # A B: every revision from the compaction on reads the same.
 @test "three members restored apart are one new cluster; an old one stays out" {
     all="n1=$(peer n1),n2=$(peer n2),n3=$(peer n3)"
     for name in n1 n2 n3; do start_member $name --initial-cluster "$all"; done
-    within 20 ctl n1 put first 1
+    within 60 ctl n1 put first 1
     fill n1
     "$CORACLE" snapshot save backup.db --endpoints "$(client n2)"
     before=$(contents n1)
@@ -60,17 +60,17 @@ same_history() { # A B: every revision from the compaction on reads the same.
     done
     mv n3 new-n3 && mv old-n3 n3 # It comes with the data of the cluster before.
     for name in n1 n2 n3; do start_member $name; done
-    within 20 ctl n1 get first
+    within 60 ctl n1 get first
     new=$(cluster_id n1)
     [ "$new" != "$old" ]
     [ "$(contents n1)" = "$before" ]
-    within 10 grep -q "not of this cluster" n1.log
+    within 60 grep -q "not of this cluster" n1.log
     run ctl n3 --command-timeout=2s put lost 1
     [ "$status" != 0 ]
     end_member n3 KILL
     rm -r n3 && mv new-n3 n3
     start_member n3
-    within 20 ctl n3 get first
+    within 60 ctl n3 get first
     [ "$(cluster_id n3)" = "$new" ]
     [ "$(contents n3)" = "$before" ]
     [ -z "$(ctl n3 get lost)" ]
@@ -78,7 +78,7 @@ same_history() { # A B: every revision from the compaction on reads the same.
 
 @test "users, passwords and permissions go along, both ways" {
     start_member n1 --initial-cluster "n1=$(peer n1)"
-    within 20 ctl n1 put first 1
+    within 60 ctl n1 put first 1
     ctl n1 user add root:secret
     ctl n1 user grant-role root root || { ctl n1 role add root && ctl n1 user grant-role root root; }
     ctl n1 role add reader
@@ -94,7 +94,7 @@ same_history() { # A B: every revision from the compaction on reads the same.
     etcdctl snapshot restore ours.db --data-dir etcd --name e1 --initial-cluster "e1=$(peer n9)" \
         --initial-advertise-peer-urls "$(peer n9)"
     start_etcd etcd
-    within 20 ctl n9 --user root:secret get k
+    within 60 ctl n9 --user root:secret get k
     [ "$(ctl n9 --user alice:hers get k --print-value-only)" = 1 ]
     run ctl n9 --user alice:hers put k 2
     [[ $output == *"permission denied"* ]]
@@ -102,7 +102,7 @@ same_history() { # A B: every revision from the compaction on reads the same.
     ctl n9 --user root:secret snapshot save theirs.db
     "$CORACLE" snapshot restore theirs.db --data-dir "$PWD/n2" --name n2 --peer-url "$(peer n2)"
     start_member n2
-    within 20 ctl n2 --user root:secret get k
+    within 60 ctl n2 --user root:secret get k
     [ "$(ctl n2 --user alice:hers get k --print-value-only)" = 1 ]
     run ctl n2 --user alice:hers put k 2
     [[ $output == *"permission denied"* ]]
@@ -116,7 +116,7 @@ same_history() { # A B: every revision from the compaction on reads the same.
 
 @test "a backup is complete while writers go on" {
     start_member n1 --initial-cluster "n1=$(peer n1)"
-    within 20 ctl n1 put first 1
+    within 60 ctl n1 put first 1
     fill n1
     (while [ ! -e enough ]; do ctl n1 put busy "$RANDOM" >/dev/null; done) 3>&- &
     writer=$!
@@ -131,7 +131,7 @@ same_history() { # A B: every revision from the compaction on reads the same.
 
 @test "damaged, foreign and existing files are refused" {
     start_member n1 --initial-cluster "n1=$(peer n1)"
-    within 20 ctl n1 put first 1
+    within 60 ctl n1 put first 1
     fill n1
     "$CORACLE" snapshot save good.db --endpoints "$(client n1)"
     restore() { "$CORACLE" snapshot restore "$1" --data-dir "$PWD/r" --name r --peer-url "$(peer n8)" "${@:2}"; }

@@ -4,34 +4,34 @@ load servers
 
 @test "an empty server joins by one command, gets the log, its name and its vote" {
     start_member n1 --initial-cluster "n1=$(peer n1)" --snapshot-entries 100
-    within 20 ctl n1 put first 1
+    within 60 ctl n1 put first 1
     for i in $(seq 120); do ctl n1 put "key/$i" "$i" >/dev/null; done # Beyond a snapshot.
     start_member n2 --join "$(client n1)"
-    within 20 voters n2 2
+    within 60 voters n2 2
     start_member n3 --join "$(client n2)"
-    within 20 voters n3 3
+    within 60 voters n3 3
     members n1 | grep -q " n2 .*$(peer n2) .*$(client n2)"
     members n1 | grep -q " n3 .*$(peer n3) .*$(client n3)"
     [ "$(contents n3)" = "$(contents n1)" ]
     grep -q "in sync: this member has its vote" n3.log
     end_member n1 KILL # Any two of the three go on.
-    within 20 ctl n3 put after 1
+    within 60 ctl n3 put after 1
     [ "$(ctl n2 get after --print-value-only)" = 1 ]
 }
 
 @test "a member added by hand takes its place; a learner waits for promotion; removed ones stop" {
     start_member n1 --initial-cluster "n1=$(peer n1)"
-    within 20 ctl n1 put first 1
+    within 60 ctl n1 put first 1
     "$CORACLE" member add "$(peer n2)" --endpoints "$(client n1)"
     members n1 | grep -q "unstarted .*$(peer n2)"
     start_member n2 --join "$(client n1)"
-    within 20 voters n1 2
+    within 60 voters n1 2
     ctl n1 member add n3 --learner --peer-urls "$(peer n3)"
     start_member n3 --join "$(client n1)"
-    within 20 sh -c "'$CORACLE' member list --endpoints $(client n1) | grep -q 'n3 *learner'"
+    within 60 sh -c "'$CORACLE' member list --endpoints $(client n1) | grep -q 'n3 *learner'"
     voters n1 2
-    within 20 "$CORACLE" member promote n3 --endpoints "$(client n2)"
-    within 20 voters n2 3
+    within 60 "$CORACLE" member promote n3 --endpoints "$(client n2)"
+    within 60 voters n2 3
     run "$CORACLE" member promote n3 --endpoints "$(client n2)"
     [ "$status" = 1 ]
     [[ $output == *"can only promote a learner member"* ]]
@@ -40,14 +40,14 @@ load servers
     [[ $output == *"no member nobody"* ]]
     "$CORACLE" member remove n3 --endpoints "$(client n2)"
     voters n1 2
-    within 20 grep -q "permanently removed from the cluster" n3.log
+    within 60 grep -q "permanently removed from the cluster" n3.log
     [ "$(ctl n1 put after 1)" = OK ]
 }
 
 @test "a member that lost its disk comes back by the same command, under a new id" {
     all="n1=$(peer n1),n2=$(peer n2),n3=$(peer n3)"
     for name in n1 n2 n3; do start_member $name --initial-cluster "$all"; done
-    within 20 ctl n1 put first 1
+    within 60 ctl n1 put first 1
     before=$(members n1 | awk '$2 == "n2" {print $1}')
     run "$CORACLE" server --name n2 --data-dir "$PWD/other" --disable api,scheduler,controllers \
         --etcd-listen "$(client n8)" --peer-url "$(peer n8)" --join "$(client n1)"
@@ -57,10 +57,10 @@ load servers
     rm -r n2
     ctl n1 put meanwhile 2
     start_member n2 --initial-cluster "$all" # As if nothing had happened.
-    within 20 grep -q "this member has lost its data" n2.log
+    within 60 grep -q "this member has lost its data" n2.log
     rm -r n2/raft
     start_member n2 --join "$(client n3)"
-    within 20 voters n2 3
+    within 60 voters n2 3
     after=$(members n1 | awk '$2 == "n2" {print $1}')
     [ -n "$after" ]
     [ "$after" != "$before" ]
@@ -82,7 +82,7 @@ load servers
 
 @test "a data directory belongs to one name and one process" {
     start_member n1 --initial-cluster "n1=$(peer n1)"
-    within 20 ctl n1 put first 1
+    within 60 ctl n1 put first 1
     run "$CORACLE" server --name n1 --data-dir "$PWD/n1"
     [ "$status" = 1 ]
     [[ $output == *"another process uses"* ]]
@@ -94,13 +94,13 @@ load servers
     [ "$status" = 1 ]
     [[ $output == *"--initial-cluster"*"--join"* ]]
     start_member n1 # What the first start was told is in the data.
-    within 20 ctl n1 get first
+    within 60 ctl n1 get first
 }
 
 @test "a whole server joins with a token, which proves the cluster to it and it to the cluster" {
     list() { "$CORACLE" member list --data-dir "$PWD/$1" --endpoints "https://$(host "$1"):2379"; }
     refused() { # TOKEN TEXT
-        run timeout 20 "$CORACLE" server --name n3 --data-dir "$PWD/n3" --api-listen "$(host n3):6443" \
+        run timeout 60 "$CORACLE" server --name n3 --data-dir "$PWD/n3" --api-listen "$(host n3):6443" \
             --etcd-listen "https://$(host n3):2379" --peer-url "https://$(host n3):2380" \
             --join "https://$(host n1):6443" --token "$1"
         [ "$status" = 1 ]
@@ -109,7 +109,7 @@ load servers
     }
     start_server n1 --initial-cluster "n1=https://$(host n1):2380"
     create() { "$CORACLE" token create --data-dir "$PWD/n1" --server "https://$(host n1):6443" "$@"; }
-    within 30 create
+    within 60 create
     token=$(create --member)
     agent=$(create)
     refused "$agent" "coracle token create --member"
@@ -119,7 +119,7 @@ load servers
     echo foreign >n3/pki/ca.crt
     refused "$token" "is that of another cluster"
     start_server n2 --join "https://$(host n1):6443" --token "$token"
-    within 30 sh -c "'$CORACLE' member list --data-dir $PWD/n2 --endpoints https://$(host n2):2379 | grep -q ' n2 *voter'"
+    within 60 sh -c "'$CORACLE' member list --data-dir $PWD/n2 --endpoints https://$(host n2):2379 | grep -q ' n2 *voter'"
     cmp n1/pki/ca.key n2/pki/ca.key
     [ "$(stat -c %a n2/pki/ca.key)" = 600 ]
     run "$CORACLE" member list --cacert n1/pki/ca.crt --endpoints "https://$(host n2):2379"

@@ -5,7 +5,7 @@ load servers
 @test "one survivor becomes the cluster, the others come back empty, and nothing acknowledged there is lost" {
     all="n1=$(peer n1),n2=$(peer n2),n3=$(peer n3)"
     for name in n1 n2 n3; do start_member $name --initial-cluster "$all" --snapshot-entries 100; done
-    within 20 ctl n1 put first 1
+    within 60 ctl n1 put first 1
     fill n1
     for i in $(seq 80); do ctl n1 put "more/$i" "$i" >/dev/null; done
     ctl n1 put last write
@@ -27,13 +27,13 @@ load servers
     "$CORACLE" recover --data-dir "$PWD/n1"
 
     start_member n1 --initial-cluster "$all"
-    within 20 voters n1 1
+    within 60 voters n1 1
     [ "$(cluster_id n1)" != "$old" ]
     [ "$(contents n1)" = "$before" ]
     [ "$(ctl n1 put after 1)" = OK ]
 
     start_member n2 --initial-cluster "$all" # With its old data: not let in, and without a quorum.
-    within 10 grep -q "not of this cluster" n1.log
+    within 60 grep -q "not of this cluster" n1.log
     run ctl n2 --command-timeout=2s put lost 1
     [ "$status" != 0 ]
     end_member n2 KILL
@@ -41,11 +41,11 @@ load servers
     rm -r n2/raft n3/raft
     start_member n2 --join "$(client n1)"
     start_member n3 --join "$(client n1)"
-    within 30 voters n1 3
+    within 60 voters n1 3
     [ "$(contents n3)" = "$(contents n1)" ]
     [ -z "$(ctl n3 get lost)" ]
     end_member n1 KILL
-    within 20 ctl n2 put "without n1" 1
+    within 60 ctl n2 put "without n1" 1
     [ -d "$(echo n1/raft-before-*)" ]
 }
 
@@ -57,7 +57,7 @@ load servers
     [ "$status" = 1 ]
     [[ $output == *"raft-meta"* ]]
     start_member n1 --initial-cluster "n1=$(peer n1)"
-    within 20 ctl n1 put first 1
+    within 60 ctl n1 put first 1
     end_member n1 TERM
     printf 'xxxxxxxxxxxxxxxxxxxx' | dd of=n1/raft/raft-meta bs=1 conv=notrunc status=none
     printf 'xxxxxxxxxxxxxxxxxxxx' | dd of=n1/raft/raft-meta bs=1 seek=8192 conv=notrunc status=none

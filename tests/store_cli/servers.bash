@@ -66,7 +66,7 @@ start_etcd() { # DIR
 ctl() { # NAME ARGUMENT...
     local name=$1
     shift
-    timeout 20 etcdctl --endpoints "$(client "$name")" "$@"
+    timeout 60 etcdctl --command-timeout=20s --dial-timeout=10s --endpoints "$(client "$name")" "$@"
 }
 
 within() { # SECONDS COMMAND...: until it succeeds
