@@ -521,12 +521,12 @@ int mvcc_load_end(struct mvcc *mvcc, int64_t revision, int64_t compact_revision,
     mvcc->revision = revision;
     mvcc->compact_revision = compact_revision;
     mvcc->hash = hash;
-    for (size_t i = count; PLANTED == PLANT_REVISION_BACK && i > 0; i--) {
-        const struct mvcc_version *last = mvcc->history[mvcc->history_start + i - 1];
-        if (!mvcc_is_tombstone(last)) {
-            mvcc->revision = last->kv->mod_revision;
-            break;
-        }
+    size_t left = PLANTED == PLANT_REVISION_BACK ? count : 0;
+    while (left > 0 && mvcc_is_tombstone(mvcc->history[mvcc->history_start + left - 1])) {
+        left--;
+    }
+    if (left > 0) {
+        mvcc->revision = mvcc->history[mvcc->history_start + left - 1]->kv->mod_revision;
     }
     while (mvcc->history_start < mvcc->history_end && /* Bases that are older than history. */
            mvcc->history[mvcc->history_start]->kv->mod_revision < compact_revision) {

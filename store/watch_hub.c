@@ -441,16 +441,24 @@ static void move_all_live(struct watch_hub *hub, enum watch_state state)
     }
 }
 
+/* Only with a bug planted. */
+static void start_over(struct watch_hub *hub, const struct mvcc *mvcc)
+{
+    LIST_FOREACH(node, next, &hub->behind)
+    {
+        struct store_watch *watch = LIST_ENTRY(node, struct store_watch, node);
+        if (watch->options.start_revision <= 0) {
+            watch->next_revision = mvcc_compact_revision(mvcc);
+        }
+    }
+}
+
 void watch_hub_restored(struct watch_hub *hub, const struct mvcc *mvcc)
 {
     move_all_live(hub, WATCH_BEHIND);
     hub->revision = mvcc_revision(mvcc);
-    LIST_FOREACH(node, next, &hub->behind)
-    {
-        struct store_watch *watch = LIST_ENTRY(node, struct store_watch, node);
-        if (PLANTED == PLANT_WATCH_BACK && watch->options.start_revision <= 0) {
-            watch->next_revision = mvcc_compact_revision(mvcc);
-        }
+    if (PLANTED == PLANT_WATCH_BACK) {
+        start_over(hub, mvcc);
     }
 }
 
