@@ -31,8 +31,8 @@ teardown() { explain_failure; }
 @test "a lock is held by one at a time" {
     same '
         ctl lock lock/one echo inside
-        timeout 3 etcdctl --endpoints "${PREFIX}1:2379" lock lock/one >/dev/null 2>&1 &
-        sleep 1
+        timeout 5 etcdctl --endpoints "${PREFIX}1:2379" lock lock/one >/dev/null 2>&1 &
+        sleep 2
         ctl_at 2 lock lock/one sh -c "echo second; exit 3"
         wait
         ctl get lock/ --prefix --count-only -w fields | grep Count
@@ -41,12 +41,12 @@ teardown() { explain_failure; }
 
 @test "an election has one leader, and then the next" {
     same '
-        elect() { timeout $1 etcdctl --endpoints "${PREFIX}$2:2379" elect elect/one $3 2>&1; }
-        elect 4 1 first >/dev/null &
-        sleep 1
-        timeout 2 etcdctl --endpoints "${PREFIX}3:2379" elect -l elect/one 2>/dev/null
+        elect() { timeout $1 etcdctl --endpoints "${PREFIX}$2:2379" elect elect/one $3 2>/dev/null; }
+        elect 7 1 first >/dev/null &
+        sleep 2
+        timeout 4 etcdctl --endpoints "${PREFIX}3:2379" elect -l elect/one 2>/dev/null
         wait
-        elect 8 2 second
+        elect 10 2 second
         ctl get elect/ --prefix
     '
 }
