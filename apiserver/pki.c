@@ -33,9 +33,15 @@ static int load(const char *data_dir, const char *file, char **ret_text, struct 
     return status;
 }
 
+/* What is there already is not written again: a restart must work on a full disk. */
 static int save(const char *data_dir, const char *file, const char *text, struct error *reterr)
 {
     CLEANUP(alloc_freep) char *path = path_of(data_dir, file);
+    CLEANUP(alloc_freep) char *there = NULL;
+    CLEANUP(error_release) struct error ignored = {0};
+    if (load(data_dir, file, &there, &ignored) == 0 && strcmp(there, text) == 0) {
+        return 0;
+    }
     return file_write(path, slice_text(text), 0600, reterr);
 }
 

@@ -277,7 +277,7 @@ static void on_message(struct raft *raft, const struct raft_message *message,
         raft_on_read_result(raft, message, update);
         break;
     case RAFT_TIMEOUT_NOW:
-        if (raft_may_lead(raft)) {
+        if (raft_may_lead(raft) && raft_is_whole(raft)) {
             raft_election_start(raft, update, /* pre= */ false, /* forced= */ true);
         }
         break;
@@ -347,13 +347,17 @@ static void tick(struct raft *raft, struct raft_update *update)
         if (raft->now_ns < raft->election_at_ns) {
             return;
         }
-        if (raft_may_lead(raft)) {
+        if (raft_may_lead(raft) && raft_is_whole(raft) && !raft->stalled) {
             raft_election_start(raft, update, /* pre= */ PLANTED != PLANT_REMOVED_DISRUPTS,
                                 /* forced= */ false);
         } else {
             raft_become_follower(raft, update, raft->term, 0);
             raft_ask_around(raft, update);
         }
+        return;
+    }
+    if (raft->stalled && !raft_votes_alone(raft)) {
+        raft_become_follower(raft, update, raft->term, 0); /* Others may have a disk that works. */
         return;
     }
     if (raft->transfer_to != 0 && raft->now_ns >= raft->transfer_until_ns) {

@@ -32,8 +32,10 @@ struct raft_progress {
     uint64_t contact_ns;    /* When it last answered in this term. */
     bool contacted;
     uint64_t context_acked;
-    size_t window;   /* So many append messages may be under way: halved when one is refused. */
-    size_t inflight; /* Append messages not answered: a ring of their last indexes and sizes. */
+    bool short_of_room; /* Its disk is nearly full; */
+    bool room_told;     /* it has said so, or that it is not. */
+    size_t window;      /* So many append messages may be under way: halved when one is refused. */
+    size_t inflight;    /* Append messages not answered: a ring of their last indexes and sizes. */
     size_t inflight_first;
     uint64_t inflight_bytes;
     struct raft_inflight {
@@ -63,6 +65,9 @@ struct raft {
     uint64_t verified;     /* Follower: entries up to here are the leader's too. */
     uint64_t acknowledged; /* Follower: told the leader of this term so much. */
     uint64_t epoch;        /* Counts truncations: a flush begun before one proves nothing. */
+    /* So far the log reached before a part of it was damaged. The member votes as if it still had
+     * it, and does not lead, until it has as much again (docs/decisions/log-repair.md). */
+    struct raft_floor floor; /* Index UINT64_MAX: not known how far in that term. */
     struct raft_trail trail;
     struct raft_members members;
     struct raft_members base_members; /* In force at trail.base. */
@@ -76,6 +81,10 @@ struct raft {
     } leaving[RAFT_MEMBERS_MAX];
     size_t leaving_count;
     bool removed; /* It removed itself as the leader: nobody will tell it. */
+
+    /* The driver's news of its disk, before each step. */
+    bool short_of_room; /* Nearly full: nothing new should be asked of it. */
+    bool stalled;       /* Has not ended an operation for an election timeout. */
 
     uint64_t now_ns;
     uint64_t election_at_ns;
@@ -173,6 +182,12 @@ MUST_USE int raft_change_check(struct raft *raft, const struct raft_change *chan
                                struct raft_members *ret_next);
 /* Whether a message is worth parsing, from its head: those of strangers are not. */
 bool raft_admits(const struct raft *raft, const struct raft_message *head);
+/* Leader: have this member and a quorum room for more? */
+bool raft_has_room(const struct raft *raft);
+/* The most advanced voter whose disk has room; 0 when a quorum of such would be missing. */
+uint64_t raft_member_with_room(const struct raft *raft);
+/* False while the log does not reach as far as it did before it was damaged. */
+bool raft_is_whole(const struct raft *raft);
 /* The configuration in force at an index of the log. */
 struct raft_members raft_members_at(const struct raft *raft, uint64_t index);
 #endif

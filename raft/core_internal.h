@@ -40,6 +40,7 @@ void raft_on_vote(struct raft *raft, const struct raft_message *message,
 void raft_on_vote_result(struct raft *raft, const struct raft_message *message,
                          struct raft_update *update);
 bool raft_leader_is_fresh(const struct raft *raft);
+bool raft_votes_alone(const struct raft *raft); /* No other member has a vote. */
 
 /* replication.c: the leader's side */
 struct raft_progress *raft_progress_of(struct raft *raft, uint64_t id);

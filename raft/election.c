@@ -18,7 +18,7 @@ void raft_election_reset(struct raft *raft)
         raft->now_ns + raft->election_ns + next_random(raft) % (raft->election_ns + 1);
 }
 
-static bool votes_alone(const struct raft *raft)
+bool raft_votes_alone(const struct raft *raft)
 {
     for (size_t i = 0; i < raft->members.count; i++) {
         uint64_t id = raft->members.items[i].id;
@@ -33,7 +33,7 @@ void raft_election_reset_now(struct raft *raft, uint64_t now_ns)
 {
     raft->now_ns = now_ns;
     raft_election_reset(raft);
-    if (votes_alone(raft)) {
+    if (raft_votes_alone(raft)) {
         raft->election_at_ns = now_ns; /* There is no leader to hear of first. */
     }
 }
@@ -108,9 +108,19 @@ void raft_election_start(struct raft *raft, struct raft_update *update, bool pre
     count_votes(raft, update);
 }
 
+bool raft_is_whole(const struct raft *raft)
+{
+    struct raft_point last = raft_trail_end(&raft->trail);
+    return !raft_floor_above(raft->floor, last.term, last.index) || PLANTED == PLANT_FORGET_DAMAGE;
+}
+
 static bool log_is_current(const struct raft *raft, const struct raft_message *message)
 {
     struct raft_point last = raft_trail_end(&raft->trail);
+    if (raft_floor_above(raft->floor, message->last.term, message->last.index) &&
+        PLANTED != PLANT_FORGET_DAMAGE) {
+        return false;
+    }
     if (PLANTED == PLANT_VOTE_STALE_LOG) {
         return message->last.term >= last.term;
     }

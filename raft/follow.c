@@ -159,4 +159,5 @@ void raft_on_heartbeat(struct raft *raft, const struct raft_message *message,
     answer->context = message->context;
     answer->commit = raft->stable < raft->verified ? raft->stable : raft->verified;
     answer->reject = raft->verified < message->last.index;
+    answer->last.index = raft->short_of_room ? RAFT_SHORT_OF_ROOM : 0;
 }

@@ -4,6 +4,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+
+enum { LOAD_BLOCK = 4096, LOAD_TRIES = 4 };
 
 struct io_job {
     struct env *env;
@@ -126,7 +129,11 @@ struct load {
     int status;
     uint8_t *bytes;
     size_t len;
+    bool by_block;  /* Reading it at once has failed. */
+    unsigned tries; /* Of this block that failed. */
+    size_t unreadable;
     void (*done)(void *data, int status, uint8_t *bytes, size_t len);
+    void (*done_damaged)(void *data, int status, uint8_t *bytes, size_t len, size_t unreadable);
     void *data;
 };
 
@@ -140,7 +147,11 @@ static void load_finish(struct load *load, int status)
         copy.bytes = NULL;
         copy.len = 0;
     }
-    copy.done(copy.data, status, copy.bytes, copy.len);
+    if (copy.done_damaged != NULL) {
+        copy.done_damaged(copy.data, status, copy.bytes, copy.len, copy.unreadable);
+    } else {
+        copy.done(copy.data, status, copy.bytes, copy.len);
+    }
 }
 
 static void load_step(struct env_io *io, enum env_io_kind kind)
@@ -149,9 +160,53 @@ static void load_step(struct env_io *io, enum env_io_kind kind)
     env_io_submit(((struct load *)io->data)->env, io);
 }
 
+static void load_block(struct load *load, size_t from)
+{
+    size_t left = load->len - from;
+    load->io.offset = from;
+    load->io.buffer = load->bytes + from;
+    load->io.len = left < LOAD_BLOCK ? left : LOAD_BLOCK;
+    load_step(&load->io, ENV_IO_READ);
+}
+
+/* True when there is more to read. */
+static bool load_by_block(struct load *load)
+{
+    struct env_io *io = &load->io;
+    size_t next = 0;
+    if (!load->by_block) {
+        load->by_block = true;
+        load->len = io->len;
+    } else {
+        next = (size_t)io->offset + io->len;
+        load->tries = io->result < 0 ? load->tries + 1 : 0;
+        if (io->result < 0 && load->tries < LOAD_TRIES) {
+            next = (size_t)io->offset; /* Not every failure lasts. */
+        } else if (io->result < 0) {
+            load->tries = 0;
+            memset(io->buffer, 0, io->len);
+            load->unreadable = next;
+        }
+    }
+    load->status = 0;
+    if (next >= load->len) {
+        return false;
+    }
+    load_block(load, next);
+    return true;
+}
+
 static void on_load(struct env_io *io)
 {
     struct load *load = io->data;
+    bool read_by_block = io->kind == ENV_IO_READ && load->done_damaged != NULL &&
+                         (io->result == -EIO || (load->by_block && io->result >= 0));
+    if (read_by_block) {
+        if (!load_by_block(load)) {
+            load_step(io, ENV_IO_CLOSE);
+        }
+        return;
+    }
     if (io->kind == ENV_IO_CLOSE) {
         load_finish(load, load->status < 0 ? load->status : (int)(io->result < 0 ? io->result : 0));
         return;
@@ -180,16 +235,32 @@ static void on_load(struct env_io *io)
     load_step(io, ENV_IO_CLOSE);
 }
 
-void io_load(struct env *env, const char *path, size_t max,
-             void (*done)(void *data, int status, uint8_t *bytes, size_t len), void *data)
+static struct load *load_new(struct env *env, const char *path, size_t max, void *data)
 {
     struct load *load = alloc_zeroed(sizeof(*load));
     load->env = env;
     load->path = alloc_text(path);
     load->max = max;
-    load->done = done;
     load->data = data;
     load->io = (struct env_io){
         .kind = ENV_IO_OPEN, .path = load->path, .file = -1, .done = on_load, .data = load};
+    return load;
+}
+
+void io_load(struct env *env, const char *path, size_t max,
+             void (*done)(void *data, int status, uint8_t *bytes, size_t len), void *data)
+{
+    struct load *load = load_new(env, path, max, data);
+    load->done = done;
+    env_io_submit(env, &load->io);
+}
+
+void io_load_damaged(struct env *env, const char *path, size_t max,
+                     void (*done)(void *data, int status, uint8_t *bytes, size_t len,
+                                  size_t unreadable),
+                     void *data)
+{
+    struct load *load = load_new(env, path, max, data);
+    load->done_damaged = done;
     env_io_submit(env, &load->io);
 }

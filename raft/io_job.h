@@ -22,4 +22,10 @@ void io_job_run(struct io_job *job, void (*done)(void *data, int status, int fil
 /* Reads at most `max` bytes of a whole file: `bytes` is the callback's to free. -EFBIG beyond. */
 void io_load(struct env *env, const char *path, size_t max,
              void (*done)(void *data, int status, uint8_t *bytes, size_t len), void *data);
+/* The same for a disk that cannot read all of it: what cannot be read is zeros, and `unreadable` is
+ * the offset of the last byte of that, plus one; 0 when all could be read. */
+void io_load_damaged(struct env *env, const char *path, size_t max,
+                     void (*done)(void *data, int status, uint8_t *bytes, size_t len,
+                                  size_t unreadable),
+                     void *data);
 #endif

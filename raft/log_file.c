@@ -1,4 +1,4 @@
-#include "raft/log_file.h"
+#include "raft/log_internal.h"
 
 #include "lib/base/alloc.h"
 #include "raft/io_job.h"
@@ -7,60 +7,32 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 enum {
     BATCH_BYTES_MAX = 4 * 1024 * 1024,
-    SEGMENTS_MAX = 4096,
-    SEGMENT_BYTES_MAX = 1 << 30,
+    /* After the last batch of a burst, its mark is written and flushed. Until then nothing tells
+     * its damage from a write that was cut off. */
+    MARK_DELAY_MS = 20,
 };
 
-struct segment {
-    char *path;
-    uint64_t previous; /* Index before its first entry. */
-    uint32_t *offsets; /* Of entries previous + 1 + i. */
-    size_t count, capacity;
-    size_t end; /* Offset where the next record goes. */
-};
-
-struct log_file {
-    struct log_file_config config;
-    struct segment *segments;
-    size_t segment_count;
-    int file; /* Of the last segment, or -1. */
-    bool busy, stopped;
-    bool reset_wanted, removed_last;
-    uint64_t truncate_from; /* 0: none. */
-    uint64_t compact_to;
-    struct raft_point written; /* Up to here the disk has what the trail had. */
-    uint64_t epoch;            /* On disk. */
-    uint64_t mark_sequence;
-    struct raft_point batch_end;
-    uint64_t batch_epoch;
-
-    struct slice names; /* Recovery. */
-    size_t recover_at;
-    struct raft_point base;
-    int (*take)(void *data, struct raft_entry *entry);
-    void (*recovered)(void *data, const struct error *error);
-    void (*closed)(void *data);
-    void *closed_data;
-};
+static void on_mark_timer(void *data);
 
 struct log_file *log_file_new(const struct log_file_config *config)
 {
     struct log_file *log = alloc_zeroed(sizeof(*log));
     log->config = *config;
     log->file = -1;
+    log->spare.file = -1;
+    log->mark_timer = (struct env_timer){.fire = on_mark_timer, .data = log};
     return log;
 }
 
-static void segment_release(struct segment *segment)
+void log_segment_release(struct log_segment *segment)
 {
     free(segment->path);
     free(segment->offsets);
-    *segment = (struct segment){0};
+    *segment = (struct log_segment){0};
 }
 
 void log_file_free(struct log_file *log)
@@ -68,22 +40,26 @@ void log_file_free(struct log_file *log)
     if (log == NULL) {
         return;
     }
+    env_timer_stop(log->config.env, &log->mark_timer);
+    log_spare_stop(log);
+    log_recovery_free(log);
     for (size_t i = 0; i < log->segment_count; i++) {
-        segment_release(&log->segments[i]);
+        log_segment_release(&log->segments[i]);
     }
     free(log->segments);
     free(log);
 }
 
-static struct segment *segment_add(struct log_file *log, char *path_consume, uint64_t previous)
+struct log_segment *log_segment_add(struct log_file *log, char *path_consume, uint64_t previous)
 {
-    log->segments = alloc_resize(log->segments, log->segment_count + 1, sizeof(struct segment));
-    struct segment *segment = &log->segments[log->segment_count++];
-    *segment = (struct segment){.path = path_consume, .previous = previous, .end = SEGMENT_HEAD};
+    log->segments = alloc_resize(log->segments, log->segment_count + 1, sizeof(struct log_segment));
+    struct log_segment *segment = &log->segments[log->segment_count++];
+    *segment =
+        (struct log_segment){.path = path_consume, .previous = previous, .end = SEGMENT_HEAD};
     return segment;
 }
 
-static void segment_note(struct segment *segment, size_t offset, size_t size)
+void log_segment_note(struct log_segment *segment, size_t offset, size_t size)
 {
     if (segment->count == segment->capacity) {
         segment->capacity = segment->capacity * 2 + 64;
@@ -93,7 +69,7 @@ static void segment_note(struct segment *segment, size_t offset, size_t size)
     segment->end = offset + size;
 }
 
-static struct segment *last_segment(struct log_file *log)
+struct log_segment *log_last_segment(struct log_file *log)
 {
     return log->segment_count == 0 ? NULL : &log->segments[log->segment_count - 1];
 }
@@ -103,7 +79,14 @@ static char *segment_path(const struct log_file *log, uint64_t previous)
     return alloc_printf("%s/log-%016" PRIx64, log->config.dir, previous + 1);
 }
 
-static bool failed(struct log_file *log, const char *what, int status)
+void log_busy(struct log_file *log)
+{
+    assert(!log->busy);
+    log->busy = true;
+    log->busy_since_ns = env_now_ns(log->config.env);
+}
+
+bool log_failed(struct log_file *log, const char *what, int status)
 {
     log->busy = false;
     if (status == 0 || log->stopped) {
@@ -114,58 +97,73 @@ static bool failed(struct log_file *log, const char *what, int status)
     return true;
 }
 
-static uint8_t *mark_bytes(struct log_file *log, struct raft_point durable, size_t *ret_offset)
+uint8_t *log_mark_bytes(struct log_file *log, struct raft_point durable, bool next,
+                        size_t *ret_offset)
 {
     uint8_t *bytes = alloc_bytes(SEGMENT_SECTOR);
     log->mark_sequence++;
     struct segment_mark mark = {
-        .sequence = log->mark_sequence, .epoch = log->epoch, .durable = durable};
+        .sequence = log->mark_sequence, .epoch = log->epoch, .durable = durable, .next = next};
     segment_mark_encode(&mark, bytes);
     *ret_offset = SEGMENT_SECTOR * (1 + log->mark_sequence % SEGMENT_MARKS);
     return bytes;
 }
 
+static void add_mark(struct log_file *log, struct io_job *job, int file, struct raft_point durable,
+                     bool next)
+{
+    size_t offset;
+    uint8_t *mark = log_mark_bytes(log, durable, next, &offset);
+    io_job_write(job, file, offset, mark, SEGMENT_SECTOR);
+}
+
 /* ---- a new segment ---- */
 
-static void on_created(void *data, int status, int file)
+static void on_rolled(void *data, int status, int file)
 {
     struct log_file *log = data;
-    if (failed(log, "making a log segment", status)) {
+    if (log_failed(log, "making a log segment", status)) {
         return;
     }
     log->file = file;
     log_file_pump(log);
 }
 
-/* Made under another name, so that a file with a segment's name always has a whole header. */
-static void create_segment(struct log_file *log, size_t bytes)
+/* The spare file gets its header, then its name, so that a file with a segment's name always has a
+ * whole header. Then the segment before says that one follows, so that its loss is noticed. */
+static void roll(struct log_file *log)
 {
     struct io_job *job = io_job_new(log->config.env);
     char *path = segment_path(log, log->written.index);
-    char *temporary = alloc_printf("%s/new-segment", log->config.dir);
-    size_t size = log->config.segment_bytes > bytes ? log->config.segment_bytes : bytes;
+    CLEANUP(alloc_freep) char *spare = log_spare_path(log);
     uint8_t *header = alloc_bytes(SEGMENT_SECTOR);
     struct segment_header values = {.cluster = log->config.cluster,
                                     .member = log->config.member,
                                     .epoch = log->epoch,
                                     .previous = log->written};
     segment_header_encode(&values, header);
-    if (log->file >= 0) {
-        io_job_file(job, ENV_IO_CLOSE, log->file, 0, 0);
-        log->file = -1;
+    if (log->spare.file >= 0) {
+        io_job_file(job, ENV_IO_CLOSE, log->spare.file, 0, 0);
     }
-    io_job_open(job, temporary, ENV_OPEN_CREATE | ENV_OPEN_WRITE | ENV_OPEN_TRUNCATE);
-    io_job_file(job, ENV_IO_ALLOCATE, -1, 0, size);
+    io_job_open(job, spare, ENV_OPEN_WRITE);
     io_job_write(job, -1, 0, header, SEGMENT_SECTOR);
     io_job_file(job, ENV_IO_SYNC, -1, 0, 0);
-    io_job_path(job, ENV_IO_RENAME, temporary, path);
+    io_job_path(job, ENV_IO_RENAME, spare, path);
     if (PLANTED != PLANT_NO_DIR_SYNC) {
         io_job_path(job, ENV_IO_SYNC_DIR, log->config.dir, NULL);
     }
-    (void)segment_add(log, path, log->written.index);
-    log->busy = true;
-    io_job_run(job, on_created, log);
-    free(temporary);
+    if (log->file >= 0) {
+        add_mark(log, job, log->file, log->written, /* next= */ true);
+        io_job_file(job, ENV_IO_SYNC, log->file, 0, 0);
+        io_job_file(job, ENV_IO_CLOSE, log->file, 0, 0);
+        log->file = -1;
+    }
+    log_spare_taken(log);
+    (void)log_segment_add(log, path, log->written.index);
+    log->roll = false;
+    log->mark_due = false; /* The header proves what came before. */
+    log_busy(log);
+    io_job_run(job, on_rolled, log);
 }
 
 /* ---- appending ---- */
@@ -177,10 +175,11 @@ static void on_written(void *data, int status, int file)
     if (PLANTED == PLANT_IGNORE_FLUSH_ERROR) {
         status = 0;
     }
-    if (failed(log, "writing the log", status)) {
+    if (log_failed(log, "writing the log", status)) {
         return;
     }
     log->written = log->batch_end;
+    log->mark_due = true;
     log->config.persisted(log->config.data, log->written.index, log->batch_epoch);
     log_file_pump(log);
 }
@@ -188,13 +187,19 @@ static void on_written(void *data, int status, int file)
 static void append_batch(struct log_file *log)
 {
     const struct raft_trail *trail = log->config.trail;
-    struct segment *segment = last_segment(log);
+    struct log_segment *segment = log_last_segment(log);
     uint64_t first = log->written.index + 1;
     const struct raft_entry *entry = raft_trail_get(trail, first);
     assert(entry != NULL);
-    if (segment == NULL || (segment->count > 0 &&
-                            segment->end + record_size(entry->len) > log->config.segment_bytes)) {
-        create_segment(log, SEGMENT_HEAD + record_size(entry->len));
+    size_t needed = record_size(entry->len);
+    /* An empty one is never left: the next would get its name. */
+    if (segment == NULL ||
+        (segment->count > 0 && (log->roll || segment->end + needed > log->config.segment_bytes))) {
+        if (log->spare.reserved && !log->spare.busy && log->spare.size >= SEGMENT_HEAD + needed) {
+            roll(log);
+        } else {
+            log_spare_want(log, SEGMENT_HEAD + needed);
+        }
         return;
     }
     struct buffer batch;
@@ -207,20 +212,41 @@ static void append_batch(struct log_file *log)
             break;
         }
         record_encode(entry, log->epoch, log->written.index, &batch);
-        segment_note(segment, segment->end, size);
+        log_segment_note(segment, segment->end, size);
         log->batch_end = (struct raft_point){entry->index, entry->term, entry->chain};
     }
     log->batch_epoch = *log->config.epoch;
     struct io_job *job = io_job_new(log->config.env);
-    size_t mark_offset;
-    uint8_t *mark = mark_bytes(log, log->written, &mark_offset);
     size_t len;
     uint8_t *bytes = buffer_take(&batch, &len);
-    io_job_write(job, log->file, mark_offset, mark, SEGMENT_SECTOR);
+    add_mark(log, job, log->file, log->written, /* next= */ false);
     io_job_write(job, log->file, start, bytes, len);
     io_job_file(job, ENV_IO_SYNC, log->file, 0, 0);
-    log->busy = true;
+    log_busy(log);
     io_job_run(job, on_written, log);
+}
+
+static void on_marked(void *data, int status, int file)
+{
+    struct log_file *log = data;
+    (void)file;
+    if (!log_failed(log, "writing the log", status)) {
+        log_file_pump(log);
+    }
+}
+
+static void on_mark_timer(void *data)
+{
+    struct log_file *log = data;
+    if (log->busy || log->stopped || !log->mark_due || log->closed != NULL || log->file < 0) {
+        return;
+    }
+    struct io_job *job = io_job_new(log->config.env);
+    add_mark(log, job, log->file, log->written, /* next= */ false);
+    io_job_file(job, ENV_IO_SYNC, log->file, 0, 0);
+    log->mark_due = false;
+    log_busy(log);
+    io_job_run(job, on_marked, log);
 }
 
 /* ---- truncation ---- */
@@ -228,7 +254,7 @@ static void append_batch(struct log_file *log)
 static void on_truncated(void *data, int status, int file)
 {
     struct log_file *log = data;
-    if (failed(log, "cutting the log", status)) {
+    if (log_failed(log, "cutting the log", status)) {
         return;
     }
     if (file >= 0) {
@@ -246,24 +272,12 @@ static void truncate_log(struct log_file *log)
     if (from > log->written.index) {
         return;
     }
+    size_t keep = log->segment_count;
+    while (keep > 1 && log->segments[keep - 1].previous >= from) {
+        keep--;
+    }
+    struct log_segment *segment = &log->segments[keep - 1];
     struct io_job *job = io_job_new(log->config.env);
-    bool reopen = false;
-    while (log->segment_count > 1 && last_segment(log)->previous >= from) {
-        struct segment *segment = last_segment(log);
-        if (log->file >= 0) {
-            io_job_file(job, ENV_IO_CLOSE, log->file, 0, 0);
-            log->file = -1;
-        }
-        io_job_path(job, ENV_IO_UNLINK, segment->path, NULL);
-        io_job_path(job, ENV_IO_SYNC_DIR, log->config.dir, NULL);
-        segment_release(segment);
-        log->segment_count--;
-        reopen = true;
-    }
-    struct segment *segment = last_segment(log);
-    if (reopen) {
-        io_job_open(job, segment->path, ENV_OPEN_WRITE);
-    }
     bool found = raft_trail_point(log->config.trail, from - 1, &log->written);
     assert(found);
     (void)found;
@@ -272,12 +286,23 @@ static void truncate_log(struct log_file *log)
         segment->end = segment->offsets[kept];
         segment->count = kept;
     }
+    if (keep < log->segment_count) {
+        io_job_file(job, ENV_IO_CLOSE, log->file, 0, 0);
+        log->file = -1;
+        io_job_open(job, segment->path, ENV_OPEN_WRITE);
+    }
     log->epoch++;
-    size_t mark_offset;
-    uint8_t *mark = mark_bytes(log, log->written, &mark_offset);
-    io_job_write(job, log->file, mark_offset, mark, SEGMENT_SECTOR);
+    log->mark_due = false;
+    add_mark(log, job, log->file, log->written, /* next= */ false);
     io_job_file(job, ENV_IO_SYNC, log->file, 0, 0);
-    log->busy = true;
+    while (log->segment_count > keep) {
+        struct log_segment *gone = log_last_segment(log);
+        io_job_path(job, ENV_IO_UNLINK, gone->path, NULL);
+        io_job_path(job, ENV_IO_SYNC_DIR, log->config.dir, NULL);
+        log_segment_release(gone);
+        log->segment_count--;
+    }
+    log_busy(log);
     io_job_run(job, on_truncated, log);
 }
 
@@ -287,31 +312,41 @@ static void on_removed(void *data, int status, int file)
 {
     struct log_file *log = data;
     (void)file;
-    if (!failed(log, "removing log segments", status)) {
+    if (!log_failed(log, "removing log segments", status)) {
         log_file_pump(log);
     }
 }
 
-/* Newest first: what a crash leaves is a log that ends early, never one with a hole. */
+/* Newest first: what a crash leaves is a log that ends early, never one with a hole. The one before
+ * first stops saying that another follows. */
 static void remove_all(struct log_file *log)
 {
     if (log->segment_count == 0) {
         log->reset_wanted = false;
+        log->roll = false;
         log->written = log->config.trail->base;
         log->epoch++;
         return;
     }
-    struct segment *segment = last_segment(log);
+    struct log_segment *segment = log_last_segment(log);
     struct io_job *job = io_job_new(log->config.env);
     if (log->file >= 0) {
         io_job_file(job, ENV_IO_CLOSE, log->file, 0, 0);
         log->file = -1;
     }
+    if (log->segment_count > 1) {
+        io_job_open(job, segment[-1].path, ENV_OPEN_WRITE);
+        log->epoch++;
+        add_mark(log, job, -1, (struct raft_point){0}, /* next= */ false);
+        io_job_file(job, ENV_IO_SYNC, -1, 0, 0);
+        io_job_file(job, ENV_IO_CLOSE, -1, 0, 0);
+    }
     io_job_path(job, ENV_IO_UNLINK, segment->path, NULL);
     io_job_path(job, ENV_IO_SYNC_DIR, log->config.dir, NULL);
-    segment_release(segment);
+    log_segment_release(segment);
     log->segment_count--;
-    log->busy = true;
+    log->mark_due = false;
+    log_busy(log);
     io_job_run(job, on_removed, log);
 }
 
@@ -323,12 +358,12 @@ static bool remove_oldest(struct log_file *log)
     struct io_job *job = io_job_new(log->config.env);
     io_job_path(job, ENV_IO_UNLINK, log->segments[0].path, NULL);
     io_job_path(job, ENV_IO_SYNC_DIR, log->config.dir, NULL);
-    segment_release(&log->segments[0]);
+    log_segment_release(&log->segments[0]);
     log->segment_count--;
     for (size_t i = 0; i < log->segment_count; i++) {
         log->segments[i] = log->segments[i + 1];
     }
-    log->busy = true;
+    log_busy(log);
     io_job_run(job, on_removed, log);
     return true;
 }
@@ -353,12 +388,17 @@ void log_file_compact(struct log_file *log, uint64_t index)
 
 bool log_file_idle(const struct log_file *log)
 {
-    return !log->busy;
+    return !log->busy && !log->spare.busy;
+}
+
+uint64_t log_file_stalled_ns(const struct log_file *log)
+{
+    return log->busy ? env_now_ns(log->config.env) - log->busy_since_ns : 0;
 }
 
 void log_file_pump(struct log_file *log)
 {
-    if (log->busy || log->stopped) {
+    if (log->busy || log->stopped || log->recovery != NULL) {
         return;
     }
     if (log->closed != NULL) {
@@ -383,197 +423,46 @@ void log_file_pump(struct log_file *log)
     if (!log->busy) {
         log->removed_last = remove_oldest(log);
     }
+    if (!log->busy && log->mark_due) {
+        env_timer_start(log->config.env, &log->mark_timer, MARK_DELAY_MS * NS_PER_MS);
+    }
+    if (!log->busy) {
+        log_spare_want(log, log->config.segment_bytes);
+    }
 }
 
 static void on_file_closed(void *data, int status, int file)
 {
     struct log_file *log = data;
-    (void)status; /* Everything that counts was flushed before. */
     (void)file;
-    log->busy = false;
-    log_file_pump(log);
+    if (!log_failed(log, "writing the log", status)) {
+        log_file_pump(log);
+    }
 }
 
 void log_file_close(struct log_file *log, void (*closed)(void *data), void *data)
 {
+    assert(log_file_idle(log));
     log->closed = closed;
     log->closed_data = data;
-    if (log->file >= 0 && !log->busy) {
-        struct io_job *job = io_job_new(log->config.env);
-        io_job_file(job, ENV_IO_CLOSE, log->file, 0, 0);
-        log->file = -1;
-        log->busy = true;
-        log->stopped = false;
-        io_job_run(job, on_file_closed, log);
-    }
-}
-
-/* ---- recovery ---- */
-
-static void recover_next(struct log_file *log);
-
-static void recover_fail(struct log_file *log, struct error *error, const char *path)
-{
-    if (path != NULL) {
-        (void)error_wrap(error, "%s", path);
-    }
-    log->stopped = true;
-    log->recovered(log->config.data, error);
-}
-
-static const char *next_name(struct slice names, size_t *at, const char *prefix)
-{
-    while (*at < names.len) {
-        const char *name = (const char *)names.data + *at;
-        *at += strnlen(name, names.len - *at) + 1;
-        if (strncmp(name, prefix, strlen(prefix)) == 0) {
-            return name;
-        }
-    }
-    return NULL;
-}
-
-static int recover_entry(void *data, struct raft_entry *entry, size_t offset)
-{
-    struct log_file *log = data;
-    segment_note(last_segment(log), offset, record_size(entry->len));
-    if (entry->index <= log->base.index) {
-        bool meets = entry->index < log->base.index || entry->chain == log->base.chain;
-        raft_entry_unref(entry);
-        return meets ? 0 : -ESTALE;
-    }
-    return log->take(log->config.data, entry);
-}
-
-static void on_repaired(void *data, int status, int file)
-{
-    struct log_file *log = data;
-    log->busy = false;
-    if (status < 0) {
-        struct error error = {0};
-        (void)error_set(&error, status, "cannot repair the end of the log: %s", strerror(-status));
-        recover_fail(log, &error, NULL);
-        error_release(&error);
+    env_timer_stop(log->config.env, &log->mark_timer);
+    log_spare_stop(log);
+    if ((log->file < 0 && log->spare.file < 0) || log->stopped) {
         return;
     }
-    log->file = file;
-    log->recovered(log->config.data, NULL);
-}
-
-/* Opens the last segment for writing, with zeros for what a crash had left of a batch. */
-static void recover_finish(struct log_file *log, size_t size, bool torn)
-{
-    struct segment *segment = last_segment(log);
     struct io_job *job = io_job_new(log->config.env);
-    io_job_open(job, segment->path, ENV_OPEN_WRITE);
-    if (torn && size > segment->end) {
-        io_job_write(job, -1, segment->end, alloc_zeroed(size - segment->end), size - segment->end);
+    if (log->mark_due) {
+        add_mark(log, job, log->file, log->written, /* next= */ false);
+        io_job_file(job, ENV_IO_SYNC, log->file, 0, 0);
     }
-    log->epoch++;
-    size_t mark_offset;
-    uint8_t *mark = mark_bytes(log, log->written, &mark_offset);
-    io_job_file(job, ENV_IO_SYNC, -1, 0, 0);
-    io_job_write(job, -1, mark_offset, mark, SEGMENT_SECTOR);
-    io_job_file(job, ENV_IO_SYNC, -1, 0, 0);
-    log->busy = true;
-    io_job_run(job, on_repaired, log);
-}
-
-/* The log ends before the snapshot, or contradicts it: it has nothing that is needed. */
-static void recover_useless(struct log_file *log)
-{
-    const char *name = next_name(log->names, &log->recover_at, "log-");
-    for (; name != NULL; name = next_name(log->names, &log->recover_at, "log-")) {
-        (void)segment_add(log, alloc_printf("%s/%s", log->config.dir, name), 0);
+    if (log->file >= 0) {
+        io_job_file(job, ENV_IO_CLOSE, log->file, 0, 0);
     }
-    log->reset_wanted = true;
-    log->written = log->base;
-    log->recovered(log->config.data, NULL);
-}
-
-static int check_segment(struct log_file *log, struct slice bytes, bool last,
-                         struct segment_scan *ret_scan, struct error *reterr)
-{
-    struct segment_header header;
-    if (bytes.len < SEGMENT_HEAD || segment_header_decode(bytes, &header) < 0) {
-        return error_set(reterr, -EBADMSG, "the segment header is damaged");
+    if (log->spare.file >= 0) {
+        io_job_file(job, ENV_IO_CLOSE, log->spare.file, 0, 0);
     }
-    if (header.cluster != log->config.cluster || header.member != log->config.member) {
-        return error_set(reterr, -EINVAL, "the segment belongs to another cluster or member");
-    }
-    bool first = log->segment_count == 1;
-    if (first ? header.previous.index > log->base.index
-              : header.previous.index != log->written.index ||
-                    header.previous.chain != log->written.chain) {
-        return error_set(reterr, -EBADMSG,
-                         "the log has a hole before entry %" PRIu64 ": it holds entries up to "
-                         "%" PRIu64,
-                         header.previous.index + 1, first ? log->base.index : log->written.index);
-    }
-    if (header.previous.index == log->base.index && header.previous.chain != log->base.chain) {
-        return -ESTALE;
-    }
-    last_segment(log)->previous = header.previous.index;
-    return segment_scan(bytes, last, /* end= */ NULL, recover_entry, log, ret_scan, reterr);
-}
-
-static void on_segment(void *data, int status, uint8_t *bytes, size_t len)
-{
-    struct log_file *log = data;
-    CLEANUP(error_release) struct error error = {0};
-    CLEANUP(alloc_freep) uint8_t *owned = bytes;
-    struct segment_scan scan = {0};
-    const char *path = last_segment(log)->path;
-    size_t at = log->recover_at;
-    bool last = next_name(log->names, &at, "log-") == NULL;
-    if (status < 0) {
-        (void)error_set(&error, status, "cannot read: %s", strerror(-status));
-        recover_fail(log, &error, path);
-        return;
-    }
-    status = check_segment(log, slice_of(owned, len), last, &scan, &error);
-    if (status == -ESTALE) {
-        recover_useless(log);
-        return;
-    }
-    if (status < 0) {
-        recover_fail(log, &error, path);
-        return;
-    }
-    log->written = scan.end;
-    log->epoch = scan.mark.epoch > log->epoch ? scan.mark.epoch : log->epoch;
-    log->mark_sequence =
-        scan.mark.sequence > log->mark_sequence ? scan.mark.sequence : log->mark_sequence;
-    if (!last) {
-        recover_next(log);
-    } else if (scan.end.index < log->base.index) {
-        recover_useless(log);
-    } else {
-        recover_finish(log, len, scan.torn);
-    }
-}
-
-static void recover_next(struct log_file *log)
-{
-    const char *name = next_name(log->names, &log->recover_at, "log-");
-    if (name == NULL || log->segment_count == SEGMENTS_MAX) {
-        log->written = log->base;
-        log->recovered(log->config.data, NULL);
-        return;
-    }
-    char *path = alloc_printf("%s/%s", log->config.dir, name);
-    (void)segment_add(log, path, 0);
-    io_load(log->config.env, path, SEGMENT_BYTES_MAX, on_segment, log);
-}
-
-void log_file_recover(struct log_file *log, struct slice names, struct raft_point base,
-                      int (*take)(void *data, struct raft_entry *entry_consume),
-                      void (*done)(void *data, const struct error *error))
-{
-    log->names = names;
-    log->recover_at = 0;
-    log->base = base;
-    log->take = take;
-    log->recovered = done;
-    recover_next(log);
+    log->file = -1;
+    log->spare.file = -1;
+    log_busy(log);
+    io_job_run(job, on_file_closed, log);
 }

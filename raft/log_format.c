@@ -8,7 +8,8 @@
 #include <string.h>
 
 #define HEADER_MAGIC UINT64_C(0x31474f4c45524f43)
-#define MARK_MAGIC   UINT64_C(0x314b52414d524f43)
+#define MARK_MAGIC   UINT64_C(0x324b52414d524f43)
+#define FLOOR_MAGIC  UINT64_C(0x3152504552524f43)
 #define RECORD_MAGIC 0x31636552U
 
 /* A block of u64 values with a CRC-32C after them. */
@@ -55,17 +56,18 @@ int segment_header_decode(struct slice bytes, struct segment_header *ret_header)
 void segment_mark_encode(const struct segment_mark *mark, uint8_t *out)
 {
     const uint64_t values[] = {MARK_MAGIC,          mark->sequence,     mark->epoch,
-                               mark->durable.index, mark->durable.term, mark->durable.chain};
+                               mark->durable.index, mark->durable.term, mark->durable.chain,
+                               mark->next};
     block_encode(values, ARRAY_LEN(values), out);
 }
 
 int segment_mark_decode(struct slice bytes, struct segment_mark *ret_mark)
 {
-    uint64_t v[6];
+    uint64_t v[7];
     if (block_decode(bytes, ARRAY_LEN(v), MARK_MAGIC, v) < 0) {
         return -EBADMSG;
     }
-    *ret_mark = (struct segment_mark){v[1], v[2], {v[3], v[4], v[5]}};
+    *ret_mark = (struct segment_mark){v[1], v[2], {v[3], v[4], v[5]}, v[6] != 0};
     return 0;
 }
 
@@ -161,16 +163,32 @@ static void newest_mark(struct slice bytes, struct segment_mark *mark)
     }
 }
 
-/* Up to which index is the log proven to have been durable, by what lies behind the bad place? */
-static uint64_t proven_durable(struct slice bytes, const struct segment_scan *scan)
+/* The newest epoch that anything in it tells of. */
+static uint64_t newest_epoch(struct slice bytes, const struct segment_scan *scan)
 {
-    uint64_t epoch = scan->mark.epoch;
-    uint64_t proven = scan->mark.durable.index;
-    for (size_t at = scan->end_offset; at + RECORD_HEAD <= bytes.len; at += 8) {
-        struct record record;
+    uint64_t epoch = scan->mark.epoch > scan->header.epoch ? scan->mark.epoch : scan->header.epoch;
+    struct record record;
+    for (size_t at = SEGMENT_HEAD; at + RECORD_HEAD <= bytes.len; at += 8) {
+        if (record_head(bytes, at, &record) == 0) {
+            epoch = record.epoch > epoch ? record.epoch : epoch;
+            at += RECORD_HEAD - 8;
+        }
+    }
+    return epoch;
+}
+
+/* Up to where is the log proven to have been durable: by the mark, or by what lies behind `from`?
+ * A record tells only the index that was durable when it was written: its own term is the greatest
+ * that entry can have. */
+static struct raft_floor proven_durable(struct slice bytes, const struct segment_mark *mark,
+                                        uint64_t epoch, size_t from)
+{
+    struct raft_floor proven = {mark->durable.term, mark->durable.index};
+    struct record record;
+    for (size_t at = from; at + RECORD_HEAD <= bytes.len; at += 8) {
         if (record_head(bytes, at, &record) == 0 && record.epoch == epoch &&
-            record.durable > proven && record.durable < record.index) {
-            proven = record.durable;
+            record.durable > proven.index && record.durable < record.index) {
+            proven = (struct raft_floor){record.term, record.durable};
         }
     }
     return proven;
@@ -186,58 +204,163 @@ static bool all_zero(struct slice bytes, size_t from)
     return true;
 }
 
-static int judge_end(struct slice bytes, bool last, const struct raft_point *end,
-                     struct segment_scan *scan, struct error *reterr)
+/* Behind the damage: are whole records all there is from some place on, and do they reach what is
+ * proven? Then nothing was written after the last of them, and it may have been acknowledged. */
+static bool reaches_end(struct slice bytes, size_t from, uint64_t epoch, struct raft_floor *proven)
 {
-    if (!last) {
-        if (end != NULL && (scan->end.index != end->index || scan->end.chain != end->chain)) {
-            return error_set(reterr, -EBADMSG,
-                             "entry %" PRIu64 " at offset %zu is damaged; the next segment begins "
-                             "after entry %" PRIu64,
-                             scan->end.index + 1, scan->end_offset, end->index);
+    struct raft_floor last = {0};
+    size_t end = from;
+    for (size_t at = from; at + RECORD_HEAD <= bytes.len;) {
+        struct record record;
+        if (record_head(bytes, at, &record) < 0 || record.len > bytes.len - at - RECORD_HEAD ||
+            crc32c(0, slice_of(bytes.data + at + RECORD_HEAD, record.len)) != record.crc) {
+            at += 8;
+            continue;
         }
-        return 0;
+        if (record.epoch == epoch || record.index <= proven->index) {
+            last = (struct raft_floor){record.term, record.index};
+            end = at + record_size(record.len);
+        }
+        at += record_size(record.len);
     }
-    scan->torn = !all_zero(bytes, scan->end_offset);
-    uint64_t proven = scan->torn ? proven_durable(bytes, scan) : scan->mark.durable.index;
-    if (proven > scan->end.index) {
-        return error_set(reterr, -EBADMSG,
-                         "entry %" PRIu64 " at offset %zu is damaged; the log was durable up to "
-                         "entry %" PRIu64,
-                         scan->end.index + 1, scan->end_offset, proven);
+    if (last.index < proven->index || !all_zero(bytes, end)) {
+        return false;
     }
+    *proven = raft_floor_max(*proven, last);
+    return true;
+}
+
+static void judge_end(struct slice bytes, const struct segment_place *place,
+                      struct segment_scan *scan)
+{
+    scan->torn = place->last && !all_zero(bytes, scan->end_offset);
+    scan->epoch = scan->mark.epoch > scan->header.epoch ? scan->mark.epoch : scan->header.epoch;
+    if (scan->header_damaged || scan->torn) {
+        scan->epoch = newest_epoch(bytes, scan);
+    }
+    if (scan->header_damaged) {
+        scan->header.epoch = scan->epoch;
+    }
+    if (!place->last) {
+        return;
+    }
+    scan->proven =
+        proven_durable(bytes, &scan->mark, scan->epoch, scan->torn ? scan->end_offset : bytes.len);
+    scan->damaged = scan->proven.index > scan->end.index && scan->proven.index > place->base.index;
+}
+
+/* Entries that the snapshot replaces need not be readable: where does the first one after it lie?
+ * Its chain value tells whether it is the right one. */
+static bool find_after_base(struct slice bytes, const struct segment_place *place,
+                            struct segment_scan *scan)
+{
+    if (scan->end.index >= place->base.index || PLANTED == PLANT_SKIP_CHECKS) {
+        return false;
+    }
+    for (size_t at = scan->end_offset; at + RECORD_HEAD <= bytes.len; at += 8) {
+        struct record record;
+        if (record_head(bytes, at, &record) < 0 || record.index != place->base.index + 1) {
+            continue;
+        }
+        struct raft_entry *entry = record_entry(bytes, at, place->base);
+        if (entry != NULL) {
+            raft_entry_unref(entry);
+            scan->end = place->base;
+            scan->end_offset = at;
+            return true;
+        }
+    }
+    return false;
+}
+
+static int read_head(struct slice bytes, const struct segment_place *place,
+                     struct segment_scan *scan)
+{
+    if (bytes.len < SEGMENT_HEAD) {
+        return -EBADMSG;
+    }
+    if (segment_header_decode(bytes, &scan->header) < 0) {
+        if (place->previous == NULL || place->previous->index + 1 != place->first) {
+            return -EBADMSG;
+        }
+        scan->header_damaged = true;
+        scan->header = (struct segment_header){.previous = *place->previous};
+    }
+    scan->mark.epoch = scan->header.epoch;
+    scan->mark.durable = scan->header.previous;
+    newest_mark(bytes, &scan->mark);
+    scan->end = scan->header.previous;
+    scan->end_offset = SEGMENT_HEAD;
     return 0;
 }
 
-int segment_scan(struct slice bytes, bool last, const struct raft_point *end,
+int segment_scan(struct slice bytes, const struct segment_place *place,
                  int (*take)(void *data, struct raft_entry *entry, size_t offset), void *data,
-                 struct segment_scan *ret_scan, struct error *reterr)
+                 struct segment_scan *ret_scan)
 {
     struct segment_scan scan = {0};
-    if (bytes.len < SEGMENT_HEAD || segment_header_decode(bytes, &scan.header) < 0) {
-        return error_set(reterr, -EBADMSG, "the segment header is damaged");
-    }
-    scan.mark.epoch = scan.header.epoch;
-    scan.mark.durable = scan.header.previous;
-    newest_mark(bytes, &scan.mark);
-    scan.end = scan.header.previous;
-    scan.end_offset = SEGMENT_HEAD;
-    while (last || end == NULL || scan.end.index < end->index) {
+    int status = read_head(bytes, place, &scan);
+    while (status == 0) {
         struct raft_entry *entry = record_entry(bytes, scan.end_offset, scan.end);
+        if (entry == NULL && find_after_base(bytes, place, &scan)) {
+            continue;
+        }
         if (entry == NULL) {
-            break;
+            judge_end(bytes, place, &scan);
+            *ret_scan = scan;
+            return 0;
         }
         size_t size = record_size(entry->len);
         scan.end = (struct raft_point){entry->index, entry->term, entry->chain};
-        int status = take(data, entry, scan.end_offset);
-        if (status < 0) {
-            return error_set(reterr, status, "entry %" PRIu64 " cannot be used", scan.end.index);
-        }
+        status = take(data, entry, scan.end_offset);
         scan.end_offset += size;
     }
-    int status = judge_end(bytes, last, end, &scan, reterr);
-    if (status == 0) {
-        *ret_scan = scan;
-    }
     return status;
+}
+
+bool segment_proof(struct slice bytes, struct segment_mark *mark, struct raft_floor *ret_proven)
+{
+    struct segment_scan scan = {0};
+    bool has_header = bytes.len >= SEGMENT_HEAD && segment_header_decode(bytes, &scan.header) == 0;
+    if (bytes.len >= SEGMENT_HEAD) {
+        newest_mark(bytes, mark);
+    }
+    scan.mark = *mark;
+    uint64_t epoch = newest_epoch(bytes, &scan);
+    struct raft_floor proven =
+        raft_floor_max((struct raft_floor){scan.header.previous.term, scan.header.previous.index},
+                       proven_durable(bytes, mark, epoch, SEGMENT_HEAD));
+    bool whole = has_header && (reaches_end(bytes, SEGMENT_HEAD, epoch, &proven) ||
+                                all_zero(bytes, SEGMENT_HEAD));
+    mark->epoch = epoch;
+    *ret_proven = proven;
+    return whole;
+}
+
+/* The copy is written twice, so that one bad sector does not lose it. */
+void raft_floor_encode(struct raft_floor floor, uint8_t *out)
+{
+    memset(out, 0, FLOOR_BYTES);
+    for (size_t at = 0; at < FLOOR_BYTES; at += FLOOR_BYTES / 2) {
+        wire_store(out + at, FLOOR_MAGIC, 8);
+        wire_store(out + at + 8, floor.term, 8);
+        wire_store(out + at + 16, floor.index, 8);
+        wire_store(out + at + 24, crc32c(0, slice_of(out + at, 24)), 4);
+    }
+}
+
+int raft_floor_decode(struct slice bytes, struct raft_floor *ret_floor)
+{
+    for (size_t at = 0; at + FLOOR_BYTES / 2 <= bytes.len; at += FLOOR_BYTES / 2) {
+        struct slice copy = slice_of(bytes.data + at, FLOOR_BYTES / 2);
+        struct wire_reader reader = {.left = copy};
+        uint64_t magic = wire_u64(&reader);
+        struct raft_floor floor = {.term = wire_u64(&reader)};
+        floor.index = wire_u64(&reader);
+        if (magic == FLOOR_MAGIC && wire_u32(&reader) == crc32c(0, slice_of(copy.data, 24))) {
+            *ret_floor = floor;
+            return 0;
+        }
+    }
+    return -EBADMSG;
 }

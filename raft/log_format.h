@@ -33,6 +33,7 @@ struct segment_mark {
     uint64_t sequence;
     uint64_t epoch;
     struct raft_point durable;
+    bool next; /* Another segment follows. */
 };
 
 void segment_header_encode(const struct segment_header *header, uint8_t *out /* SEGMENT_SECTOR */);
@@ -43,19 +44,41 @@ size_t record_size(size_t data_len);
 void record_encode(const struct raft_entry *entry, uint64_t epoch, uint64_t durable,
                    struct buffer *out);
 
+/* Where a segment belongs, as far as that is known before it is read. */
+struct segment_place {
+    struct raft_point base;            /* The snapshot: entries up to it are not needed. */
+    const struct raft_point *previous; /* With what the segment before ended; NULL: none. */
+    uint64_t first;                    /* Index of its first entry, as its name says; 0: unknown. */
+    bool last;                         /* The newest segment, whose tail may be torn. */
+};
+
 struct segment_scan {
     struct segment_header header;
+    bool header_damaged;      /* `header` is then what follows from the place. */
     struct segment_mark mark; /* The newest; sequence 0: none. */
+    uint64_t epoch;           /* The newest seen anywhere in it. */
     struct raft_point end;    /* Last good entry, or header.previous. */
     size_t end_offset;        /* Where the next record goes. */
-    bool torn;                /* Bytes after end_offset are those of a write cut off. */
+    bool torn; /* Of the newest: bytes after end_offset are those of a write cut off. */
+    struct raft_floor proven; /* Of the newest: durable up to here for certain. */
+    bool damaged; /* Of the newest: what lies between `end` and `proven` is unreadable; */
+    bool unclear; /* and what was written behind that may be so too. */
 };
 
 /* Reads a whole segment, giving each entry to `take` (which owns it; a negative return stops the
- * scan). `last`: this is the newest segment, whose tail may be torn. `end` is the entry with which
- * an older segment must finish, as the next one says. 0; -EBADMSG with what is damaged, and where,
- * in *reterr; or what `take` returned. */
-MUST_USE int segment_scan(struct slice bytes, bool last, const struct raft_point *end,
+ * scan). A damaged header is replaced by what `place` tells, if the records bear it out; damaged
+ * entries up to the base are passed over. 0; -EBADMSG when the header is damaged and nothing is
+ * known in its place; or what `take` returned. */
+MUST_USE int segment_scan(struct slice bytes, const struct segment_place *place,
                           int (*take)(void *data, struct raft_entry *entry, size_t offset),
-                          void *data, struct segment_scan *ret_scan, struct error *reterr);
+                          void *data, struct segment_scan *ret_scan);
+
+/* What a segment that cannot be joined to the log proves to have been durable. False when more may
+ * have been written to it than can be read. */
+bool segment_proof(struct slice bytes, struct segment_mark *mark, struct raft_floor *ret_proven);
+
+/* What raft/repair.c notes: how far a damaged log had come. -EBADMSG when damaged itself. */
+enum { FLOOR_BYTES = 512 };
+void raft_floor_encode(struct raft_floor floor, uint8_t *out /* FLOOR_BYTES */);
+MUST_USE int raft_floor_decode(struct slice bytes, struct raft_floor *ret_floor);
 #endif

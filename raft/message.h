@@ -12,22 +12,25 @@ enum raft_message_kind {
     RAFT_PRE_VOTE_RESULT, /* term wanted when granted; reject */
     RAFT_VOTE,            /* as RAFT_PRE_VOTE; force: leadership was handed over */
     RAFT_VOTE_RESULT,
-    RAFT_APPEND,           /* last = entry before the first; commit; entries; context = flight */
-    RAFT_APPEND_RESULT,    /* commit = match; reject: last.index = where to look next,
-                            * last.chain = flight echoed, context = index of the entry before */
-    RAFT_HEARTBEAT,        /* commit; context (never used twice in a term); last.index = sent */
-    RAFT_HEARTBEAT_RESULT, /* context echoed; commit = match; reject: something was lost */
-    RAFT_READ,             /* context: the follower's attempt */
-    RAFT_READ_RESULT,      /* context echoed; commit = read index */
-    RAFT_TIMEOUT_NOW,      /* stand for election at once */
-    RAFT_SNAPSHOT,         /* last = what it stands for; context = offset; commit = file size */
-    RAFT_SNAPSHOT_RESULT,  /* last; context = offset wanted next */
-    RAFT_FORWARD,          /* context = call of the sender; bytes */
-    RAFT_FORWARD_RESULT,   /* context echoed; commit = -status; bytes */
+    RAFT_APPEND,        /* last = entry before the first; commit; entries; context = flight */
+    RAFT_APPEND_RESULT, /* commit = match; reject: last.index = where to look next,
+                         * last.chain = flight echoed, context = index of the entry before */
+    RAFT_HEARTBEAT,     /* commit; context (never used twice in a term); last.index = sent */
+    /* context echoed; commit = match; reject: something was lost; last.index: enum raft_news */
+    RAFT_HEARTBEAT_RESULT,
+    RAFT_READ,            /* context: the follower's attempt */
+    RAFT_READ_RESULT,     /* context echoed; commit = read index; last = the leader's */
+    RAFT_TIMEOUT_NOW,     /* stand for election at once */
+    RAFT_SNAPSHOT,        /* last = what it stands for; context = offset; commit = file size */
+    RAFT_SNAPSHOT_RESULT, /* last; context = offset wanted next */
+    RAFT_FORWARD,         /* context = call of the sender; bytes */
+    RAFT_FORWARD_RESULT,  /* context echoed; commit = -status; bytes */
     RAFT_REFUSED, /* context = enum raft_refusal; last.index = configuration it follows from,
                    * last.chain = incarnation that is meant */
     RAFT_MESSAGE_KIND_END
 };
+
+enum raft_news { RAFT_SHORT_OF_ROOM = 1 };
 
 enum raft_refusal {
     RAFT_REFUSED_REMOVED = 1, /* The receiver is no member any more. */

@@ -64,7 +64,7 @@ int raft_meta_choose(struct slice bytes, struct raft_meta *ret_meta)
             meta.sequence > newest) {
             newest = meta.sequence;
             *ret_meta = meta;
-            status = 0;
+            status = (int)i;
         }
     }
     return status;
@@ -148,20 +148,30 @@ static void on_started(void *data, int status, int fd)
     start.done(start.file->data, status);
 }
 
-/* Both copies are made equal again, so that the order of writing starts from a known state. */
-void meta_file_start(struct meta_file *file, void (*done)(void *data, int status))
+/* Both copies are made equal again, so that the order of writing starts from a known state. A file
+ * that is there is written in place, which needs no room on the disk: first over the copy that is
+ * not the newest good one. */
+void meta_file_start(struct meta_file *file, int newest_slot, void (*done)(void *data, int status))
 {
     struct meta_start *start = alloc_zeroed(sizeof(*start));
     *start = (struct meta_start){file, done};
     struct io_job *job = io_job_new(file->env);
     char *temporary = alloc_printf("%s.new", file->path);
     file->meta.sequence++;
-    io_job_open(job, temporary, ENV_OPEN_WRITE | ENV_OPEN_CREATE | ENV_OPEN_TRUNCATE);
-    io_job_write(job, -1, 0, slot_bytes(file), META_SLOT);
-    io_job_write(job, -1, META_SLOT, slot_bytes(file), META_SLOT);
-    io_job_file(job, ENV_IO_SYNC, -1, 0, 0);
-    io_job_path(job, ENV_IO_RENAME, temporary, file->path);
-    io_job_path(job, ENV_IO_SYNC_DIR, file->dir, NULL);
+    if (newest_slot >= 0) {
+        io_job_open(job, file->path, ENV_OPEN_WRITE);
+        io_job_write(job, -1, newest_slot == 0 ? META_SLOT : 0, slot_bytes(file), META_SLOT);
+        io_job_file(job, ENV_IO_SYNC, -1, 0, 0);
+        io_job_write(job, -1, newest_slot == 0 ? 0 : META_SLOT, slot_bytes(file), META_SLOT);
+        io_job_file(job, ENV_IO_SYNC, -1, 0, 0);
+    } else {
+        io_job_open(job, temporary, ENV_OPEN_WRITE | ENV_OPEN_CREATE | ENV_OPEN_TRUNCATE);
+        io_job_write(job, -1, 0, slot_bytes(file), META_SLOT);
+        io_job_write(job, -1, META_SLOT, slot_bytes(file), META_SLOT);
+        io_job_file(job, ENV_IO_SYNC, -1, 0, 0);
+        io_job_path(job, ENV_IO_RENAME, temporary, file->path);
+        io_job_path(job, ENV_IO_SYNC_DIR, file->dir, NULL);
+    }
     io_job_run(job, on_started, start);
     free(temporary);
 }

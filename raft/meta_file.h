@@ -20,7 +20,7 @@ struct raft_meta {
 /* Pure: one slot's bytes. -EBADMSG when damaged. */
 void raft_meta_encode(const struct raft_meta *meta, uint8_t *out /* META_SLOT */);
 MUST_USE int raft_meta_decode(struct slice bytes, struct raft_meta *ret_meta);
-/* The newest good copy of the file's bytes. -EBADMSG when there is none. */
+/* The newest good copy of the file's bytes: its slot, or -EBADMSG when there is none. */
 MUST_USE int raft_meta_choose(struct slice bytes, struct raft_meta *ret_meta);
 
 struct meta_file {
@@ -35,8 +35,9 @@ struct meta_file {
     void *data;
 };
 
-/* Puts a file with both copies of `meta` in place and keeps it open; then `done`. */
-void meta_file_start(struct meta_file *file, void (*done)(void *data, int status));
+/* Makes both copies on disk those of `meta`, and keeps the file open; then `done`. `newest_slot` is
+ * what raft_meta_choose() gave for a file of full length, or -1: a new one is put in place. */
+void meta_file_start(struct meta_file *file, int newest_slot, void (*done)(void *data, int status));
 void meta_file_set(struct meta_file *file, uint64_t term, uint64_t vote);
 bool meta_file_durable(const struct meta_file *file);
 #endif

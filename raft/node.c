@@ -15,6 +15,8 @@ enum {
     READ_TIMEOUT_ELECTIONS = 10,
     PROPOSE_BATCH_MAX = 1024,
     APPLY_BATCH_MAX = 4096, /* Entries a turn: a few milliseconds. */
+    ROOM_MOVE_S = 1,
+    ROOM_MOVES_MAX = 3,
 };
 
 void raft_node_fail(struct raft_node *node, const char *what, int status)
@@ -228,6 +230,22 @@ static void expire_reads(struct list *list, uint64_t now)
     }
 }
 
+/* Leadership goes to a member whose disk has room. */
+static void move_from_full_disk(struct raft_node *node, uint64_t now)
+{
+    if (!node->core.short_of_room) {
+        node->room_moves = 0;
+        return;
+    }
+    uint64_t target = raft_member_with_room(&node->core);
+    if (node->core.role == RAFT_LEADER && target != 0 && now >= node->room_move_ns) {
+        node->room_move_ns = now + ROOM_MOVE_S * NS_PER_S;
+        node->room_moves++;
+        node->move_to = target;
+        raft_node_wake(node);
+    }
+}
+
 /* Not left to the tick timer: every step arms it anew, so under load it may never fire. */
 static void do_chores(struct raft_node *node)
 {
@@ -240,10 +258,12 @@ static void do_chores(struct raft_node *node)
         raft_node_refused(node, RAFT_REFUSED_REMOVED);
         return;
     }
+    move_from_full_disk(node, now);
     expire_reads(&node->waiting_reads, now);
     expire_reads(&node->indexed_reads, now);
     raft_forward_expire(node, /* all= */ false);
     raft_snapshot_tick(node);
+    raft_repair_tick(node);
 }
 
 void raft_node_step(struct raft_node *node, struct raft_event event)
@@ -255,6 +275,8 @@ void raft_node_step(struct raft_node *node, struct raft_event event)
     node->stepping = true;
     struct raft_update *update = &node->update;
     event.now_ns = env_now_ns(node->env);
+    node->core.short_of_room = log_file_short_of_room(node->log);
+    node->core.stalled = log_file_stalled_ns(node->log) > node->config.election_ms * NS_PER_MS;
     node->step_status = raft_step(&node->core, &event, update);
     if (update->fatal != NULL) {
         raft_node_fail(node, update->fatal, 0);
@@ -356,6 +378,11 @@ static void on_turn(void *data)
         raft_node_step(node, (struct raft_event){.kind = RAFT_EVENT_READ, .id = (uintptr_t)read});
     }
     raft_node_change_turn(node);
+    if (node->move_to != 0) {
+        uint64_t target = node->move_to;
+        node->move_to = 0;
+        (void)!raft_transfer_leadership(node, target); /* It may lead no more. */
+    }
     step_proposals(node);
     if (!node->dead) {
         raft_node_members(node); /* A listener may be new. */
@@ -371,6 +398,11 @@ static void on_persisted(void *data, uint64_t index, uint64_t epoch)
 static void on_failed(void *data, const char *what, int status)
 {
     raft_node_fail(data, what, status);
+}
+
+static void on_room(void *data)
+{
+    raft_node_wake(data);
 }
 
 void raft_node_start(struct raft_node *node)
@@ -421,6 +453,10 @@ int raft_propose(struct raft_node *node, struct slice command, uint64_t tag, raf
         raft_members_place(&node->core.members, node->config.id) < 0 ||
         node->proposal_count >= RAFT_PROPOSALS_MAX) {
         return -EAGAIN;
+    }
+    if (!raft_has_room(&node->core)) {
+        bool moves = raft_member_with_room(&node->core) != 0 && node->room_moves < ROOM_MOVES_MAX;
+        return moves ? -EAGAIN : -ENOSPC;
     }
     struct raft_proposal *proposal = alloc_bytes(sizeof(*proposal) + command.len);
     *proposal = (struct raft_proposal){.tag = tag, .done = done, .data = data, .len = command.len};
@@ -564,5 +600,6 @@ void raft_node_wire_log(struct raft_node *node, struct log_file_config *log)
 {
     log->persisted = on_persisted;
     log->failed = on_failed;
+    log->room = on_room;
     log->data = node;
 }

@@ -7,6 +7,7 @@
 #include "raft/log_file.h"
 #include "raft/meta_file.h"
 #include "raft/raft.h"
+#include "raft/repair.h"
 #include "raft/snapshot_file.h"
 
 struct io_job;
@@ -73,6 +74,7 @@ struct raft_node {
     struct raft_update update;
     struct log_file *log;
     struct meta_file meta;
+    struct raft_repair repair;
     bool core_ready, running, dead, closing, turn_armed, stepping, log_closed;
     struct env_timer tick, turn;
     uint64_t applied;
@@ -82,6 +84,10 @@ struct raft_node {
     size_t proposal_count, read_count;
     struct raft_message *held; /* Wait for term and vote to be durable. */
     size_t held_count;
+
+    uint64_t move_to, room_move_ns;  /* Leadership, away from a full disk; 0: nowhere. */
+    unsigned room_moves;             /* Tried since the disk is full. */
+    uint64_t snapshot_not_before_ns; /* After there was no room for one. */
 
     struct raft_asked_change change;
     int step_status; /* Of the last raft_step(). */
@@ -153,7 +159,11 @@ void raft_snapshot_restore(struct raft_node *node, void (*done)(struct raft_node
                                                                 const struct snapshot_head *head));
 void raft_snapshot_release(struct raft_node *node);
 char *raft_snapshot_name(const struct raft_node *node, struct raft_point point); /* To free(). */
-/* The file gets its name, durably, and the snapshot before it is removed. To be run. */
+/* True for a full disk, which is no reason to stop: no snapshot is tried for a while. */
+bool raft_snapshot_lacks_room(struct raft_node *node, int status);
+void raft_snapshot_flush(struct raft_node *node, int file,
+                         void (*done)(void *data, int status, int file_of));
+/* The flushed file gets its name, durably, and the snapshot before it is removed. To be run. */
 struct io_job *raft_snapshot_place(struct raft_node *node, int file, const char *temporary,
                                    const char *path);
 void raft_snapshot_adopt(struct raft_node *node, struct raft_point point, char *path_consume,

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEARTBEAT_MS_DEFAULT = 50, ELECTION_MS_DEFAULT = 300, UNLINK_MAX = 32 };
+enum { HEARTBEAT_MS_DEFAULT = 50, ELECTION_MS_DEFAULT = 300, UNLINK_MAX = 32, SNAPSHOT_TRIES = 4 };
 
 void raft_node_free(struct raft_node *node)
 {
@@ -32,6 +32,7 @@ void raft_node_free(struct raft_node *node)
         free(call);
     }
     hash_map_free(node->forwarded);
+    raft_repair_release(node);
     free(node->names);
     free(node->snapshot_path);
     free(node->meta.path);
@@ -62,15 +63,24 @@ static int take_entry(void *data, struct raft_entry *entry_consume)
     return raft_restore_entry(&node->core, entry_consume);
 }
 
-static void on_log(void *data, const struct error *error)
+static void on_decided(struct raft_node *node, const struct error *error)
 {
-    struct raft_node *node = data;
     if (error != NULL) {
         open_done(node, error->code, error_message(error), "");
         return;
     }
     raft_election_reset_now(&node->core, env_now_ns(node->env));
     open_done(node, 0, "", "");
+}
+
+static void on_log(void *data, const struct error *error, const struct log_damage *damage)
+{
+    struct raft_node *node = data;
+    if (error != NULL) {
+        open_done(node, error->code, error_message(error), "");
+        return;
+    }
+    raft_repair_decide(node, damage, on_decided);
 }
 
 static void open_log(struct raft_node *node, const struct snapshot_head *head)
@@ -103,16 +113,26 @@ static void open_log(struct raft_node *node, const struct snapshot_head *head)
                                      .epoch = &node->core.epoch};
     raft_node_wire_log(node, &config);
     node->log = log_file_new(&config);
-    log_file_recover(node->log, slice_of(node->names, node->names_len), start.base, take_entry,
-                     on_log);
+    log_file_recover(node->log, slice_of(node->names, node->names_len), start.base,
+                     /* keep_tail= */ raft_repair_pending(node), take_entry, on_log);
 }
 
 /* ---- 3: the snapshot ---- */
 
 static void on_restored(struct raft_node *node, int status, const struct snapshot_head *head)
 {
+    if (status == -EIO && node->repair.reads < SNAPSHOT_TRIES) {
+        node->repair.reads++; /* Not every failure lasts. */
+        raft_snapshot_restore(node, on_restored);
+        return;
+    }
+    if (status == -EBADMSG || status == -EIO) {
+        raft_repair_without_snapshot(node, status);
+        open_log(node, NULL);
+        return;
+    }
     if (status < 0) {
-        open_done(node, status, "a snapshot is damaged or cannot be read", node->snapshot_path);
+        open_done(node, status, "a snapshot cannot be read", node->snapshot_path);
         return;
     }
     if (head->point.term > node->meta.meta.term) {
@@ -174,7 +194,7 @@ static void on_meta_started(void *data, int status)
         open_done(node, status, "cannot write term and vote", strerror(-status));
         return;
     }
-    open_snapshot(node);
+    raft_repair_begin(node, open_snapshot);
 }
 
 static bool has_data(const struct raft_node *node)
@@ -195,13 +215,14 @@ static void on_meta(void *data, int status, uint8_t *bytes, size_t len)
     CLEANUP(alloc_freep) uint8_t *owned = bytes;
     struct raft_meta *meta = &node->meta.meta;
     struct raft_members bootstrap = meta->bootstrap;
+    int slot = -1;
     if (status == -ENOENT && !has_data(node)) {
         *meta = (struct raft_meta){
             .cluster = node->config.cluster_id, .member = node->config.id, .bootstrap = bootstrap};
     } else if (status < 0) {
         open_done(node, status, "cannot read term and vote (file raft-meta)", strerror(-status));
         return;
-    } else if (raft_meta_choose(slice_of(owned, len), meta) < 0) {
+    } else if ((slot = raft_meta_choose(slice_of(owned, len), meta)) < 0) {
         open_done(node, -EBADMSG,
                   "both copies of term and vote (file raft-meta) are damaged; starting without "
                   "them could vote twice",
@@ -214,7 +235,8 @@ static void on_meta(void *data, int status, uint8_t *bytes, size_t len)
     if (meta->incarnation == 0) {
         meta->incarnation = env_random(node->env) | 1;
     }
-    meta_file_start(&node->meta, on_meta_started);
+    slot = len >= (size_t)META_SLOTS * META_SLOT ? slot : -1;
+    meta_file_start(&node->meta, slot, on_meta_started);
 }
 
 /* ---- 1: names ---- */

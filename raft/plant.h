@@ -30,6 +30,7 @@ enum raft_plant {
     PLANT_NO_CHECK_QUORUM = 31, /* 31: a leader that hears from nobody goes on leading. */
     PLANT_READ_NO_ROUND = 32,   /* 32: reads do not wait for a round of heartbeats. */
     PLANT_OLD_SNAPSHOT = 33,    /* 33: a snapshot older than what is committed is installed. */
+    PLANT_FORGET_DAMAGE = 40, /* 40: a member whose log is damaged votes and leads with the rest. */
     PLANT_COUNT
 };
 

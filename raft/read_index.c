@@ -27,6 +27,7 @@ static void read_is_ready(struct raft *raft, struct raft_update *update,
         struct raft_message *answer = raft_send(raft, update, read->from, RAFT_READ_RESULT);
         answer->context = read->id;
         answer->commit = read->index;
+        answer->last = raft_trail_end(&raft->trail);
         raft->remote_read_count--;
         return;
     }
@@ -69,10 +70,18 @@ static uint64_t confirmed_context(const struct raft *raft)
     return raft_members_quorum_value(&raft->members, contexts);
 }
 
+/* How far the log reached before it was damaged is not known: no farther, in this term, than that
+ * of its leader does now, who answers a question asked since. */
+static bool asks_for_floor(const struct raft *raft)
+{
+    return raft->floor.index == UINT64_MAX && raft->floor.term == raft->term;
+}
+
 static void ask_leader(struct raft *raft, struct raft_update *update)
 {
     bool under_way = raft->read_attempt != 0 && raft->now_ns < raft->read_attempt_at_ns;
-    if (raft->read_count == 0 || raft->leader == 0 || raft->leader == raft->id || under_way) {
+    bool needed = raft->read_count > 0 || asks_for_floor(raft);
+    if (!needed || raft->leader == 0 || raft->leader == raft->id || under_way) {
         return;
     }
     raft->attempts++;
@@ -129,6 +138,9 @@ void raft_on_read_result(struct raft *raft, const struct raft_message *message,
     }
     size_t count = raft->read_attempt_count;
     raft->read_attempt = 0;
+    if (asks_for_floor(raft)) {
+        raft->floor.index = message->last.index;
+    }
     for (size_t i = 0; i < count; i++) {
         struct raft_read read = raft->reads[i];
         read.index = message->commit;

@@ -340,10 +340,45 @@ void raft_on_heartbeat_result(struct raft *raft, const struct raft_message *mess
     if (message->context > progress->context_acked) {
         progress->context_acked = message->context;
     }
+    progress->room_told = true;
+    progress->short_of_room = (message->last.index & RAFT_SHORT_OF_ROOM) != 0;
     progress->probe_sent = false; /* The probe, or its answer, may be lost. */
     if (message->reject && progress->state == RAFT_REPLICATE) {
         become_probe(progress); /* Less has arrived than was sent before the heartbeat. */
     }
+}
+
+/* `told`: those count that have said that they have room; else all that have not said otherwise. */
+static bool quorum_has_room(const struct raft *raft, bool told)
+{
+    bool room[RAFT_MEMBERS_MAX];
+    for (size_t i = 0; i < raft->members.count; i++) {
+        const struct raft_progress *progress = &raft->progress[i];
+        bool other = !progress->short_of_room && (progress->room_told || !told);
+        room[i] = progress->id == raft->id ? !raft->short_of_room : other;
+    }
+    return raft_members_quorum(&raft->members, room);
+}
+
+bool raft_has_room(const struct raft *raft)
+{
+    return raft->progress == NULL ||
+           (!raft->short_of_room && quorum_has_room(raft, /* told= */ false));
+}
+
+uint64_t raft_member_with_room(const struct raft *raft)
+{
+    uint64_t best = 0, most = 0;
+    for (size_t i = 0; raft->progress != NULL && i < raft->members.count; i++) {
+        const struct raft_progress *progress = &raft->progress[i];
+        bool fits = progress->id != raft->id && !progress->short_of_room && progress->room_told &&
+                    (raft->members.items[i].flags & RAFT_MEMBER_VOTER) != 0;
+        if (fits && progress->match + 1 > most) {
+            best = progress->id;
+            most = progress->match + 1;
+        }
+    }
+    return best != 0 && quorum_has_room(raft, /* told= */ true) ? best : 0;
 }
 
 int raft_transfer(struct raft *raft, uint64_t target)

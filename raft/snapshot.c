@@ -15,6 +15,7 @@ enum {
     SYNC_EVERY = 4 * 1024 * 1024, /* A flush of all at the end would keep the disk from the log. */
     LOG_BYTES_BEFORE_SNAPSHOT = 64 * 1024 * 1024,
     LOG_BYTES_MAX = 256 * 1024 * 1024, /* Held in memory, and read again at a restart. */
+    ROOM_RETRY_S = 5,
 };
 
 char *raft_snapshot_name(const struct raft_node *node, struct raft_point point)
@@ -22,13 +23,32 @@ char *raft_snapshot_name(const struct raft_node *node, struct raft_point point)
     return alloc_printf("%s/snap-%016" PRIx64 "-%016" PRIx64, node->dir, point.index, point.term);
 }
 
-/* The file at `temporary` gets its name; the one before is removed. */
+bool raft_snapshot_lacks_room(struct raft_node *node, int status)
+{
+    if (status != -ENOSPC && status != -EDQUOT) {
+        return false;
+    }
+    LOG_WARN("raft", "no room for a snapshot, trying again later", KV_U64("seconds", ROOM_RETRY_S));
+    node->snapshot_not_before_ns = env_now_ns(node->env) + ROOM_RETRY_S * NS_PER_S;
+    return true;
+}
+
+void raft_snapshot_flush(struct raft_node *node, int file,
+                         void (*done)(void *data, int status, int file_of))
+{
+    struct io_job *job = io_job_new(node->env);
+    io_job_bulk(job);
+    io_job_file(job, ENV_IO_SYNC, file, 0, 0);
+    node->snapshot_jobs++;
+    io_job_run(job, done, node);
+}
+
+/* The file at `temporary`, flushed, gets its name; the one before is removed. */
 struct io_job *raft_snapshot_place(struct raft_node *node, int file, const char *temporary,
                                    const char *path)
 {
     struct io_job *job = io_job_new(node->env);
     io_job_bulk(job);
-    io_job_file(job, ENV_IO_SYNC, file, 0, 0);
     io_job_file(job, ENV_IO_CLOSE, file, 0, 0);
     io_job_path(job, ENV_IO_RENAME, temporary, path);
     io_job_path(job, ENV_IO_SYNC_DIR, node->dir, NULL);
@@ -90,12 +110,18 @@ static uint64_t kept_for_senders(const struct raft_node *node, uint64_t to)
     return to;
 }
 
+static void abandon(struct raft_node *node);
+
 static void on_taken(void *data, int status, int file)
 {
     struct raft_node *node = data;
     struct raft_taking *taking = node->taking;
     (void)file;
     node->snapshot_jobs--;
+    if (raft_snapshot_lacks_room(node, status)) { /* Not even for its name. */
+        abandon(node);
+        return;
+    }
     if (status < 0) {
         raft_node_fail(node, "writing a snapshot", status);
         return;
@@ -123,20 +149,53 @@ static void on_abandoned(void *data, int status, int file)
     taking_end(node);
 }
 
+static void abandon(struct raft_node *node)
+{
+    struct raft_taking *taking = node->taking;
+    struct io_job *job = io_job_new(node->env);
+    io_job_bulk(job);
+    if (taking->file >= 0) {
+        io_job_file(job, ENV_IO_CLOSE, taking->file, 0, 0);
+    }
+    io_job_path(job, ENV_IO_UNLINK, taking->temporary, NULL);
+    node->snapshot_jobs++;
+    io_job_run(job, on_abandoned, node);
+}
+
 static void on_chunk_written(void *data, int status, int file)
 {
     struct raft_node *node = data;
     node->snapshot_jobs--;
+    if (node->taking->file < 0) {
+        node->taking->file = file;
+    }
+    if (raft_snapshot_lacks_room(node, status)) {
+        abandon(node);
+    } else if (status < 0) {
+        raft_node_fail(node, "writing a snapshot", status);
+    } else if (!node->closing && !node->dead) {
+        take_more(node);
+    }
+}
+
+static void on_flushed(void *data, int status, int file)
+{
+    struct raft_node *node = data;
+    struct raft_taking *taking = node->taking;
+    (void)file;
+    node->snapshot_jobs--;
+    if (raft_snapshot_lacks_room(node, status)) {
+        abandon(node);
+        return;
+    }
     if (status < 0) {
         raft_node_fail(node, "writing a snapshot", status);
         return;
     }
-    if (node->taking->file < 0) {
-        node->taking->file = file;
-    }
-    if (!node->closing && !node->dead) {
-        take_more(node);
-    }
+    struct io_job *job = raft_snapshot_place(node, taking->file, taking->temporary, taking->path);
+    taking->file = -1;
+    node->snapshot_jobs++;
+    io_job_run(job, on_taken, node);
 }
 
 static void take_write(struct raft_node *node, struct buffer *bytes)
@@ -168,20 +227,13 @@ static void take_more(struct raft_node *node)
         len =
             node->fsm.snapshot_read(node->fsm.data, taking->handle, taking->read_at, chunk, CHUNK);
     } else {
-        struct io_job *job =
-            raft_snapshot_place(node, taking->file, taking->temporary, taking->path);
-        node->snapshot_jobs++;
-        io_job_run(job, on_taken, node);
+        raft_snapshot_flush(node, taking->file, on_flushed);
         return;
     }
     if (len < 0) {
         LOG_WARN("raft", "snapshot given up: it could not be read",
                  KV_TEXT("reason", strerror((int)-len)));
-        struct io_job *job = io_job_new(node->env);
-        io_job_bulk(job);
-        io_job_file(job, ENV_IO_CLOSE, taking->file, 0, 0);
-        node->snapshot_jobs++;
-        io_job_run(job, on_abandoned, node);
+        abandon(node);
         return;
     }
     if (len == 0) {
@@ -213,7 +265,8 @@ void raft_snapshot_consider(struct raft_node *node)
 {
     if (!snapshot_due(node) || node->taking != NULL || node->receiving != NULL ||
         node->restoring != NULL || node->fsm.snapshot_take == NULL || node->dead || node->closing ||
-        !node->running || node->core.stable < node->applied) {
+        !node->running || node->core.stable < node->applied ||
+        env_now_ns(node->env) < node->snapshot_not_before_ns) {
         return;
     }
     struct snapshot_head head = {.cluster = node->config.cluster_id};

@@ -14,7 +14,7 @@ struct raft_receiving {
     struct raft_point point;
     uint64_t size, offset, heard_ns;
     int file;
-    bool busy, over;
+    bool busy, over, placing;
     char *temporary, *path;
     struct snapshot_reader reader;
     uint64_t leader;
@@ -49,14 +49,17 @@ static void receiving_give_up(struct raft_node *node)
         receiving->over = true;
         return;
     }
-    if (receiving->file < 0) {
+    if (receiving->file < 0 && !receiving->placing) {
         raft_receiving_free(node);
         return;
     }
     receiving->busy = true;
     struct io_job *job = io_job_new(node->env);
     io_job_bulk(job);
-    io_job_file(job, ENV_IO_CLOSE, receiving->file, 0, 0);
+    if (receiving->file >= 0) {
+        io_job_file(job, ENV_IO_CLOSE, receiving->file, 0, 0);
+    }
+    io_job_path(job, ENV_IO_UNLINK, receiving->temporary, NULL);
     node->snapshot_jobs++;
     io_job_run(job, on_receiving_closed, node);
 }
@@ -91,6 +94,11 @@ static void on_received(void *data, int status, int file)
     struct raft_receiving *receiving = node->receiving;
     (void)file;
     node->snapshot_jobs--;
+    if (raft_snapshot_lacks_room(node, status)) {
+        receiving->busy = false;
+        receiving_give_up(node);
+        return;
+    }
     if (status < 0) {
         raft_node_fail(node, "storing a received snapshot", status);
         return;
@@ -110,17 +118,44 @@ static void on_received(void *data, int status, int file)
     }
 }
 
+static void on_flushed(void *data, int status, int file)
+{
+    struct raft_node *node = data;
+    struct raft_receiving *receiving = node->receiving;
+    (void)file;
+    node->snapshot_jobs--;
+    if (raft_snapshot_lacks_room(node, status)) {
+        receiving->busy = false;
+        receiving_give_up(node);
+        return;
+    }
+    if (status < 0) {
+        raft_node_fail(node, "storing a received snapshot", status);
+        return;
+    }
+    struct io_job *job =
+        raft_snapshot_place(node, receiving->file, receiving->temporary, receiving->path);
+    receiving->file = -1;
+    receiving->placing = true;
+    node->snapshot_jobs++;
+    io_job_run(job, on_received, node);
+}
+
 static void on_part_written(void *data, int status, int file)
 {
     struct raft_node *node = data;
     struct raft_receiving *receiving = node->receiving;
     node->snapshot_jobs--;
     receiving->busy = false;
+    receiving->file = receiving->file < 0 ? file : receiving->file;
+    if (raft_snapshot_lacks_room(node, status)) {
+        receiving_give_up(node);
+        return;
+    }
     if (status < 0) {
         raft_node_fail(node, "storing a received snapshot", status);
         return;
     }
-    receiving->file = receiving->file < 0 ? file : receiving->file;
     if (receiving->over || node->closing || node->dead) {
         receiving_give_up(node);
         return;
@@ -139,9 +174,7 @@ static void on_part_written(void *data, int status, int file)
         return;
     }
     receiving->busy = true;
-    node->snapshot_jobs++;
-    io_job_run(raft_snapshot_place(node, receiving->file, receiving->temporary, receiving->path),
-               on_received, node);
+    raft_snapshot_flush(node, receiving->file, on_flushed);
 }
 
 static void receiving_begin(struct raft_node *node, const struct raft_message *message)
@@ -178,7 +211,8 @@ static void receiving_write(struct raft_node *node, struct slice part)
 void raft_snapshot_receive(struct raft_node *node, const struct raft_message *message)
 {
     if (message->term != node->core.term || message->from != node->core.leader ||
-        node->taking != NULL || node->restoring != NULL || message->commit == 0) {
+        node->taking != NULL || node->restoring != NULL || message->commit == 0 ||
+        env_now_ns(node->env) < node->snapshot_not_before_ns) {
         return;
     }
     if (message->last.index <= node->core.commit && PLANTED != PLANT_OLD_SNAPSHOT) {

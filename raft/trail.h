@@ -12,6 +12,22 @@ struct raft_point {
     uint64_t chain;
 };
 
+/* How far a log reached, for comparing as Raft's election rule does: by term, then by index. */
+struct raft_floor {
+    uint64_t term; /* 0 with index 0: none. */
+    uint64_t index;
+};
+
+static inline bool raft_floor_above(struct raft_floor floor, uint64_t term, uint64_t index)
+{
+    return floor.term > term || (floor.term == term && floor.index > index);
+}
+
+static inline struct raft_floor raft_floor_max(struct raft_floor a, struct raft_floor b)
+{
+    return raft_floor_above(a, b.term, b.index) ? a : b;
+}
+
 struct raft_trail {
     struct raft_point base;    /* Index 0, term 0, chain 0 at the beginning of time. */
     struct raft_entry **items; /* items[(head + i) % capacity] is entry base.index + 1 + i. */

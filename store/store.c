@@ -121,6 +121,7 @@ void store_free(struct store *store)
     env_timer_stop(store->env, &store->pump_timer);
     env_timer_stop(store->env, &store->lease_timer);
     env_timer_stop(store->env, &store->compact_timer);
+    env_timer_stop(store->env, &store->publish_timer);
     env_timer_stop(store->env, &store->alarm_timer);
     store_check_stop(store);
     store_rebuild_stop(store);
@@ -554,7 +555,10 @@ struct store_watch *store_watch(struct store *store, const struct store_watch_op
 
 /* --- Member URLs. */
 
+enum { PUBLISH_RETRY_S = 1 }; /* A full disk refuses at once. */
+
 static void publish(struct store *store);
+static void publish_again(void *data);
 
 static void published(void *data, int status, int64_t revision)
 {
@@ -562,8 +566,14 @@ static void published(void *data, int status, int64_t revision)
     (void)revision;
     store->publishing = false;
     if (status != 0 && status != STORE_STOPPED) {
-        publish(store); /* Each try takes up to the timeout of a command. */
+        store->publish_timer = (struct env_timer){.fire = publish_again, .data = store};
+        env_timer_start(store->env, &store->publish_timer, PUBLISH_RETRY_S * NS_PER_S);
     }
+}
+
+static void publish_again(void *data)
+{
+    publish(data);
 }
 
 static void publish(struct store *store)

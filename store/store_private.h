@@ -132,7 +132,8 @@ struct store {
     struct list waiting;
     char own_url[STORE_URL_MAX]; /* To be published; empty once it is known, or never. */
     bool publishing;
-    struct env_timer timeout_timer, retry_timer, pump_timer, lease_timer, compact_timer;
+    struct env_timer timeout_timer, retry_timer, pump_timer, lease_timer, compact_timer,
+        publish_timer;
 
     _Atomic bool auth_is_on; /* Of `state`, for other threads. */
     bool leading;

@@ -16,8 +16,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct segment_scan scan;
     struct snapshot_reader reader;
     uint64_t sum = 0;
-    CLEANUP(error_release) struct error error = {0};
-    (void)!segment_scan(slice_of(data, size), /* last= */ true, NULL, take, &sum, &scan, &error);
+    struct raft_point previous = {.index = 0};
+    struct segment_mark mark = {0};
+    struct raft_floor floor;
+    struct segment_place place = {.previous = &previous, .first = 1, .last = true};
+    (void)!segment_scan(slice_of(data, size), &place, take, &sum, &scan);
+    place = (struct segment_place){.base = {.index = size % 16}, .last = true};
+    (void)!segment_scan(slice_of(data, size), &place, take, &sum, &scan);
+    (void)segment_proof(slice_of(data, size), &mark, &floor);
+    (void)!raft_floor_decode(slice_of(data, size), &floor);
     snapshot_reader_init(&reader);
     if (snapshot_reader_feed(&reader, slice_of(data, size)) == 0) {
         (void)!snapshot_reader_finish(&reader);

@@ -10,7 +10,8 @@ import time
 from etcd_client import Client, Failed
 
 NAMES = ("n1", "n2", "n3")
-HOSTS = {"n1": "127.0.0.31", "n2": "127.0.0.32", "n3": "127.0.0.33"}
+NET = os.environ.get("CORACLE_TEST_NET", "127.0.0")  # Two runs at a time need two of them.
+HOSTS = {"n1": f"{NET}.31", "n2": f"{NET}.32", "n3": f"{NET}.33"}
 
 
 class Wrong(Exception):

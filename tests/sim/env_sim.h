@@ -123,4 +123,5 @@ int64_t sim_disk_run(struct sim_node *node, struct env_io *io); /* Its result. *
 void sim_inode_write(struct sim_inode *inode, uint64_t offset, const uint8_t *bytes, size_t len);
 void sim_disk_power_cut(struct sim_node *node);
 void sim_disk_release(struct sim_node *node);
+void sim_disk_lose(struct sim_node *node, const char *name); /* A file of a machine that is down. */
 #endif

@@ -67,7 +67,7 @@ static bool held_by_quorum(const struct ghost_raft *ghost, const struct raft_mem
     for (size_t i = 0; i < members->count; i++) {
         uint64_t id = members->items[i].id;
         held[i] = id <= ghost->world->node_count &&
-                  (ghost->members[id - 1].wiped ||
+                  (ghost->members[id - 1].wiped || ghost->damaged[id - 1] ||
                    durable_on(&ghost->world->nodes[id - 1], index, chain));
     }
     return raft_members_quorum(members, held);

@@ -32,6 +32,7 @@ struct ghost_raft {
     } seen[GHOST_INDEX_MAX][GHOST_SEEN_TERMS];
     uint64_t leaders[GHOST_TERM_MAX];
     uint64_t applied_max, elections;
+    bool damaged[SIM_NODES_MAX]; /* What they held when they acknowledged it may be gone. */
 };
 
 /* A message is a promise: term and vote it speaks of must be kept across power cuts. */

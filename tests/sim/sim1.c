@@ -5,6 +5,7 @@
 
 #include "lib/base/alloc.h"
 #include "raft/wire.h"
+#include "tests/sim/damage.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -176,6 +177,17 @@ void sim1_boot(struct sim1 *sim, struct member *member)
     }
 }
 
+/* Fewer than a majority: every entry that was acknowledged has a good copy somewhere. */
+static void damage(struct sim1 *sim, struct member *member)
+{
+    if (sim->faults && member->machine->id > sim->count - sim->victims &&
+        sim_below(&sim->damage, 3) == 0) {
+        bool done = sim_damage_raft(member->machine, &sim->damage);
+        sim->damages += done ? 1 : 0;
+        sim->ghost.damaged[member->machine->id - 1] |= done;
+    }
+}
+
 void sim1_crash(struct sim1 *sim, struct member *member)
 {
     if (!member->machine->alive) {
@@ -185,6 +197,7 @@ void sim1_crash(struct sim1 *sim, struct member *member)
     sim_say(&sim->world, "member %" PRIu64 " loses power", member->machine->id);
     sim_raft_power_cut(member->machine, member->node);
     member->node = NULL;
+    damage(sim, member);
     uint64_t down_ns = sim_exponential(&sim->world.schedule, 300 * NS_PER_MS);
     sim_at(&sim->world, down_ns, CALL_BOOT + member->machine->id);
 }
@@ -542,7 +555,7 @@ void sim1_outcome(const struct sim1 *sim, struct sim_outcome *ret_outcome)
                              .faults = sim->fault_count,
                              .counts = {sim->acks, sim->reads, sim->ghost.elections, sim->crashes,
                                         sim->snapshots_installed, sim->changes, sim->removals,
-                                        sim->disks_lost, sim->restarts_refused}};
+                                        sim->disks_lost, sim->restarts_refused, sim->damages}};
     memcpy(ret_outcome->failure, sim->world.failure, sizeof(sim->world.failure));
 }
 

@@ -62,6 +62,9 @@ struct sim1 {
     bool faults;
     bool idle; /* There is no work. */
     bool calm; /* Leadership is not moved on purpose. */
+    struct sim_random damage;
+    size_t victims; /* So many members, the last ones, may have their disks damaged. */
+    uint64_t damages;
     uint32_t crash_weight, pause_weight, partition_weight;
     uint64_t work_ns;
     uint64_t pause_max_ns;

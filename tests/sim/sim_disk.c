@@ -320,6 +320,14 @@ const struct sim_inode *sim_durable_file(const struct sim_node *node, size_t at,
     return node->disk.durable.names[at].inode;
 }
 
+void sim_disk_lose(struct sim_node *node, const char *name)
+{
+    char copy[SIM_NAME_MAX];
+    (void)snprintf(copy, sizeof(copy), "%s", name);
+    name_remove(&node->disk.durable, copy);
+    name_remove(&node->disk.cache, copy);
+}
+
 void sim_disk_wipe(struct sim_node *node)
 {
     struct sim_disk *disk = &node->disk;

@@ -1,0 +1,144 @@
+#include "tests/sim/damage.h"
+
+#include "raft/log_format.h"
+#include "raft/meta_file.h"
+#include <inttypes.h>
+#include <string.h>
+
+enum { PAGE = 4096, TRIES = 8 };
+
+enum damage { FLIP, LOSE_PAGE, CUT, LOSE_FILE, DAMAGE_COUNT };
+
+static bool has_prefix(const struct sim_name *name, const char *prefix)
+{
+    return strncmp(name->name, prefix, strlen(prefix)) == 0;
+}
+
+static const struct sim_name *last_log(const struct sim_directory *directory, size_t *ret_count)
+{
+    const struct sim_name *last = NULL;
+    *ret_count = 0;
+    for (size_t i = 0; i < directory->count; i++) {
+        const struct sim_name *name = &directory->names[i];
+        if (has_prefix(name, "log-")) {
+            *ret_count += 1;
+            last = last == NULL || strcmp(name->name, last->name) > 0 ? name : last;
+        }
+    }
+    return last;
+}
+
+struct limit {
+    uint64_t proven;
+    size_t end;
+};
+
+static int take(void *data, struct raft_entry *entry, size_t offset)
+{
+    struct limit *limit = data;
+    if (entry->index <= limit->proven) {
+        limit->end = offset + record_size(entry->len);
+    }
+    raft_entry_unref(entry);
+    return 0;
+}
+
+/* Up to where the newest segment is proven to have been durable. */
+static size_t proven_end(const struct sim_inode *inode)
+{
+    struct slice bytes = slice_of(inode->durable, inode->durable_len);
+    struct segment_place place = {.last = true};
+    struct segment_scan scan;
+    struct limit limit = {.proven = UINT64_MAX};
+    if (segment_scan(bytes, &place, take, &limit, &scan) < 0) {
+        return 0;
+    }
+    limit = (struct limit){.proven = scan.proven.index, .end = 0};
+    (void)!segment_scan(bytes, &place, take, &limit, &scan);
+    return limit.end;
+}
+
+/* One copy of term and vote may be damaged while the other is whole and as new. */
+static size_t meta_end(const struct sim_inode *inode)
+{
+    struct raft_meta first, second;
+    return inode->durable_len >= (size_t)META_SLOTS * META_SLOT &&
+                   raft_meta_decode(slice_of(inode->durable, META_SLOT), &first) == 0 &&
+                   raft_meta_decode(slice_of(inode->durable + META_SLOT, META_SLOT), &second) ==
+                       0 &&
+                   first.sequence == second.sequence
+               ? META_SLOT
+               : 0;
+}
+
+static void overwrite(struct sim_inode *inode, size_t from, size_t len, uint8_t keep, uint8_t flip)
+{
+    for (size_t at = from; at < from + len && at < inode->capacity; at++) {
+        inode->durable[at] = (uint8_t)((inode->durable[at] & keep) ^ flip);
+        inode->cache[at] = inode->durable[at];
+    }
+}
+
+static void cut(struct sim_inode *inode, size_t len)
+{
+    overwrite(inode, len, inode->capacity - len, 0, 0);
+    inode->durable_len = len;
+    inode->cache_len = len;
+}
+
+static bool damage_file(struct sim_node *node, struct sim_random *random, enum damage damage,
+                        const struct sim_name *name)
+{
+    size_t logs;
+    struct sim_inode *inode = name->inode;
+    bool last = name == last_log(&node->disk.durable, &logs);
+    bool meta = has_prefix(name, "raft-meta");
+    size_t end = last ? proven_end(inode) : meta ? meta_end(inode) : inode->durable_len;
+    if (end == 0 || (meta && damage != FLIP)) {
+        return false;
+    }
+    size_t at = sim_below(random, end);
+    switch (damage) {
+    case FLIP:
+        overwrite(inode, at, 1, 0xff, (uint8_t)(1U << sim_below(random, 8)));
+        break;
+    case LOSE_PAGE:
+        at = at / PAGE * PAGE;
+        if (last && at > 0 && at + PAGE > end) {
+            return false;
+        }
+        overwrite(inode, at, PAGE, 0, 0);
+        break;
+    case CUT:
+        cut(inode, at);
+        break;
+    case LOSE_FILE:
+        if ((has_prefix(name, "log-") && logs < 2) || (has_prefix(name, "snap-") && logs == 0)) {
+            return false;
+        }
+        sim_say(node->world, "member %" PRIu64 " loses %s", node->id, name->name);
+        sim_disk_lose(node, name->name);
+        return true;
+    case DAMAGE_COUNT:
+        return false;
+    }
+    sim_say(node->world, "%s of member %" PRIu64 " is damaged (%d) at %zu", name->name, node->id,
+            (int)damage, at);
+    return true;
+}
+
+bool sim_damage_raft(struct sim_node *node, struct sim_random *random)
+{
+    const struct sim_directory *directory = &node->disk.durable;
+    for (int i = 0; i < TRIES && directory->count > 0; i++) {
+        const struct sim_name *name = &directory->names[sim_below(random, directory->count)];
+        enum damage damage = (enum damage)sim_below(random, DAMAGE_COUNT);
+        if (has_prefix(name, "aside-")) {
+            continue;
+        }
+        if (damage_file(node, random, damage, name)) {
+            return true;
+        }
+    }
+    return false;
+}
