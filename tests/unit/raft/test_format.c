@@ -23,7 +23,8 @@ static void make(struct image *image, uint64_t durable)
 {
     *image = (struct image){0};
     struct segment_header header = {.cluster = 1, .member = 2, .epoch = 3};
-    struct segment_mark mark = {.sequence = 1, .epoch = 3, .durable = {.index = durable, .term = durable > 0}};
+    struct segment_mark mark = {
+        .sequence = 1, .epoch = 3, .durable = {.index = durable, .term = durable > 0}};
     segment_header_encode(&header, image->bytes);
     segment_mark_encode(&mark, image->bytes + 2 * SEGMENT_SECTOR);
     uint64_t chain = 0;
