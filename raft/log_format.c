@@ -233,7 +233,11 @@ static bool reaches_end(struct slice bytes, size_t from, uint64_t epoch, struct 
 static void judge_end(struct slice bytes, const struct segment_place *place,
                       struct segment_scan *scan)
 {
-    scan->torn = place->last && !all_zero(bytes, scan->end_offset);
+    scan->torn_end = bytes.len;
+    while (scan->torn_end > scan->end_offset && bytes.data[scan->torn_end - 1] == 0) {
+        scan->torn_end--;
+    }
+    scan->torn = place->last && scan->torn_end > scan->end_offset;
     scan->epoch = scan->mark.epoch > scan->header.epoch ? scan->mark.epoch : scan->header.epoch;
     if (scan->header_damaged || scan->torn) {
         scan->epoch = newest_epoch(bytes, scan);

@@ -59,7 +59,8 @@ struct segment_scan {
     uint64_t epoch;           /* The newest seen anywhere in it. */
     struct raft_point end;    /* Last good entry, or header.previous. */
     size_t end_offset;        /* Where the next record goes. */
-    bool torn; /* Of the newest: bytes after end_offset are those of a write cut off. */
+    bool torn;       /* Of the newest: bytes after end_offset are those of a write cut off. */
+    size_t torn_end; /* Behind the last byte of that. */
     struct raft_floor proven; /* Of the newest: durable up to here for certain. */
     bool damaged; /* Of the newest: what lies between `end` and `proven` is unreadable; */
     bool unclear; /* and what was written behind that may be so too. */

@@ -27,7 +27,6 @@ struct log_recovery {
     int (*take)(void *data, struct raft_entry *entry);
     void (*done)(void *data, const struct error *error, const struct log_damage *damage);
     struct segment_scan scan; /* Of the newest segment that could be joined. */
-    size_t size;
     bool damaged, floor_unknown;
     struct raft_floor floor;
     struct segment_mark mark; /* The newest behind the damage. */
@@ -129,8 +128,8 @@ static void make_writable(struct log_file *log)
     io_job_open(job, segment->path, ENV_OPEN_WRITE);
     /* An empty one would give its name to the next. */
     log->roll = (recovery->damaged || recovery->keep_tail) && segment->count > 0;
-    if (recovery->scan.torn && !log->roll && recovery->size > segment->end) {
-        size_t size = recovery->size - segment->end;
+    if (recovery->scan.torn && !log->roll && recovery->scan.torn_end > segment->end) {
+        size_t size = recovery->scan.torn_end - segment->end;
         io_job_write(job, -1, segment->end, alloc_zeroed(size), size);
     }
     log->epoch++;
@@ -377,7 +376,6 @@ static int join(struct log_file *log, struct slice bytes, bool last, size_t unre
         return error_set(reterr, status, "an entry cannot be used");
     }
     const struct segment_scan *scan = &recovery->scan;
-    recovery->size = bytes.len;
     log->written = scan->end;
     log->epoch = scan->epoch > log->epoch ? scan->epoch : log->epoch;
     if (scan->mark.sequence > log->mark_sequence) {
