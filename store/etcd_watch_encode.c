@@ -173,10 +173,10 @@ void watch_encode_answer(const struct etcd_header *header, Etcdserverpb__WatchRe
     response->header = &message;
     size_t len = protobuf_c_message_get_packed_size(&response->base);
     uint8_t *space = buffer_reserve(out, GRPC_PREFIX_SIZE + len);
-    if (space == NULL) {
-        return;
+    if (space != NULL) {
+        grpc_prefix(len, space);
+        len = protobuf_c_message_pack(&response->base, space + GRPC_PREFIX_SIZE);
+        buffer_commit(out, GRPC_PREFIX_SIZE + len);
     }
-    grpc_prefix(len, space);
-    buffer_commit(out, GRPC_PREFIX_SIZE +
-                           protobuf_c_message_pack(&response->base, space + GRPC_PREFIX_SIZE));
+    response->header = NULL; /* It was this call's. */
 }
