@@ -61,7 +61,8 @@ static void ask(int kind, const char *text)
     struct buffer out;
     uint8_t bytes[512];
     grpc__reflection__v1__server_reflection_request__init(&request);
-    request.message_request_case = kind;
+    request.message_request_case =
+        (Grpc__Reflection__V1__ServerReflectionRequest__MessageRequestCase)kind;
     request.file_by_filename = (char *)(uintptr_t)text; /* All texts of the union are here. */
     size_t len = grpc__reflection__v1__server_reflection_request__pack(&request, bytes);
     buffer_init(&out, 1024 * 1024);
