@@ -5,6 +5,7 @@
 #include "lib/base/file.h"
 #include "lib/net/x509.h"
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,8 +39,9 @@ static int save(const char *data_dir, const char *file, const char *text, struct
 {
     CLEANUP(alloc_freep) char *path = path_of(data_dir, file);
     CLEANUP(alloc_freep) char *there = NULL;
+    assert(text != NULL);
     CLEANUP(error_release) struct error ignored = {0};
-    if (load(data_dir, file, &there, &ignored) == 0 && strcmp(there, text) == 0) {
+    if (load(data_dir, file, &there, &ignored) == 0 && there != NULL && strcmp(there, text) == 0) {
         return 0;
     }
     return file_write(path, slice_text(text), 0600, reterr);

@@ -5,6 +5,7 @@
 #include "cmd/failure.h"
 #include "etcd/rpc.pb-c.h"
 #include "lib/base/alloc.h"
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -56,9 +57,10 @@ static int list_members(const struct operation *operation)
 {
     Etcdserverpb__MemberListResponse *list = NULL;
     int result = read_list(operation, &list);
-    if (result < 0) {
+    if (result != 0) {
         return result;
     }
+    assert(list != NULL);
     if (flag_on(operation->set, "json")) {
         print_json(list);
     } else {

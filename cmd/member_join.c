@@ -10,6 +10,7 @@
 #include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "lib/net/x509.h"
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,13 +52,14 @@ static int fetch_ca(const struct member_config *config, const uint8_t *ca_hash, 
                     struct error *reterr)
 {
     Member__V1__GetCaRequest request = MEMBER__V1__GET_CA_REQUEST__INIT;
-    ProtobufCMessage *message;
+    ProtobufCMessage *message = NULL;
     uint8_t hash[X509_SHA256_SIZE];
     int result = ask_api(config, slice_of(NULL, 0), "/coracle.member.v1.MemberService/GetCa",
                          &request.base, &member__v1__get_ca_response__descriptor, &message, reterr);
-    if (result < 0) {
+    if (result != 0) {
         return result;
     }
+    assert(message != NULL);
     const Member__V1__GetCaResponse *answer = (const void *)message;
     x509_sha256(slice_of(answer->ca.data, answer->ca.len), hash);
     if (memcmp(hash, ca_hash, sizeof(hash)) == 0) {
@@ -113,14 +115,15 @@ static int fetch_keys(const struct member_config *config, char *token, struct sl
 {
     Member__V1__JoinRequest request = MEMBER__V1__JOIN_REQUEST__INIT;
     CLEANUP(alloc_freep) char *name = alloc_text(config->name);
-    ProtobufCMessage *message;
+    ProtobufCMessage *message = NULL;
     request.token = token;
     request.name = name;
     int result = ask_api(config, ca_pem, "/coracle.member.v1.MemberService/Join", &request.base,
                          &member__v1__join_response__descriptor, &message, reterr);
-    if (result < 0) {
+    if (result != 0) {
         return result;
     }
+    assert(message != NULL);
     const Member__V1__JoinResponse *answer = (const void *)message;
     result = check_settings(config, answer, reterr);
     if (result == 0) {
@@ -244,7 +247,7 @@ static int remove_lost(const struct joining *joining, const Etcdserverpb__Member
              "is not here",
              KV_TEXT("member", member->name), KV_TEXT("url", url), KV_U64("id", member->id));
     Etcdserverpb__MemberRemoveRequest request = ETCDSERVERPB__MEMBER_REMOVE_REQUEST__INIT;
-    ProtobufCMessage *message;
+    ProtobufCMessage *message = NULL;
     request.id = member->id;
     int result = etcd_client_call(joining->client, "/etcdserverpb.Cluster/MemberRemove",
                                   &request.base, &etcdserverpb__member_remove_response__descriptor,
@@ -259,7 +262,7 @@ static int add(const struct joining *joining)
 {
     Etcdserverpb__MemberAddRequest request = ETCDSERVERPB__MEMBER_ADD_REQUEST__INIT;
     char *urls[] = {(char *)(uintptr_t)joining->config->peer_url};
-    ProtobufCMessage *message;
+    ProtobufCMessage *message = NULL;
     request.peerurls = urls;
     request.n_peerurls = 1;
     int result = etcd_client_call(joining->client, "/etcdserverpb.Cluster/MemberAdd", &request.base,
@@ -300,7 +303,7 @@ static int take_place(const struct joining *joining, const Etcdserverpb__MemberL
 static int step(const struct joining *joining)
 {
     Etcdserverpb__MemberListRequest request = ETCDSERVERPB__MEMBER_LIST_REQUEST__INIT;
-    ProtobufCMessage *message;
+    ProtobufCMessage *message = NULL;
     request.linearizable = true;
     int result = etcd_client_call(joining->client, "/etcdserverpb.Cluster/MemberList",
                                   &request.base, &etcdserverpb__member_list_response__descriptor, 0,

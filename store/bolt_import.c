@@ -141,7 +141,8 @@ static int finish(struct import *import)
     struct mvcc *mvcc = import->state.mvcc;
     int64_t revision = import->revision;
     revision = revision < import->compact_revision ? import->compact_revision : revision;
-    int status = mvcc_load_end(mvcc, revision < 1 ? 1 : revision, /* compact= */ 0, import->hash);
+    int status =
+        mvcc_load_end(mvcc, revision < 1 ? 1 : revision, /* compact_revision= */ 0, import->hash);
     if (status == 0 && import->compact_revision > 0) {
         status = mvcc_compact(mvcc, import->compact_revision);
     }

@@ -145,7 +145,7 @@ static int walk_down(struct walk *walk, uint64_t id)
         return damaged(walk->reterr, id, "the tree is too deep");
     }
     struct walk_level *level = &walk->levels[walk->depth];
-    level->next = 0;
+    *level = (struct walk_level){.next = 0};
     int result = read_page(walk->file, id, &level->page, walk->reterr);
     if (result == 0 && level->page.count == 0 && walk->depth > 0) {
         result = damaged(walk->reterr, id, "it is empty");
@@ -173,7 +173,7 @@ static int walk_on(struct walk *walk)
             walk->depth--;
             continue;
         }
-        struct element element;
+        struct element element = {.child = 0};
         int result = read_element(&level->page, level->next++, &element, walk->reterr);
         if (result == 0) {
             result = level->page.flags == BOLT_LEAF ? walk_leaf(walk, &element, level->page.id)
