@@ -58,7 +58,8 @@ static void end(struct log_file *log)
     union {
         const char *text;
         void *memory;
-    } path = {.text = TAKE(spare->io.path)};
+    } path = {.text = spare->io.path};
+    spare->io.path = NULL;
     free(path.memory);
     spare->file = -1;
 }
