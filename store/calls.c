@@ -142,10 +142,16 @@ void store_call_wait(struct store_call *call)
     }
 }
 
-/* A full disk refuses at once; but what may have been carried out before is asked about again. */
+/* A full disk refuses at once; but what may have been carried out before is asked about again. The
+ * refusal of a forwarded command says nothing of a copy that came before it (SIM-2 seed 397). */
+static bool is_sure(const struct store_call *call)
+{
+    return !call->doubtful && !call->forwarded;
+}
+
 static bool is_retried(const struct store_call *call, int status)
 {
-    return (status == STORE_NO_SPACE && call->doubtful) || status == -ENOTCONN ||
+    return (status == STORE_NO_SPACE && !is_sure(call)) || status == -ENOTCONN ||
            status == -EAGAIN || status == -ESTALE || status == -ECANCELED || status == -ETIMEDOUT;
 }
 
@@ -155,6 +161,9 @@ static void after_failure(struct store_call *call, int status)
         return;
     }
     call->doubtful = call->doubtful || status == -ECANCELED || status == -ETIMEDOUT;
+    if (status == STORE_NO_SPACE && call->forwarded) {
+        call->store->no_room_until_ns = env_now_ns(call->store->env) + STORE_NO_ROOM_MS * NS_PER_MS;
+    }
     if (is_retried(call, status)) {
         store_call_wait(call);
     } else {
@@ -233,6 +242,7 @@ static int send_to_leader(struct store_call *call)
     int status;
     if (!raft_is_leader(raft)) {
         status = raft_forward(raft, request, forward_answered, call);
+        call->forwarded = call->forwarded || (status == 0 && call->kind == CALL_COMMAND);
     } else if (call->kind == CALL_COMMAND) {
         struct slice command = slice_of(request.data + 1, request.len - 1);
         status = raft_propose(raft, command, call->sequence, proposed, call);
@@ -260,9 +270,22 @@ static void member_sent(struct store_call *call, int status)
     }
 }
 
+/* One command at a time finds out whether the leader has room again; the others are refused before
+ * they are sent, which is sure. */
+static bool is_hopeless(const struct store_call *call)
+{
+    const struct store *store = call->store;
+    return call->kind == CALL_COMMAND && is_sure(call) && store->raft != NULL &&
+           !raft_is_leader(store->raft) && env_now_ns(store->env) < store->no_room_until_ns;
+}
+
 void store_call_start(struct store_call *call)
 {
     if (call->kind == CALL_FAILED) {
+        return;
+    }
+    if (is_hopeless(call)) {
+        store_call_fail_soon(call, STORE_NO_SPACE);
         return;
     }
     int status = -ENOTCONN;
@@ -275,7 +298,7 @@ void store_call_start(struct store_call *call)
         member_sent(call, status);
     } else if (status == -EMSGSIZE) {
         store_call_fail_soon(call, STORE_REQUEST_TOO_LARGE);
-    } else if (status == STORE_NO_SPACE && !call->doubtful) {
+    } else if (status == STORE_NO_SPACE && is_sure(call)) {
         store_call_fail_soon(call, STORE_NO_SPACE);
     } else if (status != 0) {
         store_call_wait(call);

@@ -21,7 +21,8 @@ enum {
     STORE_TXN_TIMEOUT_MS = 7000, /* etcd: 5 s + 2 election timeouts. */
     STORE_READ_TIMEOUT_MS = 7000,
     STORE_RETRY_MS = 20,
-    STORE_RESEND_MS = 1000, /* To the leader, when it has not answered. */
+    STORE_NO_ROOM_MS = 1000, /* Commands are not sent to a leader that had no room so lately. */
+    STORE_RESEND_MS = 1000,  /* To the leader, when it has not answered. */
     STORE_TIMEOUT_TICK_MS = 100,
     STORE_LISTENERS_MAX = 8,
     STORE_MEMBERS_MAX = 15,

@@ -33,6 +33,7 @@ struct store_call {
     uint64_t sequence;
     unsigned owed;
     bool finished;
+    bool forwarded;        /* Another member has it, or has it twice: the network may repeat it. */
     bool doubtful;         /* It may have been carried out: no answer may say that it was not. */
     int failed_status;     /* CALL_FAILED: answered on the next turn. */
     struct buffer request; /* First byte enum forward_kind; a command or a lease id follows. */
@@ -132,6 +133,7 @@ struct store {
     struct list waiting;
     char own_url[STORE_URL_MAX]; /* To be published; empty once it is known, or never. */
     bool publishing;
+    uint64_t no_room_until_ns; /* The leader refused a command for want of room just now. */
     struct env_timer timeout_timer, retry_timer, pump_timer, lease_timer, compact_timer,
         publish_timer;
 
