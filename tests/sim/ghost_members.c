@@ -55,6 +55,20 @@ static void check_log(struct ghost_members *ghost, const struct raft *core)
     }
 }
 
+/* Since when the voters are who they are now: later configurations only recorded identities. */
+static uint64_t voters_since(const struct raft *core)
+{
+    uint64_t index = core->members_index;
+    while (index > core->trail.base.index) {
+        struct raft_members before = raft_members_at(core, index - 1);
+        if (!same_flags(&before, &core->members)) {
+            break;
+        }
+        index--;
+    }
+    return index;
+}
+
 void ghost_members_stepped(struct ghost_members *ghost, const struct raft *core)
 {
     uint64_t term = core->role == RAFT_LEADER ? core->term : 0;
@@ -90,7 +104,7 @@ void ghost_members_stepped(struct ghost_members *ghost, const struct raft *core)
     ghost->leaders[core->id - 1].term = term;
     ghost->leaders[core->id - 1].version = core->members_version;
     if (!leads_on || !same_flags(last, &core->members)) { /* Else it recorded identities. */
-        ghost->leaders[core->id - 1].index = core->members_index;
+        ghost->leaders[core->id - 1].index = voters_since(core);
     }
     ghost->leaders[core->id - 1].members = core->members;
 }
