@@ -10,10 +10,10 @@ load servers
     within 60 voters n2 2
     start_member n3 --join "$(client n2)"
     within 60 voters n3 3
-    members n1 | grep -q " n2 .*$(peer n2) .*$(client n2)"
-    members n1 | grep -q " n3 .*$(peer n3) .*$(client n3)"
+    within 20 listed n1 n2 # Each publishes its name and URL once it takes part.
+    within 20 listed n1 n3
     [ "$(contents n3)" = "$(contents n1)" ]
-    grep -q "in sync: this member has its vote" n3.log
+    within 20 grep -q "in sync: this member has its vote" n3.log
     end_member n1 KILL # Any two of the three go on.
     within 60 ctl n3 put after 1
     [ "$(ctl n2 get after --print-value-only)" = 1 ]
@@ -61,6 +61,7 @@ load servers
     rm -r n2/raft
     start_member n2 --join "$(client n3)"
     within 60 voters n2 3
+    within 20 listed n1 n2
     after=$(members n1 | awk '$2 == "n2" {print $1}')
     [ -n "$after" ]
     [ "$after" != "$before" ]

@@ -69,6 +69,10 @@ ctl() { # NAME ARGUMENT...
     timeout 60 etcdctl --command-timeout=20s --dial-timeout=10s --endpoints "$(client "$name")" "$@"
 }
 
+listed() { # ASKED NAME: the asked member lists that one with its name and both URLs
+    members "$1" | grep -q " $2 .*$(peer "$2") .*$(client "$2")"
+}
+
 within() { # SECONDS COMMAND...: until it succeeds
     local end=$((SECONDS + $1))
     shift
