@@ -51,13 +51,6 @@ static struct etcd_auth_reply *reply_of(struct etcd_request *request)
     return request->auth;
 }
 
-static Etcdserverpb__ResponseHeader *new_header(struct etcd_request *request)
-{
-    Etcdserverpb__ResponseHeader *header = arena_alloc(request->arena, sizeof(*header));
-    etcd_fill_header(&request->header, header);
-    return header;
-}
-
 /* --- Changes. All their answers hold a header and nothing else. */
 
 static void changed(void *data, int status, int64_t revision)
@@ -99,7 +92,7 @@ static void changed_answer(struct etcd_request *request)
     Etcdserverpb__AuthEnableResponse *response =
         arena_zeroed(request->arena, descriptor->sizeof_message);
     protobuf_c_message_init(descriptor, response);
-    response->header = new_header(request);
+    response->header = etcd_new_header(request);
     etcd_respond(request, &response->base);
 }
 
@@ -373,7 +366,7 @@ static void authenticate_answer(struct etcd_request *request)
 {
     Etcdserverpb__AuthenticateResponse response;
     etcdserverpb__authenticate_response__init(&response);
-    response.header = new_header(request);
+    response.header = etcd_new_header(request);
     response.token = request->auth->token;
     etcd_respond(request, &response.base);
 }
@@ -521,7 +514,7 @@ static void status_answer(struct etcd_request *request)
 {
     Etcdserverpb__AuthStatusResponse response;
     etcdserverpb__auth_status_response__init(&response);
-    response.header = new_header(request);
+    response.header = etcd_new_header(request);
     response.enabled = request->auth->enabled;
     response.authrevision = request->auth->revision;
     etcd_respond(request, &response.base);
@@ -531,7 +524,7 @@ static void users_answer(struct etcd_request *request)
 {
     Etcdserverpb__AuthUserListResponse response;
     etcdserverpb__auth_user_list_response__init(&response);
-    response.header = new_header(request);
+    response.header = etcd_new_header(request);
     response.users = request->auth->names;
     response.n_users = request->auth->name_count;
     etcd_respond(request, &response.base);
@@ -541,7 +534,7 @@ static void roles_answer(struct etcd_request *request)
 {
     Etcdserverpb__AuthRoleListResponse response;
     etcdserverpb__auth_role_list_response__init(&response);
-    response.header = new_header(request);
+    response.header = etcd_new_header(request);
     response.roles = request->auth->names;
     response.n_roles = request->auth->name_count;
     etcd_respond(request, &response.base);
@@ -551,7 +544,7 @@ static void user_answer(struct etcd_request *request)
 {
     Etcdserverpb__AuthUserGetResponse response;
     etcdserverpb__auth_user_get_response__init(&response);
-    response.header = new_header(request);
+    response.header = etcd_new_header(request);
     response.roles = request->auth->names;
     response.n_roles = request->auth->name_count;
     etcd_respond(request, &response.base);
@@ -572,7 +565,7 @@ static void role_answer(struct etcd_request *request)
         messages[i].range_end = etcd_bytes(permission->end);
         pointers[i] = &messages[i];
     }
-    response.header = new_header(request);
+    response.header = etcd_new_header(request);
     response.perm = pointers;
     response.n_perm = count;
     etcd_respond(request, &response.base);

@@ -4,13 +4,6 @@
 #include "lib/base/alloc.h"
 #include <stdlib.h>
 
-static Etcdserverpb__ResponseHeader *new_header(struct etcd_request *request)
-{
-    Etcdserverpb__ResponseHeader *header = arena_alloc(request->arena, sizeof(*header));
-    etcd_fill_header(&request->header, header);
-    return header;
-}
-
 /* --- Members. */
 
 static void members_ready(void *data, int status)
@@ -84,7 +77,7 @@ static void member_list_answer(struct etcd_request *request)
     Etcdserverpb__MemberListResponse response;
     etcdserverpb__member_list_response__init(&response);
     response.members = new_members(request, &response.n_members);
-    response.header = new_header(request);
+    response.header = etcd_new_header(request);
     etcd_respond(request, &response.base);
 }
 
@@ -153,7 +146,7 @@ static void add_answer(struct etcd_request *request)
             response.member = response.members[i];
         }
     }
-    response.header = new_header(request);
+    response.header = etcd_new_header(request);
     etcd_respond(request, &response.base);
 }
 
@@ -168,7 +161,7 @@ static void remove_answer(struct etcd_request *request)
     Etcdserverpb__MemberRemoveResponse response;
     etcdserverpb__member_remove_response__init(&response);
     response.members = new_members(request, &response.n_members);
-    response.header = new_header(request);
+    response.header = etcd_new_header(request);
     etcd_respond(request, &response.base);
 }
 
@@ -191,7 +184,7 @@ static void update_answer(struct etcd_request *request)
     Etcdserverpb__MemberUpdateResponse response;
     etcdserverpb__member_update_response__init(&response);
     response.members = new_members(request, &response.n_members);
-    response.header = new_header(request);
+    response.header = etcd_new_header(request);
     etcd_respond(request, &response.base);
 }
 
@@ -206,7 +199,7 @@ static void promote_answer(struct etcd_request *request)
     Etcdserverpb__MemberPromoteResponse response;
     etcdserverpb__member_promote_response__init(&response);
     response.members = new_members(request, &response.n_members);
-    response.header = new_header(request);
+    response.header = etcd_new_header(request);
     etcd_respond(request, &response.base);
 }
 

@@ -144,8 +144,7 @@ static int to_txn(struct arena *arena, const Etcdserverpb__TxnRequest *message, 
 
 static Etcdserverpb__ResponseHeader *new_header(struct etcd_request *request, int64_t revision)
 {
-    Etcdserverpb__ResponseHeader *header = arena_alloc(request->arena, sizeof(*header));
-    etcd_fill_header(&request->header, header);
+    Etcdserverpb__ResponseHeader *header = etcd_new_header(request);
     header->revision = revision;
     return header;
 }

@@ -7,13 +7,6 @@
 
 /* --- Unary methods. */
 
-static Etcdserverpb__ResponseHeader *new_header(struct etcd_request *request)
-{
-    Etcdserverpb__ResponseHeader *header = arena_alloc(request->arena, sizeof(*header));
-    etcd_fill_header(&request->header, header);
-    return header;
-}
-
 static void lease_done(void *data, int status, const struct store_lease_info *info)
 {
     struct etcd_request *request = data;
@@ -48,7 +41,7 @@ static void grant_answer(struct etcd_request *request)
 {
     Etcdserverpb__LeaseGrantResponse response;
     etcdserverpb__lease_grant_response__init(&response);
-    response.header = new_header(request);
+    response.header = etcd_new_header(request);
     response.id = request->lease.id;
     response.ttl = request->lease.granted_ttl_s;
     etcd_respond(request, &response.base);
@@ -71,7 +64,7 @@ static void revoke_answer(struct etcd_request *request)
 {
     Etcdserverpb__LeaseRevokeResponse response;
     etcdserverpb__lease_revoke_response__init(&response);
-    response.header = new_header(request);
+    response.header = etcd_new_header(request);
     etcd_respond(request, &response.base);
 }
 
@@ -114,7 +107,7 @@ static void ttl_answer(struct etcd_request *request)
 {
     Etcdserverpb__LeaseTimeToLiveResponse response;
     etcdserverpb__lease_time_to_live_response__init(&response);
-    response.header = new_header(request);
+    response.header = etcd_new_header(request);
     response.id = request->lease.id;
     response.ttl = request->lease.ttl_s;
     response.grantedttl = request->lease.granted_ttl_s;
@@ -154,7 +147,7 @@ static void leases_answer(struct etcd_request *request)
         leases[i].id = request->lease.ids[i];
         pointers[i] = &leases[i];
     }
-    response.header = new_header(request);
+    response.header = etcd_new_header(request);
     response.leases = pointers;
     response.n_leases = count;
     etcd_respond(request, &response.base);

@@ -5,13 +5,6 @@
 #include <ctype.h>
 #include <inttypes.h>
 
-static Etcdserverpb__ResponseHeader *new_header(struct etcd_request *request)
-{
-    Etcdserverpb__ResponseHeader *header = arena_alloc(request->arena, sizeof(*header));
-    etcd_fill_header(&request->header, header);
-    return header;
-}
-
 static const char *alarm_name(enum store_alarm_kind kind)
 {
     return kind == STORE_ALARM_NOSPACE   ? "NOSPACE"
@@ -61,7 +54,7 @@ static void status_answer(struct etcd_request *request)
     static char storage_version[] = ETCD_CLUSTER_VERSION;
     Etcdserverpb__StatusResponse response;
     etcdserverpb__status_response__init(&response);
-    response.header = new_header(request);
+    response.header = etcd_new_header(request);
     response.version = version;
     response.storageversion = storage_version;
     response.dbsize = (int64_t)request->figures.bytes;
@@ -188,7 +181,7 @@ static void alarm_answer(struct etcd_request *request)
         response.alarms[i] = &alarms[i];
     }
     response.n_alarms = count;
-    response.header = new_header(request);
+    response.header = etcd_new_header(request);
     etcd_respond(request, &response.base);
 }
 
@@ -199,7 +192,7 @@ static void hash_answer(struct etcd_request *request)
 {
     Etcdserverpb__HashResponse response;
     etcdserverpb__hash_response__init(&response);
-    response.header = new_header(request);
+    response.header = etcd_new_header(request);
     response.hash = (uint32_t)(request->figures.hash ^ request->figures.hash >> 32);
     etcd_respond(request, &response.base);
 }
@@ -224,7 +217,7 @@ static void hash_kv_answer(struct etcd_request *request)
     }
     int64_t compact = request->figures.compact_revision;
     response.compact_revision = compact == 0 ? -1 : compact; /* As etcd says of none. */
-    response.header = new_header(request);
+    response.header = etcd_new_header(request);
     etcd_respond(request, &response.base);
 }
 
@@ -240,7 +233,7 @@ static void defragment_answer(struct etcd_request *request)
 {
     Etcdserverpb__DefragmentResponse response;
     etcdserverpb__defragment_response__init(&response);
-    response.header = new_header(request);
+    response.header = etcd_new_header(request);
     etcd_respond(request, &response.base);
 }
 
@@ -279,7 +272,7 @@ static void move_leader_answer(struct etcd_request *request)
 {
     Etcdserverpb__MoveLeaderResponse response;
     etcdserverpb__move_leader_response__init(&response);
-    response.header = new_header(request);
+    response.header = etcd_new_header(request);
     etcd_respond(request, &response.base);
 }
 

@@ -109,6 +109,8 @@ void etcd_request_done(struct etcd_request *request, int status);
 MUST_USE int etcd_request_caller(struct etcd_request *request);
 void etcd_respond(struct etcd_request *request, const ProtobufCMessage *response);
 void etcd_fill_header(const struct etcd_header *header, Etcdserverpb__ResponseHeader *response);
+/* In the arena of the call. */
+Etcdserverpb__ResponseHeader *etcd_new_header(struct etcd_request *request);
 struct etcd_header etcd_header_now(struct etcd_service *service); /* Store loop. */
 /* Unpacks into the arena; NULL when malformed. */
 void *etcd_unpack(const ProtobufCMessageDescriptor *descriptor, struct arena *arena,

@@ -61,6 +61,13 @@ void etcd_fill_header(const struct etcd_header *header, Etcdserverpb__ResponseHe
     response->revision = header->revision;
 }
 
+Etcdserverpb__ResponseHeader *etcd_new_header(struct etcd_request *request)
+{
+    Etcdserverpb__ResponseHeader *header = arena_alloc(request->arena, sizeof(*header));
+    etcd_fill_header(&request->header, header);
+    return header;
+}
+
 void etcd_kv_message(const struct store_kv *kv, bool keys_only, Mvccpb__KeyValue *ret_message)
 {
     mvccpb__key_value__init(ret_message);
