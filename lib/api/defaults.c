@@ -91,6 +91,8 @@ static const struct message_defaults DEFAULTS[] = {
     {"core.v1.ServicePort", {{"protocol", "TCP", 0}}, default_service_port},
     {"core.v1.Volume", {{0}}, default_volume},
     {"discovery.v1.EndpointPort", {{"name", "", 0}, {"protocol", "TCP", 0}}, NULL},
+    {"rbac.v1.RoleRef", {{"apiGroup", "rbac.authorization.k8s.io", 0}}, NULL},
+    {"rbac.v1.Subject", {{0}}, default_subject},
 };
 
 static int by_message(const void *key, const void *row)

@@ -76,6 +76,7 @@ enum api_flag {
     X(LABEL_VALUE, label_value)                                                                    \
     X(ENV_NAME, env_name)                                                                          \
     X(CONFIG_KEY, config_key)                                                                      \
+    X(PATH_SEGMENT, path_segment)                                                                  \
     X(PORT_NAME, port_name)                                                                        \
     X(IP, ip)                                                                                      \
     X(CIDR, cidr)                                                                                  \

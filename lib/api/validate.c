@@ -39,6 +39,13 @@ static const struct kind_rules {
     {"apps", "Deployment", api_syntax_dns1123_subdomain, NULL, NULL, rules_update_deployment_status,
      UPDATE_AFTER},
     {"apps", "ReplicaSet", api_syntax_dns1123_subdomain, NULL, NULL, NULL, UPDATE_AFTER},
+    {"rbac.authorization.k8s.io", "Role", api_syntax_path_segment, NULL, NULL, NULL, UPDATE_AFTER},
+    {"rbac.authorization.k8s.io", "ClusterRole", api_syntax_path_segment, NULL, NULL, NULL,
+     UPDATE_AFTER},
+    {"rbac.authorization.k8s.io", "RoleBinding", api_syntax_path_segment, NULL,
+     rules_update_role_binding, NULL, UPDATE_AFTER},
+    {"rbac.authorization.k8s.io", "ClusterRoleBinding", api_syntax_path_segment, NULL,
+     rules_update_cluster_role_binding, NULL, UPDATE_AFTER},
     {"apps", "ControllerRevision", api_syntax_dns1123_subdomain, NULL, NULL, NULL, UPDATE_AFTER},
 };
 

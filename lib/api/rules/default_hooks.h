@@ -7,5 +7,5 @@ typedef void default_hook(struct arena *arena, void *message);
 
 default_hook default_container, default_ephemeral_container, default_pod, default_pod_spec,
     default_volume, default_image_volume, default_service, default_service_port, default_namespace,
-    default_node, default_secret, default_deployment;
+    default_node, default_secret, default_deployment, default_subject;
 #endif

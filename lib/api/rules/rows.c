@@ -79,6 +79,10 @@ const struct api_frame_rule_row api_frame_rules[] = {
     {&apps__v1__replica_set_spec__schema, "selector", rules_replica_set_selector},
     {&apps__v1__replica_set_spec__schema, "template", rules_workload_template},
     {&apps__v1__replica_set_status__schema, ".", rules_replica_set_status},
+
+    {&rbac__v1__policy_rule__schema, ".", rules_policy_rule},
+    {&rbac__v1__role_ref__schema, "", rules_role_ref},
+    {&rbac__v1__subject__schema, ".", rules_subject},
 };
 
 const size_t api_frame_rule_count = ARRAY_LEN(api_frame_rules);

@@ -94,7 +94,8 @@ rules_create rules_check_event, rules_check_event_v1;
 rules_update rules_update_pod, rules_update_pod_status, rules_update_pod_ephemeral,
     rules_update_service, rules_update_service_status, rules_update_node,
     rules_update_namespace_status, rules_update_config_map, rules_update_secret,
-    rules_update_event_v1, rules_update_deployment_status;
+    rules_update_event_v1, rules_update_deployment_status, rules_update_role_binding,
+    rules_update_cluster_role_binding;
 
 /* --- Rules that join the walk (rules/rows.c says where) ----------------------------------------
  */
@@ -119,4 +120,5 @@ api_frame_rule rules_subset, rules_endpoint_port, rules_slice_endpoint, rules_sl
 api_frame_rule rules_config_map, rules_secret_size, rules_secret_type, rules_taint, rules_pod_cidrs;
 api_frame_rule rules_deployment_selector, rules_workload_template, rules_strategy, rules_deadline,
     rules_deployment_status, rules_replica_set_selector, rules_replica_set_status;
+api_frame_rule rules_policy_rule, rules_role_ref, rules_subject;
 #endif
