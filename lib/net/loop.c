@@ -32,6 +32,7 @@ struct loop {
     uint64_t timer_at_ms; /* When `timer` fires; UINT64_MAX while stopped. */
     struct heap timers;
     struct list turn_ends;
+    struct list orphans;
     char *name;
     uv_thread_t thread;
     bool has_thread;
@@ -177,6 +178,7 @@ int loop_new(const char *name, struct loop **ret_loop)
     pthread_mutex_init(&loop->lock, NULL);
     heap_init(&loop->timers, offsetof(struct loop_timer, position), timer_before);
     list_init(&loop->turn_ends);
+    list_init(&loop->orphans);
     status = uv_async_init(&loop->uv, &loop->mailbox, on_mailbox);
     assert(status == 0);
     uv_prepare_init(&loop->uv, &loop->before_wait);
@@ -203,6 +205,11 @@ void loop_free(struct loop *loop)
     }
     assert(!loop->running && !loop->has_thread);
     ring_never(loop);
+    while (!list_empty(&loop->orphans)) {
+        struct loop_orphan *orphan =
+            LIST_ENTRY(list_first(&loop->orphans), struct loop_orphan, node);
+        orphan->end(orphan->data);
+    }
     uv_walk(&loop->uv, close_handle, NULL);
     while (uv_run(&loop->uv, UV_RUN_NOWAIT) != 0) {
     }
@@ -359,4 +366,15 @@ void loop_turn_end_start(struct loop *loop, struct loop_turn_end *task)
 void loop_turn_end_stop(struct loop_turn_end *task)
 {
     list_remove(&task->node);
+}
+
+void loop_orphan_start(struct loop *loop, struct loop_orphan *orphan)
+{
+    assert(loop_is_current(loop) && !list_linked(&orphan->node));
+    list_push_back(&loop->orphans, &orphan->node);
+}
+
+void loop_orphan_stop(struct loop_orphan *orphan)
+{
+    list_remove(&orphan->node);
 }

@@ -69,4 +69,15 @@ struct loop_turn_end {
 };
 void loop_turn_end_start(struct loop *loop, struct loop_turn_end *task);
 void loop_turn_end_stop(struct loop_turn_end *task);
+
+/* Something that nobody owns any more and that ends by itself, as a connection that lingers does.
+ * loop_free() runs those that have not come to their end, which close their handles and free
+ * themselves. Loop thread. */
+struct loop_orphan {
+    void (*end)(void *data); /* Takes it off the list. */
+    void *data;
+    struct list node; /* list_init() it. */
+};
+void loop_orphan_start(struct loop *loop, struct loop_orphan *orphan);
+void loop_orphan_stop(struct loop_orphan *orphan); /* None: no-op. */
 #endif

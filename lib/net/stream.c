@@ -40,7 +40,8 @@ struct net_stream {
     uv_write_t write;
     uv_shutdown_t shutdown;
     struct loop_turn_end turn;
-    struct loop_timer stall; /* A write without progress, or a lingering close. */
+    struct loop_orphan orphan; /* While finishing. */
+    struct loop_timer stall;   /* A write without progress, or a lingering close. */
     int end_status;
     bool writing;
     bool reading; /* uv_read_start() is on. */
@@ -92,6 +93,11 @@ static void stream_fail(struct net_stream *stream, int status)
 
 /* ---- Life ---- */
 
+static void on_loop_end(void *data)
+{
+    net_stream_close(stream_from(data), NULL, NULL);
+}
+
 static void on_stall(void *data)
 {
     struct net_stream *stream = stream_from(data);
@@ -110,8 +116,10 @@ int net_stream_adopt(struct loop *loop, int fd, bool is_unix, const char *peer_a
     stream->loop = loop;
     stream->turn.run = stream_turn;
     stream->stall.fire = on_stall;
-    stream->turn.data = stream->stall.data = stream->uv.handle.data = stream;
+    stream->orphan.end = on_loop_end;
+    stream->turn.data = stream->stall.data = stream->uv.handle.data = stream->orphan.data = stream;
     list_init(&stream->turn.node);
+    list_init(&stream->orphan.node);
     buffer_init(&stream->cipher, NET_WRITE_QUEUE_BYTES_MAX);
     snprintf(stream->peer_address, sizeof(stream->peer_address), "%s", peer_address);
     int status = is_unix ? uv_pipe_init(loop_uv(loop), &stream->uv.pipe, /* ipc= */ 0)
@@ -155,6 +163,7 @@ void net_stream_close(struct net_stream *stream, void (*closed)(void *data), voi
     stream->ended = true;
     stream->end_pending = false;
     loop_turn_end_stop(&stream->turn);
+    loop_orphan_stop(&stream->orphan);
     loop_timer_stop(stream->loop, &stream->stall);
     /* A write under way still points into the queue; uv_close() ends it before on_closed(). */
     if (!stream->writing) {
@@ -177,6 +186,7 @@ void net_stream_finish(struct net_stream *stream)
      * overtake what we have just written. */
     stream->paused = false;
     net_stream_shutdown(stream);
+    loop_orphan_start(stream->loop, &stream->orphan);
     loop_timer_start(stream->loop, &stream->stall, NET_LINGER_MS);
 }
 

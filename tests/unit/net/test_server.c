@@ -426,6 +426,17 @@ START_TEST(rapid_reset_ends_the_connection)
 }
 END_TEST
 
+/* The server waits for the client, which does not close before teardown() has freed the loops: a
+ * leak checker sees what is left. */
+START_TEST(lingering_connection_goes_with_its_loop)
+{
+    int fd = dial_h2();
+    const uint8_t bytes[] = {0xff, 0xff};
+    send_frame(fd, 0, 0, 0, bytes, sizeof(bytes)); /* DATA on stream 0. */
+    ck_assert_int_eq(goaway_code(fd), 1 /* PROTOCOL_ERROR */);
+}
+END_TEST
+
 START_TEST(garbage_after_the_preface_ends_the_connection)
 {
     int fd = dial_h2();
@@ -459,6 +470,7 @@ Suite *server_suite(void)
     tcase_add_test(tcase, body_over_the_limit_is_a_413_over_http2_too);
     tcase_add_test(tcase, h2load_gets_every_answer_over_few_connections);
     tcase_add_test(tcase, rapid_reset_ends_the_connection);
+    tcase_add_test(tcase, lingering_connection_goes_with_its_loop);
     tcase_add_test(tcase, garbage_after_the_preface_ends_the_connection);
     suite_add_tcase(suite, tcase);
     return suite;
