@@ -5,8 +5,10 @@
 #include "lib/base/buffer.h"
 #include "lib/base/crc32c.h"
 #include "lib/base/slice.h"
+#include <endian.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 struct wire_reader {
     struct slice left;
@@ -20,12 +22,10 @@ static inline uint64_t wire_get(struct wire_reader *reader, size_t width)
         return 0;
     }
     uint64_t value = 0;
-    for (size_t i = 0; i < width; i++) {
-        value |= (uint64_t)reader->left.data[i] << (8 * i);
-    }
+    memcpy(&value, reader->left.data, width);
     reader->left.data += width;
     reader->left.len -= width;
-    return value;
+    return le64toh(value);
 }
 
 static inline uint8_t wire_u8(struct wire_reader *reader)
@@ -57,9 +57,8 @@ static inline struct slice wire_bytes(struct wire_reader *reader, size_t len)
 
 static inline void wire_store(uint8_t *to, uint64_t value, size_t width)
 {
-    for (size_t i = 0; i < width; i++) {
-        to[i] = (uint8_t)(value >> (8 * i));
-    }
+    value = htole64(value);
+    memcpy(to, &value, width);
 }
 
 static inline void wire_put(struct buffer *out, uint64_t value, size_t width)

@@ -28,6 +28,8 @@ struct sim_inode {
     uint32_t links;                   /* From names, open files and unfinished directory changes. */
     uint8_t *cache, *durable, *dirty; /* `dirty`: one byte a sector. */
     size_t cache_len, durable_len, capacity;
+    size_t dirty_from, dirty_end; /* No sector outside of these is dirty. */
+    bool stale; /* A flush failed: clean sectors may differ from what is durable. */
 };
 
 struct sim_name {

@@ -9,46 +9,75 @@
 
 /* ---- durability ---- */
 
-static bool durable_in_log(const struct sim_inode *inode, uint64_t index, uint64_t chain)
+struct record { /* The head of one, as it lies on the disk. */
+    uint64_t magic, index, chain;
+    uint32_t len, crc;
+};
+
+static struct record record_at(struct slice bytes, size_t at)
 {
-    struct segment_header header;
-    struct slice bytes = slice_of(inode->durable, inode->durable_len);
-    if (segment_header_decode(bytes, &header) < 0 || header.previous.index >= index) {
-        return false;
+    struct record record;
+    struct wire_reader reader = {.left = slice_of(bytes.data + at, RECORD_HEAD)};
+    record.magic = wire_u64(&reader);
+    record.index = wire_u64(&reader);
+    (void)wire_u64(&reader);
+    record.chain = wire_u64(&reader);
+    (void)wire_u64(&reader);
+    (void)wire_u64(&reader);
+    record.len = wire_u32(&reader);
+    (void)wire_u32(&reader);
+    record.crc = wire_u32(&reader);
+    return record;
+}
+
+/* Where the search for `index` may begin: at the entry found last, when it is still there. */
+static size_t search_start(const struct ghost_cursor *cursor, const struct sim_inode *inode,
+                           struct slice bytes, uint64_t index)
+{
+    if (cursor->inode == inode && cursor->index <= index &&
+        cursor->offset + RECORD_HEAD <= bytes.len) {
+        struct record record = record_at(bytes, cursor->offset);
+        if (record.index == cursor->index && record.chain == cursor->chain) {
+            return cursor->offset;
+        }
     }
-    size_t at = SEGMENT_HEAD;
+    return SEGMENT_HEAD;
+}
+
+static bool durable_in_log(const struct sim_inode *inode, uint64_t index, uint64_t chain,
+                           struct ghost_cursor *cursor)
+{
+    struct slice bytes = slice_of(inode->durable, inode->durable_len);
+    size_t at = search_start(cursor, inode, bytes, index);
     while (at + RECORD_HEAD <= bytes.len) {
-        struct wire_reader reader = {.left = slice_of(bytes.data + at, RECORD_HEAD)};
-        uint64_t magic = wire_u64(&reader);
-        uint64_t found = wire_u64(&reader);
-        (void)wire_u64(&reader);
-        uint64_t found_chain = wire_u64(&reader);
-        (void)wire_u64(&reader);
-        (void)wire_u64(&reader);
-        uint32_t len = wire_u32(&reader);
-        (void)wire_u32(&reader);
-        uint32_t crc = wire_u32(&reader);
-        if (magic == 0 || found > index || record_size(len) > bytes.len - at) {
+        struct record record = record_at(bytes, at);
+        if (record.magic == 0 || record.index > index || record_size(record.len) > bytes.len - at) {
             return false;
         }
-        if (found == index) {
-            struct slice data = slice_of(bytes.data + at + RECORD_HEAD, len);
-            return found_chain == chain && crc32c(0, data) == crc;
+        if (record.index == index) {
+            struct slice data = slice_of(bytes.data + at + RECORD_HEAD, record.len);
+            *cursor = (struct ghost_cursor){inode, at, index, record.chain};
+            return record.chain == chain && crc32c(0, data) == record.crc;
         }
-        at += record_size(len);
+        at += record_size(record.len);
     }
     return false;
 }
 
-static bool durable_on(const struct sim_node *machine, uint64_t index, uint64_t chain)
+/* A segment's name is the index of its first entry. */
+static bool durable_on(const struct sim_node *machine, uint64_t index, uint64_t chain,
+                       struct ghost_cursor *cursor)
 {
     const char *name;
     const struct sim_inode *inode;
     for (size_t i = 0; (inode = sim_durable_file(machine, i, &name)) != NULL; i++) {
-        if (strncmp(name, "snap-", 5) == 0 && strtoull(name + 5, NULL, 16) >= index) {
+        bool log = strncmp(name, "log-", 4) == 0;
+        bool snapshot = strncmp(name, "snap-", 5) == 0;
+        uint64_t number = log || snapshot ? strtoull(strchr(name, '-') + 1, NULL, 16) : 0;
+        if (snapshot && number >= index) {
             return true;
         }
-        if (strncmp(name, "log-", 4) == 0 && durable_in_log(inode, index, chain)) {
+        if (log && number <= index && durable_in_log(inode, index, chain, cursor)) {
             return true;
         }
     }
@@ -60,7 +89,7 @@ void ghost_wiped(struct ghost_raft *ghost, uint64_t member)
     ghost->members[member - 1] = (struct ghost_member){.wiped = true};
 }
 
-static bool held_by_quorum(const struct ghost_raft *ghost, const struct raft_members *members,
+static bool held_by_quorum(struct ghost_raft *ghost, const struct raft_members *members,
                            uint64_t index, uint64_t chain)
 {
     bool held[RAFT_MEMBERS_MAX] = {false};
@@ -68,7 +97,7 @@ static bool held_by_quorum(const struct ghost_raft *ghost, const struct raft_mem
         uint64_t id = members->items[i].id;
         held[i] = id <= ghost->world->node_count &&
                   (ghost->members[id - 1].wiped || ghost->damaged[id - 1] ||
-                   durable_on(&ghost->world->nodes[id - 1], index, chain));
+                   durable_on(&ghost->world->nodes[id - 1], index, chain, &ghost->cursors[id - 1]));
     }
     return raft_members_quorum(members, held);
 }
@@ -168,45 +197,62 @@ static void see_entry(struct ghost_raft *ghost, const struct raft_entry *entry)
     }
 }
 
-void ghost_sent(struct ghost_raft *ghost, uint64_t from, uint64_t to, struct slice bytes)
+/* What a member says it keeps: term and vote of what it once said. */
+static void check_promise(struct ghost_raft *ghost, uint64_t from, uint64_t to,
+                          const struct raft_message *message)
 {
     struct ghost_member *member = &ghost->members[from - 1];
-    struct raft_message message;
-    if (raft_message_decode(bytes, &message) < 0) {
-        sim_fail(ghost->world, "member %" PRIu64 " sent what cannot be decoded", from);
-        return;
-    }
-    if (ghost->world->verbose > 1) {
-        sim_say(ghost->world,
-                "%" PRIu64 " -> %" PRIu64 " kind %d term %" PRIu64 " last %" PRIu64 ".%" PRIu64
-                " commit %" PRIu64 " context %" PRIu64 " entries %zu bytes %zu%s",
-                from, to, (int)message.kind, message.term, message.last.index, message.last.term,
-                message.commit, message.context, message.entry_count, message.bytes.len,
-                message.reject ? " rejected" : "");
-    }
-    for (size_t i = 0; i < message.entry_count; i++) {
-        see_entry(ghost, message.entries[i]);
-    }
-    bool forward = message.kind == RAFT_FORWARD || message.kind == RAFT_FORWARD_RESULT;
-    bool pre = message.kind == RAFT_PRE_VOTE || message.kind == RAFT_PRE_VOTE_RESULT || forward;
-    bool vote = (message.kind == RAFT_VOTE_RESULT && !message.reject) || message.kind == RAFT_VOTE;
-    uint64_t candidate = message.kind == RAFT_VOTE ? from : to;
-    uint64_t *voted = &member->votes[message.term % GHOST_TERM_MAX];
-    if (!pre && message.term < member->promised_term) {
+    bool forward = message->kind == RAFT_FORWARD || message->kind == RAFT_FORWARD_RESULT;
+    bool pre = message->kind == RAFT_PRE_VOTE || message->kind == RAFT_PRE_VOTE_RESULT || forward;
+    bool vote =
+        (message->kind == RAFT_VOTE_RESULT && !message->reject) || message->kind == RAFT_VOTE;
+    uint64_t candidate = message->kind == RAFT_VOTE ? from : to;
+    uint64_t *voted = &member->votes[message->term % GHOST_TERM_MAX];
+    if (!pre && message->term < member->promised_term) {
         sim_fail(ghost->world,
                  "member %" PRIu64 " went back from term %" PRIu64 " to %" PRIu64 " (message %d)",
-                 from, member->promised_term, message.term, (int)message.kind);
+                 from, member->promised_term, message->term, (int)message->kind);
     }
     if (vote && *voted != 0 && *voted != candidate) {
         sim_fail(ghost->world, "member %" PRIu64 " voted twice in term %" PRIu64, from,
-                 message.term);
+                 message->term);
     }
     if (vote) {
         *voted = candidate;
     }
-    if (!pre && message.term > member->promised_term) {
-        member->promised_term = message.term;
+    if (!pre && message->term > member->promised_term) {
+        member->promised_term = message->term;
     }
+}
+
+static void say_message(struct ghost_raft *ghost, const struct raft_message *message)
+{
+    if (ghost->world->verbose > 1) {
+        sim_say(ghost->world,
+                "%" PRIu64 " -> %" PRIu64 " kind %d term %" PRIu64 " last %" PRIu64 ".%" PRIu64
+                " commit %" PRIu64 " context %" PRIu64 " entries %zu bytes %zu%s",
+                message->from, message->to, (int)message->kind, message->term, message->last.index,
+                message->last.term, message->commit, message->context, message->entry_count,
+                message->bytes.len, message->reject ? " rejected" : "");
+    }
+}
+
+void ghost_sent(struct ghost_raft *ghost, uint64_t from, uint64_t to, struct slice bytes)
+{
+    struct raft_message message;
+    int status = raft_message_peek(bytes, &message);
+    if (status == 0 && (message.kind == RAFT_APPEND || ghost->world->verbose > 1)) {
+        status = raft_message_decode(bytes, &message); /* Its entries too. */
+    }
+    if (status < 0) {
+        sim_fail(ghost->world, "member %" PRIu64 " sent what cannot be decoded", from);
+        return;
+    }
+    say_message(ghost, &message);
+    for (size_t i = 0; i < message.entry_count; i++) {
+        see_entry(ghost, message.entries[i]);
+    }
+    check_promise(ghost, from, to, &message);
     raft_message_release(&message);
 }
 

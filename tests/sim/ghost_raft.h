@@ -23,6 +23,12 @@ struct ghost_member {
     uint64_t votes[GHOST_TERM_MAX];
 };
 
+struct ghost_cursor { /* Where on a disk an acknowledged entry was found last. */
+    const struct sim_inode *inode;
+    size_t offset;
+    uint64_t index, chain;
+};
+
 struct ghost_raft {
     struct sim_world *world;
     struct ghost_member members[SIM_NODES_MAX];
@@ -31,6 +37,7 @@ struct ghost_raft {
         uint64_t term, chain;
     } seen[GHOST_INDEX_MAX][GHOST_SEEN_TERMS];
     uint64_t leaders[GHOST_TERM_MAX];
+    struct ghost_cursor cursors[SIM_NODES_MAX];
     uint64_t applied_max, elections;
     bool damaged[SIM_NODES_MAX]; /* What they held when they acknowledged it may be gone. */
 };

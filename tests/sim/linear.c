@@ -117,6 +117,17 @@ static void mark(struct search *search, const struct moment *call)
     search->high ^= scramble(~(2 * (uint64_t)call->op));
 }
 
+/* Adds the call to what is done, unless the search has been there before. */
+static bool remember_with(struct search *search, const struct moment *call, uint64_t state)
+{
+    mark(search, call);
+    if (remember(search, state)) {
+        return true;
+    }
+    mark(search, call);
+    return false;
+}
+
 static int by_time(const void *left, const void *right)
 {
     const struct moment *a = left;
@@ -199,16 +210,14 @@ static enum linear_verdict search_run(struct search *search, uint64_t steps_max,
             at = at->next;
             continue;
         }
-        mark(search, at);
-        if (step(op, search->state, &next) && remember(search, next)) {
+        if (step(op, search->state, &next) && remember_with(search, at, next)) {
             search->stack[search->depth].moment = at;
             search->stack[search->depth++].state = search->state;
             search->state = next;
             lift(at);
             at = search->head.next;
         } else {
-            mark(search, at); /* Not, or not again. */
-            at = at->next;
+            at = at->next; /* Not, or not again. */
         }
     }
     return LINEAR_OK;

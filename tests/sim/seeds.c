@@ -123,11 +123,55 @@ static void run_seed(const struct sim_program *program, uint64_t seed, unsigned 
     }
 }
 
+struct seeds_total {
+    uint64_t seeds, failures, events, busiest, busiest_seed;
+    uint64_t trace; /* Of all seeds, in order: equal for two runs of the same program. */
+    uint64_t counts[SIM_COUNTS_MAX];
+};
+
+static void total_add(struct seeds_total *total, uint64_t seed, const struct sim_outcome *outcome)
+{
+    if (outcome->events > total->busiest) {
+        total->busiest = outcome->events;
+        total->busiest_seed = seed;
+    }
+    total->events += outcome->events;
+    total->trace = (total->trace ^ outcome->trace) * UINT64_C(0x100000001b3);
+    for (size_t i = 0; i < SIM_COUNTS_MAX; i++) {
+        total->counts[i] += outcome->counts[i];
+    }
+}
+
+/* One line for people, and one for programs: NAME=VALUE, counts with `_` for spaces. */
+static void report(const struct sim_program *program, const struct seeds_arguments *arguments,
+                   const struct seeds_total *total, double took)
+{
+    (void)printf("%s: %" PRIu64 " seeds, %" PRIu64 " events (%.0f events/s, %.1f s)", program->name,
+                 total->seeds, total->events, (double)total->events / took, took);
+    for (size_t i = 0; i < SIM_COUNTS_MAX && program->counts[i] != NULL; i++) {
+        (void)printf(", %" PRIu64 " %s", total->counts[i], program->counts[i]);
+    }
+    (void)printf(", at most %" PRIu64 " events (seed %" PRIu64 ")", total->busiest,
+                 total->busiest_seed);
+    (void)printf(": %" PRIu64 " violation%s\n", total->failures, total->failures == 1 ? "" : "s");
+    (void)printf("SUMMARY program=%s first=%" PRIu64 " seeds=%" PRIu64 " events=%" PRIu64
+                 " seconds=%.1f violations=%" PRIu64 " trace=%016" PRIx64,
+                 program->name, arguments->first, total->seeds, total->events, took,
+                 total->failures, total->trace);
+    for (size_t i = 0; i < SIM_COUNTS_MAX && program->counts[i] != NULL; i++) {
+        (void)printf(" ");
+        for (const char *at = program->counts[i]; *at != '\0'; at++) {
+            (void)putchar(*at == ' ' || *at == '-' ? '_' : *at);
+        }
+        (void)printf("=%" PRIu64, total->counts[i]);
+    }
+    (void)printf("\n");
+}
+
 int sim_seeds_main(const struct sim_program *program, int argc, char **argv)
 {
     struct seeds_arguments arguments;
-    struct sim_outcome sum = {0};
-    uint64_t failures = 0, busiest = 0, busiest_seed = 0;
+    struct seeds_total total = {0};
     if (!parse(argc, argv, &arguments)) {
         (void)fprintf(stderr,
                       "usage: %s [--seeds N] [--seed FIRST] [--trace 1|2] [--shrink 1] "
@@ -143,16 +187,15 @@ int sim_seeds_main(const struct sim_program *program, int argc, char **argv)
     (void)signal(SIGTERM, on_stop);
     (void)signal(SIGINT, on_stop);
     double start = seconds();
-    uint64_t done = 0;
-    for (; done < arguments.count && stopping == 0; done++) {
-        uint64_t seed = arguments.first + done;
+    for (; total.seeds < arguments.count && stopping == 0; total.seeds++) {
+        uint64_t seed = arguments.first + total.seeds;
         struct sim_outcome outcome;
         (void)snprintf(running, sizeof(running), "FAILED seed %" PRIu64 ": an assertion\n", seed);
         run_seed(program, seed, (unsigned)arguments.trace, &outcome);
         if (outcome.failure[0] != '\0') {
             (void)printf("FAILED seed %" PRIu64 ": %s\n  again: %s --seed %" PRIu64 " --trace 1\n",
                          seed, outcome.failure, program->name, seed);
-            failures++;
+            total.failures++;
             if (arguments.shrink != 0) {
                 shrink(program, seed, &outcome);
             }
@@ -160,22 +203,8 @@ int sim_seeds_main(const struct sim_program *program, int argc, char **argv)
                 return 1;
             }
         }
-        if (outcome.events > busiest) {
-            busiest = outcome.events;
-            busiest_seed = seed;
-        }
-        sum.events += outcome.events;
-        for (size_t i = 0; i < SIM_COUNTS_MAX; i++) {
-            sum.counts[i] += outcome.counts[i];
-        }
+        total_add(&total, seed, &outcome);
     }
-    double took = seconds() - start;
-    (void)printf("%s: %" PRIu64 " seeds, %" PRIu64 " events (%.0f events/s, %.1f s)", program->name,
-                 done, sum.events, (double)sum.events / took, took);
-    for (size_t i = 0; i < SIM_COUNTS_MAX && program->counts[i] != NULL; i++) {
-        (void)printf(", %" PRIu64 " %s", sum.counts[i], program->counts[i]);
-    }
-    (void)printf(", at most %" PRIu64 " events (seed %" PRIu64 ")", busiest, busiest_seed);
-    (void)printf(": %" PRIu64 " violation%s\n", failures, failures == 1 ? "" : "s");
-    return failures == 0 ? 0 : 1;
+    report(program, &arguments, &total, seconds() - start);
+    return total.failures == 0 ? 0 : 1;
 }

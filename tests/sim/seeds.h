@@ -24,6 +24,7 @@ struct sim_program {
 };
 
 /*   NAME [--seeds N] [--seed FIRST] [--trace 1|2] [--shrink 1] [--keep-going 1]
- * One seed in a hundred runs twice and must do the same. Returns the exit status. */
+ * One seed in a hundred runs twice and must do the same. Ends with a line "SUMMARY program=..." of
+ * NAME=VALUE pairs for programs. Returns the exit status. */
 int sim_seeds_main(const struct sim_program *program, int argc, char **argv);
 #endif

@@ -6,11 +6,12 @@
 #include "tests/sim/sim2.h"
 
 #include "lib/base/alloc.h"
+#include "lib/base/log.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BLACK_BOX_EVERY = 50, LEASES_EVERY = 4, CORE_EVERY = 3, OPEN_FILES_MAX = 12 };
+enum { BLACK_BOX_EVERY = 100, LEASES_EVERY = 4, CORE_EVERY = 3, OPEN_FILES_MAX = 12 };
 
 static void run_until(struct sim2 *sim, uint64_t until)
 {
@@ -248,5 +249,6 @@ int main(int argc, char **argv)
                    "leases expired", "elections", "power cuts", "restores", "black-box operations",
                    "changes of members"},
         .run = run_seed};
+    log_set_level(LOG_LEVEL_ERROR); /* Members warn of every fault that is injected. */
     return sim_seeds_main(&program, argc, argv);
 }

@@ -1,5 +1,6 @@
 #include "tests/sim/sim2.h"
 
+#include "lib/base/digest.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -27,7 +28,7 @@ static void fsm_apply(void *data, uint64_t index, uint64_t term, struct slice co
         sim_fail(&sim->world, "the log is longer than the model remembers");
         return;
     }
-    uint64_t hash = hash_bytes(/* seed= */ 0, command);
+    uint64_t hash = digest64(/* before= */ 0, command);
     if (!ghost_applied(&sim->ghost, id, raft_term(member->node), index, term, hash, after)) {
         return;
     }

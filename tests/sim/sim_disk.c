@@ -100,21 +100,37 @@ static void inode_grow(struct sim_inode *inode, size_t len)
 
 void sim_inode_write(struct sim_inode *inode, uint64_t offset, const uint8_t *bytes, size_t len)
 {
+    size_t from = (size_t)offset / SIM_SECTOR;
+    size_t end = ((size_t)offset + len + SIM_SECTOR - 1) / SIM_SECTOR;
+    if (len == 0) {
+        return;
+    }
     inode_grow(inode, (size_t)offset + len);
     memcpy(inode->cache + offset, bytes, len);
-    for (size_t at = (size_t)offset / SIM_SECTOR; at * SIM_SECTOR < offset + len; at++) {
-        inode->dirty[at] = 1;
+    memset(inode->dirty + from, 1, end - from);
+    bool clean = inode->dirty_from == inode->dirty_end;
+    inode->dirty_from = clean || from < inode->dirty_from ? from : inode->dirty_from;
+    inode->dirty_end = clean || end > inode->dirty_end ? end : inode->dirty_end;
+}
+
+static void all_clean(struct sim_inode *inode)
+{
+    if (inode->dirty_end > inode->dirty_from) {
+        memset(inode->dirty + inode->dirty_from, 0, inode->dirty_end - inode->dirty_from);
     }
+    inode->dirty_from = 0;
+    inode->dirty_end = 0;
 }
 
 static void inode_sync(struct sim_inode *inode, bool really)
 {
-    for (size_t at = 0; at * SIM_SECTOR < inode->capacity; at++) {
-        if (inode->dirty[at] != 0 && really) {
+    for (size_t at = inode->dirty_from; really && at < inode->dirty_end; at++) {
+        if (inode->dirty[at] != 0) {
             memcpy(inode->durable + at * SIM_SECTOR, inode->cache + at * SIM_SECTOR, SIM_SECTOR);
         }
-        inode->dirty[at] = 0; /* Also after a failed flush: Linux marks the pages clean. */
     }
+    all_clean(inode); /* Also after a failed flush: Linux marks the pages clean. */
+    inode->stale = inode->stale || !really;
     if (really) {
         inode->durable_len = inode->cache_len;
     }
@@ -270,7 +286,7 @@ static void inode_power_cut(struct sim_inode *inode, struct sim_random *random)
     if (inode->cache_len != inode->durable_len && sim_below(random, 2) == 0) {
         inode->durable_len = inode->cache_len;
     }
-    for (size_t at = 0; at * SIM_SECTOR < inode->capacity; at++) {
+    for (size_t at = inode->dirty_from; at < inode->dirty_end; at++) {
         uint64_t fate = inode->dirty[at] == 0 ? 0 : sim_below(random, 4);
         size_t from = at * SIM_SECTOR;
         if (fate == 1) {
@@ -278,11 +294,14 @@ static void inode_power_cut(struct sim_inode *inode, struct sim_random *random)
         } else if (fate == 2) {
             memcpy(inode->durable + from, inode->cache + from, sim_below(random, SIM_SECTOR));
         }
-        inode->dirty[at] = 0;
     }
-    if (inode->capacity > 0) {
-        memcpy(inode->cache, inode->durable, inode->capacity);
+    size_t from = inode->stale ? 0 : inode->dirty_from * SIM_SECTOR;
+    size_t end = inode->stale ? inode->capacity : inode->dirty_end * SIM_SECTOR;
+    if (end > from) {
+        memcpy(inode->cache + from, inode->durable + from, end - from);
     }
+    all_clean(inode);
+    inode->stale = false;
     inode->cache_len = inode->durable_len;
 }
 
