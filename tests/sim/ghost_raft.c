@@ -30,7 +30,7 @@ static struct record record_at(struct slice bytes, size_t at)
     return record;
 }
 
-/* Where the search for `index` may begin: at the entry found last, when it is still there. */
+/* Where the search for `index` may begin: where the one before ended, if that is still there. */
 static size_t search_start(const struct ghost_cursor *cursor, const struct sim_inode *inode,
                            struct slice bytes, uint64_t index)
 {
@@ -54,9 +54,9 @@ static bool durable_in_log(const struct sim_inode *inode, uint64_t index, uint64
         if (record.magic == 0 || record.index > index || record_size(record.len) > bytes.len - at) {
             return false;
         }
+        *cursor = (struct ghost_cursor){inode, at, record.index, record.chain};
         if (record.index == index) {
             struct slice data = slice_of(bytes.data + at + RECORD_HEAD, record.len);
-            *cursor = (struct ghost_cursor){inode, at, index, record.chain};
             return record.chain == chain && crc32c(0, data) == record.crc;
         }
         at += record_size(record.len);
@@ -64,12 +64,14 @@ static bool durable_in_log(const struct sim_inode *inode, uint64_t index, uint64
     return false;
 }
 
-/* A segment's name is the index of its first entry. */
+/* A segment's name is the index of its first entry, a snapshot's that of its last. */
 static bool durable_on(const struct sim_node *machine, uint64_t index, uint64_t chain,
                        struct ghost_cursor *cursor)
 {
     const char *name;
     const struct sim_inode *inode;
+    const struct sim_inode *likely = NULL;
+    uint64_t likely_first = 0;
     for (size_t i = 0; (inode = sim_durable_file(machine, i, &name)) != NULL; i++) {
         bool log = strncmp(name, "log-", 4) == 0;
         bool snapshot = strncmp(name, "snap-", 5) == 0;
@@ -77,7 +79,19 @@ static bool durable_on(const struct sim_node *machine, uint64_t index, uint64_t 
         if (snapshot && number >= index) {
             return true;
         }
-        if (log && number <= index && durable_in_log(inode, index, chain, cursor)) {
+        if (log && number <= index && number >= likely_first) {
+            likely = inode;
+            likely_first = number;
+        }
+    }
+    if (likely != NULL && durable_in_log(likely, index, chain, cursor)) {
+        return true;
+    }
+    for (size_t i = 0; (inode = sim_durable_file(machine, i, &name)) != NULL; i++) {
+        struct ghost_cursor beginning = {0}; /* After a truncation, there may be leftovers. */
+        if (inode != likely && strncmp(name, "log-", 4) == 0 &&
+            strtoull(name + 4, NULL, 16) <= index &&
+            durable_in_log(inode, index, chain, &beginning)) {
             return true;
         }
     }
@@ -98,8 +112,11 @@ static bool held_by_quorum(struct ghost_raft *ghost, const struct raft_members *
         held[i] = id <= ghost->world->node_count &&
                   (ghost->members[id - 1].wiped || ghost->damaged[id - 1] ||
                    durable_on(&ghost->world->nodes[id - 1], index, chain, &ghost->cursors[id - 1]));
+        if (held[i] && raft_members_quorum(members, held)) {
+            return true;
+        }
     }
-    return raft_members_quorum(members, held);
+    return false;
 }
 
 /* It was committed in one of the configurations from the one in force at its place on: when that
