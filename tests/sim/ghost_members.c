@@ -69,12 +69,33 @@ static uint64_t voters_since(const struct raft *core)
     return index;
 }
 
+/* A configuration that was rolled back makes nobody a member. */
+static void confirm(struct ghost_members *ghost, const struct raft *core)
+{
+    if (core->commit < core->members_index || core->members_index <= ghost->confirmed_index) {
+        return;
+    }
+    ghost->confirmed_index = core->members_index;
+    for (size_t i = 0; i < core->members.count; i++) {
+        uint64_t id = core->members.items[i].id;
+        if (id <= SIM_NODES_MAX) {
+            ghost->confirmed[id - 1] = true;
+        }
+    }
+}
+
+void ghost_members_wiped(struct ghost_members *ghost, uint64_t member)
+{
+    ghost->confirmed[member - 1] = false;
+}
+
 void ghost_members_stepped(struct ghost_members *ghost, const struct raft *core)
 {
     uint64_t term = core->role == RAFT_LEADER ? core->term : 0;
     uint64_t before = ghost->leaders[core->id - 1].index;
     const struct raft_members *last = &ghost->leaders[core->id - 1].members;
     bool leads_on = term != 0 && ghost->leaders[core->id - 1].term == term;
+    confirm(ghost, core);
     if (ghost->leaders[core->id - 1].term == term &&
         (term == 0 || ghost->leaders[core->id - 1].version == core->members_version)) {
         return;

@@ -116,6 +116,7 @@ static void wipe(struct sim1 *sim, struct member *member)
 {
     sim_disk_wipe(member->machine);
     ghost_wiped(&sim->ghost, member->machine->id);
+    ghost_members_wiped(&sim->ghost_members, member->machine->id);
 }
 
 /* Before the leader has noticed, it would let a second member go, and the quorum with it. */
@@ -368,6 +369,7 @@ static void check_calm(struct sim1 *sim)
         const struct member *member = &sim->members[i];
         const struct member *now = any_leader(sim);
         if (now != NULL && member->machine->alive && member->opened &&
+            sim->ghost_members.confirmed[i] && /* Else its addition was rolled back: it idles. */
             raft_members_find(&now->node->core.members, member->machine->id) == NULL &&
             raft_trail_last(&member->node->core.trail) > 0 && knows_any_of(member, now)) {
             sim_fail(&sim->world, "member %" PRIu64 " was removed and does not know it",
