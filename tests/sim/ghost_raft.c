@@ -30,31 +30,16 @@ static struct record record_at(struct slice bytes, size_t at)
     return record;
 }
 
-/* Where the search for `index` may begin: where the one before ended, if that is still there. */
-static size_t search_start(const struct ghost_cursor *cursor, const struct sim_inode *inode,
-                           struct slice bytes, uint64_t index)
-{
-    if (cursor->inode == inode && cursor->index <= index &&
-        cursor->offset + RECORD_HEAD <= bytes.len) {
-        struct record record = record_at(bytes, cursor->offset);
-        if (record.index == cursor->index && record.chain == cursor->chain) {
-            return cursor->offset;
-        }
-    }
-    return SEGMENT_HEAD;
-}
-
-static bool durable_in_log(const struct sim_inode *inode, uint64_t index, uint64_t chain,
-                           struct ghost_cursor *cursor)
+static bool found_from(const struct sim_inode *inode, size_t at, uint64_t index, uint64_t chain,
+                       struct ghost_cursor *cursor)
 {
     struct slice bytes = slice_of(inode->durable, inode->durable_len);
-    size_t at = search_start(cursor, inode, bytes, index);
     while (at + RECORD_HEAD <= bytes.len) {
         struct record record = record_at(bytes, at);
         if (record.magic == 0 || record.index > index || record_size(record.len) > bytes.len - at) {
             return false;
         }
-        *cursor = (struct ghost_cursor){inode, at, record.index, record.chain};
+        *cursor = (struct ghost_cursor){inode, at, record.index};
         if (record.index == index) {
             struct slice data = slice_of(bytes.data + at + RECORD_HEAD, record.len);
             return record.chain == chain && crc32c(0, data) == record.crc;
@@ -62,6 +47,15 @@ static bool durable_in_log(const struct sim_inode *inode, uint64_t index, uint64
         at += record_size(record.len);
     }
     return false;
+}
+
+/* First from where the search before ended; what lies there may be left of a truncated tail. */
+static bool durable_in_log(const struct sim_inode *inode, uint64_t index, uint64_t chain,
+                           struct ghost_cursor *cursor)
+{
+    bool near = cursor->inode == inode && cursor->index <= index;
+    return (near && found_from(inode, cursor->offset, index, chain, cursor)) ||
+           found_from(inode, SEGMENT_HEAD, index, chain, cursor);
 }
 
 /* A segment's name is the index of its first entry, a snapshot's that of its last. */

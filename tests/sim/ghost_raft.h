@@ -23,10 +23,10 @@ struct ghost_member {
     uint64_t votes[GHOST_TERM_MAX];
 };
 
-struct ghost_cursor { /* Where on a disk an acknowledged entry was found last. */
+struct ghost_cursor { /* Where on a disk the search for an entry ended. */
     const struct sim_inode *inode;
     size_t offset;
-    uint64_t index, chain;
+    uint64_t index;
 };
 
 struct ghost_raft {
