@@ -146,7 +146,7 @@ int command_server(int argc, char **argv)
          .help = "silence of a node after which it is not ready"},
         {.name = "snapshot-entries",
          .placeholder = "N",
-         .fallback = "100000",
+         .fallback = "400000",
          .help = "log entries after which the state is saved and older ones are dropped"},
         {.name = "log-level",
          .placeholder = "LEVEL",

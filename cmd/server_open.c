@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { CATCH_UP_SHARE = 20 };
+enum { CATCH_UP_SHARE = 80 };
 
 static void on_raft_opened(void *data, const struct error *error);
 

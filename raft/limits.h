@@ -22,9 +22,10 @@ enum {
     RAFT_FORWARDS_MAX = 65536,                     /* Forwarded requests waiting for their reply. */
     RAFT_SNAPSHOT_CHUNK = 256 * 1024,              /* Snapshot bytes in one message. */
     RAFT_SEGMENT_DEFAULT = 64 * 1024 * 1024,
-    RAFT_SNAPSHOT_ENTRIES_DEFAULT = 100000,
-    RAFT_SNAPSHOT_CATCH_UP_DEFAULT = 5000, /* Entries kept behind a snapshot for slow followers. */
-    RAFT_HELD_MESSAGES_MAX = 4096,         /* Messages waiting for term and vote to be durable. */
+    RAFT_SNAPSHOT_ENTRIES_DEFAULT = 400000, /* So many are applied again in half a second. */
+    RAFT_SNAPSHOT_CATCH_UP_DEFAULT = 5000,  /* Entries kept behind a snapshot for slow followers. */
+    RAFT_LOG_MEMORY_DEFAULT = 16 * 1024 * 1024, /* Of entries applied; see raft/log_bounds.c. */
+    RAFT_HELD_MESSAGES_MAX = 4096, /* Messages waiting for term and vote to be durable. */
     RAFT_PEER_QUEUE_BYTES_MAX = 16 * 1024 * 1024, /* Transport: bytes queued to one peer. */
     RAFT_PATH_MAX = 4096,
 };

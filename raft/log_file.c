@@ -386,6 +386,19 @@ void log_file_compact(struct log_file *log, uint64_t index)
     log->compact_to = index > log->compact_to ? index : log->compact_to;
 }
 
+uint64_t log_file_bytes_after(const struct log_file *log, uint64_t index)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < log->segment_count; i++) {
+        const struct log_segment *segment = &log->segments[i];
+        uint64_t before = index < segment->previous ? 0 : index - segment->previous;
+        if (before < segment->count) {
+            bytes += segment->end - segment->offsets[before];
+        }
+    }
+    return bytes;
+}
+
 bool log_file_idle(const struct log_file *log)
 {
     return !log->busy && !log->spare.busy;

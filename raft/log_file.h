@@ -51,6 +51,8 @@ void log_file_set_aside(struct log_file *log);
 void log_file_truncate(struct log_file *log, uint64_t from); /* The trail has been cut there. */
 void log_file_reset(struct log_file *log); /* The trail now begins after a snapshot. */
 void log_file_compact(struct log_file *log, uint64_t index); /* Up to there nothing is needed. */
+/* Bytes on disk of the entries after `index`. */
+uint64_t log_file_bytes_after(const struct log_file *log, uint64_t index);
 void log_file_pump(struct log_file *log); /* Starts what there is to do, if idle. */
 bool log_file_idle(const struct log_file *log);
 /* No segment could be reserved after the one being written: what is left of that one is for what

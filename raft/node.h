@@ -104,7 +104,8 @@ struct raft_node {
 
     struct raft_point snapshot; /* The durable one; index 0: none. */
     char *snapshot_path;
-    uint64_t snapshot_bytes; /* Of the file; 0 when this run has not written one. */
+    uint64_t snapshot_bytes; /* Of the file; 0: there is none. */
+    bool snapshot_wanted;    /* A member needs one that the log in memory goes on from. */
     size_t snapshot_jobs;    /* Operations of snapshot.c under way. */
     struct raft_taking *taking;
     struct raft_receiving *receiving;
@@ -168,6 +169,13 @@ struct io_job *raft_snapshot_place(struct raft_node *node, int file, const char 
                                    const char *path);
 void raft_snapshot_adopt(struct raft_node *node, struct raft_point point, char *path_consume,
                          uint64_t bytes);
+
+uint64_t raft_taking_index(const struct raft_node *node); /* While one is taken. */
+
+/* log_bounds.c */
+bool raft_snapshot_due(const struct raft_node *node);
+void raft_log_replaced(struct raft_node *node); /* By node->snapshot. */
+void raft_log_forget(struct raft_node *node);   /* What memory holds too much of. */
 
 /* snapshot_receive.c */
 void raft_receiving_free(struct raft_node *node);

@@ -322,11 +322,12 @@ int raft_open(const struct raft_config *config,
     node->config = *config;
     node->config.peers = NULL;
     node->config.peer_count = 0;
-    uint32_t *const fields[] = {&node->config.heartbeat_ms, &node->config.election_ms,
-                                &node->config.segment_bytes, &node->config.snapshot_entries,
-                                &node->config.snapshot_catch_up};
-    const uint32_t defaults[] = {HEARTBEAT_MS_DEFAULT, ELECTION_MS_DEFAULT, RAFT_SEGMENT_DEFAULT,
-                                 RAFT_SNAPSHOT_ENTRIES_DEFAULT, RAFT_SNAPSHOT_CATCH_UP_DEFAULT};
+    uint32_t *const fields[] = {&node->config.heartbeat_ms,      &node->config.election_ms,
+                                &node->config.segment_bytes,     &node->config.snapshot_entries,
+                                &node->config.snapshot_catch_up, &node->config.log_memory};
+    const uint32_t defaults[] = {HEARTBEAT_MS_DEFAULT,           ELECTION_MS_DEFAULT,
+                                 RAFT_SEGMENT_DEFAULT,           RAFT_SNAPSHOT_ENTRIES_DEFAULT,
+                                 RAFT_SNAPSHOT_CATCH_UP_DEFAULT, RAFT_LOG_MEMORY_DEFAULT};
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
         *fields[i] = *fields[i] == 0 ? defaults[i] : *fields[i];
     }

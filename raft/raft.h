@@ -71,6 +71,7 @@ struct raft_config {
     uint32_t segment_bytes;     /* 0: RAFT_SEGMENT_DEFAULT. */
     uint32_t snapshot_entries;  /* 0: RAFT_SNAPSHOT_ENTRIES_DEFAULT. */
     uint32_t snapshot_catch_up; /* 0: RAFT_SNAPSHOT_CATCH_UP_DEFAULT. */
+    uint32_t log_memory;        /* Bytes; 0: RAFT_LOG_MEMORY_DEFAULT. */
 };
 
 /* Starts recovery from `dir`. Returns 0 with *ret_node, or -EINVAL for a configuration that cannot

@@ -13,8 +13,6 @@
 enum {
     CHUNK = RAFT_SNAPSHOT_CHUNK,
     SYNC_EVERY = 4 * 1024 * 1024, /* A flush of all at the end would keep the disk from the log. */
-    LOG_BYTES_BEFORE_SNAPSHOT = 64 * 1024 * 1024,
-    LOG_BYTES_MAX = 256 * 1024 * 1024, /* Held in memory, and read again at a restart. */
     ROOM_RETRY_S = 5,
 };
 
@@ -78,6 +76,11 @@ struct raft_taking {
     uint64_t read_at, write_at, synced_at;
 };
 
+uint64_t raft_taking_index(const struct raft_node *node)
+{
+    return node->taking->point.index;
+}
+
 static void taking_end(struct raft_node *node)
 {
     struct raft_taking *taking = node->taking;
@@ -91,23 +94,6 @@ static void taking_end(struct raft_node *node)
     free(taking->path);
     free(taking);
     node->taking = NULL;
-}
-
-/* A member that is getting a snapshot needs the entries after it next: without them it would get
- * one snapshot after the other and never catch up. Bounded, so that a dead member costs no memory.
- */
-static uint64_t kept_for_senders(const struct raft_node *node, uint64_t to)
-{
-    if (node->core.trail.bytes > 2 * (uint64_t)LOG_BYTES_BEFORE_SNAPSHOT) {
-        return to;
-    }
-    for (size_t i = 0; i < RAFT_MEMBERS_MAX; i++) {
-        const struct raft_sender *sender = &node->senders[i];
-        if (sender->peer != 0 && sender->point.index < to) {
-            to = sender->point.index;
-        }
-    }
-    return to;
 }
 
 static void abandon(struct raft_node *node);
@@ -126,16 +112,9 @@ static void on_taken(void *data, int status, int file)
         raft_node_fail(node, "writing a snapshot", status);
         return;
     }
-    uint64_t index = taking->point.index;
-    uint64_t keep = node->config.snapshot_catch_up;
     raft_snapshot_adopt(node, taking->point, TAKE(taking->path), taking->write_at);
     taking_end(node);
-    uint64_t to = kept_for_senders(node, index > keep ? index - keep : 0);
-    raft_node_step(node, (struct raft_event){.kind = RAFT_EVENT_COMPACT, .index = to});
-    if (node->running && !node->dead && !node->closing) {
-        log_file_compact(node->log, node->core.trail.base.index);
-        log_file_pump(node->log);
-    }
+    raft_log_replaced(node);
 }
 
 static void take_more(struct raft_node *node);
@@ -246,24 +225,9 @@ static void take_more(struct raft_node *node)
     take_write(node, &bytes);
 }
 
-/* A snapshot writes the whole state again: with a large one it has to wait until the log has grown
- * by half as much, so that writing costs a constant factor and not the size of the state. */
-static bool snapshot_due(const struct raft_node *node)
-{
-    uint64_t since = node->applied - node->snapshot.index;
-    uint64_t log_bytes = node->core.trail.bytes;
-    if (since >= node->config.snapshot_entries && log_bytes >= node->snapshot_bytes / 2) {
-        return true;
-    }
-    uint64_t most = node->snapshot_bytes / 2;
-    most = most < LOG_BYTES_BEFORE_SNAPSHOT ? LOG_BYTES_BEFORE_SNAPSHOT : most;
-    most = most > LOG_BYTES_MAX ? LOG_BYTES_MAX : most;
-    return since > node->config.snapshot_catch_up && log_bytes > most;
-}
-
 void raft_snapshot_consider(struct raft_node *node)
 {
-    if (!snapshot_due(node) || node->taking != NULL || node->receiving != NULL ||
+    if (!raft_snapshot_due(node) || node->taking != NULL || node->receiving != NULL ||
         node->restoring != NULL || node->fsm.snapshot_take == NULL || node->dead || node->closing ||
         !node->running || node->core.stable < node->applied ||
         env_now_ns(node->env) < node->snapshot_not_before_ns) {
@@ -282,6 +246,7 @@ void raft_snapshot_consider(struct raft_node *node)
                                    .path = raft_snapshot_name(node, head.point),
                                    .file = -1};
     node->taking = taking;
+    node->snapshot_wanted = false;
     struct buffer bytes;
     buffer_init(&bytes, CHUNK);
     snapshot_encode_head(&head, &bytes);
@@ -383,7 +348,11 @@ void raft_snapshot_send_to(struct raft_node *node, uint64_t peer)
             place = sender;
         }
     }
-    if (place == NULL || node->snapshot_path == NULL) {
+    /* What follows the snapshot on disk may not be in memory any more. */
+    bool outdated =
+        node->snapshot_path == NULL || node->snapshot.index < node->core.trail.base.index;
+    node->snapshot_wanted = node->snapshot_wanted || outdated;
+    if (place == NULL || outdated) {
         return; /* raft_snapshot_tick() begins anew. */
     }
     *place = (struct raft_sender){.node = node,
@@ -422,6 +391,10 @@ void raft_snapshot_tick(struct raft_node *node)
             raft_snapshot_send_to(node, node->core.progress[i].id);
         }
     }
+    if (node->snapshot_wanted) {
+        raft_snapshot_consider(node);
+    }
+    raft_log_forget(node);
 }
 
 void raft_snapshot_result(struct raft_node *node, const struct raft_message *message)
@@ -472,6 +445,7 @@ static void restore_finish(struct raft_restoring *restoring)
     struct raft_node *node = restoring->node;
     struct snapshot_head head = restoring->reader.head;
     int status = restoring->status;
+    node->snapshot_bytes = restoring->io.offset;
     if (status == 0) {
         status = snapshot_reader_finish(&restoring->reader);
     }

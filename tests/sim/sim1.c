@@ -380,6 +380,7 @@ static void knobs(struct sim1 *sim)
     struct sim_random random = {world->seed ^ UINT64_C(0x6b6e6f6273)};
     static const uint32_t segments[] = {8192, 16384, 65536};
     static const uint32_t snapshots[] = {10, 50, 200, 100000};
+    static const uint32_t memories[] = {1, 1000, 0};
     static const uint32_t faults[] = {0, 0, 200, 3000};
     static const uint32_t losses[] = {0, 10000, 100000, 300000};
     bool fast = sim_below(&random, 2) == 0;
@@ -392,6 +393,7 @@ static void knobs(struct sim1 *sim)
         .snapshot_entries = snapshots[sim_below(&random, 4)],
         .snapshot_catch_up = 1 + (uint32_t)sim_below(&random, 50),
     };
+    sim->config.log_memory = memories[sim->config.snapshot_catch_up % 3];
     if (sim->config.snapshot_entries > 200) {
         sim->config.segment_bytes = 65536; /* Else too many files for a simulated directory. */
     }

@@ -39,6 +39,7 @@ static void store_knobs(struct sim2 *sim, struct sim_random *random)
 {
     static const uint32_t segments[] = {8192, 16384, 65536};
     static const uint32_t snapshots[] = {10, 50, 200, 100000};
+    static const uint32_t memories[] = {1, 4000, 0};
     static const uint32_t values[] = {0, 0, 40, 400, 8000};
     struct sim2_knobs *knobs = &sim->knobs;
     bool fast = sim_below(random, 2) == 0;
@@ -52,6 +53,7 @@ static void store_knobs(struct sim2 *sim, struct sim_random *random)
         .snapshot_entries = snapshots[sim_below(random, 4)],
         .snapshot_catch_up = 1 + (uint32_t)sim_below(random, 50),
     };
+    knobs->raft.log_memory = memories[knobs->raft.snapshot_catch_up % 3];
     if (knobs->raft.snapshot_entries > 200 || knobs->value_len > 400) {
         knobs->raft.segment_bytes = 262144; /* Else too many files for a simulated directory. */
     }
