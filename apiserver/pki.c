@@ -51,7 +51,7 @@ static int make_directory(const char *data_dir, struct error *reterr)
 {
     CLEANUP(alloc_freep) char *path = path_of(data_dir, "");
     int status = directory_make(data_dir, 0700, reterr);
-    return status < 0 ? status : directory_make(path, 0700, reterr);
+    return status < 0 ? status : directory_make_durable(path, 0700, reterr);
 }
 
 static int new_key(char **ret_key, struct error *reterr)

@@ -102,7 +102,7 @@ static int save_keys(const struct member_config *config, const Member__V1__JoinR
                  {"ca.crt", answer->ca},
                  {"ca.key", answer->ca_key}};
     CLEANUP(alloc_freep) char *dir = alloc_printf("%s/pki", config->data_dir);
-    int result = directory_make(dir, 0755, reterr);
+    int result = directory_make_durable(dir, 0755, reterr);
     for (size_t i = 0; i < ARRAY_LEN(files) && result == 0; i++) {
         CLEANUP(alloc_freep) char *path = alloc_printf("%s/%s", dir, files[i].file);
         result = file_write(path, slice_of(files[i].pem.data, files[i].pem.len), 0600, reterr);

@@ -7,6 +7,7 @@
 #include "cmd/member_status.h"
 #include "cmd/peer_probe.h"
 #include "lib/base/alloc.h"
+#include "lib/base/file.h"
 #include "lib/net/x509.h"
 #include "store/rescue.h"
 #include <errno.h>
@@ -112,19 +113,6 @@ static int failed(const struct recovery *recovery, const char *from, const char 
                      strerror(errno));
 }
 
-static int sync_dir(const struct recovery *recovery)
-{
-    int file = open(recovery->data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int result = file < 0 || fsync(file) < 0
-                     ? error_set(recovery->reterr, -errno, "cannot flush %s: %s",
-                                 recovery->data_dir, strerror(errno))
-                     : 0;
-    if (file >= 0) {
-        (void)close(file); /* Flushed, or of no use. */
-    }
-    return result;
-}
-
 /* Both change places in one step, so that a crash leaves the one or the other. */
 static int swap_in(const struct recovery *recovery, const char *made, const char *dir,
                    const char *aside)
@@ -135,7 +123,7 @@ static int swap_in(const struct recovery *recovery, const char *made, const char
     if (rename(made, aside) < 0) {
         return failed(recovery, made, aside);
     }
-    return sync_dir(recovery);
+    return directory_flush(recovery->data_dir, recovery->reterr);
 }
 
 static int write_cluster(const struct recovery *recovery)

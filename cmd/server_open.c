@@ -305,7 +305,7 @@ static int find_identity(struct member *member, struct arena *arena)
 
 int server_open(struct member *member, struct arena *arena)
 {
-    int result = directory_make(member->config.data_dir, 0755, member->reterr);
+    int result = directory_make_durable(member->config.data_dir, 0755, member->reterr);
     if (result == 0) {
         result = find_identity(member, arena);
     }

@@ -117,8 +117,9 @@ static int save(const struct flag_set *set, const char *path, struct error *rete
     }
     if (result < 0) {
         (void)unlink(part); /* May never have been made. */
+        return result;
     }
-    return result;
+    return directory_flush_parent(path, reterr);
 }
 
 /* ---- restore ---- */
@@ -205,7 +206,7 @@ static int write_member(const struct flag_set *set, const struct snapshot_file *
     uint64_t cluster_id = new_cluster_id(file, peers, count, token);
     new_member_ids(peers, count, cluster_id);
     CLEANUP(alloc_freep) char *dir = alloc_printf("%s/raft", flag_text(set, "data-dir"));
-    result = directory_make(flag_text(set, "data-dir"), 0755, reterr);
+    result = directory_make_durable(flag_text(set, "data-dir"), 0755, reterr);
     if (result < 0) {
         return result;
     }

@@ -1,6 +1,7 @@
 #include "raft/data_dir.h"
 
 #include "lib/base/alloc.h"
+#include "lib/base/file.h"
 #include "lib/base/hash_map.h"
 #include "raft/meta_file.h"
 #include "raft/snapshot_file.h"
@@ -163,20 +164,6 @@ static int write_snapshot(const struct raft_data_dir *config, const char *dir,
     return result < 0 ? failed(reterr, "write", path) : 0;
 }
 
-static int sync_dir(const char *path, struct error *reterr)
-{
-    CLEANUP(close_file) int file = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return file < 0 || fsync(file) < 0 ? failed(reterr, "flush", path) : 0;
-}
-
-static int sync_parent(const char *dir, struct error *reterr)
-{
-    const char *slash = strrchr(dir, '/');
-    CLEANUP(alloc_freep)
-    char *parent = slash == dir ? alloc_text("/") : alloc_text_n(dir, (size_t)(slash - dir));
-    return sync_dir(parent, reterr);
-}
-
 static int fill_dir(const struct raft_data_dir *config, const char *temporary,
                     const struct raft_members *members, struct error *reterr)
 {
@@ -185,12 +172,12 @@ static int fill_dir(const struct raft_data_dir *config, const char *temporary,
         result = write_snapshot(config, temporary, members, reterr);
     }
     if (result == 0) {
-        result = sync_dir(temporary, reterr);
+        result = directory_flush(temporary, reterr);
     }
     if (result == 0 && rename(temporary, config->dir) < 0) {
         result = failed(reterr, "make", config->dir);
     }
-    return result == 0 ? sync_parent(config->dir, reterr) : result;
+    return result == 0 ? directory_flush_parent(config->dir, reterr) : result;
 }
 
 static void remove_leftovers(const struct raft_data_dir *config, const char *temporary)

@@ -39,7 +39,7 @@ enum env_io_kind {
     ENV_IO_RENAME,   /* path, path_to */
     ENV_IO_UNLINK,   /* path */
     ENV_IO_SYNC_DIR, /* path: fsync of the directory */
-    ENV_IO_MAKE_DIR, /* path; existing is no error */
+    ENV_IO_MAKE_DIR, /* path; existing is no error; its own name is durable then */
     ENV_IO_LIST_DIR, /* path -> names (NUL-separated, sorted) and result = their total bytes */
     ENV_IO_SIZE,     /* file -> result = size in bytes */
 };

@@ -1,6 +1,7 @@
 #include "lib/base/env_uv.h"
 
 #include "lib/base/alloc.h"
+#include "lib/base/file.h"
 #include "lib/base/heap.h"
 #include "lib/base/log.h"
 #include "lib/base/metrics.h"
@@ -231,23 +232,10 @@ static int64_t file_transfer(struct env_io *io)
     return (int64_t)moved;
 }
 
-static int64_t dir_sync(const char *path)
-{
-    int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir < 0) {
-        return -errno;
-    }
-    int64_t result = result_of(fsync(dir));
-    (void)close(dir); /* Nothing was written through it. */
-    return result;
-}
-
+/* Its name is durable, too, also when another start made it and came no further. */
 static int64_t dir_make(const char *path)
 {
-    if (mkdir(path, 0700) == 0 || errno == EEXIST) {
-        return 0;
-    }
-    return -errno;
+    return directory_make_durable(path, 0700, NULL);
 }
 
 static int64_t dir_list(struct env_io *io)
@@ -302,7 +290,7 @@ static int64_t io_run(struct env_io *io)
     case ENV_IO_UNLINK:
         return result_of(unlink(io->path));
     case ENV_IO_SYNC_DIR:
-        return dir_sync(io->path);
+        return directory_flush(io->path, NULL);
     case ENV_IO_MAKE_DIR:
         return dir_make(io->path);
     case ENV_IO_LIST_DIR:
