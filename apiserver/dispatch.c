@@ -55,7 +55,7 @@ static bool find_resource(struct request *request)
 {
     const struct request_info *info = &request->info;
     request->kind = api_kind_find(info->group, info->version, info->resource);
-    if (request->kind == NULL || !request->kind->served || !scope_fits(request)) {
+    if (request->kind == NULL || !scope_fits(request)) {
         return not_found(request);
     }
     if (info->subresource[0] != 0) {

@@ -44,7 +44,7 @@ static const char *group_version(struct arena *arena, const char *group, const c
 
 static bool in_version(const struct api_kind *kind, const char *group, const char *version)
 {
-    return kind->served && strcmp(kind->group, group) == 0 && strcmp(kind->version, version) == 0;
+    return strcmp(kind->group, group) == 0 && strcmp(kind->version, version) == 0;
 }
 
 /* Streams (exec, attach, proxy) have other methods than verbs say: they are named all the same. */

@@ -1,5 +1,5 @@
 /* Resource requests: the body decoded, the query read, the registry asked, the answer sent. */
-#include "apiserver/event_conversion.h"
+#include "apiserver/asked_kind.h"
 #include "apiserver/request.h"
 #include "lib/base/alloc.h"
 #include <errno.h>
@@ -367,10 +367,10 @@ void start_call(struct request *request, void (*after)(struct request *request))
 {
     struct registry_call *call = &request->call;
     request->after_call = after;
-    call->kind = stored_kind_of(request->kind);
+    call->kind = api_stored_kind(request->kind);
     call->asked = call->kind == request->kind ? NULL : request->kind;
     if (call->kind != request->kind && call->body != NULL) {
-        call->body = event_to_core(request->arena, call->body);
+        call->body = api_convert_to_stored(request->arena, request->kind, call->body);
     }
     call->subresource = request->info.subresource;
     call->namespace = request->kind->namespaced ? request->info.namespace : "";

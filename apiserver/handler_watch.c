@@ -1,6 +1,6 @@
 /* Watches over HTTP: initial state, then events as they come, with back-pressure and bookmarks. The
  * bytes of an object are the cache's own. */
-#include "apiserver/event_conversion.h"
+#include "apiserver/asked_kind.h"
 #include "apiserver/request.h"
 #include "lib/net/limits.h"
 #include "lib/net/x509.h"
@@ -384,8 +384,8 @@ static void follow_version(struct watch_stream *stream, uint64_t revision)
         return;
     }
     start_stream(stream);
-    stream->watch = cache_watch_after(request_hub(request), stored_kind_of(request->kind), revision,
-                                      &watch_ops, stream, &oldest);
+    stream->watch = cache_watch_after(request_hub(request), api_stored_kind(request->kind),
+                                      revision, &watch_ops, stream, &oldest);
     if (stream->watch == NULL) {
         send_error(stream,
                    api_status_expired(
@@ -441,7 +441,7 @@ void handle_watch(struct request *request)
     request->state = stream;
     const char *namespace = request->kind->namespaced ? request->info.namespace : "";
     const struct api_status *refusal = NULL;
-    if (registry_filter_new(request->arena, stored_kind_of(request->kind), namespace,
+    if (registry_filter_new(request->arena, api_stored_kind(request->kind), namespace,
                             request->info.name, &request->call.options, &stream->filter,
                             &refusal) < 0) {
         respond_status(request, refusal);

@@ -1,10 +1,10 @@
 #include "apiserver/node_session.h"
 
-#include "apiserver/event_conversion.h"
 #include "apiserver/limits.h"
 #include "apiserver/request.h"
 #include "k8s/coordination_v1.pb-c.h"
 #include "k8s/core_v1.pb-c.h"
+#include "lib/api/convert.h"
 #include "lib/api/time.h"
 #include "lib/base/alloc.h"
 #include "lib/base/hash_map.h"
@@ -336,8 +336,8 @@ static const void *show_node(struct arena *arena, const struct api_kind *kind, c
 const void *node_liveness_overlay(struct node_liveness *liveness, struct arena *arena,
                                   const struct api_kind *kind, const void *message)
 {
-    if (message != NULL && stored_kind_of(kind) != kind) {
-        return event_from_core(arena, message);
+    if (message != NULL && kind->stored_as != NULL) {
+        return api_convert_from_stored(arena, kind, message);
     }
     if (liveness == NULL || message == NULL || !node_liveness_concerns(kind)) {
         return message;

@@ -96,14 +96,14 @@ static bool wants(const struct operation *operation, const struct api_kind *kind
         return true;
     }
     return strcmp(policy, "Orphan") == 0 && !api_meta_has_finalizer(meta, "foregroundDeletion") &&
-           api_strategy_of(kind)->propagation == API_PROPAGATION_ORPHAN;
+           kind->propagation == API_PROPAGATION_ORPHAN;
 }
 
 /* Replaces the garbage collector's finalizers by those that the policy asks for. True on change. */
 static bool set_finalizers(struct operation *operation, const struct api_kind *kind,
                            Meta__V1__ObjectMeta *meta)
 {
-    if (api_strategy_of(kind)->propagation == API_PROPAGATION_NONE) {
+    if (kind->propagation == API_PROPAGATION_NONE) {
         return false;
     }
     bool orphan = wants(operation, kind, meta, "Orphan", "orphan");
@@ -207,7 +207,7 @@ static enum plan_step plan_at_once(struct operation *operation,
     const struct api_kind *kind = cached_object_kind(existing);
     Meta__V1__ObjectMeta *meta = message_meta(kind, message);
     bool changed = set_finalizers(operation, kind, meta);
-    bool graceful_kind = api_strategy_of(kind)->graceful_delete;
+    bool graceful_kind = kind->graceful_delete;
     if (meta->n_finalizers == 0) {
         bool marked = !api_time_is_zero(meta->deletion_timestamp) &&
                       meta->has_deletion_grace_period_seconds &&

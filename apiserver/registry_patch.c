@@ -2,9 +2,17 @@
  * update. */
 #include "apiserver/operation.h"
 #include "lib/api/apply.h"
+#include "lib/api/convert.h"
 #include "lib/api/patch.h"
 #include "lib/api/time.h"
 #include <errno.h>
+
+/* What the client calls the kind. */
+static const struct api_kind *operation_form(const struct operation *operation)
+{
+    const struct registry_call *call = operation->call;
+    return call->asked == NULL ? call->kind : call->asked;
+}
 
 /* Unknown and duplicate fields of an applied configuration: warned of, or refused when strict. */
 static const struct api_status *status_of_applied(struct operation *operation,
@@ -25,7 +33,7 @@ static const struct api_status *status_of_applied(struct operation *operation,
 static const struct api_status *check_applied(struct operation *operation,
                                               const struct json_value *applied)
 {
-    const struct api_kind *kind = operation->call->kind;
+    const struct api_kind *kind = operation_form(operation);
     struct arena *arena = operation->arena;
     struct api_problems problems = {0};
     CLEANUP(error_release) struct error error = {0};
@@ -93,7 +101,7 @@ static int apply_text(struct operation *operation, const struct json_value *live
     }
     char now[API_TIME_TEXT_SIZE];
     api_time_format(operation_now_s(operation), now);
-    struct api_apply_request request = {.kind = call->kind,
+    struct api_apply_request request = {.kind = operation_form(operation),
                                         .manager = call->options.field_manager,
                                         .subresource = operation_subresource(operation),
                                         .now = now,
@@ -182,6 +190,26 @@ const struct api_status *patch_message(struct operation *operation, const struct
     return status_of_problems(operation, kind, &problems);
 }
 
+/* The patched object, whose form is the one that the client asked for. */
+static const struct api_status *patch_object(struct operation *operation, const void *before,
+                                             void **ret_message)
+{
+    const struct registry_call *call = operation->call;
+    const struct api_kind *form = operation_form(operation);
+    struct arena *arena = operation->arena;
+    struct api_type_meta type_meta = {.api_version = form->api_version, .kind = form->kind};
+    void *message = NULL;
+    if (before != NULL && call->asked != NULL) {
+        before = api_convert_from_stored(arena, form, before);
+    }
+    const struct api_status *refusal =
+        patch_message(operation, form, form->message, before, &type_meta, &message);
+    if (refusal == NULL) {
+        *ret_message = call->asked == NULL ? message : api_convert_to_stored(arena, form, message);
+    }
+    return refusal;
+}
+
 static const struct api_status *check_identity(struct operation *operation,
                                                const Meta__V1__ObjectMeta *meta,
                                                const struct cached_object *existing)
@@ -206,10 +234,8 @@ static enum plan_step plan_apply_new(struct operation *operation)
 {
     struct registry_call *call = operation->call;
     const struct api_kind *kind = call->kind;
-    struct api_type_meta type_meta = {.api_version = kind->api_version, .kind = kind->kind};
     void *message = NULL;
-    const struct api_status *refusal =
-        patch_message(operation, kind, kind->message, NULL, &type_meta, &message);
+    const struct api_status *refusal = patch_object(operation, NULL, &message);
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
     }
@@ -245,10 +271,8 @@ enum plan_step plan_patch(struct operation *operation)
         return plan_fail(operation,
                          api_status_internal(operation->arena, "stored object does not decode"));
     }
-    struct api_type_meta type_meta = {.api_version = kind->api_version, .kind = kind->kind};
     void *message = NULL;
-    const struct api_status *refusal =
-        patch_message(operation, kind, kind->message, before, &type_meta, &message);
+    const struct api_status *refusal = patch_object(operation, before, &message);
     if (refusal == NULL) {
         refusal = check_identity(operation, message_meta(kind, message), existing);
     }

@@ -1,9 +1,9 @@
 /* Planning of create and update. The rules are those of v1.32's BeforeCreate and BeforeUpdate. */
 #include "apiserver/admission.h"
-#include "apiserver/event_conversion.h"
 #include "apiserver/operation.h"
 #include "apiserver/service_allocator.h"
 #include "k8s/core_v1.pb-c.h"
+#include "lib/api/convert.h"
 #include "lib/api/defaults.h"
 #include "lib/api/strategy.h"
 #include "lib/api/time.h"
@@ -89,11 +89,11 @@ static const struct api_status *validate_new(struct operation *operation,
     struct api_causes causes;
     api_causes_init(&causes, operation->arena);
     const struct api_kind *asked = operation->call->asked;
-    if (asked == NULL) {
+    if (asked == NULL || !api_convert_is_checked_first(asked)) {
         api_validate_create(operation->arena, kind, message, &causes);
-    } else { /* The newer group of events is the stricter one. */
-        api_validate_create(operation->arena, asked, event_from_core(operation->arena, message),
-                            &causes);
+    } else {
+        api_validate_create(operation->arena, asked,
+                            api_convert_from_stored(operation->arena, asked, message), &causes);
     }
     return causes.count == 0 ? NULL : api_status_invalid(operation->arena, kind, name, &causes);
 }
@@ -175,10 +175,9 @@ static const struct api_status *check_version(struct operation *operation,
                                               const struct cached_object *existing,
                                               const Meta__V1__ObjectMeta *meta)
 {
-    const struct api_strategy *strategy = api_strategy_of(kind);
     const char *name = cached_object_name(existing);
     if (is_empty(meta->resource_version) || strcmp(meta->resource_version, "0") == 0) {
-        if (strategy->unconditional_update) {
+        if (kind->unconditional_update) {
             return NULL;
         }
         struct api_causes causes;
@@ -339,7 +338,7 @@ enum plan_step plan_update(struct operation *operation)
     if (existing != NULL) {
         return plan_replace(operation, existing, message);
     }
-    if (!api_strategy_of(kind)->create_on_update || operation_subresource(operation)[0] != 0) {
+    if (!kind->create_on_update || operation_subresource(operation)[0] != 0) {
         return plan_fail(operation,
                          api_status_not_found(operation->arena, kind, operation_name(operation)));
     }

@@ -20,7 +20,7 @@ size_t kinds_of_content(bool namespaced, const struct api_kind *ret_kinds[KINDS_
     const struct api_kind *kinds = api_kinds(&all);
     for (size_t i = 0; i < all; i++) {
         const struct api_kind *kind = &kinds[i];
-        if (!kind->served || !kind->stored || kind->message == NULL ||
+        if (!kind->stored || kind->message == NULL ||
             (kind->verbs & needed) != needed || (namespaced && !kind->namespaced) ||
             has_prefix(ret_kinds, count, kind->storage_prefix)) {
             continue;

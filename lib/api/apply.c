@@ -126,26 +126,32 @@ static void set_fields(struct arena *arena, const struct api_apply_request *requ
     manager->set = set;
 }
 
+static void strip_path(struct json_value *set, const char *path)
+{
+    const char *dot = strchr(path, '.');
+    struct json_value *holder = dot == NULL ? set : json_get_text(set, "f:metadata");
+    char member[128];
+    (void)snprintf(member, sizeof(member), "f:%s", dot == NULL ? path : dot + 1);
+    if (holder != NULL) {
+        (void)json_remove(holder, slice_text(member)); /* May be absent. */
+    }
+}
+
 /* Takes fields out that a request of this kind and subresource does not write. */
 static void strip(const struct api_apply_request *request, struct json_value *set)
 {
-    const struct api_strategy *strategy = api_strategy_of(request->kind);
-    bool status = strcmp(request->subresource, "status") == 0;
-    const char *const *paths = status ? strategy->status_reset_fields : strategy->reset_fields;
+    const struct api_kind *kind = request->kind;
     apply_set_strip(set);
-    for (; paths != NULL && *paths != NULL; paths++) {
-        const char *dot = strchr(*paths, '.');
-        struct json_value *holder = set;
-        const char *name = *paths;
-        char member[128];
-        if (dot != NULL) {
-            holder = json_get_text(set, "f:metadata"); /* The only one with paths inside. */
-            name = dot + 1;
-        }
-        (void)snprintf(member, sizeof(member), "f:%s", name);
-        if (holder != NULL) {
-            (void)json_remove(holder, slice_text(member)); /* May be absent. */
-        }
+    if (!kind->has_status) {
+        return;
+    }
+    if (strcmp(request->subresource, "status") != 0) {
+        strip_path(set, "status");
+        return;
+    }
+    strip_path(set, "spec");
+    for (size_t i = 0; kind->status_keeps[i] != NULL; i++) {
+        strip_path(set, kind->status_keeps[i]);
     }
 }
 

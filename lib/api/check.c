@@ -12,6 +12,11 @@ static api_syntax_rule *const SYNTAXES[] = {[API_SYNTAX_NONE] = NULL,
 #undef X
 };
 
+api_syntax_rule *api_syntax_by_id(enum api_syntax_id id)
+{
+    return SYNTAXES[id];
+}
+
 /* A field of a message while it is checked. */
 struct place {
     struct api_causes *causes;

@@ -15,7 +15,7 @@ enum api_verb {
     API_VERB_UPDATE = 1 << 6,
     API_VERB_WATCH = 1 << 7,
 };
-enum { API_VERB_COUNT = 8 };
+enum { API_VERB_COUNT = 8, API_VERBS = (1 << API_VERB_COUNT) - 1 };
 const char *
 api_verb_name(enum api_verb verb); /* "create"; in the order in which discovery lists. */
 
@@ -26,6 +26,19 @@ struct api_subresource {
     const struct api_message *message; /* Of its body; NULL for streams (log, exec, proxy). */
 };
 
+/* What moves metadata.generation; it starts at 1 but for the first and the last. */
+enum api_generation {
+    API_GENERATION_NONE,             /* Not maintained. */
+    API_GENERATION_FIXED,            /* Nothing. */
+    API_GENERATION_SPEC,             /* +1 when spec changes. */
+    API_GENERATION_SPEC_ANNOTATIONS, /* +1 when spec or annotations change. */
+    API_GENERATION_CONTENT,          /* +1 when anything but metadata changes. */
+    API_GENERATION_CONTENT_LABELS,   /* +1 when anything but metadata, or labels, change. */
+    API_GENERATION_SPEC_CHANGES,     /* Starts at 0; +1 when spec changes. */
+};
+
+enum api_propagation { API_PROPAGATION_BACKGROUND, API_PROPAGATION_ORPHAN, API_PROPAGATION_NONE };
+
 struct api_kind {
     const char *group, *version, *kind; /* "apps", "v1", "Deployment" */
     const char *api_version;            /* "apps/v1"; "v1" for the core group. */
@@ -35,7 +48,6 @@ struct api_kind {
     const char *const *short_names;     /* NULL-terminated; never NULL. */
     const char *const *categories;      /* NULL-terminated; never NULL. */
     bool namespaced;
-    bool served; /* False: the messages and the row exist, the API server does not route it. */
     bool stored; /* False for reviews and the like, which are answered and forgotten. */
     uint32_t verbs;
     const struct api_subresource *subresources;
@@ -45,7 +57,18 @@ struct api_kind {
     const char *storage_prefix;    /* "/registry/pods/", then namespace/name; "" when not stored. */
     const char *storage_hash;      /* storageVersionHash of discovery; "" for none. */
     const char *const *selectable; /* JSON paths for field selectors, NULL-terminated. */
-    uint16_t index;                /* Place in the table: for arrays with one slot per kind. */
+    const struct api_kind *stored_as; /* Of a kind that is another one's other form, else NULL. */
+    uint16_t index;                   /* Place in the table: for arrays with one slot per kind. */
+    /* What the generic storage does to its objects (lib/api/strategy.h). */
+    enum api_syntax_id names;         /* Syntax of metadata.name. */
+    enum api_generation generation;   /* What moves it. */
+    enum api_propagation propagation; /* Of a deletion that does not say. */
+    bool has_status; /* Status is cleared on create and kept on update; see api_prepare_*. */
+    bool keep_status_on_create;      /* Nodes register with their status. */
+    bool create_on_update;           /* PUT of an absent object creates it. */
+    bool unconditional_update;       /* PUT without resourceVersion is accepted. */
+    bool graceful_delete;            /* Deletion waits for a grace period (pods). */
+    const char *const *status_keeps; /* Metadata that a status update leaves alone. */
 };
 
 /* All rows of the table; their order is that of discovery. */

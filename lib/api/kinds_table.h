@@ -1,4 +1,5 @@
-/* The rows of kinds.h as arrays. Internal to lib/api. */
+/* The rows of kinds.h as arrays, made by proto/generator of the `resource` options. Internal to
+ * lib/api. */
 #ifndef LIB_API_KINDS_TABLE_H
 #define LIB_API_KINDS_TABLE_H
 #include "lib/api/kinds.h"

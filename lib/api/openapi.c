@@ -23,8 +23,8 @@ static size_t collect_kinds(struct hash_map *set, const char *group, const char 
     size_t count = 0, found = 0;
     const struct api_kind *kinds = api_kinds(&count);
     for (size_t i = 0; i < count; i++) {
-        if (!kinds[i].served || (group != NULL && (strcmp(kinds[i].group, group) != 0 ||
-                                                   strcmp(kinds[i].version, version) != 0))) {
+        if (group != NULL &&
+            (strcmp(kinds[i].group, group) != 0 || strcmp(kinds[i].version, version) != 0)) {
             continue;
         }
         found++;

@@ -213,8 +213,7 @@ void openapi_paths(const char *group, const char *version, struct buffer *out)
     buffer_printf(out, "\"%s/\":{\"get\":{\"responses\":{\"200\":{\"description\":\"OK\"}}}}",
                   buffer_text(&root));
     for (size_t i = 0; i < count; i++) {
-        if (kinds[i].served && strcmp(kinds[i].group, group) == 0 &&
-            strcmp(kinds[i].version, version) == 0) {
+        if (strcmp(kinds[i].group, group) == 0 && strcmp(kinds[i].version, version) == 0) {
             kind_paths(out, &first, buffer_text(&root), &kinds[i]);
         }
     }

@@ -71,6 +71,7 @@ enum api_flag {
 #define API_SYNTAX_RULES(X)                                                                        \
     X(DNS1123_LABEL, dns1123_label)                                                                \
     X(DNS1123_SUBDOMAIN, dns1123_subdomain)                                                        \
+    X(DNS1035_LABEL, dns1035_label)                                                                \
     X(QUALIFIED_NAME, qualified_name)                                                              \
     X(ANNOTATION_KEY, annotation_key)                                                              \
     X(LABEL_VALUE, label_value)                                                                    \
@@ -127,6 +128,7 @@ struct api_rules {
     const char *const *list_map_keys; /* NULL-terminated, or NULL. */
     const char *feature_gate;         /* Or NULL. */
     const char *go_type;              /* Named type such as "PullPolicy", or NULL. */
+    const char *fill;                 /* What defaulting writes where it is empty, or NULL. */
     const struct api_check *check;    /* Or NULL. */
 };
 

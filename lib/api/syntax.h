@@ -2,6 +2,7 @@
  * Pure text in, static messages out: nothing is allocated. */
 #ifndef LIB_API_SYNTAX_H
 #define LIB_API_SYNTAX_H
+#include "lib/api/schema.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,6 +28,9 @@ api_syntax_rule api_syntax_annotation_key, api_syntax_trimmed, api_syntax_absolu
     api_syntax_relative_path, api_syntax_host_path, api_syntax_search_domain,
     api_syntax_sysctl_name, api_syntax_namespace_finalizer, api_syntax_object_finalizer,
     api_syntax_endpoint_ip, api_syntax_external_ip, api_syntax_non_special_ip;
+
+/* The rule that options call by this name; NULL for API_SYNTAX_NONE. */
+api_syntax_rule *api_syntax_by_id(enum api_syntax_id id);
 
 struct api_syntax api_syntax_port_number(int64_t port); /* 1-65535. */
 

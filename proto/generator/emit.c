@@ -86,7 +86,7 @@ static bool has_rules(const struct model_message *message, const struct model_fi
     return default_of(message, field) != NULL || format_of(field) != NULL ||
            options->check != NULL || options->n_values > 0 || options->merge_key != NULL ||
            options->n_list_map_keys > 0 || options->feature_gate != NULL ||
-           options->go_type != NULL;
+           options->go_type != NULL || options->fill != NULL;
 }
 
 static void emit_texts(struct buffer *out, char *const *texts, size_t count)
@@ -169,6 +169,8 @@ static void emit_rules(const struct model_message *message, struct buffer *out)
         emit_text_or_null(out, options->feature_gate);
         buffer_append_text(out, ", ");
         emit_text_or_null(out, options->go_type);
+        buffer_append_text(out, ", ");
+        emit_text_or_null(out, options->fill);
         if (options->check != NULL) {
             buffer_printf(out, ", &check_%zu_%zu};\n", message->index, i);
         } else {

@@ -6,4 +6,5 @@
 
 void emit_header(const struct model *model, struct buffer *out);
 void emit_source(const struct model *model, struct buffer *out);
+void emit_kinds(const struct model *model, struct buffer *out);
 #endif

@@ -1,5 +1,5 @@
-/* Turns the descriptor set of .proto files into the tables of lib/api/schema.h.
- * Usage: schema_generator SET.bin PREFIX OUT.c OUT.h. Run by the build. */
+/* Turns the descriptor set of .proto files into the tables of lib/api/schema.h and lib/api/kinds.h.
+ * Usage: schema_generator SET.bin PREFIX OUT.c OUT.h KINDS.c. Run by the build. */
 #include "lib/base/buffer.h"
 #include "proto/generator/emit.h"
 #include <stdio.h>
@@ -38,15 +38,16 @@ static int write_all(const char *path, const struct buffer *text)
 
 int main(int argc, char **argv)
 {
-    CLEANUP(buffer_release) struct buffer bytes = {0}, source = {0}, header = {0};
+    CLEANUP(buffer_release) struct buffer bytes = {0}, source = {0}, header = {0}, kinds = {0};
     struct model model = {.arena = arena_new(SIZE_MAX), .names = hash_map_new(/* seed= */ 1)};
     Google__Protobuf__FileDescriptorSet *set;
 
     buffer_init(&bytes, FILE_BYTES_MAX);
     buffer_init(&source, FILE_BYTES_MAX);
     buffer_init(&header, FILE_BYTES_MAX);
-    if (argc != 5) {
-        fprintf(stderr, "usage: %s SET.bin PREFIX OUT.c OUT.h\n", argv[0]);
+    buffer_init(&kinds, FILE_BYTES_MAX);
+    if (argc != 6) {
+        fprintf(stderr, "usage: %s SET.bin PREFIX OUT.c OUT.h KINDS.c\n", argv[0]);
         return EXIT_FAILURE;
     }
     if (read_all(argv[1], &bytes) < 0) {
@@ -63,9 +64,10 @@ int main(int argc, char **argv)
     }
     emit_header(&model, &header);
     emit_source(&model, &source);
+    emit_kinds(&model, &kinds);
     if (buffer_error(&source) < 0 || write_all(argv[3], &source) < 0 ||
-        write_all(argv[4], &header) < 0) {
-        fprintf(stderr, "cannot write %s and %s\n", argv[3], argv[4]);
+        write_all(argv[4], &header) < 0 || write_all(argv[5], &kinds) < 0) {
+        fprintf(stderr, "cannot write %s, %s and %s\n", argv[3], argv[4], argv[5]);
         return EXIT_FAILURE;
     }
     hash_map_free(model.names);

@@ -21,7 +21,7 @@ const struct api_kind *world_kind(struct world *world, const char *kind)
     size_t count = 0;
     const struct api_kind *kinds = api_kinds(&count);
     for (size_t i = 0; i < count; i++) {
-        if (kinds[i].served && strcmp(kinds[i].kind, kind) == 0) {
+        if (strcmp(kinds[i].kind, kind) == 0) {
             return &kinds[i];
         }
     }

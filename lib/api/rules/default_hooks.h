@@ -3,9 +3,14 @@
 #define LIB_API_RULES_DEFAULT_HOOKS_H
 #include "lib/base/arena.h"
 
+struct api_message;
+
 typedef void default_hook(struct arena *arena, void *message);
 
 default_hook default_container, default_ephemeral_container, default_pod, default_pod_spec,
     default_volume, default_image_volume, default_service, default_service_port, default_namespace,
     default_node, default_secret, default_deployment, default_subject;
+
+/* NULL for the many messages that have none. */
+default_hook *default_hook_of(const struct api_message *table);
 #endif

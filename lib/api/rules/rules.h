@@ -36,9 +36,6 @@ void rules_default(struct arena *arena, char **text, const char *value);
 /* "Guaranteed", "Burstable" or "BestEffort". */
 const char *rules_pod_qos_class(const Core__V1__PodSpec *spec);
 
-void rules_prepare_service(struct arena *arena, void *message);
-void rules_prepare_service_update(struct arena *arena, const void *before, void *after);
-
 /* --- Causes ------------------------------------------------------------------------------------
  */
 
@@ -87,9 +84,43 @@ void rules_object_meta_update(struct api_causes *causes, const struct api_frame 
                               const Meta__V1__ObjectMeta *before,
                               const Meta__V1__ObjectMeta *after);
 
+/* --- Kinds -------------------------------------------------------------------------------------
+ */
+
 typedef void rules_create(struct api_causes *causes, const void *message);
 typedef void rules_update(struct api_causes *causes, const void *before, const void *after);
 
+typedef void rules_prepare(struct arena *arena, void *message);
+typedef void rules_prepare_change(struct arena *arena, const void *before, void *after);
+
+typedef void *rules_convert(struct arena *arena, const void *message);
+
+enum rules_order {
+    RULES_UPDATE_AFTER, /* The new object is checked, then what changed. */
+    RULES_UPDATE_FIRST, /* What changed, then the new object. */
+    RULES_UPDATE_ALONE, /* So little may change that only that is checked. */
+};
+
+/* What only one kind does; members may be NULL. */
+struct rules_kind {
+    const struct api_message *table;
+    rules_prepare *prepare_create; /* Before the object is checked: what the server writes. */
+    rules_prepare_change *prepare_update, *prepare_status;
+    rules_create *create; /* Checks. */
+    rules_update *update, *status;
+    enum rules_order order;
+    rules_convert *to_stored, *from_stored; /* Of a kind that is another one's other form. */
+};
+/* Never NULL: a row without anything for kinds that do nothing of their own. */
+const struct rules_kind *rules_of_kind(const struct api_message *table);
+
+rules_prepare rules_prepare_pod, rules_prepare_namespace, rules_prepare_service_account,
+    rules_prepare_lease, rules_prepare_slice, rules_prepare_service;
+rules_prepare_change rules_prepare_pod_status, rules_prepare_namespace_update,
+    rules_prepare_service_account_update, rules_prepare_secret_update, rules_prepare_lease_update,
+    rules_prepare_slice_update, rules_prepare_service_update;
+rules_convert rules_event_to_stored, rules_event_from_stored, rules_autoscaler_to_stored,
+    rules_autoscaler_from_stored;
 rules_create rules_check_event, rules_check_event_v1;
 rules_update rules_update_pod, rules_update_pod_status, rules_update_pod_ephemeral,
     rules_update_service, rules_update_service_status, rules_update_node,

@@ -1,0 +1,25 @@
+#include "lib/api/convert.h"
+
+#include "lib/api/rules/rules.h"
+#include <assert.h>
+
+void *api_convert_to_stored(struct arena *arena, const struct api_kind *kind, const void *message)
+{
+    const struct rules_kind *rules = rules_of_kind(kind->message);
+    assert(kind->stored_as != NULL);
+    assert(rules->to_stored != NULL);
+    return rules->to_stored(arena, message);
+}
+
+void *api_convert_from_stored(struct arena *arena, const struct api_kind *kind, const void *message)
+{
+    const struct rules_kind *rules = rules_of_kind(kind->message);
+    assert(kind->stored_as != NULL);
+    assert(rules->from_stored != NULL);
+    return rules->from_stored(arena, message);
+}
+
+bool api_convert_is_checked_first(const struct api_kind *kind)
+{
+    return rules_of_kind(kind->message)->create != NULL;
+}
