@@ -35,10 +35,8 @@ START_TEST(every_served_kind_is_described_to_the_last_field)
     size_t count = 0;
     const struct api_kind *kinds = api_kinds(&count);
     for (size_t i = 0; i < count; i++) {
-        {
-            check_described(seen, kinds[i].message);
-            check_described(seen, kinds[i].list_message);
-        }
+        check_described(seen, kinds[i].message);
+        check_described(seen, kinds[i].list_message);
     }
     ck_assert_ptr_nonnull(
         hash_map_get(seen, slice_text("k8s.io.api.core.v1.Probe"))); /* It went deep. */
