@@ -361,10 +361,11 @@ static void timeout_fired(void *data)
         if (call->deadline_ns > now) {
             break;
         }
-        /* One that never found a leader has done nothing, and may say so. */
+        /* One that never found a leader has done nothing, and may say so. What a copy of a
+         * forwarded command did is not known from the refusal of another (SIM-2 seed 1063968). */
         bool no_leader = store->raft == NULL || raft_leader_id(store->raft) == 0;
-        bool doubtful = call->doubtful && PLANTED != PLANT_NOTHING_DONE;
-        bool asked = doubtful || call->owed > 0 || !list_linked(&call->waiting);
+        bool sure = is_sure(call) || PLANTED == PLANT_NOTHING_DONE;
+        bool asked = !sure || call->owed > 0 || !list_linked(&call->waiting);
         store_call_finish(call, no_leader && !asked ? STORE_NO_LEADER : STORE_TIMEOUT, NULL, NULL);
     }
     resend(store, now);

@@ -14,8 +14,8 @@ struct lease {
     int64_t ttl_s;
     struct hash_map *keys; /* NULL until one is attached; values mean nothing. */
     uint64_t deadline_ms;
-    size_t position; /* In the heap of deadlines. */
-    bool expiring;   /* Given out as due in this leadership. */
+    size_t position;    /* In the heap of deadlines. */
+    uint32_t given_out; /* As due in this leadership, and not taken back. */
 };
 
 struct lease_table {
@@ -202,7 +202,7 @@ void lease_table_follow(struct lease_table *table)
     struct lease *lease;
     while ((lease = heap_pop(&table->deadlines)) != NULL) {
         lease->deadline_ms = UINT64_MAX;
-        lease->expiring = false;
+        lease->given_out = 0;
     }
     table->leading = false;
 }
@@ -213,7 +213,7 @@ int lease_table_renew(struct lease_table *table, int64_t id, uint64_t now_ms)
     if (lease == NULL) {
         return STORE_LEASE_NOT_FOUND;
     }
-    if (lease->expiring && PLANTED != PLANT_RENEW_EXPIRING) {
+    if (lease->given_out > 0 && PLANTED != PLANT_RENEW_EXPIRING) {
         return -EAGAIN;
     }
     if (table->leading) {
@@ -226,8 +226,8 @@ int lease_table_renew(struct lease_table *table, int64_t id, uint64_t now_ms)
 void lease_table_spare(struct lease_table *table, int64_t id)
 {
     struct lease *lease = lease_find(table, id);
-    if (lease != NULL) {
-        lease->expiring = false;
+    if (lease != NULL && lease->given_out > 0) {
+        lease->given_out--;
     }
 }
 
@@ -250,7 +250,7 @@ size_t lease_table_due(struct lease_table *table, uint64_t now_ms, uint64_t retr
             return count;
         }
         ids[count++] = lease->id;
-        lease->expiring = true;
+        lease->given_out++;
         lease->deadline_ms = now_ms + retry_ms;
         heap_update(&table->deadlines, lease);
     }

@@ -37,7 +37,8 @@ void lease_table_follow(struct lease_table *table);
  * renewal acknowledged now could be undone by its expiry, which is on its way (L1). Also called for
  * a lease just granted. */
 MUST_USE int lease_table_renew(struct lease_table *table, int64_t id, uint64_t now_ms);
-/* Nothing was done about a lease that was given out as due: it can be renewed again. */
+/* Takes back the newest giving-out of a due lease: nothing was done about it. It can be renewed
+ * again when no earlier one stands, whose expiry may be in the log (SIM-2 seed 1015308). */
 void lease_table_spare(struct lease_table *table, int64_t id);
 int64_t lease_table_left_ms(const struct lease_table *table, int64_t id, uint64_t now_ms);
 /* Up to `max` ids that are over; each comes again after `retry_ms` unless removed or renewed. */

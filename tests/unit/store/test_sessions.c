@@ -72,6 +72,22 @@ START_TEST(a_lease_given_out_as_due_is_not_renewed)
 }
 END_TEST
 
+/* SIM-2 seed 1015308: the second proposal of an expiry was refused for want of room, which made the
+ * lease look alive again while the first one was on its way. */
+START_TEST(taking_back_one_giving_out_leaves_an_earlier_one)
+{
+    struct lease_table *table = lease_table_new();
+    int64_t id = 0;
+    ck_assert_int_eq(lease_table_grant(table, 7, /* ttl_s= */ 1), 0);
+    lease_table_lead(table, /* now_ms= */ 0, /* grace_ms= */ 0);
+    ck_assert_uint_eq(lease_table_due(table, 1000, 500, &id, 1), 1); /* Proposed. */
+    ck_assert_uint_eq(lease_table_due(table, 1500, 500, &id, 1), 1);
+    lease_table_spare(table, 7);
+    ck_assert_int_eq(lease_table_renew(table, 7, 1501), -EAGAIN);
+    lease_table_free(table);
+}
+END_TEST
+
 Suite *sessions_suite(void)
 {
     Suite *suite = suite_create("store/sessions");
@@ -80,6 +96,7 @@ Suite *sessions_suite(void)
     tcase_add_test(tcase, a_late_command_of_the_process_before_makes_nothing_forgotten);
     tcase_add_test(tcase, the_process_that_was_silent_for_longest_is_forgotten);
     tcase_add_test(tcase, a_lease_given_out_as_due_is_not_renewed);
+    tcase_add_test(tcase, taking_back_one_giving_out_leaves_an_earlier_one);
     suite_add_tcase(suite, tcase);
     return suite;
 }
