@@ -110,13 +110,26 @@ static admission_step *const mutating_steps[] = {
     admit_pod_priority,  admit_pod_tolerations,     storage_protection,     admit_pod_warnings,
 };
 
-const struct api_status *admission_mutate(struct admission *admission)
+static admission_step *const validating_steps[] = {admit_pod_security};
+
+static const struct api_status *run_steps(struct admission *admission, admission_step *const *steps,
+                                          size_t count)
 {
-    for (size_t i = 0; i < ARRAY_LEN(mutating_steps); i++) {
-        const struct api_status *refusal = mutating_steps[i](admission);
+    for (size_t i = 0; i < count; i++) {
+        const struct api_status *refusal = steps[i](admission);
         if (refusal != NULL) {
             return refusal;
         }
     }
     return NULL;
+}
+
+const struct api_status *admission_mutate(struct admission *admission)
+{
+    return run_steps(admission, mutating_steps, ARRAY_LEN(mutating_steps));
+}
+
+const struct api_status *admission_validate(struct admission *admission)
+{
+    return run_steps(admission, validating_steps, ARRAY_LEN(validating_steps));
 }

@@ -19,8 +19,10 @@ struct admission {
     const void *before; /* Update: the stored object. */
 };
 
-/* NULL when admitted, else the refusal. */
+/* NULL when admitted, else the refusal. Before validation: may change the object. */
 const struct api_status *admission_mutate(struct admission *admission);
+/* The same for a valid object, which it leaves as it is. */
+const struct api_status *admission_validate(struct admission *admission);
 
 /* What the user, when it is a node, may not do; also for subresources that run no other step. */
 const struct api_status *admit_node_restriction(struct admission *admission);
@@ -31,4 +33,7 @@ const struct api_status *admit_pod_priority(struct admission *admission);
 const struct api_status *admit_pod_tolerations(struct admission *admission);
 /* Never refuses: tells the client of what is deprecated or has no effect. */
 const struct api_status *admit_pod_warnings(struct admission *admission);
+
+/* admission_pod_security.c */
+const struct api_status *admit_pod_security(struct admission *admission);
 #endif

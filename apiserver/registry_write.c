@@ -142,6 +142,7 @@ static enum plan_step plan_new_object(struct operation *operation, void *message
         }
     }
     refusal = validate_new(operation, kind, message, name);
+    refusal = refusal != NULL ? refusal : admission_validate(&admission);
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
     }
@@ -308,6 +309,7 @@ enum plan_step plan_replace(struct operation *operation, const struct cached_obj
         }
     }
     refusal = validate_change(operation, kind, before, message, name);
+    refusal = refusal != NULL ? refusal : admission_validate(&admission);
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
     }
