@@ -79,7 +79,7 @@ static void reply_to(struct raft_node *node, uint64_t peer, uint64_t context, in
 void raft_forward_reply(struct raft_node *node, uint64_t call, int status, struct slice reply)
 {
     CLEANUP(alloc_freep)
-    struct raft_forwarded_call *record = hash_map_remove(node->forwarded, hash_map_key_u64(&call));
+    struct raft_forwarded_call *record = id_map_remove(node->forwarded, call);
     if (record == NULL || node->dead || node->closing) {
         return;
     }
@@ -96,14 +96,14 @@ static void on_request(struct raft_node *node, const struct raft_message *messag
         reply_to(node, message->from, message->context, -ENOTCONN, slice_of(NULL, 0));
         return;
     }
-    if (node->fsm.forwarded == NULL || hash_map_count(node->forwarded) >= RAFT_FORWARDS_MAX) {
+    if (node->fsm.forwarded == NULL || id_map_count(node->forwarded) >= RAFT_FORWARDS_MAX) {
         reply_to(node, message->from, message->context,
                  node->fsm.forwarded == NULL ? -EOPNOTSUPP : -EAGAIN, slice_of(NULL, 0));
         return;
     }
     struct raft_forwarded_call *record = alloc_zeroed(sizeof(*record));
     *record = (struct raft_forwarded_call){++node->forward_ids, message->from, message->context};
-    (void)hash_map_set(node->forwarded, hash_map_key_u64(&record->id), record); /* A new id. */
+    (void)id_map_set(node->forwarded, record->id, record); /* A new id. */
     node->fsm.forwarded(node->fsm.data, record->id, message->bytes);
 }
 

@@ -1,7 +1,7 @@
 /* The inside of struct raft_node, for the files of the driver (node*.c, snapshot.c, forward.c). */
 #ifndef RAFT_NODE_H
 #define RAFT_NODE_H
-#include "lib/base/hash_map.h"
+#include "lib/base/id_map.h"
 #include "lib/base/list.h"
 #include "raft/core.h"
 #include "raft/log_file.h"
@@ -100,7 +100,7 @@ struct raft_node {
     struct list forwards;
     size_t forward_count;
     uint64_t forward_ids;
-    struct hash_map *forwarded; /* id -> struct raft_forwarded_call */
+    struct id_map *forwarded; /* id -> struct raft_forwarded_call */
 
     struct raft_point snapshot; /* The durable one; index 0: none. */
     char *snapshot_path;

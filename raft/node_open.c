@@ -26,12 +26,11 @@ void raft_node_free(struct raft_node *node)
         raft_message_release(&node->held[i]);
     }
     free(node->held);
-    struct slice key;
     void *call;
-    for (size_t at = 0; hash_map_next(node->forwarded, &at, &key, &call);) {
+    for (size_t at = 0; id_map_next(node->forwarded, &at, NULL, &call);) {
         free(call);
     }
-    hash_map_free(node->forwarded);
+    id_map_free(node->forwarded);
     raft_repair_release(node);
     free(node->names);
     free(node->snapshot_path);
@@ -343,7 +342,7 @@ int raft_open(const struct raft_config *config,
         list_init(lists[i]);
     }
     node->forward_ids = env_random(node->env);
-    node->forwarded = hash_map_new(env_random(node->env));
+    node->forwarded = id_map_new();
     node->meta.env = node->env;
     node->meta.dir = node->dir;
     node->meta.path = alloc_printf("%s/raft-meta", node->dir);

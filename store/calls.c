@@ -99,9 +99,9 @@ void store_call_finish(struct store_call *call, int status, const struct store_a
     list_remove(&call->node);
     list_remove(&call->waiting);
     store->call_count--;
-    (void)hash_map_remove(store->commands, hash_map_key_u64(&call->sequence));
+    (void)id_map_remove(store->commands, call->sequence);
     if (store->metrics.pending != NULL) {
-        metric_set(store->metrics.pending, (int64_t)hash_map_count(store->commands));
+        metric_set(store->metrics.pending, (int64_t)id_map_count(store->commands));
         if (status != 0) {
             metric_add(store->metrics.failed, 1);
         }
@@ -422,7 +422,7 @@ void store_calls_init(struct store *store)
 {
     list_init(&store->calls);
     list_init(&store->waiting);
-    store->commands = hash_map_new(/* seed= */ 0x63616c6c73);
+    store->commands = id_map_new();
     store->next_sequence = 1;
     store->incarnation = env_random(store->env);
     store->timeout_timer = (struct env_timer){.fire = timeout_fired, .data = store};
@@ -439,7 +439,7 @@ void store_calls_fail_all(struct store *store, int status)
     }
     env_timer_stop(store->env, &store->timeout_timer);
     env_timer_stop(store->env, &store->retry_timer);
-    hash_map_free(store->commands);
+    id_map_free(store->commands);
 }
 
 void store_command_start(struct store *store, struct store_command *command,
@@ -461,6 +461,6 @@ void store_command_start(struct store *store, struct store_command *command,
         store_call_fail_soon(call, status);
         return;
     }
-    (void)hash_map_set(store->commands, hash_map_key_u64(&call->sequence), call);
+    (void)id_map_set(store->commands, call->sequence, call);
     store_call_start(call);
 }

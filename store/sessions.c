@@ -11,7 +11,7 @@ static const char noted;
 void sessions_release(struct sessions *sessions)
 {
     for (size_t i = 0; i < STORE_SESSIONS_MAX; i++) {
-        hash_map_free(sessions->rows[i].applied);
+        id_map_free(sessions->rows[i].applied);
         sessions->rows[i] = (struct session){0};
     }
 }
@@ -40,10 +40,10 @@ static struct session *session_of(struct sessions *sessions, uint64_t member, ui
         session = sessions->rows[at];
     }
     if (session.member != member || session.incarnation != incarnation) {
-        hash_map_free(session.applied);
+        id_map_free(session.applied);
         session = (struct session){.member = member,
                                    .incarnation = incarnation,
-                                   .applied = hash_map_new(/* seed= */ 0x73657373)};
+                                   .applied = id_map_new()};
     }
     while (at + 1 < STORE_SESSIONS_MAX && sessions->rows[at + 1].member != 0) {
         sessions->rows[at] = sessions->rows[at + 1];
@@ -53,16 +53,22 @@ static struct session *session_of(struct sessions *sessions, uint64_t member, ui
     return &sessions->rows[at];
 }
 
+void session_add(struct session *session, uint64_t sequence)
+{
+    (void)id_map_set(session->applied, sequence, (void *)(uintptr_t)&noted);
+}
+
 static void sweep(struct session *session)
 {
-    struct slice key;
-    for (size_t at = 0; hash_map_next(session->applied, &at, &key, NULL);) {
-        uint64_t sequence;
-        memcpy(&sequence, key.data, sizeof(sequence));
-        if (sequence < session->floor) {
-            (void)hash_map_remove(session->applied, key);
+    struct id_map *before = session->applied;
+    uint64_t sequence;
+    session->applied = id_map_new();
+    for (size_t at = 0; id_map_next(before, &at, &sequence, NULL);) {
+        if (sequence >= session->floor) {
+            session_add(session, sequence);
         }
     }
+    id_map_free(before);
 }
 
 bool sessions_note(struct sessions *sessions, uint64_t member, uint64_t incarnation,
@@ -73,12 +79,12 @@ bool sessions_note(struct sessions *sessions, uint64_t member, uint64_t incarnat
         return true;
     }
     if (sequence < session->floor ||
-        hash_map_get(session->applied, hash_map_key_u64(&sequence)) != NULL) {
+        id_map_get(session->applied, sequence) != NULL) {
         return false;
     }
     session->floor = floor > session->floor ? floor : session->floor;
-    (void)hash_map_set(session->applied, hash_map_key_u64(&sequence), (void *)(uintptr_t)&noted);
-    size_t count = hash_map_count(session->applied);
+    session_add(session, sequence);
+    size_t count = id_map_count(session->applied);
     if (count > SWEEP_ABOVE && count % SWEEP_EVERY == 0) {
         sweep(session);
     }

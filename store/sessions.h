@@ -3,7 +3,7 @@
  * the replicated state: the same on all members. Pure. */
 #ifndef STORE_SESSIONS_H
 #define STORE_SESSIONS_H
-#include "lib/base/hash_map.h"
+#include "lib/base/id_map.h"
 #include "store/limits.h"
 
 /* A member's process, from start to end: its sequence numbers ascend. Each process has a row of its
@@ -12,9 +12,9 @@
 struct session {
     uint64_t member; /* 0: an empty row. */
     uint64_t incarnation;
-    uint64_t floor;           /* All below are settled: the process does not wait for them. */
-    struct hash_map *applied; /* Sequences at or above the floor that were applied, and maybe some
-                               * below it. */
+    uint64_t floor;         /* All below are settled: the process does not wait for them. */
+    struct id_map *applied; /* Sequences at or above the floor that were applied, and maybe some
+                             * below it; session_add() adds one. */
 };
 
 struct sessions {
@@ -22,6 +22,7 @@ struct sessions {
 };
 
 void sessions_release(struct sessions *sessions);
+void session_add(struct session *session, uint64_t sequence); /* As applied. */
 /* Notes a command. False when it was noted before, or is below the floor: it must have no effect.
  * The process that has been silent for longest is forgotten when all rows are taken. */
 bool sessions_note(struct sessions *sessions, uint64_t member, uint64_t incarnation,

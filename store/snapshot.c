@@ -109,17 +109,15 @@ static void write_session(struct state_writer *writer, const struct session *ses
 {
     struct record_session body = {
         .member = session->member, .incarnation = session->incarnation, .floor = session->floor};
-    struct slice key;
     if (session->member == 0 || session->applied == NULL || PLANTED == PLANT_SESSIONS_NOT_KEPT) {
         return;
     }
     write_plain(writer, RECORD_SESSION, &body, sizeof(body));
     /* Settled ones are left out, and the rest is sorted: what a member still has of the former, and
      * in which order, depends on when it was started. */
-    uint64_t *sequences = alloc_array(hash_map_count(session->applied) + 1, sizeof(*sequences));
+    uint64_t *sequences = alloc_array(id_map_count(session->applied) + 1, sizeof(*sequences));
     size_t count = 0;
-    for (size_t at = 0; hash_map_next(session->applied, &at, &key, NULL);) {
-        memcpy(&sequences[count], key.data, sizeof(*sequences));
+    for (size_t at = 0; id_map_next(session->applied, &at, &sequences[count], NULL);) {
         count += sequences[count] >= session->floor;
     }
     qsort(sequences, count, sizeof(*sequences), by_number);
@@ -366,17 +364,19 @@ static int read_session(struct state_reader *reader, struct slice body)
     *row = (struct session){.member = record.member,
                             .incarnation = record.incarnation,
                             .floor = record.floor,
-                            .applied = hash_map_new(/* seed= */ 0x73657373)};
+                            .applied = id_map_new()};
     reader->session = row;
     return 0;
 }
 
 static int read_applied(struct state_reader *reader, struct slice body)
 {
-    if (reader->session == NULL || body.len != sizeof(uint64_t)) {
+    uint64_t sequence;
+    if (reader->session == NULL || body.len != sizeof(sequence)) {
         return STORE_MALFORMED;
     }
-    (void)hash_map_set(reader->session->applied, body, reader->session);
+    memcpy(&sequence, body.data, sizeof(sequence));
+    session_add(reader->session, sequence);
     return 0;
 }
 

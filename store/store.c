@@ -190,7 +190,7 @@ static struct store_call *call_of(const struct store *store, uint64_t member, ui
                                   uint64_t sequence)
 {
     return member == store->config.member_id && incarnation == store->incarnation
-               ? hash_map_get(store->commands, hash_map_key_u64(&sequence))
+               ? id_map_get(store->commands, sequence)
                : NULL;
 }
 

@@ -2,7 +2,7 @@
 #ifndef STORE_STORE_PRIVATE_H
 #define STORE_STORE_PRIVATE_H
 #include "lib/base/buffer.h"
-#include "lib/base/hash_map.h"
+#include "lib/base/id_map.h"
 #include "lib/base/list.h"
 #include "raft/raft.h"
 #include "store/snapshot.h"
@@ -127,7 +127,7 @@ struct store {
 
     uint64_t next_sequence;
     uint64_t incarnation;
-    struct hash_map *commands; /* sequence -> struct store_call waiting for its apply */
+    struct id_map *commands;  /* sequence -> struct store_call waiting for its apply */
     struct list calls;         /* All unfinished, by deadline. */
     size_t call_count;
     struct list waiting;

@@ -135,7 +135,7 @@ static bool something_under_way(const struct sim2 *sim)
         const struct sim2_member *member = &sim->members[i];
         if (sim2_serves(member) &&
             (member->node->proposal_count > 0 || member->node->read_count > 0 ||
-             hash_map_count(member->node->forwarded) > 0)) {
+             id_map_count(member->node->forwarded) > 0)) {
             return true;
         }
     }
@@ -160,13 +160,13 @@ static void check_budgets(struct sim2 *sim)
         }
         const struct raft_node *node = member->node;
         if (files > OPEN_FILES_MAX || member->store->call_count != 0 ||
-            hash_map_count(member->store->commands) != 0 || hash_map_count(node->forwarded) != 0 ||
+            id_map_count(member->store->commands) != 0 || id_map_count(node->forwarded) != 0 ||
             node->proposal_count != 0 || node->read_count != 0) {
             sim_fail(&sim->world,
                      "A3: member %zu at rest has %zu files open, %zu calls, %zu commands, %zu "
                      "forwarded, %zu proposals, %zu reads",
                      i + 1, files, member->store->call_count,
-                     hash_map_count(member->store->commands), hash_map_count(node->forwarded),
+                     id_map_count(member->store->commands), id_map_count(node->forwarded),
                      node->proposal_count, node->read_count);
         }
     }

@@ -1,5 +1,6 @@
 #include "lib/base/hash_map.h"
 #include "lib/base/heap.h"
+#include "lib/base/id_map.h"
 #include "lib/base/list.h"
 
 #include <check.h>
@@ -39,6 +40,49 @@ START_TEST(hash_depends_on_seed_and_length)
 {
     ck_assert_uint_ne(hash_bytes(1, slice_text("a")), hash_bytes(2, slice_text("a")));
     ck_assert_uint_ne(hash_bytes(1, slice_of("a\0", 2)), hash_bytes(1, slice_of("a", 1)));
+}
+END_TEST
+
+/* Against a plain array, with numbers that share their home slots and numbers that follow each
+ * other, so that runs form, wrap around and close again. */
+START_TEST(id_map_holds_what_a_plain_array_holds)
+{
+    enum { IDS = 512, STEPS = 20000 };
+    static int values[2];
+    static void *plain[IDS];
+    struct id_map *map = id_map_new();
+    uint64_t random = 7;
+    size_t count = 0;
+    ck_assert_ptr_null(id_map_get(map, 0));
+    ck_assert_ptr_null(id_map_remove(map, 0));
+    for (int step = 0; step < STEPS; step++) {
+        random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        size_t at = (size_t)(random >> 40) % IDS;
+        uint64_t id = at % 2 == 0 ? at : (uint64_t)at << 52;
+        bool fill = (step / 1000) % 2 == 0;
+        if ((random >> 33) % 4 != 0 ? fill : !fill) {
+            void *value = &values[(random >> 35) % 2];
+            ck_assert_ptr_eq(id_map_set(map, id, value), plain[at]);
+            count += plain[at] == NULL;
+            plain[at] = value;
+        } else {
+            ck_assert_ptr_eq(id_map_remove(map, id), plain[at]);
+            count -= plain[at] != NULL;
+            plain[at] = NULL;
+        }
+        ck_assert_uint_eq(id_map_count(map), count);
+        ck_assert_ptr_eq(id_map_get(map, id), plain[at]);
+    }
+    uint64_t id;
+    void *value;
+    for (size_t at = 0; id_map_next(map, &at, &id, &value); count--) {
+        size_t place = id < IDS ? (size_t)id : (size_t)(id >> 52);
+        ck_assert_ptr_eq(plain[place], value);
+        plain[place] = NULL;
+    }
+    ck_assert_uint_eq(count, 0);
+    id_map_free(map);
+    id_map_free(NULL);
 }
 END_TEST
 
@@ -106,6 +150,7 @@ Suite *containers_suite(void)
     Suite *suite = suite_create("base/containers");
     TCase *tcase = tcase_create("containers");
     tcase_add_test(tcase, hash_map_keeps_insertion_order_through_removal_and_growth);
+    tcase_add_test(tcase, id_map_holds_what_a_plain_array_holds);
     tcase_add_test(tcase, hash_depends_on_seed_and_length);
     tcase_add_test(tcase, heap_gives_items_in_order_after_removals_and_updates);
     tcase_add_test(tcase, list_allows_removal_while_iterating);
