@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { EXCHANGE_MAGIC = 0x45584348, EXTRA_HEADERS = 4, SPARE_ARENA_BYTES_MAX = 64 * 1024 };
+enum { EXCHANGE_MAGIC = 0x45584348, EXTRA_HEADERS = 4, SPARE_ARENA_BYTES_MAX = 4 * 1024 };
 
 /* ---- Life ---- */
 

@@ -14,6 +14,7 @@ void grpc_deframer_release(struct grpc_deframer *deframer)
 {
     buffer_release(&deframer->pending);
     deframer->taken = 0;
+    deframer->lent = slice_of(NULL, 0);
 }
 
 void grpc_deframer_wipe(struct grpc_deframer *deframer)
@@ -41,15 +42,43 @@ int grpc_deframer_feed(struct grpc_deframer *deframer, struct slice bytes)
     return buffer_error(&deframer->pending) == 0 ? 0 : -EMSGSIZE;
 }
 
+int grpc_deframer_lend(struct grpc_deframer *deframer, struct slice bytes)
+{
+    assert(deframer->lent.len == 0);
+    drop_taken(deframer);
+    if (deframer->pending.len > 0) {
+        return grpc_deframer_feed(deframer, bytes);
+    }
+    deframer->lent = bytes;
+    return 0;
+}
+
+void grpc_deframer_keep(struct grpc_deframer *deframer)
+{
+    if (deframer->lent.len > 0) {
+        buffer_append_slice(&deframer->pending,
+                            deframer->lent); /* Less than the window: it fits. */
+        deframer->lent = slice_of(NULL, 0);
+    }
+}
+
+/* What begins with the next message. */
+static struct slice left_of(const struct grpc_deframer *deframer)
+{
+    const struct buffer *pending = &deframer->pending;
+    return pending->len == 0
+               ? deframer->lent
+               : slice_of(pending->data + deframer->taken, pending->len - deframer->taken);
+}
+
 int grpc_deframe(struct grpc_deframer *deframer, struct slice *ret_message)
 {
     drop_taken(deframer);
-    size_t at = deframer->taken;
-    const struct buffer *pending = &deframer->pending;
-    if (pending->len - at < GRPC_PREFIX_SIZE) {
+    struct slice left = left_of(deframer);
+    if (left.len < GRPC_PREFIX_SIZE) {
         return 0;
     }
-    const uint8_t *prefix = pending->data + at;
+    const uint8_t *prefix = left.data;
     if (prefix[0] != 0) {
         return -EPROTO;
     }
@@ -58,17 +87,22 @@ int grpc_deframe(struct grpc_deframer *deframer, struct slice *ret_message)
     if (len > deframer->message_max) {
         return -EMSGSIZE;
     }
-    if (pending->len - at - GRPC_PREFIX_SIZE < len) {
+    if (left.len - GRPC_PREFIX_SIZE < len) {
         return 0;
     }
-    deframer->taken = at + GRPC_PREFIX_SIZE + len;
+    size_t whole = GRPC_PREFIX_SIZE + len;
+    if (deframer->lent.len > 0) {
+        deframer->lent = slice_of(left.data + whole, left.len - whole);
+    } else {
+        deframer->taken += whole;
+    }
     *ret_message = slice_of(prefix + GRPC_PREFIX_SIZE, len);
     return 1;
 }
 
 bool grpc_deframer_empty(const struct grpc_deframer *deframer)
 {
-    return deframer->pending.len == deframer->taken;
+    return deframer->pending.len == deframer->taken && deframer->lent.len == 0;
 }
 
 void grpc_prefix(size_t message_len, uint8_t ret_prefix[GRPC_PREFIX_SIZE])

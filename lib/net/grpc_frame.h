@@ -11,6 +11,7 @@ enum { GRPC_PREFIX_SIZE = 5 };
 struct grpc_deframer {
     struct buffer pending; /* An incomplete message with its prefix, and what came behind. */
     size_t taken;          /* Bytes of `pending` that went out as the last message. */
+    struct slice lent;     /* Bytes not copied yet: only while `pending` is empty. */
     size_t message_max;
 };
 void grpc_deframer_init(struct grpc_deframer *deframer, size_t message_max);
@@ -19,6 +20,10 @@ void grpc_deframer_wipe(struct grpc_deframer *deframer); /* Overwrites what it h
 /* Adds bytes that came; then grpc_deframe() until it gives 0. -EMSGSIZE when far more came than a
  * message may hold. */
 MUST_USE int grpc_deframer_feed(struct grpc_deframer *deframer, struct slice bytes);
+/* The same without a copy: `bytes` are borrowed until grpc_deframer_keep(), which copies what then
+ * is left of them and must be called before they go. Most calls are one message in one piece. */
+MUST_USE int grpc_deframer_lend(struct grpc_deframer *deframer, struct slice bytes);
+void grpc_deframer_keep(struct grpc_deframer *deframer);
 /* 1 and the next message (borrowed until the next call); 0 when there is no whole one; -EMSGSIZE
  * (RESOURCE_EXHAUSTED); -EPROTO (compressed without leave, or a reserved flag). */
 MUST_USE int grpc_deframe(struct grpc_deframer *deframer, struct slice *ret_message);

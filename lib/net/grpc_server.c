@@ -305,10 +305,11 @@ static void on_piece(void *data, struct slice bytes, bool end)
         return;
     }
     grpc_call_ref(call);
-    if (grpc_deframer_feed(&call->deframer, bytes) != 0) {
+    if (grpc_deframer_lend(&call->deframer, bytes) != 0) {
         fail(call, GRPC_RESOURCE_EXHAUSTED, "received message larger than max");
     }
     process(call);
+    grpc_deframer_keep(&call->deframer);
     call->held += bytes.len;
     if (!call->paused) {
         http_body_consumed(call->exchange, call->held);

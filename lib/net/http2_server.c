@@ -10,7 +10,12 @@
 #include <nghttp2/nghttp2.h>
 #include <stdlib.h>
 
-enum { RESPONSE_HEADERS_MAX = 128, FRAME_HEADER_SIZE = 9 };
+enum {
+    RESPONSE_HEADERS_MAX = 128,
+    FRAME_HEADER_SIZE = 9,
+    HEADERS_FIRST = 8,   /* Of a request; there is room for more when they come. */
+    COPIED_BYTES = 1024, /* Smaller bodies are copied behind their frame's header. */
+};
 
 struct http2 {
     nghttp2_session *session;
@@ -19,6 +24,7 @@ struct http2 {
     struct rate_limit control;
     size_t header_bytes; /* Of the header block being received. */
     bool refused;        /* It is over a limit. */
+    bool progress;       /* Of a request: pump() looks which time-out applies now. */
     struct http2_check check;
 };
 
@@ -69,8 +75,6 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     struct http2 *http2 = http2_of(connection);
     struct http_exchange *exchange = http_exchange_new(connection);
     exchange->stream_id = frame->hd.stream_id;
-    exchange->headers =
-        arena_alloc(exchange->arena, HTTP_HEADER_COUNT_MAX * sizeof(struct http_header));
     http2->header_bytes = 0;
     http2->refused = false;
     http2->check = (struct http2_check){0};
@@ -85,6 +89,21 @@ static void set_path(struct http_exchange *exchange, struct slice target)
     exchange->path = slice_of(target.data, len);
     exchange->query = mark == NULL ? slice_of(target.data + target.len, 0)
                                    : slice_of(mark + 1, target.len - len - 1);
+}
+
+static void add_header(struct http_exchange *exchange, struct slice name, struct slice value)
+{
+    if (exchange->header_count == exchange->header_capacity) {
+        size_t capacity =
+            exchange->header_capacity == 0 ? HEADERS_FIRST : exchange->header_capacity * 2;
+        struct http_header *headers = arena_alloc(exchange->arena, capacity * sizeof(*headers));
+        if (exchange->header_count > 0) {
+            memcpy(headers, exchange->headers, exchange->header_count * sizeof(*headers));
+        }
+        exchange->headers = headers;
+        exchange->header_capacity = capacity;
+    }
+    exchange->headers[exchange->header_count++] = (struct http_header){name, value};
 }
 
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
@@ -117,8 +136,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
         if (slice_is(key, "host") && exchange->authority.len == 0) {
             exchange->authority = copy;
         }
-        exchange->headers[exchange->header_count++] =
-            (struct http_header){arena_slice(exchange->arena, key), copy};
+        add_header(exchange, arena_slice(exchange->arena, key), copy);
     }
     return 0;
 }
@@ -126,6 +144,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 /* Which time-out applies: somebody's whole body is awaited, nobody is there, or neither. */
 static void update_wait(struct http_connection *connection)
 {
+    http2_of(connection)->progress = false;
     enum http_wait wait = HTTP_WAIT_IDLE;
     LIST_FOREACH(node, next, &connection->exchanges)
     {
@@ -157,9 +176,7 @@ static void on_request_headers(struct http_connection *connection, struct http_e
         (void)http_exchange_body(exchange, slice_text(""), /* end= */ true); /* Empty. */
     }
     http_exchange_unref(exchange);
-    if (connection->stream != NULL) {
-        update_wait(connection);
-    }
+    http2_of(connection)->progress = true;
 }
 
 static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *data)
@@ -185,9 +202,7 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
             (void)http_exchange_body(exchange, slice_text(""), true); /* Empty. */
             http_exchange_unref(exchange);
         }
-        if (connection->stream != NULL) {
-            update_wait(connection);
-        }
+        http2->progress = true;
         if (frame->hd.length > 0) {
             return 0;
         }
@@ -239,9 +254,7 @@ static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t
     bool complete =
         exchange->response == HTTP_FINISHED && exchange->out.bytes == 0 && code == NGHTTP2_NO_ERROR;
     http_exchange_close(exchange, /* aborted= */ !complete);
-    if (connection->stream != NULL) {
-        update_wait(connection);
-    }
+    http2_of(connection)->progress = true;
     return 0;
 }
 
@@ -334,6 +347,13 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
     }
     struct send_queue part = {.first = NULL};
     net_stream_write(connection->stream, slice_of(header, FRAME_HEADER_SIZE));
+    struct slice small;
+    if (length <= COPIED_BYTES && send_queue_peek(&exchange->out, &small, 1) == 1 &&
+        small.len == length) {
+        net_stream_write(connection->stream, small);
+        send_queue_consume(&exchange->out, length);
+        return 0;
+    }
     send_queue_move(&exchange->out, &part, length);
     net_stream_write_queue(connection->stream, &part);
     return 0;
@@ -396,7 +416,7 @@ static void abort_exchange(struct http_exchange *exchange)
     nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, exchange->stream_id, NGHTTP2_CANCEL);
     want_pump(connection);
     http_exchange_close(exchange, /* aborted= */ true);
-    update_wait(connection);
+    http2_of(connection)->progress = true;
 }
 
 /* ---- The connection ---- */
@@ -441,6 +461,9 @@ static void pump(void *data)
     if (connection->stream != NULL) {
         net_stream_flush(connection->stream);
         tell_drained(connection);
+    }
+    if (connection->stream != NULL && http2->progress) {
+        update_wait(connection);
     }
     if (connection->stream != NULL && nghttp2_session_want_read(http2->session) == 0 &&
         nghttp2_session_want_write(http2->session) == 0) {

@@ -5,6 +5,7 @@
 #define LIB_NET_HTTP_PRIVATE_H
 #include "lib/base/buffer.h"
 #include "lib/net/http.h"
+#include "lib/net/limits.h"
 #include "lib/net/send_queue.h"
 
 struct gzip_stream;
@@ -61,7 +62,8 @@ struct http_shard {
     size_t live;             /* Connections whose memory is not freed yet. */
     char date[32];           /* The date header of this second. */
     int64_t date_s;
-    struct arena *spare_arenas[16]; /* Of exchanges that are gone: saves their first block. */
+    /* Of exchanges that are gone: saves the first block of as many as are under way at once. */
+    struct arena *spare_arenas[HTTP_SPARE_ARENAS];
     size_t spare_count;
     bool closing;
 };
@@ -105,6 +107,7 @@ struct http_exchange {
     struct slice authority;
     struct http_header *headers;
     size_t header_count;
+    size_t header_capacity; /* HTTP/2 */
     struct buffer body;
     size_t body_seen; /* Bytes of it so far. */
     void (*piece)(void *data, struct slice bytes, bool end);

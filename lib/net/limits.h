@@ -26,6 +26,7 @@ enum {
     HTTP_BODY_TIMEOUT_MS = 60000,  /* Without progress. */
     HTTP_WRITE_TIMEOUT_MS = 60000, /* Without progress, while something waits to be sent. */
     HTTP_IDLE_TIMEOUT_MS = 180000,
+    HTTP_SPARE_ARENAS = 256,                  /* Kept by a loop. */
     HTTP_ARENA_BYTES_MAX = 256 * 1024 * 1024, /* An exchange's arena. */
     HTTP2_WINDOW_BYTES = 1024 * 1024,         /* A connection. */
     HTTP2_STREAM_WINDOW_BYTES = 256 * 1024,

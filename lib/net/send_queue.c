@@ -4,8 +4,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Small writes share a segment: a response's head, its chunk sizes and short bodies. */
-enum { SEGMENT_BYTES_MIN = 2048 };
+/* Small writes share a segment: a response's head, its chunk sizes and short bodies. The first one
+ * is small: often nothing follows. */
+enum { SEGMENT_FIRST_BYTES_MIN = 256, SEGMENT_BYTES_MIN = 2048 };
 
 struct send_segment {
     struct send_segment *next;
@@ -58,7 +59,8 @@ void send_queue_append(struct send_queue *queue, struct slice bytes)
         queue->bytes += bytes.len;
         return;
     }
-    size_t size = bytes.len < SEGMENT_BYTES_MIN ? SEGMENT_BYTES_MIN : bytes.len;
+    size_t least = last == NULL ? SEGMENT_FIRST_BYTES_MIN : SEGMENT_BYTES_MIN;
+    size_t size = bytes.len < least ? least : bytes.len;
     struct send_segment *segment = alloc_bytes(sizeof(*segment) + size);
     segment->chunk = NULL;
     segment->data = segment->own;
