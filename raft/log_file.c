@@ -184,6 +184,17 @@ static void on_written(void *data, int status, int file)
     log_file_pump(log);
 }
 
+/* About what the entries from `first` on take, up to a full batch. */
+static size_t batch_size(const struct log_file *log, uint64_t first)
+{
+    const struct raft_trail *trail = log->config.trail;
+    size_t size = 0;
+    for (uint64_t at = first; at <= raft_trail_last(trail) && size < BATCH_BYTES_MAX; at++) {
+        size += record_size(raft_trail_get(trail, at)->len);
+    }
+    return size;
+}
+
 static void append_batch(struct log_file *log)
 {
     const struct raft_trail *trail = log->config.trail;
@@ -205,6 +216,7 @@ static void append_batch(struct log_file *log)
     struct buffer batch;
     buffer_init(&batch, BATCH_BYTES_MAX + RAFT_COMMAND_MAX + RECORD_HEAD);
     size_t start = segment->end;
+    (void)!buffer_reserve(&batch, batch_size(log, first)); /* It grows by itself, else. */
     for (; entry != NULL; entry = raft_trail_get(trail, log->batch_end.index + 1)) {
         size_t size = record_size(entry->len);
         if (batch.len > 0 && (batch.len + size > BATCH_BYTES_MAX ||

@@ -12,6 +12,8 @@ enum {
     FLAG_REJECT = 1,
     FLAG_FORCE = 2,
     ENTRY_HEAD_BYTES = 8 + 1 + 4,
+    HEAD_BYTES = 3 + 10 * 8,
+    COUNT_BYTES = 4,
 };
 
 void raft_message_release(struct raft_message *message)
@@ -24,6 +26,16 @@ void raft_message_release(struct raft_message *message)
     message->entry_count = 0;
 }
 
+/* So that the buffer grows once. */
+static size_t encoded_size(const struct raft_message *message)
+{
+    size_t size = HEAD_BYTES + COUNT_BYTES + COUNT_BYTES + message->bytes.len;
+    for (size_t i = 0; i < message->entry_count; i++) {
+        size += ENTRY_HEAD_BYTES + message->entries[i]->len;
+    }
+    return size;
+}
+
 void raft_message_encode(const struct raft_message *message, struct buffer *out)
 {
     assert(message->kind < RAFT_MESSAGE_KIND_END);
@@ -31,6 +43,9 @@ void raft_message_encode(const struct raft_message *message, struct buffer *out)
                              message->term,      message->incarnation, message->last.index,
                              message->last.term, message->last.chain,  message->commit,
                              message->context};
+    if (buffer_reserve(out, encoded_size(message)) == NULL) {
+        return; /* The buffer says so. */
+    }
     wire_put(out, MESSAGE_VERSION, 1);
     wire_put(out, (uint64_t)message->kind, 1);
     wire_put(out, (message->reject ? FLAG_REJECT : 0U) | (message->force ? FLAG_FORCE : 0U), 1);

@@ -120,34 +120,53 @@ static void on_outgoing_end(void *data, int status)
     outgoing_end(data, status == 0 ? "closed by it" : strerror(-status));
 }
 
-/* Whole frames go to the node. Negative when the connection is to end. */
-static int take_frames(struct raft_transport *transport, uint64_t from, struct buffer *input)
+/* Whole frames go to the node. How many bytes they took, or negative when the connection is to
+ * end. */
+static ssize_t take_frames(struct raft_transport *transport, uint64_t from, struct slice input)
 {
     size_t at = 0;
-    while (input->len - at >= FRAME_HEADER_BYTES) {
-        size_t len = read_u32(input->data + at);
+    while (input.len - at >= FRAME_HEADER_BYTES) {
+        size_t len = read_u32(input.data + at);
         if (len > RAFT_MESSAGE_MAX) {
             return -EMSGSIZE;
         }
-        if (input->len - at - FRAME_HEADER_BYTES < len) {
+        if (input.len - at - FRAME_HEADER_BYTES < len) {
             break;
         }
         if (transport->node != NULL) {
             raft_receive(transport->node, from,
-                         slice_of(input->data + at + FRAME_HEADER_BYTES, len));
+                         slice_of(input.data + at + FRAME_HEADER_BYTES, len));
         }
         at += FRAME_HEADER_BYTES + len;
     }
-    buffer_consume(input, at);
-    return 0;
+    return (ssize_t)at;
+}
+
+/* The frames in what came before and what has come now; only the part of one is copied. */
+static int take_bytes(struct raft_transport *transport, uint64_t from, struct buffer *before,
+                      struct slice bytes)
+{
+    bool copied = before->len > 0;
+    if (copied) {
+        buffer_append_slice(before, bytes);
+        bytes = buffer_slice(before);
+    }
+    ssize_t taken = take_frames(transport, from, bytes);
+    if (taken < 0) {
+        return (int)taken;
+    }
+    if (copied) {
+        buffer_consume(before, (size_t)taken);
+    } else if ((size_t)taken < bytes.len) {
+        buffer_append(before, bytes.data + taken, bytes.len - (size_t)taken);
+    }
+    return buffer_error(before);
 }
 
 static void on_outgoing_read(void *data, struct slice bytes)
 {
     struct outgoing *peer = data;
-    buffer_append_slice(&peer->input, bytes);
-    if (buffer_error(&peer->input) < 0 ||
-        take_frames(peer->transport, peer->id, &peer->input) < 0) {
+    if (take_bytes(peer->transport, peer->id, &peer->input, bytes) < 0) {
         outgoing_end(peer, "it sent what is no message");
     }
 }
@@ -281,12 +300,14 @@ static int check_greeting(struct incoming *incoming, const uint8_t *greeting)
     return 0;
 }
 
-static int take_input(struct incoming *incoming)
+static int take_input(struct incoming *incoming, struct slice bytes)
 {
     struct buffer *input = &incoming->input;
     if (incoming->from == 0) {
+        buffer_append_slice(input, bytes);
+        bytes = slice_of(NULL, 0);
         if (input->len < GREETING_BYTES) {
-            return 0;
+            return buffer_error(input);
         }
         int result = check_greeting(incoming, input->data);
         if (result < 0) {
@@ -294,14 +315,13 @@ static int take_input(struct incoming *incoming)
         }
         buffer_consume(input, GREETING_BYTES);
     }
-    return take_frames(incoming->transport, incoming->from, input);
+    return take_bytes(incoming->transport, incoming->from, input, bytes);
 }
 
 static void on_incoming_read(void *data, struct slice bytes)
 {
     struct incoming *incoming = data;
-    buffer_append_slice(&incoming->input, bytes);
-    if (buffer_error(&incoming->input) < 0 || take_input(incoming) < 0) {
+    if (take_input(incoming, bytes) < 0) {
         incoming_close(incoming);
     }
 }

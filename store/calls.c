@@ -9,6 +9,11 @@
 #include <assert.h>
 #include <stdlib.h>
 
+enum {
+    COMMAND_HEAD = 96, /* About what a command takes beside keys and values. */
+    COMMAND_RESERVE_MAX = 64 * 1024,
+};
+
 static void timeout_timer_set(struct store *store)
 {
     if (store->timeout_timer.position == 0 && !list_empty(&store->calls)) {
@@ -442,6 +447,15 @@ void store_calls_fail_all(struct store *store, int status)
     id_map_free(store->commands);
 }
 
+/* So that the buffer of a small command grows once. */
+static void reserve_request(struct store_call *call, const struct store_command *command)
+{
+    size_t bytes = command->kind == STORE_COMMAND_TXN ? store_txn_bytes(command->txn) : 0;
+    if (bytes <= COMMAND_RESERVE_MAX) {
+        (void)!buffer_reserve(&call->request, COMMAND_HEAD + bytes);
+    }
+}
+
 void store_command_start(struct store *store, struct store_command *command,
                          enum call_answer answer, void (*done)(void), void *data)
 {
@@ -455,6 +469,7 @@ void store_command_start(struct store *store, struct store_command *command,
     command->sequence = call->sequence;
     command->incarnation = store->incarnation;
     command->floor = LIST_ENTRY(list_first(&store->calls), struct store_call, node)->sequence;
+    reserve_request(call, command);
     buffer_append_byte(&call->request, FORWARD_COMMAND);
     int status = store_command_encode(command, &call->request);
     if (status != 0) {

@@ -28,11 +28,9 @@ struct mvcc {
 static struct mvcc_version *version_new(const struct store_kv *kv_consume, uint32_t sub,
                                         struct mvcc_version *older_consume)
 {
-    struct mvcc_version *version = alloc_zeroed(sizeof(*version));
+    struct mvcc_version *version = alloc_bytes(sizeof(*version));
+    *version = (struct mvcc_version){.sub = sub, .kv = kv_consume, .older = older_consume};
     atomic_init(&version->refs, 1);
-    version->sub = sub;
-    version->kv = kv_consume;
-    version->older = older_consume;
     if (older_consume != NULL) {
         const struct mvcc_version *jump = older_consume->jump;
         version->depth = older_consume->depth + 1;

@@ -448,8 +448,7 @@ static void read_only_txn(struct store *store, const struct auth_caller *caller,
     store_call_start(call);
 }
 
-/* What the keys and values of its puts take, as a whole: enough to keep a quota. */
-static size_t txn_bytes(const struct store_txn *txn)
+size_t store_txn_bytes(const struct store_txn *txn)
 {
     size_t bytes = 0;
     for (size_t i = 0; i < txn->success_count; i++) {
@@ -478,7 +477,7 @@ void store_txn_as(struct store *store, const struct auth_caller *caller,
 {
     int status = store_txn_check(txn);
     if (status == 0 && store_txn_puts(txn)) {
-        status = store_admit(store, txn_bytes(txn));
+        status = store_admit(store, store_txn_bytes(txn));
     }
     if (status != 0) {
         struct store_call *call =

@@ -127,8 +127,8 @@ struct store {
 
     uint64_t next_sequence;
     uint64_t incarnation;
-    struct id_map *commands;  /* sequence -> struct store_call waiting for its apply */
-    struct list calls;         /* All unfinished, by deadline. */
+    struct id_map *commands; /* sequence -> struct store_call waiting for its apply */
+    struct list calls;       /* All unfinished, by deadline. */
     size_t call_count;
     struct list waiting;
     char own_url[STORE_URL_MAX]; /* To be published; empty once it is known, or never. */
@@ -185,6 +185,8 @@ void store_calls_init(struct store *store);
 void store_command_say(struct store *store, struct store_command *command);
 void store_auth_changed(struct store *store); /* Users or roles of `state`, or all of it. */
 /* Says in the command on whose behalf it is; NULL for the process itself. */
+/* What the keys and values of its puts take, as a whole: enough to keep a quota. */
+size_t store_txn_bytes(const struct store_txn *txn);
 void store_command_call(struct store_command *command, const struct auth_caller *caller);
 /* Encodes the command into a call and starts it. */
 void store_command_start(struct store *store, struct store_command *command,

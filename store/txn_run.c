@@ -178,11 +178,16 @@ static int check_plan(const struct run *run, const struct plan *plan)
 static void run_put(const struct run *run, const struct store_put *put,
                     struct store_op_result *result)
 {
-    const struct store_kv *old = mvcc_get(run->mvcc, put->key);
-    assert(old != NULL || (!put->ignore_value && !put->ignore_lease)); /* check_put() */
-    int64_t lease = put->ignore_lease ? old->lease : put->lease;
+    struct slice value = put->value;
+    int64_t lease = put->lease;
+    if (put->ignore_value || put->ignore_lease) {
+        const struct store_kv *present = mvcc_get(run->mvcc, put->key);
+        assert(present != NULL); /* check_put() */
+        value = put->ignore_value ? present->value : value;
+        lease = put->ignore_lease ? present->lease : lease;
+    }
+    const struct store_kv *old = mvcc_put(run->mvcc, put->key, value, lease);
     int64_t old_lease = old == NULL ? 0 : old->lease;
-    old = mvcc_put(run->mvcc, put->key, put->ignore_value ? old->value : put->value, lease);
     if (old_lease != lease) {
         lease_table_detach(run->leases, old_lease, put->key);
     }

@@ -56,7 +56,7 @@ void buffer_commit(struct buffer *buffer, size_t len)
     buffer->data[buffer->len] = '\0';
 }
 
-void buffer_append(struct buffer *buffer, const void *data, size_t len)
+void buffer_append_slow(struct buffer *buffer, const void *data, size_t len)
 {
     uint8_t *room = buffer_reserve(buffer, len);
     if (room == NULL) {
@@ -68,19 +68,9 @@ void buffer_append(struct buffer *buffer, const void *data, size_t len)
     buffer_commit(buffer, len);
 }
 
-void buffer_append_slice(struct buffer *buffer, struct slice bytes)
-{
-    buffer_append(buffer, bytes.data, bytes.len);
-}
-
 void buffer_append_text(struct buffer *buffer, const char *text)
 {
     buffer_append(buffer, text, strlen(text));
-}
-
-void buffer_append_byte(struct buffer *buffer, uint8_t byte)
-{
-    buffer_append(buffer, &byte, 1);
 }
 
 void buffer_printf(struct buffer *buffer, const char *format, ...)

@@ -161,6 +161,9 @@ static struct hash_entry *find(const struct hash_map *map, struct slice key, uin
 
 void *hash_map_get(const struct hash_map *map, struct slice key)
 {
+    if (map->live_count == 0) {
+        return NULL;
+    }
     struct hash_entry *entry = find(map, key, hash_bytes(map->seed, key));
     return entry == NULL ? NULL : entry->value;
 }
@@ -191,6 +194,9 @@ void *hash_map_set(struct hash_map *map, struct slice key, void *value)
 
 void *hash_map_remove(struct hash_map *map, struct slice key)
 {
+    if (map->live_count == 0) {
+        return NULL;
+    }
     struct hash_entry *entry = find(map, key, hash_bytes(map->seed, key));
     if (entry == NULL) {
         return NULL;
