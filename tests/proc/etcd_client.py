@@ -57,6 +57,10 @@ def fields(data):
         yield tag >> 3, value
 
 
+def revision_of(answer):
+    return dict(fields(dict(fields(answer))[1])).get(3, 0)
+
+
 def literal(name, value):
     """An HPACK header field, not indexed."""
 
@@ -139,7 +143,8 @@ class Client:
             self.socket.settimeout(max(deadline - time.monotonic(), 0.001))
             self.socket.sendall(self._frame(DATA, 0 if body else END_STREAM, stream, piece))
 
-    def _call(self, path, message, deadline):
+    def _begin(self, path, deadline):
+        """A stream for this call -> its number"""
         if self.socket is None:
             self._connect(deadline)
         stream, self.stream = self.stream, self.stream + 2
@@ -148,6 +153,10 @@ class Client:
             ("content-type", "application/grpc"), ("te", "trailers")))
         self.socket.settimeout(max(deadline - time.monotonic(), 0.001))
         self.socket.sendall(self._frame(HEADERS, END_HEADERS, stream, head))
+        return stream
+
+    def _call(self, path, message, deadline):
+        stream = self._begin(path, deadline)
         self._send(stream, struct.pack(">BI", 0, len(message)) + message, deadline)
         body, consumed = bytearray(), 0
         while True:
@@ -167,8 +176,20 @@ class Client:
             raise Failed("refused")
         return bytes(body[5:])
 
-    def put(self, key, value, timeout=2.0):
-        self.call("/etcdserverpb.KV/Put", field(1, key) + field(2, value), timeout)
+    def put(self, key, value, timeout=2.0, lease=0):
+        """-> the revision"""
+        request = field(1, key) + field(2, value) + field(3, lease)
+        return revision_of(self.call("/etcdserverpb.KV/Put", request, timeout))
+
+    def grant(self, seconds, timeout=2.0):
+        """-> the id of a new lease"""
+        answer = dict(fields(self.call("/etcdserverpb.Lease/LeaseGrant", field(1, seconds), timeout)))
+        return answer[2]
+
+    def keep_alive(self, lease, timeout=2.0):
+        """-> the seconds it has from now on, 0 when it is gone"""
+        answer = self.call("/etcdserverpb.Lease/LeaseKeepAlive", field(1, lease), timeout)
+        return dict(fields(answer)).get(3, 0)
 
     def delete(self, key, timeout=2.0):
         self.call("/etcdserverpb.KV/DeleteRange", field(1, key), timeout)
@@ -211,7 +232,60 @@ class Client:
             if not more:
                 return revision, found
 
+    def term(self, timeout=1.0):
+        answer = dict(fields(self.call("/etcdserverpb.Maintenance/Status", b"", timeout)))
+        return answer.get(6, 0)
+
     def status(self, timeout=1.0):
         """(id of this member, id of the leader or 0)"""
         answer = dict(fields(self.call("/etcdserverpb.Maintenance/Status", b"", timeout)))
         return dict(fields(answer[1]))[2], answer.get(4, 0)
+
+
+class Watch(Client):
+    """One watch of a range, on a connection of its own: answers() has what it is told."""
+
+    def __init__(self, host, start, end, revision, port=2379):
+        super().__init__(host, port)
+        create = (field(1, start) + field(2, end) + field(3, revision) + field(4, 1)  # Progress.
+                  + field(6, 1))  # With what stood there before.
+        deadline = time.monotonic() + 2.0
+        self.body = bytearray()
+        try:
+            self.of = self._begin("/etcdserverpb.Watch/Watch", deadline)
+            self.ask(field(1, create))
+        except (OSError, struct.error, Failed) as error:
+            self.close()
+            raise Failed(str(error)) from error
+
+    def ask(self, request):
+        self.socket.settimeout(1.0)
+        self.socket.sendall(self._frame(DATA, 0, self.of,
+                                        struct.pack(">BI", 0, len(request)) + request))
+
+    def ask_progress(self):
+        self.ask(field(3, b""))
+
+    def answer(self, seconds):
+        """-> the next message of the stream"""
+        try:
+            return self._answer(time.monotonic() + seconds)
+        except (OSError, struct.error, Failed) as error:
+            self.close()
+            raise Failed(str(error)) from error
+
+    def _answer(self, deadline):
+        while True:
+            if len(self.body) >= 5:
+                size = struct.unpack(">I", self.body[1:5])[0]
+                if len(self.body) >= 5 + size:
+                    message = bytes(self.body[5:5 + size])
+                    del self.body[:5 + size]
+                    return message
+            kind, flags, of, payload = self._next(deadline)
+            if of == self.of and kind == DATA:
+                self.body += payload
+                if payload:
+                    self.socket.sendall(self._frame(WINDOW, 0, 0, struct.pack(">I", len(payload))))
+            if of == self.of and (kind == RST or flags & END_STREAM and kind in (DATA, HEADERS)):
+                raise Failed("the watch ended")

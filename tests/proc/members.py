@@ -43,6 +43,7 @@ class Member:
         self.raft = os.path.join(self.data, "raft")
         self.log = os.path.join(directory, name + ".log")
         self.process = None
+        self.environment = {}  # More than ours.
         self.command = [
             program, "server", "--name", name, "--data-dir", self.data,
             "--api-listen", f"{self.host}:6443", "--etcd-listen", f"http://{self.host}:2379",
@@ -51,7 +52,8 @@ class Member:
 
     def start(self):
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log,
+                                            env={**os.environ, **self.environment})
 
     def signal(self, number):
         self.process.send_signal(number)
