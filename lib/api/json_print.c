@@ -2,8 +2,8 @@
 
 #include "lib/api/json_scan.h"
 #include "lib/api/json_value.h"
-#include "lib/api/utf8.h"
 #include "lib/base/alloc.h"
+#include "lib/base/utf8.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>

@@ -1,7 +1,7 @@
 #include "lib/api/json_scan.h"
 
 #include "lib/api/limits.h"
-#include "lib/api/utf8.h"
+#include "lib/base/utf8.h"
 #include <errno.h>
 #include <stdio.h>
 

@@ -18,6 +18,5 @@ enum {
     API_YAML_ANCHORS_MAX = 1000,               /* Anchors in one document. */
     API_YAML_MEMORY_MAX = 512 * 1024 * 1024,   /* Of the tree of one document. */
     API_QUANTITY_TEXT_MAX = 512,               /* Bytes of a quantity as written by a client. */
-    API_TIME_TEXT_MAX = 64,                    /* Bytes of a time as written by a client. */
 };
 #endif

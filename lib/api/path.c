@@ -1,7 +1,7 @@
 /* Field paths and field errors. */
 #include "lib/api/limits.h"
 #include "lib/api/status.h"
-#include "lib/api/utf8.h"
+#include "lib/base/utf8.h"
 #include <inttypes.h>
 #include <stdlib.h>
 

@@ -1,6 +1,7 @@
 /* Go's text of a duration. Whole units down to nanoseconds: "1h2m3.5s", "300ms", "0s". */
-#include "lib/api/time.h"
+#include "lib/base/time_text.h"
 
+#include "lib/base/compiler.h"
 #include <errno.h>
 #include <stdio.h>
 
@@ -59,7 +60,7 @@ static int64_t part_at(struct slice text, size_t *at)
     return whole;
 }
 
-int api_duration_parse(struct slice text, int64_t *ret_nanos)
+int duration_parse(struct slice text, int64_t *ret_nanos)
 {
     size_t at = 0;
     int64_t total = 0;
@@ -103,7 +104,7 @@ static void put_decimal(char *text, size_t size, uint64_t value, int digits, con
     (void)snprintf(text, size, "%llu%s%s", (unsigned long long)(value / scale), fraction, unit);
 }
 
-void api_duration_format(int64_t nanos, char ret_text[API_TIME_TEXT_SIZE])
+void duration_format(int64_t nanos, char ret_text[TIME_TEXT_SIZE])
 {
     uint64_t rest = nanos < 0 ? 0 - (uint64_t)nanos : (uint64_t)nanos;
     uint64_t minutes = rest / UINT64_C(60000000000);
@@ -118,13 +119,13 @@ void api_duration_format(int64_t nanos, char ret_text[API_TIME_TEXT_SIZE])
     put_decimal(tail, sizeof(tail), digits == 9 ? rest % UINT64_C(60000000000) : rest, digits,
                 names[digits]);
     if (minutes >= 60) {
-        (void)snprintf(ret_text, API_TIME_TEXT_SIZE, "%s%lluh%llum%s", sign,
+        (void)snprintf(ret_text, TIME_TEXT_SIZE, "%s%lluh%llum%s", sign,
                        (unsigned long long)(minutes / 60), (unsigned long long)(minutes % 60),
                        tail);
     } else if (minutes > 0) {
-        (void)snprintf(ret_text, API_TIME_TEXT_SIZE, "%s%llum%s", sign, (unsigned long long)minutes,
+        (void)snprintf(ret_text, TIME_TEXT_SIZE, "%s%llum%s", sign, (unsigned long long)minutes,
                        tail);
     } else {
-        (void)snprintf(ret_text, API_TIME_TEXT_SIZE, "%s%s", sign, tail);
+        (void)snprintf(ret_text, TIME_TEXT_SIZE, "%s%s", sign, tail);
     }
 }

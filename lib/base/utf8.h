@@ -1,6 +1,6 @@
-/* UTF-8 (RFC 3629), one character at a time. Pure; internal to lib/api. */
-#ifndef LIB_API_UTF8_H
-#define LIB_API_UTF8_H
+/* UTF-8 (RFC 3629), one character at a time. Pure. */
+#ifndef LIB_BASE_UTF8_H
+#define LIB_BASE_UTF8_H
 #include <stddef.h>
 #include <stdint.h>
 
