@@ -1,0 +1,124 @@
+#include "lib/cel/ast.h"
+#include "lib/cel/cost.h"
+
+#include "lib/base/utf8.h"
+#include <errno.h>
+
+/* UTF-8 without NUL, of bounded length. */
+static int check_text(struct slice text, struct error *reterr)
+{
+    uint32_t rune;
+    size_t count = 0;
+    for (const uint8_t *at = text.data, *end = at + text.len; at < end; count++) {
+        size_t len = utf8_get(at, end, &rune);
+        if (rune == 0 || (rune == UTF8_REPLACEMENT && len == 1)) {
+            return error_set(reterr, -EINVAL, "expression is not valid UTF-8 text");
+        }
+        at += len;
+    }
+    if (count > CEL_TEXT_MAX) {
+        return error_set(reterr, -E2BIG,
+                         "expression code point size exceeds limit: size: %zu, limit %d", count,
+                         (int)CEL_TEXT_MAX);
+    }
+    return 0;
+}
+
+static int refused(struct cel_problems *problems, struct error *reterr)
+{
+    return error_set(reterr, -EINVAL, "%s", cel_problems_text(problems));
+}
+
+int cel_compile(struct arena *arena, const struct cel_env *env, struct slice text,
+                const struct cel_program **ret_program, struct error *reterr)
+{
+    int code = check_text(text, reterr);
+    if (code < 0) {
+        return code;
+    }
+    struct cel_problems *problems = arena_zeroed(arena, sizeof(*problems));
+    problems->arena = arena;
+    problems->text = arena_slice(arena, text);
+    bool two_variables = cel_functions_find(env->functions, slice_text("cel.@mapInsert")) != NULL;
+    struct cel_node *root = cel_parse(arena, problems->text, two_variables, problems);
+    if (root == NULL) {
+        return refused(problems, reterr);
+    }
+    size_t slot_count = cel_check(arena, env, root, problems);
+    if (problems->count == 0) {
+        cel_check_literals(arena, root, problems);
+    }
+    if (problems->count > 0) {
+        return refused(problems, reterr);
+    }
+    struct cel_program *program = arena_alloc(arena, sizeof(*program));
+    *program = (struct cel_program){.env = env, .root = root, .slot_count = slot_count};
+    *ret_program = program;
+    return 0;
+}
+
+const struct cel_type *cel_program_type(const struct cel_program *program)
+{
+    return program->root->type;
+}
+
+void cel_program_print(const struct cel_program *program, struct buffer *out)
+{
+    cel_print(program->root, out);
+}
+
+struct cel_range cel_program_cost(const struct cel_program *program)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    return cel_estimate(arena, program->root, program->slot_count);
+}
+
+static bool uses(const struct cel_node *node, const struct cel_env *env, const char *variable);
+
+static bool any_uses(struct cel_node *const *nodes, size_t count, const struct cel_env *env,
+                     const char *variable)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (uses(nodes[i], env, variable)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool uses(const struct cel_node *node, const struct cel_env *env, const char *variable)
+{
+    switch (node->kind) {
+    case CEL_NODE_IDENT:
+        return node->ident.binding == CEL_BINDING_VARIABLE &&
+               strcmp(env->variables[node->ident.index].name, variable) == 0;
+    case CEL_NODE_SELECT:
+        return uses(node->select.operand, env, variable);
+    case CEL_NODE_CALL:
+        return any_uses(node->call.arguments, node->call.count, env, variable);
+    case CEL_NODE_LIST:
+        return any_uses(node->list.items, node->list.count, env, variable);
+    case CEL_NODE_MAP:
+        for (size_t i = 0; i < node->map.count; i++) {
+            struct cel_node *pair[] = {node->map.entries[i].key, node->map.entries[i].value};
+            if (any_uses(pair, 2, env, variable)) {
+                return true;
+            }
+        }
+        return false;
+    case CEL_NODE_FOLD: {
+        struct cel_node *parts[] = {node->fold.range, node->fold.initial, node->fold.condition,
+                                    node->fold.step, node->fold.result};
+        return any_uses(parts, ARRAY_LEN(parts), env, variable);
+    }
+    case CEL_NODE_LITERAL:
+    case CEL_NODE_STRUCT:
+        break;
+    }
+    return false;
+}
+
+bool cel_program_uses(const struct cel_program *program, const char *variable)
+{
+    return uses(program->root, program->env, variable);
+}
