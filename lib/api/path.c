@@ -59,8 +59,7 @@ void api_cause_add(struct api_causes *causes, const char *reason, const char *me
                            .field = arena_text(causes->arena, field)};
 }
 
-/* As Go's %q: printable text stays, the rest is escaped. */
-static void print_quoted(const char *text, struct buffer *out)
+void api_print_quoted(const char *text, struct buffer *out)
 {
     static const char letters[] = "abtnvfr"; /* Of the bytes 7 to 13. */
     const uint8_t *at = (const uint8_t *)text, *end = at + strlen(text);
@@ -91,7 +90,7 @@ static void print_shown(struct api_shown value, struct buffer *out)
     case API_SHOWN_NOTHING:
         break;
     case API_SHOWN_TEXT:
-        print_quoted(value.text, out);
+        api_print_quoted(value.text, out);
         break;
     case API_SHOWN_INT:
         buffer_printf(out, "%" PRId64, value.number);
@@ -191,7 +190,7 @@ void api_cause_not_among(struct api_causes *causes, const struct api_path *path,
     buffer_init(&detail, MESSAGE_MAX);
     for (size_t i = 0; values[i] != NULL; i++) {
         buffer_append_text(&detail, i == 0 ? "supported values: " : ", ");
-        print_quoted(values[i], &detail);
+        api_print_quoted(values[i], &detail);
     }
     add(causes, "FieldValueNotSupported", "Unsupported value", path, value, buffer_text(&detail));
 }

@@ -106,6 +106,9 @@ void api_cause_internal(struct api_causes *causes, const struct api_path *path, 
 void api_cause_add(struct api_causes *causes, const char *reason, const char *message,
                    const char *field);
 
+/* Appended as Go's %q has it: printable text stays, the rest is escaped. */
+void api_print_quoted(const char *text, struct buffer *out);
+
 /* --- Status ----------------------------------------------------------------------------------- */
 
 struct api_status {
