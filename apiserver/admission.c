@@ -106,8 +106,9 @@ typedef const struct api_status *admission_step(struct admission *admission);
 
 /* In the order of constants-admission; each step decides by itself whether it is concerned. */
 static admission_step *const mutating_steps[] = {
-    namespace_lifecycle, admit_pod_service_account, admit_node_restriction, node_taint,
-    admit_pod_priority,  admit_pod_tolerations,     storage_protection,     admit_pod_warnings,
+    namespace_lifecycle, admit_pod_service_account, admit_node_restriction,
+    node_taint,          admit_pod_priority,        admit_pod_tolerations,
+    storage_protection,  admit_pod_warnings,        admit_rbac_escalation,
 };
 
 static admission_step *const validating_steps[] = {admit_pod_security};

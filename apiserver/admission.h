@@ -27,6 +27,10 @@ const struct api_status *admission_validate(struct admission *admission);
 /* What the user, when it is a node, may not do; also for subresources that run no other step. */
 const struct api_status *admit_node_restriction(struct admission *admission);
 
+/* Who writes a role or a binding has what it grants, or leave to grant it. Runs last: it judges
+ * the object as it will be stored. */
+const struct api_status *admit_rbac_escalation(struct admission *admission);
+
 /* admission_pod.c */
 const struct api_status *admit_pod_service_account(struct admission *admission);
 const struct api_status *admit_pod_priority(struct admission *admission);

@@ -177,6 +177,7 @@ static void make_parts(struct apiserver *server)
 {
     const struct apiserver_config *config = &server->config;
     server->cache = watch_cache_new(config->env, config->storage);
+    server->authorizer = authorizer_new(config->env, server->cache);
     server->liveness = node_liveness_new(config->env, config->storage);
     struct registry_config registry = {.env = config->env,
                                        .store_loop = config->store_loop,
@@ -185,7 +186,8 @@ static void make_parts(struct apiserver *server)
                                        .metrics = config->metrics,
                                        .services = &server->services,
                                        .signer = server->signer,
-                                       .nodes = server->liveness};
+                                       .nodes = server->liveness,
+                                       .authorizer = server->authorizer};
     server->registry = registry_new(&registry);
     server->hubs = alloc_array(config->io_loop_count, sizeof(struct watch_hub *));
     for (size_t i = 0; i < config->io_loop_count; i++) {
@@ -221,6 +223,7 @@ static void free_parts(struct apiserver *server)
     free(server->hubs);
     registry_free(server->registry);
     node_liveness_free(server->liveness);
+    authorizer_free(server->authorizer);
     watch_cache_free(server->cache);
     token_signer_free(server->signer);
     tls_config_unref(server->tls);

@@ -1,5 +1,5 @@
-/* Who is asking: client certificate, bearer token (ServiceAccount JWT, bootstrap token), anonymous;
- * and impersonation by those who may. */
+/* Who is asking: client certificate, bearer token (ServiceAccount JWT, bootstrap token), anonymous.
+ */
 #include "apiserver/request.h"
 #include "k8s/core_v1.pb-c.h"
 #include "lib/api/time.h"
@@ -19,8 +19,8 @@ int64_t wall_seconds(void)
     return time(NULL);
 }
 
-static const struct user *make_user(struct arena *arena, const char *name, const char *uid,
-                                    const char *const *groups, size_t group_count)
+const struct user *user_new(struct arena *arena, const char *name, const char *uid,
+                            const char *const *groups, size_t group_count)
 {
     struct user *user = arena_zeroed(arena, sizeof(*user));
     const char **all = arena_array(arena, group_count + 1, sizeof(char *));
@@ -39,7 +39,7 @@ static const struct user *make_user(struct arena *arena, const char *name, const
 
 const struct user *user_of_certificate(struct arena *arena, const struct tls_peer *peer)
 {
-    return make_user(arena, peer->common_name, "", peer->organizations, peer->organization_count);
+    return user_new(arena, peer->common_name, "", peer->organizations, peer->organization_count);
 }
 
 const struct user *user_with_group(struct arena *arena, const struct user *user, const char *group)
@@ -49,7 +49,7 @@ const struct user *user_with_group(struct arena *arena, const struct user *user,
         groups[i] = user->groups[i];
     }
     groups[user->group_count] = group;
-    return make_user(arena, user->name, user->uid, groups, user->group_count + 1);
+    return user_new(arena, user->name, user->uid, groups, user->group_count + 1);
 }
 
 /* --- Bootstrap tokens: "abcdef.0123456789abcdef", a Secret in kube-system --- */
@@ -123,8 +123,8 @@ static int authenticate_bootstrap(struct apiserver *server, struct arena *arena,
     }
     const char *groups[] = {"system:bootstrappers"};
     *ret_user =
-        make_user(arena, arena_printf(arena, "system:bootstrap:%.6s", (const char *)token.data), "",
-                  groups, 1);
+        user_new(arena, arena_printf(arena, "system:bootstrap:%.6s", (const char *)token.data), "",
+                 groups, 1);
     return 0;
 }
 
@@ -204,7 +204,7 @@ static int authenticate_account(struct apiserver *server, struct arena *arena, s
     }
     const char *groups[] = {"system:serviceaccounts",
                             arena_printf(arena, "system:serviceaccounts:%s", claims.namespace)};
-    const struct user *user = make_user(
+    const struct user *user = user_new(
         arena, arena_printf(arena, "system:serviceaccount:%s:%s", claims.namespace, claims.account),
         claims.account_uid, groups, 2);
     struct user *with_extras = arena_alloc(arena, sizeof(*with_extras));
@@ -268,93 +268,5 @@ bool stage_authenticate(struct request *request)
         return true;
     }
     request->user = &user_anonymous;
-    return true;
-}
-
-/* --- Impersonation: only those who may do everything --- */
-
-/* Impersonate-Extra-<key>: the key is in lower case and percent-encoded. */
-static const struct user *with_impersonated_extras(struct request *request, const struct user *user)
-{
-    static const char prefix[] = "impersonate-extra-";
-    enum { PREFIX = sizeof(prefix) - 1 };
-    struct arena *arena = request->arena;
-    size_t count = 0;
-    const struct http_header *headers = http_headers(request->exchange, &count);
-    struct user_extra *extras = arena_array(arena, count + 1, sizeof(*extras));
-    size_t extra_count = 0;
-    for (size_t i = 0; i < count; i++) {
-        const struct http_header *header = &headers[i];
-        if (header->name.len > PREFIX &&
-            strncasecmp((const char *)header->name.data, prefix, PREFIX) == 0) {
-            char *key = arena_text_n(arena, (const char *)header->name.data + PREFIX,
-                                     header->name.len - PREFIX);
-            for (char *c = key; *c != 0; c++) {
-                *c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
-            }
-            const char *decoded = percent_decoded(arena, slice_text(key));
-            extras[extra_count++] = (struct user_extra){
-                .key = decoded == NULL ? key : decoded,
-                .value = arena_text_n(arena, (const char *)header->value.data, header->value.len)};
-        }
-    }
-    struct user *all = arena_alloc(arena, sizeof(*all));
-    *all = *user;
-    all->extras = extras;
-    all->extra_count = extra_count;
-    return all;
-}
-
-bool stage_impersonate(struct request *request)
-{
-    struct slice name = http_header_find(request->exchange, "impersonate-user");
-    if (name.data == NULL) {
-        if (http_header_find(request->exchange, "impersonate-group").data != NULL) {
-            respond_status(request,
-                           api_status_internal(request->arena,
-                                               "requested [{Group}] without impersonating a user"));
-            return false;
-        }
-        return true;
-    }
-    const char *text = arena_text_n(request->arena, (const char *)name.data, name.len);
-    struct access access = {.verb = "impersonate",
-                            .is_resource = true,
-                            .group = "",
-                            .resource = "users",
-                            .subresource = "",
-                            .namespace = "",
-                            .name = text};
-    if (!user_in_group(request->user, "system:masters")) {
-        respond_status(request, forbidden_access(request->arena, request->user, &access));
-        return false;
-    }
-    const char *groups[IMPERSONATE_GROUPS_MAX + 2];
-    size_t count = 0;
-    size_t header_count = 0;
-    const struct http_header *headers = http_headers(request->exchange, &header_count);
-    for (size_t i = 0; i < header_count && count < IMPERSONATE_GROUPS_MAX; i++) {
-        struct slice key = headers[i].name;
-        if (key.len == 17 && strncasecmp((const char *)key.data, "impersonate-group", 17) == 0) {
-            groups[count++] = arena_text_n(request->arena, (const char *)headers[i].value.data,
-                                           headers[i].value.len);
-        }
-    }
-    static const char account_prefix[] = "system:serviceaccount:";
-    if (count == 0 && strncmp(text, account_prefix, sizeof(account_prefix) - 1) == 0) {
-        const char *namespace = text + sizeof(account_prefix) - 1;
-        int len = (int)strcspn(namespace, ":");
-        groups[count++] = "system:serviceaccounts";
-        groups[count++] =
-            arena_printf(request->arena, "system:serviceaccounts:%.*s", len, namespace);
-    }
-    if (strcmp(text, user_anonymous.name) == 0) {
-        request->user = &user_anonymous;
-        return true;
-    }
-    struct slice uid = http_header_find(request->exchange, "impersonate-uid");
-    const char *uid_text = arena_text_n(request->arena, (const char *)uid.data, uid.len);
-    request->user =
-        with_impersonated_extras(request, make_user(request->arena, text, uid_text, groups, count));
     return true;
 }

@@ -1,6 +1,9 @@
-/* Objects that every cluster has, made by the first leader (and again by each, where missing). */
+/* Objects that every cluster has, made by each new leader where they are missing, and brought back
+ * to what they should be: the namespaces first, then the default roles and bindings, several at
+ * once. */
 #include "apiserver/bootstrap.h"
 
+#include "apiserver/rbac_defaults.h"
 #include "apiserver/request.h"
 #include "k8s/core_v1.pb-c.h"
 #include "lib/base/alloc.h"
@@ -8,72 +11,175 @@
 
 static const char *const namespaces[] = {"default", "kube-system", "kube-public",
                                          "kube-node-lease"};
-enum { RETRY_MS = 500 };
+enum { RETRY_MS = 500, CALLS_MAX = 16 };
+
+/* One call at a time, for one object. */
+struct bootstrap_call {
+    struct bootstrap *bootstrap;
+    struct arena *arena;
+    struct registry_call call;
+    size_t index; /* Of the object. */
+    bool busy;
+    bool replacing; /* The call deletes what is to be made anew. */
+};
 
 struct bootstrap {
     struct apiserver *server;
     struct env_timer retry;
-    struct arena *arena;
-    struct registry_call call;
-    size_t next;
-    bool busy;
+    struct bootstrap_call calls[CALLS_MAX];
+    size_t busy_count;
+    size_t next;   /* The first object not looked at yet; namespaces come first. */
+    bool repeated; /* Something failed: all is looked at again. */
     bool wanted;
     bool freed;
 };
 
+static size_t object_count(void)
+{
+    return ARRAY_LEN(namespaces) + rbac_default_count();
+}
+
 static void step(struct bootstrap *bootstrap);
+static void start(struct bootstrap_call *call);
 
 static void retry(void *data)
 {
-    struct bootstrap *bootstrap = data;
+    step(data);
+}
+
+static void release(struct bootstrap *bootstrap)
+{
+    for (size_t i = 0; i < CALLS_MAX; i++) {
+        arena_free(bootstrap->calls[i].arena);
+    }
+    free(bootstrap);
+}
+
+static void finish(struct bootstrap_call *call, bool good)
+{
+    struct bootstrap *bootstrap = call->bootstrap;
+    call->busy = false;
+    bootstrap->busy_count--;
+    bootstrap->repeated = bootstrap->repeated || !good;
     step(bootstrap);
 }
 
-static void created(struct registry_call *call)
+static void done(struct registry_call *registry_call)
 {
-    struct bootstrap *bootstrap = call->data;
-    bool exists = call->status == NULL || call->status->code == 409;
-    registry_finish(call);
-    bootstrap->busy = false;
+    struct bootstrap_call *call = registry_call->data;
+    struct bootstrap *bootstrap = call->bootstrap;
+    bool good = registry_call->status == NULL;
+    bool gone = call->replacing && !good && registry_call->status->code == 404;
+    /* Somebody else has made it: whether it is as it should be, the next leader sees. */
+    bool exists = !call->replacing && !good && registry_call->status->code == 409;
+    bool deleted = call->replacing && (good || gone);
+    registry_finish(registry_call);
     if (bootstrap->freed) {
-        arena_free(bootstrap->arena);
-        free(bootstrap);
-        return;
+        call->busy = false;
+        if (--bootstrap->busy_count == 0) {
+            release(bootstrap);
+        }
+    } else if (deleted && bootstrap->wanted) {
+        bootstrap->busy_count--;
+        start(call);
+    } else {
+        finish(call, good || exists);
     }
-    if (exists) {
-        bootstrap->next++;
-        step(bootstrap);
-        return;
+}
+
+static struct rbac_default object_at(struct bootstrap_call *call)
+{
+    if (call->index >= ARRAY_LEN(namespaces)) {
+        return rbac_default_at(call->index - ARRAY_LEN(namespaces), call->arena);
     }
-    env_timer_start(bootstrap->server->config.env, &bootstrap->retry, RETRY_MS * NS_PER_MS);
+    const struct api_kind *kind = api_kind_find("", "v1", "namespaces");
+    Core__V1__Namespace *namespace = api_message_new(call->arena, kind->message);
+    namespace->metadata->name = arena_text(call->arena, namespaces[call->index]);
+    return (struct rbac_default){
+        .kind = kind, .namespace = "", .name = namespaces[call->index], .message = namespace};
+}
+
+static enum rbac_repair needed(struct bootstrap_call *call, const struct rbac_default *wanted,
+                               const void *present, void **ret_message)
+{
+    return call->index < ARRAY_LEN(namespaces) || present == NULL
+               ? RBAC_AS_IT_SHOULD_BE
+               : rbac_default_repair(wanted, present, call->arena, ret_message);
+}
+
+/* Begins what the object of this call needs, which may be nothing. */
+static void start(struct bootstrap_call *call)
+{
+    struct bootstrap *bootstrap = call->bootstrap;
+    arena_reset(call->arena);
+    const struct rbac_default wanted = object_at(call);
+    const struct cached_object *cached =
+        watch_cache_get(bootstrap->server->cache, wanted.kind, wanted.namespace, wanted.name);
+    void *message = wanted.message;
+    enum registry_verb verb = REGISTRY_CREATE;
+    call->busy = true;
+    bootstrap->busy_count++;
+    call->replacing = false;
+    if (cached != NULL) {
+        enum rbac_repair repair = needed(call, &wanted, cached_object_message(cached), &message);
+        cached_object_unref(cached);
+        if (repair == RBAC_AS_IT_SHOULD_BE) {
+            call->busy = false;
+            bootstrap->busy_count--;
+            return;
+        }
+        call->replacing = repair == RBAC_REPLACE;
+        verb = call->replacing ? REGISTRY_DELETE : REGISTRY_UPDATE;
+    }
+    call->call = (struct registry_call){.verb = verb,
+                                        .kind = wanted.kind,
+                                        .namespace = wanted.namespace,
+                                        .name = verb == REGISTRY_CREATE ? NULL : wanted.name,
+                                        .user = &user_system_apiserver,
+                                        .arena = call->arena,
+                                        .body = message,
+                                        .done = done,
+                                        .data = call};
+    registry_start(bootstrap->server->registry, &call->call);
+}
+
+static struct bootstrap_call *idle_call(struct bootstrap *bootstrap)
+{
+    for (size_t i = 0; i < CALLS_MAX; i++) {
+        if (!bootstrap->calls[i].busy) {
+            return &bootstrap->calls[i];
+        }
+    }
+    return NULL;
 }
 
 static void step(struct bootstrap *bootstrap)
 {
-    if (!bootstrap->wanted || bootstrap->busy || bootstrap->next == ARRAY_LEN(namespaces)) {
-        return;
+    struct bootstrap_call *call = NULL;
+    while (bootstrap->wanted && bootstrap->next < object_count() &&
+           (call = idle_call(bootstrap)) != NULL) {
+        if (bootstrap->next == ARRAY_LEN(namespaces) && bootstrap->busy_count > 0) {
+            return; /* The others live in them. */
+        }
+        call->index = bootstrap->next++;
+        start(call);
     }
-    bootstrap->busy = true;
-    arena_reset(bootstrap->arena);
-    const struct api_kind *kind = api_kind_find("", "v1", "namespaces");
-    Core__V1__Namespace *namespace = api_message_new(bootstrap->arena, kind->message);
-    namespace->metadata->name = arena_text(bootstrap->arena, namespaces[bootstrap->next]);
-    bootstrap->call = (struct registry_call){.verb = REGISTRY_CREATE,
-                                             .kind = kind,
-                                             .user = &user_system_apiserver,
-                                             .arena = bootstrap->arena,
-                                             .body = namespace,
-                                             .done = created,
-                                             .data = bootstrap};
-    registry_start(bootstrap->server->registry, &bootstrap->call);
+    if (bootstrap->wanted && bootstrap->busy_count == 0 && bootstrap->repeated) {
+        bootstrap->repeated = false;
+        bootstrap->next = 0;
+        env_timer_start(bootstrap->server->config.env, &bootstrap->retry, RETRY_MS * NS_PER_MS);
+    }
 }
 
 struct bootstrap *bootstrap_new(struct apiserver *server)
 {
     struct bootstrap *bootstrap = alloc_zeroed(sizeof(*bootstrap));
     bootstrap->server = server;
-    bootstrap->arena = arena_new(SIZE_MAX);
     bootstrap->retry = (struct env_timer){.fire = retry, .data = bootstrap};
+    for (size_t i = 0; i < CALLS_MAX; i++) {
+        bootstrap->calls[i].bootstrap = bootstrap;
+        bootstrap->calls[i].arena = arena_new(SIZE_MAX);
+    }
     return bootstrap;
 }
 
@@ -83,12 +189,12 @@ void bootstrap_free(struct bootstrap *bootstrap)
         return;
     }
     env_timer_stop(bootstrap->server->config.env, &bootstrap->retry);
-    if (bootstrap->busy) {
-        bootstrap->freed = true; /* The call's end frees it. */
+    bootstrap->wanted = false;
+    if (bootstrap->busy_count > 0) {
+        bootstrap->freed = true; /* The last call's end frees it. */
         return;
     }
-    arena_free(bootstrap->arena);
-    free(bootstrap);
+    release(bootstrap);
 }
 
 void bootstrap_set_leader(struct bootstrap *bootstrap, bool leader)

@@ -1,4 +1,4 @@
-/* The namespaces that every cluster has, made by whoever leads. Store loop. */
+/* The namespaces, roles and bindings that every cluster has, made by whoever leads. Store loop. */
 #ifndef APISERVER_BOOTSTRAP_H
 #define APISERVER_BOOTSTRAP_H
 #include <stdbool.h>

@@ -1,4 +1,5 @@
 /* Paths that are no resources: health, version, metrics, OpenAPI, keys of tokens. */
+#include "apiserver/rbac_defaults.h"
 #include "apiserver/request.h"
 #include "lib/api/openapi.h"
 #include "lib/base/alloc.h"
@@ -40,6 +41,17 @@ static bool cache_started(struct apiserver *server)
     return watch_cache_revision(server->cache) > 0;
 }
 
+/* The last of the default roles and bindings is there: people and probes have their rights. */
+static bool has_roles(struct apiserver *server)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    const struct rbac_default last = rbac_default_at(rbac_default_count() - 1, arena);
+    const struct cached_object *object =
+        watch_cache_get(server->cache, last.kind, last.namespace, last.name);
+    cached_object_unref(object);
+    return object != NULL;
+}
+
 static bool not_closing(struct apiserver *server)
 {
     return !atomic_load(&server->closing);
@@ -51,6 +63,7 @@ static const struct health_check checks[] = {
     {"etcd", has_leader, true, true},
     {"informer-sync", cache_started, false, true},
     {"poststarthook/bootstrap-controller", cache_started, true, true},
+    {"poststarthook/rbac/bootstrap-roles", has_roles, false, true},
     {"shutdown", not_closing, false, true},
 };
 

@@ -1,8 +1,7 @@
-/* Kinds that are answered and forgotten: access reviews, TokenReview, SelfSubjectReview; and
- * Binding, which is pods/binding by another path. */
+/* Kinds that are answered and forgotten: TokenReview, SelfSubjectReview; and Binding, which is
+ * pods/binding by another path. The access reviews are in handler_access_review.c. */
 #include "apiserver/request.h"
 #include "k8s/authentication_v1.pb-c.h"
-#include "k8s/authorization_v1.pb-c.h"
 #include "k8s/core_v1.pb-c.h"
 
 static const char *text(const char *value)
@@ -10,7 +9,7 @@ static const char *text(const char *value)
     return value == NULL ? "" : value;
 }
 
-static void answer(struct request *request, const void *message)
+void respond_review(struct request *request, const void *message)
 {
     struct api_type_meta meta = {.api_version = request->kind->api_version,
                                  .kind = request->kind->kind};
@@ -61,7 +60,7 @@ static void self_review(struct request *request, void *message)
 {
     Authentication__V1__SelfSubjectReview *review = message;
     review->status->user_info = user_info(request->arena, request->user);
-    answer(request, review);
+    respond_review(request, review);
 }
 
 static void token_review(struct request *request, void *message)
@@ -82,7 +81,7 @@ static void token_review(struct request *request, void *message)
                                     review->spec->n_audiences, &user, &audiences, &count);
     if (status < 0) {
         review->status->error = arena_text(request->arena, "invalid bearer token");
-        answer(request, review);
+        respond_review(request, review);
         return;
     }
     review->status->authenticated = true;
@@ -99,139 +98,7 @@ static void token_review(struct request *request, void *message)
                 arena_text(request->arena, audiences[i]);
         }
     }
-    answer(request, review);
-}
-
-static struct access access_of(const Authorization__V1__ResourceAttributes *resource,
-                               const Authorization__V1__NonResourceAttributes *path)
-{
-    if (resource != NULL) {
-        return (struct access){.verb = text(resource->verb),
-                               .is_resource = true,
-                               .group = text(resource->group),
-                               .resource = text(resource->resource),
-                               .subresource = text(resource->subresource),
-                               .namespace = text(resource->namespace_),
-                               .name = text(resource->name),
-                               .path = ""};
-    }
-    return (struct access){.verb = path == NULL ? "" : text(path->verb),
-                           .path = path == NULL ? "" : text(path->path),
-                           .group = "",
-                           .resource = "",
-                           .subresource = "",
-                           .namespace = "",
-                           .name = ""};
-}
-
-/* v1.32 blames the review without naming its kind. */
-static bool refuse_review(struct request *request, const struct api_causes *causes)
-{
-    if (causes->count == 0) {
-        return false;
-    }
-    struct api_status *status = arena_alloc(request->arena, sizeof(*status));
-    *status = *api_status_invalid(request->arena, request->kind, "", causes);
-    status->kind = "";
-    const char *text = strchr(status->message, ' '); /* After the kind. */
-    status->message = arena_printf(request->arena, ".%s%s", request->kind->group, text);
-    respond_status(request, status);
-    return true;
-}
-
-static void check_attributes(struct api_causes *causes, const void *resource, const void *path)
-{
-    struct api_path spec = api_path_field(NULL, "spec");
-    struct api_path resource_at = api_path_field(&spec, "resourceAttributes");
-    struct api_path path_at = api_path_field(&spec, "nonResourceAttributes");
-    if (resource != NULL && path != NULL) {
-        api_cause_invalid(causes, &path_at, api_shown_raw("authorization.NonResourceAttributes"),
-                          "cannot be specified in combination with resourceAttributes");
-    } else if (resource == NULL && path == NULL) {
-        api_cause_invalid(causes, &resource_at, api_shown_null(),
-                          "exactly one of nonResourceAttributes or resourceAttributes must be "
-                          "specified");
-    }
-}
-
-/* Somebody has to be asked about, and a local review asks about its own namespace. */
-static void check_review(struct request *request, struct api_causes *causes,
-                         const Authorization__V1__SubjectAccessReview *review)
-{
-    struct api_path spec = api_path_field(NULL, "spec");
-    struct api_path user = api_path_field(&spec, "user");
-    struct api_path resource = api_path_field(&spec, "resourceAttributes");
-    struct api_path path = api_path_field(&spec, "nonResourceAttributes");
-    struct api_path namespace = api_path_field(&resource, "namespace");
-    const Authorization__V1__ResourceAttributes *attributes = review->spec->resource_attributes;
-    check_attributes(causes, attributes, review->spec->non_resource_attributes);
-    if (text(review->spec->user)[0] == 0 && review->spec->n_groups == 0) {
-        api_cause_invalid(causes, &user, api_shown_text(""),
-                          "at least one of user or group must be specified");
-    }
-    if (!request->kind->namespaced) {
-        return;
-    }
-    if (attributes != NULL && strcmp(text(attributes->namespace_), request->info.namespace) != 0) {
-        api_cause_invalid(causes, &namespace, api_shown_text(attributes->namespace_),
-                          "must match metadata.namespace");
-    }
-    if (review->spec->non_resource_attributes != NULL) {
-        api_cause_invalid(causes, &path, api_shown_raw("authorization.NonResourceAttributes"),
-                          "disallowed on this kind of request");
-    }
-}
-
-static void self_access_review(struct request *request, void *message)
-{
-    Authorization__V1__SelfSubjectAccessReview *review = message;
-    struct api_causes causes;
-    api_causes_init(&causes, request->arena);
-    check_attributes(&causes, review->spec->resource_attributes,
-                     review->spec->non_resource_attributes);
-    if (refuse_review(request, &causes)) {
-        return;
-    }
-    struct access access =
-        access_of(review->spec->resource_attributes, review->spec->non_resource_attributes);
-    review->status->has_allowed = true;
-    review->status->allowed = authorize(request->server, request->user, &access);
-    answer(request, review);
-}
-
-static void access_review(struct request *request, void *message)
-{
-    Authorization__V1__SubjectAccessReview *review = message;
-    struct api_causes causes;
-    api_causes_init(&causes, request->arena);
-    check_review(request, &causes, review);
-    if (refuse_review(request, &causes)) {
-        return;
-    }
-    struct user user = {.name = text(review->spec->user),
-                        .uid = text(review->spec->uid),
-                        .groups = (const char *const *)review->spec->groups,
-                        .group_count = review->spec->n_groups};
-    struct access access =
-        access_of(review->spec->resource_attributes, review->spec->non_resource_attributes);
-    review->status->has_allowed = true;
-    review->status->allowed = authorize(request->server, &user, &access);
-    answer(request, review);
-}
-
-static void rules_review(struct request *request, void *message)
-{
-    Authorization__V1__SelfSubjectRulesReview *review = message;
-    if (text(review->spec->namespace_)[0] == 0) {
-        respond_status(request, api_status_bad_request(request->arena, "no namespace on request"));
-        return;
-    }
-    review->status->incomplete = true;
-    review->status->has_incomplete = true;
-    review->status->evaluation_error =
-        arena_text(request->arena, "rules cannot be listed by this authorizer; ask with "
-                                   "SelfSubjectAccessReview");
-    answer(request, review);
+    respond_review(request, review);
 }
 
 static void bound(struct request *request)
@@ -258,22 +125,21 @@ void handle_review(struct request *request)
     } reviews[] = {
         {"selfsubjectreviews", self_review},
         {"tokenreviews", token_review},
-        {"selfsubjectaccessreviews", self_access_review},
-        {"subjectaccessreviews", access_review},
-        {"localsubjectaccessreviews", access_review},
-        {"selfsubjectrulesreviews", rules_review},
         {"bindings", binding},
     };
+    void *message = NULL;
+    if (!fill_options(request) ||
+        !decode_body(request, request->kind, request->kind->message, request->kind->api_version,
+                     request->kind->kind, &message)) {
+        return;
+    }
     for (size_t i = 0; i < ARRAY_LEN(reviews); i++) {
         if (strcmp(request->kind->plural, reviews[i].plural) == 0) {
-            void *message = NULL;
-            if (fill_options(request) &&
-                decode_body(request, request->kind, request->kind->message,
-                            request->kind->api_version, request->kind->kind, &message)) {
-                reviews[i].handle(request, message);
-            }
+            reviews[i].handle(request, message);
             return;
         }
     }
-    respond_status(request, api_status_no_resource(request->arena));
+    if (!handle_access_review(request, message)) {
+        respond_status(request, api_status_no_resource(request->arena));
+    }
 }

@@ -25,6 +25,7 @@
 #define RV_WAIT_MS               3000
 #define WARNINGS_MAX             16
 #define IMPERSONATE_GROUPS_MAX   64
+#define IMPERSONATE_EXTRAS_MAX   64
 #define RBAC_PERMISSIONS_MAX     ((size_t)100000)  /* Looked at in one check of an escalation. */
 #define RBAC_MISSING_ROLES_SHOWN 8                 /* In a refusal. */
 #define SESSIONS_MAX             20000             /* Node sessions of one member. */

@@ -248,24 +248,33 @@ const void *rbac_remove_binding(struct rbac *rbac, const char *namespace, const 
     return binding_free(rbac, hash_map_remove(rbac->bindings, slice_text(key)));
 }
 
-void rbac_free(struct rbac *rbac, void (*release)(const void *owner))
+void rbac_clear_kind(struct rbac *rbac, bool namespaced, bool roles,
+                     void (*release)(const void *owner))
 {
+    struct hash_map *map = roles ? rbac->roles : rbac->bindings;
     struct slice key;
     void *value = NULL;
+    for (size_t at = 0; hash_map_next(map, &at, &key, &value);) {
+        if ((key.data[0] != '/') == namespaced) {
+            (void)hash_map_remove(map, key);
+            release(roles ? role_free(value) : binding_free(rbac, value));
+        }
+    }
+}
+
+static void release_nothing(const void *owner)
+{
+    (void)owner;
+}
+
+void rbac_free(struct rbac *rbac, void (*release)(const void *owner))
+{
     if (rbac == NULL) {
         return;
     }
-    for (size_t at = 0; hash_map_next(rbac->bindings, &at, &key, &value);) {
-        const void *owner = binding_free(rbac, value);
-        if (release != NULL) {
-            release(owner);
-        }
-    }
-    for (size_t at = 0; hash_map_next(rbac->roles, &at, &key, &value);) {
-        const void *owner = role_free(value);
-        if (release != NULL) {
-            release(owner);
-        }
+    for (unsigned i = 0; i < 4; i++) {
+        rbac_clear_kind(rbac, (i & 1) != 0, (i & 2) != 0,
+                        release == NULL ? release_nothing : release);
     }
     assert(hash_map_count(rbac->users) == 0); /* Every link is gone, and its holder with it. */
     assert(hash_map_count(rbac->groups) == 0);

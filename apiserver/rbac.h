@@ -25,6 +25,10 @@ const void *rbac_set_binding(struct rbac *rbac, const char *namespace, const cha
 const void *rbac_remove_role(struct rbac *rbac, const char *namespace, const char *name);
 const void *rbac_remove_binding(struct rbac *rbac, const char *namespace, const char *name);
 
+/* All roles, or all bindings, of namespaces or of the cluster; `release` gets their owners. */
+void rbac_clear_kind(struct rbac *rbac, bool namespaced, bool roles,
+                     void (*release)(const void *owner));
+
 /* Why something is allowed: borrowed until the next change. */
 struct rbac_grant {
     const char *binding_namespace; /* "" for a ClusterRoleBinding. */

@@ -14,6 +14,7 @@ struct registry;
 struct service_allocator;
 struct token_signer;
 struct node_liveness;
+struct authorizer;
 
 enum registry_verb {
     REGISTRY_GET,
@@ -113,6 +114,7 @@ struct registry_config {
     struct service_allocator *services; /* Addresses and node ports. */
     struct token_signer *signer;        /* ServiceAccount tokens; NULL: TokenRequest answers 503. */
     struct node_liveness *nodes;        /* Heartbeats to show in Node and Lease; may be NULL. */
+    struct authorizer *authorizer;      /* For who may grant what; NULL: everybody may (tests). */
 };
 
 MUST_USE struct registry *registry_new(const struct registry_config *config);

@@ -3,6 +3,7 @@
 #ifndef APISERVER_REQUEST_H
 #define APISERVER_REQUEST_H
 #include "apiserver/apiserver.h"
+#include "apiserver/authorizer.h"
 #include "apiserver/limits.h"
 #include "apiserver/node_session.h"
 #include "apiserver/registry.h"
@@ -33,6 +34,7 @@ struct apiserver {
     struct watch_cache *cache;
     struct registry *registry;
     struct node_liveness *liveness;
+    struct authorizer *authorizer;
     struct token_signer *signer;
     struct service_allocator services;
     struct tls_config *tls;
@@ -95,13 +97,10 @@ bool stage_authorize(struct request *request);
 bool stage_dispatch(struct request *request);
 
 /* --- Authentication and authorization --- */
-struct access {
-    const char *verb;
-    bool is_resource;
-    const char *group, *resource, *subresource, *namespace, *name;
-    const char *path;
-};
 extern const struct user user_anonymous;
+/* In the arena; with system:authenticated when that is not among the groups. */
+const struct user *user_new(struct arena *arena, const char *name, const char *uid,
+                            const char *const *groups, size_t group_count);
 /* 0; -ENOENT when nobody knows the token; -EACCES when it is known to be bad. */
 MUST_USE int authenticate_token(struct apiserver *server, struct arena *arena, struct slice token,
                                 const char *const *audiences, size_t audience_count,
@@ -112,11 +111,11 @@ bool bootstrap_token_is_for(struct apiserver *server, struct arena *arena, struc
                             const char *usage);
 const struct user *user_of_certificate(struct arena *arena, const struct tls_peer *peer);
 const struct user *user_with_group(struct arena *arena, const struct user *user, const char *group);
-bool authorize(struct apiserver *server, const struct user *user, const struct access *access);
+bool authorize(struct apiserver *server, struct arena *arena, const struct user *user,
+               const struct access *access);
+/* `reason` follows the words of the refusal; "" for none. */
 const struct api_status *forbidden_access(struct arena *arena, const struct user *user,
-                                          const struct access *access);
-/* "node-1" of "system:node:node-1" in group system:nodes, else NULL. */
-const char *node_of_user(const struct user *user);
+                                          const struct access *access, const char *reason);
 bool node_may_read(struct apiserver *server, const char *node, const char *resource,
                    const char *namespace, const char *name);
 
@@ -153,7 +152,10 @@ struct api_type_meta type_meta_of_schema(const struct api_message *schema, struc
 /* --- Handlers --- */
 void handle_resource(struct request *request);
 void handle_watch(struct request *request);
-void handle_review(struct request *request);    /* Kinds that are answered and forgotten. */
+void handle_review(struct request *request); /* Kinds that are answered and forgotten. */
+/* Those of authorization.k8s.io; false when the kind is another. */
+bool handle_access_review(struct request *request, void *message);
+void respond_review(struct request *request, const void *message); /* 201 with the review. */
 void handle_connect(struct request *request);   /* log, exec, attach, portforward, proxy */
 bool handle_discovery(struct request *request); /* False: not a path of discovery. */
 bool handle_path(struct request *request);      /* Health, version, metrics, openapi, ... */

@@ -9,10 +9,19 @@
 #include <stdlib.h>
 
 static const struct control_part *const parts[] = {
-    &control_namespace,       &control_garbage,        &control_replicaset,
-    &control_deployment,      &control_endpoints,      &control_node_ipam,
-    &control_node_lifecycle,  &control_taint_eviction, &control_pod_gc,
-    &control_service_account, &control_root_ca,        &control_kubernetes_service,
+    &control_namespace,
+    &control_garbage,
+    &control_replicaset,
+    &control_deployment,
+    &control_endpoints,
+    &control_node_ipam,
+    &control_node_lifecycle,
+    &control_taint_eviction,
+    &control_pod_gc,
+    &control_service_account,
+    &control_root_ca,
+    &control_kubernetes_service,
+    &control_cluster_role_aggregation,
 };
 
 struct controllers {

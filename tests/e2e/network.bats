@@ -44,6 +44,11 @@ from_pod() {
     $KUBECTL -n demo exec "$pod" -- cat /var/run/secrets/kubernetes.io/serviceaccount/ca.crt >"$BATS_TEST_TMPDIR/ca"
     api() { ip netns exec coracle-a1 curl -s -m 5 --cacert "$BATS_TEST_TMPDIR/ca" -H "Authorization: Bearer $token" "https://10.96.0.1$1"; }
     run -0 api /api/v1/namespaces/demo/pods
+    [ "$(jq .code <<<"$output")" = 403 ]
+    run -0 $KUBECTL -n demo create rolebinding default-view --clusterrole=view --serviceaccount=demo:default
+    readable() { run -0 api /api/v1/namespaces/demo/pods && [ "$(jq -r .kind <<<"$output")" = PodList ]; }
+    eventually 5 readable
+    run -0 api /api/v1/namespaces/demo/pods
     [ "$(jq -r .kind <<<"$output")" = PodList ]
     run -0 api /api/v1/namespaces/demo/secrets
     [ "$(jq .code <<<"$output")" = 403 ]

@@ -1,0 +1,313 @@
+#include "apiserver/authorizer_internal.h"
+
+#include "apiserver/limits.h"
+#include "apiserver/rbac_defaults.h"
+#include "lib/api/object.h"
+#include "lib/base/alloc.h"
+#include "lib/base/env.h"
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#define RBAC_GROUP "rbac.authorization.k8s.io"
+
+/* --- Following roles and bindings --- */
+
+static void release(const void *owner)
+{
+    cached_object_unref(owner);
+}
+
+static void rbac_begin(void *data)
+{
+    struct authorizer *authorizer = data;
+    pthread_rwlock_wrlock(&authorizer->rbac_lock);
+}
+
+static void rbac_end(void *data)
+{
+    struct authorizer *authorizer = data;
+    pthread_rwlock_unlock(&authorizer->rbac_lock);
+}
+
+static const void *remove_rule(struct rbac *rbac, const struct cached_object *object)
+{
+    const char *plural = cached_object_kind(object)->plural;
+    bool role = strcmp(plural, "roles") == 0 || strcmp(plural, "clusterroles") == 0;
+    const char *namespace = cached_object_namespace(object), *name = cached_object_name(object);
+    return role ? rbac_remove_role(rbac, namespace, name)
+                : rbac_remove_binding(rbac, namespace, name);
+}
+
+static const void *set_rule(struct rbac *rbac, const struct cached_object *object)
+{
+    const char *plural = cached_object_kind(object)->plural;
+    const char *namespace = cached_object_namespace(object), *name = cached_object_name(object);
+    const void *message = cached_object_message(object);
+    if (strcmp(plural, "roles") == 0) {
+        const Rbac__V1__Role *role = message;
+        return rbac_set_role(rbac, namespace, name, role->rules, role->n_rules, object);
+    }
+    if (strcmp(plural, "clusterroles") == 0) {
+        const Rbac__V1__ClusterRole *role = message;
+        return rbac_set_role(rbac, "", name, role->rules, role->n_rules, object);
+    }
+    if (strcmp(plural, "rolebindings") == 0) {
+        const Rbac__V1__RoleBinding *binding = message;
+        return rbac_set_binding(rbac, namespace, name, binding->role_ref, binding->subjects,
+                                binding->n_subjects, object);
+    }
+    const Rbac__V1__ClusterRoleBinding *binding = message;
+    return rbac_set_binding(rbac, "", name, binding->role_ref, binding->subjects,
+                            binding->n_subjects, object);
+}
+
+/* What does not decode grants nothing. */
+static void rbac_changed(void *data, const struct cached_object *object, bool gone)
+{
+    struct authorizer *authorizer = data;
+    gone = gone || cached_object_message(object) == NULL;
+    release(gone ? remove_rule(authorizer->rbac, object)
+                 : set_rule(authorizer->rbac, cached_object_ref(object)));
+}
+
+static void rbac_clear(void *data, const struct api_kind *kind)
+{
+    struct authorizer *authorizer = data;
+    rbac_clear_kind(authorizer->rbac, kind->namespaced, strstr(kind->plural, "bindings") == NULL,
+                    release);
+}
+
+static const struct cache_follower_ops rbac_ops = {
+    .begin = rbac_begin, .clear = rbac_clear, .changed = rbac_changed, .end = rbac_end};
+
+/* --- Following pods --- */
+
+static void pods_begin(void *data)
+{
+    struct authorizer *authorizer = data;
+    pthread_rwlock_wrlock(&authorizer->graph_lock);
+}
+
+static void pods_end(void *data)
+{
+    struct authorizer *authorizer = data;
+    pthread_rwlock_unlock(&authorizer->graph_lock);
+}
+
+static void pods_clear(void *data, const struct api_kind *kind)
+{
+    struct authorizer *authorizer = data;
+    (void)kind;
+    node_graph_free(authorizer->graph, release);
+    authorizer->graph = node_graph_new(authorizer->seed);
+}
+
+static void pods_changed(void *data, const struct cached_object *object, bool gone)
+{
+    struct authorizer *authorizer = data;
+    const Core__V1__Pod *pod = gone ? NULL : cached_object_message(object);
+    bool placed = pod != NULL && pod->spec->node_name != NULL && pod->spec->node_name[0] != 0;
+    release(placed ? node_graph_set_pod(authorizer->graph, pod, cached_object_ref(object))
+                   : node_graph_remove_pod(authorizer->graph, cached_object_namespace(object),
+                                           cached_object_name(object)));
+}
+
+static const struct cache_follower_ops pod_ops = {
+    .begin = pods_begin, .clear = pods_clear, .changed = pods_changed, .end = pods_end};
+
+/* --- Life --- */
+
+static struct rbac_rules node_rules(struct arena *arena)
+{
+    Rbac__V1__PolicyRule **rules = rbac_default_rules(arena, "system:node");
+    size_t count = 0;
+    while (rules[count] != NULL) {
+        count++;
+    }
+    return (struct rbac_rules){.items = (const Rbac__V1__PolicyRule *const *)rules, .count = count};
+}
+
+struct authorizer *authorizer_new(struct env *env, struct watch_cache *cache)
+{
+    static const struct {
+        const char *group, *plural;
+        const struct cache_follower_ops *ops;
+    } followed[AUTHORIZER_KINDS] = {
+        {"", "pods", &pod_ops},
+        {RBAC_GROUP, "roles", &rbac_ops},
+        {RBAC_GROUP, "clusterroles", &rbac_ops},
+        {RBAC_GROUP, "rolebindings", &rbac_ops},
+        {RBAC_GROUP, "clusterrolebindings", &rbac_ops},
+    };
+    struct authorizer *authorizer = alloc_zeroed(sizeof(*authorizer));
+    authorizer->cache = cache;
+    authorizer->seed = env_random(env);
+    authorizer->rbac = rbac_new(authorizer->seed);
+    authorizer->graph = node_graph_new(authorizer->seed);
+    authorizer->arena = arena_new(SIZE_MAX);
+    authorizer->node_rules = node_rules(authorizer->arena);
+    authorizer->hub = watch_hub_new(cache, NULL);
+    pthread_rwlock_init(&authorizer->rbac_lock, NULL);
+    pthread_rwlock_init(&authorizer->graph_lock, NULL);
+    for (size_t i = 0; i < AUTHORIZER_KINDS; i++) {
+        const struct api_kind *kind = api_kind_find(followed[i].group, "v1", followed[i].plural);
+        cache_follower_open(&authorizer->followers[i], cache, authorizer->hub, kind,
+                            followed[i].ops, authorizer);
+    }
+    return authorizer;
+}
+
+void authorizer_free(struct authorizer *authorizer)
+{
+    if (authorizer == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < AUTHORIZER_KINDS; i++) {
+        cache_follower_stop(&authorizer->followers[i]);
+    }
+    watch_hub_free(authorizer->hub);
+    rbac_free(authorizer->rbac, release);
+    node_graph_free(authorizer->graph, release);
+    arena_free(authorizer->arena);
+    pthread_rwlock_destroy(&authorizer->rbac_lock);
+    pthread_rwlock_destroy(&authorizer->graph_lock);
+    free(authorizer);
+}
+
+/* --- Questions --- */
+
+const char *node_of_user(const struct user *user)
+{
+    static const char prefix[] = "system:node:";
+    if (strncmp(user->name, prefix, sizeof(prefix) - 1) != 0 ||
+        !user_in_group(user, "system:nodes")) {
+        return NULL;
+    }
+    return user->name + sizeof(prefix) - 1;
+}
+
+static const char *join_reasons(struct arena *arena, const char *first, const char *second)
+{
+    if (first[0] == 0 || second[0] == 0) {
+        return first[0] == 0 ? second : first;
+    }
+    return arena_printf(arena, "%s\n%s", first, second);
+}
+
+static bool decide(struct authorizer *authorizer, struct arena *arena, const struct user *user,
+                   const struct access *access, bool explain, const char **ret_reason)
+{
+    const char *no_node = "", *no_rule = "";
+    const char *node = node_of_user(user);
+    struct rbac_grant grant;
+    *ret_reason = "";
+    if (user_in_group(user, "system:masters")) {
+        return true;
+    }
+    if (node != NULL && authorize_node(authorizer, arena, node, access, &no_node)) {
+        return true;
+    }
+    pthread_rwlock_rdlock(&authorizer->rbac_lock);
+    bool allowed = rbac_allows(authorizer->rbac, user, access, arena, &grant, &no_rule);
+    if (allowed && explain) {
+        *ret_reason = rbac_grant_text(arena, &grant);
+    }
+    pthread_rwlock_unlock(&authorizer->rbac_lock);
+    if (!allowed) {
+        *ret_reason = join_reasons(arena, no_node, no_rule);
+    }
+    return allowed;
+}
+
+bool authorizer_allows(struct authorizer *authorizer, struct arena *arena, const struct user *user,
+                       const struct access *access, const char **ret_reason)
+{
+    const char *reason = "";
+    bool allowed = decide(authorizer, arena, user, access, /* explain= */ false, &reason);
+    if (!allowed && ret_reason != NULL) {
+        *ret_reason = reason;
+    }
+    return allowed;
+}
+
+bool authorizer_review(struct authorizer *authorizer, struct arena *arena, const struct user *user,
+                       const struct access *access, const char **ret_reason)
+{
+    return decide(authorizer, arena, user, access, /* explain= */ true, ret_reason);
+}
+
+bool authorizer_node_refers(struct authorizer *authorizer, const char *node, const char *resource,
+                            const char *namespace, const char *name)
+{
+    if (namespace[0] == 0 || name[0] == 0) {
+        return false;
+    }
+    pthread_rwlock_rdlock(&authorizer->graph_lock);
+    bool refers = node_graph_refers(authorizer->graph, node, resource, namespace, name);
+    pthread_rwlock_unlock(&authorizer->graph_lock);
+    return refers;
+}
+
+/* Everything, as what system:masters is allowed would read as rules. */
+static struct rbac_rules all_rules(struct arena *arena)
+{
+    Rbac__V1__PolicyRule **rules = rbac_default_rules(arena, "cluster-admin");
+    return (struct rbac_rules){.items = (const Rbac__V1__PolicyRule *const *)rules, .count = 2};
+}
+
+static struct rbac_rules copied(struct arena *arena, struct rbac_rules first,
+                                struct rbac_rules second)
+{
+    const struct api_message *table = api_message_find("k8s.io.api.rbac.v1.PolicyRule");
+    const Rbac__V1__PolicyRule **rules =
+        arena_array(arena, first.count + second.count + 1, sizeof(*rules));
+    for (size_t i = 0; i < first.count; i++) {
+        rules[i] = first.items[i];
+    }
+    for (size_t i = 0; i < second.count; i++) {
+        rules[first.count + i] = api_message_copy(arena, table, second.items[i]);
+    }
+    return (struct rbac_rules){.items = rules, .count = first.count + second.count};
+}
+
+struct rbac_rules authorizer_rules(struct authorizer *authorizer, struct arena *arena,
+                                   const struct user *user, const char *namespace,
+                                   const char **ret_incomplete)
+{
+    bool master = user_in_group(user, "system:masters");
+    struct rbac_rules first = master ? all_rules(arena) : (struct rbac_rules){.count = 0};
+    *ret_incomplete =
+        node_of_user(user) == NULL ? NULL : "node authorizer does not support user rule resolution";
+    pthread_rwlock_rdlock(&authorizer->rbac_lock);
+    struct rbac_rules rules =
+        copied(arena, first, rbac_rules_of(authorizer->rbac, user, namespace, arena));
+    pthread_rwlock_unlock(&authorizer->rbac_lock);
+    return rules;
+}
+
+int authorizer_covers(struct authorizer *authorizer, struct arena *arena, const struct user *user,
+                      const char *namespace, const struct rbac_rules *wanted,
+                      const char **ret_missing)
+{
+    pthread_rwlock_rdlock(&authorizer->rbac_lock);
+    struct rbac_rules held = rbac_rules_of(authorizer->rbac, user, namespace, arena);
+    int status = rbac_rules_cover(arena, &held, wanted, ret_missing);
+    pthread_rwlock_unlock(&authorizer->rbac_lock);
+    return status;
+}
+
+int authorizer_covers_role(struct authorizer *authorizer, struct arena *arena,
+                           const struct user *user, const char *namespace, const char *kind,
+                           const char *name, const char **ret_missing)
+{
+    struct rbac_rules wanted;
+    int status = -ENOENT;
+    pthread_rwlock_rdlock(&authorizer->rbac_lock);
+    if (rbac_rules_of_role(authorizer->rbac, namespace, kind, name, arena, &wanted)) {
+        struct rbac_rules held = rbac_rules_of(authorizer->rbac, user, namespace, arena);
+        status = rbac_rules_cover(arena, &held, &wanted, ret_missing);
+    }
+    pthread_rwlock_unlock(&authorizer->rbac_lock);
+    return status;
+}

@@ -1,0 +1,228 @@
+/* The reviews of authorization.k8s.io: whether somebody may do something, and all that the caller
+ * may do in a namespace. */
+#include "apiserver/request.h"
+#include "k8s/authorization_v1.pb-c.h"
+
+static const char *text(const char *value)
+{
+    return value == NULL ? "" : value;
+}
+
+/* The one value that the selector pins spec.nodeName to, or "". */
+static const char *node_selected(const Authorization__V1__FieldSelectorAttributes *selector)
+{
+    for (size_t i = 0; selector != NULL && i < selector->n_requirements; i++) {
+        const Meta__V1__FieldSelectorRequirement *each = selector->requirements[i];
+        if (strcmp(text(each->key), "spec.nodeName") == 0 &&
+            strcmp(text(each->operator_), "In") == 0 && each->n_values == 1) {
+            return text(each->values[0]);
+        }
+    }
+    return "";
+}
+
+static struct access access_of(const Authorization__V1__ResourceAttributes *resource,
+                               const Authorization__V1__NonResourceAttributes *path)
+{
+    if (resource != NULL) {
+        return (struct access){.verb = text(resource->verb),
+                               .is_resource = true,
+                               .group = text(resource->group),
+                               .resource = text(resource->resource),
+                               .subresource = text(resource->subresource),
+                               .namespace = text(resource->namespace_),
+                               .name = text(resource->name),
+                               .path = "",
+                               .node_selected = node_selected(resource->field_selector)};
+    }
+    return (struct access){.verb = path == NULL ? "" : text(path->verb),
+                           .path = path == NULL ? "" : text(path->path),
+                           .group = "",
+                           .resource = "",
+                           .subresource = "",
+                           .namespace = "",
+                           .name = "",
+                           .node_selected = ""};
+}
+
+/* v1.32 blames the review without naming its kind. */
+static bool refuse_review(struct request *request, const struct api_causes *causes)
+{
+    if (causes->count == 0) {
+        return false;
+    }
+    struct api_status *status = arena_alloc(request->arena, sizeof(*status));
+    *status = *api_status_invalid(request->arena, request->kind, "", causes);
+    status->kind = "";
+    const char *text = strchr(status->message, ' '); /* After the kind. */
+    status->message = arena_printf(request->arena, ".%s%s", request->kind->group, text);
+    respond_status(request, status);
+    return true;
+}
+
+static void check_attributes(struct api_causes *causes, const void *resource, const void *path)
+{
+    struct api_path spec = api_path_field(NULL, "spec");
+    struct api_path resource_at = api_path_field(&spec, "resourceAttributes");
+    struct api_path path_at = api_path_field(&spec, "nonResourceAttributes");
+    if (resource != NULL && path != NULL) {
+        api_cause_invalid(causes, &path_at, api_shown_raw("authorization.NonResourceAttributes"),
+                          "cannot be specified in combination with resourceAttributes");
+    } else if (resource == NULL && path == NULL) {
+        api_cause_invalid(causes, &resource_at, api_shown_null(),
+                          "exactly one of nonResourceAttributes or resourceAttributes must be "
+                          "specified");
+    }
+}
+
+/* Somebody has to be asked about, and a local review asks about its own namespace. */
+static void check_review(struct request *request, struct api_causes *causes,
+                         const Authorization__V1__SubjectAccessReview *review)
+{
+    struct api_path spec = api_path_field(NULL, "spec");
+    struct api_path user = api_path_field(&spec, "user");
+    struct api_path resource = api_path_field(&spec, "resourceAttributes");
+    struct api_path path = api_path_field(&spec, "nonResourceAttributes");
+    struct api_path namespace = api_path_field(&resource, "namespace");
+    const Authorization__V1__ResourceAttributes *attributes = review->spec->resource_attributes;
+    check_attributes(causes, attributes, review->spec->non_resource_attributes);
+    if (text(review->spec->user)[0] == 0 && review->spec->n_groups == 0) {
+        api_cause_invalid(causes, &user, api_shown_text(""),
+                          "at least one of user or group must be specified");
+    }
+    if (!request->kind->namespaced) {
+        return;
+    }
+    if (attributes != NULL && strcmp(text(attributes->namespace_), request->info.namespace) != 0) {
+        api_cause_invalid(causes, &namespace, api_shown_text(attributes->namespace_),
+                          "must match metadata.namespace");
+    }
+    if (review->spec->non_resource_attributes != NULL) {
+        api_cause_invalid(causes, &path, api_shown_raw("authorization.NonResourceAttributes"),
+                          "disallowed on this kind of request");
+    }
+}
+
+static void decide(struct request *request, const struct user *user,
+                   const Authorization__V1__ResourceAttributes *resource,
+                   const Authorization__V1__NonResourceAttributes *path,
+                   Authorization__V1__SubjectAccessReviewStatus *status)
+{
+    const struct access access = access_of(resource, path);
+    const char *reason = "";
+    status->has_allowed = true;
+    status->allowed =
+        authorizer_review(request->server->authorizer, request->arena, user, &access, &reason);
+    status->reason = arena_text(request->arena, reason);
+}
+
+static void self_access_review(struct request *request, void *message)
+{
+    Authorization__V1__SelfSubjectAccessReview *review = message;
+    struct api_causes causes;
+    api_causes_init(&causes, request->arena);
+    check_attributes(&causes, review->spec->resource_attributes,
+                     review->spec->non_resource_attributes);
+    if (refuse_review(request, &causes)) {
+        return;
+    }
+    decide(request, request->user, review->spec->resource_attributes,
+           review->spec->non_resource_attributes, review->status);
+    respond_review(request, review);
+}
+
+static void access_review(struct request *request, void *message)
+{
+    Authorization__V1__SubjectAccessReview *review = message;
+    struct api_causes causes;
+    api_causes_init(&causes, request->arena);
+    check_review(request, &causes, review);
+    if (refuse_review(request, &causes)) {
+        return;
+    }
+    const struct user user = {.name = text(review->spec->user),
+                              .uid = text(review->spec->uid),
+                              .groups = (const char *const *)review->spec->groups,
+                              .group_count = review->spec->n_groups};
+    decide(request, &user, review->spec->resource_attributes, review->spec->non_resource_attributes,
+           review->status);
+    respond_review(request, review);
+}
+
+/* --- All rules of the caller --- */
+
+static void add_resource_rule(struct arena *arena, const Rbac__V1__PolicyRule *rule,
+                              Authorization__V1__SubjectRulesReviewStatus *status)
+{
+    Authorization__V1__ResourceRule *row =
+        api_message_new(arena, api_message_find("k8s.io.api.authorization.v1.ResourceRule"));
+    row->verbs = rule->verbs;
+    row->n_verbs = rule->n_verbs;
+    row->api_groups = rule->api_groups;
+    row->n_api_groups = rule->n_api_groups;
+    row->resources = rule->resources;
+    row->n_resources = rule->n_resources;
+    row->resource_names = rule->resource_names;
+    row->n_resource_names = rule->n_resource_names;
+    status->resource_rules[status->n_resource_rules++] = row;
+}
+
+static void add_path_rule(struct arena *arena, const Rbac__V1__PolicyRule *rule,
+                          Authorization__V1__SubjectRulesReviewStatus *status)
+{
+    Authorization__V1__NonResourceRule *row =
+        api_message_new(arena, api_message_find("k8s.io.api.authorization.v1.NonResourceRule"));
+    row->verbs = rule->verbs;
+    row->n_verbs = rule->n_verbs;
+    row->non_resource_urls = rule->non_resource_urls;
+    row->n_non_resource_urls = rule->n_non_resource_urls;
+    status->non_resource_rules[status->n_non_resource_rules++] = row;
+}
+
+static void rules_review(struct request *request, void *message)
+{
+    Authorization__V1__SelfSubjectRulesReview *review = message;
+    Authorization__V1__SubjectRulesReviewStatus *status = review->status;
+    struct arena *arena = request->arena;
+    const char *namespace = text(review->spec->namespace_), *incomplete = NULL;
+    if (namespace[0] == 0) {
+        respond_status(request, api_status_bad_request(arena, "no namespace on request"));
+        return;
+    }
+    struct rbac_rules rules =
+        authorizer_rules(request->server->authorizer, arena, request->user, namespace, &incomplete);
+    status->resource_rules = arena_array(arena, rules.count + 1, sizeof(void *));
+    status->non_resource_rules = arena_array(arena, rules.count + 1, sizeof(void *));
+    for (size_t i = 0; i < rules.count; i++) {
+        if (rules.items[i]->n_resources > 0) {
+            add_resource_rule(arena, rules.items[i], status);
+        }
+        if (rules.items[i]->n_non_resource_urls > 0) {
+            add_path_rule(arena, rules.items[i], status);
+        }
+    }
+    status->has_incomplete = true;
+    status->incomplete = incomplete != NULL;
+    status->evaluation_error = arena_text(arena, text(incomplete));
+    respond_review(request, review);
+}
+
+bool handle_access_review(struct request *request, void *message)
+{
+    static const struct {
+        const char *plural;
+        void (*handle)(struct request *request, void *message);
+    } reviews[] = {
+        {"selfsubjectaccessreviews", self_access_review},
+        {"subjectaccessreviews", access_review},
+        {"localsubjectaccessreviews", access_review},
+        {"selfsubjectrulesreviews", rules_review},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(reviews); i++) {
+        if (strcmp(request->kind->plural, reviews[i].plural) == 0) {
+            reviews[i].handle(request, message);
+            return true;
+        }
+    }
+    return false;
+}
