@@ -1,6 +1,6 @@
 #include "apiserver/authorizer_internal.h"
 
-#include "apiserver/limits.h"
+#include "apiserver/pod_references.h"
 #include "apiserver/rbac_defaults.h"
 #include "lib/api/object.h"
 #include "lib/base/alloc.h"
@@ -237,6 +237,21 @@ bool authorizer_review(struct authorizer *authorizer, struct arena *arena, const
     return decide(authorizer, arena, user, access, /* explain= */ true, ret_reason);
 }
 
+struct reference {
+    const char *node, *resource, *name;
+    bool found;
+};
+
+static bool pod_refers(void *data, const struct cached_object *object)
+{
+    struct reference *reference = data;
+    const Core__V1__Pod *pod = cached_object_message(object);
+    reference->found = pod != NULL && pod->spec->node_name != NULL &&
+                       strcmp(pod->spec->node_name, reference->node) == 0 &&
+                       pod_spec_refers(pod->spec, reference->resource, reference->name);
+    return !reference->found;
+}
+
 bool authorizer_node_refers(struct authorizer *authorizer, const char *node, const char *resource,
                             const char *namespace, const char *name)
 {
@@ -246,7 +261,15 @@ bool authorizer_node_refers(struct authorizer *authorizer, const char *node, con
     pthread_rwlock_rdlock(&authorizer->graph_lock);
     bool refers = node_graph_refers(authorizer->graph, node, resource, namespace, name);
     pthread_rwlock_unlock(&authorizer->graph_lock);
-    return refers;
+    if (refers) {
+        return true;
+    }
+    /* A node may hear of its pod before the graph does. */
+    struct reference reference = {.node = node, .resource = resource, .name = name};
+    struct cache_view *view = watch_cache_view(authorizer->cache, authorizer->followers[0].kind);
+    cache_view_each(view, namespace, slice_text(""), pod_refers, &reference);
+    cache_view_free(view);
+    return reference.found;
 }
 
 /* Everything, as what system:masters is allowed would read as rules. */

@@ -91,11 +91,11 @@ static bool attachment_related(const struct node_question *question)
 static bool pod_related(const struct node_question *question)
 {
     const struct access *access = question->access;
-    struct authorizer *authorizer = question->authorizer;
-    pthread_rwlock_rdlock(&authorizer->graph_lock);
-    bool on =
-        node_graph_has_pod(authorizer->graph, question->node, access->namespace, access->name);
-    pthread_rwlock_unlock(&authorizer->graph_lock);
+    const struct cached_object *object =
+        stored(question, "", "pods", access->namespace, access->name);
+    const Core__V1__Pod *pod = object == NULL ? NULL : cached_object_message(object);
+    bool on = pod != NULL && is(pod->spec->node_name, question->node);
+    cached_object_unref(object);
     return on;
 }
 

@@ -110,14 +110,6 @@ const void *node_graph_set_pod(struct node_graph *graph, const Core__V1__Pod *po
     return before;
 }
 
-bool node_graph_has_pod(const struct node_graph *graph, const char *node, const char *namespace,
-                        const char *name)
-{
-    CLEANUP(alloc_freep) char *key = alloc_printf("%s/%s", namespace, name);
-    const struct pod *pod = hash_map_get(graph->pods, slice_text(key));
-    return pod != NULL && is(pod->message->spec->node_name, node);
-}
-
 bool node_graph_refers(const struct node_graph *graph, const char *node, const char *resource,
                        const char *namespace, const char *name)
 {

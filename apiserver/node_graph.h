@@ -20,8 +20,6 @@ const void *node_graph_set_pod(struct node_graph *graph, const Core__V1__Pod *po
 const void *node_graph_remove_pod(struct node_graph *graph, const char *namespace,
                                   const char *name);
 
-bool node_graph_has_pod(const struct node_graph *graph, const char *node, const char *namespace,
-                        const char *name);
 /* Whether a pod of the node refers to that object, as pod_spec_refers() has it. */
 bool node_graph_refers(const struct node_graph *graph, const char *node, const char *resource,
                        const char *namespace, const char *name);

@@ -9,7 +9,7 @@ Suite *rbac_suite(void);
 
 int main(void)
 {
-    Suite *suites[] = {request_info_suite(), token_suite(), registry_suite(),
+    Suite *suites[] = {request_info_suite(),     token_suite(), registry_suite(),
                        node_restriction_suite(), proxy_suite(), rbac_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }
