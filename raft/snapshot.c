@@ -177,17 +177,15 @@ static void on_flushed(void *data, int status, int file)
     io_job_run(job, on_taken, node);
 }
 
-static void take_write(struct raft_node *node, struct buffer *bytes)
+static void take_write(struct raft_node *node, uint8_t *bytes_consume, size_t len)
 {
     struct raft_taking *taking = node->taking;
     struct io_job *job = io_job_new(node->env);
     io_job_bulk(job);
-    size_t len;
-    uint8_t *owned = buffer_take(bytes, &len);
     if (taking->file < 0) {
         io_job_open(job, taking->temporary, ENV_OPEN_CREATE | ENV_OPEN_WRITE | ENV_OPEN_TRUNCATE);
     }
-    io_job_write(job, taking->file, taking->write_at, owned, len);
+    io_job_write(job, taking->file, taking->write_at, bytes_consume, len);
     taking->write_at += len;
     if (taking->write_at - taking->synced_at >= SYNC_EVERY) {
         taking->synced_at = taking->write_at;
@@ -200,15 +198,14 @@ static void take_write(struct raft_node *node, struct buffer *bytes)
 static void take_more(struct raft_node *node)
 {
     struct raft_taking *taking = node->taking;
-    CLEANUP(alloc_freep) uint8_t *chunk = alloc_bytes(CHUNK);
-    int64_t len = 0;
-    if (taking->handle != NULL) {
-        len =
-            node->fsm.snapshot_read(node->fsm.data, taking->handle, taking->read_at, chunk, CHUNK);
-    } else {
+    if (taking->handle == NULL) {
         raft_snapshot_flush(node, taking->file, on_flushed);
         return;
     }
+    CLEANUP(alloc_freep) uint8_t *frame = alloc_bytes(SNAPSHOT_CHUNK_HEAD + CHUNK);
+    uint8_t *chunk = frame + SNAPSHOT_CHUNK_HEAD;
+    int64_t len =
+        node->fsm.snapshot_read(node->fsm.data, taking->handle, taking->read_at, chunk, CHUNK);
     if (len < 0) {
         LOG_WARN("raft", "snapshot given up: it could not be read",
                  KV_TEXT("reason", strerror((int)-len)));
@@ -219,10 +216,8 @@ static void take_more(struct raft_node *node)
         node->fsm.snapshot_release(node->fsm.data, TAKE(taking->handle));
     }
     taking->read_at += (uint64_t)len;
-    struct buffer bytes;
-    buffer_init(&bytes, CHUNK + 64);
-    snapshot_encode_chunk(slice_of(chunk, (size_t)len), &bytes);
-    take_write(node, &bytes);
+    snapshot_seal_chunk(frame, slice_of(chunk, (size_t)len));
+    take_write(node, TAKE(frame), SNAPSHOT_CHUNK_HEAD + (size_t)len);
 }
 
 void raft_snapshot_consider(struct raft_node *node)
@@ -250,7 +245,9 @@ void raft_snapshot_consider(struct raft_node *node)
     struct buffer bytes;
     buffer_init(&bytes, CHUNK);
     snapshot_encode_head(&head, &bytes);
-    take_write(node, &bytes);
+    size_t len;
+    uint8_t *owned = buffer_take(&bytes, &len);
+    take_write(node, owned, len);
 }
 
 /* ---- sending ---- */

@@ -5,13 +5,20 @@
 
 #define SNAPSHOT_MAGIC UINT64_C(0x3150414e53524f43)
 
-enum { FRAME_HEAD = 8, FRAME_MAX = RAFT_SNAPSHOT_CHUNK };
+enum { FRAME_HEAD = SNAPSHOT_CHUNK_HEAD, FRAME_MAX = RAFT_SNAPSHOT_CHUNK };
 
 /* A frame: length, CRC-32C, bytes. The head is one frame, each chunk is one, the end is empty. */
+void snapshot_seal_chunk(uint8_t head[SNAPSHOT_CHUNK_HEAD], struct slice chunk)
+{
+    wire_store(head, chunk.len, 4);
+    wire_store(head + 4, crc32c(0x656e64, chunk), 4);
+}
+
 void snapshot_encode_chunk(struct slice chunk, struct buffer *out)
 {
-    wire_put(out, chunk.len, 4);
-    wire_put(out, crc32c(0x656e64, chunk), 4);
+    uint8_t head[SNAPSHOT_CHUNK_HEAD];
+    snapshot_seal_chunk(head, chunk);
+    buffer_append(out, head, sizeof(head));
     buffer_append_slice(out, chunk);
 }
 

@@ -13,6 +13,9 @@ struct snapshot_head {
 
 void snapshot_encode_head(const struct snapshot_head *head, struct buffer *out);
 void snapshot_encode_chunk(struct slice chunk, struct buffer *out); /* Empty: the end. */
+/* The same for a chunk that is in its place, with room for this in front of it. */
+enum { SNAPSHOT_CHUNK_HEAD = 8 };
+void snapshot_seal_chunk(uint8_t head[SNAPSHOT_CHUNK_HEAD], struct slice chunk);
 
 /* Feed the file's bytes in any portions. */
 struct snapshot_reader {

@@ -32,9 +32,10 @@ enum {
     STORE_TRIM_BUDGET = 512,   /* Old versions given back between two other things to do. */
     STORE_ALARM_TICK_MS = 500, /* An alarm of our own: is it over? */
     STORE_CHECK_STEP_MS = 10,  /* Between two pieces of state hashed, ... */
-    STORE_CHECK_STEP_BYTES = 256 * 1024, /* ... each this large. */
-    STORE_CHECK_PERIOD_MS = 10 * 1000,   /* Rest after a round, while there are changes. */
-    STORE_CHECK_IDLE_ROUNDS = 6,         /* So many rests when nothing has changed. */
+    STORE_CHECK_STEP_BYTES = 256 * 1024,         /* ... each this large. */
+    STORE_CHECK_PERIOD_MS = 10 * 1000,           /* Rest after a round, while there are changes. */
+    STORE_CHECK_PERIOD_BYTES = 32 * 1024 * 1024, /* One more such rest for each of these held. */
+    STORE_CHECK_IDLE_ROUNDS = 6,                 /* So many rests when nothing has changed. */
     STORE_REBUILD_CHUNK = 1024 * 1024,
     STORE_REBUILD_RETRY_MS = 200,
     STORE_REBUILD_DONOR_MS = 30 * 1000,            /* A state lent and not asked for is given up. */

@@ -80,21 +80,26 @@ const struct mvcc_version *mvcc_version_at(const struct mvcc_version *head, int6
     return head;
 }
 
+const struct mvcc_version *mvcc_version_of_depth(const struct mvcc_version *head, uint32_t depth)
+{
+    assert(depth <= head->depth);
+    while (head->depth > depth) {
+        const struct mvcc_version *jump = head->jump;
+        head = jump != NULL && jump->depth >= depth ? jump : head->older;
+    }
+    return head;
+}
+
 size_t mvcc_kept(const struct mvcc_version *head, int64_t compact)
 {
-    size_t count = 0;
-    for (const struct mvcc_version *v = head; v != NULL; v = v->older) {
-        bool base = v->kv->mod_revision <= compact;
-        bool lost = PLANTED == PLANT_DELETE_LOST;
-        if (base && mvcc_is_tombstone(v) && (lost || v->kv->mod_revision < compact)) {
-            break;
-        }
-        count++;
-        if (base) {
-            break;
-        }
+    size_t all = (size_t)head->depth + 1;
+    const struct mvcc_version *base = compact <= 0 ? NULL : mvcc_version_at(head, compact);
+    if (base == NULL) {
+        return all;
     }
-    return count;
+    bool lost = PLANTED == PLANT_DELETE_LOST;
+    bool ends = mvcc_is_tombstone(base) && (lost || base->kv->mod_revision < compact);
+    return head->depth - base->depth + !ends;
 }
 
 /* --- Life and figures. */

@@ -27,6 +27,9 @@ static inline bool mvcc_is_tombstone(const struct mvcc_version *version)
 /* The newest version at or below `revision`, or NULL. */
 const struct mvcc_version *mvcc_version_at(const struct mvcc_version *head, int64_t revision);
 
+/* The one with that many below it; `depth` is at most head's. */
+const struct mvcc_version *mvcc_version_of_depth(const struct mvcc_version *head, uint32_t depth);
+
 /* How many versions, from `head` on, are left of a key once history before `compact` is forgotten:
  * none, when that ends with its deletion. A deletion at just that revision stays: a watch may still
  * begin there (etcd issue 19179). */

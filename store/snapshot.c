@@ -61,40 +61,46 @@ struct record_frame {
 
 /* --- Writing. */
 
+enum { WRITER_AHEAD = 32, PREFETCH_AHEAD = 4, CACHE_LINE = 64 };
+
 struct state_writer {
     struct store_snapshot *view;
     struct cow_cursor cursor;
-    bool at; /* The cursor is at a key not written yet. */
+    bool at;         /* The cursor is at a key of which versions are to be looked up. */
+    size_t key_left; /* So many, the oldest of them first; 0: not counted yet. */
+    const struct mvcc_version *ahead[WRITER_AHEAD]; /* The next ones to be written. */
+    size_t ahead_at, ahead_count;
     struct record_head head;
     struct record_lease *leases;
     size_t lease_count;
-    struct buffer out;
-    size_t out_at; /* Given out up to here. */
+    struct buffer out; /* What did not fit into the reader's memory. */
+    size_t out_at;     /* Given out up to here. */
     uint64_t checksum;
     bool ended;
 };
 
-enum { WRITER_CHUNK = 64 * 1024 };
-
-static void write_record(struct state_writer *writer, enum record_kind kind, const void *body,
-                         size_t len, struct slice key, struct slice value)
+static size_t framed_size(size_t body_len)
 {
-    struct record_frame frame = {.len = (uint32_t)(len + key.len + value.len), .kind = kind};
-    size_t start = writer->out.len;
-    buffer_append(&writer->out, &frame, sizeof(frame));
-    buffer_append(&writer->out, body, len);
-    buffer_append_slice(&writer->out, key);
-    buffer_append_slice(&writer->out, value);
-    frame.checksum = digest64(writer->checksum ^ kind,
-                              slice_of(writer->out.data + start + sizeof(frame), frame.len));
+    return sizeof(struct record_frame) + body_len;
+}
+
+/* The frame of a body that is at `to`, behind the room for it. */
+static void seal_record(struct state_writer *writer, enum record_kind kind, uint8_t *to, size_t len)
+{
+    struct record_frame frame = {.len = (uint32_t)len, .kind = kind};
+    frame.checksum = digest64(writer->checksum ^ kind, slice_of(to + sizeof(frame), len));
     writer->checksum = frame.checksum;
-    memcpy(writer->out.data + start, &frame, sizeof(frame));
+    memcpy(to, &frame, sizeof(frame));
 }
 
 static void write_plain(struct state_writer *writer, enum record_kind kind, const void *body,
                         size_t len)
 {
-    write_record(writer, kind, body, len, slice_of(NULL, 0), slice_of(NULL, 0));
+    uint8_t *to = buffer_reserve(&writer->out, framed_size(len));
+    assert(to != NULL); /* The buffer has no maximum. */
+    memcpy(to + sizeof(struct record_frame), body, len);
+    seal_record(writer, kind, to, len);
+    buffer_commit(&writer->out, framed_size(len));
 }
 
 static int by_number(const void *left, const void *right)
@@ -215,7 +221,13 @@ void state_writer_free(struct state_writer *writer)
     }
 }
 
-static void write_version(struct state_writer *writer, const struct mvcc_version *version)
+static size_t version_body_size(const struct mvcc_version *version)
+{
+    return sizeof(struct record_version) + version->kv->key.len + version->kv->value.len;
+}
+
+static void encode_version(struct state_writer *writer, const struct mvcc_version *version,
+                           uint8_t *to)
 {
     const struct store_kv *kv = version->kv;
     struct record_version body = {.create_revision = kv->create_revision,
@@ -224,58 +236,103 @@ static void write_version(struct state_writer *writer, const struct mvcc_version
                                   .lease = kv->lease,
                                   .sub = version->sub,
                                   .key_len = (uint32_t)kv->key.len};
-    write_record(writer, RECORD_VERSION, &body, sizeof(body), kv->key, kv->value);
+    uint8_t *at = to + sizeof(struct record_frame);
+    memcpy(at, &body, sizeof(body));
+    at += sizeof(body);
+    memcpy(at, kv->key.data, kv->key.len);
+    at += kv->key.len;
+    if (kv->value.len > 0) {
+        memcpy(at, kv->value.data, kv->value.len);
+    }
+    seal_record(writer, RECORD_VERSION, to, version_body_size(version));
 }
 
-/* What compaction has logically dropped is left out, trimmed or not, so that members with the same
- * state write the same bytes. */
-static void write_key(struct state_writer *writer, const struct mvcc_version *head)
+/* Looks up some versions of the key at the cursor, its oldest first. What compaction has logically
+ * dropped is left out, trimmed or not, so that members with the same state write the same bytes. */
+static void look_up_key(struct state_writer *writer)
 {
-    size_t count = mvcc_kept(head, writer->view->compact_revision);
-    if (count == 0) {
-        return;
+    const struct mvcc_version *head = cow_cursor_value(&writer->cursor);
+    if (writer->key_left == 0) {
+        writer->key_left = mvcc_kept(head, writer->view->compact_revision);
     }
-    const struct mvcc_version **kept = alloc_array(count, sizeof(*kept));
-    size_t at = count;
-    for (const struct mvcc_version *v = head; at > 0; v = v->older) {
-        kept[--at] = v;
-    }
-    for (size_t i = 0; i < count; i++) {
-        write_version(writer, kept[i]);
-    }
-    free(kept);
-}
-
-static void writer_fill(struct state_writer *writer)
-{
-    while (writer->out.len < WRITER_CHUNK && !writer->ended) {
-        if (writer->at) {
-            write_key(writer, cow_cursor_value(&writer->cursor));
-            writer->at = cow_cursor_next(&writer->cursor);
-        } else {
-            write_plain(writer, RECORD_END, "", 0);
-            writer->ended = true;
+    size_t room = WRITER_AHEAD - writer->ahead_count;
+    size_t count = writer->key_left < room ? writer->key_left : room;
+    writer->key_left -= count;
+    if (count > 0) {
+        const struct mvcc_version *version =
+            mvcc_version_of_depth(head, head->depth - (uint32_t)writer->key_left);
+        for (size_t i = count; i-- > 0; version = version->older) {
+            writer->ahead[writer->ahead_count + i] = version;
+            PREFETCH(version->kv);
         }
     }
+    writer->ahead_count += count;
+    if (writer->key_left == 0) {
+        writer->at = cow_cursor_next(&writer->cursor);
+    }
+}
+
+/* NULL at the end. They lie all over memory, which is what writing them waits for. */
+static const struct mvcc_version *next_version(struct state_writer *writer)
+{
+    if (writer->ahead_at == writer->ahead_count) {
+        writer->ahead_at = 0;
+        writer->ahead_count = 0;
+        while (writer->at && writer->ahead_count < WRITER_AHEAD) {
+            look_up_key(writer);
+        }
+    }
+    if (writer->ahead_at == writer->ahead_count) {
+        return NULL;
+    }
+    size_t soon = writer->ahead_at + PREFETCH_AHEAD;
+    if (soon < writer->ahead_count) {
+        const struct slice value = writer->ahead[soon]->kv->value;
+        for (size_t at = 0; at < value.len && at < (size_t)4 * CACHE_LINE; at += CACHE_LINE) {
+            PREFETCH(value.data + at);
+        }
+    }
+    return writer->ahead[writer->ahead_at++];
+}
+
+/* The next record goes to `room` if it fits there, else to writer->out; returns its size there. */
+static size_t write_next(struct state_writer *writer, uint8_t *room, size_t len)
+{
+    const struct mvcc_version *version = next_version(writer);
+    if (version == NULL) {
+        write_plain(writer, RECORD_END, "", 0);
+        writer->ended = true;
+        return 0;
+    }
+    size_t size = framed_size(version_body_size(version));
+    if (size <= len) {
+        encode_version(writer, version, room);
+        return size;
+    }
+    uint8_t *to = buffer_reserve(&writer->out, size);
+    assert(to != NULL);
+    encode_version(writer, version, to);
+    buffer_commit(&writer->out, size);
+    return 0;
 }
 
 size_t state_writer_read(struct state_writer *writer, uint8_t *buffer, size_t len)
 {
     size_t done = 0;
     while (done < len) {
-        if (writer->out_at == writer->out.len) {
+        if (writer->out_at < writer->out.len) {
+            size_t left = writer->out.len - writer->out_at;
+            size_t part = left < len - done ? left : len - done;
+            memcpy(buffer + done, writer->out.data + writer->out_at, part);
+            writer->out_at += part;
+            done += part;
+        } else if (writer->ended) {
+            break;
+        } else {
             buffer_clear(&writer->out);
             writer->out_at = 0;
-            writer_fill(writer);
-            if (writer->out.len == 0) {
-                break;
-            }
+            done += write_next(writer, buffer + done, len - done);
         }
-        size_t left = writer->out.len - writer->out_at;
-        size_t part = left < len - done ? left : len - done;
-        memcpy(buffer + done, writer->out.data + writer->out_at, part);
-        writer->out_at += part;
-        done += part;
     }
     return done;
 }

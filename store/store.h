@@ -28,7 +28,8 @@ struct store_config {
     /* Bytes of keys and values of all versions from which on nothing that grows is taken: puts and
      * grants are refused, an alarm says so until it is less again. 0: no such limit. */
     uint64_t quota_bytes;
-    uint64_t check_period_ms; /* Between two comparisons of the members' states; 0: never. */
+    /* Between two comparisons of the members' states, longer with a large state; 0: never. */
+    uint64_t check_period_ms;
     uint64_t lease_grace_ms;  /* A new leader adds this to each lease; at least one election. */
 };
 

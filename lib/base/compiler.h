@@ -14,7 +14,8 @@
 #define CRC32C_WORD(crc, word) __builtin_ia32_crc32di(crc, word)
 #define CRC32C_BYTE(crc, byte) __builtin_ia32_crc32qi(crc, byte)
 #endif
-#define FALLTHROUGH __attribute__((fallthrough))
+#define FALLTHROUGH   __attribute__((fallthrough))
+#define PREFETCH(ptr) __builtin_prefetch(ptr) /* It will be read soon; harmless when it is not. */
 
 /* Runs `fn(&variable)` when the variable's scope ends: CLEANUP(buffer_release) struct buffer b. */
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
