@@ -30,7 +30,7 @@ struct store_config {
     uint64_t quota_bytes;
     /* Between two comparisons of the members' states, longer with a large state; 0: never. */
     uint64_t check_period_ms;
-    uint64_t lease_grace_ms;  /* A new leader adds this to each lease; at least one election. */
+    uint64_t lease_grace_ms; /* A new leader adds this to each lease; at least one election. */
 };
 
 MUST_USE struct store *store_new(const struct store_config *config);
