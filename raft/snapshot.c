@@ -14,6 +14,7 @@ enum {
     CHUNK = RAFT_SNAPSHOT_CHUNK,
     SYNC_EVERY = 4 * 1024 * 1024, /* A flush of all at the end would keep the disk from the log. */
     ROOM_RETRY_S = 5,
+    RESTORE_BYTES = 1024 * 1024, /* Read at once. */
 };
 
 char *raft_snapshot_name(const struct raft_node *node, struct raft_point point)
@@ -418,6 +419,7 @@ struct raft_restoring {
     struct env_io io;
     struct snapshot_reader reader;
     int status;
+    uint8_t *buffers[2]; /* While one is filled, what is in the other is restored. */
     char *path;
     void (*done)(struct raft_node *node, int status, const struct snapshot_head *head);
 };
@@ -452,7 +454,8 @@ static void restore_finish(struct raft_restoring *restoring)
     void (*done)(struct raft_node * of, int result, const struct snapshot_head *head_of) =
         restoring->done;
     snapshot_reader_release(&restoring->reader);
-    free(restoring->io.buffer);
+    free(restoring->buffers[0]);
+    free(restoring->buffers[1]);
     free(restoring->path);
     free(restoring);
     node->restoring = NULL;
@@ -473,16 +476,21 @@ static void on_restore_io(struct env_io *io)
         restore_finish(restoring);
         return;
     }
-    if (io->kind == ENV_IO_READ && restoring->status == 0 && !node->closing && !node->dead) {
-        restoring->status =
-            snapshot_reader_feed(&restoring->reader, slice_of(io->buffer, (size_t)io->result));
-        io->offset += (uint64_t)io->result;
+    struct slice bytes = slice_of(NULL, 0);
+    if (io->kind == ENV_IO_READ && restoring->status == 0) {
+        bytes = slice_of(io->buffer, (size_t)io->result);
+        io->offset += bytes.len;
+        io->buffer = restoring->buffers[io->buffer == restoring->buffers[0]];
     }
-    bool more = io->kind == ENV_IO_OPEN || io->result > 0;
+    bool more = io->kind == ENV_IO_OPEN || bytes.len > 0;
     io->kind = restoring->status == 0 && more && !node->closing && !node->dead ? ENV_IO_READ
                                                                                : ENV_IO_CLOSE;
+    bool reads = io->kind == ENV_IO_READ;
     node->snapshot_jobs++;
     env_io_submit(node->env, io);
+    if (reads) {
+        restoring->status = snapshot_reader_feed(&restoring->reader, bytes);
+    }
 }
 
 void raft_snapshot_restore(struct raft_node *node, void (*done)(struct raft_node *node, int status,
@@ -497,11 +505,13 @@ void raft_snapshot_restore(struct raft_node *node, void (*done)(struct raft_node
     restoring->reader.on_head = restore_head;
     restoring->reader.on_chunk = restore_chunk;
     restoring->reader.data = node;
+    restoring->buffers[0] = alloc_bytes(RESTORE_BYTES);
+    restoring->buffers[1] = alloc_bytes(RESTORE_BYTES);
     restoring->io = (struct env_io){.kind = ENV_IO_OPEN,
                                     .path = restoring->path,
                                     .file = -1,
-                                    .buffer = alloc_bytes(CHUNK),
-                                    .len = CHUNK,
+                                    .buffer = restoring->buffers[0],
+                                    .len = RESTORE_BYTES,
                                     .done = on_restore_io,
                                     .data = restoring};
     node->restoring = restoring;

@@ -79,37 +79,55 @@ static int take_frame(struct snapshot_reader *reader, struct slice frame)
     return reader->ended || reader->on_chunk == NULL ? 0 : reader->on_chunk(reader->data, frame);
 }
 
-static int take_frames(struct snapshot_reader *reader)
+/* The frame at the front of `bytes`: its size, 0 when that is not all of it, or an error. */
+static int64_t take_first(struct snapshot_reader *reader, struct slice bytes)
 {
-    for (;;) {
-        struct wire_reader wire = {.left = buffer_slice(&reader->pending)};
-        uint32_t len = wire_u32(&wire);
-        uint32_t crc = wire_u32(&wire);
-        if (!wire.failed && len > FRAME_MAX) {
-            return -EBADMSG;
-        }
-        struct slice frame = wire_bytes(&wire, len);
-        if (wire.failed) {
-            return 0;
-        }
-        int status = crc32c(0x656e64, frame) == crc ? take_frame(reader, frame) : -EBADMSG;
-        if (status < 0) {
-            return status;
-        }
-        buffer_consume(&reader->pending, FRAME_HEAD + len);
+    struct wire_reader wire = {.left = bytes};
+    uint32_t len = wire_u32(&wire);
+    uint32_t crc = wire_u32(&wire);
+    if (!wire.failed && len > FRAME_MAX) {
+        return -EBADMSG;
     }
+    struct slice frame = wire_bytes(&wire, len);
+    if (wire.failed) {
+        return 0;
+    }
+    int status = crc32c(0x656e64, frame) == crc ? take_frame(reader, frame) : -EBADMSG;
+    return status < 0 ? status : (int64_t)(FRAME_HEAD + len);
+}
+
+/* Completes the frame that is pending, as far as `bytes` goes. */
+static int64_t take_split(struct snapshot_reader *reader, struct slice bytes)
+{
+    struct wire_reader wire = {.left = buffer_slice(&reader->pending)};
+    uint32_t len = wire_u32(&wire);
+    size_t whole = wire.failed ? FRAME_HEAD : FRAME_HEAD + (size_t)len;
+    if (whole > FRAME_HEAD + FRAME_MAX) {
+        return -EBADMSG;
+    }
+    size_t lacks = whole > reader->pending.len ? whole - reader->pending.len : 0;
+    size_t part = lacks < bytes.len ? lacks : bytes.len;
+    buffer_append(&reader->pending, bytes.data, part);
+    int64_t used = take_first(reader, buffer_slice(&reader->pending));
+    if (used > 0) {
+        buffer_clear(&reader->pending);
+    }
+    return used < 0 ? used : (int64_t)part;
 }
 
 int snapshot_reader_feed(struct snapshot_reader *reader, struct slice bytes)
 {
     while (bytes.len > 0) {
-        size_t part = bytes.len < FRAME_MAX ? bytes.len : FRAME_MAX;
-        buffer_append(&reader->pending, bytes.data, part);
-        bytes = slice_of(bytes.data + part, bytes.len - part);
-        int status = buffer_error(&reader->pending) < 0 ? -EBADMSG : take_frames(reader);
-        if (status < 0) {
-            return status;
+        int64_t used =
+            reader->pending.len > 0 ? take_split(reader, bytes) : take_first(reader, bytes);
+        if (used < 0) {
+            return (int)used;
         }
+        if (used == 0) { /* Less than one frame is left. */
+            buffer_append_slice(&reader->pending, bytes);
+            used = (int64_t)bytes.len;
+        }
+        bytes = slice_of(bytes.data + used, bytes.len - (size_t)used);
     }
     return 0;
 }

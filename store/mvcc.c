@@ -1,4 +1,4 @@
-#include "store/mvcc.h"
+#include "store/mvcc_internal.h"
 
 #include "lib/base/alloc.h"
 #include "lib/base/digest.h"
@@ -9,24 +9,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
-struct mvcc {
-    struct cow_tree *keys; /* key -> newest version */
-    int64_t revision;
-    int64_t compact_revision;
-    bool writing;
-    int64_t next_revision;         /* Of the write under way. */
-    uint32_t sub;                  /* Changes of the write under way. */
-    struct mvcc_version **history; /* By revision, then sub; each holds a reference. */
-    size_t history_start, history_end, history_capacity;
-    uint64_t bytes;
-    uint64_t versions;
-    uint64_t hash;
-};
-
 /* --- Versions. */
 
-static struct mvcc_version *version_new(const struct store_kv *kv_consume, uint32_t sub,
-                                        struct mvcc_version *older_consume)
+struct mvcc_version *mvcc_version_new(const struct store_kv *kv_consume, uint32_t sub,
+                                      struct mvcc_version *older_consume)
 {
     struct mvcc_version *version = alloc_bytes(sizeof(*version));
     *version = (struct mvcc_version){.sub = sub, .kv = kv_consume, .older = older_consume};
@@ -41,14 +27,14 @@ static struct mvcc_version *version_new(const struct store_kv *kv_consume, uint3
     return version;
 }
 
-static struct mvcc_version *version_ref(struct mvcc_version *version)
+struct mvcc_version *mvcc_version_ref(struct mvcc_version *version)
 {
     atomic_fetch_add_explicit(&version->refs, 1, memory_order_relaxed);
     return version;
 }
 
 /* A loop, because chains are long. */
-static void version_unref(struct mvcc_version *version)
+void mvcc_version_unref(struct mvcc_version *version)
 {
     while (version != NULL &&
            atomic_fetch_sub_explicit(&version->refs, 1, memory_order_acq_rel) == 1) {
@@ -61,12 +47,12 @@ static void version_unref(struct mvcc_version *version)
 
 static void value_ref(void *value)
 {
-    (void)version_ref(value);
+    (void)mvcc_version_ref(value);
 }
 
 static void value_unref(void *value)
 {
-    version_unref(value);
+    mvcc_version_unref(value);
 }
 
 static const struct cow_value_type version_type = {.ref = value_ref, .unref = value_unref};
@@ -118,9 +104,10 @@ void mvcc_free(struct mvcc *mvcc)
         return;
     }
     for (size_t i = mvcc->history_start; i < mvcc->history_end; i++) {
-        version_unref(mvcc->history[i]);
+        mvcc_version_unref(mvcc->history[i]);
     }
     free(mvcc->history);
+    mvcc_version_unref(mvcc->loading);
     cow_tree_free(mvcc->keys);
     free(mvcc);
 }
@@ -171,7 +158,7 @@ static void hash_add(struct mvcc *mvcc, const struct store_kv *kv)
 
 /* --- Writing. */
 
-static void history_push(struct mvcc *mvcc, struct mvcc_version *version_consume)
+void mvcc_history_push(struct mvcc *mvcc, struct mvcc_version *version_consume)
 {
     if (mvcc->history_end == mvcc->history_capacity) {
         size_t count = mvcc->history_end - mvcc->history_start;
@@ -189,28 +176,21 @@ static void history_push(struct mvcc *mvcc, struct mvcc_version *version_consume
     mvcc->history[mvcc->history_end++] = version_consume;
 }
 
-static void version_counted(struct mvcc *mvcc, const struct store_kv *kv)
+void mvcc_count(struct mvcc *mvcc, const struct store_kv *kv)
 {
     mvcc->versions++;
     mvcc->bytes += kv->key.len + kv->value.len;
 }
 
-static void version_uncounted(struct mvcc *mvcc, const struct store_kv *kv)
-{
-    assert(mvcc->versions > 0);
-    mvcc->versions--;
-    mvcc->bytes -= kv->key.len + kv->value.len;
-}
-
 /* Puts `kv` on top of its key's chain and at the end of history. */
 static void push_version(struct mvcc *mvcc, struct mvcc_version *head, struct store_kv *kv_consume)
 {
-    struct mvcc_version *older = head == NULL ? NULL : version_ref(head);
-    struct mvcc_version *version = version_new(kv_consume, mvcc->sub, older);
+    struct mvcc_version *older = head == NULL ? NULL : mvcc_version_ref(head);
+    struct mvcc_version *version = mvcc_version_new(kv_consume, mvcc->sub, older);
     mvcc->sub++;
     hash_add(mvcc, kv_consume);
-    version_counted(mvcc, kv_consume);
-    history_push(mvcc, version_ref(version));
+    mvcc_count(mvcc, kv_consume);
+    mvcc_history_push(mvcc, mvcc_version_ref(version));
     (void)cow_tree_set(mvcc->keys, kv_consume->key, version);
 }
 
@@ -370,170 +350,4 @@ size_t mvcc_history_find(const struct mvcc *mvcc, int64_t revision)
         }
     }
     return low - mvcc->history_start;
-}
-
-/* --- Compaction. */
-
-int mvcc_compact(struct mvcc *mvcc, int64_t revision)
-{
-    assert(!mvcc->writing);
-    if (revision > mvcc->revision) {
-        return STORE_FUTURE_REVISION;
-    }
-    if (revision == 0 && mvcc->compact_revision == 0) {
-        return 0; /* As etcd, to which nothing compacted is -1. */
-    }
-    if (revision <= mvcc->compact_revision) {
-        return STORE_COMPACTED;
-    }
-    mvcc->compact_revision = revision + (PLANTED == PLANT_COMPACT_LATE);
-    mvcc->hash = digest64(mvcc->hash, slice_of(&revision, sizeof(revision)));
-    return 0;
-}
-
-/* Whether a version at or below the compaction revision, the newest such of its key, stays. A
- * deletion at just that revision does: a watch may still begin there (etcd issue 19179). */
-static bool base_is_kept(const struct mvcc *mvcc, const struct mvcc_version *base)
-{
-    return !mvcc_is_tombstone(base) ||
-           (base->kv->mod_revision == mvcc->compact_revision && PLANTED != PLANT_DELETE_LOST);
-}
-
-static void history_replace(struct mvcc *mvcc, const struct mvcc_version *old,
-                            struct mvcc_version *version)
-{
-    size_t at = mvcc->history_start + mvcc_history_find(mvcc, old->kv->mod_revision);
-    while (at < mvcc->history_end && mvcc->history[at] != old) {
-        at++;
-    }
-    if (at < mvcc->history_end) { /* Not there: a base older than history. */
-        version_unref(mvcc->history[at]);
-        mvcc->history[at] = version_ref(version);
-    }
-}
-
-/* Rebuilds the chain from `version` down to `base`, which loses what is below it. Readers of views
- * go on with the old chain; that is why it is not cut in place. */
-static struct mvcc_version *chain_copy(struct mvcc *mvcc, const struct mvcc_version *head,
-                                       const struct mvcc_version *base, bool keep_base)
-{
-    size_t count = head->depth - base->depth + keep_base;
-    const struct mvcc_version **kept = alloc_array(count + 1, sizeof(*kept));
-    size_t at = count;
-    for (const struct mvcc_version *v = head; at > 0; v = v->older) {
-        kept[--at] = v;
-    }
-    struct mvcc_version *copy = NULL;
-    for (size_t i = 0; i < count; i++) {
-        copy = version_new(store_kv_ref(kept[i]->kv), kept[i]->sub, copy);
-        history_replace(mvcc, kept[i], copy);
-    }
-    free(kept);
-    return copy;
-}
-
-static void trim_key(struct mvcc *mvcc, struct slice key)
-{
-    struct mvcc_version *head = cow_tree_get(mvcc->keys, key);
-    const struct mvcc_version *base =
-        head == NULL ? NULL : mvcc_version_at(head, mvcc->compact_revision);
-    if (base == NULL || (base_is_kept(mvcc, base) && base->older == NULL)) {
-        return; /* Done for another version of this key. */
-    }
-    bool keep_base = base_is_kept(mvcc, base);
-    for (const struct mvcc_version *v = keep_base ? base->older : base; v != NULL; v = v->older) {
-        version_uncounted(mvcc, v->kv);
-    }
-    version_ref(head);
-    struct mvcc_version *copy = chain_copy(mvcc, head, base, keep_base);
-    if (copy == NULL) {
-        (void)cow_tree_remove(mvcc->keys, key);
-    } else {
-        (void)cow_tree_set(mvcc->keys, key, copy);
-    }
-    version_unref(head);
-}
-
-bool mvcc_trim(struct mvcc *mvcc, size_t budget)
-{
-    assert(!mvcc->writing);
-    while (mvcc->history_start < mvcc->history_end && budget-- > 0) {
-        struct mvcc_version *version = mvcc->history[mvcc->history_start];
-        int64_t revision = version->kv->mod_revision;
-        if (revision >= mvcc->compact_revision) {
-            break;
-        }
-        mvcc->history_start++;
-        trim_key(mvcc, version->kv->key);
-        version_unref(version);
-    }
-    if (mvcc->history_start < mvcc->history_end &&
-        mvcc->history[mvcc->history_start]->kv->mod_revision < mvcc->compact_revision) {
-        return true;
-    }
-    /* Keys changed at just the compaction revision may still have older versions below. */
-    for (size_t i = mvcc->history_start;
-         i < mvcc->history_end && mvcc->history[i]->kv->mod_revision == mvcc->compact_revision;
-         i++) {
-        trim_key(mvcc, mvcc->history[i]->kv->key);
-    }
-    return false;
-}
-
-/* --- Loading. */
-
-int mvcc_load(struct mvcc *mvcc, struct store_kv *kv_consume, uint32_t sub)
-{
-    struct mvcc_version *head = cow_tree_get(mvcc->keys, kv_consume->key);
-    if (kv_consume->mod_revision <= 0 ||
-        (head != NULL && head->kv->mod_revision >= kv_consume->mod_revision)) {
-        store_kv_unref(kv_consume);
-        return STORE_MALFORMED;
-    }
-    struct mvcc_version *older = head == NULL ? NULL : version_ref(head);
-    struct mvcc_version *version = version_new(kv_consume, sub, older);
-    version_counted(mvcc, kv_consume);
-    history_push(mvcc, version_ref(version));
-    (void)cow_tree_set(mvcc->keys, kv_consume->key, version);
-    return 0;
-}
-
-static int by_revision(const void *left, const void *right)
-{
-    const struct mvcc_version *a = *(struct mvcc_version *const *)left;
-    const struct mvcc_version *b = *(struct mvcc_version *const *)right;
-    if (a->kv->mod_revision != b->kv->mod_revision) {
-        return a->kv->mod_revision < b->kv->mod_revision ? -1 : 1;
-    }
-    return a->sub < b->sub ? -1 : a->sub > b->sub;
-}
-
-int mvcc_load_end(struct mvcc *mvcc, int64_t revision, int64_t compact_revision, uint64_t hash)
-{
-    size_t count = mvcc->history_end - mvcc->history_start;
-    if (count > 0) {
-        qsort(&mvcc->history[mvcc->history_start], count, sizeof(struct mvcc_version *),
-              by_revision);
-        if (mvcc->history[mvcc->history_end - 1]->kv->mod_revision > revision) {
-            return STORE_MALFORMED;
-        }
-    }
-    if (revision < 1 || compact_revision < 0 || compact_revision > revision) {
-        return STORE_MALFORMED;
-    }
-    mvcc->revision = revision;
-    mvcc->compact_revision = compact_revision;
-    mvcc->hash = hash;
-    size_t left = PLANTED == PLANT_REVISION_BACK ? count : 0;
-    while (left > 0 && mvcc_is_tombstone(mvcc->history[mvcc->history_start + left - 1])) {
-        left--;
-    }
-    if (left > 0) {
-        mvcc->revision = mvcc->history[mvcc->history_start + left - 1]->kv->mod_revision;
-    }
-    while (mvcc->history_start < mvcc->history_end && /* Bases that are older than history. */
-           mvcc->history[mvcc->history_start]->kv->mod_revision < compact_revision) {
-        version_unref(mvcc->history[mvcc->history_start++]);
-    }
-    return 0;
 }

@@ -89,8 +89,9 @@ size_t mvcc_history_count(const struct mvcc *mvcc);
 const struct mvcc_version *mvcc_history_at(const struct mvcc *mvcc, size_t position);
 size_t mvcc_history_find(const struct mvcc *mvcc, int64_t revision); /* First at or above it. */
 
-/* Loading a snapshot into an empty mvcc: versions of each key oldest first, keys in any order; then
- * mvcc_load_end(). STORE_MALFORMED when they do not fit together. */
+/* Loading a snapshot into an empty mvcc: versions of each key oldest first, keys in any order, but
+ * ascending is much faster; then mvcc_load_end(), before which nothing else may be done with it.
+ * STORE_MALFORMED when they do not fit together. */
 MUST_USE int mvcc_load(struct mvcc *mvcc, struct store_kv *kv_consume, uint32_t sub);
 MUST_USE int mvcc_load_end(struct mvcc *mvcc, int64_t revision, int64_t compact_revision,
                            uint64_t hash);

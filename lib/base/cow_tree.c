@@ -287,6 +287,24 @@ bool cow_tree_set(struct cow_tree *tree, struct slice key, void *value_consume)
     return false;
 }
 
+void cow_tree_append(struct cow_tree *tree, struct slice key, void *value_consume)
+{
+    assert(value_consume != NULL);
+    struct cow_node *node = tree_own_root_with_room(tree);
+    while (!node->leaf) {
+        size_t index = node->count - 1U;
+        const struct cow_node *child = node_own(tree->type, &node->slots[index]);
+        if (child->count == FANOUT) {
+            node_split(node, index, /* in_order= */ true);
+            index++;
+        }
+        node = node->slots[index];
+    }
+    assert(node->count == 0 || slice_compare(key_slice(node->keys[node->count - 1]), key) < 0);
+    node_insert(node, node->count, key_new(key), value_consume);
+    tree->count++;
+}
+
 /* Moves the child right of `index` into the child at `index`. */
 static void node_merge(const struct cow_value_type *type, struct cow_node *parent, size_t index)
 {

@@ -24,6 +24,8 @@ size_t cow_tree_count(const struct cow_tree *tree);
 void *cow_tree_get(const struct cow_tree *tree, struct slice key); /* Borrowed; NULL if absent. */
 /* Sets key to value (not NULL), taking over the caller's reference; true when it replaced one. */
 bool cow_tree_set(struct cow_tree *tree, struct slice key, void *value_consume);
+/* The same for a key above all that are there: no key is compared. */
+void cow_tree_append(struct cow_tree *tree, struct slice key, void *value_consume);
 bool cow_tree_remove(struct cow_tree *tree, struct slice key); /* True when it was there. */
 
 /* The caller owns one reference. Taking it is the writer's; the rest is any thread's. */

@@ -1,0 +1,31 @@
+/* What the files of struct mvcc share: mvcc.c reads and writes, mvcc_trim.c compacts, mvcc_load.c
+ * loads. Nobody else includes it. */
+#ifndef STORE_MVCC_INTERNAL_H
+#define STORE_MVCC_INTERNAL_H
+#include "store/mvcc.h"
+
+struct mvcc {
+    struct cow_tree *keys; /* key -> newest version */
+    int64_t revision;
+    int64_t compact_revision;
+    bool writing;
+    int64_t next_revision;         /* Of the write under way. */
+    uint32_t sub;                  /* Changes of the write under way. */
+    struct mvcc_version **history; /* By revision, then sub; each holds a reference. */
+    size_t history_start, history_end, history_capacity;
+    uint64_t bytes;
+    uint64_t versions;
+    uint64_t hash;
+    struct mvcc_version *loading; /* Newest of the key that mvcc_load() is at; no place yet. */
+    bool loading_last;            /* That key is above all that have theirs. */
+};
+
+/* One reference, for the caller. */
+struct mvcc_version *mvcc_version_new(const struct store_kv *kv_consume, uint32_t sub,
+                                      struct mvcc_version *older_consume);
+struct mvcc_version *mvcc_version_ref(struct mvcc_version *version);
+void mvcc_version_unref(struct mvcc_version *version);
+
+void mvcc_history_push(struct mvcc *mvcc, struct mvcc_version *version_consume);
+void mvcc_count(struct mvcc *mvcc, const struct store_kv *kv); /* One more version. */
+#endif
