@@ -11,6 +11,7 @@ enum {
     /* Kept in memory for a member that lacks it, before that gets a snapshot instead. */
     LACKED_BYTES_MAX = 64 * 1024 * 1024,
     SENDING_BYTES_MAX = 128 * 1024 * 1024,
+    FORGET_ENTRIES_MAX = 8192, /* At once: about a millisecond. */
 };
 
 bool raft_snapshot_due(const struct raft_node *node)
@@ -87,6 +88,7 @@ void raft_log_forget(struct raft_node *node)
         to = raft_taking_index(node); /* It may be for a member that needs what follows it. */
     }
     uint64_t index = trail->base.index;
+    to = to > index + FORGET_ENTRIES_MAX ? index + FORGET_ENTRIES_MAX : to;
     for (uint64_t left = trail->bytes; index < to && left > node->config.log_memory;) {
         left -= raft_trail_get(trail, ++index)->len;
     }

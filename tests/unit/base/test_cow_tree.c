@@ -202,12 +202,42 @@ START_TEST(readers_on_other_threads_are_not_disturbed_by_the_writer)
 }
 END_TEST
 
+START_TEST(keys_appended_in_order_make_the_same_tree_as_keys_set)
+{
+    struct cow_tree *tree = cow_tree_new(&number_type);
+    static uint64_t model[KEYS];
+    char text[32];
+    uint64_t seed = 5;
+    struct cow_snapshot *early = NULL;
+    for (uint64_t n = 0; n < KEYS; n++) {
+        model[n] = next_random(&seed) % 3 == 0 ? 0 : n + 1;
+        if (model[n] != 0) {
+            cow_tree_append(tree, key_text(text, sizeof(text), n), number_new(model[n]));
+        }
+        if (n == KEYS / 2) {
+            early = cow_tree_snapshot(tree);
+        }
+    }
+    ck_assert_ptr_eq(cow_snapshot_get(early, key_text(text, sizeof(text), KEYS - 1)), NULL);
+    cow_snapshot_unref(early);
+    struct cow_cursor cursor;
+    cow_cursor_open_tree(&cursor, tree);
+    check_equal(&cursor, model);
+    change_randomly(tree, model, &seed, 5000, 2);
+    cow_cursor_open_tree(&cursor, tree);
+    check_equal(&cursor, model);
+    cow_tree_free(tree);
+    ck_assert_int_eq(atomic_load(&numbers_alive), 0);
+}
+END_TEST
+
 Suite *cow_tree_suite(void)
 {
     Suite *suite = suite_create("base/cow_tree");
     TCase *tcase = tcase_create("cow_tree");
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, snapshots_keep_what_they_saw_while_the_tree_changes);
+    tcase_add_test(tcase, keys_appended_in_order_make_the_same_tree_as_keys_set);
     tcase_add_test(tcase, seek_finds_the_neighbours_of_any_key);
     tcase_add_test(tcase, readers_on_other_threads_are_not_disturbed_by_the_writer);
     suite_add_tcase(suite, tcase);
