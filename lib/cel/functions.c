@@ -61,9 +61,11 @@ struct cel_functions *cel_functions_new_standard(const struct cel_library *const
                                                  size_t count)
 {
     static const struct cel_library *const standard[] = {
-        &cel_library_operators,     &cel_library_logic, &cel_library_conversions,
-        &cel_library_texts,         &cel_library_times, &cel_library_optionals,
-        &cel_library_two_variables,
+        &cel_library_operators,     &cel_library_logic,   &cel_library_conversions,
+        &cel_library_texts,         &cel_library_times,   &cel_library_optionals,
+        &cel_library_two_variables, &cel_library_strings, &cel_library_format,
+        &cel_library_lists,         &cel_library_sets,    &cel_library_regex,
+        &cel_library_url,           &cel_library_ip,      &cel_library_authorizer,
     };
     struct cel_functions *functions = cel_functions_new(standard, ARRAY_LEN(standard));
     for (size_t i = 0; i < count; i++) {

@@ -1,5 +1,6 @@
 #include "tests/unit/cel/cel_world.h"
 
+#include "lib/cel/authorizer.h"
 #include <check.h>
 
 /* Variables are made by expressions that know the ones before them. */
@@ -23,6 +24,28 @@ static const struct {
     {"deep.er", "string", "'dotted'"},
 };
 
+/* Says what was asked, so that tests can see it. */
+static struct cel_decision decide(const struct cel_authorizer *authorizer, struct arena *arena,
+                                  const struct cel_check *check)
+{
+    struct cel_decision decision = {.allowed =
+                                        check->is_path || slice_is(check->namespace_name, "open")};
+    (void)authorizer;
+    decision.reason = slice_text(arena_printf(
+        arena, "%.*s%s%.*s%s%.*s of %.*s", (int)check->account_namespace.len,
+        (const char *)check->account_namespace.data, check->account_name.len > 0 ? ":" : "",
+        (int)check->account_name.len, (const char *)check->account_name.data,
+        check->account_name.len > 0 ? ": " : "", (int)check->verb.len,
+        (const char *)check->verb.data, (int)check->resource.len,
+        (const char *)check->resource.data));
+    if (slice_is(check->verb, "error")) {
+        decision.error = slice_text("cannot tell");
+    }
+    return decision;
+}
+
+static const struct cel_authorizer test_authorizer = {.decide = decide};
+
 static const struct cel_type *type_named(struct arena *arena, const char *text)
 {
     return cel_signature_parse(arena, arena_printf(arena, "() %s", text)).result;
@@ -33,8 +56,8 @@ void cel_world_init(struct cel_world *world)
     size_t count = sizeof(variables) / sizeof(variables[0]);
     world->arena = arena_new(SIZE_MAX);
     world->functions = cel_functions_new_standard(NULL, 0);
-    world->values = arena_array(world->arena, count, sizeof(*world->values));
-    struct cel_variable *declared = arena_array(world->arena, count, sizeof(*declared));
+    world->values = arena_array(world->arena, count + 2, sizeof(*world->values));
+    struct cel_variable *declared = arena_array(world->arena, count + 2, sizeof(*declared));
     world->env = (struct cel_env){.functions = world->functions, .variables = declared};
     for (size_t i = 0; i < count; i++) {
         const struct cel_program *program;
@@ -48,6 +71,13 @@ void cel_world_init(struct cel_world *world)
                                             .type = type_named(world->arena, variables[i].type)};
         world->env.variable_count++;
     }
+    declared[count] = (struct cel_variable){"authorizer", &cel_type_authorizer};
+    world->values[count] = cel_authorizer_value(world->arena, &test_authorizer);
+    declared[count + 1] =
+        (struct cel_variable){"authorizer.requestResource", &cel_type_resource_check};
+    world->values[count + 1] = cel_resource_check_value(
+        world->arena, &test_authorizer, &(struct cel_check){.resource = slice_text("deployments")});
+    world->env.variable_count += 2;
 }
 
 void cel_world_release(struct cel_world *world)
