@@ -251,6 +251,9 @@ static void judge_end(struct slice bytes, const struct segment_place *place,
     scan->proven =
         proven_durable(bytes, &scan->mark, scan->epoch, scan->torn ? scan->end_offset : bytes.len);
     scan->damaged = scan->proven.index > scan->end.index && scan->proven.index > place->base.index;
+    if (scan->damaged) { /* What was written last may have been flushed with nothing to prove it. */
+        scan->unclear = !reaches_end(bytes, scan->end_offset, scan->epoch, &scan->proven);
+    }
 }
 
 /* Entries that the snapshot replaces need not be readable: where does the first one after it lie?
