@@ -287,6 +287,10 @@ static int check_config(const struct raft_config *config, struct raft_members *m
                          "the election timeout must be at least three heartbeats (%u ms)",
                          3 * heartbeat);
     }
+    if (config->snapshot_chunk > RAFT_SNAPSHOT_CHUNK) {
+        return error_set(reterr, -EINVAL, "a snapshot is sent in chunks of at most %d bytes",
+                         RAFT_SNAPSHOT_CHUNK);
+    }
     bool voter = false;
     for (size_t i = 0; i < config->peer_count; i++) {
         const struct raft_peer *peer = &config->peers[i];
@@ -323,10 +327,15 @@ int raft_open(const struct raft_config *config,
     node->config.peer_count = 0;
     uint32_t *const fields[] = {&node->config.heartbeat_ms,      &node->config.election_ms,
                                 &node->config.segment_bytes,     &node->config.snapshot_entries,
-                                &node->config.snapshot_catch_up, &node->config.log_memory};
-    const uint32_t defaults[] = {HEARTBEAT_MS_DEFAULT,           ELECTION_MS_DEFAULT,
-                                 RAFT_SEGMENT_DEFAULT,           RAFT_SNAPSHOT_ENTRIES_DEFAULT,
-                                 RAFT_SNAPSHOT_CATCH_UP_DEFAULT, RAFT_LOG_MEMORY_DEFAULT};
+                                &node->config.snapshot_catch_up, &node->config.log_memory,
+                                &node->config.snapshot_chunk};
+    const uint32_t defaults[] = {HEARTBEAT_MS_DEFAULT,
+                                 ELECTION_MS_DEFAULT,
+                                 RAFT_SEGMENT_DEFAULT,
+                                 RAFT_SNAPSHOT_ENTRIES_DEFAULT,
+                                 RAFT_SNAPSHOT_CATCH_UP_DEFAULT,
+                                 RAFT_LOG_MEMORY_DEFAULT,
+                                 RAFT_SNAPSHOT_CHUNK};
     for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
         *fields[i] = *fields[i] == 0 ? defaults[i] : *fields[i];
     }

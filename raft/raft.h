@@ -72,6 +72,7 @@ struct raft_config {
     uint32_t snapshot_entries;  /* 0: RAFT_SNAPSHOT_ENTRIES_DEFAULT. */
     uint32_t snapshot_catch_up; /* 0: RAFT_SNAPSHOT_CATCH_UP_DEFAULT. */
     uint32_t log_memory;        /* Bytes; 0: RAFT_LOG_MEMORY_DEFAULT. */
+    uint32_t snapshot_chunk;    /* Bytes sent at once. 0: RAFT_SNAPSHOT_CHUNK, which is the most. */
 };
 
 /* Starts recovery from `dir`. Returns 0 with *ret_node, or -EINVAL for a configuration that cannot
