@@ -17,6 +17,9 @@ enum {
 bool raft_snapshot_due(const struct raft_node *node)
 {
     uint64_t since = node->applied - node->snapshot.index;
+    if (node->snapshot_refused) {
+        return true;
+    }
     if (since <= node->config.snapshot_catch_up && !node->snapshot_wanted) {
         return false;
     }

@@ -22,7 +22,7 @@ enum raft_message_kind {
     RAFT_READ_RESULT,     /* context echoed; commit = read index; last = the leader's */
     RAFT_TIMEOUT_NOW,     /* stand for election at once */
     RAFT_SNAPSHOT,        /* last = what it stands for; context = offset; commit = file size */
-    RAFT_SNAPSHOT_RESULT, /* last; context = offset wanted next */
+    RAFT_SNAPSHOT_RESULT, /* last; context = offset wanted next; reject: what came is damaged */
     RAFT_FORWARD,         /* context = call of the sender; bytes */
     RAFT_FORWARD_RESULT,  /* context echoed; commit = -status; bytes */
     RAFT_REFUSED, /* context = enum raft_refusal; last.index = configuration it follows from,

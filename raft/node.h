@@ -88,6 +88,8 @@ struct raft_node {
     uint64_t move_to, room_move_ns;  /* Leadership, away from a full disk; 0: nowhere. */
     unsigned room_moves;             /* Tried since the disk is full. */
     uint64_t snapshot_not_before_ns; /* After there was no room for one. */
+    bool snapshot_refused;           /* A member could not read it: another one is to be taken. */
+    uint64_t snapshot_refused_ns;    /* When that was last said. */
 
     struct raft_asked_change change;
     int step_status; /* Of the last raft_step(). */

@@ -15,6 +15,7 @@ enum {
     SYNC_EVERY = 4 * 1024 * 1024, /* A flush of all at the end would keep the disk from the log. */
     ROOM_RETRY_S = 5,
     RESTORE_BYTES = 1024 * 1024, /* Read at once. */
+    REFUSED_ELECTIONS = 8,       /* Between two snapshots taken because one was refused. */
 };
 
 char *raft_snapshot_name(const struct raft_node *node, struct raft_point point)
@@ -114,6 +115,7 @@ static void on_taken(void *data, int status, int file)
         return;
     }
     raft_snapshot_adopt(node, taking->point, TAKE(taking->path), taking->write_at);
+    node->snapshot_refused = false;
     taking_end(node);
     raft_log_replaced(node);
 }
@@ -285,8 +287,9 @@ static void sender_io(struct raft_sender *sender, enum env_io_kind kind)
 static void sender_read(struct raft_sender *sender)
 {
     uint64_t left = sender->size - sender->offset;
+    uint64_t most = sender->node->config.snapshot_chunk;
     sender->io.offset = sender->offset;
-    sender->io.len = left < CHUNK ? (size_t)left : CHUNK;
+    sender->io.len = left < most ? (size_t)left : (size_t)most;
     sender->io.buffer = alloc_bytes(sender->io.len + 1);
     sender_io(sender, ENV_IO_READ);
 }
@@ -368,6 +371,23 @@ static bool installs(const struct raft_node *node, uint64_t peer)
            node->core.progress[place].state == RAFT_INSTALL;
 }
 
+/* The file is not what was written. Another one is taken, now and then at most: whoever refuses
+ * them all may be wrong itself. */
+static void on_refused(struct raft_node *node, struct raft_sender *sender)
+{
+    uint64_t now = env_now_ns(node->env);
+    uint64_t pause_ns = REFUSED_ELECTIONS * node->config.election_ms * NS_PER_MS;
+    bool lately = node->snapshot_refused_ns != 0 && now < node->snapshot_refused_ns + pause_ns;
+    if (sender->point.index == node->snapshot.index && !lately) {
+        LOG_WARN("raft", "a member could not read the snapshot here, taking another one",
+                 KV_U64("member", sender->peer), KV_TEXT("path", sender->path));
+        node->snapshot_refused = true;
+        node->snapshot_refused_ns = now;
+        raft_snapshot_consider(node);
+    }
+    sender_end(sender); /* The next one begins with the snapshot that there is then. */
+}
+
 void raft_snapshot_tick(struct raft_node *node)
 {
     uint64_t retry_ns = node->config.election_ms * NS_PER_MS;
@@ -384,7 +404,8 @@ void raft_snapshot_tick(struct raft_node *node)
             sender_read(sender);
         }
     }
-    for (size_t i = 0; node->core.progress != NULL && i < node->core.members.count; i++) {
+    bool bad = node->snapshot_refused; /* Until another one is there. */
+    for (size_t i = 0; !bad && node->core.progress != NULL && i < node->core.members.count; i++) {
         if (node->core.progress[i].state == RAFT_INSTALL) {
             raft_snapshot_send_to(node, node->core.progress[i].id);
         }
@@ -403,6 +424,10 @@ void raft_snapshot_result(struct raft_node *node, const struct raft_message *mes
             message->last.index != sender->point.index || message->context > sender->size ||
             message->term != node->core.term) {
             continue;
+        }
+        if (message->reject) {
+            on_refused(node, sender);
+            return;
         }
         bool news = message->context != sender->offset;
         sender->offset = message->context;

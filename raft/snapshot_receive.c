@@ -64,10 +64,11 @@ static void receiving_give_up(struct raft_node *node)
     io_job_run(job, on_receiving_closed, node);
 }
 
-static void answer_offset(struct raft_node *node, uint64_t to, struct raft_point point,
-                          uint64_t offset)
+static void answer(struct raft_node *node, uint64_t to, struct raft_point point, uint64_t offset,
+                   bool damaged)
 {
     struct raft_message message = {.kind = RAFT_SNAPSHOT_RESULT,
+                                   .reject = damaged,
                                    .cluster = node->config.cluster_id,
                                    .from = node->config.id,
                                    .to = to,
@@ -75,6 +76,22 @@ static void answer_offset(struct raft_node *node, uint64_t to, struct raft_point
                                    .last = point,
                                    .context = offset};
     raft_node_send(node, &message);
+}
+
+static void answer_offset(struct raft_node *node, uint64_t to, struct raft_point point,
+                          uint64_t offset)
+{
+    answer(node, to, point, offset, /* damaged= */ false);
+}
+
+/* The sender's file is bad: the same again would be no better. */
+static void refuse(struct raft_node *node)
+{
+    const struct raft_receiving *receiving = node->receiving;
+    LOG_WARN("raft", "received snapshot is damaged, asking for another one",
+             KV_U64("index", receiving->point.index), KV_U64("from", receiving->leader));
+    answer(node, receiving->leader, receiving->point, 0, /* damaged= */ true);
+    receiving_give_up(node);
 }
 
 static void on_installed_restored(struct raft_node *node, int status,
@@ -168,9 +185,7 @@ static void on_part_written(void *data, int status, int file)
     if (snapshot_reader_finish(&receiving->reader) < 0 ||
         head->cluster != node->config.cluster_id || head->point.index != receiving->point.index ||
         head->point.term != receiving->point.term) {
-        LOG_WARN("raft", "received snapshot is damaged, asking for it again",
-                 KV_U64("index", receiving->point.index));
-        receiving_give_up(node);
+        refuse(node);
         return;
     }
     receiving->busy = true;
@@ -240,7 +255,7 @@ void raft_snapshot_receive(struct raft_node *node, const struct raft_message *me
         return;
     }
     if (snapshot_reader_feed(&receiving->reader, message->bytes) < 0) {
-        receiving_give_up(node);
+        refuse(node);
         return;
     }
     receiving_write(node, message->bytes);
