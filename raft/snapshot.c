@@ -349,9 +349,9 @@ void raft_snapshot_send_to(struct raft_node *node, uint64_t peer)
             place = sender;
         }
     }
-    /* What follows the snapshot on disk may not be in memory any more. */
-    bool outdated =
-        node->snapshot_path == NULL || node->snapshot.index < node->core.trail.base.index;
+    /* What follows the snapshot on disk may not be in memory any more; or its file is bad. */
+    bool outdated = node->snapshot_path == NULL || node->snapshot_refused ||
+                    node->snapshot.index < node->core.trail.base.index;
     node->snapshot_wanted = node->snapshot_wanted || outdated;
     if (place == NULL || outdated) {
         return; /* raft_snapshot_tick() begins anew. */
@@ -404,8 +404,7 @@ void raft_snapshot_tick(struct raft_node *node)
             sender_read(sender);
         }
     }
-    bool bad = node->snapshot_refused; /* Until another one is there. */
-    for (size_t i = 0; !bad && node->core.progress != NULL && i < node->core.members.count; i++) {
+    for (size_t i = 0; node->core.progress != NULL && i < node->core.members.count; i++) {
         if (node->core.progress[i].state == RAFT_INSTALL) {
             raft_snapshot_send_to(node, node->core.progress[i].id);
         }

@@ -5,9 +5,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { PAGE = 4096, TRIES = 8 };
+enum { PAGE = 4096, TRIES = 8, ASTRAY_SECTORS_MAX = 8 };
 
-enum damage { FLIP, LOSE_PAGE, CUT, LOSE_FILE, DAMAGE_COUNT };
+enum damage { FLIP, LOSE_PAGE, CUT, LOSE_FILE, ASTRAY, DAMAGE_COUNT };
 
 static bool has_prefix(const struct sim_name *name, const char *prefix)
 {
@@ -86,6 +86,28 @@ static void cut(struct sim_inode *inode, size_t len)
     inode->cache_len = len;
 }
 
+/* A write of some other place landed here: sectors of any file, at the start of a sector. Not the
+ * last ones, see LOSE_PAGE. */
+static bool write_astray(struct sim_node *node, struct sim_random *random, struct sim_inode *inode,
+                         size_t at, size_t end)
+{
+    const struct sim_directory *directory = &node->disk.durable;
+    const struct sim_inode *source = directory->names[sim_below(random, directory->count)].inode;
+    size_t len = (1 + sim_below(random, ASTRAY_SECTORS_MAX)) * SIM_SECTOR;
+    size_t from = sim_below(random, source->durable_len / SIM_SECTOR + 1) * SIM_SECTOR;
+    at = at / SIM_SECTOR * SIM_SECTOR;
+    len = from + len > source->durable_len ? source->durable_len - from : len;
+    uint8_t bytes[ASTRAY_SECTORS_MAX * SIM_SECTOR];
+    if (len == 0 || at + len > end ||
+        memcmp(inode->durable + at, source->durable + from, len) == 0) {
+        return false;
+    }
+    memcpy(bytes, source->durable + from, len);
+    memcpy(inode->durable + at, bytes, len);
+    memcpy(inode->cache + at, bytes, len);
+    return true;
+}
+
 static bool damage_file(struct sim_node *node, struct sim_random *random, enum damage damage,
                         const struct sim_name *name)
 {
@@ -105,7 +127,7 @@ static bool damage_file(struct sim_node *node, struct sim_random *random, enum d
     case LOSE_PAGE:
         at = at / PAGE * PAGE;
         if (last && at > 0 && at + PAGE > end) {
-            return false;
+            return false; /* What proves that it was durable would go with it. */
         }
         overwrite(inode, at, PAGE, 0, 0);
         break;
@@ -119,6 +141,11 @@ static bool damage_file(struct sim_node *node, struct sim_random *random, enum d
         sim_say(node->world, "member %" PRIu64 " loses %s", node->id, name->name);
         sim_disk_lose(node, name->name);
         return true;
+    case ASTRAY:
+        if (!write_astray(node, random, inode, at, end)) {
+            return false;
+        }
+        break;
     case DAMAGE_COUNT:
         return false;
     }
@@ -138,6 +165,18 @@ bool sim_damage_raft(struct sim_node *node, struct sim_random *random)
         }
         if (damage_file(node, random, damage, name)) {
             return true;
+        }
+    }
+    return false;
+}
+
+bool sim_damage_snapshot(struct sim_node *node, struct sim_random *random)
+{
+    const struct sim_directory *directory = &node->disk.durable;
+    for (size_t i = 0; i < directory->count; i++) {
+        enum damage damage = sim_below(random, 2) == 0 ? FLIP : ASTRAY;
+        if (has_prefix(&directory->names[i], "snap-")) {
+            return damage_file(node, random, damage, &directory->names[i]);
         }
     }
     return false;

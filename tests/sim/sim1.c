@@ -383,6 +383,7 @@ static void knobs(struct sim1 *sim)
     static const uint32_t memories[] = {1, 1000, 0};
     static const uint32_t faults[] = {0, 0, 200, 3000};
     static const uint32_t losses[] = {0, 10000, 100000, 300000};
+    static const uint32_t chunks[] = {0, 0, 500, 1500};
     bool fast = sim_below(&random, 2) == 0;
     sim->config = (struct raft_config){
         .cluster_id = CLUSTER_ID,
@@ -408,6 +409,8 @@ static void knobs(struct sim1 *sim)
     sim->partition_weight = 1 + (uint32_t)sim_below(&random, 10);
     sim->equal_commands = sim_below(&random, 2) == 0;
     sim->append_entries_max = sim_below(&random, 10) == 0 ? 2 + sim_below(&random, 6) : 1024;
+    struct sim_random chunk = {world->seed ^ UINT64_C(0x6368756e6b)}; /* Else all else changes. */
+    sim->config.snapshot_chunk = sim->options->plain ? 0 : chunks[sim_below(&chunk, 4)];
     sim->work_ns = (1 + sim_below(&random, 30)) * NS_PER_MS;
     uint32_t disk_fault = faults[sim_below(&random, 4)];
     for (size_t i = 0; i < sim->count; i++) {

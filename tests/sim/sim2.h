@@ -144,7 +144,7 @@ struct sim2_knobs {
     unsigned mix;
     uint32_t value_len;
     uint32_t crash_weight, pause_weight, partition_weight, stall_weight, full_weight, clock_weight,
-        transfer_weight;
+        transfer_weight, rot_weight;
     bool black_box; /* This seed's history is also given to the independent checker. */
 };
 
@@ -158,6 +158,9 @@ struct sim2 {
     struct ghost_members ghost_members;
     bool asked; /* A change of the members is under way. */
     struct sim2_knobs knobs;
+    struct sim_random damage;
+    size_t victims; /* The last so many members, fewer than a majority, may have bad disks. */
+    uint64_t counts_damages;
     const struct sim_options *options;
     uint64_t fault_count;
     bool faults;
@@ -193,6 +196,8 @@ void sim2_boot(struct sim2 *sim, struct sim2_member *member);
 void sim2_crash(struct sim2 *sim, struct sim2_member *member);
 void sim2_member_free(struct sim2_member *member);
 void sim2_wire(struct sim2 *sim);
+/* Its disk goes bad, if it is one of the victims; the snapshot's place only, while it runs. */
+void sim2_damage(struct sim2 *sim, struct sim2_member *member);
 bool sim2_serves(const struct sim2_member *member); /* Alive, opened and not stopping. */
 /* The whole state of a member is the model's. */
 void sim2_check_state(struct sim2 *sim, const struct sim2_member *member);

@@ -67,6 +67,21 @@ static void store_knobs(struct sim2 *sim, struct sim_random *random)
     }
 }
 
+/* From a stream of their own: seeds without them run as they did before there were any. */
+static void damage_knobs(struct sim2 *sim)
+{
+    static const uint32_t chunks[] = {0, 300, 1000, 4096};
+    struct sim2_knobs *knobs = &sim->knobs;
+    sim->damage = (struct sim_random){sim->world.seed ^ UINT64_C(0x64616d616765)};
+    uint32_t chunk = chunks[sim_below(&sim->damage, 4)];
+    uint32_t least = knobs->value_len > 400 ? 16384 : knobs->value_len > 40 ? 4096 : 0;
+    knobs->raft.snapshot_chunk = chunk != 0 && chunk < least ? least : chunk; /* Some hundred. */
+    if (sim->count == sim->initial && sim_below(&sim->damage, 3) == 0) {
+        sim->victims = (sim->count - 1) / 2;
+        knobs->rot_weight = sim->victims == 0 ? 0 : 1 + (uint32_t)sim_below(&sim->damage, 8);
+    }
+}
+
 void sim2_knobs_draw(struct sim2 *sim)
 {
     struct sim_random random = {sim->world.seed ^ UINT64_C(0x6b6e6f6273)};
@@ -93,6 +108,9 @@ void sim2_knobs_draw(struct sim2 *sim)
     }
     knobs->crash_weight += 1;
     knobs->partition_weight += 1;
+    if (!sim->options->plain) {
+        damage_knobs(sim);
+    }
 }
 
 /* ---- faults ---- */
@@ -199,6 +217,11 @@ static void act(struct sim2 *sim, const struct fault_draw *draw)
         machine->wall_offset += draw->jump_ns;
         return;
     }
+    pick -= knobs->clock_weight;
+    if (pick < knobs->rot_weight) {
+        sim2_damage(sim, &sim->members[sim->count - 1 - draw->one % sim->victims]);
+        return;
+    }
     if (sim2_serves(&sim->members[draw->one])) {
         sim_say(&sim->world, "member %" PRIu64 " is asked to hand over", machine->id);
         (void)!raft_transfer_leadership(sim->members[draw->one].node, 0);
@@ -219,7 +242,7 @@ void sim2_fault(struct sim2 *sim)
         .one = below(sim, sim->count),
         .pick = below(sim, knobs->crash_weight + knobs->pause_weight + knobs->partition_weight +
                                knobs->stall_weight + knobs->full_weight + knobs->clock_weight +
-                               knobs->transfer_weight),
+                               knobs->transfer_weight + knobs->rot_weight),
         .long_ns = sim_exponential(random, 400 * NS_PER_MS),
         .all = below(sim, 8) == 0,
         .flap = below(sim, 4) == 0,

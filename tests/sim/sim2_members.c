@@ -1,6 +1,7 @@
 #include "tests/sim/sim2.h"
 
 #include "lib/base/digest.h"
+#include "tests/sim/damage.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -221,6 +222,19 @@ void sim2_member_free(struct sim2_member *member)
     member->opened = false;
 }
 
+/* Fewer than a majority: every entry that was acknowledged has a good copy somewhere. */
+void sim2_damage(struct sim2 *sim, struct sim2_member *member)
+{
+    struct sim_node *machine = member->machine;
+    if (!sim->faults || machine->id <= sim->count - sim->victims) {
+        return;
+    }
+    bool done = machine->alive ? sim_damage_snapshot(machine, &sim->damage)
+                               : sim_damage_raft(machine, &sim->damage);
+    sim->counts_damages += done ? 1 : 0;
+    sim->ghost.damaged[machine->id - 1] |= done;
+}
+
 void sim2_crash(struct sim2 *sim, struct sim2_member *member)
 {
     if (!member->machine->alive) {
@@ -229,6 +243,9 @@ void sim2_crash(struct sim2 *sim, struct sim2_member *member)
     sim->counts_crashes++;
     sim_say(&sim->world, "member %" PRIu64 " loses power", member->machine->id);
     sim2_member_free(member);
+    if (sim_below(&sim->damage, 2) == 0) {
+        sim2_damage(sim, member);
+    }
     uint64_t down_ns = sim_exponential(&sim->world.schedule, 300 * NS_PER_MS);
     sim_at(&sim->world, down_ns, CALL_BOOT + member->machine->id);
 }

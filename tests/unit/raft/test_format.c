@@ -105,6 +105,25 @@ START_TEST(a_flipped_bit_in_a_durable_entry_is_damage)
 }
 END_TEST
 
+/* SIM-1 seed 24247: it had been acknowledged, and a leader without it was voted for. */
+START_TEST(what_lies_whole_behind_damage_may_have_been_acknowledged)
+{
+    struct image image;
+    struct segment_scan result;
+    make(&image, /* durable= */ 4);
+    image.bytes[image.offsets[2] + 9] ^= 1;
+    ck_assert_int_eq(scan(&image, &result), 0);
+    ck_assert(result.damaged);
+    ck_assert_uint_eq(result.end.index, 1);
+    ck_assert_uint_eq(result.proven.index, 5);
+    ck_assert(!result.unclear);
+    image.bytes[image.offsets[5] + RECORD_HEAD + 2] ^= 1; /* Or is its end cut off? */
+    ck_assert_int_eq(scan(&image, &result), 0);
+    ck_assert(result.damaged);
+    ck_assert(result.unclear);
+}
+END_TEST
+
 START_TEST(a_later_record_proves_an_earlier_one_durable_without_a_mark)
 {
     struct image image;
@@ -179,6 +198,7 @@ Suite *format_suite(void)
     tcase_add_test(tcase, crc32c_has_the_value_of_rfc_3720);
     tcase_add_test(tcase, a_write_cut_off_after_the_mark_is_a_torn_tail);
     tcase_add_test(tcase, a_flipped_bit_in_a_durable_entry_is_damage);
+    tcase_add_test(tcase, what_lies_whole_behind_damage_may_have_been_acknowledged);
     tcase_add_test(tcase, a_later_record_proves_an_earlier_one_durable_without_a_mark);
     tcase_add_test(tcase, a_record_of_another_past_ends_the_log);
     tcase_add_test(tcase, a_message_survives_its_encoding_and_no_part_of_it_decodes);
