@@ -135,8 +135,9 @@ static bool damage_file(struct sim_node *node, struct sim_random *random, enum d
         cut(inode, at);
         break;
     case LOSE_FILE:
-        if ((has_prefix(name, "log-") && logs < 2) || (has_prefix(name, "snap-") && logs == 0)) {
-            return false;
+        if ((has_prefix(name, "log-") && logs < 2) || (has_prefix(name, "snap-") && logs == 0) ||
+            has_prefix(name, "raft-repair")) {
+            return false; /* docs/limits.md, "Raft" */
         }
         sim_say(node->world, "member %" PRIu64 " loses %s", node->id, name->name);
         sim_disk_lose(node, name->name);

@@ -1,5 +1,6 @@
 #include "tests/sim/seeds.h"
 
+#include "lib/base/log.h"
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -185,6 +186,8 @@ int sim_seeds_main(const struct sim_program *program, int argc, char **argv)
                       program->name);
         return 2;
     }
+    log_set_level(arguments.trace != 0 ? LOG_LEVEL_INFO
+                                       : LOG_LEVEL_ERROR); /* They warn of faults. */
     (void)setvbuf(stdout, NULL, _IOLBF, 0); /* An assertion must not swallow what was said. */
 #ifdef CORACLE_PLANTS
     coracle_plant = (int)arguments.plant;

@@ -1,6 +1,5 @@
 /* SIM-1: clusters of 1, 3 and 5 members whose members do not change. The command line is that of
  * tests/sim/seeds.h. */
-#include "lib/base/log.h"
 #include "tests/sim/sim1.h"
 
 enum { ELECTIONS_TO_HEAL = 20 }; /* 10 election timeouts, and time for snapshots. */
@@ -28,6 +27,5 @@ int main(int argc, char **argv)
         .counts = {"acknowledged writes", "reads", "elections", "power cuts", "restores", "changes",
                    "removals", "disks lost", "restarts refused", "damages"},
         .run = run_seed};
-    log_set_level(LOG_LEVEL_ERROR); /* Members warn of every fault that is injected. */
     return sim_seeds_main(&program, argc, argv);
 }

@@ -6,7 +6,6 @@
 #include "tests/sim/sim2.h"
 
 #include "lib/base/alloc.h"
-#include "lib/base/log.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -165,9 +164,8 @@ static void check_budgets(struct sim2 *sim)
             sim_fail(&sim->world,
                      "A3: member %zu at rest has %zu files open, %zu calls, %zu commands, %zu "
                      "forwarded, %zu proposals, %zu reads",
-                     i + 1, files, member->store->call_count,
-                     id_map_count(member->store->commands), id_map_count(node->forwarded),
-                     node->proposal_count, node->read_count);
+                     i + 1, files, member->store->call_count, id_map_count(member->store->commands),
+                     id_map_count(node->forwarded), node->proposal_count, node->read_count);
         }
     }
 }
@@ -252,6 +250,5 @@ int main(int argc, char **argv)
                    "leases expired", "elections", "power cuts", "restores", "black-box operations",
                    "changes of members", "damages"},
         .run = run_seed};
-    log_set_level(LOG_LEVEL_ERROR); /* Members warn of every fault that is injected. */
     return sim_seeds_main(&program, argc, argv);
 }
