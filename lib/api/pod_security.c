@@ -125,9 +125,9 @@ struct rule {
     pod_security_finder *finds;
 };
 
-#define BASELINE POD_SECURITY_BASELINE
+#define BASELINE   POD_SECURITY_BASELINE
 #define RESTRICTED POD_SECURITY_RESTRICTED
-#define NEVER UINT32_MAX
+#define NEVER      UINT32_MAX
 
 /* In the order in which they are reported. */
 static const struct rule rules[] = {
