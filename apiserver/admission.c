@@ -106,12 +106,26 @@ typedef const struct api_status *admission_step(struct admission *admission);
 
 /* In the order of constants-admission; each step decides by itself whether it is concerned. */
 static admission_step *const mutating_steps[] = {
-    namespace_lifecycle, admit_pod_service_account, admit_node_restriction,
-    node_taint,          admit_pod_priority,        admit_pod_tolerations,
-    storage_protection,  admit_pod_warnings,        admit_rbac_escalation,
+    namespace_lifecycle,
+    admit_limit_defaults,
+    admit_pod_service_account,
+    admit_node_restriction,
+    node_taint,
+    admit_pod_priority,
+    admit_pod_tolerations,
+    admit_default_storage_class,
+    storage_protection,
+    admit_runtime_class,
+    admit_default_ingress_class,
+    admit_pod_warnings,
+    admit_rbac_escalation,
 };
 
-static admission_step *const validating_steps[] = {admit_pod_security};
+static admission_step *const validating_steps[] = {
+    admit_limits,
+    admit_pod_security,
+    admit_claim_resize,
+};
 
 static const struct api_status *run_steps(struct admission *admission, admission_step *const *steps,
                                           size_t count)

@@ -38,6 +38,16 @@ const struct api_status *admit_pod_tolerations(struct admission *admission);
 /* Never refuses: tells the client of what is deprecated or has no effect. */
 const struct api_status *admit_pod_warnings(struct admission *admission);
 
+/* admission_limits.c */
+const struct api_status *admit_limit_defaults(struct admission *admission);
+const struct api_status *admit_limits(struct admission *admission);
+
+/* admission_classes.c */
+const struct api_status *admit_default_storage_class(struct admission *admission);
+const struct api_status *admit_default_ingress_class(struct admission *admission);
+const struct api_status *admit_runtime_class(struct admission *admission);
+const struct api_status *admit_claim_resize(struct admission *admission);
+
 /* admission_pod_security.c */
 const struct api_status *admit_pod_security(struct admission *admission);
 #endif

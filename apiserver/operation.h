@@ -18,6 +18,12 @@ struct registry {
     const struct api_kind *service_account_kind;
     const struct api_kind *priority_class_kind;
     const struct api_kind *budget_kind;
+    const struct api_kind *limit_range_kind;
+    const struct api_kind *claim_kind;
+    const struct api_kind *storage_class_kind;
+    const struct api_kind *ingress_kind;
+    const struct api_kind *ingress_class_kind;
+    const struct api_kind *runtime_class_kind;
 };
 
 /* A key that must not exist and is claimed with this write, or one that is given up with it. */

@@ -18,6 +18,12 @@ struct registry *registry_new(const struct registry_config *config)
     registry->service_account_kind = api_kind_find("", "v1", "serviceaccounts");
     registry->priority_class_kind = api_kind_find("scheduling.k8s.io", "v1", "priorityclasses");
     registry->budget_kind = api_kind_find("policy", "v1", "poddisruptionbudgets");
+    registry->limit_range_kind = api_kind_find("", "v1", "limitranges");
+    registry->claim_kind = api_kind_find("", "v1", "persistentvolumeclaims");
+    registry->storage_class_kind = api_kind_find("storage.k8s.io", "v1", "storageclasses");
+    registry->ingress_kind = api_kind_find("networking.k8s.io", "v1", "ingresses");
+    registry->ingress_class_kind = api_kind_find("networking.k8s.io", "v1", "ingressclasses");
+    registry->runtime_class_kind = api_kind_find("node.k8s.io", "v1", "runtimeclasses");
     return registry;
 }
 
