@@ -20,8 +20,8 @@ size_t kinds_of_content(bool namespaced, const struct api_kind *ret_kinds[KINDS_
     const struct api_kind *kinds = api_kinds(&all);
     for (size_t i = 0; i < all; i++) {
         const struct api_kind *kind = &kinds[i];
-        if (!kind->stored || kind->message == NULL ||
-            (kind->verbs & needed) != needed || (namespaced && !kind->namespaced) ||
+        if (!kind->stored || kind->message == NULL || (kind->verbs & needed) != needed ||
+            (namespaced && !kind->namespaced) ||
             has_prefix(ret_kinds, count, kind->storage_prefix)) {
             continue;
         }

@@ -41,9 +41,8 @@ static struct session *session_of(struct sessions *sessions, uint64_t member, ui
     }
     if (session.member != member || session.incarnation != incarnation) {
         id_map_free(session.applied);
-        session = (struct session){.member = member,
-                                   .incarnation = incarnation,
-                                   .applied = id_map_new()};
+        session =
+            (struct session){.member = member, .incarnation = incarnation, .applied = id_map_new()};
     }
     while (at + 1 < STORE_SESSIONS_MAX && sessions->rows[at + 1].member != 0) {
         sessions->rows[at] = sessions->rows[at + 1];
@@ -78,8 +77,7 @@ bool sessions_note(struct sessions *sessions, uint64_t member, uint64_t incarnat
     if (PLANTED == PLANT_NO_SESSIONS) {
         return true;
     }
-    if (sequence < session->floor ||
-        id_map_get(session->applied, sequence) != NULL) {
+    if (sequence < session->floor || id_map_get(session->applied, sequence) != NULL) {
         return false;
     }
     session->floor = floor > session->floor ? floor : session->floor;

@@ -1,10 +1,10 @@
 /* The whole state as a stream of bytes, written from an immutable view while writes go on, and read
  * back from any bytes safely. Checksummed by record. Pure.
  *
- * "CORSNAP1", then records: checksum (8 bytes: digest64() of the body, seeded with the checksum of the
- * record before, 0 at first, xor kind), length of the body (4), kind (4), body. Kinds in order: one
- * head, sessions, member URLs, alarms, users and roles, leases, versions (each key's oldest first),
- * one end.
+ * "CORSNAP1", then records: checksum (8 bytes: digest64() of the body, seeded with the checksum of
+ * the record before, 0 at first, xor kind), length of the body (4), kind (4), body. Kinds in order:
+ * one head, sessions, member URLs, alarms, users and roles, leases, versions (each key's oldest
+ * first), one end.
  */
 #ifndef STORE_SNAPSHOT_H
 #define STORE_SNAPSHOT_H

@@ -3,8 +3,8 @@
 #ifndef LIB_API_RESOURCE_LIST_H
 #define LIB_API_RESOURCE_LIST_H
 #include "k8s/core_v1.pb-c.h"
-#include "lib/api/quantity.h"
 #include "lib/api/codec.h"
+#include "lib/api/quantity.h"
 
 struct resource_amount {
     const char *name;
