@@ -648,6 +648,7 @@ enum plan_step plan_scale(struct operation *operation)
     operation->plan.answer = answer;
     operation->plan.answer_meta = answer->metadata;
     operation->call->result = answer;
+    operation->call->result_kind = NULL; /* An unchanged object would be answered as itself. */
     operation->call->result_schema = scale_schema();
     return step;
 }
