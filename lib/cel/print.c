@@ -106,8 +106,12 @@ static void print_operator(const struct cel_call_node *call, const struct sign *
     buffer_append_text(out, parentheses ? "(" : "");
     if (call->count == 1) {
         buffer_append_text(out, sign->text);
-        /* Two signs in a row would cancel each other out: --x is x. */
-        print(call->arguments[0], PRECEDENCE_MEMBER, out);
+        /* Two signs in a row would cancel each other out: --x is x. A sign before a number would
+         * become part of it: -(0) is a call, -0 is not. */
+        bool number = call->arguments[0]->kind == CEL_NODE_LITERAL;
+        buffer_append_text(out, number ? "(" : "");
+        print(call->arguments[0], number ? PRECEDENCE_CONDITIONAL : PRECEDENCE_MEMBER, out);
+        buffer_append_text(out, number ? ")" : "");
     } else {
         print(call->arguments[0], sign->precedence, out);
         buffer_append_text(out, sign->text);
