@@ -179,6 +179,7 @@ static void make_parts(struct apiserver *server)
     server->cache = watch_cache_new(config->env, config->storage);
     server->authorizer = authorizer_new(config->env, server->cache);
     server->liveness = node_liveness_new(config->env, config->storage);
+    server->webhooks = webhook_client_new(config->store_loop, config->io_loops[0], server->cache);
     struct registry_config registry = {.env = config->env,
                                        .store_loop = config->store_loop,
                                        .storage = config->storage,
@@ -187,6 +188,7 @@ static void make_parts(struct apiserver *server)
                                        .services = &server->services,
                                        .signer = server->signer,
                                        .nodes = server->liveness,
+                                       .webhooks = server->webhooks,
                                        .authorizer = server->authorizer};
     server->registry = registry_new(&registry);
     server->hubs = alloc_array(config->io_loop_count, sizeof(struct watch_hub *));
@@ -212,6 +214,7 @@ static void free_parts(struct apiserver *server)
 {
     env_timer_stop(server->config.env, &server->tick);
     proxy_free(server->proxy);
+    webhook_client_free(server->webhooks);
     node_sessions_free(server->sessions);
     grpc_server_free(server->grpc);
     grpc_health_free(server->health);

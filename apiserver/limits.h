@@ -35,6 +35,9 @@
 #define NODE_LEASE_SECONDS       40
 #define TOKEN_SECONDS_MIN        600
 #define TOKEN_SECONDS_MAX        (INT64_C(1) << 32)
+#define WEBHOOK_CALLS_MAX        ((size_t)1024)    /* Under way, of one member. */
+#define WEBHOOK_ANSWER_MAX       ((size_t)6 << 20) /* Twice a request: an object, and its base64. */
+#define WEBHOOK_TRUSTS_MAX       128               /* CA bundles whose connections are kept. */
 #define NODE_PORT_FIRST          30000
 #define NODE_PORT_LAST           32767
 #endif

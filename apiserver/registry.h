@@ -15,6 +15,7 @@ struct service_allocator;
 struct token_signer;
 struct node_liveness;
 struct authorizer;
+struct webhook_client;
 
 enum registry_verb {
     REGISTRY_GET,
@@ -114,6 +115,7 @@ struct registry_config {
     struct service_allocator *services; /* Addresses and node ports. */
     struct token_signer *signer;        /* ServiceAccount tokens; NULL: TokenRequest answers 503. */
     struct node_liveness *nodes;        /* Heartbeats to show in Node and Lease; may be NULL. */
+    struct webhook_client *webhooks;    /* NULL: none are called (tests, simulation). */
     struct authorizer *authorizer;      /* For who may grant what; NULL: everybody may (tests). */
 };
 

@@ -10,6 +10,7 @@
 #include "apiserver/request_info.h"
 #include "apiserver/service_allocator.h"
 #include "apiserver/token.h"
+#include "apiserver/webhook_client.h"
 #include "lib/api/object.h"
 #include "lib/api/status.h"
 #include "lib/api/table.h"
@@ -42,6 +43,7 @@ struct apiserver {
     struct grpc_server *grpc;
     struct node_sessions *sessions;
     struct proxy *proxy;
+    struct webhook_client *webhooks;
     struct watch_hub **hubs; /* One per io loop. */
     struct document openapi_v2, openapi_v2_protobuf;
     struct document openapi_v3[OPENAPI_V3_MAX];

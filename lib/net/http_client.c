@@ -53,7 +53,7 @@ struct http_call {
     struct loop_timer timeout;
     int bad; /* What is wrong with the options. */
     bool is_head;
-    bool may_retry; /* GET, HEAD: a kept-alive connection may have died unnoticed. */
+    bool may_retry; /* A kept-alive connection may have died unnoticed. */
     bool wants_upgrade;
     bool no_keep_alive;
     bool responded;
@@ -544,7 +544,7 @@ struct http_call *http_client_request(struct http_client *client,
     call->tls = options->tls == NULL ? NULL : tls_config_ref(options->tls);
     call->server_name = options->server_name == NULL ? NULL : alloc_text(options->server_name);
     call->is_head = strcmp(options->method, "HEAD") == 0;
-    call->may_retry = call->is_head || strcmp(options->method, "GET") == 0;
+    call->may_retry = options->repeatable || call->is_head || strcmp(options->method, "GET") == 0;
     call->wants_upgrade = options->upgrade != NULL;
     call->no_keep_alive = options->no_keep_alive || call->wants_upgrade;
     call->start.run = start_call;

@@ -24,6 +24,8 @@ struct http_call_options {
     struct slice body;   /* Copied. */
     const char *upgrade; /* "websocket", "SPDY/3.1": asks for an upgrade; NULL: no. */
     uint64_t timeout_ms; /* To the response's headers; 0: HTTP_CLIENT_TIMEOUT_MS. */
+    bool repeatable;     /* May be sent again when a kept connection turns out to be dead; GET and
+                          * HEAD always are. */
     bool no_keep_alive;  /* A connection of its own, closed afterwards. */
 };
 

@@ -1,0 +1,52 @@
+/* Calls to webhooks: one HTTPS POST of JSON and its answer, to a URL or to a Service, with the
+ * caller's CA bundle. Asynchronous: connections, TLS and timers live on one io loop, callers on any
+ * loop. Knows nothing of what is sent (AdmissionReview, ConversionReview). */
+#ifndef APISERVER_WEBHOOK_CLIENT_H
+#define APISERVER_WEBHOOK_CLIENT_H
+#include "lib/base/arena.h"
+#include "lib/base/slice.h"
+#include <stdint.h>
+
+struct loop;
+struct watch_cache;
+struct webhook_client;
+
+/* `io_loop` runs on its own thread; the cache has the Services. Both outlive the client. */
+struct webhook_client *webhook_client_new(struct loop *store_loop, struct loop *io_loop,
+                                          struct watch_cache *cache);
+/* On the store loop, when no call is under way any more. NULL is a no-op. */
+void webhook_client_free(struct webhook_client *client);
+
+/* Where to: `url`, or a Service's path and port. Borrowed until `done`. */
+struct webhook_target {
+    const char *url; /* "https://host[:port]/path"; NULL: the Service. */
+    const char *service_namespace;
+    const char *service_name;
+    const char *service_path; /* NULL is "/". */
+    int32_t service_port;     /* 0 is 443. */
+    struct slice ca_bundle;   /* PEM; empty: the system's roots. */
+};
+
+/* One call. Fill in the first part, zero the rest; it stays valid until `done` ran. */
+struct webhook_call {
+    struct webhook_target target;
+    struct slice body;   /* JSON; borrowed until `done`. */
+    uint64_t timeout_ms; /* For the whole call; whole seconds, sent along as ?timeout=. */
+    struct arena *arena; /* Gets the results. Not used by others until `done`. */
+    struct loop *home;   /* `done` runs there; NULL: on the store loop. */
+    void (*done)(struct webhook_call *call); /* Once, never from inside webhook_client_start(). */
+    void *data;
+
+    /* Results. 0 when there was an answer, of whatever status; else a negative errno with a
+     * message that names the request, such as `Post "https://h/p?timeout=2s": EOF`. */
+    int error;
+    const char *message;
+    unsigned status; /* HTTP. */
+    struct slice answer;
+    void *state; /* The client's. */
+};
+
+/* Any thread. More than WEBHOOK_CALLS_MAX under way: -EBUSY. An answer of more than
+ * WEBHOOK_ANSWER_MAX bytes: -EMSGSIZE. Not in time: -ETIMEDOUT. */
+void webhook_client_start(struct webhook_client *client, struct webhook_call *call);
+#endif
