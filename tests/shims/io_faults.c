@@ -8,7 +8,9 @@
  *   SHIM_NTH     at the how-manieth time; 1 is the first
  *   SHIM_ACTION  eio, enospc, eintr, short, kill-before, kill-after, kill-torn, power-before,
  *                power-after. A power cut takes everything along that was not flushed; so does a
- *                flush that fails, for its file.
+ *                flush that fails, for its file. To test the test: lie (a change is told to have
+ *                been made and a flush is told to be one, but is not), power-lie (so is every flush
+ *                from here on, until the power goes).
  *
  * A site is where the program calls, for which kind of file, after which other operation of the
  * same thread: programs that have one function for all files still have a site for each purpose. */
@@ -32,7 +34,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { FDS_MAX = 4096, PATH_BYTES = 512, SITE_BYTES = 256, TRANSFER_SHORT = -1 };
+enum { FDS_MAX = 4096, PATH_BYTES = 512, SITE_BYTES = 256, TRANSFER_SHORT = -1, LIES = 40 };
 
 #define CALLER __builtin_return_address(0)
 
@@ -45,6 +47,7 @@ static struct {
     unsigned long nth;
     const char *action;
     bool at_fault; /* The operation under way is the one. */
+    unsigned lies; /* So many flushes more that are none; after them the power goes. */
     char *paths[FDS_MAX];
     bool synchronous[FDS_MAX]; /* Opened with O_DSYNC: durable when written. */
 } shim = {.lock = PTHREAD_MUTEX_INITIALIZER, .trace = -1};
@@ -181,6 +184,13 @@ static void leave(void)
     errno = error;
 }
 
+/* What the operation claims to have done is not done. */
+static int lie(int result)
+{
+    leave();
+    return result;
+}
+
 static int refuse(int error)
 {
     errno = error;
@@ -284,6 +294,9 @@ static ssize_t write_watched(int fd, const void *bytes, size_t len, off_t offset
     if (!shim.synchronous[fd]) {
         unflushed_write(fd, at, len);
     }
+    if (acts("lie")) {
+        return lie((int)len);
+    }
     ssize_t result = offset < 0 ? syscall(SYS_write, fd, bytes, len)
                                 : syscall(SYS_pwrite64, fd, bytes, len, offset);
     if (acts("kill-torn")) {
@@ -311,6 +324,19 @@ static int flush_watched(int fd, long number, const void *caller)
     if (error > 0) {
         unflushed_drop_file(fd);
         return refuse(error);
+    }
+    if (acts("lie")) {
+        unflushed_drop_file(fd);
+        return lie(0);
+    }
+    if (acts("power-lie")) {
+        shim.lies = LIES;
+    }
+    if (shim.lies > 0) {
+        if (--shim.lies == 0) {
+            go_down("power");
+        }
+        return lie(0);
     }
     int result = (int)syscall(number, fd);
     if (result == 0) {
@@ -386,6 +412,9 @@ int rename(const char *from, const char *to)
     int error = enter("rename", CALLER, to);
     if (error > 0) {
         return refuse(error);
+    }
+    if (acts("lie")) {
+        return lie(0);
     }
     unflushed_rename(from, to);
     int result = (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
