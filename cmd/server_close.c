@@ -95,6 +95,7 @@ static void on_apiserver_closed(void *data)
         close_raft(member);
         return;
     }
+    store_last_calls(member->store, ETCD_CLOSE_GRACE_MS);
     loop_post(member->io_loops[0], close_etcd_listener, member);
 }
 
@@ -132,6 +133,9 @@ void server_stop(void *data)
     LOG_INFO("server", "stopping", KV_TEXT("member", member->config.name));
     if (member->remote != NULL) {
         remote_store_resign(member->remote);
+    }
+    if (member->status != 0 && member->store != NULL) {
+        store_last_calls(member->store, /* grace_ms= */ 0); /* Nothing will come any more. */
     }
     if (member->raft != NULL && raft_is_leader(member->raft)) {
         /* So that writers wait milliseconds, not an election; failing means a slower change. */

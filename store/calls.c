@@ -42,6 +42,21 @@ void store_call_answered(struct store_call *call)
     call_release(call);
 }
 
+static void hurry(struct store_call *call)
+{
+    uint64_t end_ns = call->store->end_ns;
+    call->deadline_ns = end_ns != 0 && end_ns < call->deadline_ns ? end_ns : call->deadline_ns;
+}
+
+void store_last_calls(struct store *store, uint64_t grace_ms)
+{
+    store->end_ns = env_now_ns(store->env) + grace_ms * NS_PER_MS;
+    LIST_FOREACH(node, next, &store->calls) /* NOLINT(clang-analyzer-core.NullDereference) */
+    {
+        hurry(LIST_ENTRY(node, struct store_call, node));
+    }
+}
+
 struct store_call *store_call_new(struct store *store, enum store_call_kind kind,
                                   enum call_answer answer, uint64_t timeout_ms)
 {
@@ -50,6 +65,7 @@ struct store_call *store_call_new(struct store *store, enum store_call_kind kind
     call->kind = kind;
     call->answer = answer;
     call->deadline_ns = env_now_ns(store->env) + timeout_ms * NS_PER_MS;
+    hurry(call);
     call->sequence = store->next_sequence++;
     list_init(&call->node);
     list_init(&call->waiting);

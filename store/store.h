@@ -36,6 +36,9 @@ struct store_config {
 MUST_USE struct store *store_new(const struct store_config *config);
 /* Fails what is waiting with STORE_STOPPED, cancels watches, and frees. Close raft first. */
 void store_free(struct store *store);
+/* The process is about to end: what waits, and what is still asked, is answered within `grace_ms`,
+ * with STORE_TIMEOUT or STORE_NO_LEADER if there is nothing better to say. */
+void store_last_calls(struct store *store, uint64_t grace_ms);
 /* The vtable and state to hand to raft_open(); borrowed from the store. */
 const struct raft_fsm *store_fsm(struct store *store);
 /* Once the node is open: requests that were waiting go on. Takes its role listener

@@ -129,6 +129,7 @@ struct store {
     uint64_t incarnation;
     struct id_map *commands; /* sequence -> struct store_call waiting for its apply */
     struct list calls;       /* All unfinished, by deadline. */
+    uint64_t end_ns;         /* None of them has a later deadline; 0: none is set. */
     size_t call_count;
     struct list waiting;
     char own_url[STORE_URL_MAX]; /* To be published; empty once it is known, or never. */

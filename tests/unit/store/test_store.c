@@ -137,6 +137,27 @@ START_TEST(without_a_leader_requests_wait_and_then_go_through_once)
 }
 END_TEST
 
+START_TEST(nothing_waits_for_longer_than_the_grace_of_a_process_that_ends)
+{
+    struct fixture *f = fixture_new(3);
+    struct answer waiting, late;
+    raft_cluster_set_leader(&f->cluster, 0);
+    put(f->stores[1], "a", 0, &waiting);
+    virtual_env_run(&f->env, 500);
+    ck_assert_int_eq(waiting.calls, 0);
+    store_last_calls(f->stores[1], /* grace_ms= */ 200);
+    put(f->stores[1], "b", 0, &late);
+    virtual_env_run(&f->env, 200 + STORE_TIMEOUT_TICK_MS);
+    ck_assert_int_eq(waiting.calls, 1);
+    ck_assert_int_eq(waiting.status, STORE_NO_LEADER);
+    ck_assert_int_eq(late.calls, 1);
+    put(f->stores[1], "c", 0, &late);
+    virtual_env_run(&f->env, STORE_TIMEOUT_TICK_MS + 1);
+    ck_assert_int_eq(late.calls, 1);
+    fixture_free(f);
+}
+END_TEST
+
 START_TEST(a_command_whose_fate_is_unclear_is_sent_again_and_takes_effect_once)
 {
     struct fixture *f = fixture_new(1);
@@ -340,6 +361,7 @@ Suite *store_suite(void)
 {
     Suite *suite = suite_create("store/store");
     TCase *tcase = tcase_create("store");
+    tcase_add_test(tcase, nothing_waits_for_longer_than_the_grace_of_a_process_that_ends);
     tcase_add_test(tcase, any_member_takes_writes_and_then_reads_its_own);
     tcase_add_test(tcase, without_a_leader_requests_wait_and_then_go_through_once);
     tcase_add_test(tcase, a_command_whose_fate_is_unclear_is_sent_again_and_takes_effect_once);
