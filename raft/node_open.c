@@ -407,6 +407,13 @@ uint64_t raft_applied_index(const struct raft_node *node)
     return node->applied;
 }
 
+bool raft_is_learner(const struct raft_node *node)
+{
+    const struct raft_member *own = raft_members_find(&node->core.members, node->config.id);
+    return own != NULL && (own->flags & RAFT_MEMBER_LEARNER) != 0 &&
+           (own->flags & RAFT_MEMBER_JOINING) == 0;
+}
+
 uint64_t raft_last_index(const struct raft_node *node)
 {
     return raft_trail_last(&node->core.trail);

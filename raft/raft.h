@@ -112,6 +112,8 @@ MUST_USE int raft_forward(struct raft_node *node, struct slice request,
 void raft_forward_reply(struct raft_node *node, uint64_t call, int status, struct slice reply);
 
 bool raft_is_leader(const struct raft_node *node);
+/* Has no vote and gets none by itself: not one that is still joining as a voter. */
+bool raft_is_learner(const struct raft_node *node);
 /* Leading, and an entry of this term is committed: all earlier acknowledged ones are applied or
  * about to be. */
 bool raft_is_settled_leader(const struct raft_node *node);

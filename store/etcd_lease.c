@@ -262,7 +262,7 @@ static int renewal_permitted(struct renewal *renewal)
 {
     struct keepalive_stream *stream = renewal->stream;
     struct auth_caller caller;
-    int status = etcd_status_now(stream->service, 0);
+    int status = etcd_voter_status(stream->service);
     status = status == 0 ? etcd_caller(stream->service, stream->call, &stream->identity, &caller)
                          : status;
     if (status != 0) {

@@ -274,8 +274,9 @@ static void observer_run(void *data) /* Store loop. */
     if (observer->over) {
         return;
     }
-    if (etcd_status_now(observer->service, 0) != 0) {
-        end(observer, STORE_STOPPED);
+    int status = etcd_voter_status(observer->service);
+    if (status != 0) {
+        end(observer, status);
         return;
     }
     store_read_barrier(observer->service->store, look_now, observer_ref(observer));

@@ -103,6 +103,9 @@ struct etcd_service *etcd_service_ref(struct etcd_service *service);
 void etcd_service_unref(struct etcd_service *service); /* Any thread. */
 /* `status`, or STORE_STOPPED when the service was closed meanwhile. Store loop. */
 int etcd_status_now(const struct etcd_service *service, int status);
+/* As etcd_status_now(0), but for what a learner does not serve: STORE_NOT_FOR_LEARNER. Store loop.
+ */
+int etcd_voter_status(const struct etcd_service *service);
 /* Results are in the request; takes them to the connection's loop. Store loop. */
 void etcd_request_done(struct etcd_request *request, int status);
 /* Who it is from, now: for after a wait. 0 or a status; fills request->caller. Store loop. */

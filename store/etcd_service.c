@@ -102,6 +102,13 @@ int etcd_status_now(const struct etcd_service *service, int status)
     return status != 0 ? status : store_health(service->store);
 }
 
+int etcd_voter_status(const struct etcd_service *service)
+{
+    int status = etcd_status_now(service, 0);
+    return status == 0 && raft_is_learner(store_raft(service->store)) ? STORE_NOT_FOR_LEARNER
+                                                                      : status;
+}
+
 /* --- Unary requests. */
 
 static void request_wipe(struct etcd_request *request)
@@ -170,12 +177,25 @@ static void request_caught_up(void *data, int status)
     }
 }
 
+/* What does not take part in votes may be far behind, and says so but for this, as etcd. */
+static bool is_for_learner(const struct etcd_request *request)
+{
+    const ProtobufCMessageDescriptor *kind = request->method->request;
+    return kind == &etcdserverpb__status_request__descriptor ||
+           (kind == &etcdserverpb__range_request__descriptor &&
+            ((const Etcdserverpb__RangeRequest *)request->message)->serializable);
+}
+
 static void request_run(void *data)
 {
     struct etcd_request *request = data;
     struct store *store = request->service->store;
     if (store == NULL || store_raft(store) == NULL) {
         etcd_request_done(request, STORE_STOPPED);
+        return;
+    }
+    if (raft_is_learner(store_raft(store)) && !is_for_learner(request)) {
+        etcd_request_done(request, STORE_NOT_FOR_LEARNER);
         return;
     }
     if (request->wants_leader && !etcd_has_leader(request->service)) {

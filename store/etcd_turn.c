@@ -328,7 +328,7 @@ static void turn_run(void *data) /* Store loop. */
 {
     struct etcd_turn *turn = data;
     struct auth_caller caller;
-    if (!goes_on(turn, 0)) {
+    if (!goes_on(turn, etcd_voter_status(turn->service))) {
         return;
     }
     int status = etcd_caller(turn->service, turn->call, &turn->identity, &caller);

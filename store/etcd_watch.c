@@ -390,6 +390,17 @@ static bool put_off(struct watch_command *command)
     return true;
 }
 
+/* Nothing, unless this member cannot serve it. */
+static void open_answer(struct watch_stream *stream)
+{
+    const struct etcd_service *service = stream->service;
+    if (etcd_voter_status(service) == STORE_NOT_FOR_LEARNER) {
+        watch_stream_end(stream, STORE_NOT_FOR_LEARNER);
+    } else if (stream->wants_leader && !etcd_has_leader(service)) {
+        watch_stream_end(stream, STORE_NO_LEADER);
+    }
+}
+
 void watch_command_run(void *command_consume)
 {
     struct watch_command *command = command_consume;
@@ -400,9 +411,7 @@ void watch_command_run(void *command_consume)
     } else if (command->kind == COMMAND_OPEN) {
         stream->state.watches = hash_map_new(/* seed= */ 0x73747265616d);
         list_push_back(&service->watch_streams, &watch_stream_ref(stream)->state.node);
-        if (stream->wants_leader && !etcd_has_leader(service)) {
-            watch_stream_end(stream, STORE_NO_LEADER);
-        }
+        open_answer(stream);
     } else if (!stream->state.gone) {
         switch (command->kind) {
         case COMMAND_CREATE:

@@ -58,6 +58,7 @@ static const struct status_row {
      "etcdserver: can only promote a learner member"},
     {STORE_LEARNER_NOT_READY, GRPC_FAILED_PRECONDITION,
      "etcdserver: can only promote a learner member which is in sync with leader"},
+    {STORE_NOT_FOR_LEARNER, GRPC_FAILED_PRECONDITION, "etcdserver: rpc not supported for learner"},
     {STORE_DOWNGRADE_FORMAT, GRPC_INVALID_ARGUMENT,
      "etcdserver: wrong downgrade target version format"},
     {STORE_DOWNGRADE_TARGET, GRPC_INVALID_ARGUMENT, "etcdserver: invalid downgrade target version"},

@@ -37,6 +37,7 @@ enum store_status {
     STORE_TOO_MANY_MEMBERS = -EMLINK, /* Not in etcd. */
     STORE_NOT_A_LEARNER = -EALREADY,
     STORE_LEARNER_NOT_READY = -EL2NSYNC,
+    STORE_NOT_FOR_LEARNER = -ENOPKG, /* Asked of a learner, which serves next to nothing. */
     STORE_DOWNGRADE_FORMAT = -ELIBBAD,
     STORE_DOWNGRADE_TARGET = -ELIBSCN,
     STORE_NO_DOWNGRADE = -ELIBMAX,

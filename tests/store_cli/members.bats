@@ -44,6 +44,33 @@ load servers
     [ "$(ctl n1 put after 1)" = OK ]
 }
 
+@test "a learner answers what needs no vote, and nothing else" {
+    start_member n1 --initial-cluster "n1=$(peer n1)"
+    within 60 ctl n1 put key value
+    ctl n1 member add n2 --learner --peer-urls "$(peer n2)"
+    start_member n2 --join "$(client n1)"
+    reads() { [ "$(ctl n2 get key --consistency=s --print-value-only)" = value ]; }
+    within 60 reads
+    ctl n2 endpoint status -w json | grep -q '"isLearner":true'
+    refused() {
+        run "$@"
+        [[ $output == *"etcdserver: rpc not supported for learner"* ]]
+    }
+    refused ctl n2 get key
+    refused ctl n2 put key other
+    refused ctl n2 del key
+    refused ctl n2 txn <<<$'value("key") = "value"\n\nget key\n\n\n'
+    refused ctl n2 member list
+    refused ctl n2 lease grant 60
+    refused ctl n2 lease keep-alive --once 1
+    refused ctl n2 endpoint health
+    refused ctl n2 user list
+    refused timeout 5 etcdctl --endpoints "$(client n2)" watch key
+    ctl n2 snapshot save copy.db # As etcd 3.5.
+    within 60 "$CORACLE" member promote n2 --endpoints "$(client n1)"
+    within 20 ctl n2 put key other
+}
+
 @test "a member that lost its disk comes back by the same command, under a new id" {
     all="n1=$(peer n1),n2=$(peer n2),n3=$(peer n3)"
     for name in n1 n2 n3; do start_member $name --initial-cluster "$all"; done

@@ -3,7 +3,7 @@
 CORACLE=${CORACLE:-$BATS_TEST_DIRNAME/../../build/release/cmd/coracle}
 export ETCDCTL_API=3
 
-host() { echo "127.0.35.${1#n}"; }        # n1 -> 127.0.35.1
+host() { echo "${STORE_CLI_NET:-127.0.35}.${1#n}"; } # n1 -> 127.0.35.1
 client() { echo "http://$(host "$1"):2379"; }
 peer() { echo "http://$(host "$1"):2380"; }
 
