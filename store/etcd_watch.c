@@ -235,6 +235,11 @@ static void create(struct watch_stream *stream, const Etcdserverpb__WatchCreateR
     if (options.key.len == 0) {
         options.key = slice_of(&zero, 1); /* As etcd: the smallest key. */
     }
+    int status = permit(stream, message);
+    if (status != 0) {
+        refuse(stream, refusal(status));
+        return;
+    }
     if (options.end.len > 0 && !is_to_the_end(options.end) &&
         slice_compare(options.key, options.end) >= 0) {
         refuse(stream, "mvcc: watcher range is empty");
@@ -242,11 +247,6 @@ static void create(struct watch_stream *stream, const Etcdserverpb__WatchCreateR
     }
     if (message->watch_id != 0 && find_watch(stream, message->watch_id) != NULL) {
         refuse(stream, "mvcc: duplicate watch ID provided on the WatchStream");
-        return;
-    }
-    int status = permit(stream, message);
-    if (status != 0) {
-        refuse(stream, refusal(status));
         return;
     }
     set_filters(message, &options);

@@ -1,21 +1,27 @@
 /* differential ADDRESS ADDRESS SEED STEPS: sends the same requests, chosen by the seed, to two
- * servers of the etcd v3 API and compares what they answer, field by field; ids and terms aside. At
- * the first difference it prints the request and both answers and exits with 1. */
+ * servers of the etcd v3 API and compares what they answer, field by field, and what their watches
+ * tell; ids and terms aside. A quarter as many steps follow with users required. At the first
+ * difference it prints the request and both answers and exits with 1. Of an etcd cluster, name the
+ * leader. */
 #include "tests/etcdctl/differential.h"
 
 #include "lib/base/alloc.h"
 #include "lib/base/error.h"
 #include "lib/net/grpc.h"
 #include "lib/net/loop.h"
+#include "tests/etcdctl/watch_log.h"
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SIDES = 2, TIMEOUT_MS = 20 * 1000, ANSWER_MAX = 16 * 1024 * 1024 };
+enum { SIDES = WATCH_SIDES, TIMEOUT_MS = 20 * 1000, ANSWER_MAX = 16 * 1024 * 1024 };
 
 struct side {
     struct run *run;
     struct grpc_channel *channel;
+    struct grpc_stream *keepalive; /* NULL until it is needed, and once it is over. */
+    char *tokens[ASKERS];          /* NULL: none. */
     enum grpc_code code;
     char message[512];
     struct buffer answer;
@@ -25,20 +31,60 @@ struct run {
     struct loop *loop;
     struct side sides[SIDES];
     size_t waiting;
+    struct watch_log *watches;
+    struct chooser chooser;
+    uint64_t step, refused;
 };
 
 /* --- Asking both. */
 
-static void on_done(void *data, const struct grpc_status *status, struct slice response)
+static void answered(struct side *side, enum grpc_code code, const char *message,
+                     struct slice response)
 {
-    struct side *side = data;
-    side->code = status->code;
-    (void)snprintf(side->message, sizeof(side->message), "%s", status->message);
+    side->code = code;
+    (void)snprintf(side->message, sizeof(side->message), "%s", message);
     buffer_clear(&side->answer);
     buffer_append_slice(&side->answer, response);
-    if (--side->run->waiting == 0) {
-        loop_stop(side->run->loop);
+    assert(side->run->waiting > 0);
+    side->run->waiting--;
+}
+
+static void on_done(void *data, const struct grpc_status *status, struct slice response)
+{
+    answered(data, status->code, status->message, response);
+}
+
+static void on_kept(void *data, struct slice response)
+{
+    answered(data, GRPC_OK, "", response);
+}
+
+static void on_keeping_end(void *data, const struct grpc_status *status)
+{
+    struct side *side = data;
+    side->keepalive = NULL;
+    answered(side, status->code, status->message, slice_of(NULL, 0));
+}
+
+static void ask_side(struct side *side, const struct question *question, struct slice bytes)
+{
+    static const struct grpc_stream_events events = {.on_message = on_kept,
+                                                     .on_end = on_keeping_end};
+    const char *token = side->tokens[question->asker];
+    struct http_header metadata = http_header("token", token == NULL ? "" : token);
+    const struct grpc_call_options options = {
+        .path = question->path,
+        .metadata = &metadata,
+        .metadata_count = token != NULL,
+        .timeout_ms = question->kind == QUESTION_UNARY ? TIMEOUT_MS : 0};
+    if (question->kind == QUESTION_UNARY) {
+        (void)grpc_unary(side->channel, &options, bytes, on_done, side);
+        return;
     }
+    if (side->keepalive == NULL) {
+        side->keepalive = grpc_stream_open(side->channel, &options, &events, side);
+    }
+    (void)grpc_stream_send(side->keepalive, bytes);
 }
 
 static void ask(struct run *run, const struct question *question)
@@ -46,17 +92,32 @@ static void ask(struct run *run, const struct question *question)
     size_t len = protobuf_c_message_get_packed_size(question->message);
     uint8_t *bytes = alloc_bytes(len + 1);
     (void)protobuf_c_message_pack(question->message, bytes);
-    const struct grpc_call_options options = {.path = question->path, .timeout_ms = TIMEOUT_MS};
     run->waiting = SIDES;
     for (size_t i = 0; i < SIDES; i++) {
-        (void)grpc_unary(run->sides[i].channel, &options, slice_of(bytes, len), on_done,
-                         &run->sides[i]);
+        ask_side(&run->sides[i], question, slice_of(bytes, len));
     }
-    loop_run(run->loop);
+    while (run->waiting > 0) {
+        loop_turn(run->loop, /* wait= */ true);
+    }
     free(bytes);
 }
 
 /* --- Comparing. */
+
+static int by_bytes(const void *first, const void *second)
+{
+    const ProtobufCBinaryData *a = first;
+    const ProtobufCBinaryData *b = second;
+    return slice_compare(slice_of(a->data, a->len), slice_of(b->data, b->len));
+}
+
+static int by_range(const void *first, const void *second)
+{
+    const Authpb__Permission *const *a = first;
+    const Authpb__Permission *const *b = second;
+    int order = by_bytes(&(*a)->key, &(*b)->key);
+    return order != 0 ? order : by_bytes(&(*a)->range_end, &(*b)->range_end);
+}
 
 /* What may differ between two clusters is set alike. */
 static void normalize(ProtobufCMessage *message)
@@ -66,9 +127,21 @@ static void normalize(ProtobufCMessage *message)
         header->cluster_id = 0;
         header->member_id = 0;
         header->raft_term = 0;
+    } else if (message->descriptor == &etcdserverpb__authenticate_response__descriptor) {
+        Etcdserverpb__AuthenticateResponse *authenticated = (void *)message;
+        free(authenticated->token);
+        authenticated->token = alloc_text("its own");
+    } else if (message->descriptor == &etcdserverpb__auth_role_get_response__descriptor) {
+        Etcdserverpb__AuthRoleGetResponse *role = (void *)message;
+        if (role->n_perm > 0) { /* etcd's are in order by their keys only. */
+            qsort(role->perm, role->n_perm, sizeof(*role->perm), by_range);
+        }
     } else if (message->descriptor == &etcdserverpb__lease_time_to_live_response__descriptor) {
         Etcdserverpb__LeaseTimeToLiveResponse *lease = (void *)message;
         lease->ttl = lease->ttl > 0 ? 1 : lease->ttl;
+        if (lease->n_keys > 0) { /* etcd's come out of a hash table. */
+            qsort(lease->keys, lease->n_keys, sizeof(*lease->keys), by_bytes);
+        }
     }
     for (unsigned i = 0; i < message->descriptor->n_fields; i++) {
         const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
@@ -110,7 +183,7 @@ static void answer_text(const struct question *question, const struct side *side
     protobuf_c_message_free_unpacked(message, NULL);
 }
 
-static bool compare(struct run *run, const struct question *question, uint64_t step)
+static bool compare(const struct run *run, const struct question *question)
 {
     struct buffer texts[SIDES];
     for (size_t i = 0; i < SIDES; i++) {
@@ -122,7 +195,8 @@ static bool compare(struct run *run, const struct question *question, uint64_t s
         CLEANUP(buffer_release) struct buffer asked;
         buffer_init(&asked, ANSWER_MAX);
         message_text(question->message, &asked);
-        printf("step %" PRIu64 ": %s %s\n", step, question->path, buffer_text(&asked));
+        printf("step %" PRIu64 " as %d: %s %s\n", run->step, (int)question->asker, question->path,
+               buffer_text(&asked));
         printf("first:  %s\nsecond: %s\n", buffer_text(&texts[0]), buffer_text(&texts[1]));
     }
     buffer_release(&texts[0]);
@@ -146,12 +220,6 @@ static int open_side(struct run *run, size_t at, const char *text)
     return 0;
 }
 
-static void close_side(struct side *side)
-{
-    grpc_channel_close(side->channel);
-    buffer_release(&side->answer);
-}
-
 /* The revision both are at: what is asked about history depends on it. */
 static int64_t revision_of(const struct question *question, const struct side *side)
 {
@@ -173,6 +241,120 @@ static int64_t revision_of(const struct question *question, const struct side *s
     return revision;
 }
 
+/* --- The course of a run. */
+
+static bool ask_and_compare(struct run *run, const struct question *question)
+{
+    if (question->kind == QUESTION_WATCH) {
+        return watch_log_send(run->watches, (const Etcdserverpb__WatchRequest *)question->message);
+    }
+    if (question->takes_history && !watch_log_settle(run->watches)) {
+        return false;
+    }
+    ask(run, question);
+    if (run->sides[0].code == GRPC_OK) {
+        int64_t revision = revision_of(question, &run->sides[0]);
+        run->chooser.revision = revision > 0 ? revision : run->chooser.revision;
+    } else {
+        run->refused++;
+    }
+    return compare(run, question);
+}
+
+static bool random_steps(struct run *run, uint64_t count)
+{
+    bool equal = true;
+    for (uint64_t i = 0; i < count && equal; i++, run->step++) {
+        CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+        struct question question = choose(&run->chooser, arena, i == 0);
+        equal = ask_and_compare(run, &question);
+    }
+    return equal && watch_log_settle(run->watches);
+}
+
+static bool all_steps(struct run *run,
+                      bool (*step)(size_t at, struct arena *arena, struct question *ret_question))
+{
+    bool equal = true;
+    for (size_t at = 0; equal; at++) {
+        CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+        struct question question;
+        if (!step(at, arena, &question)) {
+            break;
+        }
+        equal = ask_and_compare(run, &question);
+    }
+    return equal;
+}
+
+static bool log_in(struct run *run, enum asker asker, const char *name)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    struct question question = authenticate(name, arena);
+    if (!ask_and_compare(run, &question) || run->sides[0].code != GRPC_OK) {
+        return false;
+    }
+    for (size_t i = 0; i < SIDES; i++) {
+        struct side *side = &run->sides[i];
+        Etcdserverpb__AuthenticateResponse *answer =
+            etcdserverpb__authenticate_response__unpack(NULL, side->answer.len, side->answer.data);
+        if (answer == NULL) {
+            return false;
+        }
+        side->tokens[asker] = alloc_text(answer->token);
+        etcdserverpb__authenticate_response__free_unpacked(answer, NULL);
+    }
+    return true;
+}
+
+static void open_watches(struct run *run, const enum asker *asker)
+{
+    struct grpc_channel *channels[SIDES];
+    const char *tokens[SIDES];
+    for (size_t i = 0; i < SIDES; i++) {
+        channels[i] = run->sides[i].channel;
+        tokens[i] = asker == NULL ? NULL : run->sides[i].tokens[*asker];
+    }
+    watch_log_free(run->watches);
+    run->watches = watch_log_new(run->loop, channels, asker == NULL ? NULL : tokens);
+    run->chooser.watches = 0;
+}
+
+static void end_keepalives(struct run *run)
+{
+    for (size_t i = 0; i < SIDES; i++) {
+        if (run->sides[i].keepalive != NULL) {
+            grpc_stream_cancel(TAKE(run->sides[i].keepalive));
+        }
+    }
+}
+
+static bool with_users(struct run *run, uint64_t steps)
+{
+    static const enum asker alice = ASK_ALICE;
+    if (!all_steps(run, users_begin) || !log_in(run, ASK_ROOT, "root") ||
+        !log_in(run, ASK_ALICE, "alice")) {
+        return false;
+    }
+    for (size_t i = 0; i < SIDES; i++) {
+        run->sides[i].tokens[ASK_STRANGER] = alloc_text("of.nobody");
+    }
+    end_keepalives(run);
+    open_watches(run, &alice);
+    run->chooser.users = true;
+    bool equal = random_steps(run, steps);
+    return all_steps(run, users_end) && equal;
+}
+
+static void close_side(struct side *side)
+{
+    grpc_channel_close(side->channel);
+    buffer_release(&side->answer);
+    for (size_t i = 0; i < ASKERS; i++) {
+        free(side->tokens[i]);
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct run run = {0};
@@ -182,24 +364,14 @@ int main(int argc, char **argv)
         return 2;
     }
     uint64_t steps = strtoull(argv[4], NULL, 10);
-    struct chooser chooser = {.state = strtoull(argv[3], NULL, 10) * 2654435761 + 1, .revision = 1};
-    bool equal = true;
-    uint64_t step = 0;
-    uint64_t refused = 0;
-    for (; step < steps && equal; step++) {
-        CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
-        struct question question = choose(&chooser, arena, step == 0);
-        ask(&run, &question);
-        equal = compare(&run, &question, step);
-        if (run.sides[0].code == GRPC_OK) {
-            int64_t revision = revision_of(&question, &run.sides[0]);
-            chooser.revision = revision > 0 ? revision : chooser.revision;
-        } else {
-            refused++;
-        }
-    }
-    printf("%" PRIu64 " requests, %" PRIu64 " refused alike, revision %" PRId64 ": %s\n", step,
-           refused, chooser.revision, equal ? "no difference" : "DIFFERENT");
+    run.chooser =
+        (struct chooser){.state = strtoull(argv[3], NULL, 10) * 2654435761 + 1, .revision = 1};
+    open_watches(&run, NULL);
+    bool equal = random_steps(&run, steps) && with_users(&run, steps / 4);
+    printf("%" PRIu64 " requests, %" PRIu64 " refused alike, revision %" PRId64 ": %s\n", run.step,
+           run.refused, run.chooser.revision, equal ? "no difference" : "DIFFERENT");
+    watch_log_free(run.watches);
+    end_keepalives(&run);
     for (size_t i = 0; i < SIDES; i++) {
         close_side(&run.sides[i]);
     }
