@@ -97,6 +97,7 @@ static int open_store(struct member *member)
         .client_tls = config->peer_tls ? member->client_tls : NULL,
         .peers = config->peers,
         .peer_count = config->peer_count,
+        .metrics = member->metrics,
     };
     int result = raft_transport_open(&transport, &member->transport, member->reterr);
     if (result < 0) {

@@ -6,6 +6,7 @@
 #include "lib/base/log.h"
 #include "lib/net/stream.h"
 #include "raft/limits.h"
+#include "raft/peer_metrics.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -21,6 +22,7 @@ enum {
     RECONNECT_MS_MIN = 50,
     RECONNECT_MS_MAX = 1000,
     CONNECT_TIMEOUT_MS = 1000,
+    ROUND_TRIP_MS = 3000,                /* Between two looks at the round trips. */
     INCOMING_MAX = 4 * RAFT_MEMBERS_MAX, /* Old ones are replaced as members dial again. */
 };
 
@@ -39,6 +41,7 @@ struct outgoing {
     struct buffer input;
     struct loop_timer retry;
     uint32_t retry_ms;
+    struct peer_metrics metrics;
     bool reported; /* "Cannot reach" was logged since it was last connected. */
 };
 
@@ -56,6 +59,8 @@ struct raft_transport {
     uint64_t id;
     uint64_t cluster_id;
     struct tls_config *client_tls;
+    struct metrics *metrics;
+    struct loop_timer round_trips;
     struct raft_node *node; /* NULL: received messages are dropped. */
     struct net_listener *listener;
     struct list peers;
@@ -248,10 +253,8 @@ static struct net_stream *find_guest(struct raft_transport *transport, uint64_t 
     return stream;
 }
 
-static int transport_send(void *data, uint64_t id, struct slice message)
+static int send_frame(struct net_stream *stream, struct slice message)
 {
-    const struct outgoing *peer = find_peer(data, id);
-    struct net_stream *stream = peer != NULL ? peer->stream : find_guest(data, id);
     if (stream == NULL) {
         return -ENOTCONN;
     }
@@ -266,6 +269,34 @@ static int transport_send(void *data, uint64_t id, struct slice message)
     (void)net_stream_write(stream, slice_of(header, sizeof(header)));
     (void)net_stream_write(stream, message);
     return 0;
+}
+
+static int transport_send(void *data, uint64_t id, struct slice message)
+{
+    const struct outgoing *peer = find_peer(data, id);
+    if (peer == NULL) {
+        return send_frame(find_guest(data, id), message);
+    }
+    int status = send_frame(peer->stream, message);
+    if (status == 0) {
+        peer_metrics_sent(&peer->metrics, message.len);
+    } else {
+        peer_metrics_not_sent(&peer->metrics);
+    }
+    return status;
+}
+
+static void look_at_round_trips(void *data)
+{
+    struct raft_transport *transport = data;
+    LIST_FOREACH(link, next, &transport->peers)
+    {
+        const struct outgoing *peer = LIST_ENTRY(link, struct outgoing, link);
+        if (peer->stream != NULL) {
+            peer_metrics_round_trip(&peer->metrics, net_stream_round_trip_us(peer->stream));
+        }
+    }
+    loop_timer_start(transport->loop, &transport->round_trips, ROUND_TRIP_MS);
 }
 
 /* ---- incoming ---- */
@@ -321,6 +352,10 @@ static int take_input(struct incoming *incoming, struct slice bytes)
 static void on_incoming_read(void *data, struct slice bytes)
 {
     struct incoming *incoming = data;
+    const struct outgoing *member = find_peer(incoming->transport, incoming->from);
+    if (member != NULL) {
+        peer_metrics_received(&member->metrics, bytes.len);
+    }
     if (take_input(incoming, bytes) < 0) {
         incoming_close(incoming);
     }
@@ -366,6 +401,7 @@ static int add_peer(struct raft_transport *transport, uint64_t id, const char *n
     peer->id = id;
     peer->address = address;
     peer->tls = strncmp(url, "http://", 7) != 0;
+    peer->metrics = peer_metrics_of(transport->metrics, id);
     peer->retry_ms = RECONNECT_MS_MIN;
     peer->retry = (struct loop_timer){.fire = dial, .data = peer};
     (void)snprintf(peer->name, sizeof(peer->name), "%s", name == NULL ? "" : name);
@@ -476,6 +512,8 @@ int raft_transport_open(const struct raft_transport_config *config,
     transport->id = config->id;
     transport->cluster_id = config->cluster_id;
     transport->client_tls = config->client_tls;
+    transport->metrics = config->metrics;
+    transport->round_trips = (struct loop_timer){.fire = look_at_round_trips, .data = transport};
     transport->status = alloc_zeroed(sizeof(*transport->status));
     transport->follow = (struct loop_timer){.fire = follow_members, .data = transport};
     list_init(&transport->incoming);
@@ -501,6 +539,7 @@ int raft_transport_open(const struct raft_transport_config *config,
         return result;
     }
     env_uv_set_transport(config->env, transport_send, transport);
+    loop_timer_start(transport->loop, &transport->round_trips, ROUND_TRIP_MS);
     LIST_FOREACH(link, next, &transport->peers)
     {
         dial(LIST_ENTRY(link, struct outgoing, link));
@@ -533,6 +572,7 @@ void raft_transport_close(struct raft_transport *transport, void (*closed)(void 
     transport->closed_data = data;
     env_uv_set_transport(transport->env, NULL, NULL);
     loop_timer_stop(transport->loop, &transport->follow);
+    loop_timer_stop(transport->loop, &transport->round_trips);
     drop_peers(transport);
     LIST_FOREACH(node, next_node, &transport->incoming)
     {

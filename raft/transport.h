@@ -11,6 +11,7 @@ struct raft_transport;
 struct loop;
 struct env_uv;
 struct tls_config;
+struct metrics;
 
 struct raft_transport_config {
     struct loop *loop;
@@ -23,6 +24,7 @@ struct raft_transport_config {
     struct tls_config *client_tls;
     const struct raft_peer *peers; /* To begin with. Copied; the own id among them is skipped. */
     size_t peer_count;
+    struct metrics *metrics; /* May be NULL. Must outlive it. */
 };
 
 /* Listens at once. Returns 0, or a negative errno with *reterr. */

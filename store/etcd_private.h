@@ -31,7 +31,10 @@ struct etcd_service {
     struct store *store; /* NULL once closed. Store loop. */
     struct loop *store_loop;
     struct metrics *metrics;
-    struct grpc_server *server; /* That it is mounted on. */
+    struct metric *events_sent; /* NULL without `metrics`. */
+    int64_t started_s;
+    _Atomic uint64_t healthy, unhealthy; /* What /health has said. */
+    struct grpc_server *server;          /* That it is mounted on. */
     struct http_handler http;
     uint64_t progress_ms;
     bool check_certificates;
@@ -155,6 +158,15 @@ void etcd_snapshot_call(void *data, struct grpc_call *call, struct slice request
 void etcd_lock_call(void *data, struct grpc_call *call, struct slice request);
 void etcd_campaign_call(void *data, struct grpc_call *call, struct slice request);
 void etcd_observe_call(void *data, struct grpc_call *call, struct slice request);
+/* What /metrics tells of the store at one moment. */
+struct etcd_figures {
+    struct store_figures store;
+    struct raft_status raft;
+    size_t watch_streams;
+};
+/* `figures` is NULL while there is no store. Any thread. */
+void etcd_metrics_render(struct etcd_service *service, const struct etcd_figures *figures,
+                         struct buffer *out);
 void etcd_http_request(void *data, struct http_exchange *exchange);
 void etcd_health_init(struct etcd_service *service);
 void etcd_health_mount(struct etcd_service *service, struct grpc_server *server);

@@ -1,10 +1,12 @@
 #include "store/etcd_service.h"
 
 #include "lib/base/alloc.h"
+#include "lib/base/metrics.h"
 #include "store/etcd_private.h"
 #include "store/password.h"
 #include <assert.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum { PROGRESS_DEFAULT_MS = 10 * 60 * 1000, ARENA_SLACK = 64 * 1024 };
 
@@ -264,6 +266,12 @@ struct etcd_service *etcd_service_new(const struct etcd_service_config *config)
     service->store = config->store;
     service->store_loop = config->store_loop;
     service->metrics = config->metrics;
+    service->events_sent =
+        config->metrics == NULL
+            ? NULL
+            : metrics_counter(config->metrics, "etcd_debugging_mvcc_events_total",
+                              "Events sent to watches.", NULL);
+    service->started_s = time(NULL);
     service->http = (struct http_handler){.on_request = etcd_http_request, .data = service};
     service->check_certificates = config->check_certificates;
     service->tokens = etcd_tokens_new();

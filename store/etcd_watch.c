@@ -132,6 +132,9 @@ static void on_events(void *data, int64_t revision, const struct store_event *ev
     watch_encode_events(stream->service->encoder, &header, events, count, watch->prev_kv, watch->id,
                         watch->fragment, outbox);
     watch->busy = true;
+    if (stream->service->events_sent != NULL) {
+        metric_add(stream->service->events_sent, (int64_t)count);
+    }
     stream->state.charged += outbox->len - before;
     stream_charge(stream, outbox->len - before);
 }

@@ -61,12 +61,18 @@ void grpc_server_free(struct grpc_server *server); /* After the http_server that
 /* Adds methods, before the server listens. A path given twice is a bug of ours. */
 void grpc_server_add(struct grpc_server *server, const struct grpc_method *methods, size_t count);
 void grpc_server_set_message_max(struct grpc_server *server, size_t bytes); /* 4 MiB otherwise. */
-enum { GRPC_CODES = 17 };
+enum { GRPC_CODES = 17, GRPC_DURATION_BOUNDS = 11 };
+/* Upper bounds in milliseconds, ascending: those of Prometheus' client libraries. */
+extern const uint64_t grpc_duration_bounds_ms[GRPC_DURATION_BOUNDS];
 
 /* Calls since the start; those that the client gave up count as GRPC_CANCELLED. */
 struct grpc_method_counts {
     uint64_t started;
     uint64_t handled[GRPC_CODES];
+    uint64_t
+        durations[GRPC_DURATION_BOUNDS + 1]; /* Of handled ones: up to each bound, and beyond. */
+    uint64_t duration_ms;                    /* All together. */
+    uint64_t received_bytes, sent_bytes;     /* Of messages and their prefixes. */
 };
 /* Any thread. */
 void grpc_server_each_method(const struct grpc_server *server,

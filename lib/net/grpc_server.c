@@ -13,10 +13,15 @@
 
 enum { CALL_MAGIC = 0x47525043, SMALL_MESSAGE_BYTES = 4096, STATUS_TEXT_MAX = 16 * 1024 };
 
+const uint64_t grpc_duration_bounds_ms[GRPC_DURATION_BOUNDS] = {5,   10,   25,   50,   100,  250,
+                                                                500, 1000, 2500, 5000, 10000};
+
 struct owned_method {
     struct grpc_method method;
     _Atomic uint64_t started;
     _Atomic uint64_t handled[GRPC_CODES];
+    _Atomic uint64_t durations[GRPC_DURATION_BOUNDS + 1];
+    _Atomic uint64_t duration_ms, received_bytes, sent_bytes;
 };
 
 struct grpc_server {
@@ -34,6 +39,7 @@ struct grpc_call {
     const struct grpc_method *method; /* owned->method */
     struct grpc_deframer deframer;
     struct loop_timer deadline;
+    uint64_t started_ms;
     void (*message)(void *data, struct slice bytes);
     void (*end)(void *data);
     void *message_data;
@@ -62,6 +68,11 @@ static bool takes_stream(const struct grpc_call *call)
 
 /* ---- Sending ---- */
 
+static void counter_add(_Atomic uint64_t *counter, uint64_t more)
+{
+    atomic_fetch_add_explicit(counter, more, memory_order_relaxed);
+}
+
 static struct http_header content_type_header(void)
 {
     return http_header("content-type", "application/grpc");
@@ -89,6 +100,7 @@ size_t grpc_call_send(struct grpc_call *call, struct slice message)
         return 0;
     }
     grpc_call_send_headers(call, NULL, 0);
+    counter_add(&call->owned->sent_bytes, GRPC_PREFIX_SIZE + message.len);
     uint8_t joined[GRPC_PREFIX_SIZE + SMALL_MESSAGE_BYTES];
     grpc_prefix(message.len, joined);
     if (message.len <= SMALL_MESSAGE_BYTES) {
@@ -110,6 +122,7 @@ size_t grpc_call_send_shared(struct grpc_call *call, struct chunk *message)
         return 0;
     }
     grpc_call_send_headers(call, NULL, 0);
+    counter_add(&call->owned->sent_bytes, GRPC_PREFIX_SIZE + message->bytes.len);
     uint8_t prefix[GRPC_PREFIX_SIZE];
     grpc_prefix(message->bytes.len, prefix);
     (void)http_write(call->exchange, slice_of(prefix, GRPC_PREFIX_SIZE));
@@ -122,6 +135,7 @@ size_t grpc_call_send_framed(struct grpc_call *call, struct chunk *messages)
         return 0;
     }
     grpc_call_send_headers(call, NULL, 0);
+    counter_add(&call->owned->sent_bytes, messages->bytes.len);
     return messages->bytes.len <= SMALL_MESSAGE_BYTES ? http_write(call->exchange, messages->bytes)
                                                       : http_write_shared(call->exchange, messages);
 }
@@ -167,7 +181,16 @@ static void finish(struct http_exchange *exchange, bool headers_sent, enum grpc_
 static void count_handled(struct grpc_call *call, enum grpc_code code)
 {
     size_t at = (size_t)code < GRPC_CODES ? (size_t)code : GRPC_UNKNOWN;
-    atomic_fetch_add_explicit(&call->owned->handled[at], 1, memory_order_relaxed);
+    uint64_t took_ms = loop_now_ms(grpc_call_loop(call)) - call->started_ms;
+    size_t bound = 0;
+    while (bound < GRPC_DURATION_BOUNDS && took_ms > grpc_duration_bounds_ms[bound]) {
+        bound++;
+    }
+    counter_add(&call->owned->handled[at], 1);
+    counter_add(&call->owned->durations[bound], 1);
+    if (took_ms > 0) {
+        counter_add(&call->owned->duration_ms, took_ms);
+    }
 }
 
 void grpc_call_finish(struct grpc_call *call, enum grpc_code code, const char *message,
@@ -300,6 +323,7 @@ static void on_piece(void *data, struct slice bytes, bool end)
 {
     struct grpc_call *call = call_from(data);
     call->request_done |= end;
+    counter_add(&call->owned->received_bytes, bytes.len);
     if (call->over) {
         http_body_consumed(call->exchange, bytes.len);
         return;
@@ -358,7 +382,8 @@ static bool on_headers(void *data, struct http_exchange *exchange)
     call->exchange = exchange;
     call->owned = owned;
     call->method = &owned->method;
-    atomic_fetch_add_explicit(&owned->started, 1, memory_order_relaxed);
+    counter_add(&owned->started, 1);
+    call->started_ms = loop_now_ms(http_exchange_loop(exchange));
     call->deadline.fire = on_deadline;
     call->deadline.data = call;
     grpc_deframer_init(&call->deframer, server->message_max);
@@ -418,9 +443,15 @@ void grpc_server_each_method(const struct grpc_server *server,
 {
     for (size_t i = 0; i < server->owned_count; i++) {
         struct owned_method *owned = server->owned[i];
-        struct grpc_method_counts counts = {.started = atomic_load(&owned->started)};
+        struct grpc_method_counts counts = {.started = atomic_load(&owned->started),
+                                            .duration_ms = atomic_load(&owned->duration_ms),
+                                            .received_bytes = atomic_load(&owned->received_bytes),
+                                            .sent_bytes = atomic_load(&owned->sent_bytes)};
         for (size_t code = 0; code < GRPC_CODES; code++) {
             counts.handled[code] = atomic_load(&owned->handled[code]);
+        }
+        for (size_t bound = 0; bound <= GRPC_DURATION_BOUNDS; bound++) {
+            counts.durations[bound] = atomic_load(&owned->durations[bound]);
         }
         each(data, &owned->method, &counts);
     }

@@ -11,6 +11,7 @@
 #include "lib/net/tls_session.h"
 #include <assert.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -723,6 +724,18 @@ struct loop *net_stream_loop(const struct net_stream *stream)
 const struct tls_peer *net_stream_tls_peer(const struct net_stream *stream)
 {
     return stream->tls == NULL ? NULL : tls_session_peer(stream->tls);
+}
+
+uint32_t net_stream_round_trip_us(const struct net_stream *stream)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof(info);
+    uv_os_fd_t fd;
+    if (uv_fileno(&stream->uv.handle, &fd) != 0 ||
+        getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0) {
+        return 0;
+    }
+    return info.tcpi_rtt;
 }
 
 const char *net_stream_peer_address(const struct net_stream *stream)

@@ -79,6 +79,8 @@ void net_stream_finish(struct net_stream *stream);
 struct loop *net_stream_loop(const struct net_stream *stream);
 /* NULL without TLS. Valid as long as the stream. */
 const struct tls_peer *net_stream_tls_peer(const struct net_stream *stream);
+/* Round trips to the peer take so many microseconds, as the kernel has it; 0: not known. */
+uint32_t net_stream_round_trip_us(const struct net_stream *stream);
 const char *net_stream_peer_address(const struct net_stream *stream); /* "10.0.0.1:4711", "unix" */
 
 /* Accepts connections and hands them out evenly over `loops`. With TLS, `on_stream` runs after the

@@ -208,7 +208,8 @@ static Etcdserverpb__RequestOp **choose_ops(struct chooser *chooser, struct aren
     for (size_t i = 0; i < count; i++) {
         ops[i] = arena_alloc(arena, sizeof(*ops[i]));
         etcdserverpb__request_op__init(ops[i]);
-        /* etcd does not look for permissions in inner transactions, nor at the leases of puts. */
+        /* etcd looks for no permissions in inner transactions, for leases of puts and what was
+         * there before them. */
         uint64_t kind = random_below(chooser, depth < DEPTH_MAX && !chooser->users ? 8 : 7);
         if (kind < 2) {
             ops[i]->request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_RANGE;
@@ -216,7 +217,10 @@ static Etcdserverpb__RequestOp **choose_ops(struct chooser *chooser, struct aren
         } else if (kind < 5) {
             ops[i]->request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_PUT;
             ops[i]->request_put = choose_put(chooser, arena);
-            ops[i]->request_put->lease = chooser->users ? 0 : ops[i]->request_put->lease;
+            if (chooser->users) {
+                ops[i]->request_put->lease = 0;
+                ops[i]->request_put->prev_kv = false;
+            }
         } else if (kind < 7) {
             ops[i]->request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_DELETE_RANGE;
             ops[i]->request_delete_range = choose_delete(chooser, arena, /* in_txn= */ true);
