@@ -129,9 +129,9 @@ static enum plan_step plan_new_object(struct operation *operation, void *message
     }
     bool generated = is_empty(meta->name) && !is_empty(meta->generate_name);
     fill_metadata(operation, meta);
+    generate_name(operation, meta); /* Before the strategy: a job's pods are labelled with it. */
     api_prepare_create(operation->arena, kind, message);
     date_conditions(operation, kind, message);
-    generate_name(operation, meta);
     const char *name = meta->name == NULL ? "" : meta->name;
     struct plan *plan = &operation->plan;
     *plan = (struct plan){.kind = kind, .message = message, .code = 201};

@@ -3,6 +3,7 @@
 #include "lib/api/codec.h"
 #include "lib/api/intstr.h"
 #include "lib/api/syntax.h"
+#include "lib/base/alloc.h"
 #include <assert.h>
 #include <protobuf-c/protobuf-c.h>
 
@@ -317,6 +318,9 @@ static bool check_field(const struct place *place, const void *object)
 static void descend(const struct place *place, const void *object)
 {
     const struct api_field *field = place->field;
+    if (place->check != NULL && (place->check->flags & API_CHECK_OPAQUE) != 0) {
+        return;
+    }
     if (field->type != API_OBJECT || field->label == API_MAP || object == NULL ||
         !api_field_is_set(field, object)) {
         return;
@@ -439,15 +443,49 @@ void api_check_member(struct api_causes *causes, const struct api_frame *frame, 
 /* --- What may not change -----------------------------------------------------------------------
  */
 
-static bool same_value(const struct api_field *field, const void *before, const void *after)
+/* A copy of `before` that has the field of `after`: equal when the field is. */
+static bool same_value(const struct api_message *table, const struct api_field *field,
+                       const void *before, const void *after)
 {
-    const void *left = api_field_at(field, before), *right = api_field_at(field, after);
-    assert(field->label == API_SINGLE); /* As the .proto files have it. */
-    return field->type == API_STRING ? same_text(left, right)
-           : field->type >= API_OBJECT
-               ? api_message_equal(field->message, *(const void *const *)left,
-                                   *(const void *const *)right)
-               : number_at(field, left) == number_at(field, right);
+    size_t size = field->label != API_SINGLE || field->type >= API_OBJECT ? sizeof(void *)
+                  : field->type == API_BYTES  ? sizeof(ProtobufCBinaryData)
+                  : field->type == API_STRING ? sizeof(char *)
+                  : field->type == API_INT64 || field->type == API_DOUBLE ? sizeof(int64_t)
+                                                                          : sizeof(int32_t);
+    CLEANUP(alloc_freep) uint8_t *copy = alloc_bytes(table->size);
+    memcpy(copy, before, table->size);
+    memcpy(copy + field->offset, (const uint8_t *)after + field->offset, size);
+    if (field->presence != API_NO_OFFSET) {
+        size_t presence = field->label != API_SINGLE ? sizeof(size_t) : sizeof(protobuf_c_boolean);
+        memcpy(copy + field->presence, (const uint8_t *)after + field->presence, presence);
+    }
+    return api_message_equal(table, before, copy);
+}
+
+static void refuse_change(struct api_causes *causes, const struct api_path *at,
+                          const struct api_field *field, const void *after)
+{
+    if (field->rules->immutable_because != NULL) {
+        api_cause_forbidden(causes, at, field->rules->immutable_because);
+    } else {
+        api_cause_invalid(causes, at,
+                          field->label == API_SINGLE
+                              ? shown_value(field, api_field_at(field, after))
+                              : api_shown_raw("object"),
+                          "field is immutable");
+    }
+}
+
+void api_check_same(struct api_causes *causes, const struct api_path *parent,
+                    const struct api_message *table, const char *name, const void *before,
+                    const void *after)
+{
+    const struct api_member *member = api_message_member_text(table, name);
+    assert(member != NULL);
+    struct api_path at = api_path_field(parent, name);
+    if (!same_value(table, member->field, before, after)) {
+        refuse_change(causes, &at, member->field, after);
+    }
 }
 
 static void compare(struct api_causes *causes, const struct api_path *parent,
@@ -456,9 +494,8 @@ static void compare(struct api_causes *causes, const struct api_path *parent,
     for (size_t i = 0; i < table->field_count; i++) {
         const struct api_field *field = &table->fields[i];
         struct api_path at = api_path_field(parent, field->name);
-        if ((field->flags & API_IMMUTABLE) != 0 && !same_value(field, before, after)) {
-            api_cause_invalid(causes, &at, shown_value(field, api_field_at(field, after)),
-                              "field is immutable");
+        if ((field->flags & API_IMMUTABLE) != 0 && !same_value(table, field, before, after)) {
+            refuse_change(causes, &at, field, after);
         } else if (field->type == API_OBJECT && field->label == API_SINGLE) {
             const void *left = *(const void *const *)api_field_at(field, before);
             const void *right = *(const void *const *)api_field_at(field, after);

@@ -41,6 +41,11 @@ void api_check_message(struct api_causes *causes, const struct api_frame *frame)
 /* The member (its JSON name, which must exist) and what lies below it. Rules that follow it in the
  * frame's message do not run. */
 void api_check_member(struct api_causes *causes, const struct api_frame *frame, const char *member);
+/* "field is immutable" when the member (which must exist, and be no inline one) of two messages of
+ * this table differs. */
+void api_check_same(struct api_causes *causes, const struct api_path *parent,
+                    const struct api_message *table, const char *name, const void *before,
+                    const void *after);
 /* "field is immutable" for each field with that option whose value differs, at any depth that does
  * not lead through a list. */
 void api_check_immutable(struct api_causes *causes, const struct api_message *table,

@@ -108,6 +108,7 @@ enum api_check_flag {
     API_CHECK_UNIQUE = 1 << 5,
     API_CHECK_WHOLE = 1 << 6,
     API_CHECK_AS_LISTED = 1 << 7,
+    API_CHECK_OPAQUE = 1 << 8,
 };
 
 /* What the server refuses of one field: message Check of options.proto says what each means. */
@@ -129,6 +130,7 @@ struct api_rules {
     const char *feature_gate;         /* Or NULL. */
     const char *go_type;              /* Named type such as "PullPolicy", or NULL. */
     const char *fill;                 /* What defaulting writes where it is empty, or NULL. */
+    const char *immutable_because;    /* Words of the refusal of a change, or NULL. */
     const struct api_check *check;    /* Or NULL. */
 };
 

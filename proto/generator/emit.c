@@ -86,7 +86,7 @@ static bool has_rules(const struct model_message *message, const struct model_fi
     return default_of(message, field) != NULL || format_of(field) != NULL ||
            options->check != NULL || options->n_values > 0 || options->merge_key != NULL ||
            options->n_list_map_keys > 0 || options->feature_gate != NULL ||
-           options->go_type != NULL || options->fill != NULL;
+           options->go_type != NULL || options->fill != NULL || options->immutable_because != NULL;
 }
 
 static void emit_texts(struct buffer *out, char *const *texts, size_t count)
@@ -126,6 +126,7 @@ static void emit_check(const struct model_message *message, size_t index, struct
         {check->values, "API_CHECK_VALUES"},     {check->has_min, "API_CHECK_MIN"},
         {check->has_max, "API_CHECK_MAX"},       {check->unique, "API_CHECK_UNIQUE"},
         {check->whole, "API_CHECK_WHOLE"},       {check->as_listed, "API_CHECK_AS_LISTED"},
+        {check->opaque, "API_CHECK_OPAQUE"},
     };
     buffer_printf(out, "static const struct api_check check_%zu_%zu = {0", message->index, index);
     for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
@@ -171,6 +172,8 @@ static void emit_rules(const struct model_message *message, struct buffer *out)
         emit_text_or_null(out, options->go_type);
         buffer_append_text(out, ", ");
         emit_text_or_null(out, options->fill);
+        buffer_append_text(out, ", ");
+        emit_text_or_null(out, options->immutable_because);
         if (options->check != NULL) {
             buffer_printf(out, ", &check_%zu_%zu};\n", message->index, i);
         } else {
@@ -199,7 +202,7 @@ static void emit_flags(const struct model_field *field, struct buffer *out)
         {!options->always, "API_OMITEMPTY"},
         {options->inline_, "API_INLINE"},
         {options->json_only, "API_JSON_ONLY"},
-        {options->immutable, "API_IMMUTABLE"},
+        {options->immutable || options->immutable_because != NULL, "API_IMMUTABLE"},
         {options->selectable, "API_SELECTABLE"},
         {options->raw_json, "API_RAW_JSON"},
         {options->open_values, "API_OPEN_VALUES"},

@@ -2,34 +2,39 @@
 #include "lib/api/quantity.h"
 #include "lib/api/rules/rules.h"
 
-/* One entry of requests or limits: both maps' entries have this layout. */
+/* Entries of every map of quantities have this layout. */
 struct entry {
     ProtobufCMessage base;
     char *key;
     Quantity__Quantity *value;
 };
 
-struct amounts {
-    void *const *entries;
-    size_t count;
-};
-
-static const struct entry *entry_at(struct amounts amounts, size_t index)
+static const struct entry *entry_at(struct rules_quantities map, size_t index)
 {
-    return amounts.entries[index];
+    return map.entries[index];
 }
 
-static const Quantity__Quantity *amount_of(struct amounts amounts, const char *name)
+const char *rules_quantity_key(struct rules_quantities map, size_t index)
 {
-    for (size_t i = 0; i < amounts.count; i++) {
-        if (rules_is(entry_at(amounts, i)->key, name)) {
-            return entry_at(amounts, i)->value;
+    return text_or_empty(entry_at(map, index)->key);
+}
+
+const Quantity__Quantity *rules_quantity_at(struct rules_quantities map, size_t index)
+{
+    return entry_at(map, index)->value;
+}
+
+const Quantity__Quantity *rules_quantity_get(struct rules_quantities map, const char *name)
+{
+    for (size_t i = 0; i < map.count; i++) {
+        if (rules_is(entry_at(map, i)->key, name)) {
+            return entry_at(map, i)->value;
         }
     }
     return NULL;
 }
 
-static const char *shown(struct arena *arena, const Quantity__Quantity *value)
+const char *rules_quantity_text(struct arena *arena, const Quantity__Quantity *value)
 {
     char text[QUANTITY_TEXT_SIZE];
     quantity_format(quantity_read(value), text);
@@ -82,9 +87,9 @@ static void check_page_size(struct api_causes *causes, const struct api_path *at
     }
     struct quantity amount = quantity_read(value);
     if (quantity_sign(amount) < 0 || amount.nanos % page.nanos != 0) {
-        api_cause_invalid(causes, at, api_shown_text(shown(causes->arena, value)),
+        api_cause_invalid(causes, at, api_shown_text(rules_quantity_text(causes->arena, value)),
                           arena_printf(causes->arena, "%s is not positive integer multiple of %s",
-                                       shown(causes->arena, value), name));
+                                       rules_quantity_text(causes->arena, value), name));
     }
 }
 
@@ -93,7 +98,7 @@ static void check_amount(struct api_causes *causes, const struct api_path *at, c
 {
     enum { NANOS = 1000000000 };
     struct quantity amount = quantity_read(value);
-    struct api_shown text = api_shown_text(shown(causes->arena, value));
+    struct api_shown text = api_shown_text(rules_quantity_text(causes->arena, value));
     if (quantity_sign(amount) < 0) {
         api_cause_invalid(causes, at, text, "must be greater than or equal to 0");
     }
@@ -116,10 +121,10 @@ static void check_entry(struct api_causes *causes, const struct api_path *list,
 }
 
 static void check_request(struct api_causes *causes, const struct api_path *at,
-                          struct amounts limits, const struct entry *request)
+                          struct rules_quantities limits, const struct entry *request)
 {
     const char *name = text_or_empty(request->key);
-    const Quantity__Quantity *limit = amount_of(limits, name);
+    const Quantity__Quantity *limit = rules_quantity_get(limits, name);
     struct api_path list = api_path_field(at, "requests");
     if (limit == NULL) {
         /* A name that is no resource at all was refused already. */
@@ -130,24 +135,24 @@ static void check_request(struct api_causes *causes, const struct api_path *at,
         return;
     }
     int order = quantity_compare(quantity_read(request->value), quantity_read(limit));
-    const char *text = shown(causes->arena, request->value);
+    const char *text = rules_quantity_text(causes->arena, request->value);
     if (order != 0 && !may_overcommit(name)) {
         api_cause_invalid(causes, &list, api_shown_text(text),
                           arena_printf(causes->arena, "must be equal to %s limit of %s", name,
-                                       shown(causes->arena, limit)));
+                                       rules_quantity_text(causes->arena, limit)));
     } else if (order > 0) {
         api_cause_invalid(causes, &list, api_shown_text(text),
                           arena_printf(causes->arena,
                                        "must be less than or equal to %s limit of %s", name,
-                                       shown(causes->arena, limit)));
+                                       rules_quantity_text(causes->arena, limit)));
     }
 }
 
 bool rules_resources(struct api_causes *causes, const struct api_frame *frame)
 {
     const Core__V1__ResourceRequirements *resources = frame->message;
-    struct amounts limits = {(void *const *)resources->limits, resources->n_limits};
-    struct amounts requests = {(void *const *)resources->requests, resources->n_requests};
+    struct rules_quantities limits = {(void *const *)resources->limits, resources->n_limits};
+    struct rules_quantities requests = {(void *const *)resources->requests, resources->n_requests};
     bool huge = false, base = false;
     struct api_path limits_at = api_path_field(frame->at, "limits");
     struct api_path requests_at = api_path_field(frame->at, "requests");
@@ -188,13 +193,15 @@ static void look_at(struct service_class *class, const Core__V1__Container *cont
     static const char *const names[] = {"cpu", "memory"};
     const Core__V1__ResourceRequirements *resources = container->resources;
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        struct amounts limits = {NULL, 0}, requests = {NULL, 0};
+        struct rules_quantities limits = {NULL, 0}, requests = {NULL, 0};
         if (resources != NULL) {
-            limits = (struct amounts){(void *const *)resources->limits, resources->n_limits};
-            requests = (struct amounts){(void *const *)resources->requests, resources->n_requests};
+            limits =
+                (struct rules_quantities){(void *const *)resources->limits, resources->n_limits};
+            requests = (struct rules_quantities){(void *const *)resources->requests,
+                                                 resources->n_requests};
         }
-        const Quantity__Quantity *limit = amount_of(limits, names[i]);
-        const Quantity__Quantity *request = amount_of(requests, names[i]);
+        const Quantity__Quantity *limit = rules_quantity_get(limits, names[i]);
+        const Quantity__Quantity *request = rules_quantity_get(requests, names[i]);
         class->any = class->any || is_positive(limit) || is_positive(request);
         if (!is_positive(limit) ||
             (request != NULL &&

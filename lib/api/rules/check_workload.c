@@ -1,15 +1,15 @@
-/* Rules of Deployment and ReplicaSet. */
+/* Rules of Deployment and ReplicaSet, and what other workloads share with them. */
 #include "lib/api/intstr.h"
 #include "lib/api/rules/rules.h"
 
-static bool selector_is_empty(const Meta__V1__LabelSelector *selector)
+bool rules_selector_is_empty(const Meta__V1__LabelSelector *selector)
 {
     return selector->n_match_labels == 0 && selector->n_match_expressions == 0;
 }
 
-static void check_template_matches(struct api_causes *causes, const struct api_path *at,
-                                   const Meta__V1__LabelSelector *selector,
-                                   const Core__V1__PodTemplateSpec *pod_template)
+void rules_template_matches(struct api_causes *causes, const struct api_path *at,
+                            const Meta__V1__LabelSelector *selector,
+                            const Core__V1__PodTemplateSpec *pod_template)
 {
     struct api_label_selector parsed;
     struct api_path selector_at = api_path_field(at, "selector");
@@ -30,7 +30,7 @@ static void check_template_matches(struct api_causes *causes, const struct api_p
             return;
         }
     }
-    if (!selector_is_empty(selector) &&
+    if (!rules_selector_is_empty(selector) &&
         !api_label_selector_matches(&parsed, API_STRING_MAP(meta->labels, meta->n_labels))) {
         rules_invalid(causes, &metadata, "labels", api_shown_raw("map[string]string"),
                       "`selector` does not match template `labels`");
@@ -45,13 +45,13 @@ static bool check_selector(struct api_causes *causes, const struct api_path *spe
     if (selector == NULL) {
         return true; /* Its option says so. */
     }
-    if (selector_is_empty(selector)) {
+    if (rules_selector_is_empty(selector)) {
         rules_invalid(causes, spec, "selector",
                       api_shown_raw("v1.LabelSelector{MatchLabels:map[string]string(nil), "
                                     "MatchExpressions:[]v1.LabelSelectorRequirement(nil)}"),
                       "empty selector is invalid for deployment");
     }
-    check_template_matches(causes, spec, selector, pod_template);
+    rules_template_matches(causes, spec, selector, pod_template);
     return true;
 }
 
@@ -76,12 +76,18 @@ bool rules_workload_template(struct api_causes *causes, const struct api_frame *
         *(const Core__V1__PodTemplateSpec *const *)api_field_at(member->field, frame->message);
     struct api_path pod_at = api_path_field(frame->at, "template");
     struct api_path at = api_path_field(&pod_at, "spec");
+    const char *holder = frame->table == &apps__v1__daemon_set_spec__schema     ? "DaemonSet"
+                         : frame->table == &apps__v1__stateful_set_spec__schema ? "StatefulSet"
+                         : frame->table == &core__v1__replication_controller_spec__schema
+                             ? "ReplicationController"
+                             : "ReplicaSet"; /* Of a Deployment, too: so v1.32 has it. */
     if (!rules_is(pod->spec->restart_policy, "Always")) {
         rules_not_supported(causes, &at, "restartPolicy", pod->spec->restart_policy, always);
     }
     if (pod->spec->has_active_deadline_seconds) {
-        rules_forbidden(causes, &at, "activeDeadlineSeconds",
-                        "activeDeadlineSeconds in ReplicaSet is not Supported");
+        rules_forbidden(
+            causes, &at, "activeDeadlineSeconds",
+            arena_printf(causes->arena, "activeDeadlineSeconds in %s is not Supported", holder));
     }
     return true;
 }
@@ -89,26 +95,26 @@ bool rules_workload_template(struct api_causes *causes, const struct api_frame *
 /* --- Deployment --------------------------------------------------------------------------------
  */
 
-static const char *intstr_shown(struct arena *arena, const Intstr__IntOrString *value)
+const char *rules_amount_shown(struct arena *arena, const Intstr__IntOrString *value)
 {
     return arena_printf(arena, "intstr.IntOrString{Type:%d, IntVal:%d, StrVal:\"%s\"}",
                         intstr_is_text(value), intstr_int(value), intstr_text(value));
 }
 
 /* The percentage or number as a number; -1 when it is neither. */
-static int32_t amount(const Intstr__IntOrString *value)
+int32_t rules_amount(const Intstr__IntOrString *value)
 {
     enum { WHOLE = 100 };
     int32_t scaled = 0;
     return intstr_scaled(value, WHOLE, /* round_up= */ true, &scaled) == 0 ? scaled : -1;
 }
 
-static void check_amount(struct api_causes *causes, const struct api_path *parent, const char *name,
-                         const Intstr__IntOrString *value)
+void rules_check_amount(struct api_causes *causes, const struct api_path *parent, const char *name,
+                        const Intstr__IntOrString *value)
 {
     struct api_path at = api_path_field(parent, name);
     if (intstr_is_text(value)) {
-        rules_invalid_each(causes, &at, api_shown_raw(intstr_shown(causes->arena, value)),
+        rules_invalid_each(causes, &at, api_shown_raw(rules_amount_shown(causes->arena, value)),
                            api_syntax_percent(intstr_text(value)));
     } else if (intstr_int(value) < 0) {
         api_cause_invalid(causes, &at, api_shown_int(intstr_int(value)),
@@ -120,14 +126,15 @@ static void check_amounts(struct api_causes *causes, const struct api_path *roll
                           const Apps__V1__RollingUpdateDeployment *update)
 {
     enum { WHOLE = 100 };
-    struct api_shown shown = api_shown_raw(intstr_shown(causes->arena, update->max_unavailable));
-    check_amount(causes, rolling, "maxUnavailable", update->max_unavailable);
-    check_amount(causes, rolling, "maxSurge", update->max_surge);
-    if (amount(update->max_unavailable) == 0 && amount(update->max_surge) == 0) {
+    struct api_shown shown =
+        api_shown_raw(rules_amount_shown(causes->arena, update->max_unavailable));
+    rules_check_amount(causes, rolling, "maxUnavailable", update->max_unavailable);
+    rules_check_amount(causes, rolling, "maxSurge", update->max_surge);
+    if (rules_amount(update->max_unavailable) == 0 && rules_amount(update->max_surge) == 0) {
         rules_invalid(causes, rolling, "maxUnavailable", shown,
                       "may not be 0 when `maxSurge` is 0");
     }
-    if (intstr_is_text(update->max_unavailable) && amount(update->max_unavailable) > WHOLE) {
+    if (intstr_is_text(update->max_unavailable) && rules_amount(update->max_unavailable) > WHOLE) {
         rules_invalid(causes, rolling, "maxUnavailable", shown, "must not be greater than 100%");
     }
 }
@@ -178,42 +185,42 @@ bool rules_deadline(struct api_causes *causes, const struct api_frame *frame)
 /* --- Status ------------------------------------------------------------------------------------
  */
 
-static void not_above(struct api_causes *causes, const struct api_frame *frame, const char *name,
-                      int32_t value, int32_t whole, const char *words)
+void rules_not_above(struct api_causes *causes, const struct api_frame *frame, const char *name,
+                     int32_t value, int32_t whole, const char *words)
 {
     if (value > whole) {
         rules_invalid(causes, frame->at, name, api_shown_int(value), words);
     }
 }
 
-static const char OF_REPLICAS[] = "cannot be greater than status.replicas";
-static const char OF_READY[] = "cannot be greater than readyReplicas";
+static const char OF_REPLICAS[] = RULES_OF_REPLICAS;
+static const char OF_READY[] = RULES_OF_READY;
 
 bool rules_deployment_status(struct api_causes *causes, const struct api_frame *frame)
 {
     const Apps__V1__DeploymentStatus *status = frame->message;
-    not_above(causes, frame, "updatedReplicas", status->updated_replicas, status->replicas,
-              OF_REPLICAS);
-    not_above(causes, frame, "readyReplicas", status->ready_replicas, status->replicas,
-              OF_REPLICAS);
-    not_above(causes, frame, "availableReplicas", status->available_replicas, status->replicas,
-              OF_REPLICAS);
-    not_above(causes, frame, "availableReplicas", status->available_replicas,
-              status->ready_replicas, OF_READY);
+    rules_not_above(causes, frame, "updatedReplicas", status->updated_replicas, status->replicas,
+                    OF_REPLICAS);
+    rules_not_above(causes, frame, "readyReplicas", status->ready_replicas, status->replicas,
+                    OF_REPLICAS);
+    rules_not_above(causes, frame, "availableReplicas", status->available_replicas,
+                    status->replicas, OF_REPLICAS);
+    rules_not_above(causes, frame, "availableReplicas", status->available_replicas,
+                    status->ready_replicas, OF_READY);
     return true;
 }
 
 bool rules_replica_set_status(struct api_causes *causes, const struct api_frame *frame)
 {
     const Apps__V1__ReplicaSetStatus *status = frame->message;
-    not_above(causes, frame, "fullyLabeledReplicas", status->fully_labeled_replicas,
-              status->replicas, OF_REPLICAS);
-    not_above(causes, frame, "readyReplicas", status->ready_replicas, status->replicas,
-              OF_REPLICAS);
-    not_above(causes, frame, "availableReplicas", status->available_replicas, status->replicas,
-              OF_REPLICAS);
-    not_above(causes, frame, "availableReplicas", status->available_replicas,
-              status->ready_replicas, OF_READY);
+    rules_not_above(causes, frame, "fullyLabeledReplicas", status->fully_labeled_replicas,
+                    status->replicas, OF_REPLICAS);
+    rules_not_above(causes, frame, "readyReplicas", status->ready_replicas, status->replicas,
+                    OF_REPLICAS);
+    rules_not_above(causes, frame, "availableReplicas", status->available_replicas,
+                    status->replicas, OF_REPLICAS);
+    rules_not_above(causes, frame, "availableReplicas", status->available_replicas,
+                    status->ready_replicas, OF_READY);
     return true;
 }
 

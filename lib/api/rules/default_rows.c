@@ -7,6 +7,10 @@ static const struct {
     default_hook *hook;
 } HOOKS[] = {
     {&apps__v1__deployment__schema, default_deployment},
+    {&apps__v1__daemon_set_update_strategy__schema, default_daemon_set_strategy},
+    {&apps__v1__stateful_set_update_strategy__schema, default_stateful_set_strategy},
+    {&batch__v1__job__schema, default_job},
+    {&core__v1__replication_controller__schema, default_replication_controller},
     {&core__v1__container__schema, default_container},
     {&core__v1__ephemeral_container_common__schema, default_ephemeral_container},
     {&core__v1__image_volume_source__schema, default_image_volume},
@@ -19,6 +23,7 @@ static const struct {
     {&core__v1__service_port__schema, default_service_port},
     {&core__v1__volume__schema, default_volume},
     {&rbac__v1__subject__schema, default_subject},
+    {&core__v1__limit_range_item__schema, default_limit},
 };
 
 default_hook *default_hook_of(const struct api_message *table)

@@ -73,6 +73,44 @@ void rules_invalid_each(struct api_causes *causes, const struct api_path *at,
 void rules_check_text(struct api_causes *causes, const struct api_path *parent, const char *name,
                       const char *value, api_syntax_rule *rule);
 
+/* --- Quantities --------------------------------------------------------------------------------
+ */
+
+/* A view of a map of quantities; RULES_QUANTITIES(spec, capacity) makes one of a member. */
+struct rules_quantities {
+    void *const *entries;
+    size_t count;
+};
+#define RULES_QUANTITIES(object, member)                                                           \
+    ((struct rules_quantities){(void *const *)(object)->member, (object)->n_##member})
+
+const char *rules_quantity_key(struct rules_quantities map, size_t index); /* Never NULL. */
+const Quantity__Quantity *rules_quantity_at(struct rules_quantities map, size_t index);
+/* NULL when it is not there. */
+const Quantity__Quantity *rules_quantity_get(struct rules_quantities map, const char *name);
+/* In its canonical form. */
+const char *rules_quantity_text(struct arena *arena, const Quantity__Quantity *value);
+
+/* --- Workloads ---------------------------------------------------------------------------------
+ */
+
+#define RULES_OF_REPLICAS "cannot be greater than status.replicas"
+#define RULES_OF_READY    "cannot be greater than readyReplicas"
+#define RULES_JOB_UID     "batch.kubernetes.io/controller-uid"
+
+bool rules_selector_is_empty(const Meta__V1__LabelSelector *selector);
+/* The template's labels are what the selector at `at` selects. */
+void rules_template_matches(struct api_causes *causes, const struct api_path *at,
+                            const Meta__V1__LabelSelector *selector,
+                            const Core__V1__PodTemplateSpec *pod_template);
+/* A number or percentage: as a number of 100; -1 when it is neither. */
+int32_t rules_amount(const Intstr__IntOrString *value);
+const char *rules_amount_shown(struct arena *arena, const Intstr__IntOrString *value);
+void rules_check_amount(struct api_causes *causes, const struct api_path *parent, const char *name,
+                        const Intstr__IntOrString *value);
+void rules_not_above(struct api_causes *causes, const struct api_frame *frame, const char *name,
+                     int32_t value, int32_t whole, const char *words);
+
 /* --- Whole objects -----------------------------------------------------------------------------
  */
 
@@ -114,6 +152,8 @@ struct rules_kind {
 /* Never NULL: a row without anything for kinds that do nothing of their own. */
 const struct rules_kind *rules_of_kind(const struct api_message *table);
 
+rules_prepare rules_prepare_daemon_set, rules_prepare_job;
+rules_prepare_change rules_prepare_daemon_set_update;
 rules_prepare rules_prepare_pod, rules_prepare_namespace, rules_prepare_service_account,
     rules_prepare_lease, rules_prepare_slice, rules_prepare_service;
 rules_prepare_change rules_prepare_pod_status, rules_prepare_namespace_update,
@@ -121,6 +161,9 @@ rules_prepare_change rules_prepare_pod_status, rules_prepare_namespace_update,
     rules_prepare_slice_update, rules_prepare_service_update;
 rules_convert rules_event_to_stored, rules_event_from_stored, rules_autoscaler_to_stored,
     rules_autoscaler_from_stored;
+rules_create rules_check_cron_job;
+rules_update rules_update_daemon_set_status, rules_update_stateful_set,
+    rules_update_stateful_set_status, rules_update_job, rules_update_job_status;
 rules_create rules_check_event, rules_check_event_v1;
 rules_update rules_update_pod, rules_update_pod_status, rules_update_pod_ephemeral,
     rules_update_service, rules_update_service_status, rules_update_node,
@@ -151,5 +194,16 @@ api_frame_rule rules_subset, rules_endpoint_port, rules_slice_endpoint, rules_sl
 api_frame_rule rules_config_map, rules_secret_size, rules_secret_type, rules_taint, rules_pod_cidrs;
 api_frame_rule rules_deployment_selector, rules_workload_template, rules_strategy, rules_deadline,
     rules_deployment_status, rules_replica_set_selector, rules_replica_set_status;
+api_frame_rule rules_daemon_set_selector, rules_daemon_set_strategy, rules_pod_management,
+    rules_stateful_set_strategy, rules_stateful_set_rolling, rules_stateful_set_selector,
+    rules_stateful_set_status, rules_controller_template, rules_controller_status;
+api_frame_rule rules_job_numbers, rules_job_managed_by, rules_job_selector, rules_job_template,
+    rules_job_replacement, rules_failure_rule, rules_failure_codes, rules_success_rule,
+    rules_cron_schedule, rules_cron_time_zone;
 api_frame_rule rules_policy_rule, rules_role_ref, rules_subject;
+api_frame_rule rules_quota, rules_quota_status, rules_limit, rules_volume_capacity,
+    rules_persistent_volume, rules_claim;
+rules_update rules_update_persistent_volume, rules_update_claim;
+rules_prepare rules_prepare_claim, rules_prepare_limit_range;
+rules_prepare_change rules_prepare_claim_update;
 #endif

@@ -1,0 +1,369 @@
+/* Rules of ResourceQuota and LimitRange. */
+#include "lib/api/quantity.h"
+#include "lib/api/rules/default_hooks.h"
+#include "lib/api/rules/rules.h"
+
+static const char *const COMPUTE[] = {
+    "cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory", NULL};
+static const char *const STANDARD[] = {"cpu",
+                                       "memory",
+                                       "ephemeral-storage",
+                                       "requests.cpu",
+                                       "requests.memory",
+                                       "requests.storage",
+                                       "requests.ephemeral-storage",
+                                       "limits.cpu",
+                                       "limits.memory",
+                                       "limits.ephemeral-storage",
+                                       "pods",
+                                       "resourcequotas",
+                                       "services",
+                                       "replicationcontrollers",
+                                       "secrets",
+                                       "persistentvolumeclaims",
+                                       "configmaps",
+                                       "services.nodeports",
+                                       "services.loadbalancers",
+                                       NULL};
+static const char *const COUNTED[] = {"pods",
+                                      "resourcequotas",
+                                      "services",
+                                      "replicationcontrollers",
+                                      "secrets",
+                                      "persistentvolumeclaims",
+                                      "configmaps",
+                                      "services.nodeports",
+                                      "services.loadbalancers",
+                                      NULL};
+static const char *const SCOPES[] = {"Terminating",
+                                     "NotTerminating",
+                                     "BestEffort",
+                                     "NotBestEffort",
+                                     "PriorityClass",
+                                     "CrossNamespacePodAffinity",
+                                     NULL};
+
+/* --- Amounts -----------------------------------------------------------------------------------
+ */
+
+/* `also` is a name that counts as standard besides those of quotas, or NULL. */
+static void check_resource_name(struct api_causes *causes, const struct api_path *at,
+                                const char *name, const char *also)
+{
+    struct api_syntax syntax = api_syntax_qualified_name(name);
+    rules_invalid_each(causes, at, api_shown_text(name), syntax);
+    if (syntax.count == 0 && strchr(name, '/') == NULL && !rules_one_of(name, STANDARD) &&
+        !rules_is(also, name) && strncmp(name, "hugepages-", strlen("hugepages-")) != 0 &&
+        strncmp(name, "requests.hugepages-", strlen("requests.hugepages-")) != 0) {
+        api_cause_invalid(causes, at, api_shown_text(name),
+                          "must be a standard resource for quota");
+    }
+}
+
+static void check_amount(struct api_causes *causes, const struct api_path *at, const char *name,
+                         const Quantity__Quantity *value)
+{
+    enum { NANOS = 1000000000 };
+    struct quantity amount = quantity_read(value);
+    struct api_shown shown = api_shown_text(rules_quantity_text(causes->arena, value));
+    bool counted = rules_one_of(name, COUNTED) || strncmp(name, "count/", strlen("count/")) == 0;
+    if (quantity_sign(amount) < 0) {
+        api_cause_invalid(causes, at, shown, "must be greater than or equal to 0");
+    }
+    if (counted && amount.nanos % NANOS != 0) {
+        api_cause_invalid(causes, at, shown, "must be an integer");
+    }
+}
+
+static void check_amounts(struct api_causes *causes, const struct api_path *parent,
+                          const char *member, struct rules_quantities map)
+{
+    struct api_path list = api_path_field(parent, member);
+    for (size_t i = 0; i < map.count; i++) {
+        struct api_path at = api_path_key(&list, rules_quantity_key(map, i));
+        check_resource_name(causes, &at, rules_quantity_key(map, i), NULL);
+        check_amount(causes, &at, rules_quantity_key(map, i), rules_quantity_at(map, i));
+    }
+}
+
+/* --- Scopes ------------------------------------------------------------------------------------
+ */
+
+static bool scope_fits(const char *scope, const char *resource)
+{
+    return strcmp(resource, "pods") == 0 ||
+           (strcmp(scope, "BestEffort") != 0 && rules_one_of(resource, COMPUTE));
+}
+
+static bool scope_fits_all(const char *scope, struct rules_quantities hard)
+{
+    for (size_t i = 0; i < hard.count; i++) {
+        const char *name = rules_quantity_key(hard, i);
+        if (rules_one_of(name, STANDARD) && !scope_fits(scope, name)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void check_scopes(struct api_causes *causes, const struct api_path *at,
+                         const Core__V1__ResourceQuotaSpec *spec)
+{
+    struct api_shown shown = api_shown_raw("[]core.ResourceQuotaScope");
+    bool best = false, not_best = false, ending = false, not_ending = false;
+    for (size_t i = 0; i < spec->n_scopes; i++) {
+        const char *scope = text_or_empty(spec->scopes[i]);
+        if (!rules_one_of(scope, SCOPES)) {
+            rules_invalid(causes, at, "scopes", shown, "unsupported scope");
+        }
+        if (!scope_fits_all(scope, RULES_QUANTITIES(spec, hard))) {
+            rules_invalid(causes, at, "scopes", shown, "unsupported scope applied to resource");
+        }
+        best = best || strcmp(scope, "BestEffort") == 0;
+        not_best = not_best || strcmp(scope, "NotBestEffort") == 0;
+        ending = ending || strcmp(scope, "Terminating") == 0;
+        not_ending = not_ending || strcmp(scope, "NotTerminating") == 0;
+    }
+    if ((best && not_best) || (ending && not_ending)) {
+        rules_invalid(causes, at, "scopes", shown, "conflicting scopes");
+    }
+}
+
+static void check_scope_operator(struct api_causes *causes, const struct api_path *at,
+                                 const Core__V1__ScopedResourceSelectorRequirement *item)
+{
+    const char *op = text_or_empty(item->operator_);
+    if (strcmp(op, "In") == 0 || strcmp(op, "NotIn") == 0) {
+        if (item->n_values == 0) {
+            rules_required(causes, at, "values",
+                           "must be at least one value when `operator` is 'In' or 'NotIn' for "
+                           "scope selector");
+        }
+    } else if (strcmp(op, "Exists") == 0 || strcmp(op, "DoesNotExist") == 0) {
+        if (item->n_values > 0) {
+            rules_invalid(causes, at, "values", api_shown_raw("[]string"),
+                          "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope "
+                          "selector");
+        }
+    } else {
+        rules_invalid(causes, at, "operator", api_shown_text(op), "not a valid selector operator");
+    }
+}
+
+/* Paths name the list, not the item: so v1.32 has it. */
+static void check_selector(struct api_causes *causes, const struct api_path *spec_at,
+                           const Core__V1__ResourceQuotaSpec *spec)
+{
+    struct api_path selector = api_path_field(spec_at, "scopeSelector");
+    struct api_path at = api_path_field(&selector, "matchExpressions");
+    for (size_t i = 0; i < spec->scope_selector->n_match_expressions; i++) {
+        const Core__V1__ScopedResourceSelectorRequirement *item =
+            spec->scope_selector->match_expressions[i];
+        const char *scope = text_or_empty(item->scope_name);
+        if (!rules_one_of(scope, SCOPES)) {
+            rules_invalid(causes, &at, "scopeName", api_shown_text(scope), "unsupported scope");
+        } else if (strcmp(scope, "PriorityClass") != 0 && !rules_is(item->operator_, "Exists")) {
+            rules_invalid(causes, &at, "operator", api_shown_text(item->operator_),
+                          "must be 'Exist' when scope is any of ResourceQuotaScopeTerminating, "
+                          "ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, "
+                          "ResourceQuotaScopeNotBestEffort or "
+                          "ResourceQuotaScopeCrossNamespacePodAffinity");
+        }
+        if (!scope_fits_all(scope, RULES_QUANTITIES(spec, hard))) {
+            api_cause_invalid(causes, &at, api_shown_raw("core.ScopeSelector"),
+                              "unsupported scope applied to resource");
+        }
+        check_scope_operator(causes, &at, item);
+    }
+}
+
+bool rules_quota(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__ResourceQuotaSpec *spec = frame->message;
+    check_amounts(causes, frame->at, "hard", RULES_QUANTITIES(spec, hard));
+    check_scopes(causes, frame->at, spec);
+    if (spec->scope_selector != NULL) {
+        check_selector(causes, frame->at, spec);
+    }
+    return true;
+}
+
+bool rules_quota_status(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__ResourceQuotaStatus *status = frame->message;
+    check_amounts(causes, frame->at, "hard", RULES_QUANTITIES(status, hard));
+    check_amounts(causes, frame->at, "used", RULES_QUANTITIES(status, used));
+    return true;
+}
+
+/* --- LimitRange --------------------------------------------------------------------------------
+ */
+
+/* A pair of amounts of which the first must not be above the second. */
+static void check_order(struct api_causes *causes, const struct api_path *item, const char *at_name,
+                        const char *resource, const struct rules_quantities maps[2],
+                        const char *words)
+{
+    const Quantity__Quantity *low = rules_quantity_get(maps[0], resource);
+    const Quantity__Quantity *high = rules_quantity_get(maps[1], resource);
+    if (low == NULL || high == NULL ||
+        quantity_compare(quantity_read(low), quantity_read(high)) <= 0) {
+        return;
+    }
+    struct api_path list = api_path_field(item, at_name);
+    struct api_path at = api_path_key(&list, resource);
+    const char *left = rules_quantity_text(causes->arena, low);
+    const char *right = rules_quantity_text(causes->arena, high);
+    const char *gap = strstr(words, "%1"), *end = strstr(words, "%2");
+    api_cause_invalid(
+        causes, &at,
+        api_shown_text(strcmp(at_name, "default") == 0 && *words == 'm' ? right : left),
+        arena_printf(causes->arena, "%.*s%s%.*s%s", (int)(gap - words), words, left,
+                     (int)(end - gap - 2), gap + 2, right));
+}
+
+static void check_limits_of(struct api_causes *causes, const struct api_path *item,
+                            const char *resource, const Core__V1__LimitRangeItem *limit)
+{
+    struct rules_quantities min = RULES_QUANTITIES(limit, min), max = RULES_QUANTITIES(limit, max);
+    struct rules_quantities request = RULES_QUANTITIES(limit, default_request);
+    struct rules_quantities otherwise = {(void *const *)limit->default_, limit->n_default_};
+    check_order(causes, item, "min", resource, (struct rules_quantities[]){min, max},
+                "min value %1 is greater than max value %2");
+    check_order(causes, item, "defaultRequest", resource, (struct rules_quantities[]){min, request},
+                "min value %1 is greater than default request value %2");
+    check_order(causes, item, "defaultRequest", resource, (struct rules_quantities[]){request, max},
+                "default request value %1 is greater than max value %2");
+    check_order(causes, item, "defaultRequest", resource,
+                (struct rules_quantities[]){request, otherwise},
+                "default request value %1 is greater than default limit value %2");
+    check_order(causes, item, "default", resource, (struct rules_quantities[]){min, otherwise},
+                "min value %1 is greater than default value %2");
+    check_order(causes, item, "default", resource, (struct rules_quantities[]){otherwise, max},
+                "default value %1 is greater than max value %2");
+    const Quantity__Quantity *ratio =
+        rules_quantity_get(RULES_QUANTITIES(limit, max_limit_request_ratio), resource);
+    if (ratio != NULL &&
+        quantity_compare(quantity_read(ratio), quantity_of(1, QUANTITY_DECIMAL_SI)) < 0) {
+        struct api_path list = api_path_field(item, "maxLimitRequestRatio");
+        struct api_path at = api_path_key(&list, resource);
+        const char *text = rules_quantity_text(causes->arena, ratio);
+        api_cause_invalid(causes, &at, api_shown_text(text),
+                          arena_printf(causes->arena, "ratio %s is less than 1", text));
+    }
+}
+
+/* Whether an earlier map of the item has the resource too. */
+static bool was_seen(const struct rules_quantities *maps, size_t count, const char *resource)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (rules_quantity_get(maps[i], resource) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_resources_of(struct api_causes *causes, const struct api_path *item,
+                               const Core__V1__LimitRangeItem *limit)
+{
+    static const char *const names[] = {"max", "min", "default", "defaultRequest",
+                                        "maxLimitRequestRatio"};
+    const struct rules_quantities maps[] = {RULES_QUANTITIES(limit, max),
+                                            RULES_QUANTITIES(limit, min),
+                                            {(void *const *)limit->default_, limit->n_default_},
+                                            RULES_QUANTITIES(limit, default_request),
+                                            RULES_QUANTITIES(limit, max_limit_request_ratio)};
+    for (size_t i = 0; i < ARRAY_LEN(maps); i++) {
+        struct api_path list = api_path_field(item, names[i]);
+        for (size_t j = 0; j < maps[i].count; j++) {
+            const char *resource = rules_quantity_key(maps[i], j);
+            struct api_path at = api_path_key(&list, resource);
+            check_resource_name(causes, &at, resource, "storage");
+            if (!was_seen(maps, i, resource)) {
+                check_limits_of(causes, item, resource, limit);
+            }
+        }
+    }
+}
+
+static void check_type(struct api_causes *causes, const struct api_frame *frame,
+                       const Core__V1__LimitRangeItem *limit)
+{
+    static const char *const types[] = {"Pod", "Container", "PersistentVolumeClaim", NULL};
+    const Core__V1__LimitRangeSpec *spec = frame->parent->message;
+    const char *type = text_or_empty(limit->type);
+    struct api_path at = api_path_field(frame->at, "type");
+    struct api_syntax syntax = api_syntax_qualified_name(type);
+    rules_invalid_each(causes, &at, api_shown_text(type), syntax);
+    if (syntax.count == 0 && strchr(type, '/') == NULL && !rules_one_of(type, types)) {
+        api_cause_invalid(causes, &at, api_shown_text(type),
+                          "must be a standard limit type or fully qualified");
+    }
+    for (size_t i = 0; i < frame->index; i++) {
+        if (rules_is(spec->limits[i]->type, type)) {
+            api_cause_duplicate(causes, &at, api_shown_text(type));
+            break;
+        }
+    }
+}
+
+bool rules_limit(struct api_causes *causes, const struct api_frame *frame)
+{
+    static const char words[] = "may not be specified when `type` is 'Pod'";
+    const Core__V1__LimitRangeItem *limit = frame->message;
+    check_type(causes, frame, limit);
+    if (rules_is(limit->type, "Pod")) {
+        if (limit->n_default_ > 0) {
+            rules_forbidden(causes, frame->at, "default", words);
+        }
+        if (limit->n_default_request > 0) {
+            rules_forbidden(causes, frame->at, "defaultRequest", words);
+        }
+    }
+    if (rules_is(limit->type, "PersistentVolumeClaim") &&
+        rules_quantity_get(RULES_QUANTITIES(limit, min), "storage") == NULL &&
+        rules_quantity_get(RULES_QUANTITIES(limit, max), "storage") == NULL) {
+        rules_required(causes, frame->at, "limits",
+                       "either minimum or maximum storage value is required, but neither was "
+                       "provided");
+    }
+    check_resources_of(causes, frame->at, limit);
+    return true;
+}
+
+/* --- Defaults ----------------------------------------------------------------------------------
+ */
+
+/* Adds to `into`, whose entries are made by `table`, what only `from` has. */
+static void add_missing(struct arena *arena, const char *member, void *limit,
+                        struct rules_quantities from)
+{
+    const struct api_field *field =
+        api_message_member_text(&core__v1__limit_range_item__schema, member)->field;
+    void ***entries = api_field_at(field, limit);
+    size_t *count = (void *)((char *)limit + field->presence);
+    void **grown = arena_array(arena, *count + from.count, sizeof(void *));
+    struct rules_quantities into = {*entries, *count};
+    if (*count > 0) {
+        memcpy(grown, *entries, *count * sizeof(void *));
+    }
+    for (size_t i = 0; i < from.count; i++) {
+        if (rules_quantity_get(into, rules_quantity_key(from, i)) == NULL) {
+            grown[(*count)++] = from.entries[i]; /* All maps of quantities have one layout. */
+        }
+    }
+    *entries = grown;
+}
+
+void default_limit(struct arena *arena, void *message)
+{
+    Core__V1__LimitRangeItem *limit = message;
+    if (!rules_is(limit->type, "Container")) {
+        return;
+    }
+    add_missing(arena, "default", limit, RULES_QUANTITIES(limit, max));
+    add_missing(arena, "defaultRequest", limit,
+                (struct rules_quantities){(void *const *)limit->default_, limit->n_default_});
+    add_missing(arena, "defaultRequest", limit, RULES_QUANTITIES(limit, min));
+}

@@ -1,0 +1,269 @@
+/* Rules of volumes and claims. */
+#include "lib/api/object.h"
+#include "lib/api/quantity.h"
+#include "lib/api/rules/rules.h"
+
+static void check_modes(struct api_causes *causes, const struct api_path *at, char *const *modes,
+                        size_t count)
+{
+    bool alone = false, other = false;
+    for (size_t i = 0; i < count; i++) {
+        bool once = rules_is(modes[i], "ReadWriteOncePod");
+        alone = alone || once;
+        other = other || !once;
+    }
+    if (alone && other) {
+        rules_forbidden(causes, at, "accessModes",
+                        "may not use ReadWriteOncePod with other access modes");
+    }
+}
+
+static void check_positive(struct api_causes *causes, const struct api_path *at,
+                           const Quantity__Quantity *value)
+{
+    if (quantity_sign(quantity_read(value)) <= 0) {
+        api_cause_invalid(causes, at, api_shown_text(rules_quantity_text(causes->arena, value)),
+                          "must be greater than zero");
+    }
+}
+
+/* --- PersistentVolume --------------------------------------------------------------------------
+ */
+
+bool rules_volume_capacity(struct api_causes *causes, const struct api_frame *frame)
+{
+    static const char *const only[] = {"storage", NULL};
+    const Core__V1__PersistentVolumeSpec *spec = frame->message;
+    struct rules_quantities capacity = RULES_QUANTITIES(spec, capacity);
+    struct api_path at = api_path_field(frame->at, "capacity");
+    check_modes(causes, frame->at, spec->access_modes, spec->n_access_modes);
+    if (rules_quantity_get(capacity, "storage") == NULL || capacity.count > 1) {
+        api_cause_not_supported(causes, &at, api_shown_raw("core.ResourceList"), only);
+    }
+    for (size_t i = 0; i < capacity.count; i++) {
+        struct api_path item = api_path_key(&at, rules_quantity_key(capacity, i));
+        check_positive(causes, &item, rules_quantity_at(capacity, i));
+    }
+    return true;
+}
+
+/* hostPath first, then the rest in the order of the message: the second one is forbidden. */
+static void check_sources(struct api_causes *causes, const struct api_path *at,
+                          const Core__V1__PersistentVolumeSource *source)
+{
+    const struct api_message *table = &core__v1__persistent_volume_source__schema;
+    size_t count = source != NULL && source->host_path != NULL ? 1 : 0;
+    for (size_t i = 0; source != NULL && i < table->field_count; i++) {
+        const struct api_field *field = &table->fields[i];
+        if (strcmp(field->name, "hostPath") != 0 && api_field_is_set(field, source) &&
+            count++ > 0) {
+            rules_forbidden(causes, at, field->name, "may not specify more than 1 volume type");
+        }
+    }
+    if (count == 0) {
+        api_cause_required(causes, at, "must specify a volume type");
+    }
+}
+
+static bool is_root(const char *path)
+{
+    return *path == '/' && path[strspn(path, "/")] == '\0';
+}
+
+bool rules_persistent_volume(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__PersistentVolumeSpec *spec = frame->message;
+    const Core__V1__PersistentVolumeSource *source = spec->persistent_volume_source;
+    check_sources(causes, frame->at, source);
+    if (source != NULL && source->local != NULL && spec->node_affinity == NULL) {
+        rules_required(causes, frame->at, "nodeAffinity", "Local volume requires node affinity");
+    }
+    if (source != NULL && source->host_path != NULL &&
+        is_root(text_or_empty(source->host_path->path)) &&
+        rules_is(spec->persistent_volume_reclaim_policy, "Recycle")) {
+        rules_forbidden(causes, frame->at, "persistentVolumeReclaimPolicy",
+                        "may not be 'recycle' for a hostPath mount of '/'");
+    }
+    return true;
+}
+
+/* The one part of a source that may be set later is the secret for growing. */
+static bool same_source(const Core__V1__PersistentVolumeSource *before,
+                        const Core__V1__PersistentVolumeSource *after)
+{
+    const struct api_message *table = &core__v1__persistent_volume_source__schema;
+    if (before == NULL || after == NULL || before->csi == NULL || after->csi == NULL ||
+        before->csi->controller_expand_secret_ref != NULL) {
+        return api_message_equal(table, before, after);
+    }
+    Core__V1__PersistentVolumeSource source = *after;
+    Core__V1__CSIPersistentVolumeSource csi = *after->csi;
+    csi.controller_expand_secret_ref = NULL;
+    source.csi = &csi;
+    return api_message_equal(table, before, &source);
+}
+
+void rules_update_persistent_volume(struct api_causes *causes, const void *before,
+                                    const void *after)
+{
+    const Core__V1__PersistentVolumeSpec *old_spec =
+        ((const Core__V1__PersistentVolume *)before)->spec;
+    const Core__V1__PersistentVolumeSpec *spec = ((const Core__V1__PersistentVolume *)after)->spec;
+    struct api_path at = api_path_field(NULL, "spec");
+    if (!same_source(old_spec->persistent_volume_source, spec->persistent_volume_source)) {
+        rules_forbidden(causes, &at, "persistentvolumesource",
+                        "spec.persistentvolumesource is immutable after creation");
+    }
+    api_check_same(causes, NULL, &core__v1__persistent_volume_spec__schema, "volumeMode", old_spec,
+                   spec);
+    if (old_spec->node_affinity != NULL &&
+        !api_message_equal(&core__v1__volume_node_affinity__schema, old_spec->node_affinity,
+                           spec->node_affinity)) {
+        rules_invalid(causes, NULL, "nodeAffinity", api_shown_raw("core.VolumeNodeAffinity"),
+                      "field is immutable, except for updating from beta label to GA");
+    }
+}
+
+/* --- PersistentVolumeClaim ---------------------------------------------------------------------
+ */
+
+static void check_source(struct api_causes *causes, const struct api_path *at, const char *group,
+                         const char *kind, const char *name)
+{
+    if (rules_empty(name)) {
+        rules_required(causes, at, "name", "");
+    }
+    if (rules_empty(kind)) {
+        rules_required(causes, at, "kind", "");
+    }
+    if (rules_empty(group) && !rules_is(kind, "PersistentVolumeClaim")) {
+        api_cause_invalid(causes, at, api_shown_text(kind),
+                          "must be 'PersistentVolumeClaim' when referencing the default apiGroup");
+    }
+    if (!rules_empty(group)) {
+        rules_check_text(causes, at, "apiGroup", group, api_syntax_dns1123_subdomain);
+    }
+}
+
+static void check_data_sources(struct api_causes *causes, const struct api_path *spec_at,
+                               const Core__V1__PersistentVolumeClaimSpec *spec)
+{
+    const Core__V1__TypedLocalObjectReference *source = spec->data_source;
+    const Core__V1__TypedObjectReference *other = spec->data_source_ref;
+    struct api_path at = api_path_field(spec_at, "dataSource");
+    struct api_path other_at = api_path_field(spec_at, "dataSourceRef");
+    if (source != NULL) {
+        check_source(causes, &at, source->api_group, source->kind, source->name);
+    }
+    if (other != NULL) {
+        check_source(causes, &other_at, other->api_group, other->kind, other->name);
+    }
+    if (source != NULL && other != NULL && rules_empty(other->namespace_) &&
+        (!rules_is(source->api_group, text_or_empty(other->api_group)) ||
+         !rules_is(source->kind, text_or_empty(other->kind)) ||
+         !rules_is(source->name, text_or_empty(other->name)))) {
+        api_cause_invalid(causes, spec_at, api_shown_raw("core.PersistentVolumeClaimSpec"),
+                          "must match dataSourceRef");
+    }
+}
+
+bool rules_claim(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__PersistentVolumeClaimSpec *spec = frame->message;
+    struct api_path resources = api_path_field(frame->at, "resources");
+    struct api_path at = api_path_key(&resources, "storage");
+    const Quantity__Quantity *storage =
+        spec->resources == NULL
+            ? NULL
+            : rules_quantity_get(RULES_QUANTITIES(spec->resources, requests), "storage");
+    check_modes(causes, frame->at, spec->access_modes, spec->n_access_modes);
+    if (storage == NULL) {
+        api_cause_required(causes, &at, "");
+    } else {
+        check_positive(causes, &at, storage);
+    }
+    check_data_sources(causes, frame->at, spec);
+    return true;
+}
+
+static const Quantity__Quantity *storage_of(const Core__V1__PersistentVolumeClaimSpec *spec)
+{
+    return spec->resources == NULL
+               ? NULL
+               : rules_quantity_get(RULES_QUANTITIES(spec->resources, requests), "storage");
+}
+
+/* All but what the binding controller sets once, and the size of a claim that is bound. */
+static bool same_claim(const Core__V1__PersistentVolumeClaim *before,
+                       const Core__V1__PersistentVolumeClaim *after)
+{
+    static const char class_key[] = "volume.beta.kubernetes.io/storage-class";
+    Core__V1__PersistentVolumeClaimSpec rest = *after->spec;
+    if (rules_empty(before->spec->volume_name)) {
+        rest.volume_name = before->spec->volume_name;
+    }
+    if (before->spec->storage_class_name == NULL &&
+        api_meta_annotation(before->metadata, class_key) == NULL) {
+        rest.storage_class_name = NULL;
+    }
+    if (after->status != NULL && rules_is(after->status->phase, "Bound") &&
+        storage_of(before->spec) != NULL && storage_of(after->spec) != NULL) {
+        rest.resources = before->spec->resources;
+        rest.volume_attributes_class_name = before->spec->volume_attributes_class_name;
+    }
+    return api_message_equal(&core__v1__persistent_volume_claim_spec__schema, before->spec, &rest);
+}
+
+void rules_update_claim(struct api_causes *causes, const void *before, const void *after)
+{
+    const Core__V1__PersistentVolumeClaim *old_claim = before, *claim = after;
+    struct api_path spec = api_path_field(NULL, "spec");
+    const Quantity__Quantity *size = storage_of(claim->spec),
+                             *old_size = storage_of(old_claim->spec);
+    const Quantity__Quantity *capacity =
+        rules_quantity_get(RULES_QUANTITIES(old_claim->status, capacity), "storage");
+    if (!same_claim(old_claim, claim)) {
+        api_cause_forbidden(causes, &spec,
+                            "spec is immutable after creation except resources.requests and "
+                            "volumeAttributesClassName for bound claims");
+    }
+    if (size != NULL && old_size != NULL && capacity != NULL &&
+        quantity_compare(quantity_read(size), quantity_read(old_size)) < 0 &&
+        quantity_compare(quantity_read(size), quantity_read(capacity)) <= 0) {
+        struct api_path resources = api_path_field(&spec, "resources");
+        struct api_path requests = api_path_field(&resources, "requests");
+        rules_forbidden(causes, &requests, "storage", "field can not be less than status.capacity");
+    }
+    api_check_same(causes, NULL, &core__v1__persistent_volume_claim_spec__schema, "volumeMode",
+                   old_claim->spec, claim->spec);
+}
+
+/* The older of the two members that name the source is kept alike with the newer. */
+void rules_prepare_claim(struct arena *arena, void *message)
+{
+    Core__V1__PersistentVolumeClaimSpec *spec = ((Core__V1__PersistentVolumeClaim *)message)->spec;
+    if (spec->data_source != NULL && spec->data_source_ref == NULL) {
+        spec->data_source_ref = rules_new(arena, "k8s.io.api.core.v1.TypedObjectReference");
+        spec->data_source_ref->api_group = spec->data_source->api_group;
+        spec->data_source_ref->kind = spec->data_source->kind;
+        spec->data_source_ref->name = spec->data_source->name;
+    } else if (spec->data_source == NULL && spec->data_source_ref != NULL &&
+               rules_empty(spec->data_source_ref->namespace_)) {
+        spec->data_source = rules_new(arena, "k8s.io.api.core.v1.TypedLocalObjectReference");
+        spec->data_source->api_group = spec->data_source_ref->api_group;
+        spec->data_source->kind = spec->data_source_ref->kind;
+        spec->data_source->name = spec->data_source_ref->name;
+    }
+}
+
+void rules_prepare_claim_update(struct arena *arena, const void *before, void *after)
+{
+    (void)before;
+    rules_prepare_claim(arena, after);
+}
+
+void rules_prepare_limit_range(struct arena *arena, void *message)
+{
+    Core__V1__LimitRange *range = message;
+    rules_default(arena, &range->metadata->name, text_or_empty(range->metadata->uid));
+}
