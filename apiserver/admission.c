@@ -125,6 +125,7 @@ static admission_step *const validating_steps[] = {
     admit_limits,
     admit_pod_security,
     admit_claim_resize,
+    admit_quota,
 };
 
 static const struct api_status *run_steps(struct admission *admission, admission_step *const *steps,

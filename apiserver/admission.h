@@ -48,6 +48,11 @@ const struct api_status *admit_default_ingress_class(struct admission *admission
 const struct api_status *admit_runtime_class(struct admission *admission);
 const struct api_status *admit_claim_resize(struct admission *admission);
 
+/* admission_quota.c: the last step. Charges the plan; see admission_charge_again(). */
+const struct api_status *admit_quota(struct admission *admission);
+/* Makes the charges of operation->plan anew, from the quotas as they are now. */
+const struct api_status *admission_charge_again(struct operation *operation);
+
 /* admission_pod_security.c */
 const struct api_status *admit_pod_security(struct admission *admission);
 #endif

@@ -16,6 +16,7 @@
 #define WATCH_LAG_MAX            20000 /* Events behind at which a watcher is dropped. */
 #define WATCHERS_MAX             20000 /* A member. */
 #define WRITE_ATTEMPTS_MAX       8     /* Conflicting attempts of one unconditional write. */
+#define CHARGE_ATTEMPTS_MAX      64    /* Of one that charges quotas: other members do, too. */
 #define PATCH_ATTEMPTS_MAX       5
 #define GENERATE_NAME_TRIES      8
 #define GENERATE_NAME_MAX        58 /* Longer prefixes are cut, so that 5 characters fit into 63. */

@@ -4,6 +4,7 @@
 #ifndef APISERVER_OPERATION_H
 #define APISERVER_OPERATION_H
 #include "apiserver/limits.h"
+#include "apiserver/quota_turns.h"
 #include "apiserver/registry.h"
 #include "lib/api/object.h"
 #include "lib/api/status.h"
@@ -19,15 +20,21 @@ struct registry {
     const struct api_kind *priority_class_kind;
     const struct api_kind *budget_kind;
     const struct api_kind *limit_range_kind;
+    const struct api_kind *quota_kind;
     const struct api_kind *claim_kind;
     const struct api_kind *storage_class_kind;
     const struct api_kind *ingress_kind;
     const struct api_kind *ingress_class_kind;
     const struct api_kind *runtime_class_kind;
+    struct quota_turns *turns;
 };
 
 /* A key that must not exist and is claimed with this write, or one that is given up with it. */
-enum { PLAN_EXTRAS_MAX = 64 };
+enum {
+    PLAN_CLAIMS_MAX = 64, /* Of addresses and ports. */
+    PLAN_QUOTAS_MAX = 32, /* Of one namespace. */
+    PLAN_EXTRAS_MAX = PLAN_CLAIMS_MAX + PLAN_QUOTAS_MAX,
+};
 struct plan_extra {
     const char *key;
     struct slice value;
@@ -50,6 +57,8 @@ struct plan {
     int code;
     struct plan_extra extras[PLAN_EXTRAS_MAX];
     size_t extra_count;
+    bool charges;        /* Extras from `first_charge` on are quotas with their new usage. */
+    size_t first_charge; /* Last of all extras. */
 };
 
 enum plan_step {
@@ -82,6 +91,8 @@ struct operation {
     size_t child_index;
     const struct cached_object **deleted;
     size_t deleted_count;
+    struct quota_turn turn; /* Held from before a plan that charges is made until it is written. */
+    struct admission *charge;   /* Of a plan that charges: what is to be charged. */
     const void *submitted_body; /* create: to start over from when a plan is made again. */
 };
 
@@ -96,6 +107,10 @@ void operation_barrier(struct operation *operation, uint64_t revision,
 void operation_snapshot(struct operation *operation, void (*next)(struct operation *operation));
 void operation_start_write(struct operation *operation);
 enum plan_step operation_plan(struct operation *operation);
+/* What is stored of a message: without its resourceVersion, which is the store's revision. In the
+ * arena; data is NULL when it is larger than STORED_OBJECT_MAX. */
+struct slice operation_encode(struct operation *operation, const struct api_kind *kind,
+                              void *message);
 
 /* --- Time and chance: the env's on the store loop, the machine's on io loops --- */
 int64_t operation_now_s(struct operation *operation);

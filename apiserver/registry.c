@@ -1,5 +1,6 @@
 #include "apiserver/operation.h"
 
+#include "apiserver/admission.h"
 #include "lib/base/alloc.h"
 #include "lib/net/loop.h"
 #include <assert.h>
@@ -19,16 +20,19 @@ struct registry *registry_new(const struct registry_config *config)
     registry->priority_class_kind = api_kind_find("scheduling.k8s.io", "v1", "priorityclasses");
     registry->budget_kind = api_kind_find("policy", "v1", "poddisruptionbudgets");
     registry->limit_range_kind = api_kind_find("", "v1", "limitranges");
+    registry->quota_kind = api_kind_find("", "v1", "resourcequotas");
     registry->claim_kind = api_kind_find("", "v1", "persistentvolumeclaims");
     registry->storage_class_kind = api_kind_find("storage.k8s.io", "v1", "storageclasses");
     registry->ingress_kind = api_kind_find("networking.k8s.io", "v1", "ingresses");
     registry->ingress_class_kind = api_kind_find("networking.k8s.io", "v1", "ingressclasses");
     registry->runtime_class_kind = api_kind_find("node.k8s.io", "v1", "runtimeclasses");
+    registry->turns = quota_turns_new(config->cache);
     return registry;
 }
 
 void registry_free(struct registry *registry)
 {
+    quota_turns_free(registry->turns);
     free(registry);
 }
 
@@ -381,6 +385,65 @@ static void plan_again(struct operation *operation)
 
 static void txn_start(void *data);
 
+/* --- Turns of those who charge quotas --- */
+
+static void give_turn_back(struct operation *operation, uint64_t revision)
+{
+    if (operation->turn.held) {
+        quota_turns_give_back(operation->registry->turns, &operation->turn, revision);
+    }
+}
+
+static void plan_again(struct operation *operation);
+
+/* A refusal may come from a stale view, as in operation_start_write(). */
+static void answer_planned(void *data)
+{
+    struct operation *operation = data;
+    if (operation->fresh) {
+        operation_finish(operation);
+    } else {
+        operation_barrier(operation, 0, plan_again);
+    }
+}
+
+static void give_turn_up(void *data)
+{
+    struct operation *operation = data;
+    give_turn_back(operation, 0);
+    to_home(operation, answer_planned);
+}
+
+/* The quotas have changed since the plan was made; the object has not. */
+static void charge_again(void *data)
+{
+    struct operation *operation = data;
+    const struct api_status *refusal = admission_charge_again(operation);
+    if (refusal == NULL) {
+        to_store(operation, txn_start);
+        return;
+    }
+    (void)plan_fail(operation, refusal);
+    to_store(operation, give_turn_up);
+}
+
+static void turn_granted(struct quota_turn *turn)
+{
+    struct operation *operation = CONTAINER_OF(turn, struct operation, turn);
+    to_home(operation, charge_again);
+}
+
+/* False when it has to wait. */
+static bool take_turn(struct operation *operation)
+{
+    if (!operation->plan.charges || operation->turn.held) {
+        return true;
+    }
+    operation->turn.namespace = operation_namespace(operation);
+    operation->turn.granted = turn_granted;
+    return quota_turns_take(operation->registry->turns, &operation->turn);
+}
+
 static void txn_home(void *data)
 {
     struct operation *operation = data;
@@ -399,7 +462,8 @@ static void txn_home(void *data)
         return;
     }
     /* Somebody else wrote in between: look again, at a state that a quorum confirms. */
-    if (++operation->attempts >= WRITE_ATTEMPTS_MAX) {
+    unsigned attempts_max = operation->plan.charges ? CHARGE_ATTEMPTS_MAX : WRITE_ATTEMPTS_MAX;
+    if (++operation->attempts >= attempts_max) {
         operation_fail(operation, api_status_modified(operation->arena, operation->call->kind,
                                                       operation_name(operation)));
         return;
@@ -413,19 +477,19 @@ static void txn_done(void *data, int status, const struct store_txn_result *resu
     operation->txn_status = status;
     operation->txn_succeeded = status == 0 && result->succeeded;
     operation->txn_revision = status == 0 ? result->revision : 0;
+    give_turn_back(operation, operation->txn_succeeded ? (uint64_t)result->revision : 0);
     to_home(operation, txn_home);
 }
 
-/* What is stored carries no resourceVersion: it is the store's revision. */
-static struct slice encode_stored(struct operation *operation)
+struct slice operation_encode(struct operation *operation, const struct api_kind *kind,
+                              void *message)
 {
-    struct plan *plan = &operation->plan;
-    Meta__V1__ObjectMeta *meta = message_meta(plan->kind, plan->message);
+    Meta__V1__ObjectMeta *meta = message_meta(kind, message);
     char *version = meta->resource_version;
     meta->resource_version = NULL;
     struct buffer out;
     buffer_init(&out, STORED_OBJECT_MAX);
-    struct api_object object = {.kind = plan->kind, .message = plan->message};
+    struct api_object object = {.kind = kind, .message = message};
     api_object_encode(&object, &out);
     meta->resource_version = version;
     struct slice stored = {0};
@@ -459,6 +523,9 @@ static void txn_start(void *data)
 {
     struct operation *operation = data;
     struct plan *plan = &operation->plan;
+    if (!take_turn(operation)) {
+        return;
+    }
     struct store_compare compares[PLAN_EXTRAS_MAX + 1];
     struct store_op ops[PLAN_EXTRAS_MAX + 1];
     size_t compare_count = 0;
@@ -484,7 +551,7 @@ static void submit(struct operation *operation)
 {
     struct plan *plan = &operation->plan;
     if (!plan->remove || plan->mark_first) {
-        plan->value = encode_stored(operation);
+        plan->value = operation_encode(operation, plan->kind, plan->message);
         if (plan->value.data == NULL) {
             operation_fail(operation, api_status_too_large(operation->arena, STORED_OBJECT_MAX));
             return;

@@ -141,6 +141,7 @@ static enum plan_step plan_new_object(struct operation *operation, void *message
             return plan_fail(operation, refusal);
         }
     }
+    admission.name = name;
     refusal = validate_new(operation, kind, message, name);
     refusal = refusal != NULL ? refusal : admission_validate(&admission);
     if (refusal != NULL) {

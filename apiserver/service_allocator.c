@@ -357,9 +357,9 @@ static const struct api_status *allocate_ports(struct operation *operation,
                                                Core__V1__Service *service, struct taken *taken)
 {
     Core__V1__ServiceSpec *spec = service->spec;
-    if (spec->n_ports > PLAN_EXTRAS_MAX / 3) {
+    if (spec->n_ports > PLAN_CLAIMS_MAX / 3) {
         return api_status_bad_request(operation->arena, "a Service may have at most %d ports",
-                                      PLAN_EXTRAS_MAX / 3);
+                                      PLAN_CLAIMS_MAX / 3);
     }
     for (size_t i = 0; i < spec->n_ports && has_node_ports(service); i++) {
         const struct api_status *refusal = allocate_port(operation, service, taken, i);
@@ -532,7 +532,7 @@ void service_plan_remove(struct operation *operation, const Core__V1__Service *s
     if (has_ip(service) && !is_empty(spec->cluster_ip)) {
         plan_unclaim(operation, ip_key(operation->arena, spec->cluster_ip));
     }
-    for (size_t i = 0; i < spec->n_ports && i < PLAN_EXTRAS_MAX / 3; i++) {
+    for (size_t i = 0; i < spec->n_ports && i < PLAN_CLAIMS_MAX / 3; i++) {
         int32_t port = spec->ports[i]->node_port;
         if (port != 0 && !earlier_port(spec, i, port)) {
             plan_unclaim(operation, port_key(operation->arena, port));

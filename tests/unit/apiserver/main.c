@@ -7,11 +7,12 @@ Suite *node_restriction_suite(void);
 Suite *proxy_suite(void);
 Suite *rbac_suite(void);
 Suite *webhook_client_suite(void);
+Suite *quota_suite(void);
 
 int main(void)
 {
     Suite *suites[] = {request_info_suite(),     token_suite(), registry_suite(),
                        node_restriction_suite(), proxy_suite(), rbac_suite(),
-                       webhook_client_suite()};
+                       webhook_client_suite(),   quota_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }

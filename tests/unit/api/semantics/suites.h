@@ -8,6 +8,7 @@ Suite *golden_suite(void);
 Suite *openapi_suite(void);
 Suite *patch_suite(void);
 Suite *pod_security_suite(void);
+Suite *quota_suite(void);
 Suite *resource_list_suite(void);
 Suite *selector_suite(void);
 Suite *syntax_suite(void);
