@@ -1,6 +1,5 @@
 /* Objects that every cluster has, made by each new leader where they are missing, and brought back
- * to what they should be: the namespaces first, then the default roles and bindings, several at
- * once. */
+ * to what they should be: the namespaces first, then all others, several at once. */
 #include "apiserver/bootstrap.h"
 
 #include "apiserver/rbac_defaults.h"
@@ -34,10 +33,55 @@ struct bootstrap {
     bool freed;
 };
 
+/* --- What there has to be --- */
+
+static size_t namespace_count(void)
+{
+    return ARRAY_LEN(namespaces);
+}
+
+static struct default_object namespace_at(size_t index, struct arena *arena)
+{
+    const struct api_kind *kind = api_kind_find("", "v1", "namespaces");
+    Core__V1__Namespace *namespace = api_message_new(arena, kind->message);
+    namespace->metadata->name = arena_text(arena, namespaces[index]);
+    return (struct default_object){
+        .kind = kind, .namespace = "", .name = namespaces[index], .message = namespace};
+}
+
+static enum default_repair leave_alone(const struct default_object *wanted, const void *present,
+                                       struct arena *arena, void **ret_message)
+{
+    (void)wanted, (void)present, (void)arena, (void)ret_message;
+    return DEFAULT_AS_IT_SHOULD_BE;
+}
+
+static const struct default_objects sources[] = {
+    {namespace_count, namespace_at, leave_alone},
+    {rbac_default_count, rbac_default_at, rbac_default_repair},
+};
+
 static size_t object_count(void)
 {
-    return ARRAY_LEN(namespaces) + rbac_default_count();
+    size_t count = 0;
+    for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
+        count += sources[i].count();
+    }
+    return count;
 }
+
+/* Whose the object at *index is; *index becomes that within them. */
+static const struct default_objects *source_of(size_t *index)
+{
+    const struct default_objects *source = sources;
+    while (*index >= source->count()) {
+        *index -= source->count();
+        source++;
+    }
+    return source;
+}
+
+/* --- Making it so --- */
 
 static void step(struct bootstrap *bootstrap);
 static void start(struct bootstrap_call *call);
@@ -87,32 +131,14 @@ static void done(struct registry_call *registry_call)
     }
 }
 
-static struct rbac_default object_at(struct bootstrap_call *call)
-{
-    if (call->index >= ARRAY_LEN(namespaces)) {
-        return rbac_default_at(call->index - ARRAY_LEN(namespaces), call->arena);
-    }
-    const struct api_kind *kind = api_kind_find("", "v1", "namespaces");
-    Core__V1__Namespace *namespace = api_message_new(call->arena, kind->message);
-    namespace->metadata->name = arena_text(call->arena, namespaces[call->index]);
-    return (struct rbac_default){
-        .kind = kind, .namespace = "", .name = namespaces[call->index], .message = namespace};
-}
-
-static enum rbac_repair needed(struct bootstrap_call *call, const struct rbac_default *wanted,
-                               const void *present, void **ret_message)
-{
-    return call->index < ARRAY_LEN(namespaces) || present == NULL
-               ? RBAC_AS_IT_SHOULD_BE
-               : rbac_default_repair(wanted, present, call->arena, ret_message);
-}
-
 /* Begins what the object of this call needs, which may be nothing. */
 static void start(struct bootstrap_call *call)
 {
     struct bootstrap *bootstrap = call->bootstrap;
     arena_reset(call->arena);
-    const struct rbac_default wanted = object_at(call);
+    size_t index = call->index;
+    const struct default_objects *source = source_of(&index);
+    const struct default_object wanted = source->at(index, call->arena);
     const struct cached_object *cached =
         watch_cache_get(bootstrap->server->cache, wanted.kind, wanted.namespace, wanted.name);
     void *message = wanted.message;
@@ -121,14 +147,17 @@ static void start(struct bootstrap_call *call)
     bootstrap->busy_count++;
     call->replacing = false;
     if (cached != NULL) {
-        enum rbac_repair repair = needed(call, &wanted, cached_object_message(cached), &message);
+        const void *present = cached_object_message(cached);
+        enum default_repair repair = present == NULL
+                                         ? DEFAULT_AS_IT_SHOULD_BE
+                                         : source->repair(&wanted, present, call->arena, &message);
         cached_object_unref(cached);
-        if (repair == RBAC_AS_IT_SHOULD_BE) {
+        if (repair == DEFAULT_AS_IT_SHOULD_BE) {
             call->busy = false;
             bootstrap->busy_count--;
             return;
         }
-        call->replacing = repair == RBAC_REPLACE;
+        call->replacing = repair == DEFAULT_REPLACE;
         verb = call->replacing ? REGISTRY_DELETE : REGISTRY_UPDATE;
     }
     call->call = (struct registry_call){.verb = verb,

@@ -45,7 +45,7 @@ static bool cache_started(struct apiserver *server)
 static bool has_roles(struct apiserver *server)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
-    const struct rbac_default last = rbac_default_at(rbac_default_count() - 1, arena);
+    const struct default_object last = rbac_default_at(rbac_default_count() - 1, arena);
     const struct cached_object *object =
         watch_cache_get(server->cache, last.kind, last.namespace, last.name);
     cached_object_unref(object);

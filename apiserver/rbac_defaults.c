@@ -111,14 +111,14 @@ static Rbac__V1__AggregationRule *aggregation_of(struct arena *arena, const char
     return rule;
 }
 
-static struct rbac_default role_default(const struct rbac_default_role *row, struct arena *arena)
+static struct default_object role_default(const struct rbac_default_role *row, struct arena *arena)
 {
     const char *plural = row->namespace == NULL ? "clusterroles" : "roles";
     const struct api_kind *kind = api_kind_find(RBAC_GROUP, "v1", plural);
-    struct rbac_default wanted = {.kind = kind,
-                                  .namespace = row->namespace == NULL ? "" : row->namespace,
-                                  .name = row->name,
-                                  .message = api_message_new(arena, kind->message)};
+    struct default_object wanted = {.kind = kind,
+                                    .namespace = row->namespace == NULL ? "" : row->namespace,
+                                    .name = row->name,
+                                    .message = api_message_new(arena, kind->message)};
     if (row->namespace != NULL) {
         Rbac__V1__Role *role = wanted.message;
         describe(arena, role->metadata, row->name, row->namespace);
@@ -164,15 +164,15 @@ static void fill_role_ref(struct arena *arena, Rbac__V1__RoleRef *reference, con
     reference->name = arena_text(arena, name);
 }
 
-static struct rbac_default binding_default(const struct rbac_default_binding *row,
-                                           struct arena *arena)
+static struct default_object binding_default(const struct rbac_default_binding *row,
+                                             struct arena *arena)
 {
     const char *plural = row->namespace == NULL ? "clusterrolebindings" : "rolebindings";
     const struct api_kind *kind = api_kind_find(RBAC_GROUP, "v1", plural);
-    struct rbac_default wanted = {.kind = kind,
-                                  .namespace = row->namespace == NULL ? "" : row->namespace,
-                                  .name = row->name,
-                                  .message = api_message_new(arena, kind->message)};
+    struct default_object wanted = {.kind = kind,
+                                    .namespace = row->namespace == NULL ? "" : row->namespace,
+                                    .name = row->name,
+                                    .message = api_message_new(arena, kind->message)};
     Rbac__V1__Subject **subjects = arena_array(arena, RBAC_DEFAULT_SUBJECTS_MAX, sizeof(*subjects));
     size_t count = 0;
     while (count < RBAC_DEFAULT_SUBJECTS_MAX && row->subjects[count] != NULL) {
@@ -196,8 +196,8 @@ static struct rbac_default binding_default(const struct rbac_default_binding *ro
 }
 
 /* The role of a control loop goes to the ServiceAccount of the loop. */
-static struct rbac_default controller_binding(const struct rbac_default_role *role,
-                                              struct arena *arena)
+static struct default_object controller_binding(const struct rbac_default_role *role,
+                                                struct arena *arena)
 {
     const char *loop = strrchr(role->name, ':') + 1;
     const struct rbac_default_binding row = {
@@ -213,7 +213,7 @@ size_t rbac_default_count(void)
     return rbac_default_role_count + 2 * rbac_default_controller_count + rbac_default_binding_count;
 }
 
-struct rbac_default rbac_default_at(size_t index, struct arena *arena)
+struct default_object rbac_default_at(size_t index, struct arena *arena)
 {
     assert(index < rbac_default_count());
     if (index < rbac_default_role_count) {
@@ -314,8 +314,8 @@ static bool same_role(const Rbac__V1__RoleRef *a, const Rbac__V1__RoleRef *b)
     return is(a->kind, or_nothing(b->kind)) && is(a->name, or_nothing(b->name));
 }
 
-static enum rbac_repair repair_cluster_role(const Rbac__V1__ClusterRole *wanted,
-                                            Rbac__V1__ClusterRole *role, struct arena *arena)
+static enum default_repair repair_cluster_role(const Rbac__V1__ClusterRole *wanted,
+                                               Rbac__V1__ClusterRole *role, struct arena *arena)
 {
     bool changed = add_labels(arena, wanted->metadata, role->metadata);
     if (wanted->aggregation_rule == NULL) { /* Else the rules are the control loop's. */
@@ -324,48 +324,48 @@ static enum rbac_repair repair_cluster_role(const Rbac__V1__ClusterRole *wanted,
         role->aggregation_rule = wanted->aggregation_rule;
         changed = true;
     }
-    return changed ? RBAC_UPDATE : RBAC_AS_IT_SHOULD_BE;
+    return changed ? DEFAULT_UPDATE : DEFAULT_AS_IT_SHOULD_BE;
 }
 
-static enum rbac_repair repair_role(const Rbac__V1__Role *wanted, Rbac__V1__Role *role,
-                                    struct arena *arena)
+static enum default_repair repair_role(const Rbac__V1__Role *wanted, Rbac__V1__Role *role,
+                                       struct arena *arena)
 {
     bool changed = add_labels(arena, wanted->metadata, role->metadata);
     changed |= add_rules(arena, wanted->rules, wanted->n_rules, &role->rules, &role->n_rules);
-    return changed ? RBAC_UPDATE : RBAC_AS_IT_SHOULD_BE;
+    return changed ? DEFAULT_UPDATE : DEFAULT_AS_IT_SHOULD_BE;
 }
 
-static enum rbac_repair repair_cluster_binding(const Rbac__V1__ClusterRoleBinding *wanted,
-                                               Rbac__V1__ClusterRoleBinding *binding,
-                                               struct arena *arena)
+static enum default_repair repair_cluster_binding(const Rbac__V1__ClusterRoleBinding *wanted,
+                                                  Rbac__V1__ClusterRoleBinding *binding,
+                                                  struct arena *arena)
 {
     if (!same_role(wanted->role_ref, binding->role_ref)) {
-        return RBAC_REPLACE;
+        return DEFAULT_REPLACE;
     }
     bool changed = add_labels(arena, wanted->metadata, binding->metadata);
     changed |= add_subjects(arena, wanted->subjects, wanted->n_subjects, &binding->subjects,
                             &binding->n_subjects);
-    return changed ? RBAC_UPDATE : RBAC_AS_IT_SHOULD_BE;
+    return changed ? DEFAULT_UPDATE : DEFAULT_AS_IT_SHOULD_BE;
 }
 
-static enum rbac_repair repair_binding(const Rbac__V1__RoleBinding *wanted,
-                                       Rbac__V1__RoleBinding *binding, struct arena *arena)
+static enum default_repair repair_binding(const Rbac__V1__RoleBinding *wanted,
+                                          Rbac__V1__RoleBinding *binding, struct arena *arena)
 {
     if (!same_role(wanted->role_ref, binding->role_ref)) {
-        return RBAC_REPLACE;
+        return DEFAULT_REPLACE;
     }
     bool changed = add_labels(arena, wanted->metadata, binding->metadata);
     changed |= add_subjects(arena, wanted->subjects, wanted->n_subjects, &binding->subjects,
                             &binding->n_subjects);
-    return changed ? RBAC_UPDATE : RBAC_AS_IT_SHOULD_BE;
+    return changed ? DEFAULT_UPDATE : DEFAULT_AS_IT_SHOULD_BE;
 }
 
-enum rbac_repair rbac_default_repair(const struct rbac_default *wanted, const void *present,
-                                     struct arena *arena, void **ret_message)
+enum default_repair rbac_default_repair(const struct default_object *wanted, const void *present,
+                                        struct arena *arena, void **ret_message)
 {
     void *message = api_message_copy(arena, wanted->kind->message, present);
     const Meta__V1__ObjectMeta *meta = api_message_meta(wanted->kind->message, message);
-    enum rbac_repair repair = RBAC_AS_IT_SHOULD_BE;
+    enum default_repair repair = DEFAULT_AS_IT_SHOULD_BE;
     if (is(api_meta_annotation(meta, autoupdate), "false")) {
         return repair;
     }
@@ -378,7 +378,7 @@ enum rbac_repair rbac_default_repair(const struct rbac_default *wanted, const vo
     } else {
         repair = repair_binding(wanted->message, message, arena);
     }
-    if (repair == RBAC_UPDATE) {
+    if (repair == DEFAULT_UPDATE) {
         *ret_message = message;
     }
     return repair;

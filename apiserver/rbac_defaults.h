@@ -3,29 +3,16 @@
  * any thread. */
 #ifndef APISERVER_RBAC_DEFAULTS_H
 #define APISERVER_RBAC_DEFAULTS_H
+#include "apiserver/default_object.h"
 #include "k8s/rbac_v1.pb-c.h"
-#include "lib/api/kinds.h"
-#include "lib/base/arena.h"
-
-struct rbac_default {
-    const struct api_kind *kind; /* Of the four. */
-    const char *namespace;       /* "" for those of the cluster. */
-    const char *name;
-    void *message;
-};
 
 size_t rbac_default_count(void);
 /* The one at `index`, roles first; its message is made in the arena. */
-struct rbac_default rbac_default_at(size_t index, struct arena *arena);
+struct default_object rbac_default_at(size_t index, struct arena *arena);
 
-enum rbac_repair {
-    RBAC_AS_IT_SHOULD_BE, /* Or nobody's to change: autoupdate is "false". */
-    RBAC_UPDATE,
-    RBAC_REPLACE, /* Bound to another role: that cannot be changed in place. */
-};
-/* What `present` needs; on RBAC_UPDATE *ret_message is the whole new object, in the arena. */
-enum rbac_repair rbac_default_repair(const struct rbac_default *wanted, const void *present,
-                                     struct arena *arena, void **ret_message);
+/* As struct default_objects has it; nobody's to change: those whose autoupdate is "false". */
+enum default_repair rbac_default_repair(const struct default_object *wanted, const void *present,
+                                        struct arena *arena, void **ret_message);
 
 /* The rules of a default ClusterRole, made in the arena; NULL-terminated. The name must be one. */
 Rbac__V1__PolicyRule **rbac_default_rules(struct arena *arena, const char *name);

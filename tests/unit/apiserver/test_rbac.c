@@ -476,18 +476,18 @@ START_TEST(default_roles_are_whole_and_need_no_repair)
     ck_assert_uint_eq(rbac_default_count(), 64 + 45 + 7 + 7);
     for (size_t i = 0; i < rbac_default_count(); i++) {
         void *repaired = NULL;
-        const struct rbac_default each = rbac_default_at(i, arena);
+        const struct default_object each = rbac_default_at(i, arena);
         ck_assert_int_eq(rbac_default_repair(&each, each.message, arena, &repaired),
-                         RBAC_AS_IT_SHOULD_BE);
+                         DEFAULT_AS_IT_SHOULD_BE);
         ck_assert_str_eq(api_message_meta(each.kind->message, each.message)->name, each.name);
     }
 }
 END_TEST
 
-static struct rbac_default default_named(const char *plural, const char *name)
+static struct default_object default_named(const char *plural, const char *name)
 {
     size_t at = 0;
-    struct rbac_default found = rbac_default_at(at, arena);
+    struct default_object found = rbac_default_at(at, arena);
     while (strcmp(found.kind->plural, plural) != 0 || strcmp(found.name, name) != 0) {
         found = rbac_default_at(++at, arena);
     }
@@ -496,12 +496,12 @@ static struct rbac_default default_named(const char *plural, const char *name)
 
 START_TEST(a_default_role_gets_back_what_it_lost_and_keeps_what_it_was_given)
 {
-    const struct rbac_default wanted = default_named("clusterroles", "system:discovery");
+    const struct default_object wanted = default_named("clusterroles", "system:discovery");
     Rbac__V1__ClusterRole *role_there = decoded(
         "ClusterRole", "{\"metadata\":{\"name\":\"system:discovery\",\"labels\":{\"mine\":\"1\"}},"
                        "\"rules\":[{\"verbs\":[\"get\"],\"nonResourceURLs\":[\"/mine\"]}]}");
     void *message = NULL;
-    ck_assert_int_eq(rbac_default_repair(&wanted, role_there, arena, &message), RBAC_UPDATE);
+    ck_assert_int_eq(rbac_default_repair(&wanted, role_there, arena, &message), DEFAULT_UPDATE);
     const Rbac__V1__ClusterRole *repaired = message;
     ck_assert_uint_eq(repaired->n_rules, 2);
     ck_assert_str_eq(repaired->rules[0]->non_resource_urls[0], "/mine");
@@ -511,24 +511,24 @@ START_TEST(a_default_role_gets_back_what_it_lost_and_keeps_what_it_was_given)
     api_meta_set_annotation(arena, role_there->metadata,
                             "rbac.authorization.kubernetes.io/autoupdate", "false");
     ck_assert_int_eq(rbac_default_repair(&wanted, role_there, arena, &message),
-                     RBAC_AS_IT_SHOULD_BE);
+                     DEFAULT_AS_IT_SHOULD_BE);
 }
 END_TEST
 
 START_TEST(a_default_binding_gets_its_subjects_back_and_is_replaced_when_it_names_another_role)
 {
-    const struct rbac_default wanted = default_named("clusterrolebindings", "system:basic-user");
+    const struct default_object wanted = default_named("clusterrolebindings", "system:basic-user");
     Rbac__V1__ClusterRoleBinding *there = decoded(
         "ClusterRoleBinding", "{\"metadata\":{\"name\":\"system:basic-user\"},\"roleRef\":{"
                               "\"apiGroup\":\"rbac.authorization.k8s.io\",\"kind\":\"ClusterRole\","
                               "\"name\":\"system:basic-user\"},\"subjects\":[]}");
     void *message = NULL;
-    ck_assert_int_eq(rbac_default_repair(&wanted, there, arena, &message), RBAC_UPDATE);
+    ck_assert_int_eq(rbac_default_repair(&wanted, there, arena, &message), DEFAULT_UPDATE);
     const Rbac__V1__ClusterRoleBinding *repaired = message;
     ck_assert_uint_eq(repaired->n_subjects, 1);
     ck_assert_str_eq(repaired->subjects[0]->name, "system:authenticated");
     there->role_ref->name = arena_text(arena, "cluster-admin");
-    ck_assert_int_eq(rbac_default_repair(&wanted, there, arena, &message), RBAC_REPLACE);
+    ck_assert_int_eq(rbac_default_repair(&wanted, there, arena, &message), DEFAULT_REPLACE);
 }
 END_TEST
 
