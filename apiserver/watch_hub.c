@@ -230,12 +230,14 @@ uint64_t cache_watch_revision(const struct cache_watch *watch)
     if (watch->paused || watch->ended) {
         return watch->position->event.revision;
     }
+    /* Read before looking: what came up to then would be seen. */
+    uint64_t revision = watch_cache_revision(watch->hub->cache);
     struct cache_node *next = cache_node_next(watch->position);
     if (next != NULL) {
         cache_node_unref(next);
         return watch->position->event.revision;
     }
-    return watch->revision;
+    return revision > watch->revision ? revision : watch->revision;
 }
 
 void cache_watch_stop(struct cache_watch *watch)

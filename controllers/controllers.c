@@ -22,6 +22,7 @@ static const struct control_part *const parts[] = {
     &control_root_ca,
     &control_kubernetes_service,
     &control_cluster_role_aggregation,
+    &control_resource_quota,
 };
 
 struct controllers {

@@ -68,6 +68,8 @@ struct client_ops {
     struct client_watch *(*watch)(struct client *client, const struct api_kind *kind,
                                   const struct client_watch_ops *ops, void *data);
     void (*watch_stop)(struct client *client, struct client_watch *watch);
+    /* See client_watch_revision(); NULL when events come with the writes themselves. */
+    uint64_t (*watch_revision)(struct client *client, const struct client_watch *watch);
 };
 
 struct client {
@@ -91,5 +93,13 @@ MUST_USE static inline struct client_watch *client_watch(struct client *client,
 static inline void client_watch_stop(struct client *client, struct client_watch *watch)
 {
     client->ops->watch_stop(client, watch);
+}
+/* Every change up to this resourceVersion, of whatever kind, has been told as far as it concerns
+ * the watch: two watches are compared by it. */
+static inline uint64_t client_watch_revision(struct client *client,
+                                             const struct client_watch *watch)
+{
+    return client->ops->watch_revision == NULL ? UINT64_MAX
+                                               : client->ops->watch_revision(client, watch);
 }
 #endif

@@ -328,6 +328,11 @@ bool informer_synced(const struct informer *informer)
     return informer->synced;
 }
 
+uint64_t informer_revision(const struct informer *informer)
+{
+    return informer->synced ? client_watch_revision(informer->client, informer->watch) : 0;
+}
+
 size_t informer_count(const struct informer *informer)
 {
     return hash_map_count(informer->entries);

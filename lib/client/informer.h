@@ -43,6 +43,8 @@ bool informers_synced(const struct informers *informers); /* All that were asked
 void informer_add_handler(struct informer *informer, struct informer_handler *handler);
 void informer_remove_handler(struct informer_handler *handler);
 bool informer_synced(const struct informer *informer);
+/* The cache has every change up to this resourceVersion. */
+uint64_t informer_revision(const struct informer *informer);
 size_t informer_count(const struct informer *informer);
 /* `namespace_` is "" for cluster-scoped kinds. NULL when absent. */
 const struct client_object *informer_get(const struct informer *informer, const char *namespace_,

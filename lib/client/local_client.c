@@ -278,8 +278,16 @@ static void local_watch_stop(struct client *client, struct client_watch *watch)
     owner->watches--;
 }
 
-static const struct client_ops local_ops = {
-    .call = local_call, .watch = local_watch, .watch_stop = local_watch_stop};
+static uint64_t local_watch_revision(struct client *client, const struct client_watch *watch)
+{
+    (void)client;
+    return watch->watch == NULL ? 0 : cache_watch_revision(watch->watch);
+}
+
+static const struct client_ops local_ops = {.call = local_call,
+                                            .watch = local_watch,
+                                            .watch_stop = local_watch_stop,
+                                            .watch_revision = local_watch_revision};
 
 struct local_client *local_client_new(struct env *env, struct registry *registry,
                                       const struct user *user)

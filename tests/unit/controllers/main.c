@@ -3,9 +3,10 @@
 Suite *deployment_suite(void);
 Suite *nodes_suite(void);
 Suite *content_suite(void);
+Suite *quota_suite(void);
 
 int main(void)
 {
-    Suite *suites[] = {deployment_suite(), nodes_suite(), content_suite()};
+    Suite *suites[] = {deployment_suite(), nodes_suite(), content_suite(), quota_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }
