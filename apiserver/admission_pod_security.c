@@ -220,7 +220,7 @@ static void warn_of_existing(struct admission *admission, struct pod_security_st
                                            "existing pods in namespace \"%s\" violate the new "
                                            "PodSecurity enforce level \"%s\"",
                                            admission->name, pod_security_name(arena, standard)));
-    const char *texts[EXISTING_REASONS_MAX];
+    const char *texts[EXISTING_REASONS_MAX] = {NULL};
     for (size_t i = 0; i < violations->count; i++) {
         texts[i] = violation_text(arena, &violations->items[i]);
     }

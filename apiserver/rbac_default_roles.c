@@ -152,8 +152,8 @@ const struct rbac_default_role rbac_default_roles[] = {
         .rules = {"create,patch,update | core,events.k8s.io | events",
                   "create | coordination.k8s.io | leases",
                   "get,list,update,watch | coordination.k8s.io | leases | kube-scheduler",
-                  "create,delete,deletecollection,get,list,patch,update,watch | "
-                  "coordination.k8s.io | leasecandidates",
+                  ("create,delete,deletecollection,get,list,patch,update,watch | "
+                   "coordination.k8s.io | leasecandidates"),
                   "get,list,watch | core | nodes",
                   "delete,get,list,watch | core | pods",
                   "create | core | bindings,pods/binding",

@@ -313,7 +313,8 @@ static void version_key(void *data, uint64_t index, struct buffer *out)
     uint8_t bytes[BOLT_TOMBSTONE_KEY];
     const struct bolt_revision revision = {
         .main = entry->revision, .sub = entry->sub, .tombstone = mvcc_is_tombstone(entry->version)};
-    buffer_append(out, bytes, bolt_put_revision(bytes, &revision));
+    size_t len = bolt_put_revision(bytes, &revision);
+    buffer_append(out, bytes, len);
 }
 
 static void version_value(void *data, uint64_t index, struct buffer *out)

@@ -143,14 +143,17 @@ static void index_build(struct arena *arena, struct map_store *store)
     }
 }
 
+static const double two_to_63 = 9223372036854775808.0, two_to_64 = 18446744073709551616.0;
+
 /* A double that is an integer finds the integer's entry. */
 static bool plain_key(const struct cel_value *key, struct cel_value *ret_key)
 {
     *ret_key = *key;
     if (key->kind == CEL_DOUBLE) {
-        if (key->real >= -0x1p63 && key->real < 0x1p63 && key->real == (double)(int64_t)key->real) {
+        if (key->real >= -two_to_63 && key->real < two_to_63 &&
+            key->real == (double)(int64_t)key->real) {
             *ret_key = cel_int((int64_t)key->real);
-        } else if (key->real >= 0 && key->real < 0x1p64 &&
+        } else if (key->real >= 0 && key->real < two_to_64 &&
                    key->real == (double)(uint64_t)key->real) {
             *ret_key = cel_uint((uint64_t)key->real);
         }

@@ -182,35 +182,35 @@ static struct cel_value take_range(struct cel_call *call, struct slice text,
 
 static struct cel_value ip_of(struct cel_call *call, const struct cel_value *a)
 {
-    struct address address;
+    struct address address = {.prefix = -1};
     struct cel_value error = take_address(call, a[0].text, &address);
     return cel_is_error(&error) ? error : address_value(call, address);
 }
 
 static struct cel_value cidr_of(struct cel_call *call, const struct cel_value *a)
 {
-    struct address range;
+    struct address range = {.prefix = -1};
     struct cel_value error = take_range(call, a[0].text, &range);
     return cel_is_error(&error) ? error : address_value(call, range);
 }
 
 static struct cel_value is_ip(struct cel_call *call, const struct cel_value *a)
 {
-    struct address address;
+    struct address address = {.prefix = -1};
     (void)call;
     return cel_bool(parse_address(a[0].text, &address) && !is_mapped(&address));
 }
 
 static struct cel_value is_cidr(struct cel_call *call, const struct cel_value *a)
 {
-    struct address range;
+    struct address range = {.prefix = -1};
     (void)call;
     return cel_bool(parse_range(a[0].text, &range) && !is_mapped(&range));
 }
 
 static struct cel_value is_canonical(struct cel_call *call, const struct cel_value *a)
 {
-    struct address address;
+    struct address address = {.prefix = -1};
     struct cel_value text = take_address(call, a[0].text, &address);
     if (cel_is_error(&text)) {
         return text;
@@ -310,7 +310,7 @@ static struct cel_value contains_ip(struct cel_call *call, const struct cel_valu
 
 static struct cel_value contains_ip_text(struct cel_call *call, const struct cel_value *a)
 {
-    struct address address;
+    struct address address = {.prefix = -1};
     struct cel_value error = take_address(call, a[1].text, &address);
     return cel_is_error(&error) ? error : cel_bool(covers(address_in(&a[0]), address));
 }
@@ -328,7 +328,7 @@ static struct cel_value contains_cidr(struct cel_call *call, const struct cel_va
 
 static struct cel_value contains_cidr_text(struct cel_call *call, const struct cel_value *a)
 {
-    struct address range;
+    struct address range = {.prefix = -1};
     struct cel_value error = take_range(call, a[1].text, &range);
     return cel_is_error(&error) ? error : contains_range(address_in(&a[0]), &range);
 }

@@ -130,6 +130,7 @@ static bool skip_string(struct reader *reader, size_t prefix)
 
 static size_t sign_length(const struct reader *reader)
 {
+    static const char single[] = "()[]{}.,-!?:+*/%<>";
     static const char *const pairs[] = {"==", "!=", "<=", ">=", "&&", "||"};
     struct slice two =
         slice_of(reader->text.data + reader->at, reader->text.len - reader->at < 2 ? 1 : 2);
@@ -138,7 +139,7 @@ static size_t sign_length(const struct reader *reader)
             return 2;
         }
     }
-    return memchr("()[]{}.,-!?:+*/%<>", peek(reader, 0), 18) != NULL ? 1 : 0;
+    return memchr(single, peek(reader, 0), sizeof(single) - 1) != NULL ? 1 : 0;
 }
 
 static enum cel_token_kind bad_token(struct reader *reader, size_t start,

@@ -363,7 +363,8 @@ struct cel_node *cel_macro_expand(struct cel_builder *builder, const struct cel_
                 .arguments = node->call.arguments + receiver,
                 .count = macros[i].count,
             };
-            return macros[i].expand(&expansion);
+            /* The node is in the builder's arena. */
+            return macros[i].expand(&expansion); /* cppcheck-suppress returnDanglingLifetime */
         }
     }
     return NULL;

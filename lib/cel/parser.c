@@ -2,6 +2,7 @@
  * once a problem was found. Source: cel-spec, "Syntax". */
 #include "lib/cel/lexer.h"
 #include "lib/cel/node.h"
+#include <assert.h>
 
 struct parser {
     struct cel_builder builder;
@@ -475,6 +476,7 @@ static struct cel_node *parse_logic(struct parser *parser, bool is_or)
             offsets = grown;
             capacity = terms.capacity;
         }
+        assert(offsets != NULL);
         offsets[terms.count - 1] = offset;
         offset = parser->token.offset;
         if (!accept(parser, is_or ? "||" : "&&")) {

@@ -573,7 +573,10 @@ static const struct cel_regex_node *parse_repeat(struct regex_parser *parser)
     const struct cel_regex_node *node = parse_atom(parser);
     int min, max;
     size_t start = parser->at, count = 0;
-    while (node != NULL && accept_operator(parser, &min, &max)) {
+    if (node == NULL) {
+        return NULL;
+    }
+    while (accept_operator(parser, &min, &max)) {
         struct cel_regex_node *repeat = node_new(parser, CEL_REGEX_REPEAT);
         bool lazy = accept(parser, "?");
         if (count++ > 0) {

@@ -59,9 +59,10 @@ static struct cel_value int_of_uint(struct cel_call *call, const struct cel_valu
 
 static struct cel_value int_of_double(struct cel_call *call, const struct cel_value *a)
 {
+    static const double two_to_63 = 9223372036854775808.0;
     (void)call;
     /* The ends are refused too: a double that large stands for more than one integer. */
-    return isnan(a[0].real) || a[0].real <= -0x1p63 || a[0].real >= 0x1p63
+    return isnan(a[0].real) || a[0].real <= -two_to_63 || a[0].real >= two_to_63
                ? cel_error("integer overflow")
                : cel_int((int64_t)a[0].real);
 }
