@@ -316,10 +316,14 @@ int raft_change_begin(struct raft *raft, struct raft_update *update,
 
 /* ---- how it goes on ---- */
 
+/* The term that goes with it is that of the configuration, or of the base that it is part of. */
 static void refuse(struct raft *raft, struct raft_update *update, uint64_t to, uint64_t incarnation)
 {
     struct raft_message *answer = raft_send(raft, update, to, RAFT_REFUSED);
+    struct raft_point point = raft->trail.base;
+    (void)raft_trail_point(&raft->trail, raft->members_index, &point);
     answer->context = RAFT_REFUSED_REMOVED;
+    answer->last.term = point.term;
     answer->last.index = raft->members_index;
     answer->last.chain = incarnation;
 }
@@ -428,6 +432,17 @@ void raft_tell_removed(struct raft *raft, const struct raft_message *message,
     refuse(raft, update, message->from, message->incarnation);
 }
 
+/* Is the committed configuration that somebody tells of newer than the one in force here? An own
+ * one of an earlier term that is not committed may lie further on: it never will be. */
+static bool is_newer(const struct raft *raft, struct raft_point told)
+{
+    struct raft_point own;
+    bool gone = raft_members_find(&raft->members, raft->id) == NULL;
+    return told.index > raft->members_index || (told.index == raft->members_index && gone) ||
+           (raft->members_index > raft->commit &&
+            raft_trail_point(&raft->trail, raft->members_index, &own) && told.term > own.term);
+}
+
 void raft_on_refused(struct raft *raft, const struct raft_message *message,
                      struct raft_update *update)
 {
@@ -439,13 +454,11 @@ void raft_on_refused(struct raft *raft, const struct raft_message *message,
         update->refused = leads ? RAFT_REFUSED_LOST : update->refused;
         return;
     }
-    bool gone = raft_members_find(&raft->members, raft->id) == NULL;
-    bool newer = message->last.index > raft->members_index ||
-                 (message->last.index == raft->members_index && gone);
     /* With nothing in the log it has just joined: who does not know it yet says nothing. One that
      * removed itself stops in its own time. */
-    if (message->context == RAFT_REFUSED_REMOVED && newer && !raft->removed &&
-        (leads || !raft_leader_is_fresh(raft)) && raft_trail_last(&raft->trail) > 0) {
+    if (message->context == RAFT_REFUSED_REMOVED && is_newer(raft, message->last) &&
+        !raft->removed && (leads || !raft_leader_is_fresh(raft)) &&
+        raft_trail_last(&raft->trail) > 0) {
         update->refused = RAFT_REFUSED_REMOVED;
     }
 }

@@ -180,5 +180,7 @@ void raft_log_replaced(struct raft_node *node); /* By node->snapshot. */
 void raft_log_forget(struct raft_node *node);   /* What memory holds too much of. */
 
 /* snapshot_receive.c */
+/* Gives up one that nobody sends any more: nothing can be taken while it is there. */
+void raft_receiving_tick(struct raft_node *node);
 void raft_receiving_free(struct raft_node *node);
 #endif

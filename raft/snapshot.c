@@ -392,6 +392,7 @@ void raft_snapshot_tick(struct raft_node *node)
 {
     uint64_t retry_ns = node->config.election_ms * NS_PER_MS;
     uint64_t now = env_now_ns(node->env);
+    raft_receiving_tick(node);
     for (size_t i = 0; i < RAFT_MEMBERS_MAX; i++) {
         struct raft_sender *sender = &node->senders[i];
         if (sender->peer == 0 || sender->busy) {

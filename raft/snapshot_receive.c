@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SILENT_ELECTIONS = 8 };
+
 struct raft_receiving {
     struct raft_node *node;
     struct raft_point point;
@@ -249,6 +251,7 @@ void raft_snapshot_receive(struct raft_node *node, const struct raft_message *me
         receiving = node->receiving;
     }
     receiving->leader = message->from;
+    receiving->heard_ns = env_now_ns(node->env);
     if (message->context != receiving->offset || message->bytes.len == 0 ||
         message->bytes.len > receiving->size - receiving->offset) {
         answer_offset(node, message->from, receiving->point, receiving->offset);
@@ -259,4 +262,17 @@ void raft_snapshot_receive(struct raft_node *node, const struct raft_message *me
         return;
     }
     receiving_write(node, message->bytes);
+}
+
+void raft_receiving_tick(struct raft_node *node)
+{
+    const struct raft_receiving *receiving = node->receiving;
+    uint64_t silence_ns = SILENT_ELECTIONS * node->config.election_ms * NS_PER_MS;
+    if (receiving == NULL || receiving->busy) {
+        return;
+    }
+    if (node->core.role == RAFT_LEADER ||
+        env_now_ns(node->env) >= receiving->heard_ns + silence_ns) {
+        receiving_give_up(node);
+    }
 }

@@ -33,15 +33,22 @@ struct mvcc_version *mvcc_version_ref(struct mvcc_version *version)
     return version;
 }
 
+struct mvcc_version *mvcc_version_unref_one(struct mvcc_version *version)
+{
+    if (atomic_fetch_sub_explicit(&version->refs, 1, memory_order_acq_rel) != 1) {
+        return NULL;
+    }
+    struct mvcc_version *older = version->older;
+    store_kv_unref(version->kv);
+    free(version);
+    return older;
+}
+
 /* A loop, because chains are long. */
 void mvcc_version_unref(struct mvcc_version *version)
 {
-    while (version != NULL &&
-           atomic_fetch_sub_explicit(&version->refs, 1, memory_order_acq_rel) == 1) {
-        struct mvcc_version *older = version->older;
-        store_kv_unref(version->kv);
-        free(version);
-        version = older;
+    while (version != NULL) {
+        version = mvcc_version_unref_one(version);
     }
 }
 
@@ -108,6 +115,9 @@ void mvcc_free(struct mvcc *mvcc)
     }
     free(mvcc->history);
     mvcc_version_unref(mvcc->loading);
+    for (size_t i = 0; i < mvcc->dropped_count; i++) {
+        mvcc_version_unref(mvcc->dropped[i]);
+    }
     cow_tree_free(mvcc->keys);
     free(mvcc);
 }

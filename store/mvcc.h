@@ -79,8 +79,8 @@ void mvcc_each(const struct mvcc *mvcc, struct slice key, struct slice end,
 MUST_USE struct store_snapshot *mvcc_view(struct mvcc *mvcc);
 
 /* Forgets what is older than `revision`, except the newest version of each key at or below it.
- * Takes effect at once; memory is given back by mvcc_trim(), which handles up to `budget` old
- * versions and returns whether more are left. */
+ * Takes effect at once; memory is given back by mvcc_trim(), which handles about `budget` versions
+ * and returns whether more are left. */
 MUST_USE int mvcc_compact(struct mvcc *mvcc, int64_t revision);
 bool mvcc_trim(struct mvcc *mvcc, size_t budget);
 

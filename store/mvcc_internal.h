@@ -16,8 +16,12 @@ struct mvcc {
     uint64_t bytes;
     uint64_t versions;
     uint64_t hash;
-    struct mvcc_version *loading; /* Newest of the key that mvcc_load() is at; no place yet. */
-    bool loading_last;            /* That key is above all that have theirs. */
+    struct mvcc_version *loading;    /* Newest of the key that mvcc_load() is at; no place yet. */
+    bool loading_last;               /* That key is above all that have theirs. */
+    struct mvcc_version *dropped[2]; /* References that mvcc_trim() is letting go of. */
+    size_t dropped_count;
+    int64_t edge_revision; /* The compaction revision of which trim_edge() has done so many: */
+    size_t edge_done;
 };
 
 /* One reference, for the caller. */
@@ -25,6 +29,8 @@ struct mvcc_version *mvcc_version_new(const struct store_kv *kv_consume, uint32_
                                       struct mvcc_version *older_consume);
 struct mvcc_version *mvcc_version_ref(struct mvcc_version *version);
 void mvcc_version_unref(struct mvcc_version *version);
+/* Frees at most this one: returns the reference to the older one that it held, or NULL. */
+struct mvcc_version *mvcc_version_unref_one(struct mvcc_version *version);
 
 void mvcc_history_push(struct mvcc *mvcc, struct mvcc_version *version_consume);
 void mvcc_count(struct mvcc *mvcc, const struct store_kv *kv); /* One more version. */

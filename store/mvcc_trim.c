@@ -44,10 +44,11 @@ static void history_replace(struct mvcc *mvcc, const struct mvcc_version *old,
                             struct mvcc_version *version)
 {
     size_t at = mvcc->history_start + mvcc_history_find(mvcc, old->kv->mod_revision);
-    while (at < mvcc->history_end && mvcc->history[at] != old) {
+    while (at < mvcc->history_end && mvcc->history[at] != old &&
+           mvcc->history[at]->kv->mod_revision == old->kv->mod_revision) {
         at++;
     }
-    if (at < mvcc->history_end) { /* Not there: a base older than history. */
+    if (at < mvcc->history_end && mvcc->history[at] == old) { /* Else a base older than history. */
         mvcc_version_unref(mvcc->history[at]);
         mvcc->history[at] = mvcc_version_ref(version);
     }
@@ -73,50 +74,91 @@ static struct mvcc_version *chain_copy(struct mvcc *mvcc, const struct mvcc_vers
     return copy;
 }
 
-static void trim_key(struct mvcc *mvcc, struct slice key)
+/* --- A budget is how many versions may still be counted, copied or freed in this call. A key is
+ * trimmed at once, so one with a long chain overdraws it. */
+
+static void spend(size_t *budget, size_t versions)
+{
+    *budget -= versions < *budget ? versions : *budget;
+}
+
+/* Lets go of a reference, now or in later calls. */
+static void drop(struct mvcc *mvcc, struct mvcc_version *version_consume)
+{
+    assert(mvcc->dropped_count < ARRAY_LEN(mvcc->dropped));
+    mvcc->dropped[mvcc->dropped_count++] = version_consume;
+}
+
+/* False when the budget ended before everything was freed. */
+static bool free_dropped(struct mvcc *mvcc, size_t *budget)
+{
+    while (mvcc->dropped_count > 0 && *budget > 0) {
+        struct mvcc_version **chain = &mvcc->dropped[mvcc->dropped_count - 1];
+        *chain = mvcc_version_unref_one(*chain);
+        mvcc->dropped_count -= *chain == NULL;
+        spend(budget, 1);
+    }
+    return mvcc->dropped_count == 0;
+}
+
+static void trim_key(struct mvcc *mvcc, struct slice key, size_t *budget)
 {
     struct mvcc_version *head = cow_tree_get(mvcc->keys, key);
     const struct mvcc_version *base =
         head == NULL ? NULL : mvcc_version_at(head, mvcc->compact_revision);
+    spend(budget, 1);
     if (base == NULL || (base_is_kept(mvcc, base) && base->older == NULL)) {
         return; /* Done for another version of this key. */
     }
     bool keep_base = base_is_kept(mvcc, base);
+    spend(budget, (size_t)head->depth + 1);
     for (const struct mvcc_version *v = keep_base ? base->older : base; v != NULL; v = v->older) {
         uncount(mvcc, v->kv);
     }
-    mvcc_version_ref(head);
+    drop(mvcc, mvcc_version_ref(head));
     struct mvcc_version *copy = chain_copy(mvcc, head, base, keep_base);
     if (copy == NULL) {
         (void)cow_tree_remove(mvcc->keys, key);
     } else {
         (void)cow_tree_set(mvcc->keys, key, copy);
     }
-    mvcc_version_unref(head);
+}
+
+/* Keys changed at just the compaction revision may have older versions below: they stay in history,
+ * and are looked at once all of history before them is gone. False when the budget ended first. */
+static bool trim_edge(struct mvcc *mvcc, size_t *budget)
+{
+    if (mvcc->edge_revision != mvcc->compact_revision) {
+        mvcc->edge_revision = mvcc->compact_revision;
+        mvcc->edge_done = 0;
+    }
+    for (; mvcc->edge_done < mvcc_history_count(mvcc); mvcc->edge_done++) {
+        const struct mvcc_version *version = mvcc_history_at(mvcc, mvcc->edge_done);
+        if (version->kv->mod_revision != mvcc->compact_revision) {
+            break;
+        }
+        if (*budget == 0 || !free_dropped(mvcc, budget)) {
+            return false;
+        }
+        trim_key(mvcc, version->kv->key, budget);
+    }
+    return free_dropped(mvcc, budget);
 }
 
 bool mvcc_trim(struct mvcc *mvcc, size_t budget)
 {
     assert(!mvcc->writing);
-    while (mvcc->history_start < mvcc->history_end && budget-- > 0) {
+    while (free_dropped(mvcc, &budget) && mvcc_history_count(mvcc) > 0) {
         struct mvcc_version *version = mvcc->history[mvcc->history_start];
-        int64_t revision = version->kv->mod_revision;
-        if (revision >= mvcc->compact_revision) {
+        if (version->kv->mod_revision >= mvcc->compact_revision) {
             break;
         }
+        if (budget == 0) {
+            return true;
+        }
         mvcc->history_start++;
-        trim_key(mvcc, version->kv->key);
-        mvcc_version_unref(version);
+        drop(mvcc, version);
+        trim_key(mvcc, version->kv->key, &budget);
     }
-    if (mvcc->history_start < mvcc->history_end &&
-        mvcc->history[mvcc->history_start]->kv->mod_revision < mvcc->compact_revision) {
-        return true;
-    }
-    /* Keys changed at just the compaction revision may still have older versions below. */
-    for (size_t i = mvcc->history_start;
-         i < mvcc->history_end && mvcc->history[i]->kv->mod_revision == mvcc->compact_revision;
-         i++) {
-        trim_key(mvcc, mvcc->history[i]->kv->key);
-    }
-    return false;
+    return mvcc->dropped_count > 0 || !trim_edge(mvcc, &budget);
 }

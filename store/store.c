@@ -26,7 +26,6 @@ static void pump(void *data)
     store_calls_retry(store);
     /* What a wrong state holds is told to nobody. */
     bool more = !store->rebuild.active && watch_hub_catch_up(store->hub, store->state.mvcc);
-    more = mvcc_trim(store->state.mvcc, STORE_TRIM_BUDGET) || more;
     for (size_t i = 0; i < store->listener_count; i++) {
         if (!store->listeners[i].told) {
             store->listeners[i].told = true;
@@ -36,6 +35,15 @@ static void pump(void *data)
     }
     if (more) {
         store_pump_soon(store);
+    }
+}
+
+/* In slices with pauses between them: who writes meanwhile should not notice. */
+static void trim(void *data)
+{
+    struct store *store = data;
+    if (mvcc_trim(store->state.mvcc, STORE_TRIM_BUDGET)) {
+        env_timer_start(store->env, &store->trim_timer, STORE_TRIM_PAUSE_MS * NS_PER_MS);
     }
 }
 
@@ -100,6 +108,7 @@ struct store *store_new(const struct store_config *config)
     store->config = *config;
     store->env = config->env;
     store->pump_timer = (struct env_timer){.fire = pump, .data = store};
+    store->trim_timer = (struct env_timer){.fire = trim, .data = store};
     store_state_init(&store->state);
     store->hub = store_watch_hub_new(hub_woken, store);
     fsm_init(store);
@@ -119,6 +128,7 @@ void store_free(struct store *store)
     watch_hub_end_all(store->hub, STORE_STOPPED);
     store_calls_fail_all(store, STORE_STOPPED);
     env_timer_stop(store->env, &store->pump_timer);
+    env_timer_stop(store->env, &store->trim_timer);
     env_timer_stop(store->env, &store->lease_timer);
     env_timer_stop(store->env, &store->compact_timer);
     env_timer_stop(store->env, &store->publish_timer);
@@ -247,7 +257,7 @@ void store_apply(struct store *store, uint64_t index, uint64_t term, struct slic
         store_lease_timer_set(store);
     }
     if (applied.status == 0 && applied.kind == STORE_COMMAND_COMPACT) {
-        store_pump_soon(store);
+        env_timer_start(store->env, &store->trim_timer, /* delay_ns= */ 0);
     }
     if (applied.kind == STORE_COMMAND_ALARM) {
         store_alarms_changed(store);

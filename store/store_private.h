@@ -135,7 +135,7 @@ struct store {
     char own_url[STORE_URL_MAX]; /* To be published; empty once it is known, or never. */
     bool publishing;
     uint64_t no_room_until_ns; /* The leader refused a command for want of room just now. */
-    struct env_timer timeout_timer, retry_timer, pump_timer, lease_timer, compact_timer,
+    struct env_timer timeout_timer, retry_timer, pump_timer, trim_timer, lease_timer, compact_timer,
         publish_timer;
 
     _Atomic bool auth_is_on; /* Of `state`, for other threads. */

@@ -17,7 +17,7 @@ int coracle_plant;
 
 struct seeds_arguments {
     uint64_t first, count;
-    uint64_t trace, shrink, keep_going, plain;
+    uint64_t trace, shrink, keep_going, world;
     uint64_t plant; /* Of raft/plant.h or store/plant.h, when built with CORACLE_PLANTS. */
 };
 
@@ -50,7 +50,7 @@ static double cpu_seconds(void)
 
 static bool parse(int argc, char **argv, struct seeds_arguments *ret_arguments)
 {
-    struct seeds_arguments arguments = {.first = 1, .count = 100};
+    struct seeds_arguments arguments = {.first = 1, .count = 100, .world = SIM_WORLD};
     struct {
         const char *name;
         uint64_t *value;
@@ -60,7 +60,7 @@ static bool parse(int argc, char **argv, struct seeds_arguments *ret_arguments)
                    {"--shrink", &arguments.shrink},
                    {"--keep-going", &arguments.keep_going},
                    {"--plant", &arguments.plant},
-                   {"--plain", &arguments.plain}};
+                   {"--world", &arguments.world}};
     for (int i = 1; i + 1 < argc; i += 2) {
         uint64_t *value = NULL;
         for (size_t o = 0; o < ARRAY_LEN(options); o++) {
@@ -80,11 +80,11 @@ static bool parse(int argc, char **argv, struct seeds_arguments *ret_arguments)
 
 /* Leaves out halves, quarters ... of the faults for as long as the seed fails without them (Zeller
  * and Hildebrandt, "Simplifying and isolating failure-inducing input", 2002). */
-static void shrink(const struct sim_program *program, uint64_t seed, bool plain,
+static void shrink(const struct sim_program *program, uint64_t seed, unsigned world,
                    const struct sim_outcome *failed)
 {
     static struct sim_options options;
-    options = (struct sim_options){.plain = plain};
+    options = (struct sim_options){.world = world};
     uint64_t total = failed->faults < SIM_FAULTS_MAX ? failed->faults : SIM_FAULTS_MAX;
     uint64_t left = total;
     for (uint64_t part = (total + 1) / 2; part > 0; part /= 2) {
@@ -118,7 +118,7 @@ static void run_seed(const struct sim_program *program, uint64_t seed,
 {
     static struct sim_options options;
     options.verbose = (unsigned)arguments->trace;
-    options.plain = arguments->plain != 0;
+    options.world = (unsigned)arguments->world;
     program->run(seed, &options, ret_outcome);
     if (ret_outcome->failure[0] == '\0' && seed % RUN_TWICE_EVERY == 0) {
         struct sim_outcome again;
@@ -182,7 +182,7 @@ int sim_seeds_main(const struct sim_program *program, int argc, char **argv)
     if (!parse(argc, argv, &arguments)) {
         (void)fprintf(stderr,
                       "usage: %s [--seeds N] [--seed FIRST] [--trace 1|2] [--shrink 1] "
-                      "[--keep-going 1] [--plain 1]\n",
+                      "[--keep-going 1] [--world 1]\n",
                       program->name);
         return 2;
     }
@@ -202,12 +202,12 @@ int sim_seeds_main(const struct sim_program *program, int argc, char **argv)
         (void)snprintf(running, sizeof(running), "FAILED seed %" PRIu64 ": an assertion\n", seed);
         run_seed(program, seed, &arguments, &outcome);
         if (outcome.failure[0] != '\0') {
-            (void)printf(
-                "FAILED seed %" PRIu64 ": %s\n  again: %s --seed %" PRIu64 " --trace 1%s\n", seed,
-                outcome.failure, program->name, seed, arguments.plain != 0 ? " --plain 1" : "");
+            (void)printf("FAILED seed %" PRIu64 ": %s\n  again: %s --seed %" PRIu64
+                         " --world %" PRIu64 " --trace 1\n",
+                         seed, outcome.failure, program->name, seed, arguments.world);
             total.failures++;
             if (arguments.shrink != 0) {
-                shrink(program, seed, arguments.plain != 0, &outcome);
+                shrink(program, seed, (unsigned)arguments.world, &outcome);
             }
             if (arguments.keep_going == 0) {
                 return 1;

@@ -410,7 +410,7 @@ static void knobs(struct sim1 *sim)
     sim->equal_commands = sim_below(&random, 2) == 0;
     sim->append_entries_max = sim_below(&random, 10) == 0 ? 2 + sim_below(&random, 6) : 1024;
     struct sim_random chunk = {world->seed ^ UINT64_C(0x6368756e6b)}; /* Else all else changes. */
-    sim->config.snapshot_chunk = sim->options->plain ? 0 : chunks[sim_below(&chunk, 4)];
+    sim->config.snapshot_chunk = sim->options->world < 2 ? 0 : chunks[sim_below(&chunk, 4)];
     sim->work_ns = (1 + sim_below(&random, 30)) * NS_PER_MS;
     uint32_t disk_fault = faults[sim_below(&random, 4)];
     for (size_t i = 0; i < sim->count; i++) {

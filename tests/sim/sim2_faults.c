@@ -108,7 +108,7 @@ void sim2_knobs_draw(struct sim2 *sim)
     }
     knobs->crash_weight += 1;
     knobs->partition_weight += 1;
-    if (!sim->options->plain) {
+    if (sim->options->world >= 2) {
         damage_knobs(sim);
     }
 }

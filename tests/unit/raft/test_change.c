@@ -413,6 +413,30 @@ START_TEST(only_news_make_a_member_believe_that_it_was_removed)
 }
 END_TEST
 
+START_TEST(a_removed_member_is_told_although_its_own_log_goes_further_on_from_an_earlier_term)
+{
+    struct fixture f;
+    lead(&f);
+    ck_assert_int_eq(ask(&f, (struct raft_change){.kind = RAFT_CHANGE_REMOVE, .id = 2}), 0);
+    uint64_t index = f.raft.members_index;
+    uint64_t term = f.raft.term;
+    ck_assert_uint_gt(index, f.raft.commit);
+    f.now += 1000 * MS; /* It hears from nobody, and leads no more. */
+    (void)core_step(&f, (struct raft_event){.kind = RAFT_EVENT_TICK});
+    struct raft_message refused = {.kind = RAFT_REFUSED,
+                                   .from = 2,
+                                   .term = term + 1,
+                                   .context = RAFT_REFUSED_REMOVED,
+                                   .last = {.index = index - 1, .term = term}};
+    core_receive(&f, refused);
+    ck_assert_int_eq(f.update.refused, 0);
+    refused.last.term = term + 1;
+    core_receive(&f, refused);
+    ck_assert_int_eq(f.update.refused, RAFT_REFUSED_REMOVED);
+    core_stop(&f);
+}
+END_TEST
+
 START_TEST(strangers_are_not_admitted)
 {
     struct fixture f;
@@ -576,6 +600,8 @@ Suite *change_suite(void)
     tcase_add_test(tcase, what_the_leader_knows_of_a_member_stays_with_it_when_others_come_and_go);
     tcase_add_test(tcase, a_removed_member_is_told_so_when_it_asks_for_votes);
     tcase_add_test(tcase, only_news_make_a_member_believe_that_it_was_removed);
+    tcase_add_test(
+        tcase, a_removed_member_is_told_although_its_own_log_goes_further_on_from_an_earlier_term);
     tcase_add_test(tcase, strangers_are_not_admitted);
     tcase_add_test(tcase, a_member_that_lost_its_disk_does_not_count_and_is_told);
     tcase_add_test(tcase, a_member_that_lost_its_disk_has_no_vote);
