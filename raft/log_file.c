@@ -140,7 +140,8 @@ static void roll(struct log_file *log)
     struct segment_header values = {.cluster = log->config.cluster,
                                     .member = log->config.member,
                                     .epoch = log->epoch,
-                                    .previous = log->written};
+                                    .previous = log->written,
+                                    .bytes = log->spare.size};
     segment_header_encode(&values, header);
     if (log->spare.file >= 0) {
         io_job_file(job, ENV_IO_CLOSE, log->spare.file, 0, 0);

@@ -12,6 +12,8 @@
 #define FLOOR_MAGIC  UINT64_C(0x3152504552524f43)
 #define RECORD_MAGIC 0x31636552U
 
+enum { HEADER_BYTES = 64 }; /* Where in the header the length of the file is. */
+
 /* A block of u64 values with a CRC-32C after them. */
 static void block_encode(const uint64_t *values, size_t count, uint8_t *out)
 {
@@ -41,15 +43,22 @@ void segment_header_encode(const struct segment_header *header, uint8_t *out)
                                header->epoch,         header->previous.index, header->previous.term,
                                header->previous.chain};
     block_encode(values, ARRAY_LEN(values), out);
+    wire_store(out + HEADER_BYTES, header->bytes, 8); /* Apart: headers before had none. */
+    wire_store(out + HEADER_BYTES + 8, crc32c(0, slice_of(out, HEADER_BYTES + 8)), 4);
 }
 
 int segment_header_decode(struct slice bytes, struct segment_header *ret_header)
 {
     uint64_t v[7];
-    if (block_decode(bytes, ARRAY_LEN(v), HEADER_MAGIC, v) < 0) {
+    if (bytes.len < SEGMENT_SECTOR || block_decode(bytes, ARRAY_LEN(v), HEADER_MAGIC, v) < 0) {
         return -EBADMSG;
     }
-    *ret_header = (struct segment_header){v[1], v[2], v[3], {v[4], v[5], v[6]}};
+    *ret_header = (struct segment_header){v[1], v[2], v[3], {v[4], v[5], v[6]}, 0};
+    struct wire_reader reader = {.left = slice_of(bytes.data + HEADER_BYTES, 12)};
+    uint64_t reserved = wire_u64(&reader);
+    if (wire_u32(&reader) == crc32c(0, slice_of(bytes.data, HEADER_BYTES + 8))) {
+        ret_header->bytes = reserved;
+    }
     return 0;
 }
 
@@ -248,11 +257,13 @@ static void judge_end(struct slice bytes, const struct segment_place *place,
     if (!place->last) {
         return;
     }
+    scan->cut = bytes.len < (scan->header_damaged ? place->bytes : scan->header.bytes);
     scan->proven =
         proven_durable(bytes, &scan->mark, scan->epoch, scan->torn ? scan->end_offset : bytes.len);
     scan->damaged = scan->proven.index > scan->end.index && scan->proven.index > place->base.index;
     if (scan->damaged) { /* What was written last may have been flushed with nothing to prove it. */
-        scan->unclear = !reaches_end(bytes, scan->end_offset, scan->epoch, &scan->proven);
+        scan->unclear =
+            !reaches_end(bytes, scan->end_offset, scan->epoch, &scan->proven) || scan->cut;
     }
 }
 
@@ -337,8 +348,9 @@ bool segment_proof(struct slice bytes, struct segment_mark *mark, struct raft_fl
     struct raft_floor proven =
         raft_floor_max((struct raft_floor){scan.header.previous.term, scan.header.previous.index},
                        proven_durable(bytes, mark, epoch, SEGMENT_HEAD));
-    bool whole = has_header && (reaches_end(bytes, SEGMENT_HEAD, epoch, &proven) ||
-                                all_zero(bytes, SEGMENT_HEAD));
+    bool whole =
+        has_header && bytes.len >= scan.header.bytes &&
+        (reaches_end(bytes, SEGMENT_HEAD, epoch, &proven) || all_zero(bytes, SEGMENT_HEAD));
     mark->epoch = epoch;
     *ret_proven = proven;
     return whole;

@@ -27,6 +27,7 @@ struct segment_header {
     uint64_t member;
     uint64_t epoch;
     struct raft_point previous; /* The entry before the first of this segment. */
+    uint64_t bytes; /* Reserved for the file before it got its name; 0: not known (old header). */
 };
 
 struct segment_mark {
@@ -49,6 +50,7 @@ struct segment_place {
     struct raft_point base;            /* The snapshot: entries up to it are not needed. */
     const struct raft_point *previous; /* With what the segment before ended; NULL: none. */
     uint64_t first;                    /* Index of its first entry, as its name says; 0: unknown. */
+    uint64_t bytes;                    /* As in the header, in case that is damaged. */
     bool last;                         /* The newest segment, whose tail may be torn. */
 };
 
@@ -64,6 +66,7 @@ struct segment_scan {
     struct raft_floor proven; /* Of the newest: durable up to here for certain. */
     bool damaged; /* Of the newest: what lies between `end` and `proven` is unreadable; */
     bool unclear; /* and what was written behind that may be so too. */
+    bool cut;     /* The newest is shorter than it was made: what proves its end may be gone. */
 };
 
 /* Reads a whole segment, giving each entry to `take` (which owns it; a negative return stops the

@@ -294,7 +294,8 @@ static enum joint joint_of(struct log_file *log, struct slice bytes,
                                                                                       : JOINS;
 }
 
-static void note_fix(struct log_recovery *recovery, size_t segment, const struct log_file *log)
+static void note_fix(struct log_recovery *recovery, size_t segment, const struct log_file *log,
+                     size_t bytes)
 {
     recovery->fixes =
         alloc_resize(recovery->fixes, recovery->fix_count + 1, sizeof(struct header_fix));
@@ -302,16 +303,19 @@ static void note_fix(struct log_recovery *recovery, size_t segment, const struct
     *fix = (struct header_fix){segment, recovery->scan.header};
     fix->header.cluster = log->config.cluster;
     fix->header.member = log->config.member;
+    fix->header.bytes = bytes;
 }
 
-static void judge(struct log_file *log, bool last, size_t unreadable)
+static void judge(struct log_file *log, struct slice bytes, bool last, size_t unreadable)
 {
     struct log_recovery *recovery = log->recovery;
     const struct segment_scan *scan = &recovery->scan;
     const char *path = log_last_segment(log)->path;
     bool empty = scan->end.index == scan->header.previous.index;
-    if (scan->header_damaged) {
-        note_fix(recovery, log->segment_count - 1, log);
+    bool no_proof = scan->header_damaged && (empty || scan->mark.sequence == 0); /* Marks too. */
+    bool missing = scan->mark.next && !recovery->keep_tail;
+    if (scan->header_damaged || scan->cut) {
+        note_fix(recovery, log->segment_count - 1, log, bytes.len);
     }
     if (!last) {
         return;
@@ -320,13 +324,14 @@ static void judge(struct log_file *log, bool last, size_t unreadable)
         set_damaged(log, log->segment_count, path, scan->end_offset,
                     "damaged, though it was durable");
         recovery->floor = scan->proven;
-        recovery->floor_unknown = scan->unclear || unreadable > scan->end_offset;
-    } else if (scan->mark.next && !recovery->keep_tail) {
+        recovery->floor_unknown = scan->unclear || missing || unreadable > scan->end_offset;
+    } else if (missing) {
         set_damaged(log, log->segment_count, path, scan->end_offset,
                     "the segment that followed is missing");
         recovery->floor_unknown = true;
-    } else if (unreadable > scan->end_offset || (scan->header_damaged && empty && scan->torn)) {
-        set_damaged(log, log->segment_count, path, scan->end_offset, "cannot be read");
+    } else if (scan->cut || unreadable > scan->end_offset || (no_proof && scan->torn)) {
+        set_damaged(log, log->segment_count, path, scan->end_offset,
+                    scan->cut ? "the file is shorter than it was" : "cannot be read");
         recovery->floor_unknown = true;
     }
 }
@@ -340,6 +345,7 @@ static int join(struct log_file *log, struct slice bytes, bool last, size_t unre
     struct segment_place place = {
         .base = recovery->base,
         .first = strtoull(base_name(segment->path) + strlen(SEGMENT_PREFIX), NULL, 16),
+        .bytes = log->config.segment_bytes,
         .last = last};
     if (before > 0) {
         place.previous = &log->written;
@@ -381,7 +387,7 @@ static int join(struct log_file *log, struct slice bytes, bool last, size_t unre
     if (scan->mark.sequence > log->mark_sequence) {
         log->mark_sequence = scan->mark.sequence;
     }
-    judge(log, last, unreadable);
+    judge(log, bytes, last, unreadable);
     return 0;
 }
 

@@ -105,6 +105,46 @@ START_TEST(a_flipped_bit_in_a_durable_entry_is_damage)
 }
 END_TEST
 
+/* SIM-1 seed 2049036: what was cut off took the proof with it that it had been durable. */
+START_TEST(a_file_that_is_shorter_than_it_was_made_is_damage)
+{
+    struct image image;
+    struct segment_scan result;
+    make(&image, /* durable= */ 2);
+    struct segment_header header = {.cluster = 1, .member = 2, .epoch = 3, .bytes = SEGMENT_BYTES};
+    segment_header_encode(&header, image.bytes);
+    ck_assert_int_eq(scan(&image, &result), 0);
+    ck_assert(!result.cut);
+    struct segment_place place = {.first = 1, .last = true};
+    struct slice cut = slice_of(image.bytes, image.offsets[4]);
+    ck_assert_int_eq(segment_scan(cut, &place, take, &image, &result), 0);
+    ck_assert_uint_eq(result.end.index, 3);
+    ck_assert(result.cut);
+    struct raft_point previous = {0};
+    place.previous = &previous; /* The same without the header. */
+    place.bytes = SEGMENT_BYTES;
+    memset(image.bytes, 0, SEGMENT_HEAD);
+    ck_assert_int_eq(segment_scan(cut, &place, take, &image, &result), 0);
+    ck_assert(result.header_damaged);
+    ck_assert(result.cut);
+}
+END_TEST
+
+START_TEST(a_header_from_before_the_length_was_in_it_is_still_good)
+{
+    uint8_t bytes[SEGMENT_SECTOR];
+    struct segment_header header = {.cluster = 1, .member = 2, .epoch = 3, .bytes = 1000};
+    struct segment_header read;
+    segment_header_encode(&header, bytes);
+    ck_assert_int_eq(segment_header_decode(slice_of(bytes, sizeof(bytes)), &read), 0);
+    ck_assert_uint_eq(read.bytes, 1000);
+    memset(bytes + 64, 0, sizeof(bytes) - 64);
+    ck_assert_int_eq(segment_header_decode(slice_of(bytes, sizeof(bytes)), &read), 0);
+    ck_assert_uint_eq(read.member, 2);
+    ck_assert_uint_eq(read.bytes, 0);
+}
+END_TEST
+
 /* SIM-1 seed 24247: it had been acknowledged, and a leader without it was voted for. */
 START_TEST(what_lies_whole_behind_damage_may_have_been_acknowledged)
 {
@@ -198,6 +238,8 @@ Suite *format_suite(void)
     tcase_add_test(tcase, crc32c_has_the_value_of_rfc_3720);
     tcase_add_test(tcase, a_write_cut_off_after_the_mark_is_a_torn_tail);
     tcase_add_test(tcase, a_flipped_bit_in_a_durable_entry_is_damage);
+    tcase_add_test(tcase, a_file_that_is_shorter_than_it_was_made_is_damage);
+    tcase_add_test(tcase, a_header_from_before_the_length_was_in_it_is_still_good);
     tcase_add_test(tcase, what_lies_whole_behind_damage_may_have_been_acknowledged);
     tcase_add_test(tcase, a_later_record_proves_an_earlier_one_durable_without_a_mark);
     tcase_add_test(tcase, a_record_of_another_past_ends_the_log);
