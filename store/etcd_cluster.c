@@ -11,8 +11,9 @@ static void members_ready(void *data, int status)
     struct etcd_request *request = data;
     status = etcd_status_now(request->service, status);
     if (status == 0) {
-        raft_get_status(store_raft(request->service->store), &request->raft);
-        store_member_urls(request->service->store, request->client_urls);
+        struct etcd_cluster_view *view = etcd_request_view(request);
+        raft_get_status(store_raft(request->service->store), &view->raft);
+        store_member_urls(request->service->store, view->client_urls);
     }
     etcd_request_done(request, status);
 }
@@ -27,11 +28,11 @@ static void member_list_run(struct etcd_request *request)
     }
 }
 
-static const char *client_url(const struct etcd_request *request, uint64_t id)
+static const char *client_url(const struct etcd_cluster_view *view, uint64_t id)
 {
-    for (size_t i = 0; i < ARRAY_LEN(request->client_urls); i++) {
-        if (request->client_urls[i].id == id) {
-            return request->client_urls[i].url;
+    for (size_t i = 0; i < ARRAY_LEN(view->client_urls); i++) {
+        if (view->client_urls[i].id == id) {
+            return view->client_urls[i].url;
         }
     }
     return NULL;
@@ -52,12 +53,13 @@ static bool is_learner(const struct raft_member_status *member)
 
 static Etcdserverpb__Member **new_members(struct etcd_request *request, size_t *ret_count)
 {
-    size_t count = request->raft.member_count;
+    const struct etcd_cluster_view *view = etcd_request_view(request);
+    size_t count = view->raft.member_count;
     Etcdserverpb__Member *members = arena_array(request->arena, count + 1, sizeof(*members));
     Etcdserverpb__Member **pointers = arena_array(request->arena, count + 1, sizeof(*pointers));
     for (size_t i = 0; i < count; i++) {
-        const struct raft_member_status *member = &request->raft.members[i];
-        const char *url = client_url(request, member->id);
+        const struct raft_member_status *member = &view->raft.members[i];
+        const char *url = client_url(view, member->id);
         etcdserverpb__member__init(&members[i]);
         members[i].id = member->id;
         members[i].name = arena_text(request->arena, url == NULL ? "" : member->name);

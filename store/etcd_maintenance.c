@@ -17,9 +17,10 @@ static const char *alarm_name(enum store_alarm_kind kind)
 static void status_run(struct etcd_request *request)
 {
     struct store *store = request->service->store;
-    raft_get_status(store_raft(store), &request->raft);
+    struct etcd_cluster_view *view = etcd_request_view(request);
+    raft_get_status(store_raft(store), &view->raft);
     store_read_figures(store, &request->figures);
-    request->alarm_count = store_alarms(store, request->alarms);
+    request->alarm_count = store_alarms(store, view->alarms);
     etcd_request_done(request, 0);
 }
 
@@ -35,16 +36,17 @@ static bool is_learner(const struct raft_status *raft)
 
 static void fill_errors(struct etcd_request *request, Etcdserverpb__StatusResponse *response)
 {
+    const struct etcd_cluster_view *view = etcd_request_view(request);
     response->errors =
         arena_array(request->arena, request->alarm_count + 1, sizeof(*response->errors));
-    if (request->raft.leader == 0) {
+    if (view->raft.leader == 0) {
         response->errors[response->n_errors++] =
             arena_text(request->arena, store_status_text(STORE_NO_LEADER));
     }
     for (size_t i = 0; i < request->alarm_count; i++) {
         response->errors[response->n_errors++] =
-            arena_printf(request->arena, "memberID:%" PRIu64 " alarm:%s ",
-                         request->alarms[i].member, alarm_name(request->alarms[i].kind));
+            arena_printf(request->arena, "memberID:%" PRIu64 " alarm:%s ", view->alarms[i].member,
+                         alarm_name(view->alarms[i].kind));
     }
 }
 
@@ -52,6 +54,7 @@ static void status_answer(struct etcd_request *request)
 {
     static char version[] = ETCD_VERSION;
     static char storage_version[] = ETCD_CLUSTER_VERSION;
+    const struct raft_status *raft = &etcd_request_view(request)->raft;
     Etcdserverpb__StatusResponse response;
     etcdserverpb__status_response__init(&response);
     response.header = etcd_new_header(request);
@@ -60,11 +63,11 @@ static void status_answer(struct etcd_request *request)
     response.dbsize = (int64_t)request->figures.bytes;
     response.dbsizeinuse = (int64_t)request->figures.bytes;
     response.dbsizequota = (int64_t)request->figures.quota_bytes;
-    response.leader = request->raft.leader;
-    response.raftindex = request->raft.commit_index;
-    response.raftterm = request->raft.term;
-    response.raftappliedindex = request->raft.applied_index;
-    response.islearner = is_learner(&request->raft);
+    response.leader = raft->leader;
+    response.raftindex = raft->commit_index;
+    response.raftterm = raft->term;
+    response.raftappliedindex = raft->applied_index;
+    response.islearner = is_learner(raft);
     fill_errors(request, &response);
     etcd_respond(request, &response.base);
 }
@@ -88,7 +91,7 @@ static void alarm_note(struct etcd_request *request)
     size_t count = store_alarms(request->service->store, alarms);
     for (size_t i = 0; i < count; i++) {
         if (is_wanted(message, &alarms[i])) {
-            request->alarms[request->alarm_count++] = alarms[i];
+            etcd_request_view(request)->alarms[request->alarm_count++] = alarms[i];
         }
     }
 }
@@ -114,7 +117,7 @@ static void alarm_cleared(void *data, int status, int64_t revision)
     const Etcdserverpb__AlarmRequest *message = request->message;
     (void)revision;
     if (status == 0) {
-        request->alarms[request->alarm_count++] = (struct store_alarm){
+        etcd_request_view(request)->alarms[request->alarm_count++] = (struct store_alarm){
             .member = message->memberid, .kind = (enum store_alarm_kind)message->alarm};
     }
     etcd_request_done(request, status == STORE_KEY_NOT_FOUND ? 0 : status);
@@ -171,13 +174,14 @@ static void alarm_answer(struct etcd_request *request)
 {
     Etcdserverpb__AlarmResponse response;
     etcdserverpb__alarm_response__init(&response);
+    const struct store_alarm *noted = etcd_request_view(request)->alarms;
     size_t count = request->alarm_count;
     Etcdserverpb__AlarmMember *alarms = arena_array(request->arena, count + 1, sizeof(*alarms));
     response.alarms = arena_array(request->arena, count + 1, sizeof(*response.alarms));
     for (size_t i = 0; i < count; i++) {
         etcdserverpb__alarm_member__init(&alarms[i]);
-        alarms[i].memberid = request->alarms[i].member;
-        alarms[i].alarm = (Etcdserverpb__AlarmType)request->alarms[i].kind;
+        alarms[i].memberid = noted[i].member;
+        alarms[i].alarm = (Etcdserverpb__AlarmType)noted[i].kind;
         response.alarms[i] = &alarms[i];
     }
     response.n_alarms = count;

@@ -63,6 +63,13 @@ struct etcd_header {
     int64_t revision;
 };
 
+/* What some methods tell of the cluster: too large to be part of every request. */
+struct etcd_cluster_view {
+    struct raft_status raft;
+    struct store_member_url client_urls[STORE_MEMBERS_MAX];
+    struct store_alarm alarms[STORE_ALARMS_MAX];
+};
+
 /* A unary request on its way: connection's loop, store loop, and back. Lives on the heap; `message`
  * and what prepare() makes live in the call's arena. */
 struct etcd_request {
@@ -94,12 +101,10 @@ struct etcd_request {
         size_t id_count;
     } lease;
     struct etcd_auth_reply *auth; /* store/etcd_auth.c */
-    struct raft_status raft;
     struct store_figures figures;
-    struct store_member_url client_urls[STORE_MEMBERS_MAX];
-    uint64_t member_id; /* Whom a change of members is about. */
-    struct store_alarm alarms[STORE_ALARMS_MAX];
-    size_t alarm_count;
+    struct etcd_cluster_view *view; /* NULL before etcd_request_view(). */
+    uint64_t member_id;             /* Whom a change of members is about. */
+    size_t alarm_count;             /* In `view`. */
 };
 
 struct etcd_service *etcd_service_ref(struct etcd_service *service);
@@ -113,6 +118,8 @@ int etcd_voter_status(const struct etcd_service *service);
 void etcd_request_done(struct etcd_request *request, int status);
 /* Who it is from, now: for after a wait. 0 or a status; fills request->caller. Store loop. */
 MUST_USE int etcd_request_caller(struct etcd_request *request);
+/* All zero at the first call; the request's own. */
+struct etcd_cluster_view *etcd_request_view(struct etcd_request *request);
 void etcd_respond(struct etcd_request *request, const ProtobufCMessage *response);
 void etcd_fill_header(const struct etcd_header *header, Etcdserverpb__ResponseHeader *response);
 /* In the arena of the call. */

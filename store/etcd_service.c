@@ -128,11 +128,20 @@ static void request_free(struct etcd_request *request)
     etcd_auth_reply_free(request->auth);
     store_snapshot_unref(request->snapshot);
     store_txn_result_unref(request->result);
+    free(request->view);
     free(request->lease.keys);
     free(request->lease.ids);
     grpc_call_unref(request->call);
     etcd_service_unref(request->service);
     free(request);
+}
+
+struct etcd_cluster_view *etcd_request_view(struct etcd_request *request)
+{
+    if (request->view == NULL) {
+        request->view = alloc_zeroed(sizeof(*request->view));
+    }
+    return request->view;
 }
 
 void etcd_respond(struct etcd_request *request, const ProtobufCMessage *response)
