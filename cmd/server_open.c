@@ -71,6 +71,19 @@ static int open_pki(struct member *member)
     return result;
 }
 
+/* For tests of clusters of several versions: this member says that it can apply commands up to
+ * another version than it does, and stops where one of that version would. */
+static uint32_t pretended_command_version(void)
+{
+    const char *text = getenv("CORACLE_TEST_COMMAND_VERSION");
+    uint32_t version = text == NULL ? 0 : (uint32_t)strtoul(text, NULL, 10);
+    if (version != 0) {
+        LOG_WARN("server", "a test: this member pretends to be of another version",
+                 KV_U64("command_version", version));
+    }
+    return version;
+}
+
 static int open_store(struct member *member)
 {
     const struct member_config *config = &member->config;
@@ -82,6 +95,7 @@ static int open_store(struct member *member)
         .compact_age_ms = config->store_options.compact_age_ms,
         .compact_revisions = config->store_options.compact_revisions,
         .check_period_ms = STORE_CHECK_PERIOD_MS,
+        .command_version = pretended_command_version(),
         .lease_grace_ms = 2 * config->election_ms,
     };
     member->store = store_new(&store_config);

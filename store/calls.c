@@ -426,7 +426,8 @@ void store_command_say(struct store *store, struct store_command *command)
     buffer_append_byte(&bytes, FORWARD_COMMAND);
     command->member = store->config.member_id;
     command->sequence = 0;
-    if (store->raft == NULL || store_command_encode(command, &bytes) != 0) {
+    if (store->raft == NULL || !store_is_for_all(store, store_command_version(command)) ||
+        store_command_encode(command, &bytes) != 0) {
         return;
     }
     /* Refused or lost: whoever says things says them again while they are so. */
@@ -479,6 +480,10 @@ void store_command_start(struct store *store, struct store_command *command,
     call->done.any = done;
     call->data = data;
     if (call->kind == CALL_FAILED) {
+        return;
+    }
+    if (!store_is_for_all(store, store_command_version(command))) {
+        store_call_fail_soon(call, STORE_OTHERS_TOO_OLD);
         return;
     }
     command->member = store->config.member_id;

@@ -1,4 +1,4 @@
-/* Layout: one byte version, one byte kind, member, sequence,
+/* Layout: one byte version needed, one byte kind, member, sequence,
  * incarnation and floor as 8 bytes each, who called if that is known, then the body.
  * The kind's upper two bits say that a client of the etcd API is behind it, and that it is known
  * who: without authentication a command is not longer for it.
@@ -7,8 +7,6 @@
 
 #include "store/limits.h"
 #include "store/status.h"
-
-enum { COMMAND_VERSION = 1 };
 
 enum kind_bits { KIND_MASK = 0x3f, KIND_FROM_CLIENT = 0x40, KIND_HAS_CALLER = 0x80 };
 
@@ -138,9 +136,31 @@ static void write_caller(struct buffer *out, const struct auth_caller *caller)
     }
 }
 
+uint32_t store_command_version(const struct store_command *command)
+{
+    switch (command->kind) {
+    case STORE_COMMAND_TXN:
+    case STORE_COMMAND_COMPACT:
+    case STORE_COMMAND_LEASE_GRANT:
+    case STORE_COMMAND_LEASE_REVOKE:
+    case STORE_COMMAND_MEMBER_URL:
+    case STORE_COMMAND_AUTH:
+    case STORE_COMMAND_ALARM:
+    case STORE_COMMAND_CHECK:
+    case STORE_COMMAND_VERSION:
+        break;
+    }
+    return STORE_VERSION_FIRST;
+}
+
+uint32_t store_command_peek_version(struct slice bytes)
+{
+    return bytes.len == 0 ? 0 : bytes.data[0];
+}
+
 int store_command_encode(const struct store_command *command, struct buffer *out)
 {
-    buffer_append_byte(out, COMMAND_VERSION);
+    buffer_append_byte(out, (uint8_t)store_command_version(command));
     buffer_append_byte(out, kind_byte(command));
     buffer_append(out, &command->member, sizeof(command->member));
     buffer_append(out, &command->sequence, sizeof(command->sequence));
@@ -179,6 +199,10 @@ int store_command_encode(const struct store_command *command, struct buffer *out
         break;
     case STORE_COMMAND_AUTH:
         write_auth(out, &command->auth.change, command->auth.credential);
+        break;
+    case STORE_COMMAND_VERSION:
+        write_u64(out, command->version.member);
+        write_u64(out, command->version.version);
         break;
     }
     return buffer_error(out) == 0 ? 0 : STORE_REQUEST_TOO_LARGE;
@@ -375,12 +399,26 @@ static struct auth_caller read_caller(struct reader *in)
     return caller;
 }
 
+static uint32_t read_version(struct reader *in)
+{
+    uint64_t version = read_u64(in);
+    if (version < STORE_VERSION_FIRST || version > UINT8_MAX) {
+        in->failed = true;
+        return 0;
+    }
+    return (uint32_t)version;
+}
+
 int store_command_decode(struct slice bytes, struct arena *arena, struct store_command *ret_command)
 {
     struct reader in = {.left = bytes, .arena = arena};
     struct store_command command = {0};
-    if (read_byte(&in) != COMMAND_VERSION) {
+    uint32_t version = read_byte(&in);
+    if (version < STORE_VERSION_FIRST) {
         return STORE_MALFORMED;
+    }
+    if (version > STORE_VERSION_NEWEST) {
+        return STORE_TOO_OLD;
     }
     uint8_t kind = read_byte(&in);
     command.kind = kind & KIND_MASK;
@@ -425,8 +463,12 @@ int store_command_decode(struct slice bytes, struct arena *arena, struct store_c
     case STORE_COMMAND_AUTH:
         read_auth(&in, &command);
         break;
+    case STORE_COMMAND_VERSION:
+        command.version.member = read_u64(&in);
+        command.version.version = read_version(&in);
+        break;
     default:
-        return STORE_MALFORMED;
+        return in.failed ? STORE_MALFORMED : STORE_TOO_OLD;
     }
     /* No member has the id 0, which sessions take for an empty row. */
     if (in.failed || in.left.len > 0 || (command.member == 0 && command.sequence != 0)) {

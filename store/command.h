@@ -1,5 +1,9 @@
 /* Commands as they stand in the Raft log: bytes in, struct out, and back. Bounded and versioned;
- * reads bytes of any origin safely. Pure. */
+ * reads bytes of any origin safely. Pure.
+ *
+ * Each command begins with the version that a member needs to apply it: not the version of who
+ * wrote it. A new kind, a new field, a value that was not allowed, or another meaning of what there
+ * was: each takes a new version, and is proposed once all members have that (store/versions.h). */
 #ifndef STORE_COMMAND_H
 #define STORE_COMMAND_H
 #include "lib/base/arena.h"
@@ -17,7 +21,10 @@ enum store_command_kind {
     STORE_COMMAND_AUTH = 6,
     STORE_COMMAND_ALARM = 16,
     STORE_COMMAND_CHECK = 17,
+    STORE_COMMAND_VERSION = 18, /* Its form stays as it is: members of any version read it. */
 };
+
+enum { STORE_VERSION_FIRST = 1, STORE_VERSION_NEWEST = 1 };
 
 enum store_check_stage {
     STORE_CHECK_BEGIN = 0, /* Members hash the state they have after this entry. */
@@ -62,13 +69,23 @@ struct store_command {
             struct store_alarm row;
         } alarm;
         struct store_check check;
+        struct {
+            uint64_t member;  /* Who says that it can apply all up to ... */
+            uint32_t version; /* ... this; 0: all can, and this is in use from here on. */
+        } version;
     };
 };
+
+/* That a member needs to apply it. */
+uint32_t store_command_version(const struct store_command *command);
+/* Of an encoded one, whatever follows; 0 when there is none. */
+uint32_t store_command_peek_version(struct slice bytes);
 
 /* Appends the encoding; the buffer's maximum (STORE_REQUEST_BYTES_MAX) is the limit:
  * 0 or STORE_REQUEST_TOO_LARGE. */
 MUST_USE int store_command_encode(const struct store_command *command, struct buffer *out);
-/* Slices in *ret_command point into `bytes`, arrays into the arena. 0 or STORE_MALFORMED. The
+/* Slices in *ret_command point into `bytes`, arrays into the arena. 0; STORE_TOO_OLD when only a
+ * later version knows what it is; or STORE_MALFORMED. The
  * transaction is shaped like one, but not checked (store_txn_check). */
 MUST_USE int store_command_decode(struct slice bytes, struct arena *arena,
                                   struct store_command *ret_command);

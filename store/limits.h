@@ -24,6 +24,7 @@ enum {
     STORE_NO_ROOM_MS = 1000, /* Commands are not sent to a leader that had no room so lately. */
     STORE_RESEND_MS = 1000,  /* To the leader, when it has not answered. */
     STORE_TIMEOUT_TICK_MS = 100,
+    STORE_VERSION_RETRY_MS = 1000, /* Until what a member can apply is known to all. */
     STORE_LISTENERS_MAX = 8,
     STORE_MEMBERS_MAX = 15,
     STORE_SESSIONS_MAX = 32, /* Processes of members whose commands are told apart. */

@@ -98,6 +98,7 @@ int store_permit_command(const struct store_state *state, const struct store_com
     case STORE_COMMAND_AUTH:
     case STORE_COMMAND_ALARM:
     case STORE_COMMAND_CHECK:
+    case STORE_COMMAND_VERSION:
         return auth_check_root(state->auth, caller);
     }
     return STORE_PERMISSION_DENIED;

@@ -163,6 +163,7 @@ static void finish(struct store *store, struct store_state *state)
     forget_entries(rebuild);
     LOG_INFO("store", "state rebuilt from the leader's: serving again",
              KV_U64("index", rebuild->index), KV_U64("applied", store->state.applied_index));
+    store_versions_changed(store);
     store_alarms_changed(store);
     store_pump_soon(store);
 }

@@ -58,6 +58,7 @@ struct store_remains {
     struct env_uv *env;
     struct raft_node *raft;
     bool opened, closed;
+    bool too_old; /* This program is, for what is there. */
     struct error *reterr;
 };
 
@@ -66,8 +67,13 @@ static void on_apply(void *data, uint64_t index, uint64_t term, struct slice com
     struct store_remains *remains = data;
     struct store_applied applied;
     (void)tag;
+    if (remains->too_old) {
+        return;
+    }
     store_state_apply(&remains->state, index, term, command, NULL, NULL, &applied);
     store_txn_result_unref(applied.result);
+    remains->too_old = applied.status == STORE_TOO_OLD ||
+                       versions_in_use(&remains->state.versions) > STORE_VERSION_NEWEST;
 }
 
 static void *on_snapshot_take(void *data)
@@ -103,7 +109,9 @@ static int on_restore_begin(void *data, uint64_t index, uint64_t term)
 static int on_restore_chunk(void *data, struct slice chunk)
 {
     struct store_remains *remains = data;
-    return state_reader_feed(remains->reader, chunk);
+    int status = state_reader_feed(remains->reader, chunk);
+    remains->too_old = state_reader_version(remains->reader) > STORE_VERSION_NEWEST;
+    return remains->too_old ? STORE_TOO_OLD : status;
 }
 
 static int on_restore_end(void *data)
@@ -178,6 +186,11 @@ static int read_log(struct store_remains *remains, const char *dir,
     turn_until(remains, &remains->opened);
     raft_close(TAKE(remains->raft), on_closed, remains);
     turn_until(remains, &remains->closed);
+    if (remains->too_old) {
+        error_release(remains->reterr);
+        return error_set(remains->reterr, STORE_TOO_OLD,
+                         "%s was written by a later version of this program: use that one", dir);
+    }
     return remains->reterr->code;
 }
 
@@ -254,6 +267,7 @@ int store_remains_write(struct store_remains *remains, const struct store_start 
     state->sessions = (struct sessions){0};
     memset(state->urls, 0, sizeof(state->urls));
     state->alarms = (struct alarm_table){0};
+    memset(state->versions.rows, 0, sizeof(state->versions.rows));
     return write_state(state, start, remains->status.last_index + 1, remains->status.term + 1,
                        reterr);
 }

@@ -3,8 +3,8 @@
  *
  * "CORSNAP1", then records: checksum (8 bytes: digest64() of the body, seeded with the checksum of
  * the record before, 0 at first, xor kind), length of the body (4), kind (4), body. Kinds in order:
- * one head, sessions, member URLs, alarms, users and roles, leases, versions (each key's oldest
- * first), one end.
+ * one head, versions of members, sessions, member URLs, alarms, users and roles, leases, versions
+ * (each key's oldest first), one end.
  */
 #ifndef STORE_SNAPSHOT_H
 #define STORE_SNAPSHOT_H
@@ -26,6 +26,9 @@ MUST_USE struct state_reader *state_reader_new(void);
 void state_reader_free(struct state_reader *reader);
 /* 0 or STORE_MALFORMED. */
 MUST_USE int state_reader_feed(struct state_reader *reader, struct slice chunk);
+/* That was in use, as far as it has been read: a reader of an earlier version may not understand
+ * what follows. */
+uint32_t state_reader_version(const struct state_reader *reader);
 /* 0 and the state (its applied_index is the caller's to set), or STORE_MALFORMED when it is not
  * complete. */
 MUST_USE int state_reader_end(struct state_reader *reader, struct store_state *ret_state);

@@ -13,8 +13,9 @@ enum record_kind {
     RECORD_SESSION = 6,
     RECORD_APPLIED = 7, /* Of the session before it. */
     RECORD_ALARM = 16,
-    RECORD_AUTH_CHANGE = 20, /* A command of users and roles, as in the log. */
-    RECORD_AUTH_HEAD = 21,   /* After all of them. */
+    RECORD_MEMBER_VERSION = 17, /* Right after the head, so that who cannot read on knows why. */
+    RECORD_AUTH_CHANGE = 20,    /* A command of users and roles, as in the log. */
+    RECORD_AUTH_HEAD = 21,      /* After all of them. */
 };
 
 #define SNAPSHOT_MAGIC "CORSNAP1"
@@ -35,6 +36,11 @@ struct record_alarm {
     uint64_t member;
     uint32_t kind;
     uint32_t by_itself;
+};
+
+struct record_member_version {
+    uint64_t member; /* 0: in use. */
+    uint64_t version;
 };
 
 struct record_session {

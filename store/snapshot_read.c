@@ -108,6 +108,29 @@ static int read_applied(struct state_reader *reader, struct slice body)
     return 0;
 }
 
+static int read_member_version(struct state_reader *reader, struct slice body)
+{
+    struct record_member_version record;
+    if (body.len != sizeof(record)) {
+        return STORE_MALFORMED;
+    }
+    memcpy(&record, body.data, sizeof(record));
+    if (record.version < STORE_VERSION_FIRST || record.version > UINT8_MAX) {
+        return STORE_MALFORMED;
+    }
+    if (record.member == 0) {
+        versions_raise(&reader->state.versions, (uint32_t)record.version);
+    } else {
+        versions_note(&reader->state.versions, record.member, (uint32_t)record.version);
+    }
+    return 0;
+}
+
+uint32_t state_reader_version(const struct state_reader *reader)
+{
+    return versions_in_use(&reader->state.versions);
+}
+
 static int read_alarm(struct state_reader *reader, struct slice body)
 {
     struct record_alarm record;
@@ -165,6 +188,8 @@ static int read_record(struct state_reader *reader, uint32_t kind, struct slice 
         return read_applied(reader, body);
     case RECORD_ALARM:
         return read_alarm(reader, body);
+    case RECORD_MEMBER_VERSION:
+        return read_member_version(reader, body);
     case RECORD_AUTH_CHANGE:
         return read_auth_change(reader, body);
     case RECORD_AUTH_HEAD:

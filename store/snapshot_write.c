@@ -83,6 +83,22 @@ static void write_session(struct state_writer *writer, const struct session *ses
     free(sequences);
 }
 
+/* Nothing at all while all is as in the first version. */
+static void write_versions(struct state_writer *writer, const struct versions *versions)
+{
+    struct record_member_version body = {.version = versions->raised};
+    if (versions->raised > STORE_VERSION_FIRST) {
+        write_plain(writer, RECORD_MEMBER_VERSION, &body, sizeof(body));
+    }
+    for (size_t i = 0; i < STORE_MEMBERS_MAX; i++) {
+        body.member = versions->rows[i].member;
+        body.version = versions->rows[i].version;
+        if (body.member != 0) {
+            write_plain(writer, RECORD_MEMBER_VERSION, &body, sizeof(body));
+        }
+    }
+}
+
 static void write_alarms(struct state_writer *writer, const struct alarm_table *alarms)
 {
     for (size_t i = 0; i < alarms->count; i++) {
@@ -139,6 +155,7 @@ struct state_writer *state_writer_new(struct store_state *state)
     buffer_init(&writer->out, SIZE_MAX);
     buffer_append(&writer->out, SNAPSHOT_MAGIC, SNAPSHOT_MAGIC_LEN);
     write_plain(writer, RECORD_HEAD, &writer->head, sizeof(writer->head));
+    write_versions(writer, &state->versions);
     for (size_t i = 0; i < STORE_SESSIONS_MAX; i++) {
         write_session(writer, &state->sessions.rows[i]);
     }

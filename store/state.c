@@ -160,6 +160,16 @@ static int apply_member_url(struct store_state *state, const struct store_comman
     return 0;
 }
 
+static int apply_version(struct store_state *state, const struct store_command *command)
+{
+    if (command->version.member == 0) {
+        versions_raise(&state->versions, command->version.version);
+    } else {
+        versions_note(&state->versions, command->version.member, command->version.version);
+    }
+    return 0;
+}
+
 static int apply_command(struct store_state *state, const struct store_command *command,
                          uint64_t term, bool wanted, struct store_applied *applied)
 {
@@ -187,6 +197,8 @@ static int apply_command(struct store_state *state, const struct store_command *
         return 0;
     case STORE_COMMAND_AUTH:
         return auth_apply(state->auth, &command->auth.change);
+    case STORE_COMMAND_VERSION:
+        return apply_version(state, command);
     }
     return STORE_MALFORMED;
 }
@@ -213,7 +225,7 @@ void store_state_apply(struct store_state *state, uint64_t index, uint64_t term,
                                           : apply_command(state, &decoded, term, wanted, &applied);
     }
     applied.revision = mvcc_revision(state->mvcc);
-    state->applied_index = index;
+    state->applied_index = applied.status == STORE_TOO_OLD ? state->applied_index : index;
     *ret_applied = applied;
 }
 

@@ -10,6 +10,7 @@
 #include "store/mvcc.h"
 #include "store/sessions.h"
 #include "store/store.h"
+#include "store/versions.h"
 
 struct store_state {
     struct mvcc *mvcc;
@@ -20,6 +21,7 @@ struct store_state {
     struct store_member_url urls[STORE_MEMBERS_MAX];
     struct sessions sessions;
     struct alarm_table alarms;
+    struct versions versions;
     uint64_t lease_hash; /* Rolls over grants and revocations. */
 };
 
@@ -49,6 +51,8 @@ struct store_applied {
 /* Whether the caller wants the result of this command; asked before it is built. */
 typedef bool store_wants(void *data, const struct store_command *command);
 
+/* A command that is too new for this program changes nothing, applied_index neither: the status is
+ * STORE_TOO_OLD, and nothing may be applied any more. */
 void store_state_apply(struct store_state *state, uint64_t index, uint64_t term,
                        struct slice command, store_wants *wants, void *data,
                        struct store_applied *ret_applied);

@@ -63,6 +63,8 @@ static const struct status_row {
      "etcdserver: wrong downgrade target version format"},
     {STORE_DOWNGRADE_TARGET, GRPC_INVALID_ARGUMENT, "etcdserver: invalid downgrade target version"},
     {STORE_NO_DOWNGRADE, GRPC_FAILED_PRECONDITION, "etcdserver: no inflight downgrade job"},
+    {STORE_OTHERS_TOO_OLD, GRPC_FAILED_PRECONDITION,
+     "etcdserver: not all members can do this: upgrade them first"},
     {STORE_STOPPED, GRPC_UNAVAILABLE, "etcdserver: server stopped"},
     {STORE_ROOT_USER_NOT_EXIST, GRPC_FAILED_PRECONDITION, "etcdserver: root user does not exist"},
     {STORE_ROOT_ROLE_NOT_EXIST, GRPC_FAILED_PRECONDITION,

@@ -42,7 +42,9 @@ enum store_status {
     STORE_DOWNGRADE_TARGET = -ELIBSCN,
     STORE_NO_DOWNGRADE = -ELIBMAX,
     STORE_STOPPED = -ESHUTDOWN,
-    STORE_MALFORMED = -EPROTO, /* Bytes that no member writes. */
+    STORE_MALFORMED = -EPROTO,            /* Bytes that no member writes. */
+    STORE_TOO_OLD = -EPROTONOSUPPORT,     /* This member has to be upgraded to go on. */
+    STORE_OTHERS_TOO_OLD = -EPFNOSUPPORT, /* Other members have to be, to do that. */
     /* Users and roles. The error numbers are not used for anything else here. */
     STORE_ROOT_USER_NOT_EXIST = -ECHILD,
     STORE_ROOT_ROLE_NOT_EXIST = -EXFULL,

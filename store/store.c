@@ -98,6 +98,9 @@ static void metrics_init(struct store *store)
     s->auth_revision =
         metrics_gauge(m, "etcd_debugging_auth_revision", "Revision of the users and roles.", NULL);
     metric_set(s->auth_revision, 1);
+    s->command_version =
+        metrics_gauge(m, "coracle_store_command_version", "Version of the commands in use.", NULL);
+    metric_set(s->command_version, STORE_VERSION_FIRST);
     s->leader_changes = metrics_counter(m, "etcd_server_leader_changes_seen_total",
                                         "Changes of leader seen.", NULL);
 }
@@ -113,6 +116,7 @@ struct store *store_new(const struct store_config *config)
     store->hub = store_watch_hub_new(hub_woken, store);
     fsm_init(store);
     store_calls_init(store);
+    store_versions_init(store);
     metrics_init(store);
     store_auto_compact_start(store);
     store_check_start(store);
@@ -133,6 +137,7 @@ void store_free(struct store *store)
     env_timer_stop(store->env, &store->compact_timer);
     env_timer_stop(store->env, &store->publish_timer);
     env_timer_stop(store->env, &store->alarm_timer);
+    env_timer_stop(store->env, &store->version_timer);
     store_check_stop(store);
     store_rebuild_stop(store);
     store_watch_hub_free(store->hub);
@@ -157,6 +162,7 @@ static void role_changed(void *data, enum raft_role role, uint64_t term, uint64_
         metric_add(store->metrics.leader_changes, leader != 0 && leader != store->leader_seen);
     }
     store->leader_seen = leader != 0 ? leader : store->leader_seen;
+    store_versions_settle(store);
     if (leading != store->leading || (leading && term != store->leading_term)) {
         store->leading = leading;
         store->leading_term = term;
@@ -249,8 +255,20 @@ static void count_applied(struct store *store, const struct store_applied *appli
 void store_apply(struct store *store, uint64_t index, uint64_t term, struct slice command)
 {
     struct store_applied applied;
+    uint32_t needed = store_command_peek_version(command);
+    if (store_stops_too_old(store, index, needed)) {
+        return;
+    }
     store_view_drop(store);
     store_state_apply(&store->state, index, term, command, is_waited_for, store, &applied);
+    needed = applied.status == STORE_TOO_OLD ? store->version + 1 /* A kind that it has not. */
+                                             : versions_in_use(&store->state.versions);
+    if (store_stops_too_old(store, index, needed)) {
+        return;
+    }
+    if (applied.kind == STORE_COMMAND_VERSION) {
+        store_versions_changed(store);
+    }
     if (applied.status == 0 && store->leading && applied.kind == STORE_COMMAND_LEASE_GRANT) {
         /* Its clock starts; it was granted just now, so it is there. */
         (void)!lease_table_renew(store->state.leases, applied.lease_id, store_now_ms(store));
@@ -283,6 +301,9 @@ static void fsm_apply(void *data, uint64_t index, uint64_t term, struct slice co
 {
     struct store *store = data;
     (void)tag; /* The command names its member and sequence, which forwarding keeps. */
+    if (store->too_old) {
+        return; /* The process is ending. */
+    }
     if (store->rebuild.active) {
         store_rebuild_entry(store, index, term, command);
     } else if (index > store->state.applied_index) { /* A state from elsewhere may be ahead. */
@@ -293,7 +314,7 @@ static void fsm_apply(void *data, uint64_t index, uint64_t term, struct slice co
 /* A state that is wrong, or ahead of what Raft has applied here, is not for the disk. */
 static bool is_fit_for_snapshot(const struct store *store)
 {
-    return !store->rebuild.active &&
+    return !store->rebuild.active && !store->too_old &&
            (store->raft == NULL || store->state.applied_index <= raft_applied_index(store->raft));
 }
 
@@ -334,7 +355,9 @@ static int fsm_restore_chunk(void *data, struct slice chunk)
 {
     struct store *store = data;
     assert(store->restoring != NULL);
-    return state_reader_feed(store->restoring, chunk);
+    int status = state_reader_feed(store->restoring, chunk);
+    uint32_t in_use = state_reader_version(store->restoring);
+    return store_stops_too_old(store, store->restoring_index, in_use) ? STORE_TOO_OLD : status;
 }
 
 static int fsm_restore_end(void *data)
@@ -353,6 +376,7 @@ static int fsm_restore_end(void *data)
     state_reader_free(store->restoring);
     store->restoring = NULL;
     watch_hub_restored(store->hub, store->state.mvcc);
+    store_versions_changed(store);
     store_alarms_changed(store);
     store_auth_changed(store);
     store_pump_soon(store);
@@ -383,7 +407,10 @@ static void fsm_forwarded(void *data, uint64_t forward, struct slice request)
     } else if (kind == FORWARD_COMMAND) {
         struct forwarded_command *command = alloc_zeroed(sizeof(*command));
         *command = (struct forwarded_command){.store = store, .forward = forward};
-        int status = raft_propose(store->raft, body, /* tag= */ 0, forward_proposed, command);
+        /* Who knows of a higher version than this leader has applied yet tries again. */
+        int status = !store_is_for_all(store, store_command_peek_version(body))
+                         ? -EAGAIN
+                         : raft_propose(store->raft, body, /* tag= */ 0, forward_proposed, command);
         if (status != 0) {
             free(command);
             raft_forward_reply(store->raft, forward, status, slice_of(NULL, 0));
@@ -648,6 +675,7 @@ void store_read_figures(const struct store *store, struct store_figures *ret_fig
         .quota_bytes = store->config.quota_bytes,
         .checks = store->check.agreed,
         .checks_failed = store->check.differed,
+        .command_version = versions_in_use(&state->versions),
         .hash = store_state_hash(state),
     };
 }

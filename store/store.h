@@ -30,6 +30,9 @@ struct store_config {
     uint64_t quota_bytes;
     /* Between two comparisons of the members' states, longer with a large state; 0: never. */
     uint64_t check_period_ms;
+    /* Commands up to this version can be applied. 0: all that are known. Tests set others, and are
+     * members of an earlier or later version with it. */
+    uint32_t command_version;
     uint64_t lease_grace_ms; /* A new leader adds this to each lease; at least one election. */
 };
 
@@ -214,6 +217,7 @@ struct store_figures {
     uint64_t applied_index;
     uint64_t quota_bytes;
     uint64_t checks, checks_failed; /* Rounds in which this member agreed, or did not. */
+    uint32_t command_version;       /* In use: what all members can apply. */
     uint64_t hash;                  /* Rolling over every state change up to applied_index. */
 };
 void store_read_figures(const struct store *store, struct store_figures *ret_figures);

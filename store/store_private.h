@@ -110,7 +110,7 @@ struct store_metrics {
     struct metric *puts, *deletes, *ranges, *txns, *revision, *compact_revision, *keys, *bytes,
         *watches, *slow_watches, *leases_granted, *leases_revoked, *leases_expired, *pending,
         *applied, *failed, *has_leader, *is_leader, *leader_changes, *auth_revision,
-        *read_index_slow;
+        *command_version, *read_index_slow;
 };
 
 struct store {
@@ -149,6 +149,9 @@ struct store {
     } listeners[STORE_LISTENERS_MAX];
     size_t listener_count;
 
+    uint32_t version; /* Commands up to this one can be applied here. */
+    bool too_old;     /* One came that cannot: this member stops. */
+    struct env_timer version_timer;
     struct env_timer alarm_timer;
     uint64_t alarm_said_ns;
     struct store_check_round check;
@@ -212,6 +215,16 @@ MUST_USE int store_admit(struct store *store, size_t bytes);
 void store_alarms_changed(struct store *store);
 void store_corrupt_alarm(
     struct store *store); /* Says that this member is getting its state anew. */
+
+/* --- Versions (store/version_calls.c). */
+void store_versions_init(struct store *store);
+/* Soon: says what this member can apply, if it is not known; and raises what is in use. */
+void store_versions_settle(struct store *store);
+void store_versions_changed(struct store *store); /* Those of `state`. */
+/* Every member can apply what needs that version. */
+bool store_is_for_all(const struct store *store, uint32_t needed);
+/* True, and the process ends, when this one cannot. */
+bool store_stops_too_old(struct store *store, uint64_t index, uint32_t needed);
 
 /* --- Comparing states (store/state_check.c). */
 void store_check_start(struct store *store);

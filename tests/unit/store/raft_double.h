@@ -12,6 +12,8 @@ struct virtual_env {
     uint64_t sequence;
     uint64_t random;
     struct heap timers;
+    bool fatal_expected;
+    int fatals;
 };
 
 void virtual_env_init(struct virtual_env *env);

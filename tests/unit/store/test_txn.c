@@ -245,8 +245,8 @@ START_TEST(foreign_bytes_in_the_log_change_nothing)
     model_put(&model, "a", "1");
     uint64_t hash = store_state_hash(&model.state);
     struct store_applied applied;
-    const char *texts[] = {"", "x", "\1\1", "\1\1aaaaaaaabbbbbbbbccccccccdddddddd\377\377\377",
-                           "\1\11aaaaaaaabbbbbbbbccccccccdddddddd"};
+    const char *texts[] = {"", "\1\1", "\1\1aaaaaaaabbbbbbbbccccccccdddddddd\377\377\377",
+                           "\1\22aaaaaaaabbbbbbbbccccccccdddddddd\1\377\377\1"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
         store_state_apply(&model.state, ++model.index, 5, slice_text(texts[i]), NULL, NULL,
                           &applied);
