@@ -1,5 +1,6 @@
 #include "apiserver/admission.h"
 
+#include "apiserver/admission_webhook.h"
 #include "k8s/core_v1.pb-c.h"
 #include "lib/api/time.h"
 
@@ -122,10 +123,7 @@ static admission_step *const mutating_steps[] = {
 };
 
 static admission_step *const validating_steps[] = {
-    admit_limits,
-    admit_pod_security,
-    admit_claim_resize,
-    admit_quota,
+    admit_limits, admit_pod_security, admit_claim_resize, admit_validating_webhooks, admit_quota,
 };
 
 static const struct api_status *run_steps(struct admission *admission, admission_step *const *steps,
@@ -140,9 +138,21 @@ static const struct api_status *run_steps(struct admission *admission, admission
     return NULL;
 }
 
+const struct api_status admission_waiting;
+
+/* What webhooks changed, all steps see once more. */
 const struct api_status *admission_mutate(struct admission *admission)
 {
-    return run_steps(admission, mutating_steps, ARRAY_LEN(mutating_steps));
+    struct hook_round round = {0};
+    const struct api_status *refusal =
+        run_steps(admission, mutating_steps, ARRAY_LEN(mutating_steps));
+    refusal = refusal != NULL ? refusal : admit_mutating_webhooks(admission, &round);
+    if (refusal != NULL || !round.changed) {
+        return refusal;
+    }
+    round.again = true;
+    refusal = run_steps(admission, mutating_steps, ARRAY_LEN(mutating_steps));
+    return refusal != NULL ? refusal : admit_mutating_webhooks(admission, &round);
 }
 
 const struct api_status *admission_validate(struct admission *admission)

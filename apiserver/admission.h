@@ -19,7 +19,11 @@ struct admission {
     const void *before; /* Update: the stored object. */
 };
 
-/* NULL when admitted, else the refusal. Before validation: may change the object. */
+/* No refusal: somebody has to be asked. plan_fail() makes PLAN_WAIT of it. */
+extern const struct api_status admission_waiting;
+
+/* NULL when admitted, else the refusal. Before validation: may change the object,
+ * or put another one into admission->message. */
 const struct api_status *admission_mutate(struct admission *admission);
 /* The same for a valid object, which it leaves as it is. */
 const struct api_status *admission_validate(struct admission *admission);

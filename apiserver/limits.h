@@ -5,40 +5,45 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define REQUEST_BODY_MAX         ((size_t)3 << 20) /* 413 over it. */
-#define STORED_OBJECT_MAX        ((size_t)1500000) /* One object in the log (etcd: 1.5 MiB request). */
-#define ENCODED_OBJECT_MAX       ((size_t)16 << 20) /* JSON of one object; expansion is below 8. */
-#define ENCODED_LIST_MAX         ((size_t)1 << 30)  /* A list that cannot be streamed (Table). */
-#define REQUEST_ARENA_MAX        ((size_t)512 << 20)
-#define WATCH_HISTORY_MAX        10000 /* Events kept a kind, for watches from the past. */
-#define WATCH_HISTORY_BYTES_MAX  ((size_t)32 << 20)
-#define WATCH_QUEUED_BYTES_MAX   ((size_t)4 << 20) /* Unsent bytes at which a watcher pauses. */
-#define WATCH_LAG_MAX            20000 /* Events behind at which a watcher is dropped. */
-#define WATCHERS_MAX             20000 /* A member. */
-#define WRITE_ATTEMPTS_MAX       8     /* Conflicting attempts of one unconditional write. */
-#define CHARGE_ATTEMPTS_MAX      64    /* Of one that charges quotas: other members do, too. */
-#define PATCH_ATTEMPTS_MAX       5
-#define GENERATE_NAME_TRIES      8
-#define GENERATE_NAME_MAX        58 /* Longer prefixes are cut, so that 5 characters fit into 63. */
-#define LIST_BATCH_BYTES         ((size_t)256 << 10) /* Written before waiting for the client. */
-#define BOOKMARK_INTERVAL_MS     60000
-#define REQUEST_TIMEOUT_MS       60000 /* Also of waiting for a resourceVersion: 3 s. */
-#define RV_WAIT_MS               3000
-#define WARNINGS_MAX             16
-#define IMPERSONATE_GROUPS_MAX   64
-#define IMPERSONATE_EXTRAS_MAX   64
-#define RBAC_PERMISSIONS_MAX     ((size_t)100000)  /* Looked at in one check of an escalation. */
-#define RBAC_MISSING_ROLES_SHOWN 8                 /* In a refusal. */
-#define SESSIONS_MAX             20000             /* Node sessions of one member. */
-#define SESSION_QUEUE_BYTES_MAX  ((size_t)8 << 20) /* Unsent bytes at which a session pauses. */
-#define HEARTBEAT_BATCH_MS       500
-#define NODE_GRACE_MS            50000 /* node-monitor-grace-period of v1.32. */
-#define NODE_LEASE_SECONDS       40
-#define TOKEN_SECONDS_MIN        600
-#define TOKEN_SECONDS_MAX        (INT64_C(1) << 32)
-#define WEBHOOK_CALLS_MAX        ((size_t)1024)    /* Under way, of one member. */
-#define WEBHOOK_ANSWER_MAX       ((size_t)6 << 20) /* Twice a request: an object, and its base64. */
-#define WEBHOOK_TRUSTS_MAX       128               /* CA bundles whose connections are kept. */
-#define NODE_PORT_FIRST          30000
-#define NODE_PORT_LAST           32767
+#define REQUEST_BODY_MAX             ((size_t)3 << 20) /* 413 over it. */
+#define STORED_OBJECT_MAX            ((size_t)1500000) /* One object in the log (etcd: 1.5 MiB request). */
+#define ENCODED_OBJECT_MAX           ((size_t)16 << 20) /* JSON of one object; expansion is below 8. */
+#define ENCODED_LIST_MAX             ((size_t)1 << 30) /* A list that cannot be streamed (Table). */
+#define REQUEST_ARENA_MAX            ((size_t)512 << 20)
+#define WATCH_HISTORY_MAX            10000 /* Events kept a kind, for watches from the past. */
+#define WATCH_HISTORY_BYTES_MAX      ((size_t)32 << 20)
+#define WATCH_QUEUED_BYTES_MAX       ((size_t)4 << 20) /* Unsent bytes at which a watcher pauses. */
+#define WATCH_LAG_MAX                20000 /* Events behind at which a watcher is dropped. */
+#define WATCHERS_MAX                 20000 /* A member. */
+#define WRITE_ATTEMPTS_MAX           8     /* Conflicting attempts of one unconditional write. */
+#define CHARGE_ATTEMPTS_MAX          64    /* Of one that charges quotas: other members do, too. */
+#define PATCH_ATTEMPTS_MAX           5
+#define GENERATE_NAME_TRIES          8
+#define GENERATE_NAME_MAX            58 /* Longer prefixes are cut, so that 5 characters fit into 63. */
+#define LIST_BATCH_BYTES             ((size_t)256 << 10) /* Written before waiting for the client. */
+#define BOOKMARK_INTERVAL_MS         60000
+#define REQUEST_TIMEOUT_MS           60000 /* Also of waiting for a resourceVersion: 3 s. */
+#define RV_WAIT_MS                   3000
+#define WARNINGS_MAX                 16
+#define IMPERSONATE_GROUPS_MAX       64
+#define IMPERSONATE_EXTRAS_MAX       64
+#define RBAC_PERMISSIONS_MAX         ((size_t)100000) /* Looked at in one check of an escalation. */
+#define RBAC_MISSING_ROLES_SHOWN     8                /* In a refusal. */
+#define SESSIONS_MAX                 20000            /* Node sessions of one member. */
+#define SESSION_QUEUE_BYTES_MAX      ((size_t)8 << 20) /* Unsent bytes at which a session pauses. */
+#define HEARTBEAT_BATCH_MS           500
+#define NODE_GRACE_MS                50000 /* node-monitor-grace-period of v1.32. */
+#define NODE_LEASE_SECONDS           40
+#define TOKEN_SECONDS_MIN            600
+#define TOKEN_SECONDS_MAX            (INT64_C(1) << 32)
+#define WEBHOOK_CALLS_MAX            ((size_t)1024) /* Under way, of one member. */
+#define WEBHOOK_ANSWER_MAX           ((size_t)6 << 20) /* Twice a request: an object, and its base64. */
+#define WEBHOOK_TIMEOUT_S            10
+#define WEBHOOK_WARNING_MAX          ((size_t)4096)      /* Bytes; what is longer is cut. */
+#define WEBHOOK_ARENA_MAX            ((size_t)128 << 20) /* One question and its answer. */
+#define WEBHOOKS_OF_REQUEST_MAX      128                 /* That want to be asked again. */
+#define WEBHOOK_CALLS_OF_REQUEST_MAX 256                 /* New attempts of a write included. */
+#define WEBHOOK_TRUSTS_MAX           128 /* CA bundles whose connections are kept. */
+#define NODE_PORT_FIRST              30000
+#define NODE_PORT_LAST               32767
 #endif

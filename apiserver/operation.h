@@ -26,6 +26,8 @@ struct registry {
     const struct api_kind *ingress_kind;
     const struct api_kind *ingress_class_kind;
     const struct api_kind *runtime_class_kind;
+    const struct api_kind *mutating_hooks_kind;
+    const struct api_kind *validating_hooks_kind;
     struct quota_turns *turns;
 };
 
@@ -91,6 +93,10 @@ struct operation {
     size_t child_index;
     const struct cached_object **deleted;
     size_t deleted_count;
+    struct hook_answers *hooks; /* Of webhooks, for as long as the call lasts. */
+    /* What a plan that is made again with the webhooks' answers has as before. */
+    int64_t planned_ns;
+    uint64_t chance, chances;
     struct quota_turn turn; /* Held from before a plan that charges is made until it is written. */
     struct admission *charge;   /* Of a plan that charges: what is to be charged. */
     const void *submitted_body; /* create: to start over from when a plan is made again. */
@@ -107,12 +113,15 @@ void operation_barrier(struct operation *operation, uint64_t revision,
 void operation_snapshot(struct operation *operation, void (*next)(struct operation *operation));
 void operation_start_write(struct operation *operation);
 enum plan_step operation_plan(struct operation *operation);
+/* Makes the plan again now that webhooks have answered. At home. */
+void operation_replay(struct operation *operation);
 /* What is stored of a message: without its resourceVersion, which is the store's revision. In the
  * arena; data is NULL when it is larger than STORED_OBJECT_MAX. */
 struct slice operation_encode(struct operation *operation, const struct api_kind *kind,
                               void *message);
 
-/* --- Time and chance: the env's on the store loop, the machine's on io loops --- */
+/* --- Time and chance: the env's on the store loop, the machine's on io loops. The same in every
+ * plan of an attempt, so that webhooks were asked about what is written --- */
 int64_t operation_now_s(struct operation *operation);
 int64_t operation_now_ns(struct operation *operation);
 uint64_t operation_random(struct operation *operation);

@@ -1,6 +1,7 @@
 #include "apiserver/operation.h"
 
 #include "apiserver/admission.h"
+#include "apiserver/admission_webhook.h"
 #include "lib/base/alloc.h"
 #include "lib/net/loop.h"
 #include <assert.h>
@@ -26,6 +27,10 @@ struct registry *registry_new(const struct registry_config *config)
     registry->ingress_kind = api_kind_find("networking.k8s.io", "v1", "ingresses");
     registry->ingress_class_kind = api_kind_find("networking.k8s.io", "v1", "ingressclasses");
     registry->runtime_class_kind = api_kind_find("node.k8s.io", "v1", "runtimeclasses");
+    registry->mutating_hooks_kind =
+        api_kind_find("admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations");
+    registry->validating_hooks_kind =
+        api_kind_find("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations");
     registry->turns = quota_turns_new(config->cache);
     return registry;
 }
@@ -48,7 +53,7 @@ static bool on_env(const struct operation *operation)
     return operation->call->home == NULL;
 }
 
-int64_t operation_now_ns(struct operation *operation)
+static int64_t clock_ns(struct operation *operation)
 {
     if (on_env(operation)) {
         return env_wall_ns(operation->registry->config.env);
@@ -58,12 +63,20 @@ int64_t operation_now_ns(struct operation *operation)
     return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
+int64_t operation_now_ns(struct operation *operation)
+{
+    if (operation->planned_ns == 0) {
+        operation->planned_ns = clock_ns(operation);
+    }
+    return operation->planned_ns;
+}
+
 int64_t operation_now_s(struct operation *operation)
 {
     return operation_now_ns(operation) / INT64_C(1000000000);
 }
 
-uint64_t operation_random(struct operation *operation)
+static uint64_t machine_random(struct operation *operation)
 {
     if (on_env(operation)) {
         return env_random(operation->registry->config.env);
@@ -72,6 +85,18 @@ uint64_t operation_random(struct operation *operation)
     while (getrandom(&value, sizeof(value), 0) != (ssize_t)sizeof(value)) {
     }
     return value;
+}
+
+/* SplitMix64 (Steele, Lea, Flood 2014) from one random start an attempt. */
+uint64_t operation_random(struct operation *operation)
+{
+    if (operation->chance == 0) {
+        operation->chance = machine_random(operation) | 1;
+    }
+    uint64_t value = operation->chance + ++operation->chances * UINT64_C(0x9e3779b97f4a7c15);
+    value = (value ^ (value >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    value = (value ^ (value >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return value ^ (value >> 31);
 }
 
 /* RFC 9562 version 4. */
@@ -159,6 +184,11 @@ Meta__V1__ObjectMeta *message_meta(const struct api_kind *kind, const void *mess
 void operation_warn(struct operation *operation, const char *text)
 {
     struct registry_call *call = operation->call;
+    for (size_t i = 0; i < call->warning_count; i++) {
+        if (strcmp(call->warnings[i], text) == 0) {
+            return;
+        }
+    }
     if (call->warning_count < WARNINGS_MAX) {
         call->warnings[call->warning_count++] = text;
     }
@@ -335,6 +365,9 @@ void operation_snapshot(struct operation *operation, void (*next)(struct operati
 
 enum plan_step plan_fail(struct operation *operation, const struct api_status *status)
 {
+    if (status == &admission_waiting) {
+        return PLAN_WAIT;
+    }
     operation->call->status = status;
     operation->call->code = status->code;
     return PLAN_ANSWER;
@@ -380,7 +413,15 @@ static void plan_again(struct operation *operation)
     operation->plan = (struct plan){0};
     operation->call->status = NULL;
     operation->call->warning_count = 0;
+    operation->chances = 0;
+    operation->name_tries = 0;
     operation_start_write(operation);
+}
+
+void operation_replay(struct operation *operation)
+{
+    operation->hopped = true;
+    plan_again(operation);
 }
 
 static void txn_start(void *data);
@@ -468,6 +509,8 @@ static void txn_home(void *data)
                                                       operation_name(operation)));
         return;
     }
+    operation->planned_ns = 0;
+    operation->chance = 0;
     operation_barrier(operation, 0, plan_again);
 }
 
@@ -610,6 +653,7 @@ void operation_start_write(struct operation *operation)
         operation_finish(operation);
         return;
     case PLAN_WAIT:
+        admission_webhooks_start(operation);
         return;
     }
 }
@@ -653,6 +697,7 @@ void registry_finish(struct registry_call *call)
         cached_object_unref(held->object);
     }
     struct operation *operation = &state->operation;
+    admission_webhooks_release(operation);
     if (operation->own_items) {
         for (size_t i = 0; i < call->item_count; i++) {
             cached_object_unref(call->items[i]);

@@ -286,5 +286,10 @@ enum plan_step plan_delete(struct operation *operation)
     if (existing == NULL) {
         return plan_fail(operation, api_status_not_found(operation->arena, kind, name));
     }
+    admission.before = cached_object_message(existing);
+    refusal = admission_validate(&admission);
+    if (refusal != NULL) {
+        return plan_fail(operation, refusal);
+    }
     return plan_removal(operation, existing);
 }

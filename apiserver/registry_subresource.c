@@ -640,7 +640,7 @@ enum plan_step plan_scale(struct operation *operation)
     operation->call->subresource = "";
     enum plan_step step = plan_replace(operation, existing, message);
     operation->call->subresource = subresource;
-    if (operation->call->status != NULL) {
+    if (operation->call->status != NULL || step == PLAN_WAIT) {
         return step;
     }
     Autoscaling__V1__Scale *answer =

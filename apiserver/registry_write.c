@@ -127,6 +127,8 @@ static enum plan_step plan_new_object(struct operation *operation, void *message
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
     }
+    message = admission.message;
+    meta = message_meta(kind, message);
     bool generated = is_empty(meta->name) && !is_empty(meta->generate_name);
     fill_metadata(operation, meta);
     generate_name(operation, meta); /* Before the strategy: a job's pods are labelled with it. */
@@ -294,6 +296,8 @@ enum plan_step plan_replace(struct operation *operation, const struct cached_obj
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
     }
+    message = admission.message;
+    meta = message_meta(kind, message);
     meta->resource_version = before_meta->resource_version;
     api_prepare_update_metadata(kind, before, message);
     api_prepare_update(operation->arena, kind, before, message, operation_subresource(operation));

@@ -38,10 +38,12 @@ void fixture_init(struct fixture *fixture)
     }
     ck_assert_int_eq(service_allocator_init(&fixture->services, "10.96.0.0/24"), 0);
     fixture->cache = watch_cache_new(env_uv_env(fixture->env), store_storage(fixture->store));
+    fixture->webhooks = webhook_client_new(fixture->loop, fixture->loop, fixture->cache);
     struct registry_config config = {.env = env_uv_env(fixture->env),
                                      .storage = store_storage(fixture->store),
                                      .cache = fixture->cache,
-                                     .services = &fixture->services};
+                                     .services = &fixture->services,
+                                     .webhooks = fixture->webhooks};
     fixture->registry = registry_new(&config);
 }
 
@@ -55,6 +57,7 @@ void fixture_release(struct fixture *fixture)
     bool raft_closed = false;
     bool env_closed = false;
     registry_free(fixture->registry);
+    webhook_client_free(fixture->webhooks);
     watch_cache_free(fixture->cache);
     store_attach_raft(fixture->store, NULL); /* Its timers may still want to send. */
     raft_close(fixture->raft, on_closed, &raft_closed);

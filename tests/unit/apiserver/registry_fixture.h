@@ -4,6 +4,7 @@
 #define TESTS_UNIT_APISERVER_REGISTRY_FIXTURE_H
 #include "apiserver/registry.h"
 #include "apiserver/service_allocator.h"
+#include "apiserver/webhook_client.h"
 #include "lib/api/object.h"
 #include "lib/api/status.h"
 #include "lib/base/env_uv.h"
@@ -19,6 +20,7 @@ struct fixture {
     struct raft_node *raft;
     struct watch_cache *cache;
     struct registry *registry;
+    struct webhook_client *webhooks;
     struct service_allocator services;
     struct arena *arena;
     char dir[64];
