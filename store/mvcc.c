@@ -192,16 +192,15 @@ void mvcc_count(struct mvcc *mvcc, const struct store_kv *kv)
     mvcc->bytes += kv->key.len + kv->value.len;
 }
 
-/* Puts `kv` on top of its key's chain and at the end of history. */
-static void push_version(struct mvcc *mvcc, struct mvcc_version *head, struct store_kv *kv_consume)
+/* Puts `kv` on top of its key's chain, which is at `place` of `keys`, and at the end of history. */
+static void push_version(struct mvcc *mvcc, void **place, struct store_kv *kv_consume)
 {
-    struct mvcc_version *older = head == NULL ? NULL : mvcc_version_ref(head);
-    struct mvcc_version *version = mvcc_version_new(kv_consume, mvcc->sub, older);
+    struct mvcc_version *version = mvcc_version_new(kv_consume, mvcc->sub, *place);
+    *place = version; /* The tree's reference to the one before is the new one's now. */
     mvcc->sub++;
     hash_add(mvcc, kv_consume);
     mvcc_count(mvcc, kv_consume);
     mvcc_history_push(mvcc, mvcc_version_ref(version));
-    (void)cow_tree_set(mvcc->keys, kv_consume->key, version);
 }
 
 void mvcc_begin(struct mvcc *mvcc)
@@ -223,12 +222,12 @@ void mvcc_push(struct mvcc *mvcc, struct store_kv *kv_consume)
 {
     assert(mvcc->writing);
     assert(kv_consume->mod_revision == mvcc->next_revision);
-    struct mvcc_version *head = cow_tree_get(mvcc->keys, kv_consume->key);
+    const struct mvcc_version *head = cow_tree_get(mvcc->keys, kv_consume->key);
     if (kv_consume->version == 0 && (head == NULL || mvcc_is_tombstone(head))) {
         store_kv_unref(kv_consume);
         return;
     }
-    push_version(mvcc, head, kv_consume);
+    push_version(mvcc, cow_tree_place(mvcc->keys, kv_consume->key), kv_consume);
 }
 
 void mvcc_advance(struct mvcc *mvcc, int64_t revision)
@@ -243,7 +242,8 @@ const struct store_kv *mvcc_put(struct mvcc *mvcc, struct slice key, struct slic
                                 int64_t lease)
 {
     assert(mvcc->writing);
-    struct mvcc_version *head = cow_tree_get(mvcc->keys, key);
+    void **place = cow_tree_place(mvcc->keys, key);
+    const struct mvcc_version *head = *place;
     const struct store_kv *old = head == NULL || mvcc_is_tombstone(head) ? NULL : head->kv;
     struct store_kv *kv = store_kv_new(key, value);
     kv->mod_revision = mvcc->next_revision;
@@ -253,21 +253,21 @@ const struct store_kv *mvcc_put(struct mvcc *mvcc, struct slice key, struct slic
     }
     kv->version = old == NULL ? 1 : old->version + 1;
     kv->lease = lease;
-    push_version(mvcc, head, kv);
+    push_version(mvcc, place, kv);
     return old;
 }
 
 const struct store_kv *mvcc_delete(struct mvcc *mvcc, struct slice key)
 {
     assert(mvcc->writing);
-    struct mvcc_version *head = cow_tree_get(mvcc->keys, key);
+    const struct mvcc_version *head = cow_tree_get(mvcc->keys, key);
     if (head == NULL || mvcc_is_tombstone(head)) {
         return NULL;
     }
     const struct store_kv *old = head->kv;
     struct store_kv *kv = store_kv_new(key, slice_of(NULL, 0));
     kv->mod_revision = mvcc->next_revision;
-    push_version(mvcc, head, kv);
+    push_version(mvcc, cow_tree_place(mvcc->keys, key), kv);
     return old;
 }
 

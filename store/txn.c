@@ -233,10 +233,17 @@ static int collect_touched(const struct store_op *ops, size_t count, struct touc
     return status;
 }
 
+/* No key twice: a lone operation, as most have it, is not looked at. */
+static bool is_plain(const struct store_op *ops, size_t count)
+{
+    return count == 0 || (count == 1 && ops[0].kind != STORE_OP_TXN);
+}
+
 int store_txn_check(const struct store_txn *txn)
 {
     int status = check_shape(txn, /* depth= */ 1);
-    if (status != 0) {
+    if (status != 0 || (is_plain(txn->success, txn->success_count) &&
+                        is_plain(txn->failure, txn->failure_count))) {
         return status;
     }
     CLEANUP(touched_release) struct touched success = {0};

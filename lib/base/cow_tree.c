@@ -260,9 +260,8 @@ static struct cow_node *tree_own_root_with_room(struct cow_tree *tree)
     return above;
 }
 
-bool cow_tree_set(struct cow_tree *tree, struct slice key, void *value_consume)
+void **cow_tree_place(struct cow_tree *tree, struct slice key)
 {
-    assert(value_consume != NULL);
     struct cow_node *node = tree_own_root_with_room(tree);
     bool rightmost = true;
     while (!node->leaf) { /* Full nodes are split on the way down, so a parent has room. */
@@ -277,14 +276,23 @@ bool cow_tree_set(struct cow_tree *tree, struct slice key, void *value_consume)
     }
     bool equal;
     size_t index = leaf_find(node, key, &equal);
-    if (equal) {
-        tree->type->unref(node->slots[index]);
-        node->slots[index] = value_consume;
-        return true;
+    if (!equal) {
+        node_insert(node, index, key_new(key), NULL);
+        tree->count++;
     }
-    node_insert(node, index, key_new(key), value_consume);
-    tree->count++;
-    return false;
+    return &node->slots[index];
+}
+
+bool cow_tree_set(struct cow_tree *tree, struct slice key, void *value_consume)
+{
+    assert(value_consume != NULL);
+    void **place = cow_tree_place(tree, key);
+    void *before = *place;
+    *place = value_consume;
+    if (before != NULL) {
+        tree->type->unref(before);
+    }
+    return before != NULL;
 }
 
 void cow_tree_append(struct cow_tree *tree, struct slice key, void *value_consume)

@@ -24,7 +24,11 @@ size_t cow_tree_count(const struct cow_tree *tree);
 void *cow_tree_get(const struct cow_tree *tree, struct slice key); /* Borrowed; NULL if absent. */
 /* Sets key to value (not NULL), taking over the caller's reference; true when it replaced one. */
 bool cow_tree_set(struct cow_tree *tree, struct slice key, void *value_consume);
-/* The same for a key above all that are there: no key is compared. */
+/* Where the value of key is, to be looked at and replaced with one search: NULL is there when the
+ * key was absent, and must be replaced. The reference there is the tree's: whoever takes the value
+ * out takes it over. Valid until the tree is used again. */
+void **cow_tree_place(struct cow_tree *tree, struct slice key);
+/* As cow_tree_set() for a key above all that are there: no key is compared. */
 void cow_tree_append(struct cow_tree *tree, struct slice key, void *value_consume);
 bool cow_tree_remove(struct cow_tree *tree, struct slice key); /* True when it was there. */
 

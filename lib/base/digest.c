@@ -1,6 +1,7 @@
 #include "lib/base/digest.h"
 
 #include "lib/base/compiler.h"
+#include <endian.h>
 #include <string.h>
 
 /* Odd, with as many ones as zeroes: digits of pi. */
@@ -16,9 +17,9 @@ static uint64_t fold(uint64_t a, uint64_t b)
 
 static uint64_t word(const uint8_t *at)
 {
-    return (uint64_t)at[0] | (uint64_t)at[1] << 8 | (uint64_t)at[2] << 16 | (uint64_t)at[3] << 24 |
-           (uint64_t)at[4] << 32 | (uint64_t)at[5] << 40 | (uint64_t)at[6] << 48 |
-           (uint64_t)at[7] << 56;
+    uint64_t value;
+    memcpy(&value, at, sizeof(value));
+    return le64toh(value);
 }
 
 uint64_t digest64(uint64_t before, struct slice bytes)
