@@ -9,7 +9,7 @@
 enum {
     SIM_NODES_MAX = 7,
     SIM_SECTOR = 512,
-    SIM_FILES_MAX = 160,
+    SIM_FILES_MAX = 320,
     SIM_NAME_MAX = 96,
     SIM_REPLAY_MAX = 64, /* Messages of the past that may come again. */
     SIM_FAILURE_MAX = 400,

@@ -71,7 +71,7 @@ static void describe(struct sim2 *sim)
 /* V1: within ten election timeouts, the time of a resent request, and that of one snapshot. */
 static void check_liveness(struct sim2 *sim)
 {
-    uint64_t limit = sim->world.now + STORE_RESEND_MS * NS_PER_MS +
+    uint64_t limit = sim->healed_ns + STORE_RESEND_MS * NS_PER_MS +
                      20 * (uint64_t)sim->knobs.raft.election_ms * NS_PER_MS;
     if (sim->count > sim->initial) { /* Members that were added get the log or a snapshot first. */
         limit += 40 * (uint64_t)sim->knobs.raft.election_ms * NS_PER_MS;
@@ -95,9 +95,9 @@ static void check_liveness(struct sim2 *sim)
  * the others do (Cloudflare, 2020-11-02: six hours without a leader). */
 static void check_core(struct sim2 *sim)
 {
-    uint64_t limit = sim->world.now + STORE_RESEND_MS * NS_PER_MS +
-                     20 * (uint64_t)sim->knobs.raft.election_ms * NS_PER_MS;
     sim2_heal_core(sim);
+    uint64_t limit = sim->healed_ns + STORE_RESEND_MS * NS_PER_MS +
+                     20 * (uint64_t)sim->knobs.raft.election_ms * NS_PER_MS;
     sim->probe_ns = sim->world.now;
     sim->probe_acked = false;
     while (sim->world.now < limit && sim->world.failure[0] == '\0' && !sim->probe_acked) {
@@ -118,7 +118,8 @@ static void check_core(struct sim2 *sim)
 
 static void check_leases_end(struct sim2 *sim)
 {
-    uint64_t limit = sim->world.now + 6 * NS_PER_S;
+    uint64_t from = sim->healed_ns > sim->world.now ? sim->healed_ns : sim->world.now;
+    uint64_t limit = from + 6 * NS_PER_S;
     while (sim->world.now < limit && sim->world.failure[0] == '\0' && !sim2_leases_over(sim)) {
         run_until(sim, sim->world.now + 100 * NS_PER_MS);
     }

@@ -184,8 +184,8 @@ struct sim2 {
     uint64_t probe_ns; /* Not 0: a put called since then was acknowledged by ... */
     bool probe_acked;  /* ... a member of the core. */
     bool core[SIM_NODES_MAX];
-    bool settling; /* Healed: clients end what they have begun. */
-    uint64_t healed_ns;
+    bool settling;      /* Healed: clients end what they have begun. */
+    uint64_t healed_ns; /* By then what stalls and pauses have held up has come too. */
     uint64_t flap_until, flap_a, flap_b;
     uint64_t counts_ops, counts_reads, counts_unknown, counts_events, counts_crashes,
         counts_restores, counts_expired, counts_black_box, counts_changes;

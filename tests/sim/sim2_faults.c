@@ -162,6 +162,11 @@ static void crash(struct sim2 *sim, size_t one, bool all)
     }
 }
 
+static void not_before(struct sim2 *sim, uint64_t ns)
+{
+    sim->healed_ns = ns > sim->healed_ns ? ns : sim->healed_ns;
+}
+
 struct fault_draw {
     size_t one;
     uint64_t pick, long_ns, short_ns;
@@ -183,6 +188,7 @@ static void act(struct sim2 *sim, const struct fault_draw *draw)
         sim_say(&sim->world, "member %" PRIu64 " is paused for %" PRIu64 " ms", machine->id,
                 draw->long_ns / NS_PER_MS);
         machine->paused_until = sim->world.now + draw->long_ns;
+        not_before(sim, machine->paused_until); /* What is sent to it, even if it starts anew. */
         return;
     }
     pick -= knobs->pause_weight;
@@ -273,8 +279,10 @@ static void heal_machines(struct sim2 *sim)
     world->replay_per_million = 0;
     world->delay_mean_ns = NS_PER_MS;
     memset(world->links, 0, sizeof(world->links));
+    not_before(sim, world->now);
     for (size_t i = 0; i < sim->count; i++) {
         struct sim_node *machine = &world->nodes[i];
+        not_before(sim, machine->disk.busy_until); /* What it has begun ends no sooner. */
         machine->paused_until = 0;
         machine->disk.fault_per_million = 0;
         machine->disk.full = false;
@@ -309,6 +317,5 @@ void sim2_heal(struct sim2 *sim)
     sim_say(&sim->world, "all is healed");
     sim->faults = false;
     sim->settling = true;
-    sim->healed_ns = sim->world.now;
     heal_machines(sim);
 }
