@@ -163,6 +163,11 @@ void plan_claim(struct operation *operation, const char *key, const char *value)
 void plan_unclaim(struct operation *operation, const char *key);
 enum plan_step plan_fail(struct operation *operation, const struct api_status *status);
 
+/* What depends on the clock and on who asks; after the strategy (registry_stamp.c). */
+void stamp_new_object(struct operation *operation, const struct api_kind *kind, void *message);
+void stamp_change(struct operation *operation, const struct api_kind *kind, const void *before,
+                  void *message);
+
 /* `before` (NULL: apply of a new object) patched by the call's patch and decoded again. */
 const struct api_status *patch_message(struct operation *operation, const struct api_kind *kind,
                                        const struct api_message *schema, const void *before,

@@ -69,19 +69,6 @@ static void fill_metadata(struct operation *operation, Meta__V1__ObjectMeta *met
     meta->self_link = NULL;
 }
 
-/* What the strategy said about a gated pod, it said without a clock. */
-static void date_conditions(struct operation *operation, const struct api_kind *kind, void *message)
-{
-    if (kind != operation->registry->pod_kind) {
-        return;
-    }
-    const Core__V1__Pod *pod = message;
-    for (size_t i = 0; i < pod->status->n_conditions; i++) {
-        pod->status->conditions[i]->last_transition_time =
-            api_time_new(operation->arena, operation_now_s(operation));
-    }
-}
-
 static const struct api_status *validate_new(struct operation *operation,
                                              const struct api_kind *kind, void *message,
                                              const char *name)
@@ -133,7 +120,7 @@ static enum plan_step plan_new_object(struct operation *operation, void *message
     fill_metadata(operation, meta);
     generate_name(operation, meta); /* Before the strategy: a job's pods are labelled with it. */
     api_prepare_create(operation->arena, kind, message);
-    date_conditions(operation, kind, message);
+    stamp_new_object(operation, kind, message);
     const char *name = meta->name == NULL ? "" : meta->name;
     struct plan *plan = &operation->plan;
     *plan = (struct plan){.kind = kind, .message = message, .code = 201};
@@ -301,6 +288,7 @@ enum plan_step plan_replace(struct operation *operation, const struct cached_obj
     meta->resource_version = before_meta->resource_version;
     api_prepare_update_metadata(kind, before, message);
     api_prepare_update(operation->arena, kind, before, message, operation_subresource(operation));
+    stamp_change(operation, kind, before, message);
     struct plan *plan = &operation->plan;
     *plan = (struct plan){.kind = kind,
                           .key = cached_object_key(existing),

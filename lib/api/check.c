@@ -2,6 +2,7 @@
 
 #include "lib/api/codec.h"
 #include "lib/api/intstr.h"
+#include "lib/api/quantity.h"
 #include "lib/api/syntax.h"
 #include "lib/base/alloc.h"
 #include <assert.h>
@@ -104,6 +105,21 @@ static void check_number(const struct place *place, const struct api_path *at, i
     }
 }
 
+/* `min` is all that the .proto files ask of amounts. */
+static void check_quantity(const struct place *place, const struct api_path *at,
+                           const Quantity__Quantity *value)
+{
+    const struct api_check *check = place->check;
+    struct quantity amount = quantity_read(value);
+    if ((check->flags & API_CHECK_MIN) != 0 &&
+        quantity_compare(amount, quantity_of(check->min, amount.format)) < 0) {
+        char text[QUANTITY_TEXT_SIZE];
+        quantity_format(amount, text);
+        api_cause_invalid(place->causes, at, api_shown_text(text),
+                          range_words(place->causes->arena, check));
+    }
+}
+
 static int64_t number_at(const struct api_field *field, const void *value)
 {
     return field->type == API_INT64 ? *(const int64_t *)value : *(const int32_t *)value;
@@ -129,11 +145,13 @@ static void check_value(const struct place *place, const struct api_path *at, co
         }
         break;
     }
+    case API_QUANTITY:
+        check_quantity(place, at, *(const Quantity__Quantity *const *)value);
+        break;
     case API_BOOL:
     case API_DOUBLE:
     case API_BYTES:
     case API_OBJECT:
-    case API_QUANTITY:
     case API_TIME:
     case API_MICRO_TIME:
     case API_RAW_OBJECT:

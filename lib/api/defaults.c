@@ -18,11 +18,25 @@ static void mark_present(const struct api_field *field, void *object)
     }
 }
 
+/* The one item of a list of texts. */
+static void fill_list(struct arena *arena, const struct api_field *field, void *object)
+{
+    char ***items = api_field_at(field, object);
+    size_t *count = (void *)((char *)object + field->presence);
+    assert(field->label == API_REPEATED && field->type == API_STRING);
+    *items = arena_array(arena, 1, sizeof(char *));
+    (*items)[0] = arena_text(arena, field->rules->fill);
+    *count = 1;
+}
+
 static void fill(struct arena *arena, const struct api_field *field, void *object)
 {
     const char *text = field->rules->fill;
     void *at = api_field_at(field, object);
-    assert(field->label == API_SINGLE); /* As the .proto files have it. */
+    if (field->label != API_SINGLE) {
+        fill_list(arena, field, object);
+        return;
+    }
     if (field->type == API_STRING) {
         char **string = at;
         *string = arena_text(arena, text);
@@ -46,7 +60,8 @@ static void fill(struct arena *arena, const struct api_field *field, void *objec
 /* What the server puts there: an empty text that is no pointer counts as none. */
 static bool is_empty(const struct api_field *field, const void *object)
 {
-    if (field->type == API_STRING && (field->flags & API_POINTER) == 0) {
+    if (field->label == API_SINGLE && field->type == API_STRING &&
+        (field->flags & API_POINTER) == 0) {
         const char *const *text = api_field_at(field, object);
         return rules_empty(*text);
     }
@@ -101,9 +116,14 @@ static void walk(struct arena *arena, const struct api_message *message, void *o
     }
 }
 
+void api_default_message(struct arena *arena, const struct api_message *table, void *message)
+{
+    walk(arena, table, message, 0);
+}
+
 void api_default_object(struct arena *arena, const struct api_kind *kind, void *message)
 {
     if (kind->message != NULL) {
-        walk(arena, kind->message, message, 0);
+        api_default_message(arena, kind->message, message);
     }
 }

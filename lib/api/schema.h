@@ -90,7 +90,13 @@ enum api_flag {
     X(SEARCH_DOMAIN, search_domain)                                                                \
     X(SYSCTL_NAME, sysctl_name)                                                                    \
     X(NAMESPACE_FINALIZER, namespace_finalizer)                                                    \
-    X(OBJECT_FINALIZER, object_finalizer)
+    X(OBJECT_FINALIZER, object_finalizer)                                                          \
+    X(INGRESS_HOST, ingress_host)                                                                  \
+    X(INGRESS_HOSTNAME, ingress_hostname)                                                          \
+    X(WILDCARD_OR_SUBDOMAIN, wildcard_or_subdomain)                                                \
+    X(DRIVER_NAME, driver_name)                                                                    \
+    X(PROVISIONER, provisioner)                                                                    \
+    X(CEL_IDENTIFIER, cel_identifier)
 
 enum api_syntax_id {
     API_SYNTAX_NONE,

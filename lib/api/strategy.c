@@ -2,6 +2,7 @@
 
 #include "k8s/core_v1.pb-c.h"
 #include "lib/api/codec.h"
+#include "lib/api/defaults.h"
 #include "lib/api/kinds.h"
 #include "lib/api/object.h"
 #include "lib/api/rules/rules.h"
@@ -40,6 +41,7 @@ void api_prepare_create(struct arena *arena, const struct api_kind *kind, void *
     if (kind->has_status && status != NULL && !kind->keep_status_on_create) {
         void **at = api_field_at(status, message);
         *at = api_message_new(arena, status->message);
+        api_default_message(arena, status->message, *at);
     }
     if (meta != NULL) {
         if (kind->generation != API_GENERATION_NONE && /* Those keep what they are given. */

@@ -27,7 +27,9 @@ api_syntax_rule api_syntax_dns1123_label, api_syntax_dns1123_subdomain, api_synt
 api_syntax_rule api_syntax_annotation_key, api_syntax_trimmed, api_syntax_absolute_path,
     api_syntax_relative_path, api_syntax_host_path, api_syntax_search_domain,
     api_syntax_sysctl_name, api_syntax_namespace_finalizer, api_syntax_object_finalizer,
-    api_syntax_endpoint_ip, api_syntax_external_ip, api_syntax_non_special_ip;
+    api_syntax_endpoint_ip, api_syntax_external_ip, api_syntax_non_special_ip,
+    api_syntax_ingress_host, api_syntax_ingress_hostname, api_syntax_wildcard_or_subdomain,
+    api_syntax_driver_name, api_syntax_provisioner, api_syntax_cel_identifier;
 
 /* The rule that options call by this name; NULL for API_SYNTAX_NONE. */
 api_syntax_rule *api_syntax_by_id(enum api_syntax_id id);

@@ -185,3 +185,68 @@ struct api_syntax api_syntax_external_ip(const char *ip)
     struct api_syntax syntax = api_syntax_ip(ip);
     return syntax.count > 0 ? syntax : api_syntax_non_special_ip(ip);
 }
+
+/* --- Hosts, drivers, identifiers ---------------------------------------------------------------
+ */
+
+static const char NOT_AN_ADDRESS[] = "must be a DNS name, not an IP address";
+
+static bool is_address(const char *text)
+{
+    uint8_t ip[16];
+    bool is_v6 = false;
+    return api_ip_parse(text, ip, &is_v6);
+}
+
+struct api_syntax api_syntax_wildcard_or_subdomain(const char *text)
+{
+    return strchr(text, '*') != NULL ? api_syntax_wildcard_subdomain(text)
+                                     : api_syntax_dns1123_subdomain(text);
+}
+
+struct api_syntax api_syntax_ingress_host(const char *text)
+{
+    struct api_syntax syntax = api_syntax_wildcard_or_subdomain(text);
+    add(&syntax, is_address(text), NOT_AN_ADDRESS);
+    return syntax;
+}
+
+struct api_syntax api_syntax_ingress_hostname(const char *text)
+{
+    struct api_syntax syntax = api_syntax_dns1123_subdomain(text);
+    add(&syntax, is_address(text), NOT_AN_ADDRESS);
+    return syntax;
+}
+
+/* The rule for the text in lower case; one that is too long to be right is left as it is. */
+static struct api_syntax in_lower_case(api_syntax_rule *rule, const char *text)
+{
+    char lower[KEY_TEXT_MAX];
+    size_t len = strlen(text);
+    if (len >= sizeof(lower)) {
+        return rule(text);
+    }
+    for (size_t i = 0; i <= len; i++) {
+        lower[i] = (char)tolower((unsigned char)text[i]);
+    }
+    return rule(lower);
+}
+
+struct api_syntax api_syntax_driver_name(const char *text)
+{
+    return in_lower_case(api_syntax_dns1123_subdomain, text);
+}
+
+struct api_syntax api_syntax_provisioner(const char *text)
+{
+    return in_lower_case(api_syntax_qualified_name, text);
+}
+
+struct api_syntax api_syntax_cel_identifier(const char *text)
+{
+    bool wrong = !isalpha((unsigned char)*text) && *text != '_';
+    for (const char *at = text; *at != '\0' && !wrong; at++) {
+        wrong = !isalnum((unsigned char)*at) && *at != '_';
+    }
+    return one_if(wrong, "name is not a valid CEL identifier");
+}

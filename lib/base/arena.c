@@ -113,6 +113,15 @@ void *arena_array(struct arena *arena, size_t count, size_t item_size)
     return arena_zeroed(arena, size);
 }
 
+void *arena_array_grown(struct arena *arena, const void *items, size_t count, size_t item_size)
+{
+    uint8_t *grown = arena_array(arena, count + 1, item_size);
+    if (count > 0) {
+        memcpy(grown, items, count * item_size);
+    }
+    return grown;
+}
+
 char *arena_text(struct arena *arena, const char *text)
 {
     return arena_text_n(arena, text, strlen(text));

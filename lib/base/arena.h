@@ -18,8 +18,10 @@ void arena_reset(struct arena *arena); /* Everything taken from it is gone; memo
 void *arena_alloc(struct arena *arena, size_t size); /* Undefined contents, 16-byte aligned. */
 void *arena_zeroed(struct arena *arena, size_t size);
 void *arena_array(struct arena *arena, size_t count, size_t item_size); /* Zeroed. */
-char *arena_text(struct arena *arena, const char *text);                /* A copy. */
-char *arena_text_n(struct arena *arena, const char *text, size_t len);  /* NUL is added. */
+/* A copy of `count` items with room for one more, which is zeroed. */
+void *arena_array_grown(struct arena *arena, const void *items, size_t count, size_t item_size);
+char *arena_text(struct arena *arena, const char *text);               /* A copy. */
+char *arena_text_n(struct arena *arena, const char *text, size_t len); /* NUL is added. */
 char *arena_printf(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);
 struct slice arena_slice(struct arena *arena, struct slice bytes); /* A copy. */
 size_t arena_used(const struct arena *arena);

@@ -182,6 +182,10 @@ bool rules_claim(struct api_causes *causes, const struct api_frame *frame)
     } else {
         check_positive(causes, &at, storage);
     }
+    if (!rules_empty(spec->storage_class_name)) { /* "" is no class, and may be said. */
+        rules_check_text(causes, frame->at, "storageClassName", spec->storage_class_name,
+                         api_syntax_dns1123_subdomain);
+    }
     check_data_sources(causes, frame->at, spec);
     return true;
 }

@@ -303,18 +303,6 @@ void *rules_autoscaler_from_stored(struct arena *arena, const void *message)
 /* --- To v2 -------------------------------------------------------------------------------------
  */
 
-static Autoscaling__V2__MetricSpec *cpu_target(struct arena *arena, int32_t percentage)
-{
-    Autoscaling__V2__MetricSpec *metric = rules_new(arena, "k8s.io.api.autoscaling.v2.MetricSpec");
-    metric->type = arena_text(arena, "Resource");
-    metric->resource = rules_new(arena, "k8s.io.api.autoscaling.v2.ResourceMetricSource");
-    metric->resource->name = arena_text(arena, "cpu");
-    metric->resource->target->type = arena_text(arena, "Utilization");
-    metric->resource->target->has_average_utilization = 1;
-    metric->resource->target->average_utilization = percentage;
-    return metric;
-}
-
 /* Items that are no metric are left out: the annotation is anybody's. */
 static void **read_items(struct arena *arena, const struct json_value *list,
                          const struct api_message *table, bool metrics, size_t *ret_count)
@@ -345,7 +333,8 @@ static void targets_to(struct arena *arena, const old_form *from, new_form *to)
     to->spec->metrics = arena_array(arena, count + first, sizeof(*to->spec->metrics));
     to->spec->n_metrics = count + first;
     if (first > 0) {
-        to->spec->metrics[0] = cpu_target(arena, from->spec->target_cpu_utilization_percentage);
+        to->spec->metrics[0] =
+            rules_cpu_metric(arena, from->spec->target_cpu_utilization_percentage);
     }
     for (size_t i = 0; i < count; i++) {
         to->spec->metrics[first + i] = others[i];

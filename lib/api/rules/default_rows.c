@@ -24,6 +24,9 @@ static const struct {
     {&core__v1__volume__schema, default_volume},
     {&rbac__v1__subject__schema, default_subject},
     {&core__v1__limit_range_item__schema, default_limit},
+    {&networking__v1__network_policy_spec__schema, default_network_policy},
+    {&autoscaling__v2__horizontal_pod_autoscaler_spec__schema, default_autoscaler},
+    {&autoscaling__v2__horizontal_pod_autoscaler_behavior__schema, default_autoscaler_behavior},
 };
 
 default_hook *default_hook_of(const struct api_message *table)

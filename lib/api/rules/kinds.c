@@ -65,6 +65,14 @@ static const struct rules_kind KINDS[] = {
      .prepare_create = rules_prepare_claim,
      .prepare_update = rules_prepare_claim_update,
      .update = rules_update_claim},
+    {.table = &networking__v1__ingress__schema, .create = rules_check_ingress},
+    {.table = &scheduling__v1__priority_class__schema, .order = RULES_UPDATE_ALONE},
+    {.table = &storage__v1__volume_attachment__schema, .create = rules_check_attachment},
+    {.table = &storage__v1__csidriver__schema, .update = rules_update_csi_driver},
+    {.table = &storage__v1__csinode__schema, .update = rules_update_csi_node},
+    {.table = &apiregistration__v1__apiservice__schema,
+     .prepare_create = rules_prepare_api_service,
+     .create = rules_check_api_service},
     {.table = &core__v1__limit_range__schema, .prepare_create = rules_prepare_limit_range},
 };
 

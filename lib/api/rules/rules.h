@@ -111,6 +111,19 @@ void rules_check_amount(struct api_causes *causes, const struct api_path *parent
 void rules_not_above(struct api_causes *causes, const struct api_frame *frame, const char *name,
                      int32_t value, int32_t whole, const char *words);
 
+/* A metric: use of CPU as a share of what is requested. */
+Autoscaling__V2__MetricSpec *rules_cpu_metric(struct arena *arena, int32_t percentage);
+
+/* --- Lists of texts ----------------------------------------------------------------------------
+ */
+
+bool rules_has(char *const *items, size_t count, const char *text);
+/* As Go prints it: `[]string{"a", "b"}`. */
+const char *rules_list_shown(struct arena *arena, char *const *items, size_t count);
+/* "if '*' is present, must not specify other <what>" */
+void rules_star_alone(struct api_causes *causes, const struct api_path *parent, const char *name,
+                      char *const *items, size_t count, const char *what);
+
 /* --- Whole objects -----------------------------------------------------------------------------
  */
 
@@ -203,6 +216,26 @@ api_frame_rule rules_job_numbers, rules_job_managed_by, rules_job_selector, rule
 api_frame_rule rules_policy_rule, rules_role_ref, rules_subject;
 api_frame_rule rules_quota, rules_quota_status, rules_limit, rules_volume_capacity,
     rules_persistent_volume, rules_claim;
+api_frame_rule rules_ingress, rules_ingress_backend, rules_ingress_path, rules_ingress_class,
+    rules_ingress_parameters;
+rules_create rules_check_ingress;
+api_frame_rule rules_policy_port, rules_policy_peer, rules_ip_block, rules_policy_types;
+api_frame_rule rules_disruption_budget;
+api_frame_rule rules_metric, rules_metric_target, rules_resource_metric, rules_container_metric,
+    rules_pods_metric, rules_object_metric, rules_external_metric, rules_autoscaler_range,
+    rules_scaling_window, rules_scaling_period;
+api_frame_rule rules_priority_class, rules_storage_class, rules_attachment_source, rules_csi_driver,
+    rules_csi_node_driver;
+rules_create rules_check_attachment;
+rules_update rules_update_csi_driver, rules_update_csi_node;
+api_frame_rule rules_validating_webhook, rules_mutating_webhook, rules_webhook_client,
+    rules_admission_rule, rules_named_admission_rule, rules_admission_policy,
+    rules_admission_validation, rules_admission_parameters;
+api_frame_rule rules_priority_level, rules_limit_response, rules_queuing, rules_flow_schema,
+    rules_flow_rules, rules_flow_resources, rules_flow_paths, rules_flow_subject;
+api_frame_rule rules_certificate_request, rules_signer_name, rules_api_service;
+rules_create rules_check_api_service;
+rules_prepare rules_prepare_api_service;
 rules_update rules_update_persistent_volume, rules_update_claim;
 rules_prepare rules_prepare_claim, rules_prepare_limit_range;
 rules_prepare_change rules_prepare_claim_update;

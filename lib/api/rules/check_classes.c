@@ -1,0 +1,190 @@
+/* Rules of classes (of priority, of storage) and of what storage drivers say about themselves. */
+#include "lib/api/limits_semantics.h"
+#include "lib/api/rules/rules.h"
+#include <inttypes.h>
+
+/* --- PriorityClass -----------------------------------------------------------------------------
+ */
+
+enum { USER_PRIORITY_MAX = 1000000000 };
+
+/* NULL when it is one of those that every cluster has, with the right content. */
+static const char *not_a_system_class(struct arena *arena,
+                                      const Scheduling__V1__PriorityClass *class)
+{
+    static const struct {
+        const char *name;
+        int32_t value;
+    } known[] = {{"system-node-critical", 2 * USER_PRIORITY_MAX + 1000},
+                 {"system-cluster-critical", 2 * USER_PRIORITY_MAX}};
+    const char *name = text_or_empty(class->metadata->name);
+    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+        if (strcmp(known[i].name, name) != 0) {
+            continue;
+        }
+        if (class->value != known[i].value) {
+            return arena_printf(arena, "value of %s PriorityClass must be %" PRId32, name,
+                                known[i].value);
+        }
+        return class->global_default
+                   ? arena_printf(arena, "globalDefault of %s PriorityClass must be false", name)
+                   : NULL;
+    }
+    return arena_printf(arena, "%s is not a known system priority class", name);
+}
+
+bool rules_priority_class(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Scheduling__V1__PriorityClass *class = frame->message;
+    struct api_path metadata = api_path_field(NULL, "metadata");
+    static const char prefix[] = "system-";
+    if (strncmp(text_or_empty(class->metadata->name), prefix, sizeof(prefix) - 1) == 0) {
+        const char *why = not_a_system_class(causes->arena, class);
+        if (why != NULL) {
+            rules_forbidden(causes, &metadata, "name",
+                            arena_printf(causes->arena,
+                                         "priority class names with 'system-' prefix are reserved "
+                                         "for system use only. error: %s",
+                                         why));
+        }
+    } else if (class->value > USER_PRIORITY_MAX) {
+        rules_forbidden(causes, NULL, "value",
+                        arena_printf(causes->arena,
+                                     "maximum allowed value of a user defined priority is %d",
+                                     USER_PRIORITY_MAX));
+    }
+    return true;
+}
+
+/* --- StorageClass ------------------------------------------------------------------------------
+ */
+
+bool rules_storage_class(struct api_causes *causes, const struct api_frame *frame)
+{
+    static const char *const policies[] = {"Delete", "Retain", NULL};
+    enum { PARAMETERS_MAX = 512, PARAMETERS_BYTES_MAX = 256 * 1024 };
+    const Storage__V1__StorageClass *class = frame->message;
+    struct api_path parameters = api_path_field(NULL, "parameters");
+    size_t total = 0;
+    if (class->n_parameters > PARAMETERS_MAX) {
+        api_cause_too_long(causes, &parameters, PARAMETERS_MAX);
+        return true;
+    }
+    for (size_t i = 0; i < class->n_parameters; i++) {
+        if (rules_empty(class->parameters[i]->key)) {
+            api_cause_invalid(causes, &parameters, api_shown_text(""), "field can not be empty.");
+        }
+        total += strlen(text_or_empty(class->parameters[i]->key)) +
+                 strlen(text_or_empty(class->parameters[i]->value));
+    }
+    if (total > PARAMETERS_BYTES_MAX) {
+        api_cause_too_long(causes, &parameters, PARAMETERS_BYTES_MAX);
+    }
+    if (class->reclaim_policy != NULL && !rules_one_of(class->reclaim_policy, policies)) {
+        rules_not_supported(causes, NULL, "reclaimPolicy", class->reclaim_policy, policies);
+    }
+    return true;
+}
+
+/* --- VolumeAttachment --------------------------------------------------------------------------
+ */
+
+bool rules_attachment_source(struct api_causes *causes, const struct api_frame *frame)
+{
+    static const char one[] =
+        "must specify exactly one of inlineVolumeSpec and persistentVolumeName";
+    const Storage__V1__VolumeAttachmentSource *source = frame->message;
+    if (source->inline_volume_spec == NULL && source->persistent_volume_name == NULL) {
+        api_cause_required(causes, frame->at, one);
+    } else if (source->inline_volume_spec != NULL && source->persistent_volume_name != NULL) {
+        api_cause_forbidden(causes, frame->at, one);
+    } else if (source->persistent_volume_name != NULL && *source->persistent_volume_name == '\0') {
+        rules_required(causes, frame->at, "persistentVolumeName",
+                       "must specify non empty persistentVolumeName");
+    }
+    return true;
+}
+
+static void check_driver(struct api_causes *causes, const struct api_path *parent, const char *name,
+                         const char *driver)
+{
+    enum { DRIVER_BYTES_MAX = 63 };
+    struct api_path at = api_path_field(parent, name);
+    if (rules_empty(driver)) {
+        api_cause_required(causes, &at, "");
+    }
+    if (strlen(text_or_empty(driver)) > DRIVER_BYTES_MAX) {
+        api_cause_too_long(causes, &at, DRIVER_BYTES_MAX);
+    }
+    rules_check_text(causes, parent, name, driver, api_syntax_driver_name);
+}
+
+/* Only v1 knows that an attacher is a CSI driver. */
+void rules_check_attachment(struct api_causes *causes, const void *message)
+{
+    const Storage__V1__VolumeAttachment *attachment = message;
+    struct api_path spec = api_path_field(NULL, "spec");
+    check_driver(causes, &spec, "attacher", attachment->spec->attacher);
+}
+
+/* --- CSIDriver, CSINode ------------------------------------------------------------------------
+ */
+
+bool rules_csi_driver(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Storage__V1__CSIDriverSpec *spec = frame->message;
+    struct api_path requests = api_path_field(frame->at, "tokenRequests");
+    for (size_t i = 0; i < spec->n_token_requests; i++) {
+        const char *audience = text_or_empty(spec->token_requests[i]->audience);
+        struct api_path item = api_path_index(&requests, i);
+        struct api_path at = api_path_field(&item, "audience");
+        for (size_t other = 0; other < i; other++) {
+            if (rules_is(spec->token_requests[other]->audience, audience)) {
+                api_cause_duplicate(causes, &at, api_shown_text(audience));
+                break;
+            }
+        }
+    }
+    return true;
+}
+
+/* The path is v1.32's: it does not have the member's name. */
+void rules_update_csi_driver(struct api_causes *causes, const void *before, const void *after)
+{
+    const Storage__V1__CSIDriverSpec *old_spec = ((const Storage__V1__CSIDriver *)before)->spec;
+    const Storage__V1__CSIDriverSpec *spec = ((const Storage__V1__CSIDriver *)after)->spec;
+    struct api_path at = api_path_field(NULL, "spec");
+    if (old_spec->has_attach_required != spec->has_attach_required ||
+        old_spec->attach_required != spec->attach_required) {
+        rules_invalid(causes, &at, "attachedRequired", api_shown_bool(spec->attach_required),
+                      "field is immutable");
+    }
+}
+
+bool rules_csi_node_driver(struct api_causes *causes, const struct api_frame *frame)
+{
+    enum { NODE_ID_BYTES_MAX = 192 };
+    const char *id = text_or_empty(((const Storage__V1__CSINodeDriver *)frame->message)->node_id);
+    if (strlen(id) > NODE_ID_BYTES_MAX) {
+        rules_invalid(causes, frame->at, "nodeID", api_shown_text(id),
+                      "must be 192 characters or less");
+    }
+    return true;
+}
+
+/* What a driver said about a node stays as it is while the driver is there. */
+void rules_update_csi_node(struct api_causes *causes, const void *before, const void *after)
+{
+    const Storage__V1__CSINodeSpec *old_spec = ((const Storage__V1__CSINode *)before)->spec;
+    const Storage__V1__CSINodeSpec *spec = ((const Storage__V1__CSINode *)after)->spec;
+    for (size_t i = 0; i < spec->n_drivers; i++) {
+        for (size_t old = 0; old < old_spec->n_drivers; old++) {
+            if (rules_is(spec->drivers[i]->name, text_or_empty(old_spec->drivers[old]->name)) &&
+                !api_message_equal(&storage__v1__csinode_driver__schema, spec->drivers[i],
+                                   old_spec->drivers[old])) {
+                rules_invalid(causes, NULL, "CSINodeDriver", api_shown_text(spec->drivers[i]->name),
+                              "field is immutable");
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+/* Lists of texts, and what a star among them means. */
+#include "lib/api/rules/rules.h"
+
+bool rules_has(char *const *items, size_t count, const char *text)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (rules_is(items[i], text)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *rules_list_shown(struct arena *arena, char *const *items, size_t count)
+{
+    CLEANUP(buffer_release) struct buffer text;
+    buffer_init(&text, SIZE_MAX / 2); /* What a request holds is bounded already. */
+    buffer_append_text(&text, "[]string{");
+    for (size_t i = 0; i < count; i++) {
+        buffer_append_text(&text, i == 0 ? "" : ", ");
+        api_print_quoted(text_or_empty(items[i]), &text);
+    }
+    buffer_append_text(&text, "}");
+    return arena_text_n(arena, buffer_text(&text), text.len);
+}
+
+void rules_star_alone(struct api_causes *causes, const struct api_path *parent, const char *name,
+                      char *const *items, size_t count, const char *what)
+{
+    if (count > 1 && rules_has(items, count, "*")) {
+        rules_invalid(
+            causes, parent, name, api_shown_raw(rules_list_shown(causes->arena, items, count)),
+            arena_printf(causes->arena, "if '*' is present, must not specify other %s", what));
+    }
+}

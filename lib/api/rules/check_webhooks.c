@@ -1,0 +1,236 @@
+/* Rules of admission webhooks and of admission policies, but for their expressions. */
+#include "lib/api/rules/rules.h"
+
+/* --- Names and clients -------------------------------------------------------------------------
+ */
+
+static void check_name(struct api_causes *causes, const struct api_path *parent, const char *name)
+{
+    struct api_path at = api_path_field(parent, "name");
+    const char *first = strchr(text_or_empty(name), '.');
+    if (rules_empty(name)) {
+        api_cause_required(causes, &at, "");
+        return;
+    }
+    struct api_syntax wrong = api_syntax_dns1123_subdomain(name);
+    rules_invalid_each(causes, &at, api_shown_text(name), wrong);
+    if (wrong.count == 0 && (first == NULL || strchr(first + 1, '.') == NULL)) {
+        api_cause_invalid(causes, &at, api_shown_text(name),
+                          "should be a domain with at least three segments separated by dots");
+    }
+}
+
+static void check_side_effects(struct api_causes *causes, const struct api_path *parent,
+                               const char *side_effects)
+{
+    static const char *const allowed[] = {"None", "NoneOnDryRun", NULL};
+    if (side_effects == NULL) {
+        rules_required(causes, parent, "sideEffects", "must specify one of None, NoneOnDryRun");
+    } else if (!rules_one_of(side_effects, allowed)) {
+        rules_not_supported(causes, parent, "sideEffects", side_effects, allowed);
+    }
+}
+
+static void check_versions(struct api_causes *causes, const struct api_path *parent,
+                           char *const *versions, size_t count)
+{
+    struct api_path at = api_path_field(parent, "admissionReviewVersions");
+    bool known = count == 0; /* That none is there was said already. */
+    for (size_t i = 0; i < count; i++) {
+        struct api_path item = api_path_index(&at, i);
+        known = known || rules_is(versions[i], "v1") || rules_is(versions[i], "v1beta1");
+        if (rules_has(versions, i, text_or_empty(versions[i]))) {
+            api_cause_invalid(causes, &item, api_shown_text(versions[i]), "duplicate version");
+        }
+    }
+    if (!known) {
+        api_cause_invalid(causes, &at,
+                          api_shown_raw(rules_list_shown(causes->arena, versions, count)),
+                          "must include at least one of v1, v1beta1");
+    }
+}
+
+bool rules_validating_webhook(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Admissionregistration__V1__ValidatingWebhook *hook = frame->message;
+    check_name(causes, frame->at, hook->name);
+    check_side_effects(causes, frame->at, hook->side_effects);
+    check_versions(causes, frame->at, hook->admission_review_versions,
+                   hook->n_admission_review_versions);
+    return true;
+}
+
+bool rules_mutating_webhook(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Admissionregistration__V1__MutatingWebhook *hook = frame->message;
+    check_name(causes, frame->at, hook->name);
+    check_side_effects(causes, frame->at, hook->side_effects);
+    check_versions(causes, frame->at, hook->admission_review_versions,
+                   hook->n_admission_review_versions);
+    return true;
+}
+
+bool rules_webhook_client(struct api_causes *causes, const struct api_frame *frame)
+{
+    static const char scheme[] = "https://";
+    const Admissionregistration__V1__WebhookClientConfig *client = frame->message;
+    if ((client->url == NULL) == (client->service == NULL)) {
+        api_cause_required(causes, frame->at, "exactly one of url or service is required");
+        return false;
+    }
+    if (client->url != NULL && strncmp(client->url, scheme, sizeof(scheme) - 1) != 0) {
+        rules_invalid(
+            causes, frame->at, "url", api_shown_text(client->url),
+            "'https' is the only allowed URL scheme; desired format: https://host[/path]");
+    }
+    if (client->service != NULL && client->service->path != NULL && *client->service->path != '/') {
+        struct api_path service = api_path_field(frame->at, "service");
+        rules_invalid(causes, &service, "path", api_shown_text(client->service->path),
+                      "must start with a '/'");
+    }
+    return true;
+}
+
+/* --- What they are asked about -----------------------------------------------------------------
+ */
+
+static bool same_part(const char *left, size_t left_len, const char *right, size_t right_len)
+{
+    return left_len == right_len && memcmp(left, right, left_len) == 0;
+}
+
+/* An earlier item with a star that stands for this one too ("pods" + "/" + "*"). */
+static void check_covered(struct api_causes *causes, const struct api_path *at, char *const *items,
+                          size_t index)
+{
+    const char *item = text_or_empty(items[index]);
+    const char *slash = strchr(item, '/');
+    size_t len = slash == NULL ? 0 : (size_t)(slash - item);
+    for (size_t i = 0; slash != NULL && i < index; i++) {
+        const char *other = text_or_empty(items[i]);
+        const char *cut = strchr(other, '/');
+        if (cut == NULL) {
+            continue;
+        }
+        size_t other_len = (size_t)(cut - other);
+        bool any_part = strcmp(cut + 1, "*") == 0 && same_part(item, len, other, other_len);
+        bool any_resource = same_part(other, other_len, "*", 1) && strcmp(cut + 1, slash + 1) == 0;
+        if (any_part || any_resource) {
+            api_cause_invalid(causes, at, api_shown_text(item),
+                              arena_printf(causes->arena, "if '%s' is present, must not specify %s",
+                                           other, item));
+            return;
+        }
+    }
+}
+
+static void check_resources(struct api_causes *causes, const struct api_path *parent,
+                            char *const *items, size_t count)
+{
+    struct api_path at = api_path_field(parent, "resources");
+    struct api_shown shown = api_shown_raw(rules_list_shown(causes->arena, items, count));
+    bool whole = false;
+    for (size_t i = 0; i < count; i++) {
+        struct api_path item = api_path_index(&at, i);
+        if (rules_empty(items[i])) {
+            api_cause_required(causes, &item, "");
+            continue;
+        }
+        whole = whole || (strchr(items[i], '/') == NULL && !rules_is(items[i], "*"));
+        check_covered(causes, &item, items, i);
+    }
+    if (count > 1 && rules_has(items, count, "*/*")) {
+        api_cause_invalid(causes, &at, shown,
+                          "if '*/*' is present, must not specify other resources");
+    }
+    if (whole && rules_has(items, count, "*")) {
+        api_cause_invalid(
+            causes, &at, shown,
+            "if '*' is present, must not specify other resources without subresources");
+    }
+}
+
+bool rules_admission_rule(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Admissionregistration__V1__RuleWithOperations *operations = frame->message;
+    const Admissionregistration__V1__Rule *rule = operations->rule;
+    rules_star_alone(causes, frame->at, "operations", operations->operations,
+                     operations->n_operations, "operations");
+    if (rule == NULL) {
+        return true;
+    }
+    struct api_path versions = api_path_field(frame->at, "apiVersions");
+    rules_star_alone(causes, frame->at, "apiGroups", rule->api_groups, rule->n_api_groups,
+                     "API groups");
+    rules_star_alone(causes, frame->at, "apiVersions", rule->api_versions, rule->n_api_versions,
+                     "API versions");
+    for (size_t i = 0; i < rule->n_api_versions; i++) {
+        struct api_path item = api_path_index(&versions, i);
+        if (rules_empty(rule->api_versions[i])) {
+            api_cause_required(causes, &item, "");
+        }
+    }
+    check_resources(causes, frame->at, rule->resources, rule->n_resources);
+    return true;
+}
+
+bool rules_named_admission_rule(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Admissionregistration__V1__NamedRuleWithOperations *named = frame->message;
+    if (named->rule_with_operations != NULL) {
+        struct api_frame inner = *frame;
+        inner.message = named->rule_with_operations;
+        rules_admission_rule(causes, &inner);
+    }
+    return true;
+}
+
+/* --- Policies ----------------------------------------------------------------------------------
+ */
+
+bool rules_admission_policy(struct api_causes *causes, const struct api_frame *frame)
+{
+    static const char some[] = "validations or auditAnnotations must contain at least one item";
+    const Admissionregistration__V1__ValidatingAdmissionPolicySpec *spec = frame->message;
+    struct api_path constraints = api_path_field(frame->at, "matchConstraints");
+    if (spec->match_constraints != NULL && spec->match_constraints->n_resource_rules == 0) {
+        rules_required(causes, &constraints, "resourceRules", "");
+    }
+    if (spec->n_validations == 0 && spec->n_audit_annotations == 0) {
+        rules_required(causes, frame->at, "validations", some);
+        rules_required(causes, frame->at, "auditAnnotations", some);
+    }
+    return true;
+}
+
+bool rules_admission_validation(struct api_causes *causes, const struct api_frame *frame)
+{
+    static const char *const reasons[] = {"Forbidden", "Invalid", "RequestEntityTooLarge", NULL};
+    const Admissionregistration__V1__Validation *validation = frame->message;
+    if (strchr(text_or_empty(validation->message), '\n') != NULL) {
+        rules_invalid(causes, frame->at, "message", api_shown_text(validation->message),
+                      "message must not contain line breaks");
+    }
+    if (validation->reason != NULL && !rules_one_of(validation->reason, reasons)) {
+        rules_not_supported(causes, frame->at, "reason", validation->reason, reasons);
+    }
+    return true;
+}
+
+bool rules_admission_parameters(struct api_causes *causes, const struct api_frame *frame)
+{
+    static const char *const actions[] = {"Allow", "Deny", NULL};
+    const Admissionregistration__V1__ParamRef *reference = frame->message;
+    if (!rules_empty(reference->name) && reference->selector != NULL) {
+        rules_forbidden(causes, frame->at, "name", "name and selector are mutually exclusive");
+    } else if (rules_empty(reference->name) && reference->selector == NULL) {
+        api_cause_required(causes, frame->at, "one of name or selector must be specified");
+    }
+    if (reference->parameter_not_found_action == NULL) {
+        rules_required(causes, frame->at, "parameterNotFoundAction", "");
+    } else if (!rules_one_of(reference->parameter_not_found_action, actions)) {
+        rules_not_supported(causes, frame->at, "parameterNotFoundAction",
+                            reference->parameter_not_found_action, actions);
+    }
+    return true;
+}
