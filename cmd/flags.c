@@ -10,11 +10,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+static bool is_named(const char *flag, const char *name, size_t len)
+{
+    return strlen(flag) == len && strncmp(flag, name, len) == 0;
+}
+
 static struct flag *find(const struct flag_set *set, const char *name, size_t len)
 {
     for (size_t i = 0; i < set->count; i++) {
-        if (strlen(set->flags[i].name) == len && strncmp(set->flags[i].name, name, len) == 0) {
-            return &set->flags[i];
+        struct flag *flag = &set->flags[i];
+        if (is_named(flag->name, name, len) ||
+            (flag->alias != NULL && is_named(flag->alias, name, len))) {
+            return flag;
         }
     }
     return NULL;
@@ -36,7 +43,11 @@ static void print_help(const struct flag_set *set)
         if (flag->fallback != NULL) {
             printf(" (default %s)", flag->fallback);
         }
-        printf("%s%s\n", flag->required ? " (required)" : "", flag->list ? " (repeatable)" : "");
+        printf("%s%s", flag->required ? " (required)" : "", flag->list ? " (repeatable)" : "");
+        if (flag->alias != NULL) {
+            printf(" (also --%s)", flag->alias);
+        }
+        printf("\n");
     }
 }
 
@@ -108,7 +119,7 @@ static int take_pairs(struct flag_set *set, const struct config *config, const c
     for (size_t i = 0; i < config->count; i++) {
         const struct config_pair *pair = &config->pairs[i];
         struct flag *flag = find(set, pair->key, strlen(pair->key));
-        if (flag == NULL || strcmp(pair->key, "config") == 0) {
+        if (flag == NULL || strcmp(flag->name, "config") == 0) {
             return error_set(reterr, -EINVAL, "%s: line %u: there is no setting %s", path,
                              pair->line, pair->key);
         }

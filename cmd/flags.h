@@ -10,6 +10,7 @@ enum { FLAG_VALUES_MAX = 64, FLAGS_MAX = 64, FLAG_TEXTS_MAX = 256, OPERANDS_MAX 
 
 struct flag {
     const char *name;        /* Without the dashes. */
+    const char *alias;       /* Another name for it: etcd's. NULL: none. */
     const char *placeholder; /* "DIR"; NULL for a switch. */
     const char *help;
     const char *fallback; /* Used when not given; NULL: none. Shown by --help. */

@@ -4,7 +4,8 @@
 #include "cmd/etcd_client.h"
 #include "cmd/failure.h"
 #include "etcd/rpc.pb-c.h"
-#include "lib/base/alloc.h"
+#include "lib/base/arena.h"
+#include "lib/base/url_list.h"
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -15,6 +16,7 @@
 struct operation {
     const struct flag_set *set;
     struct etcd_client *client;
+    struct arena *arena;
     struct error *reterr;
 };
 
@@ -32,23 +34,29 @@ static int read_list(const struct operation *operation, Etcdserverpb__MemberList
     return result;
 }
 
-static const char *first(char *const *urls, size_t count)
+static const char *joined(const struct operation *operation, char *const *urls, size_t count)
 {
-    return count == 0 ? "-" : urls[0];
+    const char *text = count == 0 ? "-" : urls[0];
+    for (size_t i = 1; i < count; i++) {
+        text = arena_printf(operation->arena, "%s,%s", text, urls[i]);
+    }
+    return text;
 }
 
-static void print_json(const Etcdserverpb__MemberListResponse *list)
+static void print_json(const struct operation *operation,
+                       const Etcdserverpb__MemberListResponse *list)
 {
     printf("{\"cluster\":\"%016" PRIx64 "\",\"members\":[",
            list->header == NULL ? 0 : list->header->cluster_id);
     for (size_t i = 0; i < list->n_members; i++) {
         const Etcdserverpb__Member *member = list->members[i];
-        printf(
-            "%s{\"id\":\"%016" PRIx64 "\",\"name\":\"%s\",\"peerURL\":\"%s\",\"clientURL\":\"%s\""
-            ",\"learner\":%s}",
-            i == 0 ? "" : ",", member->id, member->name,
-            first(member->peerurls, member->n_peerurls),
-            first(member->clienturls, member->n_clienturls), member->islearner ? "true" : "false");
+        printf("%s{\"id\":\"%016" PRIx64
+               "\",\"name\":\"%s\",\"peerURL\":\"%s\",\"clientURL\":\"%s\""
+               ",\"learner\":%s}",
+               i == 0 ? "" : ",", member->id, member->name,
+               joined(operation, member->peerurls, member->n_peerurls),
+               joined(operation, member->clienturls, member->n_clienturls),
+               member->islearner ? "true" : "false");
     }
     printf("]}\n");
 }
@@ -62,7 +70,7 @@ static int list_members(const struct operation *operation)
     }
     assert(list != NULL);
     if (flag_on(operation->set, "json")) {
-        print_json(list);
+        print_json(operation, list);
     } else {
         printf("%-16s %-16s %-9s %-32s %s\n", "ID", "NAME", "STATE", "PEER", "CLIENT");
         for (size_t i = 0; i < list->n_members; i++) {
@@ -72,12 +80,22 @@ static int list_members(const struct operation *operation)
                                                           : "voter";
             printf("%016" PRIx64 " %-16s %-9s %-32s %s\n", member->id,
                    member->name[0] == '\0' ? "-" : member->name, state,
-                   first(member->peerurls, member->n_peerurls),
-                   first(member->clienturls, member->n_clienturls));
+                   joined(operation, member->peerurls, member->n_peerurls),
+                   joined(operation, member->clienturls, member->n_clienturls));
         }
     }
     etcdserverpb__member_list_response__free_unpacked(list, NULL);
     return 0;
+}
+
+static bool has_url(const Etcdserverpb__Member *member, const char *url)
+{
+    for (size_t i = 0; i < member->n_peerurls; i++) {
+        if (strcmp(member->peerurls[i], url) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* An id in hexadecimal, or a name, or a peer URL. */
@@ -95,7 +113,7 @@ static int find(const struct operation *operation, const char *which, uint64_t *
     for (size_t i = 0; i < list->n_members; i++) {
         const Etcdserverpb__Member *member = list->members[i];
         bool same = (is_number && member->id == id) || strcmp(member->name, which) == 0 ||
-                    strcmp(first(member->peerurls, member->n_peerurls), which) == 0;
+                    has_url(member, which);
         if (same) {
             *ret_id = member->id;
             found++;
@@ -123,16 +141,34 @@ static int change(const struct operation *operation, const char *path,
     return result;
 }
 
+/* Peer URLs, separated by commas. */
+static int split(const struct operation *operation, const char *list, char *urls[URL_LIST_MAX],
+                 size_t *ret_count)
+{
+    struct slice url;
+    size_t count = 0;
+    while (url_list_next(&list, &url)) {
+        if (count == URL_LIST_MAX) {
+            return error_set(operation->reterr, -EINVAL, "a member has at most %d peer URLs",
+                             URL_LIST_MAX);
+        }
+        urls[count++] = arena_text_n(operation->arena, (const char *)url.data, url.len);
+    }
+    *ret_count = count;
+    return 0;
+}
+
 static int add(const struct operation *operation, const char *url)
 {
     Etcdserverpb__MemberAddRequest request = ETCDSERVERPB__MEMBER_ADD_REQUEST__INIT;
-    CLEANUP(alloc_freep) char *copy = alloc_text(url);
-    char *urls[] = {copy};
+    char *urls[URL_LIST_MAX];
     request.peerurls = urls;
-    request.n_peerurls = 1;
     request.islearner = flag_on(operation->set, "learner");
-    int result = change(operation, "/etcdserverpb.Cluster/MemberAdd", &request.base,
+    int result = split(operation, url, urls, &request.n_peerurls);
+    if (result == 0) {
+        result = change(operation, "/etcdserverpb.Cluster/MemberAdd", &request.base,
                         &etcdserverpb__member_add_response__descriptor);
+    }
     if (result == 0 && !flag_on(operation->set, "json")) {
         printf("\nNow start it with an empty data directory and this cluster's pki files:\n"
                "  coracle server --name NAME --peer-url %s --join %s ...\n",
@@ -162,11 +198,12 @@ static int remove_member(const struct operation *operation, const char *which)
 static int update(const struct operation *operation, const char *which, const char *url)
 {
     Etcdserverpb__MemberUpdateRequest request = ETCDSERVERPB__MEMBER_UPDATE_REQUEST__INIT;
-    CLEANUP(alloc_freep) char *copy = alloc_text(url);
-    char *urls[] = {copy};
+    char *urls[URL_LIST_MAX];
     request.peerurls = urls;
-    request.n_peerurls = 1;
-    int result = find(operation, which, &request.id);
+    int result = split(operation, url, urls, &request.n_peerurls);
+    if (result == 0) {
+        result = find(operation, which, &request.id);
+    }
     return result < 0 ? result
                       : change(operation, "/etcdserverpb.Cluster/MemberUpdate", &request.base,
                                &etcdserverpb__member_update_response__descriptor);
@@ -198,10 +235,10 @@ static int check(const struct flag_set *set, struct error *reterr)
         size_t operands;
         const char *form;
     } verbs[] = {{"list", 1, "list"},
-                 {"add", 2, "add PEER-URL"},
+                 {"add", 2, "add PEER-URL[,PEER-URL]"},
                  {"promote", 2, "promote ID|NAME|PEER-URL"},
                  {"remove", 2, "remove ID|NAME|PEER-URL"},
-                 {"update", 3, "update ID|NAME|PEER-URL NEW-PEER-URL"}};
+                 {"update", 3, "update ID|NAME|PEER-URL NEW-PEER-URL[,PEER-URL]"}};
     const char *verb = set->operand_count == 0 ? "" : set->operands[0];
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
         if (strcmp(verbs[i].verb, verb) == 0) {
@@ -215,7 +252,8 @@ static int check(const struct flag_set *set, struct error *reterr)
 
 static int run(const struct flag_set *set, struct error *reterr)
 {
-    struct operation operation = {.set = set, .reterr = reterr};
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    struct operation operation = {.set = set, .arena = arena, .reterr = reterr};
     struct etcd_client_options options = etcd_client_options_of(set);
     int result = check(set, reterr);
     if (result == 0) {

@@ -2,6 +2,7 @@
 
 #include "lib/base/buffer.h"
 #include "lib/base/hash_map.h"
+#include "lib/base/url_list.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -16,49 +17,75 @@ uint64_t member_id_from(const char *text)
     return id == 0 ? 1 : id;
 }
 
-static int parse_url(const char *flag, const char *url, struct net_address *ret_address,
-                     bool *ret_tls, struct error *reterr)
+/* The entries of one member: its name stands before each of its URLs. */
+struct entries {
+    const char *name;
+    const char *urls[URL_LIST_MAX];
+    size_t count;
+};
+
+static struct entries *entries_of(struct entries *all, size_t *count, const char *name,
+                                  struct error *reterr)
 {
-    static const char https[] = "https://";
-    static const char http[] = "http://";
-    bool tls = strncmp(url, https, sizeof(https) - 1) == 0;
-    if (!tls && strncmp(url, http, sizeof(http) - 1) != 0) {
-        return error_set(reterr, -EINVAL, "--%s=%s: must be https://HOST:PORT", flag, url);
+    for (size_t i = 0; i < *count; i++) {
+        if (strcmp(all[i].name, name) == 0) {
+            return &all[i];
+        }
     }
-    const char *rest = url + (tls ? sizeof(https) : sizeof(http)) - 1;
-    if (net_address_parse(rest, ret_address) < 0 || net_address_is_unix(ret_address)) {
-        return error_set(reterr, -EINVAL, "--%s=%s: must be https://HOST:PORT", flag, url);
+    if (*count == RAFT_MEMBERS_MAX) {
+        (void)error_set(reterr, -EINVAL, "--initial-cluster: more than %d members",
+                        RAFT_MEMBERS_MAX);
+        return NULL;
     }
-    *ret_tls = tls;
-    return 0;
+    all[*count].name = name;
+    return &all[(*count)++];
 }
 
 /* One "name=URL" of --initial-cluster. */
-static int add_peer(struct raft_peer *peers, size_t *count, struct arena *arena, const char *entry,
-                    struct error *reterr)
+static int add_entry(struct entries *all, size_t *count, struct arena *arena, const char *entry,
+                     struct error *reterr)
 {
     const char *equals = strchr(entry, '=');
     if (equals == NULL || equals == entry) {
         return error_set(reterr, -EINVAL, "--initial-cluster: %s is not NAME=URL", entry);
     }
-    if (*count == RAFT_MEMBERS_MAX) {
-        return error_set(reterr, -EINVAL, "--initial-cluster: more than %d members",
-                         RAFT_MEMBERS_MAX);
-    }
     struct net_address address;
     bool tls;
-    int result = parse_url("initial-cluster", equals + 1, &address, &tls, reterr);
+    int result = listen_url_parse("initial-cluster", equals + 1, &address, &tls, reterr);
     if (result < 0) {
         return result;
     }
-    const char *name = arena_text_n(arena, entry, (size_t)(equals - entry));
     for (size_t i = 0; i < *count; i++) {
-        if (strcmp(peers[i].name, name) == 0) {
-            return error_set(reterr, -EINVAL, "--initial-cluster: %s stands there twice", name);
+        for (size_t u = 0; u < all[i].count; u++) {
+            if (strcmp(all[i].urls[u], equals + 1) == 0) {
+                return error_set(reterr, -EINVAL, "--initial-cluster: %s stands there twice",
+                                 equals + 1);
+            }
         }
     }
-    peers[(*count)++] =
-        (struct raft_peer){.id = member_id_from(entry), .name = name, .url = equals + 1};
+    const char *name = arena_text_n(arena, entry, (size_t)(equals - entry));
+    struct entries *member = entries_of(all, count, name, reterr);
+    if (member == NULL) {
+        return -EINVAL;
+    }
+    if (member->count == URL_LIST_MAX) {
+        return error_set(reterr, -EINVAL, "--initial-cluster: %s has more than %d URLs", name,
+                         URL_LIST_MAX);
+    }
+    member->urls[member->count++] = equals + 1;
+    return 0;
+}
+
+static int peer_of(const struct entries *entries, struct arena *arena, struct raft_peer *ret_peer,
+                   struct error *reterr)
+{
+    char *urls = arena_alloc(arena, RAFT_URL_MAX);
+    if (url_list_join(entries->urls, entries->count, urls, RAFT_URL_MAX) < 0) {
+        return error_set(reterr, -EINVAL, "--initial-cluster: the URLs of %s are too long",
+                         entries->name);
+    }
+    const char *text = arena_printf(arena, "%s=%s", entries->name, urls);
+    *ret_peer = (struct raft_peer){.id = member_id_from(text), .name = entries->name, .url = urls};
     return 0;
 }
 
@@ -70,22 +97,35 @@ static int compare_names(const void *a, const void *b)
 int member_peers_from(const struct flag *flag, struct arena *arena, struct raft_peer *peers,
                       size_t *ret_count, struct error *reterr)
 {
+    struct entries *all = arena_array(arena, RAFT_MEMBERS_MAX, sizeof(*all));
     size_t count = 0;
-    for (size_t i = 0; i < flag->count; i++) {
-        int result = add_peer(peers, &count, arena, flag->values[i], reterr);
-        if (result < 0) {
-            return result;
-        }
+    int result = 0;
+    for (size_t i = 0; i < flag->count && result == 0; i++) {
+        result = add_entry(all, &count, arena, flag->values[i], reterr);
+    }
+    for (size_t i = 0; i < count && result == 0; i++) {
+        result = peer_of(&all[i], arena, &peers[i], reterr);
+    }
+    if (result < 0) {
+        return result;
     }
     qsort(peers, count, sizeof(peers[0]), compare_names);
     *ret_count = count;
     return 0;
 }
 
-static int parse_members(struct member_config *config, const struct flag *flag, struct arena *arena,
-                         struct error *reterr)
+static int parse_members(struct member_config *config, const struct flag_set *set,
+                         struct arena *arena, struct error *reterr)
 {
+    const struct flag *flag = flag_get(set, "initial-cluster");
+    const char *token = flag_text(set, "initial-cluster-token");
+    const char *state = flag_text(set, "initial-cluster-state");
     const char *peer_url = NULL;
+    config->existing = strcmp(state, "existing") == 0;
+    if (!config->existing && strcmp(state, "new") != 0) {
+        return error_set(reterr, -EINVAL, "--initial-cluster-state=%s: must be new or existing",
+                         state);
+    }
     if (flag->count == 0) {
         return 0; /* The data directory says, or the cluster that is joined. */
     }
@@ -95,6 +135,9 @@ static int parse_members(struct member_config *config, const struct flag *flag, 
     }
     CLEANUP(buffer_release) struct buffer all;
     buffer_init(&all, TEXT_MAX);
+    if (token != NULL) {
+        buffer_printf(&all, "token %s,", token);
+    }
     for (size_t i = 0; i < config->peer_count; i++) {
         const struct raft_peer *peer = &config->peers[i];
         buffer_printf(&all, "%s=%s,", peer->name, peer->url);
@@ -172,7 +215,7 @@ static int parse_store(struct member_config *config, const struct flag_set *set,
         return result;
     }
     if (config->external.endpoint_count == 0) {
-        return parse_members(config, flag_get(set, "initial-cluster"), arena, reterr);
+        return parse_members(config, set, arena, reterr);
     }
     if (!config->api_enabled) {
         return error_set(reterr, -EINVAL,
@@ -180,8 +223,8 @@ static int parse_store(struct member_config *config, const struct flag_set *set,
     }
     config->id = member_id_from(config->name);
     config->etcd_url = flag_get(set, "store-endpoints")->values[0];
-    config->etcd = config->api;
-    config->peer = config->api;
+    config->etcd = (struct listen_urls){.count = 0};
+    config->peer = (struct listen_urls){.count = 0};
     return 0;
 }
 
@@ -207,6 +250,45 @@ static int first_service_ip(struct member_config *config, struct arena *arena, s
     return 0;
 }
 
+static const struct flag *either(const struct flag_set *set, const char *name, const char *fallback)
+{
+    const struct flag *flag = flag_get(set, name);
+    return flag->count > 0 ? flag : flag_get(set, fallback);
+}
+
+/* What is listened on, and what others are told: the same, unless it is said. */
+static int parse_store_urls(struct member_config *config, const struct flag_set *set,
+                            struct arena *arena, struct error *reterr)
+{
+    const struct flag *clients_told = either(set, "advertise-client-urls", "etcd-listen");
+    const struct flag *peer_listen = either(set, "listen-peer-urls", "peer-url");
+    struct listen_urls clients;
+    struct listen_urls peers;
+    int result = listen_urls_from(flag_get(set, "etcd-listen"), arena, &config->etcd, reterr);
+    if (result == 0) {
+        result = listen_urls_from(clients_told, arena, &clients, reterr);
+    }
+    if (result == 0) {
+        result = listen_urls_from(peer_listen, arena, &config->peer, reterr);
+    }
+    if (result == 0) {
+        result = listen_urls_from(flag_get(set, "peer-url"), arena, &peers, reterr);
+    }
+    if (result < 0) {
+        return result;
+    }
+    for (size_t i = 1; i < config->peer.count; i++) {
+        if (config->peer.tls[i] != config->peer.tls[0]) {
+            return error_set(reterr, -EINVAL, "--%s: either all with TLS or none",
+                             peer_listen->name);
+        }
+    }
+    config->etcd_url = clients_told->values[0];
+    config->etcd_urls = clients.text;
+    config->peer_urls = peers.text;
+    return 0;
+}
+
 static int parse_listeners(struct member_config *config, const struct flag_set *set,
                            struct arena *arena, struct error *reterr)
 {
@@ -218,14 +300,7 @@ static int parse_listeners(struct member_config *config, const struct flag_set *
     if (config->api_url == NULL) {
         config->api_url = arena_printf(arena, "https://%s", api);
     }
-    config->etcd_url = flag_text(set, "etcd-listen");
-    int result =
-        parse_url("etcd-listen", config->etcd_url, &config->etcd, &config->etcd_tls, reterr);
-    if (result == 0) {
-        config->peer_url = flag_text(set, "peer-url");
-        result = parse_url("peer-url", config->peer_url, &config->peer, &config->peer_tls, reterr);
-    }
-    return result;
+    return parse_store_urls(config, set, arena, reterr);
 }
 
 static int parse_metrics(struct member_config *config, const char *text, struct error *reterr)

@@ -4,6 +4,7 @@
 #define CMD_MEMBER_CONFIG_H
 #include "cmd/external_store.h"
 #include "cmd/flags.h"
+#include "cmd/listen_urls.h"
 #include "cmd/store_options.h"
 #include "lib/base/arena.h"
 #include "lib/net/stream.h"
@@ -13,18 +14,18 @@ struct member_config {
     const char *name;
     const char *data_dir;
     struct net_address api;
-    struct net_address etcd;
-    struct net_address peer;
+    struct listen_urls etcd;    /* None with a store of somebody else's, as `peer`. */
+    struct listen_urls peer;    /* All with TLS or none. */
     struct net_address metrics; /* --metrics-listen, if has_metrics. */
     bool has_metrics;
     struct store_options store_options;
-    bool etcd_tls; /* https:// in --etcd-listen */
-    bool peer_tls;
-    const char *api_url;  /* https://HOST:PORT that others reach this member's API at. */
-    const char *etcd_url; /* As given. */
-    const char *peer_url; /* As given. */
-    uint64_t id;          /* 0 without --initial-cluster, as the next. */
+    const char *api_url;   /* https://HOST:PORT that others reach this member's API at. */
+    const char *etcd_url;  /* The first that clients are told. */
+    const char *etcd_urls; /* All of them, and those of the peers: lib/base/url_list.h. */
+    const char *peer_urls;
+    uint64_t id; /* 0 without --initial-cluster, as the next. */
     uint64_t cluster_id;
+    bool existing;        /* --initial-cluster names one that runs already. */
     bool join;            /* It was added to a cluster that runs already. */
     const char *join_url; /* --join, --token and --join-user, or NULL. */
     const char *join_token;
@@ -45,8 +46,8 @@ struct member_config {
     bool controllers_enabled;
 };
 
-/* The "NAME=URL" of --initial-cluster, by name; ids are made from them alone. Texts live in `arena`
- * or in the flag. At most RAFT_MEMBERS_MAX go to `peers`. -EINVAL. */
+/* The "NAME=URL" of --initial-cluster, by name, which several URLs of one member share; ids are
+ * made from them alone. Texts live in `arena`. At most RAFT_MEMBERS_MAX go to `peers`. -EINVAL. */
 MUST_USE int member_peers_from(const struct flag *flag, struct arena *arena,
                                struct raft_peer *peers, size_t *ret_count, struct error *reterr);
 /* A number that is not 0, the same for the same text everywhere. */

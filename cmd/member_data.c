@@ -51,15 +51,21 @@ int member_data_identity(struct member_config *config, struct arena *arena, stru
         return error_set(reterr, -EINVAL, "%s is the data directory of member %s, not of %s",
                          config->data_dir, own->name, config->name);
     }
-    config->cluster_id = identity.cluster_id;
-    config->id = identity.id;
-    config->peer_count = identity.member_count;
-    for (size_t i = 0; i < identity.member_count; i++) {
-        const struct raft_member_status *member = &identity.members[i];
+    member_data_take(&identity, config, arena);
+    return 0;
+}
+
+void member_data_take(const struct raft_identity *identity, struct member_config *config,
+                      struct arena *arena)
+{
+    config->cluster_id = identity->cluster_id;
+    config->id = identity->id;
+    config->peer_count = identity->member_count;
+    for (size_t i = 0; i < identity->member_count; i++) {
+        const struct raft_member_status *member = &identity->members[i];
         config->peers[i] = (struct raft_peer){.id = member->id,
                                               .name = arena_text(arena, member->name),
                                               .url = arena_text(arena, member->url),
                                               .learner = member->learner};
     }
-    return 0;
 }

@@ -3,6 +3,7 @@
 #ifndef CMD_MEMBER_DATA_H
 #define CMD_MEMBER_DATA_H
 #include "cmd/member_config.h"
+#include "raft/data_dir.h"
 
 /* Keeps other processes of ours out until the file is closed, at the latest with the process.
  * -EBUSY when one is there. */
@@ -12,4 +13,7 @@ MUST_USE int member_data_lock(const char *data_dir, int *ret_file, struct error 
  * there is no member in it yet, -EINVAL when it is another member's. */
 MUST_USE int member_data_identity(struct member_config *config, struct arena *arena,
                                   struct error *reterr);
+/* The same for an identity that comes from elsewhere. */
+void member_data_take(const struct raft_identity *identity, struct member_config *config,
+                      struct arena *arena);
 #endif

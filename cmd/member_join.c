@@ -9,6 +9,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/file.h"
 #include "lib/base/log.h"
+#include "lib/base/url_list.h"
 #include "lib/net/x509.h"
 #include <assert.h>
 #include <errno.h>
@@ -204,10 +205,10 @@ struct joining {
     struct error *reterr;
 };
 
-static bool has_peer_url(const Etcdserverpb__Member *member, const char *url)
+static bool has_peer_url(const Etcdserverpb__Member *member, const char *urls)
 {
     for (size_t i = 0; i < member->n_peerurls; i++) {
-        if (strcmp(member->peerurls[i], url) == 0) {
+        if (url_list_has(urls, member->peerurls[i])) {
             return true;
         }
     }
@@ -220,11 +221,22 @@ static const Etcdserverpb__Member *find_place(const struct joining *joining,
     const struct member_config *config = joining->config;
     for (size_t i = 0; i < list->n_members; i++) {
         const Etcdserverpb__Member *member = list->members[i];
-        if (has_peer_url(member, config->peer_url) || strcmp(member->name, config->name) == 0) {
+        if (has_peer_url(member, config->peer_urls) || strcmp(member->name, config->name) == 0) {
             return member;
         }
     }
     return NULL;
+}
+
+/* As a list, empty when they are too many or too long. */
+static const char *urls_of(const struct joining *joining, char *const *urls, size_t count)
+{
+    const char *given[URL_LIST_MAX];
+    char *list = arena_alloc(joining->arena, RAFT_URL_MAX);
+    for (size_t i = 0; i < count && i < URL_LIST_MAX; i++) {
+        given[i] = urls[i];
+    }
+    return url_list_join(given, count, list, RAFT_URL_MAX) < 0 ? "" : list;
 }
 
 /* Client URLs come with the first start. */
@@ -235,8 +247,9 @@ static bool was_started(const Etcdserverpb__Member *member)
 
 static int remove_lost(const struct joining *joining, const Etcdserverpb__Member *member)
 {
-    const char *url = member->n_peerurls == 0 ? "" : member->peerurls[0];
-    if (peer_listens(url) || peer_listens(member->clienturls[0])) {
+    const char *url = urls_of(joining, member->peerurls, member->n_peerurls);
+    if (peer_listens(url) ||
+        peer_listens(urls_of(joining, member->clienturls, member->n_clienturls))) {
         return error_set(joining->reterr, -EEXIST,
                          "member %s at %s is in the cluster and answers: stop it first, or choose "
                          "another --name and --peer-url",
@@ -261,16 +274,20 @@ static int remove_lost(const struct joining *joining, const Etcdserverpb__Member
 static int add(const struct joining *joining)
 {
     Etcdserverpb__MemberAddRequest request = ETCDSERVERPB__MEMBER_ADD_REQUEST__INIT;
-    char *urls[] = {(char *)(uintptr_t)joining->config->peer_url};
+    char *urls[URL_LIST_MAX];
+    const char *list = joining->config->peer_urls;
+    struct slice url;
     ProtobufCMessage *message = NULL;
     request.peerurls = urls;
-    request.n_peerurls = 1;
+    while (url_list_next(&list, &url)) {
+        urls[request.n_peerurls++] = arena_text_n(joining->arena, (const char *)url.data, url.len);
+    }
     int result = etcd_client_call(joining->client, "/etcdserverpb.Cluster/MemberAdd", &request.base,
                                   &etcdserverpb__member_add_response__descriptor, 0, &message,
                                   joining->reterr);
     if (result == 0) {
         LOG_INFO("server", "added to the cluster", KV_TEXT("member", joining->config->name),
-                 KV_TEXT("url", joining->config->peer_url));
+                 KV_TEXT("url", joining->config->peer_urls));
         protobuf_c_message_free_unpacked(message, NULL);
     }
     return result;
@@ -290,11 +307,11 @@ static int take_place(const struct joining *joining, const Etcdserverpb__MemberL
     config->peer_count = list->n_members;
     for (size_t i = 0; i < list->n_members; i++) {
         const Etcdserverpb__Member *member = list->members[i];
-        const char *url = member->n_peerurls == 0 ? "" : member->peerurls[0];
-        config->peers[i] = (struct raft_peer){.id = member->id,
-                                              .name = arena_text(joining->arena, member->name),
-                                              .url = arena_text(joining->arena, url),
-                                              .learner = member->islearner};
+        config->peers[i] =
+            (struct raft_peer){.id = member->id,
+                               .name = arena_text(joining->arena, member->name),
+                               .url = urls_of(joining, member->peerurls, member->n_peerurls),
+                               .learner = member->islearner};
     }
     return 0;
 }
@@ -316,7 +333,7 @@ static int step(const struct joining *joining)
     if (list->header == NULL) {
         result = error_set(joining->reterr, -EPROTO, "the member's answer has no header");
     } else if (place != NULL && !was_started(place) &&
-               has_peer_url(place, joining->config->peer_url)) {
+               has_peer_url(place, joining->config->peer_urls)) {
         result = take_place(joining, list, place);
     } else if (place != NULL) {
         result = remove_lost(joining, place);

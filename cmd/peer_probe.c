@@ -1,6 +1,7 @@
 #include "cmd/peer_probe.h"
 
 #include "lib/base/alloc.h"
+#include "lib/base/url_list.h"
 #include "lib/net/stream.h"
 #include <errno.h>
 #include <netdb.h>
@@ -31,7 +32,7 @@ static bool connects(const struct addrinfo *address)
     return code == 0;
 }
 
-bool peer_listens(const char *url)
+static bool listens_at(const char *url)
 {
     struct net_address address;
     struct addrinfo *found = NULL;
@@ -49,4 +50,16 @@ bool peer_listens(const char *url)
     }
     freeaddrinfo(found);
     return listens;
+}
+
+bool peer_listens(const char *urls)
+{
+    struct slice url;
+    while (url_list_next(&urls, &url)) {
+        CLEANUP(alloc_freep) char *text = alloc_text_n((const char *)url.data, url.len);
+        if (listens_at(text)) {
+            return true;
+        }
+    }
+    return false;
 }

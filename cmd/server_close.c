@@ -84,14 +84,16 @@ static void close_etcd_listener(void *data)
         http_server_close(TAKE(member->metrics_server), 0, close_etcd_listener, member);
         return;
     }
-    http_server_close(TAKE(member->etcd_server), ETCD_CLOSE_GRACE_MS, on_etcd_closed, member);
+    size_t last = --member->etcd_server_count;
+    http_server_close(TAKE(member->etcd_servers[last]), ETCD_CLOSE_GRACE_MS,
+                      last == 0 ? on_etcd_closed : close_etcd_listener, member);
 }
 
 static void on_apiserver_closed(void *data)
 {
     struct member *member = data;
     member->apiserver = NULL;
-    if (member->etcd_server == NULL) {
+    if (member->etcd_server_count == 0) {
         close_raft(member);
         return;
     }

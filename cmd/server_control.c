@@ -3,6 +3,7 @@
 
 #include "apiserver/node_session.h"
 #include "controllers/controllers.h"
+#include "lib/base/alloc.h"
 #include "lib/base/env_uv.h"
 #include "lib/base/log.h"
 #include "lib/client/local_client.h"
@@ -19,9 +20,9 @@ static uint64_t heartbeat_age_ms(void *data, const char *node)
     return seen.known ? seen.since_ms : UINT64_MAX;
 }
 
-/* The members that the leader heard of not long ago, by the host of their peer URL. Far longer than
- * an election timeout: a member that pauses for a moment is no reason to rewrite the endpoints of
- * the kubernetes Service. */
+/* The members that the leader heard of not long ago, by the host of their first peer URL. Far
+ * longer than an election timeout: a member that pauses for a moment is no reason to rewrite the
+ * endpoints of the kubernetes Service. */
 static size_t live_members(struct member *member, struct net_address *addresses, size_t max)
 {
     struct raft_status status;
@@ -30,7 +31,8 @@ static size_t live_members(struct member *member, struct net_address *addresses,
     for (size_t i = 0; i < status.member_count && count < max; i++) {
         const struct raft_member_status *other = &status.members[i];
         bool alive = other->id == status.id || other->last_contact_ms <= API_MEMBER_GONE_MS;
-        if (alive && net_address_parse(other->url, &addresses[count]) == 0) {
+        CLEANUP(alloc_freep) char *url = alloc_text_n(other->url, strcspn(other->url, ","));
+        if (alive && net_address_parse(url, &addresses[count]) == 0) {
             count++;
         }
     }

@@ -2,6 +2,7 @@
 #include "cmd/server_parts.h"
 
 #include "cmd/member_data.h"
+#include "cmd/member_existing.h"
 #include "cmd/member_join.h"
 #include "cmd/member_progress.h"
 #include "lib/base/alloc.h"
@@ -42,13 +43,19 @@ static int open_loops(struct member *member)
 static int open_pki(struct member *member)
 {
     const struct member_config *config = &member->config;
-    const char *hosts[] = {config->api.host, config->etcd.host, config->peer.host, "localhost",
-                           "127.0.0.1"};
+    const char *hosts[2 * URL_LIST_MAX + 3] = {config->api.host, "localhost", "127.0.0.1"};
+    size_t host_count = 3;
+    for (size_t i = 0; i < config->etcd.count; i++) {
+        hosts[host_count++] = config->etcd.addresses[i].host;
+    }
+    for (size_t i = 0; i < config->peer.count; i++) {
+        hosts[host_count++] = config->peer.addresses[i].host;
+    }
     struct pki_config pki_config = {
         .data_dir = config->data_dir,
         .member_name = config->name,
         .hosts = hosts,
-        .host_count = sizeof(hosts) / sizeof(hosts[0]),
+        .host_count = host_count,
         .service_ip = config->service_ip,
         .cluster_domain = config->cluster_domain,
     };
@@ -105,10 +112,10 @@ static int open_store(struct member *member)
         .env = member->env,
         .id = config->id,
         .cluster_id = config->cluster_id,
-        .listen_host = config->peer.host,
-        .listen_port = config->peer.port,
-        .server_tls = config->peer_tls ? member->server_tls : NULL,
-        .client_tls = config->peer_tls ? member->client_tls : NULL,
+        .listen = config->peer.addresses,
+        .listen_count = config->peer.count,
+        .server_tls = listen_urls_any_tls(&config->peer) ? member->server_tls : NULL,
+        .client_tls = member->client_tls,
         .peers = config->peers,
         .peer_count = config->peer_count,
         .metrics = member->metrics,
@@ -176,7 +183,7 @@ static int open_etcd(struct member *member)
         .store = member->store,
         .store_loop = member->store_loop,
         .metrics = member->metrics,
-        .check_certificates = config->etcd_tls,
+        .check_certificates = listen_urls_any_tls(&config->etcd),
     };
     member->etcd_grpc = grpc_server_new();
     member->etcd = etcd_service_new(&service);
@@ -185,12 +192,16 @@ static int open_etcd(struct member *member)
     struct http_server_options options = {
         .loops = member->io_loops,
         .loop_count = member->io_loop_count,
-        .address = &config->etcd,
-        .tls = config->etcd_tls ? member->server_tls : NULL,
         .grpc = &member->etcd_access.outer,
         .handler = etcd_service_http(member->etcd),
     };
-    int result = http_server_listen(&options, &member->etcd_server, member->reterr);
+    int result = 0;
+    for (size_t i = 0; i < config->etcd.count && result == 0; i++) {
+        options.address = &config->etcd.addresses[i];
+        options.tls = config->etcd.tls[i] ? member->server_tls : NULL;
+        result = http_server_listen(&options, &member->etcd_servers[i], member->reterr);
+        member->etcd_server_count += result == 0 ? 1 : 0;
+    }
     if (result == 0 && config->has_metrics) {
         options.address = &config->metrics;
         options.tls = NULL;
@@ -256,10 +267,7 @@ static void on_raft_opened(void *data, const struct error *error)
         server_stop(member);
         return;
     }
-    char *url = alloc_printf("%s://%s:%u", member->config.etcd_tls ? "https" : "http",
-                             member->config.etcd.host, (unsigned)member->config.etcd.port);
-    store_publish_url(member->store, url);
-    free(url);
+    store_publish_url(member->store, member->config.etcd_urls);
     member->progress =
         member_progress_open(env_uv_env(member->env), member->store, member->config.name);
     LOG_INFO("server", "log recovered", KV_U64("applied", raft_applied_index(member->raft)),
@@ -306,6 +314,10 @@ static int find_identity(struct member *member, struct arena *arena)
         error_release(member->reterr);
         member->joins = true;
         result = member_join_keys(config, member->reterr);
+    } else if (result == -ENOENT && config->existing && config->id != 0) {
+        error_release(member->reterr);
+        member->joins = true;
+        result = 0;
     } else if (result == -ENOENT) {
         error_release(member->reterr);
         result = config->id != 0 ? 0
@@ -330,8 +342,10 @@ int server_open(struct member *member, struct arena *arena)
     if (result == 0) {
         result = open_pki(member);
     }
-    if (result == 0 && member->joins) {
+    if (result == 0 && member->joins && member->config.join_url != NULL) {
         result = member_join_cluster(&member->config, arena, member->reterr);
+    } else if (result == 0 && member->joins) {
+        result = member_join_existing(&member->config, member->client_tls, arena, member->reterr);
     }
     if (result == 0) {
         member->metrics = metrics_new();

@@ -36,8 +36,9 @@ struct member {
     struct grpc_server *etcd_grpc;
     struct etcd_service *etcd;
     struct etcd_access etcd_access;
-    struct http_server *etcd_server;
-    struct http_server *metrics_server; /* NULL: only on etcd_server. */
+    struct http_server *etcd_servers[URL_LIST_MAX];
+    size_t etcd_server_count;
+    struct http_server *metrics_server; /* NULL: only on etcd_servers. */
     struct apiserver *apiserver;
     struct local_client *client;
     struct scheduler *scheduler;

@@ -168,25 +168,32 @@ static int members_of(const struct flag_set *set, struct arena *arena, struct ra
                       size_t *ret_count, size_t *ret_own, struct error *reterr)
 {
     const char *name = flag_text(set, "name");
-    const char *url = flag_text(set, "peer-url");
-    struct flag own = {.name = "initial-cluster", .count = 1};
+    const struct flag *urls = flag_get(set, "peer-url");
+    struct flag own = {.name = "initial-cluster"};
     const struct flag *flag = flag_get(set, "initial-cluster");
+    struct listen_urls peer;
+    int result = listen_urls_from(urls, arena, &peer, reterr);
+    if (result < 0) {
+        return result;
+    }
     if (flag->count == 0) {
-        own.values[0] = arena_printf(arena, "%s=%s", name, url);
+        for (size_t i = 0; i < urls->count; i++) {
+            own.values[own.count++] = arena_printf(arena, "%s=%s", name, urls->values[i]);
+        }
         flag = &own;
     }
-    int result = member_peers_from(flag, arena, peers, ret_count, reterr);
+    result = member_peers_from(flag, arena, peers, ret_count, reterr);
     if (result < 0) {
         return result;
     }
     for (size_t i = 0; i < *ret_count; i++) {
-        if (strcmp(peers[i].name, name) == 0 && strcmp(peers[i].url, url) == 0) {
+        if (strcmp(peers[i].name, name) == 0 && strcmp(peers[i].url, peer.text) == 0) {
             *ret_own = i;
             return 0;
         }
     }
     return error_set(reterr, -EINVAL, "--initial-cluster does not name this member, %s=%s", name,
-                     url);
+                     peer.text);
 }
 
 static int write_member(const struct flag_set *set, const struct snapshot_file *file,
@@ -271,7 +278,11 @@ int command_snapshot(int argc, char **argv)
         [ETCD_CLIENT_FLAGS] = {.name = "name",
                                .placeholder = "NAME",
                                .help = "restore: name of the member that is made"},
-        {.name = "peer-url", .placeholder = "URL", .help = "restore: its peer URL"},
+        {.name = "peer-url",
+         .alias = "initial-advertise-peer-urls",
+         .placeholder = "URL,...",
+         .list = true,
+         .help = "restore: its peer URL"},
         {.name = "initial-cluster",
          .placeholder = "NAME=URL,...",
          .list = true,

@@ -1,6 +1,7 @@
 /* Changes of the members: what a change makes of the configuration, when it may begin, and how the
  * leader takes it to its end. Ongaro 2014, 4.1 to 4.3; the reasons for each choice are in
  * docs/decisions/membership.md. */
+#include "lib/base/url_list.h"
 #include "raft/core_internal.h"
 #include <assert.h>
 #include <errno.h>
@@ -131,7 +132,7 @@ static bool url_taken(const struct raft_members *members, const struct raft_chan
     for (size_t i = 0; i < members->count; i++) {
         const struct raft_member *member = &members->items[i];
         if (member->id != change->id && change->url != NULL &&
-            strcmp(member->url, change->url) == 0) {
+            url_list_overlaps(member->url, change->url)) {
             return true;
         }
     }

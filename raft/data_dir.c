@@ -55,7 +55,7 @@ static int read_whole(const char *path, uint8_t *bytes, size_t max, size_t *ret_
     return 0;
 }
 
-static void fill_members(const struct raft_members *members, struct raft_identity *identity)
+void raft_identity_fill(const struct raft_members *members, struct raft_identity *identity)
 {
     identity->member_count = members->count;
     for (size_t i = 0; i < members->count; i++) {
@@ -66,6 +66,7 @@ static void fill_members(const struct raft_members *members, struct raft_identit
         memcpy(out->url, member->url, sizeof(out->url));
         out->voter = raft_members_is_voter(members, member->id);
         out->learner = (member->flags & RAFT_MEMBER_LEARNER) != 0;
+        out->seen = member->incarnation != 0;
     }
 }
 
@@ -85,7 +86,7 @@ int raft_data_dir_identity(const char *dir, struct raft_identity *ret_identity,
         return error_set(reterr, -EBADMSG, "both copies in %s are damaged", path);
     }
     *ret_identity = (struct raft_identity){.cluster_id = meta.cluster, .id = meta.member};
-    fill_members(&meta.bootstrap, ret_identity);
+    raft_identity_fill(&meta.bootstrap, ret_identity);
     return 0;
 }
 

@@ -13,6 +13,9 @@ struct raft_identity {
     struct raft_member_status members[RAFT_MEMBERS_MAX];
 };
 
+struct raft_members;
+void raft_identity_fill(const struct raft_members *members, struct raft_identity *identity);
+
 /* 0; -ENOENT when there is no member in `dir` yet; -EBADMSG when it cannot be told. */
 MUST_USE int raft_data_dir_identity(const char *dir, struct raft_identity *ret_identity,
                                     struct error *reterr);

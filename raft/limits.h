@@ -7,7 +7,7 @@ enum {
     RAFT_LEARNERS_MAX = 1,               /* As etcd; those that join as voters do not count. */
     RAFT_LISTENERS_MAX = 4,              /* For changes of the members. */
     RAFT_NAME_MAX = 64,                  /* Bytes of a member's name. */
-    RAFT_URL_MAX = 256,                  /* Bytes of a member's peer URL. */
+    RAFT_URL_MAX = 256,                  /* Bytes of a member's peer URLs. */
     RAFT_COMMAND_MAX = 2 * 1024 * 1024,  /* One command; the store's own limit is 1.5 MiB. */
     RAFT_FORWARD_MAX = 4 * 1024 * 1024,  /* A forwarded request or its reply. */
     RAFT_APPEND_ENTRIES_MAX = 1024,      /* Entries in one append message. */

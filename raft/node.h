@@ -142,6 +142,9 @@ void raft_node_start(struct raft_node *node); /* Recovery is done. */
 void raft_node_members(struct raft_node *node);     /* After each step. */
 void raft_node_change_turn(struct raft_node *node); /* Begins what was asked for. */
 void raft_node_change_cancel(struct raft_node *node);
+/* The configuration in force, lent until the next step; NULL before there is one, or after the end.
+ */
+const struct raft_members *raft_node_known_members(const struct raft_node *node);
 void raft_node_refused(struct raft_node *node, enum raft_refusal refusal); /* Stops. */
 
 /* node_open.c */

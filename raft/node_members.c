@@ -86,6 +86,12 @@ static void tell_listeners(struct raft_node *node)
     }
 }
 
+const struct raft_members *raft_node_known_members(const struct raft_node *node)
+{
+    return node->core_ready && !node->dead && node->core.members.count > 0 ? &node->core.members
+                                                                           : NULL;
+}
+
 void raft_node_members(struct raft_node *node)
 {
     struct raft_asked_change *asked = &node->change;

@@ -46,7 +46,7 @@ struct raft_fsm {
 struct raft_peer {
     uint64_t id; /* Never 0. */
     const char *name;
-    const char *url; /* https://host:port, or http:// without TLS. */
+    const char *url; /* https://host:port, or http:// without TLS; several: lib/base/url_list.h */
     bool learner;
 };
 
@@ -147,7 +147,7 @@ struct raft_change {
     enum raft_change_kind kind;
     uint64_t id;      /* Never 0. */
     const char *name; /* ADD: NULL is "". UPDATE: NULL leaves it. */
-    const char *url;  /* ADD, UPDATE (NULL leaves it). */
+    const char *url;  /* ADD, UPDATE (NULL leaves it); may be a list, as in raft_peer. */
     bool learner;     /* ADD: stays a learner until promoted. */
 };
 
@@ -161,7 +161,7 @@ struct raft_change {
  *   -ENOTCONN   not the leader
  *   -EBUSY      another change is under way, or nothing of this term is committed yet: try again
  *   -EEXIST     ADD: the id is a member
- *   -EADDRINUSE ADD, UPDATE: another member has the URL
+ *   -EADDRINUSE ADD, UPDATE: another member has one of the URLs
  *   -ENOENT     the id is no member
  *   -EINVAL     id 0, no URL, a text too long
  *   -ENOSPC     ADD: RAFT_MEMBERS_MAX reached

@@ -4,8 +4,13 @@
 #include "lib/base/buffer.h"
 #include "lib/base/env_uv.h"
 #include "lib/base/log.h"
+#include "lib/base/url_list.h"
+#include "lib/net/closer.h"
 #include "lib/net/stream.h"
 #include "raft/limits.h"
+#include "raft/node.h"
+#include "raft/peer_certificate.h"
+#include "raft/peer_frame.h"
 #include "raft/peer_metrics.h"
 #include <assert.h>
 #include <errno.h>
@@ -17,8 +22,6 @@
  * side sends frames on it only to who is no member here (yet, or any more): it has nobody to dial.
  */
 enum {
-    GREETING_BYTES = 32, /* magic, cluster id, sender, receiver: 8 bytes each. */
-    FRAME_HEADER_BYTES = 4,
     RECONNECT_MS_MIN = 50,
     RECONNECT_MS_MAX = 1000,
     CONNECT_TIMEOUT_MS = 1000,
@@ -26,16 +29,16 @@ enum {
     INCOMING_MAX = 4 * RAFT_MEMBERS_MAX, /* Old ones are replaced as members dial again. */
 };
 
-static const char greeting_magic[8] = {'C', 'O', 'R', 'A', 'F', 'T', '0', '1'};
-
 struct outgoing {
     struct raft_transport *transport;
     struct list link;
     uint64_t id;
     char name[RAFT_NAME_MAX];
     char url[RAFT_URL_MAX];
-    struct net_address address;
-    bool tls;
+    struct net_address addresses[URL_LIST_MAX];
+    bool tls[URL_LIST_MAX];
+    size_t address_count;
+    size_t current;              /* Of them: the next one after each that failed. */
     struct net_connect *connect; /* While dialling. */
     struct net_stream *stream;   /* While connected. */
     struct buffer input;
@@ -51,6 +54,7 @@ struct incoming {
     struct list link;
     struct buffer input;
     uint64_t from; /* 0 before the greeting. */
+    bool answered; /* It only asked who the members are: nothing else is expected. */
 };
 
 struct raft_transport {
@@ -62,44 +66,17 @@ struct raft_transport {
     struct metrics *metrics;
     struct loop_timer round_trips;
     struct raft_node *node; /* NULL: received messages are dropped. */
-    struct net_listener *listener;
+    struct net_listener *listeners[URL_LIST_MAX];
+    size_t listener_count;
     struct list peers;
     struct raft_status *status; /* With the members to follow. */
     struct loop_timer follow;
     struct list incoming;
     size_t incoming_count;
+    struct closer closer;
     void (*closed)(void *data);
     void *closed_data;
 };
-
-static void write_u64(uint8_t *to, uint64_t value)
-{
-    for (int i = 0; i < 8; i++) {
-        to[i] = (uint8_t)(value >> (8 * i));
-    }
-}
-
-static uint64_t read_u64(const uint8_t *from)
-{
-    uint64_t value = 0;
-    for (int i = 0; i < 8; i++) {
-        value |= (uint64_t)from[i] << (8 * i);
-    }
-    return value;
-}
-
-static uint32_t read_u32(const uint8_t *from)
-{
-    return (uint32_t)from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 |
-           (uint32_t)from[3] << 24;
-}
-
-/* Certificates of nodes and users are signed by the same CA; only members may speak Raft. */
-static bool is_member(const struct net_stream *stream)
-{
-    const struct tls_peer *peer = net_stream_tls_peer(stream);
-    return peer == NULL || (peer->verified && strcmp(peer->common_name, "coracle-member") == 0);
-}
 
 /* ---- outgoing ---- */
 
@@ -125,47 +102,24 @@ static void on_outgoing_end(void *data, int status)
     outgoing_end(data, status == 0 ? "closed by it" : strerror(-status));
 }
 
-/* Whole frames go to the node. How many bytes they took, or negative when the connection is to
- * end. */
-static ssize_t take_frames(struct raft_transport *transport, uint64_t from, struct slice input)
+struct talker { /* Whose messages the frames are. */
+    struct raft_transport *transport;
+    uint64_t id;
+};
+
+static void hand_in(void *data, struct slice message)
 {
-    size_t at = 0;
-    while (input.len - at >= FRAME_HEADER_BYTES) {
-        size_t len = read_u32(input.data + at);
-        if (len > RAFT_MESSAGE_MAX) {
-            return -EMSGSIZE;
-        }
-        if (input.len - at - FRAME_HEADER_BYTES < len) {
-            break;
-        }
-        if (transport->node != NULL) {
-            raft_receive(transport->node, from,
-                         slice_of(input.data + at + FRAME_HEADER_BYTES, len));
-        }
-        at += FRAME_HEADER_BYTES + len;
+    const struct talker *talker = data;
+    if (talker->transport->node != NULL) {
+        raft_receive(talker->transport->node, talker->id, message);
     }
-    return (ssize_t)at;
 }
 
-/* The frames in what came before and what has come now; only the part of one is copied. */
 static int take_bytes(struct raft_transport *transport, uint64_t from, struct buffer *before,
                       struct slice bytes)
 {
-    bool copied = before->len > 0;
-    if (copied) {
-        buffer_append_slice(before, bytes);
-        bytes = buffer_slice(before);
-    }
-    ssize_t taken = take_frames(transport, from, bytes);
-    if (taken < 0) {
-        return (int)taken;
-    }
-    if (copied) {
-        buffer_consume(before, (size_t)taken);
-    } else if ((size_t)taken < bytes.len) {
-        buffer_append(before, bytes.data + taken, bytes.len - (size_t)taken);
-    }
-    return buffer_error(before);
+    struct talker talker = {.transport = transport, .id = from};
+    return peer_frames_take(before, bytes, hand_in, &talker);
 }
 
 static void on_outgoing_read(void *data, struct slice bytes)
@@ -178,11 +132,11 @@ static void on_outgoing_read(void *data, struct slice bytes)
 
 static void send_greeting(struct outgoing *peer)
 {
-    uint8_t greeting[GREETING_BYTES];
-    memcpy(greeting, greeting_magic, sizeof(greeting_magic));
-    write_u64(greeting + 8, peer->transport->cluster_id);
-    write_u64(greeting + 16, peer->transport->id);
-    write_u64(greeting + 24, peer->id);
+    uint8_t greeting[PEER_GREETING_BYTES];
+    peer_greeting_write(&(struct peer_greeting){.cluster_id = peer->transport->cluster_id,
+                                                .from = peer->transport->id,
+                                                .to = peer->id},
+                        greeting);
     (void)net_stream_write(peer->stream, slice_of(greeting, sizeof(greeting)));
 }
 
@@ -194,7 +148,7 @@ static void on_dialled(void *data, int status, const char *message, struct net_s
     };
     struct outgoing *peer = data;
     peer->connect = NULL;
-    if (status == 0 && !is_member(stream)) {
+    if (status == 0 && !peer_is_member(stream)) {
         net_stream_close(stream, NULL, NULL);
         status = -EACCES;
         message = "its certificate is not a member's";
@@ -202,10 +156,12 @@ static void on_dialled(void *data, int status, const char *message, struct net_s
     if (status < 0) {
         if (!peer->reported) {
             LOG_WARN("raft", "cannot reach a member, trying again", KV_TEXT("member", peer->name),
-                     KV_TEXT("address", peer->address.host), KV_U64("port", peer->address.port),
+                     KV_TEXT("address", peer->addresses[peer->current].host),
+                     KV_U64("port", peer->addresses[peer->current].port),
                      KV_TEXT("reason", message));
         }
         peer->reported = true;
+        peer->current = (peer->current + 1) % peer->address_count;
         dial_later(peer);
         return;
     }
@@ -222,8 +178,8 @@ static void dial(void *data)
 {
     struct outgoing *peer = data;
     struct net_connect_options options = {
-        .address = &peer->address,
-        .tls = peer->tls ? peer->transport->client_tls : NULL,
+        .address = &peer->addresses[peer->current],
+        .tls = peer->tls[peer->current] ? peer->transport->client_tls : NULL,
         .timeout_ms = CONNECT_TIMEOUT_MS,
     };
     peer->connect = net_stream_connect(peer->transport->loop, &options, on_dialled, peer);
@@ -261,11 +217,8 @@ static int send_frame(struct net_stream *stream, struct slice message)
     if (net_stream_queued(stream) + message.len > RAFT_PEER_QUEUE_BYTES_MAX) {
         return -EAGAIN;
     }
-    assert(message.len <= RAFT_MESSAGE_MAX);
-    uint8_t header[FRAME_HEADER_BYTES];
-    for (int i = 0; i < FRAME_HEADER_BYTES; i++) {
-        header[i] = (uint8_t)(message.len >> (8 * i));
-    }
+    uint8_t header[PEER_FRAME_HEADER_BYTES];
+    peer_frame_header(message.len, header);
     (void)net_stream_write(stream, slice_of(header, sizeof(header)));
     (void)net_stream_write(stream, message);
     return 0;
@@ -316,18 +269,37 @@ static void on_incoming_end(void *data, int status)
     incoming_close(data);
 }
 
-static int check_greeting(struct incoming *incoming, const uint8_t *greeting)
+/* Who is no member yet, as far as it knows, is told who is. */
+static int answer_asker(struct incoming *incoming)
 {
     const struct raft_transport *transport = incoming->transport;
-    uint64_t from = read_u64(greeting + 16);
-    if (memcmp(greeting, greeting_magic, sizeof(greeting_magic)) != 0 ||
-        read_u64(greeting + 8) != transport->cluster_id ||
-        read_u64(greeting + 24) != transport->id || from == transport->id || from == 0) {
+    const struct raft_members *members =
+        transport->node == NULL ? NULL : raft_node_known_members(transport->node);
+    CLEANUP(buffer_release) struct buffer answer;
+    if (members == NULL) {
+        return -EAGAIN;
+    }
+    buffer_init(&answer, RAFT_MESSAGE_MAX);
+    peer_members_write(transport->cluster_id, members, &answer);
+    incoming->answered = true;
+    return send_frame(incoming->stream, buffer_slice(&answer));
+}
+
+static int check_greeting(struct incoming *incoming, const uint8_t *bytes)
+{
+    const struct raft_transport *transport = incoming->transport;
+    struct peer_greeting greeting;
+    int result = peer_greeting_read(bytes, &greeting);
+    if (result == 0 && greeting.asks) {
+        return answer_asker(incoming);
+    }
+    if (result < 0 || greeting.cluster_id != transport->cluster_id ||
+        greeting.to != transport->id || greeting.from == transport->id || greeting.from == 0) {
         LOG_WARN("raft", "refused a connection that is not of this cluster",
                  KV_TEXT("address", net_stream_peer_address(incoming->stream)));
         return -EPROTO;
     }
-    incoming->from = from;
+    incoming->from = greeting.from;
     return 0;
 }
 
@@ -337,14 +309,14 @@ static int take_input(struct incoming *incoming, struct slice bytes)
     if (incoming->from == 0) {
         buffer_append_slice(input, bytes);
         bytes = slice_of(NULL, 0);
-        if (input->len < GREETING_BYTES) {
-            return buffer_error(input);
+        if (input->len < PEER_GREETING_BYTES || incoming->answered) {
+            return incoming->answered ? -EPROTO : buffer_error(input);
         }
         int result = check_greeting(incoming, input->data);
-        if (result < 0) {
+        if (result < 0 || incoming->answered) {
             return result;
         }
-        buffer_consume(input, GREETING_BYTES);
+        buffer_consume(input, PEER_GREETING_BYTES);
     }
     return take_bytes(incoming->transport, incoming->from, input, bytes);
 }
@@ -368,7 +340,7 @@ static void on_stream(void *data, struct net_stream *stream)
         .on_end = on_incoming_end,
     };
     struct raft_transport *transport = data;
-    if (!is_member(stream)) {
+    if (!peer_is_member(stream)) {
         LOG_WARN("raft", "refused a connection whose certificate is not a member's",
                  KV_TEXT("address", net_stream_peer_address(stream)));
         net_stream_close(stream, NULL, NULL);
@@ -389,18 +361,30 @@ static void on_stream(void *data, struct net_stream *stream)
 
 /* ---- members ---- */
 
+static int add_addresses(struct outgoing *peer, const char *urls)
+{
+    struct slice url;
+    while (url_list_next(&urls, &url)) {
+        CLEANUP(alloc_freep) char *text = alloc_text_n((const char *)url.data, url.len);
+        if (peer->address_count == URL_LIST_MAX ||
+            net_address_parse(text, &peer->addresses[peer->address_count]) < 0) {
+            return -EINVAL;
+        }
+        peer->tls[peer->address_count++] = strncmp(text, "http://", 7) != 0;
+    }
+    return peer->address_count == 0 ? -EINVAL : 0;
+}
+
 static int add_peer(struct raft_transport *transport, uint64_t id, const char *name,
                     const char *url, struct error *reterr)
 {
-    struct net_address address;
-    if (net_address_parse(url, &address) < 0) {
+    struct outgoing *peer = alloc_zeroed(sizeof(*peer));
+    if (add_addresses(peer, url) < 0) {
+        free(peer);
         return error_set(reterr, -EINVAL, "peer URL %s: must be https://HOST:PORT", url);
     }
-    struct outgoing *peer = alloc_zeroed(sizeof(*peer));
     peer->transport = transport;
     peer->id = id;
-    peer->address = address;
-    peer->tls = strncmp(url, "http://", 7) != 0;
     peer->metrics = peer_metrics_of(transport->metrics, id);
     peer->retry_ms = RECONNECT_MS_MIN;
     peer->retry = (struct loop_timer){.fire = dial, .data = peer};
@@ -459,7 +443,7 @@ static const struct raft_member_status *find_member(const struct raft_status *st
     return NULL;
 }
 
-/* Only members are dialled, each at the URL that the configuration in force has for it. */
+/* Only members are dialled, each at the URLs that the configuration in force has for it. */
 static void follow_members(void *data)
 {
     struct raft_transport *transport = data;
@@ -502,10 +486,29 @@ static void on_members_change(void *data, const struct raft_status *status)
 
 /* ---- life ---- */
 
+static int listen_everywhere(struct raft_transport *transport,
+                             const struct raft_transport_config *config, struct error *reterr)
+{
+    int result = 0;
+    assert(config->listen_count > 0 && config->listen_count <= URL_LIST_MAX);
+    for (size_t i = 0; i < config->listen_count && result == 0; i++) {
+        const struct net_listen_options options = {
+            .loops = &transport->loop,
+            .loop_count = 1,
+            .address = &config->listen[i],
+            .tls = config->server_tls,
+            .on_stream = on_stream,
+            .data = transport,
+        };
+        result = net_listen(&options, &transport->listeners[i], reterr);
+        transport->listener_count += result == 0 ? 1 : 0;
+    }
+    return result;
+}
+
 int raft_transport_open(const struct raft_transport_config *config,
                         struct raft_transport **ret_transport, struct error *reterr)
 {
-    assert(strlen(config->listen_host) < NET_HOST_MAX);
     struct raft_transport *transport = alloc_zeroed(sizeof(*transport));
     transport->loop = config->loop;
     transport->env = config->env;
@@ -519,20 +522,13 @@ int raft_transport_open(const struct raft_transport_config *config,
     list_init(&transport->incoming);
     list_init(&transport->peers);
     int result = add_peers(transport, config, reterr);
-    struct net_address address = {.port = config->listen_port};
-    memcpy(address.host, config->listen_host, strlen(config->listen_host) + 1);
-    struct net_listen_options options = {
-        .loops = &transport->loop,
-        .loop_count = 1,
-        .address = &address,
-        .tls = config->server_tls,
-        .on_stream = on_stream,
-        .data = transport,
-    };
     if (result == 0) {
-        result = net_listen(&options, &transport->listener, reterr);
+        result = listen_everywhere(transport, config, reterr);
     }
     if (result < 0) {
+        for (size_t i = 0; i < transport->listener_count; i++) {
+            net_listener_close(transport->listeners[i], NULL, NULL);
+        }
         drop_peers(transport);
         free(transport->status);
         free(transport);
@@ -557,6 +553,12 @@ void raft_transport_attach(struct raft_transport *transport, struct raft_node *n
 static void on_listener_closed(void *data)
 {
     struct raft_transport *transport = data;
+    closer_done(&transport->closer);
+}
+
+static void on_all_closed(void *data)
+{
+    struct raft_transport *transport = data;
     void (*closed)(void *) = transport->closed;
     void *closed_data = transport->closed_data;
     free(transport->status);
@@ -578,5 +580,10 @@ void raft_transport_close(struct raft_transport *transport, void (*closed)(void 
     {
         incoming_close(LIST_ENTRY(node, struct incoming, link));
     }
-    net_listener_close(TAKE(transport->listener), on_listener_closed, transport);
+    closer_init(&transport->closer, on_all_closed, transport);
+    for (size_t i = 0; i < transport->listener_count; i++) {
+        closer_add(&transport->closer);
+        net_listener_close(transport->listeners[i], on_listener_closed, transport);
+    }
+    closer_start(&transport->closer);
 }

@@ -1,6 +1,7 @@
 #include "store/bolt_export.h"
 
 #include "lib/base/alloc.h"
+#include "lib/base/url_list.h"
 #include "store/bolt_auth.h"
 #include "store/snapshot_view.h"
 #include <assert.h>
@@ -154,6 +155,18 @@ static void put_json_text(struct buffer *out, const char *text)
     buffer_append_byte(out, '"');
 }
 
+static void put_json_urls(struct buffer *out, const char *list)
+{
+    struct slice url;
+    buffer_append_byte(out, '[');
+    for (bool first = true; url_list_next(&list, &url); first = false) {
+        CLEANUP(alloc_freep) char *text = alloc_text_n((const char *)url.data, url.len);
+        buffer_append_text(out, first ? "" : ",");
+        put_json_text(out, text);
+    }
+    buffer_append_byte(out, ']');
+}
+
 void bolt_export_add_member(struct bolt_export *bolt_export, const struct bolt_member *member)
 {
     CLEANUP(buffer_release) struct buffer key;
@@ -161,18 +174,16 @@ void bolt_export_add_member(struct bolt_export *bolt_export, const struct bolt_m
     buffer_init(&key, MEMBER_BYTES_MAX);
     buffer_init(&json, MEMBER_BYTES_MAX);
     buffer_printf(&key, "%" PRIx64, member->id);
-    buffer_printf(&json, "{\"id\":%" PRIu64 ",\"peerURLs\":[", member->id);
-    put_json_text(&json, member->peer_url);
-    buffer_append_text(&json, "]");
+    buffer_printf(&json, "{\"id\":%" PRIu64 ",\"peerURLs\":", member->id);
+    put_json_urls(&json, member->peer_urls);
     if (member->learner) {
         buffer_append_text(&json, ",\"isLearner\":true");
     }
     buffer_append_text(&json, ",\"name\":");
     put_json_text(&json, member->name);
-    if (member->client_url != NULL) {
-        buffer_append_text(&json, ",\"clientURLs\":[");
-        put_json_text(&json, member->client_url);
-        buffer_append_text(&json, "]");
+    if (member->client_urls != NULL) {
+        buffer_append_text(&json, ",\"clientURLs\":");
+        put_json_urls(&json, member->client_urls);
     }
     buffer_append_text(&json, "}");
     bolt_export_add(bolt_export, "members", buffer_slice(&key), buffer_slice(&json));

@@ -17,8 +17,8 @@ void bolt_export_add(struct bolt_export *bolt_export, const char *bucket, struct
 
 struct bolt_member {
     uint64_t id;
-    const char *name, *peer_url;
-    const char *client_url; /* NULL: it has not said. */
+    const char *name;
+    const char *peer_urls, *client_urls; /* lib/base/url_list.h; NULL: it has not said. */
     bool learner;
 };
 

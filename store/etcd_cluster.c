@@ -2,6 +2,7 @@
 #include "store/etcd_private.h"
 
 #include "lib/base/alloc.h"
+#include "lib/base/url_list.h"
 #include <stdlib.h>
 
 /* --- Members. */
@@ -38,11 +39,16 @@ static const char *client_url(const struct etcd_cluster_view *view, uint64_t id)
     return NULL;
 }
 
-static char **one_text(struct etcd_request *request, const char *text)
+static char **new_urls(struct etcd_request *request, const char *list, size_t *ret_count)
 {
-    char **texts = arena_array(request->arena, 1, sizeof(*texts));
-    texts[0] = arena_text(request->arena, text);
-    return texts;
+    char **urls = arena_array(request->arena, url_list_count(list) + 1, sizeof(*urls));
+    struct slice url;
+    size_t count = 0;
+    while (url_list_next(&list, &url)) {
+        urls[count++] = arena_text_n(request->arena, (const char *)url.data, url.len);
+    }
+    *ret_count = count;
+    return urls;
 }
 
 static bool is_learner(const struct raft_member_status *member)
@@ -63,10 +69,10 @@ static Etcdserverpb__Member **new_members(struct etcd_request *request, size_t *
         etcdserverpb__member__init(&members[i]);
         members[i].id = member->id;
         members[i].name = arena_text(request->arena, url == NULL ? "" : member->name);
-        members[i].n_peerurls = 1;
-        members[i].peerurls = one_text(request, member->url);
-        members[i].n_clienturls = url != NULL;
-        members[i].clienturls = url == NULL ? NULL : one_text(request, url);
+        members[i].peerurls = new_urls(request, member->url, &members[i].n_peerurls);
+        if (url != NULL) {
+            members[i].clienturls = new_urls(request, url, &members[i].n_clienturls);
+        }
         members[i].islearner = is_learner(member);
         pointers[i] = &members[i];
     }
@@ -85,23 +91,32 @@ static void member_list_answer(struct etcd_request *request)
 
 /* --- Changing them. */
 
-/* One URL a member: http or https, a host and a port, and nothing after it. */
-static int check_urls(char *const *urls, size_t count)
+/* http or https, a host and a port, and nothing after it. */
+static bool is_peer_url(const char *url)
 {
     static const char http[] = "http://";
     static const char https[] = "https://";
     struct net_address address;
-    if (count != 1 || strlen(urls[0]) >= RAFT_URL_MAX) {
-        return STORE_BAD_MEMBER_URLS;
+    size_t scheme = strncmp(url, http, sizeof(http) - 1) == 0     ? sizeof(http) - 1
+                    : strncmp(url, https, sizeof(https) - 1) == 0 ? sizeof(https) - 1
+                                                                  : 0;
+    return scheme != 0 && strchr(url + scheme, '/') == NULL &&
+           net_address_parse(url + scheme, &address) == 0 && !net_address_is_unix(&address);
+}
+
+/* Into the one text that Raft keeps of them. */
+static int take_urls(struct etcd_request *request, char *const *urls, size_t count)
+{
+    const char *given[URL_LIST_MAX];
+    request->peer_urls = arena_alloc(request->arena, RAFT_URL_MAX);
+    for (size_t i = 0; i < count; i++) {
+        if (i == URL_LIST_MAX || !is_peer_url(urls[i])) {
+            return STORE_BAD_MEMBER_URLS;
+        }
+        given[i] = urls[i];
     }
-    size_t scheme = strncmp(urls[0], http, sizeof(http) - 1) == 0     ? sizeof(http) - 1
-                    : strncmp(urls[0], https, sizeof(https) - 1) == 0 ? sizeof(https) - 1
-                                                                      : 0;
-    if (scheme == 0 || strchr(urls[0] + scheme, '/') != NULL ||
-        net_address_parse(urls[0] + scheme, &address) != 0 || net_address_is_unix(&address)) {
-        return STORE_BAD_MEMBER_URLS;
-    }
-    return 0;
+    return url_list_join(given, count, request->peer_urls, RAFT_URL_MAX) < 0 ? STORE_BAD_MEMBER_URLS
+                                                                             : 0;
 }
 
 static void changed(void *data, int status, int64_t revision)
@@ -125,7 +140,7 @@ static void change(struct etcd_request *request, const struct raft_change *raft_
 static int add_prepare(struct etcd_request *request)
 {
     const Etcdserverpb__MemberAddRequest *message = request->message;
-    return check_urls(message->peerurls, message->n_peerurls);
+    return take_urls(request, message->peerurls, message->n_peerurls);
 }
 
 static void add_run(struct etcd_request *request)
@@ -133,7 +148,7 @@ static void add_run(struct etcd_request *request)
     const Etcdserverpb__MemberAddRequest *message = request->message;
     const struct raft_change add = {.kind = RAFT_CHANGE_ADD,
                                     .id = store_new_id(request->service->store),
-                                    .url = message->peerurls[0],
+                                    .url = request->peer_urls,
                                     .learner = message->islearner};
     change(request, &add);
 }
@@ -170,15 +185,14 @@ static void remove_answer(struct etcd_request *request)
 static int update_prepare(struct etcd_request *request)
 {
     const Etcdserverpb__MemberUpdateRequest *message = request->message;
-    return check_urls(message->peerurls, message->n_peerurls);
+    return take_urls(request, message->peerurls, message->n_peerurls);
 }
 
 static void update_run(struct etcd_request *request)
 {
     const Etcdserverpb__MemberUpdateRequest *message = request->message;
-    change(request, &(struct raft_change){.kind = RAFT_CHANGE_UPDATE,
-                                          .id = message->id,
-                                          .url = message->peerurls[0]});
+    change(request, &(struct raft_change){
+                        .kind = RAFT_CHANGE_UPDATE, .id = message->id, .url = request->peer_urls});
 }
 
 static void update_answer(struct etcd_request *request)

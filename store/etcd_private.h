@@ -104,6 +104,7 @@ struct etcd_request {
     struct store_figures figures;
     struct etcd_cluster_view *view; /* NULL before etcd_request_view(). */
     uint64_t member_id;             /* Whom a change of members is about. */
+    char *peer_urls;                /* And where it is to be. */
     size_t alarm_count;             /* In `view`. */
 };
 

@@ -24,8 +24,8 @@ struct bolt_export *store_export(struct store *store)
         const struct raft_member_status *member = &status.members[i];
         const struct bolt_member entry = {.id = member->id,
                                           .name = member->name,
-                                          .peer_url = member->url,
-                                          .client_url = client_url(store, member->id),
+                                          .peer_urls = member->url,
+                                          .client_urls = client_url(store, member->id),
                                           .learner = member->learner};
         bolt_export_add_member(bolt_export, &entry);
     }

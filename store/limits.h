@@ -29,7 +29,7 @@ enum {
     STORE_MEMBERS_MAX = 15,
     STORE_SESSIONS_MAX = 32, /* Processes of members whose commands are told apart. */
     STORE_ALARMS_MAX = 2 * STORE_MEMBERS_MAX,
-    STORE_URL_MAX = 320,
+    STORE_URL_MAX = 320,       /* Bytes of a member's client URLs. */
     STORE_TRIM_BUDGET = 256,   /* Old versions given back at once: some 0.1 ms; then ... */
     STORE_TRIM_PAUSE_MS = 1,   /* ... a pause. */
     STORE_ALARM_TICK_MS = 500, /* An alarm of our own: is it over? */

@@ -178,10 +178,11 @@ size_t store_lease_ids(const struct store *store, int64_t *ids, size_t max);
 
 /* --- Where members serve clients; each says so itself, through the log. */
 struct store_member_url {
-    uint64_t id; /* 0: an empty row. */
-    char url[STORE_URL_MAX];
+    uint64_t id;             /* 0: an empty row. */
+    char url[STORE_URL_MAX]; /* One, or several: lib/base/url_list.h. */
 };
-/* Call when this member serves; said again by itself until it is known. At most STORE_URL_MAX-1. */
+/* Call when this member serves; said again by itself until it is known. Shorter than STORE_URL_MAX.
+ */
 void store_publish_url(struct store *store, const char *client_url);
 void store_member_urls(const struct store *store,
                        struct store_member_url ret_urls[STORE_MEMBERS_MAX]);

@@ -14,6 +14,9 @@ teardown() { explain_failure; }
         id=$(ctl member list | grep 34.98: | cut -d, -f1)
         ctl member update $id --peer-urls http://127.0.34.97:1
         ctl_at 2 member list | cut -d, -f2- | sort
+        ctl member update $id --peer-urls http://127.0.34.99:1,http://127.0.34.97:2
+        ctl member add m7 --peer-urls http://127.0.34.91:1,http://127.0.34.97:2
+        ctl member list | cut -d, -f2- | sort
         ctl member remove $id
         ctl member remove $id
         ctl member promote 1234

@@ -153,3 +153,59 @@ load servers
     run "$CORACLE" member list --cacert n1/pki/ca.crt --endpoints "https://$(host n2):2379"
     [ "$status" = 1 ] # Without a certificate of its own nobody is let in.
 }
+
+# As somebody would start it who has etcd's command line at hand.
+start_as_etcd() { # NAME [FLAG...]
+    local name=$1
+    shift
+    "$CORACLE" server --name "$name" --data-dir "$PWD/$name" --disable api,scheduler,controllers \
+        --listen-client-urls "$(client "$name"),http://$(host "$name"):2378" \
+        --advertise-client-urls "$(client "$name"),http://$(host "$name"):2378" \
+        --listen-peer-urls "$(peer "$name"),http://$(host "$name"):2381" \
+        --initial-advertise-peer-urls "$(peer "$name"),http://$(host "$name"):2381" \
+        --heartbeat-interval 100 --election-timeout 1000 --snapshot-count 10000 \
+        --quota-backend-bytes 1000000000 --initial-cluster-token tests "$@" >>"$name.log" 2>&1 3>&- &
+    echo $! >"$name.pid"
+    disown # Its end is no news.
+}
+
+@test "etcd's flags start a cluster whose members have several URLs, and one that is added to it" {
+    both() { echo "$1=$(peer "$1"),$1=http://$(host "$1"):2381"; }
+    all="$(both n1),$(both n2)"
+    start_as_etcd n1 --initial-cluster "$all" --initial-cluster-state new
+    start_as_etcd n2 --initial-cluster "$all" --initial-cluster-state new
+    within 60 ctl n1 put first 1
+    [ "$(timeout 20 etcdctl --endpoints "http://$(host n2):2378" get first --print-value-only)" = 1 ]
+    within 20 sh -c "etcdctl --endpoints $(client n1) member list | grep -q \
+        ' n2, $(peer n2),http://$(host n2):2381, http://$(host n2):2378,$(client n2), false'"
+    run ctl n1 member add n3 --peer-urls "http://$(host n3):2382,http://$(host n2):2381"
+    [[ $output == *"Peer URLs already exists"* ]]
+    ctl n1 member add n3 --peer-urls "$(peer n3),http://$(host n3):2381"
+    start_as_etcd n3 --initial-cluster "$all,$(both n3)" --initial-cluster-state existing
+    within 60 voters n1 3
+    within 20 sh -c "[ \"\$(etcdctl --endpoints http://$(host n3):2378 get first --print-value-only)\" = 1 ]"
+    within 20 listed_by_name n1 n3
+    id=$(members n1 | awk '$2 == "n3" {print $1}')
+    "$CORACLE" member update n3 "http://$(host n3):2381,http://$(host n3):2389" --endpoints "$(client n1)"
+    within 20 sh -c "etcdctl --endpoints $(client n2) member list | grep -q \
+        '$id, started, n3, http://$(host n3):2381,http://$(host n3):2389, '"
+    end_member n1 KILL # n2 and n3 go on, though n3 is only at the first of its URLs.
+    within 60 ctl n3 put after 1
+}
+
+@test "a place in an existing cluster is for one that was added, and has not been running" {
+    start_member n1 --initial-cluster "n1=$(peer n1)"
+    within 60 ctl n1 put first 1
+    start_member n2 --initial-cluster "n1=$(peer n1),n2=$(peer n2)" --initial-cluster-state existing
+    within 20 grep -q "the cluster does not list $(peer n2): add it first" n2.log
+    [ ! -e n2/raft ]
+    ctl n1 member add n2 --peer-urls "$(peer n2)"
+    within 60 voters n1 2 # It was waiting for that.
+    end_member n2 KILL
+    rm -r n2
+    run timeout 20 "$CORACLE" server --name n2 --data-dir "$PWD/n2" --disable api,scheduler,controllers \
+        --etcd-listen "$(client n2)" --peer-url "$(peer n2)" \
+        --initial-cluster "n1=$(peer n1),n2=$(peer n2)" --initial-cluster-state existing
+    [ "$status" = 1 ]
+    [[ $output == *"has been running, and its data is not here"*"--join"* ]]
+}

@@ -73,6 +73,8 @@ listed() { # ASKED NAME: the asked member lists that one with its name and both 
     members "$1" | grep -q " $2 .*$(peer "$2") .*$(client "$2")"
 }
 
+listed_by_name() { members "$1" | grep -q " $2 "; } # Each publishes its name when it takes part.
+
 within() { # SECONDS COMMAND...: until it succeeds
     local end=$((SECONDS + $1))
     shift

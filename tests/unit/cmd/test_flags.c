@@ -62,6 +62,14 @@ START_TEST(lists_grow_by_repetition_and_by_commas)
 }
 END_TEST
 
+START_TEST(a_flag_has_another_name_too)
+{
+    flags[2].alias = "length";
+    ck_assert_int_eq(PARSE("--name", "a", "--length=8"), 0);
+    ck_assert_str_eq(flag_text(&set, "size"), "8");
+}
+END_TEST
+
 START_TEST(mistakes_name_the_flag)
 {
     ck_assert_int_eq(PARSE("--nmae", "a"), -EINVAL);
@@ -119,6 +127,7 @@ Suite *flags_suite(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, values_come_after_a_space_or_an_equals_sign);
     tcase_add_test(tcase, lists_grow_by_repetition_and_by_commas);
+    tcase_add_test(tcase, a_flag_has_another_name_too);
     tcase_add_test(tcase, mistakes_name_the_flag);
     tcase_add_test(tcase, the_command_line_wins_over_the_file);
     tcase_add_test(tcase, files_that_are_no_flat_mapping_are_refused_with_their_line);

@@ -10,6 +10,11 @@ static char *cluster;
 static char *name;
 static char *disable;
 static const char *mode;
+static const char *etcd_listen;
+static const char *told;
+static const char *peer_url;
+static const char *state;
+static const char *token;
 static const char *retention;
 static struct error error;
 static struct arena *arena;
@@ -21,6 +26,11 @@ static void setup(void)
     disable = NULL;
     mode = "periodic";
     retention = NULL;
+    etcd_listen = "http://192.0.2.1:2379";
+    told = NULL;
+    peer_url = "https://192.0.2.1:2380";
+    state = "new";
+    token = NULL;
     arena = arena_new(SIZE_MAX);
     error = (struct error){.code = 0};
 }
@@ -38,8 +48,12 @@ static int parse(struct member_config *config)
         {.name = "data-dir", .placeholder = "X", .fallback = "/data"},
         {.name = "api-listen", .placeholder = "X", .fallback = "192.0.2.1:6443"},
         {.name = "advertise-url", .placeholder = "X"},
-        {.name = "etcd-listen", .placeholder = "X", .fallback = "http://192.0.2.1:2379"},
-        {.name = "peer-url", .placeholder = "X", .fallback = "https://192.0.2.1:2380"},
+        {.name = "etcd-listen", .placeholder = "X", .fallback = etcd_listen, .list = true},
+        {.name = "advertise-client-urls", .placeholder = "X", .fallback = told, .list = true},
+        {.name = "peer-url", .placeholder = "X", .fallback = peer_url, .list = true},
+        {.name = "listen-peer-urls", .placeholder = "X", .list = true},
+        {.name = "initial-cluster-state", .placeholder = "X", .fallback = state},
+        {.name = "initial-cluster-token", .placeholder = "X", .fallback = token},
         {.name = "initial-cluster", .placeholder = "X", .list = true},
         {.name = "join", .placeholder = "X"},
         {.name = "token", .placeholder = "X"},
@@ -70,10 +84,6 @@ static int parse(struct member_config *config)
     int argc = disable == NULL ? 4 : 6;
     ck_assert_int_eq(flag_set_parse(&set, argc, argv, &error), 0);
     int result = member_config_from(&set, arena, config, &error);
-    /* Peer URLs are borrowed from the flags: copied before these go. */
-    for (size_t i = 0; result == 0 && i < config->peer_count; i++) {
-        config->peers[i].url = arena_text(arena, config->peers[i].url);
-    }
     flag_set_release(&set);
     return result;
 }
@@ -145,13 +155,57 @@ START_TEST(urls_decide_on_tls_and_defaults_are_filled_in)
     struct member_config config;
     disable = "scheduler";
     ck_assert_int_eq(parse(&config), 0);
-    ck_assert(!config.etcd_tls);
-    ck_assert(config.peer_tls);
+    ck_assert(!config.etcd.tls[0]);
+    ck_assert(config.peer.tls[0]);
+    ck_assert_str_eq(config.etcd_urls, "http://192.0.2.1:2379");
+    ck_assert(!config.existing);
     ck_assert_str_eq(config.api_url, "https://192.0.2.1:6443");
     ck_assert_str_eq(config.service_ip, "10.96.0.1");
     ck_assert(!config.scheduler_enabled);
     ck_assert(config.controllers_enabled);
     ck_assert_uint_eq(config.snapshot_entries, 100000);
+}
+END_TEST
+
+START_TEST(a_member_may_have_several_urls_in_any_order)
+{
+    struct member_config first;
+    struct member_config second;
+    cluster = "n1=https://192.0.2.1:2380,n2=https://192.0.2.2:2380,n1=https://198.51.100.1:2380";
+    peer_url = "https://198.51.100.1:2380,https://192.0.2.1:2380";
+    etcd_listen = "https://192.0.2.1:2379,http://127.0.0.1:2379";
+    told = "https://store.example:2379";
+    ck_assert_int_eq(parse(&first), 0);
+    cluster = "n1=https://198.51.100.1:2380,n1=https://192.0.2.1:2380,n2=https://192.0.2.2:2380";
+    name = "n2";
+    ck_assert_int_eq(parse(&second), 0);
+    ck_assert_uint_eq(first.cluster_id, second.cluster_id);
+    ck_assert_uint_eq(first.peer_count, 2);
+    ck_assert_str_eq(second.peers[0].url, "https://192.0.2.1:2380,https://198.51.100.1:2380");
+    ck_assert_str_eq(first.peer_urls, second.peers[0].url);
+    ck_assert_uint_eq(first.peer.count, 2);
+    ck_assert_uint_eq(first.etcd.count, 2);
+    ck_assert(first.etcd.tls[0] && !first.etcd.tls[1]);
+    ck_assert_str_eq(first.etcd_urls, "https://store.example:2379");
+    peer_url = "https://198.51.100.1:2380,http://192.0.2.1:2380";
+    ck_assert_int_eq(parse(&first), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(error_message(&error), "all with TLS or none"));
+}
+END_TEST
+
+START_TEST(a_token_makes_another_cluster_and_a_state_is_new_or_existing)
+{
+    struct member_config first;
+    struct member_config second;
+    ck_assert_int_eq(parse(&first), 0);
+    token = "again";
+    state = "existing";
+    ck_assert_int_eq(parse(&second), 0);
+    ck_assert_uint_ne(first.cluster_id, second.cluster_id);
+    ck_assert(second.existing);
+    state = "old";
+    ck_assert_int_eq(parse(&second), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(error_message(&error), "--initial-cluster-state=old"));
 }
 END_TEST
 
@@ -164,7 +218,7 @@ START_TEST(a_cluster_that_cannot_be_is_refused_with_the_reason)
         {"n2=https://192.0.2.2:2380", "does not name this member, n1"},
         {"n1=192.0.2.1:2380", "must be https://HOST:PORT"},
         {"n1", "is not NAME=URL"},
-        {"n1=https://192.0.2.1:1,n1=https://192.0.2.1:2", "stands there twice"},
+        {"n1=https://192.0.2.1:1,n2=https://192.0.2.1:1", "stands there twice"},
     };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         struct member_config config;
@@ -189,6 +243,8 @@ Suite *member_config_suite(void)
     tcase_add_test(tcase, a_retention_that_is_none_is_refused);
     tcase_add_test(tcase, every_member_gives_every_member_the_same_ids);
     tcase_add_test(tcase, urls_decide_on_tls_and_defaults_are_filled_in);
+    tcase_add_test(tcase, a_member_may_have_several_urls_in_any_order);
+    tcase_add_test(tcase, a_token_makes_another_cluster_and_a_state_is_new_or_existing);
     tcase_add_test(tcase, a_cluster_that_cannot_be_is_refused_with_the_reason);
     suite_add_tcase(suite, tcase);
     return suite;

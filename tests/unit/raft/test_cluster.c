@@ -105,12 +105,13 @@ static void open_member(struct run *run, size_t place, size_t known, bool join)
     live->ops = *env->ops;
     live->ops.fatal = on_fatal;
     env->ops = &live->ops;
+    const struct net_address listen = {.host = "127.0.31.1", .port = live->port};
     struct raft_transport_config transport = {.loop = run->loop,
                                               .env = live->env,
                                               .id = place + 1,
                                               .cluster_id = 3,
-                                              .listen_host = "127.0.31.1",
-                                              .listen_port = live->port,
+                                              .listen = &listen,
+                                              .listen_count = 1,
                                               .peers = peers,
                                               .peer_count = known};
     ck_assert_int_eq(raft_transport_open(&transport, &live->transport, &error), 0);

@@ -144,13 +144,14 @@ static void open_store(struct live_member *member)
                                         .compact_age_ms = STORE_COMPACT_AGE_MS,
                                         .lease_grace_ms = 300};
     member->store = store_new(&config);
+    const struct net_address listen = {.host = "127.0.0.1",
+                                       .port = cluster->peer_ports[member->place]};
     const struct raft_transport_config transport = {.loop = member->store_loop,
                                                     .env = member->env,
                                                     .id = member->place + 1,
                                                     .cluster_id = 7,
-                                                    .listen_host = "127.0.0.1",
-                                                    .listen_port =
-                                                        cluster->peer_ports[member->place],
+                                                    .listen = &listen,
+                                                    .listen_count = 1,
                                                     .peers = cluster->peers,
                                                     .peer_count = cluster->count};
     must(raft_transport_open(&transport, &member->transport, &error), "transport", &error);

@@ -78,7 +78,7 @@ static struct buffer export_file(struct store_state *state, size_t step)
     struct bolt_export *bolt_export = bolt_export_new(state);
     bolt_export_add_member(
         bolt_export,
-        &(struct bolt_member){.id = 0xabc, .name = "n1", .peer_url = "https://127.0.0.1:2380"});
+        &(struct bolt_member){.id = 0xabc, .name = "n1", .peer_urls = "https://127.0.0.1:2380"});
     struct bolt_writer *writer = bolt_export_writer(bolt_export);
     uint8_t *chunk = alloc_bytes(step);
     for (size_t len; (len = bolt_writer_read(writer, chunk, step)) > 0;) {
