@@ -175,18 +175,21 @@ start_as_etcd() { # NAME [FLAG...]
     start_as_etcd n1 --initial-cluster "$all" --initial-cluster-state new
     start_as_etcd n2 --initial-cluster "$all" --initial-cluster-state new
     within 60 ctl n1 put first 1
-    [ "$(timeout 20 etcdctl --endpoints "http://$(host n2):2378" get first --print-value-only)" = 1 ]
+    within 20 sh -c "[ \"\$(etcdctl --endpoints http://$(host n2):2378 get first --print-value-only)\" = 1 ]"
     within 20 sh -c "etcdctl --endpoints $(client n1) member list | grep -q \
         ' n2, $(peer n2),http://$(host n2):2381, http://$(host n2):2378,$(client n2), false'"
-    run ctl n1 member add n3 --peer-urls "http://$(host n3):2382,http://$(host n2):2381"
-    [[ $output == *"Peer URLs already exists"* ]]
-    ctl n1 member add n3 --peer-urls "$(peer n3),http://$(host n3):2381"
+    taken() {
+        run ctl n1 member add n3 --peer-urls "http://$(host n3):2382,http://$(host n2):2381"
+        [[ $output == *"Peer URLs already exists"* ]]
+    }
+    within 20 taken # Not while too few members have been heard of lately.
+    within 20 ctl n1 member add n3 --peer-urls "$(peer n3),http://$(host n3):2381"
     start_as_etcd n3 --initial-cluster "$all,$(both n3)" --initial-cluster-state existing
     within 60 voters n1 3
     within 20 sh -c "[ \"\$(etcdctl --endpoints http://$(host n3):2378 get first --print-value-only)\" = 1 ]"
     within 20 listed_by_name n1 n3
     id=$(members n1 | awk '$2 == "n3" {print $1}')
-    "$CORACLE" member update n3 "http://$(host n3):2381,http://$(host n3):2389" --endpoints "$(client n1)"
+    within 20 "$CORACLE" member update n3 "http://$(host n3):2381,http://$(host n3):2389" --endpoints "$(client n1)"
     within 20 sh -c "etcdctl --endpoints $(client n2) member list | grep -q \
         '$id, started, n3, http://$(host n3):2381,http://$(host n3):2389, '"
     end_member n1 KILL # n2 and n3 go on, though n3 is only at the first of its URLs.
