@@ -30,6 +30,8 @@ class Histories:
             self.watches.__exit__(kind, error, trace)
 
     def goes_on(self, what, count=50):
+        """After a fault, which may have made another leader."""
+        self.leases.disturb()
         done = self.values.done
         wait_for(f"operations go on {what}", 20, lambda: self.values.done > done + count)
 
