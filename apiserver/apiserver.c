@@ -20,14 +20,20 @@
 
 enum { CLOSE_GRACE_MS = 2000, QUORUM_TICK_MS = 1000 };
 
-/* What a request goes through, in this order (reliability.md 3.2). Priority and fairness, and
- * audit, are stages of their own when they come. */
+/* What a request goes through, in this order (reliability.md 3.2). Audit is a stage of its own when
+ * it comes. */
 static bool (*const stages[])(struct request *request) = {
-    stage_authenticate,
-    stage_impersonate,
-    stage_authorize,
-    stage_dispatch,
+    stage_authenticate, stage_impersonate, stage_flow, stage_authorize, stage_dispatch,
 };
+
+void request_continue(struct request *request)
+{
+    while (request->stage < ARRAY_LEN(stages)) {
+        if (!stages[request->stage++](request)) {
+            return;
+        }
+    }
+}
 
 static const char *audit_id(struct request *request)
 {
@@ -81,11 +87,7 @@ static void on_request(void *data, struct http_exchange *exchange)
                        api_status_bad_request(request->arena, "the path or query is malformed"));
         return;
     }
-    for (size_t i = 0; i < ARRAY_LEN(stages); i++) {
-        if (!stages[i](request)) {
-            return;
-        }
-    }
+    request_continue(request);
 }
 
 struct watch_hub *request_hub(struct request *request)
@@ -178,6 +180,9 @@ static void make_parts(struct apiserver *server)
     const struct apiserver_config *config = &server->config;
     server->cache = watch_cache_new(config->env, config->storage);
     server->authorizer = authorizer_new(config->env, server->cache);
+    uint32_t seats =
+        config->requests_in_flight == 0 ? FLOW_SEATS_DEFAULT : config->requests_in_flight;
+    server->flow = flow_control_new(config->env, server->cache, config->metrics, seats);
     server->liveness = node_liveness_new(config->env, config->storage);
     server->webhooks = webhook_client_new(config->store_loop, config->io_loops[0], server->cache);
     struct registry_config registry = {.env = config->env,
@@ -227,6 +232,7 @@ static void free_parts(struct apiserver *server)
     registry_free(server->registry);
     node_liveness_free(server->liveness);
     authorizer_free(server->authorizer);
+    flow_control_free(server->flow);
     watch_cache_free(server->cache);
     token_signer_free(server->signer);
     tls_config_unref(server->tls);

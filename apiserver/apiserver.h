@@ -31,9 +31,10 @@ struct apiserver_config {
     const char *advertise_url; /* https://host:port of this member, for the relay and the SANs. */
     const char *etcd_url;      /* Of this member, for those that join it; NULL: none can. */
     const char *member_name;
-    const char *service_cidr;   /* "10.96.0.0/12" */
-    const char *cluster_cidr;   /* "10.244.0.0/16" */
-    const char *cluster_domain; /* "cluster.local" */
+    const char *service_cidr;    /* "10.96.0.0/12" */
+    const char *cluster_cidr;    /* "10.244.0.0/16" */
+    const char *cluster_domain;  /* "cluster.local" */
+    uint32_t requests_in_flight; /* Seats of all priority levels; 0: FLOW_SEATS_DEFAULT. */
     bool anonymous; /* Allow anonymous requests to health and version paths (default). */
     bool plaintext; /* Tests only: no TLS, every request is system:masters. */
 };

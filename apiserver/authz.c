@@ -82,19 +82,25 @@ static const char *lower_method(struct request *request)
     return verb;
 }
 
+struct access request_access(struct request *request)
+{
+    const struct request_info *info = &request->info;
+    return (struct access){.verb = info->is_resource ? request_verb_name(info->verb)
+                                                     : lower_method(request),
+                           .is_resource = info->is_resource,
+                           .group = info->group,
+                           .resource = info->resource,
+                           .subresource = info->subresource,
+                           .namespace = info->namespace,
+                           .name = info->name,
+                           .path = info->path,
+                           .node_selected = ""};
+}
+
 bool stage_authorize(struct request *request)
 {
     const struct request_info *info = &request->info;
-    struct access access = {.verb = info->is_resource ? request_verb_name(info->verb)
-                                                      : lower_method(request),
-                            .is_resource = info->is_resource,
-                            .group = info->group,
-                            .resource = info->resource,
-                            .subresource = info->subresource,
-                            .namespace = info->namespace,
-                            .name = info->name,
-                            .path = info->path,
-                            .node_selected = ""};
+    struct access access = request_access(request);
     bool of_many =
         info->verb == VERB_LIST || info->verb == VERB_WATCH || info->verb == VERB_DELETE_COLLECTION;
     const char *reason = "";

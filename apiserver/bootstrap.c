@@ -2,6 +2,7 @@
  * to what they should be: the namespaces first, then all others, several at once. */
 #include "apiserver/bootstrap.h"
 
+#include "apiserver/flow_defaults.h"
 #include "apiserver/rbac_defaults.h"
 #include "apiserver/request.h"
 #include "k8s/core_v1.pb-c.h"
@@ -59,6 +60,7 @@ static enum default_repair leave_alone(const struct default_object *wanted, cons
 static const struct default_objects sources[] = {
     {namespace_count, namespace_at, leave_alone},
     {rbac_default_count, rbac_default_at, rbac_default_repair},
+    {flow_default_count, flow_default_at, flow_default_repair},
 };
 
 static size_t object_count(void)

@@ -4,6 +4,7 @@
 #define APISERVER_DEFAULT_OBJECT_H
 #include "lib/api/kinds.h"
 #include "lib/base/arena.h"
+#include "lib/base/slice.h"
 
 struct default_object {
     const struct api_kind *kind;
@@ -27,4 +28,7 @@ struct default_objects {
     enum default_repair (*repair)(const struct default_object *wanted, const void *present,
                                   struct arena *arena, void **ret_message);
 };
+
+/* "a,b" of the tables as a list of texts, in the arena; "core" is the group "". */
+size_t default_text_list(struct arena *arena, struct slice text, char ***ret_list);
 #endif

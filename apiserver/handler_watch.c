@@ -354,6 +354,7 @@ static void follow_view(struct watch_stream *stream)
     http_on_drain(request->exchange, on_drain, stream);
     stream->watch =
         cache_watch_after_view(request_hub(request), request->call.view, &watch_ops, stream);
+    flow_control_leave(&request->flow); /* What follows costs next to nothing. */
     /* Drops the snapshot: a watch of an hour must not hold the state of an hour ago. */
     registry_finish(&request->call);
 }
@@ -395,6 +396,7 @@ static void follow_version(struct watch_stream *stream, uint64_t revision)
         stream_end(stream);
         return;
     }
+    flow_control_leave(&request->flow);
     http_on_abort(request->exchange, aborted, stream);
     http_on_drain(request->exchange, on_drain, stream);
 }

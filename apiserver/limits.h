@@ -43,7 +43,14 @@
 #define WEBHOOK_ARENA_MAX            ((size_t)128 << 20) /* One question and its answer. */
 #define WEBHOOKS_OF_REQUEST_MAX      128                 /* That want to be asked again. */
 #define WEBHOOK_CALLS_OF_REQUEST_MAX 256                 /* New attempts of a write included. */
-#define WEBHOOK_TRUSTS_MAX           128 /* CA bundles whose connections are kept. */
+#define WEBHOOK_TRUSTS_MAX           128  /* CA bundles whose connections are kept. */
+#define FLOW_QUEUES_MAX              4096 /* Of a priority level; more are as good as this many. */
+#define FLOW_HAND_MAX                64
+#define FLOW_SEATS_DEFAULT           600   /* kube-apiserver's 400 + 200 requests in flight. */
+#define FLOW_WAIT_MS                 15000 /* In a queue: a quarter of a request's time. */
+#define FLOW_WIDTH_MAX               10    /* Seats of one request. */
+#define FLOW_OBJECTS_A_SEAT          100   /* Of a list. */
+#define FLOW_RETRY_SECONDS           1
 #define NODE_PORT_FIRST              30000
 #define NODE_PORT_LAST               32767
 #endif

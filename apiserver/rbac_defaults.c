@@ -22,26 +22,6 @@ static bool is(const char *text, const char *value)
 
 /* --- Reading the tables --- */
 
-/* "a,b" as a list of texts. */
-static size_t read_list(struct arena *arena, struct slice text, char ***ret_list)
-{
-    size_t count = 1;
-    for (size_t i = 0; i < text.len; i++) {
-        count += text.data[i] == ',';
-    }
-    char **list = arena_array(arena, count, sizeof(char *));
-    for (size_t i = 0; i < count; i++) {
-        const uint8_t *comma = memchr(text.data, ',', text.len);
-        size_t len = comma == NULL ? text.len : (size_t)(comma - text.data);
-        list[i] = arena_text_n(arena, (const char *)text.data, len);
-        list[i] = is(list[i], "core") ? arena_text(arena, "") : list[i];
-        size_t taken = comma == NULL ? len : len + 1;
-        text = slice_of(text.data + taken, text.len - taken);
-    }
-    *ret_list = list;
-    return count;
-}
-
 static Rbac__V1__PolicyRule *read_rule(struct arena *arena, const char *text)
 {
     Rbac__V1__PolicyRule *rule =
@@ -61,7 +41,7 @@ static Rbac__V1__PolicyRule *read_rule(struct arena *arena, const char *text)
         assert(i < ARRAY_LEN(parts));
         const char *end = strpbrk(text, " ");
         size_t len = end == NULL ? strlen(text) : (size_t)(end - text);
-        *parts[i].count = read_list(arena, slice_of(text, len), parts[i].list);
+        *parts[i].count = default_text_list(arena, slice_of(text, len), parts[i].list);
         text = end == NULL ? NULL : end + 3; /* " | " or " @ " */
     }
     return rule;

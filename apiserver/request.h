@@ -4,6 +4,7 @@
 #define APISERVER_REQUEST_H
 #include "apiserver/apiserver.h"
 #include "apiserver/authorizer.h"
+#include "apiserver/flow_control.h"
 #include "apiserver/limits.h"
 #include "apiserver/node_session.h"
 #include "apiserver/registry.h"
@@ -36,6 +37,7 @@ struct apiserver {
     struct registry *registry;
     struct node_liveness *liveness;
     struct authorizer *authorizer;
+    struct flow_control *flow;
     struct token_signer *signer;
     struct service_allocator services;
     struct tls_config *tls;
@@ -86,6 +88,9 @@ struct request {
     const struct api_subresource *subresource; /* NULL for the object itself. */
     struct registry_call call;
     const char *audit_id;
+    size_t stage; /* The next one. */
+    struct flow_entry flow;
+    struct loop_timer flow_timer; /* Of its time in a queue. */
     uint64_t started_ms;
     void *state; /* Of a long-running handler. */
     void (*after_call)(struct request *request);
@@ -95,8 +100,11 @@ struct request {
 /* Each returns true to go on; false when it has answered (or will). */
 bool stage_authenticate(struct request *request);
 bool stage_impersonate(struct request *request);
+bool stage_flow(struct request *request);
 bool stage_authorize(struct request *request);
 bool stage_dispatch(struct request *request);
+/* Goes on behind a stage that returned false to be waited for. */
+void request_continue(struct request *request);
 
 /* --- Authentication and authorization --- */
 extern const struct user user_anonymous;
@@ -113,6 +121,7 @@ bool bootstrap_token_is_for(struct apiserver *server, struct arena *arena, struc
                             const char *usage);
 const struct user *user_of_certificate(struct arena *arena, const struct tls_peer *peer);
 const struct user *user_with_group(struct arena *arena, const struct user *user, const char *group);
+struct access request_access(struct request *request); /* What it asks for. */
 bool authorize(struct apiserver *server, struct arena *arena, const struct user *user,
                const struct access *access);
 /* `reason` follows the words of the refusal; "" for none. */

@@ -54,6 +54,11 @@ size_t common_headers(struct request *request, const char *content_type,
     headers[count++] = http_header("audit-id", request->audit_id);
     headers[count++] = http_header("cache-control", "no-cache, private");
     headers[count++] = http_header("content-type", content_type);
+    if (request->flow.schema_uid[0] != 0) {
+        headers[count++] = http_header("x-kubernetes-pf-flowschema-uid", request->flow.schema_uid);
+        headers[count++] =
+            http_header("x-kubernetes-pf-prioritylevel-uid", request->flow.level_uid);
+    }
     for (size_t i = 0; i < request->call.warning_count; i++) {
         headers[count++] =
             http_header("warning", arena_printf(request->arena, "299 - %s",
@@ -65,6 +70,7 @@ size_t common_headers(struct request *request, const char *content_type,
 void request_finish(struct request *request)
 {
     registry_finish(&request->call);
+    flow_control_leave(&request->flow);
     uint64_t now_ms = loop_now_ms(http_exchange_loop(request->exchange));
     metric_add(request->server->requests_total, 1);
     metric_observe(request->server->request_seconds,

@@ -178,22 +178,25 @@ static int parse_disabled(struct member_config *config, const struct flag *flag,
 static int parse_numbers(struct member_config *config, const struct flag_set *set,
                          struct error *reterr)
 {
-    long heartbeat = 0;
-    long election = 0;
-    long grace = 0;
-    long entries = 0;
-    int result = flag_number(set, "heartbeat-ms", 5, 10000, &heartbeat, reterr);
-    if (result == 0) {
-        result = flag_number(set, "election-ms", 50, 50000, &election, reterr);
-    }
-    if (result == 0) {
-        result = flag_number(set, "node-grace-ms", 500, 3600000, &grace, reterr);
-    }
-    if (result == 0) {
-        result = flag_number(set, "snapshot-entries", 100, 10000000, &entries, reterr);
-    }
-    if (result < 0) {
-        return result;
+    long heartbeat = 0, election = 0, grace = 0, entries = 0, reads = 0, writes = 0;
+    const struct {
+        const char *name;
+        long min, max;
+        long *value;
+    } numbers[] = {
+        {"heartbeat-ms", 5, 10000, &heartbeat},
+        {"election-ms", 50, 50000, &election},
+        {"node-grace-ms", 500, 3600000, &grace},
+        {"snapshot-entries", 100, 10000000, &entries},
+        {"max-requests-inflight", 1, 1000000, &reads},
+        {"max-mutating-requests-inflight", 0, 1000000, &writes},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        int result = flag_number(set, numbers[i].name, numbers[i].min, numbers[i].max,
+                                 numbers[i].value, reterr);
+        if (result < 0) {
+            return result;
+        }
     }
     if (election < 3 * heartbeat) {
         return error_set(reterr, -EINVAL,
@@ -203,6 +206,7 @@ static int parse_numbers(struct member_config *config, const struct flag_set *se
     config->election_ms = (uint32_t)election;
     config->node_grace_ms = (uint32_t)grace;
     config->snapshot_entries = (uint32_t)entries;
+    config->requests_in_flight = (uint32_t)(reads + writes);
     return 0;
 }
 

@@ -38,6 +38,7 @@ struct member_config {
     const char *service_ip; /* First address of service_cidr: the kubernetes Service. */
     uint32_t heartbeat_ms;
     uint32_t election_ms;
+    uint32_t requests_in_flight; /* Shared out among the priority levels. */
     uint32_t node_grace_ms;
     uint32_t snapshot_entries;      /* Log entries between two snapshots. */
     struct external_store external; /* In place of a store of its own, if it has endpoints. */

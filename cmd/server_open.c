@@ -230,6 +230,7 @@ static int open_api(struct member *member)
         .service_cidr = config->service_cidr,
         .cluster_cidr = config->cluster_cidr,
         .cluster_domain = config->cluster_domain,
+        .requests_in_flight = config->requests_in_flight,
         .anonymous = true,
     };
     return apiserver_new(&api, &member->apiserver, member->reterr);

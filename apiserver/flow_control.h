@@ -1,0 +1,59 @@
+/* API Priority and Fairness (KEP-1040): follows the FlowSchemas and PriorityLevelConfigurations in
+ * the watch cache, finds the level of each request, and lets it in, makes it wait for its turn or
+ * refuses it. Every ten seconds seats that some levels do not need are lent to others.
+ *
+ * Made and freed on the store loop; requests enter and leave on any thread. */
+#ifndef APISERVER_FLOW_CONTROL_H
+#define APISERVER_FLOW_CONTROL_H
+#include "apiserver/access.h"
+#include "apiserver/flow_level.h"
+#include "apiserver/user.h"
+
+struct env;
+struct flow_control;
+struct flow_pool;
+struct loop;
+struct metric;
+struct metric_histogram;
+struct metrics;
+struct watch_cache;
+
+/* What is counted for one schema at one level. */
+struct flow_counts {
+    struct metric *dispatched, *full, *timed_out, *cancelled, *waiting, *executing;
+    struct metric_histogram *wait;
+};
+
+enum { FLOW_UID_SIZE = 40 };
+
+/* One request. In its memory, zeroed before its first use. */
+struct flow_entry {
+    /* Runs on `loop` when a request that was told to wait may go on; never from inside a call. It
+     * calls flow_control_admitted() first. */
+    void (*admitted)(void *data);
+    void *data;
+    struct loop *loop;
+    /* The rest is set by flow_control_enter(). */
+    struct flow_ticket ticket;
+    struct flow_pool *pool; /* Referenced; NULL when the request is in none. */
+    struct flow_counts counts;
+    uint64_t entered_ns;
+    char schema_uid[FLOW_UID_SIZE], level_uid[FLOW_UID_SIZE];
+};
+
+/* `seats` of all levels together. */
+MUST_USE struct flow_control *flow_control_new(struct env *env, struct watch_cache *cache,
+                                               struct metrics *metrics, uint32_t seats);
+void flow_control_free(struct flow_control *control); /* Before the cache; NULL is a no-op. */
+
+/* FLOW_SITS: go on, and leave at the end. FLOW_WAITS: `admitted` will run, unless
+ * flow_control_cancel() comes first. FLOW_OUT: refused; there is nothing to leave. */
+enum flow_state flow_control_enter(struct flow_control *control, const struct user *user,
+                                   const struct access *access, uint32_t seats,
+                                   struct flow_entry *entry);
+/* True: it no longer waits and is out. False: it was let in; `admitted` is on its way. */
+bool flow_control_cancel(struct flow_entry *entry, bool timed_out);
+void flow_control_admitted(struct flow_entry *entry); /* Counts it. */
+/* Gives the seats back; a no-op for one that has none. */
+void flow_control_leave(struct flow_entry *entry);
+#endif

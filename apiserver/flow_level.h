@@ -1,0 +1,61 @@
+/* One priority level: how many seats it has, who sits and who waits. Queues are chosen by shuffle
+ * sharding, so that one busy flow spoils few queues of another, and served in the order of fair
+ * queuing over virtual time (KEP-1040, "Fair Queuing for Server Requests"): each queue with work
+ * gets the same share of seat-seconds, whatever its requests cost.
+ *
+ * Pure: the clock is an argument that never goes back. Not thread-safe: the caller locks. Tickets
+ * live in the memory of whoever asks, from flow_level_arrive() until flow_level_leave(). */
+#ifndef APISERVER_FLOW_LEVEL_H
+#define APISERVER_FLOW_LEVEL_H
+#include "lib/base/list.h"
+#include <stdint.h>
+
+struct flow_level;
+
+struct flow_level_config {
+    bool exempt;      /* Nobody waits and nobody is refused; seats are only counted. */
+    uint32_t queues;  /* 0: who finds no seat is refused. At most FLOW_QUEUES_MAX. */
+    uint32_t hand;    /* Queues a flow is dealt, 1 to `queues`. */
+    uint32_t waiting; /* At most this many tickets in one queue. */
+};
+
+enum flow_state { FLOW_OUT, FLOW_WAITS, FLOW_SITS };
+
+struct flow_ticket {
+    struct list node; /* All of this is the level's. */
+    enum flow_state state;
+    uint32_t seats;
+    uint64_t hash;
+    uint32_t queue;
+    uint32_t shape;    /* Of the level when it got its queue. */
+    uint64_t since_ns; /* Since when it waits, or sits. */
+};
+
+/* Seats wanted (sitting and waiting) since the last call of flow_level_demand(). */
+struct flow_demand {
+    double mean, deviation; /* Weighted by time. */
+    uint32_t high;
+};
+
+MUST_USE struct flow_level *flow_level_new(uint64_t now_ns);
+void flow_level_free(struct flow_level *level); /* Nobody sits or waits any more. */
+
+/* Waiting tickets move to the new queues, in their order, even where those are shorter. */
+void flow_level_configure(struct flow_level *level, const struct flow_level_config *config,
+                          uint64_t now_ns);
+void flow_level_set_seats(struct flow_level *level, uint32_t seats, uint64_t now_ns);
+
+/* FLOW_SITS: go on. FLOW_WAITS: flow_level_next() will name it. FLOW_OUT: refused. One that wants
+ * more seats than there are gets them all. */
+enum flow_state flow_level_arrive(struct flow_level *level, struct flow_ticket *ticket,
+                                  uint64_t hash, uint32_t seats, uint64_t now_ns);
+/* The next one that waited and sits now; NULL when there is none. To be asked again after each
+ * departure and each change of seats. */
+struct flow_ticket *flow_level_next(struct flow_level *level, uint64_t now_ns);
+/* Gives up its seats, or its place in the queue. */
+void flow_level_leave(struct flow_level *level, struct flow_ticket *ticket, uint64_t now_ns);
+
+uint32_t flow_level_sitting(const struct flow_level *level); /* Seats in use. */
+uint32_t flow_level_waiting(const struct flow_level *level); /* Tickets. */
+struct flow_demand flow_level_demand(struct flow_level *level, uint64_t now_ns);
+#endif

@@ -1,0 +1,187 @@
+#include "apiserver/flow_match.h"
+
+#include "lib/base/slice.h"
+#include <string.h>
+
+#define SERVICE_ACCOUNT_PREFIX "system:serviceaccount:"
+
+static const char *or_nothing(const char *text)
+{
+    return text == NULL ? "" : text;
+}
+
+static bool is(const char *text, const char *value)
+{
+    return strcmp(or_nothing(text), value) == 0;
+}
+
+/* "*" stands for all. */
+static bool lists(char *const *items, size_t count, const char *value)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (is(items[i], "*") || is(items[i], value)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- Subjects --- */
+
+/* "system:serviceaccount:<namespace>:<name>" */
+static bool is_service_account(const struct user *user,
+                               const Flowcontrol__V1__ServiceAccountSubject *subject)
+{
+    const char *namespace = or_nothing(subject->namespace_), *name = or_nothing(subject->name);
+    size_t prefix_len = sizeof(SERVICE_ACCOUNT_PREFIX) - 1, namespace_len = strlen(namespace);
+    if (strncmp(user->name, SERVICE_ACCOUNT_PREFIX, prefix_len) != 0) {
+        return false;
+    }
+    const char *rest = user->name + prefix_len;
+    return strncmp(rest, namespace, namespace_len) == 0 && rest[namespace_len] == ':' &&
+           (is(name, "*") || is(name, rest + namespace_len + 1));
+}
+
+static bool is_subject(const struct user *user, const Flowcontrol__V1__Subject *subject)
+{
+    if (is(subject->kind, "User")) {
+        return subject->user != NULL &&
+               (is(subject->user->name, "*") || is(subject->user->name, user->name));
+    }
+    if (is(subject->kind, "Group")) {
+        return subject->group != NULL && (is(subject->group->name, "*") ||
+                                          user_in_group(user, or_nothing(subject->group->name)));
+    }
+    return is(subject->kind, "ServiceAccount") && subject->service_account != NULL &&
+           is_service_account(user, subject->service_account);
+}
+
+/* --- What is asked for --- */
+
+/* "pods" is the resource itself, "pods/status" its part. */
+static bool names_resource(const char *rule, const struct access *access)
+{
+    size_t len = strlen(access->resource);
+    if (is(rule, "*")) {
+        return true;
+    }
+    if (strncmp(rule, access->resource, len) != 0) {
+        return false;
+    }
+    return access->subresource[0] == 0
+               ? rule[len] == 0
+               : rule[len] == '/' && is(rule + len + 1, access->subresource);
+}
+
+static bool allows_resource(const Flowcontrol__V1__ResourcePolicyRule *rule,
+                            const struct access *access)
+{
+    if (!lists(rule->verbs, rule->n_verbs, access->verb) ||
+        !lists(rule->api_groups, rule->n_api_groups, access->group)) {
+        return false;
+    }
+    bool scope = access->namespace[0] == 0
+                     ? rule->cluster_scope != 0
+                     : lists(rule->namespaces, rule->n_namespaces, access->namespace);
+    for (size_t i = 0; scope && i < rule->n_resources; i++) {
+        if (names_resource(or_nothing(rule->resources[i]), access)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "*" is every path; "/a/" followed by "*" is what lies below /a; all else is itself. */
+static bool names_path(const char *rule, const char *path)
+{
+    size_t len = strlen(rule);
+    if (is(rule, "*")) {
+        return true;
+    }
+    if (len >= 2 && rule[len - 1] == '*' && rule[len - 2] == '/') {
+        return strncmp(path, rule, len - 1) == 0;
+    }
+    return strcmp(rule, path) == 0;
+}
+
+static bool allows_path(const Flowcontrol__V1__NonResourcePolicyRule *rule,
+                        const struct access *access)
+{
+    bool verb = lists(rule->verbs, rule->n_verbs, access->verb);
+    for (size_t i = 0; verb && i < rule->n_non_resource_urls; i++) {
+        if (names_path(or_nothing(rule->non_resource_urls[i]), access->path)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool rule_matches(const Flowcontrol__V1__PolicyRulesWithSubjects *rule,
+                         const struct user *user, const struct access *access)
+{
+    bool subject = false;
+    for (size_t i = 0; !subject && i < rule->n_subjects; i++) {
+        subject = is_subject(user, rule->subjects[i]);
+    }
+    if (!subject) {
+        return false;
+    }
+    for (size_t i = 0; access->is_resource && i < rule->n_resource_rules; i++) {
+        if (allows_resource(rule->resource_rules[i], access)) {
+            return true;
+        }
+    }
+    for (size_t i = 0; !access->is_resource && i < rule->n_non_resource_rules; i++) {
+        if (allows_path(rule->non_resource_rules[i], access)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool flow_schema_matches(const Flowcontrol__V1__FlowSchema *schema, const struct user *user,
+                         const struct access *access)
+{
+    for (size_t i = 0; i < schema->spec->n_rules; i++) {
+        if (rule_matches(schema->spec->rules[i], user, access)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int flow_schema_compare(const Flowcontrol__V1__FlowSchema *first,
+                        const Flowcontrol__V1__FlowSchema *second)
+{
+    int32_t left = first->spec->matching_precedence, right = second->spec->matching_precedence;
+    if (left != right) {
+        return left < right ? -1 : 1;
+    }
+    return strcmp(or_nothing(first->metadata->name), or_nothing(second->metadata->name));
+}
+
+/* --- Flows --- */
+
+/* FNV-1a, 64 bits. */
+static uint64_t hash_text(uint64_t hash, const char *text)
+{
+    for (const char *c = or_nothing(text); *c != 0; c++) {
+        hash = (hash ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
+    }
+    return (hash ^ 0xff) * UINT64_C(0x100000001b3); /* "a" "bc" is not "ab" "c". */
+}
+
+uint64_t flow_hash(const Flowcontrol__V1__FlowSchema *schema, const struct user *user,
+                   const struct access *access)
+{
+    const Flowcontrol__V1__FlowDistinguisherMethod *method = schema->spec->distinguisher_method;
+    const char *flow = "";
+    if (method != NULL && is(method->type, "ByUser")) {
+        flow = user->name;
+    } else if (method != NULL && is(method->type, "ByNamespace")) {
+        flow = access->namespace;
+    }
+    uint64_t hash = hash_text(UINT64_C(0xcbf29ce484222325), schema->metadata->name);
+    hash = hash_text(hash, flow);
+    return hash ^ (hash >> 29); /* The low bits choose queues: let the high ones have a say. */
+}

@@ -1,0 +1,112 @@
+/* The stage of priority and fairness: a request waits here for its turn. */
+#include "apiserver/request.h"
+
+#include "apiserver/flow_control.h"
+#include "lib/api/convert.h"
+
+/* Streams of a pod or node hold no seat: they last as long as somebody looks at them, and cost the
+ * server next to nothing. */
+static bool is_connection(const struct request_info *info)
+{
+    static const char *const names[] = {"log", "exec", "attach", "portforward", "proxy"};
+    for (size_t i = 0; info->is_resource && i < ARRAY_LEN(names); i++) {
+        if (strcmp(info->subresource, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A list takes seats by the number of objects that it goes through. */
+static uint32_t seats_of(struct request *request)
+{
+    const struct request_info *info = &request->info;
+    const struct api_kind *kind =
+        info->verb == VERB_LIST ? api_kind_find(info->group, info->version, info->resource) : NULL;
+    if (kind == NULL) {
+        return 1;
+    }
+    struct cache_view *view = watch_cache_view(request->server->cache, api_stored_kind(kind));
+    size_t objects = cache_view_count(view);
+    int64_t limit = 0;
+    cache_view_free(view);
+    if (query_int(&info->query, "limit", &limit) == 0 && limit > 0 && (uint64_t)limit < objects) {
+        objects = (size_t)limit;
+    }
+    size_t seats = 1 + objects / FLOW_OBJECTS_A_SEAT;
+    return seats > FLOW_WIDTH_MAX ? FLOW_WIDTH_MAX : (uint32_t)seats;
+}
+
+/* As kube-apiserver refuses it: before a codec is known. */
+static void respond_too_many(struct request *request)
+{
+    static const char text[] = "Too many requests, please try again later.\n";
+    struct http_header headers[COMMON_HEADERS_MAX];
+    size_t count = common_headers(request, "text/plain; charset=utf-8", headers);
+    headers[count++] =
+        http_header("retry-after", arena_printf(request->arena, "%d", FLOW_RETRY_SECONDS));
+    http_respond(request->exchange, 429, headers, count, slice_text(text));
+    request_finish(request);
+}
+
+static void stop_waiting(struct request *request)
+{
+    loop_timer_stop(request->flow.loop, &request->flow_timer);
+    http_on_abort(request->exchange, NULL, NULL);
+}
+
+static void on_admitted(void *data)
+{
+    struct request *request = data;
+    stop_waiting(request);
+    flow_control_admitted(&request->flow);
+    if (http_is_aborted(request->exchange)) {
+        request_finish(request);
+        return;
+    }
+    request_continue(request);
+}
+
+/* Where these two find it let in, on_admitted() is on its way and sees to the rest. */
+static void on_abort(void *data)
+{
+    struct request *request = data;
+    if (flow_control_cancel(&request->flow, /* timed_out= */ false)) {
+        stop_waiting(request);
+        request_finish(request);
+    }
+}
+
+static void on_timeout(void *data)
+{
+    struct request *request = data;
+    if (flow_control_cancel(&request->flow, /* timed_out= */ true)) {
+        stop_waiting(request);
+        respond_too_many(request);
+    }
+}
+
+bool stage_flow(struct request *request)
+{
+    if (is_connection(&request->info)) {
+        return true;
+    }
+    const struct access access = request_access(request);
+    request->flow.loop = http_exchange_loop(request->exchange);
+    request->flow.admitted = on_admitted;
+    request->flow.data = request;
+    request->flow_timer = (struct loop_timer){.fire = on_timeout, .data = request};
+    switch (flow_control_enter(request->server->flow, request->user, &access, seats_of(request),
+                               &request->flow)) {
+    case FLOW_SITS:
+        return true;
+    case FLOW_WAITS:
+        loop_timer_start(request->flow.loop, &request->flow_timer, FLOW_WAIT_MS);
+        http_on_abort(request->exchange, on_abort, request);
+        return false;
+    case FLOW_OUT:
+        break;
+    }
+    respond_too_many(request);
+    return false;
+}

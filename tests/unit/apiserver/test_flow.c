@@ -1,0 +1,457 @@
+/* Priority and fairness: which schema a request falls under, who sits and who waits, how seats are
+ * shared and lent, and what a cluster starts with. */
+#include "apiserver/flow_defaults.h"
+#include "apiserver/flow_level.h"
+#include "apiserver/flow_match.h"
+#include "apiserver/flow_share.h"
+#include "apiserver/limits.h"
+#include "lib/api/object.h"
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MS UINT64_C(1000000)
+
+static struct arena *arena;
+
+static void setup(void)
+{
+    arena = arena_new(SIZE_MAX);
+}
+
+static void teardown(void)
+{
+    arena_free(arena);
+}
+
+/* --- Matching --- */
+
+static const struct user *user_of(const char *name, const char *group)
+{
+    struct user *user = arena_zeroed(arena, sizeof(*user));
+    const char **groups = arena_array(arena, 2, sizeof(char *));
+    groups[0] = "system:authenticated";
+    groups[1] = group;
+    *user = (struct user){.name = name, .uid = "", .groups = groups, .group_count = 2};
+    return user;
+}
+
+static struct access resource(const char *verb, const char *group, const char *plural,
+                              const char *subresource, const char *namespace)
+{
+    return (struct access){.verb = verb,
+                           .is_resource = true,
+                           .group = group,
+                           .resource = plural,
+                           .subresource = subresource,
+                           .namespace = namespace,
+                           .name = "",
+                           .path = "",
+                           .node_selected = ""};
+}
+
+static struct access path_of(const char *path)
+{
+    struct access access = resource("get", "", "", "", "");
+    access.is_resource = false;
+    access.path = path;
+    return access;
+}
+
+/* The default schema that a request falls under. */
+static const Flowcontrol__V1__FlowSchema *schema_for(const struct user *user, struct access access)
+{
+    const Flowcontrol__V1__FlowSchema *best = NULL;
+    for (size_t i = 0; i < flow_default_count(); i++) {
+        struct default_object each = flow_default_at(i, arena);
+        if (strcmp(each.kind->plural, "flowschemas") == 0 &&
+            flow_schema_matches(each.message, user, &access) &&
+            (best == NULL || flow_schema_compare(each.message, best) < 0)) {
+            best = each.message;
+        }
+    }
+    ck_assert_ptr_nonnull(best);
+    return best;
+}
+
+START_TEST(requests_fall_under_the_schemas_that_v1_32_puts_them_under)
+{
+    static const struct {
+        const char *user, *group, *verb, *api_group, *plural, *subresource, *namespace, *schema;
+    } cases[] = {
+        {"admin", "system:masters", "list", "", "pods", "", "", "exempt"},
+        {"system:node:n1", "system:nodes", "update", "", "nodes", "status", "", "system-node-high"},
+        {"system:node:n1", "system:nodes", "update", "coordination.k8s.io", "leases", "",
+         "kube-node-lease", "system-node-high"},
+        {"system:node:n1", "system:nodes", "get", "", "pods", "", "a", "system-nodes"},
+        {"system:kube-scheduler", "g", "update", "coordination.k8s.io", "leases", "", "kube-system",
+         "system-leader-election"},
+        {"system:kube-scheduler", "g", "get", "", "pods", "", "a", "kube-scheduler"},
+        {"system:serviceaccount:kube-system:x", "system:serviceaccounts", "get", "", "configmaps",
+         "", "kube-system", "workload-leader-election"},
+        {"system:serviceaccount:kube-system:x", "system:serviceaccounts", "get", "", "pods", "",
+         "a", "kube-system-service-accounts"},
+        {"system:serviceaccount:kube-systemx:x", "system:serviceaccounts", "get", "", "pods", "",
+         "a", "service-accounts"},
+        {"system:serviceaccount:kube-system:endpoint-controller", "system:serviceaccounts",
+         "update", "", "endpoints", "", "a", "endpoint-controller"},
+        {"jane", "staff", "get", "", "pods", "", "a", "global-default"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const Flowcontrol__V1__FlowSchema *schema =
+            schema_for(user_of(cases[i].user, cases[i].group),
+                       resource(cases[i].verb, cases[i].api_group, cases[i].plural,
+                                cases[i].subresource, cases[i].namespace));
+        ck_assert_str_eq(schema->metadata->name, cases[i].schema);
+    }
+    ck_assert_str_eq(schema_for(user_of("jane", "x"), path_of("/livez"))->metadata->name, "probes");
+    ck_assert_str_eq(schema_for(user_of("jane", "x"), path_of("/livez/x"))->metadata->name,
+                     "global-default");
+}
+END_TEST
+
+static Flowcontrol__V1__FlowSchema *schema_from(const char *json)
+{
+    void *message = NULL;
+    const struct api_message *table = api_message_find("k8s.io.api.flowcontrol.v1.FlowSchema");
+    ck_assert_int_eq(api_decode_json(arena, table, slice_text(json), NULL, &message, NULL), 0);
+    return message;
+}
+
+START_TEST(a_rule_is_for_the_cluster_or_for_namespaces_and_for_parts_by_name)
+{
+    const Flowcontrol__V1__FlowSchema *schema = schema_from(
+        "{\"metadata\":{\"name\":\"s\"},\"spec\":{\"rules\":[{"
+        "\"subjects\":[{\"kind\":\"User\",\"user\":{\"name\":\"*\"}}],"
+        "\"resourceRules\":[{\"verbs\":[\"get\"],\"apiGroups\":[\"\"],"
+        "\"resources\":[\"pods/status\"],\"namespaces\":[\"a\"]}],"
+        "\"nonResourceRules\":[{\"verbs\":[\"*\"],\"nonResourceURLs\":[\"/x/*\"]}]}]}}");
+    const struct user *user = user_of("jane", "x");
+    struct access status = resource("get", "", "pods", "status", "a");
+    struct access whole = resource("get", "", "pods", "", "a");
+    struct access other = resource("get", "", "pods", "status", "b");
+    struct access cluster = resource("get", "", "pods", "status", "");
+    ck_assert(flow_schema_matches(schema, user, &status));
+    ck_assert(!flow_schema_matches(schema, user, &whole));
+    ck_assert(!flow_schema_matches(schema, user, &other));
+    ck_assert(!flow_schema_matches(schema, user, &cluster));
+    struct access below = path_of("/x/y"), beside = path_of("/xy"), itself = path_of("/x");
+    ck_assert(flow_schema_matches(schema, user, &below));
+    ck_assert(!flow_schema_matches(schema, user, &beside));
+    ck_assert(!flow_schema_matches(schema, user, &itself));
+}
+END_TEST
+
+START_TEST(flows_are_told_apart_as_the_schema_says)
+{
+    Flowcontrol__V1__FlowSchema *schema =
+        schema_from("{\"metadata\":{\"name\":\"s\"},\"spec\":{"
+                    "\"distinguisherMethod\":{\"type\":\"ByUser\"}}}");
+    struct access a = resource("get", "", "pods", "", "a"),
+                  b = resource("get", "", "pods", "", "b");
+    const struct user *jane = user_of("jane", "x"), *john = user_of("john", "x");
+    ck_assert(flow_hash(schema, jane, &a) == flow_hash(schema, jane, &b));
+    ck_assert(flow_hash(schema, jane, &a) != flow_hash(schema, john, &a));
+    schema->spec->distinguisher_method->type = arena_text(arena, "ByNamespace");
+    ck_assert(flow_hash(schema, jane, &a) == flow_hash(schema, john, &a));
+    ck_assert(flow_hash(schema, jane, &a) != flow_hash(schema, jane, &b));
+    schema->spec->distinguisher_method = NULL;
+    ck_assert(flow_hash(schema, jane, &a) == flow_hash(schema, john, &b));
+}
+END_TEST
+
+/* --- Levels --- */
+
+static struct flow_level *level_with(uint32_t seats, uint32_t queues, uint32_t hand,
+                                     uint32_t waiting)
+{
+    struct flow_level *level = flow_level_new(0);
+    const struct flow_level_config config = {.queues = queues, .hand = hand, .waiting = waiting};
+    flow_level_configure(level, &config, 0);
+    flow_level_set_seats(level, seats, 0);
+    return level;
+}
+
+START_TEST(who_finds_no_seat_waits_and_who_finds_no_place_is_refused)
+{
+    struct flow_level *level = level_with(2, 1, 1, 2);
+    struct flow_ticket tickets[5];
+    static const enum flow_state states[] = {FLOW_SITS, FLOW_SITS, FLOW_WAITS, FLOW_WAITS,
+                                             FLOW_OUT};
+    for (size_t i = 0; i < 5; i++) {
+        ck_assert_int_eq(flow_level_arrive(level, &tickets[i], 7, 1, i), states[i]);
+    }
+    ck_assert_ptr_null(flow_level_next(level, 10));
+    flow_level_leave(level, &tickets[1], 10);
+    ck_assert_ptr_eq(flow_level_next(level, 10), &tickets[2]);
+    ck_assert_ptr_null(flow_level_next(level, 10));
+    flow_level_leave(level, &tickets[3], 11); /* Gave up waiting. */
+    flow_level_leave(level, &tickets[0], 12);
+    ck_assert_ptr_null(flow_level_next(level, 12));
+    flow_level_leave(level, &tickets[2], 13);
+    ck_assert_uint_eq(flow_level_sitting(level), 0);
+    flow_level_free(level);
+}
+END_TEST
+
+START_TEST(a_level_without_queues_refuses_and_an_exempt_one_never_does)
+{
+    struct flow_level *level = level_with(1, 0, 0, 0);
+    struct flow_ticket tickets[3];
+    ck_assert_int_eq(flow_level_arrive(level, &tickets[0], 1, 1, 0), FLOW_SITS);
+    ck_assert_int_eq(flow_level_arrive(level, &tickets[1], 1, 1, 0), FLOW_OUT);
+    const struct flow_level_config exempt = {.exempt = true};
+    flow_level_configure(level, &exempt, 1);
+    ck_assert_int_eq(flow_level_arrive(level, &tickets[1], 1, 1, 1), FLOW_SITS);
+    ck_assert_int_eq(flow_level_arrive(level, &tickets[2], 1, 5, 1), FLOW_SITS);
+    for (size_t i = 0; i < 3; i++) {
+        flow_level_leave(level, &tickets[i], 2);
+    }
+    flow_level_free(level);
+}
+END_TEST
+
+START_TEST(a_request_wider_than_the_level_gets_all_of_it_and_is_not_overtaken)
+{
+    struct flow_level *level = level_with(3, 1, 1, 10);
+    struct flow_ticket narrow, wide, late;
+    ck_assert_int_eq(flow_level_arrive(level, &narrow, 1, 1, 0), FLOW_SITS);
+    ck_assert_int_eq(flow_level_arrive(level, &wide, 1, 8, 0), FLOW_WAITS);
+    ck_assert_int_eq(flow_level_arrive(level, &late, 1, 1, 0), FLOW_WAITS);
+    ck_assert_ptr_null(flow_level_next(level, 1));
+    flow_level_leave(level, &narrow, 2);
+    ck_assert_ptr_eq(flow_level_next(level, 2), &wide);
+    ck_assert_ptr_null(flow_level_next(level, 2));
+    flow_level_leave(level, &wide, 3);
+    ck_assert_ptr_eq(flow_level_next(level, 3), &late);
+    flow_level_leave(level, &late, 4);
+    flow_level_free(level);
+}
+END_TEST
+
+START_TEST(waiting_requests_keep_their_order_when_queues_change_and_come_in_when_they_go)
+{
+    struct flow_level *level = level_with(1, 4, 2, 10);
+    struct flow_ticket tickets[4];
+    for (size_t i = 0; i < 4; i++) {
+        ck_assert_int_ne(flow_level_arrive(level, &tickets[i], 99, 1, 0), FLOW_OUT);
+    }
+    const struct flow_level_config none = {.queues = 0};
+    flow_level_configure(level, &none, 1);
+    ck_assert_uint_eq(flow_level_waiting(level), 3);
+    flow_level_leave(level, &tickets[0], 2);
+    for (size_t i = 0; i < 3; i++) {
+        struct flow_ticket *next = flow_level_next(level, 3);
+        ck_assert_ptr_nonnull(next);
+        flow_level_leave(level, next, 3);
+    }
+    ck_assert_uint_eq(flow_level_waiting(level), 0);
+    flow_level_free(level);
+}
+END_TEST
+
+/* Two flows that always want more: one asks often, one seldom. */
+struct load {
+    struct flow_ticket tickets[64];
+    uint64_t hash;
+    uint64_t cost_ns;
+    uint64_t served_ns;
+};
+
+START_TEST(a_busy_flow_does_not_starve_a_quiet_one)
+{
+    enum { SEATS = 4, TURNS = 4000 };
+    /* One queue each: the fair order is what is looked at, not the dealing. */
+    struct flow_level *level = level_with(SEATS, 64, 1, 64);
+    struct load loads[2] = {{.hash = 1, .cost_ns = 4 * MS}, {.hash = 2, .cost_ns = 1 * MS}};
+    uint64_t now = 0, ends[SEATS] = {0};
+    struct flow_ticket *sitting[SEATS] = {NULL};
+    for (size_t i = 0; i < 2; i++) {
+        for (size_t j = 0; j < ARRAY_LEN(loads[i].tickets); j++) {
+            struct flow_ticket *ticket = &loads[i].tickets[j];
+            if (flow_level_arrive(level, ticket, loads[i].hash, 1, now) == FLOW_SITS) {
+                sitting[j] = ticket;
+                ends[j] = loads[i].cost_ns;
+            }
+        }
+    }
+    for (size_t turn = 0; turn < TURNS; turn++) {
+        size_t first = 0;
+        for (size_t i = 1; i < SEATS; i++) {
+            first = ends[i] < ends[first] ? i : first;
+        }
+        now = ends[first];
+        struct load *of = sitting[first]->hash == 1 ? &loads[0] : &loads[1];
+        of->served_ns += of->cost_ns;
+        flow_level_leave(level, sitting[first], now);
+        struct flow_ticket *again = sitting[first];
+        ck_assert_int_eq(flow_level_arrive(level, again, of->hash, 1, now), FLOW_WAITS);
+        sitting[first] = flow_level_next(level, now);
+        ck_assert_ptr_nonnull(sitting[first]);
+        ends[first] = now + (sitting[first]->hash == 1 ? loads[0].cost_ns : loads[1].cost_ns);
+    }
+    double ratio = (double)loads[0].served_ns / (double)loads[1].served_ns;
+    ck_assert_double_gt(ratio, 0.9); /* The same seat-seconds, though one costs four times more. */
+    ck_assert_double_lt(ratio, 1.1);
+    for (size_t i = 0; i < 2; i++) {
+        for (size_t j = 0; j < ARRAY_LEN(loads[i].tickets); j++) {
+            if (loads[i].tickets[j].state != FLOW_OUT) {
+                flow_level_leave(level, &loads[i].tickets[j], now);
+            }
+        }
+    }
+    flow_level_free(level);
+}
+END_TEST
+
+START_TEST(a_quiet_flow_finds_a_queue_that_a_busy_one_has_not_filled)
+{
+    struct flow_level *level = level_with(1, 64, 8, 5);
+    struct flow_ticket *tickets = calloc(200, sizeof(*tickets));
+    size_t refused = 0;
+    for (size_t i = 0; i < 200; i++) {
+        refused +=
+            flow_level_arrive(level, &tickets[i], UINT64_C(0x9e3779b97f4a7c15), 1, 0) == FLOW_OUT;
+    }
+    /* Eight queues of five, and the one that sits. */
+    ck_assert_uint_eq(refused, 200 - 8 * 5 - 1);
+    struct flow_ticket quiet;
+    ck_assert_int_eq(flow_level_arrive(level, &quiet, UINT64_C(0x2545f4914f6cdd1d), 1, 0),
+                     FLOW_WAITS);
+    flow_level_leave(level, &quiet, 1);
+    for (size_t i = 0; i < 200; i++) {
+        if (tickets[i].state != FLOW_OUT) {
+            flow_level_leave(level, &tickets[i], 1);
+        }
+    }
+    free(tickets);
+    flow_level_free(level);
+}
+END_TEST
+
+START_TEST(the_demand_is_what_was_wanted_over_time)
+{
+    struct flow_level *level = level_with(1, 1, 1, 10);
+    struct flow_ticket first, second;
+    ck_assert_int_eq(flow_level_arrive(level, &first, 1, 1, 0), FLOW_SITS);
+    ck_assert_int_eq(flow_level_arrive(level, &second, 1, 1, 500 * MS), FLOW_WAITS);
+    struct flow_demand demand = flow_level_demand(level, 1000 * MS);
+    ck_assert_double_eq_tol(demand.mean, 1.5, 0.001);
+    ck_assert_double_eq_tol(demand.deviation, 0.5, 0.001);
+    ck_assert_uint_eq(demand.high, 2);
+    flow_level_leave(level, &second, 1000 * MS);
+    flow_level_leave(level, &first, 1000 * MS);
+    demand = flow_level_demand(level, 2000 * MS);
+    ck_assert_double_eq_tol(demand.mean, 0, 0.001);
+    ck_assert_uint_eq(demand.high, 2); /* Still wanted when the period began. */
+    flow_level_free(level);
+}
+END_TEST
+
+/* --- Shares --- */
+
+static struct flow_share share_of(const char *name, uint32_t seats)
+{
+    uint64_t all = 0;
+    struct flow_share share = {0};
+    const Flowcontrol__V1__PriorityLevelConfigurationSpec *wanted = NULL;
+    for (size_t i = 0; i < flow_default_count(); i++) {
+        struct default_object each = flow_default_at(i, arena);
+        if (strcmp(each.kind->plural, "prioritylevelconfigurations") == 0) {
+            const Flowcontrol__V1__PriorityLevelConfiguration *level = each.message;
+            all += flow_shares_of(level->spec);
+            wanted = strcmp(each.name, name) == 0 ? level->spec : wanted;
+        }
+    }
+    ck_assert_uint_eq(all, 245);
+    ck_assert_ptr_nonnull(wanted);
+    flow_share_set(&share, wanted, all, seats);
+    return share;
+}
+
+START_TEST(seats_go_by_shares)
+{
+    struct flow_share low = share_of("workload-low", 600);
+    ck_assert_uint_eq(low.nominal, 245); /* 600 * 100 / 245, rounded up. */
+    ck_assert_uint_eq(low.least, 245 - 221);
+    ck_assert_uint_eq(low.most, 845);
+    struct flow_share rest = share_of("catch-all", 600);
+    ck_assert_uint_eq(rest.nominal, 13);
+    ck_assert_uint_eq(rest.least, 13);
+    ck_assert_uint_eq(share_of("exempt", 600).nominal, 0);
+}
+END_TEST
+
+START_TEST(what_one_level_does_not_need_another_may_borrow)
+{
+    struct flow_share low = share_of("workload-low", 600), high = share_of("workload-high", 600);
+    struct flow_share system = share_of("system", 600);
+    struct flow_share *const shares[] = {&low, &high, &system};
+    uint32_t seats = low.nominal + high.nominal + system.nominal;
+    const struct flow_demand busy = {.mean = 300, .high = 300}, idle = {.mean = 0};
+    flow_share_note(&low, &idle);
+    flow_share_note(&high, &busy);
+    flow_share_note(&system, &idle);
+    flow_share_out(shares, ARRAY_LEN(shares), seats);
+    ck_assert_uint_ge(high.current, 250); /* Its own 98 and most of what the others lend. */
+    ck_assert_uint_ge(low.current, low.least);
+    ck_assert_uint_ge(system.current, system.least);
+    ck_assert_uint_le(low.current + high.current + system.current, seats + 2); /* Rounding. */
+    flow_share_note(&low, &busy);
+    flow_share_out(shares, ARRAY_LEN(shares), seats);
+    ck_assert_uint_ge(low.current, low.nominal); /* It takes back at once what is its own. */
+}
+END_TEST
+
+/* --- What a cluster starts with --- */
+
+START_TEST(defaults_are_brought_back_unless_somebody_owns_them)
+{
+    for (size_t i = 0; i < flow_default_count(); i++) {
+        struct default_object wanted = flow_default_at(i, arena);
+        void *message = NULL;
+        ck_assert_int_eq(flow_default_repair(&wanted, wanted.message, arena, &message),
+                         DEFAULT_AS_IT_SHOULD_BE);
+        if (strcmp(wanted.kind->plural, "flowschemas") != 0) {
+            continue;
+        }
+        Flowcontrol__V1__FlowSchema *changed =
+            api_message_copy(arena, wanted.kind->message, wanted.message);
+        changed->spec->matching_precedence += 1;
+        ck_assert_int_eq(flow_default_repair(&wanted, changed, arena, &message), DEFAULT_UPDATE);
+        const Flowcontrol__V1__FlowSchema *repaired = message;
+        ck_assert_int_eq(repaired->spec->matching_precedence,
+                         changed->spec->matching_precedence - 1);
+        api_meta_set_annotation(arena, changed->metadata, "apf.kubernetes.io/autoupdate-spec",
+                                "false");
+        ck_assert_int_eq(flow_default_repair(&wanted, changed, arena, &message),
+                         flow_default_is_mandatory(wanted.name) ? DEFAULT_UPDATE
+                                                                : DEFAULT_AS_IT_SHOULD_BE);
+    }
+}
+END_TEST
+
+Suite *flow_suite(void);
+
+Suite *flow_suite(void)
+{
+    Suite *suite = suite_create("apiserver/flow");
+    TCase *tests = tcase_create("schemas, levels, shares, defaults");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, requests_fall_under_the_schemas_that_v1_32_puts_them_under);
+    tcase_add_test(tests, a_rule_is_for_the_cluster_or_for_namespaces_and_for_parts_by_name);
+    tcase_add_test(tests, flows_are_told_apart_as_the_schema_says);
+    tcase_add_test(tests, who_finds_no_seat_waits_and_who_finds_no_place_is_refused);
+    tcase_add_test(tests, a_level_without_queues_refuses_and_an_exempt_one_never_does);
+    tcase_add_test(tests, a_request_wider_than_the_level_gets_all_of_it_and_is_not_overtaken);
+    tcase_add_test(tests,
+                   waiting_requests_keep_their_order_when_queues_change_and_come_in_when_they_go);
+    tcase_add_test(tests, a_busy_flow_does_not_starve_a_quiet_one);
+    tcase_add_test(tests, a_quiet_flow_finds_a_queue_that_a_busy_one_has_not_filled);
+    tcase_add_test(tests, the_demand_is_what_was_wanted_over_time);
+    tcase_add_test(tests, seats_go_by_shares);
+    tcase_add_test(tests, what_one_level_does_not_need_another_may_borrow);
+    tcase_add_test(tests, defaults_are_brought_back_unless_somebody_owns_them);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
