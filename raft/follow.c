@@ -130,6 +130,10 @@ void raft_on_append(struct raft *raft, const struct raft_message *message,
     }
     raft_set_commit(raft, message->commit < raft->verified ? message->commit : raft->verified);
     raft->leader_heard = true;
+    if (message->entry_count == 0 && last <= raft->acknowledged) {
+        return; /* News of the commit only; was that answer lost, one to a heartbeat says as much.
+                 */
+    }
     if (raft->stable >= last || PLANTED == PLANT_ACK_BEFORE_FLUSH) {
         struct raft_message *answer = raft_send(raft, update, message->from, RAFT_APPEND_RESULT);
         answer->commit =

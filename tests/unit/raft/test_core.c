@@ -105,6 +105,31 @@ START_TEST(follower_acknowledges_only_what_is_flushed)
 }
 END_TEST
 
+START_TEST(news_of_the_commit_alone_is_not_answered)
+{
+    struct fixture f;
+    core_start(&f, 3);
+    struct raft_entry *entry = raft_entry_new(1, 1, RAFT_ENTRY_COMMAND, 0, slice_text("x"));
+    core_receive(
+        &f, (struct raft_message){
+                .kind = RAFT_APPEND, .from = 2, .term = 1, .entries = &entry, .entry_count = 1});
+    core_persist(&f);
+    core_receive(&f, (struct raft_message){.kind = RAFT_APPEND,
+                                           .from = 2,
+                                           .term = 1,
+                                           .last = {.index = 1, .term = 1, .chain = entry->chain},
+                                           .commit = 1});
+    ck_assert_uint_eq(f.raft.commit, 1);
+    ck_assert_ptr_null(core_sent(&f, RAFT_APPEND_RESULT, 2));
+    /* Should the acknowledgement have been lost, a heartbeat's answer says as much. */
+    core_receive(&f,
+                 (struct raft_message){.kind = RAFT_HEARTBEAT, .from = 2, .term = 1, .context = 1});
+    ck_assert_uint_eq(core_sent(&f, RAFT_HEARTBEAT_RESULT, 2)->commit, 1);
+    raft_entry_unref(entry);
+    core_stop(&f);
+}
+END_TEST
+
 START_TEST(a_flush_begun_before_a_truncation_proves_nothing)
 {
     struct fixture f;
@@ -208,6 +233,7 @@ Suite *core_suite(void)
     tcase_add_test(tcase, a_follower_whose_disk_lost_acknowledged_entries_is_sent_them_again);
     tcase_add_test(tcase, a_member_that_heard_a_leader_refuses_to_vote);
     tcase_add_test(tcase, follower_acknowledges_only_what_is_flushed);
+    tcase_add_test(tcase, news_of_the_commit_alone_is_not_answered);
     tcase_add_test(tcase, a_flush_begun_before_a_truncation_proves_nothing);
     tcase_add_test(tcase, a_read_needs_a_round_of_heartbeats_sent_after_it);
     tcase_add_test(tcase, a_leader_whose_loop_stood_still_steps_down);
