@@ -108,6 +108,7 @@ static void on_turn_end(uv_prepare_t *prepare)
     struct loop *loop = prepare->data;
     struct list now;
     list_init(&now);
+    ring_all(loop); /* First: what they were told may be answered while this loop writes. */
     /* What is added while these run waits for the next turn, so that a writer whose reader is
      * always ready does not starve everybody else. */
     while (!list_empty(&loop->turn_ends)) {
