@@ -223,6 +223,8 @@ static void encode_cells(struct request *request, const struct api_kind *kind, c
         buffer_append_text(out, i == 0 ? "" : ",");
         if (cells[i].type == API_CELL_INTEGER) {
             buffer_printf(out, "%lld", (long long)cells[i].number);
+        } else if (cells[i].type == API_CELL_BOOL) {
+            buffer_append_text(out, cells[i].number != 0 ? "true" : "false");
         } else {
             json_text(out, cells[i].text == NULL ? "" : cells[i].text);
         }

@@ -17,7 +17,7 @@ struct api_table_column {
     int priority; /* Above zero only in wide output. */
 };
 
-enum api_cell_type { API_CELL_TEXT, API_CELL_INTEGER };
+enum api_cell_type { API_CELL_TEXT, API_CELL_INTEGER, API_CELL_BOOL };
 
 struct api_table_cell {
     enum api_cell_type type;

@@ -12,14 +12,20 @@ static void text_buffer(struct buffer *text)
     buffer_init(text, SIZE_MAX / 2); /* What a stored object holds is bounded already. */
 }
 
-static void table_labels(struct table_row *row, struct api_string_map map)
+void table_join(struct buffer *text, const char *item, const char *separator)
+{
+    buffer_append_text(text, text->len == 0 ? "" : separator);
+    buffer_append_text(text, item);
+}
+
+void table_labels(struct table_row *row, struct api_string_map map)
 {
     struct api_label_selector selector = api_label_selector_from_map(row->arena, map);
     table_text_or(row, api_label_selector_print(row->arena, &selector), "<none>");
 }
 
-static void table_selector(struct table_row *row, const Meta__V1__LabelSelector *message,
-                           const char *wrong)
+void table_selector(struct table_row *row, const Meta__V1__LabelSelector *message,
+                    const char *wrong)
 {
     struct api_label_selector selector;
     if (api_label_selector_from_message(row->arena, message, &selector, NULL) != 0) {
@@ -43,8 +49,7 @@ static const char *lower(struct arena *arena, const char *text)
 
 static void join(struct buffer *text, const char *item)
 {
-    buffer_append_text(text, text->len == 0 ? "" : ",");
-    buffer_append_text(text, item);
+    table_join(text, item, ",");
 }
 
 static int by_text(const void *a, const void *b)
