@@ -335,7 +335,7 @@ static const struct api_status *admit_eviction(struct admission *admission, cons
                         node);
 }
 
-/* --- Leases, tokens ----------------------------------------------------------------------------
+/* --- Leases, CSINodes, tokens ------------------------------------------------------------------
  */
 
 static const struct api_status *admit_lease(struct admission *admission, const char *node)
@@ -348,6 +348,14 @@ static const struct api_status *admit_lease(struct admission *admission, const c
                ? NULL
                : forbid(admission,
                         "can only access node lease with the same name as the requesting node");
+}
+
+static const struct api_status *admit_csi_node(struct admission *admission, const char *node)
+{
+    return is(admission->name, node)
+               ? NULL
+               : forbid(admission,
+                        "can only access CSINode with the same name as the requesting node");
 }
 
 static const struct api_status *admit_token(struct admission *admission, const char *node)
@@ -419,6 +427,9 @@ const struct api_status *admit_node_restriction(struct admission *admission)
     }
     if (is(resource, "leases")) {
         return admit_lease(admission, node);
+    }
+    if (is(resource, "csinodes")) {
+        return admit_csi_node(admission, node);
     }
     if (is(resource, "serviceaccounts") && admission->verb == ADMIT_CREATE &&
         is(admission->subresource, "token")) {

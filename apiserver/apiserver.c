@@ -3,6 +3,7 @@
 #include "apiserver/bootstrap.h"
 #include "apiserver/member_service.h"
 #include "apiserver/node_service.h"
+#include "apiserver/oidc.h"
 #include "apiserver/pki.h"
 #include "apiserver/proxy.h"
 #include "apiserver/request.h"
@@ -105,9 +106,11 @@ struct watch_hub *request_hub(struct request *request)
 static int make_tls(struct apiserver *server, struct error *reterr)
 {
     const struct pki *pki = server->config.pki;
+    const char *proxies = server->config.authn.front_proxy.client_ca_pem;
     struct tls_options options = {.cert_pem = slice_text(pki->server_cert),
                                   .key_pem = slice_text(pki->server_key),
                                   .ca_pem = slice_text(pki->ca_cert),
+                                  .told_ca_pem = slice_text(proxies == NULL ? "" : proxies),
                                   .verify = TLS_VERIFY_OPTIONAL,
                                   .alpn = TLS_ALPN_H2 | TLS_ALPN_HTTP1};
     return tls_config_new_server(&options, &server->tls, reterr);
@@ -234,6 +237,7 @@ static void free_parts(struct apiserver *server)
     authorizer_free(server->authorizer);
     flow_control_free(server->flow);
     watch_cache_free(server->cache);
+    oidc_free(server->oidc);
     token_signer_free(server->signer);
     tls_config_unref(server->tls);
     chunk_unref(atomic_load(&server->openapi_v2.chunk));
@@ -264,7 +268,11 @@ int apiserver_new(const struct apiserver_config *config, struct apiserver **ret_
     if (status == 0 && !config->plaintext) {
         status = make_tls(server, reterr);
     }
+    if (status == 0) {
+        status = oidc_new(&server->config.authn.oidc, config->store_loop, &server->oidc, reterr);
+    }
     if (status < 0) {
+        tls_config_unref(server->tls);
         token_signer_free(server->signer);
         pthread_mutex_destroy(&server->document_lock);
         free(server);

@@ -3,6 +3,7 @@
  * store; created and closed on the store loop, serves on io loops. */
 #ifndef APISERVER_APISERVER_H
 #define APISERVER_APISERVER_H
+#include "apiserver/authn_options.h"
 #include "lib/base/error.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,7 +36,8 @@ struct apiserver_config {
     const char *cluster_cidr;    /* "10.244.0.0/16" */
     const char *cluster_domain;  /* "cluster.local" */
     uint32_t requests_in_flight; /* Seats of all priority levels; 0: FLOW_SEATS_DEFAULT. */
-    bool anonymous; /* Allow anonymous requests to health and version paths (default). */
+    struct authn_options authn;
+    bool anonymous; /* Who shows nothing is system:anonymous; else refused. */
     bool plaintext; /* Tests only: no TLS, every request is system:masters. */
 };
 

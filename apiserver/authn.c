@@ -1,6 +1,6 @@
-/* Who is asking: client certificate, bearer token (ServiceAccount JWT, bootstrap token), anonymous.
- */
-#include "apiserver/request.h"
+/* Who is asking, in the order of v1.32: a front proxy says, a client certificate, a bearer token
+ * (ServiceAccount, bootstrap, OpenID Connect), nobody. */
+#include "apiserver/authn_internal.h"
 #include "k8s/core_v1.pb-c.h"
 #include "lib/api/time.h"
 #include "lib/net/x509.h"
@@ -31,7 +31,8 @@ const struct user *user_new(struct arena *arena, const char *name, const char *u
                           .uid = arena_text(arena, uid == NULL ? "" : uid),
                           .groups = all,
                           .group_count = group_count};
-    if (!user_in_group(user, "system:authenticated")) {
+    if (!user_in_group(user, "system:authenticated") &&
+        !user_in_group(user, "system:unauthenticated")) {
         all[user->group_count++] = "system:authenticated";
     }
     return user;
@@ -39,7 +40,14 @@ const struct user *user_new(struct arena *arena, const char *name, const char *u
 
 const struct user *user_of_certificate(struct arena *arena, const struct tls_peer *peer)
 {
-    return user_new(arena, peer->common_name, "", peer->organizations, peer->organization_count);
+    struct user *user = arena_alloc(arena, sizeof(*user));
+    struct user_extra *extra = arena_alloc(arena, sizeof(*extra));
+    *extra = (struct user_extra){.key = "authentication.kubernetes.io/credential-id",
+                                 .value = arena_printf(arena, "X509SHA256=%s", peer->fingerprint)};
+    *user = *user_new(arena, peer->common_name, "", peer->organizations, peer->organization_count);
+    user->extras = extra;
+    user->extra_count = 1;
+    return user;
 }
 
 const struct user *user_with_group(struct arena *arena, const struct user *user, const char *group)
@@ -52,83 +60,14 @@ const struct user *user_with_group(struct arena *arena, const struct user *user,
     return user_new(arena, user->name, user->uid, groups, user->group_count + 1);
 }
 
-/* --- Bootstrap tokens: "abcdef.0123456789abcdef", a Secret in kube-system --- */
-
-static bool is_bootstrap_token(struct slice token)
-{
-    if (token.len != 23 || token.data[6] != '.') {
-        return false;
-    }
-    for (size_t i = 0; i < token.len; i++) {
-        uint8_t c = token.data[i];
-        if (i != 6 && !(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9')) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static struct slice secret_value(const Core__V1__Secret *secret, const char *key)
-{
-    for (size_t i = 0; i < secret->n_data; i++) {
-        if (strcmp(secret->data[i]->key, key) == 0) {
-            return slice_of(secret->data[i]->value.data, secret->data[i]->value.len);
-        }
-    }
-    return (struct slice){0};
-}
-
-static bool bootstrap_valid(const Core__V1__Secret *secret, struct slice id, struct slice token,
-                            const char *usage)
-{
-    if (secret == NULL || secret->type == NULL ||
-        strcmp(secret->type, "bootstrap.kubernetes.io/token") != 0 ||
-        !api_time_is_zero(secret->metadata->deletion_timestamp) ||
-        !slice_equal(secret_value(secret, "token-id"), id) ||
-        !x509_equal_secret(secret_value(secret, "token-secret"), token) ||
-        !slice_is(secret_value(secret, usage), "true")) {
-        return false;
-    }
-    struct slice expiration = secret_value(secret, "expiration");
-    int64_t expires_s = 0;
-    int32_t nanos = 0;
-    return expiration.len == 0 ||
-           (api_time_parse(expiration, &expires_s, &nanos) == 0 && expires_s > wall_seconds());
-}
-
-bool bootstrap_token_is_for(struct apiserver *server, struct arena *arena, struct slice token,
-                            const char *usage)
-{
-    if (!is_bootstrap_token(token)) {
-        return false;
-    }
-    struct slice id = slice_of(token.data, 6);
-    const char *name = arena_printf(arena, "bootstrap-token-%.6s", (const char *)token.data);
-    const struct cached_object *object =
-        watch_cache_get(server->cache, api_kind_find("", "v1", "secrets"), "kube-system", name);
-    if (object == NULL) {
-        return false;
-    }
-    bool valid = bootstrap_valid(cached_object_message(object), id,
-                                 slice_of(token.data + 7, token.len - 7), usage);
-    cached_object_unref(object);
-    return valid;
-}
-
-static int authenticate_bootstrap(struct apiserver *server, struct arena *arena, struct slice token,
-                                  const struct user **ret_user)
-{
-    if (!bootstrap_token_is_for(server, arena, token, "usage-bootstrap-authentication")) {
-        return -EACCES;
-    }
-    const char *groups[] = {"system:bootstrappers"};
-    *ret_user =
-        user_new(arena, arena_printf(arena, "system:bootstrap:%.6s", (const char *)token.data), "",
-                 groups, 1);
-    return 0;
-}
-
 /* --- ServiceAccount tokens --- */
+
+/* An object that is being deleted still counts for a while: its pod may be shutting down. */
+static bool is_leaving(const Meta__V1__ObjectMeta *meta)
+{
+    return !api_time_is_zero(meta->deletion_timestamp) &&
+           meta->deletion_timestamp->seconds + TOKEN_LEEWAY_SECONDS < wall_seconds();
+}
 
 static bool still_there(struct apiserver *server, const char *plural, const char *namespace,
                         const char *name, const char *uid)
@@ -141,9 +80,35 @@ static bool still_there(struct apiserver *server, const char *plural, const char
     const void *message = cached_object_message(object);
     const Meta__V1__ObjectMeta *meta =
         message == NULL ? NULL : api_message_meta(kind->message, message);
-    bool same = meta != NULL && uid != NULL && meta->uid != NULL && strcmp(meta->uid, uid) == 0;
+    bool same = meta != NULL && uid != NULL && meta->uid != NULL && strcmp(meta->uid, uid) == 0 &&
+                !is_leaving(meta);
     cached_object_unref(object);
     return same;
+}
+
+static bool bound_still_there(struct apiserver *server, const struct token_claims *claims)
+{
+    const char *namespace = claims->namespace;
+    return (claims->pod == NULL ||
+            still_there(server, "pods", namespace, claims->pod, claims->pod_uid)) &&
+           (claims->secret == NULL ||
+            still_there(server, "secrets", namespace, claims->secret, claims->secret_uid)) &&
+           /* Where a pod runs is told beside the pod; only alone it is what the token hangs on. */
+           (claims->node == NULL || claims->pod != NULL ||
+            still_there(server, "nodes", "", claims->node, claims->node_uid));
+}
+
+/* A token kept in a Secret is good as long as that Secret holds it. */
+static bool secret_holds(struct apiserver *server, const struct token_claims *claims,
+                         struct slice token)
+{
+    const struct cached_object *object = watch_cache_get(
+        server->cache, api_kind_find("", "v1", "secrets"), claims->namespace, claims->secret);
+    const Core__V1__Secret *secret = object == NULL ? NULL : cached_object_message(object);
+    bool holds = secret != NULL && api_time_is_zero(secret->metadata->deletion_timestamp) &&
+                 x509_equal_secret(secret_data_value(secret, "token"), token);
+    cached_object_unref(object);
+    return holds;
 }
 
 static bool audience_wanted(const struct token_claims *claims, const char *const *audiences,
@@ -193,13 +158,11 @@ static int authenticate_account(struct apiserver *server, struct arena *arena, s
     if (status < 0) {
         return status;
     }
-    if (!audience_wanted(&claims, audiences, audience_count) ||
-        !still_there(server, "serviceaccounts", claims.namespace, claims.account,
-                     claims.account_uid) ||
-        (claims.pod != NULL &&
-         !still_there(server, "pods", claims.namespace, claims.pod, claims.pod_uid)) ||
-        (claims.secret != NULL &&
-         !still_there(server, "secrets", claims.namespace, claims.secret, claims.secret_uid))) {
+    bool good = claims.legacy ? secret_holds(server, &claims, token)
+                              : audience_wanted(&claims, audiences, audience_count) &&
+                                    bound_still_there(server, &claims);
+    if (!good || !still_there(server, "serviceaccounts", claims.namespace, claims.account,
+                              claims.account_uid)) {
         return -EACCES;
     }
     const char *groups[] = {"system:serviceaccounts",
@@ -209,7 +172,9 @@ static int authenticate_account(struct apiserver *server, struct arena *arena, s
         claims.account_uid, groups, 2);
     struct user *with_extras = arena_alloc(arena, sizeof(*with_extras));
     *with_extras = *user;
-    add_extras(arena, with_extras, &claims);
+    if (!claims.legacy) {
+        add_extras(arena, with_extras, &claims);
+    }
     *ret_user = with_extras;
     *ret_claims = claims;
     return 0;
@@ -220,18 +185,34 @@ int authenticate_token(struct apiserver *server, struct arena *arena, struct sli
                        const struct user **ret_user, const char *const **ret_audiences,
                        size_t *ret_audience_count)
 {
-    if (is_bootstrap_token(token)) {
-        *ret_audience_count = 0;
-        return authenticate_bootstrap(server, arena, token, ret_user);
-    }
-    const char *own[] = {token_signer_issuer(server->signer)};
+    const char **own = arena_array(arena, 1, sizeof(char *));
+    own[0] = token_signer_issuer(server->signer);
+    const char *const *wanted = audience_count > 0 ? audiences : own;
+    size_t wanted_count = audience_count > 0 ? audience_count : 1;
     struct token_claims claims = {0};
-    int status = authenticate_account(server, arena, token, audience_count > 0 ? audiences : own,
-                                      audience_count > 0 ? audience_count : 1, ret_user, &claims);
-    if (status == 0) {
+    int status =
+        authenticate_account(server, arena, token, wanted, wanted_count, ret_user, &claims);
+    if (status == 0 && !claims.legacy) {
         *ret_audiences = claims.audiences;
         *ret_audience_count = claims.audience_count;
+        return 0;
     }
+    if (status == -ENOENT) {
+        status = authenticate_bootstrap(server, arena, token, ret_user);
+    }
+    if (status == -ENOENT) {
+        status = oidc_authenticate(server->oidc, arena, token, wall_seconds(), ret_user);
+    }
+    /* The others know no audience: they are for this server alone. */
+    bool for_us = false;
+    for (size_t i = 0; i < wanted_count; i++) {
+        for_us = for_us || strcmp(wanted[i], own[0]) == 0;
+    }
+    if (status == 0 && !for_us) {
+        return -EACCES;
+    }
+    *ret_audiences = own;
+    *ret_audience_count = status == 0 ? 1 : 0;
     return status;
 }
 
@@ -249,10 +230,11 @@ bool stage_authenticate(struct request *request)
         return true;
     }
     const struct tls_peer *peer = http_tls_peer(request->exchange);
-    if (peer != NULL && peer->presented) {
-        if (!peer->verified) {
-            return refuse(request);
-        }
+    request->user = front_proxy_user(server, request->arena, request->exchange);
+    if (request->user != NULL) {
+        return true;
+    }
+    if (peer != NULL && peer->presented && peer->verified) {
         request->user = user_of_certificate(request->arena, peer);
         return true;
     }
@@ -268,5 +250,6 @@ bool stage_authenticate(struct request *request)
         return true;
     }
     request->user = &user_anonymous;
-    return true;
+    bool bad_certificate = peer != NULL && peer->presented;
+    return (server->config.anonymous && !bad_certificate) || refuse(request);
 }

@@ -24,8 +24,7 @@ static const char *value_of(struct arena *arena, const struct http_header *heade
     return arena_text_n(arena, (const char *)header->value.data, header->value.len);
 }
 
-/* Impersonate-Extra-<key>: the key is in lower case and percent-encoded. */
-static const char *extra_key(struct arena *arena, const struct http_header *header, size_t prefix)
+const char *extra_key(struct arena *arena, const struct http_header *header, size_t prefix)
 {
     char *key =
         arena_text_n(arena, (const char *)header->name.data + prefix, header->name.len - prefix);

@@ -53,4 +53,11 @@
 #define FLOW_RETRY_SECONDS           1
 #define NODE_PORT_FIRST              30000
 #define NODE_PORT_LAST               32767
+
+/* Who is asking. */
+#define OIDC_TOKEN_MAX       ((size_t)64 << 10)
+#define OIDC_DOCUMENT_MAX    ((size_t)1 << 20) /* Discovery, or the JWK Set. */
+#define OIDC_KEYS_MAX        64
+#define BOOTSTRAP_GROUPS_MAX 16
+#define TOKEN_LEEWAY_SECONDS 60 /* A token outlives what it is bound to by this. */
 #endif

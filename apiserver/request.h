@@ -38,6 +38,7 @@ struct apiserver {
     struct node_liveness *liveness;
     struct authorizer *authorizer;
     struct flow_control *flow;
+    struct oidc *oidc; /* NULL: not asked for. */
     struct token_signer *signer;
     struct service_allocator services;
     struct tls_config *tls;
@@ -108,9 +109,8 @@ void request_continue(struct request *request);
 
 /* --- Authentication and authorization --- */
 extern const struct user user_anonymous;
-/* In the arena; with system:authenticated when that is not among the groups. */
-const struct user *user_new(struct arena *arena, const char *name, const char *uid,
-                            const char *const *groups, size_t group_count);
+/* The key that the name of a header holds after `prefix` bytes: in lower case, percent-decoded. */
+const char *extra_key(struct arena *arena, const struct http_header *header, size_t prefix);
 /* 0; -ENOENT when nobody knows the token; -EACCES when it is known to be bad. */
 MUST_USE int authenticate_token(struct apiserver *server, struct arena *arena, struct slice token,
                                 const char *const *audiences, size_t audience_count,

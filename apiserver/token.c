@@ -9,6 +9,10 @@
 
 enum { TOKEN_BYTES_MAX = 16 * 1024, CLOCK_SKEW_S = 10 };
 
+/* What tokens kept in Secrets have always said. */
+static const char legacy_issuer[] = "kubernetes/serviceaccount";
+#define LEGACY_CLAIM(name) "kubernetes.io/serviceaccount/" name
+
 struct token_signer {
     char *private_pem;
     char *public_pem;
@@ -96,6 +100,22 @@ static void bound(struct buffer *out, const char *kind, const char *name, const 
     buffer_append_byte(out, '}');
 }
 
+static void print_legacy_claims(const struct token_claims *claims, struct buffer *out)
+{
+    buffer_append_byte(out, '{');
+    member(out, "iss", legacy_issuer);
+    buffer_append_byte(out, ',');
+    member(out, LEGACY_CLAIM("namespace"), claims->namespace);
+    buffer_append_byte(out, ',');
+    member(out, LEGACY_CLAIM("secret.name"), claims->secret);
+    buffer_append_byte(out, ',');
+    member(out, LEGACY_CLAIM("service-account.name"), claims->account);
+    buffer_append_byte(out, ',');
+    member(out, LEGACY_CLAIM("service-account.uid"), claims->account_uid);
+    buffer_printf(out, ",\"sub\":\"system:serviceaccount:%s:%s\"}", claims->namespace,
+                  claims->account);
+}
+
 static void print_claims(const struct token_signer *signer, const struct token_claims *claims,
                          struct buffer *out)
 {
@@ -133,7 +153,11 @@ int token_issue(const struct token_signer *signer, const struct token_claims *cl
                   signer->algorithm == JWS_ES256 ? "ES256" : "RS256", signer->key_id);
     base64url_encode(buffer_slice(&text), token);
     buffer_clear(&text);
-    print_claims(signer, claims, &text);
+    if (claims->legacy) {
+        print_legacy_claims(claims, &text);
+    } else {
+        print_claims(signer, claims, &text);
+    }
     buffer_append_byte(token, '.');
     base64url_encode(buffer_slice(&text), token);
     if (buffer_error(&text) < 0 || buffer_error(token) < 0) {
@@ -193,17 +217,26 @@ static void read_audiences(struct arena *arena, const struct json_value *payload
     claims->audience_count = kept;
 }
 
-static int read_claims(const struct token_signer *signer, struct arena *arena, struct slice json,
-                       int64_t now_s, struct token_claims *ret_claims, struct error *reterr)
+static int read_legacy_claims(struct arena *arena, const struct json_value *payload,
+                              struct token_claims *ret_claims, struct error *reterr)
 {
-    struct json_value *payload = NULL;
-    if (json_parse(arena, json, &payload, NULL) < 0 || payload->type != JSON_OBJECT) {
-        return error_set(reterr, -EACCES, "the token's claims are no JSON object");
+    struct token_claims claims = {
+        .legacy = true,
+        .namespace = text_of(arena, payload, LEGACY_CLAIM("namespace")),
+        .secret = text_of(arena, payload, LEGACY_CLAIM("secret.name")),
+        .account = text_of(arena, payload, LEGACY_CLAIM("service-account.name")),
+        .account_uid = text_of(arena, payload, LEGACY_CLAIM("service-account.uid"))};
+    if (claims.namespace == NULL || claims.secret == NULL || claims.account == NULL ||
+        claims.account_uid == NULL) {
+        return error_set(reterr, -EACCES, "the token names no ServiceAccount");
     }
-    const char *issuer = text_of(arena, payload, "iss");
-    if (issuer == NULL || strcmp(issuer, signer->issuer) != 0) {
-        return error_set(reterr, -ENOENT, "the token has another issuer");
-    }
+    *ret_claims = claims;
+    return 0;
+}
+
+static int read_claims(struct arena *arena, const struct json_value *payload, int64_t now_s,
+                       struct token_claims *ret_claims, struct error *reterr)
+{
     const struct json_value *private = json_get_text(payload, "kubernetes.io");
     if (private == NULL || private->type != JSON_OBJECT) {
         return error_set(reterr, -EACCES, "the token has no kubernetes.io claims");
@@ -227,32 +260,56 @@ static int read_claims(const struct token_signer *signer, struct arena *arena, s
     return 0;
 }
 
-int token_verify(const struct token_signer *signer, struct arena *arena, struct slice token,
-                 int64_t now_s, struct token_claims *ret_claims, struct error *reterr)
+/* Its three parts; not believed yet. */
+static int read_parts(struct arena *arena, struct slice token, struct slice *ret_signed_part,
+                      struct json_value **ret_payload, struct buffer *signature)
 {
     const uint8_t *first = token.len == 0 ? NULL : memchr(token.data, '.', token.len);
     const uint8_t *last = token.len == 0 ? NULL : memrchr(token.data, '.', token.len);
     if (first == NULL || first == last || token.len > TOKEN_BYTES_MAX) {
-        return error_set(reterr, -ENOENT, "not a JSON Web Token");
+        return -ENOENT;
     }
     size_t signed_len = (size_t)(last - token.data);
     struct slice payload_text = slice_of(first + 1, (size_t)(last - first - 1));
     struct slice signature_text = slice_of(last + 1, token.len - signed_len - 1);
-    CLEANUP(buffer_release) struct buffer payload;
+    CLEANUP(buffer_release) struct buffer json;
+    struct json_value *payload = NULL;
+    buffer_init(&json, TOKEN_BYTES_MAX);
+    if (base64url_decode(payload_text, &json) < 0 ||
+        base64url_decode(signature_text, signature) < 0 ||
+        json_parse(arena, arena_slice(arena, buffer_slice(&json)), &payload, NULL) < 0 ||
+        payload->type != JSON_OBJECT) {
+        return -ENOENT;
+    }
+    *ret_signed_part = slice_of(token.data, signed_len);
+    *ret_payload = payload;
+    return 0;
+}
+
+int token_verify(const struct token_signer *signer, struct arena *arena, struct slice token,
+                 int64_t now_s, struct token_claims *ret_claims, struct error *reterr)
+{
     CLEANUP(buffer_release) struct buffer signature;
-    buffer_init(&payload, TOKEN_BYTES_MAX);
+    struct json_value *payload = NULL;
+    struct slice signed_part;
     buffer_init(&signature, TOKEN_BYTES_MAX);
-    if (base64url_decode(payload_text, &payload) < 0 ||
-        base64url_decode(signature_text, &signature) < 0) {
+    if (read_parts(arena, token, &signed_part, &payload, &signature) < 0) {
         return error_set(reterr, -ENOENT, "not a JSON Web Token");
     }
+    /* The issuer first: a token of somebody else, signed with a key that is not ours, may still be
+     * good to the next authenticator. */
+    const char *issuer = text_of(arena, payload, "iss");
+    bool legacy = issuer != NULL && strcmp(issuer, legacy_issuer) == 0;
+    if (issuer == NULL || (!legacy && strcmp(issuer, signer->issuer) != 0)) {
+        return error_set(reterr, -ENOENT, "the token has another issuer");
+    }
     /* The algorithm follows our key, so a header that says "none" changes nothing. */
-    int status = jws_verify(slice_text(signer->public_pem), signer->algorithm,
-                            slice_of(token.data, signed_len), buffer_slice(&signature), reterr);
-    if (status < 0) {
+    if (jws_verify(slice_text(signer->public_pem), signer->algorithm, signed_part,
+                   buffer_slice(&signature), reterr) < 0) {
         return -EACCES;
     }
-    return read_claims(signer, arena, buffer_slice(&payload), now_s, ret_claims, reterr);
+    return legacy ? read_legacy_claims(arena, payload, ret_claims, reterr)
+                  : read_claims(arena, payload, now_s, ret_claims, reterr);
 }
 
 int token_signer_jwks(const struct token_signer *signer, struct buffer *out)

@@ -21,6 +21,7 @@ struct token_claims {
     const char *id; /* jti */
     int64_t issued_s, expires_s;
     int64_t warn_after_s; /* 0 for none. */
+    bool legacy; /* Of a Secret: it names that Secret (without uid), has no audience and no end. */
 };
 
 /* `issuer` is also the default audience. 0, or -EINVAL for keys that are no use. */
@@ -31,8 +32,9 @@ const char *token_signer_issuer(const struct token_signer *signer);
 
 MUST_USE int token_issue(const struct token_signer *signer, const struct token_claims *claims,
                          struct buffer *token, struct error *reterr);
-/* 0 with claims in the arena; -ENOENT when it is no JWT of ours (another authenticator may know
- * it); -EACCES when the signature, issuer or times are wrong. Audiences are the caller's to
+/* 0 with claims in the arena; -ENOENT when it is no JWT or names another issuer (another
+ * authenticator may know it); -EACCES when it is ours by its issuer and signature or times are
+ * wrong. Audiences are the caller's to
  * compare. */
 MUST_USE int token_verify(const struct token_signer *signer, struct arena *arena,
                           struct slice token, int64_t now_s, struct token_claims *ret_claims,

@@ -30,6 +30,13 @@ static inline bool user_in_group(const struct user *user, const char *group)
     return false;
 }
 
+struct arena;
+
+/* In the arena; with system:authenticated unless that or system:unauthenticated (which a front
+ * proxy may say) is among the groups. */
+const struct user *user_new(struct arena *arena, const char *name, const char *uid,
+                            const char *const *groups, size_t group_count);
+
 /* The built-in parts of this process (controllers, scheduler): allowed everything. */
 extern const struct user user_system_apiserver;
 #endif

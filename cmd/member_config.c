@@ -1,5 +1,6 @@
 #include "cmd/member_config.h"
 
+#include "cmd/authn_flags.h"
 #include "lib/base/buffer.h"
 #include "lib/base/hash_map.h"
 #include "lib/base/url_list.h"
@@ -333,6 +334,7 @@ int member_config_from(const struct flag_set *set, struct arena *arena,
         .service_cidr = flag_text(set, "service-cidr"),
         .cluster_cidr = flag_text(set, "cluster-cidr"),
         .cluster_domain = flag_text(set, "cluster-domain"),
+        .anonymous = flag_on(set, "anonymous-auth"),
     };
     if (config.data_dir[0] != '/') {
         return error_set(reterr, -EINVAL, "--data-dir=%s: must be an absolute path",
@@ -358,6 +360,9 @@ int member_config_from(const struct flag_set *set, struct arena *arena,
     }
     if (result == 0) {
         result = first_service_ip(&config, arena, reterr);
+    }
+    if (result == 0) {
+        result = authn_options_from(set, arena, &config.authn, reterr);
     }
     if (result == 0) {
         *ret_config = config;

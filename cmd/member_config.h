@@ -2,6 +2,7 @@
  */
 #ifndef CMD_MEMBER_CONFIG_H
 #define CMD_MEMBER_CONFIG_H
+#include "apiserver/authn_options.h"
 #include "cmd/external_store.h"
 #include "cmd/flags.h"
 #include "cmd/listen_urls.h"
@@ -42,6 +43,8 @@ struct member_config {
     uint32_t node_grace_ms;
     uint32_t snapshot_entries;      /* Log entries between two snapshots. */
     struct external_store external; /* In place of a store of its own, if it has endpoints. */
+    struct authn_options authn;
+    bool anonymous; /* --anonymous-auth */
     bool api_enabled;
     bool scheduler_enabled;
     bool controllers_enabled;

@@ -231,7 +231,8 @@ static int open_api(struct member *member)
         .cluster_cidr = config->cluster_cidr,
         .cluster_domain = config->cluster_domain,
         .requests_in_flight = config->requests_in_flight,
-        .anonymous = true,
+        .authn = config->authn,
+        .anonymous = config->anonymous,
     };
     return apiserver_new(&api, &member->apiserver, member->reterr);
 }

@@ -9,12 +9,20 @@
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/hmac.h>
+#include <openssl/param_build.h>
 #include <openssl/rand.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ES256_HALF = 32, PEM_FILE_MAX = 1024 * 1024, SIGNATURE_MAX = 2048 };
+enum {
+    ES256_HALF = 32,
+    RSA_BYTES_MIN = 256,
+    RSA_BYTES_MAX = 1024,
+    PEM_FILE_MAX = 1024 * 1024,
+    SIGNATURE_MAX = 2048
+};
 
 /* ---- Digests ---- */
 
@@ -218,6 +226,77 @@ static int put_number(EVP_PKEY *key, const char *name, size_t width, struct buff
     }
     BN_free(number);
     return buffer_error(out);
+}
+
+static EVP_PKEY *key_of_parameters(const char *type, OSSL_PARAM *parameters)
+{
+    EVP_PKEY *key = NULL;
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+    if (EVP_PKEY_fromdata_init(context) != 1 ||
+        EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, parameters) != 1) {
+        key = NULL;
+    }
+    EVP_PKEY_CTX_free(context);
+    return key;
+}
+
+static EVP_PKEY *make_ec(struct slice x, struct slice y)
+{
+    uint8_t point[1 + 2 * ES256_HALF] = {POINT_CONVERSION_UNCOMPRESSED};
+    char group[] = "prime256v1";
+    if (x.len > ES256_HALF || y.len > ES256_HALF || x.len == 0 || y.len == 0) {
+        return NULL;
+    }
+    memcpy(point + 1 + ES256_HALF - x.len, x.data, x.len);
+    memcpy(point + 1 + 2 * ES256_HALF - y.len, y.data, y.len);
+    OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point)),
+        OSSL_PARAM_construct_end()};
+    return key_of_parameters("EC", parameters);
+}
+
+static EVP_PKEY *make_rsa(struct slice n, struct slice e)
+{
+    EVP_PKEY *key = NULL;
+    if (n.len < RSA_BYTES_MIN || n.len > RSA_BYTES_MAX || e.len == 0 || e.len > sizeof(uint64_t)) {
+        return NULL;
+    }
+    BIGNUM *modulus = BN_bin2bn(n.data, (int)n.len, NULL);
+    BIGNUM *exponent = BN_bin2bn(e.data, (int)e.len, NULL);
+    OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
+    OSSL_PARAM *parameters = NULL;
+    if (OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_N, modulus) == 1 &&
+        OSSL_PARAM_BLD_push_BN(build, OSSL_PKEY_PARAM_RSA_E, exponent) == 1) {
+        parameters = OSSL_PARAM_BLD_to_param(build);
+    }
+    if (parameters != NULL) {
+        key = key_of_parameters("RSA", parameters);
+    }
+    OSSL_PARAM_free(parameters);
+    OSSL_PARAM_BLD_free(build);
+    BN_free(modulus);
+    BN_free(exponent);
+    return key;
+}
+
+int jws_make_public(enum jws_algorithm algorithm, struct slice first, struct slice second,
+                    struct buffer *public_pem, struct error *reterr)
+{
+    CLEANUP(x509_key_freep)
+    EVP_PKEY *key = algorithm == JWS_ES256 ? make_ec(first, second) : make_rsa(first, second);
+    if (key == NULL) {
+        return x509_openssl_error(reterr, -EINVAL, "key parameters");
+    }
+    BIO *bio = BIO_new(BIO_s_mem());
+    const char *text = NULL;
+    if (PEM_write_bio_PUBKEY(bio, key) == 1) {
+        long len = BIO_get_mem_data(bio, &text);
+        buffer_append(public_pem, text, (size_t)len);
+    }
+    BIO_free(bio);
+    ERR_clear_error();
+    return text == NULL ? -EIO : buffer_error(public_pem);
 }
 
 int jws_public_parameters(struct slice public_pem, enum jws_algorithm *ret_algorithm,

@@ -19,6 +19,9 @@ struct tls_options {
     struct slice key_pem;
     struct slice
         ca_pem; /* Who may sign peers; empty: the system's roots (client), none (server). */
+    /* A server: names of further CAs that clients are told (many send a certificate only when its
+     * CA is named). They are not trusted: the layer above judges such a certificate by `der`. */
+    struct slice told_ca_pem;
     enum tls_verify verify; /* A client: REQUIRED also checks the server's name or address. */
     int alpn;               /* Bits of enum tls_alpn. */
 };
@@ -48,6 +51,7 @@ struct tls_peer {
     const char *const *uris;
     size_t uri_count;
     struct slice der;           /* The leaf; empty when none. */
+    const char *fingerprint;    /* SHA-256 of it in hexadecimal; "" when none. */
     int64_t not_after_s;        /* Unix seconds. */
     const char *verify_message; /* Why it is not verified; "" when it is. */
     const char *protocol;       /* "TLSv1.3" */

@@ -78,15 +78,17 @@ static int use_certificate(SSL_CTX *context, const struct tls_options *options,
     return 0;
 }
 
-static int use_roots(SSL_CTX *context, struct slice ca_pem, bool is_server, struct error *reterr)
+/* `trusted`: signatures of these CAs are good. `told`: clients hear their names. */
+static int use_roots(SSL_CTX *context, struct slice ca_pem, bool trusted, bool told,
+                     struct error *reterr)
 {
     X509_STORE *store = SSL_CTX_get_cert_store(context);
     CLEANUP(bio_freep) BIO *bio = bio_of(ca_pem);
     size_t count = 0;
     X509 *root;
     while ((root = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
-        int added = X509_STORE_add_cert(store, root);
-        if (added == 1 && is_server) {
+        int added = trusted ? X509_STORE_add_cert(store, root) : 1;
+        if (added == 1 && told) {
             added = SSL_CTX_add_client_CA(context, root); /* Clients choose by it. */
         }
         X509_free(root);
@@ -170,9 +172,13 @@ static int make_context(bool is_server, const struct tls_options *options, SSL_C
         status = use_certificate(context, options, reterr);
     }
     if (status == 0 && options->ca_pem.len > 0) {
-        status = use_roots(context, options->ca_pem, is_server, reterr);
+        status = use_roots(context, options->ca_pem, /* trusted= */ true, is_server, reterr);
     } else if (status == 0 && !is_server) {
         SSL_CTX_set_default_verify_paths(context);
+    }
+    if (status == 0 && options->told_ca_pem.len > 0) {
+        status = use_roots(context, options->told_ca_pem, /* trusted= */ false, /* told= */ true,
+                           reterr);
     }
     if (status != 0) {
         SSL_CTX_free(context);

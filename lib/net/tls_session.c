@@ -3,6 +3,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/arena.h"
 #include "lib/net/tls_config.h"
+#include "lib/net/x509.h"
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
@@ -173,6 +174,19 @@ static int64_t time_of(const ASN1_TIME *time)
     return good == 1 ? (int64_t)days * 86400 + seconds : 0;
 }
 
+static const char *fingerprint_of(struct arena *arena, struct slice der)
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t digest[X509_SHA256_SIZE];
+    char *text = arena_zeroed(arena, 2 * sizeof(digest) + 1);
+    x509_sha256(der, digest);
+    for (size_t i = 0; i < sizeof(digest); i++) {
+        text[2 * i] = digits[digest[i] >> 4];
+        text[2 * i + 1] = digits[digest[i] & 15];
+    }
+    return text;
+}
+
 static void read_certificate(struct peer *peer, X509 *leaf)
 {
     peer->facts.presented = true;
@@ -180,6 +194,7 @@ static void read_certificate(struct peer *peer, X509 *leaf)
     int len = i2d_X509(leaf, &der);
     if (len > 0 && (size_t)len < PEER_BYTES_MAX / 4) {
         peer->facts.der = arena_slice(peer->arena, slice_of(der, (size_t)len));
+        peer->facts.fingerprint = fingerprint_of(peer->arena, peer->facts.der);
         read_subject(peer, leaf);
         read_names(&peer->facts, peer->arena, leaf);
         peer->facts.not_after_s = time_of(X509_get0_notAfter(leaf));
@@ -194,7 +209,8 @@ static void read_peer(struct tls_session *session)
     session->peer->arena = arena;
     atomic_init(&session->peer->references, 1);
     struct tls_peer *peer = &session->peer->facts;
-    *peer = (struct tls_peer){.common_name = "", .verify_message = "no certificate"};
+    *peer =
+        (struct tls_peer){.common_name = "", .fingerprint = "", .verify_message = "no certificate"};
     peer->protocol = SSL_get_version(session->ssl);
     const unsigned char *chosen = NULL;
     unsigned chosen_len = 0;

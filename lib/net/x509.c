@@ -498,7 +498,15 @@ void x509_facts_release(struct x509_facts *facts)
     *facts = (struct x509_facts){.common_name = NULL};
 }
 
-int x509_verify(struct slice cert_pem, struct slice ca_pem, int64_t now_s, struct error *reterr)
+static int purpose_of(unsigned usage)
+{
+    return usage == X509_USAGE_CLIENT   ? X509_PURPOSE_SSL_CLIENT
+           : usage == X509_USAGE_SERVER ? X509_PURPOSE_SSL_SERVER
+                                        : X509_PURPOSE_ANY;
+}
+
+int x509_verify(struct slice cert_pem, struct slice ca_pem, unsigned usage, int64_t now_s,
+                struct error *reterr)
 {
     CLEANUP(x509_certificate_freep) X509 *certificate = certificate_of(cert_pem);
     if (certificate == NULL) {
@@ -515,6 +523,7 @@ int x509_verify(struct slice cert_pem, struct slice ca_pem, int64_t now_s, struc
     X509_STORE_CTX *context = X509_STORE_CTX_new();
     X509_STORE_CTX_init(context, store, certificate, NULL);
     X509_STORE_CTX_set_time(context, 0, now_s);
+    X509_STORE_CTX_set_purpose(context, purpose_of(usage));
     int good = X509_verify_cert(context);
     int why = X509_STORE_CTX_get_error(context);
     X509_STORE_CTX_free(context);

@@ -80,8 +80,9 @@ struct x509_facts {
 };
 MUST_USE int x509_read(struct slice cert_pem, struct x509_facts *ret_facts, struct error *reterr);
 void x509_facts_release(struct x509_facts *facts);
-/* 0 when the leaf was signed by one of the CAs and is valid at `now_s`; -EACCES with why not. */
-MUST_USE int x509_verify(struct slice cert_pem, struct slice ca_pem, int64_t now_s,
+/* 0 when the leaf was signed by one of the CAs, is valid at `now_s` and good for `usage` (SERVER,
+ * CLIENT; 0 for any); -EACCES with why not. */
+MUST_USE int x509_verify(struct slice cert_pem, struct slice ca_pem, unsigned usage, int64_t now_s,
                          struct error *reterr);
 
 /* ---- Digests ---- */
@@ -110,6 +111,10 @@ MUST_USE int jws_sign(struct slice key_pem, struct slice signed_part, struct buf
  * key, never the token's header. */
 MUST_USE int jws_verify(struct slice public_pem, enum jws_algorithm algorithm,
                         struct slice signed_part, struct slice signature, struct error *reterr);
+/* The public key of a JWK's parameters, as jws_public_parameters() gives them. -EINVAL for numbers
+ * that are no such key; RSA keys have at least 2048 bits. */
+MUST_USE int jws_make_public(enum jws_algorithm algorithm, struct slice first, struct slice second,
+                             struct buffer *public_pem, struct error *reterr);
 /* Key parameters for a JWK Set: EC gives x and y, RSA gives n and e (big endian, raw). */
 MUST_USE int jws_public_parameters(struct slice public_pem, enum jws_algorithm *ret_algorithm,
                                    struct buffer *first, struct buffer *second,

@@ -120,3 +120,31 @@ void rules_prepare_slice_update(struct arena *arena, const void *old_message, vo
     (void)old_message;
     rules_prepare_slice(arena, new_message);
 }
+
+/* An empty list of rules is stored as none, so that the first answer shows it as the later ones. */
+void rules_prepare_role(struct arena *arena, void *message)
+{
+    Rbac__V1__Role *role = message;
+    (void)arena;
+    role->rules = role->n_rules == 0 ? NULL : role->rules;
+}
+
+void rules_prepare_role_update(struct arena *arena, const void *old_message, void *new_message)
+{
+    (void)old_message;
+    rules_prepare_role(arena, new_message);
+}
+
+void rules_prepare_cluster_role(struct arena *arena, void *message)
+{
+    Rbac__V1__ClusterRole *role = message;
+    (void)arena;
+    role->rules = role->n_rules == 0 ? NULL : role->rules;
+}
+
+void rules_prepare_cluster_role_update(struct arena *arena, const void *old_message,
+                                       void *new_message)
+{
+    (void)old_message;
+    rules_prepare_cluster_role(arena, new_message);
+}

@@ -264,9 +264,10 @@ START_TEST(certificate_verifies_against_its_ca_only)
     pki_init(&theirs);
     int64_t now_s = time(NULL);
     struct slice cert = buffer_slice(&ours.client_cert);
-    ck_assert_int_eq(x509_verify(cert, buffer_slice(&ours.ca_cert), now_s, NULL), 0);
-    ck_assert_int_eq(x509_verify(cert, buffer_slice(&theirs.ca_cert), now_s, NULL), -EACCES);
-    ck_assert_int_eq(x509_verify(cert, buffer_slice(&ours.ca_cert), now_s + 7200, NULL), -EACCES);
+    ck_assert_int_eq(x509_verify(cert, buffer_slice(&ours.ca_cert), 0, now_s, NULL), 0);
+    ck_assert_int_eq(x509_verify(cert, buffer_slice(&theirs.ca_cert), 0, now_s, NULL), -EACCES);
+    ck_assert_int_eq(x509_verify(cert, buffer_slice(&ours.ca_cert), 0, now_s + 7200, NULL),
+                     -EACCES);
     struct x509_facts facts;
     ck_assert_int_eq(x509_read(cert, &facts, NULL), 0);
     ck_assert_str_eq(facts.common_name, "alice");

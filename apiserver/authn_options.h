@@ -1,0 +1,37 @@
+/* What an operator says of how people are known, beside client certificates and the cluster's own
+ * tokens; named as the flags of kube-apiserver. Texts and lists are borrowed for the life of the
+ * server; NULL or an empty list is "not given". */
+#ifndef APISERVER_AUTHN_OPTIONS_H
+#define APISERVER_AUTHN_OPTIONS_H
+#include <stddef.h>
+
+struct text_list {
+    const char *const *items;
+    size_t count;
+};
+
+/* OpenID Connect; off without an issuer. */
+struct oidc_options {
+    const char *issuer_url; /* https:// */
+    const char *client_id;
+    const char *username_claim;  /* "sub" */
+    const char *username_prefix; /* NULL, "": the issuer and "#", but for "email"; "-": none. */
+    const char *groups_claim;    /* NULL: no groups. */
+    const char *groups_prefix;   /* NULL: none. */
+    struct text_list required_claims;    /* "name=value" */
+    struct text_list signing_algorithms; /* Of RS256 and ES256; none given: RS256. */
+    const char *ca_pem;                  /* NULL: the system's. */
+};
+
+/* Who may say in headers on whose behalf a request comes; off without a CA. */
+struct front_proxy_options {
+    const char *client_ca_pem;
+    struct text_list allowed_names; /* Common names; none given: any. */
+    struct text_list username_headers, group_headers, extra_prefixes;
+};
+
+struct authn_options {
+    struct oidc_options oidc;
+    struct front_proxy_options front_proxy;
+};
+#endif

@@ -1,0 +1,77 @@
+#include "cmd/authn_flags.h"
+
+#include "lib/base/buffer.h"
+#include "lib/base/file.h"
+#include <errno.h>
+#include <string.h>
+
+enum { PEM_MAX = 1024 * 1024 };
+
+static struct text_list list_of(const struct flag_set *set, const char *name)
+{
+    const struct flag *flag = flag_get(set, name);
+    return (struct text_list){.items = flag->values, .count = flag->count};
+}
+
+/* NULL when the flag is not given. */
+static int read_pem(const struct flag_set *set, const char *name, struct arena *arena,
+                    const char **ret_pem, struct error *reterr)
+{
+    const char *path = flag_text(set, name);
+    CLEANUP(buffer_release) struct buffer pem;
+    buffer_init(&pem, PEM_MAX);
+    *ret_pem = NULL;
+    if (path == NULL) {
+        return 0;
+    }
+    int result = file_read(path, &pem, reterr);
+    if (result == 0) {
+        *ret_pem = arena_text(arena, buffer_text(&pem));
+    }
+    return result;
+}
+
+static int check_flags(const struct flag_set *set, struct error *reterr)
+{
+    const char *anonymous = flag_text(set, "anonymous-auth");
+    if (strcmp(anonymous, "true") != 0 && strcmp(anonymous, "false") != 0) {
+        return error_set(reterr, -EINVAL, "--anonymous-auth=%s: must be true or false", anonymous);
+    }
+    if (flag_text(set, "requestheader-client-ca-file") != NULL &&
+        flag_get(set, "requestheader-username-headers")->count == 0) {
+        return error_set(reterr, -EINVAL,
+                         "--requestheader-client-ca-file needs --requestheader-username-headers");
+    }
+    return 0;
+}
+
+int authn_options_from(const struct flag_set *set, struct arena *arena,
+                       struct authn_options *ret_options, struct error *reterr)
+{
+    struct authn_options options = {
+        .oidc = {.issuer_url = flag_text(set, "oidc-issuer-url"),
+                 .client_id = flag_text(set, "oidc-client-id"),
+                 .username_claim = flag_text(set, "oidc-username-claim"),
+                 .username_prefix = flag_text(set, "oidc-username-prefix"),
+                 .groups_claim = flag_text(set, "oidc-groups-claim"),
+                 .groups_prefix = flag_text(set, "oidc-groups-prefix"),
+                 .required_claims = list_of(set, "oidc-required-claim"),
+                 .signing_algorithms = list_of(set, "oidc-signing-algs")},
+        .front_proxy = {.allowed_names = list_of(set, "requestheader-allowed-names"),
+                        .username_headers = list_of(set, "requestheader-username-headers"),
+                        .group_headers = list_of(set, "requestheader-group-headers"),
+                        .extra_prefixes = list_of(set, "requestheader-extra-headers-prefix")},
+    };
+    int result = check_flags(set, reterr);
+    if (result == 0) {
+        result = read_pem(set, "oidc-ca-file", arena, &options.oidc.ca_pem, reterr);
+    }
+    if (result == 0) {
+        result = read_pem(set, "requestheader-client-ca-file", arena,
+                          &options.front_proxy.client_ca_pem, reterr);
+    }
+    if (result == 0) {
+        *ret_options = options;
+    }
+    return result;
+}

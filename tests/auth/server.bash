@@ -1,0 +1,79 @@
+# One server with an identity provider and a front proxy's CA, for the whole file. CORACLE names the program; every
+# process started here is ended by its pid.
+CORACLE=${CORACLE:-$BATS_TEST_DIRNAME/../../build/release/cmd/coracle}
+HOST=${AUTH_HOST:-127.0.45.1}
+ISSUER_HOST=${AUTH_ISSUER_HOST:-127.0.45.2}
+API=https://$HOST:6443
+ISSUER=https://$ISSUER_HOST:8443
+D=$BATS_FILE_TMPDIR
+export KUBECONFIG=$D/admin.conf HOME=$D
+
+within() { # SECONDS COMMAND...: until it succeeds
+    local end=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ $SECONDS -lt $end ] || { echo "not within the time: $*" >&2; return 1; }
+        sleep 0.1
+    done
+}
+
+make_ca() { # NAME: NAME.crt and NAME.key
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$D/$1.key" -out "$D/$1.crt" \
+        -days 2 -subj "/CN=$1" -addext basicConstraints=critical,CA:true 2>/dev/null
+}
+
+make_cert() { # NAME CA SUBJECT [EXTENDED-KEY-USAGE]
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$D/$1.key" -out "$D/$1.csr" \
+        -subj "$3" 2>/dev/null
+    openssl x509 -req -in "$D/$1.csr" -CA "$2.crt" -CAkey "$2.key" -CAcreateserial -days 1 -out "$D/$1.crt" \
+        -extfile <(echo "extendedKeyUsage=${4:-clientAuth}") 2>/dev/null
+}
+
+start_server() { # NAME HOST [FLAG...]
+    local name=$1 host=$2
+    shift 2
+    "$CORACLE" server --name "$name" --data-dir "$D/$name" --disable scheduler --api-listen "$host:6443" \
+        --etcd-listen "https://$host:2379" --peer-url "https://$host:2380" --initial-cluster "$name=https://$host:2380" "$@" >>"$D/$name.log" 2>&1 3>&- &
+    echo $! >"$D/$name.pid"
+    disown # Its end is no news.
+    within 20 curl -sf --cacert "$D/$name/pki/ca.crt" "https://$host:6443/readyz"
+    within 20 test -s "$D/$name/pki/admin.key"
+}
+
+write_kubeconfig() { # NAME HOST
+    KUBECONFIG=$D/admin.conf kubectl config set-cluster c --server "https://$2:6443" \
+        --certificate-authority "$D/$1/pki/ca.crt" --embed-certs
+    kubectl config set-credentials admin --client-certificate "$D/$1/pki/admin.crt" --client-key "$D/$1/pki/admin.key"
+    kubectl config set-context c --cluster c --user admin
+    kubectl config use-context c
+} >/dev/null
+
+start_provider() {
+    "$BATS_TEST_DIRNAME/provider.py" keys "$D/provider" "$ISSUER_HOST"
+    "$BATS_TEST_DIRNAME/provider.py" serve "$D/provider" "$ISSUER_HOST" 8443 >"$D/provider.log" 2>&1 3>&- &
+    echo $! >"$D/provider.pid"
+    disown
+    within 10 curl -sf --cacert "$D/provider/tls.crt" "$ISSUER/keys"
+}
+
+end_all() {
+    local file
+    for file in "$D"/*.pid; do
+        [ -e "$file" ] && kill "$(cat "$file")" 2>/dev/null
+        rm -f "$file"
+    done
+    true
+}
+
+token() { "$BATS_TEST_DIRNAME/provider.py" token "$D/provider" "$@"; }
+
+# whoami TOKEN: the user's name, or the error.
+whoami() { kubectl --token "$1" --kubeconfig "$D/nobody.conf" auth whoami -o 'jsonpath={.status.userInfo.username}' 2>&1; }
+
+# api PATH [CURL-OPTION...]: the status code, then the body.
+api() {
+    local path=$1
+    shift
+    curl -s -m 10 -A tests --cacert "$D/n1/pki/ca.crt" -o "$BATS_TEST_TMPDIR/body" -w '%{http_code}\n' "$@" "$API$path"
+    cat "$BATS_TEST_TMPDIR/body"
+}
