@@ -23,7 +23,7 @@ static uint32_t seats_of(struct request *request)
     const struct request_info *info = &request->info;
     const struct api_kind *kind =
         info->verb == VERB_LIST ? api_kind_find(info->group, info->version, info->resource) : NULL;
-    if (kind == NULL) {
+    if (kind == NULL || !api_stored_kind(kind)->stored) {
         return 1;
     }
     struct cache_view *view = watch_cache_view(request->server->cache, api_stored_kind(kind));
