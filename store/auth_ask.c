@@ -1,5 +1,6 @@
 #include "store/auth_private.h"
 
+#include "store/plant.h"
 #include "store/status.h"
 
 /* --- Asking. */
@@ -10,7 +11,7 @@ static int caller_user(const struct auth *auth, const struct auth_caller *caller
     if (caller->user.len == 0 && caller->revision == 0) {
         return STORE_USER_EMPTY;
     }
-    if (caller->revision < auth->revision) {
+    if (caller->revision < auth->revision && PLANTED != PLANT_OLD_CALLER) {
         return STORE_AUTH_OLD_REVISION;
     }
     *ret_user = auth_user_change(auth, caller->user);
@@ -54,7 +55,8 @@ static void add_role_ranges(struct auth_user *user, const struct auth_role *role
 /* What a user may touch changes with the revision only. */
 static void refresh_ranges(const struct auth *auth, struct auth_user *user)
 {
-    if (user->ranges_revision == auth->revision) {
+    if (user->ranges_revision == auth->revision ||
+        (user->ranges_revision != 0 && PLANTED == PLANT_AUTH_CACHED)) {
         return;
     }
     auth_ranges_release(&user->readable);

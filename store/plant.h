@@ -40,5 +40,7 @@ enum store_plant {
     PLANT_RENEW_EXPIRING = 73, /* 73: a lease is renewed while it is expiring. */
     PLANT_SESSION_RESET = 74,  /* 74: a command of a dead process makes others forgotten. */
     PLANT_COMPACT_LATE = 75,   /* 75: compaction takes one live version too many. */
+    PLANT_OLD_CALLER = 76,     /* 76: who was let in before permissions changed goes on as then. */
+    PLANT_AUTH_CACHED = 77,    /* 77: what a user may touch is not looked up anew (14571). */
 };
 #endif

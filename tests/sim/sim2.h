@@ -5,6 +5,7 @@
 #include "lib/base/list.h"
 #include "raft/node.h"
 #include "store/store_private.h"
+#include "tests/sim/auth_model.h"
 #include "tests/sim/ghost_members.h"
 #include "tests/sim/ghost_raft.h"
 #include "tests/sim/kv_model.h"
@@ -28,6 +29,7 @@ enum {
     CALL_FAULT = 1,
     CALL_FLAP = 2,
     CALL_OPERATOR = 3,
+    CALL_AUTH = 4,
     CALL_DISK_FREE = 300, /* + node */
 };
 
@@ -58,6 +60,7 @@ enum op_kind {
     OP_REVOKE,
     OP_KEEPALIVE,
     OP_TTL,
+    OP_AUTH, /* A change of users and roles. */
     OP_KIND_COUNT
 };
 
@@ -79,6 +82,9 @@ struct op {
     bool refused;        /* Was in the log, but came too late to have an effect. */
     struct model_applied expected;
     int64_t lease, ttl_s, compact;
+    struct auth_change auth;
+    struct auth_caller caller; /* On whose behalf a write is made, `as_client`. */
+    bool as_client;
     int64_t answer_ttl_s, answer_granted_s;
     size_t client;
 
@@ -145,6 +151,7 @@ struct sim2_knobs {
     uint32_t value_len;
     uint32_t crash_weight, pause_weight, partition_weight, stall_weight, full_weight, clock_weight,
         transfer_weight, rot_weight;
+    bool auth;      /* There are users and roles. */
     bool black_box; /* This seed's history is also given to the independent checker. */
 };
 
@@ -160,7 +167,10 @@ struct sim2 {
     struct sim2_knobs knobs;
     struct sim_random damage;
     size_t victims; /* The last so many members, fewer than a majority, may have bad disks. */
-    uint64_t counts_damages;
+    uint64_t counts_damages, counts_denied;
+    struct auth_model auth;
+    struct sim_random auth_random;
+    size_t auth_step; /* Changes asked for. */
     const struct sim_options *options;
     uint64_t fault_count;
     bool faults;
@@ -231,6 +241,12 @@ struct lease_holder *sim2_lease_find(struct sim2 *sim, int64_t id);
 void sim2_lease_op_done(struct op *op);
 void sim2_lease_removed(struct sim2 *sim, const struct model_lease *lease);
 bool sim2_leases_over(struct sim2 *sim);
+
+/* --- sim2_auth.c: who may do what. */
+void sim2_auth_turn(struct sim2 *sim);
+void sim2_auth_caller(struct op *op);
+bool sim2_auth_applied(struct sim2 *sim, const struct store_command *command,
+                       struct model_applied *ret_applied);
 
 /* --- sim2_operator.c: changes of the members. */
 void sim2_operate(struct sim2 *sim);

@@ -23,7 +23,8 @@ static bool is_refusal(int status) /* "Nothing was done." */
 
 static bool is_write(enum op_kind kind)
 {
-    return kind == OP_TXN || kind == OP_COMPACT || kind == OP_GRANT || kind == OP_REVOKE;
+    return kind == OP_TXN || kind == OP_COMPACT || kind == OP_GRANT || kind == OP_REVOKE ||
+           kind == OP_AUTH;
 }
 
 /* ---- what comes back ---- */
@@ -171,6 +172,10 @@ static bool same_request(const struct op *op, const struct store_command *comman
     case STORE_COMMAND_LEASE_REVOKE:
         return op->kind == OP_REVOKE && command->revoke.id == op->lease &&
                command->revoke.term == 0;
+    case STORE_COMMAND_AUTH:
+        return op->kind == OP_AUTH && command->auth.change.kind == op->auth.kind &&
+               slice_equal(command->auth.change.name, op->auth.name) &&
+               slice_equal(command->auth.change.value, op->auth.value);
     default:
         return false;
     }
@@ -237,7 +242,11 @@ void sim2_applied(struct sim2 *sim, struct sim2_member *member, uint64_t index, 
         arena_free(arena);
         return;
     }
-    kv_model_apply(&sim->model, index, term, &command, &applied);
+    if (sim2_auth_applied(sim, &command, &applied)) {
+        kv_model_skip(&sim->model, index);
+    } else {
+        kv_model_apply(&sim->model, index, term, &command, &applied);
+    }
     if (op != NULL) {
         op->index = index;
         op->expected = applied;

@@ -303,6 +303,8 @@ static void on_call(struct sim_world *world, uint64_t what)
         sim2_crash(sim, &sim->members[what - CALL_CRASH - 1]);
     } else if (what >= CALL_BOOT) {
         sim2_boot(sim, &sim->members[what - CALL_BOOT - 1]);
+    } else if (what == CALL_AUTH) {
+        sim2_auth_turn(sim);
     } else if (what == CALL_OPERATOR) {
         sim2_operate(sim);
     } else if (what == CALL_FLAP) {

@@ -153,8 +153,8 @@ static void on_lease(void *data, int status, const struct store_lease_info *info
 void sim2_op_start(struct op *op)
 {
     struct store *store = op->member->store;
-    static const char *const names[] = {"txn",   "read",   "barrier",   "compact",
-                                        "grant", "revoke", "keepalive", "ttl"};
+    static const char *const names[] = {"txn",    "read",      "barrier", "compact", "grant",
+                                        "revoke", "keepalive", "ttl",     "auth"};
     sim_say(&op->sim->world,
             "op %" PRIu64 " at member %" PRIu64 ": %s, %zu operations, lease %" PRId64
             ", number %" PRIu64,
@@ -163,7 +163,11 @@ void sim2_op_start(struct op *op)
     switch (op->kind) {
     case OP_TXN:
         op->request = model_txn_digest(&op->txn);
-        store_txn(store, &op->txn, on_txn, op);
+        if (op->as_client) {
+            store_txn_as(store, &op->caller, &op->txn, on_txn, op);
+        } else {
+            store_txn(store, &op->txn, on_txn, op);
+        }
         break;
     case OP_READ:
         store_txn(store, &op->txn, on_txn, op);
@@ -185,6 +189,9 @@ void sim2_op_start(struct op *op)
         break;
     case OP_TTL:
         store_lease_ttl(store, op->lease, /* with_keys= */ true, on_lease, op);
+        break;
+    case OP_AUTH:
+        store_auth_change(store, op->as_client ? &op->caller : NULL, &op->auth, on_plain, op);
         break;
     case OP_KIND_COUNT:
         break;
@@ -371,6 +378,7 @@ static void make_op(struct sim2 *sim, struct sim2_member *member, size_t number)
     } else {
         op = sim2_op_new(sim, member, OP_TXN, number);
         make_txn(op);
+        sim2_auth_caller(op);
     }
     client->last = op;
     client->last_ns = sim->world.now;
@@ -410,4 +418,7 @@ void sim2_work_start(struct sim2 *sim)
         sim_at(&sim->world, NS_PER_MS * (5 + i), CALL_WATCHER + i);
     }
     sim_at(&sim->world, 10 * NS_PER_MS, CALL_LEASE);
+    if (sim->knobs.auth) {
+        sim_at(&sim->world, 20 * NS_PER_MS, CALL_AUTH);
+    }
 }
