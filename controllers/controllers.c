@@ -23,6 +23,7 @@ static const struct control_part *const parts[] = {
     &control_kubernetes_service,
     &control_cluster_role_aggregation,
     &control_resource_quota,
+    &control_flow_schema_status,
 };
 
 struct controllers {
