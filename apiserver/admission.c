@@ -1,5 +1,6 @@
 #include "apiserver/admission.h"
 
+#include "apiserver/admission_policy.h"
 #include "apiserver/admission_webhook.h"
 #include "k8s/core_v1.pb-c.h"
 #include "lib/api/time.h"
@@ -123,12 +124,14 @@ static admission_step *const mutating_steps[] = {
 };
 
 static admission_step *const validating_steps[] = {
-    admit_limits, admit_pod_security, admit_claim_resize, admit_validating_webhooks, admit_quota,
+    admit_limits,   admit_pod_security,        admit_claim_resize,
+    admit_policies, admit_validating_webhooks, admit_quota,
 };
 
 static const struct api_status *run_steps(struct admission *admission, admission_step *const *steps,
                                           size_t count)
 {
+    admission->shown = NULL;
     for (size_t i = 0; i < count; i++) {
         const struct api_status *refusal = steps[i](admission);
         if (refusal != NULL) {

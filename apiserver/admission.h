@@ -5,6 +5,8 @@
 #define APISERVER_ADMISSION_H
 #include "apiserver/operation.h"
 
+struct review_request;
+
 enum admission_verb { ADMIT_CREATE, ADMIT_UPDATE, ADMIT_DELETE };
 
 struct admission {
@@ -17,6 +19,8 @@ struct admission {
     void *message;    /* NULL for deletions; changed in place by mutating steps. Of a create through
                        * a subresource: what was sent (Eviction, TokenRequest). */
     const void *before; /* Update: the stored object. */
+    /* What webhooks and policies were last shown of it; NULL once it may have changed. */
+    const struct review_request *shown;
 };
 
 /* No refusal: somebody has to be asked. plan_fail() makes PLAN_WAIT of it. */

@@ -111,7 +111,7 @@ static const struct api_kind *matching_form(const struct admission *admission,
                                             const struct admission_match *match)
 {
     const struct api_kind *asked = admission_asked(admission);
-    if (any_rule(admission, match, asked)) {
+    if (match->any_resource || any_rule(admission, match, asked)) {
         return asked;
     }
     if (match->exact) {

@@ -8,7 +8,8 @@
 struct admission_match {
     Admissionregistration__V1__RuleWithOperations *const *rules;
     size_t rule_count;
-    bool exact; /* matchPolicy Exact: other forms of the kind do not count. */
+    bool any_resource; /* There are no rules: all match. */
+    bool exact;        /* matchPolicy Exact: other forms of the kind do not count. */
     const Meta__V1__LabelSelector *namespace_selector; /* NULL: all. */
     const Meta__V1__LabelSelector *object_selector;    /* NULL: all. */
 };

@@ -27,12 +27,18 @@ struct review_request admission_review_request(struct admission *admission,
 {
     struct arena *arena = admission->operation->arena;
     bool deletes = admission->verb == ADMIT_DELETE;
-    return (struct review_request){
+    if (admission->shown != NULL && admission->shown->form == form) {
+        return *admission->shown;
+    }
+    struct review_request *request = arena_alloc(arena, sizeof(*request));
+    *request = (struct review_request){
         .form = form,
         .asked = admission_asked(admission),
         .object = object_text(arena, admission->kind, form, deletes ? NULL : admission->message),
         .old_object = object_text(arena, admission->kind, form, admission->before),
     };
+    admission->shown = request;
+    return *request;
 }
 
 static struct json_value *group_version(struct arena *arena, const struct api_kind *kind,

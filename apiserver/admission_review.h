@@ -14,7 +14,8 @@ struct review_request {
     struct slice old_object;
 };
 
-/* The object of `admission` in `form`; texts in the arena. */
+/* The object of `admission` in `form`; texts in the arena. Made once for as long as the object
+ * stays as it is. */
 struct review_request admission_review_request(struct admission *admission,
                                                const struct api_kind *form);
 /* kind and apiVersion of the options, as a JSON object. */

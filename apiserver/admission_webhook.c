@@ -1,6 +1,7 @@
 #include "apiserver/admission_webhook.h"
 
 #include "apiserver/admission_match.h"
+#include "apiserver/admission_policy.h"
 #include "apiserver/admission_review.h"
 #include "apiserver/webhook_client.h"
 #include "lib/api/convert.h"
@@ -39,6 +40,9 @@ struct hook {
     const char *side_effects;
     uint64_t timeout_ms;
     const char *version; /* NULL: none that we speak. */
+    Admissionregistration__V1__MatchCondition *const *conditions;
+    size_t condition_count;
+    size_t first_condition; /* Among those of the whole configuration. */
 };
 
 static bool is(const char *text, const char *wanted)
@@ -74,6 +78,8 @@ static const char *spoken_version(char *const *versions, size_t count)
                                             : WEBHOOK_TIMEOUT_S),                                  \
         .version = spoken_version((WEBHOOK)->admission_review_versions,                            \
                                   (WEBHOOK)->n_admission_review_versions),                         \
+        .conditions = (WEBHOOK)->match_conditions,                                                 \
+        .condition_count = (WEBHOOK)->n_match_conditions,                                          \
     }
 
 /* --- Questions --- */
@@ -278,6 +284,7 @@ static const struct api_status *decode_patched(struct admission *admission,
     }
     api_default_object(arena, admission->kind, message);
     admission->message = message;
+    admission->shown = NULL;
     return NULL;
 }
 
@@ -313,24 +320,90 @@ static const struct api_status *apply_patch(struct admission *admission,
     return refusal;
 }
 
+/* --- Who is to be asked --- */
+
+/* A configuration's webhooks, and the conditions of all of them. */
+struct hook_list {
+    const struct cached_object *object;
+    struct hook *hooks;
+    size_t count;
+    size_t condition_count;
+};
+
+static void add_hook(struct hook_list *list, struct hook hook)
+{
+    hook.first_condition = list->condition_count;
+    list->condition_count += hook.condition_count;
+    list->hooks[list->count++] = hook;
+}
+
+static struct expression_set *conditions_of(struct admission *admission,
+                                            const struct hook_list *list)
+{
+    struct operation *operation = admission->operation;
+    const char **texts = arena_array(operation->arena, list->condition_count + 1, sizeof(*texts));
+    size_t count = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        for (size_t j = 0; j < list->hooks[i].condition_count; j++) {
+            texts[count++] = text_or_empty(list->hooks[i].conditions[j]->expression);
+        }
+    }
+    return expression_cache_get(operation->registry->expressions, list->object,
+                                EXPRESSIONS_CONDITIONS, texts, count);
+}
+
+/* Whether the webhook's conditions hold; a refusal when that cannot be said. */
+static bool conditions_hold(struct admission *admission, const struct hook_list *list,
+                            const struct hook *hook, const struct api_kind *form,
+                            const struct api_status **ret_refusal)
+{
+    if (hook->condition_count == 0) {
+        return true;
+    }
+    const char *problem = NULL;
+    struct expression_set *set = conditions_of(admission, list);
+    struct expression_activation activation =
+        expression_activation_of(admission, form, CONDITIONS_COST_MAX);
+    bool hold = admission_conditions_hold(set, hook->first_condition, hook->condition_count,
+                                          &activation, &problem);
+    expression_activation_release(&activation);
+    expression_set_unref(set);
+    if (problem != NULL && !hook->ignores_failure) {
+        *ret_refusal = api_status_forbidden(admission->operation->arena, admission->kind,
+                                            admission->name, problem);
+    }
+    return hold;
+}
+
+/* The form that the webhook is shown the object in; NULL when it is not asked. */
+static const struct api_kind *asked_in(struct admission *admission, const struct hook_list *list,
+                                       const struct hook *hook,
+                                       const struct api_status **ret_refusal)
+{
+    const struct api_kind *form = admission_match(admission, &hook->match);
+    if (form == NULL || !conditions_hold(admission, list, hook, form, ret_refusal)) {
+        return NULL;
+    }
+    *ret_refusal = check_dry_run(admission, hook);
+    return *ret_refusal == NULL ? form : NULL;
+}
+
 struct hook_walk {
     struct admission *admission;
     struct hook_round *round; /* Mutating. */
     const struct api_status *refusal;
 };
 
-static const struct api_status *mutate_with(struct admission *admission, const struct hook *hook,
+static const struct api_status *mutate_with(struct admission *admission,
+                                            const struct hook_list *list, const struct hook *hook,
                                             struct hook_round *round)
 {
+    const struct api_status *refusal = NULL;
     if (round->again && !holds(round->due, round->due_count, hook->id)) {
         return NULL;
     }
-    const struct api_kind *form = admission_match(admission, &hook->match);
+    const struct api_kind *form = asked_in(admission, list, hook, &refusal);
     if (form == NULL) {
-        return NULL;
-    }
-    const struct api_status *refusal = check_dry_run(admission, hook);
-    if (refusal != NULL) {
         return refusal;
     }
     struct review_request request = admission_review_request(admission, form);
@@ -350,13 +423,18 @@ static bool each_mutating(void *data, const struct cached_object *object)
     struct hook_walk *walk = data;
     const Admissionregistration__V1__MutatingWebhookConfiguration *configuration =
         cached_object_message(object);
+    struct arena *arena = walk->admission->operation->arena;
     size_t count = configuration == NULL ? 0 : configuration->n_webhooks;
-    for (size_t i = 0; i < count && walk->refusal == NULL; i++) {
-        struct hook hook = HOOK_OF(walk->admission->operation->arena, cached_object_name(object),
-                                   configuration->webhooks[i]);
+    struct hook_list list = {.object = object,
+                             .hooks = arena_array(arena, count + 1, sizeof(struct hook))};
+    for (size_t i = 0; i < count; i++) {
+        struct hook hook = HOOK_OF(arena, cached_object_name(object), configuration->webhooks[i]);
         hook.mutating = true;
         hook.reinvoked = is(configuration->webhooks[i]->reinvocation_policy, "IfNeeded");
-        walk->refusal = mutate_with(walk->admission, &hook, walk->round);
+        add_hook(&list, hook);
+    }
+    for (size_t i = 0; i < count && walk->refusal == NULL; i++) {
+        walk->refusal = mutate_with(walk->admission, &list, &list.hooks[i], walk->round);
     }
     return walk->refusal == NULL;
 }
@@ -398,14 +476,12 @@ const struct api_status *admit_mutating_webhooks(struct admission *admission,
 
 /* --- Validating: all are asked at once --- */
 
-static const struct api_status *validate_with(struct admission *admission, const struct hook *hook)
+static const struct api_status *validate_with(struct admission *admission,
+                                              const struct hook_list *list, const struct hook *hook)
 {
-    const struct api_kind *form = admission_match(admission, &hook->match);
+    const struct api_status *refusal = NULL;
+    const struct api_kind *form = asked_in(admission, list, hook, &refusal);
     if (form == NULL) {
-        return NULL;
-    }
-    const struct api_status *refusal = check_dry_run(admission, hook);
-    if (refusal != NULL) {
         return refusal;
     }
     struct review_request request = admission_review_request(admission, form);
@@ -418,11 +494,15 @@ static bool each_validating(void *data, const struct cached_object *object)
     struct hook_walk *walk = data;
     const Admissionregistration__V1__ValidatingWebhookConfiguration *configuration =
         cached_object_message(object);
+    struct arena *arena = walk->admission->operation->arena;
     size_t count = configuration == NULL ? 0 : configuration->n_webhooks;
+    struct hook_list list = {.object = object,
+                             .hooks = arena_array(arena, count + 1, sizeof(struct hook))};
     for (size_t i = 0; i < count; i++) {
-        struct hook hook = HOOK_OF(walk->admission->operation->arena, cached_object_name(object),
-                                   configuration->webhooks[i]);
-        const struct api_status *refusal = validate_with(walk->admission, &hook);
+        add_hook(&list, HOOK_OF(arena, cached_object_name(object), configuration->webhooks[i]));
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct api_status *refusal = validate_with(walk->admission, &list, &list.hooks[i]);
         if (refusal != NULL && (walk->refusal == NULL || refusal == &admission_waiting)) {
             walk->refusal = refusal; /* The first; but first all have to have answered. */
         }

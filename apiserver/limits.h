@@ -43,7 +43,12 @@
 #define WEBHOOK_ARENA_MAX            ((size_t)128 << 20) /* One question and its answer. */
 #define WEBHOOKS_OF_REQUEST_MAX      128                 /* That want to be asked again. */
 #define WEBHOOK_CALLS_OF_REQUEST_MAX 256                 /* New attempts of a write included. */
-#define WEBHOOK_TRUSTS_MAX           128  /* CA bundles whose connections are kept. */
+#define WEBHOOK_TRUSTS_MAX           128                /* CA bundles whose connections are kept. */
+#define EXPRESSION_COST_MAX          UINT64_C(1000000)  /* Of one evaluation. */
+#define POLICY_COST_MAX              UINT64_C(10000000) /* Of all expressions of a policy. */
+#define CONDITIONS_COST_MAX          UINT64_C(2500000) /* Of all conditions of a webhook or policy. */
+#define EXPRESSION_SETS_MAX          4096 /* Objects whose expressions stay compiled. */
+#define POLICY_MESSAGE_MAX           ((size_t)5 << 10) /* Of a message that an expression makes. */
 #define FLOW_QUEUES_MAX              4096 /* Of a priority level; more are as good as this many. */
 #define FLOW_HAND_MAX                64
 #define FLOW_SEATS_DEFAULT           600   /* kube-apiserver's 400 + 200 requests in flight. */

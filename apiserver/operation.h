@@ -28,6 +28,9 @@ struct registry {
     const struct api_kind *runtime_class_kind;
     const struct api_kind *mutating_hooks_kind;
     const struct api_kind *validating_hooks_kind;
+    const struct api_kind *policy_kind;
+    const struct api_kind *policy_binding_kind;
+    struct expression_cache *expressions;
     struct quota_turns *turns;
 };
 

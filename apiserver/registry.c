@@ -2,6 +2,7 @@
 
 #include "apiserver/admission.h"
 #include "apiserver/admission_webhook.h"
+#include "apiserver/expressions.h"
 #include "lib/base/alloc.h"
 #include "lib/net/loop.h"
 #include <assert.h>
@@ -31,12 +32,18 @@ struct registry *registry_new(const struct registry_config *config)
         api_kind_find("admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations");
     registry->validating_hooks_kind =
         api_kind_find("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations");
+    registry->policy_kind =
+        api_kind_find("admissionregistration.k8s.io", "v1", "validatingadmissionpolicies");
+    registry->policy_binding_kind =
+        api_kind_find("admissionregistration.k8s.io", "v1", "validatingadmissionpolicybindings");
+    registry->expressions = expression_cache_new();
     registry->turns = quota_turns_new(config->cache);
     return registry;
 }
 
 void registry_free(struct registry *registry)
 {
+    expression_cache_free(registry->expressions);
     quota_turns_free(registry->turns);
     free(registry);
 }

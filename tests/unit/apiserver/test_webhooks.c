@@ -239,6 +239,26 @@ START_TEST(selectors_choose_who_is_asked)
 }
 END_TEST
 
+START_TEST(conditions_choose_who_is_asked)
+{
+    hook.text = ",\"allowed\":true";
+    make_validating("v", ",\"matchConditions\":[{\"name\":\"n\",\"expression\":"
+                         "\"object.metadata.name.startsWith('x') && request.operation == "
+                         "'CREATE'\"}]");
+    ck_assert_ptr_null(make_config_map().status);
+    ck_assert_uint_eq(hook.asked, 0);
+    ck_assert_ptr_null(
+        create(&fixture, "configmaps", "ns", "{\"metadata\":{\"name\":\"x1\"}}").status);
+    ck_assert_uint_eq(hook.asked, 1);
+    make_validating("w", ",\"matchConditions\":[{\"name\":\"n\",\"expression\":"
+                         "\"object.none == 1\"}]");
+    struct registry_call call =
+        create(&fixture, "configmaps", "ns", "{\"metadata\":{\"name\":\"y\"}}");
+    ck_assert_int_eq(call.status->code, 403);
+    ck_assert_ptr_nonnull(strstr(call.status->message, "no such key: none"));
+}
+END_TEST
+
 START_TEST(a_validating_webhook_may_not_patch)
 {
     make_hook("validatingwebhookconfigurations", "v", "/label", "");
@@ -291,6 +311,7 @@ Suite *webhooks_suite(void)
     tcase_add_test(tcase, a_failure_fails_the_request_unless_it_is_to_be_ignored);
     tcase_add_test(tcase, an_ignored_failure_lets_the_request_pass);
     tcase_add_test(tcase, selectors_choose_who_is_asked);
+    tcase_add_test(tcase, conditions_choose_who_is_asked);
     tcase_add_test(tcase, a_validating_webhook_may_not_patch);
     tcase_add_test(tcase, a_dry_run_is_put_to_webhooks_which_have_no_side_effects);
     suite_add_tcase(suite, tcase);

@@ -1,0 +1,438 @@
+#include "apiserver/admission_policy.h"
+
+#include "apiserver/admission_match.h"
+#include "lib/api/selector.h"
+#include <ctype.h>
+#include <stdlib.h>
+
+/* A policy with what is compiled of it: variables, conditions, validations, their messages. */
+struct policy {
+    const struct cached_object *object;
+    const Admissionregistration__V1__ValidatingAdmissionPolicySpec *spec;
+    struct expression_set *set;
+    const char **variable_names;
+};
+
+struct policy_run {
+    struct admission *admission;
+    const struct api_status *denial; /* The first. */
+    struct cache_view *bindings;
+};
+
+/* One binding of one policy under way. */
+struct binding_run {
+    struct policy_run *run;
+    const struct policy *policy;
+    const struct cached_object *object;
+    const Admissionregistration__V1__ValidatingAdmissionPolicyBindingSpec *spec;
+    const struct api_kind *form;
+};
+
+static bool is(const char *text, const char *wanted)
+{
+    return text != NULL && strcmp(text, wanted) == 0;
+}
+
+/* --- Denials --- */
+
+static int code_of(const char *reason)
+{
+    return is(reason, "Forbidden")               ? 403
+           : is(reason, "Unauthorized")          ? 401
+           : is(reason, "RequestEntityTooLarge") ? 413
+                                                 : 422;
+}
+
+static void deny(struct policy_run *run, const char *policy, const char *binding,
+                 const char *message, const char *reason)
+{
+    struct arena *arena = run->admission->operation->arena;
+    if (run->denial != NULL) {
+        return;
+    }
+    const char *with = binding == NULL ? "" : arena_printf(arena, " with binding '%s'", binding);
+    struct api_cause *cause = arena_zeroed(arena, sizeof(*cause));
+    cause->reason = "";
+    cause->field = "";
+    cause->message = arena_printf(arena, "ValidatingAdmissionPolicy '%s'%s denied request: %s",
+                                  policy, with, message);
+    struct api_status *status = arena_alloc(arena, sizeof(*status));
+    *status =
+        *api_status_forbidden(arena, run->admission->kind, run->admission->name, cause->message);
+    status->reason = reason[0] == 0 ? "Invalid" : arena_text(arena, reason);
+    status->code = code_of(status->reason);
+    status->causes = cause;
+    status->cause_count = 1;
+    run->denial = status;
+}
+
+/* What the binding makes of a validation that failed. */
+static void act(struct binding_run *binding, const char *message, const char *reason)
+{
+    struct policy_run *run = binding->run;
+    struct arena *arena = run->admission->operation->arena;
+    const char *policy = cached_object_name(binding->policy->object);
+    const char *name = cached_object_name(binding->object);
+    for (size_t i = 0; i < binding->spec->n_validation_actions; i++) {
+        const char *action = binding->spec->validation_actions[i];
+        if (is(action, "Deny")) {
+            deny(run, arena_text(arena, policy), arena_text(arena, name), message, reason);
+        } else if (is(action, "Warn")) {
+            operation_warn(run->admission->operation,
+                           arena_printf(arena,
+                                        "Validation failed for ValidatingAdmissionPolicy '%s' with "
+                                        "binding '%s': %s",
+                                        policy, name, message));
+        }
+    }
+}
+
+static bool ignores_errors(const struct policy *policy)
+{
+    return is(policy->spec->failure_policy, "Ignore");
+}
+
+/* --- Matching --- */
+
+static bool names_resource(const Admissionregistration__V1__NamedRuleWithOperations *rule,
+                           const char *name)
+{
+    bool found = rule->n_resource_names == 0;
+    for (size_t i = 0; i < rule->n_resource_names && !found; i++) {
+        found = strcmp(rule->resource_names[i], name) == 0;
+    }
+    return found;
+}
+
+/* The rules whose resourceNames do not rule the request out. */
+static struct admission_match
+named_rules(struct admission *admission,
+            Admissionregistration__V1__NamedRuleWithOperations *const *rules, size_t count)
+{
+    Admissionregistration__V1__RuleWithOperations **kept =
+        arena_array(admission->operation->arena, count + 1, sizeof(*kept));
+    struct admission_match match = {.rules = kept};
+    for (size_t i = 0; i < count; i++) {
+        if (rules[i]->rule_with_operations != NULL && names_resource(rules[i], admission->name)) {
+            kept[match.rule_count++] = rules[i]->rule_with_operations;
+        }
+    }
+    return match;
+}
+
+/* The form that the object is shown in, or NULL when the request does not match. */
+static const struct api_kind *matched(struct admission *admission,
+                                      const Admissionregistration__V1__MatchResources *resources)
+{
+    if (resources == NULL) {
+        return admission_asked(admission);
+    }
+    bool exact = is(resources->match_policy, "Exact");
+    struct admission_match excluded = named_rules(admission, resources->exclude_resource_rules,
+                                                  resources->n_exclude_resource_rules);
+    excluded.exact = exact;
+    if (excluded.rule_count > 0 && admission_match(admission, &excluded) != NULL) {
+        return NULL;
+    }
+    struct admission_match match =
+        named_rules(admission, resources->resource_rules, resources->n_resource_rules);
+    match.exact = exact;
+    match.any_resource = resources->n_resource_rules == 0;
+    match.namespace_selector = resources->namespace_selector;
+    match.object_selector = resources->object_selector;
+    return admission_match(admission, &match);
+}
+
+/* --- Compilation --- */
+
+/* The expressions in the order in which binding_run has them. */
+static void compile(struct admission *admission, struct policy *policy)
+{
+    const Admissionregistration__V1__ValidatingAdmissionPolicySpec *spec = policy->spec;
+    struct arena *arena = admission->operation->arena;
+    size_t room = spec->n_variables + spec->n_match_conditions + 2 * spec->n_validations;
+    const char **texts = arena_array(arena, room + 1, sizeof(*texts));
+    size_t count = 0;
+    policy->variable_names = arena_array(arena, spec->n_variables + 1, sizeof(char *));
+    for (size_t i = 0; i < spec->n_variables; i++) {
+        policy->variable_names[i] = text_or_empty(spec->variables[i]->name);
+        texts[count++] = text_or_empty(spec->variables[i]->expression);
+    }
+    for (size_t i = 0; i < spec->n_match_conditions; i++) {
+        texts[count++] = text_or_empty(spec->match_conditions[i]->expression);
+    }
+    for (size_t i = 0; i < spec->n_validations; i++) {
+        const char *message = spec->validations[i]->message_expression;
+        texts[count++] = text_or_empty(spec->validations[i]->expression);
+        texts[count++] = message == NULL || message[0] == 0 ? NULL : message;
+    }
+    enum expression_scope scope =
+        spec->param_kind == NULL ? EXPRESSIONS_VARIABLES : EXPRESSIONS_PARAMS;
+    policy->set = expression_cache_get(admission->operation->registry->expressions, policy->object,
+                                       scope, texts, count);
+}
+
+/* --- Validation --- */
+
+bool admission_conditions_hold(const struct expression_set *set, size_t first, size_t count,
+                               struct expression_activation *activation, const char **ret_problem)
+{
+    const char *problem = NULL;
+    for (size_t i = 0; i < count; i++) {
+        struct cel_value value;
+        const char *wrong =
+            expression_evaluate(expression_set_at(set, first + i), activation, &value);
+        if (wrong == NULL && !cel_is_true(&value)) {
+            return false;
+        }
+        problem = problem == NULL ? wrong : problem;
+    }
+    if (problem != NULL) {
+        *ret_problem = problem;
+    }
+    return problem == NULL;
+}
+
+static const char *trimmed(struct arena *arena, const char *text, size_t len)
+{
+    while (len > 0 && isspace((unsigned char)text[0])) {
+        text++;
+        len--;
+    }
+    while (len > 0 && isspace((unsigned char)text[len - 1])) {
+        len--;
+    }
+    return arena_text_n(arena, text, len);
+}
+
+/* What messageExpression says, when that can be shown; else NULL. */
+static const char *made_message(struct arena *arena, const struct expression *expression,
+                                struct expression_activation *activation)
+{
+    struct cel_value value;
+    if (expression->text == NULL || expression_evaluate(expression, activation, &value) != NULL ||
+        value.kind != CEL_STRING || value.text.len > POLICY_MESSAGE_MAX) {
+        return NULL;
+    }
+    const char *text = trimmed(arena, (const char *)value.text.data, value.text.len);
+    return text[0] == 0 || strchr(text, '\n') != NULL ? NULL : text;
+}
+
+static const char *message_of(struct arena *arena,
+                              const Admissionregistration__V1__Validation *validation,
+                              const struct expression *made_by,
+                              struct expression_activation *activation)
+{
+    const char *made = made_message(arena, made_by, activation);
+    if (made != NULL) {
+        return made;
+    }
+    const char *said = text_or_empty(validation->message);
+    if (said[0] != 0) {
+        return trimmed(arena, said, strlen(said));
+    }
+    const char *text = text_or_empty(validation->expression);
+    return arena_printf(arena, "failed expression: %s", trimmed(arena, text, strlen(text)));
+}
+
+static void validate(struct binding_run *binding, struct expression_activation *activation)
+{
+    struct arena *arena = binding->run->admission->operation->arena;
+    const struct policy *policy = binding->policy;
+    size_t at = policy->spec->n_variables + policy->spec->n_match_conditions;
+    for (size_t i = 0; i < policy->spec->n_validations; i++, at += 2) {
+        const Admissionregistration__V1__Validation *validation = policy->spec->validations[i];
+        struct cel_value value;
+        const char *problem =
+            expression_evaluate(expression_set_at(policy->set, at), activation, &value);
+        if (problem != NULL && !ignores_errors(policy)) {
+            act(binding, problem, "");
+        }
+        if (problem == NULL && !cel_is_true(&value)) {
+            act(binding,
+                message_of(arena, validation, expression_set_at(policy->set, at + 1), activation),
+                text_or_empty(validation->reason));
+        }
+    }
+}
+
+/* All of the policy, with one parameter (or none: null). */
+static void run_with(struct binding_run *binding, const struct cached_object *param)
+{
+    struct admission *admission = binding->run->admission;
+    const struct policy *policy = binding->policy;
+    struct expression_activation activation =
+        expression_activation_of(admission, binding->form, POLICY_COST_MAX);
+    if (param != NULL && cached_object_message(param) != NULL) {
+        activation.params = expression_object(activation.arena, cached_object_kind(param),
+                                              cached_object_message(param));
+    }
+    activation.variables = expression_variables(&activation, policy->set, 0, policy->variable_names,
+                                                policy->spec->n_variables);
+    const char *problem = NULL;
+    if (admission_conditions_hold(policy->set, policy->spec->n_variables,
+                                  policy->spec->n_match_conditions, &activation, &problem)) {
+        validate(binding, &activation);
+    } else if (problem != NULL && !ignores_errors(policy)) {
+        act(binding, problem, "");
+    }
+    expression_activation_release(&activation);
+}
+
+/* --- Parameters --- */
+
+struct param_walk {
+    struct binding_run *binding;
+    struct api_label_selector selector;
+    size_t found;
+};
+
+static bool each_param(void *data, const struct cached_object *object)
+{
+    struct param_walk *walk = data;
+    const void *message = cached_object_message(object);
+    if (message == NULL) {
+        return true;
+    }
+    const Meta__V1__ObjectMeta *meta = message_meta(cached_object_kind(object), message);
+    if (api_label_selector_matches(&walk->selector, API_STRING_MAP(meta->labels, meta->n_labels))) {
+        walk->found++;
+        run_with(walk->binding, object);
+    }
+    return true;
+}
+
+/* Runs the policy with each parameter. NULL, or what is wrong with the binding. */
+static const char *run_with_params(struct binding_run *binding, const struct api_kind *kind,
+                                   const char *namespace)
+{
+    const Admissionregistration__V1__ParamRef *reference = binding->spec->param_ref;
+    struct operation *operation = binding->run->admission->operation;
+    size_t found = 0;
+    if (reference->name != NULL && reference->name[0] != 0) {
+        const struct cached_object *param =
+            operation_lookup(operation, kind, namespace, reference->name);
+        found = param != NULL;
+        if (param != NULL) {
+            run_with(binding, param);
+        }
+    } else if (reference->selector != NULL) {
+        struct param_walk walk = {.binding = binding};
+        if (api_label_selector_from_message(operation->arena, reference->selector, &walk.selector,
+                                            NULL) < 0) {
+            return "the selector of paramRef cannot be read";
+        }
+        struct cache_view *view = watch_cache_view(operation->registry->config.cache, kind);
+        cache_view_each(view, namespace, slice_text(""), each_param, &walk);
+        cache_view_free(view);
+        found = walk.found;
+    } else {
+        return "one of name or selector must be provided";
+    }
+    return found == 0 && is(reference->parameter_not_found_action, "Deny")
+               ? "no params found for policy binding with `Deny` parameterNotFoundAction"
+               : NULL;
+}
+
+/* NULL, or what is wrong with the binding. */
+static const char *run_binding(struct binding_run *binding)
+{
+    struct admission *admission = binding->run->admission;
+    const Admissionregistration__V1__ParamKind *asked = binding->policy->spec->param_kind;
+    const Admissionregistration__V1__ParamRef *reference = binding->spec->param_ref;
+    if (asked == NULL || reference == NULL) {
+        run_with(binding, NULL);
+        return NULL;
+    }
+    const struct api_kind *kind =
+        api_kind_by_api_version(text_or_empty(asked->api_version), text_or_empty(asked->kind));
+    if (kind == NULL || !kind->stored || kind->message == NULL || kind->stored_as != NULL) {
+        return arena_printf(admission->operation->arena, "paramKind kind `%s, Kind=%s` not known",
+                            text_or_empty(asked->api_version), text_or_empty(asked->kind));
+    }
+    const char *namespace = text_or_empty(reference->namespace_);
+    if (!kind->namespaced && namespace[0] != 0) {
+        return "paramRef.namespace must not be provided for a cluster-scoped `paramKind`";
+    }
+    if (kind->namespaced && namespace[0] == 0) {
+        namespace = admission_namespace(admission);
+        if (namespace[0] == 0) {
+            return "cannot use namespaced paramRef in policy binding that matches cluster-scoped "
+                   "resources";
+        }
+    }
+    return run_with_params(binding, kind, namespace);
+}
+
+/* --- Policies and their bindings --- */
+
+struct binding_walk {
+    struct policy_run *run;
+    struct policy *policy;
+    const struct api_kind *form;
+};
+
+static bool each_binding(void *data, const struct cached_object *object)
+{
+    struct binding_walk *walk = data;
+    struct policy_run *run = walk->run;
+    const Admissionregistration__V1__ValidatingAdmissionPolicyBinding *message =
+        cached_object_message(object);
+    const char *policy = cached_object_name(walk->policy->object);
+    if (message == NULL || message->spec == NULL || !is(message->spec->policy_name, policy) ||
+        matched(run->admission, message->spec->match_resources) == NULL) {
+        return true;
+    }
+    if (walk->policy->set == NULL) {
+        compile(run->admission, walk->policy);
+    }
+    struct binding_run binding = {.run = run,
+                                  .policy = walk->policy,
+                                  .object = object,
+                                  .spec = message->spec,
+                                  .form = walk->form};
+    const char *problem = run_binding(&binding);
+    if (problem != NULL && !ignores_errors(walk->policy)) {
+        struct arena *arena = run->admission->operation->arena;
+        deny(run, arena_text(arena, policy), arena_text(arena, cached_object_name(object)),
+             arena_printf(arena, "failed to configure binding: %s", problem), "");
+    }
+    return true;
+}
+
+static bool each_policy(void *data, const struct cached_object *object)
+{
+    struct policy_run *run = data;
+    const Admissionregistration__V1__ValidatingAdmissionPolicy *message =
+        cached_object_message(object);
+    if (message == NULL || message->spec == NULL || message->spec->match_constraints == NULL) {
+        return true;
+    }
+    struct policy policy = {.object = object, .spec = message->spec};
+    struct binding_walk walk = {.run = run,
+                                .policy = &policy,
+                                .form = matched(run->admission, message->spec->match_constraints)};
+    if (walk.form != NULL) {
+        cache_view_each(run->bindings, "", slice_text(""), each_binding, &walk);
+        expression_set_unref(policy.set);
+    }
+    return true;
+}
+
+const struct api_status *admit_policies(struct admission *admission)
+{
+    const struct registry *registry = admission->operation->registry;
+    struct watch_cache *cache = registry->config.cache;
+    if (admission->kind->message == NULL || admission_is_exempt(admission)) {
+        return NULL;
+    }
+    struct cache_view *policies = watch_cache_view(cache, registry->policy_kind);
+    struct policy_run run = {.admission = admission};
+    if (cache_view_count(policies) > 0) {
+        run.bindings = watch_cache_view(cache, registry->policy_binding_kind);
+        cache_view_each(policies, "", slice_text(""), each_policy, &run);
+        cache_view_free(run.bindings);
+    }
+    cache_view_free(policies);
+    return run.denial;
+}

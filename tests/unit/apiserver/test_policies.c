@@ -1,0 +1,199 @@
+/* ValidatingAdmissionPolicies: what they refuse, warn of, let pass, and with which parameters. */
+#include "tests/unit/apiserver/registry_fixture.h"
+
+static struct fixture fixture;
+
+static void setup(void)
+{
+    fixture_init(&fixture);
+    make_namespace(&fixture);
+}
+
+static void teardown(void)
+{
+    fixture_release(&fixture);
+}
+
+static void make(const char *plural, const char *json)
+{
+    const struct api_kind *kind = api_kind_find("admissionregistration.k8s.io", "v1", plural);
+    void *message = NULL;
+    CLEANUP(error_release) struct error error = {0};
+    ck_assert_msg(api_decode_json(fixture.arena, kind->message, slice_text(json), NULL, &message,
+                                  &error) == 0,
+                  "%s: %s", json, error_message(&error));
+    struct registry_call call = {.verb = REGISTRY_CREATE, .kind = kind, .body = message};
+    run(&fixture, &call);
+    ck_assert_msg(call.status == NULL, "%s", call.status == NULL ? "" : call.status->message);
+}
+
+#define CONFIG_MAPS                                                                                \
+    "\"matchConstraints\":{\"resourceRules\":[{\"apiGroups\":[\"\"],\"apiVersions\":[\"v1\"],"     \
+    "\"operations\":[\"CREATE\",\"UPDATE\",\"DELETE\"],\"resources\":[\"configmaps\"]}]},"
+
+/* `spec`: members after matchConstraints; `binding`: members after policyName. */
+static void make_policy(const char *name, const char *spec, const char *binding)
+{
+    struct arena *arena = fixture.arena;
+    make("validatingadmissionpolicies",
+         arena_printf(arena, "{\"metadata\":{\"name\":\"%s\"},\"spec\":{" CONFIG_MAPS "%s}}", name,
+                      spec));
+    make("validatingadmissionpolicybindings",
+         arena_printf(arena,
+                      "{\"metadata\":{\"name\":\"%s-b\"},\"spec\":{\"policyName\":\"%s\",%s}}",
+                      name, name, binding));
+}
+
+static struct registry_call config_map(const char *name, const char *data)
+{
+    return create(
+        &fixture, "configmaps", "ns",
+        arena_printf(fixture.arena, "{\"metadata\":{\"name\":\"%s\"},\"data\":{%s}}", name, data));
+}
+
+#define DENY "\"validationActions\":[\"Deny\"]"
+
+START_TEST(what_a_rule_forbids_is_refused_and_nothing_else)
+{
+    make_policy("p", "\"validations\":[{\"expression\":\"!('deny' in object.data)\"}]", DENY);
+    ck_assert_ptr_null(config_map("a", "\"k\":\"v\"").status);
+    struct registry_call call = config_map("b", "\"deny\":\"v\"");
+    ck_assert_int_eq(call.status->code, 422);
+    ck_assert_str_eq(call.status->reason, "Invalid");
+    ck_assert_str_eq(call.status->message,
+                     "configmaps \"b\" is forbidden: ValidatingAdmissionPolicy 'p' with binding "
+                     "'p-b' denied request: failed expression: !('deny' in object.data)");
+    ck_assert_ptr_null(create(&fixture, "secrets", "ns", "{\"metadata\":{\"name\":\"s\"}}").status);
+}
+END_TEST
+
+START_TEST(variables_and_message_expressions_work_together)
+{
+    make_policy("p",
+                "\"variables\":[{\"name\":\"n\",\"expression\":\"size(object.data)\"},"
+                "{\"name\":\"twice\",\"expression\":\"variables.n * 2\"}],"
+                "\"validations\":[{\"expression\":\"variables.twice < 4\",\"reason\":\"Forbidden\","
+                "\"messageExpression\":\"'twice is ' + string(variables.twice)\"}]",
+                DENY);
+    ck_assert_ptr_null(config_map("a", "\"k\":\"v\"").status);
+    struct registry_call call = config_map("b", "\"k\":\"v\",\"l\":\"v\"");
+    ck_assert_int_eq(call.status->code, 403);
+    ck_assert_ptr_nonnull(strstr(call.status->message, "denied request: twice is 4"));
+}
+END_TEST
+
+START_TEST(an_error_refuses_unless_failures_are_ignored)
+{
+    make_policy("p", "\"validations\":[{\"expression\":\"object.data.none == 'x'\"}]", DENY);
+    struct registry_call call = config_map("a", "\"k\":\"v\"");
+    ck_assert_int_eq(call.status->code, 422);
+    ck_assert_ptr_nonnull(strstr(call.status->message, "expression 'object.data.none == 'x'' "
+                                                       "resulted in error: no such key: none"));
+}
+END_TEST
+
+START_TEST(an_ignored_error_lets_pass)
+{
+    make_policy("p",
+                "\"failurePolicy\":\"Ignore\",\"validations\":[{\"expression\":"
+                "\"object.data.none == 'x'\"},{\"expression\":\"what(is this\"}]",
+                DENY);
+    ck_assert_ptr_null(config_map("a", "\"k\":\"v\"").status);
+}
+END_TEST
+
+START_TEST(a_binding_may_warn_only_and_choose_by_labels)
+{
+    make_policy("p", "\"validations\":[{\"expression\":\"false\",\"message\":\"careful\"}]",
+                "\"validationActions\":[\"Warn\",\"Audit\"],\"matchResources\":{"
+                "\"objectSelector\":{\"matchLabels\":{\"a\":\"b\"}}}");
+    struct registry_call call = config_map("a", "");
+    ck_assert_ptr_null(call.status);
+    ck_assert_uint_eq(call.warning_count, 0);
+    call = create(&fixture, "configmaps", "ns",
+                  "{\"metadata\":{\"name\":\"c\",\"labels\":{\"a\":\"b\"}}}");
+    ck_assert_ptr_null(call.status);
+    ck_assert_uint_eq(call.warning_count, 1);
+    ck_assert_str_eq(call.warnings[0], "Validation failed for ValidatingAdmissionPolicy 'p' with "
+                                       "binding 'p-b': careful");
+}
+END_TEST
+
+START_TEST(conditions_and_deletions_see_the_old_object)
+{
+    make_policy("p",
+                "\"matchConditions\":[{\"name\":\"d\",\"expression\":\"request.operation == "
+                "'DELETE'\"}],\"validations\":[{\"expression\":\"object == null && "
+                "oldObject.data.keep != 'yes'\"}]",
+                DENY);
+    ck_assert_ptr_null(config_map("a", "\"keep\":\"yes\"").status);
+    struct registry_call call = simple(&fixture, REGISTRY_DELETE, "configmaps", "ns", "a");
+    ck_assert_int_eq(call.status->code, 422);
+    ck_assert_ptr_null(config_map("b", "\"keep\":\"no\"").status);
+    ck_assert_ptr_null(simple(&fixture, REGISTRY_DELETE, "configmaps", "ns", "b").status);
+}
+END_TEST
+
+START_TEST(parameters_come_from_other_objects)
+{
+    ck_assert_ptr_null(
+        create(&fixture, "secrets", "ns", "{\"metadata\":{\"name\":\"limit\"},\"type\":\"four\"}")
+            .status);
+    make_policy("p",
+                "\"paramKind\":{\"apiVersion\":\"v1\",\"kind\":\"Secret\"},\"validations\":["
+                "{\"expression\":\"object.metadata.name != params.type\"}]",
+                DENY ",\"paramRef\":{\"name\":\"limit\",\"parameterNotFoundAction\":\"Deny\"}");
+    ck_assert_ptr_null(config_map("three", "").status);
+    ck_assert_int_eq(config_map("four", "").status->code, 422);
+    ck_assert_ptr_null(simple(&fixture, REGISTRY_DELETE, "secrets", "ns", "limit").status);
+    struct registry_call call = config_map("five", "");
+    ck_assert_ptr_nonnull(strstr(call.status->message,
+                                 "denied request: failed to configure binding: no params found for "
+                                 "policy binding with `Deny` parameterNotFoundAction"));
+}
+END_TEST
+
+START_TEST(the_namespace_and_the_authorizer_can_be_asked)
+{
+    make_policy("p",
+                "\"validations\":[{\"expression\":\"namespaceObject.metadata.name == 'ns' && "
+                "authorizer.group('').resource('pods').namespace('ns').check('get').allowed() && "
+                "authorizer.requestResource.check('create').allowed()\"}]",
+                DENY);
+    ck_assert_ptr_null(config_map("a", "").status);
+}
+END_TEST
+
+START_TEST(an_expression_without_end_is_stopped)
+{
+    make_policy("p",
+                "\"validations\":[{\"expression\":\"[1,2,3,4,5,6,7,8,9,10].all(a, "
+                "[1,2,3,4,5,6,7,8,9,10].all(b, [1,2,3,4,5,6,7,8,9,10].all(c, "
+                "[1,2,3,4,5,6,7,8,9,10].all(d, [1,2,3,4,5,6,7,8,9,10].all(e, "
+                "[1,2,3,4,5,6,7,8,9,10].all(f, a + b + c + d + e + f > 0))))))\"}]",
+                DENY);
+    struct registry_call call = config_map("a", "");
+    ck_assert_int_eq(call.status->code, 422);
+    ck_assert_ptr_nonnull(strstr(call.status->message, "running out of cost budget"));
+}
+END_TEST
+
+Suite *policies_suite(void);
+Suite *policies_suite(void)
+{
+    Suite *suite = suite_create("apiserver/policies");
+    TCase *tcase = tcase_create("admission");
+    tcase_set_timeout(tcase, 30);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, what_a_rule_forbids_is_refused_and_nothing_else);
+    tcase_add_test(tcase, variables_and_message_expressions_work_together);
+    tcase_add_test(tcase, an_error_refuses_unless_failures_are_ignored);
+    tcase_add_test(tcase, an_ignored_error_lets_pass);
+    tcase_add_test(tcase, a_binding_may_warn_only_and_choose_by_labels);
+    tcase_add_test(tcase, conditions_and_deletions_see_the_old_object);
+    tcase_add_test(tcase, parameters_come_from_other_objects);
+    tcase_add_test(tcase, the_namespace_and_the_authorizer_can_be_asked);
+    tcase_add_test(tcase, an_expression_without_end_is_stopped);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
