@@ -1,13 +1,18 @@
 #include "cmd/member_data.h"
 
 #include "lib/base/alloc.h"
+#include "lib/base/file.h"
+#include "lib/base/log.h"
 #include "raft/data_dir.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
+
+enum { ASIDE_MAX = 16 }; /* Directories with damaged data that are kept. */
 
 int member_data_lock(const char *data_dir, int *ret_file, struct error *reterr)
 {
@@ -68,4 +73,25 @@ void member_data_take(const struct raft_identity *identity, struct member_config
                                               .url = arena_text(arena, member->url),
                                               .learner = member->learner};
     }
+}
+
+int member_data_set_aside(const char *data_dir, struct error *reterr)
+{
+    CLEANUP(alloc_freep) char *dir = alloc_printf("%s/raft", data_dir);
+    for (unsigned i = 1; i <= ASIDE_MAX; i++) {
+        CLEANUP(alloc_freep) char *aside = alloc_printf("%s/raft-damaged-%u", data_dir, i);
+        if (renameat2(AT_FDCWD, dir, AT_FDCWD, aside, RENAME_NOREPLACE) == 0) {
+            LOG_WARN("server", "put damaged data aside", KV_TEXT("reason", error_message(reterr)),
+                     KV_TEXT("to", aside));
+            error_release(reterr);
+            int result = directory_flush(data_dir, reterr);
+            return result < 0 ? result : -ENOENT;
+        }
+        if (errno != EEXIST) {
+            return error_set(reterr, -errno, "cannot rename %s to %s: %s", dir, aside,
+                             strerror(errno));
+        }
+    }
+    return error_set(reterr, -EEXIST, "%s holds %d damaged ones already: remove them", data_dir,
+                     ASIDE_MAX);
 }

@@ -16,4 +16,8 @@ MUST_USE int member_data_identity(struct member_config *config, struct arena *ar
 /* The same for an identity that comes from elsewhere. */
 void member_data_take(const struct raft_identity *identity, struct member_config *config,
                       struct arena *arena);
+
+/* What is left of a member that cannot be told any more makes room for a new one: renamed, nothing
+ * is lost. -ENOENT then, as for a directory without a member; or another errno with the reason. */
+MUST_USE int member_data_set_aside(const char *data_dir, struct error *reterr);
 #endif

@@ -303,6 +303,9 @@ static int find_identity(struct member *member, struct arena *arena)
     if (result == 0) {
         result = member_data_identity(config, arena, member->reterr);
     }
+    if (result == -EBADMSG && config->join_url != NULL) {
+        result = member_data_set_aside(config->data_dir, member->reterr);
+    }
     if (result == -ENOENT && config->external.endpoint_count > 0) {
         error_release(member->reterr);
         return 0;

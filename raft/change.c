@@ -455,11 +455,12 @@ void raft_on_refused(struct raft *raft, const struct raft_message *message,
         update->refused = leads ? RAFT_REFUSED_LOST : update->refused;
         return;
     }
-    /* With nothing in the log it has just joined: who does not know it yet says nothing. One that
-     * removed itself stops in its own time. */
+    /* With nothing in the log it has just joined: who does not know it yet says nothing. Unless it
+     * has a vote: then it is one of the first members, whom all others have known. One that removed
+     * itself stops in its own time. */
     if (message->context == RAFT_REFUSED_REMOVED && is_newer(raft, message->last) &&
         !raft->removed && (leads || !raft_leader_is_fresh(raft)) &&
-        raft_trail_last(&raft->trail) > 0) {
+        (raft_trail_last(&raft->trail) > 0 || raft_votes(raft))) {
         update->refused = RAFT_REFUSED_REMOVED;
     }
 }

@@ -83,7 +83,10 @@ int raft_data_dir_identity(const char *dir, struct raft_identity *ret_identity,
         return error_set(reterr, result, "cannot read %s: %s", path, strerror(-result));
     }
     if (raft_meta_choose(slice_of(bytes, len), &meta) < 0) {
-        return error_set(reterr, -EBADMSG, "both copies in %s are damaged", path);
+        return error_set(reterr, -EBADMSG,
+                         "both copies in %s are damaged: start this member once with --join, "
+                         "which replaces it",
+                         path);
     }
     *ret_identity = (struct raft_identity){.cluster_id = meta.cluster, .id = meta.member};
     raft_identity_fill(&meta.bootstrap, ret_identity);

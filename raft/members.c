@@ -18,10 +18,16 @@ static bool flags_valid(uint8_t flags)
     return (votes || learns) && !both && (learns || !joins) && (flags & ~MEMBER_FLAGS_ALL) == 0;
 }
 
+static bool has_zero(struct slice text)
+{
+    return text.len > 0 && memchr(text.data, '\0', text.len) != NULL;
+}
+
 static int add(struct raft_members *members, uint64_t id, struct slice name, struct slice url,
                uint8_t flags)
 {
-    if (id == 0 || !flags_valid(flags) || name.len >= RAFT_NAME_MAX || url.len >= RAFT_URL_MAX) {
+    if (id == 0 || !flags_valid(flags) || name.len >= RAFT_NAME_MAX || url.len >= RAFT_URL_MAX ||
+        has_zero(name) || has_zero(url)) {
         return -EINVAL;
     }
     if (raft_members_place(members, id) >= 0) {

@@ -108,6 +108,52 @@ load servers
     [ "$(ctl n1 put after 1)" = OK ]
 }
 
+@test "a member whose term and vote are damaged in both copies is replaced by one command, and keeps its data beside" {
+    all="n1=$(peer n1),n2=$(peer n2),n3=$(peer n3)"
+    for name in n1 n2 n3; do start_member $name --initial-cluster "$all"; done
+    within 60 ctl n1 put first 1
+    within 20 listed n1 n2
+    before=$(members n1 | awk '$2 == "n2" {print $1}')
+    end_member n2 KILL
+    head -c "$(stat -c %s n2/raft/raft-meta)" /dev/urandom >n2/raft/raft-meta
+    run timeout 20 "$CORACLE" server --name n2 --data-dir "$PWD/n2" --disable api,scheduler,controllers \
+        --etcd-listen "$(client n2)" --peer-url "$(peer n2)"
+    [ "$status" = 1 ]
+    [[ $output == *"both copies in $PWD/n2/raft/raft-meta are damaged"*"--join"* ]]
+    start_member n2 --join "$(client n1)"
+    within 60 voters n1 3
+    within 20 listed n1 n2
+    after=$(members n1 | awk '$2 == "n2" {print $1}')
+    [ "$after" != "$before" ]
+    [ -e n2/raft-damaged-1/raft-meta ]
+    within 20 ctl n2 put after 1
+    [ "$(contents n2)" = "$(contents n1)" ]
+}
+
+@test "a member that was removed stays so, with its data and without" {
+    all="n1=$(peer n1),n2=$(peer n2),n3=$(peer n3)"
+    for name in n1 n2 n3; do start_member $name --initial-cluster "$all"; done
+    within 60 ctl n1 put first 1
+    within 20 listed n1 n3
+    id=$(members n1 | awk '$2 == "n3" {print $1}')
+    end_member n3 KILL
+    within 20 "$CORACLE" member remove n3 --endpoints "$(client n1)"
+    start_member n3
+    within 60 grep -q "permanently removed from the cluster" n3.log
+    rm "n3.pid" "n3.log"
+    rm -r n3
+    start_member n3 --initial-cluster "$all" # The same id again: it is made from the list.
+    within 60 grep -q "permanently removed from the cluster" n3.log
+    voters n1 2
+    [ "$(ctl n1 put after 1)" = OK ]
+    rm "n3.pid"
+    rm -r n3
+    start_member n3 --join "$(client n1)" # That is how it comes back: as another one.
+    within 60 voters n1 3
+    within 20 listed n1 n3
+    [ "$(members n1 | awk '$2 == "n3" {print $1}')" != "$id" ]
+}
+
 @test "a data directory belongs to one name and one process" {
     start_member n1 --initial-cluster "n1=$(peer n1)"
     within 60 ctl n1 put first 1

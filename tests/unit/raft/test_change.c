@@ -395,8 +395,10 @@ START_TEST(only_news_make_a_member_believe_that_it_was_removed)
     core_start(&f, 3);
     struct raft_message refused = {
         .kind = RAFT_REFUSED, .from = 2, .context = RAFT_REFUSED_REMOVED, .last = {.index = 5}};
+    f.raft.members.items[0].flags = RAFT_MEMBER_LEARNER;
     core_receive(&f, refused); /* With nothing in the log it may only just have been added. */
     ck_assert_int_eq(f.update.refused, 0);
+    f.raft.members.items[0].flags = RAFT_MEMBER_VOTER;
     struct raft_entry *entry = raft_entry_new(1, 0, RAFT_ENTRY_NOOP, 0, slice_of(NULL, 0));
     ck_assert_int_eq(raft_restore_entry(&f.raft, entry), 0);
     f.raft.members_index = 6;
@@ -408,6 +410,19 @@ START_TEST(only_news_make_a_member_believe_that_it_was_removed)
     ck_assert_int_eq(f.update.refused, 0);
     f.now += 400 * MS;
     core_receive(&f, refused);
+    ck_assert_int_eq(f.update.refused, RAFT_REFUSED_REMOVED);
+    core_stop(&f);
+}
+END_TEST
+
+START_TEST(one_of_the_first_members_that_lost_its_data_believes_that_it_was_removed)
+{
+    struct fixture f;
+    core_start(&f, 3);
+    core_receive(&f, (struct raft_message){.kind = RAFT_REFUSED,
+                                           .from = 2,
+                                           .context = RAFT_REFUSED_REMOVED,
+                                           .last = {.index = 5}});
     ck_assert_int_eq(f.update.refused, RAFT_REFUSED_REMOVED);
     core_stop(&f);
 }
@@ -599,6 +614,7 @@ Suite *change_suite(void)
     tcase_add_test(tcase, a_new_leader_ends_the_joint_configuration_of_the_one_before);
     tcase_add_test(tcase, what_the_leader_knows_of_a_member_stays_with_it_when_others_come_and_go);
     tcase_add_test(tcase, a_removed_member_is_told_so_when_it_asks_for_votes);
+    tcase_add_test(tcase, one_of_the_first_members_that_lost_its_data_believes_that_it_was_removed);
     tcase_add_test(tcase, only_news_make_a_member_believe_that_it_was_removed);
     tcase_add_test(
         tcase, a_removed_member_is_told_although_its_own_log_goes_further_on_from_an_earlier_term);
