@@ -32,6 +32,7 @@ struct etcd_service {
     struct loop *store_loop;
     struct metrics *metrics;
     struct metric *events_sent; /* NULL without `metrics`. */
+    size_t events_made;         /* In this turn, and not counted there yet. Store loop. */
     int64_t started_s;
     _Atomic uint64_t healthy, unhealthy; /* What /health has said. */
     struct grpc_server *server;          /* That it is mounted on. */

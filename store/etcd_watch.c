@@ -22,8 +22,8 @@ static struct buffer *open_outbox(struct watch_stream *stream)
     struct etcd_service *service = stream->service;
     if (!list_linked(&stream->state.dirty)) {
         list_push_back(&service->dirty_streams, &stream->state.dirty);
+        loop_turn_end_start(service->store_loop, &service->flush);
     }
-    loop_turn_end_start(service->store_loop, &service->flush);
     if (stream->state.outbox.len == 0) { /* Growing step by step would copy it all twice. */
         (void)!buffer_reserve(&stream->state.outbox, stream->state.expected);
     }
@@ -68,6 +68,10 @@ static void answer_progress_to(struct watch_stream *stream, int64_t watch_id)
 static void flush(void *data)
 {
     struct etcd_service *service = data;
+    if (service->events_sent != NULL) {
+        metric_add(service->events_sent, (int64_t)service->events_made);
+    }
+    service->events_made = 0;
     LIST_FOREACH(node, next, &service->dirty_streams)
     {
         struct watch_stream *stream = LIST_ENTRY(node, struct watch_stream, state.dirty);
@@ -132,9 +136,7 @@ static void on_events(void *data, int64_t revision, const struct store_event *ev
     watch_encode_events(stream->service->encoder, &header, events, count, watch->prev_kv, watch->id,
                         watch->fragment, outbox);
     watch->busy = true;
-    if (stream->service->events_sent != NULL) {
-        metric_add(stream->service->events_sent, (int64_t)count);
-    }
+    stream->service->events_made += count;
     stream->state.charged += outbox->len - before;
     stream_charge(stream, outbox->len - before);
 }
