@@ -47,6 +47,7 @@ struct sim2_member {
     bool join;  /* Was added: starts with these as its peers, and no vote. */
     struct raft_peer peers[SIM_NODES_MAX];
     size_t peer_count;
+    uint32_t version; /* Of the commands that it can apply; grows when it starts again. */
     int64_t revision; /* Of its state; of what is durable after a power cut nothing is known. */
 };
 
@@ -166,6 +167,8 @@ struct sim2 {
     bool asked; /* A change of the members is under way. */
     struct sim2_knobs knobs;
     struct sim_random damage;
+    struct sim_random upgrades;
+    bool of_many_versions;
     size_t victims; /* The last so many members, fewer than a majority, may have bad disks. */
     uint64_t counts_damages, counts_denied;
     struct auth_model auth;

@@ -82,6 +82,13 @@ static void damage_knobs(struct sim2 *sim)
     }
 }
 
+/* Of versions that there are not yet: only what is said about them is new. */
+static void version_knobs(struct sim2 *sim)
+{
+    sim->upgrades = (struct sim_random){sim->world.seed ^ UINT64_C(0x75706772616465)};
+    sim->of_many_versions = sim_below(&sim->upgrades, 4) == 0;
+}
+
 void sim2_knobs_draw(struct sim2 *sim)
 {
     struct sim_random random = {sim->world.seed ^ UINT64_C(0x6b6e6f6273)};
@@ -89,6 +96,7 @@ void sim2_knobs_draw(struct sim2 *sim)
     network_knobs(sim, &random);
     disk_knobs(sim, &random);
     store_knobs(sim, &random);
+    version_knobs(sim);
     knobs->key_count = 2 + sim_below(&random, 14);
     knobs->client_count = 1 + sim_below(&random, SIM2_CLIENTS_MAX);
     knobs->watcher_count = 1 + sim_below(&random, SIM2_WATCHERS_MAX);

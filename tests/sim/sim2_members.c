@@ -173,6 +173,22 @@ static void on_opened(void *data, const struct error *error)
     sim_at(&sim->world, 0, CALL_CRASH + member->machine->id);
 }
 
+/* Members are upgraded one by one and never go back; one that is added is as new as any. */
+static uint32_t next_version(struct sim2 *sim, const struct sim2_member *member)
+{
+    enum { VERSIONS = 5 };
+    uint32_t newest = 1;
+    if (!sim->of_many_versions) {
+        return 0; /* This one. */
+    }
+    for (size_t i = 0; i < sim->count; i++) {
+        newest = sim->members[i].version > newest ? sim->members[i].version : newest;
+    }
+    uint32_t version = member->join && member->version == 0 ? newest : member->version;
+    version += version == 0 || (version < VERSIONS && sim_below(&sim->upgrades, 2) == 0);
+    return version;
+}
+
 void sim2_boot(struct sim2 *sim, struct sim2_member *member)
 {
     if (member->machine->alive || member->down || member->fresh) {
@@ -183,6 +199,8 @@ void sim2_boot(struct sim2 *sim, struct sim2_member *member)
     struct store_config store = sim->knobs.store;
     store.env = &member->machine->env;
     store.member_id = member->machine->id;
+    member->version = next_version(sim, member);
+    store.command_version = member->version;
     member->opened = false;
     member->store = store_new(&store);
     member->fsm = (struct raft_fsm){.data = member,
