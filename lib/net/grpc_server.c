@@ -152,8 +152,8 @@ static void finish(struct http_exchange *exchange, bool headers_sent, enum grpc_
     CLEANUP(buffer_release) struct buffer encoded;
     buffer_init(&text, STATUS_TEXT_MAX);
     buffer_init(&encoded, STATUS_TEXT_MAX);
-    char number[8];
-    snprintf(number, sizeof(number), "%d", (int)code);
+    const char *number =
+        code == GRPC_OK ? "0" : arena_printf(http_arena(exchange), "%d", (int)code);
     struct http_header fields[4];
     size_t count = 0;
     if (!headers_sent) {
