@@ -15,6 +15,8 @@ struct apply_shape {
     } kind;
     const struct api_message *message; /* APPLY_STRUCT. */
     const struct api_field *field;     /* The others; NULL for values of a map. */
+    const struct structural *schema;   /* All inside a custom resource, in place of both. */
+    bool custom;                       /* Inside one; `schema` NULL: nobody knows its shape. */
 };
 
 struct apply_shape apply_shape_of_message(const struct api_message *message);

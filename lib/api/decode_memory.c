@@ -1,5 +1,6 @@
 #include "lib/api/decode_memory.h"
 
+#include "lib/api/custom.h"
 #include "lib/api/limits.h"
 #include <protobuf-c/protobuf-c.h>
 
@@ -54,7 +55,13 @@ static bool fill(struct decode_memory *memory, const struct api_message *message
 void *decode_message_new(struct decode_memory *memory, const struct api_message *message)
 {
     void *object = decode_take(memory, message->size);
-    return object != NULL && fill(memory, message, object) ? object : NULL;
+    if (object == NULL || !fill(memory, message, object)) {
+        return NULL;
+    }
+    if (message->custom != NULL) {
+        ((struct custom_object *)object)->content = json_new_object(memory->arena);
+    }
+    return object;
 }
 
 void *decode_list_add(struct decode_memory *memory, struct decode_list *list)

@@ -3,6 +3,7 @@
  * Deployment is defaulted as one in a ReplicaSet because both hold the same message. */
 #include "lib/api/defaults.h"
 
+#include "lib/api/custom.h"
 #include "lib/api/kinds.h"
 #include "lib/api/limits.h"
 #include "lib/api/rules/default_hooks.h"
@@ -123,7 +124,9 @@ void api_default_message(struct arena *arena, const struct api_message *table, v
 
 void api_default_object(struct arena *arena, const struct api_kind *kind, void *message)
 {
-    if (kind->message != NULL) {
+    if (custom_of(kind) != NULL) {
+        custom_default(arena, kind, message);
+    } else {
         api_default_message(arena, kind->message, message);
     }
 }

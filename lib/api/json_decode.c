@@ -1,5 +1,6 @@
 #include "lib/api/json_decode.h"
 
+#include "lib/api/custom.h"
 #include "lib/api/fields.h"
 #include "lib/api/limits.h"
 #include <errno.h>
@@ -24,8 +25,8 @@ static void print_path(const struct json_frame *frame, struct buffer *out)
     buffer_append_slice(out, frame->name);
 }
 
-static void report(struct json_decode *decode, const char *what, const struct json_frame *parent,
-                   struct slice name)
+void json_decode_report(struct json_decode *decode, const char *what,
+                        const struct json_frame *parent, struct slice name)
 {
     CLEANUP(buffer_release) struct buffer path = {0};
     struct json_frame frame = {.parent = parent, .kind = JSON_FRAME_KEY, .name = name};
@@ -321,7 +322,7 @@ static size_t finish_map(struct json_decode *decode, const struct api_field *fie
     for (size_t i = 0; i < count; i++) {
         const char *key = api_entry_key(entry, entries[i]);
         if (i + 1 < count && strcmp(key, api_entry_key(entry, entries[i + 1])) == 0) {
-            report(decode, "duplicate field", frame, slice_text(key));
+            json_decode_report(decode, "duplicate field", frame, slice_text(key));
             continue;
         }
         entries[kept++] = entries[i];
@@ -521,15 +522,18 @@ static int decode_member(struct json_decode *decode, const struct api_message *m
     if (member == NULL) {
         if (message->type_meta && is_type_meta(name)) {
             if (was_seen(seen, slice_is(name, "kind") ? 511 : 510)) {
-                report(decode, "duplicate field", parent, name);
+                json_decode_report(decode, "duplicate field", parent, name);
             }
             return skip_type_meta(decode, message, name, parent);
         }
-        report(decode, "unknown field", parent, name);
+        if (message->custom != NULL) {
+            return json_decode_content(decode, object, name, parent);
+        }
+        json_decode_report(decode, "unknown field", parent, name);
         return json_scan_skip(&decode->scan);
     }
     if (was_seen(seen, (size_t)(member - message->members))) {
-        report(decode, "duplicate field", parent, name);
+        json_decode_report(decode, "duplicate field", parent, name);
     }
     holder = api_member_holder(member, object);
     return decode_field(decode, member->field, holder, &frame);
@@ -597,6 +601,9 @@ int api_decode_json(struct arena *arena, const struct api_message *message, stru
     error_release(&decode.type_error);
     if (r < 0) {
         return r;
+    }
+    if (message->custom != NULL) {
+        custom_prune(arena, message, object, problems);
     }
     *ret_object = object;
     return 0;

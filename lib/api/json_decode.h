@@ -35,7 +35,13 @@ MUST_USE int json_decode_bytes(struct json_decode *decode, const struct api_fiel
 MUST_USE int json_decode_special(struct json_decode *decode, const struct api_field *field,
                                  void *at, const struct json_frame *frame);
 MUST_USE int json_decode_text(struct json_decode *decode, struct json_token token, char **ret_text);
+/* A member of a custom resource's content. */
+MUST_USE int json_decode_content(struct json_decode *decode, void *object, struct slice name,
+                                 const struct json_frame *parent);
 int json_decode_exhausted(struct json_decode *decode);
+/* A problem of this member: `what "path"`. */
+void json_decode_report(struct json_decode *decode, const char *what,
+                        const struct json_frame *parent, struct slice name);
 void json_decode_error(struct json_decode *decode, const char *message);
 void json_decode_mismatch(struct json_decode *decode, const struct json_frame *frame,
                           const char *value, const char *type);

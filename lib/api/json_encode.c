@@ -1,6 +1,7 @@
 #include "lib/api/codec.h"
 
 #include "k8s/tables.h"
+#include "lib/api/custom.h"
 #include "lib/api/fields.h"
 #include "lib/api/intstr.h"
 #include "lib/api/json_print.h"
@@ -374,6 +375,16 @@ static void encode_empty_member(const struct api_member *member, bool *first, st
     }
 }
 
+/* Appends the members of the content, names in order as Go writes a map, and the closing brace. */
+static void encode_content(const struct custom_object *object, struct buffer *out)
+{
+    size_t start = out->len;
+    json_print(object->content, /* sorted= */ true, out);
+    if (!out->overflowed) {
+        out->data[start] = ','; /* Metadata stands before it. */
+    }
+}
+
 static void encode_object(const struct api_message *message, const void *object,
                           const struct api_type_meta *meta, struct buffer *out)
 {
@@ -397,6 +408,11 @@ static void encode_object(const struct api_message *message, const void *object,
             encode_name(member->field, &first, out);
             encode_present(member->field, holder, out);
         }
+    }
+    if (message->custom != NULL && object != NULL &&
+        ((const struct custom_object *)object)->content->count > 0) {
+        encode_content(object, out);
+        return;
     }
     buffer_append_byte(out, '}');
 }

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 
 /* What a value of a document costs at most per byte of text, with room for growing arrays. */
-enum { TREE_BYTES_PER_BYTE = 64 };
 
 static struct json_value *new_value(struct arena *arena, enum json_type type)
 {
@@ -315,7 +314,7 @@ int json_parse(struct arena *arena, struct slice text, struct json_value **ret_v
     struct json_value *value = NULL;
     int r;
 
-    if (text.len > arena_left(arena) / TREE_BYTES_PER_BYTE) {
+    if (text.len > arena_left(arena) / JSON_TREE_BYTES_PER_BYTE) {
         return error_set(reterr, -EINVAL, "JSON document is too large");
     }
     json_scan_init(&scan, text, reterr);

@@ -8,6 +8,9 @@
 
 enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
+/* Memory that a tree may take for each byte of its text. */
+enum { JSON_TREE_BYTES_PER_BYTE = 64 };
+
 struct json_value {
     enum json_type type;
     bool boolean;      /* JSON_BOOL */

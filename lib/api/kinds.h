@@ -52,7 +52,7 @@ struct api_kind {
     uint32_t verbs;
     const struct api_subresource *subresources;
     size_t subresource_count;
-    const struct api_message *message;      /* NULL for a custom resource. */
+    const struct api_message *message;
     const struct api_message *list_message; /* NULL when it cannot be listed. */
     const char *storage_prefix;    /* "/registry/pods/", then namespace/name; "" when not stored. */
     const char *storage_hash;      /* storageVersionHash of discovery; "" for none. */

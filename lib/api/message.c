@@ -1,5 +1,6 @@
 #include "k8s/tables.h"
 #include "lib/api/codec.h"
+#include "lib/api/custom.h"
 #include "lib/api/decode_memory.h"
 #include "lib/api/fields.h"
 #include "lib/api/intstr.h"
@@ -18,6 +19,9 @@ void api_message_init(struct arena *arena, const struct api_message *message, vo
             (field->flags & API_POINTER) == 0) {
             *(void **)api_field_at(field, object) = api_message_new(arena, field->message);
         }
+    }
+    if (message->custom != NULL) {
+        ((struct custom_object *)object)->content = json_new_object(arena);
     }
 }
 
@@ -83,6 +87,10 @@ void *api_message_copy(struct arena *arena, const struct api_message *message, c
         } else {
             copy_many(arena, field, copy);
         }
+    }
+    if (message->custom != NULL) {
+        struct custom_object *custom = copy;
+        custom->content = json_copy(arena, custom->content);
     }
     return copy;
 }
@@ -223,7 +231,12 @@ static bool is_zero(const struct api_message *message, const void *object)
             return false;
         }
     }
-    return true;
+    return message->custom == NULL || ((const struct custom_object *)object)->content->count == 0;
+}
+
+static bool equal_content(const struct custom_object *a, const struct custom_object *b)
+{
+    return json_equal(a->content, b->content);
 }
 
 bool api_message_equal(const struct api_message *message, const void *a, const void *b)
@@ -239,5 +252,5 @@ bool api_message_equal(const struct api_message *message, const void *a, const v
             return false;
         }
     }
-    return true;
+    return message->custom == NULL || equal_content(a, b);
 }

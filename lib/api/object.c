@@ -1,5 +1,6 @@
 #include "lib/api/object.h"
 
+#include "lib/api/custom.h"
 #include <assert.h>
 #include <errno.h>
 
@@ -27,53 +28,33 @@ Meta__V1__ObjectMeta *api_object_meta(const struct api_object *object)
     return api_message_meta(object->kind->message, object->message);
 }
 
-/* Of a custom resource: metadata is part of its tree. */
-static const char *tree_text(const struct api_object *object, const char *name)
-{
-    const struct json_value *metadata = json_get_text(object->message, "metadata");
-    const struct json_value *value = json_get_text(metadata, name);
-    return value != NULL && value->type == JSON_STRING ? (const char *)value->text.data : "";
-}
-
 const char *api_object_name(const struct api_object *object)
 {
     const Meta__V1__ObjectMeta *meta = api_object_meta(object);
-    if (object->kind->message == NULL) {
-        return tree_text(object, "name");
-    }
     return meta == NULL || meta->name == NULL ? "" : meta->name;
 }
 
 const char *api_object_namespace(const struct api_object *object)
 {
     const Meta__V1__ObjectMeta *meta = api_object_meta(object);
-    if (object->kind->message == NULL) {
-        return tree_text(object, "namespace");
-    }
     return meta == NULL || meta->namespace_ == NULL ? "" : meta->namespace_;
 }
 
 const char *api_object_uid(const struct api_object *object)
 {
     const Meta__V1__ObjectMeta *meta = api_object_meta(object);
-    if (object->kind->message == NULL) {
-        return tree_text(object, "uid");
-    }
     return meta == NULL || meta->uid == NULL ? "" : meta->uid;
 }
 
 struct api_object api_object_copy(struct arena *arena, const struct api_object *object)
 {
     const struct api_message *message = object->kind->message;
-    return (struct api_object){object->kind,
-                               message == NULL ? (void *)json_copy(arena, object->message)
-                                               : api_message_copy(arena, message, object->message)};
+    return (struct api_object){object->kind, api_message_copy(arena, message, object->message)};
 }
 
 struct api_object api_object_new(struct arena *arena, const struct api_kind *kind)
 {
-    return (struct api_object){kind, kind->message == NULL ? (void *)json_new_object(arena)
-                                                           : api_message_new(arena, kind->message)};
+    return (struct api_object){kind, api_message_new(arena, kind->message)};
 }
 
 struct api_type_meta api_object_type_meta(const struct api_object *object)
@@ -84,18 +65,14 @@ struct api_type_meta api_object_type_meta(const struct api_object *object)
 void api_object_encode_json(const struct api_object *object, struct buffer *out)
 {
     struct api_type_meta meta = api_object_type_meta(object);
-    if (object->kind->message == NULL) {
-        json_print(object->message, /* sorted= */ false, out);
-    } else {
-        api_encode_json(object->kind->message, object->message, &meta, out);
-    }
+    api_encode_json(object->kind->message, object->message, &meta, out);
 }
 
 void api_object_encode(const struct api_object *object, struct buffer *out)
 {
     struct api_type_meta meta = api_object_type_meta(object);
-    if (object->kind->message == NULL) {
-        json_print(object->message, /* sorted= */ false, out);
+    if (custom_of(object->kind) != NULL) {
+        api_encode_json(object->kind->message, object->message, &meta, out);
     } else {
         api_encode_envelope(object->kind->message, object->message, &meta, out);
     }
@@ -108,17 +85,18 @@ int api_object_decode(struct arena *arena, const struct api_kind *kind, struct s
     void *message = NULL;
     int r;
 
-    if (kind->message == NULL) {
-        struct json_value *value = NULL;
-        r = json_parse(arena, bytes, &value, reterr);
-        message = value;
-    } else if (!api_is_envelope(bytes)) { /* Stored as JSON by an API server of that setting. */
+    if (!api_is_envelope(bytes)) { /* A custom resource, or an API server with that setting. */
         r = api_decode_json(arena, kind->message, bytes, NULL, &message, reterr);
+    } else if (custom_of(kind) != NULL) {
+        r = error_set(reterr, -EBADMSG, "a custom resource is stored as JSON");
     } else if ((r = api_parse_envelope(bytes, &envelope, reterr)) == 0) {
         r = api_decode_protobuf(arena, kind->message, envelope.raw, &message, reterr);
     }
     if (r < 0) {
         return r;
+    }
+    if (custom_of(kind) != NULL) {
+        custom_default(arena, kind, message); /* Defaults that came after it was written. */
     }
     *ret_object = (struct api_object){kind, message};
     return 0;

@@ -8,11 +8,10 @@
 
 struct api_object {
     const struct api_kind *kind;
-    void *
-        message; /* The kind's C struct; for a custom resource (kind->message NULL) a json_value. */
+    void *message; /* The kind's C struct (struct custom_object for a custom resource). */
 };
 
-/* ObjectMeta inside; NULL for a custom resource and for messages without one. */
+/* ObjectMeta inside; NULL for messages without one. */
 Meta__V1__ObjectMeta *api_object_meta(const struct api_object *object);
 Meta__V1__ObjectMeta *api_message_meta(const struct api_message *message, const void *object);
 Meta__V1__ListMeta *api_message_list_meta(const struct api_message *message, const void *object);

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 struct ProtobufCMessageDescriptor;
+struct custom_version;
 
 /* The C type of one value (of one element of a list, of one value of a map). */
 enum api_type {
@@ -191,7 +192,8 @@ struct api_message {
     const char *unions;         /* Raw JSON of x-kubernetes-unions, or NULL. */
     const char *const
         *gvk; /* "group/version/Kind" that carry it, "*" for all; NULL-terminated or NULL */
-    const uint16_t *check_order; /* Indices into members, or NULL for the order of JSON. */
+    const uint16_t *check_order;         /* Indices into members, or NULL for the order of JSON. */
+    const struct custom_version *custom; /* Of a custom resource (lib/api/custom.h), else NULL. */
 };
 
 /* By full name ("k8s.io.api.core.v1.Pod"), or NULL. */

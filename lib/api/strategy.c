@@ -2,6 +2,7 @@
 
 #include "k8s/core_v1.pb-c.h"
 #include "lib/api/codec.h"
+#include "lib/api/custom.h"
 #include "lib/api/defaults.h"
 #include "lib/api/kinds.h"
 #include "lib/api/object.h"
@@ -14,8 +15,7 @@
 
 static const struct api_field *object_field(const struct api_kind *kind, const char *name)
 {
-    const struct api_member *member =
-        kind->message == NULL ? NULL : api_message_member_text(kind->message, name);
+    const struct api_member *member = api_message_member_text(kind->message, name);
     return member == NULL || member->field->type != API_OBJECT ? NULL : member->field;
 }
 
@@ -38,7 +38,9 @@ void api_prepare_create(struct arena *arena, const struct api_kind *kind, void *
     const struct rules_kind *rules = rules_of_kind(kind->message);
     const struct api_field *status = object_field(kind, "status");
     Meta__V1__ObjectMeta *meta = api_message_meta(kind->message, message);
-    if (kind->has_status && status != NULL && !kind->keep_status_on_create) {
+    if (custom_of(kind) != NULL && kind->has_status) {
+        custom_drop_status(message);
+    } else if (kind->has_status && status != NULL && !kind->keep_status_on_create) {
         void **at = api_field_at(status, message);
         *at = api_message_new(arena, status->message);
         api_default_message(arena, status->message, *at);
@@ -164,6 +166,9 @@ static void prepare_status(struct arena *arena, const struct api_kind *kind,
 {
     const struct rules_kind *rules = rules_of_kind(kind->message);
     const struct api_field *status = object_field(kind, "status");
+    if (custom_of(kind) != NULL) {
+        custom_keep_all_but_status(arena, old_message, new_message);
+    }
     for (size_t i = 0; i < kind->message->field_count; i++) {
         const struct api_field *field = &kind->message->fields[i];
         if (field != status && field != kind->message->metadata) {
@@ -190,7 +195,9 @@ void api_prepare_update(struct arena *arena, const struct api_kind *kind, const 
         prepare_status(arena, kind, old_message, new_message);
         return;
     }
-    if (kind->has_status && status != NULL) {
+    if (custom_of(kind) != NULL && kind->has_status) {
+        custom_keep_status(arena, old_message, new_message);
+    } else if (kind->has_status && status != NULL) {
         put_back(status, old_message, new_message);
     }
     if (rules->prepare_update != NULL && strcmp(subresource, "finalize") != 0) {

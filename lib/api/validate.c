@@ -1,6 +1,7 @@
 /* Validation by kind: metadata, what the options of the .proto files say, the kind's own rules. */
 #include "lib/api/validate.h"
 
+#include "lib/api/custom.h"
 #include "lib/api/kinds.h"
 #include "lib/api/object.h"
 #include "lib/api/rules/rules.h"
@@ -18,14 +19,15 @@ void api_validate_create(struct arena *arena, const struct api_kind *kind, const
                          struct api_causes *causes)
 {
     (void)arena; /* Causes carry the arena that their text lives in. */
-    if (kind->message == NULL) {
-        return;
-    }
     const struct rules_kind *rules = rules_of_kind(kind->message);
     const Meta__V1__ObjectMeta *meta = api_message_meta(kind->message, message);
     struct api_frame object = api_frame_object(kind->message, message);
     if (meta != NULL) {
         rules_object_meta(causes, &object, meta, kind->namespaced, api_syntax_by_id(kind->names));
+    }
+    if (custom_of(kind) != NULL) {
+        custom_validate(causes, kind, NULL, message);
+        return;
     }
     check_object(causes, rules, &object);
 }
@@ -74,16 +76,15 @@ void api_validate_update(struct arena *arena, const struct api_kind *kind, const
 {
     const struct rules_kind *rules = rules_of_kind(kind->message);
     (void)arena; /* As above. */
-    if (kind->message == NULL) {
-        return;
-    }
     const Meta__V1__ObjectMeta *before = api_message_meta(kind->message, old_message);
     const Meta__V1__ObjectMeta *after = api_message_meta(kind->message, new_message);
     struct api_frame object = api_frame_object(kind->message, new_message);
     if (before != NULL && after != NULL) {
         rules_object_meta_update(causes, &object, before, after);
     }
-    if (strcmp(subresource, "status") == 0) {
+    if (custom_of(kind) != NULL) {
+        custom_validate(causes, kind, old_message, new_message);
+    } else if (strcmp(subresource, "status") == 0) {
         check_status(causes, rules, &object, old_message);
     } else if (strcmp(subresource, "ephemeralcontainers") == 0) {
         rules_update_pod_ephemeral(causes, old_message, new_message);

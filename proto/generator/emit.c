@@ -454,9 +454,9 @@ static void emit_message(const struct model *model, const struct model_message *
     buffer_append_text(out, ", ");
     emit_texts(out, message->options->gvk, message->options->n_gvk);
     if (members > 0 && message->options->n_check_order > 0) {
-        buffer_printf(out, ", check_order_%zu};\n", message->index);
+        buffer_printf(out, ", check_order_%zu, NULL};\n", message->index);
     } else {
-        buffer_append_text(out, ", NULL};\n");
+        buffer_append_text(out, ", NULL, NULL};\n");
     }
 }
 

@@ -1,0 +1,161 @@
+/* What lib/api does with custom objects where a kind's own has a table of fields. */
+#include "lib/api/custom.h"
+
+#include "lib/api/codec.h"
+#include "lib/api/limits.h"
+
+static bool is_pruned(const struct custom_version *version)
+{
+    return !version->resource->definition->spec->preserve_unknown_fields;
+}
+
+void custom_prune(struct arena *arena, const struct api_message *message, void *object,
+                  struct api_problems *problems)
+{
+    const struct structural *schema = custom_schema(message->custom);
+    struct custom_object *custom = object;
+    if (schema != NULL && is_pruned(message->custom)) {
+        structural_prune(arena, schema, custom->content, problems);
+    }
+}
+
+void custom_default(struct arena *arena, const struct api_kind *kind, void *object)
+{
+    const struct structural *schema = custom_schema(custom_of(kind));
+    struct custom_object *custom = object;
+    if (schema != NULL) {
+        structural_default(arena, schema, custom->content);
+    }
+}
+
+/* --- Status ------------------------------------------------------------------------------------
+ */
+
+static const struct slice STATUS = {(const uint8_t *)"status", sizeof("status") - 1};
+
+void custom_drop_status(void *object)
+{
+    struct custom_object *custom = object;
+    (void)json_remove(custom->content, STATUS); /* May be absent. */
+}
+
+void custom_keep_status(struct arena *arena, const void *before, void *object)
+{
+    const struct custom_object *old = before;
+    struct custom_object *custom = object;
+    struct json_value *status = json_get(old->content, STATUS);
+    custom_drop_status(custom);
+    if (status != NULL) {
+        json_set(arena, custom->content, STATUS, status);
+    }
+}
+
+void custom_keep_all_but_status(struct arena *arena, const void *before, void *object)
+{
+    const struct custom_object *old = before;
+    struct custom_object *custom = object;
+    struct json_value *status = json_get(custom->content, STATUS);
+    struct json_value *content = json_new_object(arena);
+    for (size_t i = 0; i < old->content->count; i++) {
+        if (!slice_equal(old->content->members[i].name, STATUS)) {
+            json_add(arena, content, old->content->members[i].name, old->content->members[i].value);
+        }
+    }
+    if (status != NULL) {
+        json_add(arena, content, STATUS, status);
+    }
+    custom->content = content;
+}
+
+/* --- Checks ------------------------------------------------------------------------------------
+ */
+
+/* What is scaled is counted: no replicas below zero. */
+static void check_replicas(struct api_causes *causes, const struct custom_version *version,
+                           const struct json_value *content)
+{
+    const Apiextensions__V1__CustomResourceSubresources *subresources =
+        version->source->subresources;
+    if (subresources == NULL || subresources->scale == NULL) {
+        return;
+    }
+    const char *paths[] = {subresources->scale->spec_replicas_path,
+                           subresources->scale->status_replicas_path};
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        const struct json_value *value = custom_value(content, text_or_empty(paths[i]));
+        int64_t replicas = 0;
+        if (value != NULL && json_int64(value, &replicas) == 0 && replicas < 0) {
+            struct api_path path = api_path_field(NULL, paths[i]);
+            api_cause_invalid(causes, &path, api_shown_int(replicas),
+                              "should be a non-negative integer");
+        }
+    }
+}
+
+void custom_validate(struct api_causes *causes, const struct api_kind *kind, const void *before,
+                     const void *object)
+{
+    const struct custom_version *version = custom_of(kind);
+    const struct structural *schema = custom_schema(version);
+    const struct custom_object *custom = object, *old = before;
+    if (schema != NULL) {
+        structural_validate(causes, NULL, schema, custom->content,
+                            old == NULL ? NULL : old->content);
+    }
+    check_replicas(causes, version, custom->content);
+}
+
+void *custom_convert(struct arena *arena, const struct api_kind *to, const void *object)
+{
+    const struct custom_object *from = object;
+    struct custom_object *converted = arena_alloc(arena, sizeof(*converted));
+    *converted = *from;
+    converted->content = json_copy(arena, from->content);
+    custom_prune(arena, to->message, converted, NULL);
+    custom_default(arena, to, converted);
+    return converted;
+}
+
+/* --- Simple paths ------------------------------------------------------------------------------
+ */
+
+/* Cuts the first name off a path like ".spec.replicas". */
+static struct slice next_name(const char **path)
+{
+    const char *start = **path == '.' ? *path + 1 : *path;
+    size_t len = strcspn(start, ".");
+    *path = start + len;
+    return slice_of(start, len);
+}
+
+const struct json_value *custom_value(const struct json_value *content, const char *path)
+{
+    const struct json_value *value = content;
+    while (value != NULL && *path != '\0') {
+        struct slice name = next_name(&path);
+        value = value->type == JSON_OBJECT ? json_get(value, name) : NULL;
+    }
+    return value;
+}
+
+bool custom_set_value(struct arena *arena, struct json_value *content, const char *path,
+                      struct json_value *value)
+{
+    struct json_value *holder = content;
+    for (;;) {
+        struct slice name = next_name(&path);
+        if (holder->type != JSON_OBJECT) {
+            return false;
+        }
+        if (*path == '\0') {
+            json_set(arena, holder, name, value);
+            return true;
+        }
+        struct json_value *inner = json_get(holder, name);
+        if (inner == NULL) {
+            inner = json_new_object(arena);
+            json_set(arena, holder, name, inner);
+        }
+        holder = inner;
+    }
+}

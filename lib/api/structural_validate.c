@@ -1,0 +1,537 @@
+/* Values held against a schema: types, bounds, patterns, alternatives. The words are those of the
+ * validator that v1.32 uses. */
+#include "lib/api/limits.h"
+#include "lib/api/structural.h"
+#include "lib/cel/regex.h"
+#include "lib/cel/value.h"
+#include <math.h>
+#include <stdlib.h>
+
+typedef Apiextensions__V1__JSONSchemaProps props;
+
+/* A value and where it is. */
+struct spot {
+    struct api_causes *causes;
+    const struct api_path *at;
+    const struct structural *schema;
+    const struct json_value *value, *old; /* `old` may be NULL. */
+};
+
+static void validate(const struct spot *spot);
+
+/* --- Words -------------------------------------------------------------------------------------
+ */
+
+/* As Go prints a value in a message: objects and lists as JSON. */
+static struct api_shown shown(struct arena *arena, const struct json_value *value)
+{
+    enum { SHOWN_MAX = 16 * 1024 };
+    switch (value->type) {
+    case JSON_NULL:
+        return api_shown_null();
+    case JSON_BOOL:
+        return api_shown_bool(value->boolean);
+    case JSON_STRING:
+        return api_shown_text((const char *)value->text.data);
+    case JSON_NUMBER:
+        return api_shown_raw((const char *)value->text.data);
+    case JSON_ARRAY:
+    case JSON_OBJECT:
+        break;
+    }
+    CLEANUP(buffer_release) struct buffer text;
+    buffer_init(&text, SHOWN_MAX);
+    json_print(value, /* sorted= */ true, &text);
+    return api_shown_raw(arena_text_n(arena, buffer_text(&text), text.len));
+}
+
+static const char *number_text(struct arena *arena, double number)
+{
+    enum { NUMBER_MAX = 64 };
+    CLEANUP(buffer_release) struct buffer text;
+    buffer_init(&text, NUMBER_MAX);
+    cel_double_print(number, &text);
+    return arena_text_n(arena, buffer_text(&text), text.len);
+}
+
+/* `spec.size in body <why>` */
+static const char *in_body(const struct spot *spot, const char *why)
+{
+    struct arena *arena = spot->causes->arena;
+    const char *path = spot->at == NULL ? "" : api_path_text(arena, spot->at);
+    return arena_printf(arena, "%s in body %s", path, why);
+}
+
+static void invalid(const struct spot *spot, struct api_shown value, const char *why)
+{
+    api_cause_invalid(spot->causes, spot->at, value, in_body(spot, why));
+}
+
+/* --- Types -------------------------------------------------------------------------------------
+ */
+
+static bool is_integer(const struct json_value *value)
+{
+    double number = 0;
+    return value->type == JSON_NUMBER && json_double(value, &number) == 0 &&
+           number == floor(number);
+}
+
+static const char *type_word(const struct json_value *value)
+{
+    switch (value->type) {
+    case JSON_NULL:
+        return "null";
+    case JSON_BOOL:
+        return "boolean";
+    case JSON_NUMBER:
+        return is_integer(value) ? "integer" : "number";
+    case JSON_STRING:
+        return "string";
+    case JSON_ARRAY:
+        return "array";
+    case JSON_OBJECT:
+        break;
+    }
+    return "object";
+}
+
+static bool has_type(const struct structural *schema, const struct json_value *value)
+{
+    if (value->type == JSON_NULL && schema->nullable) {
+        return true;
+    }
+    if (schema->int_or_string) {
+        return value->type == JSON_STRING || is_integer(value);
+    }
+    switch (schema->type) {
+    case STRUCTURAL_OBJECT:
+        return value->type == JSON_OBJECT;
+    case STRUCTURAL_ARRAY:
+        return value->type == JSON_ARRAY;
+    case STRUCTURAL_STRING:
+        return value->type == JSON_STRING;
+    case STRUCTURAL_INTEGER:
+        return is_integer(value);
+    case STRUCTURAL_NUMBER:
+        return value->type == JSON_NUMBER;
+    case STRUCTURAL_BOOLEAN:
+        return value->type == JSON_BOOL;
+    case STRUCTURAL_ANY:
+    case STRUCTURAL_UNKNOWN:
+        break;
+    }
+    return true;
+}
+
+static void wrong_type(const struct spot *spot, struct api_shown value, const char *wanted,
+                       const char *got)
+{
+    struct arena *arena = spot->causes->arena;
+    api_cause_type_invalid(
+        spot->causes, spot->at, value,
+        in_body(spot, arena_printf(arena, "must be of type %s: \"%s\"", wanted, got)));
+}
+
+static bool check_type(const struct spot *spot)
+{
+    if (has_type(spot->schema, spot->value)) {
+        return true;
+    }
+    const char *got = type_word(spot->value);
+    wrong_type(spot, api_shown_text(got),
+               spot->schema->int_or_string ? "integer,string" : spot->schema->source->type, got);
+    return false;
+}
+
+/* --- Scalars -----------------------------------------------------------------------------------
+ */
+
+static void check_number(const struct spot *spot)
+{
+    const props *source = spot->schema->source;
+    struct arena *arena = spot->causes->arena;
+    struct api_shown value = shown(arena, spot->value);
+    double number = 0;
+    if (json_double(spot->value, &number) < 0) {
+        return;
+    }
+    if (source->has_multiple_of && source->multiple_of > 0) {
+        double times = number / source->multiple_of;
+        if (times != floor(times)) {
+            invalid(spot, value,
+                    arena_printf(arena, "should be a multiple of %s",
+                                 number_text(arena, source->multiple_of)));
+        }
+    }
+    if (source->has_maximum &&
+        (source->exclusive_maximum ? number >= source->maximum : number > source->maximum)) {
+        invalid(spot, value,
+                arena_printf(arena, "should be less than %s%s",
+                             source->exclusive_maximum ? "" : "or equal to ",
+                             number_text(arena, source->maximum)));
+    }
+    if (source->has_minimum &&
+        (source->exclusive_minimum ? number <= source->minimum : number < source->minimum)) {
+        invalid(spot, value,
+                arena_printf(arena, "should be greater than %s%s",
+                             source->exclusive_minimum ? "" : "or equal to ",
+                             number_text(arena, source->minimum)));
+    }
+}
+
+static void check_text(const struct spot *spot)
+{
+    const props *source = spot->schema->source;
+    struct arena *arena = spot->causes->arena;
+    struct slice text = spot->value->text;
+    int64_t length = (int64_t)cel_text_size(text);
+    if (source->has_max_length && length > source->max_length) {
+        api_cause_too_long(spot->causes, spot->at, (size_t)source->max_length);
+    }
+    if (source->has_min_length && length < source->min_length) {
+        invalid(spot, shown(arena, spot->value),
+                arena_printf(arena, "should be at least %lld chars long",
+                             (long long)source->min_length));
+    }
+    if (spot->schema->pattern != NULL && !cel_regex_find(spot->schema->pattern, text, 0, NULL)) {
+        invalid(spot, shown(arena, spot->value),
+                arena_printf(arena, "should match '%s'", source->pattern));
+    }
+    if (!structural_format_matches(source->format, text)) {
+        wrong_type(spot, shown(arena, spot->value), source->format, (const char *)text.data);
+    }
+}
+
+static void check_values(const struct spot *spot)
+{
+    const struct structural *schema = spot->schema;
+    struct arena *arena = spot->causes->arena;
+    if (schema->value_count == 0) {
+        return;
+    }
+    const char **words = arena_array(arena, schema->value_count + 1, sizeof(*words));
+    for (size_t i = 0; i < schema->value_count; i++) {
+        if (json_equal(schema->values[i], spot->value)) {
+            return;
+        }
+        const struct json_value *value = schema->values[i];
+        words[i] =
+            value->type == JSON_STRING ? (const char *)value->text.data : shown(arena, value).text;
+        words[i] = words[i] == NULL ? "" : words[i];
+    }
+    api_cause_not_among(spot->causes, spot->at, shown(arena, spot->value), words);
+}
+
+/* --- Lists and objects -------------------------------------------------------------------------
+ */
+
+const struct json_value *structural_old_item(const struct structural *list,
+                                             const struct json_value *item,
+                                             const struct json_value *old)
+{
+    const props *source = list->source;
+    if (list->list != STRUCTURAL_LIST_MAP || old == NULL || old->type != JSON_ARRAY ||
+        item->type != JSON_OBJECT) {
+        return NULL;
+    }
+    for (size_t i = 0; i < old->count; i++) {
+        bool same = old->items[i]->type == JSON_OBJECT;
+        for (size_t k = 0; same && k < source->n_x_kubernetes_list_map_keys; k++) {
+            const char *key = source->x_kubernetes_list_map_keys[k];
+            const struct json_value *before = json_get_text(old->items[i], key);
+            const struct json_value *after = json_get_text(item, key);
+            same =
+                before == after || (before != NULL && after != NULL && json_equal(before, after));
+        }
+        if (same) {
+            return old->items[i];
+        }
+    }
+    return NULL;
+}
+
+static bool holds_twice(const struct json_value *list)
+{
+    for (size_t i = 1; i < list->count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (json_equal(list->items[i], list->items[j])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void check_list(const struct spot *spot)
+{
+    const props *source = spot->schema->source;
+    struct arena *arena = spot->causes->arena;
+    int64_t count = (int64_t)spot->value->count;
+    for (size_t i = 0; spot->schema->items != NULL && i < spot->value->count; i++) {
+        struct api_path path = api_path_index(spot->at, i);
+        const struct json_value *item = spot->value->items[i];
+        validate(&(struct spot){.causes = spot->causes,
+                                .at = &path,
+                                .schema = spot->schema->items,
+                                .value = item,
+                                .old = structural_old_item(spot->schema, item, spot->old)});
+    }
+    if (source->has_min_items && count < source->min_items) {
+        invalid(
+            spot, api_shown_int(count),
+            arena_printf(arena, "should have at least %lld items", (long long)source->min_items));
+    }
+    if (source->has_max_items && count > source->max_items) {
+        api_cause_too_many(spot->causes, spot->at, (size_t)count, (size_t)source->max_items);
+    }
+    if (source->unique_items && holds_twice(spot->value)) {
+        invalid(spot, api_shown_text(""), "shouldn't contain duplicates");
+    }
+}
+
+static void check_members(const struct spot *spot)
+{
+    const struct json_value *object = spot->value;
+    const struct json_value *old =
+        spot->old == NULL || spot->old->type != JSON_OBJECT || spot->schema->map_atomic ? NULL
+                                                                                        : spot->old;
+    for (size_t i = 0; i < object->count; i++) {
+        const struct json_member *member = &object->members[i];
+        const struct structural *property = structural_property(spot->schema, member->name);
+        const struct structural *inner = property == NULL ? spot->schema->additional : property;
+        struct api_path path = property == NULL
+                                   ? api_path_key(spot->at, (const char *)member->name.data)
+                                   : api_path_field(spot->at, (const char *)member->name.data);
+        if (inner != NULL) {
+            validate(&(struct spot){.causes = spot->causes,
+                                    .at = &path,
+                                    .schema = inner,
+                                    .value = member->value,
+                                    .old = old == NULL ? NULL : json_get(old, member->name)});
+        }
+    }
+}
+
+static void check_object(const struct spot *spot)
+{
+    const props *source = spot->schema->source;
+    struct arena *arena = spot->causes->arena;
+    int64_t count = (int64_t)spot->value->count;
+    if (source->has_min_properties && count < source->min_properties) {
+        invalid(spot, api_shown_int(count),
+                arena_printf(arena, "should have at least %lld properties",
+                             (long long)source->min_properties));
+    }
+    if (source->has_max_properties && count > source->max_properties) {
+        api_cause_too_many(spot->causes, spot->at, (size_t)count, (size_t)source->max_properties);
+    }
+    check_members(spot);
+    for (size_t i = 0; i < source->n_required; i++) {
+        if (json_get_text(spot->value, source->required[i]) == NULL) {
+            struct api_path path = api_path_field(spot->at, source->required[i]);
+            api_cause_required(spot->causes, &path, "");
+        }
+    }
+}
+
+/* --- Alternatives ------------------------------------------------------------------------------
+ */
+
+/* How many of the schemas hold; the causes of the one that came closest in *ret_best. */
+static size_t count_valid(const struct spot *spot, const struct structural_alternatives *schemas,
+                          struct api_causes *ret_best)
+{
+    size_t valid = 0;
+    for (size_t i = 0; i < schemas->count; i++) {
+        struct api_causes causes;
+        struct spot inner = *spot;
+        api_causes_init(&causes, spot->causes->arena);
+        inner.causes = &causes;
+        inner.schema = schemas->items[i];
+        inner.old = NULL; /* Only the whole is excused for being unchanged. */
+        validate(&inner);
+        valid += causes.count == 0;
+        if (i == 0 || causes.count < ret_best->count) {
+            *ret_best = causes;
+        }
+    }
+    return valid;
+}
+
+static void pass_on(const struct spot *spot, const struct api_causes *causes)
+{
+    for (size_t i = 0; i < causes->count; i++) {
+        const struct api_cause *cause = &causes->items[i];
+        api_cause_add(spot->causes, cause->reason, cause->message, cause->field);
+    }
+}
+
+static void check_alternatives(const struct spot *spot)
+{
+    const struct structural *schema = spot->schema;
+    struct arena *arena = spot->causes->arena;
+    struct api_causes best;
+    api_causes_init(&best, arena);
+    if (schema->any_of.count > 0 && count_valid(spot, &schema->any_of, &best) == 0) {
+        invalid(spot, api_shown_text(""), "must validate at least one schema (anyOf)");
+        pass_on(spot, &best);
+    }
+    if (schema->one_of.count > 0) {
+        size_t valid = count_valid(spot, &schema->one_of, &best);
+        if (valid != 1) {
+            invalid(spot, api_shown_text(""),
+                    valid == 0 ? "must validate one and only one schema (oneOf). Found none valid"
+                               : arena_printf(arena,
+                                              "must validate one and only one schema (oneOf). "
+                                              "Found %zu valid alternatives",
+                                              valid));
+        }
+        if (valid == 0) {
+            pass_on(spot, &best);
+        }
+    }
+    for (size_t i = 0, failed = 0; i < schema->all_of.count; i++) {
+        struct structural_alternatives one = {&schema->all_of.items[i], 1};
+        if (count_valid(spot, &one, &best) == 0) {
+            pass_on(spot, &best);
+            failed++;
+        }
+        if (failed > 0 && i + 1 == schema->all_of.count) {
+            invalid(spot, api_shown_text(""), "must validate all the schemas (allOf)");
+        }
+    }
+    struct structural_alternatives not_schema = {(const struct structural *[]){schema->not_schema},
+                                                 schema->not_schema == NULL ? 0 : 1};
+    if (not_schema.count > 0 && count_valid(spot, &not_schema, &best) > 0) {
+        invalid(spot, api_shown_text(""), "must not validate the schema (not)");
+    }
+}
+
+static void check_embedded(const struct spot *spot)
+{
+    static const char *const names[] = {"apiVersion", "kind"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const struct json_value *value = json_get_text(spot->value, names[i]);
+        struct api_path path = api_path_field(spot->at, names[i]);
+        if (value == NULL || (value->type == JSON_STRING && value->text.len == 0)) {
+            api_cause_required(spot->causes, &path, "must not be empty");
+        } else if (value->type != JSON_STRING) {
+            api_cause_invalid(spot->causes, &path, shown(spot->causes->arena, value),
+                              "must be a string");
+        }
+    }
+}
+
+static void validate(const struct spot *spot)
+{
+    if (spot->old != NULL && json_equal(spot->value, spot->old)) {
+        return; /* What did not change is not blamed on this writer. */
+    }
+    if (!check_type(spot)) {
+        return;
+    }
+    check_alternatives(spot);
+    switch (spot->value->type) {
+    case JSON_NUMBER:
+        check_number(spot);
+        break;
+    case JSON_STRING:
+        check_text(spot);
+        break;
+    case JSON_ARRAY:
+        check_list(spot);
+        break;
+    case JSON_OBJECT:
+        check_object(spot);
+        if (spot->schema->embedded_resource) {
+            check_embedded(spot);
+        }
+        break;
+    case JSON_NULL:
+    case JSON_BOOL:
+        break;
+    }
+    if (spot->value->type != JSON_NULL || !spot->schema->nullable) {
+        check_values(spot);
+    }
+}
+
+/* --- Lists with keys ---------------------------------------------------------------------------
+ */
+
+/* What makes an item what it is: its keys in a list map, else itself. */
+static const struct json_value *identity(struct arena *arena, const struct structural *list,
+                                         const struct json_value *item)
+{
+    if (list->list != STRUCTURAL_LIST_MAP || item->type != JSON_OBJECT) {
+        return item;
+    }
+    struct json_value *keys = json_new_object(arena);
+    for (size_t k = 0; k < list->source->n_x_kubernetes_list_map_keys; k++) {
+        const char *name = list->source->x_kubernetes_list_map_keys[k];
+        struct json_value *value = json_get_text(item, name);
+        if (value != NULL) {
+            json_set_text(arena, keys, name, value);
+        }
+    }
+    return keys;
+}
+
+static void check_twice(struct api_causes *causes, const struct api_path *at,
+                        const struct structural *schema, const struct json_value *list)
+{
+    const struct json_value **seen = arena_array(causes->arena, list->count, sizeof(*seen));
+    for (size_t i = 0; i < list->count; i++) {
+        seen[i] = identity(causes->arena, schema, list->items[i]);
+        for (size_t j = 0; j < i; j++) {
+            if (json_equal(seen[i], seen[j])) {
+                struct api_path path = api_path_index(at, i);
+                api_cause_duplicate(causes, &path, shown(causes->arena, seen[i]));
+                break;
+            }
+        }
+    }
+}
+
+static void check_lists(struct api_causes *causes, const struct api_path *at,
+                        const struct structural *schema, const struct json_value *value)
+{
+    if (value->type == JSON_OBJECT) {
+        for (size_t i = 0; i < value->count; i++) {
+            const struct json_member *member = &value->members[i];
+            const struct structural *property = structural_property(schema, member->name);
+            const struct structural *inner = property == NULL ? schema->additional : property;
+            struct api_path path = property == NULL
+                                       ? api_path_key(at, (const char *)member->name.data)
+                                       : api_path_field(at, (const char *)member->name.data);
+            if (inner != NULL) {
+                check_lists(causes, &path, inner, member->value);
+            }
+        }
+    } else if (value->type == JSON_ARRAY && schema->items != NULL) {
+        if (schema->list != STRUCTURAL_LIST_ATOMIC) {
+            check_twice(causes, at, schema, value);
+        }
+        for (size_t i = 0; i < value->count; i++) {
+            struct api_path path = api_path_index(at, i);
+            check_lists(causes, &path, schema->items, value->items[i]);
+        }
+    }
+}
+
+void structural_validate(struct api_causes *causes, const struct api_path *at,
+                         const struct structural *root, const struct json_value *object,
+                         const struct json_value *old)
+{
+    struct api_causes before;
+    validate(
+        &(struct spot){.causes = causes, .at = at, .schema = root, .value = object, .old = old});
+    api_causes_init(&before, causes->arena);
+    if (old != NULL) {
+        check_lists(&before, at, root, old);
+    }
+    if (before.count == 0) { /* Lists that were wrong already are let be. */
+        check_lists(causes, at, root, object);
+    }
+}
