@@ -1,6 +1,7 @@
 #include "apiserver/apiserver.h"
 
 #include "apiserver/bootstrap.h"
+#include "apiserver/definitions.h"
 #include "apiserver/member_service.h"
 #include "apiserver/node_service.h"
 #include "apiserver/oidc.h"
@@ -182,6 +183,7 @@ static void make_parts(struct apiserver *server)
 {
     const struct apiserver_config *config = &server->config;
     server->cache = watch_cache_new(config->env, config->storage);
+    server->custom = custom_kinds_new(server->cache);
     server->authorizer = authorizer_new(config->env, server->cache);
     uint32_t seats =
         config->requests_in_flight == 0 ? FLOW_SEATS_DEFAULT : config->requests_in_flight;
@@ -209,6 +211,7 @@ static void make_parts(struct apiserver *server)
         config->metrics, "apiserver_request_duration_seconds", "Time to answer a request.", NULL,
         metrics_seconds_bounds, metrics_seconds_bound_count);
     server->bootstrap = bootstrap_new(server);
+    server->definitions = definitions_new(server);
     server->grpc = grpc_server_new();
     server->sessions = node_sessions_new(server);
     member_service_add(server);
@@ -228,6 +231,7 @@ static void free_parts(struct apiserver *server)
     grpc_health_free(server->health);
     grpc_reflection_free(server->reflection);
     bootstrap_free(server->bootstrap);
+    definitions_free(server->definitions);
     for (size_t i = 0; server->hubs != NULL && i < server->config.io_loop_count; i++) {
         watch_hub_free(server->hubs[i]);
     }
@@ -236,6 +240,7 @@ static void free_parts(struct apiserver *server)
     node_liveness_free(server->liveness);
     authorizer_free(server->authorizer);
     flow_control_free(server->flow);
+    custom_kinds_free(server->custom);
     watch_cache_free(server->cache);
     oidc_free(server->oidc);
     token_signer_free(server->signer);
@@ -339,6 +344,7 @@ void apiserver_set_leader(struct apiserver *server, bool leader)
     atomic_store(&server->leader, leader);
     node_liveness_set_leader(server->liveness, leader);
     bootstrap_set_leader(server->bootstrap, leader);
+    definitions_set_leader(server->definitions, leader);
 }
 
 uint16_t apiserver_port(const struct apiserver *server)

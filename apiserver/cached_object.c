@@ -1,6 +1,7 @@
 #include "apiserver/cached_object.h"
 
 #include "apiserver/limits.h"
+#include "lib/api/custom.h"
 #include "lib/api/object.h"
 #include "lib/base/alloc.h"
 #include "lib/base/arena.h"
@@ -54,7 +55,7 @@ struct cached_object *cached_object_new(const struct api_kind *kind, const struc
     assert(kv->key.len >= strlen(kind->storage_prefix));
     struct cached_object *object = alloc_zeroed(sizeof(*object));
     atomic_init(&object->references, 1);
-    object->kind = kind;
+    object->kind = custom_kind_ref(kind);
     object->revision = revision;
     object->kv = store_kv_ref(kv);
     object->key = alloc_text_n((const char *)kv->key.data, kv->key.len);
@@ -65,6 +66,12 @@ struct cached_object *cached_object_new(const struct api_kind *kind, const struc
 struct cached_object *cached_object_at(const struct cached_object *object, uint64_t revision)
 {
     return cached_object_new(object->kind, object->kv, revision);
+}
+
+struct cached_object *cached_object_as(const struct cached_object *object,
+                                       const struct api_kind *kind)
+{
+    return cached_object_new(kind, object->kv, object->revision);
 }
 
 /* References are counted behind const: holders may not change the object, but they share it. */
@@ -130,6 +137,7 @@ void cached_object_unref(const struct cached_object *object)
         free((void *)(uintptr_t)shared->namespace);
     }
     store_kv_unref(shared->kv);
+    custom_kind_unref(shared->kind);
     free((void *)(uintptr_t)shared->key);
     free(shared);
 }
@@ -207,6 +215,9 @@ static struct encoding *encode_json(const struct cached_object *object, const vo
      */
     size_t prefix = strlen("{\"kind\":\"\",\"apiVersion\":\"\",") + strlen(type_meta.kind) +
                     strlen(type_meta.api_version);
+    if (custom_of(object->kind) != NULL) {
+        prefix = strlen("{"); /* Items of their lists say what they are. */
+    }
     if (buffer_error(&out) < 0 || out.len < prefix) {
         return NULL;
     }

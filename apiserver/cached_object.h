@@ -19,6 +19,9 @@ MUST_USE struct cached_object *cached_object_new(const struct api_kind *kind,
 /* The same object at another revision: that of its deletion. */
 MUST_USE struct cached_object *cached_object_at(const struct cached_object *object,
                                                 uint64_t revision);
+/* The same stored bytes, read as a newer state of a custom kind. */
+MUST_USE struct cached_object *cached_object_as(const struct cached_object *object,
+                                                const struct api_kind *kind);
 struct cached_object *cached_object_ref(const struct cached_object *object);
 void cached_object_unref(const struct cached_object *object); /* NULL is a no-op. */
 

@@ -17,14 +17,36 @@ static uint32_t verb_bit(enum request_verb verb)
     return bits[verb];
 }
 
+static bool is_built_in(const char *group)
+{
+    size_t count = 0;
+    const struct api_group_version *versions = api_group_versions(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(versions[i].group, group) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* v1.32 has a handler per built-in group; what none of them takes is just a path. */
 static bool not_found(struct request *request)
 {
+    if (!is_built_in(request->info.group)) {
+        respond_text(request, 404, "404 page not found\n");
+        return false;
+    }
     respond_status(request, api_status_no_resource(request->arena));
     return false;
 }
 
 static bool not_allowed(struct request *request)
 {
+    if (custom_of(request->kind) != NULL) {
+        respond_status(request, api_status_verb_not_allowed(request->arena, request->kind,
+                                                            request_verb_name(request->info.verb)));
+        return false;
+    }
     respond_status(request, api_status_method_not_allowed(request->arena));
     return false;
 }
@@ -51,10 +73,25 @@ static bool scope_fits(const struct request *request)
     return info->namespace[0] != 0 || info->name[0] == 0;
 }
 
+/* v1.32 says of a custom object that it is not found. */
+static bool no_subresource(struct request *request)
+{
+    if (custom_of(request->kind) == NULL) {
+        return not_found(request);
+    }
+    respond_status(request,
+                   api_status_not_found(request->arena, request->kind, request->info.name));
+    return false;
+}
+
 static bool find_resource(struct request *request)
 {
     const struct request_info *info = &request->info;
     request->kind = api_kind_find(info->group, info->version, info->resource);
+    if (request->kind == NULL) {
+        request->kind =
+            custom_kinds_find(request->server->custom, info->group, info->version, info->resource);
+    }
     if (request->kind == NULL || !scope_fits(request)) {
         return not_found(request);
     }
@@ -62,7 +99,7 @@ static bool find_resource(struct request *request)
         request->subresource = api_kind_subresource(request->kind, info->subresource);
         if (request->subresource == NULL ||
             (info->too_many_segments && strcmp(info->subresource, "proxy") != 0)) {
-            return not_found(request);
+            return no_subresource(request);
         }
     }
     return true;
@@ -88,6 +125,14 @@ static bool has_verb(struct request *request)
     return named || info->verb == VERB_LIST || info->verb == VERB_WATCH;
 }
 
+/* No object is made of a definition that is being deleted. */
+static bool is_refused_by_deletion(const struct request *request)
+{
+    const struct custom_version *custom = custom_of(request->kind);
+    return custom != NULL && request->info.verb == VERB_CREATE &&
+           custom->resource->definition->metadata->deletion_timestamp != NULL;
+}
+
 bool stage_dispatch(struct request *request)
 {
     const struct request_info *info = &request->info;
@@ -100,7 +145,7 @@ bool stage_dispatch(struct request *request)
     if (!find_resource(request)) {
         return false;
     }
-    if (!has_verb(request)) {
+    if (!has_verb(request) || is_refused_by_deletion(request)) {
         return not_allowed(request);
     }
     if (is_connect(request)) {

@@ -1,10 +1,72 @@
-/* Discovery documents, plain and aggregated (KEP-3352), written from the kinds table. */
+/* Discovery documents, plain and aggregated (KEP-3352), written from the kinds table
+ * and the custom kinds. */
 #include "apiserver/request.h"
 #include "lib/net/x509.h"
+#include <stdlib.h>
 
-static const struct api_group_version *versions(size_t *ret_count)
+/* Everything that is served at one moment: the kinds table, and after it the custom kinds. */
+struct catalog {
+    const struct api_kind **kinds; /* Those of a group version stand together. */
+    size_t kind_count;
+    struct api_group_version *versions; /* In the order of discovery. */
+    size_t version_count;
+    struct custom_set *set;
+};
+
+/* Custom groups come after all others: this is what v1.32 registers them with. */
+enum { CUSTOM_GROUP_PRIORITY = 1000, CUSTOM_VERSION_PRIORITY = 100 };
+
+static void add_kind(struct catalog *catalog, const struct api_kind *kind)
 {
-    return api_group_versions(ret_count);
+    catalog->kinds[catalog->kind_count++] = kind;
+    for (size_t i = 0; i < catalog->version_count; i++) {
+        if (strcmp(catalog->versions[i].group, kind->group) == 0 &&
+            strcmp(catalog->versions[i].version, kind->version) == 0) {
+            return;
+        }
+    }
+    catalog->versions[catalog->version_count++] =
+        (struct api_group_version){.group = kind->group,
+                                   .version = kind->version,
+                                   .group_priority = CUSTOM_GROUP_PRIORITY,
+                                   .version_priority = CUSTOM_VERSION_PRIORITY};
+}
+
+static int custom_order(const void *a, const void *b)
+{
+    const struct api_group_version *left = a, *right = b;
+    int order = strcmp(left->group, right->group);
+    return order != 0 ? order : custom_version_order(left->version, right->version);
+}
+
+static struct catalog *catalog_new(struct request *request)
+{
+    struct catalog *catalog = arena_zeroed(request->arena, sizeof(*catalog));
+    size_t table_count = 0, built_in = 0, custom = 0;
+    const struct api_kind *table = api_kinds(&table_count);
+    const struct api_group_version *versions = api_group_versions(&built_in);
+    catalog->set = custom_kinds_set(request->server->custom);
+    for (size_t i = 0; i < catalog->set->count; i++) {
+        custom += catalog->set->resources[i]->version_count;
+    }
+    catalog->kinds = arena_array(request->arena, table_count + custom, sizeof(*catalog->kinds));
+    catalog->versions = arena_array(request->arena, built_in + custom, sizeof(*catalog->versions));
+    memcpy(catalog->versions, versions, built_in * sizeof(*versions));
+    catalog->version_count = built_in;
+    for (size_t i = 0; i < table_count; i++) {
+        catalog->kinds[catalog->kind_count++] = &table[i];
+    }
+    for (size_t i = 0; i < catalog->set->count; i++) {
+        const struct custom_resource *resource = catalog->set->resources[i];
+        for (size_t j = 0; j < resource->version_count; j++) {
+            if (resource->versions[j].source->served) {
+                add_kind(catalog, &resource->versions[j].kind);
+            }
+        }
+    }
+    qsort(catalog->versions + built_in, catalog->version_count - built_in,
+          sizeof(*catalog->versions), custom_order);
+    return catalog;
 }
 
 static void put_text(struct buffer *out, const char *text)
@@ -97,24 +159,22 @@ static void put_subresource(struct buffer *out, const struct api_kind *kind,
     buffer_append_byte(out, '}');
 }
 
-static bool put_resource_list(struct request *request, const char *group, const char *version,
-                              struct buffer *out)
+static bool put_resource_list(struct request *request, const struct catalog *catalog,
+                              const char *group, const char *version, struct buffer *out)
 {
-    size_t count = 0;
-    const struct api_kind *kinds = api_kinds(&count);
     buffer_append_text(out,
                        "{\"kind\":\"APIResourceList\",\"apiVersion\":\"v1\",\"groupVersion\":");
     put_text(out, group_version(request->arena, group, version));
     buffer_append_text(out, ",\"resources\":[");
     bool found = false;
-    for (size_t i = 0; i < count; i++) {
-        if (!in_version(&kinds[i], group, version)) {
+    for (size_t i = 0; i < catalog->kind_count; i++) {
+        if (!in_version(catalog->kinds[i], group, version)) {
             continue;
         }
         buffer_append_text(out, found ? "," : "");
-        put_resource(out, &kinds[i]);
-        for (size_t j = 0; j < kinds[i].subresource_count; j++) {
-            put_subresource(out, &kinds[i], &kinds[i].subresources[j]);
+        put_resource(out, catalog->kinds[i]);
+        for (size_t j = 0; j < catalog->kinds[i]->subresource_count; j++) {
+            put_subresource(out, catalog->kinds[i], &catalog->kinds[i]->subresources[j]);
         }
         found = true;
     }
@@ -124,45 +184,46 @@ static bool put_resource_list(struct request *request, const char *group, const 
 
 /* --- Groups --- */
 
-static bool version_served(const char *group, const char *version)
+static bool version_served(const struct catalog *catalog, const char *group, const char *version)
 {
-    size_t count = 0;
-    const struct api_kind *kinds = api_kinds(&count);
-    for (size_t i = 0; i < count; i++) {
-        if (in_version(&kinds[i], group, version)) {
+    for (size_t i = 0; i < catalog->kind_count; i++) {
+        if (in_version(catalog->kinds[i], group, version)) {
             return true;
         }
     }
     return false;
 }
 
-static bool first_of_group(const struct api_group_version *list, size_t index)
+static bool first_of_group(const struct catalog *catalog, size_t index)
 {
     for (size_t i = 0; i < index; i++) {
-        if (strcmp(list[i].group, list[index].group) == 0 &&
-            version_served(list[i].group, list[i].version)) {
+        if (strcmp(catalog->versions[i].group, catalog->versions[index].group) == 0 &&
+            version_served(catalog, catalog->versions[i].group, catalog->versions[i].version)) {
             return false;
         }
     }
-    return list[index].group[0] != 0 && version_served(list[index].group, list[index].version);
+    return catalog->versions[index].group[0] != 0 &&
+           version_served(catalog, catalog->versions[index].group,
+                          catalog->versions[index].version);
 }
 
-static void put_group(struct request *request, const char *group, bool whole, struct buffer *out)
+static void put_group(struct request *request, const struct catalog *catalog, const char *group,
+                      bool whole, struct buffer *out)
 {
-    size_t count = 0;
-    const struct api_group_version *list = versions(&count);
     const char *preferred = NULL;
     buffer_printf(out, "{%s\"name\":\"%s\",\"versions\":[",
                   whole ? "\"kind\":\"APIGroup\",\"apiVersion\":\"v1\"," : "", group);
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(list[i].group, group) != 0 || !version_served(group, list[i].version)) {
+    for (size_t i = 0; i < catalog->version_count; i++) {
+        if (strcmp(catalog->versions[i].group, group) != 0 ||
+            !version_served(catalog, group, catalog->versions[i].version)) {
             continue;
         }
         buffer_printf(out, "%s{\"groupVersion\":\"%s\",\"version\":\"%s\"}",
                       preferred == NULL ? "" : ",",
-                      group_version(request->arena, group, list[i].version), list[i].version);
-        if (preferred == NULL || list[i].preferred) {
-            preferred = list[i].version;
+                      group_version(request->arena, group, catalog->versions[i].version),
+                      catalog->versions[i].version);
+        if (preferred == NULL || catalog->versions[i].preferred) {
+            preferred = catalog->versions[i].version;
         }
     }
     buffer_printf(out, "],\"preferredVersion\":{\"groupVersion\":\"%s\",\"version\":\"%s\"}}",
@@ -170,29 +231,26 @@ static void put_group(struct request *request, const char *group, bool whole, st
                   preferred == NULL ? "" : preferred);
 }
 
-static bool group_served(const char *group)
+static bool group_served(const struct catalog *catalog, const char *group)
 {
-    size_t count = 0;
-    const struct api_group_version *list = versions(&count);
-    for (size_t i = 0; i < count; i++) {
-        if (group[0] != 0 && strcmp(list[i].group, group) == 0 &&
-            version_served(group, list[i].version)) {
+    for (size_t i = 0; i < catalog->version_count; i++) {
+        if (group[0] != 0 && strcmp(catalog->versions[i].group, group) == 0 &&
+            version_served(catalog, group, catalog->versions[i].version)) {
             return true;
         }
     }
     return false;
 }
 
-static void put_group_list(struct request *request, struct buffer *out)
+static void put_group_list(struct request *request, const struct catalog *catalog,
+                           struct buffer *out)
 {
-    size_t count = 0;
-    const struct api_group_version *list = versions(&count);
     buffer_append_text(out, "{\"kind\":\"APIGroupList\",\"apiVersion\":\"v1\",\"groups\":[");
     bool first = true;
-    for (size_t i = 0; i < count; i++) {
-        if (first_of_group(list, i)) {
+    for (size_t i = 0; i < catalog->version_count; i++) {
+        if (first_of_group(catalog, i)) {
             buffer_append_text(out, first ? "" : ",");
-            put_group(request, list[i].group, false, out);
+            put_group(request, catalog, catalog->versions[i].group, false, out);
             first = false;
         }
     }
@@ -238,26 +296,24 @@ static void put_aggregated_resource(struct buffer *out, const struct api_kind *k
     buffer_append_text(out, kind->subresource_count > 0 ? "]}" : "}");
 }
 
-static void put_aggregated_version(const char *group, const char *version, struct buffer *out)
+static void put_aggregated_version(const struct catalog *catalog, const char *group,
+                                   const char *version, struct buffer *out)
 {
-    size_t count = 0;
-    const struct api_kind *kinds = api_kinds(&count);
     buffer_printf(out, "{\"version\":\"%s\",\"resources\":[", version);
     bool first = true;
-    for (size_t i = 0; i < count; i++) {
-        if (in_version(&kinds[i], group, version)) {
+    for (size_t i = 0; i < catalog->kind_count; i++) {
+        if (in_version(catalog->kinds[i], group, version)) {
             buffer_append_text(out, first ? "" : ",");
-            put_aggregated_resource(out, &kinds[i]);
+            put_aggregated_resource(out, catalog->kinds[i]);
             first = false;
         }
     }
     buffer_append_text(out, "],\"freshness\":\"Current\"}");
 }
 
-static void put_aggregated_group(const char *group, struct buffer *out)
+static void put_aggregated_group(const struct catalog *catalog, const char *group,
+                                 struct buffer *out)
 {
-    size_t count = 0;
-    const struct api_group_version *list = versions(&count);
     if (group[0] == 0) {
         buffer_append_text(out, "{\"metadata\":{\"creationTimestamp\":null},\"versions\":[");
     } else {
@@ -266,43 +322,43 @@ static void put_aggregated_group(const char *group, struct buffer *out)
                       group);
     }
     bool first = true;
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(list[i].group, group) == 0 && version_served(group, list[i].version)) {
+    for (size_t i = 0; i < catalog->version_count; i++) {
+        if (strcmp(catalog->versions[i].group, group) == 0 &&
+            version_served(catalog, group, catalog->versions[i].version)) {
             buffer_append_text(out, first ? "" : ",");
-            put_aggregated_version(group, list[i].version, out);
+            put_aggregated_version(catalog, group, catalog->versions[i].version, out);
             first = false;
         }
     }
     buffer_append_text(out, "]}");
 }
 
-static void put_aggregated(struct request *request, bool core, struct buffer *out)
+static void put_aggregated(struct request *request, const struct catalog *catalog, bool core,
+                           struct buffer *out)
 {
-    size_t count = 0;
-    const struct api_group_version *list = versions(&count);
     buffer_printf(out,
                   "{\"kind\":\"APIGroupDiscoveryList\",\"apiVersion\":\"apidiscovery.k8s.io/%s\","
                   "\"metadata\":{},\"items\":[",
                   request->accept.as_version);
     bool first = true;
-    for (size_t i = 0; i < count && !core; i++) {
-        if (first_of_group(list, i)) {
+    for (size_t i = 0; i < catalog->version_count && !core; i++) {
+        if (first_of_group(catalog, i)) {
             buffer_append_text(out, first ? "" : ",");
-            put_aggregated_group(list[i].group, out);
+            put_aggregated_group(catalog, catalog->versions[i].group, out);
             first = false;
         }
     }
     if (core) {
-        put_aggregated_group("", out);
+        put_aggregated_group(catalog, "", out);
     }
     buffer_append_text(out, "]}");
 }
 
-static void respond_aggregated(struct request *request, bool core)
+static void respond_aggregated(struct request *request, const struct catalog *catalog, bool core)
 {
     struct buffer out;
     buffer_init(&out, ENCODED_OBJECT_MAX);
-    put_aggregated(request, core, &out);
+    put_aggregated(request, catalog, core, &out);
     uint8_t digest[X509_SHA256_SIZE];
     x509_sha256(buffer_slice(&out), digest);
     const char *etag = "";
@@ -351,47 +407,49 @@ static void respond_api_versions(struct request *request)
     respond_document(request, &out);
 }
 
-bool handle_discovery(struct request *request)
+static void respond_discovery(struct request *request, const struct catalog *catalog)
 {
     const struct request_info *info = &request->info;
-    if (info->prefix[0] == 0) {
-        return false;
-    }
     bool core = strcmp(info->prefix, "api") == 0;
-    if (!negotiate(request)) {
-        return true;
-    }
-    if (strcmp(info->method, "GET") != 0) {
-        respond_status(request, api_status_method_not_allowed(request->arena));
-        return true;
-    }
+    bool aggregated = strcmp(request->accept.as_kind, "APIGroupDiscoveryList") == 0;
     CLEANUP(buffer_release) struct buffer out;
     buffer_init(&out, ENCODED_OBJECT_MAX);
-    bool aggregated = strcmp(request->accept.as_kind, "APIGroupDiscoveryList") == 0;
     if (info->version[0] == 0 && info->group[0] == 0) {
         if (aggregated) {
-            respond_aggregated(request, core);
+            respond_aggregated(request, catalog, core);
         } else if (core) {
             respond_api_versions(request);
         } else {
-            put_group_list(request, &out);
+            put_group_list(request, catalog, &out);
             respond_document(request, &out);
         }
-        return true;
-    }
-    if (info->version[0] == 0) {
-        if (!group_served(info->group)) {
-            respond_status(request, api_status_no_resource(request->arena));
-            return true;
-        }
-        put_group(request, info->group, true, &out);
-        respond_document(request, &out);
-        return true;
-    }
-    if (!put_resource_list(request, info->group, info->version, &out)) {
+    } else if (info->version[0] == 0
+                   ? !group_served(catalog, info->group)
+                   : !put_resource_list(request, catalog, info->group, info->version, &out)) {
         respond_status(request, api_status_no_resource(request->arena));
+    } else {
+        if (info->version[0] == 0) {
+            put_group(request, catalog, info->group, true, &out);
+        }
+        respond_document(request, &out);
+    }
+}
+
+bool handle_discovery(struct request *request)
+{
+    if (request->info.prefix[0] == 0) {
+        return false;
+    }
+    if (!negotiate(request)) {
         return true;
     }
-    respond_document(request, &out);
+    if (strcmp(request->info.method, "GET") != 0) {
+        respond_status(request, api_status_method_not_allowed(request->arena));
+        return true;
+    }
+    const struct catalog *catalog = catalog_new(request);
+    struct custom_set *set = catalog->set; /* The answer may be the end of the request's arena. */
+    respond_discovery(request, catalog);
+    custom_set_unref(set);
     return true;
 }

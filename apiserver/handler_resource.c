@@ -11,6 +11,14 @@ static const char body_types[] =
 static const char patch_types[] =
     "application/json-patch+json, application/merge-patch+json, "
     "application/strategic-merge-patch+json, application/apply-patch+yaml";
+static const char custom_body_types[] = "application/json, application/yaml";
+static const char custom_patch_types[] =
+    "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
+
+static bool is_custom(const struct request *request)
+{
+    return request->kind != NULL && custom_of(request->kind) != NULL;
+}
 
 static bool refuse(struct request *request, const struct api_status *status)
 {
@@ -40,10 +48,14 @@ static bool read_media(struct request *request, enum media_type *ret_media)
         *ret_media = MEDIA_JSON;
     } else if (slice_is(type, "application/yaml")) {
         *ret_media = MEDIA_YAML;
-    } else if (slice_is(type, "application/vnd.kubernetes.protobuf")) {
-        *ret_media = MEDIA_PROTOBUF;
+    } else if (slice_is(type, "application/vnd.kubernetes.protobuf") &&
+               (!is_custom(request) || request->info.verb == VERB_DELETE ||
+                request->info.verb == VERB_DELETE_COLLECTION)) {
+        *ret_media = MEDIA_PROTOBUF; /* Of a custom resource no object, but options. */
     } else {
-        return refuse(request, api_status_unsupported_media(request->arena, body_types));
+        return refuse(request, api_status_unsupported_media(request->arena, is_custom(request)
+                                                                                ? custom_body_types
+                                                                                : body_types));
     }
     return true;
 }
@@ -402,7 +414,12 @@ static void answer_get(struct request *request)
 {
     struct registry_call *call = &request->call;
     if (strcmp(request->info.subresource, "scale") == 0) {
-        call->result = registry_scale_of(request->arena, request->kind, call->result);
+        const struct api_status *refusal = NULL;
+        call->result = registry_scale_of(request->arena, request->kind, call->result, &refusal);
+        if (refusal != NULL) {
+            respond_status(request, refusal);
+            return;
+        }
         call->result_kind = NULL;
         call->result_schema = api_message_find("k8s.io.api.autoscaling.v1.Scale");
     }
@@ -452,14 +469,14 @@ static void handle_patch(struct request *request)
         *patch = REGISTRY_PATCH_JSON;
     } else if (slice_is(type, "application/merge-patch+json")) {
         *patch = REGISTRY_PATCH_MERGE;
-    } else if (slice_is(type, "application/strategic-merge-patch+json")) {
+    } else if (slice_is(type, "application/strategic-merge-patch+json") && !is_custom(request)) {
         *patch = REGISTRY_PATCH_STRATEGIC;
     } else if (slice_is(type, "application/apply-patch+yaml")) {
         *patch = REGISTRY_PATCH_APPLY;
     } else {
         bool known = slice_is(type, "application/json") || slice_is(type, "application/yaml");
-        respond_status(request,
-                       api_status_unsupported_media(request->arena, known ? patch_types : NULL));
+        const char *types = is_custom(request) ? custom_patch_types : known ? patch_types : NULL;
+        respond_status(request, api_status_unsupported_media(request->arena, types));
         return;
     }
     if (!fill_options(request)) {

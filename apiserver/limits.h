@@ -49,6 +49,7 @@
 #define CONDITIONS_COST_MAX          UINT64_C(2500000) /* Of all conditions of a webhook or policy. */
 #define EXPRESSION_SETS_MAX          4096 /* Objects whose expressions stay compiled. */
 #define POLICY_MESSAGE_MAX           ((size_t)5 << 10) /* Of a message that an expression makes. */
+#define CUSTOM_RESOURCES_MAX         4096              /* Definitions that are served. */
 #define FLOW_QUEUES_MAX              4096 /* Of a priority level; more are as good as this many. */
 #define FLOW_HAND_MAX                64
 #define FLOW_SEATS_DEFAULT           600   /* kube-apiserver's 400 + 200 requests in flight. */

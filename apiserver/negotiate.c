@@ -6,6 +6,7 @@
 
 static const char media_types[] =
     "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+static const char custom_media_types[] = "application/json, application/yaml";
 
 static struct slice trim(struct slice text)
 {
@@ -93,7 +94,7 @@ static bool read_form(struct clause *clause)
     return strcmp(kind, "PartialObjectMetadataList") == 0;
 }
 
-static enum clause_result read_clause(struct arena *arena, struct slice text,
+static enum clause_result read_clause(struct arena *arena, struct slice text, bool custom,
                                       struct clause *ret_clause)
 {
     struct clause clause = {.accept = {.as_kind = "", .as_version = "", .form_version = "v1"},
@@ -105,7 +106,7 @@ static enum clause_result read_clause(struct arena *arena, struct slice text,
         clause.accept.media = MEDIA_JSON;
     } else if (slice_is(part, "application/yaml")) {
         clause.accept.media = MEDIA_YAML;
-    } else if (slice_is(part, "application/vnd.kubernetes.protobuf")) {
+    } else if (!custom && slice_is(part, "application/vnd.kubernetes.protobuf")) {
         clause.accept.media = MEDIA_PROTOBUF;
     } else {
         return CLAUSE_NO_MEDIA;
@@ -157,10 +158,11 @@ bool negotiate(struct request *request)
     struct slice header = accept_header(request);
     double best = -1;
     bool media_known = header.len == 0;
+    bool custom = request->kind != NULL && custom_of(request->kind) != NULL;
     struct slice text = {0};
     while (header.len > 0 && next_part(&header, ',', &text)) {
         struct clause clause;
-        enum clause_result result = read_clause(request->arena, text, &clause);
+        enum clause_result result = read_clause(request->arena, text, custom, &clause);
         media_known = media_known || result != CLAUSE_NO_MEDIA;
         if (result == CLAUSE_GOOD && clause.quality > best && clause.quality > 0) {
             best = clause.quality;
@@ -169,8 +171,13 @@ bool negotiate(struct request *request)
     }
     request->accept.pretty = wants_pretty(request);
     if (best < 0 && text.data != NULL) {
+        if (custom && slice_starts_with(text, slice_text("application/vnd.kubernetes.protobuf"))) {
+            request->accept.media = MEDIA_PROTOBUF; /* The refusal itself can be read so. */
+        }
         const struct api_status *refusal =
-            api_status_not_acceptable(request->arena, media_known ? media_types : NULL);
+            api_status_not_acceptable(request->arena, !media_known ? NULL
+                                                      : custom     ? custom_media_types
+                                                                   : media_types);
         respond_status(request, refusal);
         return false;
     }

@@ -31,6 +31,7 @@ struct registry {
     const struct api_kind *policy_kind;
     const struct api_kind *policy_binding_kind;
     struct expression_cache *expressions;
+    const struct api_kind *definition_kind;
     struct quota_turns *turns;
 };
 

@@ -37,6 +37,8 @@ struct registry *registry_new(const struct registry_config *config)
     registry->policy_binding_kind =
         api_kind_find("admissionregistration.k8s.io", "v1", "validatingadmissionpolicybindings");
     registry->expressions = expression_cache_new();
+    registry->definition_kind =
+        api_kind_find("apiextensions.k8s.io", "v1", "customresourcedefinitions");
     registry->turns = quota_turns_new(config->cache);
     return registry;
 }

@@ -128,8 +128,10 @@ void registry_start(struct registry *registry, struct registry_call *call);
 /* Releases what the call holds (view, object). Once, after `done`. */
 void registry_finish(struct registry_call *call);
 
-/* The autoscaling/v1 Scale of a Deployment and the like. */
-void *registry_scale_of(struct arena *arena, const struct api_kind *kind, const void *object);
+/* The autoscaling/v1 Scale of a Deployment and the like. NULL, with *ret_status, for a custom
+ * resource without replicas where its definition has them. */
+void *registry_scale_of(struct arena *arena, const struct api_kind *kind, const void *object,
+                        const struct api_status **ret_status);
 
 /* The label and field selectors of `options`, compiled, for watches. */
 struct registry_filter;

@@ -1,6 +1,7 @@
 /* Planning of deletion: preconditions, grace periods, finalizers (v1.32 BeforeDelete and
  * deletionFinalizersForGarbageCollection), and deletecollection as a sequence of deletions. */
 #include "apiserver/admission.h"
+#include "apiserver/definition_status.h"
 #include "apiserver/operation.h"
 #include "apiserver/service_allocator.h"
 #include "k8s/core_v1.pb-c.h"
@@ -171,6 +172,22 @@ static enum plan_step plan_remove_namespace(struct operation *operation,
     return store_marked(operation, existing, message);
 }
 
+/* A definition goes after its objects, which the member that leads deletes (definitions.h). */
+static enum plan_step plan_remove_definition(struct operation *operation,
+                                             const struct cached_object *existing, void *message)
+{
+    Apiextensions__V1__CustomResourceDefinition *definition = message;
+    bool changed = set_finalizers(operation, cached_object_kind(existing), definition->metadata);
+    if (api_time_is_zero(definition->metadata->deletion_timestamp)) {
+        definition_status_terminate(operation->arena, definition, operation_now_s(operation));
+        return store_marked(operation, existing, message);
+    }
+    if (definition->metadata->n_finalizers == 0) {
+        return plan_remove_now(operation, existing, message);
+    }
+    return changed ? store_marked(operation, existing, message) : answer_as_is(operation, existing);
+}
+
 /* The start of a graceful deletion, or a shorter period for one under way. */
 static enum plan_step plan_graceful(struct operation *operation,
                                     const struct cached_object *existing, void *message,
@@ -256,6 +273,9 @@ enum plan_step plan_removal(struct operation *operation, const struct cached_obj
     void *message = api_message_copy(operation->arena, kind->message, before);
     if (kind == operation->registry->namespace_kind) {
         return plan_remove_namespace(operation, existing, message);
+    }
+    if (kind == operation->registry->definition_kind) {
+        return plan_remove_definition(operation, existing, message);
     }
     const struct registry_options *options = &operation->call->options;
     int64_t asked = options->has_grace_seconds ? options->grace_seconds : -1;

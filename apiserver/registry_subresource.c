@@ -8,6 +8,7 @@
 #include "k8s/autoscaling_v1.pb-c.h"
 #include "k8s/core_v1.pb-c.h"
 #include "k8s/policy_v1.pb-c.h"
+#include "lib/api/custom.h"
 #include "lib/api/selector.h"
 #include "lib/api/time.h"
 
@@ -557,7 +558,33 @@ static const struct api_message *scale_schema(void)
     return api_message_find("k8s.io.api.autoscaling.v1.Scale");
 }
 
-void *registry_scale_of(struct arena *arena, const struct api_kind *kind, const void *object)
+static bool fill_custom_scale(struct arena *arena, const struct api_kind *kind, const void *object,
+                              Autoscaling__V1__Scale *scale, const struct api_status **ret_status)
+{
+    const Apiextensions__V1__CustomResourceSubresourceScale *paths =
+        custom_of(kind)->source->subresources->scale;
+    const struct custom_object *custom = object;
+    const struct json_value *replicas =
+        custom_value(custom->content, text_or_empty(paths->spec_replicas_path));
+    const char *selector = text_or_empty(paths->label_selector_path);
+    int64_t number = 0;
+    if (replicas == NULL || json_int64(replicas, &number) < 0) {
+        *ret_status = api_status_internal(arena, "the spec replicas field \"%s\" does not exist",
+                                          text_or_empty(paths->spec_replicas_path));
+        return false;
+    }
+    scale->spec->replicas = (int32_t)number;
+    replicas = custom_value(custom->content, text_or_empty(paths->status_replicas_path));
+    number = 0;
+    scale->status->replicas =
+        replicas != NULL && json_int64(replicas, &number) == 0 ? (int32_t)number : 0;
+    scale->status->selector =
+        selector[0] == 0 ? NULL : arena_text(arena, custom_field_text(object, selector));
+    return true;
+}
+
+void *registry_scale_of(struct arena *arena, const struct api_kind *kind, const void *object,
+                        const struct api_status **ret_status)
 {
     Autoscaling__V1__Scale *scale = api_message_new(arena, scale_schema());
     const Meta__V1__ObjectMeta *meta = message_meta(kind, object);
@@ -566,8 +593,12 @@ void *registry_scale_of(struct arena *arena, const struct api_kind *kind, const 
     scale->metadata->uid = meta->uid;
     scale->metadata->resource_version = meta->resource_version;
     scale->metadata->creation_timestamp = meta->creation_timestamp;
-    scale->spec->replicas = read_replicas(kind->message, object, "spec");
     scale->spec->has_replicas = true;
+    if (custom_of(kind) != NULL) {
+        scale->status->has_replicas = true;
+        return fill_custom_scale(arena, kind, object, scale, ret_status) ? scale : NULL;
+    }
+    scale->spec->replicas = read_replicas(kind->message, object, "spec");
     scale->status->replicas = read_replicas(kind->message, object, "status");
     scale->status->has_replicas = true;
     scale->status->selector = arena_text(arena, scale_selector(arena, kind->message, object));
@@ -577,8 +608,8 @@ void *registry_scale_of(struct arena *arena, const struct api_kind *kind, const 
 static const struct api_status *validate_scale(struct operation *operation,
                                                const Autoscaling__V1__Scale *scale)
 {
-    if (scale->spec->replicas >= 0) {
-        return NULL;
+    if (scale->spec->replicas >= 0 || custom_of(operation->call->kind) != NULL) {
+        return NULL; /* A custom object is checked as a whole. */
     }
     struct api_causes causes;
     api_causes_init(&causes, operation->arena);
@@ -613,6 +644,15 @@ static const struct api_status *wanted_scale(struct operation *operation, const 
     return refusal;
 }
 
+static void write_custom_replicas(struct arena *arena, const struct api_kind *kind, void *object,
+                                  int32_t replicas)
+{
+    const char *path = custom_of(kind)->source->subresources->scale->spec_replicas_path;
+    struct custom_object *custom = object;
+    (void)custom_set_value(arena, custom->content, path,
+                           json_new_int(arena, replicas)); /* It was read from there. */
+}
+
 enum plan_step plan_scale(struct operation *operation)
 {
     const struct api_kind *kind = operation->call->kind;
@@ -625,17 +665,25 @@ enum plan_step plan_scale(struct operation *operation)
     }
     const void *before = cached_object_message(existing);
     Autoscaling__V1__Scale *wanted = NULL;
-    const struct api_status *refusal =
-        wanted_scale(operation, registry_scale_of(arena, kind, before), &wanted);
+    const struct api_status *refusal = NULL;
+    const void *current = registry_scale_of(arena, kind, before, &refusal);
+    refusal = refusal != NULL ? refusal : wanted_scale(operation, current, &wanted);
     refusal = refusal != NULL ? refusal : validate_scale(operation, wanted);
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
     }
     void *message = api_message_copy(arena, kind->message, before);
-    write_replicas(kind->message, message, wanted->spec->replicas);
+    Meta__V1__ObjectMeta *meta = message_meta(kind, message);
     const char *version = wanted->metadata->resource_version;
-    message_meta(kind, message)->resource_version =
-        is_empty(version) ? NULL : arena_text(arena, version);
+    if (custom_of(kind) == NULL) {
+        write_replicas(kind->message, message, wanted->spec->replicas);
+        meta->resource_version = NULL;
+    } else {
+        write_custom_replicas(arena, kind, message, wanted->spec->replicas);
+    }
+    if (!is_empty(version)) {
+        meta->resource_version = arena_text(arena, version);
+    }
     const char *subresource = operation->call->subresource;
     operation->call->subresource = "";
     enum plan_step step = plan_replace(operation, existing, message);
@@ -644,7 +692,7 @@ enum plan_step plan_scale(struct operation *operation)
         return step;
     }
     Autoscaling__V1__Scale *answer =
-        registry_scale_of(arena, kind, step == PLAN_WRITE ? message : before);
+        registry_scale_of(arena, kind, step == PLAN_WRITE ? message : before, &refusal);
     operation->plan.answer = answer;
     operation->plan.answer_meta = answer->metadata;
     operation->call->result = answer;

@@ -5,6 +5,7 @@
 #include "apiserver/apiserver.h"
 #include "apiserver/authorizer.h"
 #include "apiserver/flow_control.h"
+#include "apiserver/custom_kinds.h"
 #include "apiserver/limits.h"
 #include "apiserver/node_session.h"
 #include "apiserver/registry.h"
@@ -34,6 +35,7 @@ enum { OPENAPI_V3_MAX = 64 };
 struct apiserver {
     struct apiserver_config config;
     struct watch_cache *cache;
+    struct custom_kinds *custom;
     struct registry *registry;
     struct node_liveness *liveness;
     struct authorizer *authorizer;
@@ -54,6 +56,7 @@ struct apiserver {
     struct metric *requests_total;
     struct metric_histogram *request_seconds;
     struct bootstrap *bootstrap;
+    struct definitions *definitions;
     struct env_timer tick;
     _Atomic bool leader;
     struct grpc_health *health;
@@ -85,7 +88,7 @@ struct request {
     struct request_info info;
     const struct user *user;
     struct negotiated accept;
-    const struct api_kind *kind;               /* Of a resource request. */
+    const struct api_kind *kind; /* Of a resource request; referenced when it is custom. */
     const struct api_subresource *subresource; /* NULL for the object itself. */
     struct registry_call call;
     const char *audit_id;

@@ -71,6 +71,8 @@ void request_finish(struct request *request)
 {
     registry_finish(&request->call);
     flow_control_leave(&request->flow);
+    custom_kind_unref(request->kind);
+    request->kind = NULL;
     uint64_t now_ms = loop_now_ms(http_exchange_loop(request->exchange));
     metric_add(request->server->requests_total, 1);
     metric_observe(request->server->request_seconds,
@@ -225,6 +227,8 @@ static void encode_cells(struct request *request, const struct api_kind *kind, c
             buffer_printf(out, "%lld", (long long)cells[i].number);
         } else if (cells[i].type == API_CELL_BOOL) {
             buffer_append_text(out, cells[i].number != 0 ? "true" : "false");
+        } else if (cells[i].type == API_CELL_RAW) {
+            buffer_append_text(out, cells[i].text);
         } else {
             json_text(out, cells[i].text == NULL ? "" : cells[i].text);
         }

@@ -62,7 +62,11 @@ static void print_item(struct request *request, size_t index, struct buffer *out
     if (request->accept.form != FORM_OBJECT) {
         encode_partial(request, request->kind, message, out);
     } else {
-        api_encode_json(request->kind->message, message, NULL, out);
+        /* Items of custom resources say what they are. */
+        struct api_type_meta type_meta = {.api_version = request->kind->api_version,
+                                          .kind = request->kind->kind};
+        api_encode_json(request->kind->message, message,
+                        custom_of(request->kind) == NULL ? NULL : &type_meta, out);
     }
 }
 

@@ -3,10 +3,11 @@
 #include "apiserver/cache_node.h"
 #include "apiserver/limits.h"
 #include "apiserver/watch_hub.h"
-#include "lib/api/kinds.h"
+#include "lib/api/custom.h"
 #include "lib/base/alloc.h"
 #include "lib/base/cow_tree.h"
 #include "lib/base/env.h"
+#include "lib/base/hash_map.h"
 #include "lib/base/list.h"
 #include "lib/base/log.h"
 #include "store/storage.h"
@@ -19,7 +20,10 @@
 /* Everything of one storage prefix. Kinds that are stored under one prefix (an Event of two groups)
  * share it. */
 struct kind_cache {
-    const struct api_kind *kind; /* The one that the stored bytes are of. */
+    /* The one that the stored bytes are of. NULL for a place that no custom resource has now; for
+     * custom ones it changes, under the lock. */
+    const struct api_kind *kind;
+    uint64_t loaded; /* Custom resources: events up to this revision are in it. */
     size_t prefix_len;
     pthread_mutex_t lock; /* The writer's changes against the taking of snapshots. */
     struct cow_tree *tree;
@@ -32,10 +36,14 @@ struct watch_cache {
     struct env *env;
     struct storage *storage;
     struct store_watch *watch;
-    struct kind_cache *caches;
+    struct kind_cache **caches;
     size_t cache_count;
-    struct kind_cache **by_kind; /* By api_kind.index; NULL for kinds that are not stored. */
+    size_t table_count; /* The first of them, of kinds in the table. */
+    /* By api_kind.index, custom kinds after the table's; NULL for kinds that are not stored. */
+    _Atomic(struct kind_cache *) *by_kind;
     size_t kind_count;
+    struct hash_map *custom;   /* "group/plural/" to the kind_cache that has it. Store loop. */
+    struct kind_cache nothing; /* What is seen of a custom resource that is gone. */
     _Atomic uint64_t revision;
     struct list waiting; /* struct waiter, on the store loop. */
     struct env_timer wake;
@@ -52,7 +60,6 @@ struct waiter {
 
 struct cache_view {
     struct cow_snapshot *snapshot;
-    struct kind_cache *cache;
     struct cache_node *position;
     uint64_t revision;
 };
@@ -74,11 +81,36 @@ static const struct cow_value_type object_values = {.ref = object_ref, .unref = 
 static struct kind_cache *cache_of_prefix(struct watch_cache *cache, const char *prefix)
 {
     for (size_t i = 0; i < cache->cache_count; i++) {
-        if (strcmp(cache->caches[i].kind->storage_prefix, prefix) == 0) {
-            return &cache->caches[i];
+        if (strcmp(cache->caches[i]->kind->storage_prefix, prefix) == 0) {
+            return cache->caches[i];
         }
     }
     return NULL;
+}
+
+static void kind_cache_init(struct kind_cache *kind_cache)
+{
+    pthread_mutex_init(&kind_cache->lock, NULL);
+    kind_cache->tree = cow_tree_new(&object_values);
+    kind_cache->oldest = cache_node_new(NULL);
+    kind_cache->newest = cache_node_ref(kind_cache->oldest);
+}
+
+static void kind_cache_release(struct kind_cache *kind_cache)
+{
+    cow_tree_free(kind_cache->tree);
+    cache_node_unref(kind_cache->oldest);
+    cache_node_unref(kind_cache->newest);
+    pthread_mutex_destroy(&kind_cache->lock);
+    custom_kind_unref(kind_cache->kind);
+}
+
+static struct kind_cache *add_cache(struct watch_cache *cache)
+{
+    struct kind_cache *kind_cache = alloc_zeroed(sizeof(*kind_cache));
+    kind_cache_init(kind_cache);
+    cache->caches[cache->cache_count++] = kind_cache;
+    return kind_cache;
 }
 
 static void add_kind(struct watch_cache *cache, const struct api_kind *kind)
@@ -88,34 +120,43 @@ static void add_kind(struct watch_cache *cache, const struct api_kind *kind)
     }
     struct kind_cache *shared = cache_of_prefix(cache, kind->storage_prefix);
     if (shared == NULL) {
-        shared = &cache->caches[cache->cache_count++];
+        shared = add_cache(cache);
         shared->kind = kind;
         shared->prefix_len = strlen(kind->storage_prefix);
-        pthread_mutex_init(&shared->lock, NULL);
-        shared->tree = cow_tree_new(&object_values);
-        shared->oldest = cache_node_new(NULL);
-        shared->newest = cache_node_ref(shared->oldest);
     }
-    cache->by_kind[kind->index] = shared;
+    atomic_store(&cache->by_kind[kind->index], shared);
+}
+
+static const char registry_prefix[] = "/registry/";
+
+/* The "group/plural/" of a key under /registry/, as custom resources have; "" for others. */
+static struct slice custom_part(struct slice key)
+{
+    size_t start = sizeof(registry_prefix) - 1, slashes = 0;
+    for (size_t i = start; i < key.len; i++) {
+        if (key.data[i] == '/' && ++slashes == 2) {
+            return slice_of(key.data + start, i + 1 - start);
+        }
+    }
+    return slice_of("", 0);
 }
 
 /* The longest prefix wins: /registry/services/specs/ and /registry/services/endpoints/ are
  * siblings, and neither is inside another today, but a row may add one that is. */
 static struct kind_cache *cache_of_key(struct watch_cache *cache, struct slice key)
 {
-    static const char registry[] = "/registry/";
-    if (!slice_starts_with(key, slice_text(registry))) {
+    if (!slice_starts_with(key, slice_text(registry_prefix))) {
         return NULL;
     }
     struct kind_cache *best = NULL;
-    for (size_t i = 0; i < cache->cache_count; i++) {
-        struct kind_cache *each = &cache->caches[i];
+    for (size_t i = 0; i < cache->table_count; i++) {
+        struct kind_cache *each = cache->caches[i];
         if (slice_starts_with(key, slice_text(each->kind->storage_prefix)) &&
             key.len > each->prefix_len && (best == NULL || each->prefix_len > best->prefix_len)) {
             best = each;
         }
     }
-    return best;
+    return best != NULL ? best : hash_map_get(cache->custom, custom_part(key));
 }
 
 /* --- Writing (store loop) --- */
@@ -210,7 +251,7 @@ static void on_events(void *data, int64_t revision, const struct store_event *ev
     for (size_t i = 0; i < count; i++) {
         const struct store_kv *kv = events[i].kv;
         struct kind_cache *kind = cache_of_key(cache, kv->key);
-        if (kind == NULL) {
+        if (kind == NULL || (uint64_t)revision <= kind->loaded) {
             continue;
         }
         if (events[i].kind == STORE_EVENT_PUT) {
@@ -280,7 +321,7 @@ static void on_gap(void *data, int64_t revision)
 {
     struct watch_cache *cache = data;
     for (size_t i = 0; i < cache->cache_count; i++) {
-        forget_history(&cache->caches[i], (uint64_t)revision, /* bridged= */ true);
+        forget_history(cache->caches[i], (uint64_t)revision, /* bridged= */ true);
     }
     publish(cache, (uint64_t)revision);
 }
@@ -291,13 +332,13 @@ static void start(struct watch_cache *cache)
     struct resync resync = {.cache = cache,
                             .revision = (uint64_t)store_snapshot_revision(snapshot)};
     for (size_t i = 0; i < cache->cache_count; i++) {
-        resync_deletions(&cache->caches[i], snapshot, resync.revision);
+        resync_deletions(cache->caches[i], snapshot, resync.revision);
     }
     store_snapshot_each(snapshot, slice_text("/registry/"), slice_text("/registry0"), resync_put,
                         &resync);
     store_snapshot_unref(snapshot);
     for (size_t i = 0; i < cache->cache_count; i++) {
-        forget_history(&cache->caches[i], resync.revision, /* bridged= */ false);
+        forget_history(cache->caches[i], resync.revision, /* bridged= */ false);
     }
     /* Every key, not only ours: the revision of the cache moves with every write of the store. */
     struct store_watch_options options = {.key = slice_of("", 1),
@@ -334,11 +375,15 @@ struct watch_cache *watch_cache_new(struct env *env, struct storage *storage)
     pthread_mutex_init(&cache->hub_lock, NULL);
     cache->wake = (struct env_timer){.fire = wake, .data = cache};
     const struct api_kind *kinds = api_kinds(&cache->kind_count);
-    cache->caches = alloc_array(cache->kind_count, sizeof(*cache->caches));
-    cache->by_kind = alloc_array(cache->kind_count, sizeof(struct kind_cache *));
+    cache->caches =
+        alloc_array(cache->kind_count + CUSTOM_RESOURCES_MAX, sizeof(struct kind_cache *));
+    cache->by_kind = alloc_array(cache->kind_count + CUSTOM_RESOURCES_MAX, sizeof(*cache->by_kind));
     for (size_t i = 0; i < cache->kind_count; i++) {
         add_kind(cache, &kinds[i]);
     }
+    cache->table_count = cache->cache_count;
+    cache->custom = hash_map_new(env_random(env));
+    kind_cache_init(&cache->nothing);
     start(cache);
     return cache;
 }
@@ -359,11 +404,11 @@ void watch_cache_free(struct watch_cache *cache)
         free(waiter);
     }
     for (size_t i = 0; i < cache->cache_count; i++) {
-        cow_tree_free(cache->caches[i].tree);
-        cache_node_unref(cache->caches[i].oldest);
-        cache_node_unref(cache->caches[i].newest);
-        pthread_mutex_destroy(&cache->caches[i].lock);
+        kind_cache_release(cache->caches[i]);
+        free(cache->caches[i]);
     }
+    kind_cache_release(&cache->nothing);
+    hash_map_free(cache->custom);
     pthread_mutex_destroy(&cache->hub_lock);
     free(cache->caches);
     free(cache->by_kind);
@@ -400,17 +445,112 @@ void watch_cache_when_cancel(struct watch_cache *cache, void *data)
     }
 }
 
+/* --- Custom kinds --- */
+
+/* What there is is decoded anew, by the new schema. */
+static void rebuild(struct kind_cache *kind_cache)
+{
+    struct cow_snapshot *known = cow_tree_snapshot(kind_cache->tree);
+    struct cow_cursor cursor;
+    cow_cursor_open(&cursor, known);
+    for (bool at = cow_cursor_first(&cursor); at; at = cow_cursor_next(&cursor)) {
+        struct cached_object *object =
+            cached_object_as(cow_cursor_value(&cursor), kind_cache->kind);
+        (void)cow_tree_set(kind_cache->tree, cow_cursor_key(&cursor), object);
+    }
+    cow_snapshot_unref(known);
+}
+
+/* The store may be ahead of the events that were heard: what is in it already is not told again. */
+static void load(struct watch_cache *cache, struct kind_cache *kind_cache)
+{
+    struct store_snapshot *snapshot = storage_snapshot(cache->storage);
+    struct slice prefix = slice_text(kind_cache->kind->storage_prefix);
+    CLEANUP(buffer_release) struct buffer end;
+    buffer_init(&end, SIZE_MAX / 2);
+    buffer_append(&end, prefix.data, prefix.len - 1);
+    buffer_append_byte(&end, '/' + 1);
+    struct resync resync = {.cache = cache,
+                            .revision = (uint64_t)store_snapshot_revision(snapshot)};
+    store_snapshot_each(snapshot, prefix, buffer_slice(&end), resync_put, &resync);
+    store_snapshot_unref(snapshot);
+    kind_cache->loaded = resync.revision;
+}
+
+static bool same_resource(const struct api_kind *a, const struct api_kind *b)
+{
+    return a != NULL && custom_of(a)->resource->lineage == custom_of(b)->resource->lineage;
+}
+
+void watch_cache_set_custom(struct watch_cache *cache, const struct api_kind *kind)
+{
+    struct kind_cache *kind_cache = atomic_load(&cache->by_kind[kind->index]);
+    assert(kind->index >= cache->kind_count && custom_of(kind) != NULL);
+    if (kind_cache == NULL) {
+        kind_cache = add_cache(cache);
+    }
+    const struct api_kind *before = kind_cache->kind;
+    bool same = same_resource(before, kind);
+    assert(before == NULL || same); /* Whoever had the place has given it up. */
+    pthread_mutex_lock(&kind_cache->lock);
+    kind_cache->kind = custom_kind_ref(kind);
+    kind_cache->prefix_len = strlen(kind->storage_prefix);
+    if (same) {
+        rebuild(kind_cache);
+    }
+    pthread_mutex_unlock(&kind_cache->lock);
+    if (!same) {
+        (void)hash_map_set(cache->custom, custom_part(slice_text(kind->storage_prefix)),
+                           kind_cache);
+        load(cache, kind_cache);
+    }
+    uint64_t revision = watch_cache_revision(cache);
+    forget_history(kind_cache, kind_cache->loaded > revision ? kind_cache->loaded : revision,
+                   /* bridged= */ same);
+    atomic_store(&cache->by_kind[kind->index], kind_cache);
+    custom_kind_unref(before);
+}
+
+void watch_cache_remove_custom(struct watch_cache *cache, const struct api_kind *kind)
+{
+    struct kind_cache *kind_cache = atomic_load(&cache->by_kind[kind->index]);
+    const struct api_kind *before = kind_cache->kind;
+    assert(same_resource(before, kind));
+    (void)hash_map_remove(cache->custom, custom_part(slice_text(kind->storage_prefix)));
+    forget_history(kind_cache, watch_cache_revision(cache), /* bridged= */ false);
+    pthread_mutex_lock(&kind_cache->lock);
+    cow_tree_clear(kind_cache->tree);
+    kind_cache->kind = NULL;
+    pthread_mutex_unlock(&kind_cache->lock);
+    publish(cache, watch_cache_revision(cache)); /* Its watches are to hear that they are over. */
+    custom_kind_unref(before);
+}
+
+/* Locked, and with the kind in it: that of `kind`, or one with nothing in it when another custom
+ * resource has its place by now. */
+static struct kind_cache *lock_cache_of(struct watch_cache *cache, const struct api_kind *kind)
+{
+    struct kind_cache *kind_cache = atomic_load(&cache->by_kind[kind->index]);
+    assert(kind_cache != NULL || custom_of(kind) != NULL);
+    if (kind_cache != NULL) {
+        pthread_mutex_lock(&kind_cache->lock);
+        if (custom_of(kind) == NULL || same_resource(kind_cache->kind, kind)) {
+            return kind_cache;
+        }
+        pthread_mutex_unlock(&kind_cache->lock);
+    }
+    pthread_mutex_lock(&cache->nothing.lock);
+    return &cache->nothing;
+}
+
 /* --- Views --- */
 
 struct cache_view *watch_cache_view(struct watch_cache *cache, const struct api_kind *kind)
 {
-    struct kind_cache *kind_cache = cache->by_kind[kind->index];
-    assert(kind_cache != NULL);
     struct cache_view *view = alloc_zeroed(sizeof(*view));
-    view->cache = kind_cache;
     /* Read before the lock: what was applied by then is in the snapshot. */
     uint64_t revision = watch_cache_revision(cache);
-    pthread_mutex_lock(&kind_cache->lock);
+    struct kind_cache *kind_cache = lock_cache_of(cache, kind);
     view->snapshot = cow_tree_snapshot(kind_cache->tree);
     view->position = cache_node_ref(kind_cache->newest);
     pthread_mutex_unlock(&kind_cache->lock);
@@ -493,9 +633,7 @@ const struct cached_object *watch_cache_get(struct watch_cache *cache, const str
 struct cache_node *watch_cache_position(struct watch_cache *cache, const struct api_kind *kind,
                                         uint64_t revision, uint64_t *ret_oldest)
 {
-    struct kind_cache *kind_cache = cache->by_kind[kind->index];
-    assert(kind_cache != NULL);
-    pthread_mutex_lock(&kind_cache->lock);
+    struct kind_cache *kind_cache = lock_cache_of(cache, kind);
     struct cache_node *position = cache_node_ref(kind_cache->oldest);
     pthread_mutex_unlock(&kind_cache->lock);
     if (position->event.revision > revision) {
@@ -537,8 +675,7 @@ struct env *watch_cache_env(struct watch_cache *cache)
 
 uint64_t watch_cache_newest_sequence(struct watch_cache *cache, const struct api_kind *kind)
 {
-    struct kind_cache *kind_cache = cache->by_kind[kind->index];
-    pthread_mutex_lock(&kind_cache->lock);
+    struct kind_cache *kind_cache = lock_cache_of(cache, kind);
     uint64_t sequence = kind_cache->newest->sequence;
     pthread_mutex_unlock(&kind_cache->lock);
     return sequence;

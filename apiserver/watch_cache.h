@@ -19,6 +19,16 @@ MUST_USE struct watch_cache *watch_cache_new(struct env *env, struct storage *st
 void watch_cache_free(struct watch_cache *cache); /* Store loop; all hubs and views gone before. */
 uint64_t watch_cache_revision(const struct watch_cache *cache); /* Any thread. */
 
+/* --- Custom kinds: those that are stored, each at the place that its index says. Store loop --- */
+
+/* Knows the objects of a custom kind from now on; or, when it knows them already, by this newer
+ * state of its definition. Returns with all that the store holds read. */
+void watch_cache_set_custom(struct watch_cache *cache, const struct api_kind *kind);
+/* Knows none of them any more; watches end. The place is free for another. */
+void watch_cache_remove_custom(struct watch_cache *cache, const struct api_kind *kind);
+
+/* --- Waiting. Store loop --- */
+
 /* Runs `ready` on the store loop once the cache has seen `revision`; at once when it has. `data`
  * must live until then; watch_cache_free() runs what still waits with -ECANCELED. Store loop. */
 void watch_cache_when(struct watch_cache *cache, uint64_t revision,

@@ -145,6 +145,7 @@ static void fill_kind(struct custom_resource *resource, struct custom_version *v
     };
     fill_subresources(version);
     fill_message(arena, version);
+    version->columns = custom_columns(arena, version, &version->column_count);
 }
 
 /* --- Order of versions -------------------------------------------------------------------------
@@ -181,11 +182,9 @@ static struct version_rank rank_of(const char *name)
     return *end == '\0' ? rank : other;
 }
 
-static int newest_first(const void *a, const void *b)
+int custom_version_order(const char *a, const char *b)
 {
-    const Apiextensions__V1__CustomResourceDefinitionVersion *const *left = a, *const *right = b;
-    const char *names[] = {text_or_empty((*left)->name), text_or_empty((*right)->name)};
-    struct version_rank one = rank_of(names[0]), other = rank_of(names[1]);
+    struct version_rank one = rank_of(a), other = rank_of(b);
     if (one.stability != other.stability) {
         return one.stability < other.stability ? 1 : -1;
     }
@@ -195,7 +194,13 @@ static int newest_first(const void *a, const void *b)
     if (one.minor != other.minor) {
         return one.minor < other.minor ? 1 : -1;
     }
-    return strcmp(names[0], names[1]);
+    return strcmp(a, b);
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    const Apiextensions__V1__CustomResourceDefinitionVersion *const *left = a, *const *right = b;
+    return custom_version_order(text_or_empty((*left)->name), text_or_empty((*right)->name));
 }
 
 static void fill_versions(struct custom_resource *resource, const struct custom_options *options)

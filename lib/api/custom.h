@@ -19,8 +19,10 @@ struct custom_object {
                                  * metadata. */
 };
 
+struct api_table_column;
 struct custom_resource;
 struct custom_schema;
+struct table_row;
 
 /* One version of a resource. */
 struct custom_version {
@@ -29,6 +31,8 @@ struct custom_version {
     struct api_subresource subresources[2];
     const Apiextensions__V1__CustomResourceDefinitionVersion *source;
     struct custom_resource *resource;
+    const struct api_table_column *columns; /* lib/api/table.h */
+    size_t column_count;
     _Atomic(struct custom_schema *) schema; /* Made at first use. */
 };
 
@@ -63,6 +67,9 @@ void custom_resource_unref(struct custom_resource *resource); /* NULL is a no-op
 const struct api_kind *custom_resource_kind(const struct custom_resource *resource,
                                             const char *version);
 
+/* Order of discovery: "v2", "v1", "v1beta1", "v1alpha1", then other names by the alphabet. */
+int custom_version_order(const char *a, const char *b);
+
 /* The version of a row of the kinds table; NULL for a built-in kind. */
 static inline const struct custom_version *custom_of(const struct api_kind *kind)
 {
@@ -93,8 +100,14 @@ void custom_validate(struct api_causes *causes, const struct api_kind *kind, con
 /* The object as another version's, which prunes and fills in as it says; metadata is shared. */
 void *custom_convert(struct arena *arena, const struct api_kind *to, const void *object);
 
+const struct api_table_column *
+custom_columns(struct arena *arena, const struct custom_version *version, size_t *ret_count);
+void custom_row(struct table_row *row, const struct api_kind *kind, const void *message);
+
 /* The value at a path like ".spec.replicas"; NULL when there is none. */
 const struct json_value *custom_value(const struct json_value *content, const char *path);
+/* The same as a field selector reads it: text, number or boolean; else "". */
+const char *custom_field_text(const void *object, const char *path);
 /* Replaces or adds it, with the objects around it. False when something in between is no object. */
 bool custom_set_value(struct arena *arena, struct json_value *content, const char *path,
                       struct json_value *value);

@@ -138,6 +138,19 @@ const struct json_value *custom_value(const struct json_value *content, const ch
     return value;
 }
 
+const char *custom_field_text(const void *object, const char *path)
+{
+    const struct custom_object *custom = object;
+    const struct json_value *value = custom_value(custom->content, path);
+    if (value == NULL) {
+        return "";
+    }
+    return value->type == JSON_STRING || value->type == JSON_NUMBER ? (const char *)value->text.data
+           : value->type != JSON_BOOL                               ? ""
+           : value->boolean                                         ? "true"
+                                                                    : "false";
+}
+
 bool custom_set_value(struct arena *arena, struct json_value *content, const char *path,
                       struct json_value *value)
 {

@@ -18,6 +18,8 @@ enum {
     API_YAML_ANCHORS_MAX = 1000,               /* Anchors in one document. */
     API_YAML_MEMORY_MAX = 512 * 1024 * 1024,   /* Of the tree of one document. */
     API_SCHEMA_DEPTH_MAX = 200,                /* Nesting of the schema of a custom resource. */
+    API_JSON_PATH_TEXT_MAX = 1024,             /* Bytes of a JSONPath. */
+    API_JSON_PATH_STEPS_MAX = 64,              /* And its steps. */
     API_QUANTITY_TEXT_MAX = 512,               /* Bytes of a quantity as written by a client. */
 };
 #endif

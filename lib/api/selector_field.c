@@ -1,6 +1,7 @@
 /* Field selectors: which fields a kind can be selected by is a row of its table (kinds.h); the
  * value is found by walking the message tables along the path. */
 #include "lib/api/codec.h"
+#include "lib/api/custom.h"
 #include "lib/api/kinds.h"
 #include "lib/api/limits_semantics.h"
 #include "lib/api/selector.h"
@@ -175,6 +176,9 @@ static const char *field_value(struct arena *arena, const struct api_kind *kind,
     }
     if (strcmp(field, "metadata.namespace") == 0 && !kind->namespaced) {
         return "";
+    }
+    if (custom_of(kind) != NULL && strncmp(field, "metadata.", strlen("metadata.")) != 0) {
+        return custom_field_text(message, field);
     }
     return value_at(arena, table, message, field);
 }

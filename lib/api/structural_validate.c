@@ -298,11 +298,8 @@ static void check_members(const struct spot *spot)
                                                                                         : spot->old;
     for (size_t i = 0; i < object->count; i++) {
         const struct json_member *member = &object->members[i];
-        const struct structural *property = structural_property(spot->schema, member->name);
-        const struct structural *inner = property == NULL ? spot->schema->additional : property;
-        struct api_path path = property == NULL
-                                   ? api_path_key(spot->at, (const char *)member->name.data)
-                                   : api_path_field(spot->at, (const char *)member->name.data);
+        const struct structural *inner = structural_member(spot->schema, member->name);
+        struct api_path path = api_path_field(spot->at, (const char *)member->name.data);
         if (inner != NULL) {
             validate(&(struct spot){.causes = spot->causes,
                                     .at = &path,

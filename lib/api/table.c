@@ -1,5 +1,6 @@
 #include "lib/api/table.h"
 
+#include "lib/api/custom.h"
 #include "lib/api/kinds.h"
 #include "lib/api/object.h"
 #include "lib/api/table_internal.h"
@@ -11,6 +12,10 @@
 const struct api_table_column *api_table_columns(const struct api_kind *kind, size_t *ret_count)
 {
     const struct table_layout *table = table_layout_of(kind);
+    if (custom_of(kind) != NULL) {
+        *ret_count = custom_of(kind)->column_count;
+        return custom_of(kind)->columns;
+    }
     *ret_count = table->count;
     return table->columns;
 }
@@ -88,6 +93,10 @@ void api_table_row(struct arena *arena, const struct api_kind *kind, const void 
     struct table_row row = {
         .arena = arena, .now_s = now_s, .cells = cells, .condition = ret_condition};
     *ret_condition = (struct api_table_condition){.type = NULL};
+    if (custom_of(kind) != NULL) {
+        custom_row(&row, kind, message);
+        return;
+    }
     if (table->make != NULL) {
         table->make(&row, message);
         assert(row.count == table->count);

@@ -7,7 +7,7 @@
 
 struct api_kind;
 
-enum { API_TABLE_COLUMNS_MAX = 16 };
+enum { API_TABLE_COLUMNS_MAX = 64 };
 
 struct api_table_column {
     const char *name;
@@ -17,11 +17,11 @@ struct api_table_column {
     int priority; /* Above zero only in wide output. */
 };
 
-enum api_cell_type { API_CELL_TEXT, API_CELL_INTEGER, API_CELL_BOOL };
+enum api_cell_type { API_CELL_TEXT, API_CELL_INTEGER, API_CELL_BOOL, API_CELL_RAW };
 
 struct api_table_cell {
     enum api_cell_type type;
-    const char *text;
+    const char *text; /* API_CELL_RAW: JSON. */
     int64_t number;
 };
 

@@ -12,6 +12,7 @@ default_hook default_container, default_ephemeral_container, default_pod, defaul
     default_node, default_secret, default_deployment, default_subject, default_daemon_set_strategy,
     default_stateful_set_strategy, default_job, default_replication_controller;
 default_hook default_limit, default_network_policy, default_autoscaler, default_autoscaler_behavior;
+default_hook default_definition;
 
 /* NULL for the many messages that have none. */
 default_hook *default_hook_of(const struct api_message *table);

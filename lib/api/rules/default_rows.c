@@ -27,6 +27,7 @@ static const struct {
     {&networking__v1__network_policy_spec__schema, default_network_policy},
     {&autoscaling__v2__horizontal_pod_autoscaler_spec__schema, default_autoscaler},
     {&autoscaling__v2__horizontal_pod_autoscaler_behavior__schema, default_autoscaler_behavior},
+    {&apiextensions__v1__custom_resource_definition__schema, default_definition},
 };
 
 default_hook *default_hook_of(const struct api_message *table)

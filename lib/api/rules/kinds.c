@@ -79,6 +79,9 @@ static const struct rules_kind KINDS[] = {
     {.table = &apiregistration__v1__apiservice__schema,
      .prepare_create = rules_prepare_api_service,
      .create = rules_check_api_service},
+    {.table = &apiextensions__v1__custom_resource_definition__schema,
+     .prepare_create = rules_prepare_definition,
+     .prepare_update = rules_prepare_definition_update},
     {.table = &core__v1__limit_range__schema, .prepare_create = rules_prepare_limit_range},
 };
 

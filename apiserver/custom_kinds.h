@@ -1,0 +1,37 @@
+/* The custom kinds of this server: what the established CustomResourceDefinitions in the watch
+ * cache add to the kinds table. Follows the cache on the store loop; asked from any thread. */
+#ifndef APISERVER_CUSTOM_KINDS_H
+#define APISERVER_CUSTOM_KINDS_H
+#include "lib/api/custom.h"
+
+struct custom_kinds;
+
+struct watch_cache;
+
+/* Knows all definitions of the cache when it returns. Store loop. */
+MUST_USE struct custom_kinds *custom_kinds_new(struct watch_cache *cache);
+/* Store loop; before the cache goes. NULL is a no-op. */
+void custom_kinds_free(struct custom_kinds *kinds);
+
+/* The kind, by names of the URL, with a reference of the caller's: custom_kind_unref(). NULL when
+ * no definition serves it. */
+MUST_USE const struct api_kind *custom_kinds_find(struct custom_kinds *kinds, const char *group,
+                                                  const char *version, const char *plural);
+/* By names of the body. */
+MUST_USE const struct api_kind *custom_kinds_by_gvk(struct custom_kinds *kinds, const char *group,
+                                                    const char *version, const char *kind);
+
+/* What the objects of the definition with this name are stored as; as above. */
+MUST_USE const struct api_kind *custom_kinds_storage(struct custom_kinds *kinds, const char *name);
+
+/* All of them at one moment, by group and then plural: immutable and counted. */
+struct custom_set {
+    atomic_size_t references;
+    uint64_t number; /* Another for every set. */
+    struct custom_resource **resources;
+    size_t count;
+};
+MUST_USE struct custom_set *custom_kinds_set(struct custom_kinds *kinds);
+void custom_set_unref(struct custom_set *set); /* NULL is a no-op. */
+bool custom_set_has_group(const struct custom_set *set, const char *group);
+#endif
