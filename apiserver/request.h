@@ -4,8 +4,8 @@
 #define APISERVER_REQUEST_H
 #include "apiserver/apiserver.h"
 #include "apiserver/authorizer.h"
-#include "apiserver/flow_control.h"
 #include "apiserver/custom_kinds.h"
+#include "apiserver/flow_control.h"
 #include "apiserver/limits.h"
 #include "apiserver/node_session.h"
 #include "apiserver/registry.h"
