@@ -124,8 +124,8 @@ static admission_step *const mutating_steps[] = {
 };
 
 static admission_step *const validating_steps[] = {
-    admit_limits,   admit_pod_security,        admit_claim_resize,
-    admit_policies, admit_validating_webhooks, admit_quota,
+    admit_limits,       admit_pod_security, admit_priority_class,      admit_claim_resize,
+    admit_certificates, admit_policies,     admit_validating_webhooks, admit_quota,
 };
 
 static const struct api_status *run_steps(struct admission *admission, admission_step *const *steps,

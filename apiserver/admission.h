@@ -55,11 +55,15 @@ const struct api_status *admit_default_storage_class(struct admission *admission
 const struct api_status *admit_default_ingress_class(struct admission *admission);
 const struct api_status *admit_runtime_class(struct admission *admission);
 const struct api_status *admit_claim_resize(struct admission *admission);
+const struct api_status *admit_priority_class(struct admission *admission);
 
 /* admission_quota.c: the last step. Charges the plan; see admission_charge_again(). */
 const struct api_status *admit_quota(struct admission *admission);
 /* Makes the charges of operation->plan anew, from the quotas as they are now. */
 const struct api_status *admission_charge_again(struct operation *operation);
+
+/* admission_certificates.c */
+const struct api_status *admit_certificates(struct admission *admission);
 
 /* admission_pod_security.c */
 const struct api_status *admit_pod_security(struct admission *admission);

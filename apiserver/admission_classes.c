@@ -4,6 +4,7 @@
 
 #include "k8s/networking_v1.pb-c.h"
 #include "k8s/node_v1.pb-c.h"
+#include "k8s/scheduling_v1.pb-c.h"
 #include "k8s/storage_v1.pb-c.h"
 #include "lib/api/resource_list.h"
 #include "lib/api/time.h"
@@ -283,4 +284,42 @@ const struct api_status *admit_claim_resize(struct admission *admission)
                : refuse(admission,
                         "only dynamically provisioned pvc can be resized and the storageclass that "
                         "provisions the pvc must support resize");
+}
+
+struct other_default {
+    const char *name; /* Of the one that is written. */
+    const char *found;
+    struct arena *arena;
+};
+
+static bool find_other_default(void *data, const struct cached_object *object)
+{
+    struct other_default *other = data;
+    const Scheduling__V1__PriorityClass *class = cached_object_message(object);
+    if (class != NULL && class->global_default &&
+        strcmp(cached_object_name(object), other->name) != 0) {
+        other->found = arena_text(other->arena, cached_object_name(object));
+    }
+    return other->found == NULL;
+}
+
+const struct api_status *admit_priority_class(struct admission *admission)
+{
+    const struct registry *registry = admission->operation->registry;
+    const Scheduling__V1__PriorityClass *class = admission->message;
+    if (admission->kind != registry->priority_class_kind || class == NULL ||
+        !class->global_default) {
+        return NULL;
+    }
+    struct other_default other = {.name = admission->name, .arena = admission->operation->arena};
+    struct cache_view *view =
+        watch_cache_view(registry->config.cache, registry->priority_class_kind);
+    cache_view_each(view, "", slice_text(""), find_other_default, &other);
+    cache_view_free(view);
+    return other.found == NULL
+               ? NULL
+               : refuse(admission, arena_printf(other.arena,
+                                                "PriorityClass %s is already marked as default. "
+                                                "Only one default can exist",
+                                                other.found));
 }

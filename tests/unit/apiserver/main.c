@@ -10,14 +10,16 @@ Suite *webhook_client_suite(void);
 Suite *quota_suite(void);
 Suite *webhooks_suite(void);
 Suite *policies_suite(void);
+Suite *default_plugins_suite(void);
 Suite *flow_suite(void);
 Suite *oidc_suite(void);
 
 int main(void)
 {
-    Suite *suites[] = {request_info_suite(),     token_suite(), registry_suite(),
-                       node_restriction_suite(), proxy_suite(), rbac_suite(),
-                       webhook_client_suite(),   quota_suite(), webhooks_suite(),
-                       policies_suite(),         flow_suite(),  oidc_suite()};
+    Suite *suites[] = {
+        request_info_suite(), token_suite(),    registry_suite(),        node_restriction_suite(),
+        proxy_suite(),        rbac_suite(),     webhook_client_suite(),  quota_suite(),
+        webhooks_suite(),     policies_suite(), default_plugins_suite(), flow_suite(),
+        oidc_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }
