@@ -40,14 +40,33 @@ static bool base_is_kept(const struct mvcc *mvcc, const struct mvcc_version *bas
            (base->kv->mod_revision == mvcc->compact_revision && PLANTED != PLANT_DELETE_LOST);
 }
 
+static bool is_before(const struct mvcc_version *version, const struct mvcc_version *other)
+{
+    int64_t revision = version->kv->mod_revision;
+    int64_t other_revision = other->kv->mod_revision;
+    return revision < other_revision || (revision == other_revision && version->sub < other->sub);
+}
+
+/* Where it is in history, or would be: one revision may have changed a million keys. */
+static size_t history_place(const struct mvcc *mvcc, const struct mvcc_version *version)
+{
+    size_t low = mvcc->history_start;
+    size_t high = mvcc->history_end;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (is_before(mvcc->history[middle], version)) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
 static void history_replace(struct mvcc *mvcc, const struct mvcc_version *old,
                             struct mvcc_version *version)
 {
-    size_t at = mvcc->history_start + mvcc_history_find(mvcc, old->kv->mod_revision);
-    while (at < mvcc->history_end && mvcc->history[at] != old &&
-           mvcc->history[at]->kv->mod_revision == old->kv->mod_revision) {
-        at++;
-    }
+    size_t at = history_place(mvcc, old);
     if (at < mvcc->history_end && mvcc->history[at] == old) { /* Else a base older than history. */
         mvcc_version_unref(mvcc->history[at]);
         mvcc->history[at] = mvcc_version_ref(version);

@@ -209,6 +209,32 @@ START_TEST(a_view_stays_what_it_was)
 }
 END_TEST
 
+/* Looking at each of them for each of them would take minutes; the test's time ends long before. */
+START_TEST(a_compaction_where_one_write_deleted_very_many_keys_takes_time_by_their_number)
+{
+    enum { KEYS = 150000, BUDGET = 500, KEY_BYTES = 16 };
+    struct mvcc *mvcc = mvcc_new();
+    char key[KEY_BYTES];
+    size_t slices = 0;
+    for (int deleting = 0; deleting <= 1; deleting++) {
+        mvcc_begin(mvcc);
+        for (unsigned i = 0; i < KEYS; i++) {
+            int len = snprintf(key, sizeof(key), "%08u", i);
+            struct slice name = slice_of(key, (size_t)len);
+            (void)(deleting ? mvcc_delete(mvcc, name) : mvcc_put(mvcc, name, name, 0));
+        }
+        ck_assert_uint_eq(mvcc_end(mvcc), KEYS);
+    }
+    ck_assert_int_eq(mvcc_compact(mvcc, mvcc_revision(mvcc)), 0);
+    while (mvcc_trim(mvcc, BUDGET)) {
+        slices++;
+    }
+    ck_assert_uint_ge(slices, KEYS / BUDGET);
+    ck_assert_uint_eq(mvcc_version_count(mvcc), KEYS); /* A watch may begin with the deletions. */
+    mvcc_free(mvcc);
+}
+END_TEST
+
 Suite *history_suite(void)
 {
     Suite *suite = suite_create("store/history");
@@ -219,6 +245,8 @@ Suite *history_suite(void)
     tcase_add_test(tcase, a_snapshot_is_of_the_moment_it_was_taken);
     tcase_add_test(tcase, every_damaged_byte_of_a_snapshot_is_noticed);
     tcase_add_test(tcase, a_view_stays_what_it_was);
+    tcase_add_test(tcase,
+                   a_compaction_where_one_write_deleted_very_many_keys_takes_time_by_their_number);
     suite_add_tcase(suite, tcase);
     return suite;
 }
