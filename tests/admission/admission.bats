@@ -1,0 +1,136 @@
+# Quotas, webhooks and policies as a user meets them: a real kubectl, a real server, a webhook in another language.
+bats_require_minimum_version 1.5.0
+export AUTH_HOST=${ADMISSION_HOST:-127.0.47.1}
+HOOK_HOST=${ADMISSION_HOOK_HOST:-127.0.47.3}
+
+setup_file() {
+    load ../auth/server
+    make_ca hooks
+    make_cert hook "$D/hooks" /CN=hook "serverAuth"$'\n'"subjectAltName=IP:$HOOK_HOST"
+    "$BATS_TEST_DIRNAME/hook.py" "$D/hook.crt" "$D/hook.key" "$HOOK_HOST" 9443 >"$D/hook.log" 2>&1 3>&- &
+    echo $! >"$D/hook.pid"
+    disown
+    start_server n1 "$HOST"
+    write_kubeconfig n1 "$HOST"
+    within 10 curl -sf --cacert "$D/hooks.crt" "https://$HOOK_HOST:9443/"
+    within 20 kubectl get serviceaccount default -n default
+}
+
+teardown_file() {
+    load ../auth/server
+    end_all
+}
+
+setup() {
+    load ../auth/server
+    kubectl create namespace "t$BATS_TEST_NUMBER"
+    kubectl label namespace "t$BATS_TEST_NUMBER" "test=t$BATS_TEST_NUMBER"
+    N=(-n "t$BATS_TEST_NUMBER")
+}
+
+teardown() {
+    [ "$BATS_TEST_COMPLETED" = 1 ] || tail -n 20 "$D/n1.log"
+}
+
+# hook mutating|validating NAME PATH [FAILURE-POLICY]: for ConfigMaps of this test's namespace.
+hook() {
+    local kind=MutatingWebhookConfiguration
+    [ "$1" = mutating ] || kind=ValidatingWebhookConfiguration
+    kubectl apply -f - <<END
+apiVersion: admissionregistration.k8s.io/v1
+kind: $kind
+metadata: {name: $2}
+webhooks:
+  - name: $2.example.com
+    clientConfig: {url: "https://$HOOK_HOST:9443$3", caBundle: $(base64 -w0 "$D/hooks.crt")}
+    rules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [configmaps]}]
+    namespaceSelector: {matchLabels: {test: "t$BATS_TEST_NUMBER"}}
+    failurePolicy: ${4:-Fail}
+    sideEffects: None
+    timeoutSeconds: 1
+    admissionReviewVersions: [v1]
+END
+}
+
+@test "a quota is counted, charged, and given back" {
+    kubectl "${N[@]}" create quota q --hard=secrets=2,count/deployments.apps=1
+    within 10 kubectl "${N[@]}" wait --for=jsonpath='{.status.used.secrets}'=0 quota/q --timeout=1s
+    run -0 kubectl "${N[@]}" create secret generic a
+    run -0 kubectl "${N[@]}" create secret generic b
+    run -1 kubectl "${N[@]}" create secret generic c
+    [[ $output == *'secrets "c" is forbidden: exceeded quota: q, requested: secrets=1, used: secrets=2, limited: secrets=2'* ]]
+    run -0 kubectl "${N[@]}" delete secret a
+    within 10 kubectl "${N[@]}" create secret generic c
+}
+
+@test "many clients at once do not get more than the quota has" {
+    kubectl "${N[@]}" create quota q --hard=services=7
+    within 10 kubectl "${N[@]}" wait --for=jsonpath='{.status.used.services}'=0 quota/q --timeout=1s
+    local i pids=()
+    for i in $(seq 14); do
+        kubectl "${N[@]}" create service clusterip "s$i" --tcp=80 3>&- &
+        pids+=($!)
+    done
+    wait "${pids[@]}" || true
+    [ "$(kubectl "${N[@]}" get services -o name | wc -l)" = 7 ]
+}
+
+@test "a webhook changes what is stored, and its warnings are shown" {
+    hook mutating label /label
+    run -0 kubectl "${N[@]}" create configmap a
+    [[ $output == *"Warning: you were hooked"* ]]
+    [ "$(kubectl "${N[@]}" get configmap a -o 'jsonpath={.metadata.labels.hooked}')" = CREATE ]
+    kubectl "${N[@]}" label configmap a x=y
+    [ "$(kubectl "${N[@]}" get configmap a -o 'jsonpath={.metadata.labels.hooked}')" = UPDATE ]
+}
+
+@test "a webhook refuses in its own words" {
+    hook validating deny /deny
+    run -0 kubectl "${N[@]}" create configmap a
+    run -1 kubectl "${N[@]}" label configmap a bad=yes
+    [[ $output == *'admission webhook "deny.example.com" denied the request: no ConfigMap is bad'* ]]
+}
+
+@test "webhooks that are slow, cut off or talk nonsense fail the request, or are ignored" {
+    local path
+    for path in slow garbage cut; do
+        hook validating "bad-$path" "/$path"
+        run -1 kubectl "${N[@]}" create configmap "$path"
+        [[ $output == *"failed calling webhook \"bad-$path.example.com\": failed to call webhook"* ]]
+        hook validating "bad-$path" "/$path" Ignore
+        run -0 kubectl "${N[@]}" create configmap "$path"
+        kubectl delete validatingwebhookconfiguration "bad-$path"
+    done
+}
+
+@test "a policy refuses with the message that it makes, by its parameter" {
+    kubectl "${N[@]}" create configmap limit --from-literal=most=2
+    kubectl apply -f - <<END
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: most}
+spec:
+  paramKind: {apiVersion: v1, kind: ConfigMap}
+  matchConstraints:
+    resourceRules: [{apiGroups: [apps], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [deployments]}]
+  variables: [{name: most, expression: int(params.data.most)}]
+  validations:
+    - expression: object.spec.replicas <= variables.most
+      messageExpression: "'at most ' + string(variables.most)"
+      reason: Forbidden
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: most}
+spec:
+  policyName: most
+  validationActions: [Deny]
+  paramRef: {name: limit, parameterNotFoundAction: Deny}
+  matchResources: {namespaceSelector: {matchLabels: {test: "t$BATS_TEST_NUMBER"}}}
+END
+    run -0 kubectl "${N[@]}" create deployment d --image=i --replicas=2
+    run -1 kubectl "${N[@]}" scale deployment d --replicas=3
+    [[ $output == *"ValidatingAdmissionPolicy 'most' with binding 'most' denied request: at most 2"* ]]
+    kubectl "${N[@]}" patch configmap limit --type=merge -p '{"data":{"most":"3"}}'
+    run -0 kubectl "${N[@]}" scale deployment d --replicas=3
+}

@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""An admission webhook: hook.py CERT KEY HOST PORT. /label adds a label, /deny refuses what has the label
+bad=yes, /slow answers after three seconds, /garbage says nothing sensible, /cut breaks off."""
+import base64
+import http.server
+import json
+import ssl
+import sys
+import time
+
+
+class Hook(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        request = review["request"]
+        path = self.path.split("?")[0]
+        if path == "/cut":
+            self.connection.close()
+            return
+        if path == "/slow":
+            time.sleep(3)
+        answer = {"uid": request["uid"], "allowed": True}
+        labels = ((request["object"] or {}).get("metadata") or {}).get("labels") or {}
+        if path == "/label":
+            patch = [{"op": "add", "path": "/metadata/labels", "value": {**labels, "hooked": request["operation"]}}]
+            answer.update(patchType="JSONPatch", patch=base64.b64encode(json.dumps(patch).encode()).decode(),
+                          warnings=["you were hooked"])
+        if path == "/deny" and labels.get("bad") == "yes":
+            answer.update(allowed=False, status={"code": 403, "message": f"no {request['kind']['kind']} is bad"})
+        body = json.dumps({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": answer})
+        if path == "/garbage":
+            body = "{" * 1000
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def main():
+    cert, key, host, port = sys.argv[1:]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    server = http.server.ThreadingHTTPServer((host, int(port)), Hook)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.serve_forever()
+
+
+main()
