@@ -4,6 +4,7 @@
 #include "store/store_private.h"
 
 #include "lib/base/log.h"
+#include "store/plant.h"
 
 static void say(struct store *store, uint64_t member, uint32_t version)
 {
@@ -18,7 +19,7 @@ static uint32_t version_of_all(const struct store *store)
     struct raft_status raft;
     raft_get_status(store->raft, &raft);
     uint32_t least = store->version;
-    for (size_t i = 0; i < raft.member_count; i++) {
+    for (size_t i = 0; i < raft.member_count && PLANTED != PLANT_VERSION_OWN; i++) {
         uint32_t version = versions_of(&store->state.versions, raft.members[i].id);
         least = version < least ? version : least;
     }
