@@ -5,7 +5,8 @@
 #include "tests/sim/env_sim.h"
 
 /* Grows when the simulators get faults or work that change what a seed means: 2 brought bad disks,
- * writes that go astray, and snapshots of many chunks; 3 brought users, roles and clients. */
+ * writes that go astray, and snapshots of many chunks; 3 brought users, roles, clients, and members
+ * of several versions. */
 enum { SIM_WORLD = 3 };
 enum { SIM_FAULTS_MAX = 1024, SIM_COUNTS_MAX = 16 };
 

@@ -86,7 +86,7 @@ static void damage_knobs(struct sim2 *sim)
 static void version_knobs(struct sim2 *sim)
 {
     sim->upgrades = (struct sim_random){sim->world.seed ^ UINT64_C(0x75706772616465)};
-    sim->of_many_versions = sim_below(&sim->upgrades, 4) == 0;
+    sim->of_many_versions = sim->options->world >= 3 && sim_below(&sim->upgrades, 4) == 0;
 }
 
 void sim2_knobs_draw(struct sim2 *sim)

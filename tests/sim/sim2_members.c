@@ -300,7 +300,8 @@ static void on_crashed(struct sim_node *machine, const char *why)
     sim_say(&sim->world, "member %" PRIu64 " stops: %s", machine->id, why);
     if (strstr(why, "permanently removed") != NULL) {
         member->down = member->down || sim2_is_let_go(sim, member);
-    } else if (!sim->faults || strstr(why, ": stopped") != NULL) {
+    } else if (!sim->faults || strstr(why, ": stopped") != NULL ||
+               strstr(why, "has to be upgraded") != NULL) { /* No version ever falls. */
         sim_fail(&sim->world, "member %" PRIu64 " stopped: %s", machine->id, why);
     }
     sim_at(machine->world, 0, CALL_CRASH + machine->id);
