@@ -81,7 +81,9 @@ static const struct rules_kind KINDS[] = {
      .create = rules_check_api_service},
     {.table = &apiextensions__v1__custom_resource_definition__schema,
      .prepare_create = rules_prepare_definition,
-     .prepare_update = rules_prepare_definition_update},
+     .prepare_update = rules_prepare_definition_update,
+     .create = rules_check_definition,
+     .update = rules_update_definition},
     {.table = &core__v1__limit_range__schema, .prepare_create = rules_prepare_limit_range},
 };
 

@@ -174,6 +174,8 @@ rules_prepare_change rules_prepare_pod_status, rules_prepare_namespace_update,
     rules_prepare_slice_update, rules_prepare_service_update;
 rules_prepare rules_prepare_role, rules_prepare_cluster_role;
 rules_prepare_change rules_prepare_role_update, rules_prepare_cluster_role_update;
+rules_create rules_check_definition;
+rules_update rules_update_definition;
 rules_prepare rules_prepare_definition;
 rules_prepare_change rules_prepare_definition_update;
 rules_convert rules_event_to_stored, rules_event_from_stored, rules_autoscaler_to_stored,

@@ -1,0 +1,10 @@
+/* What the schema of a CustomResourceDefinition may not say. Internal to lib/api. Pure. */
+#ifndef LIB_API_RULES_CHECK_SCHEMA_H
+#define LIB_API_RULES_CHECK_SCHEMA_H
+#include "k8s/apiextensions_v1.pb-c.h"
+#include "lib/api/status.h"
+
+/* Appends what keeps the schema from being structural, and what v1.32 forbids in one. */
+void rules_check_schema(struct api_causes *causes, const struct api_path *at,
+                        const Apiextensions__V1__JSONSchemaProps *root);
+#endif
