@@ -205,7 +205,7 @@ static const struct api_status *add_charge(struct admission *admission,
     copy->status->used = resource_list_entries(
         used, api_message_find("k8s.io.api.core.v1.ResourceQuotaStatus"), "used");
     copy->status->n_used = used->count;
-    struct slice value = operation_encode(operation, kind, copy);
+    struct slice value = operation_encode(operation, kind, cached_object_key(state->object), copy);
     if (value.data == NULL || plan->extra_count == PLAN_EXTRAS_MAX) {
         return api_status_internal(operation->arena, "the quotas of namespace %s are too large",
                                    admission->namespace);

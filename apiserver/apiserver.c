@@ -2,6 +2,7 @@
 
 #include "apiserver/bootstrap.h"
 #include "apiserver/definitions.h"
+#include "apiserver/encryption.h"
 #include "apiserver/member_service.h"
 #include "apiserver/node_service.h"
 #include "apiserver/oidc.h"
@@ -182,7 +183,7 @@ static void describe(struct apiserver *server)
 static void make_parts(struct apiserver *server)
 {
     const struct apiserver_config *config = &server->config;
-    server->cache = watch_cache_new(config->env, config->storage);
+    server->cache = watch_cache_new(config->env, config->storage, server->encryption);
     server->custom = custom_kinds_new(server->cache);
     server->authorizer = authorizer_new(config->env, server->cache);
     uint32_t seats =
@@ -199,6 +200,7 @@ static void make_parts(struct apiserver *server)
                                        .signer = server->signer,
                                        .nodes = server->liveness,
                                        .webhooks = server->webhooks,
+                                       .encryption = server->encryption,
                                        .authorizer = server->authorizer};
     server->registry = registry_new(&registry);
     server->hubs = alloc_array(config->io_loop_count, sizeof(struct watch_hub *));
@@ -243,6 +245,7 @@ static void free_parts(struct apiserver *server)
     custom_kinds_free(server->custom);
     watch_cache_free(server->cache);
     oidc_free(server->oidc);
+    encryption_free(server->encryption);
     token_signer_free(server->signer);
     tls_config_unref(server->tls);
     chunk_unref(atomic_load(&server->openapi_v2.chunk));
@@ -252,6 +255,16 @@ static void free_parts(struct apiserver *server)
     }
     pthread_mutex_destroy(&server->document_lock);
     free(server);
+}
+
+static int read_encryption(struct apiserver *server, struct error *reterr)
+{
+    const char *text = server->config.encryption_config;
+    if (text == NULL) {
+        return 0;
+    }
+    int status = encryption_parse(slice_text(text), &server->encryption, reterr);
+    return status < 0 ? error_wrap(reterr, "--encryption-provider-config") : 0;
 }
 
 int apiserver_new(const struct apiserver_config *config, struct apiserver **ret_server,
@@ -274,9 +287,13 @@ int apiserver_new(const struct apiserver_config *config, struct apiserver **ret_
         status = make_tls(server, reterr);
     }
     if (status == 0) {
+        status = read_encryption(server, reterr);
+    }
+    if (status == 0) {
         status = oidc_new(&server->config.authn.oidc, config->store_loop, &server->oidc, reterr);
     }
     if (status < 0) {
+        encryption_free(server->encryption);
         tls_config_unref(server->tls);
         token_signer_free(server->signer);
         pthread_mutex_destroy(&server->document_lock);

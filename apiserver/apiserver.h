@@ -37,8 +37,9 @@ struct apiserver_config {
     const char *cluster_domain;  /* "cluster.local" */
     uint32_t requests_in_flight; /* Seats of all priority levels; 0: FLOW_SEATS_DEFAULT. */
     struct authn_options authn;
-    bool anonymous; /* Who shows nothing is system:anonymous; else refused. */
-    bool plaintext; /* Tests only: no TLS, every request is system:masters. */
+    const char *encryption_config; /* Text of an EncryptionConfiguration; NULL for none. */
+    bool anonymous;                /* Who shows nothing is system:anonymous; else refused. */
+    bool plaintext;                /* Tests only: no TLS, every request is system:masters. */
 };
 
 /* Builds cache, registry and listener; the listener accepts when this returns. 0 or negative errno.

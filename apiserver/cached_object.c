@@ -1,5 +1,6 @@
 #include "apiserver/cached_object.h"
 
+#include "apiserver/encryption.h"
 #include "apiserver/limits.h"
 #include "lib/api/custom.h"
 #include "lib/api/object.h"
@@ -12,6 +13,7 @@
 struct decoded {
     struct arena *arena;
     const void *message; /* NULL: the stored bytes do not decode. */
+    const char *problem; /* Why not. */
 };
 
 /* One encoding with two views of the same bytes, each a chunk of its own. */
@@ -27,6 +29,7 @@ struct cached_object {
     const struct api_kind *kind;
     uint64_t revision;
     const struct store_kv *kv;
+    const struct encryption *encryption;
     const char *key;
     const char *namespace;
     const char *name;
@@ -50,7 +53,7 @@ static void set_names(struct cached_object *object)
 }
 
 struct cached_object *cached_object_new(const struct api_kind *kind, const struct store_kv *kv,
-                                        uint64_t revision)
+                                        uint64_t revision, const struct encryption *encryption)
 {
     assert(kv->key.len >= strlen(kind->storage_prefix));
     struct cached_object *object = alloc_zeroed(sizeof(*object));
@@ -58,6 +61,7 @@ struct cached_object *cached_object_new(const struct api_kind *kind, const struc
     object->kind = custom_kind_ref(kind);
     object->revision = revision;
     object->kv = store_kv_ref(kv);
+    object->encryption = encryption;
     object->key = alloc_text_n((const char *)kv->key.data, kv->key.len);
     set_names(object);
     return object;
@@ -65,13 +69,13 @@ struct cached_object *cached_object_new(const struct api_kind *kind, const struc
 
 struct cached_object *cached_object_at(const struct cached_object *object, uint64_t revision)
 {
-    return cached_object_new(object->kind, object->kv, revision);
+    return cached_object_new(object->kind, object->kv, revision, object->encryption);
 }
 
 struct cached_object *cached_object_as(const struct cached_object *object,
                                        const struct api_kind *kind)
 {
-    return cached_object_new(kind, object->kv, object->revision);
+    return cached_object_new(kind, object->kv, object->revision, object->encryption);
 }
 
 /* References are counted behind const: holders may not change the object, but they share it. */
@@ -167,9 +171,22 @@ uint64_t cached_object_revision(const struct cached_object *object)
     return object->revision;
 }
 
-struct slice cached_object_stored(const struct cached_object *object)
+bool cached_object_is_current(const struct cached_object *object)
 {
-    return object->kv->value;
+    return encryption_is_current(object->encryption, object->kind, object->kv->value);
+}
+
+static int decode_stored(const struct cached_object *object, struct arena *arena,
+                         struct api_object *ret_result, struct error *reterr)
+{
+    CLEANUP(buffer_release) struct buffer plain;
+    buffer_init(&plain, STORED_OBJECT_MAX + ENCRYPTION_OVERHEAD_MAX);
+    int status = encryption_open(object->encryption, object->kind, object->key, object->kv->value,
+                                 &plain, reterr);
+    if (status < 0) {
+        return status;
+    }
+    return api_object_decode(arena, object->kind, buffer_slice(&plain), ret_result, reterr);
 }
 
 static struct decoded *decode(const struct cached_object *object)
@@ -177,7 +194,10 @@ static struct decoded *decode(const struct cached_object *object)
     struct decoded *decoded = alloc_zeroed(sizeof(*decoded));
     decoded->arena = arena_new(SIZE_MAX);
     struct api_object result = {0};
-    if (api_object_decode(decoded->arena, object->kind, object->kv->value, &result, NULL) == 0) {
+    CLEANUP(error_release) struct error error = {0};
+    if (decode_stored(object, decoded->arena, &result, &error) < 0) {
+        decoded->problem = arena_text(decoded->arena, error_message(&error));
+    } else {
         Meta__V1__ObjectMeta *meta = api_object_meta(&result);
         if (meta != NULL) {
             meta->resource_version =
@@ -188,7 +208,7 @@ static struct decoded *decode(const struct cached_object *object)
     return decoded;
 }
 
-const void *cached_object_message(const struct cached_object *object)
+static const struct decoded *decoded_of(const struct cached_object *object)
 {
     struct cached_object *shared = mutable_object(object);
     struct decoded *decoded = atomic_load_explicit(&shared->decoded, memory_order_acquire);
@@ -201,7 +221,17 @@ const void *cached_object_message(const struct cached_object *object)
             decoded_free(made);
         }
     }
-    return decoded->message;
+    return decoded;
+}
+
+const void *cached_object_message(const struct cached_object *object)
+{
+    return decoded_of(object)->message;
+}
+
+const char *cached_object_problem(const struct cached_object *object)
+{
+    return decoded_of(object)->problem;
 }
 
 static struct encoding *encode_json(const struct cached_object *object, const void *message)

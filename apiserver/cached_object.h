@@ -8,14 +8,17 @@
 #include <stdint.h>
 
 struct api_kind;
+struct encryption;
 struct store_kv;
 struct cached_object;
 
-/* `kv` is referenced; its value is the Kubernetes protobuf envelope ("k8s\0" + runtime.Unknown).
+/* `kv` is referenced; its value is the Kubernetes protobuf envelope ("k8s\0" + runtime.Unknown), as
+ * `encryption` (borrowed; NULL for none) has sealed it; opened at first use, like the decoding.
  * The key is the kind's prefix and then namespace/name or name. `revision` is kv's own, or that of
  * its deletion. One reference is the caller's. */
 MUST_USE struct cached_object *cached_object_new(const struct api_kind *kind,
-                                                 const struct store_kv *kv, uint64_t revision);
+                                                 const struct store_kv *kv, uint64_t revision,
+                                                 const struct encryption *encryption);
 /* The same object at another revision: that of its deletion. */
 MUST_USE struct cached_object *cached_object_at(const struct cached_object *object,
                                                 uint64_t revision);
@@ -30,12 +33,15 @@ const char *cached_object_key(const struct cached_object *object);       /* Full
 const char *cached_object_namespace(const struct cached_object *object); /* Never NULL. */
 const char *cached_object_name(const struct cached_object *object);
 uint64_t cached_object_revision(const struct cached_object *object); /* = resourceVersion */
-struct slice cached_object_stored(const struct cached_object *object);
+/* Whether it is sealed as a write would seal it now. */
+bool cached_object_is_current(const struct cached_object *object);
 
 /* The decoded message of the kind (Core__V1__Pod, ...), metadata.resourceVersion filled in; lives
  * as long as the object. NULL when the stored bytes do not decode (the object then counts as
  * unreadable: 500 StorageReadError). */
 const void *cached_object_message(const struct cached_object *object);
+/* Why that is NULL, such as which key is missing; NULL when it is not. */
+const char *cached_object_problem(const struct cached_object *object);
 
 /* The whole JSON object with kind and apiVersion, without a final newline. Borrowed: lives as long
  * as the object; take a chunk_ref() to send it. NULL when it does not decode. */

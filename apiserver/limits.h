@@ -66,4 +66,10 @@
 #define OIDC_KEYS_MAX        64
 #define BOOTSTRAP_GROUPS_MAX 16
 #define TOKEN_LEEWAY_SECONDS 60 /* A token outlives what it is bound to by this. */
+
+/* Encryption at rest. */
+#define ENCRYPTION_FILE_MAX     ((size_t)1 << 20)
+#define ENCRYPTION_KEYS_MAX     32 /* Of one entry of resources. */
+#define ENCRYPTION_KEY_NAME_MAX 128
+#define ENCRYPTION_OVERHEAD_MAX ((size_t)256) /* What a stored value grows by. */
 #endif

@@ -122,7 +122,7 @@ void operation_replay(struct operation *operation);
 /* What is stored of a message: without its resourceVersion, which is the store's revision. In the
  * arena; data is NULL when it is larger than STORED_OBJECT_MAX. */
 struct slice operation_encode(struct operation *operation, const struct api_kind *kind,
-                              void *message);
+                              const char *key, void *message);
 
 /* --- Time and chance: the env's on the store loop, the machine's on io loops. The same in every
  * plan of an attempt, so that webhooks were asked about what is written --- */

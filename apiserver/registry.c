@@ -2,6 +2,7 @@
 
 #include "apiserver/admission.h"
 #include "apiserver/admission_webhook.h"
+#include "apiserver/encryption.h"
 #include "apiserver/expressions.h"
 #include "lib/base/alloc.h"
 #include "lib/net/loop.h"
@@ -534,7 +535,7 @@ static void txn_done(void *data, int status, const struct store_txn_result *resu
 }
 
 struct slice operation_encode(struct operation *operation, const struct api_kind *kind,
-                              void *message)
+                              const char *key, void *message)
 {
     Meta__V1__ObjectMeta *meta = message_meta(kind, message);
     char *version = meta->resource_version;
@@ -545,9 +546,14 @@ struct slice operation_encode(struct operation *operation, const struct api_kind
     api_object_encode(&object, &out);
     meta->resource_version = version;
     struct slice stored = {0};
+    struct buffer sealed;
+    buffer_init(&sealed, STORED_OBJECT_MAX + ENCRYPTION_OVERHEAD_MAX);
     if (buffer_error(&out) == 0) {
-        stored = arena_slice(operation->arena, buffer_slice(&out));
+        encryption_seal(operation->registry->config.encryption, kind, key, buffer_slice(&out),
+                        &sealed);
+        stored = arena_slice(operation->arena, buffer_slice(&sealed));
     }
+    buffer_release(&sealed);
     buffer_release(&out);
     return stored;
 }
@@ -603,7 +609,7 @@ static void submit(struct operation *operation)
 {
     struct plan *plan = &operation->plan;
     if (!plan->remove || plan->mark_first) {
-        plan->value = operation_encode(operation, plan->kind, plan->message);
+        plan->value = operation_encode(operation, plan->kind, plan->key, plan->message);
         if (plan->value.data == NULL) {
             operation_fail(operation, api_status_too_large(operation->arena, STORED_OBJECT_MAX));
             return;

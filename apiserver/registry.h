@@ -116,7 +116,8 @@ struct registry_config {
     struct token_signer *signer;        /* ServiceAccount tokens; NULL: TokenRequest answers 503. */
     struct node_liveness *nodes;        /* Heartbeats to show in Node and Lease; may be NULL. */
     struct webhook_client *webhooks;    /* NULL: none are called (tests, simulation). */
-    struct authorizer *authorizer;      /* For who may grant what; NULL: everybody may (tests). */
+    const struct encryption *encryption; /* Of stored values; NULL for none. */
+    struct authorizer *authorizer;       /* For who may grant what; NULL: everybody may (tests). */
 };
 
 MUST_USE struct registry *registry_new(const struct registry_config *config);

@@ -63,7 +63,7 @@ static void read_get(struct operation *operation)
     call->result = cached_object_message(object);
     if (call->result == NULL) {
         operation_fail(operation,
-                       api_status_internal(operation->arena, "stored object does not decode"));
+                       api_status_internal(operation->arena, "%s", cached_object_problem(object)));
         return;
     }
     operation_finish(operation);
@@ -79,6 +79,7 @@ struct listing {
     size_t limit;   /* SIZE_MAX for none. */
     int64_t beyond; /* Matching keys after the limit. */
     bool more;
+    const char *problem; /* Why one of the items cannot be read; NULL: all can. */
 };
 
 static void keep_item(struct listing *listing, const struct cached_object *object)
@@ -94,6 +95,7 @@ static void keep_item(struct listing *listing, const struct cached_object *objec
         listing->capacity = capacity;
     }
     listing->items[listing->count++] = object;
+    listing->problem = listing->problem == NULL ? cached_object_problem(object) : listing->problem;
 }
 
 static bool list_one(void *data, const struct cached_object *object)
@@ -115,7 +117,8 @@ static bool list_stored(void *data, const struct store_kv *kv)
 {
     struct listing *listing = data;
     const struct api_kind *kind = listing->operation->call->kind;
-    struct cached_object *object = cached_object_new(kind, kv, (uint64_t)kv->mod_revision);
+    struct cached_object *object = cached_object_new(
+        kind, kv, (uint64_t)kv->mod_revision, listing->operation->registry->config.encryption);
     size_t before = listing->count;
     bool go_on = list_one(listing, object);
     if (listing->count == before) {
@@ -201,6 +204,10 @@ static void finish_list(struct operation *operation, struct listing *listing)
     struct registry_call *call = operation->call;
     call->items = listing->items;
     call->item_count = listing->count;
+    if (listing->problem != NULL) {
+        operation_fail(operation, api_status_internal(operation->arena, "%s", listing->problem));
+        return;
+    }
     call->list_remaining = -1;
     if (listing->more) {
         call->list_continue =

@@ -262,8 +262,8 @@ enum plan_step plan_replace(struct operation *operation, const struct cached_obj
     const struct api_kind *kind = operation->call->kind;
     const void *before = cached_object_message(existing);
     if (before == NULL) {
-        return plan_fail(operation,
-                         api_status_internal(operation->arena, "stored object does not decode"));
+        return plan_fail(operation, api_status_internal(operation->arena, "%s",
+                                                        cached_object_problem(existing)));
     }
     Meta__V1__ObjectMeta *meta = message_meta(kind, message);
     const Meta__V1__ObjectMeta *before_meta = message_meta(kind, before);
@@ -309,7 +309,8 @@ enum plan_step plan_replace(struct operation *operation, const struct cached_obj
     if (finished_deletion(operation, kind, message)) {
         return plan_remove_now(operation, existing, message);
     }
-    if (api_object_unchanged(kind, before, message) && same_owners(operation, before_meta, meta)) {
+    if (api_object_unchanged(kind, before, message) && same_owners(operation, before_meta, meta) &&
+        cached_object_is_current(existing)) {
         return keep(operation, existing, before);
     }
     plan->message = plan_manage_fields(operation, kind, before, message);

@@ -40,7 +40,8 @@ struct apiserver {
     struct node_liveness *liveness;
     struct authorizer *authorizer;
     struct flow_control *flow;
-    struct oidc *oidc; /* NULL: not asked for. */
+    struct encryption *encryption; /* NULL: stored values are plain. */
+    struct oidc *oidc;             /* NULL: not asked for. */
     struct token_signer *signer;
     struct service_allocator services;
     struct tls_config *tls;

@@ -23,6 +23,7 @@ struct kind_cache {
     /* The one that the stored bytes are of. NULL for a place that no custom resource has now; for
      * custom ones it changes, under the lock. */
     const struct api_kind *kind;
+    const struct encryption *encryption;
     uint64_t loaded; /* Custom resources: events up to this revision are in it. */
     size_t prefix_len;
     pthread_mutex_t lock; /* The writer's changes against the taking of snapshots. */
@@ -35,6 +36,7 @@ struct kind_cache {
 struct watch_cache {
     struct env *env;
     struct storage *storage;
+    const struct encryption *encryption;
     struct store_watch *watch;
     struct kind_cache **caches;
     size_t cache_count;
@@ -109,6 +111,7 @@ static struct kind_cache *add_cache(struct watch_cache *cache)
 {
     struct kind_cache *kind_cache = alloc_zeroed(sizeof(*kind_cache));
     kind_cache_init(kind_cache);
+    kind_cache->encryption = cache->encryption;
     cache->caches[cache->cache_count++] = kind_cache;
     return kind_cache;
 }
@@ -180,7 +183,7 @@ static void append_event(struct kind_cache *kind, const struct cache_event *even
 static void apply_put(struct kind_cache *kind, const struct store_kv *kv, uint64_t revision)
 {
     struct slice key = slice_of(kv->key.data + kind->prefix_len, kv->key.len - kind->prefix_len);
-    struct cached_object *object = cached_object_new(kind->kind, kv, revision);
+    struct cached_object *object = cached_object_new(kind->kind, kv, revision, kind->encryption);
     pthread_mutex_lock(&kind->lock);
     const struct cached_object *previous = cow_tree_get(kind->tree, key);
     struct cache_event event = {.type = previous == NULL ? CACHE_ADDED : CACHE_MODIFIED,
@@ -365,11 +368,13 @@ static void watch_ended(void *data, int status, int64_t compact_revision)
     start(cache);
 }
 
-struct watch_cache *watch_cache_new(struct env *env, struct storage *storage)
+struct watch_cache *watch_cache_new(struct env *env, struct storage *storage,
+                                    const struct encryption *encryption)
 {
     struct watch_cache *cache = alloc_zeroed(sizeof(*cache));
     cache->env = env;
     cache->storage = storage;
+    cache->encryption = encryption;
     list_init(&cache->waiting);
     list_init(&cache->hubs);
     pthread_mutex_init(&cache->hub_lock, NULL);

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { PEM_MAX = 1024 * 1024 };
+enum { TEXT_FILE_MAX = 1024 * 1024 };
 
 static struct text_list list_of(const struct flag_set *set, const char *name)
 {
@@ -13,20 +13,20 @@ static struct text_list list_of(const struct flag_set *set, const char *name)
     return (struct text_list){.items = flag->values, .count = flag->count};
 }
 
-/* NULL when the flag is not given. */
-static int read_pem(const struct flag_set *set, const char *name, struct arena *arena,
-                    const char **ret_pem, struct error *reterr)
+/* The text of the file; NULL when the flag is not given. */
+static int read_text(const struct flag_set *set, const char *name, struct arena *arena,
+                     const char **ret_text, struct error *reterr)
 {
     const char *path = flag_text(set, name);
-    CLEANUP(buffer_release) struct buffer pem;
-    buffer_init(&pem, PEM_MAX);
-    *ret_pem = NULL;
+    CLEANUP(buffer_release) struct buffer text;
+    buffer_init(&text, TEXT_FILE_MAX);
+    *ret_text = NULL;
     if (path == NULL) {
         return 0;
     }
-    int result = file_read(path, &pem, reterr);
+    int result = file_read(path, &text, reterr);
     if (result == 0) {
-        *ret_pem = arena_text(arena, buffer_text(&pem));
+        *ret_text = arena_text(arena, buffer_text(&text));
     }
     return result;
 }
@@ -46,7 +46,8 @@ static int check_flags(const struct flag_set *set, struct error *reterr)
 }
 
 int authn_options_from(const struct flag_set *set, struct arena *arena,
-                       struct authn_options *ret_options, struct error *reterr)
+                       struct authn_options *ret_options, const char **ret_encryption_config,
+                       struct error *reterr)
 {
     struct authn_options options = {
         .oidc = {.issuer_url = flag_text(set, "oidc-issuer-url"),
@@ -64,11 +65,14 @@ int authn_options_from(const struct flag_set *set, struct arena *arena,
     };
     int result = check_flags(set, reterr);
     if (result == 0) {
-        result = read_pem(set, "oidc-ca-file", arena, &options.oidc.ca_pem, reterr);
+        result = read_text(set, "oidc-ca-file", arena, &options.oidc.ca_pem, reterr);
     }
     if (result == 0) {
-        result = read_pem(set, "requestheader-client-ca-file", arena,
-                          &options.front_proxy.client_ca_pem, reterr);
+        result = read_text(set, "requestheader-client-ca-file", arena,
+                           &options.front_proxy.client_ca_pem, reterr);
+    }
+    if (result == 0) {
+        result = read_text(set, "encryption-provider-config", arena, ret_encryption_config, reterr);
     }
     if (result == 0) {
         *ret_options = options;

@@ -362,7 +362,7 @@ int member_config_from(const struct flag_set *set, struct arena *arena,
         result = first_service_ip(&config, arena, reterr);
     }
     if (result == 0) {
-        result = authn_options_from(set, arena, &config.authn, reterr);
+        result = authn_options_from(set, arena, &config.authn, &config.encryption_config, reterr);
     }
     if (result == 0) {
         *ret_config = config;

@@ -44,7 +44,8 @@ struct member_config {
     uint32_t snapshot_entries;      /* Log entries between two snapshots. */
     struct external_store external; /* In place of a store of its own, if it has endpoints. */
     struct authn_options authn;
-    bool anonymous; /* --anonymous-auth */
+    const char *encryption_config; /* The text of --encryption-provider-config, or NULL. */
+    bool anonymous;                /* --anonymous-auth */
     bool api_enabled;
     bool scheduler_enabled;
     bool controllers_enabled;

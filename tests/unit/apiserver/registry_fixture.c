@@ -37,7 +37,7 @@ void fixture_init(struct fixture *fixture)
         loop_turn(fixture->loop, true);
     }
     ck_assert_int_eq(service_allocator_init(&fixture->services, "10.96.0.0/24"), 0);
-    fixture->cache = watch_cache_new(env_uv_env(fixture->env), store_storage(fixture->store));
+    fixture->cache = watch_cache_new(env_uv_env(fixture->env), store_storage(fixture->store), NULL);
     fixture->webhooks = webhook_client_new(fixture->loop, fixture->loop, fixture->cache);
     struct registry_config config = {.env = env_uv_env(fixture->env),
                                      .storage = store_storage(fixture->store),

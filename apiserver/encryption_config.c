@@ -1,0 +1,211 @@
+/* EncryptionConfiguration: read and checked as kube-apiserver does; what is not known here is
+ * refused, never left out. */
+#include "apiserver/encryption_config.h"
+
+#include "apiserver/limits.h"
+#include "lib/api/codec.h"
+#include "lib/api/json_value.h"
+#include "lib/base/base64.h"
+#include "lib/net/cipher.h"
+#include <errno.h>
+#include <string.h>
+
+static bool is_text(const struct json_value *value)
+{
+    return value != NULL && value->type == JSON_STRING &&
+           memchr(value->text.data, 0, value->text.len) == NULL;
+}
+
+static const struct json_value *list_of(const struct json_value *object, const char *name)
+{
+    const struct json_value *list = json_get_text(object, name);
+    return list != NULL && list->type == JSON_ARRAY && list->count > 0 ? list : NULL;
+}
+
+/* --- Keys --- */
+
+static int read_key(struct encryption *encryption, const char *provider,
+                    const struct json_value *value, struct encryption_key *ret_key,
+                    struct error *reterr)
+{
+    bool object = value->type == JSON_OBJECT;
+    const struct json_value *name = object ? json_get_text(value, "name") : NULL;
+    const struct json_value *secret = object ? json_get_text(value, "secret") : NULL;
+    CLEANUP(buffer_release) struct buffer bytes;
+    buffer_init(&bytes, ENCRYPTION_FILE_MAX);
+    if (!is_text(name) || name->text.len == 0 || name->text.len > ENCRYPTION_KEY_NAME_MAX ||
+        memchr(name->text.data, ':', name->text.len) != NULL) {
+        return error_set(reterr, -EINVAL,
+                         "%s: each key needs a name without colon, of up to %d "
+                         "bytes",
+                         provider, ENCRYPTION_KEY_NAME_MAX);
+    }
+    int len = (int)name->text.len;
+    const char *text = (const char *)name->text.data;
+    if (!is_text(secret) || base64_decode(secret->text, &bytes) < 0 ||
+        !cipher_key_size_good(bytes.len)) {
+        return error_set(reterr, -EINVAL,
+                         "%s: key %.*s: secret must be the base64 of 16, 24 or 32 "
+                         "bytes",
+                         provider, len, text);
+    }
+    ret_key->prefix = arena_printf(encryption->arena, "k8s:enc:%s:v1:%.*s:", provider, len, text);
+    ret_key->len = bytes.len;
+    memcpy(ret_key->bytes, bytes.data, bytes.len);
+    explicit_bzero(bytes.data, bytes.len);
+    return 0;
+}
+
+static bool is_known(const struct encryption_rule *rule, const char *prefix)
+{
+    for (size_t i = 0; i < rule->key_count; i++) {
+        if (strcmp(rule->keys[i].prefix, prefix) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int read_keys(struct encryption *encryption, struct encryption_rule *rule,
+                     const char *provider, const struct json_value *value, struct error *reterr)
+{
+    enum encryption_cipher cipher =
+        strcmp(provider, "aesgcm") == 0 ? ENCRYPTION_AESGCM : ENCRYPTION_AESCBC;
+    const struct json_value *keys = value->type == JSON_OBJECT ? list_of(value, "keys") : NULL;
+    if (keys == NULL) {
+        return error_set(reterr, -EINVAL, "%s: keys are missing", provider);
+    }
+    for (size_t i = 0; i < keys->count; i++) {
+        struct encryption_key key = {.cipher = cipher};
+        if (rule->key_count == ENCRYPTION_KEYS_MAX) {
+            return error_set(reterr, -EINVAL, "more than %d keys", ENCRYPTION_KEYS_MAX);
+        }
+        int status = read_key(encryption, provider, keys->items[i], &key, reterr);
+        if (status < 0) {
+            return status;
+        }
+        if (is_known(rule, key.prefix)) {
+            return error_set(reterr, -EINVAL, "%s: two keys of one name", key.prefix);
+        }
+        rule->keys[rule->key_count++] = key;
+        explicit_bzero(&key, sizeof(key));
+    }
+    return 0;
+}
+
+/* One of {aesgcm: {keys}}, {aescbc: {keys}}, {identity: {}}. */
+static int read_provider(struct encryption *encryption, struct encryption_rule *rule,
+                         const struct json_value *value, struct error *reterr)
+{
+    static const char *const refused[] = {"secretbox", "kms"};
+    if (value->type != JSON_OBJECT) {
+        return error_set(reterr, -EINVAL, "a provider must be an object");
+    }
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+        if (json_get_text(value, refused[i]) != NULL) {
+            return error_set(reterr, -EINVAL,
+                             "the provider %s is not supported: use aesgcm, aescbc or identity",
+                             refused[i]);
+        }
+    }
+    const struct json_value *gcm = json_get_text(value, "aesgcm");
+    const struct json_value *cbc = json_get_text(value, "aescbc");
+    const struct json_value *identity = json_get_text(value, "identity");
+    if ((gcm != NULL) + (cbc != NULL) + (identity != NULL) != 1 || value->count != 1) {
+        return error_set(reterr, -EINVAL, "a provider must be one of aesgcm, aescbc and identity");
+    }
+    if (identity != NULL) {
+        if (rule->key_count == ENCRYPTION_KEYS_MAX) {
+            return error_set(reterr, -EINVAL, "more than %d keys", ENCRYPTION_KEYS_MAX);
+        }
+        rule->keys[rule->key_count++] = (struct encryption_key){.prefix = ""};
+        return 0;
+    }
+    return read_keys(encryption, rule, gcm != NULL ? "aesgcm" : "aescbc", gcm != NULL ? gcm : cbc,
+                     reterr);
+}
+
+/* --- Rules --- */
+
+static int read_rule(struct encryption *encryption, const struct json_value *value,
+                     struct encryption_rule *rule, struct error *reterr)
+{
+    bool object = value->type == JSON_OBJECT;
+    const struct json_value *resources = object ? list_of(value, "resources") : NULL;
+    const struct json_value *providers = object ? list_of(value, "providers") : NULL;
+    if (resources == NULL || providers == NULL) {
+        return error_set(reterr, -EINVAL, "each of resources needs resources and providers");
+    }
+    rule->resources = arena_array(encryption->arena, resources->count, sizeof(char *));
+    for (size_t i = 0; i < resources->count; i++) {
+        if (!is_text(resources->items[i]) || resources->items[i]->text.len == 0) {
+            return error_set(reterr, -EINVAL, "a resource must be text");
+        }
+        const struct slice *text = &resources->items[i]->text;
+        rule->resources[rule->resource_count++] =
+            arena_text_n(encryption->arena, (const char *)text->data, text->len);
+        if (strcmp(rule->resources[i], "*") == 0) {
+            return error_set(reterr, -EINVAL,
+                             "resource *: use *. for the core group, *.GROUP, or "
+                             "*.* for all");
+        }
+    }
+    rule->keys = arena_array(encryption->arena, ENCRYPTION_KEYS_MAX, sizeof(*rule->keys));
+    for (size_t i = 0; i < providers->count; i++) {
+        int status = read_provider(encryption, rule, providers->items[i], reterr);
+        if (status < 0) {
+            return status;
+        }
+    }
+    return 0;
+}
+
+static bool member_is(const struct json_value *object, const char *name, const char *text)
+{
+    const struct json_value *value = json_get_text(object, name);
+    return value != NULL && value->type == JSON_STRING && slice_is(value->text, text);
+}
+
+static int read_document(struct encryption *encryption, const struct json_value *document,
+                         struct error *reterr)
+{
+    if (document->type != JSON_OBJECT || !member_is(document, "kind", "EncryptionConfiguration") ||
+        !member_is(document, "apiVersion", "apiserver.config.k8s.io/v1")) {
+        return error_set(reterr, -EINVAL,
+                         "must be an EncryptionConfiguration of apiserver.config.k8s.io/v1");
+    }
+    const struct json_value *rules = list_of(document, "resources");
+    if (rules == NULL) {
+        return error_set(reterr, -EINVAL, "resources are missing");
+    }
+    encryption->rules = arena_zeroed(encryption->arena, rules->count * sizeof(*encryption->rules));
+    for (size_t i = 0; i < rules->count; i++) {
+        int status = read_rule(encryption, rules->items[i],
+                               &encryption->rules[encryption->rule_count++], reterr);
+        if (status < 0) {
+            return status;
+        }
+    }
+    return 0;
+}
+
+int encryption_parse(struct slice text, struct encryption **ret_encryption, struct error *reterr)
+{
+    CLEANUP(buffer_release) struct buffer json;
+    struct json_value *document = NULL;
+    struct arena *arena = arena_new(SIZE_MAX);
+    struct encryption *encryption = arena_zeroed(arena, sizeof(*encryption));
+    encryption->arena = arena;
+    buffer_init(&json, ENCRYPTION_FILE_MAX);
+    int status = api_yaml_to_json(arena, text, NULL, &json, reterr);
+    if (status == 0) {
+        status = json_parse(arena, buffer_slice(&json), &document, reterr);
+    }
+    status = status < 0 ? -EINVAL : read_document(encryption, document, reterr);
+    if (status < 0) {
+        encryption_free(encryption);
+        return status;
+    }
+    *ret_encryption = encryption;
+    return 0;
+}

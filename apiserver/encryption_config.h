@@ -1,0 +1,30 @@
+/* Inside of encryption at rest: the configuration as it was read. */
+#ifndef APISERVER_ENCRYPTION_CONFIG_H
+#define APISERVER_ENCRYPTION_CONFIG_H
+#include "apiserver/encryption.h"
+#include "lib/base/arena.h"
+
+enum encryption_cipher { ENCRYPTION_IDENTITY, ENCRYPTION_AESGCM, ENCRYPTION_AESCBC };
+
+/* A key, or the identity; in the order of the file. */
+struct encryption_key {
+    enum encryption_cipher cipher;
+    const char *prefix; /* "k8s:enc:aesgcm:v1:NAME:"; "" for the identity. */
+    uint8_t bytes[32];
+    size_t len;
+};
+
+/* The keys of some resources; the first writes. */
+struct encryption_rule {
+    const char **resources; /* "secrets", "deployments.apps", "*.apps", "*.", "*.*" */
+    size_t resource_count;
+    struct encryption_key *keys;
+    size_t key_count;
+};
+
+struct encryption {
+    struct arena *arena; /* Holds all of it. */
+    struct encryption_rule *rules;
+    size_t rule_count;
+};
+#endif

@@ -1,0 +1,149 @@
+# Encryption at rest: what is in the store, seen with etcdctl, and how keys are rotated.
+bats_require_minimum_version 1.5.0
+
+setup() {
+    load server
+    D=$BATS_TEST_TMPDIR
+    export KUBECONFIG=$D/admin.conf HOME=$D ETCDCTL_API=3
+}
+
+teardown() {
+    end_all
+    [ "$BATS_TEST_COMPLETED" = 1 ] || tail -n 20 "$D"/*.log
+}
+
+AESGCM_A='- aesgcm: {keys: [{name: a, secret: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=}]}'
+AESGCM_BA='- aesgcm: {keys: [{name: b, secret: AQEBAQEBAQEBAQEBAQEBAQ==}, {name: a, secret: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=}]}'
+AESGCM_B='- aesgcm: {keys: [{name: b, secret: AQEBAQEBAQEBAQEBAQEBAQ==}]}'
+IDENTITY='- identity: {}'
+
+configure() { # PROVIDER...
+    {
+        echo "apiVersion: apiserver.config.k8s.io/v1"
+        echo "kind: EncryptionConfiguration"
+        echo "resources:"
+        echo "- resources: [secrets]"
+        echo "  providers:"
+        printf '  %s\n' "$@"
+    } >"$D/encryption.yaml"
+}
+
+end_server() { # NAME
+    local pid
+    pid=$(cat "$D/$1.pid")
+    kill "$pid"
+    gone() { ! kill -0 "$1" 2>/dev/null || grep -qs '^State:[[:space:]]*Z' "/proc/$1/status"; }
+    within 20 gone "$pid"
+    rm "$D/$1.pid"
+}
+
+# start [FLAG...]: with the configuration as it is now.
+start() {
+    start_server n1 "$HOST" --encryption-provider-config "$D/encryption.yaml" "$@"
+    write_kubeconfig n1 "$HOST"
+    within 20 kubectl get serviceaccount default -n default
+}
+
+stored() { # KEY: the raw value
+    etcdctl --endpoints "https://$HOST:2379" --cacert "$D/n1/pki/ca.crt" --cert "$D/n1/pki/admin.crt" \
+        --key "$D/n1/pki/admin.key" get --print-value-only "$1" | tr '\0' '?'
+}
+
+password() { kubectl get secret s -o 'jsonpath={.data.password}' | base64 -d; }
+
+@test "secrets are sealed in the store, and written anew with a new key" {
+    configure "$IDENTITY" "$AESGCM_A"
+    start
+    kubectl create secret generic s --from-literal password=hunter2
+    kubectl create configmap c --from-literal word=plainword
+    [[ $(stored /registry/secrets/default/s) == k8s*hunter2* ]]
+    end_server n1
+
+    configure "$AESGCM_A" "$IDENTITY"
+    start
+    [ "$(password)" = hunter2 ] # As it was before, in the clear.
+    kubectl get secrets -A -o json | kubectl replace -f -
+    local raw
+    raw=$(stored /registry/secrets/default/s)
+    [[ $raw == k8s:enc:aesgcm:v1:a:* && $raw != *hunter2* ]]
+    [[ $(stored /registry/configmaps/default/c) == *plainword* ]]
+    [ "$(password)" = hunter2 ]
+    end_server n1
+
+    configure "$AESGCM_BA"
+    start
+    [ "$(password)" = hunter2 ]
+    kubectl get secrets -A -o json | kubectl replace -f -
+    [[ $(stored /registry/secrets/default/s) == k8s:enc:aesgcm:v1:b:* ]]
+    kubectl patch secret s -p '{"stringData": {"password": "hunter3"}}'
+    [ "$(password)" = hunter3 ]
+    end_server n1
+
+    configure "$AESGCM_B"
+    start
+    [ "$(password)" = hunter3 ]
+}
+
+@test "a value whose key is missing is an error that names the key; the rest is served" {
+    configure "$AESGCM_A"
+    start
+    kubectl create secret generic s --from-literal password=hunter2
+    end_server n1
+    configure "$AESGCM_B" "$IDENTITY"
+    start
+    run -1 kubectl get secret s
+    [[ $output == *'unable to transform key "/registry/secrets/default/s"'*'k8s:enc:aesgcm:v1:a:'* ]]
+    [[ $output != *hunter2* ]]
+    run -1 kubectl get secrets
+    [[ $output == *'k8s:enc:aesgcm:v1:a:'* ]]
+    kubectl get configmaps -A
+    kubectl create secret generic t --from-literal password=x
+    kubectl get secret t
+}
+
+@test "a sealed value that was moved to another key does not open" {
+    configure "$AESGCM_A"
+    start
+    kubectl create secret generic s --from-literal password=hunter2
+    etcd() {
+        etcdctl --endpoints "https://$HOST:2379" --cacert "$D/n1/pki/ca.crt" --cert "$D/n1/pki/admin.crt" \
+            --key "$D/n1/pki/admin.key" "$@"
+    }
+    etcd get --print-value-only /registry/secrets/default/s | head -c -1 | etcd put /registry/secrets/default/stolen
+    unreadable() { [[ $(kubectl get secret stolen 2>&1) == *"was not sealed with k8s:enc:aesgcm:v1:a:"* ]]; }
+    within 5 unreadable
+    [ "$(password)" = hunter2 ]
+}
+
+@test "a configuration that cannot be kept is refused at the start" {
+    configure '- secretbox: {keys: [{name: a, secret: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=}]}'
+    run -1 "$CORACLE" server --name n1 --data-dir "$D/n1" --api-listen "$HOST:6443" --etcd-listen "https://$HOST:2379" \
+        --peer-url "https://$HOST:2380" --initial-cluster "n1=https://$HOST:2380" \
+        --encryption-provider-config "$D/encryption.yaml"
+    [[ $output == *"--encryption-provider-config"*"secretbox is not supported"* ]]
+}
+
+@test "on an existing etcd secrets are sealed, too" {
+    command -v etcd >/dev/null || skip "etcd is not installed"
+    etcd --name e1 --data-dir "$D/etcd" --listen-client-urls "http://$ISSUER_HOST:2379" \
+        --advertise-client-urls "http://$ISSUER_HOST:2379" --listen-peer-urls "http://$ISSUER_HOST:2380" \
+        --initial-advertise-peer-urls "http://$ISSUER_HOST:2380" \
+        --initial-cluster "e1=http://$ISSUER_HOST:2380" >"$D/etcd.log" 2>&1 3>&- &
+    echo $! >"$D/etcd.pid"
+    disown
+    within 20 etcdctl --endpoints "http://$ISSUER_HOST:2379" endpoint health
+    configure "$AESGCM_A"
+    "$CORACLE" server --name n1 --data-dir "$D/n1" --disable scheduler --api-listen "$HOST:6443" \
+        --store-endpoints "http://$ISSUER_HOST:2379" --encryption-provider-config "$D/encryption.yaml" \
+        >>"$D/n1.log" 2>&1 3>&- &
+    echo $! >"$D/n1.pid"
+    disown
+    within 20 curl -sf --cacert "$D/n1/pki/ca.crt" "https://$HOST:6443/readyz"
+    write_kubeconfig n1 "$HOST"
+    within 20 kubectl get serviceaccount default -n default
+    kubectl create secret generic s --from-literal password=hunter2
+    local raw
+    raw=$(etcdctl --endpoints "http://$ISSUER_HOST:2379" get --prefix --print-value-only / | tr '\0' '?')
+    [[ $raw == *k8s:enc:aesgcm:v1:a:* && $raw != *hunter2* ]]
+    [ "$(password)" = hunter2 ]
+}

@@ -1,0 +1,217 @@
+/* Values at rest: what the configuration says, what is sealed can be opened under its own key and
+ * place only, and a key that is missing is named. */
+#include "apiserver/encryption.h"
+#include "lib/api/kinds.h"
+#include "lib/net/cipher.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+
+#define HEAD   "apiVersion: apiserver.config.k8s.io/v1\nkind: EncryptionConfiguration\nresources:\n"
+#define KEY_A  "{name: a, secret: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=}"
+#define KEY_B  "{name: b, secret: AQEBAQEBAQEBAQEBAQEBAQ==}"
+#define SECRET "/registry/secrets/default/s"
+enum { TEXT_MAX = 1 << 16 };
+
+static const struct api_kind *secrets;
+
+static void setup(void)
+{
+    secrets = api_kind_find("", "v1", "secrets");
+}
+
+static struct encryption *parse(const char *text)
+{
+    struct encryption *encryption = NULL;
+    CLEANUP(error_release) struct error error = {0};
+    int status = encryption_parse(slice_text(text), &encryption, &error);
+    ck_assert_msg(status == 0, "%s", error_message(&error));
+    return encryption;
+}
+
+static int open_text(const struct encryption *encryption, const char *key, struct slice stored,
+                     const char *expected)
+{
+    CLEANUP(buffer_release) struct buffer plain;
+    CLEANUP(error_release) struct error error = {0};
+    buffer_init(&plain, TEXT_MAX);
+    int status = encryption_open(encryption, secrets, key, stored, &plain, &error);
+    if (status == 0) {
+        ck_assert_str_eq(buffer_text(&plain), expected);
+    } else {
+        ck_assert_ptr_nonnull(strstr(error_message(&error), key));
+        ck_assert_int_eq((int)plain.len, 0);
+    }
+    return status;
+}
+
+static void seal(const struct encryption *encryption, const struct api_kind *kind,
+                 struct buffer *stored)
+{
+    buffer_init(stored, TEXT_MAX);
+    encryption_seal(encryption, kind, SECRET, slice_text("hunter2"), stored);
+    ck_assert_int_eq(buffer_error(stored), 0);
+}
+
+static bool holds(const struct buffer *stored, const char *text)
+{
+    return memmem(stored->data, stored->len, text, strlen(text)) != NULL;
+}
+
+START_TEST(a_sealed_value_opens_in_its_place_only)
+{
+    static const char *const providers[] = {"aesgcm", "aescbc"};
+    for (size_t i = 0; i < 2; i++) {
+        char text[512];
+        (void)snprintf(text, sizeof(text),
+                       HEAD "- {resources: [secrets], providers: [{%s: {keys: [" KEY_A "]}}]}",
+                       providers[i]);
+        struct encryption *encryption = parse(text);
+        CLEANUP(buffer_release) struct buffer stored;
+        seal(encryption, secrets, &stored);
+        (void)snprintf(text, sizeof(text), "k8s:enc:%s:v1:a:", providers[i]);
+        ck_assert(slice_starts_with(buffer_slice(&stored), slice_text(text)));
+        ck_assert(!holds(&stored, "hunter2"));
+        ck_assert_int_eq(open_text(encryption, SECRET, buffer_slice(&stored), "hunter2"), 0);
+        bool authenticated = i == 0;
+        if (authenticated) {
+            ck_assert_int_eq(open_text(encryption, SECRET "2", buffer_slice(&stored), ""),
+                             -EBADMSG);
+            stored.data[stored.len - 1] ^= 1;
+            ck_assert_int_eq(open_text(encryption, SECRET, buffer_slice(&stored), ""), -EBADMSG);
+        }
+        for (size_t len = strlen(text); len < stored.len - 1; len += 16) { /* Cut short. */
+            int status = open_text(encryption, SECRET, slice_of(stored.data, len), "");
+            ck_assert(status == -EBADMSG || !authenticated);
+        }
+        encryption_free(encryption);
+    }
+}
+END_TEST
+
+START_TEST(the_first_key_writes_and_all_read)
+{
+    struct encryption *old =
+        parse(HEAD "- {resources: [secrets], providers: [{aesgcm: {keys: [" KEY_A "]}}]}");
+    struct encryption *new =
+        parse(HEAD "- resources: [secrets]\n  providers:\n  - aesgcm: {keys: [" KEY_B "," KEY_A
+                   "]}\n  - identity: {}");
+    CLEANUP(buffer_release) struct buffer before;
+    CLEANUP(buffer_release) struct buffer after;
+    seal(old, secrets, &before);
+    seal(new, secrets, &after);
+    ck_assert_int_eq(open_text(new, SECRET, buffer_slice(&before), "hunter2"), 0);
+    ck_assert(!encryption_is_current(new, secrets, buffer_slice(&before)));
+    ck_assert(encryption_is_current(new, secrets, buffer_slice(&after)));
+    ck_assert_int_eq(open_text(new, SECRET, slice_text("plain"), "plain"), 0);
+    ck_assert(!encryption_is_current(new, secrets, slice_text("plain")));
+    ck_assert_int_eq(open_text(old, SECRET, buffer_slice(&after), ""), -ENOKEY);
+    ck_assert_int_eq(open_text(old, SECRET, slice_text("plain"), ""), -ENOKEY);
+    ck_assert_int_eq(open_text(NULL, SECRET, buffer_slice(&after), ""), -ENOKEY);
+    ck_assert_int_eq(open_text(NULL, SECRET, slice_text("plain"), "plain"), 0);
+    encryption_free(old);
+    encryption_free(new);
+}
+END_TEST
+
+START_TEST(resources_are_chosen_by_name_group_and_star)
+{
+    static const struct {
+        const char *resources;
+        bool secrets, deployments;
+    } cases[] = {{"secrets", true, false},
+                 {"secrets.apps", false, false},
+                 {"deployments.apps", false, true},
+                 {"deployments", false, false},
+                 {"'*.'", true, false},
+                 {"'*.apps'", false, true},
+                 {"'*.*'", true, true},
+                 {"pods, secrets", true, false}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[512];
+        (void)snprintf(text, sizeof(text),
+                       HEAD "- {resources: [%s], providers: [{aesgcm: {keys: [" KEY_A "]}}]}",
+                       cases[i].resources);
+        struct encryption *encryption = parse(text);
+        CLEANUP(buffer_release) struct buffer secret;
+        CLEANUP(buffer_release) struct buffer deployment;
+        seal(encryption, secrets, &secret);
+        seal(encryption, api_kind_find("apps", "v1", "deployments"), &deployment);
+        ck_assert_int_eq(!holds(&secret, "hunter2"), cases[i].secrets);
+        ck_assert_int_eq(!holds(&deployment, "hunter2"), cases[i].deployments);
+        encryption_free(encryption);
+    }
+}
+END_TEST
+
+START_TEST(a_configuration_that_is_not_understood_is_refused)
+{
+    static const struct {
+        const char *text, *why;
+    } cases[] = {
+        {"", "must be an EncryptionConfiguration"},
+        {"kind: EncryptionConfiguration\napiVersion: v1\nresources: []", "apiserver.config"},
+        {HEAD, "resources are missing"},
+        {HEAD "- {resources: [secrets]}", "needs resources and providers"},
+        {HEAD "- {resources: ['*'], providers: [{identity: {}}]}", "use *."},
+        {HEAD "- {resources: [secrets], providers: [{secretbox: {keys: [" KEY_A "]}}]}",
+         "secretbox is not supported"},
+        {HEAD "- {resources: [secrets], providers: [{kms: {name: k}}]}", "kms is not supported"},
+        {HEAD "- {resources: [secrets], providers: [{aesgcm: {}}]}", "keys are missing"},
+        {HEAD "- {resources: [secrets], providers: [{aesgcm: {keys: [" KEY_A "]}, identity: {}}]}",
+         "must be one of"},
+        {HEAD "- {resources: [secrets], providers: [{aesgcm: {keys: [" KEY_A "," KEY_A "]}}]}",
+         "two keys of one name"},
+        {HEAD "- {resources: [secrets], providers: [{aesgcm: {keys: [{name: a, secret: AAAA}]}}]}",
+         "16, 24 or 32"},
+        {HEAD "- {resources: [secrets], providers: [{aescbc: {keys: [{name: 'a:b', secret: "
+              "AQEBAQEBAQEBAQEBAQEBAQ==}]}}]}",
+         "without colon"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct encryption *encryption = NULL;
+        CLEANUP(error_release) struct error error = {0};
+        ck_assert_int_eq(encryption_parse(slice_text(cases[i].text), &encryption, &error), -EINVAL);
+        ck_assert_msg(strstr(error_message(&error), cases[i].why) != NULL, "%s: %s", cases[i].why,
+                      error_message(&error));
+        ck_assert_ptr_null(encryption);
+    }
+}
+END_TEST
+
+/* The nonce, the ciphertext and the tag of the specification of GCM, test case 14. */
+START_TEST(gcm_is_that_of_the_specification)
+{
+    static const uint8_t key[32] = {0};
+    static const uint8_t sealed[12 + 16 + 16] = {
+        0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0xce, 0xa7, 0x40,
+        0x3d, 0x4d, 0x60, 0x6b, 0x6e, 0x07, 0x4e, 0xc5, 0xd3, 0xba, 0xf3, 0x9d, 0x18, 0xd0, 0xd1,
+        0xc8, 0xa7, 0x99, 0x99, 0x6b, 0xf0, 0x26, 0x5b, 0x98, 0xb5, 0xd4, 0x8a, 0xb9, 0x19};
+    CLEANUP(buffer_release) struct buffer plain;
+    buffer_init(&plain, TEXT_MAX);
+    ck_assert_int_eq(cipher_gcm_open(slice_of(key, sizeof(key)), slice_text(""),
+                                     slice_of(sealed, sizeof(sealed)), &plain),
+                     0);
+    ck_assert_uint_eq(plain.len, 16);
+    for (size_t i = 0; i < plain.len; i++) {
+        ck_assert_uint_eq(plain.data[i], 0);
+    }
+}
+END_TEST
+
+Suite *encryption_suite(void);
+
+Suite *encryption_suite(void)
+{
+    Suite *suite = suite_create("apiserver/encryption");
+    TCase *tcase = tcase_create("values");
+    tcase_add_checked_fixture(tcase, setup, NULL);
+    tcase_add_test(tcase, a_sealed_value_opens_in_its_place_only);
+    tcase_add_test(tcase, the_first_key_writes_and_all_read);
+    tcase_add_test(tcase, resources_are_chosen_by_name_group_and_star);
+    tcase_add_test(tcase, a_configuration_that_is_not_understood_is_refused);
+    tcase_add_test(tcase, gcm_is_that_of_the_specification);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
