@@ -295,6 +295,14 @@ static int64_t count_indexes(const char *text, int64_t count)
     return total;
 }
 
+/* That only indexed jobs may have one was said already. */
+bool rules_success_policy(struct api_causes *causes, const struct api_frame *frame)
+{
+    const struct api_frame *job = api_frame_find(frame, &batch__v1__job_spec__schema);
+    (void)causes;
+    return job == NULL || is_indexed(job->message);
+}
+
 bool rules_success_rule(struct api_causes *causes, const struct api_frame *frame)
 {
     const Batch__V1__SuccessPolicyRule *rule = frame->message;

@@ -98,6 +98,7 @@ const struct api_frame_rule_row api_frame_rules[] = {
     {&batch__v1__job_spec__schema, ".", rules_job_selector},
     {&batch__v1__pod_failure_policy_rule__schema, ".", rules_failure_rule},
     {&batch__v1__pod_failure_policy_on_exit_codes_requirement__schema, ".", rules_failure_codes},
+    {&batch__v1__success_policy__schema, "", rules_success_policy},
     {&batch__v1__success_policy_rule__schema, ".", rules_success_rule},
     {&batch__v1__cron_job_spec__schema, "schedule", rules_cron_schedule},
     {&batch__v1__cron_job_spec__schema, "timeZone", rules_cron_time_zone},

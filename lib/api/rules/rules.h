@@ -217,8 +217,8 @@ api_frame_rule rules_daemon_set_selector, rules_daemon_set_strategy, rules_pod_m
     rules_stateful_set_strategy, rules_stateful_set_rolling, rules_stateful_set_selector,
     rules_stateful_set_status, rules_controller_template, rules_controller_status;
 api_frame_rule rules_job_numbers, rules_job_managed_by, rules_job_selector, rules_job_template,
-    rules_job_replacement, rules_failure_rule, rules_failure_codes, rules_success_rule,
-    rules_cron_schedule, rules_cron_time_zone;
+    rules_job_replacement, rules_failure_rule, rules_failure_codes, rules_success_policy,
+    rules_success_rule, rules_cron_schedule, rules_cron_time_zone;
 api_frame_rule rules_policy_rule, rules_role_ref, rules_subject;
 api_frame_rule rules_quota, rules_quota_status, rules_limit, rules_volume_capacity,
     rules_persistent_volume, rules_claim;

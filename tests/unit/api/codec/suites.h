@@ -9,4 +9,5 @@ Suite *values_suite(void);
 Suite *yaml_suite(void);
 Suite *status_suite(void);
 Suite *golden_suite(void);
+Suite *round_trip_suite(void);
 #endif
