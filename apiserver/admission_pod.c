@@ -3,6 +3,7 @@
 
 #include "k8s/core_v1.pb-c.h"
 #include "k8s/scheduling_v1.pb-c.h"
+#include "lib/api/priority.h"
 
 static const char token_path[] = "/var/run/secrets/kubernetes.io/serviceaccount";
 static const char mirror_annotation[] = "kubernetes.io/config.mirror";
@@ -203,15 +204,6 @@ const struct api_status *admit_pod_service_account(struct admission *admission)
     return NULL;
 }
 
-struct system_class {
-    const char *name;
-    int32_t value;
-};
-static const struct system_class system_classes[] = {
-    {"system-node-critical", 2000001000},
-    {"system-cluster-critical", 2000000000},
-};
-
 struct default_class {
     const Scheduling__V1__PriorityClass *found;
 };
@@ -232,11 +224,10 @@ static const struct api_status *named_priority(struct admission *admission, Core
 {
     struct operation *operation = admission->operation;
     const char *name = spec->priority_class_name;
-    for (size_t i = 0; i < ARRAY_LEN(system_classes); i++) {
-        if (strcmp(name, system_classes[i].name) == 0) {
-            *ret_value = system_classes[i].value;
-            return NULL;
-        }
+    const struct api_system_priority *known = api_system_priority_find(name);
+    if (known != NULL) {
+        *ret_value = known->value;
+        return NULL;
     }
     const struct cached_object *cached =
         operation->registry->priority_class_kind == NULL

@@ -6,6 +6,8 @@
 #include "apiserver/rbac_defaults.h"
 #include "apiserver/request.h"
 #include "k8s/core_v1.pb-c.h"
+#include "k8s/scheduling_v1.pb-c.h"
+#include "lib/api/priority.h"
 #include "lib/base/alloc.h"
 #include <stdlib.h>
 
@@ -50,6 +52,24 @@ static struct default_object namespace_at(size_t index, struct arena *arena)
         .kind = kind, .namespace = "", .name = namespaces[index], .message = namespace};
 }
 
+static size_t priority_count(void)
+{
+    return API_SYSTEM_PRIORITY_COUNT;
+}
+
+static struct default_object priority_at(size_t index, struct arena *arena)
+{
+    const struct api_kind *kind = api_kind_find("scheduling.k8s.io", "v1", "priorityclasses");
+    const struct api_system_priority *priority = &api_system_priorities[index];
+    Scheduling__V1__PriorityClass *class = api_message_new(arena, kind->message);
+    class->metadata->name = arena_text(arena, priority->name);
+    class->value = priority->value;
+    class->has_value = 1;
+    class->description = arena_text(arena, priority->description);
+    return (struct default_object){
+        .kind = kind, .namespace = "", .name = priority->name, .message = class};
+}
+
 static enum default_repair leave_alone(const struct default_object *wanted, const void *present,
                                        struct arena *arena, void **ret_message)
 {
@@ -59,6 +79,7 @@ static enum default_repair leave_alone(const struct default_object *wanted, cons
 
 static const struct default_objects sources[] = {
     {namespace_count, namespace_at, leave_alone},
+    {priority_count, priority_at, leave_alone},
     {rbac_default_count, rbac_default_at, rbac_default_repair},
     {flow_default_count, flow_default_at, flow_default_repair},
 };

@@ -292,12 +292,32 @@ static void handle_keys(struct request *request, bool discovery)
                   buffer_slice(&out));
 }
 
+static void put_path(struct buffer *out, const char *group, const char *version)
+{
+    buffer_printf(out, ",\"/apis/%s%s%s\"", group, *version == '\0' ? "" : "/", version);
+}
+
+/* Groups come in the order of discovery, each once. */
 static void handle_root(struct request *request)
 {
-    static const char paths[] =
-        "{\"paths\":[\"/api\",\"/api/v1\",\"/apis\",\"/healthz\",\"/livez\",\"/metrics\","
-        "\"/openapi/v2\",\"/openapi/v3\",\"/readyz\",\"/version\"]}";
-    respond_media(request, "application/json", slice_text(paths));
+    CLEANUP(buffer_release) struct buffer out;
+    size_t count = 0;
+    const struct api_group_version *groups = api_group_versions(&count);
+    buffer_init(&out, SIZE_MAX / 2); /* Bounded by the table of kinds. */
+    buffer_append_text(&out, "{\"paths\":[\"/api\",\"/api/v1\",\"/apis\"");
+    for (size_t i = 0; i < count; i++) {
+        if (*groups[i].group == '\0') {
+            continue;
+        }
+        if (groups[i].preferred) {
+            put_path(&out, groups[i].group, "");
+        }
+        put_path(&out, groups[i].group, groups[i].version);
+    }
+    buffer_append_text(&out, ",\"/healthz\",\"/healthz/etcd\",\"/healthz/ping\",\"/livez\","
+                             "\"/livez/etcd\",\"/livez/ping\",\"/metrics\",\"/openapi/v2\","
+                             "\"/openapi/v3\",\"/readyz\",\"/readyz/ping\",\"/version\"]}");
+    respond_media(request, "application/json", buffer_slice(&out));
 }
 
 bool handle_path(struct request *request)

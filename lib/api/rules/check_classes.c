@@ -1,5 +1,5 @@
 /* Rules of classes (of priority, of storage) and of what storage drivers say about themselves. */
-#include "lib/api/limits_semantics.h"
+#include "lib/api/priority.h"
 #include "lib/api/rules/rules.h"
 #include <inttypes.h>
 
@@ -12,25 +12,18 @@ enum { USER_PRIORITY_MAX = 1000000000 };
 static const char *not_a_system_class(struct arena *arena,
                                       const Scheduling__V1__PriorityClass *class)
 {
-    static const struct {
-        const char *name;
-        int32_t value;
-    } known[] = {{"system-node-critical", 2 * USER_PRIORITY_MAX + 1000},
-                 {"system-cluster-critical", 2 * USER_PRIORITY_MAX}};
     const char *name = text_or_empty(class->metadata->name);
-    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-        if (strcmp(known[i].name, name) != 0) {
-            continue;
-        }
-        if (class->value != known[i].value) {
-            return arena_printf(arena, "value of %s PriorityClass must be %" PRId32, name,
-                                known[i].value);
-        }
-        return class->global_default
-                   ? arena_printf(arena, "globalDefault of %s PriorityClass must be false", name)
-                   : NULL;
+    const struct api_system_priority *known = api_system_priority_find(name);
+    if (known == NULL) {
+        return arena_printf(arena, "%s is not a known system priority class", name);
     }
-    return arena_printf(arena, "%s is not a known system priority class", name);
+    if (class->value != known->value) {
+        return arena_printf(arena, "value of %s PriorityClass must be %" PRId32, name,
+                            known->value);
+    }
+    return class->global_default
+               ? arena_printf(arena, "globalDefault of %s PriorityClass must be false", name)
+               : NULL;
 }
 
 bool rules_priority_class(struct api_causes *causes, const struct api_frame *frame)
