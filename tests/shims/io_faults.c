@@ -422,6 +422,25 @@ int rename(const char *from, const char *to)
     return result;
 }
 
+/* To exchange two names is all that the program uses it for. */
+int renameat2(int from_dir, const char *from, int to_dir, const char *to, unsigned flags)
+{
+    start();
+    if (!watched_path(to) || flags != RENAME_EXCHANGE) {
+        return (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, flags);
+    }
+    int error = enter("exchange", CALLER, to);
+    if (error > 0) {
+        return refuse(error);
+    }
+    int result = (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, flags);
+    if (result == 0) {
+        unflushed_exchange(from, to);
+    }
+    leave();
+    return result;
+}
+
 int unlink(const char *path)
 {
     start();

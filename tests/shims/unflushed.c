@@ -30,7 +30,7 @@ struct file {
     struct change *changes;
 };
 
-enum name_kind { NAME_FILE_MADE, NAME_DIR_MADE, NAME_RENAMED, NAME_UNLINKED };
+enum name_kind { NAME_FILE_MADE, NAME_DIR_MADE, NAME_RENAMED, NAME_EXCHANGED, NAME_UNLINKED };
 
 struct name {
     enum name_kind kind;
@@ -199,6 +199,11 @@ void unflushed_rename(const char *from, const char *to)
     }
 }
 
+void unflushed_exchange(const char *one, const char *other)
+{
+    (void)name_add(NAME_EXCHANGED, one, other);
+}
+
 void unflushed_unlink(const char *path)
 {
     name_keep(name_add(NAME_UNLINKED, path, ""), path);
@@ -254,6 +259,9 @@ static void name_drop(const struct name *name)
         if (name->kept) {
             syscall(SYS_renameat2, AT_FDCWD, kept, AT_FDCWD, name->to, 0);
         }
+        break;
+    case NAME_EXCHANGED:
+        syscall(SYS_renameat2, AT_FDCWD, name->from, AT_FDCWD, name->to, RENAME_EXCHANGE);
         break;
     case NAME_UNLINKED:
         if (name->kept) {

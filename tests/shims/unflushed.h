@@ -18,6 +18,7 @@ void unflushed_flush(int fd);              /* After it has succeeded. */
 
 void unflushed_make(const char *path, bool directory);
 void unflushed_rename(const char *from, const char *to);
+void unflushed_exchange(const char *one, const char *other);
 void unflushed_unlink(const char *path);
 void unflushed_flush_dir(const char *path); /* After it has succeeded. */
 
