@@ -1,29 +1,15 @@
-/* The Auth service. Who may call what of it is decided where the change is applied, or, for what
- * only reads, after a read barrier. Passwords become hashes on threads of their own. */
-#include "store/auth_token.h"
-#include "store/etcd_private.h"
-#include "store/password.h"
+/* The part of the Auth service that changes something, and who one is. Who may call what of it is
+ * decided where the change is applied. Passwords become hashes on threads of their own. */
+#include "store/etcd_auth.h"
 
 #include "lib/base/alloc.h"
 #include "lib/base/base64.h"
 #include "lib/base/log.h"
 #include "lib/net/x509.h"
+#include "store/auth_token.h"
+#include "store/password.h"
 #include <stdlib.h>
 #include <time.h>
-
-/* What the store loop has found out, for the answer on the connection's. */
-struct etcd_auth_reply {
-    char *token;
-    bool enabled;
-    uint64_t revision;
-    char **names; /* Of users or roles. */
-    size_t name_count;
-    struct auth_permission *permissions; /* Own their keys. */
-    size_t permission_count;
-    uint64_t credential; /* Of the user whose password is being checked. */
-    struct auth_change change;
-    int (*find)(struct etcd_request *request, const struct auth *auth); /* Of what only asks. */
-};
 
 void etcd_auth_reply_free(struct etcd_auth_reply *reply)
 {
@@ -43,7 +29,7 @@ void etcd_auth_reply_free(struct etcd_auth_reply *reply)
     free(reply);
 }
 
-static struct etcd_auth_reply *reply_of(struct etcd_request *request)
+struct etcd_auth_reply *etcd_auth_reply_of(struct etcd_request *request)
 {
     if (request->auth == NULL) {
         request->auth = alloc_zeroed(sizeof(*request->auth));
@@ -67,7 +53,7 @@ static void change_now(struct etcd_request *request)
 
 static int change_prepare(struct etcd_request *request, struct auth_change change)
 {
-    reply_of(request)->change = change;
+    etcd_auth_reply_of(request)->change = change;
     return 0;
 }
 
@@ -190,7 +176,7 @@ static void hashed(void *data, int status, struct slice hash)
 static void password_change_run(struct etcd_request *request)
 {
     struct etcd_service *service = request->service;
-    struct etcd_auth_reply *reply = reply_of(request);
+    struct etcd_auth_reply *reply = etcd_auth_reply_of(request);
     int status = auth_check_root(store_auth(service->store), &request->caller);
     if (status == 0 && (reply->change.no_password || reply->change.value.len > 0)) {
         change_now(request);
@@ -330,7 +316,7 @@ static void authenticate_again(struct etcd_request *request)
     }
     const struct auth_user *user = auth_user_find(auth, slice_text(message->name));
     struct slice hash = user == NULL || user->no_password ? slice_of(NULL, 0) : user->hash;
-    reply_of(request)->credential = user == NULL ? 0 : user->credential;
+    etcd_auth_reply_of(request)->credential = user == NULL ? 0 : user->credential;
     int status = password_check(service->passwords, slice_text(request->secret), hash,
                                 service->store_loop, checked, request);
     if (status != 0) {
@@ -371,223 +357,15 @@ static void authenticate_answer(struct etcd_request *request)
     etcd_respond(request, &response.base);
 }
 
-/* --- Asking. */
-
-static void add_name(struct etcd_auth_reply *reply, struct slice name)
-{
-    reply->names = alloc_resize(reply->names, reply->name_count + 1, sizeof(*reply->names));
-    reply->names[reply->name_count++] = alloc_text_n((const char *)name.data, name.len);
-}
-
-static void add_permission(struct etcd_auth_reply *reply, const struct auth_permission *permission)
-{
-    reply->permissions =
-        alloc_resize(reply->permissions, reply->permission_count + 1, sizeof(*reply->permissions));
-    struct slice key = permission->key;
-    struct slice end = permission->end;
-    reply->permissions[reply->permission_count++] = (struct auth_permission){
-        .access = permission->access,
-        .key = slice_of(alloc_text_n((const char *)key.data, key.len), key.len),
-        .end = slice_of(alloc_text_n((const char *)end.data, end.len), end.len)};
-}
-
-static int find_status(struct etcd_request *request, const struct auth *auth)
-{
-    int status = auth_check_root(auth, &request->caller);
-    if (status == 0) {
-        struct etcd_auth_reply *reply = reply_of(request);
-        reply->enabled = auth_is_enabled(auth);
-        reply->revision = auth_revision(auth);
-    }
-    return status;
-}
-
-static int find_users(struct etcd_request *request, const struct auth *auth)
-{
-    int status = auth_check_root(auth, &request->caller);
-    for (size_t i = 0; status == 0 && i < auth_user_count(auth); i++) {
-        add_name(reply_of(request), auth_user_at(auth, i)->name);
-    }
-    return status;
-}
-
-static int find_roles(struct etcd_request *request, const struct auth *auth)
-{
-    int status = auth_check_root(auth, &request->caller);
-    for (size_t i = 0; status == 0 && i < auth_role_count(auth); i++) {
-        add_name(reply_of(request), auth_role_at(auth, i)->name);
-    }
-    return status;
-}
-
-/* Users may look at themselves. */
-static int find_user(struct etcd_request *request, const struct auth *auth)
-{
-    const Etcdserverpb__AuthUserGetRequest *message = request->message;
-    struct slice name = slice_text(message->name);
-    int status = auth_check_root(auth, &request->caller);
-    if (status != 0 && (name.len == 0 || !slice_equal(name, request->caller.user))) {
-        return status;
-    }
-    const struct auth_user *user = auth_user_find(auth, name);
-    if (user == NULL) {
-        return STORE_USER_NOT_FOUND;
-    }
-    for (size_t i = 0; i < user->role_count; i++) {
-        add_name(reply_of(request), user->roles[i]);
-    }
-    return 0;
-}
-
-/* Users may look at their roles. */
-static int find_role(struct etcd_request *request, const struct auth *auth)
-{
-    static const struct auth_permission all = {.access = AUTH_READWRITE,
-                                               .end = {.data = (const uint8_t *)"", .len = 1}};
-    const Etcdserverpb__AuthRoleGetRequest *message = request->message;
-    struct slice name = slice_text(message->role);
-    int status = auth_check_root(auth, &request->caller);
-    const struct auth_user *user = auth_user_find(auth, request->caller.user);
-    if (status != 0 && (user == NULL || !auth_user_has_role(user, name))) {
-        return status;
-    }
-    const struct auth_role *role = auth_role_find(auth, name);
-    if (role == NULL) {
-        return STORE_ROLE_NOT_FOUND;
-    }
-    if (slice_is(name, AUTH_ROOT)) {
-        add_permission(reply_of(request), &all);
-        return 0;
-    }
-    for (size_t i = 0; i < role->permission_count; i++) {
-        add_permission(reply_of(request), &role->permissions[i]);
-    }
-    return 0;
-}
-
-static void ask_ready(void *data, int status)
-{
-    struct etcd_request *request = data;
-    status = etcd_status_now(request->service, status);
-    status = status == 0 ? etcd_request_caller(request) : status;
-    status =
-        status == 0 ? request->auth->find(request, store_auth(request->service->store)) : status;
-    etcd_request_done(request, status);
-}
-
-static void ask_run(struct etcd_request *request)
-{
-    store_read_barrier(request->service->store, ask_ready, request);
-}
-
-static int status_prepare(struct etcd_request *request)
-{
-    reply_of(request)->find = find_status;
-    return 0;
-}
-
-static int users_prepare(struct etcd_request *request)
-{
-    reply_of(request)->find = find_users;
-    return 0;
-}
-
-static int roles_prepare(struct etcd_request *request)
-{
-    reply_of(request)->find = find_roles;
-    return 0;
-}
-
-static int user_prepare(struct etcd_request *request)
-{
-    reply_of(request)->find = find_user;
-    return 0;
-}
-
-static int role_prepare(struct etcd_request *request)
-{
-    reply_of(request)->find = find_role;
-    return 0;
-}
-
-static void status_answer(struct etcd_request *request)
-{
-    Etcdserverpb__AuthStatusResponse response;
-    etcdserverpb__auth_status_response__init(&response);
-    response.header = etcd_new_header(request);
-    response.enabled = request->auth->enabled;
-    response.authrevision = request->auth->revision;
-    etcd_respond(request, &response.base);
-}
-
-static void users_answer(struct etcd_request *request)
-{
-    Etcdserverpb__AuthUserListResponse response;
-    etcdserverpb__auth_user_list_response__init(&response);
-    response.header = etcd_new_header(request);
-    response.users = request->auth->names;
-    response.n_users = request->auth->name_count;
-    etcd_respond(request, &response.base);
-}
-
-static void roles_answer(struct etcd_request *request)
-{
-    Etcdserverpb__AuthRoleListResponse response;
-    etcdserverpb__auth_role_list_response__init(&response);
-    response.header = etcd_new_header(request);
-    response.roles = request->auth->names;
-    response.n_roles = request->auth->name_count;
-    etcd_respond(request, &response.base);
-}
-
-static void user_answer(struct etcd_request *request)
-{
-    Etcdserverpb__AuthUserGetResponse response;
-    etcdserverpb__auth_user_get_response__init(&response);
-    response.header = etcd_new_header(request);
-    response.roles = request->auth->names;
-    response.n_roles = request->auth->name_count;
-    etcd_respond(request, &response.base);
-}
-
-static void role_answer(struct etcd_request *request)
-{
-    Etcdserverpb__AuthRoleGetResponse response;
-    etcdserverpb__auth_role_get_response__init(&response);
-    size_t count = request->auth->permission_count;
-    Authpb__Permission *messages = alloc_array(count + 1, sizeof(*messages));
-    Authpb__Permission **pointers = alloc_array(count + 1, sizeof(*pointers));
-    for (size_t i = 0; i < count; i++) {
-        const struct auth_permission *permission = &request->auth->permissions[i];
-        authpb__permission__init(&messages[i]);
-        messages[i].permtype = (Authpb__Permission__Type)permission->access;
-        messages[i].key = etcd_bytes(permission->key);
-        messages[i].range_end = etcd_bytes(permission->end);
-        pointers[i] = &messages[i];
-    }
-    response.header = etcd_new_header(request);
-    response.perm = pointers;
-    response.n_perm = count;
-    etcd_respond(request, &response.base);
-    free(pointers);
-    free(messages);
-}
-
 const struct etcd_method etcd_auth_methods[] = {
     {"/etcdserverpb.Auth/AuthEnable", &etcdserverpb__auth_enable_request__descriptor,
      enable_prepare, change_now, changed_answer},
     {"/etcdserverpb.Auth/AuthDisable", &etcdserverpb__auth_disable_request__descriptor,
      disable_prepare, change_now, changed_answer},
-    {"/etcdserverpb.Auth/AuthStatus", &etcdserverpb__auth_status_request__descriptor,
-     status_prepare, ask_run, status_answer},
     {"/etcdserverpb.Auth/Authenticate", &etcdserverpb__authenticate_request__descriptor,
      authenticate_prepare, authenticate_run, authenticate_answer},
     {"/etcdserverpb.Auth/UserAdd", &etcdserverpb__auth_user_add_request__descriptor,
      user_add_prepare, password_change_run, changed_answer},
-    {"/etcdserverpb.Auth/UserGet", &etcdserverpb__auth_user_get_request__descriptor, user_prepare,
-     ask_run, user_answer},
-    {"/etcdserverpb.Auth/UserList", &etcdserverpb__auth_user_list_request__descriptor,
-     users_prepare, ask_run, users_answer},
     {"/etcdserverpb.Auth/UserDelete", &etcdserverpb__auth_user_delete_request__descriptor,
      user_delete_prepare, change_now, changed_answer},
     {"/etcdserverpb.Auth/UserChangePassword",
@@ -599,10 +377,6 @@ const struct etcd_method etcd_auth_methods[] = {
      user_revoke_prepare, change_now, changed_answer},
     {"/etcdserverpb.Auth/RoleAdd", &etcdserverpb__auth_role_add_request__descriptor,
      role_add_prepare, change_now, changed_answer},
-    {"/etcdserverpb.Auth/RoleGet", &etcdserverpb__auth_role_get_request__descriptor, role_prepare,
-     ask_run, role_answer},
-    {"/etcdserverpb.Auth/RoleList", &etcdserverpb__auth_role_list_request__descriptor,
-     roles_prepare, ask_run, roles_answer},
     {"/etcdserverpb.Auth/RoleDelete", &etcdserverpb__auth_role_delete_request__descriptor,
      role_delete_prepare, change_now, changed_answer},
     {"/etcdserverpb.Auth/RoleGrantPermission",

@@ -101,7 +101,7 @@ struct etcd_request {
         int64_t *ids;
         size_t id_count;
     } lease;
-    struct etcd_auth_reply *auth; /* store/etcd_auth.c */
+    struct etcd_auth_reply *auth; /* store/etcd_auth.h */
     struct store_figures figures;
     struct etcd_cluster_view *view; /* NULL before etcd_request_view(). */
     uint64_t member_id;             /* Whom a change of members is about. */
@@ -154,6 +154,7 @@ extern const struct etcd_method etcd_lease_methods[];
 extern const struct etcd_method etcd_cluster_methods[];
 extern const struct etcd_method etcd_maintenance_methods[];
 extern const struct etcd_method etcd_auth_methods[];
+extern const struct etcd_method etcd_auth_ask_methods[];
 extern const struct etcd_method etcd_lock_methods[];
 extern const struct etcd_method etcd_election_methods[];
 

@@ -318,6 +318,7 @@ void etcd_service_mount(struct etcd_service *service, struct grpc_server *server
     mount_methods(service, server, etcd_cluster_methods);
     mount_methods(service, server, etcd_maintenance_methods);
     mount_methods(service, server, etcd_auth_methods);
+    mount_methods(service, server, etcd_auth_ask_methods);
     mount_methods(service, server, etcd_lock_methods);
     mount_methods(service, server, etcd_election_methods);
     const struct grpc_method streams[] = {

@@ -4,8 +4,7 @@
 #include "store/auth_token.h"
 #include "store/password.h"
 #include "store/status.h"
-#include "tests/unit/store/etcd_client.h"
-#include "tests/unit/store/live_cluster.h"
+#include "tests/unit/store/live_clients.h"
 #include "tests/unit/unit.h"
 
 #include <check.h>
@@ -13,42 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static struct live_cluster *cluster;
-static struct etcd_client *clients[LIVE_MEMBERS_MAX];
-static size_t member_count;
-
-static void open_members(size_t count)
-{
-    member_count = count;
-    cluster = live_cluster_open(count, /* tls= */ false);
-    for (size_t i = 0; i < count; i++) {
-        clients[i] = etcd_client_open(live_cluster_port(cluster, i), NULL);
-    }
-}
-
-static void open_one(void)
-{
-    open_members(1);
-}
-
-static void open_three(void)
-{
-    open_members(3);
-}
-
-static void close_all(void)
-{
-    for (size_t i = 0; i < member_count; i++) {
-        etcd_client_close(clients[i]);
-    }
-    live_cluster_close(cluster);
-}
-
-static ProtobufCBinaryData bytes(const char *text)
-{
-    return (ProtobufCBinaryData){.len = strlen(text), .data = (uint8_t *)(uintptr_t)text};
-}
 
 static char *words(const char *text)
 {
@@ -62,7 +25,7 @@ static int user_add(const char *name, const char *password)
     Etcdserverpb__AuthUserAddRequest request = ETCDSERVERPB__AUTH_USER_ADD_REQUEST__INIT;
     request.name = words(name);
     request.password = words(password);
-    return etcd_client_call(clients[0], "/etcdserverpb.Auth/UserAdd", &request.base,
+    return etcd_client_call(live.clients[0], "/etcdserverpb.Auth/UserAdd", &request.base,
                             &etcdserverpb__auth_user_add_response__descriptor, NULL);
 }
 
@@ -72,7 +35,7 @@ static int user_grant(const char *name, const char *role)
         ETCDSERVERPB__AUTH_USER_GRANT_ROLE_REQUEST__INIT;
     request.user = words(name);
     request.role = words(role);
-    return etcd_client_call(clients[0], "/etcdserverpb.Auth/UserGrantRole", &request.base,
+    return etcd_client_call(live.clients[0], "/etcdserverpb.Auth/UserGrantRole", &request.base,
                             &etcdserverpb__auth_user_grant_role_response__descriptor, NULL);
 }
 
@@ -82,7 +45,7 @@ static int user_password(const char *name, const char *password)
         ETCDSERVERPB__AUTH_USER_CHANGE_PASSWORD_REQUEST__INIT;
     request.name = words(name);
     request.password = words(password);
-    return etcd_client_call(clients[0], "/etcdserverpb.Auth/UserChangePassword", &request.base,
+    return etcd_client_call(live.clients[0], "/etcdserverpb.Auth/UserChangePassword", &request.base,
                             &etcdserverpb__auth_user_change_password_response__descriptor, NULL);
 }
 
@@ -90,7 +53,7 @@ static int role_add(const char *name)
 {
     Etcdserverpb__AuthRoleAddRequest request = ETCDSERVERPB__AUTH_ROLE_ADD_REQUEST__INIT;
     request.name = words(name);
-    return etcd_client_call(clients[0], "/etcdserverpb.Auth/RoleAdd", &request.base,
+    return etcd_client_call(live.clients[0], "/etcdserverpb.Auth/RoleAdd", &request.base,
                             &etcdserverpb__auth_role_add_response__descriptor, NULL);
 }
 
@@ -101,25 +64,26 @@ static int role_grant(const char *name, Authpb__Permission__Type type, const cha
         ETCDSERVERPB__AUTH_ROLE_GRANT_PERMISSION_REQUEST__INIT;
     Authpb__Permission permission = AUTHPB__PERMISSION__INIT;
     permission.permtype = type;
-    permission.key = bytes(key);
-    permission.range_end = bytes(end);
+    permission.key = etcd_client_bytes(key);
+    permission.range_end = etcd_client_bytes(end);
     request.name = words(name);
     request.perm = &permission;
-    return etcd_client_call(clients[0], "/etcdserverpb.Auth/RoleGrantPermission", &request.base,
+    return etcd_client_call(live.clients[0], "/etcdserverpb.Auth/RoleGrantPermission",
+                            &request.base,
                             &etcdserverpb__auth_role_grant_permission_response__descriptor, NULL);
 }
 
 static int enable(void)
 {
     Etcdserverpb__AuthEnableRequest request = ETCDSERVERPB__AUTH_ENABLE_REQUEST__INIT;
-    return etcd_client_call(clients[0], "/etcdserverpb.Auth/AuthEnable", &request.base,
+    return etcd_client_call(live.clients[0], "/etcdserverpb.Auth/AuthEnable", &request.base,
                             &etcdserverpb__auth_enable_response__descriptor, NULL);
 }
 
 static int disable(void)
 {
     Etcdserverpb__AuthDisableRequest request = ETCDSERVERPB__AUTH_DISABLE_REQUEST__INIT;
-    return etcd_client_call(clients[0], "/etcdserverpb.Auth/AuthDisable", &request.base,
+    return etcd_client_call(live.clients[0], "/etcdserverpb.Auth/AuthDisable", &request.base,
                             &etcdserverpb__auth_disable_response__descriptor, NULL);
 }
 
@@ -129,11 +93,12 @@ static int authenticate(size_t member, const char *name, const char *password)
     Etcdserverpb__AuthenticateResponse *response;
     request.name = words(name);
     request.password = words(password);
-    int code = etcd_client_call(clients[member], "/etcdserverpb.Auth/Authenticate", &request.base,
-                                &etcdserverpb__authenticate_response__descriptor, &response);
+    int code =
+        etcd_client_call(live.clients[member], "/etcdserverpb.Auth/Authenticate", &request.base,
+                         &etcdserverpb__authenticate_response__descriptor, &response);
     if (code == GRPC_OK) {
         ck_assert_uint_gt(strlen(response->token), 60);
-        etcd_client_set_token(clients[member], response->token);
+        etcd_client_set_token(live.clients[member], response->token);
     }
     return code;
 }
@@ -141,24 +106,24 @@ static int authenticate(size_t member, const char *name, const char *password)
 static int put(size_t member, const char *key, const char *value)
 {
     Etcdserverpb__PutRequest request = ETCDSERVERPB__PUT_REQUEST__INIT;
-    request.key = bytes(key);
-    request.value = bytes(value);
-    return etcd_client_call(clients[member], "/etcdserverpb.KV/Put", &request.base,
+    request.key = etcd_client_bytes(key);
+    request.value = etcd_client_bytes(value);
+    return etcd_client_call(live.clients[member], "/etcdserverpb.KV/Put", &request.base,
                             &etcdserverpb__put_response__descriptor, NULL);
 }
 
 static int get(size_t member, const char *key, bool serializable)
 {
     Etcdserverpb__RangeRequest request = ETCDSERVERPB__RANGE_REQUEST__INIT;
-    request.key = bytes(key);
+    request.key = etcd_client_bytes(key);
     request.serializable = serializable;
-    return etcd_client_call(clients[member], "/etcdserverpb.KV/Range", &request.base,
+    return etcd_client_call(live.clients[member], "/etcdserverpb.KV/Range", &request.base,
                             &etcdserverpb__range_response__descriptor, NULL);
 }
 
 static void check_message(size_t member, const char *expected)
 {
-    ck_assert_str_eq(etcd_client_message(clients[member]), expected);
+    ck_assert_str_eq(etcd_client_message(live.clients[member]), expected);
 }
 
 /* root/rootpw; alice/alicepw, who may read and write a, and read k. */
@@ -183,7 +148,7 @@ START_TEST(without_authentication_everybody_may_do_everything)
     check_message(0, "etcdserver: authentication is not enabled");
     ck_assert_int_eq(enable(), GRPC_FAILED_PRECONDITION);
     check_message(0, "etcdserver: root user does not exist");
-    etcd_client_set_token(clients[0], "nonsense"); /* Not looked at. */
+    etcd_client_set_token(live.clients[0], "nonsense"); /* Not looked at. */
     ck_assert_int_eq(put(0, "k", "v"), GRPC_OK);
 }
 END_TEST
@@ -207,7 +172,7 @@ START_TEST(a_token_says_who_one_is)
     ck_assert_int_eq(get(0, "z", true), GRPC_PERMISSION_DENIED);
     ck_assert_int_eq(authenticate(0, "root", "rootpw"), GRPC_OK);
     ck_assert_int_eq(put(0, "z", "v"), GRPC_OK);
-    etcd_client_set_token(clients[0], "nonsense");
+    etcd_client_set_token(live.clients[0], "nonsense");
     ck_assert_int_eq(put(0, "z", "v"), GRPC_UNAUTHENTICATED);
     check_message(0, "etcdserver: invalid auth token");
 }
@@ -217,25 +182,25 @@ START_TEST(a_new_password_and_disabling_end_old_tokens)
 {
     set_up();
     ck_assert_int_eq(authenticate(0, "root", "rootpw"), GRPC_OK);
-    struct etcd_client *alice = etcd_client_open(live_cluster_port(cluster, 0), NULL);
-    struct etcd_client *root = clients[0];
-    clients[0] = alice;
+    struct etcd_client *alice = etcd_client_open(live_cluster_port(live.cluster, 0), NULL);
+    struct etcd_client *root = live.clients[0];
+    live.clients[0] = alice;
     ck_assert_int_eq(authenticate(0, "alice", "alicepw"), GRPC_OK);
     ck_assert_int_eq(put(0, "a", "v"), GRPC_OK);
-    clients[0] = root;
+    live.clients[0] = root;
     ck_assert_int_eq(user_password("alice", "other"), GRPC_OK);
-    clients[0] = alice;
+    live.clients[0] = alice;
     ck_assert_int_eq(put(0, "a", "v"), GRPC_UNAUTHENTICATED);
     ck_assert_int_eq(authenticate(0, "alice", "alicepw"), GRPC_INVALID_ARGUMENT);
     etcd_client_set_token(alice, NULL);
     ck_assert_int_eq(authenticate(0, "alice", "other"), GRPC_OK);
     ck_assert_int_eq(put(0, "a", "v"), GRPC_OK);
-    clients[0] = root;
+    live.clients[0] = root;
     ck_assert_int_eq(disable(), GRPC_OK);
     ck_assert_int_eq(enable(), GRPC_OK);
-    clients[0] = alice;
+    live.clients[0] = alice;
     ck_assert_int_eq(put(0, "a", "v"), GRPC_UNAUTHENTICATED);
-    clients[0] = root;
+    live.clients[0] = root;
     etcd_client_close(alice);
 }
 END_TEST
@@ -252,23 +217,23 @@ START_TEST(only_root_manages_users_and_everybody_may_look_at_themselves)
     ck_assert_int_eq(user_grant("alice", "root"), GRPC_PERMISSION_DENIED);
     ck_assert_int_eq(disable(), GRPC_PERMISSION_DENIED);
     user.name = words("alice");
-    ck_assert_int_eq(etcd_client_call(clients[0], "/etcdserverpb.Auth/UserGet", &user.base,
+    ck_assert_int_eq(etcd_client_call(live.clients[0], "/etcdserverpb.Auth/UserGet", &user.base,
                                       &etcdserverpb__auth_user_get_response__descriptor, &found),
                      GRPC_OK);
     ck_assert_uint_eq(found->n_roles, 1);
     ck_assert_str_eq(found->roles[0], "r");
     user.name = words("root");
-    ck_assert_int_eq(etcd_client_call(clients[0], "/etcdserverpb.Auth/UserGet", &user.base,
+    ck_assert_int_eq(etcd_client_call(live.clients[0], "/etcdserverpb.Auth/UserGet", &user.base,
                                       &etcdserverpb__auth_user_get_response__descriptor, NULL),
                      GRPC_PERMISSION_DENIED);
     role.role = words("r");
-    ck_assert_int_eq(etcd_client_call(clients[0], "/etcdserverpb.Auth/RoleGet", &role.base,
+    ck_assert_int_eq(etcd_client_call(live.clients[0], "/etcdserverpb.Auth/RoleGet", &role.base,
                                       &etcdserverpb__auth_role_get_response__descriptor, &granted),
                      GRPC_OK);
     ck_assert_uint_eq(granted->n_perm, 2);
     ck_assert_int_eq(granted->perm[0]->permtype, AUTHPB__PERMISSION__TYPE__READWRITE);
     role.role = words("root");
-    ck_assert_int_eq(etcd_client_call(clients[0], "/etcdserverpb.Auth/RoleGet", &role.base,
+    ck_assert_int_eq(etcd_client_call(live.clients[0], "/etcdserverpb.Auth/RoleGet", &role.base,
                                       &etcdserverpb__auth_role_get_response__descriptor, NULL),
                      GRPC_PERMISSION_DENIED);
 }
@@ -309,17 +274,17 @@ START_TEST(calls_that_are_not_about_keys_are_guarded_too)
          &etcdserverpb__move_leader_response__descriptor, false},
     };
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-        etcd_client_set_token(clients[0], NULL);
-        ck_assert_int_eq(
-            etcd_client_call(clients[0], calls[i].path, calls[i].request, calls[i].response, NULL),
-            GRPC_INVALID_ARGUMENT);
+        etcd_client_set_token(live.clients[0], NULL);
+        ck_assert_int_eq(etcd_client_call(live.clients[0], calls[i].path, calls[i].request,
+                                          calls[i].response, NULL),
+                         GRPC_INVALID_ARGUMENT);
         check_message(0, "etcdserver: user name is empty");
     }
     ck_assert_int_eq(authenticate(0, "alice", "alicepw"), GRPC_OK);
     for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-        ck_assert_int_eq(
-            etcd_client_call(clients[0], calls[i].path, calls[i].request, calls[i].response, NULL),
-            calls[i].of_any_user ? GRPC_OK : GRPC_PERMISSION_DENIED);
+        ck_assert_int_eq(etcd_client_call(live.clients[0], calls[i].path, calls[i].request,
+                                          calls[i].response, NULL),
+                         calls[i].of_any_user ? GRPC_OK : GRPC_PERMISSION_DENIED);
     }
 }
 END_TEST
@@ -329,7 +294,7 @@ static Etcdserverpb__WatchResponse *watch_create(struct etcd_client_stream *stre
 {
     Etcdserverpb__WatchRequest request = ETCDSERVERPB__WATCH_REQUEST__INIT;
     Etcdserverpb__WatchCreateRequest create = ETCDSERVERPB__WATCH_CREATE_REQUEST__INIT;
-    create.key = bytes(key);
+    create.key = etcd_client_bytes(key);
     create.range_end = (ProtobufCBinaryData){.len = end_len, .data = (uint8_t *)words(end)};
     request.request_union_case = ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_CREATE_REQUEST;
     request.create_request = &create;
@@ -346,7 +311,7 @@ START_TEST(a_watch_with_an_open_end_needs_more_than_its_first_key)
     set_up();
     ck_assert_int_eq(authenticate(0, "alice", "alicepw"), GRPC_OK);
     struct etcd_client_stream *stream = etcd_client_stream(
-        clients[0], "/etcdserverpb.Watch/Watch", &etcdserverpb__watch_response__descriptor);
+        live.clients[0], "/etcdserverpb.Watch/Watch", &etcdserverpb__watch_response__descriptor);
     ck_assert(!watch_create(stream, "k", "", 0)->canceled);
     Etcdserverpb__WatchResponse *refused = watch_create(stream, "k", "", 1); /* One zero byte. */
     ck_assert(refused->canceled);
@@ -357,8 +322,8 @@ START_TEST(a_watch_with_an_open_end_needs_more_than_its_first_key)
     ck_assert(watch_create(stream, "", "", 0)->canceled);
     ck_assert(watch_create(stream, "k", "l", 1)->canceled);
     etcd_client_stream_close(stream);
-    etcd_client_set_token(clients[0], NULL);
-    stream = etcd_client_stream(clients[0], "/etcdserverpb.Watch/Watch",
+    etcd_client_set_token(live.clients[0], NULL);
+    stream = etcd_client_stream(live.clients[0], "/etcdserverpb.Watch/Watch",
                                 &etcdserverpb__watch_response__descriptor);
     ck_assert_str_eq(watch_create(stream, "k", "", 0)->cancel_reason,
                      "rpc error: code = InvalidArgument desc = etcdserver: user name is empty");
@@ -372,14 +337,14 @@ START_TEST(a_lease_is_kept_alive_by_users_only)
     Etcdserverpb__LeaseKeepAliveRequest request = ETCDSERVERPB__LEASE_KEEP_ALIVE_REQUEST__INIT;
     request.id = 4711;
     struct etcd_client_stream *stream =
-        etcd_client_stream(clients[0], "/etcdserverpb.Lease/LeaseKeepAlive",
+        etcd_client_stream(live.clients[0], "/etcdserverpb.Lease/LeaseKeepAlive",
                            &etcdserverpb__lease_keep_alive_response__descriptor);
     etcd_client_send(stream, &request.base);
     ck_assert_ptr_null(etcd_client_next(stream));
     ck_assert_int_eq(etcd_client_stream_code(stream), GRPC_INVALID_ARGUMENT);
     etcd_client_stream_close(stream);
     ck_assert_int_eq(authenticate(0, "alice", "alicepw"), GRPC_OK);
-    stream = etcd_client_stream(clients[0], "/etcdserverpb.Lease/LeaseKeepAlive",
+    stream = etcd_client_stream(live.clients[0], "/etcdserverpb.Lease/LeaseKeepAlive",
                                 &etcdserverpb__lease_keep_alive_response__descriptor);
     etcd_client_send(stream, &request.base);
     Etcdserverpb__LeaseKeepAliveResponse *response = etcd_client_next(stream);
@@ -398,21 +363,22 @@ START_TEST(the_keys_of_a_lease_are_shown_to_those_who_may_read_them)
     ck_assert_int_eq(authenticate(0, "root", "rootpw"), GRPC_OK);
     grant.id = put_request.lease = ask.id = 77;
     grant.ttl = 60;
-    put_request.key = bytes("secret");
+    put_request.key = etcd_client_bytes("secret");
     ask.keys = true;
-    ck_assert_int_eq(etcd_client_call(clients[0], "/etcdserverpb.Lease/LeaseGrant", &grant.base,
-                                      &etcdserverpb__lease_grant_response__descriptor, NULL),
+    ck_assert_int_eq(etcd_client_call(live.clients[0], "/etcdserverpb.Lease/LeaseGrant",
+                                      &grant.base, &etcdserverpb__lease_grant_response__descriptor,
+                                      NULL),
                      GRPC_OK);
-    ck_assert_int_eq(etcd_client_call(clients[0], "/etcdserverpb.KV/Put", &put_request.base,
+    ck_assert_int_eq(etcd_client_call(live.clients[0], "/etcdserverpb.KV/Put", &put_request.base,
                                       &etcdserverpb__put_response__descriptor, NULL),
                      GRPC_OK);
     ck_assert_int_eq(authenticate(0, "alice", "alicepw"), GRPC_OK);
     const char *path = "/etcdserverpb.Lease/LeaseTimeToLive";
-    ck_assert_int_eq(etcd_client_call(clients[0], path, &ask.base,
+    ck_assert_int_eq(etcd_client_call(live.clients[0], path, &ask.base,
                                       &etcdserverpb__lease_time_to_live_response__descriptor, NULL),
                      GRPC_PERMISSION_DENIED);
     ask.keys = false;
-    ck_assert_int_eq(etcd_client_call(clients[0], path, &ask.base,
+    ck_assert_int_eq(etcd_client_call(live.clients[0], path, &ask.base,
                                       &etcdserverpb__lease_time_to_live_response__descriptor, NULL),
                      GRPC_OK);
 }
@@ -427,10 +393,10 @@ START_TEST(a_user_without_a_password_cannot_authenticate)
     request.name = words("cert");
     request.options = &options;
     ck_assert_int_eq(authenticate(0, "root", "rootpw"), GRPC_OK);
-    ck_assert_int_eq(etcd_client_call(clients[0], "/etcdserverpb.Auth/UserAdd", &request.base,
+    ck_assert_int_eq(etcd_client_call(live.clients[0], "/etcdserverpb.Auth/UserAdd", &request.base,
                                       &etcdserverpb__auth_user_add_response__descriptor, NULL),
                      GRPC_OK);
-    etcd_client_set_token(clients[0], NULL);
+    etcd_client_set_token(live.clients[0], NULL);
     ck_assert_int_eq(authenticate(0, "cert", ""), GRPC_INVALID_ARGUMENT);
     check_message(0, "etcdserver: authentication failed, invalid user ID or password");
 }
@@ -446,12 +412,12 @@ START_TEST(a_hash_made_elsewhere_is_taken_for_a_password)
     base64_encode(slice_text(hash), &encoded);
     request.name = words("moved");
     request.hashedpassword = words(buffer_text(&encoded));
-    ck_assert_int_eq(etcd_client_call(clients[0], "/etcdserverpb.Auth/UserAdd", &request.base,
+    ck_assert_int_eq(etcd_client_call(live.clients[0], "/etcdserverpb.Auth/UserAdd", &request.base,
                                       &etcdserverpb__auth_user_add_response__descriptor, NULL),
                      GRPC_OK);
     request.name = words("other");
     request.hashedpassword = words("bm8gaGFzaA==");
-    ck_assert_int_eq(etcd_client_call(clients[0], "/etcdserverpb.Auth/UserAdd", &request.base,
+    ck_assert_int_eq(etcd_client_call(live.clients[0], "/etcdserverpb.Auth/UserAdd", &request.base,
                                       &etcdserverpb__auth_user_add_response__descriptor, NULL),
                      GRPC_INVALID_ARGUMENT);
     check_message(0, "etcdserver: invalid auth management");
@@ -474,10 +440,10 @@ START_TEST(a_token_of_one_member_is_good_at_all_of_them_at_once)
         request.name = words("alice");
         request.password = words("alicepw");
         ck_assert_int_eq(
-            etcd_client_call(clients[i], "/etcdserverpb.Auth/Authenticate", &request.base,
+            etcd_client_call(live.clients[i], "/etcdserverpb.Auth/Authenticate", &request.base,
                              &etcdserverpb__authenticate_response__descriptor, &response),
             GRPC_OK);
-        etcd_client_set_token(clients[(i + 1) % 3], response->token);
+        etcd_client_set_token(live.clients[(i + 1) % 3], response->token);
         ck_assert_int_eq(put((i + 1) % 3, "a", "v"), GRPC_OK);
         ck_assert_int_eq(get((i + 1) % 3, "k", false), GRPC_OK);
         ck_assert_int_eq(put((i + 1) % 3, "k", "v"), GRPC_PERMISSION_DENIED);
@@ -499,11 +465,11 @@ START_TEST(a_member_that_lags_catches_up_before_it_refuses_a_token)
         request.name = words(name);
         request.password = words("p");
         ck_assert_int_eq(
-            etcd_client_call(clients[0], "/etcdserverpb.Auth/Authenticate", &request.base,
+            etcd_client_call(live.clients[0], "/etcdserverpb.Auth/Authenticate", &request.base,
                              &etcdserverpb__authenticate_response__descriptor, &response),
             GRPC_OK);
-        etcd_client_set_token(clients[1], response->token);
-        etcd_client_set_token(clients[2], response->token);
+        etcd_client_set_token(live.clients[1], response->token);
+        etcd_client_set_token(live.clients[2], response->token);
         ck_assert_int_eq(get(1, "k", true), GRPC_OK);
         ck_assert_int_eq(put(2, "a", "v"), GRPC_OK);
     }
@@ -623,7 +589,7 @@ static TCase *case_of(const char *name, void (*open)(void))
     TCase *tcase = tcase_create(name);
     tcase_set_timeout(tcase, 60);
     if (open != NULL) {
-        tcase_add_checked_fixture(tcase, open, close_all);
+        tcase_add_checked_fixture(tcase, open, live_clients_close);
     }
     return tcase;
 }
@@ -632,8 +598,8 @@ static Suite *etcd_auth_suite(void)
 {
     Suite *suite = suite_create("store/etcd_auth");
     TCase *parts = case_of("parts", NULL);
-    TCase *one = case_of("one member", open_one);
-    TCase *three = case_of("three members", open_three);
+    TCase *one = case_of("one member", live_clients_open_one);
+    TCase *three = case_of("three members", live_clients_open_three);
     tcase_add_test(parts, a_token_with_any_bit_changed_is_refused);
     tcase_add_test(parts, a_password_fits_its_hash_and_no_other);
     tcase_add_test(parts, a_closing_worker_answers_what_waits);

@@ -3,50 +3,13 @@
 #include "etcd/v3lock.pb-c.h"
 #include "grpc/health/v1/health.pb-c.h"
 #include "grpc/reflection/v1/reflection.pb-c.h"
-#include "tests/unit/store/etcd_client.h"
-#include "tests/unit/store/live_cluster.h"
+#include "tests/unit/store/live_clients.h"
 #include "tests/unit/unit.h"
 
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static struct live_cluster *cluster;
-static struct etcd_client *clients[LIVE_MEMBERS_MAX];
-static size_t member_count;
-
-static void open_members(size_t count)
-{
-    member_count = count;
-    cluster = live_cluster_open(count, /* tls= */ false);
-    for (size_t i = 0; i < count; i++) {
-        clients[i] = etcd_client_open(live_cluster_port(cluster, i), NULL);
-    }
-}
-
-static void open_one(void)
-{
-    open_members(1);
-}
-
-static void open_three(void)
-{
-    open_members(3);
-}
-
-static void close_all(void)
-{
-    for (size_t i = 0; i < member_count; i++) {
-        etcd_client_close(clients[i]);
-    }
-    live_cluster_close(cluster);
-}
-
-static ProtobufCBinaryData bytes(const char *text)
-{
-    return (ProtobufCBinaryData){.len = strlen(text), .data = (uint8_t *)(uintptr_t)text};
-}
 
 static void check_bytes(ProtobufCBinaryData found, const char *expected)
 {
@@ -59,7 +22,7 @@ static void grant(size_t member, int64_t id)
     Etcdserverpb__LeaseGrantRequest request = ETCDSERVERPB__LEASE_GRANT_REQUEST__INIT;
     request.id = id;
     request.ttl = 600;
-    ck_assert_int_eq(etcd_client_call(clients[member], "/etcdserverpb.Lease/LeaseGrant",
+    ck_assert_int_eq(etcd_client_call(live.clients[member], "/etcdserverpb.Lease/LeaseGrant",
                                       &request.base,
                                       &etcdserverpb__lease_grant_response__descriptor, NULL),
                      GRPC_OK);
@@ -69,7 +32,7 @@ static void revoke(size_t member, int64_t id)
 {
     Etcdserverpb__LeaseRevokeRequest request = ETCDSERVERPB__LEASE_REVOKE_REQUEST__INIT;
     request.id = id;
-    ck_assert_int_eq(etcd_client_call(clients[member], "/etcdserverpb.Lease/LeaseRevoke",
+    ck_assert_int_eq(etcd_client_call(live.clients[member], "/etcdserverpb.Lease/LeaseRevoke",
                                       &request.base,
                                       &etcdserverpb__lease_revoke_response__descriptor, NULL),
                      GRPC_OK);
@@ -79,9 +42,9 @@ static int64_t count_of(size_t member, const char *key, const char *end)
 {
     Etcdserverpb__RangeRequest request = ETCDSERVERPB__RANGE_REQUEST__INIT;
     Etcdserverpb__RangeResponse *response;
-    request.key = bytes(key);
-    request.range_end = bytes(end);
-    ck_assert_int_eq(etcd_client_call(clients[member], "/etcdserverpb.KV/Range", &request.base,
+    request.key = etcd_client_bytes(key);
+    request.range_end = etcd_client_bytes(end);
+    ck_assert_int_eq(etcd_client_call(live.clients[member], "/etcdserverpb.KV/Range", &request.base,
                                       &etcdserverpb__range_response__descriptor, &response),
                      GRPC_OK);
     return response->count;
@@ -91,8 +54,8 @@ static int64_t count_of(size_t member, const char *key, const char *end)
 static void wait_for_count(size_t member, const char *key, const char *end, int64_t count)
 {
     for (int i = 0; i < 20000 && count_of(member, key, end) != count; i++) {
-        for (size_t at = 0; at < member_count; at++) { /* What was started goes on there. */
-            loop_turn(etcd_client_loop(clients[at]), /* wait= */ false);
+        for (size_t at = 0; at < live.count; at++) { /* What was started goes on there. */
+            loop_turn(etcd_client_loop(live.clients[at]), /* wait= */ false);
         }
     }
     ck_assert_int_eq(count_of(member, key, end), count);
@@ -101,9 +64,9 @@ static void wait_for_count(size_t member, const char *key, const char *end, int6
 static struct etcd_client_call *lock_start(size_t member, const char *name, int64_t lease)
 {
     V3lockpb__LockRequest request = V3LOCKPB__LOCK_REQUEST__INIT;
-    request.name = bytes(name);
+    request.name = etcd_client_bytes(name);
     request.lease = lease;
-    return etcd_client_start(clients[member], "/v3lockpb.Lock/Lock", &request.base,
+    return etcd_client_start(live.clients[member], "/v3lockpb.Lock/Lock", &request.base,
                              &v3lockpb__lock_response__descriptor);
 }
 
@@ -119,8 +82,8 @@ static void lock_got(struct etcd_client_call *call, const char *key)
 static void unlock(size_t member, const char *key)
 {
     V3lockpb__UnlockRequest request = V3LOCKPB__UNLOCK_REQUEST__INIT;
-    request.key = bytes(key);
-    ck_assert_int_eq(etcd_client_call(clients[member], "/v3lockpb.Lock/Unlock", &request.base,
+    request.key = etcd_client_bytes(key);
+    ck_assert_int_eq(etcd_client_call(live.clients[member], "/v3lockpb.Lock/Unlock", &request.base,
                                       &v3lockpb__unlock_response__descriptor, NULL),
                      GRPC_OK);
 }
@@ -199,7 +162,8 @@ START_TEST(a_lock_without_a_lease_gets_one)
     Etcdserverpb__LeaseLeasesResponse *leases;
     char key[64];
     ck_assert_int_eq(etcd_client_wait(call, &response), GRPC_OK);
-    ck_assert_int_eq(etcd_client_call(clients[0], "/etcdserverpb.Lease/LeaseLeases", &request.base,
+    ck_assert_int_eq(etcd_client_call(live.clients[0], "/etcdserverpb.Lease/LeaseLeases",
+                                      &request.base,
                                       &etcdserverpb__lease_leases_response__descriptor, &leases),
                      GRPC_OK);
     ck_assert_uint_eq(leases->n_leases, 1);
@@ -228,10 +192,10 @@ END_TEST
 static struct etcd_client_call *campaign_start(size_t member, int64_t lease, const char *value)
 {
     V3electionpb__CampaignRequest request = V3ELECTIONPB__CAMPAIGN_REQUEST__INIT;
-    request.name = bytes("e");
+    request.name = etcd_client_bytes("e");
     request.lease = lease;
-    request.value = bytes(value);
-    return etcd_client_start(clients[member], "/v3electionpb.Election/Campaign", &request.base,
+    request.value = etcd_client_bytes(value);
+    return etcd_client_start(live.clients[member], "/v3electionpb.Election/Campaign", &request.base,
                              &v3electionpb__campaign_response__descriptor);
 }
 
@@ -239,8 +203,8 @@ static int proclaim(V3electionpb__LeaderKey *leader, const char *value)
 {
     V3electionpb__ProclaimRequest request = V3ELECTIONPB__PROCLAIM_REQUEST__INIT;
     request.leader = leader;
-    request.value = bytes(value);
-    return etcd_client_call(clients[0], "/v3electionpb.Election/Proclaim", &request.base,
+    request.value = etcd_client_bytes(value);
+    return etcd_client_call(live.clients[0], "/v3electionpb.Election/Proclaim", &request.base,
                             &v3electionpb__proclaim_response__descriptor, NULL);
 }
 
@@ -248,15 +212,15 @@ static int resign(V3electionpb__LeaderKey *leader)
 {
     V3electionpb__ResignRequest request = V3ELECTIONPB__RESIGN_REQUEST__INIT;
     request.leader = leader;
-    return etcd_client_call(clients[0], "/v3electionpb.Election/Resign", &request.base,
+    return etcd_client_call(live.clients[0], "/v3electionpb.Election/Resign", &request.base,
                             &v3electionpb__resign_response__descriptor, NULL);
 }
 
 static int leader(V3electionpb__LeaderResponse **ret_response)
 {
     V3electionpb__LeaderRequest request = V3ELECTIONPB__LEADER_REQUEST__INIT;
-    request.name = bytes("e");
-    return etcd_client_call(clients[0], "/v3electionpb.Election/Leader", &request.base,
+    request.name = etcd_client_bytes("e");
+    return etcd_client_call(live.clients[0], "/v3electionpb.Election/Leader", &request.base,
                             &v3electionpb__leader_response__descriptor, ret_response);
 }
 
@@ -268,7 +232,7 @@ START_TEST(who_campaigns_first_leads_until_it_resigns)
     grant(0, 0xa);
     grant(0, 0xb);
     ck_assert_int_eq(leader(&found), GRPC_UNKNOWN);
-    ck_assert_str_eq(etcd_client_message(clients[0]), "election: no leader");
+    ck_assert_str_eq(etcd_client_message(live.clients[0]), "election: no leader");
     struct etcd_client_call *one = campaign_start(0, 0xa, "one");
     ck_assert_int_eq(etcd_client_wait(one, &first), GRPC_OK);
     check_bytes(first->leader->name, "e");
@@ -287,7 +251,7 @@ START_TEST(who_campaigns_first_leads_until_it_resigns)
     ck_assert_int_eq(etcd_client_wait(two, &second), GRPC_OK);
     check_bytes(second->leader->key, "e/b");
     ck_assert_int_eq(proclaim(first->leader, "x"), GRPC_UNKNOWN);
-    ck_assert_str_eq(etcd_client_message(clients[0]), "election: not leader");
+    ck_assert_str_eq(etcd_client_message(live.clients[0]), "election: not leader");
     ck_assert_int_eq(resign(first->leader), GRPC_OK); /* Twice is no error. */
     ck_assert_int_eq(leader(&found), GRPC_OK);
     check_bytes(found->kv->value, "two");
@@ -314,7 +278,7 @@ END_TEST
 START_TEST(a_call_without_a_leader_key_is_refused)
 {
     ck_assert_int_eq(proclaim(NULL, "x"), GRPC_UNKNOWN);
-    ck_assert_str_eq(etcd_client_message(clients[0]), "\"leader\" field must be provided");
+    ck_assert_str_eq(etcd_client_message(live.clients[0]), "\"leader\" field must be provided");
     ck_assert_int_eq(resign(NULL), GRPC_UNKNOWN);
 }
 END_TEST
@@ -324,11 +288,12 @@ START_TEST(an_observer_sees_every_leader_and_every_value)
     V3electionpb__CampaignResponse *first;
     V3electionpb__LeaderRequest request = V3ELECTIONPB__LEADER_REQUEST__INIT;
     V3electionpb__LeaderResponse *seen;
-    request.name = bytes("e");
+    request.name = etcd_client_bytes("e");
     grant(0, 0xa);
     grant(0, 0xb);
-    struct etcd_client_stream *stream = etcd_client_stream(
-        clients[0], "/v3electionpb.Election/Observe", &v3electionpb__leader_response__descriptor);
+    struct etcd_client_stream *stream =
+        etcd_client_stream(live.clients[0], "/v3electionpb.Election/Observe",
+                           &v3electionpb__leader_response__descriptor);
     etcd_client_send(stream, &request.base);
     etcd_client_end(stream);
     struct etcd_client_call *one = campaign_start(0, 0xa, "one");
@@ -370,7 +335,7 @@ END_TEST
 static void change(const char *path, const ProtobufCMessage *request,
                    const ProtobufCMessageDescriptor *response)
 {
-    ck_assert_int_eq(etcd_client_call(clients[0], path, request, response, NULL), GRPC_OK);
+    ck_assert_int_eq(etcd_client_call(live.clients[0], path, request, response, NULL), GRPC_OK);
 }
 
 static void add_user(const char *name, const char *role)
@@ -393,10 +358,11 @@ static void be(const char *name)
     Etcdserverpb__AuthenticateResponse *response;
     request.name = (char *)(uintptr_t)name;
     request.password = (char *)(uintptr_t) "pw";
-    ck_assert_int_eq(etcd_client_call(clients[0], "/etcdserverpb.Auth/Authenticate", &request.base,
+    ck_assert_int_eq(etcd_client_call(live.clients[0], "/etcdserverpb.Auth/Authenticate",
+                                      &request.base,
                                       &etcdserverpb__authenticate_response__descriptor, &response),
                      GRPC_OK);
-    etcd_client_set_token(clients[0], response->token);
+    etcd_client_set_token(live.clients[0], response->token);
 }
 
 START_TEST(locks_and_elections_need_the_permissions_of_their_keys)
@@ -410,8 +376,8 @@ START_TEST(locks_and_elections_need_the_permissions_of_their_keys)
     V3electionpb__LeaderRequest observe = V3ELECTIONPB__LEADER_REQUEST__INIT;
     role.name = permit.name = (char *)(uintptr_t) "r";
     permission.permtype = AUTHPB__PERMISSION__TYPE__READWRITE;
-    permission.key = bytes("l/");
-    permission.range_end = bytes("l0");
+    permission.key = etcd_client_bytes("l/");
+    permission.range_end = etcd_client_bytes("l0");
     permit.perm = &permission;
     change("/etcdserverpb.Auth/RoleAdd", &role.base,
            &etcdserverpb__auth_role_add_response__descriptor);
@@ -435,9 +401,10 @@ START_TEST(locks_and_elections_need_the_permissions_of_their_keys)
     ck_assert_int_eq(etcd_client_wait(call, NULL), GRPC_PERMISSION_DENIED);
     etcd_client_drop(call);
     ck_assert_int_eq(leader(&found), GRPC_PERMISSION_DENIED);
-    observe.name = bytes("e");
-    struct etcd_client_stream *stream = etcd_client_stream(
-        clients[0], "/v3electionpb.Election/Observe", &v3electionpb__leader_response__descriptor);
+    observe.name = etcd_client_bytes("e");
+    struct etcd_client_stream *stream =
+        etcd_client_stream(live.clients[0], "/v3electionpb.Election/Observe",
+                           &v3electionpb__leader_response__descriptor);
     etcd_client_send(stream, &observe.base);
     etcd_client_end(stream);
     ck_assert_ptr_null(etcd_client_next(stream));
@@ -453,7 +420,7 @@ START_TEST(a_member_that_stops_ends_what_waits)
     lock_got(lock_start(0, "l", 1), "l/1");
     struct etcd_client_call *second = lock_start(0, "l", 2);
     wait_for_count(0, "l/", "l0", 2);
-    live_cluster_stop_member(cluster, 0);
+    live_cluster_stop_member(live.cluster, 0);
     ck_assert_int_ne(etcd_client_wait(second, NULL), GRPC_OK);
     etcd_client_drop(second);
 }
@@ -472,7 +439,7 @@ static struct etcd_client_stream *health_watch(size_t member, const char *servic
     Grpc__Health__V1__HealthCheckRequest request = GRPC__HEALTH__V1__HEALTH_CHECK_REQUEST__INIT;
     request.service = (char *)(uintptr_t)service;
     struct etcd_client_stream *stream =
-        etcd_client_stream(clients[member], "/grpc.health.v1.Health/Watch",
+        etcd_client_stream(live.clients[member], "/grpc.health.v1.Health/Watch",
                            &grpc__health__v1__health_check_response__descriptor);
     etcd_client_send(stream, &request.base);
     etcd_client_end(stream);
@@ -500,13 +467,13 @@ START_TEST(health_is_known_by_service)
     Grpc__Health__V1__HealthCheckResponse *response;
     const char *path = "/grpc.health.v1.Health/Check";
     request.service = (char *)(uintptr_t) "etcdserverpb.KV";
-    ck_assert_int_eq(etcd_client_call(clients[0], path, &request.base,
+    ck_assert_int_eq(etcd_client_call(live.clients[0], path, &request.base,
                                       &grpc__health__v1__health_check_response__descriptor,
                                       &response),
                      GRPC_OK);
     ck_assert_int_eq((int)response->status, SERVING);
     request.service = (char *)(uintptr_t) "no.such.Service";
-    ck_assert_int_eq(etcd_client_call(clients[0], path, &request.base,
+    ck_assert_int_eq(etcd_client_call(live.clients[0], path, &request.base,
                                       &grpc__health__v1__health_check_response__descriptor, NULL),
                      GRPC_NOT_FOUND);
 }
@@ -518,8 +485,8 @@ START_TEST(a_member_without_a_leader_is_not_serving)
     if (health_next(stream) != SERVING) {
         ck_assert_int_eq(health_next(stream), SERVING);
     }
-    live_cluster_stop_member(cluster, 1);
-    live_cluster_stop_member(cluster, 2);
+    live_cluster_stop_member(live.cluster, 1);
+    live_cluster_stop_member(live.cluster, 2);
     ck_assert_int_eq(health_next(stream), NOT_SERVING);
     etcd_client_stream_close(stream);
 }
@@ -536,8 +503,9 @@ START_TEST(both_versions_of_reflection_list_the_services)
         GRPC__REFLECTION__V1__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_LIST_SERVICES;
     request.list_services = (char *)(uintptr_t) "";
     for (size_t i = 0; i < 2; i++) {
-        struct etcd_client_stream *stream = etcd_client_stream(
-            clients[0], paths[i], &grpc__reflection__v1__server_reflection_response__descriptor);
+        struct etcd_client_stream *stream =
+            etcd_client_stream(live.clients[0], paths[i],
+                               &grpc__reflection__v1__server_reflection_response__descriptor);
         etcd_client_send(stream, &request.base);
         const Grpc__Reflection__V1__ServerReflectionResponse *response = etcd_client_next(stream);
         ck_assert_ptr_nonnull(response);
@@ -555,8 +523,8 @@ static Suite *sync_suite(void)
     Suite *suite = suite_create("store/etcd_sync");
     TCase *one = tcase_create("one member");
     TCase *three = tcase_create("three members");
-    tcase_add_checked_fixture(one, open_one, close_all);
-    tcase_add_checked_fixture(three, open_three, close_all);
+    tcase_add_checked_fixture(one, live_clients_open_one, live_clients_close);
+    tcase_add_checked_fixture(three, live_clients_open_three, live_clients_close);
     tcase_set_timeout(one, 60);
     tcase_set_timeout(three, 60);
     tcase_add_test(one, a_free_lock_is_taken_and_its_key_names_the_lease);
