@@ -324,6 +324,7 @@ static void closed_on_store_loop(void *data)
 static void http_closed(void *data)
 {
     struct apiserver *server = data;
+    webhook_client_close(server->webhooks);
     loop_post(server->config.store_loop, closed_on_store_loop, server);
 }
 

@@ -31,12 +31,15 @@ struct webhook_client {
     struct trust trusts[WEBHOOK_TRUSTS_MAX];
     size_t trust_count;
     uint64_t calls; /* Ever. */
-    size_t flights;
+    size_t flight_count;
+    struct list flights;
+    bool closed;
 };
 
 /* A call on its way, on the io loop. */
 struct flight {
     struct webhook_client *client;
+    struct list node; /* In client->flights, once started. */
     struct webhook_call *call;
     struct http_call *http;
     struct loop_timer timeout;
@@ -53,6 +56,7 @@ struct webhook_client *webhook_client_new(struct loop *store_loop, struct loop *
     client->io_loop = io_loop;
     client->cache = cache;
     client->service_kind = api_kind_find("", "v1", "services");
+    list_init(&client->flights);
     client->slice_kind = api_kind_find("discovery.k8s.io", "v1", "endpointslices");
     return client;
 }
@@ -63,14 +67,36 @@ static void trust_release(struct trust *trust)
     tls_config_unref(trust->tls);
 }
 
+static void flight_free(struct flight *flight)
+{
+    loop_timer_stop(flight->client->io_loop, &flight->timeout);
+    list_remove(&flight->node);
+    buffer_release(&flight->answer);
+    free(flight);
+}
+
+void webhook_client_close(struct webhook_client *client)
+{
+    client->closed = true;
+    while (!list_empty(&client->flights)) {
+        struct flight *flight = LIST_ENTRY(list_first(&client->flights), struct flight, node);
+        if (flight->http != NULL) {
+            http_call_cancel(flight->http);
+        }
+        flight_free(flight);
+    }
+    if (client->http != NULL) {
+        http_client_close(client->http);
+        client->http = NULL;
+    }
+}
+
 void webhook_client_free(struct webhook_client *client)
 {
     if (client == NULL) {
         return;
     }
-    if (client->http != NULL) {
-        http_client_close(client->http);
-    }
+    webhook_client_close(client);
     for (size_t i = 0; i < client->trust_count; i++) {
         trust_release(&client->trusts[i]);
     }
@@ -94,7 +120,6 @@ static void flight_end(struct flight *flight, int error, const char *why)
 {
     struct webhook_client *client = flight->client;
     struct webhook_call *call = flight->call;
-    loop_timer_stop(client->io_loop, &flight->timeout);
     call->error = error;
     call->status = flight->status;
     if (error == 0) {
@@ -102,9 +127,8 @@ static void flight_end(struct flight *flight, int error, const char *why)
     } else {
         call->message = arena_printf(call->arena, "Post \"%s\": %s", flight->url, why);
     }
-    buffer_release(&flight->answer);
-    client->flights--;
-    free(flight);
+    client->flight_count--;
+    flight_free(flight);
     go_home(client, call);
 }
 
@@ -369,9 +393,14 @@ static void flight_start(void *data)
     struct flight *flight = data;
     struct webhook_client *client = flight->client;
     struct webhook_call *call = flight->call;
+    if (client->closed) {
+        flight_free(flight);
+        return;
+    }
     client->calls++;
+    list_push_back(&client->flights, &flight->node);
     flight->url = url_of(call);
-    if (client->flights++ >= WEBHOOK_CALLS_MAX) {
+    if (client->flight_count++ >= WEBHOOK_CALLS_MAX) {
         flight_end(flight, -EBUSY, "too many calls to webhooks are under way");
         return;
     }
@@ -421,6 +450,7 @@ void webhook_client_start(struct webhook_client *client, struct webhook_call *ca
     struct flight *flight = alloc_zeroed(sizeof(*flight));
     flight->client = client;
     flight->call = call;
+    list_init(&flight->node);
     buffer_init(&flight->answer, WEBHOOK_ANSWER_MAX);
     loop_post(client->io_loop, flight_start, flight);
 }

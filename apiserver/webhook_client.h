@@ -14,7 +14,9 @@ struct webhook_client;
 /* `io_loop` runs on its own thread; the cache has the Services. Both outlive the client. */
 struct webhook_client *webhook_client_new(struct loop *store_loop, struct loop *io_loop,
                                           struct watch_cache *cache);
-/* On the store loop, when no call is under way any more. NULL is a no-op. */
+/* On the io loop: calls that are under way are given up, without `done`. Then it may be freed. */
+void webhook_client_close(struct webhook_client *client);
+/* Closes what is not closed, which takes that the io loop stands still. NULL is a no-op. */
 void webhook_client_free(struct webhook_client *client);
 
 /* Where to: `url`, or a Service's path and port. Borrowed until `done`. */
