@@ -44,6 +44,9 @@ static void trim(void *data)
     struct store *store = data;
     if (mvcc_trim(store->state.mvcc, STORE_TRIM_BUDGET)) {
         env_timer_start(store->env, &store->trim_timer, STORE_TRIM_PAUSE_MS * NS_PER_MS);
+    } else if (store->config.metrics != NULL) { /* Nobody may write for long. */
+        metric_set(store->metrics.keys, (int64_t)mvcc_key_count(store->state.mvcc));
+        metric_set(store->metrics.bytes, (int64_t)mvcc_bytes(store->state.mvcc));
     }
 }
 
