@@ -162,12 +162,11 @@ static bool accept_short_names(struct naming *naming, const names_t *wanted, nam
 
 static bool accept_names(struct naming *naming, const names_t *wanted, names_t *accepted)
 {
-    bool changed =
-        accept(naming, wanted->plural, &accepted->plural, false, "PluralConflict") |
-        accept(naming, wanted->singular, &accepted->singular, false, "SingularConflict") |
-        accept_short_names(naming, wanted, accepted) |
-        accept(naming, wanted->kind, &accepted->kind, true, "KindConflict") |
-        accept(naming, wanted->list_kind, &accepted->list_kind, true, "ListKindConflict");
+    bool changed = accept(naming, wanted->plural, &accepted->plural, false, "PluralConflict");
+    changed |= accept(naming, wanted->singular, &accepted->singular, false, "SingularConflict");
+    changed |= accept_short_names(naming, wanted, accepted);
+    changed |= accept(naming, wanted->kind, &accepted->kind, true, "KindConflict");
+    changed |= accept(naming, wanted->list_kind, &accepted->list_kind, true, "ListKindConflict");
     if (!same_texts(wanted->categories, wanted->n_categories, accepted->categories,
                     accepted->n_categories)) {
         accepted->categories = wanted->categories;
