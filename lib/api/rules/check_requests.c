@@ -127,6 +127,14 @@ bool rules_signer_name(struct api_causes *causes, const struct api_frame *frame)
     return true;
 }
 
+/* What was asked for stays: somebody may have approved it. */
+void rules_prepare_request_update(struct arena *arena, const void *before, void *after)
+{
+    (void)arena; /* The old one lives as long as the request. */
+    ((Certificates__V1__CertificateSigningRequest *)after)->spec =
+        ((const Certificates__V1__CertificateSigningRequest *)before)->spec;
+}
+
 /* --- APIService --------------------------------------------------------------------------------
  */
 

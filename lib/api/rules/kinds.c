@@ -74,6 +74,8 @@ static const struct rules_kind KINDS[] = {
     {.table = &networking__v1__ingress__schema, .create = rules_check_ingress},
     {.table = &scheduling__v1__priority_class__schema, .order = RULES_UPDATE_ALONE},
     {.table = &storage__v1__volume_attachment__schema, .create = rules_check_attachment},
+    {.table = &certificates__v1__certificate_signing_request__schema,
+     .prepare_update = rules_prepare_request_update},
     {.table = &storage__v1__csidriver__schema, .update = rules_update_csi_driver},
     {.table = &storage__v1__csinode__schema, .update = rules_update_csi_node},
     {.table = &apiregistration__v1__apiservice__schema,

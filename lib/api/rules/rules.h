@@ -242,6 +242,7 @@ api_frame_rule rules_priority_level, rules_limit_response, rules_queuing, rules_
 api_frame_rule rules_certificate_request, rules_signer_name, rules_api_service;
 rules_create rules_check_api_service;
 rules_prepare rules_prepare_api_service;
+rules_prepare_change rules_prepare_request_update;
 rules_update rules_update_persistent_volume, rules_update_claim;
 rules_prepare rules_prepare_claim, rules_prepare_limit_range;
 rules_prepare_change rules_prepare_claim_update;
