@@ -1,8 +1,10 @@
 #include "lib/api/custom.h"
 
 #include "k8s/tables.h"
+#include "lib/api/custom_rules.h"
 #include "lib/api/object.h"
 #include "lib/base/alloc.h"
+#include "lib/cel/function.h"
 #include <assert.h>
 #include <stdlib.h>
 
@@ -238,6 +240,8 @@ static void fill_versions(struct custom_resource *resource, const struct custom_
 struct custom_schema {
     struct arena *arena;
     const struct structural *structural;
+    struct cel_functions *functions; /* Of the rules; NULL without any. */
+    const struct custom_rules *rules;
 };
 
 struct custom_resource *custom_resource_new(const definition_t *definition,
@@ -258,6 +262,7 @@ struct custom_resource *custom_resource_new(const definition_t *definition,
 static void schema_free(struct custom_schema *schema)
 {
     if (schema != NULL) {
+        cel_functions_free(schema->functions);
         arena_free(schema->arena);
         free(schema);
     }
@@ -306,13 +311,13 @@ const struct api_kind *custom_resource_kind(const struct custom_resource *resour
     return NULL;
 }
 
-const struct structural *custom_schema(const struct custom_version *version)
+static const struct custom_schema *compiled(const struct custom_version *version)
 {
     /* Made behind const: all who look share it, and it never changes. */
     struct custom_version *shared = (struct custom_version *)(uintptr_t)version;
     struct custom_schema *known = atomic_load_explicit(&shared->schema, memory_order_acquire);
     if (known != NULL) {
-        return known->structural;
+        return known;
     }
     struct custom_schema *made = alloc_zeroed(sizeof(*made));
     const Apiextensions__V1__CustomResourceValidation *source = version->source->schema;
@@ -320,10 +325,24 @@ const struct structural *custom_schema(const struct custom_version *version)
     if (source != NULL && source->open_apiv3_schema != NULL) {
         made->structural = structural_parse(made->arena, source->open_apiv3_schema);
     }
+    if (custom_rules_are_there(made->structural)) {
+        made->functions = cel_functions_new_standard(NULL, 0);
+        made->rules = custom_rules_new(made->arena, made->structural, made->functions);
+    }
     /* Two threads may parse at once; the first to publish wins. */
     if (atomic_compare_exchange_strong(&shared->schema, &known, made)) {
-        return made->structural;
+        return made;
     }
     schema_free(made);
-    return known->structural;
+    return known;
+}
+
+const struct structural *custom_schema(const struct custom_version *version)
+{
+    return compiled(version)->structural;
+}
+
+const struct custom_rules *custom_rules(const struct custom_version *version)
+{
+    return compiled(version)->rules;
 }

@@ -21,6 +21,7 @@ struct custom_object {
 
 struct api_table_column;
 struct custom_resource;
+struct custom_rules;
 struct custom_schema;
 struct table_row;
 
@@ -83,6 +84,9 @@ void custom_kind_unref(const struct api_kind *kind); /* NULL is a no-op. */
 /* The schema; NULL for a version without one, whose objects may hold anything. */
 const struct structural *custom_schema(const struct custom_version *version);
 
+/* Its CEL rules; NULL for none. */
+const struct custom_rules *custom_rules(const struct custom_version *version);
+
 /* --- Objects: what lib/api does where a kind's message table has `custom` ----------------------
  */
 
@@ -102,6 +106,9 @@ void *custom_convert(struct arena *arena, const struct api_kind *to, const void 
 
 const struct api_table_column *
 custom_columns(struct arena *arena, const struct custom_version *version, size_t *ret_count);
+/* The object as one tree, with apiVersion, kind and metadata; shares what it can. */
+const struct json_value *custom_tree(struct arena *arena, const struct api_kind *kind,
+                                     const void *object);
 void custom_row(struct table_row *row, const struct api_kind *kind, const void *message);
 
 /* The value at a path like ".spec.replicas"; NULL when there is none. */

@@ -2,6 +2,7 @@
 #include "lib/api/custom.h"
 
 #include "lib/api/codec.h"
+#include "lib/api/custom_rules.h"
 #include "lib/api/limits.h"
 
 static bool is_pruned(const struct custom_version *version)
@@ -103,6 +104,10 @@ void custom_validate(struct api_causes *causes, const struct api_kind *kind, con
                             old == NULL ? NULL : old->content);
     }
     check_replicas(causes, version, custom->content);
+    if (causes->count == 0 && custom_rules(version) != NULL) { /* They count on the schema. */
+        custom_rules_check(causes, custom_rules(version), custom_tree(causes->arena, kind, object),
+                           old == NULL ? NULL : custom_tree(causes->arena, kind, before));
+    }
 }
 
 void *custom_convert(struct arena *arena, const struct api_kind *to, const void *object)

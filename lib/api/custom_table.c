@@ -87,10 +87,10 @@ static struct api_table_cell cell_of(struct arena *arena, const char *type,
     return null;
 }
 
-/* The object with its metadata, for paths. */
-static const struct json_value *whole(struct arena *arena, const struct api_kind *kind,
-                                      const struct custom_object *object)
+const struct json_value *custom_tree(struct arena *arena, const struct api_kind *kind,
+                                     const void *message)
 {
+    const struct custom_object *object = message;
     struct json_value *tree = json_new_object(arena);
     struct json_value *metadata =
         api_message_to_json(arena, kind->message->metadata->message, object->metadata, NULL);
@@ -113,7 +113,7 @@ void custom_row(struct table_row *row, const struct api_kind *kind, const void *
         table_age(row, object->metadata);
         return;
     }
-    const struct json_value *tree = whole(row->arena, kind, object);
+    const struct json_value *tree = custom_tree(row->arena, kind, object);
     for (size_t i = 0; i < count && row->count < API_TABLE_COLUMNS_MAX; i++) {
         const Apiextensions__V1__CustomResourceColumnDefinition *column =
             source->additional_printer_columns[i];

@@ -7,6 +7,7 @@ Suite *check_suite(void);
 Suite *golden_suite(void);
 Suite *openapi_suite(void);
 Suite *kinds_page_suite(void);
+Suite *structural_suite(void);
 Suite *patch_suite(void);
 Suite *pod_security_suite(void);
 Suite *quota_suite(void);

@@ -1,0 +1,147 @@
+/* Structural schemas and their CEL rules, on objects written as JSON. */
+#include "k8s/apiextensions_v1.pb-c.h"
+#include "lib/api/codec.h"
+#include "lib/api/custom_rules.h"
+#include "lib/api/structural.h"
+#include "lib/cel/function.h"
+#include "tests/unit/api/semantics/suites.h"
+#include <check.h>
+
+static struct arena *arena;
+
+static void setup(void)
+{
+    arena = arena_new(SIZE_MAX);
+}
+
+static void teardown(void)
+{
+    arena_free(arena);
+}
+
+static const struct structural *schema_of(const char *text)
+{
+    void *source = NULL;
+    const struct api_message *table = api_message_find(
+        "k8s.io.apiextensions_apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps");
+    ck_assert_int_eq(api_decode_json(arena, table, slice_text(text), NULL, &source, NULL), 0);
+    return structural_parse(arena, source);
+}
+
+static struct json_value *tree_of(const char *text)
+{
+    struct json_value *tree = NULL;
+    ck_assert_int_eq(json_parse(arena, slice_text(text), &tree, NULL), 0);
+    return tree;
+}
+
+static const char *text_of(const struct json_value *tree)
+{
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, 65536);
+    json_print(tree, /* sorted= */ true, &out);
+    return arena_text_n(arena, buffer_text(&out), out.len);
+}
+
+static const char SPEC[] =
+    "{\"type\":\"object\",\"properties\":{\"spec\":{\"type\":\"object\",\"required\":[\"a\"],"
+    "\"properties\":{\"a\":{\"type\":\"integer\",\"minimum\":1},"
+    "\"b\":{\"type\":\"string\",\"default\":\"x\",\"maxLength\":3},"
+    "\"n\":{\"type\":\"string\",\"nullable\":true},"
+    "\"l\":{\"type\":\"array\",\"x-kubernetes-list-type\":\"map\","
+    "\"x-kubernetes-list-map-keys\":[\"k\"],\"items\":{\"type\":\"object\",\"properties\":{"
+    "\"k\":{\"type\":\"string\"}}}},"
+    "\"free\":{\"type\":\"object\",\"x-kubernetes-preserve-unknown-fields\":true}},"
+    "\"x-kubernetes-validations\":[{\"rule\":\"self.a < 10\"},"
+    "{\"rule\":\"self.a >= oldSelf.a\",\"message\":\"only up\",\"fieldPath\":\".a\"}]}}}";
+
+START_TEST(unknown_fields_are_removed_and_told_but_where_they_are_preserved)
+{
+    struct api_problems problems = {0};
+    struct json_value *tree = tree_of("{\"spec\":{\"a\":1,\"z\":2,\"free\":{\"q\":1}},\"y\":{}}");
+    structural_prune(arena, schema_of(SPEC), tree, &problems);
+    ck_assert_str_eq(text_of(tree), "{\"spec\":{\"a\":1,\"free\":{\"q\":1}}}");
+    ck_assert_uint_eq(problems.count, 2);
+    ck_assert_str_eq(problems.texts[0], "unknown field \"spec.z\"");
+    ck_assert_str_eq(problems.texts[1], "unknown field \"y\"");
+}
+END_TEST
+
+START_TEST(a_null_that_is_not_allowed_counts_as_absent_for_defaults)
+{
+    struct json_value *tree = tree_of("{\"spec\":{\"a\":null,\"b\":null,\"n\":null}}");
+    structural_default(arena, schema_of(SPEC), tree);
+    ck_assert_str_eq(text_of(tree), "{\"spec\":{\"b\":\"x\",\"n\":null}}");
+}
+END_TEST
+
+static size_t count_causes(const char *object, const char *old, struct api_causes *causes)
+{
+    api_causes_init(causes, arena);
+    structural_validate(causes, NULL, schema_of(SPEC), tree_of(object),
+                        old == NULL ? NULL : tree_of(old));
+    return causes->count;
+}
+
+START_TEST(each_field_is_blamed_with_its_reason)
+{
+    struct api_causes causes;
+    ck_assert_uint_eq(count_causes("{\"spec\":{\"a\":1,\"b\":\"abc\",\"n\":null}}", NULL, &causes),
+                      0);
+    ck_assert_uint_eq(count_causes("{\"spec\":{\"b\":\"abcd\"}}", NULL, &causes), 2);
+    ck_assert_str_eq(causes.items[0].reason, "FieldValueTooLong");
+    ck_assert_str_eq(causes.items[1].reason, "FieldValueRequired");
+    ck_assert_str_eq(causes.items[1].field, "spec.a");
+    ck_assert_uint_eq(count_causes("{\"spec\":{\"a\":0}}", NULL, &causes), 1);
+    ck_assert_str_eq(causes.items[0].message,
+                     "Invalid value: 0: spec.a in body should be greater than or equal to 1");
+    ck_assert_uint_eq(
+        count_causes("{\"spec\":{\"a\":1,\"l\":[{\"k\":\"s\"},{\"k\":\"s\"}]}}", NULL, &causes), 1);
+    ck_assert_str_eq(causes.items[0].field, "spec.l[1]");
+}
+END_TEST
+
+START_TEST(what_did_not_change_is_not_blamed_on_an_update)
+{
+    struct api_causes causes;
+    ck_assert_uint_eq(count_causes("{\"spec\":{\"a\":2,\"b\":\"abcd\"}}",
+                                   "{\"spec\":{\"a\":1,\"b\":\"abcd\"}}", &causes),
+                      0);
+}
+END_TEST
+
+START_TEST(rules_see_the_object_and_what_it_was)
+{
+    struct cel_functions *functions = cel_functions_new_standard(NULL, 0);
+    const struct custom_rules *rules = custom_rules_new(arena, schema_of(SPEC), functions);
+    struct api_causes causes;
+    api_causes_init(&causes, arena);
+    custom_rules_check(&causes, rules, tree_of("{\"spec\":{\"a\":3}}"), NULL);
+    ck_assert_uint_eq(causes.count, 0);
+    custom_rules_check(&causes, rules, tree_of("{\"spec\":{\"a\":11}}"), NULL);
+    ck_assert_uint_eq(causes.count, 1);
+    ck_assert_str_eq(causes.items[0].message,
+                     "Invalid value: \"object\": failed rule: self.a < 10");
+    ck_assert_str_eq(causes.items[0].field, "spec");
+    custom_rules_check(&causes, rules, tree_of("{\"spec\":{\"a\":3}}"),
+                       tree_of("{\"spec\":{\"a\":4}}"));
+    ck_assert_uint_eq(causes.count, 2);
+    ck_assert_str_eq(causes.items[1].message, "Invalid value: \"object\": only up");
+    ck_assert_str_eq(causes.items[1].field, "spec.a");
+    cel_functions_free(functions);
+}
+END_TEST
+
+Suite *structural_suite(void)
+{
+    Suite *suite = suite_create("api/structural");
+    TCase *tcase = tcase_create("objects");
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, unknown_fields_are_removed_and_told_but_where_they_are_preserved);
+    tcase_add_test(tcase, a_null_that_is_not_allowed_counts_as_absent_for_defaults);
+    tcase_add_test(tcase, each_field_is_blamed_with_its_reason);
+    tcase_add_test(tcase, what_did_not_change_is_not_blamed_on_an_update);
+    tcase_add_test(tcase, rules_see_the_object_and_what_it_was);
+    suite_add_tcase(suite, tcase);
+    return suite;
+}
