@@ -195,6 +195,10 @@ void api_prepare_update(struct arena *arena, const struct api_kind *kind, const 
         prepare_status(arena, kind, old_message, new_message);
         return;
     }
+    if (strcmp(subresource, "approval") == 0 && rules->prepare_approval != NULL) {
+        rules->prepare_approval(arena, old_message, new_message);
+        return;
+    }
     if (custom_of(kind) != NULL && kind->has_status) {
         custom_keep_status(arena, old_message, new_message);
     } else if (kind->has_status && status != NULL) {

@@ -84,7 +84,7 @@ void api_validate_update(struct arena *arena, const struct api_kind *kind, const
     }
     if (custom_of(kind) != NULL) {
         custom_validate(causes, kind, old_message, new_message);
-    } else if (strcmp(subresource, "status") == 0) {
+    } else if (strcmp(subresource, "status") == 0 || strcmp(subresource, "approval") == 0) {
         check_status(causes, rules, &object, old_message);
     } else if (strcmp(subresource, "ephemeralcontainers") == 0) {
         rules_update_pod_ephemeral(causes, old_message, new_message);

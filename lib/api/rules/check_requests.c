@@ -135,6 +135,112 @@ void rules_prepare_request_update(struct arena *arena, const void *before, void 
         ((const Certificates__V1__CertificateSigningRequest *)before)->spec;
 }
 
+/* Through "approval": what has been decided, and nothing else. */
+void rules_prepare_request_approval(struct arena *arena, const void *before, void *after)
+{
+    const Certificates__V1__CertificateSigningRequest *old = before;
+    Certificates__V1__CertificateSigningRequest *request = after;
+    Certificates__V1__CertificateSigningRequestStatus *status = api_message_copy(
+        arena, &certificates__v1__certificate_signing_request_status__schema, old->status);
+    status->conditions = request->status->conditions;
+    status->n_conditions = request->status->n_conditions;
+    request->status = status;
+    request->spec = old->spec;
+}
+
+static bool is_decision(const char *type)
+{
+    return strcmp(type, "Approved") == 0 || strcmp(type, "Denied") == 0;
+}
+
+static void check_condition_status(struct api_causes *causes, const struct api_path *at,
+                                   const Certificates__V1__CertificateSigningRequestCondition *one)
+{
+    static const char *const any[] = {"True", "False", "Unknown", NULL};
+    static const char *const only_true[] = {"True", NULL};
+    const char *type = text_or_empty(one->type), *value = text_or_empty(one->status);
+    const char *const *values = is_decision(type) || strcmp(type, "Failed") == 0 ? only_true : any;
+    struct api_path path = api_path_field(at, "status");
+    if (*value == '\0') {
+        api_cause_required(causes, &path, "");
+        return;
+    }
+    for (size_t i = 0; values[i] != NULL; i++) {
+        if (strcmp(values[i], value) == 0) {
+            return;
+        }
+    }
+    api_cause_not_supported(causes, &path, api_shown_text(value), values);
+}
+
+/* Nothing is approved and denied, and nothing is said twice. */
+static void check_conditions(struct api_causes *causes, const struct api_path *at,
+                             const Certificates__V1__CertificateSigningRequestStatus *status)
+{
+    struct api_path list = api_path_field(at, "conditions");
+    for (size_t i = 0; i < status->n_conditions; i++) {
+        const char *type = text_or_empty(status->conditions[i]->type);
+        struct api_path item = api_path_index(&list, i);
+        struct api_path path = api_path_field(&item, "type");
+        bool twice = false, both = false;
+        for (size_t j = 0; j < i; j++) {
+            const char *other = text_or_empty(status->conditions[j]->type);
+            bool same = strcmp(type, other) == 0;
+            twice = twice || same;
+            both = both || (!same && is_decision(type) && is_decision(other));
+        }
+        if (*type == '\0') {
+            api_cause_required(causes, &path, "");
+        } else if (both) {
+            api_cause_invalid(causes, &path, api_shown_text(type),
+                              "Approved and Denied conditions are mutually exclusive");
+        } else if (twice) {
+            api_cause_duplicate(causes, &path, api_shown_text(type));
+        }
+        check_condition_status(causes, &item, status->conditions[i]);
+    }
+}
+
+bool rules_certificate_status(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Certificates__V1__CertificateSigningRequestStatus *status = frame->message;
+    struct slice certificate = slice_of(status->certificate.data, status->certificate.len);
+    check_conditions(causes, frame->at, status);
+    if (certificate.len > 0 && pem_body(certificate, "CERTIFICATE").len == 0) {
+        rules_invalid(causes, frame->at, "certificate", api_shown_text("<certificate data>"),
+                      "must contain at least one CERTIFICATE PEM block");
+    }
+    return false;
+}
+
+/* What was decided stays decided. */
+static void keep_conditions(struct api_causes *causes,
+                            const Certificates__V1__CertificateSigningRequestStatus *before,
+                            const Certificates__V1__CertificateSigningRequestStatus *after)
+{
+    struct api_path at = api_path_field(NULL, "status");
+    struct api_path path = api_path_field(&at, "conditions");
+    for (size_t i = 0; i < before->n_conditions; i++) {
+        const char *type = text_or_empty(before->conditions[i]->type);
+        bool kept = !is_decision(type) && strcmp(type, "Failed") != 0;
+        for (size_t j = 0; !kept && j < after->n_conditions; j++) {
+            kept = strcmp(text_or_empty(after->conditions[j]->type), type) == 0;
+        }
+        if (!kept) {
+            api_cause_forbidden(causes, &path,
+                                arena_printf(causes->arena,
+                                             "updates may not remove a condition of type \"%s\"",
+                                             type));
+        }
+    }
+}
+
+void rules_update_request(struct api_causes *causes, const void *before, const void *after)
+{
+    keep_conditions(causes, ((const Certificates__V1__CertificateSigningRequest *)before)->status,
+                    ((const Certificates__V1__CertificateSigningRequest *)after)->status);
+}
+
 /* --- APIService --------------------------------------------------------------------------------
  */
 

@@ -167,6 +167,7 @@ const struct api_frame_rule_row api_frame_rules[] = {
 
     {&certificates__v1__certificate_signing_request_spec__schema, "", rules_certificate_request},
     {&certificates__v1__certificate_signing_request_spec__schema, "signerName", rules_signer_name},
+    {&certificates__v1__certificate_signing_request_status__schema, "", rules_certificate_status},
     {&apiregistration__v1__apiservice_spec__schema, ".", rules_api_service},
 };
 

@@ -156,7 +156,7 @@ enum rules_order {
 struct rules_kind {
     const struct api_message *table;
     rules_prepare *prepare_create; /* Before the object is checked: what the server writes. */
-    rules_prepare_change *prepare_update, *prepare_status;
+    rules_prepare_change *prepare_update, *prepare_status, *prepare_approval;
     rules_create *create; /* Checks. */
     rules_update *update, *status;
     enum rules_order order;
@@ -239,10 +239,12 @@ api_frame_rule rules_validating_webhook, rules_mutating_webhook, rules_webhook_c
     rules_admission_validation, rules_admission_parameters;
 api_frame_rule rules_priority_level, rules_limit_response, rules_queuing, rules_flow_schema,
     rules_flow_rules, rules_flow_resources, rules_flow_paths, rules_flow_subject;
-api_frame_rule rules_certificate_request, rules_signer_name, rules_api_service;
+api_frame_rule rules_certificate_request, rules_signer_name, rules_certificate_status,
+    rules_api_service;
 rules_create rules_check_api_service;
 rules_prepare rules_prepare_api_service;
-rules_prepare_change rules_prepare_request_update;
+rules_prepare_change rules_prepare_request_update, rules_prepare_request_approval;
+rules_update rules_update_request;
 rules_update rules_update_persistent_volume, rules_update_claim;
 rules_prepare rules_prepare_claim, rules_prepare_limit_range;
 rules_prepare_change rules_prepare_claim_update;
