@@ -120,12 +120,14 @@ static admission_step *const mutating_steps[] = {
     admit_runtime_class,
     admit_default_ingress_class,
     admit_pod_warnings,
+    admit_account_warnings,
     admit_rbac_escalation,
 };
 
 static admission_step *const validating_steps[] = {
-    admit_limits,       admit_pod_security, admit_priority_class,      admit_claim_resize,
-    admit_certificates, admit_policies,     admit_validating_webhooks, admit_quota,
+    admit_account_secrets, admit_limits,       admit_pod_security, admit_priority_class,
+    admit_claim_resize,    admit_certificates, admit_policies,     admit_validating_webhooks,
+    admit_quota,
 };
 
 static const struct api_status *run_steps(struct admission *admission, admission_step *const *steps,

@@ -46,6 +46,10 @@ const struct api_status *admit_pod_tolerations(struct admission *admission);
 /* Never refuses: tells the client of what is deprecated or has no effect. */
 const struct api_status *admit_pod_warnings(struct admission *admission);
 
+/* admission_secrets.c */
+const struct api_status *admit_account_secrets(struct admission *admission);
+const struct api_status *admit_account_warnings(struct admission *admission); /* Never refuses. */
+
 /* admission_limits.c */
 const struct api_status *admit_limit_defaults(struct admission *admission);
 const struct api_status *admit_limits(struct admission *admission);

@@ -19,8 +19,10 @@ LINES='lines() { local n=$1; shift; timeout 20 "$@" 2>&1 | head -n $n; }
         ctl del w/a
         (sleep 1; put w/a 9; for i in 1 2 3; do put w/z end; done) &
         watch 18 --prefix w/ --rev $first --prev-kv
+        wait # Later puts would come before the last of these, or after.
         (sleep 1; put w/a 9; put w/a 10; put w/a 11) &
         watch 9 w/a --rev $first
+        wait
         (sleep 1; for i in 1 2 3; do put w/b z; done) &
         watch 5 w/b w/c --rev $first
         wait
