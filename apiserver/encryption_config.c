@@ -76,7 +76,7 @@ static int read_keys(struct encryption *encryption, struct encryption_rule *rule
         return error_set(reterr, -EINVAL, "%s: keys are missing", provider);
     }
     for (size_t i = 0; i < keys->count; i++) {
-        struct encryption_key key = {.cipher = cipher};
+        struct encryption_key key = {.cipher = cipher, .prefix = ""};
         if (rule->key_count == ENCRYPTION_KEYS_MAX) {
             return error_set(reterr, -EINVAL, "more than %d keys", ENCRYPTION_KEYS_MAX);
         }
@@ -169,7 +169,8 @@ static bool member_is(const struct json_value *object, const char *name, const c
 static int read_document(struct encryption *encryption, const struct json_value *document,
                          struct error *reterr)
 {
-    if (document->type != JSON_OBJECT || !member_is(document, "kind", "EncryptionConfiguration") ||
+    if (document == NULL || document->type != JSON_OBJECT ||
+        !member_is(document, "kind", "EncryptionConfiguration") ||
         !member_is(document, "apiVersion", "apiserver.config.k8s.io/v1")) {
         return error_set(reterr, -EINVAL,
                          "must be an EncryptionConfiguration of apiserver.config.k8s.io/v1");

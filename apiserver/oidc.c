@@ -206,7 +206,7 @@ int oidc_new(const struct oidc_options *options, struct loop *loop, struct oidc 
         return 0;
     }
     const struct tls_options tls_options = {
-        .ca_pem = options->ca_pem == NULL ? (struct slice){0} : slice_text(options->ca_pem),
+        .ca_pem = slice_text(options->ca_pem == NULL ? "" : options->ca_pem),
         .verify = TLS_VERIFY_REQUIRED,
         .alpn = TLS_ALPN_NONE};
     int status = check_options(options, reterr);

@@ -267,8 +267,8 @@ static int parse_store_urls(struct member_config *config, const struct flag_set 
 {
     const struct flag *clients_told = either(set, "advertise-client-urls", "etcd-listen");
     const struct flag *peer_listen = either(set, "listen-peer-urls", "peer-url");
-    struct listen_urls clients;
-    struct listen_urls peers;
+    struct listen_urls clients = {.count = 0};
+    struct listen_urls peers = {.count = 0};
     int result = listen_urls_from(flag_get(set, "etcd-listen"), arena, &config->etcd, reterr);
     if (result == 0) {
         result = listen_urls_from(clients_told, arena, &clients, reterr);

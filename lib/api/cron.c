@@ -72,7 +72,7 @@ static int add_range(char *text, const struct bounds *bounds, uint64_t *bits, st
 {
     static const struct bounds any = {0, 0, NULL};
     char *slash = strchr(text, '/');
-    unsigned ends[2], step = 1;
+    unsigned ends[2] = {0, 0}, step = 1;
     bool single = false;
     if (slash != NULL) {
         *slash = '\0';

@@ -368,7 +368,7 @@ static void compile_rules(struct arena *arena, struct custom_rules *rules,
 static const struct custom_rules *compile(struct arena *arena, const struct structural *schema,
                                           const struct cel_functions *functions, bool is_resource)
 {
-    if (!custom_rules_are_there(schema)) {
+    if (schema == NULL || !custom_rules_are_there(schema)) {
         return NULL;
     }
     struct custom_rules *rules = arena_zeroed(arena, sizeof(*rules));

@@ -133,6 +133,6 @@ int cipher_cbc_open(struct slice key, struct slice sealed, struct buffer *out)
     if (!good) {
         return -EBADMSG;
     }
-    buffer_commit(out, (size_t)(len + rest));
+    buffer_commit(out, (size_t)len + (size_t)rest);
     return 0;
 }

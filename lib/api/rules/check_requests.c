@@ -22,7 +22,7 @@ static struct slice pem_body(struct slice text, const char *type)
     buffer_clear(&line);
     buffer_printf(&line, "%sEND %s%s", dashes, type, dashes);
     const uint8_t *to = memmem(from, left, line.data, line.len);
-    return to == NULL ? (struct slice){0} : slice_of(from, (size_t)(to - from));
+    return slice_of(from, to == NULL ? 0 : (size_t)(to - from));
 }
 
 static bool is_der_sequence(struct slice der)
