@@ -7,6 +7,8 @@
 #include "store/etcd_service.h"
 #include "tests/fuzz/grpc_calls.h"
 #include <assert.h>
+#include <errno.h>
+#include <openssl/crypto.h>
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -102,6 +104,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     struct net_address address;
     struct http_server *http = NULL;
     (void)argc, (void)argv;
+    /* The store is never closed: passwords may be hashed while the process ends. */
+    must(OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL) == 1 ? 0 : -EINVAL, "crypto");
     must(loop_new("fuzz", &loop), "loop");
     const struct etcd_service_config config = {
         .store = open_store(), .store_loop = loop, .progress_ms = 1000};
