@@ -5,6 +5,8 @@ setup() { load clusters; }
 
 teardown() { explain_failure; }
 
+# Without revisions: the random requests before leave members of etcd 3.4 unlike each other, as users and permissions
+# change in them (seen: 1555, 1555 and 1488, where all of ours and its leader were at 1488).
 @test "grant, keep alive, time to live, list, revoke" {
     same '
         ctl lease list
@@ -22,7 +24,7 @@ teardown() { explain_failure; }
         ctl lease revoke $lease
         ctl lease timetolive $lease
         ctl lease keep-alive --once $lease
-        ctl lease timetolive $lease -w json
+        ctl lease timetolive $lease -w json | sed "s/\"revision\":[0-9]*/revision/"
         ctl lease grant 9999999999999
         ctl lease grant x
     '
