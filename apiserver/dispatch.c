@@ -51,17 +51,6 @@ static bool not_allowed(struct request *request)
     return false;
 }
 
-static bool is_connect(const struct request *request)
-{
-    static const char *const names[] = {"log", "exec", "attach", "portforward", "proxy"};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (request->subresource != NULL && strcmp(request->info.subresource, names[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Cluster-scoped kinds are not inside a namespace, and namespaced ones are there when named. */
 static bool scope_fits(const struct request *request)
 {
@@ -148,7 +137,7 @@ bool stage_dispatch(struct request *request)
     if (!has_verb(request) || is_refused_by_deletion(request)) {
         return not_allowed(request);
     }
-    if (is_connect(request)) {
+    if (request->subresource != NULL && request_info_is_connection(&request->info)) {
         handle_connect(request);
         return false;
     }

@@ -1,18 +1,13 @@
 #include "apiserver/flow_match.h"
 
-#include "lib/base/slice.h"
+#include "lib/base/hash_map.h"
 #include <string.h>
 
 #define SERVICE_ACCOUNT_PREFIX "system:serviceaccount:"
 
-static const char *or_nothing(const char *text)
-{
-    return text == NULL ? "" : text;
-}
-
 static bool is(const char *text, const char *value)
 {
-    return strcmp(or_nothing(text), value) == 0;
+    return strcmp(text_or_empty(text), value) == 0;
 }
 
 /* "*" stands for all. */
@@ -32,7 +27,8 @@ static bool lists(char *const *items, size_t count, const char *value)
 static bool is_service_account(const struct user *user,
                                const Flowcontrol__V1__ServiceAccountSubject *subject)
 {
-    const char *namespace = or_nothing(subject->namespace_), *name = or_nothing(subject->name);
+    const char *namespace = text_or_empty(subject->namespace_),
+               *name = text_or_empty(subject->name);
     size_t prefix_len = sizeof(SERVICE_ACCOUNT_PREFIX) - 1, namespace_len = strlen(namespace);
     if (strncmp(user->name, SERVICE_ACCOUNT_PREFIX, prefix_len) != 0) {
         return false;
@@ -50,7 +46,7 @@ static bool is_subject(const struct user *user, const Flowcontrol__V1__Subject *
     }
     if (is(subject->kind, "Group")) {
         return subject->group != NULL && (is(subject->group->name, "*") ||
-                                          user_in_group(user, or_nothing(subject->group->name)));
+                                          user_in_group(user, text_or_empty(subject->group->name)));
     }
     return is(subject->kind, "ServiceAccount") && subject->service_account != NULL &&
            is_service_account(user, subject->service_account);
@@ -84,7 +80,7 @@ static bool allows_resource(const Flowcontrol__V1__ResourcePolicyRule *rule,
                      ? rule->cluster_scope != 0
                      : lists(rule->namespaces, rule->n_namespaces, access->namespace);
     for (size_t i = 0; scope && i < rule->n_resources; i++) {
-        if (names_resource(or_nothing(rule->resources[i]), access)) {
+        if (names_resource(text_or_empty(rule->resources[i]), access)) {
             return true;
         }
     }
@@ -109,7 +105,7 @@ static bool allows_path(const Flowcontrol__V1__NonResourcePolicyRule *rule,
 {
     bool verb = lists(rule->verbs, rule->n_verbs, access->verb);
     for (size_t i = 0; verb && i < rule->n_non_resource_urls; i++) {
-        if (names_path(or_nothing(rule->non_resource_urls[i]), access->path)) {
+        if (names_path(text_or_empty(rule->non_resource_urls[i]), access->path)) {
             return true;
         }
     }
@@ -157,19 +153,10 @@ int flow_schema_compare(const Flowcontrol__V1__FlowSchema *first,
     if (left != right) {
         return left < right ? -1 : 1;
     }
-    return strcmp(or_nothing(first->metadata->name), or_nothing(second->metadata->name));
+    return strcmp(text_or_empty(first->metadata->name), text_or_empty(second->metadata->name));
 }
 
 /* --- Flows --- */
-
-/* FNV-1a, 64 bits. */
-static uint64_t hash_text(uint64_t hash, const char *text)
-{
-    for (const char *c = or_nothing(text); *c != 0; c++) {
-        hash = (hash ^ (uint8_t)*c) * UINT64_C(0x100000001b3);
-    }
-    return (hash ^ 0xff) * UINT64_C(0x100000001b3); /* "a" "bc" is not "ab" "c". */
-}
 
 uint64_t flow_hash(const Flowcontrol__V1__FlowSchema *schema, const struct user *user,
                    const struct access *access)
@@ -181,7 +168,6 @@ uint64_t flow_hash(const Flowcontrol__V1__FlowSchema *schema, const struct user 
     } else if (method != NULL && is(method->type, "ByNamespace")) {
         flow = access->namespace;
     }
-    uint64_t hash = hash_text(UINT64_C(0xcbf29ce484222325), schema->metadata->name);
-    hash = hash_text(hash, flow);
-    return hash ^ (hash >> 29); /* The low bits choose queues: let the high ones have a say. */
+    uint64_t schema_hash = hash_bytes(0, slice_text(text_or_empty(schema->metadata->name)));
+    return hash_bytes(schema_hash, slice_text(flow));
 }

@@ -4,19 +4,6 @@
 #include "apiserver/flow_control.h"
 #include "lib/api/convert.h"
 
-/* Streams of a pod or node hold no seat: they last as long as somebody looks at them, and cost the
- * server next to nothing. */
-static bool is_connection(const struct request_info *info)
-{
-    static const char *const names[] = {"log", "exec", "attach", "portforward", "proxy"};
-    for (size_t i = 0; info->is_resource && i < ARRAY_LEN(names); i++) {
-        if (strcmp(info->subresource, names[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* A list takes seats by the number of objects that it goes through. */
 static uint32_t seats_of(struct request *request)
 {
@@ -88,7 +75,9 @@ static void on_timeout(void *data)
 
 bool stage_flow(struct request *request)
 {
-    if (is_connection(&request->info)) {
+    /* Streams of a pod or node hold no seat: they last as long as somebody looks at them, and cost
+     * the server next to nothing. */
+    if (request_info_is_connection(&request->info)) {
         return true;
     }
     const struct access access = request_access(request);

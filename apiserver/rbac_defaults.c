@@ -10,14 +10,9 @@
 #define RBAC_GROUP "rbac.authorization.k8s.io"
 static const char autoupdate[] = "rbac.authorization.kubernetes.io/autoupdate";
 
-static const char *or_nothing(const char *text)
-{
-    return text == NULL ? "" : text;
-}
-
 static bool is(const char *text, const char *value)
 {
-    return strcmp(or_nothing(text), value) == 0;
+    return strcmp(text_or_empty(text), value) == 0;
 }
 
 /* --- Reading the tables --- */
@@ -229,7 +224,7 @@ static bool add_labels(struct arena *arena, const Meta__V1__ObjectMeta *wanted,
     bool changed = false;
     for (size_t i = 0; i < wanted->n_labels; i++) {
         const char *key = wanted->labels[i]->key, *value = wanted->labels[i]->value;
-        if (!is(value, or_nothing(api_meta_label(meta, key)))) {
+        if (!is(value, text_or_empty(api_meta_label(meta, key)))) {
             api_meta_set_label(arena, meta, key, value);
             changed = true;
         }
@@ -291,7 +286,7 @@ static bool add_subjects(struct arena *arena, Rbac__V1__Subject *const *wanted, 
 
 static bool same_role(const Rbac__V1__RoleRef *a, const Rbac__V1__RoleRef *b)
 {
-    return is(a->kind, or_nothing(b->kind)) && is(a->name, or_nothing(b->name));
+    return is(a->kind, text_or_empty(b->kind)) && is(a->name, text_or_empty(b->name));
 }
 
 static enum default_repair repair_cluster_role(const Rbac__V1__ClusterRole *wanted,

@@ -225,6 +225,17 @@ int request_info_parse(struct arena *arena, const char *method, struct slice pat
     return 0;
 }
 
+bool request_info_is_connection(const struct request_info *info)
+{
+    static const char *const names[] = {"log", "exec", "attach", "portforward", "proxy"};
+    for (size_t i = 0; info->is_resource && i < ARRAY_LEN(names); i++) {
+        if (strcmp(info->subresource, names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *request_verb_name(enum request_verb verb)
 {
     static const char *const names[] = {

@@ -49,6 +49,8 @@ struct request_info {
 MUST_USE int request_info_parse(struct arena *arena, const char *method, struct slice path,
                                 struct slice query, struct request_info *ret_info);
 const char *request_verb_name(enum request_verb verb); /* As authorization words it. */
+/* log, exec, attach, portforward and proxy: a connection to a pod, node or service. */
+bool request_info_is_connection(const struct request_info *info);
 
 /* The first value, or NULL when the key is absent. */
 /* %XX decoded, in `arena`. NULL when an escape is malformed or stands for NUL. Any thread. */
