@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { FLAG_VALUES_MAX = 64, FLAGS_MAX = 64, FLAG_TEXTS_MAX = 256, OPERANDS_MAX = 8 };
+enum { FLAG_VALUES_MAX = 64, FLAGS_MAX = 96, FLAG_TEXTS_MAX = 256, OPERANDS_MAX = 8 };
 
 struct flag {
     const char *name;        /* Without the dashes. */

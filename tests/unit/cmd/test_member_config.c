@@ -1,14 +1,16 @@
 #include "cmd/member_config.h"
 
+#include "cmd/server_flags.h"
+
 #include <check.h>
 #include <errno.h>
 #include <string.h>
 
 Suite *member_config_suite(void);
 
-static char *cluster;
-static char *name;
-static char *disable;
+static const char *cluster;
+static const char *name;
+static const char *disable;
 static const char *mode;
 static const char *etcd_listen;
 static const char *told;
@@ -41,67 +43,36 @@ static void teardown(void)
     arena_free(arena);
 }
 
+/* The flags of `coracle server`, given as a user would. */
 static int parse(struct member_config *config)
 {
-    struct flag flags[] = {
-        {.name = "name", .placeholder = "X"},
-        {.name = "data-dir", .placeholder = "X", .fallback = "/data"},
-        {.name = "api-listen", .placeholder = "X", .fallback = "192.0.2.1:6443"},
-        {.name = "advertise-url", .placeholder = "X"},
-        {.name = "etcd-listen", .placeholder = "X", .fallback = etcd_listen, .list = true},
-        {.name = "advertise-client-urls", .placeholder = "X", .fallback = told, .list = true},
-        {.name = "peer-url", .placeholder = "X", .fallback = peer_url, .list = true},
-        {.name = "listen-peer-urls", .placeholder = "X", .list = true},
-        {.name = "initial-cluster-state", .placeholder = "X", .fallback = state},
-        {.name = "initial-cluster-token", .placeholder = "X", .fallback = token},
-        {.name = "initial-cluster", .placeholder = "X", .list = true},
-        {.name = "join", .placeholder = "X"},
-        {.name = "token", .placeholder = "X"},
-        {.name = "join-user", .placeholder = "X"},
-        {.name = "service-cidr", .placeholder = "X", .fallback = "10.96.0.0/12"},
-        {.name = "cluster-cidr", .placeholder = "X", .fallback = "10.244.0.0/16"},
-        {.name = "cluster-domain", .placeholder = "X", .fallback = "cluster.local"},
-        {.name = "disable", .placeholder = "X", .list = true},
-        {.name = "heartbeat-ms", .placeholder = "X", .fallback = "50"},
-        {.name = "election-ms", .placeholder = "X", .fallback = "300"},
-        {.name = "node-grace-ms", .placeholder = "X", .fallback = "40000"},
-        {.name = "snapshot-entries", .placeholder = "X", .fallback = "100000"},
-        {.name = "metrics-listen", .placeholder = "X"},
-        {.name = "quota-bytes", .placeholder = "X", .fallback = "1000"},
-        {.name = "auto-compaction-mode", .placeholder = "X", .fallback = mode},
-        {.name = "auto-compaction-retention", .placeholder = "X", .fallback = retention},
-        {.name = "store-endpoints", .placeholder = "X", .list = true},
-        {.name = "store-cacert", .placeholder = "X"},
-        {.name = "store-cert", .placeholder = "X"},
-        {.name = "store-key", .placeholder = "X"},
-        {.name = "store-prefix", .placeholder = "X", .fallback = "/registry"},
-        {.name = "store-user", .placeholder = "X"},
-        {.name = "store-password-file", .placeholder = "X"},
-        {.name = "store-compact-minutes", .placeholder = "X", .fallback = "5"},
-        {.name = "anonymous-auth", .placeholder = "X", .fallback = "true"},
-        {.name = "encryption-provider-config", .placeholder = "X"},
-        {.name = "oidc-issuer-url", .placeholder = "X"},
-        {.name = "oidc-client-id", .placeholder = "X"},
-        {.name = "oidc-ca-file", .placeholder = "X"},
-        {.name = "oidc-username-claim", .placeholder = "X", .fallback = "sub"},
-        {.name = "oidc-username-prefix", .placeholder = "X"},
-        {.name = "oidc-groups-claim", .placeholder = "X"},
-        {.name = "oidc-groups-prefix", .placeholder = "X"},
-        {.name = "oidc-required-claim", .placeholder = "X", .list = true},
-        {.name = "oidc-signing-algs", .placeholder = "X", .fallback = "RS256", .list = true},
-        {.name = "requestheader-client-ca-file", .placeholder = "X"},
-        {.name = "requestheader-allowed-names", .placeholder = "X", .list = true},
-        {.name = "requestheader-username-headers", .placeholder = "X", .list = true},
-        {.name = "requestheader-group-headers", .placeholder = "X", .list = true},
-        {.name = "requestheader-extra-headers-prefix", .placeholder = "X", .list = true},
-        {.name = "max-requests-inflight", .placeholder = "X", .fallback = "400"},
-        {.name = "max-mutating-requests-inflight", .placeholder = "X", .fallback = "200"},
-        {.name = "log-level", .placeholder = "X", .fallback = "info"},
-        {.name = "config", .placeholder = "X"},
+    const struct {
+        const char *flag, *value;
+    } given[] = {
+        {"--name", name},
+        {"--initial-cluster", cluster},
+        {"--disable", disable},
+        {"--api-listen", "192.0.2.1:6443"},
+        {"--etcd-listen", etcd_listen},
+        {"--advertise-client-urls", told},
+        {"--peer-url", peer_url},
+        {"--initial-cluster-state", state},
+        {"--initial-cluster-token", token},
+        {"--quota-bytes", "1000"},
+        {"--auto-compaction-mode", mode},
+        {"--auto-compaction-retention", retention},
+        {"--snapshot-entries", "100000"},
     };
-    char *argv[] = {"--name", name, "--initial-cluster", cluster, "--disable", disable};
-    struct flag_set set = {.flags = flags, .count = ARRAY_LEN(flags)};
-    int argc = disable == NULL ? 4 : 6;
+    char *argv[2 * ARRAY_LEN(given)];
+    int argc = 0;
+    for (size_t i = 0; i < ARRAY_LEN(given); i++) {
+        if (given[i].value != NULL) {
+            argv[argc++] = (char *)(uintptr_t)given[i].flag;
+            argv[argc++] = (char *)(uintptr_t)given[i].value;
+        }
+    }
+    struct flag flags[FLAGS_MAX];
+    struct flag_set set = {.flags = flags, .count = server_flags(flags)};
     ck_assert_int_eq(flag_set_parse(&set, argc, argv, &error), 0);
     int result = member_config_from(&set, arena, config, &error);
     flag_set_release(&set);
@@ -127,7 +98,7 @@ START_TEST(history_is_kept_as_the_retention_says)
         struct member_config config;
         mode = rows[i].mode;
         retention = rows[i].retention;
-        disable = (char *)(uintptr_t)rows[i].disabled;
+        disable = rows[i].disabled;
         ck_assert_int_eq(parse(&config), 0);
         ck_assert_uint_eq(config.store_options.compact_age_ms, rows[i].age_ms);
         ck_assert_int_eq(config.store_options.compact_revisions, rows[i].revisions);
@@ -232,7 +203,7 @@ END_TEST
 START_TEST(a_cluster_that_cannot_be_is_refused_with_the_reason)
 {
     static const struct {
-        char *cluster;
+        const char *cluster;
         const char *reason;
     } bad[] = {
         {"n2=https://192.0.2.2:2380", "does not name this member, n1"},
