@@ -52,12 +52,12 @@ static const char *audit_id(struct request *request)
                         (unsigned long long)(random[1] & UINT64_C(0xffffffffffff)));
 }
 
-/* Takes a reference to the exchange, which request_finish() gives back. */
-static struct request *request_new(struct apiserver *server, struct http_exchange *exchange)
+void request_init(struct request *request, struct apiserver *server, struct http_exchange *exchange,
+                  const struct request_codec *codec)
 {
     http_exchange_ref(exchange);
-    struct request *request = arena_zeroed(http_arena(exchange), sizeof(*request));
     request->server = server;
+    request->codec = codec;
     request->exchange = exchange;
     request->arena = http_arena(exchange);
     request->started_ms = loop_now_ms(http_exchange_loop(exchange));
@@ -66,6 +66,12 @@ static struct request *request_new(struct apiserver *server, struct http_exchang
     request->user = &user_anonymous;
     request->info.method = "";
     request->info.path = "";
+}
+
+static struct request *request_new(struct apiserver *server, struct http_exchange *exchange)
+{
+    struct request *request = arena_zeroed(http_arena(exchange), sizeof(*request));
+    request_init(request, server, exchange, &http_codec);
     return request;
 }
 
@@ -80,6 +86,8 @@ static void on_request(void *data, struct http_exchange *exchange)
 {
     struct request *request = request_new(data, exchange);
     struct slice method = http_method(exchange);
+    request->body = http_body(exchange);
+    request->body_type = http_header_find(exchange, "content-type");
     int status = request_info_parse(
         request->arena, arena_text_n(request->arena, (const char *)method.data, method.len),
         http_path(exchange), http_query(exchange), &request->info);

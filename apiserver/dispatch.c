@@ -33,7 +33,7 @@ static bool is_built_in(const char *group)
 static bool not_found(struct request *request)
 {
     if (!is_built_in(request->info.group)) {
-        respond_text(request, 404, "404 page not found\n");
+        request->codec->not_found(request);
         return false;
     }
     respond_status(request, api_status_no_resource(request->arena));
@@ -127,7 +127,7 @@ bool stage_dispatch(struct request *request)
     const struct request_info *info = &request->info;
     if (!info->is_resource) {
         if (!handle_discovery(request) && !handle_path(request)) {
-            respond_text(request, 404, "404 page not found\n");
+            request->codec->not_found(request);
         }
         return false;
     }
@@ -141,7 +141,7 @@ bool stage_dispatch(struct request *request)
         handle_connect(request);
         return false;
     }
-    if (!negotiate(request)) {
+    if (!request->codec->negotiate(request)) {
         return false;
     }
     if (!request->kind->stored) {

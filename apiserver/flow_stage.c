@@ -24,22 +24,10 @@ static uint32_t seats_of(struct request *request)
     return seats > FLOW_WIDTH_MAX ? FLOW_WIDTH_MAX : (uint32_t)seats;
 }
 
-/* As kube-apiserver refuses it: before a codec is known. */
-static void respond_too_many(struct request *request)
-{
-    static const char text[] = "Too many requests, please try again later.\n";
-    struct http_header headers[COMMON_HEADERS_MAX];
-    size_t count = common_headers(request, "text/plain; charset=utf-8", headers);
-    headers[count++] =
-        http_header("retry-after", arena_printf(request->arena, "%d", FLOW_RETRY_SECONDS));
-    http_respond(request->exchange, 429, headers, count, slice_text(text));
-    request_finish(request);
-}
-
 static void stop_waiting(struct request *request)
 {
     loop_timer_stop(request->flow.loop, &request->flow_timer);
-    http_on_abort(request->exchange, NULL, NULL);
+    request->codec->on_abort(request, NULL, NULL);
 }
 
 static void on_admitted(void *data)
@@ -47,7 +35,7 @@ static void on_admitted(void *data)
     struct request *request = data;
     stop_waiting(request);
     flow_control_admitted(&request->flow);
-    if (http_is_aborted(request->exchange)) {
+    if (request->codec->is_aborted(request)) {
         request_finish(request);
         return;
     }
@@ -69,7 +57,7 @@ static void on_timeout(void *data)
     struct request *request = data;
     if (flow_control_cancel(&request->flow, /* timed_out= */ true)) {
         stop_waiting(request);
-        respond_too_many(request);
+        request->codec->too_many(request);
     }
 }
 
@@ -91,11 +79,11 @@ bool stage_flow(struct request *request)
         return true;
     case FLOW_WAITS:
         loop_timer_start(request->flow.loop, &request->flow_timer, FLOW_WAIT_MS);
-        http_on_abort(request->exchange, on_abort, request);
+        request->codec->on_abort(request, on_abort, request);
         return false;
     case FLOW_OUT:
         break;
     }
-    respond_too_many(request);
+    request->codec->too_many(request);
     return false;
 }

@@ -440,7 +440,7 @@ bool handle_discovery(struct request *request)
     if (request->info.prefix[0] == 0) {
         return false;
     }
-    if (!negotiate(request)) {
+    if (!http_negotiate(request)) {
         return true;
     }
     if (strcmp(request->info.method, "GET") != 0) {

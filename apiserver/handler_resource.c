@@ -30,7 +30,7 @@ static bool refuse(struct request *request, const struct api_status *status)
 
 static struct slice body_type(struct request *request)
 {
-    struct slice type = http_header_find(request->exchange, "content-type");
+    struct slice type = request->body_type;
     const uint8_t *semicolon = type.len == 0 ? NULL : memchr(type.data, ';', type.len);
     if (semicolon != NULL) {
         type.len = (size_t)(semicolon - type.data);
@@ -155,8 +155,7 @@ static bool decode_yaml(struct request *request, const struct wanted *wanted, vo
     CLEANUP(buffer_release) struct buffer json;
     buffer_init(&json, ENCODED_OBJECT_MAX);
     struct api_problems duplicates = {0};
-    if (api_yaml_to_json(request->arena, http_body(request->exchange), &duplicates, &json, &error) <
-        0) {
+    if (api_yaml_to_json(request->arena, request->body, &duplicates, &json, &error) < 0) {
         return refuse(request,
                       api_status_bad_request(request->arena,
                                              "the object provided is unrecognized (must be of "
@@ -172,7 +171,7 @@ static bool decode_envelope(struct request *request, const struct wanted *wanted
 {
     CLEANUP(error_release) struct error error = {0};
     struct api_envelope envelope = {0};
-    if (api_parse_envelope(http_body(request->exchange), &envelope, &error) < 0) {
+    if (api_parse_envelope(request->body, &envelope, &error) < 0) {
         return refuse(request, api_status_bad_request(
                                    request->arena,
                                    "the object provided is unrecognized (must be of type %s): %s",
@@ -214,7 +213,7 @@ bool decode_body(struct request *request, const struct api_kind *kind,
     case MEDIA_JSON:
         break;
     }
-    return decode_text(request, &wanted, http_body(request->exchange), ret_message);
+    return decode_text(request, &wanted, request->body, ret_message);
 }
 
 /* --- Options --- */
@@ -483,14 +482,14 @@ static void handle_patch(struct request *request)
         return;
     }
     request->call.verb = REGISTRY_PATCH;
-    request->call.patch = http_body(request->exchange);
+    request->call.patch = request->body;
     start_call(request, answer_object);
 }
 
 static bool read_delete_options(struct request *request)
 {
     struct registry_options *options = &request->call.options;
-    if (http_body(request->exchange).len > 0) {
+    if (request->body.len > 0) {
         void *message = NULL;
         const struct api_message *schema =
             api_message_find("k8s.io.apimachinery.pkg.apis.meta.v1.DeleteOptions");

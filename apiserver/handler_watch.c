@@ -1,5 +1,4 @@
-/* Watches over HTTP: initial state, then events as they come, with back-pressure and bookmarks. The
- * bytes of an object are the cache's own. */
+/* Watches: initial state, then events as they come, with back-pressure and bookmarks. */
 #include "apiserver/asked_kind.h"
 #include "apiserver/request.h"
 #include "lib/net/limits.h"
@@ -19,7 +18,6 @@ struct watch_stream {
     bool initial_bookmark; /* sendInitialEvents: mark their end. */
     bool busy;             /* Inside a callback of the cache or of sending. */
     bool over;
-    bool table_head_sent;
 };
 
 static const char *const event_names[] = {
@@ -43,8 +41,8 @@ static void stream_end(struct watch_stream *stream)
     loop_timer_stop(loop_of(stream), &stream->timeout);
     loop_timer_stop(loop_of(stream), &stream->bookmark);
     http_on_drain(request->exchange, NULL, NULL);
-    http_on_abort(request->exchange, NULL, NULL);
-    http_finish(request->exchange);
+    request->codec->on_abort(request, NULL, NULL);
+    request->codec->watch->end(request);
     request_finish(request);
 }
 
@@ -53,96 +51,7 @@ static void aborted(void *data)
     stream_end(data);
 }
 
-/* --- Frames --- */
-
-static void put_length(struct buffer *out, unsigned number, size_t len)
-{
-    buffer_append_byte(out, (uint8_t)(number << 3 | 2));
-    while (len > 127) {
-        buffer_append_byte(out, (uint8_t)(len & 127) | 128);
-        len >>= 7;
-    }
-    buffer_append_byte(out, (uint8_t)len);
-}
-
-/* Length, then meta/v1.WatchEvent {1 type, 2 RawExtension {1 raw: envelope}}. */
-static size_t send_protobuf(struct watch_stream *stream, const char *type, struct slice envelope)
-{
-    CLEANUP(buffer_release) struct buffer extension;
-    CLEANUP(buffer_release) struct buffer event;
-    buffer_init(&extension, ENCODED_OBJECT_MAX * 2);
-    buffer_init(&event, ENCODED_OBJECT_MAX * 2);
-    put_length(&extension, 1, envelope.len);
-    buffer_append_slice(&extension, envelope);
-    put_length(&event, 1, strlen(type));
-    buffer_append_text(&event, type);
-    put_length(&event, 2, extension.len);
-    buffer_append_slice(&event, buffer_slice(&extension));
-    uint8_t size[4] = {(uint8_t)(event.len >> 24), (uint8_t)(event.len >> 16),
-                       (uint8_t)(event.len >> 8), (uint8_t)event.len};
-    (void)http_write(stream->request->exchange, slice_of(size, 4));
-    return http_write(stream->request->exchange, buffer_slice(&event));
-}
-
-static size_t send_json(struct watch_stream *stream, const char *type, struct slice object)
-{
-    CLEANUP(buffer_release) struct buffer out;
-    buffer_init(&out, ENCODED_OBJECT_MAX * 2);
-    buffer_printf(&out, "{\"type\":\"%s\",\"object\":", type);
-    buffer_append_slice(&out, object);
-    buffer_append_text(&out, "}\n");
-    return http_write(stream->request->exchange, buffer_slice(&out));
-}
-
-static size_t send_shared(struct watch_stream *stream, const char *type, struct chunk *json)
-{
-    char head[48];
-    int len = snprintf(head, sizeof(head), "{\"type\":\"%s\",\"object\":", type);
-    (void)http_write(stream->request->exchange, slice_of(head, (size_t)len));
-    (void)http_write_shared(stream->request->exchange, json);
-    return http_write(stream->request->exchange, slice_text("}\n"));
-}
-
-static size_t send_object_protobuf(struct watch_stream *stream, const char *type,
-                                   const struct api_kind *kind, const void *message)
-{
-    CLEANUP(buffer_release) struct buffer out;
-    buffer_init(&out, ENCODED_OBJECT_MAX);
-    struct api_type_meta type_meta = {.api_version = kind->api_version, .kind = kind->kind};
-    const struct api_message *schema = kind->message;
-    const void *shown = message;
-    if (stream->request->accept.form == FORM_PARTIAL) {
-        schema = api_message_find("k8s.io.apimachinery.pkg.apis.meta.v1.PartialObjectMetadata");
-        Meta__V1__PartialObjectMetadata *partial = api_message_new(stream->request->arena, schema);
-        partial->metadata = api_message_meta(kind->message, message);
-        shown = partial;
-        type_meta = (struct api_type_meta){.api_version = "meta.k8s.io/v1",
-                                           .kind = "PartialObjectMetadata"};
-    }
-    api_encode_envelope(schema, shown, &type_meta, &out);
-    return send_protobuf(stream, type, buffer_slice(&out));
-}
-
-/* Tables: each event is a Table of one row; only the first has the column definitions. */
-static size_t send_table(struct watch_stream *stream, const char *type, const void *message,
-                         uint64_t revision)
-{
-    struct request *request = stream->request;
-    CLEANUP(buffer_release) struct buffer out;
-    buffer_init(&out, ENCODED_OBJECT_MAX);
-    if (!stream->table_head_sent) {
-        encode_table_open(request, request->kind, revision, NULL, -1, &out);
-        stream->table_head_sent = true;
-    } else {
-        buffer_printf(&out,
-                      "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/%s\",\"metadata\":{"
-                      "\"resourceVersion\":\"%llu\"},\"columnDefinitions\":null,\"rows\":[",
-                      request->accept.form_version, (unsigned long long)revision);
-    }
-    encode_table_row(request, request->kind, message, true, &out);
-    buffer_append_text(&out, "]}");
-    return send_json(stream, type, buffer_slice(&out));
-}
+/* --- Events --- */
 
 /* Returns the bytes queued. */
 static size_t send_object(struct watch_stream *stream, const char *type,
@@ -153,72 +62,41 @@ static size_t send_object(struct watch_stream *stream, const char *type,
     if (stored == NULL) {
         return 0;
     }
-    const void *message =
-        node_liveness_overlay(request->server->liveness, request->arena, request->kind, stored);
-    if (request->accept.media == MEDIA_PROTOBUF) {
-        return send_object_protobuf(stream, type, request->kind, message);
-    }
-    if (request->accept.form == FORM_TABLE) {
-        return send_table(stream, type, message, cached_object_revision(object));
-    }
-    struct chunk *json = cached_object_json(object);
-    if (request->accept.form == FORM_OBJECT && message == stored && json != NULL &&
-        cached_object_kind(object) == request->kind) {
-        return send_shared(stream, type, json);
-    }
-    CLEANUP(buffer_release) struct buffer out;
-    buffer_init(&out, ENCODED_OBJECT_MAX);
-    if (request->accept.form == FORM_OBJECT) {
-        struct api_object shown = {.kind = request->kind, .message = (void *)(uintptr_t)message};
-        api_object_encode_json(&shown, &out);
-    } else {
-        encode_partial(request, request->kind, message, &out);
-    }
-    return send_json(stream, type, buffer_slice(&out));
+    /* What is shown of these is a copy, which must not last as long as the watch. */
+    bool copied = node_liveness_concerns(request->kind) || request->kind->stored_as != NULL;
+    CLEANUP(arena_freep) struct arena *copies = copied ? arena_new(REQUEST_ARENA_MAX) : NULL;
+    const void *shown =
+        node_liveness_overlay(request->server->liveness, copies, request->kind, stored);
+    bool as_cached = shown == stored && cached_object_kind(object) == request->kind;
+    struct watch_event event = {.type = type,
+                                .object = as_cached ? object : NULL,
+                                .message = shown,
+                                .revision = cached_object_revision(object),
+                                .initial = stream->watch == NULL};
+    return request->codec->watch->event(request, &event);
 }
 
 static void send_bookmark(struct watch_stream *stream, uint64_t revision, bool initial_end)
 {
     struct request *request = stream->request;
     struct arena *arena = request->arena;
-    const struct api_kind *kind = request->kind;
-    struct api_object object = api_object_new(arena, kind);
+    struct api_object object = api_object_new(arena, request->kind);
     Meta__V1__ObjectMeta *meta = api_object_meta(&object);
     meta->resource_version = arena_printf(arena, "%llu", (unsigned long long)revision);
     if (initial_end) {
         api_meta_set_annotation(arena, meta, "k8s.io/initial-events-end", "true");
     }
-    CLEANUP(buffer_release) struct buffer out;
-    buffer_init(&out, ENCODED_OBJECT_MAX);
-    if (request->accept.media == MEDIA_PROTOBUF) {
-        (void)send_object_protobuf(stream, "BOOKMARK", kind, object.message);
-        return;
-    }
-    if (request->accept.form == FORM_OBJECT) {
-        api_object_encode_json(&object, &out);
-    } else if (request->accept.form == FORM_TABLE) {
-        (void)send_table(stream, "BOOKMARK", object.message, revision);
-        return;
-    } else {
-        encode_partial(request, kind, object.message, &out);
-    }
-    (void)send_json(stream, "BOOKMARK", buffer_slice(&out));
+    struct watch_event event = {.type = "BOOKMARK",
+                                .message = object.message,
+                                .revision = revision,
+                                .initial_end = initial_end};
+    (void)request->codec->watch->event(request, &event);
 }
 
 static void send_error(struct watch_stream *stream, const struct api_status *status)
 {
-    CLEANUP(buffer_release) struct buffer out;
-    buffer_init(&out, ENCODED_OBJECT_MAX);
-    if (stream->request->accept.media == MEDIA_PROTOBUF) {
-        api_status_encode_protobuf(stream->request->arena, status, &out);
-        (void)send_protobuf(stream, "ERROR", buffer_slice(&out));
-    } else {
-        api_status_encode_json(stream->request->arena, status, &out);
-        (void)send_json(stream, "ERROR", buffer_slice(&out));
-    }
+    stream->request->codec->watch->error(stream->request, status);
 }
-
-/* --- Events of the cache --- */
 
 static size_t send_event(struct watch_stream *stream, const struct cache_event *event)
 {
@@ -293,10 +171,8 @@ static void on_bookmark(void *data)
 static void start_stream(struct watch_stream *stream)
 {
     struct request *request = stream->request;
-    struct http_header headers[COMMON_HEADERS_MAX];
-    size_t count = common_headers(request, content_type_of(request, true), headers);
     stream->started = true;
-    http_respond_start(request->exchange, 200, headers, count);
+    request->codec->watch->begin(request);
     int64_t seconds = 0;
     if (query_int(&request->info.query, "timeoutSeconds", &seconds) < 0 || seconds <= 0) {
         uint16_t spread; /* So that not all come back at once. */
@@ -362,7 +238,7 @@ static void follow_view(struct watch_stream *stream)
 static void listed(struct request *request)
 {
     struct watch_stream *stream = request->state;
-    if (http_is_aborted(request->exchange)) { /* Before there was anyone to be told. */
+    if (request->codec->is_aborted(request)) { /* Before there was anyone to be told. */
         request_finish(request);
         return;
     }
@@ -371,7 +247,7 @@ static void listed(struct request *request)
         !query_bool(&request->info.query, "sendInitialEvents", true)) {
         stream->initial = request->call.item_count;
     }
-    http_on_abort(request->exchange, aborted, stream);
+    request->codec->on_abort(request, aborted, stream);
     http_on_drain(request->exchange, send_initial, stream);
     send_initial(stream);
 }
@@ -380,7 +256,7 @@ static void follow_version(struct watch_stream *stream, uint64_t revision)
 {
     struct request *request = stream->request;
     uint64_t oldest = 0;
-    if (http_is_aborted(request->exchange)) {
+    if (request->codec->is_aborted(request)) {
         request_finish(request);
         return;
     }
@@ -397,7 +273,7 @@ static void follow_version(struct watch_stream *stream, uint64_t revision)
         return;
     }
     flow_control_leave(&request->flow);
-    http_on_abort(request->exchange, aborted, stream);
+    request->codec->on_abort(request, aborted, stream);
     http_on_drain(request->exchange, on_drain, stream);
 }
 

@@ -152,7 +152,7 @@ static struct slice accept_header(struct request *request)
     return slice_text(all);
 }
 
-bool negotiate(struct request *request)
+bool http_negotiate(struct request *request)
 {
     request->accept = (struct negotiated){.as_kind = "", .as_version = "", .form_version = "v1"};
     struct slice header = accept_header(request);

@@ -1,9 +1,10 @@
-/* Inside of the API server: one HTTP request on its way through the stages, and what they share.
+/* Inside of the API server: one request on its way through the stages, and what they share.
  * All on the io loop of its exchange. */
 #ifndef APISERVER_REQUEST_H
 #define APISERVER_REQUEST_H
 #include "apiserver/apiserver.h"
 #include "apiserver/authorizer.h"
+#include "apiserver/codec.h"
 #include "apiserver/custom_kinds.h"
 #include "apiserver/flow_control.h"
 #include "apiserver/limits.h"
@@ -84,8 +85,11 @@ struct negotiated {
 
 struct request {
     struct apiserver *server;
-    struct http_exchange *exchange;
+    const struct request_codec *codec;
+    struct http_exchange *exchange; /* Headers, peer, loop; answers go by the codec. */
     struct arena *arena;
+    struct slice body;
+    struct slice body_type; /* Media type of the body, as content-type has it. */
     struct request_info info;
     const struct user *user;
     struct negotiated accept;
@@ -97,9 +101,15 @@ struct request {
     struct flow_entry flow;
     struct loop_timer flow_timer; /* Of its time in a queue. */
     uint64_t started_ms;
-    void *state; /* Of a long-running handler. */
+    void *state;          /* Of a long-running handler. */
+    bool table_head_sent; /* Of a watch that shows Tables. */
     void (*after_call)(struct request *request);
 };
+
+/* Fills zeroed memory in the exchange's arena, and takes a reference to the exchange, which
+ * request_finish() gives back. */
+void request_init(struct request *request, struct apiserver *server, struct http_exchange *exchange,
+                  const struct request_codec *codec);
 
 /* --- Stages, in their order (apiserver.c has the table) --- */
 /* Each returns true to go on; false when it has answered (or will). */
@@ -134,22 +144,24 @@ const struct api_status *forbidden_access(struct arena *arena, const struct user
 bool node_may_read(struct apiserver *server, const char *node, const char *resource,
                    const char *namespace, const char *name);
 
-/* --- Answers (respond.c) --- */
-/* 0, or a refusal (406) answered already: false. */
-bool negotiate(struct request *request);
+/* --- Answers (respond.c), by the request's codec --- */
 void respond_status(struct request *request, const struct api_status *status);
-void respond_text(struct request *request, unsigned code, const char *text);
-void respond_bytes(struct request *request, unsigned code, const char *content_type,
-                   struct slice body);
 /* An object by its table; `type_meta` is what its JSON says. */
 void respond_message(struct request *request, unsigned code, const struct api_message *schema,
                      const void *message, const struct api_type_meta *type_meta);
 void respond_object(struct request *request, unsigned code, const struct cached_object *object,
                     const struct api_kind *kind, const void *message);
-void append_yaml(struct slice json, struct buffer *out);
 void respond_list(struct request *request); /* request->call holds a finished list. */
 /* Ends the request: releases the call, drops the exchange. */
 void request_finish(struct request *request);
+
+/* --- Answers of HTTP alone --- */
+bool http_negotiate(struct request *request);
+void http_list(struct request *request);
+void respond_text(struct request *request, unsigned code, const char *text);
+void respond_bytes(struct request *request, unsigned code, const char *content_type,
+                   struct slice body);
+void append_yaml(struct slice json, struct buffer *out);
 /* Fills headers that every answer has; returns how many. */
 enum { COMMON_HEADERS_MAX = WARNINGS_MAX + 8 };
 size_t common_headers(struct request *request, const char *content_type,

@@ -124,7 +124,7 @@ static void respond_json(struct request *request, unsigned code, const char *con
     buffer_release(&out);
 }
 
-void respond_status(struct request *request, const struct api_status *status)
+static void http_status(struct request *request, const struct api_status *status)
 {
     struct buffer body;
     buffer_init(&body, ENCODED_OBJECT_MAX);
@@ -266,8 +266,8 @@ void encode_table_row(struct request *request, const struct api_kind *kind, cons
 
 /* --- Single objects --- */
 
-void respond_message(struct request *request, unsigned code, const struct api_message *schema,
-                     const void *message, const struct api_type_meta *type_meta)
+static void http_message(struct request *request, unsigned code, const struct api_message *schema,
+                         const void *message, const struct api_type_meta *type_meta)
 {
     CLEANUP(buffer_release) struct buffer out;
     buffer_init(&out, ENCODED_LIST_MAX);
@@ -307,14 +307,12 @@ static void respond_partial_protobuf(struct request *request, unsigned code,
     partial->metadata = api_message_meta(kind->message, message);
     struct api_type_meta type_meta = {.api_version = "meta.k8s.io/v1",
                                       .kind = "PartialObjectMetadata"};
-    respond_message(request, code, schema, partial, &type_meta);
+    http_message(request, code, schema, partial, &type_meta);
 }
 
-void respond_object(struct request *request, unsigned code, const struct cached_object *object,
-                    const struct api_kind *kind, const void *message)
+static void http_object(struct request *request, unsigned code, const struct cached_object *object,
+                        const struct api_kind *kind, const void *shown)
 {
-    const void *shown =
-        node_liveness_overlay(request->server->liveness, request->arena, kind, message);
     if (request->accept.form == FORM_PARTIAL && request->accept.media == MEDIA_PROTOBUF) {
         respond_partial_protobuf(request, code, kind, shown);
         return;
@@ -324,8 +322,8 @@ void respond_object(struct request *request, unsigned code, const struct cached_
         return;
     }
     struct chunk *json = NULL;
-    bool as_cached = object != NULL && shown == message && kind == cached_object_kind(object) &&
-                     request->accept.media == MEDIA_JSON && !request->accept.pretty;
+    bool as_cached =
+        object != NULL && request->accept.media == MEDIA_JSON && !request->accept.pretty;
     if (as_cached && (json = cached_object_json(object)) != NULL) {
         struct http_header headers[COMMON_HEADERS_MAX];
         size_t count = common_headers(request, "application/json", headers);
@@ -337,5 +335,70 @@ void respond_object(struct request *request, unsigned code, const struct cached_
         return;
     }
     struct api_type_meta type_meta = {.api_version = kind->api_version, .kind = kind->kind};
-    respond_message(request, code, kind->message, shown, &type_meta);
+    http_message(request, code, kind->message, shown, &type_meta);
 }
+
+/* --- By the request's codec --- */
+
+void respond_status(struct request *request, const struct api_status *status)
+{
+    request->codec->status(request, status);
+}
+
+void respond_message(struct request *request, unsigned code, const struct api_message *schema,
+                     const void *message, const struct api_type_meta *type_meta)
+{
+    request->codec->message(request, code, schema, message, type_meta);
+}
+
+void respond_object(struct request *request, unsigned code, const struct cached_object *object,
+                    const struct api_kind *kind, const void *message)
+{
+    const void *shown =
+        node_liveness_overlay(request->server->liveness, request->arena, kind, message);
+    bool as_cached = object != NULL && shown == message && kind == cached_object_kind(object);
+    request->codec->object(request, code, as_cached ? object : NULL, kind, shown);
+}
+
+void respond_list(struct request *request)
+{
+    request->codec->list(request);
+}
+
+/* As kube-apiserver refuses it: before a codec is known. */
+static void http_too_many(struct request *request)
+{
+    static const char text[] = "Too many requests, please try again later.\n";
+    struct http_header headers[COMMON_HEADERS_MAX];
+    size_t count = common_headers(request, "text/plain; charset=utf-8", headers);
+    headers[count++] =
+        http_header("retry-after", arena_printf(request->arena, "%d", FLOW_RETRY_SECONDS));
+    http_respond(request->exchange, 429, headers, count, slice_text(text));
+    request_finish(request);
+}
+
+static void http_not_found(struct request *request)
+{
+    respond_text(request, 404, "404 page not found\n");
+}
+
+static void on_abort(struct request *request, void (*abort)(void *data), void *data)
+{
+    http_on_abort(request->exchange, abort, data);
+}
+
+static bool is_aborted(struct request *request)
+{
+    return http_is_aborted(request->exchange);
+}
+
+const struct request_codec http_codec = {.negotiate = http_negotiate,
+                                         .status = http_status,
+                                         .too_many = http_too_many,
+                                         .not_found = http_not_found,
+                                         .message = http_message,
+                                         .object = http_object,
+                                         .list = http_list,
+                                         .watch = &http_watch_codec,
+                                         .on_abort = on_abort,
+                                         .is_aborted = is_aborted};

@@ -297,7 +297,7 @@ static void build_protobuf_list(struct request *request)
     respond_bytes(request, 200, content_type_of(request, false), buffer_slice(&out));
 }
 
-void respond_list(struct request *request)
+void http_list(struct request *request)
 {
     if (request->accept.media == MEDIA_PROTOBUF) {
         if (!stream_protobuf_list(request)) {

@@ -1,0 +1,145 @@
+/* A watch over HTTP: JSON lines or length-prefixed protobuf, of objects, Tables or their metadata
+ * alone. The bytes of an object are the cache's own. */
+#include "apiserver/request.h"
+#include <stdio.h>
+
+static void put_length(struct buffer *out, unsigned number, size_t len)
+{
+    buffer_append_byte(out, (uint8_t)(number << 3 | 2));
+    while (len > 127) {
+        buffer_append_byte(out, (uint8_t)(len & 127) | 128);
+        len >>= 7;
+    }
+    buffer_append_byte(out, (uint8_t)len);
+}
+
+/* Length, then meta/v1.WatchEvent {1 type, 2 RawExtension {1 raw: envelope}}. */
+static size_t send_protobuf(struct request *request, const char *type, struct slice envelope)
+{
+    CLEANUP(buffer_release) struct buffer extension;
+    CLEANUP(buffer_release) struct buffer event;
+    buffer_init(&extension, ENCODED_OBJECT_MAX * 2);
+    buffer_init(&event, ENCODED_OBJECT_MAX * 2);
+    put_length(&extension, 1, envelope.len);
+    buffer_append_slice(&extension, envelope);
+    put_length(&event, 1, strlen(type));
+    buffer_append_text(&event, type);
+    put_length(&event, 2, extension.len);
+    buffer_append_slice(&event, buffer_slice(&extension));
+    uint8_t size[4] = {(uint8_t)(event.len >> 24), (uint8_t)(event.len >> 16),
+                       (uint8_t)(event.len >> 8), (uint8_t)event.len};
+    (void)http_write(request->exchange, slice_of(size, 4));
+    return http_write(request->exchange, buffer_slice(&event));
+}
+
+static size_t send_json(struct request *request, const char *type, struct slice object)
+{
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, ENCODED_OBJECT_MAX * 2);
+    buffer_printf(&out, "{\"type\":\"%s\",\"object\":", type);
+    buffer_append_slice(&out, object);
+    buffer_append_text(&out, "}\n");
+    return http_write(request->exchange, buffer_slice(&out));
+}
+
+static size_t send_shared(struct request *request, const char *type, struct chunk *json)
+{
+    char head[48];
+    int len = snprintf(head, sizeof(head), "{\"type\":\"%s\",\"object\":", type);
+    (void)http_write(request->exchange, slice_of(head, (size_t)len));
+    (void)http_write_shared(request->exchange, json);
+    return http_write(request->exchange, slice_text("}\n"));
+}
+
+static size_t send_object_protobuf(struct request *request, const char *type,
+                                   const struct api_kind *kind, const void *message)
+{
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, ENCODED_OBJECT_MAX);
+    struct api_type_meta type_meta = {.api_version = kind->api_version, .kind = kind->kind};
+    const struct api_message *schema = kind->message;
+    const void *shown = message;
+    Meta__V1__PartialObjectMetadata partial; /* In no arena: a watch lasts long. */
+    if (request->accept.form == FORM_PARTIAL) {
+        schema = api_message_find("k8s.io.apimachinery.pkg.apis.meta.v1.PartialObjectMetadata");
+        meta__v1__partial_object_metadata__init(&partial);
+        partial.metadata = api_message_meta(kind->message, message);
+        shown = &partial;
+        type_meta = (struct api_type_meta){.api_version = "meta.k8s.io/v1",
+                                           .kind = "PartialObjectMetadata"};
+    }
+    api_encode_envelope(schema, shown, &type_meta, &out);
+    return send_protobuf(request, type, buffer_slice(&out));
+}
+
+/* Tables: each event is a Table of one row; only the first has the column definitions. */
+static size_t send_table(struct request *request, const char *type, const void *message,
+                         uint64_t revision)
+{
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, ENCODED_OBJECT_MAX);
+    if (!request->table_head_sent) {
+        encode_table_open(request, request->kind, revision, NULL, -1, &out);
+        request->table_head_sent = true;
+    } else {
+        buffer_printf(&out,
+                      "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/%s\",\"metadata\":{"
+                      "\"resourceVersion\":\"%llu\"},\"columnDefinitions\":null,\"rows\":[",
+                      request->accept.form_version, (unsigned long long)revision);
+    }
+    encode_table_row(request, request->kind, message, true, &out);
+    buffer_append_text(&out, "]}");
+    return send_json(request, type, buffer_slice(&out));
+}
+
+static size_t http_event(struct request *request, const struct watch_event *event)
+{
+    const struct api_kind *kind = request->kind;
+    if (request->accept.media == MEDIA_PROTOBUF) {
+        return send_object_protobuf(request, event->type, kind, event->message);
+    }
+    if (request->accept.form == FORM_TABLE) {
+        return send_table(request, event->type, event->message, event->revision);
+    }
+    struct chunk *json = event->object == NULL ? NULL : cached_object_json(event->object);
+    if (request->accept.form == FORM_OBJECT && json != NULL) {
+        return send_shared(request, event->type, json);
+    }
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, ENCODED_OBJECT_MAX);
+    if (request->accept.form == FORM_OBJECT) {
+        struct api_object shown = {.kind = kind, .message = (void *)(uintptr_t)event->message};
+        api_object_encode_json(&shown, &out);
+    } else {
+        encode_partial(request, kind, event->message, &out);
+    }
+    return send_json(request, event->type, buffer_slice(&out));
+}
+
+static void http_error(struct request *request, const struct api_status *status)
+{
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, ENCODED_OBJECT_MAX);
+    if (request->accept.media == MEDIA_PROTOBUF) {
+        api_status_encode_protobuf(request->arena, status, &out);
+        (void)send_protobuf(request, "ERROR", buffer_slice(&out));
+    } else {
+        api_status_encode_json(request->arena, status, &out);
+        (void)send_json(request, "ERROR", buffer_slice(&out));
+    }
+}
+
+static void http_begin(struct request *request)
+{
+    struct http_header headers[COMMON_HEADERS_MAX];
+    size_t count = common_headers(request, content_type_of(request, true), headers);
+    http_respond_start(request->exchange, 200, headers, count);
+}
+
+static void http_end(struct request *request)
+{
+    http_finish(request->exchange);
+}
+
+const struct watch_codec http_watch_codec = {
+    .begin = http_begin, .event = http_event, .error = http_error, .end = http_end};
