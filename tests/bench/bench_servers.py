@@ -12,6 +12,7 @@ CORACLE = os.path.join(TOP, "build/release/cmd/coracle")
 LOAD = os.path.join(TOP, "build/release/tests/bench/etcd_load")
 WATCH_LOAD = os.path.join(TOP, "build/release/tests/bench/watch_load")
 TICK = os.sysconf("SC_CLK_TCK")
+NET = os.environ.get("CORACLE_BENCH_NET", "127.0.77")  # Two runs at once need two.
 SHARED_KEYS = ("ca.crt", "ca.key", "sa.key", "sa.pub")
 START_SECONDS = 15
 
@@ -81,10 +82,10 @@ def table(head, rows):
 
 
 class Cluster:
-    """Three (or one) Coracle members on 127.0.77.11 and up, peers and etcd API without TLS."""
+    """Three (or one) Coracle members on NET.11 and up, peers and etcd API without TLS."""
 
     def __init__(self, directory, members=3, flags=()):
-        self.hosts = [f"127.0.77.{11 + i}" for i in range(members)]
+        self.hosts = [f"{NET}.{11 + i}" for i in range(members)]
         self.directory = directory
         names = [f"n{i + 1}" for i in range(members)]
         peers = ",".join(f"{n}=http://{h}:2380" for n, h in zip(names, self.hosts))
@@ -124,10 +125,10 @@ class Cluster:
 
 
 class Etcd:
-    """Three members of the machine's etcd on 127.0.77.21 and up, its own defaults."""
+    """Three members of the machine's etcd on NET.21 and up, its own defaults."""
 
     def __init__(self, directory):
-        self.hosts = [f"127.0.77.{21 + i}" for i in range(3)]
+        self.hosts = [f"{NET}.{21 + i}" for i in range(3)]
         names = [f"e{i + 1}" for i in range(3)]
         peers = ",".join(f"{n}=http://{h}:2380" for n, h in zip(names, self.hosts))
         self.servers = [Server(
@@ -145,10 +146,14 @@ class Etcd:
             server.stop()
 
 
-def figures(argv, seconds, check=True):
+def figures_of(output):
     """What a load generator prints, as a dict."""
+    return {key: float(value) for key, value in (pair.split("=") for pair in output.split())}
+
+
+def figures(argv, seconds, check=True):
     done = subprocess.run(argv, stdout=subprocess.PIPE, text=True, timeout=seconds, check=check)
-    return {key: float(value) for key, value in (pair.split("=") for pair in done.stdout.split())}
+    return figures_of(done.stdout)
 
 
 def load(endpoints, operation, clients, seconds, timeout_ms=10000, check=True):
