@@ -203,6 +203,7 @@ static void make_parts(struct apiserver *server)
                                        .store_loop = config->store_loop,
                                        .storage = config->storage,
                                        .cache = server->cache,
+                                       .custom = server->custom,
                                        .metrics = config->metrics,
                                        .services = &server->services,
                                        .signer = server->signer,

@@ -23,7 +23,8 @@ struct custom_kinds {
     size_t first_index; /* Of api_kind.index. */
     bool used[CUSTOM_RESOURCES_MAX];
     uint64_t next_lineage;
-    bool changed;         /* Since the set was made. */
+    bool changed; /* Since the set was made. */
+    struct list listeners;
     pthread_mutex_t lock; /* Over `set`. */
     struct custom_set *set;
     /* What the store loop works on; `set` is a copy of it. */
@@ -99,6 +100,22 @@ static void publish(struct custom_kinds *kinds)
     kinds->set = set;
     pthread_mutex_unlock(&kinds->lock);
     custom_set_unref(before);
+    LIST_FOREACH(link, next, &kinds->listeners)
+    {
+        struct custom_listener *listener = LIST_ENTRY(link, struct custom_listener, link);
+        listener->changed(listener->data);
+    }
+}
+
+void custom_kinds_listen(struct custom_kinds *kinds, struct custom_listener *listener)
+{
+    list_init(&listener->link);
+    list_push_back(&kinds->listeners, &listener->link);
+}
+
+void custom_kinds_unlisten(struct custom_listener *listener)
+{
+    list_remove(&listener->link);
 }
 
 /* --- Lookup --- */
@@ -142,6 +159,21 @@ const struct api_kind *custom_kinds_storage(struct custom_kinds *kinds, const ch
     for (size_t i = 0; found == NULL && i < kinds->set->count; i++) {
         const struct custom_resource *resource = kinds->set->resources[i];
         if (strcmp(resource->definition->metadata->name, name) == 0) {
+            found = custom_kind_ref(&resource->storage->kind);
+        }
+    }
+    pthread_mutex_unlock(&kinds->lock);
+    return found;
+}
+
+const struct api_kind *custom_kinds_present(struct custom_kinds *kinds, const struct api_kind *kind)
+{
+    uint64_t lineage = custom_of(kind)->resource->lineage;
+    const struct api_kind *found = NULL;
+    pthread_mutex_lock(&kinds->lock);
+    for (size_t i = 0; found == NULL && i < kinds->set->count; i++) {
+        const struct custom_resource *resource = kinds->set->resources[i];
+        if (resource->lineage == lineage) {
             found = custom_kind_ref(&resource->storage->kind);
         }
     }
@@ -332,6 +364,7 @@ struct custom_kinds *custom_kinds_new(struct watch_cache *cache)
     (void)api_kinds(&kinds->first_index);
     kinds->cache = cache;
     kinds->hub = watch_hub_new(cache, NULL);
+    list_init(&kinds->listeners);
     pthread_mutex_init(&kinds->lock, NULL);
     cache_follower_open(&kinds->follower, cache, kinds->hub,
                         api_kind_find("apiextensions.k8s.io", "v1", "customresourcedefinitions"),
@@ -344,6 +377,7 @@ void custom_kinds_free(struct custom_kinds *kinds)
     if (kinds == NULL) {
         return;
     }
+    assert(list_empty(&kinds->listeners));
     cache_follower_stop(&kinds->follower);
     watch_hub_free(kinds->hub);
     on_clear(kinds, NULL);

@@ -3,6 +3,7 @@
 #ifndef APISERVER_CUSTOM_KINDS_H
 #define APISERVER_CUSTOM_KINDS_H
 #include "lib/api/custom.h"
+#include "lib/base/list.h"
 
 struct custom_kinds;
 
@@ -24,6 +25,11 @@ MUST_USE const struct api_kind *custom_kinds_by_gvk(struct custom_kinds *kinds, 
 /* What the objects of the definition with this name are stored as; as above. */
 MUST_USE const struct api_kind *custom_kinds_storage(struct custom_kinds *kinds, const char *name);
 
+/* What the objects of the kind's resource are stored as now, whatever state of its definition the
+ * kind is of; as above. NULL when the resource is gone. */
+MUST_USE const struct api_kind *custom_kinds_present(struct custom_kinds *kinds,
+                                                     const struct api_kind *kind);
+
 /* All of them at one moment, by group and then plural: immutable and counted. */
 struct custom_set {
     atomic_size_t references;
@@ -34,4 +40,13 @@ struct custom_set {
 MUST_USE struct custom_set *custom_kinds_set(struct custom_kinds *kinds);
 void custom_set_unref(struct custom_set *set); /* NULL is a no-op. */
 bool custom_set_has_group(const struct custom_set *set, const char *group);
+
+/* Hears, on the store loop, that there is another set. In the caller's memory. */
+struct custom_listener {
+    void (*changed)(void *data);
+    void *data;
+    struct list link;
+};
+void custom_kinds_listen(struct custom_kinds *kinds, struct custom_listener *listener);
+void custom_kinds_unlisten(struct custom_listener *listener);
 #endif

@@ -56,6 +56,11 @@ struct watch_cache *registry_cache(struct registry *registry)
     return registry->config.cache;
 }
 
+struct custom_kinds *registry_custom_kinds(struct registry *registry)
+{
+    return registry->config.custom;
+}
+
 /* --- Time and chance --- */
 
 static bool on_env(const struct operation *operation)

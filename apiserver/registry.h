@@ -15,6 +15,7 @@ struct service_allocator;
 struct token_signer;
 struct node_liveness;
 struct authorizer;
+struct custom_kinds;
 struct webhook_client;
 
 enum registry_verb {
@@ -111,6 +112,7 @@ struct registry_config {
     struct loop *store_loop; /* NULL when everything runs on one thread (simulation). */
     struct storage *storage;
     struct watch_cache *cache;
+    struct custom_kinds *custom; /* NULL: there are none (tests). */
     struct metrics *metrics;
     struct service_allocator *services; /* Addresses and node ports. */
     struct token_signer *signer;        /* ServiceAccount tokens; NULL: TokenRequest answers 503. */
@@ -123,6 +125,7 @@ struct registry_config {
 MUST_USE struct registry *registry_new(const struct registry_config *config);
 void registry_free(struct registry *registry); /* No call may be under way. */
 struct watch_cache *registry_cache(struct registry *registry);
+struct custom_kinds *registry_custom_kinds(struct registry *registry); /* May be NULL. */
 
 /* Starts an operation; any thread (the one of `home`). */
 void registry_start(struct registry *registry, struct registry_call *call);

@@ -1,5 +1,6 @@
 #include "controllers/control.h"
 
+#include "controllers/contents.h"
 #include <assert.h>
 
 enum { NOT_SYNCED_RETRY_MS = 20 };
@@ -32,6 +33,18 @@ struct reconciler *control_reconciler(struct control *control, const char *name,
 bool control_ready(struct control *control, struct round *round)
 {
     if (informers_synced(control->informers)) {
+        return true;
+    }
+    round_again_after(round, NOT_SYNCED_RETRY_MS * NS_PER_MS);
+    return false;
+}
+
+bool control_ready_for_all(struct control *control, struct round *round)
+{
+    if (!control_ready(control, round)) {
+        return false;
+    }
+    if (contents_synced(control->contents)) {
         return true;
     }
     round_again_after(round, NOT_SYNCED_RETRY_MS * NS_PER_MS);

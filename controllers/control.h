@@ -6,11 +6,14 @@
 #include "lib/client/informer.h"
 #include "lib/client/reconciler.h"
 
+struct contents;
+
 struct control {
     const struct controllers_config *config;
     struct env *env;
     struct client *client;
     struct informers *informers;
+    struct contents *contents;
     void (*failed)(void *data, const char *name, const char *key, const char *why);
     void *failed_data;
 };
@@ -46,6 +49,8 @@ struct reconciler *control_reconciler(struct control *control, const char *name,
                                       void *data);
 /* False, with the round put off, until all caches have been filled once. */
 bool control_ready(struct control *control, struct round *round);
+/* The same for those who look at all contents. */
+bool control_ready_for_all(struct control *control, struct round *round);
 int64_t control_now_s(const struct control *control); /* Wall clock, for timestamps. */
 /* Writes back a changed copy through `subresource` (NULL for the object itself). */
 void control_update(struct round *round, const struct api_kind *kind, const char *subresource,

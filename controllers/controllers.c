@@ -1,5 +1,6 @@
 #include "controllers/controllers.h"
 
+#include "controllers/contents.h"
 #include "controllers/control.h"
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
@@ -72,6 +73,7 @@ static void gate_start(void *data)
     struct control *control = &controllers->control;
     LOG_INFO("controllers", "starting: this member leads", KV_U64("loops", ARRAY_LEN(parts)));
     control->informers = informers_new(controllers->config.client);
+    control->contents = contents_new(controllers->config.client, control->informers);
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
         controllers->open[i] = parts[i]->open(control);
     }
@@ -85,6 +87,8 @@ static void part_closed(void *data)
     if (--controllers->open_count > 0) {
         return;
     }
+    contents_free(controllers->control.contents);
+    controllers->control.contents = NULL;
     informers_free(controllers->control.informers);
     controllers->control.informers = NULL;
     LOG_INFO("controllers", "stopped", KV_U64("loops", ARRAY_LEN(parts)));

@@ -8,6 +8,7 @@ enum {
     CONTROLLERS_REVISION_HISTORY_MAX = 2000, /* Bytes of the revision-history annotation. */
     CONTROLLERS_NODES_MAX = 65536,           /* Ranges that node CIDR allocation hands out. */
     CONTROLLERS_API_ENDPOINTS_MAX = 16,      /* Members behind the kubernetes Service. */
+    CONTROLLERS_PATCH_MAX = 3 << 20,         /* Bytes of a patch of metadata. */
     CONTROLLERS_GC_CALLS = 100, /* Objects that the garbage collector works on at once. */
 };
 #endif

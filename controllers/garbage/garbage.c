@@ -1,27 +1,22 @@
 /* Garbage collection by owner references: background, foreground and orphan. An object goes when it
  * has owners and none of them exists; that an owner is absent is asked of the API, never concluded
  * from a cache. Keys are uids. */
+#include "controllers/contents.h"
 #include "controllers/control.h"
 #include "controllers/garbage/garbage_graph.h"
-#include "controllers/kinds_of_content.h"
 #include "controllers/limits.h"
 #include "controllers/pod_state.h"
+#include "k8s/tables.h"
+#include "lib/api/custom.h"
+#include "lib/api/json_value.h"
 #include "lib/base/alloc.h"
 #include <stdlib.h>
 #include <string.h>
 
-struct garbage_loop;
-
-struct watched_kind {
-    struct garbage_loop *loop;
-    struct informer_handler handler;
-};
-
 struct garbage_loop {
     struct control *control;
     struct garbage_graph *graph;
-    struct watched_kind kinds[KINDS_OF_CONTENT_MAX];
-    size_t kind_count;
+    struct contents_user user;
     struct reconciler *reconciler;
     bool filled; /* All caches were filled once: absent owners were enqueued. */
     void (*closed)(void *data);
@@ -74,10 +69,26 @@ static bool owner_missing(const struct garbage_node *node)
     return false;
 }
 
-static void object_changed(void *data, const struct client_object *old_object,
+/* Many, short-lived, and owned by nobody. */
+static bool is_no_event(const struct api_kind *kind)
+{
+    return strcmp(kind->kind, "Event") != 0 || custom_of(kind) != NULL;
+}
+
+static bool is_served(struct garbage_loop *loop, const struct client_object *object)
+{
+    const struct api_kind *kind =
+        client_find_kind(loop->control->client, object->kind->api_version, object->kind->kind);
+    custom_kind_unref(kind);
+    return kind != NULL;
+}
+
+static void object_changed(void *data, const struct content *content,
+                           const struct client_object *old_object,
                            const struct client_object *new_object)
 {
-    struct garbage_loop *loop = ((struct watched_kind *)data)->loop;
+    struct garbage_loop *loop = data;
+    (void)content;
     const struct client_object *object = new_object == NULL ? old_object : new_object;
     if (new_object == NULL) {
         struct garbage_node *node = garbage_graph_find(loop->graph, client_object_uid(object));
@@ -85,7 +96,8 @@ static void object_changed(void *data, const struct client_object *old_object,
             enqueue_dependents(loop, node);
             enqueue_waiting_owners(loop, node);
         }
-        garbage_graph_remove(loop->graph, object);
+        /* Of a kind that is served no more, nobody knows. */
+        garbage_graph_remove(loop->graph, object, is_served(loop, object));
         return;
     }
     if (old_object != NULL) {
@@ -111,11 +123,9 @@ static void caches_filled(struct garbage_loop *loop)
 {
     loop->filled = true;
     CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
-    const struct api_kind *kinds[KINDS_OF_CONTENT_MAX];
-    size_t count = kinds_of_content(/* namespaced= */ false, kinds);
-    for (size_t i = 0; i < count; i++) {
-        struct informer_list all =
-            informer_all(informers_get(loop->control->informers, kinds[i]), arena);
+    const struct contents *contents = loop->control->contents;
+    for (size_t i = 0; i < contents_count(contents); i++) {
+        struct informer_list all = informer_all(contents_at(contents, i)->objects, arena);
         for (size_t j = 0; j < all.count; j++) {
             const struct garbage_node *node =
                 garbage_graph_find(loop->graph, client_object_uid(all.items[j]));
@@ -151,11 +161,48 @@ static void delete_object(struct round *round, const struct client_object *objec
     round_call(round, &request, conflict_is_news, NULL);
 }
 
+/* Replaces one list of the object's metadata by that of `meta`, and nothing else: whatever form the
+ * object is stored in by then. */
+static void patch_metadata(struct round *round, const struct client_object *object,
+                           const Meta__V1__ObjectMeta *meta, const char *list)
+{
+    struct arena *arena = round->arena;
+    struct json_value *all = api_message_to_json(arena, &meta__v1__object_meta__schema, meta, NULL);
+    struct json_value *kept = json_get_text(all, list);
+    struct json_value *changes = json_new_object(arena);
+    struct json_value *patch = json_new_object(arena);
+    json_set_text(arena, changes, "uid", json_new_text(arena, client_object_uid(object)));
+    json_set_text(arena, changes, "resourceVersion",
+                  json_new_text(arena, text_or_empty(object->meta->resource_version)));
+    json_set_text(arena, changes, list, kept == NULL ? json_new_null(arena) : kept);
+    json_set_text(arena, patch, "metadata", changes);
+    CLEANUP(buffer_release) struct buffer text;
+    buffer_init(&text, CONTROLLERS_PATCH_MAX);
+    json_print(patch, /* sorted= */ false, &text);
+    struct client_request request = {
+        .verb = CLIENT_PATCH,
+        .kind = object->kind,
+        .namespace_ = client_object_namespace(object),
+        .name = client_object_name(object),
+        .patch_type = CLIENT_PATCH_MERGE,
+        .patch = buffer_slice(&text),
+    };
+    if (buffer_error(&text) < 0) {
+        round_fail(round, "the object's metadata is too large");
+        return;
+    }
+    round_call(round, &request, conflict_is_news, NULL);
+}
+
+static Meta__V1__ObjectMeta *copied_meta(struct round *round, const struct client_object *object)
+{
+    return api_message_copy(round->arena, &meta__v1__object_meta__schema, object->meta);
+}
+
 static void remove_finalizer(struct round *round, const struct client_object *object,
                              const char *name)
 {
-    void *copy = api_message_copy(round->arena, object->kind->message, object->message);
-    Meta__V1__ObjectMeta *meta = api_message_meta(object->kind->message, copy);
+    Meta__V1__ObjectMeta *meta = copied_meta(round, object);
     size_t kept = 0;
     for (size_t i = 0; i < meta->n_finalizers; i++) {
         if (!text_is(meta->finalizers[i], name)) {
@@ -163,15 +210,14 @@ static void remove_finalizer(struct round *round, const struct client_object *ob
         }
     }
     meta->n_finalizers = kept;
-    control_update(round, object->kind, NULL, meta, copy, conflict_is_news, NULL);
+    patch_metadata(round, object, meta, "finalizers");
 }
 
 /* Removes the owner references for which `drop` is set. */
 static void remove_references(struct round *round, const struct client_object *object,
                               const bool *drop)
 {
-    void *copy = api_message_copy(round->arena, object->kind->message, object->message);
-    Meta__V1__ObjectMeta *meta = api_message_meta(object->kind->message, copy);
+    Meta__V1__ObjectMeta *meta = copied_meta(round, object);
     size_t kept = 0;
     for (size_t i = 0; i < meta->n_owner_references; i++) {
         if (!drop[i]) {
@@ -179,7 +225,7 @@ static void remove_references(struct round *round, const struct client_object *o
         }
     }
     meta->n_owner_references = kept;
-    control_update(round, object->kind, NULL, meta, copy, conflict_is_news, NULL);
+    patch_metadata(round, object, meta, "ownerReferences");
 }
 
 /* --- Owners that are being deleted themselves --- */
@@ -295,14 +341,12 @@ static void ask(struct owners_round *owners, struct round *round, size_t index)
 {
     const Meta__V1__OwnerReference *reference = owners->object->meta->owner_references[index];
     const struct api_kind *kind =
-        api_kind_by_api_version(reference->api_version == NULL ? "" : reference->api_version,
-                                reference->kind == NULL ? "" : reference->kind);
-    if (kind == NULL || kind->message == NULL) {
-        owners->states[index] = OWNER_SOLID; /* Not ours to judge. */
-        return;
-    }
-    if (kind->namespaced && client_object_namespace(owners->object)[0] == '\0') {
-        owners->states[index] = OWNER_SOLID; /* Malformed: better kept than lost. */
+        client_find_kind(owners->loop->control->client, text_or_empty(reference->api_version),
+                         text_or_empty(reference->kind));
+    bool known = kind != NULL && kind->message != NULL;
+    if (!known || (kind->namespaced && client_object_namespace(owners->object)[0] == '\0')) {
+        owners->states[index] = OWNER_SOLID; /* Not ours to judge, or malformed: better kept. */
+        custom_kind_unref(kind);
         return;
     }
     struct owner_question *question = arena_zeroed(round->arena, sizeof(*question));
@@ -315,6 +359,7 @@ static void ask(struct owners_round *owners, struct round *round, size_t index)
     };
     owners->asked++;
     round_call(round, &request, owner_answered, question);
+    custom_kind_unref(kind);
 }
 
 static void look_at_owners(struct garbage_loop *loop, struct round *round,
@@ -329,7 +374,9 @@ static void look_at_owners(struct garbage_loop *loop, struct round *round,
     for (size_t i = 0; i < count; i++) {
         const struct garbage_node *owner =
             garbage_graph_find(loop->graph, object->meta->owner_references[i]->uid);
-        if (owner == NULL || owner->object == NULL) {
+        if (owner != NULL && owner->gone) {
+            owners->states[i] = OWNER_GONE;
+        } else if (owner == NULL || owner->object == NULL) {
             ask(owners, round, i);
         } else if (garbage_foreground(owner)) {
             owners->states[i] = OWNER_WAITING;
@@ -345,7 +392,7 @@ static void look_at_owners(struct garbage_loop *loop, struct round *round,
 static void reconcile(void *data, struct round *round)
 {
     struct garbage_loop *loop = data;
-    if (!control_ready(loop->control, round)) {
+    if (!control_ready_for_all(loop->control, round)) {
         return;
     }
     if (!loop->filled) {
@@ -367,21 +414,13 @@ static void reconcile(void *data, struct round *round)
 static void *garbage_open(struct control *control)
 {
     struct garbage_loop *loop = alloc_zeroed(sizeof(*loop));
-    const struct api_kind *kinds[KINDS_OF_CONTENT_MAX];
     loop->control = control;
     loop->graph = garbage_graph_new();
     loop->reconciler =
         control_reconciler(control, "garbage-collector", CONTROLLERS_GC_CALLS, reconcile, loop);
-    size_t count = kinds_of_content(/* namespaced= */ false, kinds);
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(kinds[i]->kind, "Event") == 0) {
-            continue; /* Many, short-lived, and owned by nobody. */
-        }
-        struct watched_kind *watched = &loop->kinds[loop->kind_count++];
-        watched->loop = loop;
-        watched->handler = (struct informer_handler){.changed = object_changed, .data = watched};
-        informer_add_handler(informers_get(control->informers, kinds[i]), &watched->handler);
-    }
+    loop->user =
+        (struct contents_user){.wants = is_no_event, .changed = object_changed, .data = loop};
+    contents_join(control->contents, &loop->user);
     reconciler_add(loop->reconciler, "first"); /* No uid: only waits for the caches. */
     return loop;
 }
@@ -401,9 +440,7 @@ static void garbage_close(void *part, void (*closed)(void *data), void *data)
     struct garbage_loop *loop = part;
     loop->closed = closed;
     loop->closed_data = data;
-    for (size_t i = 0; i < loop->kind_count; i++) {
-        informer_remove_handler(&loop->kinds[i].handler);
-    }
+    contents_leave(&loop->user);
     reconciler_close(loop->reconciler, rounds_ended, loop);
 }
 

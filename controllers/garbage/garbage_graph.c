@@ -87,6 +87,7 @@ struct garbage_node *garbage_graph_put(struct garbage_graph *graph,
     const Meta__V1__ObjectMeta *meta = object->meta;
     const struct client_object *old = node->object;
     node->object = client_object_ref(object);
+    node->gone = false;
     client_object_unref(old);
     drop_edges(graph, node);
     node->owners = alloc_array(meta->n_owner_references + 1, sizeof(*node->owners));
@@ -103,7 +104,8 @@ struct garbage_node *garbage_graph_put(struct garbage_graph *graph,
     return node;
 }
 
-void garbage_graph_remove(struct garbage_graph *graph, const struct client_object *object)
+void garbage_graph_remove(struct garbage_graph *graph, const struct client_object *object,
+                          bool deleted)
 {
     struct garbage_node *node = garbage_graph_find(graph, client_object_uid(object));
     if (node == NULL) {
@@ -112,6 +114,7 @@ void garbage_graph_remove(struct garbage_graph *graph, const struct client_objec
     const struct client_object *old = node->object;
     drop_edges(graph, node);
     node->object = NULL;
+    node->gone = deleted;
     client_object_unref(old);
     drop_if_unused(graph, node);
 }

@@ -20,6 +20,7 @@ struct garbage_edge {
 struct garbage_node {
     char *uid;
     const struct client_object *object; /* NULL: known from references only. */
+    bool gone;                          /* It was deleted. A uid never comes back. */
     struct list dependents;             /* of_owner of the edges to it. */
     struct garbage_edge *owners;        /* Edges from it, owned. */
     size_t owner_count;
@@ -31,8 +32,10 @@ struct garbage_node *garbage_graph_find(const struct garbage_graph *graph, const
 /* The object as it is now. */
 struct garbage_node *garbage_graph_put(struct garbage_graph *graph,
                                        const struct client_object *object);
-/* It is gone; its dependents keep it as a place. */
-void garbage_graph_remove(struct garbage_graph *graph, const struct client_object *object);
+/* It is no longer known, because it was deleted or for another reason; its dependents keep it as a
+ * place. */
+void garbage_graph_remove(struct garbage_graph *graph, const struct client_object *object,
+                          bool deleted);
 
 bool garbage_deleting(const struct garbage_node *node);
 /* Being deleted, and waiting for dependents (finalizer foregroundDeletion). */

@@ -1,7 +1,7 @@
 /* Namespace deletion: empties a terminating namespace of every kind, says in its conditions what
  * remains, and takes the finalizer "kubernetes" off when nothing does. */
+#include "controllers/contents.h"
 #include "controllers/control.h"
-#include "controllers/kinds_of_content.h"
 #include "controllers/namespace/namespace_plan.h"
 #include "controllers/pod_state.h"
 #include "lib/base/alloc.h"
@@ -10,20 +10,12 @@
 
 enum { EMPTY_RECHECK_MS = 100 };
 
-struct content {
-    struct namespace_loop *loop;
-    const struct api_kind *kind;
-    struct informer *informer;
-    struct informer_handler handler;
-};
-
 struct namespace_loop {
     struct control *control;
     const struct api_kind *kind;
     struct informer *namespaces;
     struct informer_handler handler;
-    struct content contents[KINDS_OF_CONTENT_MAX];
-    size_t content_count;
+    struct contents_user user;
     struct reconciler *reconciler;
     struct hash_map *empty; /* Namespaces seen empty once -> itself. */
     void (*closed)(void *data);
@@ -45,11 +37,17 @@ static void namespace_changed(void *data, const struct client_object *old_object
     }
 }
 
-static void content_changed(void *data, const struct client_object *old_object,
+static bool is_namespaced(const struct api_kind *kind)
+{
+    return kind->namespaced;
+}
+
+static void content_changed(void *data, const struct content *content,
+                            const struct client_object *old_object,
                             const struct client_object *new_object)
 {
-    struct content *content = data;
-    struct namespace_loop *loop = content->loop;
+    struct namespace_loop *loop = data;
+    (void)content;
     const struct client_object *object = new_object == NULL ? old_object : new_object;
     if (old_object != NULL && new_object != NULL && new_object->meta->deletion_timestamp == NULL) {
         return;
@@ -88,10 +86,14 @@ static void finalize(struct namespace_loop *loop, struct round *round,
 static void delete_content(struct namespace_loop *loop, struct round *round,
                            struct namespace_remains *remains)
 {
-    for (size_t i = 0; i < loop->content_count; i++) {
-        struct content *content = &loop->contents[i];
+    const struct contents *contents = loop->control->contents;
+    for (size_t i = 0; i < contents_count(contents); i++) {
+        const struct content *content = contents_at(contents, i);
+        if (!is_namespaced(content->kind)) {
+            continue;
+        }
         struct informer_list list =
-            informer_select(content->informer, round->arena, INFORMER_BY_NAMESPACE, round->name);
+            informer_select(content->objects, round->arena, INFORMER_BY_NAMESPACE, round->name);
         for (size_t j = 0; j < list.count; j++) {
             const struct client_object *object = list.items[j];
             namespace_remains_add(remains, content->kind, object->meta);
@@ -114,7 +116,7 @@ static void delete_content(struct namespace_loop *loop, struct round *round,
 static void reconcile(void *data, struct round *round)
 {
     struct namespace_loop *loop = data;
-    if (!control_ready(loop->control, round)) {
+    if (!control_ready_for_all(loop->control, round)) {
         return;
     }
     const struct client_object *object = informer_get(loop->namespaces, "", round->name);
@@ -144,7 +146,6 @@ static void reconcile(void *data, struct round *round)
 static void *namespace_open(struct control *control)
 {
     struct namespace_loop *loop = alloc_zeroed(sizeof(*loop));
-    const struct api_kind *kinds[KINDS_OF_CONTENT_MAX];
     loop->control = control;
     loop->kind = control_kind("", "v1", "namespaces");
     loop->namespaces = informers_get(control->informers, loop->kind);
@@ -152,14 +153,9 @@ static void *namespace_open(struct control *control)
     loop->handler = (struct informer_handler){.changed = namespace_changed, .data = loop};
     informer_add_handler(loop->namespaces, &loop->handler);
     loop->empty = hash_map_new(/* seed= */ 0x656d7074);
-    loop->content_count = kinds_of_content(/* namespaced= */ true, kinds);
-    for (size_t i = 0; i < loop->content_count; i++) {
-        struct content *content = &loop->contents[i];
-        *content = (struct content){.loop = loop, .kind = kinds[i]};
-        content->informer = informers_get(control->informers, kinds[i]);
-        content->handler = (struct informer_handler){.changed = content_changed, .data = content};
-        informer_add_handler(content->informer, &content->handler);
-    }
+    loop->user =
+        (struct contents_user){.wants = is_namespaced, .changed = content_changed, .data = loop};
+    contents_join(control->contents, &loop->user);
     return loop;
 }
 
@@ -179,9 +175,7 @@ static void namespace_close(void *part, void (*closed)(void *data), void *data)
     loop->closed = closed;
     loop->closed_data = data;
     informer_remove_handler(&loop->handler);
-    for (size_t i = 0; i < loop->content_count; i++) {
-        informer_remove_handler(&loop->contents[i].handler);
-    }
+    contents_leave(&loop->user);
     reconciler_close(loop->reconciler, rounds_ended, loop);
 }
 

@@ -4,9 +4,11 @@
  * caches that have seen all that the quota's version includes, and is written only over that
  * version. */
 #include "lib/api/quota.h"
+#include "controllers/contents.h"
 #include "controllers/control.h"
 #include "controllers/kinds_of_content.h"
 #include "controllers/quota/quota_plan.h"
+#include "lib/api/custom.h"
 #include "lib/base/alloc.h"
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +38,7 @@ struct quota_loop {
     struct reconciler *reconciler;
     struct counted_kind kinds[KINDS_OF_CONTENT_MAX];
     size_t kind_count;
+    struct contents_user user; /* Of custom objects. */
     void (*closed)(void *data);
     void *closed_data;
 };
@@ -85,14 +88,47 @@ static void object_changed(void *data, const struct client_object *old_object,
     }
 }
 
-static bool is_limited(const struct counted_kind *counted, const struct resource_list *hard)
+static bool is_custom(const struct api_kind *kind)
+{
+    return kind->namespaced && custom_of(kind) != NULL;
+}
+
+/* Custom objects are only counted: what changes in them takes nothing. */
+static void custom_changed(void *data, const struct content *content,
+                           const struct client_object *old_object,
+                           const struct client_object *new_object)
+{
+    (void)content;
+    if (old_object == NULL) {
+        count_namespace(data, client_object_namespace(new_object), CREATED_DELAY_S * NS_PER_S);
+    } else if (new_object == NULL) {
+        count_namespace(data, client_object_namespace(old_object), 0);
+    }
+}
+
+static bool is_limited(const struct api_kind *kind, const struct resource_list *hard)
 {
     for (size_t i = 0; i < hard->count; i++) {
-        if (quota_counts(counted->kind, hard->items[i].name)) {
+        if (quota_counts(kind, hard->items[i].name)) {
             return true;
         }
     }
     return false;
+}
+
+/* What could not be counted before can be now. */
+static void custom_appeared(void *data, const struct content *content)
+{
+    struct quota_loop *loop = data;
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    struct informer_list quotas = informer_all(loop->quotas, arena);
+    for (size_t i = 0; i < quotas.count; i++) {
+        const Core__V1__ResourceQuota *quota = quotas.items[i]->message;
+        struct resource_list hard = RESOURCE_LIST(arena, quota->spec, hard);
+        if (is_limited(content->kind, &hard)) {
+            reconciler_add_object(loop->reconciler, quotas.items[i]);
+        }
+    }
 }
 
 /* Caches are filled of those kinds only that quotas are about. */
@@ -100,7 +136,7 @@ static void follow(struct quota_loop *loop, const struct resource_list *hard)
 {
     for (size_t i = 0; i < loop->kind_count; i++) {
         struct counted_kind *counted = &loop->kinds[i];
-        if (counted->objects == NULL && is_limited(counted, hard)) {
+        if (counted->objects == NULL && is_limited(counted->kind, hard)) {
             counted->objects = informers_get(loop->control->informers, counted->kind);
             counted->handler =
                 (struct informer_handler){.changed = object_changed, .data = counted};
@@ -121,36 +157,56 @@ static void quota_changed(void *data, const struct client_object *old_object,
 
 /* --- Counting --- */
 
-static struct quota_objects objects_of(const struct counted_kind *counted, struct arena *arena,
-                                       const char *namespace)
+static struct quota_objects objects_of(const struct api_kind *kind, const struct informer *objects,
+                                       struct arena *arena, const char *namespace)
 {
-    struct informer_list list =
-        informer_select(counted->objects, arena, INFORMER_BY_NAMESPACE, namespace);
+    struct informer_list list = informer_select(objects, arena, INFORMER_BY_NAMESPACE, namespace);
     const void **messages = arena_array(arena, list.count + 1, sizeof(*messages));
     for (size_t i = 0; i < list.count; i++) {
         messages[i] = list.items[i]->message;
     }
-    return (struct quota_objects){counted->kind, messages, list.count};
+    return (struct quota_objects){kind, messages, list.count};
 }
 
-/* False when a cache has not seen yet what the quota's version includes. */
-static bool collect(struct quota_loop *loop, struct round *round,
-                    const struct client_object *object, const struct resource_list *hard,
-                    struct quota_objects *ret_objects, size_t *ret_count)
+/* What a quota counts. */
+struct collection {
+    const struct client_object *quota;
+    const struct resource_list *hard;
+    struct arena *arena;
+    struct quota_objects *objects;
+    size_t count;
+};
+
+/* False when the cache has not seen yet what the quota's version includes. */
+static bool collect_kind(struct collection *collection, const struct api_kind *kind,
+                         const struct informer *objects)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < loop->kind_count; i++) {
-        const struct counted_kind *counted = &loop->kinds[i];
-        if (!is_limited(counted, hard)) {
-            continue;
-        }
-        if (informer_revision(counted->objects) < object->version) {
-            return false;
-        }
-        ret_objects[count++] = objects_of(counted, round->arena, client_object_namespace(object));
+    if (!is_limited(kind, collection->hard)) {
+        return true;
     }
-    *ret_count = count;
+    if (informer_revision(objects) < collection->quota->version) {
+        return false;
+    }
+    collection->objects[collection->count++] =
+        objects_of(kind, objects, collection->arena, client_object_namespace(collection->quota));
     return true;
+}
+
+static bool collect(struct quota_loop *loop, struct collection *collection)
+{
+    const struct contents *contents = loop->control->contents;
+    size_t room = loop->kind_count + contents_count(contents);
+    bool seen = true;
+    collection->objects = arena_array(collection->arena, room, sizeof(*collection->objects));
+    for (size_t i = 0; seen && i < loop->kind_count; i++) {
+        seen = collect_kind(collection, loop->kinds[i].kind, loop->kinds[i].objects);
+    }
+    for (size_t i = 0; seen && i < contents_count(contents); i++) {
+        const struct content *content = contents_at(contents, i);
+        seen =
+            !is_custom(content->kind) || collect_kind(collection, content->kind, content->objects);
+    }
+    return seen;
 }
 
 static void reconcile(void *data, struct round *round)
@@ -162,19 +218,19 @@ static void reconcile(void *data, struct round *round)
     }
     const Core__V1__ResourceQuota *quota = object->message;
     struct resource_list hard = RESOURCE_LIST(round->arena, quota->spec, hard);
-    struct quota_objects objects[KINDS_OF_CONTENT_MAX];
-    size_t count = 0;
+    struct collection found = {.quota = object, .hard = &hard, .arena = round->arena};
     follow(loop, &hard);
-    if (!control_ready(loop->control, round)) {
+    if (!control_ready_for_all(loop->control, round)) {
         return;
     }
-    if (!collect(loop, round, object, &hard, objects, &count)) {
+    if (!collect(loop, &found)) {
         round_again_after(round, BEHIND_RETRY_MS * NS_PER_MS);
         return;
     }
     round_again_after(round, RECOUNT_S * NS_PER_S);
     Core__V1__ResourceQuotaStatus *status = NULL;
-    if (quota_plan(round->arena, quota, objects, count, control_now_s(loop->control), &status)) {
+    if (quota_plan(round->arena, quota, found.objects, found.count, control_now_s(loop->control),
+                   &status)) {
         Core__V1__ResourceQuota *changed =
             api_message_copy(round->arena, loop->kind->message, quota);
         changed->status = status;
@@ -198,6 +254,9 @@ static void *quota_open(struct control *control)
     loop->reconciler = control_reconciler(control, "resourcequota", QUOTA_ROUNDS, reconcile, loop);
     loop->handler = (struct informer_handler){.changed = quota_changed, .data = loop};
     informer_add_handler(loop->quotas, &loop->handler);
+    loop->user = (struct contents_user){
+        .wants = is_custom, .changed = custom_changed, .appeared = custom_appeared, .data = loop};
+    contents_join(control->contents, &loop->user);
     return loop;
 }
 
@@ -216,6 +275,7 @@ static void quota_close(void *part, void (*closed)(void *data), void *data)
     loop->closed = closed;
     loop->closed_data = data;
     informer_remove_handler(&loop->handler);
+    contents_leave(&loop->user);
     for (size_t i = 0; i < loop->kind_count; i++) {
         informer_remove_handler(&loop->kinds[i].handler);
     }

@@ -59,7 +59,16 @@ struct client_watch_ops {
     void (*synced)(void *data);
 };
 
+/* Kinds that come and go while the process runs: those of custom resources. */
+struct client_kinds_ops {
+    /* Its objects can be watched now. Told once a resource, whatever becomes of its definition; the
+     * kind stays until `removed` has returned. */
+    void (*added)(void *data, const struct api_kind *kind);
+    void (*removed)(void *data, const struct api_kind *kind); /* It is served no more. */
+};
+
 struct client;
+struct client_kinds_watch;
 struct client_watch;
 
 struct client_ops {
@@ -70,6 +79,12 @@ struct client_ops {
     void (*watch_stop)(struct client *client, struct client_watch *watch);
     /* See client_watch_revision(); NULL when events come with the writes themselves. */
     uint64_t (*watch_revision)(struct client *client, const struct client_watch *watch);
+    /* Custom kinds; all three NULL when there are none. */
+    struct client_kinds_watch *(*watch_kinds)(struct client *client,
+                                              const struct client_kinds_ops *ops, void *data);
+    void (*watch_kinds_stop)(struct client *client, struct client_kinds_watch *watch);
+    const struct api_kind *(*find_kind)(struct client *client, const char *api_version,
+                                        const char *kind);
 };
 
 struct client {
@@ -102,4 +117,13 @@ static inline uint64_t client_watch_revision(struct client *client,
     return client->ops->watch_revision == NULL ? UINT64_MAX
                                                : client->ops->watch_revision(client, watch);
 }
+/* Tells of the custom kinds that there are, and of all that come and go. NULL when the client knows
+ * of none; stop it before `data` goes away, outside of its callbacks. */
+MUST_USE struct client_kinds_watch *
+client_watch_kinds(struct client *client, const struct client_kinds_ops *ops, void *data);
+void client_watch_kinds_stop(struct client *client, struct client_kinds_watch *watch);
+/* The kind, built-in or custom, that objects of this apiVersion and kind are stored as now; NULL
+ * when nobody serves it. With a reference of the caller's: custom_kind_unref(). */
+MUST_USE const struct api_kind *client_find_kind(struct client *client, const char *api_version,
+                                                 const char *kind);
 #endif

@@ -292,6 +292,15 @@ struct informer *informers_get(struct informers *informers, const struct api_kin
     return informer;
 }
 
+void informers_drop(struct informers *informers, const struct api_kind *kind)
+{
+    char text[KEY_SIZE];
+    struct informer *informer =
+        hash_map_remove(informers->by_kind, entry_key(text, kind->group, kind->plural));
+    assert(informer != NULL);
+    informer_free(informer);
+}
+
 bool informers_synced(const struct informers *informers)
 {
     void *informer;

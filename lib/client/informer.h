@@ -38,6 +38,8 @@ MUST_USE struct informers *informers_new(struct client *client);
 void informers_free(struct informers *informers); /* Stops all; handlers must be gone. */
 struct informer *informers_get(struct informers *informers, const struct api_kind *kind);
 bool informers_synced(const struct informers *informers); /* All that were asked for. */
+/* Stops the one of this kind; its handlers must be gone. */
+void informers_drop(struct informers *informers, const struct api_kind *kind);
 
 /* Delivers what is cached as appearing, then everything that follows. */
 void informer_add_handler(struct informer *informer, struct informer_handler *handler);

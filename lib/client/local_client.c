@@ -1,10 +1,13 @@
 #include "lib/client/local_client.h"
 
+#include "apiserver/custom_kinds.h"
 #include "apiserver/registry.h"
+#include "lib/api/convert.h"
 #include "lib/api/status.h"
 #include "lib/base/alloc.h"
 #include "lib/base/list.h"
 #include "lib/client/limits.h"
+#include "lib/client/local_kinds.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,12 +66,14 @@ static const struct client_object *shared_object_new(const struct api_kind *kind
     }
     struct shared_object *shared = alloc_zeroed(sizeof(*shared));
     shared->cached = cached_object_ref(cached);
-    shared->object = (struct client_object){.kind = kind,
-                                            .message = message,
-                                            .meta = meta,
-                                            .version = cached_object_revision(cached),
-                                            .refs = 1,
-                                            .release = shared_object_release};
+    /* The object keeps its own custom kind alive, and no other. */
+    shared->object =
+        (struct client_object){.kind = custom_of(kind) == NULL ? kind : cached_object_kind(cached),
+                               .message = message,
+                               .meta = meta,
+                               .version = cached_object_revision(cached),
+                               .refs = 1,
+                               .release = shared_object_release};
     return &shared->object;
 }
 
@@ -110,6 +115,7 @@ static void call_done(struct registry_call *registry_call)
     call->done(call->data, &reply);
     client_object_unref(reply.object);
     registry_finish(registry_call);
+    custom_kind_unref(registry_call->kind);
     arena_free(registry_call->arena); /* `call` lies in it. */
     owner->calls--;
     local_client_drop(owner);
@@ -161,11 +167,19 @@ static enum registry_patch patch_of(enum client_patch patch)
     abort();
 }
 
+/* A custom kind as its definition is now; referenced. One that is gone has no objects. */
+static const struct api_kind *present_kind(struct local_client *client, const struct api_kind *kind)
+{
+    struct custom_kinds *custom = registry_custom_kinds(client->registry);
+    const struct api_kind *present =
+        custom_of(kind) == NULL || custom == NULL ? NULL : custom_kinds_present(custom, kind);
+    return present != NULL ? present : custom_kind_ref(kind);
+}
+
 static void fill_call(struct registry_call *call, const struct client_request *request)
 {
     struct arena *arena = call->arena;
     call->verb = verb_of(request->verb);
-    call->kind = request->kind;
     call->subresource = copied(arena, request->subresource);
     call->namespace = request->namespace_ == NULL ? "" : arena_text(arena, request->namespace_);
     call->name = request->name == NULL ? "" : arena_text(arena, request->name);
@@ -198,6 +212,7 @@ static void local_call(struct client *client, const struct client_request *reque
     call->done = done;
     call->data = data;
     call->call.arena = arena;
+    call->call.kind = present_kind(owner, request->kind);
     fill_call(&call->call, request);
     call->call.user = owner->user;
     call->call.done = call_done;
@@ -284,10 +299,42 @@ static uint64_t local_watch_revision(struct client *client, const struct client_
     return watch->watch == NULL ? 0 : cache_watch_revision(watch->watch);
 }
 
+/* --- Custom kinds --- */
+
+static struct client_kinds_watch *local_watch_kinds(struct client *client,
+                                                    const struct client_kinds_ops *ops, void *data)
+{
+    struct custom_kinds *custom = registry_custom_kinds(local(client)->registry);
+    return custom == NULL ? NULL : local_kinds_watch_new(custom, ops, data);
+}
+
+static void local_watch_kinds_stop(struct client *client, struct client_kinds_watch *watch)
+{
+    (void)client;
+    local_kinds_watch_free(watch);
+}
+
+static const struct api_kind *local_find_kind(struct client *client, const char *api_version,
+                                              const char *kind)
+{
+    struct custom_kinds *custom = registry_custom_kinds(local(client)->registry);
+    const char *slash = strchr(api_version, '/');
+    if (custom == NULL || slash == NULL) {
+        return NULL;
+    }
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    const char *group = arena_text_n(arena, api_version, (size_t)(slash - api_version));
+    const struct api_kind *found = custom_kinds_by_gvk(custom, group, slash + 1, kind);
+    return found == NULL ? NULL : api_stored_kind(found);
+}
+
 static const struct client_ops local_ops = {.call = local_call,
                                             .watch = local_watch,
                                             .watch_stop = local_watch_stop,
-                                            .watch_revision = local_watch_revision};
+                                            .watch_revision = local_watch_revision,
+                                            .watch_kinds = local_watch_kinds,
+                                            .watch_kinds_stop = local_watch_kinds_stop,
+                                            .find_kind = local_find_kind};
 
 struct local_client *local_client_new(struct env *env, struct registry *registry,
                                       const struct user *user)

@@ -1,5 +1,6 @@
 #include "lib/client/object.h"
 
+#include "lib/api/custom.h"
 #include "lib/base/alloc.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@ struct copied_object {
 static void copied_object_release(struct client_object *object)
 {
     struct copied_object *copied = CONTAINER_OF(object, struct copied_object, object);
+    custom_kind_unref(object->kind);
     arena_free(copied->arena);
     free(copied);
 }
@@ -31,7 +33,7 @@ const struct client_object *client_object_new(const struct api_kind *kind, const
     struct copied_object *copied = alloc_zeroed(sizeof(*copied));
     copied->arena = arena_new(SIZE_MAX);
     void *copy = api_message_copy(copied->arena, kind->message, message);
-    copied->object = (struct client_object){.kind = kind,
+    copied->object = (struct client_object){.kind = custom_kind_ref(kind),
                                             .message = copy,
                                             .meta = api_message_meta(kind->message, copy),
                                             .refs = 1,

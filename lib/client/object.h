@@ -5,7 +5,7 @@
 #include "lib/api/object.h"
 
 struct client_object {
-    const struct api_kind *kind;
+    const struct api_kind *kind;      /* Lives as long as the object. */
     const void *message;              /* The kind's C struct; lives as long as the object. */
     const Meta__V1__ObjectMeta *meta; /* Inside `message`; never NULL. */
     uint64_t version;                 /* metadata.resourceVersion as a number. */
