@@ -1,0 +1,159 @@
+# Custom resources as a user meets them: definitions, objects, what owns them, and what is asked about them.
+bats_require_minimum_version 1.5.0
+export AUTH_HOST=${CUSTOM_HOST:-127.0.48.1}
+HOOK_HOST=${CUSTOM_HOOK_HOST:-127.0.48.3}
+
+setup_file() {
+    load ../auth/server
+    make_ca hooks
+    make_cert hook "$D/hooks" /CN=hook "serverAuth"$'\n'"subjectAltName=IP:$HOOK_HOST"
+    "$BATS_TEST_DIRNAME/../admission/hook.py" "$D/hook.crt" "$D/hook.key" "$HOOK_HOST" 9443 >"$D/hook.log" 2>&1 3>&- &
+    echo $! >"$D/hook.pid"
+    disown
+    start_server n1 "$HOST"
+    write_kubeconfig n1 "$HOST"
+    within 10 curl -sf --cacert "$D/hooks.crt" "https://$HOOK_HOST:9443/"
+    within 20 kubectl get serviceaccount default -n default
+    define widgets Widget
+}
+
+teardown_file() {
+    load ../auth/server
+    end_all
+}
+
+setup() {
+    load ../auth/server
+    NS=t$BATS_TEST_NUMBER
+    kubectl create namespace "$NS"
+    kubectl label namespace "$NS" "test=$NS"
+    N=(-n "$NS")
+}
+
+teardown() {
+    [ "$BATS_TEST_COMPLETED" = 1 ] || tail -n 20 "$D/n1.log"
+}
+
+# define PLURAL KIND: a definition of the group shop.example.com, established when this returns.
+define() {
+    kubectl apply -f - <<END
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: $1.shop.example.com}
+spec:
+  group: shop.example.com
+  scope: Namespaced
+  names: {plural: $1, kind: $2}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      subresources: {status: {}}
+      schema:
+        openAPIV3Schema:
+          type: object
+          properties:
+            spec: {type: object, properties: {size: {type: integer}, color: {type: string, default: red}}}
+            status: {type: object, x-kubernetes-preserve-unknown-fields: true}
+END
+    kubectl wait --for=condition=Established "crd/$1.shop.example.com" --timeout=10s
+}
+
+# make KIND NAME [OWNER-KIND OWNER-NAME]
+make() {
+    local owner=
+    if [ $# = 4 ]; then
+        owner=", ownerReferences: [$(owner "$3" "$4")]"
+    fi
+    local version=shop.example.com/v1
+    [ "$1" != ConfigMap ] || version=v1
+    kubectl apply -f - <<END
+apiVersion: $version
+kind: $1
+metadata: {name: $2, namespace: $NS$owner}
+END
+}
+
+# owner KIND NAME: an ownerReference.
+owner() {
+    local version=shop.example.com/v1
+    [ "$1" != ConfigMap ] || version=v1
+    echo "{apiVersion: $version, kind: $1, name: $2, blockOwnerDeletion: true," \
+        "uid: $(kubectl "${N[@]}" get "$1" "$2" -o 'jsonpath={.metadata.uid}')}"
+}
+
+is_gone() { ! kubectl "${N[@]}" get "$@"; }
+
+@test "what a custom object owns goes with it, custom or not; and it goes with what owns it" {
+    make ConfigMap top
+    make Widget owner ConfigMap top
+    make ConfigMap child Widget owner
+    make Widget grandchild ConfigMap child
+    kubectl "${N[@]}" delete configmap top
+    within 10 is_gone widget owner
+    within 10 is_gone configmap child
+    within 10 is_gone widget grandchild
+}
+
+@test "deleted in the foreground, a custom object waits for what it owns" {
+    make Widget owner
+    make Widget child Widget owner
+    kubectl "${N[@]}" patch widget child --type=merge -p '{"metadata":{"finalizers":["me.example.com/too"]}}'
+    kubectl "${N[@]}" delete widget owner --cascade=foreground --wait=false
+    within 10 kubectl "${N[@]}" wait --for=jsonpath='{.metadata.deletionTimestamp}' widget/child --timeout=1s
+    [ "$(kubectl "${N[@]}" get widget owner -o 'jsonpath={.metadata.finalizers}')" = '["foregroundDeletion"]' ]
+    kubectl "${N[@]}" patch widget child --type=merge -p '{"metadata":{"finalizers":null}}'
+    within 10 is_gone widget owner
+}
+
+@test "let go of, what a custom object owned stays" {
+    make Widget owner
+    make ConfigMap child Widget owner
+    kubectl "${N[@]}" delete widget owner --cascade=orphan
+    [ "$(kubectl "${N[@]}" get configmap child -o 'jsonpath={.metadata.ownerReferences}')" = "" ]
+}
+
+@test "a namespace takes its custom objects along and says which ones remain" {
+    make Widget a
+    make Widget b
+    kubectl "${N[@]}" patch widget b --type=merge -p '{"metadata":{"finalizers":["me.example.com/too"]}}'
+    kubectl delete namespace "$NS" --wait=false
+    within 10 is_gone widget a
+    within 10 kubectl wait --for=jsonpath='{.status.conditions[?(@.type=="NamespaceContentRemaining")].message}'='Some resources are remaining: widgets.shop.example.com has 1 resource instances' \
+        "namespace/$NS" --timeout=1s
+    kubectl "${N[@]}" patch widget b --type=merge -p '{"metadata":{"finalizers":null}}'
+    kubectl wait --for=delete "namespace/$NS" --timeout=10s
+}
+
+@test "a definition that is deleted takes its objects along, and they what they own" {
+    define gadgets Gadget
+    make Gadget a
+    make Gadget b
+    make ConfigMap child Gadget a
+    kubectl "${N[@]}" patch gadget b --type=merge -p '{"metadata":{"finalizers":["me.example.com/too"]}}'
+    kubectl delete crd gadgets.shop.example.com --wait=false
+    kubectl wait --for=condition=Terminating crd/gadgets.shop.example.com --timeout=10s
+    [ "$(kubectl get crd gadgets.shop.example.com -o 'jsonpath={.metadata.finalizers}')" = '["customresourcecleanup.apiextensions.k8s.io"]' ]
+    run -1 make Gadget c
+    [[ $output == *MethodNotAllowed* ]]
+    within 10 is_gone gadget a
+    kubectl "${N[@]}" patch gadget b --type=merge -p '{"metadata":{"finalizers":null}}'
+    kubectl wait --for=delete crd/gadgets.shop.example.com --timeout=10s
+    within 10 is_gone configmap child
+    run -1 kubectl "${N[@]}" get gadgets
+}
+
+@test "a quota counts custom objects, also those of a definition that came later" {
+    kubectl "${N[@]}" create quota q --hard=count/widgets.shop.example.com=1,count/sprockets.shop.example.com=1
+    within 10 kubectl "${N[@]}" wait --for=jsonpath='{.status.used.count/widgets\.shop\.example\.com}'=0 quota/q --timeout=1s
+    make Widget a
+    run -1 make Widget b
+    [[ $output == *'widgets.shop.example.com "b" is forbidden: exceeded quota: q, requested: count/widgets.shop.example.com=1, used: count/widgets.shop.example.com=1, limited: count/widgets.shop.example.com=1'* ]]
+    kubectl "${N[@]}" delete widget a
+    within 10 make Widget b
+    define sprockets Sprocket
+    within 10 make Sprocket a
+    run -1 make Sprocket b
+    [[ $output == *'sprockets.shop.example.com "b" is forbidden: exceeded quota'* ]]
+    kubectl delete crd sprockets.shop.example.com
+}
