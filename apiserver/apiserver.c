@@ -6,6 +6,7 @@
 #include "apiserver/member_service.h"
 #include "apiserver/node_service.h"
 #include "apiserver/oidc.h"
+#include "apiserver/openapi_documents.h"
 #include "apiserver/pki.h"
 #include "apiserver/proxy.h"
 #include "apiserver/request.h"
@@ -257,12 +258,7 @@ static void free_parts(struct apiserver *server)
     encryption_free(server->encryption);
     token_signer_free(server->signer);
     tls_config_unref(server->tls);
-    chunk_unref(atomic_load(&server->openapi_v2.chunk));
-    chunk_unref(atomic_load(&server->openapi_v2_protobuf.chunk));
-    for (size_t i = 0; i < OPENAPI_V3_MAX; i++) {
-        chunk_unref(atomic_load(&server->openapi_v3[i].chunk));
-    }
-    pthread_mutex_destroy(&server->document_lock);
+    openapi_documents_free(server->openapi);
     free(server);
 }
 
@@ -281,7 +277,7 @@ int apiserver_new(const struct apiserver_config *config, struct apiserver **ret_
 {
     struct apiserver *server = alloc_zeroed(sizeof(*server));
     server->config = *config;
-    pthread_mutex_init(&server->document_lock, NULL);
+    server->openapi = openapi_documents_new();
     int status = service_allocator_init(&server->services, config->service_cidr);
     if (status < 0) {
         (void)error_set(reterr, status, "service CIDR %s: need an IPv4 network of /8 to /30",
@@ -305,7 +301,7 @@ int apiserver_new(const struct apiserver_config *config, struct apiserver **ret_
         encryption_free(server->encryption);
         tls_config_unref(server->tls);
         token_signer_free(server->signer);
-        pthread_mutex_destroy(&server->document_lock);
+        openapi_documents_free(server->openapi);
         free(server);
         return status;
     }

@@ -1,10 +1,6 @@
-/* Paths that are no resources: health, version, metrics, OpenAPI, keys of tokens. */
+/* Paths that are no resources: health, version, metrics, keys of tokens. */
 #include "apiserver/rbac_defaults.h"
 #include "apiserver/request.h"
-#include "lib/api/openapi.h"
-#include "lib/base/alloc.h"
-#include "lib/net/x509.h"
-#include <stdio.h>
 
 static const char version_json[] =
     "{\n  \"major\": \"1\",\n  \"minor\": \"32\",\n  \"gitVersion\": \"v1.32.0-coracle\",\n"
@@ -134,140 +130,6 @@ static bool handle_health(struct request *request)
     return false;
 }
 
-/* --- OpenAPI: each document is made at its first use and kept --- */
-
-static struct chunk *document(struct apiserver *server, struct document *document,
-                              int (*make)(const void *data, struct buffer *out), const void *data)
-{
-    struct chunk *chunk = atomic_load(&document->chunk);
-    if (chunk != NULL) {
-        return chunk;
-    }
-    struct buffer out;
-    buffer_init(&out, (size_t)64 << 20);
-    pthread_mutex_lock(&server->document_lock);
-    chunk = atomic_load(&document->chunk);
-    if (chunk == NULL && make(data, &out) == 0) {
-        uint8_t digest[X509_SHA256_SIZE];
-        x509_sha256(buffer_slice(&out), digest);
-        for (size_t i = 0; i < sizeof(digest); i++) {
-            (void)snprintf(document->etag + i * 2, 3, "%02X", digest[i]);
-        }
-        size_t len = 0;
-        uint8_t *bytes = buffer_take(&out, &len);
-        chunk = chunk_new_owned(bytes, len);
-        atomic_store(&document->chunk, chunk);
-    }
-    pthread_mutex_unlock(&server->document_lock);
-    buffer_release(&out);
-    return chunk;
-}
-
-static int make_v2(const void *data, struct buffer *out)
-{
-    (void)data;
-    return api_openapi_v2(out);
-}
-
-static int make_v2_protobuf(const void *data, struct buffer *out)
-{
-    (void)data;
-    struct arena *arena = arena_new(SIZE_MAX);
-    int status = api_openapi_v2_protobuf(arena, out);
-    arena_free(arena);
-    return status;
-}
-
-static int make_v3(const void *data, struct buffer *out)
-{
-    const struct api_group_version *version = data;
-    return api_openapi_v3(version->group, version->version, out);
-}
-
-static void respond_document(struct request *request, const struct document *document,
-                             struct chunk *chunk, const char *type)
-{
-    if (chunk == NULL) {
-        respond_text(request, 404, "404 page not found\n");
-        return;
-    }
-    const char *etag = arena_printf(request->arena, "\"%s\"", document->etag);
-    struct slice known = http_header_find(request->exchange, "if-none-match");
-    struct http_header headers[COMMON_HEADERS_MAX];
-    size_t count = common_headers(request, type, headers);
-    headers[count++] = http_header("etag", etag);
-    http_allow_gzip(request->exchange, false);
-    if (slice_is(known, etag)) {
-        http_respond(request->exchange, 304, headers, count, (struct slice){0});
-    } else {
-        http_respond_shared(request->exchange, 200, headers, count, &chunk, 1);
-    }
-    request_finish(request);
-}
-
-static void handle_openapi_v2(struct request *request)
-{
-    struct apiserver *server = request->server;
-    struct slice accept = http_header_find(request->exchange, "accept");
-    bool protobuf = accept.len > 0 && memmem(accept.data, accept.len, "spec.v2", 7) != NULL &&
-                    memmem(accept.data, accept.len, "protobuf", 8) != NULL;
-    if (protobuf) {
-        struct chunk *chunk =
-            document(server, &server->openapi_v2_protobuf, make_v2_protobuf, NULL);
-        if (chunk != NULL) {
-            respond_document(request, &server->openapi_v2_protobuf, chunk,
-                             "application/com.github.proto-openapi.spec.v2.v1.0+protobuf");
-            return;
-        }
-    }
-    struct chunk *chunk = document(server, &server->openapi_v2, make_v2, NULL);
-    respond_document(request, &server->openapi_v2, chunk, "application/json");
-}
-
-static const char *v3_path(struct arena *arena, const struct api_group_version *version)
-{
-    return version->group[0] == 0
-               ? arena_printf(arena, "api/%s", version->version)
-               : arena_printf(arena, "apis/%s/%s", version->group, version->version);
-}
-
-static void handle_openapi_index(struct request *request)
-{
-    size_t count = 0;
-    const struct api_group_version *versions = api_group_versions(&count);
-    CLEANUP(buffer_release) struct buffer out;
-    buffer_init(&out, ENCODED_OBJECT_MAX);
-    buffer_append_text(&out, "{\"paths\":{");
-    bool first = true;
-    for (size_t i = 0; i < count && i < OPENAPI_V3_MAX; i++) {
-        struct document *each = &request->server->openapi_v3[i];
-        if (document(request->server, each, make_v3, &versions[i]) == NULL) {
-            continue;
-        }
-        const char *path = v3_path(request->arena, &versions[i]);
-        buffer_printf(&out, "%s\"%s\":{\"serverRelativeURL\":\"/openapi/v3/%s?hash=%s\"}",
-                      first ? "" : ",", path, path, each->etag);
-        first = false;
-    }
-    buffer_append_text(&out, "}}");
-    respond_media(request, "application/json", buffer_slice(&out));
-}
-
-static void handle_openapi_v3(struct request *request, const char *path)
-{
-    size_t count = 0;
-    const struct api_group_version *versions = api_group_versions(&count);
-    for (size_t i = 0; i < count && i < OPENAPI_V3_MAX; i++) {
-        if (strcmp(v3_path(request->arena, &versions[i]), path) == 0) {
-            struct document *each = &request->server->openapi_v3[i];
-            respond_document(request, each, document(request->server, each, make_v3, &versions[i]),
-                             "application/json");
-            return;
-        }
-    }
-    respond_text(request, 404, "404 page not found\n");
-}
-
 /* --- The rest --- */
 
 static void handle_metrics(struct request *request)
@@ -328,19 +190,13 @@ bool handle_path(struct request *request)
         respond_text(request, known ? 405 : 404, known ? "" : "404 page not found\n");
         return true;
     }
-    if (handle_health(request)) {
+    if (handle_health(request) || handle_openapi(request)) {
         return true;
     }
     if (strcmp(path, "/version") == 0 || strcmp(path, "/version/") == 0) {
         respond_media(request, "application/json", slice_text(version_json));
     } else if (strcmp(path, "/metrics") == 0) {
         handle_metrics(request);
-    } else if (strcmp(path, "/openapi/v2") == 0) {
-        handle_openapi_v2(request);
-    } else if (strcmp(path, "/openapi/v3") == 0 || strcmp(path, "/openapi/v3/") == 0) {
-        handle_openapi_index(request);
-    } else if (strncmp(path, "/openapi/v3/", 12) == 0) {
-        handle_openapi_v3(request, path + 12);
     } else if (strcmp(path, "/openid/v1/jwks") == 0) {
         handle_keys(request, false);
     } else if (strcmp(path, "/.well-known/openid-configuration") == 0) {

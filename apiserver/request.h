@@ -24,14 +24,8 @@
 #include <stdatomic.h>
 
 struct node_sessions;
+struct openapi_documents;
 struct proxy;
-
-/* Documents that are made once and then shared. */
-struct document {
-    _Atomic(struct chunk *) chunk;
-    char etag[80];
-};
-enum { OPENAPI_V3_MAX = 64 };
 
 struct apiserver {
     struct apiserver_config config;
@@ -52,9 +46,7 @@ struct apiserver {
     struct proxy *proxy;
     struct webhook_client *webhooks;
     struct watch_hub **hubs; /* One per io loop. */
-    struct document openapi_v2, openapi_v2_protobuf;
-    struct document openapi_v3[OPENAPI_V3_MAX];
-    pthread_mutex_t document_lock; /* Making documents. */
+    struct openapi_documents *openapi;
     struct metric *requests_total;
     struct metric_histogram *request_seconds;
     struct bootstrap *bootstrap;
@@ -185,6 +177,7 @@ bool handle_access_review(struct request *request, void *message);
 void respond_review(struct request *request, const void *message); /* 201 with the review. */
 void handle_connect(struct request *request);   /* log, exec, attach, portforward, proxy */
 bool handle_discovery(struct request *request); /* False: not a path of discovery. */
+bool handle_openapi(struct request *request);   /* False: not a path of OpenAPI. */
 bool handle_path(struct request *request);      /* Health, version, metrics, openapi, ... */
 /* Decodes the body (JSON, YAML or protobuf) as `schema`. False: answered. */
 bool decode_body(struct request *request, const struct api_kind *kind,

@@ -175,7 +175,7 @@ void encode_partial(struct request *request, const struct api_kind *kind, const 
     buffer_printf(
         out, "{\"kind\":\"PartialObjectMetadata\",\"apiVersion\":\"meta.k8s.io/%s\",\"metadata\":",
         request->accept.form_version);
-    api_encode_json(meta_schema(), api_message_meta(kind->message, message), NULL, out);
+    api_encode_json(meta_schema(), api_table_meta(request->arena, kind, message), NULL, out);
     buffer_append_byte(out, '}');
 }
 
@@ -304,7 +304,9 @@ static void respond_partial_protobuf(struct request *request, unsigned code,
     const struct api_message *schema =
         api_message_find("k8s.io.apimachinery.pkg.apis.meta.v1.PartialObjectMetadata");
     Meta__V1__PartialObjectMetadata *partial = api_message_new(request->arena, schema);
-    partial->metadata = api_message_meta(kind->message, message);
+    /* It is only encoded. */
+    partial->metadata =
+        (Meta__V1__ObjectMeta *)(uintptr_t)api_table_meta(request->arena, kind, message);
     struct api_type_meta type_meta = {.api_version = "meta.k8s.io/v1",
                                       .kind = "PartialObjectMetadata"};
     http_message(request, code, schema, partial, &type_meta);

@@ -60,14 +60,17 @@ static void read_owners(struct arena *arena, const struct json_value *object,
     }
 }
 
+/* Who applies is the same through every version of the API; who updates is another in each. */
 static struct manager *find_owner(struct owners *owners, const struct api_apply_request *request,
                                   const char *operation)
 {
+    bool update = strcmp(operation, "Update") == 0;
     for (size_t i = 0; i < owners->count; i++) {
         const struct json_value *entry = owners->items[i].entry;
         if (strcmp(text_of(entry, "manager"), request->manager) == 0 &&
             strcmp(text_of(entry, "operation"), operation) == 0 &&
-            strcmp(text_of(entry, "subresource"), request->subresource) == 0) {
+            strcmp(text_of(entry, "subresource"), request->subresource) == 0 &&
+            (!update || strcmp(text_of(entry, "apiVersion"), request->kind->api_version) == 0)) {
             return &owners->items[i];
         }
     }
@@ -323,6 +326,8 @@ int api_apply(struct arena *arena, const struct api_apply_request *request,
         return refuse(reterr_status, api_status_bad_request(arena, "too many field managers"),
                       -EINVAL);
     }
+    json_set_text(arena, mine->entry, "apiVersion",
+                  json_new_text(arena, request->kind->api_version));
     struct json_value *object = apply_merge(arena, &root, json_copy(arena, before), applied);
     struct json_value *dropped = apply_set_minus(arena, mine->set, set);
     struct json_value *others = json_new_object(arena);

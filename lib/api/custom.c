@@ -42,13 +42,29 @@ static const char *const *texts(struct arena *arena, char **items, size_t count)
     return list;
 }
 
+/* "com.example.v1.Widget" of example.com/v1. */
+static const char *schema_name(struct arena *arena, const struct api_kind *kind)
+{
+    const char *name = "";
+    size_t end = strlen(kind->group);
+    while (end > 0) {
+        size_t begin = end;
+        while (begin > 0 && kind->group[begin - 1] != '.') {
+            begin--;
+        }
+        name = arena_printf(arena, "%s%.*s.", name, (int)(end - begin), kind->group + begin);
+        end = begin > 0 ? begin - 1 : 0;
+    }
+    return arena_printf(arena, "%s%s.%s", name, kind->version, kind->kind);
+}
+
 static void fill_message(struct arena *arena, struct custom_version *version)
 {
     const struct api_kind *kind = &version->kind;
     version->message = (struct api_message){
         .name = kind->kind,
         .full_name = arena_printf(arena, "%s.%s.%s", kind->group, kind->version, kind->kind),
-        .schema_name = arena_printf(arena, "%s.%s.%s", kind->group, kind->version, kind->kind),
+        .schema_name = schema_name(arena, kind),
         .group = kind->group,
         .version = kind->version,
         .size = sizeof(struct custom_object),

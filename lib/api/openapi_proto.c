@@ -2,7 +2,7 @@
  * hold is written. */
 #include "lib/api/openapi_proto.h"
 
-enum wire { VARINT = 0, BYTES = 2 };
+enum wire { VARINT = 0, FIXED64 = 1, BYTES = 2 };
 
 /* Document */
 enum { DOCUMENT_SWAGGER = 1, DOCUMENT_INFO = 2, DOCUMENT_PATHS = 8, DOCUMENT_DEFINITIONS = 9 };
@@ -11,8 +11,22 @@ enum { INFO_TITLE = 1, INFO_VERSION = 2 };
 enum {
     SCHEMA_REF = 1,
     SCHEMA_FORMAT = 2,
+    SCHEMA_TITLE = 3,
     SCHEMA_DESCRIPTION = 4,
     SCHEMA_DEFAULT = 5,
+    SCHEMA_MULTIPLE_OF = 6,
+    SCHEMA_MAXIMUM = 7,
+    SCHEMA_EXCLUSIVE_MAXIMUM = 8,
+    SCHEMA_MINIMUM = 9,
+    SCHEMA_EXCLUSIVE_MINIMUM = 10,
+    SCHEMA_MAX_LENGTH = 11,
+    SCHEMA_MIN_LENGTH = 12,
+    SCHEMA_PATTERN = 13,
+    SCHEMA_MAX_ITEMS = 14,
+    SCHEMA_MIN_ITEMS = 15,
+    SCHEMA_UNIQUE_ITEMS = 16,
+    SCHEMA_MAX_PROPERTIES = 17,
+    SCHEMA_MIN_PROPERTIES = 18,
     SCHEMA_REQUIRED = 19,
     SCHEMA_ENUM = 20,
     SCHEMA_ADDITIONAL = 21,
@@ -22,7 +36,7 @@ enum {
     SCHEMA_VENDOR = 31,
 };
 /* NamedSchema, NamedAny, Any and the wrappers. */
-enum { NAMED_NAME = 1, NAMED_VALUE = 2, ANY_YAML = 2, LIST_ITEM = 1 };
+enum { NAMED_NAME = 1, NAMED_VALUE = 2, ANY_YAML = 2, LIST_ITEM = 1, OR_BOOLEAN = 2 };
 
 static void varint(struct buffer *out, uint64_t value)
 {
@@ -47,6 +61,54 @@ static void text_member(struct buffer *out, unsigned field, const struct json_va
     if (value != NULL && value->type == JSON_STRING) {
         bytes(out, field, value->text);
     }
+}
+
+static void fixed64(struct buffer *out, unsigned field, double value)
+{
+    uint64_t bits = 0;
+    memcpy(&bits, &value, sizeof(bits));
+    varint(out, (uint64_t)field << 3 | FIXED64);
+    for (unsigned i = 0; i < sizeof(bits); i++) {
+        buffer_append_byte(out, (uint8_t)(bits >> (8 * i)));
+    }
+}
+
+/* What a number or flag of a schema is on the wire, by its type there. */
+static void bound(struct buffer *out, const struct json_value *schema, const char *name,
+                  unsigned field, bool real)
+{
+    const struct json_value *value = json_get_text(schema, name);
+    double number = 0;
+    int64_t whole = 0;
+    if (value == NULL) {
+        return;
+    }
+    if (value->type == JSON_BOOL && value->boolean) {
+        varint(out, (uint64_t)field << 3 | VARINT);
+        varint(out, 1);
+    } else if (real && json_double(value, &number) == 0) {
+        fixed64(out, field, number);
+    } else if (!real && json_int64(value, &whole) == 0) {
+        varint(out, (uint64_t)field << 3 | VARINT);
+        varint(out, (uint64_t)whole);
+    }
+}
+
+static void bounds(struct buffer *out, const struct json_value *schema)
+{
+    bound(out, schema, "multipleOf", SCHEMA_MULTIPLE_OF, true);
+    bound(out, schema, "maximum", SCHEMA_MAXIMUM, true);
+    bound(out, schema, "exclusiveMaximum", SCHEMA_EXCLUSIVE_MAXIMUM, false);
+    bound(out, schema, "minimum", SCHEMA_MINIMUM, true);
+    bound(out, schema, "exclusiveMinimum", SCHEMA_EXCLUSIVE_MINIMUM, false);
+    bound(out, schema, "maxLength", SCHEMA_MAX_LENGTH, false);
+    bound(out, schema, "minLength", SCHEMA_MIN_LENGTH, false);
+    text_member(out, SCHEMA_PATTERN, schema, "pattern");
+    bound(out, schema, "maxItems", SCHEMA_MAX_ITEMS, false);
+    bound(out, schema, "minItems", SCHEMA_MIN_ITEMS, false);
+    bound(out, schema, "uniqueItems", SCHEMA_UNIQUE_ITEMS, false);
+    bound(out, schema, "maxProperties", SCHEMA_MAX_PROPERTIES, false);
+    bound(out, schema, "minProperties", SCHEMA_MIN_PROPERTIES, false);
 }
 
 static void scratch(struct buffer *buffer, const struct buffer *out)
@@ -89,6 +151,20 @@ static void wrapped(struct buffer *out, unsigned field, const struct json_value 
     bytes(out, field, buffer_slice(&outer));
 }
 
+/* A schema for members without one of their own, or whether there may be such members. */
+static void additional(struct buffer *out, const struct json_value *value, unsigned depth)
+{
+    if (value->type == JSON_OBJECT) {
+        wrapped(out, SCHEMA_ADDITIONAL, value, depth);
+        return;
+    }
+    CLEANUP(buffer_release) struct buffer inner;
+    scratch(&inner, out);
+    varint(&inner, (uint64_t)OR_BOOLEAN << 3 | VARINT);
+    varint(&inner, value->type == JSON_BOOL && value->boolean ? 1 : 0);
+    bytes(out, SCHEMA_ADDITIONAL, buffer_slice(&inner));
+}
+
 /* Properties or definitions: NamedSchema each, in one message. */
 static void named_schemas(struct buffer *out, unsigned field, const struct json_value *schemas,
                           unsigned depth)
@@ -120,7 +196,7 @@ static void type_of(struct buffer *out, const struct json_value *schema)
 
 static void encode_schema(struct buffer *out, const struct json_value *schema, unsigned depth)
 {
-    enum { DEPTH_MAX = 16 }; /* Ours nest by reference, hardly in place. */
+    enum { DEPTH_MAX = 128 }; /* Ours nest by reference, hardly in place; custom ones in place. */
     if (depth > DEPTH_MAX || schema->type != JSON_OBJECT) {
         return;
     }
@@ -129,10 +205,12 @@ static void encode_schema(struct buffer *out, const struct json_value *schema, u
     const struct json_value *values = json_get_text(schema, "enum");
     text_member(out, SCHEMA_REF, schema, "$ref");
     text_member(out, SCHEMA_FORMAT, schema, "format");
+    text_member(out, SCHEMA_TITLE, schema, "title");
     text_member(out, SCHEMA_DESCRIPTION, schema, "description");
     if (value != NULL) {
         any(out, SCHEMA_DEFAULT, value);
     }
+    bounds(out, schema);
     for (size_t i = 0; required != NULL && i < required->count; i++) {
         bytes(out, SCHEMA_REQUIRED, required->items[i]->text);
     }
@@ -140,7 +218,7 @@ static void encode_schema(struct buffer *out, const struct json_value *schema, u
         any(out, SCHEMA_ENUM, values->items[i]);
     }
     if ((value = json_get_text(schema, "additionalProperties")) != NULL) {
-        wrapped(out, SCHEMA_ADDITIONAL, value, depth);
+        additional(out, value, depth);
     }
     type_of(out, schema);
     if ((value = json_get_text(schema, "items")) != NULL) {
@@ -168,5 +246,13 @@ int openapi_v2_encode(const struct json_value *document, struct buffer *out)
     bytes(out, DOCUMENT_INFO, buffer_slice(&info));
     bytes(out, DOCUMENT_PATHS, slice_of(NULL, 0));
     named_schemas(out, DOCUMENT_DEFINITIONS, definitions, 0);
+    return buffer_error(out);
+}
+
+int openapi_v2_encode_definitions(const struct json_value *definitions, struct buffer *out)
+{
+    if (definitions->count > 0) {
+        named_schemas(out, DOCUMENT_DEFINITIONS, definitions, 0);
+    }
     return buffer_error(out);
 }

@@ -6,4 +6,7 @@
 
 /* Appends the encoding of a document with info and definitions. Returns 0 or -ENOSPC. */
 MUST_USE int openapi_v2_encode(const struct json_value *document, struct buffer *out);
+/* Appends more definitions to an encoded document: readers merge them with those before. */
+MUST_USE int openapi_v2_encode_definitions(const struct json_value *definitions,
+                                           struct buffer *out);
 #endif

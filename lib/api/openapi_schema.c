@@ -157,12 +157,17 @@ static void property(struct buffer *out, const struct api_field *field, enum ope
 /* --- Messages ----------------------------------------------------------------------------------
  */
 
+const char openapi_api_version_text[] =
+    "The group and version that this object is written in, such as apps/v1.";
+const char openapi_kind_text[] = "What the object is, in CamelCase; it cannot change.";
+
 static void type_meta(struct buffer *out)
 {
-    buffer_append_text(
-        out, "\"apiVersion\":{\"type\":\"string\",\"description\":\"The group and version that "
-             "this object is written in, such as apps/v1.\"},\"kind\":{\"type\":\"string\","
-             "\"description\":\"What the object is, in CamelCase; it cannot change.\"}");
+    buffer_append_text(out, "\"apiVersion\":{\"type\":\"string\",\"description\":");
+    openapi_text(out, openapi_api_version_text);
+    buffer_append_text(out, "},\"kind\":{\"type\":\"string\",\"description\":");
+    openapi_text(out, openapi_kind_text);
+    buffer_append_text(out, "}");
 }
 
 static void object_members(struct buffer *out, const struct api_message *message,

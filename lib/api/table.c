@@ -1,8 +1,11 @@
 #include "lib/api/table.h"
 
+#include "k8s/tables.h"
+#include "lib/api/codec.h"
 #include "lib/api/custom.h"
 #include "lib/api/kinds.h"
 #include "lib/api/object.h"
+#include "lib/api/rules/default_hooks.h"
 #include "lib/api/table_internal.h"
 #include "lib/api/time.h"
 #include <assert.h>
@@ -18,6 +21,19 @@ const struct api_table_column *api_table_columns(const struct api_kind *kind, si
     }
     *ret_count = table->count;
     return table->columns;
+}
+
+const Meta__V1__ObjectMeta *api_table_meta(struct arena *arena, const struct api_kind *kind,
+                                           const void *message)
+{
+    const Meta__V1__ObjectMeta *meta = api_message_meta(kind->message, message);
+    if (kind->message != &apps__v1__daemon_set__schema ||
+        api_meta_annotation(meta, RULES_TEMPLATE_GENERATION) == NULL) {
+        return meta;
+    }
+    Meta__V1__ObjectMeta *shown = api_message_copy(arena, kind->message->metadata->message, meta);
+    (void)api_meta_remove_annotation(shown, RULES_TEMPLATE_GENERATION); /* It is there. */
+    return shown;
 }
 
 static void add_cell(struct table_row *row, struct api_table_cell cell)

@@ -2,6 +2,7 @@
  * argument. Kinds without columns of their own get Name and Age. */
 #ifndef LIB_API_TABLE_H
 #define LIB_API_TABLE_H
+#include "k8s/meta_v1.pb-c.h"
 #include "lib/base/arena.h"
 #include <stdint.h>
 
@@ -35,6 +36,10 @@ const struct api_table_column *api_table_columns(const struct api_kind *kind, si
 void api_table_row(struct arena *arena, const struct api_kind *kind, const void *message,
                    int64_t now_s, struct api_table_cell cells[API_TABLE_COLUMNS_MAX],
                    struct api_table_condition *ret_condition);
+/* The metadata that a row's object or a PartialObjectMetadata shows: the object's own, or a copy in
+ * the arena without the annotation that only the object's whole form has (DaemonSet). */
+const Meta__V1__ObjectMeta *api_table_meta(struct arena *arena, const struct api_kind *kind,
+                                           const void *message);
 /* "5m3s", "2d4h" as kubectl prints ages. */
 const char *api_human_duration(struct arena *arena, int64_t seconds);
 #endif

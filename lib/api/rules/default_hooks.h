@@ -14,6 +14,9 @@ default_hook default_container, default_ephemeral_container, default_pod, defaul
 default_hook default_limit, default_network_policy, default_autoscaler, default_autoscaler_behavior;
 default_hook default_definition;
 
+/* The counter that DaemonSets had before all kinds had a generation; an annotation since. */
+#define RULES_TEMPLATE_GENERATION "deprecated.daemonset.template.generation"
+
 /* NULL for the many messages that have none. */
 default_hook *default_hook_of(const struct api_message *table);
 #endif

@@ -62,26 +62,23 @@ void default_replication_controller(struct arena *arena, void *message)
     }
 }
 
-/* The counter that DaemonSets had before all kinds had a generation; an annotation since. */
-static const char TEMPLATE_GENERATION[] = "deprecated.daemonset.template.generation";
-
 void rules_prepare_daemon_set(struct arena *arena, void *message)
 {
     Apps__V1__DaemonSet *set = message;
-    api_meta_set_annotation(arena, set->metadata, TEMPLATE_GENERATION, "1");
+    api_meta_set_annotation(arena, set->metadata, RULES_TEMPLATE_GENERATION, "1");
 }
 
 void rules_prepare_daemon_set_update(struct arena *arena, const void *before, void *after)
 {
     const Apps__V1__DaemonSet *old_set = before;
     Apps__V1__DaemonSet *set = after;
-    const char *last = api_meta_annotation(old_set->metadata, TEMPLATE_GENERATION);
+    const char *last = api_meta_annotation(old_set->metadata, RULES_TEMPLATE_GENERATION);
     int64_t count = last == NULL ? 0 : strtoll(last, NULL, /* base= */ 10);
     if (!api_message_equal(&core__v1__pod_template_spec__schema, old_set->spec->template_,
                            set->spec->template_)) {
         count++;
     }
-    api_meta_set_annotation(arena, set->metadata, TEMPLATE_GENERATION,
+    api_meta_set_annotation(arena, set->metadata, RULES_TEMPLATE_GENERATION,
                             arena_printf(arena, "%" PRId64, count));
 }
 

@@ -3,6 +3,7 @@
 #define TESTS_UNIT_API_SEMANTICS_SUITES_H
 #include <check.h>
 
+Suite *apply_suite(void);
 Suite *check_suite(void);
 Suite *golden_suite(void);
 Suite *openapi_suite(void);

@@ -1,4 +1,6 @@
 /* What `kubectl explain` shows: every message and field of every served kind says what it is. */
+#include "lib/api/codec.h"
+#include "lib/api/custom.h"
 #include "lib/api/kinds.h"
 #include "lib/api/openapi.h"
 #include "lib/api/schema.h"
@@ -58,12 +60,218 @@ START_TEST(descriptions_reach_the_documents)
 }
 END_TEST
 
+START_TEST(paths_name_what_is_served_and_the_older_way_to_watch)
+{
+    CLEANUP(buffer_release) struct buffer v3 = {0};
+    buffer_init(&v3, SIZE_MAX);
+    ck_assert_int_eq(api_openapi_v3("", "v1", &v3), 0);
+    ck_assert_ptr_nonnull(strstr(buffer_text(&v3), "\"/api/v1/\":"));
+    ck_assert_ptr_nonnull(strstr(buffer_text(&v3), "\"/api/v1/watch/nodes/{name}\":"));
+    ck_assert_ptr_nonnull(
+        strstr(buffer_text(&v3), "\"/api/v1/watch/namespaces/{namespace}/pods\":"));
+    ck_assert_ptr_nonnull(strstr(buffer_text(&v3), "\"/api/v1/nodes/{name}/proxy/{path}\":"));
+}
+END_TEST
+
+/* --- Custom kinds ------------------------------------------------------------------------------
+ */
+
+static struct arena *arena;
+
+static void setup(void)
+{
+    arena = arena_new(SIZE_MAX);
+}
+
+static void teardown(void)
+{
+    arena_free(arena);
+}
+
+static void release_nothing(void *owner)
+{
+    (void)owner;
+}
+
+static struct custom_resource *resource_of(const char *schema)
+{
+    void *definition = NULL;
+    const char *text = arena_printf(
+        arena,
+        "{\"spec\":{\"group\":\"stable.example.com\",\"scope\":\"Namespaced\",\"versions\":[{"
+        "\"name\":\"v1\",\"served\":true,\"storage\":true%s}]},\"status\":{\"acceptedNames\":{"
+        "\"plural\":\"foos\",\"singular\":\"foo\",\"kind\":\"Foo\",\"listKind\":\"FooList\"}}}",
+        schema);
+    const struct api_kind *kind =
+        api_kind_find("apiextensions.k8s.io", "v1", "customresourcedefinitions");
+    ck_assert_int_eq(
+        api_decode_json(arena, kind->message, slice_text(text), NULL, &definition, NULL), 0);
+    const struct custom_options options = {.storage_hash = "", .release = release_nothing};
+    return custom_resource_new(definition, &options);
+}
+
+enum form { V2, V3 };
+
+static struct json_value *document_of(const struct custom_resource *resource, enum form form)
+{
+    CLEANUP(buffer_release) struct buffer out = {0};
+    const struct api_kind *kind = custom_resource_kind(resource, "v1");
+    struct json_value *tree = NULL;
+    buffer_init(&out, SIZE_MAX);
+    if (form == V2) {
+        ck_assert_int_eq(api_openapi_v2(&out), 0);
+        ck_assert_int_eq(api_openapi_v2_custom(arena, &kind, 1, &out), 0);
+    } else {
+        ck_assert_int_eq(api_openapi_v3_custom(arena, &kind, 1, &out), 0);
+    }
+    ck_assert_int_eq(json_parse(arena, buffer_slice(&out), &tree, NULL), 0);
+    return tree;
+}
+
+static struct json_value *at(struct json_value *tree, const char *const *names)
+{
+    for (size_t i = 0; tree != NULL && names[i] != NULL; i++) {
+        tree = json_get_text(tree, names[i]);
+    }
+    return tree;
+}
+#define AT(tree, ...) at(tree, (const char *const[]){__VA_ARGS__, NULL})
+
+static struct json_value *schema_in(struct json_value *document, const char *name)
+{
+    struct json_value *definitions = json_get_text(document, "definitions");
+    definitions = definitions == NULL ? AT(document, "components", "schemas") : definitions;
+    struct json_value *schema = json_get_text(definitions, name);
+    ck_assert_ptr_nonnull(schema);
+    return schema;
+}
+
+static const char *text_of(const struct json_value *tree)
+{
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, SIZE_MAX);
+    json_print(tree, /* sorted= */ true, &out);
+    return arena_text_n(arena, buffer_text(&out), out.len);
+}
+
+static const char FOO[] = "com.example.stable.v1.Foo";
+static const char SCHEMA[] =
+    ",\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\",\"description\":\"A foo.\","
+    "\"properties\":{\"spec\":{\"type\":\"object\",\"properties\":{"
+    "\"n\":{\"type\":\"object\",\"nullable\":true,\"properties\":{\"x\":{\"type\":\"string\"}}},"
+    "\"s\":{\"type\":\"string\",\"anyOf\":[{\"minLength\":1}],\"default\":\"d\"},"
+    "\"open\":{\"type\":\"object\",\"x-kubernetes-preserve-unknown-fields\":true,"
+    "\"properties\":{\"y\":{\"type\":\"string\"}}},"
+    "\"inside\":{\"type\":\"object\",\"x-kubernetes-embedded-resource\":true,"
+    "\"x-kubernetes-preserve-unknown-fields\":true},"
+    "\"whole\":{\"type\":\"object\",\"x-kubernetes-embedded-resource\":true}}}}}},"
+    "\"subresources\":{\"status\":{},\"scale\":{}}";
+
+START_TEST(a_custom_kind_is_described_as_its_definition_says)
+{
+    struct custom_resource *resource = resource_of(SCHEMA);
+    struct json_value *document = document_of(resource, V3);
+    struct json_value *schema = schema_in(document, FOO);
+    ck_assert_str_eq(text_of(AT(schema, "description")), "\"A foo.\"");
+    ck_assert_str_eq(text_of(AT(schema, "properties", "spec", "properties", "s")),
+                     "{\"anyOf\":[{\"minLength\":1}],\"default\":\"d\",\"type\":\"string\"}");
+    ck_assert_str_eq(text_of(AT(schema, "properties", "metadata", "allOf")),
+                     "[{\"$ref\":\"#/components/schemas/"
+                     "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta\"}]");
+    ck_assert_str_eq(text_of(AT(schema, "x-kubernetes-group-version-kind")),
+                     "[{\"group\":\"stable.example.com\",\"kind\":\"Foo\",\"version\":\"v1\"}]");
+    ck_assert_str_eq(text_of(AT(schema_in(document, "com.example.stable.v1.FooList"), "properties",
+                                "items", "items")),
+                     "{\"$ref\":\"#/components/schemas/com.example.stable.v1.Foo\"}");
+    (void)schema_in(document, "io.k8s.api.autoscaling.v1.Scale");
+    custom_resource_unref(resource);
+}
+END_TEST
+
+START_TEST(paths_of_a_custom_kind_offer_no_strategic_merge)
+{
+    struct custom_resource *resource = resource_of(SCHEMA);
+    struct json_value *paths = json_get_text(document_of(resource, V3), "paths");
+    static const char one[] = "/apis/stable.example.com/v1/namespaces/{namespace}/foos/{name}";
+    ck_assert_uint_eq(paths->count, 5); /* All, of a namespace, one, its status and scale. */
+    const struct json_value *bodies = AT(paths, one, "patch", "requestBody", "content");
+    ck_assert_ptr_nonnull(json_get_text(bodies, "application/merge-patch+json"));
+    ck_assert_ptr_null(json_get_text(bodies, "application/strategic-merge-patch+json"));
+    custom_resource_unref(resource);
+}
+END_TEST
+
+START_TEST(version_two_leaves_out_what_it_cannot_say)
+{
+    struct custom_resource *resource = resource_of(SCHEMA);
+    struct json_value *spec =
+        AT(schema_in(document_of(resource, V2), FOO), "properties", "spec", "properties");
+    ck_assert_str_eq(text_of(AT(spec, "n")), "{}");
+    ck_assert_str_eq(text_of(AT(spec, "s")), "{\"default\":\"d\",\"type\":\"string\"}");
+    ck_assert_ptr_null(AT(spec, "open", "properties"));
+    ck_assert_ptr_null(AT(spec, "inside", "properties"));
+    ck_assert_str_eq(text_of(AT(spec, "whole", "required")), "[\"apiVersion\",\"kind\"]");
+    ck_assert_ptr_nonnull(AT(spec, "whole", "properties", "metadata", "$ref"));
+    custom_resource_unref(resource);
+}
+END_TEST
+
+START_TEST(a_root_that_keeps_everything_names_members_in_version_three_only)
+{
+    struct custom_resource *resource =
+        resource_of(",\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\","
+                    "\"x-kubernetes-preserve-unknown-fields\":true,"
+                    "\"properties\":{\"a\":{\"type\":\"string\"}}}}");
+    ck_assert_ptr_null(AT(schema_in(document_of(resource, V2), FOO), "properties"));
+    ck_assert_ptr_nonnull(AT(schema_in(document_of(resource, V3), FOO), "properties", "a"));
+    custom_resource_unref(resource);
+}
+END_TEST
+
+START_TEST(a_version_without_a_schema_is_an_object)
+{
+    struct custom_resource *resource = resource_of("");
+    ck_assert_str_eq(text_of(AT(schema_in(document_of(resource, V3), FOO), "type")), "\"object\"");
+    ck_assert_ptr_null(AT(schema_in(document_of(resource, V3), FOO), "properties"));
+    custom_resource_unref(resource);
+}
+END_TEST
+
+/* Readers of protobuf merge a field that comes twice, so the second part may follow the first. */
+START_TEST(the_protobuf_form_has_limits_of_numbers_and_texts)
+{
+    struct custom_resource *resource =
+        resource_of(",\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\",\"properties\":{"
+                    "\"a\":{\"type\":\"string\",\"maxLength\":5,\"pattern\":\"^q$\"}}}}");
+    CLEANUP(buffer_release) struct buffer out = {0};
+    const struct api_kind *kind = custom_resource_kind(resource, "v1");
+    buffer_init(&out, SIZE_MAX);
+    ck_assert_int_eq(api_openapi_v2_custom_protobuf(arena, &kind, 1, &out), 0);
+    ck_assert_uint_eq(out.data[0], 9 << 3 | 2); /* Document.definitions */
+    /* Schema.max_length, Schema.pattern */
+    static const uint8_t limits[] = {11 << 3, 5, 13 << 3 | 2, 3, '^', 'q', '$'};
+    ck_assert_ptr_nonnull(memmem(out.data, out.len, limits, sizeof(limits)));
+    ck_assert_ptr_nonnull(memmem(out.data, out.len, FOO, sizeof(FOO) - 1));
+    custom_resource_unref(resource);
+}
+END_TEST
+
 Suite *openapi_suite(void)
 {
     Suite *suite = suite_create("openapi");
     TCase *explain = tcase_create("explain");
     tcase_add_test(explain, every_served_kind_is_described_to_the_last_field);
     tcase_add_test(explain, descriptions_reach_the_documents);
+    tcase_add_test(explain, paths_name_what_is_served_and_the_older_way_to_watch);
     suite_add_tcase(suite, explain);
+    TCase *custom = tcase_create("custom kinds");
+    tcase_add_checked_fixture(custom, setup, teardown);
+    tcase_add_test(custom, a_custom_kind_is_described_as_its_definition_says);
+    tcase_add_test(custom, paths_of_a_custom_kind_offer_no_strategic_merge);
+    tcase_add_test(custom, version_two_leaves_out_what_it_cannot_say);
+    tcase_add_test(custom, a_root_that_keeps_everything_names_members_in_version_three_only);
+    tcase_add_test(custom, a_version_without_a_schema_is_an_object);
+    tcase_add_test(custom, the_protobuf_form_has_limits_of_numbers_and_texts);
+    suite_add_tcase(suite, custom);
     return suite;
 }

@@ -1,6 +1,8 @@
 /* Ages as kubectl prints them, and rows of kinds without columns of their own. */
 #include "lib/api/table.h"
 
+#include "lib/api/kinds.h"
+#include "lib/api/object.h"
 #include "tests/unit/api/semantics/suites.h"
 #include <check.h>
 
@@ -21,11 +23,31 @@ START_TEST(ages_lose_precision_as_they_grow)
 }
 END_TEST
 
+/* v1.32 keeps the counter in a field, which apps/v1 shows as an annotation. */
+START_TEST(a_row_of_a_daemon_set_does_not_show_its_template_generation)
+{
+    static const char counter[] = "deprecated.daemonset.template.generation";
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    const struct api_kind *kind = api_kind_find("apps", "v1", "daemonsets");
+    void *message = api_message_new(arena, kind->message);
+    Meta__V1__ObjectMeta *meta = api_message_meta(kind->message, message);
+    api_meta_set_annotation(arena, meta, counter, "1");
+    api_meta_set_annotation(arena, meta, "mine", "yes");
+    const Meta__V1__ObjectMeta *shown = api_table_meta(arena, kind, message);
+    ck_assert_ptr_null(api_meta_annotation(shown, counter));
+    ck_assert_str_eq(api_meta_annotation(shown, "mine"), "yes");
+    ck_assert_str_eq(api_meta_annotation(meta, counter), "1"); /* The object has it still. */
+}
+END_TEST
+
 Suite *table_suite(void)
 {
     Suite *suite = suite_create("table");
     TCase *text = tcase_create("text");
     tcase_add_test(text, ages_lose_precision_as_they_grow);
     suite_add_tcase(suite, text);
+    TCase *metadata = tcase_create("metadata");
+    tcase_add_test(metadata, a_row_of_a_daemon_set_does_not_show_its_template_generation);
+    suite_add_tcase(suite, metadata);
     return suite;
 }

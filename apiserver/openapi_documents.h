@@ -1,0 +1,10 @@
+/* The OpenAPI documents of a server, kept between requests. Any thread. */
+#ifndef APISERVER_OPENAPI_DOCUMENTS_H
+#define APISERVER_OPENAPI_DOCUMENTS_H
+#include "lib/base/compiler.h"
+
+struct openapi_documents;
+
+MUST_USE struct openapi_documents *openapi_documents_new(void);
+void openapi_documents_free(struct openapi_documents *documents); /* NULL is a no-op. */
+#endif
