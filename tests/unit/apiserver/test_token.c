@@ -6,20 +6,22 @@
 #include <check.h>
 #include <errno.h>
 
+static struct token_signer *signer_of_key(const char *key, const char *issuer)
+{
+    CLEANUP(buffer_release) struct buffer public;
+    struct token_signer *signer = NULL;
+    buffer_init(&public, 65536);
+    ck_assert_int_eq(x509_public_key(slice_text(key), &public, NULL), 0);
+    ck_assert_int_eq(token_signer_new(key, buffer_text(&public), issuer, &signer, NULL), 0);
+    return signer;
+}
+
 static struct token_signer *new_signer(const char *issuer)
 {
-    struct buffer key;
-    struct buffer public;
-    struct token_signer *signer = NULL;
+    CLEANUP(buffer_release) struct buffer key;
     buffer_init(&key, 65536);
-    buffer_init(&public, 65536);
     ck_assert_int_eq(x509_make_key(&key, NULL), 0);
-    ck_assert_int_eq(x509_public_key(buffer_slice(&key), &public, NULL), 0);
-    ck_assert_int_eq(
-        token_signer_new(buffer_text(&key), buffer_text(&public), issuer, &signer, NULL), 0);
-    buffer_release(&key);
-    buffer_release(&public);
-    return signer;
+    return signer_of_key(buffer_text(&key), issuer);
 }
 
 static void issue(const struct token_signer *signer, struct buffer *token)
@@ -58,6 +60,32 @@ START_TEST(a_token_gives_back_what_it_was_issued_for)
 }
 END_TEST
 
+/* As clusters have that were set up elsewhere: what verifies their tokens may know RS256 only. */
+START_TEST(an_rsa_key_signs_with_rs256)
+{
+    CLEANUP(buffer_release) struct buffer key;
+    CLEANUP(buffer_release) struct buffer token;
+    CLEANUP(buffer_release) struct buffer keys;
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    struct token_claims claims = {0};
+    buffer_init(&token, 65536);
+    buffer_init(&keys, 65536);
+    buffer_init(&key, 65536);
+    ck_assert_int_eq(x509_make_rsa_key(2048, &key, NULL), 0);
+    struct token_signer *signer = signer_of_key(buffer_text(&key), "https://k");
+    issue(signer, &token);
+    ck_assert_int_eq(token_verify(signer, arena, buffer_slice(&token), 1500, &claims, NULL), 0);
+    ck_assert_str_eq(claims.account, "robot");
+    ck_assert_int_eq(token_signer_jwks(signer, &keys), 0);
+    token_signer_discovery(signer, &keys);
+    ck_assert_ptr_nonnull(strstr(buffer_text(&keys), "\"kty\":\"RSA\""));
+    ck_assert_ptr_nonnull(strstr(buffer_text(&keys), "\"e\":\"AQAB\""));
+    ck_assert_ptr_nonnull(
+        strstr(buffer_text(&keys), "\"id_token_signing_alg_values_supported\":[\"RS256\"]"));
+    token_signer_free(signer);
+}
+END_TEST
+
 START_TEST(another_key_or_a_changed_byte_is_refused)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
@@ -91,6 +119,7 @@ Suite *token_suite(void)
     Suite *suite = suite_create("apiserver/token");
     TCase *tcase = tcase_create("tokens");
     tcase_add_test(tcase, a_token_gives_back_what_it_was_issued_for);
+    tcase_add_test(tcase, an_rsa_key_signs_with_rs256);
     tcase_add_test(tcase, another_key_or_a_changed_byte_is_refused);
     suite_add_tcase(suite, tcase);
     return suite;
