@@ -1,4 +1,5 @@
 /* From the request's tuple to its handler: which resource it is, and whether that has the verb. */
+#include "apiserver/proxy.h"
 #include "apiserver/request.h"
 
 static uint32_t verb_bit(enum request_verb verb)
@@ -99,7 +100,7 @@ static bool has_verb(struct request *request)
     const struct request_info *info = &request->info;
     uint32_t verbs =
         request->subresource != NULL ? request->subresource->verbs : request->kind->verbs;
-    bool head = strcmp(info->method, "HEAD") == 0;
+    bool head = strcmp(info->method, "HEAD") == 0 && strcmp(info->subresource, "proxy") != 0;
     if (head || info->verb == VERB_NONE || (verbs & verb_bit(info->verb)) == 0) {
         return false;
     }
@@ -138,7 +139,11 @@ bool stage_dispatch(struct request *request)
         return not_allowed(request);
     }
     if (request->subresource != NULL && request_info_is_connection(&request->info)) {
-        handle_connect(request);
+        if (strcmp(info->subresource, "proxy") == 0) {
+            handle_object_proxy(request);
+        } else {
+            handle_agent_stream(request);
+        }
         return false;
     }
     if (!request->codec->negotiate(request)) {

@@ -57,6 +57,7 @@
 #define FLOW_WIDTH_MAX               10    /* Seats of one request. */
 #define FLOW_OBJECTS_A_SEAT          100   /* Of a list. */
 #define FLOW_RETRY_SECONDS           1
+#define PROXY_SILENCE_MS             600000 /* Until what is behind a proxy begins to answer. */
 #define NODE_PORT_FIRST              30000
 #define NODE_PORT_LAST               32767
 

@@ -1,49 +1,59 @@
 #include "apiserver/proxy.h"
 
 #include "apiserver/pki.h"
+#include "apiserver/proxy_headers.h"
 #include "apiserver/request.h"
-#include "k8s/core_v1.pb-c.h"
+#include "apiserver/stream_pair.h"
 #include "lib/base/alloc.h"
 #include "lib/net/http_client.h"
 #include "lib/net/limits.h"
 #include <errno.h>
 #include <stdlib.h>
 
-enum { AGENT_PORT = 10250 };
-
 struct proxy {
     struct apiserver *server;
-    struct tls_config *tls;
+    struct tls_config *agent_tls;
+    struct tls_config *unverified_tls;
     struct http_client **clients; /* One per io loop, made at first use on that loop. */
 };
 
-/* One request passed on to an agent. */
+/* One request passed on, in its arena. */
 struct relay {
     struct request *request;
+    const struct proxy_rules *rules;
     struct http_call *call;
-    struct net_stream *client; /* After the upgrade. */
-    struct net_stream *agent;
+    struct loop_timer limit;
     const char *upgrade;
+    const char *location_prefix;
+    struct http_header *answer_headers; /* Of a 101. */
+    size_t answer_header_count;
+    struct stream_pair pair; /* After it. */
     bool started;
     bool over;
 };
 
+static struct tls_config *make_tls(const struct tls_options *options)
+{
+    struct tls_config *tls = NULL;
+    /* 503 at use. */
+    return tls_config_new_client(options, &tls, NULL) < 0 ? NULL : tls;
+}
+
 struct proxy *proxy_new(struct apiserver *server)
 {
     struct proxy *proxy = alloc_zeroed(sizeof(*proxy));
+    const struct pki *pki = server->config.pki;
     proxy->server = server;
     proxy->clients = alloc_array(server->config.io_loop_count, sizeof(struct http_client *));
     if (!server->config.plaintext) {
-        const struct pki *pki = server->config.pki;
-        struct tls_options options = {.cert_pem = slice_text(pki->server_cert),
-                                      .key_pem = slice_text(pki->server_key),
-                                      .ca_pem = slice_text(pki->ca_cert),
-                                      .verify = TLS_VERIFY_REQUIRED,
-                                      .alpn = TLS_ALPN_HTTP1};
-        if (tls_config_new_client(&options, &proxy->tls, NULL) < 0) {
-            proxy->tls = NULL; /* 503 at use. */
-        }
+        proxy->agent_tls = make_tls(&(struct tls_options){.cert_pem = slice_text(pki->server_cert),
+                                                          .key_pem = slice_text(pki->server_key),
+                                                          .ca_pem = slice_text(pki->ca_cert),
+                                                          .verify = TLS_VERIFY_REQUIRED,
+                                                          .alpn = TLS_ALPN_HTTP1});
     }
+    proxy->unverified_tls =
+        make_tls(&(struct tls_options){.verify = TLS_VERIFY_NONE, .alpn = TLS_ALPN_HTTP1});
     return proxy;
 }
 
@@ -57,9 +67,20 @@ void proxy_free(struct proxy *proxy)
             http_client_close(proxy->clients[i]);
         }
     }
-    tls_config_unref(proxy->tls);
+    tls_config_unref(proxy->agent_tls);
+    tls_config_unref(proxy->unverified_tls);
     free(proxy->clients);
     free(proxy);
+}
+
+struct tls_config *proxy_agent_tls(struct proxy *proxy)
+{
+    return proxy->agent_tls;
+}
+
+struct tls_config *proxy_unverified_tls(struct proxy *proxy)
+{
+    return proxy->unverified_tls;
 }
 
 static struct http_client *client_of(struct proxy *proxy, struct loop *loop)
@@ -75,268 +96,114 @@ static struct http_client *client_of(struct proxy *proxy, struct loop *loop)
     return NULL;
 }
 
-/* --- Where to --- */
+/* --- The end --- */
 
-/* "10.0.0.1:10250": the node's InternalIP and the port that its agent says; NULL when it has no
- * such address. */
-static const char *node_address(struct request *request, const char *node)
+/* Nothing comes from either side any more; the exchange can be answered, or given up. */
+static void relay_settle(struct relay *relay)
 {
-    const struct cached_object *object =
-        watch_cache_get(request->server->cache, api_kind_find("", "v1", "nodes"), "", node);
-    if (object == NULL) {
-        return NULL;
-    }
-    const Core__V1__Node *found = cached_object_message(object);
-    const Core__V1__NodeDaemonEndpoints *endpoints =
-        found == NULL ? NULL : found->status->daemon_endpoints;
-    int port = endpoints == NULL || endpoints->kubelet_endpoint == NULL ||
-                       endpoints->kubelet_endpoint->port == 0
-                   ? AGENT_PORT
-                   : endpoints->kubelet_endpoint->port;
-    const char *address = NULL;
-    for (size_t i = 0; found != NULL && i < found->status->n_addresses && address == NULL; i++) {
-        const Core__V1__NodeAddress *each = found->status->addresses[i];
-        if (each->type != NULL && strcmp(each->type, "InternalIP") == 0) {
-            bool v6 = strchr(each->address, ':') != NULL;
-            address = arena_printf(request->arena, "%s%s%s:%d", v6 ? "[" : "", each->address,
-                                   v6 ? "]" : "", port);
-        }
-    }
-    cached_object_unref(object);
-    return address;
-}
-
-static bool has_container(const Core__V1__PodSpec *spec, const char *name)
-{
-    for (size_t i = 0; i < spec->n_containers; i++) {
-        if (strcmp(spec->containers[i]->name, name) == 0) {
-            return true;
-        }
-    }
-    for (size_t i = 0; i < spec->n_init_containers; i++) {
-        if (strcmp(spec->init_containers[i]->name, name) == 0) {
-            return true;
-        }
-    }
-    for (size_t i = 0; i < spec->n_ephemeral_containers; i++) {
-        const Core__V1__EphemeralContainerCommon *common =
-            spec->ephemeral_containers[i]->ephemeral_container_common;
-        if (common != NULL && common->name != NULL && strcmp(common->name, name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The container asked for, or the only one. NULL with a Status. */
-static const char *pick_container(struct request *request, const Core__V1__Pod *pod,
-                                  const struct api_status **ret_status)
-{
-    const char *asked = query_get(&request->info.query, "container");
-    const char *pod_name = pod->metadata->name;
-    if (asked != NULL && asked[0] != 0) {
-        if (!has_container(pod->spec, asked)) {
-            *ret_status = api_status_bad_request(
-                request->arena, "container %s is not valid for pod %s", asked, pod_name);
-            return NULL;
-        }
-        return asked;
-    }
-    const char *preferred =
-        api_meta_annotation(pod->metadata, "kubectl.kubernetes.io/default-container");
-    if (preferred != NULL && has_container(pod->spec, preferred)) {
-        return arena_text(request->arena, preferred);
-    }
-    if (pod->spec->n_containers == 1) {
-        return arena_text(request->arena, pod->spec->containers[0]->name);
-    }
-    const char *names = "";
-    for (size_t i = 0; i < pod->spec->n_containers; i++) {
-        names = arena_printf(request->arena, "%s%s%s", names, i == 0 ? "" : " ",
-                             pod->spec->containers[i]->name);
-    }
-    *ret_status = api_status_bad_request(
-        request->arena, "a container name must be specified for pod %s, choose one of: [%s]",
-        pod_name, names);
-    return NULL;
-}
-
-static void copy_query(struct request *request, struct buffer *url)
-{
-    static const struct {
-        const char *from, *to;
-    } renamed[] = {{"stdin", "input"}, {"stdout", "output"}, {"stderr", "error"}};
-    bool log = strcmp(request->info.subresource, "log") == 0;
-    bool first = true;
-    for (size_t i = 0; i < request->info.query.count; i++) {
-        const struct query_param *param = &request->info.query.params[i];
-        const char *key = param->key;
-        const char *value = param->value;
-        if (strcmp(key, "container") == 0) {
-            continue;
-        }
-        for (size_t j = 0; !log && j < ARRAY_LEN(renamed); j++) {
-            if (strcmp(key, renamed[j].from) == 0) {
-                key = renamed[j].to;
-                value = strcmp(value, "true") == 0 ? "1" : value;
-            }
-        }
-        if (!log && strcmp(key, "tty") == 0 && strcmp(value, "true") == 0) {
-            value = "1";
-        }
-        query_append(url, first, key, value);
-        first = false;
-    }
-}
-
-static const char *agent_path(struct request *request, const Core__V1__Pod *pod,
-                              const struct api_status **ret_status)
-{
-    static const struct {
-        const char *subresource, *path;
-    } paths[] = {{"log", "containerLogs"},
-                 {"exec", "exec"},
-                 {"attach", "attach"},
-                 {"portforward", "portForward"}};
-    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
-        if (strcmp(request->info.subresource, paths[i].subresource) != 0) {
-            continue;
-        }
-        if (strcmp(paths[i].subresource, "portforward") == 0) {
-            return arena_printf(request->arena, "/portForward/%s/%s", request->info.namespace,
-                                request->info.name);
-        }
-        const char *container = pick_container(request, pod, ret_status);
-        return container == NULL
-                   ? NULL
-                   : arena_printf(request->arena, "/%s/%s/%s/%s", paths[i].path,
-                                  request->info.namespace, request->info.name, container);
-    }
-    *ret_status = api_status_no_resource(request->arena);
-    return NULL;
-}
-
-static const char *agent_url(struct request *request, const Core__V1__Pod *pod,
-                             const struct api_status **ret_status)
-{
-    const char *node = pod->spec->node_name == NULL ? "" : pod->spec->node_name;
-    const char *path = agent_path(request, pod, ret_status);
-    if (path == NULL) {
-        return NULL;
-    }
-    if (node[0] == 0) {
-        *ret_status = api_status_bad_request(request->arena, "pod %s does not have a host assigned",
-                                             pod->metadata->name);
-        return NULL;
-    }
-    const char *address = node_address(request, node);
-    if (address == NULL) {
-        *ret_status = api_status_internal(request->arena, "node %s has no InternalIP", node);
-        return NULL;
-    }
-    struct buffer url;
-    buffer_init(&url, ENCODED_OBJECT_MAX);
-    buffer_printf(&url, "%s://%s%s", request->server->config.plaintext ? "http" : "https", address,
-                  path);
-    copy_query(request, &url);
-    const char *text = arena_text(request->arena, buffer_text(&url));
-    buffer_release(&url);
-    return text;
-}
-
-/* --- After a 101 from the agent: bytes pass both ways; nothing before it --- */
-
-static void relay_end(struct relay *relay)
-{
-    if (relay->over) {
-        return;
-    }
+    struct http_exchange *exchange = relay->request->exchange;
     relay->over = true;
-    if (relay->agent != NULL) {
-        net_stream_finish(relay->agent);
-    }
-    if (relay->client != NULL) {
-        net_stream_finish(relay->client);
-    }
-    request_finish(relay->request);
-}
-
-static void pass(struct net_stream *from, struct net_stream *to, struct slice bytes)
-{
-    if (net_stream_write(to, bytes) >= NET_WRITE_HIGH_BYTES) {
-        net_stream_pause(from);
+    loop_timer_stop(http_exchange_loop(exchange), &relay->limit);
+    http_on_abort(exchange, NULL, NULL);
+    http_on_drain(exchange, NULL, NULL);
+    if (relay->call != NULL) {
+        http_call_cancel(TAKE(relay->call));
     }
 }
 
-static void from_agent(void *data, struct slice bytes)
-{
-    struct relay *relay = data;
-    pass(relay->agent, relay->client, bytes);
-}
-
-static void from_client(void *data, struct slice bytes)
-{
-    struct relay *relay = data;
-    pass(relay->client, relay->agent, bytes);
-}
-
-static void side_ended(void *data, int status)
-{
-    (void)status;
-    relay_end(data);
-}
-
-static void agent_drained(void *data)
-{
-    struct relay *relay = data;
-    net_stream_resume(relay->client);
-}
-
-static void client_drained(void *data)
-{
-    struct relay *relay = data;
-    net_stream_resume(relay->agent);
-}
-
-static const struct net_stream_events agent_events = {
-    .on_read = from_agent, .on_end = side_ended, .on_drain = agent_drained};
-static const struct net_stream_events client_events = {
-    .on_read = from_client, .on_end = side_ended, .on_drain = client_drained};
-
-static bool passes_back(struct slice name)
-{
-    static const char *const names[] = {"sec-websocket-accept", "sec-websocket-protocol",
-                                        "x-stream-protocol-version"};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (name.len == strlen(names[i]) &&
-            strncasecmp((const char *)name.data, names[i], name.len) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-struct saved_headers {
-    struct http_header items[4];
-    size_t count;
-};
-
-/* An answer that is neither what was asked for nor an error: a redirect would lead the client, with
- * its credentials, wherever a node wants. */
-static void refuse_answer(struct relay *relay, unsigned status)
+static void relay_fail(struct relay *relay, int error, const char *message)
 {
     struct request *request = relay->request;
-    relay->over = true;
-    http_call_cancel(relay->call);
+    relay_settle(relay);
+    if (relay->started) {
+        http_abort(request->exchange);
+        request_finish(request);
+        return;
+    }
+    relay->rules->failed(request, error, message);
+}
+
+static void client_gone(void *data)
+{
+    struct relay *relay = data;
+    if (!relay->over) {
+        relay_settle(relay);
+        request_finish(relay->request);
+    }
+}
+
+static void on_limit(void *data)
+{
+    relay_fail(data, -ETIMEDOUT, "context deadline exceeded");
+}
+
+static void on_end(void *data, int status, const char *message)
+{
+    struct relay *relay = data;
+    struct request *request = relay->request;
     relay->call = NULL;
-    http_on_abort(request->exchange, NULL, NULL);
-    http_on_drain(request->exchange, NULL, NULL);
-    respond_status(
-        request, relay->upgrade != NULL
-                     ? api_status_internal(request->arena,
-                                           "invalid upgrade response: status code %u", status)
-                     : api_status_internal(request->arena, "the backend attempted to redirect this "
-                                                           "request, which is not permitted"));
+    if (status < 0 || !relay->started) {
+        relay_fail(relay, status, text_or_empty(message));
+        return;
+    }
+    relay_settle(relay);
+    http_finish(request->exchange);
+    request_finish(request);
+}
+
+/* --- The answer --- */
+
+static bool has_header(const struct http_header *headers, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (http_name_is(headers[i].name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "/a/b" of "http://host:1/a/b": a redirect there stays with whom the request was passed to, as he
+ * knows only his own paths. One to another host is as it was said. */
+static struct slice relocated(struct relay *relay, struct slice location)
+{
+    struct arena *arena = relay->request->arena;
+    bool rooted = location.len > 0 && location.data[0] == '/' &&
+                  (location.len == 1 || location.data[1] != '/');
+    if (relay->location_prefix == NULL || !rooted) {
+        return location;
+    }
+    return slice_text(arena_printf(arena, "%s%.*s", relay->location_prefix, (int)location.len,
+                                   (const char *)location.data));
+}
+
+/* What is passed back, with what each of our answers has. */
+static size_t answer_headers(struct relay *relay, const struct http_header *headers, size_t count,
+                             struct http_header **ret_headers)
+{
+    struct request *request = relay->request;
+    struct http_header *out = arena_array(request->arena, count + COMMON_HEADERS_MAX, sizeof(*out));
+    size_t found = proxy_headers_of_answer(request->arena, headers, count, out);
+    size_t kept = 0;
+    for (size_t i = 0; i < found; i++) {
+        if (relay->rules->passes_back(out[i].name)) {
+            out[kept] = out[i];
+            if (http_name_is(out[i].name, "location")) {
+                out[kept].value = relocated(relay, out[i].value);
+            }
+            kept++;
+        }
+    }
+    struct http_header common[COMMON_HEADERS_MAX];
+    size_t common_count = common_headers(request, "text/plain", common);
+    for (size_t i = 0; i < common_count; i++) {
+        bool type = http_name_is(common[i].name, "content-type"); /* Not ours to say. */
+        if (!type && !has_header(out, kept, (const char *)common[i].name.data)) {
+            out[kept++] = common[i];
+        }
+    }
+    *ret_headers = out;
+    return kept;
 }
 
 static void on_response(void *data, unsigned status, const struct http_header *headers,
@@ -344,35 +211,29 @@ static void on_response(void *data, unsigned status, const struct http_header *h
 {
     struct relay *relay = data;
     struct request *request = relay->request;
-    if (status == 101 && relay->upgrade != NULL) {
-        struct saved_headers *saved = arena_zeroed(request->arena, sizeof(*saved));
-        for (size_t i = 0; i < header_count && saved->count < ARRAY_LEN(saved->items); i++) {
-            if (passes_back(headers[i].name)) {
-                char *name = arena_text_n(request->arena, (const char *)headers[i].name.data,
-                                          headers[i].name.len);
-                for (char *c = name; *c != 0; c++) {
-                    *c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
-                }
-                saved->items[saved->count++] = (struct http_header){
-                    slice_text(name), arena_slice(request->arena, headers[i].value)};
+    if (status == 101) {
+        struct http_header *out = arena_array(request->arena, header_count, sizeof(*out));
+        size_t found = proxy_headers_of_answer(request->arena, headers, header_count, out);
+        relay->answer_headers = out;
+        for (size_t i = 0; i < found; i++) {
+            if (relay->rules->passes_back(out[i].name)) {
+                out[relay->answer_header_count++] = out[i];
             }
         }
-        request->state = saved;
         return;
     }
-    if (status < 400 && (relay->upgrade != NULL || status >= 300)) {
-        refuse_answer(relay, status);
+    if (relay->rules->may_pass != NULL &&
+        !relay->rules->may_pass(request, status, has_header(headers, header_count, "location"))) {
+        relay_settle(relay);
+        relay->rules->refused(request, status);
         return;
     }
-    struct http_header out[COMMON_HEADERS_MAX];
-    size_t count = common_headers(request, "text/plain", out);
-    for (size_t i = 0; i < header_count; i++) {
-        if (headers[i].name.len == 12 &&
-            strncasecmp((const char *)headers[i].name.data, "content-type", 12) == 0) {
-            out[2].value = arena_slice(request->arena, headers[i].value);
-        }
-    }
+    struct http_header *out = NULL;
+    size_t count = answer_headers(relay, headers, header_count, &out);
     relay->started = true;
+    if (request->info.verb == VERB_WATCH) {
+        flow_control_leave(&request->flow); /* From here on it costs little, for long. */
+    }
     http_respond_start(request->exchange, status, out, count);
 }
 
@@ -392,145 +253,91 @@ static void on_drain(void *data)
     }
 }
 
-static void on_upgrade(void *data, struct net_stream *agent)
+/* --- After a 101: bytes pass both ways; nothing before it --- */
+
+static void pair_ended(void *data)
 {
     struct relay *relay = data;
-    struct request *request = relay->request;
-    const struct saved_headers *saved = request->state;
-    relay->call = NULL;
-    relay->agent = agent;
-    http_on_abort(request->exchange, NULL, NULL);
-    http_on_drain(request->exchange, NULL, NULL);
-    if (http_upgrade(request->exchange, relay->upgrade, saved->items, saved->count,
-                     &relay->client) < 0) {
-        relay_end(relay);
-        return;
-    }
-    net_stream_start(relay->agent, &agent_events, relay);
-    net_stream_start(relay->client, &client_events, relay);
-}
-
-static void on_end(void *data, int status, const char *message)
-{
-    struct relay *relay = data;
-    struct request *request = relay->request;
-    relay->call = NULL;
-    if (relay->over) {
-        return;
-    }
-    http_on_abort(request->exchange, NULL, NULL);
-    http_on_drain(request->exchange, NULL, NULL);
-    if (relay->started) {
-        relay->over = true;
-        if (status < 0) {
-            http_abort(request->exchange);
-        } else {
-            http_finish(request->exchange);
-        }
-        request_finish(request);
-        return;
-    }
-    relay->over = true;
-    respond_status(request, api_status_internal(request->arena, "error dialing backend: %s",
-                                                message == NULL ? "" : message));
-}
-
-static const struct http_call_events relay_events = {
-    .on_response = on_response, .on_body = on_body, .on_upgrade = on_upgrade, .on_end = on_end};
-
-static void client_gone(void *data)
-{
-    struct relay *relay = data;
-    if (relay->over) {
-        return;
-    }
-    relay->over = true;
-    if (relay->call != NULL) {
-        http_call_cancel(relay->call);
-        relay->call = NULL;
-    }
     request_finish(relay->request);
 }
 
-static bool passes_on(struct slice name)
+static void on_upgrade(void *data, struct net_stream *server)
 {
-    static const char *const names[] = {"sec-websocket-key", "sec-websocket-version",
-                                        "sec-websocket-protocol", "x-stream-protocol-version"};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (name.len == strlen(names[i]) &&
-            strncasecmp((const char *)name.data, names[i], name.len) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void start_relay(struct request *request, const char *url)
-{
-    struct proxy *proxy = request->server->proxy;
-    struct http_client *client = client_of(proxy, http_exchange_loop(request->exchange));
-    if (client == NULL || (proxy->tls == NULL && !request->server->config.plaintext)) {
-        respond_status(request, api_status_unavailable(request->arena, "no client certificate"));
+    struct relay *relay = data;
+    struct request *request = relay->request;
+    relay->call = NULL;
+    relay_settle(relay);
+    relay->pair = (struct stream_pair){.one = server, .ended = pair_ended, .data = relay};
+    if (http_upgrade(request->exchange, relay->upgrade, relay->answer_headers,
+                     relay->answer_header_count, &relay->pair.other) < 0) {
+        net_stream_finish(server);
+        request_finish(request);
         return;
     }
-    if (http_is_aborted(request->exchange)) { /* Nobody would end the call to the agent. */
+    flow_control_leave(&request->flow);
+    stream_pair_start(&relay->pair);
+}
+
+/* --- The request --- */
+
+struct http_header *proxy_request_headers(struct request *request, size_t more, size_t *ret_count)
+{
+    enum { OWN = 1 };
+    size_t count = 0;
+    const struct http_header *headers = http_headers(request->exchange, &count);
+    struct http_header *out = arena_array(request->arena, count + more + OWN, sizeof(*out));
+    size_t kept = proxy_headers_of_request(request->arena, headers, count, out);
+    struct slice before = http_header_find(request->exchange, "x-forwarded-for");
+    struct net_address peer;
+    if (net_address_parse(http_peer_address(request->exchange), &peer) == 0) {
+        const char *chain = before.len == 0
+                                ? arena_text(request->arena, peer.host)
+                                : arena_printf(request->arena, "%.*s, %s", (int)before.len,
+                                               (const char *)before.data, peer.host);
+        out[kept++] = http_header("x-forwarded-for", chain);
+    }
+    *ret_count = kept;
+    return out;
+}
+
+const char *proxy_upgrade(struct request *request)
+{
+    struct slice wanted = http_header_find(request->exchange, "upgrade");
+    const char *protocol = arena_text_n(request->arena, (const char *)wanted.data, wanted.len);
+    return wanted.len > 0 && http_wants_upgrade(request->exchange, protocol) ? protocol : NULL;
+}
+
+void proxy_pass(struct request *request, const struct proxy_target *target)
+{
+    static const struct http_call_events events = {
+        .on_response = on_response, .on_body = on_body, .on_upgrade = on_upgrade, .on_end = on_end};
+    struct loop *loop = http_exchange_loop(request->exchange);
+    struct http_client *client = client_of(request->server->proxy, loop);
+    if (http_is_aborted(request->exchange)) { /* Nobody would end the call. */
         request_finish(request);
         return;
     }
     struct relay *relay = arena_zeroed(request->arena, sizeof(*relay));
     relay->request = request;
-    if (http_wants_upgrade(request->exchange, "websocket")) {
-        relay->upgrade = "websocket";
-    } else if (http_wants_upgrade(request->exchange, "SPDY/3.1")) {
-        relay->upgrade = "SPDY/3.1";
-    }
-    if (relay->upgrade == NULL && strcmp(request->info.subresource, "log") != 0) {
-        respond_status(request, api_status_bad_request(request->arena, "Upgrade request required"));
-        return;
-    }
-    size_t count = 0;
-    const struct http_header *headers = http_headers(request->exchange, &count);
-    struct http_header out[16];
-    size_t kept = 0;
-    for (size_t i = 0; i < count && kept < ARRAY_LEN(out); i++) {
-        if (passes_on(headers[i].name)) {
-            out[kept++] = headers[i];
-        }
-    }
+    relay->rules = target->rules;
+    relay->upgrade = target->upgrade;
+    relay->location_prefix = target->location_prefix;
+    relay->limit = (struct loop_timer){.fire = on_limit, .data = relay};
     struct http_call_options options = {.method = request->info.method,
-                                        .url = url,
-                                        .tls = proxy->tls,
-                                        .headers = out,
-                                        .header_count = kept,
-                                        .upgrade = relay->upgrade,
-                                        .no_keep_alive = true};
+                                        .url = target->url,
+                                        .address = target->address,
+                                        .tls = target->tls,
+                                        .server_name = target->server_name,
+                                        .headers = target->headers,
+                                        .header_count = target->header_count,
+                                        .body = target->body,
+                                        .upgrade = target->upgrade,
+                                        .timeout_ms = target->silence_ms_max,
+                                        .no_keep_alive = !target->keep_alive};
     http_on_abort(request->exchange, client_gone, relay);
     http_on_drain(request->exchange, on_drain, relay);
-    relay->call = http_client_request(client, &options, &relay_events, relay);
-}
-
-void handle_connect(struct request *request)
-{
-    const struct cached_object *object = watch_cache_get(
-        request->server->cache, request->kind, request->info.namespace, request->info.name);
-    if (object == NULL) {
-        respond_status(request,
-                       api_status_not_found(request->arena, request->kind, request->info.name));
-        return;
+    if (target->time_ms_max > 0) {
+        loop_timer_start(loop, &relay->limit, target->time_ms_max);
     }
-    if (strcmp(request->kind->plural, "pods") != 0 ||
-        strcmp(request->info.subresource, "proxy") == 0) {
-        cached_object_unref(object);
-        respond_status(request, api_status_unavailable(request->arena,
-                                                       "the proxy subresource is not served yet"));
-        return;
-    }
-    const struct api_status *refusal = NULL;
-    const char *url = agent_url(request, cached_object_message(object), &refusal);
-    cached_object_unref(object);
-    if (url == NULL) {
-        respond_status(request, refusal);
-        return;
-    }
-    start_relay(request, url);
+    relay->call = http_client_request(client, &options, &events, relay);
 }

@@ -1,9 +1,66 @@
-/* Streams to a node's agent over mutual TLS: pods/log, exec, attach, portforward. */
+/* Passes requests on to other HTTP/1.1 servers and their answers back, both as they come: the
+ * agents of nodes, what Services, pods and nodes serve, extension servers. Connections upgrade
+ * (exec, watch by WebSocket). What may be passed is a matter of rules; where to, of those who call.
+ */
 #ifndef APISERVER_PROXY_H
 #define APISERVER_PROXY_H
+#include "lib/net/http.h"
+
 struct apiserver;
 struct proxy;
+struct request;
 
 struct proxy *proxy_new(struct apiserver *server);
 void proxy_free(struct proxy *proxy);
+
+/* How an answer is looked at. Those who answer finish the request. */
+struct proxy_rules {
+    /* Of an answer's headers, other than those of one connection: whether it is passed back. */
+    bool (*passes_back)(struct slice name);
+    /* Whether an answer of this status may be passed back at all; NULL: any may. */
+    bool (*may_pass)(const struct request *request, unsigned status, bool has_location);
+    void (*refused)(struct request *request, unsigned status); /* When it may not. */
+    /* Nothing came back: -ECONNREFUSED, -ETIMEDOUT, ...; net_error_words() has words for it. */
+    void (*failed)(struct request *request, int error, const char *message);
+};
+
+/* Borrowed for the call, but for the rules: they are static. */
+struct proxy_target {
+    const struct proxy_rules *rules;
+    const char *url;                   /* http:// or https:// with path and query. */
+    const struct net_address *address; /* NULL: the URL's. */
+    struct tls_config *tls;            /* Of https. */
+    const char *server_name;           /* NULL: the URL's host. */
+    const struct http_header *headers; /* proxy_request_headers() and more. */
+    size_t header_count;
+    struct slice body;
+    const char *upgrade;     /* The protocol to change to; NULL for none. Lives as the request. */
+    uint64_t silence_ms_max; /* Until the answer's headers. */
+    uint64_t time_ms_max;    /* For all of it; 0: no limit. */
+    bool keep_alive;         /* The connection may serve other requests, before and after. */
+    /* What a Location that is a path begins with for the client; NULL: as it is. Lives as the
+     * request. */
+    const char *location_prefix;
+};
+
+/* Sends the request of `target` and passes the answer back; finishes the request in every case. On
+ * the exchange's loop. The bytes held are bounded by the high-water marks of both connections. */
+void proxy_pass(struct request *request, const struct proxy_target *target);
+
+/* What the client wants to change to; NULL when it does not. In the request's arena. */
+const char *proxy_upgrade(struct request *request);
+/* The client's headers that are passed on, with its address, and room for `more`. In the request's
+ * arena. */
+struct http_header *proxy_request_headers(struct request *request, size_t more, size_t *ret_count);
+
+/* proxy_agent.c: log, exec, attach and portforward of pods, at the node's agent. */
+void handle_agent_stream(struct request *request);
+/* proxy_object.c: the proxy subresource of Services, pods and nodes. */
+void handle_object_proxy(struct request *request);
+/* This member's certificate and the cluster's CA, for agents; NULL when it has none. */
+struct tls_config *proxy_agent_tls(struct proxy *proxy);
+struct tls_config *proxy_unverified_tls(struct proxy *proxy); /* For https: of Services and pods. */
+/* "10.0.0.1:10250": a node's InternalIP and the port that its agent says, or `port` when that is
+ * not 0; NULL when there is no such address or node. */
+const char *proxy_node_address(struct request *request, const char *node, int port);
 #endif

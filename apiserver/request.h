@@ -175,7 +175,6 @@ void handle_review(struct request *request); /* Kinds that are answered and forg
 /* Those of authorization.k8s.io; false when the kind is another. */
 bool handle_access_review(struct request *request, void *message);
 void respond_review(struct request *request, const void *message); /* 201 with the review. */
-void handle_connect(struct request *request);   /* log, exec, attach, portforward, proxy */
 bool handle_discovery(struct request *request); /* False: not a path of discovery. */
 bool handle_openapi(struct request *request);   /* False: not a path of OpenAPI. */
 bool handle_path(struct request *request);      /* Health, version, metrics, openapi, ... */

@@ -288,9 +288,10 @@ int query_int(const struct query *query, const char *key, int64_t *ret_value)
     return 0;
 }
 
-static void append_escaped(struct buffer *out, const char *text)
+#define UNRESERVED "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~"
+
+static void append_escaped(struct buffer *out, const char *text, const char *keep)
 {
-    static const char keep[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~";
     for (const char *c = text; *c != 0; c++) {
         if (strchr(keep, *c) != NULL) {
             buffer_append_byte(out, (uint8_t)*c);
@@ -303,7 +304,12 @@ static void append_escaped(struct buffer *out, const char *text)
 void query_append(struct buffer *out, bool first, const char *key, const char *value)
 {
     buffer_append_byte(out, first ? '?' : '&');
-    append_escaped(out, key);
+    append_escaped(out, key, UNRESERVED);
     buffer_append_byte(out, '=');
-    append_escaped(out, value);
+    append_escaped(out, value, UNRESERVED);
+}
+
+void path_append(struct buffer *out, const char *path)
+{
+    append_escaped(out, path, UNRESERVED "/!$&'()*+,;=:@");
 }

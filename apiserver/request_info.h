@@ -63,4 +63,6 @@ MUST_USE int query_int(const struct query *query, const char *key, int64_t *ret_
 /* Appends key=value escaped, with '?' or '&' as fits; for proxied requests. */
 struct buffer;
 void query_append(struct buffer *out, bool first, const char *key, const char *value);
+/* Appends a decoded path, escaped again where it must be (RFC 3986 section 3.3). */
+void path_append(struct buffer *out, const char *path);
 #endif

@@ -1,16 +1,13 @@
 #include "apiserver/webhook_client.h"
 
 #include "apiserver/limits.h"
+#include "apiserver/service_endpoint.h"
 #include "apiserver/watch_cache.h"
-#include "k8s/core_v1.pb-c.h"
-#include "k8s/discovery_v1.pb-c.h"
-#include "lib/api/kinds.h"
 #include "lib/base/alloc.h"
 #include "lib/base/buffer.h"
 #include "lib/net/http_client.h"
 #include "lib/net/loop.h"
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 /* Connections are shared by calls with the same settings, so these are kept. */
@@ -24,8 +21,6 @@ struct webhook_client {
     struct loop *store_loop;
     struct loop *io_loop;
     struct watch_cache *cache;
-    const struct api_kind *service_kind;
-    const struct api_kind *slice_kind;
     /* The io loop's: */
     struct http_client *http; /* Made at first use. */
     struct trust trusts[WEBHOOK_TRUSTS_MAX];
@@ -55,9 +50,7 @@ struct webhook_client *webhook_client_new(struct loop *store_loop, struct loop *
     client->store_loop = store_loop;
     client->io_loop = io_loop;
     client->cache = cache;
-    client->service_kind = api_kind_find("", "v1", "services");
     list_init(&client->flights);
-    client->slice_kind = api_kind_find("discovery.k8s.io", "v1", "endpointslices");
     return client;
 }
 
@@ -125,7 +118,8 @@ static void flight_end(struct flight *flight, int error, const char *why)
     if (error == 0) {
         call->answer = arena_slice(call->arena, buffer_slice(&flight->answer));
     } else {
-        call->message = arena_printf(call->arena, "Post \"%s\": %s", flight->url, why);
+        call->message = arena_printf(call->arena, "%s \"%s\": %s",
+                                     call->identity == NULL ? "Post" : "Get", flight->url, why);
     }
     client->flight_count--;
     flight_free(flight);
@@ -163,33 +157,12 @@ static void on_body(void *data, struct slice bytes)
     }
 }
 
-/* In Go's words where people know them. `message` begins with the address. */
-static const char *words_of(struct arena *arena, int error, const char *message)
-{
-    const char *what = strstr(message, ": ");
-    int address = what == NULL ? 0 : (int)(what - message);
-    switch (error) {
-    case -ECONNREFUSED:
-        return arena_printf(arena, "dial tcp %.*s: connect: connection refused", address, message);
-    case -EHOSTUNREACH:
-        return arena_printf(arena, "dial tcp %.*s: connect: no route to host", address, message);
-    case -ENETUNREACH:
-        return arena_printf(arena, "dial tcp %.*s: connect: network is unreachable", address,
-                            message);
-    case -ETIMEDOUT:
-        return "context deadline exceeded";
-    case -ECONNRESET:
-        return "EOF";
-    default:
-        return message;
-    }
-}
-
 static void on_end(void *data, int status, const char *message)
 {
     struct flight *flight = data;
     flight->http = NULL;
-    flight_end(flight, status, status == 0 ? "" : words_of(flight->call->arena, status, message));
+    flight_end(flight, status,
+               status == 0 ? "" : net_error_words(flight->call->arena, status, message));
 }
 
 /* --- Whom to trust --- */
@@ -243,132 +216,30 @@ static struct tls_config *trust_of(struct webhook_client *client, struct slice c
     return tls;
 }
 
-/* --- Services --- */
+/* --- The beginning --- */
 
-/* The number behind a port of the Service, as its endpoints have it. */
-struct wanted_port {
-    const char *name; /* Never NULL. */
-    int32_t number;   /* Of the Service. */
-};
-
-struct endpoint_search {
-    const char *service;
-    struct wanted_port port;
-    size_t pick;  /* Which of the ready ones. */
-    size_t ready; /* Seen. */
-    size_t slices;
-    struct net_address found;
-};
-
-static bool is_of(const Discovery__V1__EndpointSlice *slice, const char *service)
+static int32_t port_of(const struct webhook_target *target)
 {
-    for (size_t i = 0; i < slice->metadata->n_labels; i++) {
-        const char *value = slice->metadata->labels[i]->value;
-        if (strcmp(slice->metadata->labels[i]->key, "kubernetes.io/service-name") == 0) {
-            return value != NULL && strcmp(value, service) == 0;
-        }
-    }
-    return false;
-}
-
-static int32_t slice_port(const Discovery__V1__EndpointSlice *slice, const char *name)
-{
-    for (size_t i = 0; i < slice->n_ports; i++) {
-        const Discovery__V1__EndpointPort *port = slice->ports[i];
-        if (strcmp(text_or_empty(port->name), name) == 0) {
-            return port->port;
-        }
-    }
-    return 0;
-}
-
-static bool is_ready(const Discovery__V1__Endpoint *endpoint)
-{
-    const Discovery__V1__EndpointConditions *conditions = endpoint->conditions;
-    return endpoint->n_addresses > 0 &&
-           (conditions == NULL || !conditions->has_ready || conditions->ready);
-}
-
-static bool look_at_slice(void *data, const struct cached_object *object)
-{
-    struct endpoint_search *search = data;
-    const Discovery__V1__EndpointSlice *slice = cached_object_message(object);
-    if (slice == NULL || !is_of(slice, search->service)) {
-        return true;
-    }
-    int32_t port = slice_port(slice, search->port.name);
-    search->slices++;
-    for (size_t i = 0; port > 0 && i < slice->n_endpoints; i++) {
-        const Discovery__V1__Endpoint *endpoint = slice->endpoints[i];
-        if (!is_ready(endpoint) || strlen(endpoint->addresses[0]) >= sizeof(search->found.host)) {
-            continue;
-        }
-        if (search->ready == search->pick) {
-            (void)snprintf(search->found.host, sizeof(search->found.host), "%s",
-                           endpoint->addresses[0]);
-            search->found.port = (uint16_t)port;
-        }
-        search->ready++;
-    }
-    return true;
-}
-
-/* The endpoints first: a control plane machine need not route service addresses. */
-static const char *find_endpoint(struct webhook_client *client, const struct webhook_target *target,
-                                 const Core__V1__Service *service, struct arena *arena,
-                                 struct net_address *ret_address)
-{
-    int32_t wanted = target->service_port == 0 ? 443 : target->service_port;
-    struct endpoint_search search = {.service = target->service_name, .port = {.number = wanted}};
-    for (size_t i = 0; i < service->spec->n_ports; i++) {
-        if (service->spec->ports[i]->port == wanted) {
-            search.port.name = text_or_empty(service->spec->ports[i]->name);
-        }
-    }
-    if (search.port.name == NULL) {
-        return arena_printf(arena, "no service port %d found for service \"%s\"", wanted,
-                            target->service_name);
-    }
-    struct cache_view *view = watch_cache_view(client->cache, client->slice_kind);
-    cache_view_each(view, target->service_namespace, slice_text(""), look_at_slice, &search);
-    if (search.ready > 0) { /* All get their turn. */
-        search.pick = client->calls % search.ready;
-        search.ready = 0;
-        cache_view_each(view, target->service_namespace, slice_text(""), look_at_slice, &search);
-        *ret_address = search.found;
-    }
-    cache_view_free(view);
-    if (search.ready > 0) {
-        return NULL;
-    }
-    const char *ip = service->spec->cluster_ip;
-    if (search.slices > 0 || ip == NULL || ip[0] == 0 || strcmp(ip, "None") == 0 ||
-        strlen(ip) >= sizeof(ret_address->host)) {
-        return arena_printf(arena, "no endpoints available for service \"%s\"",
-                            target->service_name);
-    }
-    (void)snprintf(ret_address->host, sizeof(ret_address->host), "%s", ip);
-    ret_address->port = (uint16_t)wanted;
-    return NULL;
+    return target->service_port == 0 ? 443 : target->service_port;
 }
 
 /* NULL, or why there is no address. */
 static const char *resolve(struct webhook_client *client, struct webhook_call *call,
                            struct net_address *ret_address)
 {
-    const struct webhook_target *target = &call->target;
-    const struct cached_object *object = watch_cache_get(
-        client->cache, client->service_kind, target->service_namespace, target->service_name);
-    const Core__V1__Service *service = object == NULL ? NULL : cached_object_message(object);
-    const char *problem =
-        service == NULL
-            ? arena_printf(call->arena, "service \"%s\" not found", target->service_name)
-            : find_endpoint(client, target, service, call->arena, ret_address);
-    cached_object_unref(object);
-    return problem;
+    const struct service_question question = {.namespace = call->target.service_namespace,
+                                              .name = call->target.service_name,
+                                              .port = port_of(&call->target),
+                                              .turn = client->calls};
+    struct service_answer answer = {0};
+    enum service_finding finding =
+        service_endpoint_find(client->cache, call->arena, &question, &answer);
+    if (finding != SERVICE_FOUND) {
+        return service_finding_words(call->arena, finding, &question);
+    }
+    *ret_address = answer.address;
+    return NULL;
 }
-
-/* --- The beginning --- */
 
 static const char *url_of(const struct webhook_call *call)
 {
@@ -377,9 +248,11 @@ static const char *url_of(const struct webhook_call *call)
     if (base == NULL) {
         const char *path = text_or_empty(target->service_path);
         base = arena_printf(call->arena, "https://%s.%s.svc:%d%s%s", target->service_name,
-                            target->service_namespace,
-                            target->service_port == 0 ? 443 : target->service_port,
-                            path[0] == '/' ? "" : "/", path);
+                            target->service_namespace, port_of(target), path[0] == '/' ? "" : "/",
+                            path);
+    }
+    if (call->identity != NULL) {
+        return base;
     }
     return arena_printf(call->arena, "%s%stimeout=%llus", base,
                         strchr(base, '?') == NULL ? "?" : "&",
@@ -411,7 +284,8 @@ static void flight_start(void *data)
         return;
     }
     CLEANUP(error_release) struct error error = {0};
-    struct tls_config *tls = trust_of(client, call->target.ca_bundle, &error);
+    struct tls_config *tls =
+        call->identity != NULL ? call->identity : trust_of(client, call->target.ca_bundle, &error);
     if (tls == NULL) {
         flight_end(flight, -EINVAL,
                    arena_printf(call->arena, "unable to load root certificates: %s",
@@ -421,13 +295,13 @@ static void flight_start(void *data)
     if (client->http == NULL) {
         client->http = http_client_new(client->io_loop);
     }
-    const struct http_header headers[] = {
+    const struct http_header post_headers[] = {
         {.name = slice_text("accept"), .value = slice_text("application/json, */*")},
         {.name = slice_text("content-type"), .value = slice_text("application/json")},
         {.name = slice_text("user-agent"), .value = slice_text("kube-apiserver-admission")},
     };
     struct http_call_options options = {
-        .method = "POST",
+        .method = call->identity != NULL ? "GET" : "POST",
         .url = flight->url,
         .address = call->target.url != NULL ? NULL : &address,
         .tls = tls,
@@ -435,8 +309,8 @@ static void flight_start(void *data)
                            ? NULL
                            : arena_printf(call->arena, "%s.%s.svc", call->target.service_name,
                                           call->target.service_namespace),
-        .headers = headers,
-        .header_count = ARRAY_LEN(headers),
+        .headers = call->identity != NULL ? call->headers : post_headers,
+        .header_count = call->identity != NULL ? call->header_count : ARRAY_LEN(post_headers),
         .body = call->body,
         .repeatable = true,
         .timeout_ms = call->timeout_ms};

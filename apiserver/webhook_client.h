@@ -1,5 +1,6 @@
 /* Calls to webhooks: one HTTPS POST of JSON and its answer, to a URL or to a Service, with the
- * caller's CA bundle. Asynchronous: connections, TLS and timers live on one io loop, callers on any
+ * caller's CA bundle; and questions to extension servers, which are a GET with settings of the
+ * caller's. Asynchronous: connections, TLS and timers live on one io loop, callers on any
  * loop. Knows nothing of what is sent (AdmissionReview, ConversionReview). */
 #ifndef APISERVER_WEBHOOK_CLIENT_H
 #define APISERVER_WEBHOOK_CLIENT_H
@@ -7,7 +8,9 @@
 #include "lib/base/slice.h"
 #include <stdint.h>
 
+struct http_header;
 struct loop;
+struct tls_config;
 struct watch_cache;
 struct webhook_client;
 
@@ -33,7 +36,10 @@ struct webhook_target {
 struct webhook_call {
     struct webhook_target target;
     struct slice body;   /* JSON; borrowed until `done`. */
-    uint64_t timeout_ms; /* For the whole call; whole seconds, sent along as ?timeout=. */
+    uint64_t timeout_ms; /* For the whole call; whole seconds, a POST sends them as ?timeout=. */
+    struct tls_config *identity;       /* Makes it a GET under these settings; or NULL. */
+    const struct http_header *headers; /* Of a GET; as the settings borrowed until `done`. */
+    size_t header_count;
     struct arena *arena; /* Gets the results. Not used by others until `done`. */
     struct loop *home;   /* `done` runs there; NULL: on the store loop. */
     void (*done)(struct webhook_call *call); /* Once, never from inside webhook_client_start(). */

@@ -1,5 +1,6 @@
 /* Connecting: name, socket, TLS, under one timeout. Addresses of a name are tried in turn. */
 #include "lib/base/alloc.h"
+#include "lib/base/arena.h"
 #include "lib/net/limits.h"
 #include "lib/net/stream_private.h"
 #include <assert.h>
@@ -295,4 +296,25 @@ void net_connect_cancel(struct net_connect *attempt)
         uv_cancel((uv_req_t *)&attempt->resolve); /* Too late: it comes with a result. */
     }
     connect_free(attempt);
+}
+
+const char *net_error_words(struct arena *arena, int status, const char *message)
+{
+    const char *what = strstr(message, ": ");
+    int address = what == NULL ? 0 : (int)(what - message);
+    switch (status) {
+    case -ECONNREFUSED:
+        return arena_printf(arena, "dial tcp %.*s: connect: connection refused", address, message);
+    case -EHOSTUNREACH:
+        return arena_printf(arena, "dial tcp %.*s: connect: no route to host", address, message);
+    case -ENETUNREACH:
+        return arena_printf(arena, "dial tcp %.*s: connect: network is unreachable", address,
+                            message);
+    case -ETIMEDOUT:
+        return "context deadline exceeded";
+    case -ECONNRESET:
+        return "EOF";
+    default:
+        return message;
+    }
 }

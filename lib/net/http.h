@@ -14,6 +14,7 @@
 #define LIB_NET_HTTP_H
 #include "lib/base/arena.h"
 #include "lib/net/stream.h"
+#include <strings.h>
 
 struct http_exchange;
 struct http_server;
@@ -25,6 +26,12 @@ struct http_header {
 static inline struct http_header http_header(const char *name, const char *value)
 {
     return (struct http_header){slice_text(name), slice_text(value)};
+}
+/* Whether a field has that name, in any case. */
+static inline bool http_name_is(struct slice name, const char *wanted)
+{
+    return name.len == strlen(wanted) &&
+           strncasecmp((const char *)name.data, wanted, name.len) == 0;
 }
 
 /* ---- What handles requests ---- */

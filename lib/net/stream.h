@@ -42,6 +42,11 @@ struct net_connect;
 struct net_connect *net_stream_connect(struct loop *loop, const struct net_connect_options *options,
                                        net_connected connected, void *data);
 void net_connect_cancel(struct net_connect *connect); /* `connected` will not run. */
+/* `message` (of `connected`, or of an HTTP client's on_end) in the words of Go's net package, as
+ * people and clients of Kubernetes know them: "dial tcp 10.0.0.1:443: connect: connection refused",
+ * "EOF". In the arena, or `message` itself. */
+struct arena;
+const char *net_error_words(struct arena *arena, int status, const char *message);
 
 /* Callbacks of the owner. Any may be NULL. */
 struct net_stream_events {

@@ -5,6 +5,7 @@ Suite *token_suite(void);
 Suite *registry_suite(void);
 Suite *node_restriction_suite(void);
 Suite *proxy_suite(void);
+Suite *proxy_object_suite(void);
 Suite *rbac_suite(void);
 Suite *webhook_client_suite(void);
 Suite *quota_suite(void);
@@ -18,9 +19,9 @@ Suite *encryption_suite(void);
 int main(void)
 {
     Suite *suites[] = {
-        request_info_suite(), token_suite(),     registry_suite(),        node_restriction_suite(),
-        proxy_suite(),        rbac_suite(),      webhook_client_suite(),  quota_suite(),
-        webhooks_suite(),     policies_suite(),  default_plugins_suite(), flow_suite(),
-        oidc_suite(),         encryption_suite()};
+        request_info_suite(), token_suite(),      registry_suite(),        node_restriction_suite(),
+        proxy_suite(),        rbac_suite(),       webhook_client_suite(),  quota_suite(),
+        webhooks_suite(),     policies_suite(),   default_plugins_suite(), flow_suite(),
+        oidc_suite(),         encryption_suite(), proxy_object_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }

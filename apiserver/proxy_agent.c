@@ -1,0 +1,287 @@
+/* Streams to a node's agent over mutual TLS: pods/log, exec, attach, portforward. */
+#include "apiserver/proxy.h"
+
+#include "apiserver/request.h"
+#include "k8s/core_v1.pb-c.h"
+#include <errno.h>
+
+enum { AGENT_PORT = 10250 };
+
+/* --- Where to --- */
+
+const char *proxy_node_address(struct request *request, const char *node, int wanted_port)
+{
+    const struct cached_object *object =
+        watch_cache_get(request->server->cache, api_kind_find("", "v1", "nodes"), "", node);
+    if (object == NULL) {
+        return NULL;
+    }
+    const Core__V1__Node *found = cached_object_message(object);
+    const Core__V1__NodeDaemonEndpoints *endpoints =
+        found == NULL ? NULL : found->status->daemon_endpoints;
+    int agent_port = endpoints == NULL || endpoints->kubelet_endpoint == NULL ||
+                             endpoints->kubelet_endpoint->port == 0
+                         ? AGENT_PORT
+                         : endpoints->kubelet_endpoint->port;
+    int port = wanted_port == 0 ? agent_port : wanted_port;
+    const char *address = NULL;
+    for (size_t i = 0; found != NULL && i < found->status->n_addresses && address == NULL; i++) {
+        const Core__V1__NodeAddress *each = found->status->addresses[i];
+        if (each->type != NULL && strcmp(each->type, "InternalIP") == 0) {
+            bool v6 = strchr(each->address, ':') != NULL;
+            address = arena_printf(request->arena, "%s%s%s:%d", v6 ? "[" : "", each->address,
+                                   v6 ? "]" : "", port);
+        }
+    }
+    cached_object_unref(object);
+    return address;
+}
+
+static bool has_container(const Core__V1__PodSpec *spec, const char *name)
+{
+    for (size_t i = 0; i < spec->n_containers; i++) {
+        if (strcmp(spec->containers[i]->name, name) == 0) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < spec->n_init_containers; i++) {
+        if (strcmp(spec->init_containers[i]->name, name) == 0) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < spec->n_ephemeral_containers; i++) {
+        const Core__V1__EphemeralContainerCommon *common =
+            spec->ephemeral_containers[i]->ephemeral_container_common;
+        if (common != NULL && common->name != NULL && strcmp(common->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The container asked for, or the only one. NULL with a Status. */
+static const char *pick_container(struct request *request, const Core__V1__Pod *pod,
+                                  const struct api_status **ret_status)
+{
+    const char *asked = query_get(&request->info.query, "container");
+    const char *pod_name = pod->metadata->name;
+    if (asked != NULL && asked[0] != 0) {
+        if (!has_container(pod->spec, asked)) {
+            *ret_status = api_status_bad_request(
+                request->arena, "container %s is not valid for pod %s", asked, pod_name);
+            return NULL;
+        }
+        return asked;
+    }
+    const char *preferred =
+        api_meta_annotation(pod->metadata, "kubectl.kubernetes.io/default-container");
+    if (preferred != NULL && has_container(pod->spec, preferred)) {
+        return arena_text(request->arena, preferred);
+    }
+    if (pod->spec->n_containers == 1) {
+        return arena_text(request->arena, pod->spec->containers[0]->name);
+    }
+    const char *names = "";
+    for (size_t i = 0; i < pod->spec->n_containers; i++) {
+        names = arena_printf(request->arena, "%s%s%s", names, i == 0 ? "" : " ",
+                             pod->spec->containers[i]->name);
+    }
+    *ret_status = api_status_bad_request(
+        request->arena, "a container name must be specified for pod %s, choose one of: [%s]",
+        pod_name, names);
+    return NULL;
+}
+
+static void copy_query(struct request *request, struct buffer *url)
+{
+    static const struct {
+        const char *from, *to;
+    } renamed[] = {{"stdin", "input"}, {"stdout", "output"}, {"stderr", "error"}};
+    bool log = strcmp(request->info.subresource, "log") == 0;
+    bool first = true;
+    for (size_t i = 0; i < request->info.query.count; i++) {
+        const struct query_param *param = &request->info.query.params[i];
+        const char *key = param->key;
+        const char *value = param->value;
+        if (strcmp(key, "container") == 0) {
+            continue;
+        }
+        for (size_t j = 0; !log && j < ARRAY_LEN(renamed); j++) {
+            if (strcmp(key, renamed[j].from) == 0) {
+                key = renamed[j].to;
+                value = strcmp(value, "true") == 0 ? "1" : value;
+            }
+        }
+        if (!log && strcmp(key, "tty") == 0 && strcmp(value, "true") == 0) {
+            value = "1";
+        }
+        query_append(url, first, key, value);
+        first = false;
+    }
+}
+
+static const char *agent_path(struct request *request, const Core__V1__Pod *pod,
+                              const struct api_status **ret_status)
+{
+    static const struct {
+        const char *subresource, *path;
+    } paths[] = {{"log", "containerLogs"},
+                 {"exec", "exec"},
+                 {"attach", "attach"},
+                 {"portforward", "portForward"}};
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        if (strcmp(request->info.subresource, paths[i].subresource) != 0) {
+            continue;
+        }
+        if (strcmp(paths[i].subresource, "portforward") == 0) {
+            return arena_printf(request->arena, "/portForward/%s/%s", request->info.namespace,
+                                request->info.name);
+        }
+        const char *container = pick_container(request, pod, ret_status);
+        return container == NULL
+                   ? NULL
+                   : arena_printf(request->arena, "/%s/%s/%s/%s", paths[i].path,
+                                  request->info.namespace, request->info.name, container);
+    }
+    *ret_status = api_status_no_resource(request->arena);
+    return NULL;
+}
+
+static const char *agent_url(struct request *request, const Core__V1__Pod *pod,
+                             const struct api_status **ret_status)
+{
+    const char *node = pod->spec->node_name == NULL ? "" : pod->spec->node_name;
+    const char *path = agent_path(request, pod, ret_status);
+    if (path == NULL) {
+        return NULL;
+    }
+    if (node[0] == 0) {
+        *ret_status = api_status_bad_request(request->arena, "pod %s does not have a host assigned",
+                                             pod->metadata->name);
+        return NULL;
+    }
+    const char *address = proxy_node_address(request, node, /* port= */ 0);
+    if (address == NULL) {
+        *ret_status = api_status_internal(request->arena, "node %s has no InternalIP", node);
+        return NULL;
+    }
+    struct buffer url;
+    buffer_init(&url, ENCODED_OBJECT_MAX);
+    buffer_printf(&url, "%s://%s%s", request->server->config.plaintext ? "http" : "https", address,
+                  path);
+    copy_query(request, &url);
+    const char *text = arena_text(request->arena, buffer_text(&url));
+    buffer_release(&url);
+    return text;
+}
+
+/* --- What passes --- */
+
+static bool is_one_of(struct slice name, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (http_name_is(name, names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool passes_on(struct slice name)
+{
+    static const char *const names[] = {"sec-websocket-key", "sec-websocket-version",
+                                        "sec-websocket-protocol", "x-stream-protocol-version"};
+    return is_one_of(name, names, ARRAY_LEN(names));
+}
+
+static bool passes_back(struct slice name)
+{
+    static const char *const names[] = {"sec-websocket-accept", "sec-websocket-protocol",
+                                        "x-stream-protocol-version", "content-type"};
+    return is_one_of(name, names, ARRAY_LEN(names));
+}
+
+static bool wants_stream(const struct request *request)
+{
+    return strcmp(request->info.subresource, "log") != 0;
+}
+
+/* An answer that is neither what was asked for nor an error: a redirect would lead the client, with
+ * its credentials, wherever a node wants. */
+static bool may_pass(const struct request *request, unsigned status, bool has_location)
+{
+    (void)has_location;
+    return status >= 400 || (status < 300 && !wants_stream(request));
+}
+
+static void refused(struct request *request, unsigned status)
+{
+    respond_status(
+        request, wants_stream(request)
+                     ? api_status_internal(request->arena,
+                                           "invalid upgrade response: status code %u", status)
+                     : api_status_internal(request->arena, "the backend attempted to redirect this "
+                                                           "request, which is not permitted"));
+}
+
+static void failed(struct request *request, int error, const char *message)
+{
+    (void)error;
+    respond_status(request,
+                   api_status_internal(request->arena, "error dialing backend: %s", message));
+}
+
+static const struct proxy_rules agent_rules = {
+    .passes_back = passes_back, .may_pass = may_pass, .refused = refused, .failed = failed};
+
+static void start(struct request *request, const char *url)
+{
+    struct tls_config *tls = proxy_agent_tls(request->server->proxy);
+    const char *upgrade = http_wants_upgrade(request->exchange, "websocket")  ? "websocket"
+                          : http_wants_upgrade(request->exchange, "SPDY/3.1") ? "SPDY/3.1"
+                                                                              : NULL;
+    if (tls == NULL && !request->server->config.plaintext) {
+        respond_status(request, api_status_unavailable(request->arena, "no client certificate"));
+        return;
+    }
+    if (upgrade == NULL && wants_stream(request)) {
+        respond_status(request, api_status_bad_request(request->arena, "Upgrade request required"));
+        return;
+    }
+    size_t count = 0;
+    struct http_header *headers = proxy_request_headers(request, 0, &count);
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (passes_on(headers[i].name)) {
+            headers[kept++] = headers[i];
+        }
+    }
+    const struct proxy_target target = {.rules = &agent_rules,
+                                        .url = url,
+                                        .tls = tls,
+                                        .headers = headers,
+                                        .header_count = kept,
+                                        .upgrade = upgrade};
+    proxy_pass(request, &target);
+}
+
+void handle_agent_stream(struct request *request)
+{
+    const struct cached_object *object = watch_cache_get(
+        request->server->cache, request->kind, request->info.namespace, request->info.name);
+    if (object == NULL) {
+        respond_status(request,
+                       api_status_not_found(request->arena, request->kind, request->info.name));
+        return;
+    }
+    const Core__V1__Pod *pod = cached_object_message(object);
+    const struct api_status *refusal =
+        api_status_internal(request->arena, "%s is unreadable", request->info.name);
+    const char *url = pod == NULL ? NULL : agent_url(request, pod, &refusal);
+    cached_object_unref(object);
+    if (url == NULL) {
+        respond_status(request, refusal);
+        return;
+    }
+    start(request, url);
+}

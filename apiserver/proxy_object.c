@@ -1,0 +1,281 @@
+/* The proxy subresource: what Services, pods and nodes serve by HTTP, through the API server. The
+ * name says the scheme and port as well: "[http|https:]name[:port]". */
+#include "apiserver/proxy.h"
+
+#include "apiserver/request.h"
+#include "apiserver/service_endpoint.h"
+#include "k8s/core_v1.pb-c.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+
+struct proxied_name {
+    const char *scheme; /* "http" or "https" */
+    const char *name;
+    const char *port; /* "" for none. */
+};
+
+/* Where a request goes. */
+struct backend {
+    const char *scheme;
+    const char *host; /* "10.0.0.1:80", "[::1]:80" */
+    struct tls_config *tls;
+};
+
+static bool split_name(struct arena *arena, const char *text, struct proxied_name *ret_name)
+{
+    const char *parts[3];
+    size_t count = 0;
+    char *at = arena_text(arena, text);
+    for (char *colon = at; colon != NULL && count < ARRAY_LEN(parts); count++) {
+        parts[count] = at;
+        colon = strchr(at, ':');
+        if (colon != NULL) {
+            *colon = 0;
+            at = colon + 1;
+            if (count + 1 == ARRAY_LEN(parts)) {
+                return false;
+            }
+        }
+    }
+    const char *scheme = count == 3 ? parts[0] : "";
+    *ret_name = (struct proxied_name){.scheme = scheme[0] == 0 ? "http" : scheme,
+                                      .name = count == 3 ? parts[1] : parts[0],
+                                      .port = count == 1 ? "" : parts[count - 1]};
+    return ret_name->name[0] != 0 &&
+           (strcmp(ret_name->scheme, "http") == 0 || strcmp(ret_name->scheme, "https") == 0);
+}
+
+/* 1 to 65535, or 0 for what is no port's number. */
+static int port_number(const char *text)
+{
+    char *end = NULL;
+    long number = text[0] >= '0' && text[0] <= '9' ? strtol(text, &end, 10) : 0;
+    return end == NULL || *end != 0 || number < 1 || number > 65535 ? 0 : (int)number;
+}
+
+/* Addresses that mean something else here than there: ours, and a cloud's metadata service. */
+static bool may_connect(const char *host)
+{
+    struct in_addr v4;
+    struct in6_addr v6;
+    if (inet_pton(AF_INET, host, &v4) == 1) {
+        uint32_t address = ntohl(v4.s_addr);
+        return address >> 24 != 127 && address >> 16 != 0xa9fe && address >> 28 != 0xe &&
+               address != 0;
+    }
+    return inet_pton(AF_INET6, host, &v6) == 1 && !IN6_IS_ADDR_LOOPBACK(&v6) &&
+           !IN6_IS_ADDR_LINKLOCAL(&v6) && !IN6_IS_ADDR_MULTICAST(&v6) &&
+           !IN6_IS_ADDR_V4MAPPED(&v6) && !IN6_IS_ADDR_UNSPECIFIED(&v6);
+}
+
+static const char *host_port(struct arena *arena, const char *host, int port)
+{
+    bool v6 = strchr(host, ':') != NULL;
+    return arena_printf(arena, "%s%s%s:%d", v6 ? "[" : "", host, v6 ? "]" : "", port);
+}
+
+/* --- Services --- */
+
+static const struct api_status *
+find_service(struct request *request, const struct proxied_name *name, struct backend *ret_backend)
+{
+    uint64_t turn = loop_now_ms(http_exchange_loop(request->exchange));
+    const struct service_question question = {.namespace = request->info.namespace,
+                                              .name = name->name,
+                                              .port = port_number(name->port),
+                                              .port_name = name->port,
+                                              .turn = turn,
+                                              .pods_only = true};
+    struct service_answer answer = {0};
+    enum service_finding finding =
+        service_endpoint_find(request->server->cache, request->arena, &question, &answer);
+    if (finding == SERVICE_ABSENT) {
+        return api_status_not_found(request->arena, request->kind, name->name);
+    }
+    if (finding != SERVICE_FOUND) {
+        return api_status_unavailable(request->arena,
+                                      service_finding_words(request->arena, finding, &question));
+    }
+    ret_backend->host = host_port(request->arena, answer.address.host, answer.address.port);
+    return NULL;
+}
+
+/* --- Pods --- */
+
+static int first_port(const Core__V1__PodSpec *spec)
+{
+    for (size_t i = 0; i < spec->n_containers; i++) {
+        if (spec->containers[i]->n_ports > 0) {
+            return spec->containers[i]->ports[0]->container_port;
+        }
+    }
+    return 0;
+}
+
+static const struct api_status *locate_pod(struct request *request, const Core__V1__Pod *pod,
+                                           const struct proxied_name *name,
+                                           struct backend *ret_backend)
+{
+    const char *ip = text_or_empty(pod->status->pod_ip);
+    int port = name->port[0] == 0 ? first_port(pod->spec) : port_number(name->port);
+    if (port == 0 && name->port[0] == 0) {
+        port = strcmp(name->scheme, "https") == 0 ? 443 : 80;
+    }
+    if (port == 0) {
+        return api_status_bad_request(request->arena, "invalid pod request \"%s\"",
+                                      request->info.name);
+    }
+    if (!may_connect(ip)) {
+        return api_status_bad_request(request->arena, "address not allowed");
+    }
+    ret_backend->host = host_port(request->arena, ip, port);
+    return NULL;
+}
+
+static const struct api_status *find_pod(struct request *request, const struct proxied_name *name,
+                                         struct backend *ret_backend)
+{
+    const struct cached_object *object =
+        watch_cache_get(request->server->cache, request->kind, request->info.namespace, name->name);
+    const Core__V1__Pod *pod = object == NULL ? NULL : cached_object_message(object);
+    const struct api_status *refusal =
+        pod == NULL ? api_status_not_found(request->arena, request->kind, name->name)
+                    : locate_pod(request, pod, name, ret_backend);
+    cached_object_unref(object);
+    return refusal;
+}
+
+/* --- Nodes --- */
+
+/* Without a port, or at its own, it is the node's agent: with our certificate, and its checked. */
+static const struct api_status *find_node(struct request *request, const struct proxied_name *name,
+                                          struct backend *ret_backend)
+{
+    const char *agent = proxy_node_address(request, name->name, /* port= */ 0);
+    if (agent == NULL) {
+        return api_status_not_found(request->arena, request->kind, name->name);
+    }
+    bool plaintext = request->server->config.plaintext;
+    int port = port_number(name->port);
+    if (name->port[0] == 0 || strcmp(strrchr(agent, ':') + 1, name->port) == 0) {
+        *ret_backend = (struct backend){.scheme = plaintext ? "http" : "https",
+                                        .host = agent,
+                                        .tls = proxy_agent_tls(request->server->proxy)};
+        return NULL;
+    }
+    struct net_address address;
+    const char *host = port == 0 ? NULL : proxy_node_address(request, name->name, port);
+    if (host == NULL || net_address_parse(host, &address) < 0 || !may_connect(address.host)) {
+        return port == 0 ? api_status_bad_request(request->arena, "invalid node request \"%s\"",
+                                                  request->info.name)
+                         : api_status_bad_request(request->arena, "address not allowed");
+    }
+    ret_backend->host = host;
+    return NULL;
+}
+
+/* --- What passes --- */
+
+static bool passes_back(struct slice name)
+{
+    (void)name;
+    return true;
+}
+
+static void failed(struct request *request, int error, const char *message)
+{
+    const char *words = net_error_words(request->arena, error, message);
+    respond_status(request,
+                   api_status_unavailable(
+                       request->arena,
+                       arena_printf(request->arena, "error trying to reach service: %s", words)));
+}
+
+static const struct proxy_rules object_rules = {.passes_back = passes_back, .failed = failed};
+
+/* As v1.32: relative links of a page need the '/' (kubernetes issue 4958). */
+static void redirect_to_root(struct request *request)
+{
+    struct buffer where;
+    buffer_init(&where, ENCODED_OBJECT_MAX);
+    path_append(&where, request->info.path);
+    struct slice query = http_query(request->exchange);
+    buffer_printf(&where, "/%s%.*s", query.len > 0 ? "?" : "", (int)query.len,
+                  (const char *)query.data);
+    struct http_header headers[COMMON_HEADERS_MAX];
+    size_t count = common_headers(request, "text/plain", headers);
+    headers[count++] = http_header("location", arena_text(request->arena, buffer_text(&where)));
+    buffer_release(&where);
+    http_respond(request->exchange, 301, headers, count, slice_text(""));
+    request_finish(request);
+}
+
+static bool needs_root(const struct request *request, bool slash)
+{
+    const struct request_info *info = &request->info;
+    return info->rest[0] == 0 && !slash &&
+           (strcmp(info->method, "GET") == 0 || strcmp(info->method, "HEAD") == 0);
+}
+
+static void pass_to(struct request *request, const struct backend *backend)
+{
+    const struct request_info *info = &request->info;
+    bool slash = info->path[strlen(info->path) - 1] == '/';
+    const char *upgrade = proxy_upgrade(request);
+    if (upgrade == NULL && needs_root(request, slash)) {
+        redirect_to_root(request);
+        return;
+    }
+    struct buffer url;
+    buffer_init(&url, ENCODED_OBJECT_MAX);
+    buffer_printf(&url, "%s://%s/", backend->scheme, backend->host);
+    path_append(&url, info->rest);
+    struct slice query = http_query(request->exchange);
+    buffer_printf(&url, "%s%s%.*s", slash && info->rest[0] != 0 ? "/" : "",
+                  query.len > 0 ? "?" : "", (int)query.len, (const char *)query.data);
+    /* All of the path but what comes after "/proxy". */
+    size_t rest = strlen(info->rest) + (slash ? 1 : 0) + (info->rest[0] != 0 ? 1 : 0);
+    struct proxy_target target = {
+        .rules = &object_rules,
+        .url = arena_text(request->arena, buffer_text(&url)),
+        .tls = strcmp(backend->scheme, "https") == 0 ? backend->tls : NULL,
+        .body = http_body(request->exchange),
+        .upgrade = upgrade,
+        .silence_ms_max = PROXY_SILENCE_MS,
+        .location_prefix = arena_text_n(request->arena, info->path, strlen(info->path) - rest)};
+    buffer_release(&url);
+    target.headers = proxy_request_headers(request, 0, &target.header_count);
+    proxy_pass(request, &target);
+}
+
+void handle_object_proxy(struct request *request)
+{
+    static const struct {
+        const char *plural, *singular;
+        const struct api_status *(*find)(struct request *request, const struct proxied_name *name,
+                                         struct backend *ret_backend);
+    } rows[] = {{"services", "service", find_service},
+                {"pods", "pod", find_pod},
+                {"nodes", "node", find_node}};
+    struct proxied_name name;
+    bool valid = split_name(request->arena, request->info.name, &name);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (strcmp(request->kind->plural, rows[i].plural) != 0) {
+            continue;
+        }
+        struct backend backend = {.tls = proxy_unverified_tls(request->server->proxy)};
+        backend.scheme = valid ? name.scheme : "";
+        const struct api_status *refusal =
+            valid ? rows[i].find(request, &name, &backend)
+                  : api_status_bad_request(request->arena, "invalid %s request \"%s\"",
+                                           rows[i].singular, request->info.name);
+        if (refusal != NULL) {
+            respond_status(request, refusal);
+        } else {
+            pass_to(request, &backend);
+        }
+        return;
+    }
+    respond_status(request, api_status_no_resource(request->arena));
+}
