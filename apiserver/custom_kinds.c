@@ -3,6 +3,7 @@
 #include "apiserver/cache_follower.h"
 #include "apiserver/definition_status.h"
 #include "apiserver/limits.h"
+#include "lib/api/cel_functions.h"
 #include "lib/api/codec.h"
 #include "lib/base/alloc.h"
 #include "lib/base/base64.h"
@@ -20,7 +21,8 @@ struct custom_kinds {
     struct watch_cache *cache;
     struct watch_hub *hub;
     struct cache_follower follower;
-    size_t first_index; /* Of api_kind.index. */
+    struct cel_functions *functions; /* What the rules of all definitions share. */
+    size_t first_index;              /* Of api_kind.index. */
     bool used[CUSTOM_RESOURCES_MAX];
     uint64_t next_lineage;
     bool changed; /* Since the set was made. */
@@ -246,7 +248,7 @@ static void storage_hash(const definition_t *definition, char ret_text[16])
     (void)snprintf(ret_text, 16, "%s", buffer_text(&text));
 }
 
-static struct custom_resource *make(const struct cached_object *object,
+static struct custom_resource *make(struct custom_kinds *kinds, const struct cached_object *object,
                                     const definition_t *definition, size_t index, uint64_t lineage)
 {
     char hash[16];
@@ -254,6 +256,7 @@ static struct custom_resource *make(const struct cached_object *object,
     struct custom_options options = {.index = (uint16_t)index,
                                      .lineage = lineage,
                                      .storage_hash = hash,
+                                     .functions = kinds->functions,
                                      .release = release_object,
                                      .owner = cached_object_ref(object)};
     return custom_resource_new(definition, &options);
@@ -294,7 +297,7 @@ static void add(struct custom_kinds *kinds, const struct cached_object *object,
         return;
     }
     struct custom_resource *resource =
-        make(object, definition, kinds->first_index + place, ++kinds->next_lineage);
+        make(kinds, object, definition, kinds->first_index + place, ++kinds->next_lineage);
     kinds->used[place] = true;
     kinds->resources[kinds->count++] = resource;
     watch_cache_set_custom(kinds->cache, &resource->storage->kind);
@@ -306,7 +309,7 @@ static void replace(struct custom_kinds *kinds, size_t position, const struct ca
 {
     struct custom_resource *before = kinds->resources[position];
     struct custom_resource *resource =
-        make(object, definition, before->storage->kind.index, before->lineage);
+        make(kinds, object, definition, before->storage->kind.index, before->lineage);
     kinds->resources[position] = resource;
     watch_cache_set_custom(kinds->cache, &resource->storage->kind);
     custom_resource_unref(before);
@@ -363,6 +366,7 @@ struct custom_kinds *custom_kinds_new(struct watch_cache *cache)
     struct custom_kinds *kinds = alloc_zeroed(sizeof(*kinds));
     (void)api_kinds(&kinds->first_index);
     kinds->cache = cache;
+    kinds->functions = api_cel_functions_new();
     kinds->hub = watch_hub_new(cache, NULL);
     list_init(&kinds->listeners);
     pthread_mutex_init(&kinds->lock, NULL);
@@ -382,6 +386,7 @@ void custom_kinds_free(struct custom_kinds *kinds)
     watch_hub_free(kinds->hub);
     on_clear(kinds, NULL);
     custom_set_unref(kinds->set);
+    cel_functions_unref(kinds->functions);
     pthread_mutex_destroy(&kinds->lock);
     free(kinds);
 }

@@ -4,6 +4,7 @@
 #include "apiserver/admission_review.h"
 #include "apiserver/authorizer.h"
 #include "apiserver/cel_tree.h"
+#include "lib/api/cel_functions.h"
 #include "lib/base/alloc.h"
 #include "lib/base/hash_map.h"
 #include "lib/cel/authorizer.h"
@@ -43,7 +44,7 @@ enum { VALUES = ARRAY_LEN(variables) };
 struct expression_cache *expression_cache_new(void)
 {
     struct expression_cache *cache = alloc_zeroed(sizeof(*cache));
-    cache->functions = cel_functions_new_standard(NULL, 0);
+    cache->functions = api_cel_functions_new();
     for (int i = 0; i <= EXPRESSIONS_PARAMS; i++) {
         size_t count = VALUES - (size_t)(EXPRESSIONS_PARAMS - i);
         cache->envs[i] = (struct cel_env){cache->functions, variables, count};
@@ -63,7 +64,7 @@ void expression_cache_free(struct expression_cache *cache)
         expression_set_unref(set);
     }
     hash_map_free(cache->sets);
-    cel_functions_free(cache->functions);
+    cel_functions_unref(cache->functions);
     pthread_mutex_destroy(&cache->lock);
     free(cache);
 }

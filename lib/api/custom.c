@@ -1,10 +1,10 @@
 #include "lib/api/custom.h"
 
 #include "k8s/tables.h"
+#include "lib/api/cel_functions.h"
 #include "lib/api/custom_rules.h"
 #include "lib/api/object.h"
 #include "lib/base/alloc.h"
-#include "lib/cel/function.h"
 #include <assert.h>
 #include <stdlib.h>
 
@@ -271,6 +271,7 @@ struct custom_resource *custom_resource_new(const definition_t *definition,
     resource->release = options->release;
     resource->owner = options->owner;
     resource->lineage = options->lineage;
+    resource->functions = options->functions == NULL ? NULL : cel_functions_ref(options->functions);
     fill_versions(resource, options);
     return resource;
 }
@@ -278,7 +279,7 @@ struct custom_resource *custom_resource_new(const definition_t *definition,
 static void schema_free(struct custom_schema *schema)
 {
     if (schema != NULL) {
-        cel_functions_free(schema->functions);
+        cel_functions_unref(schema->functions);
         arena_free(schema->arena);
         free(schema);
     }
@@ -293,6 +294,7 @@ void custom_resource_unref(struct custom_resource *resource)
     for (size_t i = 0; i < resource->version_count; i++) {
         schema_free(atomic_load(&resource->versions[i].schema));
     }
+    cel_functions_unref(resource->functions);
     arena_free(resource->arena);
     resource->release(resource->owner);
     free(resource);
@@ -342,7 +344,9 @@ static const struct custom_schema *compiled(const struct custom_version *version
         made->structural = structural_parse(made->arena, source->open_apiv3_schema);
     }
     if (custom_rules_are_there(made->structural)) {
-        made->functions = cel_functions_new_standard(NULL, 0);
+        made->functions = shared->resource->functions == NULL
+                              ? api_cel_functions_new()
+                              : cel_functions_ref(shared->resource->functions);
         made->rules = custom_rules_new(made->arena, made->structural, made->functions);
     }
     /* Two threads may parse at once; the first to publish wins. */

@@ -20,6 +20,7 @@ struct custom_object {
 };
 
 struct api_table_column;
+struct cel_functions;
 struct custom_resource;
 struct custom_rules;
 struct custom_schema;
@@ -45,6 +46,7 @@ struct custom_resource {
     void (*release)(void *owner); /* Of the definition. */
     void *owner;
     uint64_t lineage; /* The same for all states of one definition, and no other's. */
+    struct cel_functions *functions; /* NULL: versions with rules have tables of their own. */
     struct custom_version *versions; /* In the order of discovery: the newest first. */
     size_t version_count;
     const struct custom_version *storage;
@@ -53,8 +55,9 @@ struct custom_resource {
 struct custom_options {
     uint16_t index; /* api_kind.index of all versions. */
     uint64_t lineage;
-    const char *storage_hash;     /* Copied. */
-    void (*release)(void *owner); /* Runs once, when the last reference is gone. */
+    const char *storage_hash;        /* Copied. */
+    struct cel_functions *functions; /* What rules may call (lib/api/cel_functions.h); or NULL. */
+    void (*release)(void *owner);    /* Runs once, when the last reference is gone. */
     void *owner;
 };
 

@@ -6,7 +6,31 @@
 #include "lib/api/structural.h"
 
 struct cel_functions;
+struct cel_program;
+struct cel_type;
 struct custom_rules;
+
+/* --- One rule, where a definition is checked ---------------------------------------------------
+ */
+
+struct custom_rule {
+    const Apiextensions__V1__ValidationRule *source;
+    const struct cel_program *program; /* NULL for an empty rule, or with `problem`. */
+    const char *problem;               /* Why the rule does not compile; else NULL. */
+    const struct cel_program *message; /* Of messageExpression; or NULL. */
+    const char *message_problem;
+    const char *field; /* The normalized fieldPath; "" for none. */
+    bool compares;     /* Reads oldSelf. */
+};
+
+/* Compiles the rule for values of `type`, which `schema` gave. All is in `arena` or must stay. */
+struct custom_rule custom_rule_compile(struct arena *arena, const struct structural *schema,
+                                       const struct cel_type *type,
+                                       const Apiextensions__V1__ValidationRule *source,
+                                       const struct cel_functions *functions);
+
+/* --- All rules of a definition, where objects are checked --------------------------------------
+ */
 
 /* Whether the schema or what is in it has rules. */
 bool custom_rules_are_there(const struct structural *root);

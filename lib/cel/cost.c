@@ -7,7 +7,7 @@ static const double pattern_factor =
     0.25; /* A part of a pattern is taken to have four characters. */
 
 enum {
-    FORMAT_PATTERN_SIZE = 128, /* What named formats are taken to be matched with. */
+    FORMAT_PATTERN_SIZE = 128, /* No named format is taken to have a longer pattern. */
     SELECTOR_REQUIREMENT = 50, /* A struct and a list, for every two characters. */
     ADDRESS_BYTES_MIN = 4,
     ADDRESS_BYTES_MAX = 16,
@@ -122,8 +122,7 @@ uint64_t cel_price(enum cel_cost rule, struct arena *arena, const struct cel_val
     case CEL_COST_FIND:
         return multiply(scale(add(first, 1), text_factor), scale(second, pattern_factor));
     case CEL_COST_FORMAT:
-        return multiply(scale(add(second, 1), text_factor),
-                        scale(FORMAT_PATTERN_SIZE, pattern_factor));
+        return multiply(scale(add(second, 1), text_factor), scale(first, pattern_factor));
     case CEL_COST_CONTAINS:
         return multiply(scale(first, text_factor), scale(second, text_factor));
     case CEL_COST_TRAVERSE:

@@ -22,7 +22,7 @@ static bool is_scalar(const struct cel_type *type)
     return type->kind == CEL_TYPE_BOOL || type->kind == CEL_TYPE_INT ||
            type->kind == CEL_TYPE_UINT || type->kind == CEL_TYPE_DOUBLE ||
            type->kind == CEL_TYPE_TIMESTAMP || type->kind == CEL_TYPE_DURATION ||
-           type->kind == CEL_TYPE_NULL || type->kind == CEL_TYPE_OPAQUE;
+           type->kind == CEL_TYPE_OPAQUE;
 }
 
 /* Fills in the size by the type, where nothing better is known. */
@@ -69,7 +69,9 @@ static struct estimate estimate_select(struct estimator *estimator, const struct
     if (type->kind == CEL_TYPE_MAP || type->kind == CEL_TYPE_OBJECT) {
         known.cost = cel_range_add(known.cost, cel_range_exactly(CEL_PRICE_NAME));
     }
-    known.reached = operand.reached == NULL ? NULL : node->type;
+    /* Fields of maps are not followed: so says Kubernetes' model. */
+    bool followed = operand.reached != NULL && type->kind == CEL_TYPE_OBJECT;
+    known.reached = followed ? node->type : NULL;
     return known;
 }
 
@@ -254,10 +256,9 @@ static struct estimate estimate_fold(struct estimator *estimator, const struct c
     struct cel_range count = size_or_unknown(&range);
     struct estimate result = estimate(estimator, fold->result);
     sum = cel_range_add(sum, result.cost);
-    return (struct estimate){
-        .cost = cel_range_add(sum, cel_range_multiply(count, each)),
-        .has_size = true,
-        .size = fold->initial->kind == CEL_NODE_LITERAL ? size_or_unknown(&initial) : count};
+    return (struct estimate){.cost = cel_range_add(sum, cel_range_multiply(count, each)),
+                             .has_size = true,
+                             .size = count}; /* Whatever it results in: so says cel-go's model. */
 }
 
 static struct estimate estimate_kind(struct estimator *estimator, const struct cel_node *node)

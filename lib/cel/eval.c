@@ -155,6 +155,7 @@ static struct cel_value evaluate_plain(struct evaluation *run, const struct cel_
     if (overload == NULL) {
         return cel_error_no_overload();
     }
+    run->call.row = overload->row;
     run->call.regex = node->call.regex;
     struct cel_value result = overload->row->call(&run->call, arguments);
     (void)spend(

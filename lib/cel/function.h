@@ -6,10 +6,12 @@
 #include "lib/cel/value.h"
 
 struct cel_regex;
+struct cel_row;
 
 /* What a function may use while it runs. */
 struct cel_call {
     struct arena *arena;
+    const struct cel_row *row;     /* The one that is called. */
     size_t memory_left;            /* Of CEL_MEMORY_MAX. */
     const struct cel_regex *regex; /* The call's pattern when it is constant, else NULL. */
 };
@@ -100,13 +102,15 @@ extern const struct cel_library cel_library_operators, cel_library_logic, cel_li
     cel_library_format, cel_library_lists, cel_library_sets, cel_library_regex, cel_library_url,
     cel_library_ip, cel_library_authorizer, cel_library_two_variables;
 
-/* Heap; free with cel_functions_free(). Libraries must stay. */
+/* Heap, counted: the reference is the caller's, to be given back with cel_functions_unref().
+ * Libraries must stay. */
 MUST_USE struct cel_functions *cel_functions_new(const struct cel_library *const *libraries,
                                                  size_t count);
 /* All of the libraries above, and `more` (may be NULL when `count` is 0). */
 MUST_USE struct cel_functions *cel_functions_new_standard(const struct cel_library *const *more,
                                                           size_t count);
-void cel_functions_free(struct cel_functions *functions); /* NULL is a no-op. */
+struct cel_functions *cel_functions_ref(struct cel_functions *functions); /* The same. */
+void cel_functions_unref(struct cel_functions *functions);                /* NULL is a no-op. */
 /* NULL when no function has this name. */
 const struct cel_overloads *cel_functions_find(const struct cel_functions *functions,
                                                struct slice name);

@@ -4,10 +4,12 @@
 #include "lib/base/hash_map.h"
 #include "lib/cel/limits.h"
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 struct cel_functions {
+    atomic_size_t references;
     struct arena *arena;
     struct hash_map *by_name; /* To struct cel_overloads */
     struct hash_map *types;   /* To struct cel_type */
@@ -48,6 +50,7 @@ static void add_library(struct cel_functions *functions, const struct cel_librar
 struct cel_functions *cel_functions_new(const struct cel_library *const *libraries, size_t count)
 {
     struct cel_functions *functions = alloc_zeroed(sizeof(*functions));
+    atomic_init(&functions->references, 1);
     functions->arena = arena_new(SIZE_MAX);
     functions->by_name = hash_map_new(0);
     functions->types = hash_map_new(0);
@@ -74,9 +77,16 @@ struct cel_functions *cel_functions_new_standard(const struct cel_library *const
     return functions;
 }
 
-void cel_functions_free(struct cel_functions *functions)
+struct cel_functions *cel_functions_ref(struct cel_functions *functions)
 {
-    if (functions == NULL) {
+    atomic_fetch_add_explicit(&functions->references, 1, memory_order_relaxed);
+    return functions;
+}
+
+void cel_functions_unref(struct cel_functions *functions)
+{
+    if (functions == NULL ||
+        atomic_fetch_sub_explicit(&functions->references, 1, memory_order_acq_rel) != 1) {
         return;
     }
     hash_map_free(functions->by_name);

@@ -57,6 +57,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct cel_result result = cel_evaluate(program, arena, values, COST_LIMIT);
         assert(result.over_limit || result.cost <= COST_LIMIT);
     }
-    cel_functions_free(functions);
+    cel_functions_unref(functions);
     return 0;
 }

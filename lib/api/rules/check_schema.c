@@ -1,6 +1,7 @@
 #include "lib/api/rules/check_schema.h"
 
 #include "lib/api/limits.h"
+#include "lib/api/rules/check_validations.h"
 #include "lib/api/rules/rules.h"
 #include "lib/cel/regex.h"
 
@@ -164,15 +165,27 @@ static void check(struct api_causes *causes, const struct api_path *at, const pr
         check_keywords(causes, at, schema);
         check_list(causes, at, schema);
         check_pattern(causes, at, schema);
+        rules_check_validation_words(causes, at, schema);
     }
     check_inner(causes, at, schema, pass, depth);
 }
 
+void rules_check_schema_words(struct api_causes *causes, const struct api_path *at,
+                              const props *schema)
+{
+    check(causes, at, schema, PASS_WORDS, 0);
+}
+
 void rules_check_schema(struct api_causes *causes, const struct api_path *at, const props *root)
 {
+    struct api_causes shape;
     size_t before = causes->count;
     check(causes, at, root, PASS_WORDS, 0);
-    if (causes->count == before) {
-        check(causes, at, root, PASS_SHAPE, 0);
+    bool sound = causes->count == before;
+    api_causes_init(&shape, causes->arena);
+    check(sound ? causes : &shape, at, root, PASS_SHAPE, 0);
+    bool structural = shape.count == 0 && (!sound || causes->count == before);
+    if (structural) {
+        rules_check_validations(causes, at, root, sound);
     }
 }

@@ -4,7 +4,11 @@
 #include "k8s/apiextensions_v1.pb-c.h"
 #include "lib/api/status.h"
 
-/* Appends what keeps the schema from being structural, and what v1.32 forbids in one. */
+/* Appends the words of the schema that v1.32 forbids or does not know. */
+void rules_check_schema_words(struct api_causes *causes, const struct api_path *at,
+                              const Apiextensions__V1__JSONSchemaProps *schema);
+/* Appends what keeps the schema from being structural, and what v1.32 forbids in one, and
+ * what is wrong with its rules. */
 void rules_check_schema(struct api_causes *causes, const struct api_path *at,
                         const Apiextensions__V1__JSONSchemaProps *root);
 #endif

@@ -82,6 +82,6 @@ void cel_world_init(struct cel_world *world)
 
 void cel_world_release(struct cel_world *world)
 {
-    cel_functions_free(world->functions);
+    cel_functions_unref(world->functions);
     arena_free(world->arena);
 }

@@ -128,7 +128,7 @@ START_TEST(rules_see_the_object_and_what_it_was)
     ck_assert_uint_eq(causes.count, 2);
     ck_assert_str_eq(causes.items[1].message, "Invalid value: \"object\": only up");
     ck_assert_str_eq(causes.items[1].field, "spec.a");
-    cel_functions_free(functions);
+    cel_functions_unref(functions);
 }
 END_TEST
 
