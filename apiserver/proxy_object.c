@@ -24,7 +24,7 @@ struct backend {
 
 static bool split_name(struct arena *arena, const char *text, struct proxied_name *ret_name)
 {
-    const char *parts[3];
+    const char *parts[3] = {NULL};
     size_t count = 0;
     char *at = arena_text(arena, text);
     for (char *colon = at; colon != NULL && count < ARRAY_LEN(parts); count++) {
