@@ -2,8 +2,10 @@
 
 #include "apiserver/admission_policy.h"
 #include "apiserver/admission_webhook.h"
+#include "apiserver/connect_options.h"
 #include "k8s/core_v1.pb-c.h"
 #include "lib/api/time.h"
+#include <assert.h>
 
 static const char *const immortal_namespaces[] = {"default", "kube-system", "kube-public"};
 
@@ -158,6 +160,46 @@ const struct api_status *admission_mutate(struct admission *admission)
     round.again = true;
     refusal = run_steps(admission, mutating_steps, ARRAY_LEN(mutating_steps));
     return refusal != NULL ? refusal : admit_mutating_webhooks(admission, &round);
+}
+
+const struct api_kind *admission_message_kind(const struct admission *admission)
+{
+    return admission->body != NULL ? admission->body : admission->kind;
+}
+
+/* The body of a subresource has no row of its own in the table of kinds. */
+static const struct api_kind *body_of(struct admission *admission)
+{
+    const struct api_subresource *subresource =
+        api_kind_subresource(admission->kind, admission->subresource);
+    struct arena *arena = admission->operation->arena;
+    struct api_kind *body = arena_zeroed(arena, sizeof(*body));
+    assert(subresource != NULL);
+    *body = (struct api_kind){
+        .group = subresource->group,
+        .version = subresource->version,
+        .kind = subresource->kind,
+        .api_version = subresource->group[0] == 0
+                           ? subresource->version
+                           : arena_printf(arena, "%s/%s", subresource->group, subresource->version),
+        .message = connect_options_schema(subresource)};
+    return body;
+}
+
+const struct api_status *admission_ask(struct admission *admission)
+{
+    struct hook_round round = {0};
+    admission->body = body_of(admission);
+    admission->shown = NULL;
+    const struct api_status *refusal = admit_mutating_webhooks(admission, &round);
+    if (refusal == NULL && round.changed) {
+        round.again = true;
+        refusal = admit_mutating_webhooks(admission, &round);
+    }
+    refusal = refusal != NULL ? refusal : admit_policies(admission);
+    refusal = refusal != NULL ? refusal : admit_validating_webhooks(admission);
+    admission->operation->asked = true;
+    return refusal;
 }
 
 const struct api_status *admission_validate(struct admission *admission)

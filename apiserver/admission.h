@@ -7,7 +7,7 @@
 
 struct review_request;
 
-enum admission_verb { ADMIT_CREATE, ADMIT_UPDATE, ADMIT_DELETE };
+enum admission_verb { ADMIT_CREATE, ADMIT_UPDATE, ADMIT_DELETE, ADMIT_CONNECT };
 
 struct admission {
     struct operation *operation;
@@ -19,6 +19,9 @@ struct admission {
     void *message;    /* NULL for deletions; changed in place by mutating steps. Of a create through
                        * a subresource: what was sent (Eviction, TokenRequest). */
     const void *before; /* Update: the stored object. */
+    /* What `message` and `before` are when they are no form of `kind`: Scale, Binding,
+     * PodExecOptions. admission_ask() sets it; NULL else. */
+    const struct api_kind *body;
     /* What webhooks and policies were last shown of it; NULL once it may have changed. */
     const struct review_request *shown;
 };
@@ -31,6 +34,12 @@ extern const struct api_status admission_waiting;
 const struct api_status *admission_mutate(struct admission *admission);
 /* The same for a valid object, which it leaves as it is. */
 const struct api_status *admission_validate(struct admission *admission);
+
+/* Asks webhooks and policies, and nobody else, about what was sent through a subresource, as what
+ * it is. They are not asked about what the operation makes of it. */
+const struct api_status *admission_ask(struct admission *admission);
+/* What `message` and `before` are. */
+const struct api_kind *admission_message_kind(const struct admission *admission);
 
 /* What the user, when it is a node, may not do; also for subresources that run no other step. */
 const struct api_status *admit_node_restriction(struct admission *admission);

@@ -1,12 +1,15 @@
 #include "apiserver/admission_match.h"
 
 #include "lib/api/convert.h"
+#include "lib/api/custom.h"
 #include "lib/api/selector.h"
 
 const char *admission_operation_text(enum admission_verb verb)
 {
-    static const char *const texts[] = {
-        [ADMIT_CREATE] = "CREATE", [ADMIT_UPDATE] = "UPDATE", [ADMIT_DELETE] = "DELETE"};
+    static const char *const texts[] = {[ADMIT_CREATE] = "CREATE",
+                                        [ADMIT_UPDATE] = "UPDATE",
+                                        [ADMIT_DELETE] = "DELETE",
+                                        [ADMIT_CONNECT] = "CONNECT"};
     return texts[verb];
 }
 
@@ -36,6 +39,12 @@ bool admission_is_exempt(const struct admission *admission)
         }
     }
     return false;
+}
+
+bool admission_is_asked_about(const struct admission *admission)
+{
+    bool seen = admission->operation->asked && admission->body == NULL;
+    return admission->kind->message != NULL && !seen && !admission_is_exempt(admission);
 }
 
 /* --- Rules --- */
@@ -106,6 +115,19 @@ static bool any_rule(const struct admission *admission, const struct admission_m
     return false;
 }
 
+static const struct api_kind *matching_version(const struct admission *admission,
+                                               const struct admission_match *match,
+                                               const struct custom_resource *resource)
+{
+    for (size_t i = 0; i < resource->version_count; i++) {
+        const struct custom_version *version = &resource->versions[i];
+        if (version->source->served && any_rule(admission, match, &version->kind)) {
+            return &version->kind;
+        }
+    }
+    return NULL;
+}
+
 /* The form asked for, or (Equivalent) the first other one that a rule names. */
 static const struct api_kind *matching_form(const struct admission *admission,
                                             const struct admission_match *match)
@@ -116,6 +138,9 @@ static const struct api_kind *matching_form(const struct admission *admission,
     }
     if (match->exact) {
         return NULL;
+    }
+    if (custom_of(asked) != NULL) {
+        return matching_version(admission, match, custom_of(asked)->resource);
     }
     size_t count;
     const struct api_kind *kinds = api_kinds(&count);
@@ -139,11 +164,8 @@ static bool selects(struct admission *admission, const Meta__V1__LabelSelector *
         0) {
         return false;
     }
-    struct api_string_map labels = {0};
-    if (meta != NULL) {
-        labels = API_STRING_MAP(meta->labels, meta->n_labels);
-    }
-    return api_label_selector_matches(&selector, labels);
+    return meta != NULL && /* What has no metadata is not selected. */
+           api_label_selector_matches(&selector, API_STRING_MAP(meta->labels, meta->n_labels));
 }
 
 static bool is_empty(const Meta__V1__LabelSelector *selector)
@@ -159,7 +181,8 @@ static bool namespace_matches(struct admission *admission, const Meta__V1__Label
     if (is_empty(selector)) {
         return true;
     }
-    if (admission->kind == kind && admission->verb != ADMIT_DELETE && admission->message != NULL) {
+    if (admission->kind == kind && admission->verb != ADMIT_DELETE && admission->message != NULL &&
+        admission->body == NULL) {
         return selects(admission, selector, message_meta(kind, admission->message));
     }
     const char *name = admission_namespace(admission);
@@ -179,7 +202,8 @@ static bool object_matches(struct admission *admission, const Meta__V1__LabelSel
     }
     for (size_t i = 0; i < ARRAY_LEN(objects); i++) {
         if (objects[i] != NULL &&
-            selects(admission, selector, message_meta(admission->kind, objects[i]))) {
+            selects(admission, selector,
+                    message_meta(admission_message_kind(admission), objects[i]))) {
             return true;
         }
     }

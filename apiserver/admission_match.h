@@ -14,7 +14,7 @@ struct admission_match {
     const Meta__V1__LabelSelector *object_selector;    /* NULL: all. */
 };
 
-/* "CREATE", "UPDATE", "DELETE". */
+/* "CREATE", "UPDATE", "DELETE", "CONNECT". */
 const char *admission_operation_text(enum admission_verb verb);
 /* The form of the kind that the client speaks of. */
 const struct api_kind *admission_asked(const struct admission *admission);
@@ -22,6 +22,8 @@ const struct api_kind *admission_asked(const struct admission *admission);
 const char *admission_namespace(const struct admission *admission);
 /* Configurations of admission itself are never put to webhooks and policies. */
 bool admission_is_exempt(const struct admission *admission);
+/* Whether webhooks and policies have something to say to it. */
+bool admission_is_asked_about(const struct admission *admission);
 
 /* The form of the kind in which the object is to be shown, or NULL when it does not match. */
 const struct api_kind *admission_match(struct admission *admission,

@@ -34,8 +34,10 @@ static const struct api_status *forbid(const struct admission *admission, const 
 
 static const char *verb_name(const struct admission *admission)
 {
-    static const char *const names[] = {
-        [ADMIT_CREATE] = "CREATE", [ADMIT_UPDATE] = "UPDATE", [ADMIT_DELETE] = "DELETE"};
+    static const char *const names[] = {[ADMIT_CREATE] = "CREATE",
+                                        [ADMIT_UPDATE] = "UPDATE",
+                                        [ADMIT_DELETE] = "DELETE",
+                                        [ADMIT_CONNECT] = "CONNECT"};
     return names[admission->verb];
 }
 
@@ -285,6 +287,7 @@ static const struct api_status *admit_pod(struct admission *admission, const cha
                             node);
     }
     case ADMIT_UPDATE:
+    case ADMIT_CONNECT:
         break;
     }
     return forbid(admission,

@@ -423,7 +423,7 @@ const struct api_status *admit_policies(struct admission *admission)
 {
     const struct registry *registry = admission->operation->registry;
     struct watch_cache *cache = registry->config.cache;
-    if (admission->kind->message == NULL || admission_is_exempt(admission)) {
+    if (!admission_is_asked_about(admission)) {
         return NULL;
     }
     struct cache_view *policies = watch_cache_view(cache, registry->policy_kind);

@@ -30,12 +30,15 @@ struct review_request admission_review_request(struct admission *admission,
     if (admission->shown != NULL && admission->shown->form == form) {
         return *admission->shown;
     }
+    const struct api_kind *kind = admission_message_kind(admission);
+    const struct api_kind *shown = admission->body != NULL ? admission->body : form;
     struct review_request *request = arena_alloc(arena, sizeof(*request));
     *request = (struct review_request){
         .form = form,
         .asked = admission_asked(admission),
-        .object = object_text(arena, admission->kind, form, deletes ? NULL : admission->message),
-        .old_object = object_text(arena, admission->kind, form, admission->before),
+        .body = admission->body,
+        .object = object_text(arena, kind, shown, deletes ? NULL : admission->message),
+        .old_object = object_text(arena, kind, shown, admission->before),
     };
     admission->shown = request;
     return *request;
@@ -114,6 +117,7 @@ static const char *options_kind(const struct registry_call *call)
     case REGISTRY_DELETE_COLLECTION:
     case REGISTRY_GET:
     case REGISTRY_LIST:
+    case REGISTRY_CONNECT:
         return "DeleteOptions";
     }
     return "";
@@ -168,10 +172,12 @@ struct json_value *admission_request_tree(struct admission *admission,
     const struct registry_call *call = admission->operation->call;
     struct json_value *tree = json_new_object(arena);
     json_set_text(arena, tree, "uid", json_new_text(arena, uid));
-    json_set_text(arena, tree, "kind", kind_tree(arena, request->form));
+    const struct api_kind *body = request->body;
+    json_set_text(arena, tree, "kind", kind_tree(arena, body != NULL ? body : request->form));
     json_set_text(arena, tree, "resource", resource_tree(arena, request->form));
     set_text(arena, tree, "subResource", admission->subresource);
-    json_set_text(arena, tree, "requestKind", kind_tree(arena, request->asked));
+    json_set_text(arena, tree, "requestKind",
+                  kind_tree(arena, body != NULL ? body : request->asked));
     json_set_text(arena, tree, "requestResource", resource_tree(arena, request->asked));
     set_text(arena, tree, "requestSubResource", admission->subresource);
     set_text(arena, tree, "name", admission->name);
@@ -179,7 +185,9 @@ struct json_value *admission_request_tree(struct admission *admission,
     set_text(arena, tree, "operation", admission_operation_text(admission->verb));
     json_set_text(arena, tree, "userInfo", user_tree(arena, call->user));
     json_set_text(arena, tree, "dryRun", json_new_bool(arena, call->options.dry_run));
-    json_set_text(arena, tree, "options", admission_options(admission));
+    json_set_text(arena, tree, "options",
+                  admission->verb == ADMIT_CONNECT ? json_new_null(arena)
+                                                   : admission_options(admission));
     return tree;
 }
 

@@ -10,6 +10,7 @@ struct webhook_call;
 struct review_request {
     const struct api_kind *form;  /* What the webhook is shown. */
     const struct api_kind *asked; /* What the client asked for. */
+    const struct api_kind *body;  /* What is shown when it is no form of the kind, else NULL. */
     struct slice object;          /* JSON, or "null". */
     struct slice old_object;
 };

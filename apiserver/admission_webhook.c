@@ -276,13 +276,17 @@ static const struct api_status *decode_patched(struct admission *admission,
     struct arena *arena = admission->operation->arena;
     CLEANUP(error_release) struct error error = {0};
     void *message = NULL;
-    if (api_message_from_json(arena, form->message, tree, NULL, &message, &error) < 0) {
+    const struct api_message *schema =
+        admission->body != NULL ? admission->body->message : form->message;
+    if (api_message_from_json(arena, schema, tree, NULL, &message, &error) < 0) {
         return api_status_internal(arena, "%s", error_message(&error));
     }
-    if (form != admission->kind) {
+    if (admission->body == NULL && form != admission->kind) {
         message = api_convert_to_stored(arena, form, message);
     }
-    api_default_object(arena, admission->kind, message);
+    if (admission->body == NULL) {
+        api_default_object(arena, admission->kind, message);
+    }
     admission->message = message;
     admission->shown = NULL;
     return NULL;
@@ -454,9 +458,8 @@ walk_configurations(struct hook_walk *walk, const struct api_kind *kind,
 
 static bool is_asked_about(const struct admission *admission)
 {
-    const struct registry *registry = admission->operation->registry;
-    return registry->config.webhooks != NULL && admission->kind->message != NULL &&
-           !admission_is_exempt(admission);
+    return admission->operation->registry->config.webhooks != NULL &&
+           admission_is_asked_about(admission);
 }
 
 const struct api_status *admit_mutating_webhooks(struct admission *admission,

@@ -1,4 +1,5 @@
 /* From the request's tuple to its handler: which resource it is, and whether that has the verb. */
+#include "apiserver/connect_options.h"
 #include "apiserver/proxy.h"
 #include "apiserver/request.h"
 
@@ -123,6 +124,37 @@ static bool is_refused_by_deletion(const struct request *request)
            custom->resource->definition->metadata->deletion_timestamp != NULL;
 }
 
+static void pass_connection(struct request *request)
+{
+    if (strcmp(request->info.subresource, "proxy") == 0) {
+        handle_object_proxy(request);
+    } else {
+        handle_agent_stream(request);
+    }
+}
+
+static void connection_admitted(struct request *request)
+{
+    if (http_is_aborted(request->exchange)) {
+        request_finish(request);
+    } else {
+        pass_connection(request);
+    }
+}
+
+/* Webhooks and policies are asked first; but not about logs, which are read. */
+static void admit_connection(struct request *request)
+{
+    if (strcmp(request->info.subresource, "log") == 0) {
+        pass_connection(request);
+        return;
+    }
+    request->call.verb = REGISTRY_CONNECT;
+    request->call.body = connect_options(request->arena, request->subresource, &request->info.query,
+                                         request->info.rest);
+    start_call(request, connection_admitted);
+}
+
 bool stage_dispatch(struct request *request)
 {
     const struct request_info *info = &request->info;
@@ -139,11 +171,7 @@ bool stage_dispatch(struct request *request)
         return not_allowed(request);
     }
     if (request->subresource != NULL && request_info_is_connection(&request->info)) {
-        if (strcmp(info->subresource, "proxy") == 0) {
-            handle_object_proxy(request);
-        } else {
-            handle_agent_stream(request);
-        }
+        admit_connection(request);
         return false;
     }
     if (!request->codec->negotiate(request)) {

@@ -98,6 +98,7 @@ struct operation {
     const struct cached_object **deleted;
     size_t deleted_count;
     struct hook_answers *hooks; /* Of webhooks, for as long as the call lasts. */
+    bool asked; /* Webhooks and policies have seen what was sent: admission_ask(). */
     /* What a plan that is made again with the webhooks' answers has as before. */
     int64_t planned_ns;
     uint64_t chance, chances;
@@ -154,6 +155,7 @@ enum plan_step plan_binding(struct operation *operation);
 enum plan_step plan_eviction(struct operation *operation);
 enum plan_step plan_token(struct operation *operation);
 enum plan_step plan_scale(struct operation *operation); /* update or patch of "scale" */
+enum plan_step plan_connect(struct operation *operation);
 
 /* The second half of update and patch: checks and prepares `message` against `existing`. */
 enum plan_step plan_replace(struct operation *operation, const struct cached_object *existing,

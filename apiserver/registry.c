@@ -428,6 +428,7 @@ static void plan_again(struct operation *operation)
     operation->plan = (struct plan){0};
     operation->call->status = NULL;
     operation->call->warning_count = 0;
+    operation->asked = false;
     operation->chances = 0;
     operation->name_tries = 0;
     operation_start_write(operation);
@@ -649,6 +650,8 @@ enum plan_step operation_plan(struct operation *operation)
         return strcmp(subresource, "scale") == 0 ? plan_scale(operation) : plan_patch(operation);
     case REGISTRY_DELETE:
         return plan_delete(operation);
+    case REGISTRY_CONNECT:
+        return plan_connect(operation);
     case REGISTRY_GET:
     case REGISTRY_LIST:
     case REGISTRY_DELETE_COLLECTION:
@@ -702,6 +705,7 @@ void registry_start(struct registry *registry, struct registry_call *call)
     case REGISTRY_UPDATE:
     case REGISTRY_PATCH:
     case REGISTRY_DELETE:
+    case REGISTRY_CONNECT:
         operation_start_write(operation);
         return;
     }

@@ -26,6 +26,7 @@ enum registry_verb {
     REGISTRY_PATCH,
     REGISTRY_DELETE,
     REGISTRY_DELETE_COLLECTION,
+    REGISTRY_CONNECT, /* Whether a connection (exec, attach, ...) is admitted; nothing is done. */
 };
 
 enum registry_patch {

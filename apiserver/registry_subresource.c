@@ -1,14 +1,11 @@
-/* Planning of the subresources that are no plain update of their object: binding, eviction, token,
- * scale. */
+/* Planning of the subresources that are no plain update of their object: binding, eviction, token.
+ */
 #include "apiserver/admission.h"
 #include "apiserver/operation.h"
 #include "apiserver/token.h"
-#include "k8s/apps_v1.pb-c.h"
 #include "k8s/authentication_v1.pb-c.h"
-#include "k8s/autoscaling_v1.pb-c.h"
 #include "k8s/core_v1.pb-c.h"
 #include "k8s/policy_v1.pb-c.h"
-#include "lib/api/custom.h"
 #include "lib/api/selector.h"
 #include "lib/api/time.h"
 
@@ -35,6 +32,22 @@ static void succeed(struct operation *operation)
     status->success = true;
     operation->plan.answer_status = status;
     operation->plan.code = 201;
+}
+
+/* What was sent may become another one. */
+static const struct api_status *ask_about(struct operation *operation, const struct api_kind *kind,
+                                          const char *subresource, void **message)
+{
+    struct admission admission = {.operation = operation,
+                                  .verb = ADMIT_CREATE,
+                                  .kind = kind,
+                                  .subresource = subresource,
+                                  .namespace = operation_namespace(operation),
+                                  .name = operation_name(operation),
+                                  .message = *message};
+    const struct api_status *refusal = admission_ask(&admission);
+    *message = admission.message;
+    return refusal;
 }
 
 /* --- pods/binding --- */
@@ -108,7 +121,7 @@ static const struct api_status *check_binding(struct operation *operation,
 enum plan_step plan_binding(struct operation *operation)
 {
     const struct api_kind *kind = operation->registry->pod_kind;
-    const Core__V1__Binding *binding = operation->call->body;
+    Core__V1__Binding *binding = operation->call->body;
     const char *name = operation_name(operation);
     if (name[0] == 0 && binding->metadata != NULL && binding->metadata->name != NULL) {
         name = binding->metadata->name;
@@ -118,9 +131,15 @@ enum plan_step plan_binding(struct operation *operation)
     if (existing == NULL) {
         return plan_missing(operation, kind, name);
     }
+    void *sent = binding;
+    const struct api_status *refusal = ask_about(operation, kind, "binding", &sent);
+    if (refusal != NULL) {
+        return plan_fail(operation, refusal);
+    }
+    binding = sent;
     Core__V1__Pod *pod =
         api_message_copy(operation->arena, kind->message, cached_object_message(existing));
-    const struct api_status *refusal = check_binding(operation, binding, pod);
+    refusal = check_binding(operation, binding, pod);
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
     }
@@ -277,7 +296,7 @@ static const struct api_status *restrict_node(struct operation *operation,
 enum plan_step plan_eviction(struct operation *operation)
 {
     const struct api_kind *kind = operation->registry->pod_kind;
-    const Policy__V1__Eviction *eviction = operation->call->body;
+    void *sent = operation->call->body;
     const char *name = operation_name(operation);
     const struct cached_object *existing =
         operation_lookup(operation, kind, operation_namespace(operation), name);
@@ -285,9 +304,11 @@ enum plan_step plan_eviction(struct operation *operation)
         return plan_missing(operation, kind, name);
     }
     const struct api_status *refusal = restrict_node(operation, kind, "eviction");
+    refusal = refusal != NULL ? refusal : ask_about(operation, kind, "eviction", &sent);
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
     }
+    const Policy__V1__Eviction *eviction = sent;
     struct budgets budgets = {.operation = operation, .pod = cached_object_message(existing)};
     take_delete_options(&operation->call->options, eviction->delete_options);
     enum plan_step step = plan_removal(operation, existing);
@@ -330,6 +351,11 @@ static const struct api_kind token_request_kind = {
     .api_version = "authentication.k8s.io/v1",
     .resource = "tokenrequests.authentication.k8s.io",
 };
+
+static const struct api_message *token_schema(void)
+{
+    return api_message_find("k8s.io.api.authentication.v1.TokenRequest");
+}
 
 static const struct api_status *
 bind_token(struct operation *operation, const Authentication__V1__BoundObjectReference *reference,
@@ -431,7 +457,7 @@ static enum plan_step issue(struct operation *operation, const struct token_clai
     request->status->expiration_timestamp = api_time_new(operation->arena, claims->expires_s);
     operation->call->code = 201;
     operation->call->result = request;
-    operation->call->result_schema = api_message_find("k8s.io.api.authentication.v1.TokenRequest");
+    operation->call->result_schema = token_schema();
     return PLAN_ANSWER;
 }
 
@@ -439,7 +465,8 @@ enum plan_step plan_token(struct operation *operation)
 {
     struct registry *registry = operation->registry;
     struct arena *arena = operation->arena;
-    Authentication__V1__TokenRequest *request = operation->call->body;
+    void *sent = api_message_copy(arena, token_schema(), operation->call->body);
+    Authentication__V1__TokenRequest *request = sent;
     const struct api_kind *kind = registry->service_account_kind;
     const char *name = operation_name(operation);
     const struct cached_object *cached =
@@ -458,6 +485,11 @@ enum plan_step plan_token(struct operation *operation)
         request->spec->has_expiration_seconds = true;
         request->spec->expiration_seconds = 3600;
     }
+    refusal = ask_about(operation, kind, "token", &sent);
+    if (refusal != NULL) {
+        return plan_fail(operation, refusal);
+    }
+    request = sent;
     int64_t seconds = request->spec->expiration_seconds;
     refusal = check_expiration(operation, &token_request_kind, seconds);
     if (refusal != NULL) {
@@ -490,213 +522,4 @@ enum plan_step plan_token(struct operation *operation)
         request->metadata->creation_timestamp = api_time_new(arena, now_s);
     }
     return issue(operation, &claims, request);
-}
-
-/* --- scale: an autoscaling/v1 view of spec.replicas --- */
-
-static const struct api_field *sub_field(const struct api_message *message, const char *name)
-{
-    const struct api_member *member = api_message_member_text(message, name);
-    return member == NULL ? NULL : member->field;
-}
-
-static void *sub_message(const struct api_field *field, const void *object)
-{
-    void **at = api_field_at(field, object);
-    return *at;
-}
-
-static int32_t read_replicas(const struct api_message *message, const void *object,
-                             const char *part)
-{
-    const struct api_field *holder = sub_field(message, part);
-    void *held = sub_message(holder, object);
-    const struct api_field *replicas = sub_field(holder->message, "replicas");
-    if (held == NULL || !api_field_is_set(replicas, held)) {
-        return 0;
-    }
-    const int32_t *value = api_field_at(replicas, held);
-    return *value;
-}
-
-static void write_replicas(const struct api_message *message, void *object, int32_t value)
-{
-    const struct api_field *holder = sub_field(message, "spec");
-    void *held = sub_message(holder, object);
-    const struct api_field *replicas = sub_field(holder->message, "replicas");
-    int32_t *at = api_field_at(replicas, held);
-    *at = value;
-    if (replicas->presence != API_NO_OFFSET) {
-        int *has = (int *)((uintptr_t)held + replicas->presence);
-        *has = 1;
-    }
-}
-
-static const char *scale_selector(struct arena *arena, const struct api_message *message,
-                                  const void *object)
-{
-    const struct api_field *spec_field = sub_field(message, "spec");
-    const void *spec = sub_message(spec_field, object);
-    const struct api_field *field = sub_field(spec_field->message, "selector");
-    if (spec == NULL || field == NULL) {
-        return "";
-    }
-    struct api_label_selector selector = {0};
-    if (field->label == API_MAP) {
-        void **entries = api_field_at(field, spec);
-        struct api_string_map map = {.entries = *entries, .count = api_field_count(field, spec)};
-        selector = api_label_selector_from_map(arena, map);
-    } else if (api_label_selector_from_message(arena, sub_message(field, spec), &selector, NULL) <
-               0) {
-        return "";
-    }
-    return api_label_selector_print(arena, &selector);
-}
-
-static const struct api_message *scale_schema(void)
-{
-    return api_message_find("k8s.io.api.autoscaling.v1.Scale");
-}
-
-static bool fill_custom_scale(struct arena *arena, const struct api_kind *kind, const void *object,
-                              Autoscaling__V1__Scale *scale, const struct api_status **ret_status)
-{
-    const Apiextensions__V1__CustomResourceSubresourceScale *paths =
-        custom_of(kind)->source->subresources->scale;
-    const struct custom_object *custom = object;
-    const struct json_value *replicas =
-        custom_value(custom->content, text_or_empty(paths->spec_replicas_path));
-    const char *selector = text_or_empty(paths->label_selector_path);
-    int64_t number = 0;
-    if (replicas == NULL || json_int64(replicas, &number) < 0) {
-        *ret_status = api_status_internal(arena, "the spec replicas field \"%s\" does not exist",
-                                          text_or_empty(paths->spec_replicas_path));
-        return false;
-    }
-    scale->spec->replicas = (int32_t)number;
-    replicas = custom_value(custom->content, text_or_empty(paths->status_replicas_path));
-    number = 0;
-    scale->status->replicas =
-        replicas != NULL && json_int64(replicas, &number) == 0 ? (int32_t)number : 0;
-    scale->status->selector =
-        selector[0] == 0 ? NULL : arena_text(arena, custom_field_text(object, selector));
-    return true;
-}
-
-void *registry_scale_of(struct arena *arena, const struct api_kind *kind, const void *object,
-                        const struct api_status **ret_status)
-{
-    Autoscaling__V1__Scale *scale = api_message_new(arena, scale_schema());
-    const Meta__V1__ObjectMeta *meta = message_meta(kind, object);
-    scale->metadata->name = meta->name;
-    scale->metadata->namespace_ = meta->namespace_;
-    scale->metadata->uid = meta->uid;
-    scale->metadata->resource_version = meta->resource_version;
-    scale->metadata->creation_timestamp = meta->creation_timestamp;
-    scale->spec->has_replicas = true;
-    if (custom_of(kind) != NULL) {
-        scale->status->has_replicas = true;
-        return fill_custom_scale(arena, kind, object, scale, ret_status) ? scale : NULL;
-    }
-    scale->spec->replicas = read_replicas(kind->message, object, "spec");
-    scale->status->replicas = read_replicas(kind->message, object, "status");
-    scale->status->has_replicas = true;
-    scale->status->selector = arena_text(arena, scale_selector(arena, kind->message, object));
-    return scale;
-}
-
-static const struct api_status *validate_scale(struct operation *operation,
-                                               const Autoscaling__V1__Scale *scale)
-{
-    if (scale->spec->replicas >= 0 || custom_of(operation->call->kind) != NULL) {
-        return NULL; /* A custom object is checked as a whole. */
-    }
-    struct api_causes causes;
-    api_causes_init(&causes, operation->arena);
-    struct api_path spec = api_path_field(NULL, "spec");
-    struct api_path path = api_path_field(&spec, "replicas");
-    api_cause_invalid(&causes, &path, api_shown_int(scale->spec->replicas),
-                      "must be greater than or equal to 0");
-    struct api_status *status = arena_alloc(operation->arena, sizeof(*status));
-    *status = *api_status_invalid(operation->arena, operation->call->kind,
-                                  operation_name(operation), &causes);
-    status->group = "autoscaling";
-    status->kind = "Scale";
-    status->message =
-        arena_printf(operation->arena, "Scale.autoscaling \"%s\" is invalid: %s: %s",
-                     operation_name(operation), causes.items[0].field, causes.items[0].message);
-    return status;
-}
-
-static const struct api_status *wanted_scale(struct operation *operation, const void *current,
-                                             Autoscaling__V1__Scale **ret_scale)
-{
-    struct registry_call *call = operation->call;
-    if (call->verb == REGISTRY_UPDATE) {
-        *ret_scale = call->body;
-        return NULL;
-    }
-    struct api_type_meta type_meta = {.api_version = "autoscaling/v1", .kind = "Scale"};
-    void *patched = NULL;
-    const struct api_status *refusal =
-        patch_message(operation, call->kind, scale_schema(), current, &type_meta, &patched);
-    *ret_scale = patched;
-    return refusal;
-}
-
-static void write_custom_replicas(struct arena *arena, const struct api_kind *kind, void *object,
-                                  int32_t replicas)
-{
-    const char *path = custom_of(kind)->source->subresources->scale->spec_replicas_path;
-    struct custom_object *custom = object;
-    (void)custom_set_value(arena, custom->content, path,
-                           json_new_int(arena, replicas)); /* It was read from there. */
-}
-
-enum plan_step plan_scale(struct operation *operation)
-{
-    const struct api_kind *kind = operation->call->kind;
-    struct arena *arena = operation->arena;
-    const char *name = operation_name(operation);
-    const struct cached_object *existing =
-        operation_lookup(operation, kind, operation_namespace(operation), name);
-    if (existing == NULL) {
-        return plan_missing(operation, kind, name);
-    }
-    const void *before = cached_object_message(existing);
-    Autoscaling__V1__Scale *wanted = NULL;
-    const struct api_status *refusal = NULL;
-    const void *current = registry_scale_of(arena, kind, before, &refusal);
-    refusal = refusal != NULL ? refusal : wanted_scale(operation, current, &wanted);
-    refusal = refusal != NULL ? refusal : validate_scale(operation, wanted);
-    if (refusal != NULL) {
-        return plan_fail(operation, refusal);
-    }
-    void *message = api_message_copy(arena, kind->message, before);
-    Meta__V1__ObjectMeta *meta = message_meta(kind, message);
-    const char *version = wanted->metadata->resource_version;
-    if (custom_of(kind) == NULL) {
-        write_replicas(kind->message, message, wanted->spec->replicas);
-        meta->resource_version = NULL;
-    } else {
-        write_custom_replicas(arena, kind, message, wanted->spec->replicas);
-    }
-    if (!is_empty(version)) {
-        meta->resource_version = arena_text(arena, version);
-    }
-    const char *subresource = operation->call->subresource;
-    operation->call->subresource = "";
-    enum plan_step step = plan_replace(operation, existing, message);
-    operation->call->subresource = subresource;
-    if (operation->call->status != NULL || step == PLAN_WAIT) {
-        return step;
-    }
-    Autoscaling__V1__Scale *answer =
-        registry_scale_of(arena, kind, step == PLAN_WRITE ? message : before, &refusal);
-    operation->plan.answer = answer;
-    operation->plan.answer_meta = answer->metadata;
-    operation->call->result = answer;
-    operation->call->result_kind = NULL; /* An unchanged object would be answered as itself. */
-    operation->call->result_schema = scale_schema();
-    return step;
 }

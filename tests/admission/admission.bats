@@ -129,8 +129,52 @@ spec:
   matchResources: {namespaceSelector: {matchLabels: {test: "t$BATS_TEST_NUMBER"}}}
 END
     run -0 kubectl "${N[@]}" create deployment d --image=i --replicas=2
-    run -1 kubectl "${N[@]}" scale deployment d --replicas=3
+    run -1 kubectl "${N[@]}" patch deployment d -p '{"spec":{"replicas":3}}'
     [[ $output == *"ValidatingAdmissionPolicy 'most' with binding 'most' denied request: at most 2"* ]]
     kubectl "${N[@]}" patch configmap limit --type=merge -p '{"data":{"most":"3"}}'
-    run -0 kubectl "${N[@]}" scale deployment d --replicas=3
+    run -0 kubectl "${N[@]}" patch deployment d -p '{"spec":{"replicas":3}}'
+}
+
+# deny_all RESOURCE OPERATION GROUP: a webhook that refuses it in this test's namespace.
+deny_all() {
+    kubectl apply -f - <<END
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: none}
+webhooks:
+  - name: none.example.com
+    clientConfig: {url: "https://$HOOK_HOST:9443/denyall", caBundle: $(base64 -w0 "$D/hooks.crt")}
+    rules: [{apiGroups: ["$3"], apiVersions: [v1], operations: ["$2"], resources: ["$1"]}]
+    namespaceSelector: {matchLabels: {test: "t$BATS_TEST_NUMBER"}}
+    sideEffects: None
+    admissionReviewVersions: [v1]
+END
+}
+
+@test "webhooks and policies see what is sent through a subresource as what it is" {
+    kubectl "${N[@]}" create deployment d --image=i --replicas=1
+    within 10 kubectl "${N[@]}" get pods -l app=d -o name
+    local pod
+    pod=$(kubectl "${N[@]}" get pods -l app=d -o 'jsonpath={.items[0].metadata.name}')
+    deny_all deployments/scale UPDATE apps
+    run -1 kubectl "${N[@]}" scale deployment d --replicas=3
+    [[ $output == *'admission webhook "none.example.com" denied the request: no UPDATE deployments scale Scale Scale Scale'* ]]
+    deny_all pods/attach CONNECT ""
+    run -1 kubectl "${N[@]}" attach "$pod"
+    run -1 kubectl "${N[@]}" get --raw "/api/v1/namespaces/t$BATS_TEST_NUMBER/pods/$pod/attach?container=c"
+    [[ $output == *'admission webhook "none.example.com" denied the request: no CONNECT pods attach PodAttachOptions PodAttachOptions -'* ]]
+    deny_all pods/eviction CREATE ""
+    run -1 kubectl create --raw "/api/v1/namespaces/t$BATS_TEST_NUMBER/pods/$pod/eviction" -f - \
+        <<<"{\"apiVersion\":\"policy/v1\",\"kind\":\"Eviction\",\"metadata\":{\"name\":\"$pod\"}}"
+    [[ $output == *'denied the request: no CREATE pods eviction Eviction Eviction -'* ]]
+    deny_all pods/binding CREATE ""
+    run -1 kubectl create --raw "/api/v1/namespaces/t$BATS_TEST_NUMBER/pods/$pod/binding" -f - \
+        <<<"{\"apiVersion\":\"v1\",\"kind\":\"Binding\",\"metadata\":{\"name\":\"$pod\"},\"target\":{\"name\":\"n\"}}"
+    [[ $output == *'denied the request: no CREATE pods binding Binding Binding -'* ]]
+    deny_all serviceaccounts/token CREATE ""
+    run -1 kubectl "${N[@]}" create token default
+    [[ $output == *'denied the request: no CREATE serviceaccounts token TokenRequest TokenRequest -'* ]]
+    kubectl delete validatingwebhookconfiguration none
+    run -0 kubectl "${N[@]}" scale deployment d --replicas=2
+    run -0 kubectl "${N[@]}" create token default
 }

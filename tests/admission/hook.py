@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """An admission webhook: hook.py CERT KEY HOST PORT. /label adds a label, /deny refuses what has the label
-bad=yes, /slow answers after three seconds, /garbage says nothing sensible, /cut breaks off."""
+bad=yes, /denyall refuses everything and says what it was asked, /slow answers after three seconds, /garbage says nothing sensible, /cut breaks off."""
 import base64
 import http.server
 import json
@@ -27,6 +27,15 @@ class Hook(http.server.BaseHTTPRequestHandler):
             patch = [{"op": "add", "path": "/metadata/labels", "value": {**labels, "hooked": request["operation"]}}]
             answer.update(patchType="JSONPatch", patch=base64.b64encode(json.dumps(patch).encode()).decode(),
                           warnings=["you were hooked"])
+        if path == "/denyall":
+            asked = " ".join(
+                [request["operation"], request["resource"]["resource"], request.get("subResource", "-")]
+                + [request["kind"]["kind"], (request["object"] or {}).get("kind", "-")]
+                + [(request["oldObject"] or {}).get("kind", "-")])
+            answer.update(allowed=False, status={"code": 403, "message": f"no {asked}"})
+        if path == "/fill":
+            patch = [{"op": "add", "path": "/spec", "value": {"size": 5, "unknown": "x"}}]
+            answer.update(patchType="JSONPatch", patch=base64.b64encode(json.dumps(patch).encode()).decode())
         if path == "/deny" and labels.get("bad") == "yes":
             answer.update(allowed=False, status={"code": 403, "message": f"no {request['kind']['kind']} is bad"})
         body = json.dumps({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": answer})

@@ -157,3 +157,97 @@ is_gone() { ! kubectl "${N[@]}" get "$@"; }
     [[ $output == *'sprockets.shop.example.com "b" is forbidden: exceeded quota'* ]]
     kubectl delete crd sprockets.shop.example.com
 }
+
+# hook mutating|validating NAME PATH PLURAL VERSION: for custom objects of this test's namespace.
+hook() {
+    local kind=MutatingWebhookConfiguration
+    [ "$1" = mutating ] || kind=ValidatingWebhookConfiguration
+    kubectl apply -f - <<END
+apiVersion: admissionregistration.k8s.io/v1
+kind: $kind
+metadata: {name: $2}
+webhooks:
+  - name: $2.example.com
+    clientConfig: {url: "https://$HOOK_HOST:9443$3", caBundle: $(base64 -w0 "$D/hooks.crt")}
+    rules: [{apiGroups: [shop.example.com], apiVersions: [$5], operations: [CREATE, UPDATE, DELETE], resources: [$4]}]
+    namespaceSelector: {matchLabels: {test: "$NS"}}
+    sideEffects: None
+    admissionReviewVersions: [v1]
+END
+}
+
+@test "a webhook changes custom objects; what it adds and the schema does not know is pruned" {
+    hook mutating fill /fill widgets v1
+    make Widget a
+    [ "$(kubectl "${N[@]}" get widget a -o 'jsonpath={.spec.color} {.spec.size} {.spec.unknown}')" = "red 5 " ]
+    kubectl delete mutatingwebhookconfiguration fill
+}
+
+@test "a webhook refuses custom objects when they are made, changed and deleted" {
+    make Widget a
+    hook validating deny /denyall widgets v1
+    run -1 make Widget b
+    [[ $output == *'admission webhook "deny.example.com" denied the request: no CREATE widgets - Widget Widget -'* ]]
+    run -1 kubectl "${N[@]}" patch widget a --type=merge -p '{"spec":{"size":2}}'
+    [[ $output == *'denied the request: no UPDATE widgets - Widget Widget Widget'* ]]
+    run -1 kubectl "${N[@]}" delete widget a
+    [[ $output == *'denied the request: no DELETE widgets - Widget - Widget'* ]]
+    kubectl delete validatingwebhookconfiguration deny
+    run -0 kubectl "${N[@]}" delete widget a
+}
+
+@test "a webhook for another version of the resource sees that version" {
+    kubectl get crd widgets.shop.example.com -o json |
+        jq '.metadata = {name: "pairs.shop.example.com"} | del(.status) | .spec.names = {plural: "pairs", kind: "Pair"}
+            | .spec.versions += [.spec.versions[0] | .name = "v2" | .storage = false]' | kubectl apply -f -
+    kubectl wait --for=condition=Established crd/pairs.shop.example.com --timeout=10s
+    hook validating deny /denyall pairs v2
+    run -1 make Pair a
+    [[ $output == *'denied the request: no CREATE pairs - Pair Pair -'* ]]
+    kubectl delete validatingwebhookconfiguration deny
+    kubectl delete crd pairs.shop.example.com
+}
+
+@test "a policy judges custom objects" {
+    kubectl apply -f - <<END
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: small}
+spec:
+  matchConstraints:
+    resourceRules: [{apiGroups: [shop.example.com], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [widgets]}]
+  validations: [{expression: "!has(object.spec) || object.spec.size <= 5", message: at most 5}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: small}
+spec:
+  policyName: small
+  validationActions: [Deny]
+  matchResources: {namespaceSelector: {matchLabels: {test: "$NS"}}}
+END
+    within 10 make Widget a
+    within 10 eval '! kubectl "${N[@]}" patch widget a --type=merge -p "{\"spec\":{\"size\":6}}"'
+    run -1 kubectl "${N[@]}" patch widget a --type=merge -p '{"spec":{"size":6}}'
+    [[ $output == *"ValidatingAdmissionPolicy 'small' with binding 'small' denied request: at most 5"* ]]
+    run -0 kubectl "${N[@]}" patch widget a --type=merge -p '{"spec":{"size":5}}'
+    kubectl delete validatingadmissionpolicy small
+    kubectl delete validatingadmissionpolicybinding small
+}
+
+@test "a webhook refuses definitions" {
+    kubectl apply -f - <<END
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: no-definitions}
+webhooks:
+  - name: no-definitions.example.com
+    clientConfig: {url: "https://$HOOK_HOST:9443/denyall", caBundle: $(base64 -w0 "$D/hooks.crt")}
+    rules: [{apiGroups: [apiextensions.k8s.io], apiVersions: ["*"], operations: [CREATE], resources: [customresourcedefinitions]}]
+    sideEffects: None
+    admissionReviewVersions: [v1]
+END
+    run -1 define gizmos Gizmo
+    [[ $output == *'denied the request: no CREATE customresourcedefinitions - CustomResourceDefinition CustomResourceDefinition -'* ]]
+    kubectl delete validatingwebhookconfiguration no-definitions
+}
