@@ -1,5 +1,6 @@
 #include "apiserver/apiserver.h"
 
+#include "apiserver/audit.h"
 #include "apiserver/bootstrap.h"
 #include "apiserver/definitions.h"
 #include "apiserver/encryption.h"
@@ -24,10 +25,9 @@
 
 enum { CLOSE_GRACE_MS = 2000, QUORUM_TICK_MS = 1000 };
 
-/* What a request goes through, in this order (reliability.md 3.2). Audit is a stage of its own when
- * it comes. */
+/* What a request goes through, in this order (reliability.md 3.2). */
 static bool (*const stages[])(struct request *request) = {
-    stage_authenticate, stage_impersonate, stage_flow, stage_authorize, stage_dispatch,
+    stage_authenticate, stage_audit, stage_impersonate, stage_flow, stage_authorize, stage_dispatch,
 };
 
 void request_continue(struct request *request)
@@ -257,6 +257,7 @@ static void free_parts(struct apiserver *server)
     oidc_free(server->oidc);
     encryption_free(server->encryption);
     token_signer_free(server->signer);
+    audit_free(server->audit);
     tls_config_unref(server->tls);
     openapi_documents_free(server->openapi);
     free(server);
@@ -297,7 +298,11 @@ int apiserver_new(const struct apiserver_config *config, struct apiserver **ret_
     if (status == 0) {
         status = oidc_new(&server->config.authn.oidc, config->store_loop, &server->oidc, reterr);
     }
+    if (status == 0) {
+        status = audit_new(&server->config.audit, config->metrics, &server->audit, reterr);
+    }
     if (status < 0) {
+        oidc_free(server->oidc);
         encryption_free(server->encryption);
         tls_config_unref(server->tls);
         token_signer_free(server->signer);

@@ -3,6 +3,7 @@
  * store; created and closed on the store loop, serves on io loops. */
 #ifndef APISERVER_APISERVER_H
 #define APISERVER_APISERVER_H
+#include "apiserver/audit_options.h"
 #include "apiserver/authn_options.h"
 #include "lib/base/error.h"
 #include <stdbool.h>
@@ -37,6 +38,7 @@ struct apiserver_config {
     const char *cluster_domain;  /* "cluster.local" */
     uint32_t requests_in_flight; /* Seats of all priority levels; 0: FLOW_SEATS_DEFAULT. */
     struct authn_options authn;
+    struct audit_options audit;
     const char *encryption_config; /* Text of an EncryptionConfiguration; NULL for none. */
     bool anonymous;                /* Who shows nothing is system:anonymous; else refused. */
     bool plaintext;                /* Tests only: no TLS, every request is system:masters. */

@@ -1,5 +1,6 @@
 /* Who is asking, in the order of v1.32: a front proxy says, a client certificate, a bearer token
  * (ServiceAccount, bootstrap, OpenID Connect), nobody. */
+#include "apiserver/audit.h"
 #include "apiserver/authn_internal.h"
 #include "k8s/core_v1.pb-c.h"
 #include "lib/api/time.h"
@@ -218,6 +219,7 @@ int authenticate_token(struct apiserver *server, struct arena *arena, struct sli
 
 static bool refuse(struct request *request)
 {
+    audit_begin_refused(request);
     respond_status(request, api_status_unauthorized(request->arena));
     return false;
 }

@@ -1,5 +1,6 @@
 /* Authorization of one request: what it wants to do, the question, and the refusal in v1.32's
  * words. */
+#include "apiserver/audit_notes.h"
 #include "apiserver/request.h"
 #include "lib/api/selector.h"
 
@@ -97,6 +98,16 @@ struct access request_access(struct request *request)
                            .node_selected = ""};
 }
 
+/* Why something is allowed takes longer to say, and is for the audit log alone. */
+static bool is_allowed(struct request *request, const struct access *access,
+                       const char **ret_reason)
+{
+    struct authorizer *authorizer = request->server->authorizer;
+    return request->call.notes != NULL
+               ? authorizer_review(authorizer, request->arena, request->user, access, ret_reason)
+               : authorizer_allows(authorizer, request->arena, request->user, access, ret_reason);
+}
+
 bool stage_authorize(struct request *request)
 {
     const struct request_info *info = &request->info;
@@ -107,8 +118,10 @@ bool stage_authorize(struct request *request)
     if (info->is_resource && of_many) {
         read_field_selector(request, &access);
     }
-    if (authorizer_allows(request->server->authorizer, request->arena, request->user, &access,
-                          &reason)) {
+    bool allowed = is_allowed(request, &access, &reason);
+    audit_note(request->call.notes, "authorization.k8s.io/decision", allowed ? "allow" : "forbid");
+    audit_note(request->call.notes, "authorization.k8s.io/reason", reason);
+    if (allowed) {
         return true;
     }
     respond_status(request, forbidden_access(request->arena, request->user, &access, reason));

@@ -1,5 +1,6 @@
 /* Resource requests: the body decoded, the query read, the registry asked, the answer sent. */
 #include "apiserver/asked_kind.h"
+#include "apiserver/audit.h"
 #include "apiserver/request.h"
 #include "lib/base/alloc.h"
 #include <errno.h>
@@ -191,6 +192,23 @@ static bool decode_envelope(struct request *request, const struct wanted *wanted
     return true;
 }
 
+static bool decode_wanted(struct request *request, const struct wanted *wanted, void **ret_message)
+{
+    enum media_type media = MEDIA_JSON;
+    if (!read_media(request, &media)) {
+        return false;
+    }
+    switch (media) {
+    case MEDIA_PROTOBUF:
+        return decode_envelope(request, wanted, ret_message);
+    case MEDIA_YAML:
+        return decode_yaml(request, wanted, ret_message);
+    case MEDIA_JSON:
+        break;
+    }
+    return decode_text(request, wanted, request->body, ret_message);
+}
+
 bool decode_body(struct request *request, const struct api_kind *kind,
                  const struct api_message *schema, const char *api_version, const char *kind_name,
                  void **ret_message)
@@ -201,19 +219,12 @@ bool decode_body(struct request *request, const struct api_kind *kind,
                             .api_version = api_version,
                             .version = slash == NULL ? api_version : slash + 1,
                             .kind = kind_name};
-    enum media_type media = MEDIA_JSON;
-    if (!read_media(request, &media)) {
+    if (!decode_wanted(request, &wanted, ret_message)) {
         return false;
     }
-    switch (media) {
-    case MEDIA_PROTOBUF:
-        return decode_envelope(request, &wanted, ret_message);
-    case MEDIA_YAML:
-        return decode_yaml(request, &wanted, ret_message);
-    case MEDIA_JSON:
-        break;
-    }
-    return decode_text(request, &wanted, request->body, ret_message);
+    struct api_type_meta type_meta = {.api_version = api_version, .kind = kind_name};
+    audit_request_object(request, schema, &type_meta, *ret_message);
+    return true;
 }
 
 /* --- Options --- */
@@ -483,6 +494,7 @@ static void handle_patch(struct request *request)
     }
     request->call.verb = REGISTRY_PATCH;
     request->call.patch = request->body;
+    audit_request_patch(request);
     start_call(request, answer_object);
 }
 

@@ -1,5 +1,6 @@
 /* Watches: initial state, then events as they come, with back-pressure and bookmarks. */
 #include "apiserver/asked_kind.h"
+#include "apiserver/audit.h"
 #include "apiserver/request.h"
 #include "lib/net/limits.h"
 #include "lib/net/x509.h"
@@ -173,6 +174,7 @@ static void start_stream(struct watch_stream *stream)
     struct request *request = stream->request;
     stream->started = true;
     request->codec->watch->begin(request);
+    audit_answer_begun(request);
     int64_t seconds = 0;
     if (query_int(&request->info.query, "timeoutSeconds", &seconds) < 0 || seconds <= 0) {
         uint16_t spread; /* So that not all come back at once. */

@@ -1,5 +1,6 @@
 /* Impersonation: somebody acts as another, when he may `impersonate` that user, each of the groups,
  * the uid and each extra; asked one by one, in the words of v1.32. */
+#include "apiserver/audit.h"
 #include "apiserver/request.h"
 
 static const char account_prefix[] = "system:serviceaccount:";
@@ -204,5 +205,6 @@ bool stage_impersonate(struct request *request)
     }
     add_account_groups(request->arena, &wanted);
     request->user = other_user(request->arena, &wanted);
+    audit_impersonation(request);
     return true;
 }

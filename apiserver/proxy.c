@@ -1,5 +1,6 @@
 #include "apiserver/proxy.h"
 
+#include "apiserver/audit.h"
 #include "apiserver/pki.h"
 #include "apiserver/proxy_headers.h"
 #include "apiserver/request.h"
@@ -235,6 +236,7 @@ static void on_response(void *data, unsigned status, const struct http_header *h
         flow_control_leave(&request->flow); /* From here on it costs little, for long. */
     }
     http_respond_start(request->exchange, status, out, count);
+    audit_answer_begun(request);
 }
 
 static void on_body(void *data, struct slice bytes)
@@ -275,6 +277,7 @@ static void on_upgrade(void *data, struct net_stream *server)
         return;
     }
     flow_control_leave(&request->flow);
+    audit_answer_begun(request);
     stream_pair_start(&relay->pair);
 }
 

@@ -9,6 +9,7 @@
 #include "lib/base/arena.h"
 
 struct api_status;
+struct audit_notes;
 struct metrics;
 struct registry;
 struct service_allocator;
@@ -85,6 +86,7 @@ struct registry_call {
     enum registry_patch patch_type;
     struct slice patch; /* JSON (or YAML for apply) text. */
     struct registry_options options;
+    struct audit_notes *notes;                /* For audit_note(); NULL: not audited. */
     void (*done)(struct registry_call *call); /* Never from inside registry_start(). */
     void *data;
 

@@ -23,6 +23,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+struct audit;
+struct audit_event;
 struct node_sessions;
 struct openapi_documents;
 struct proxy;
@@ -35,6 +37,7 @@ struct apiserver {
     struct node_liveness *liveness;
     struct authorizer *authorizer;
     struct flow_control *flow;
+    struct audit *audit;           /* NULL: not asked for. */
     struct encryption *encryption; /* NULL: stored values are plain. */
     struct oidc *oidc;             /* NULL: not asked for. */
     struct token_signer *signer;
@@ -89,7 +92,8 @@ struct request {
     const struct api_subresource *subresource; /* NULL for the object itself. */
     struct registry_call call;
     const char *audit_id;
-    size_t stage; /* The next one. */
+    struct audit_event *audit; /* NULL: not audited. */
+    size_t stage;              /* The next one. */
     struct flow_entry flow;
     struct loop_timer flow_timer; /* Of its time in a queue. */
     uint64_t started_ms;
@@ -106,6 +110,7 @@ void request_init(struct request *request, struct apiserver *server, struct http
 /* --- Stages, in their order (apiserver.c has the table) --- */
 /* Each returns true to go on; false when it has answered (or will). */
 bool stage_authenticate(struct request *request);
+bool stage_audit(struct request *request);
 bool stage_impersonate(struct request *request);
 bool stage_flow(struct request *request);
 bool stage_authorize(struct request *request);
@@ -164,6 +169,14 @@ void encode_table_open(struct request *request, const struct api_kind *kind, uin
                        const char *continue_token, int64_t remaining, struct buffer *out);
 void encode_table_row(struct request *request, const struct api_kind *kind, const void *message,
                       bool first, struct buffer *out);
+/* One object as the Table or PartialObjectMetadata that was asked for. */
+void encode_form(struct request *request, const struct api_kind *kind, const void *message,
+                 struct buffer *out);
+/* The finished list in the form asked for, each item as `shown` has it; incomplete when `out` is
+ * full. */
+typedef const void *shown_as(struct request *request, const struct api_message *schema,
+                             const void *message);
+void encode_list(struct request *request, shown_as *shown, struct buffer *out);
 void encode_partial(struct request *request, const struct api_kind *kind, const void *message,
                     struct buffer *out);
 struct api_type_meta type_meta_of_schema(const struct api_message *schema, struct arena *arena);

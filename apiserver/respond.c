@@ -1,5 +1,6 @@
 /* Answers in the negotiated form. The JSON of a stored object is the cache's own bytes, sent
  * without a copy unless the client wants it indented. */
+#include "apiserver/audit.h"
 #include "apiserver/request.h"
 #include "lib/net/limits.h"
 
@@ -69,6 +70,7 @@ size_t common_headers(struct request *request, const char *content_type,
 
 void request_finish(struct request *request)
 {
+    audit_end(request);
     registry_finish(&request->call);
     flow_control_leave(&request->flow);
     custom_kind_unref(request->kind);
@@ -280,21 +282,27 @@ static void http_message(struct request *request, unsigned code, const struct ap
     respond_json(request, code, "application/json", &out);
 }
 
+void encode_form(struct request *request, const struct api_kind *kind, const void *message,
+                 struct buffer *out)
+{
+    if (request->accept.form == FORM_TABLE) {
+        const Meta__V1__ObjectMeta *meta = api_message_meta(kind->message, message);
+        uint64_t revision =
+            meta->resource_version == NULL ? 0 : strtoull(meta->resource_version, NULL, 10);
+        encode_table_open(request, kind, revision, NULL, -1, out);
+        encode_table_row(request, kind, message, true, out);
+        buffer_append_text(out, "]}");
+    } else {
+        encode_partial(request, kind, message, out);
+    }
+}
+
 static void respond_form(struct request *request, unsigned code, const struct api_kind *kind,
                          const void *message)
 {
     CLEANUP(buffer_release) struct buffer out;
     buffer_init(&out, ENCODED_OBJECT_MAX);
-    if (request->accept.form == FORM_TABLE) {
-        const Meta__V1__ObjectMeta *meta = api_message_meta(kind->message, message);
-        uint64_t revision =
-            meta->resource_version == NULL ? 0 : strtoull(meta->resource_version, NULL, 10);
-        encode_table_open(request, kind, revision, NULL, -1, &out);
-        encode_table_row(request, kind, message, true, &out);
-        buffer_append_text(&out, "]}");
-    } else {
-        encode_partial(request, kind, message, &out);
-    }
+    encode_form(request, kind, message, &out);
     respond_json(request, code, "application/json", &out);
 }
 
@@ -344,12 +352,14 @@ static void http_object(struct request *request, unsigned code, const struct cac
 
 void respond_status(struct request *request, const struct api_status *status)
 {
+    audit_status(request, status);
     request->codec->status(request, status);
 }
 
 void respond_message(struct request *request, unsigned code, const struct api_message *schema,
                      const void *message, const struct api_type_meta *type_meta)
 {
+    audit_message(request, code, schema, message, type_meta);
     request->codec->message(request, code, schema, message, type_meta);
 }
 
@@ -358,12 +368,14 @@ void respond_object(struct request *request, unsigned code, const struct cached_
 {
     const void *shown =
         node_liveness_overlay(request->server->liveness, request->arena, kind, message);
+    audit_object(request, code, kind, shown);
     bool as_cached = object != NULL && shown == message && kind == cached_object_kind(object);
     request->codec->object(request, code, as_cached ? object : NULL, kind, shown);
 }
 
 void respond_list(struct request *request)
 {
+    audit_list(request);
     request->codec->list(request);
 }
 

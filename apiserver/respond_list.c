@@ -46,14 +46,16 @@ static void print_head(struct request *request, struct buffer *out)
     buffer_append_text(out, ",\"items\":[");
 }
 
-static void print_item(struct request *request, size_t index, struct buffer *out)
+/* As it is shown now; NULL for one that cannot be decoded. */
+static const void *item_message(struct request *request, size_t index)
 {
-    const struct cached_object *object = request->call.items[index];
-    const void *message = node_liveness_overlay(request->server->liveness, request->arena,
-                                                request->kind, cached_object_message(object));
-    if (message == NULL) {
-        return;
-    }
+    return node_liveness_overlay(request->server->liveness, request->arena, request->kind,
+                                 cached_object_message(request->call.items[index]));
+}
+
+static void print_message(struct request *request, size_t index, const void *message,
+                          struct buffer *out)
+{
     if (request->accept.form == FORM_TABLE) {
         encode_table_row(request, request->kind, message, index == 0, out);
         return;
@@ -67,6 +69,14 @@ static void print_item(struct request *request, size_t index, struct buffer *out
                                           .kind = request->kind->kind};
         api_encode_json(request->kind->message, message,
                         custom_of(request->kind) == NULL ? NULL : &type_meta, out);
+    }
+}
+
+static void print_item(struct request *request, size_t index, struct buffer *out)
+{
+    const void *message = item_message(request, index);
+    if (message != NULL) {
+        print_message(request, index, message, out);
     }
 }
 
@@ -295,6 +305,18 @@ static void build_protobuf_list(struct request *request)
         .kind = partial ? "PartialObjectMetadataList" : request->kind->list_kind};
     api_wrap_envelope(buffer_slice(&raw), &type_meta, &out);
     respond_bytes(request, 200, content_type_of(request, false), buffer_slice(&out));
+}
+
+void encode_list(struct request *request, shown_as *shown, struct buffer *out)
+{
+    print_head(request, out);
+    for (size_t i = 0; i < request->call.item_count && buffer_error(out) == 0; i++) {
+        const void *message = item_message(request, i);
+        if (message != NULL) {
+            print_message(request, i, shown(request, request->kind->message, message), out);
+        }
+    }
+    buffer_append_text(out, "]}");
 }
 
 void http_list(struct request *request)

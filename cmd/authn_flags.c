@@ -1,34 +1,12 @@
 #include "cmd/authn_flags.h"
 
-#include "lib/base/buffer.h"
-#include "lib/base/file.h"
 #include <errno.h>
 #include <string.h>
-
-enum { TEXT_FILE_MAX = 1024 * 1024 };
 
 static struct text_list list_of(const struct flag_set *set, const char *name)
 {
     const struct flag *flag = flag_get(set, name);
     return (struct text_list){.items = flag->values, .count = flag->count};
-}
-
-/* The text of the file; NULL when the flag is not given. */
-static int read_text(const struct flag_set *set, const char *name, struct arena *arena,
-                     const char **ret_text, struct error *reterr)
-{
-    const char *path = flag_text(set, name);
-    CLEANUP(buffer_release) struct buffer text;
-    buffer_init(&text, TEXT_FILE_MAX);
-    *ret_text = NULL;
-    if (path == NULL) {
-        return 0;
-    }
-    int result = file_read(path, &text, reterr);
-    if (result == 0) {
-        *ret_text = arena_text(arena, buffer_text(&text));
-    }
-    return result;
 }
 
 static int check_flags(const struct flag_set *set, struct error *reterr)
@@ -65,14 +43,14 @@ int authn_options_from(const struct flag_set *set, struct arena *arena,
     };
     int result = check_flags(set, reterr);
     if (result == 0) {
-        result = read_text(set, "oidc-ca-file", arena, &options.oidc.ca_pem, reterr);
+        result = flag_file(set, "oidc-ca-file", arena, &options.oidc.ca_pem, reterr);
     }
     if (result == 0) {
-        result = read_text(set, "requestheader-client-ca-file", arena,
+        result = flag_file(set, "requestheader-client-ca-file", arena,
                            &options.front_proxy.client_ca_pem, reterr);
     }
     if (result == 0) {
-        result = read_text(set, "encryption-provider-config", arena, ret_encryption_config, reterr);
+        result = flag_file(set, "encryption-provider-config", arena, ret_encryption_config, reterr);
     }
     if (result == 0) {
         *ret_options = options;

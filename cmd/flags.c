@@ -244,3 +244,17 @@ int flag_number(const struct flag_set *set, const char *name, long min, long max
     *ret_value = value;
     return 0;
 }
+
+int flag_file(const struct flag_set *set, const char *name, struct arena *arena,
+              const char **ret_text, struct error *reterr)
+{
+    const char *path = flag_text(set, name);
+    CLEANUP(buffer_release) struct buffer text;
+    buffer_init(&text, FLAG_FILE_MAX);
+    *ret_text = NULL;
+    int result = path == NULL ? 0 : file_read(path, &text, reterr);
+    if (result == 0 && path != NULL) {
+        *ret_text = arena_text(arena, buffer_text(&text));
+    }
+    return result < 0 ? error_wrap(reterr, "--%s", name) : 0;
+}

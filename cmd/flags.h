@@ -2,10 +2,12 @@
  * the command line wins. Table-driven: the table is also what --help prints. */
 #ifndef CMD_FLAGS_H
 #define CMD_FLAGS_H
+#include "lib/base/arena.h"
 #include "lib/base/error.h"
 #include <stdbool.h>
 #include <stddef.h>
 
+enum { FLAG_FILE_MAX = 1024 * 1024 };
 enum { FLAG_VALUES_MAX = 64, FLAGS_MAX = 96, FLAG_TEXTS_MAX = 256, OPERANDS_MAX = 8 };
 
 struct flag {
@@ -46,4 +48,8 @@ const struct flag *flag_get(const struct flag_set *set, const char *name);
 /* A number within bounds, else -EINVAL with a message. Absent: the flag must have a fallback. */
 MUST_USE int flag_number(const struct flag_set *set, const char *name, long min, long max,
                          long *ret_value, struct error *reterr);
+/* The text of the file that the flag names, in `arena`; NULL when it is not given. At most
+ * FLAG_FILE_MAX bytes. A negative errno with a message. */
+MUST_USE int flag_file(const struct flag_set *set, const char *name, struct arena *arena,
+                       const char **ret_text, struct error *reterr);
 #endif

@@ -1,5 +1,6 @@
 #include "cmd/member_config.h"
 
+#include "cmd/audit_flags.h"
 #include "cmd/authn_flags.h"
 #include "lib/base/buffer.h"
 #include "lib/base/hash_map.h"
@@ -363,6 +364,9 @@ int member_config_from(const struct flag_set *set, struct arena *arena,
     }
     if (result == 0) {
         result = authn_options_from(set, arena, &config.authn, &config.encryption_config, reterr);
+    }
+    if (result == 0) {
+        result = audit_options_from(set, arena, &config.audit, reterr);
     }
     if (result == 0) {
         *ret_config = config;

@@ -2,6 +2,7 @@
  */
 #ifndef CMD_MEMBER_CONFIG_H
 #define CMD_MEMBER_CONFIG_H
+#include "apiserver/audit_options.h"
 #include "apiserver/authn_options.h"
 #include "cmd/external_store.h"
 #include "cmd/flags.h"
@@ -44,6 +45,7 @@ struct member_config {
     uint32_t snapshot_entries;      /* Log entries between two snapshots. */
     struct external_store external; /* In place of a store of its own, if it has endpoints. */
     struct authn_options authn;
+    struct audit_options audit;
     const char *encryption_config; /* The text of --encryption-provider-config, or NULL. */
     bool anonymous;                /* --anonymous-auth */
     bool api_enabled;

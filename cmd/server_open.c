@@ -232,6 +232,7 @@ static int open_api(struct member *member)
         .cluster_domain = config->cluster_domain,
         .requests_in_flight = config->requests_in_flight,
         .authn = config->authn,
+        .audit = config->audit,
         .encryption_config = config->encryption_config,
         .anonymous = config->anonymous,
     };

@@ -15,6 +15,7 @@ Suite *default_plugins_suite(void);
 Suite *flow_suite(void);
 Suite *oidc_suite(void);
 Suite *encryption_suite(void);
+Suite *audit_suite(void);
 
 int main(void)
 {
@@ -22,6 +23,6 @@ int main(void)
         request_info_suite(), token_suite(),      registry_suite(),        node_restriction_suite(),
         proxy_suite(),        rbac_suite(),       webhook_client_suite(),  quota_suite(),
         webhooks_suite(),     policies_suite(),   default_plugins_suite(), flow_suite(),
-        oidc_suite(),         encryption_suite(), proxy_object_suite()};
+        oidc_suite(),         encryption_suite(), proxy_object_suite(),    audit_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }
