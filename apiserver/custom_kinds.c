@@ -361,6 +361,11 @@ static void on_clear(void *data, const struct api_kind *kind)
 static const struct cache_follower_ops follower_ops = {
     .begin = on_begin, .clear = on_clear, .changed = on_changed, .end = on_end};
 
+uint64_t custom_kinds_revision(const struct custom_kinds *kinds)
+{
+    return cache_watch_revision(kinds->follower.watch);
+}
+
 struct custom_kinds *custom_kinds_new(struct watch_cache *cache)
 {
     struct custom_kinds *kinds = alloc_zeroed(sizeof(*kinds));

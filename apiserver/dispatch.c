@@ -31,6 +31,54 @@ static bool is_built_in(const char *group)
     return false;
 }
 
+/* --- What other members know --- */
+
+static void kinds_known(void *data, int status)
+{
+    struct request *request = data;
+    request->kinds_known = true;
+    if (status < 0 &&
+        request->info.is_resource) { /* What is served can be told; not what is not. */
+        respond_status(request, api_status_unavailable(request->arena,
+                                                       "the store has no quorum to say which "
+                                                       "custom resources there are"));
+        return;
+    }
+    (void)stage_dispatch(request);
+}
+
+/* A definition may have been established through another member just now. */
+static void learn_kinds(struct request *request)
+{
+    struct apiserver *server = request->server;
+    request->kinds = (struct kinds_barrier){.env = server->config.env,
+                                            .store_loop = server->config.store_loop,
+                                            .storage = server->config.storage,
+                                            .cache = server->cache,
+                                            .kinds = server->custom,
+                                            .home = http_exchange_loop(request->exchange),
+                                            .done = kinds_known,
+                                            .data = request};
+    kinds_barrier_start(&request->kinds);
+}
+
+static bool starts_with(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* Discovery and OpenAPI of groups. */
+static bool shows_kinds(const struct request_info *info)
+{
+    return starts_with(info->path, "/apis") || starts_with(info->path, "/openapi/");
+}
+
+/* The group of a definition is a domain. */
+static bool may_be_custom(const struct request_info *info)
+{
+    return strchr(info->group, '.') != NULL;
+}
+
 /* v1.32 has a handler per built-in group; what none of them takes is just a path. */
 static bool not_found(struct request *request)
 {
@@ -82,6 +130,10 @@ static bool find_resource(struct request *request)
     if (request->kind == NULL) {
         request->kind =
             custom_kinds_find(request->server->custom, info->group, info->version, info->resource);
+    }
+    if (request->kind == NULL && !request->kinds_known && may_be_custom(info)) {
+        learn_kinds(request);
+        return false;
     }
     if (request->kind == NULL || !scope_fits(request)) {
         return not_found(request);
@@ -158,6 +210,10 @@ static void admit_connection(struct request *request)
 bool stage_dispatch(struct request *request)
 {
     const struct request_info *info = &request->info;
+    if (!info->is_resource && !request->kinds_known && shows_kinds(info)) {
+        learn_kinds(request);
+        return false;
+    }
     if (!info->is_resource) {
         if (!handle_discovery(request) && !handle_path(request)) {
             request->codec->not_found(request);

@@ -7,6 +7,7 @@
 #include "apiserver/codec.h"
 #include "apiserver/custom_kinds.h"
 #include "apiserver/flow_control.h"
+#include "apiserver/kinds_barrier.h"
 #include "apiserver/limits.h"
 #include "apiserver/node_session.h"
 #include "apiserver/registry.h"
@@ -100,6 +101,8 @@ struct request {
     void *state;          /* Of a long-running handler. */
     bool table_head_sent; /* Of a watch that shows Tables. */
     void (*after_call)(struct request *request);
+    bool kinds_known; /* All definitions that were there when the request came are known. */
+    struct kinds_barrier kinds;
 };
 
 /* Fills zeroed memory in the exchange's arena, and takes a reference to the exchange, which
