@@ -99,18 +99,24 @@ static void pods_clear(void *data, const struct api_kind *kind)
 {
     struct authorizer *authorizer = data;
     (void)kind;
-    node_graph_free(authorizer->graph, release);
+    node_graph_free(authorizer->graph);
     authorizer->graph = node_graph_new(authorizer->seed);
 }
 
 static void pods_changed(void *data, const struct cached_object *object, bool gone)
 {
     struct authorizer *authorizer = data;
-    const Core__V1__Pod *pod = gone ? NULL : cached_object_message(object);
-    bool placed = pod != NULL && pod->spec->node_name != NULL && pod->spec->node_name[0] != 0;
-    release(placed ? node_graph_set_pod(authorizer->graph, pod, cached_object_ref(object))
-                   : node_graph_remove_pod(authorizer->graph, cached_object_namespace(object),
-                                           cached_object_name(object)));
+    CLEANUP(arena_freep) struct arena *scratch = arena_new(SIZE_MAX);
+    const Core__V1__Pod *pod = gone ? NULL : cached_object_decode(object, scratch);
+    if (pod != NULL && pod->spec->node_name != NULL && pod->spec->node_name[0] != 0) {
+        node_graph_set_pod(authorizer->graph, pod);
+    } else {
+        node_graph_remove_pod(authorizer->graph, cached_object_namespace(object),
+                              cached_object_name(object));
+    }
+    if (cached_object_revision(object) > authorizer->graph_revision) {
+        authorizer->graph_revision = cached_object_revision(object);
+    }
 }
 
 static const struct cache_follower_ops pod_ops = {
@@ -168,7 +174,7 @@ void authorizer_free(struct authorizer *authorizer)
     }
     watch_hub_free(authorizer->hub);
     rbac_free(authorizer->rbac, release);
-    node_graph_free(authorizer->graph, release);
+    node_graph_free(authorizer->graph);
     arena_free(authorizer->arena);
     pthread_rwlock_destroy(&authorizer->rbac_lock);
     pthread_rwlock_destroy(&authorizer->graph_lock);
@@ -239,13 +245,18 @@ bool authorizer_review(struct authorizer *authorizer, struct arena *arena, const
 
 struct reference {
     const char *node, *resource, *name;
+    uint64_t after; /* Pods up to this revision were looked at. */
     bool found;
 };
 
 static bool pod_refers(void *data, const struct cached_object *object)
 {
     struct reference *reference = data;
-    const Core__V1__Pod *pod = cached_object_message(object);
+    if (cached_object_revision(object) <= reference->after) {
+        return true;
+    }
+    CLEANUP(arena_freep) struct arena *scratch = arena_new(SIZE_MAX);
+    const Core__V1__Pod *pod = cached_object_decode(object, scratch);
     reference->found = pod != NULL && pod->spec->node_name != NULL &&
                        strcmp(pod->spec->node_name, reference->node) == 0 &&
                        pod_spec_refers(pod->spec, reference->resource, reference->name);
@@ -260,12 +271,13 @@ bool authorizer_node_refers(struct authorizer *authorizer, const char *node, con
     }
     pthread_rwlock_rdlock(&authorizer->graph_lock);
     bool refers = node_graph_refers(authorizer->graph, node, resource, namespace, name);
+    uint64_t known = authorizer->graph_revision;
     pthread_rwlock_unlock(&authorizer->graph_lock);
     if (refers) {
         return true;
     }
     /* A node may hear of its pod before the graph does. */
-    struct reference reference = {.node = node, .resource = resource, .name = name};
+    struct reference reference = {.node = node, .resource = resource, .name = name, .after = known};
     struct cache_view *view = watch_cache_view(authorizer->cache, authorizer->followers[0].kind);
     cache_view_each(view, namespace, slice_text(""), pod_refers, &reference);
     cache_view_free(view);

@@ -17,6 +17,7 @@ struct authorizer {
     pthread_rwlock_t rbac_lock, graph_lock; /* Written by the followers, read by questions. */
     struct rbac *rbac;
     struct node_graph *graph;
+    uint64_t graph_revision;      /* Pods up to it are in the graph. */
     struct arena *arena;          /* Of the node rules. */
     struct rbac_rules node_rules; /* What the role system:node allows. */
 };

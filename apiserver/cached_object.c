@@ -189,22 +189,28 @@ static int decode_stored(const struct cached_object *object, struct arena *arena
     return api_object_decode(arena, object->kind, buffer_slice(&plain), ret_result, reterr);
 }
 
+/* NULL, with the reason, when the stored bytes do not decode. */
+static const void *decode_into(struct arena *arena, const struct cached_object *object,
+                               const char **ret_problem)
+{
+    struct api_object result = {0};
+    CLEANUP(error_release) struct error error = {0};
+    if (decode_stored(object, arena, &result, &error) < 0) {
+        *ret_problem = arena_text(arena, error_message(&error));
+        return NULL;
+    }
+    Meta__V1__ObjectMeta *meta = api_object_meta(&result);
+    if (meta != NULL) {
+        meta->resource_version = arena_printf(arena, "%llu", (unsigned long long)object->revision);
+    }
+    return result.message;
+}
+
 static struct decoded *decode(const struct cached_object *object)
 {
     struct decoded *decoded = alloc_zeroed(sizeof(*decoded));
     decoded->arena = arena_new(SIZE_MAX);
-    struct api_object result = {0};
-    CLEANUP(error_release) struct error error = {0};
-    if (decode_stored(object, decoded->arena, &result, &error) < 0) {
-        decoded->problem = arena_text(decoded->arena, error_message(&error));
-    } else {
-        Meta__V1__ObjectMeta *meta = api_object_meta(&result);
-        if (meta != NULL) {
-            meta->resource_version =
-                arena_printf(decoded->arena, "%llu", (unsigned long long)object->revision);
-        }
-        decoded->message = result.message;
-    }
+    decoded->message = decode_into(decoded->arena, object, &decoded->problem);
     return decoded;
 }
 
@@ -227,6 +233,14 @@ static const struct decoded *decoded_of(const struct cached_object *object)
 const void *cached_object_message(const struct cached_object *object)
 {
     return decoded_of(object)->message;
+}
+
+const void *cached_object_decode(const struct cached_object *object, struct arena *arena)
+{
+    struct cached_object *shared = mutable_object(object);
+    const struct decoded *decoded = atomic_load_explicit(&shared->decoded, memory_order_acquire);
+    const char *problem = NULL;
+    return decoded != NULL ? decoded->message : decode_into(arena, object, &problem);
 }
 
 const char *cached_object_problem(const struct cached_object *object)

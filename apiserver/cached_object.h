@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 struct api_kind;
+struct arena;
 struct encryption;
 struct store_kv;
 struct cached_object;
@@ -40,6 +41,8 @@ bool cached_object_is_current(const struct cached_object *object);
  * as long as the object. NULL when the stored bytes do not decode (the object then counts as
  * unreadable: 500 StorageReadError). */
 const void *cached_object_message(const struct cached_object *object);
+/* The same for one look at it: in the caller's arena unless it is at hand. */
+const void *cached_object_decode(const struct cached_object *object, struct arena *arena);
 /* Why that is NULL, such as which key is missing; NULL when it is not. */
 const char *cached_object_problem(const struct cached_object *object);
 

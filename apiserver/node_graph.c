@@ -2,16 +2,21 @@
 
 #include "apiserver/pod_references.h"
 #include "lib/base/alloc.h"
+#include "lib/base/buffer.h"
 #include "lib/base/hash_map.h"
 #include "lib/base/list.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+enum { REFERENCES_BYTES_MAX = 4 * 1024 * 1024 }; /* Above what a stored pod can hold. */
+
 struct pod {
     struct list node_link;
-    const void *owner;
-    const Core__V1__Pod *message;
+    struct node *node;
+    /* The namespace; then a byte of enum pod_reference + 1 and a name for each reference; all end
+     * with a NUL, and one more NUL ends the whole. */
+    char texts[];
 };
 
 struct node {
@@ -24,11 +29,6 @@ struct node_graph {
     struct hash_map *nodes; /* By name; those with pods. */
 };
 
-static bool is(const char *text, const char *value)
-{
-    return text != NULL && strcmp(text, value) == 0;
-}
-
 struct node_graph *node_graph_new(uint64_t seed)
 {
     struct node_graph *graph = alloc_zeroed(sizeof(*graph));
@@ -37,18 +37,12 @@ struct node_graph *node_graph_new(uint64_t seed)
     return graph;
 }
 
-static const char *node_of(const Core__V1__Pod *pod)
-{
-    return pod->spec->node_name == NULL ? "" : pod->spec->node_name;
-}
-
-static const void *drop(struct node_graph *graph, struct pod *pod)
+static void drop(struct node_graph *graph, struct pod *pod)
 {
     if (pod == NULL) {
-        return NULL;
+        return;
     }
-    const void *owner = pod->owner;
-    struct node *node = hash_map_get(graph->nodes, slice_text(node_of(pod->message)));
+    struct node *node = pod->node;
     list_remove(&pod->node_link);
     if (list_empty(&node->pods)) {
         (void)hash_map_remove(graph->nodes, slice_text(node->name));
@@ -56,10 +50,9 @@ static const void *drop(struct node_graph *graph, struct pod *pod)
         free(node);
     }
     free(pod);
-    return owner;
 }
 
-void node_graph_free(struct node_graph *graph, void (*release)(const void *owner))
+void node_graph_free(struct node_graph *graph)
 {
     struct slice key;
     void *value = NULL;
@@ -67,10 +60,7 @@ void node_graph_free(struct node_graph *graph, void (*release)(const void *owner
         return;
     }
     for (size_t at = 0; hash_map_next(graph->pods, &at, &key, &value);) {
-        const void *owner = drop(graph, value);
-        if (release != NULL) {
-            release(owner);
-        }
+        drop(graph, value);
     }
     hash_map_free(graph->pods);
     hash_map_free(graph->nodes);
@@ -89,72 +79,70 @@ static struct node *node_for(struct node_graph *graph, const char *name)
     return node;
 }
 
-const void *node_graph_remove_pod(struct node_graph *graph, const char *namespace, const char *name)
+void node_graph_remove_pod(struct node_graph *graph, const char *namespace, const char *name)
 {
     CLEANUP(alloc_freep) char *key = alloc_printf("%s/%s", namespace, name);
-    return drop(graph, hash_map_remove(graph->pods, slice_text(key)));
+    drop(graph, hash_map_remove(graph->pods, slice_text(key)));
 }
 
-const void *node_graph_set_pod(struct node_graph *graph, const Core__V1__Pod *pod,
-                               const void *owner)
+static bool append_reference(void *data, enum pod_reference kind, const char *name)
 {
-    const Meta__V1__ObjectMeta *meta = pod->metadata;
-    const void *before = node_graph_remove_pod(graph, meta->namespace_, meta->name);
-    assert(node_of(pod)[0] != 0);
-    struct pod *entry = alloc_zeroed(sizeof(*entry));
-    *entry = (struct pod){.owner = owner, .message = pod};
-    list_init(&entry->node_link);
-    list_push_back(&node_for(graph, node_of(pod))->pods, &entry->node_link);
+    struct buffer *texts = data;
+    buffer_append_byte(texts, (uint8_t)(kind + 1));
+    buffer_append(texts, name, strlen(name) + 1);
+    return true;
+}
+
+static struct pod *pod_new(const Core__V1__Pod *message)
+{
+    CLEANUP(buffer_release) struct buffer texts;
+    buffer_init(&texts, REFERENCES_BYTES_MAX);
+    buffer_append(&texts, message->metadata->namespace_, strlen(message->metadata->namespace_) + 1);
+    pod_spec_each_reference(message->spec, append_reference, &texts);
+    buffer_append_byte(&texts, 0);
+    assert(buffer_error(&texts) == 0);
+    struct pod *pod = alloc_bytes(sizeof(*pod) + texts.len);
+    memcpy(pod->texts, texts.data, texts.len);
+    list_init(&pod->node_link);
+    return pod;
+}
+
+void node_graph_set_pod(struct node_graph *graph, const Core__V1__Pod *message)
+{
+    const Meta__V1__ObjectMeta *meta = message->metadata;
+    assert(message->spec->node_name != NULL && message->spec->node_name[0] != 0);
+    struct pod *pod = pod_new(message);
     CLEANUP(alloc_freep) char *key = alloc_printf("%s/%s", meta->namespace_, meta->name);
-    (void)hash_map_set(graph->pods, slice_text(key), entry);
-    return before;
+    drop(graph, hash_map_remove(graph->pods, slice_text(key)));
+    pod->node = node_for(graph, message->spec->node_name);
+    list_push_back(&pod->node->pods, &pod->node_link);
+    (void)hash_map_set(graph->pods, slice_text(key), pod);
 }
 
-bool node_graph_refers(const struct node_graph *graph, const char *node, const char *resource,
-                       const char *namespace, const char *name)
+static bool refers(const struct pod *pod, enum pod_reference kind, const char *name)
 {
-    const struct node *place = hash_map_get(graph->nodes, slice_text(node));
-    if (place == NULL) {
-        return false;
-    }
-    LIST_FOREACH(at, next, &place->pods)
-    {
-        const Core__V1__Pod *pod = LIST_ENTRY(at, struct pod, node_link)->message;
-        if (is(pod->metadata->namespace_, namespace) &&
-            pod_spec_refers(pod->spec, resource, name)) {
+    for (const char *at = pod->texts + strlen(pod->texts) + 1; *at != 0; at += strlen(at) + 1) {
+        if (*at == (char)(kind + 1) && strcmp(at + 1, name) == 0) {
             return true;
         }
     }
     return false;
 }
 
-static bool each_claim_of(const Core__V1__Pod *pod,
-                          bool (*each)(void *data, const char *namespace, const char *claim),
-                          void *data)
-{
-    for (size_t i = 0; i < pod->spec->n_volumes; i++) {
-        const Core__V1__VolumeSource *source = pod->spec->volumes[i]->volume_source;
-        if (source != NULL && source->persistent_volume_claim != NULL &&
-            source->persistent_volume_claim->claim_name != NULL &&
-            !each(data, pod->metadata->namespace_, source->persistent_volume_claim->claim_name)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-void node_graph_each_claim(const struct node_graph *graph, const char *node,
-                           bool (*each)(void *data, const char *namespace, const char *claim),
-                           void *data)
+bool node_graph_refers(const struct node_graph *graph, const char *node, const char *resource,
+                       const char *namespace, const char *name)
 {
     const struct node *place = hash_map_get(graph->nodes, slice_text(node));
+    enum pod_reference kind = pod_reference_of(resource);
     if (place == NULL) {
-        return;
+        return false;
     }
     LIST_FOREACH(at, next, &place->pods)
     {
-        if (!each_claim_of(LIST_ENTRY(at, struct pod, node_link)->message, each, data)) {
-            return;
+        const struct pod *pod = LIST_ENTRY(at, struct pod, node_link);
+        if (strcmp(pod->texts, namespace) == 0 && refers(pod, kind, name)) {
+            return true;
         }
     }
+    return false;
 }

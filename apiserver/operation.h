@@ -178,9 +178,9 @@ void stamp_change(struct operation *operation, const struct api_kind *kind, cons
 const struct api_status *patch_message(struct operation *operation, const struct api_kind *kind,
                                        const struct api_message *schema, const void *before,
                                        const struct api_type_meta *type_meta, void **ret_message);
-/* `message` with metadata.managedFields brought up to date for this writer. */
-void *plan_manage_fields(struct operation *operation, const struct api_kind *kind,
-                         const void *before, void *message);
+/* Brings metadata.managedFields of `message` up to date for this writer. */
+void plan_manage_fields(struct operation *operation, const struct api_kind *kind,
+                        const void *before, void *message);
 /* Unknown and duplicate fields: NULL with warnings, or the refusal of strict validation. */
 const struct api_status *status_of_problems(struct operation *operation,
                                             const struct api_kind *kind,

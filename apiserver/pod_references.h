@@ -1,10 +1,25 @@
-/* Which other objects a pod refers to. Pure. */
+/* Which other objects of its namespace a pod refers to. Pure. */
 #ifndef APISERVER_POD_REFERENCES_H
 #define APISERVER_POD_REFERENCES_H
 #include "k8s/core_v1.pb-c.h"
 #include <stdbool.h>
 
-/* Whether the pod refers to the object `name` of its namespace (NULL: to any) of `resource`:
- * "secrets", "configmaps", "persistentvolumeclaims" or "serviceaccounts". */
+enum pod_reference {
+    POD_REFERS_TO_ACCOUNT,
+    POD_REFERS_TO_SECRET,
+    POD_REFERS_TO_CONFIG_MAP,
+    POD_REFERS_TO_CLAIM,
+    POD_REFERENCES
+};
+
+/* By the plural of the resource; POD_REFERENCES for others. */
+enum pod_reference pod_reference_of(const char *resource);
+/* Each reference by a name that is not empty, some perhaps more than once, until `each` returns
+ * false. Names are borrowed from the spec. */
+void pod_spec_each_reference(const Core__V1__PodSpec *spec,
+                             bool (*each)(void *data, enum pod_reference kind, const char *name),
+                             void *data);
+/* Whether the pod refers to the object `name` (NULL: to any) of `resource`: "secrets",
+ * "configmaps", "persistentvolumeclaims" or "serviceaccounts". */
 bool pod_spec_refers(const Core__V1__PodSpec *spec, const char *resource, const char *name);
 #endif

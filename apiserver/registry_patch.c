@@ -46,32 +46,21 @@ static const struct api_status *check_applied(struct operation *operation,
 }
 
 /* The fields that changed become the writer's (KEP-555); writers inside this process own none. */
-void *plan_manage_fields(struct operation *operation, const struct api_kind *kind,
-                         const void *before, void *message)
+void plan_manage_fields(struct operation *operation, const struct api_kind *kind,
+                        const void *before, void *message)
 {
     struct registry_call *call = operation->call;
     bool apply = call->verb == REGISTRY_PATCH && call->patch_type == REGISTRY_PATCH_APPLY;
     if (call->options.field_manager == NULL || apply) {
-        return message;
+        return;
     }
-    struct arena *arena = operation->arena;
-    struct api_type_meta type_meta = {.api_version = kind->api_version, .kind = kind->kind};
-    struct json_value *old =
-        before == NULL ? NULL : api_message_to_json(arena, kind->message, before, &type_meta);
-    struct json_value *new = api_message_to_json(arena, kind->message, message, &type_meta);
     char now[API_TIME_TEXT_SIZE];
     api_time_format(operation_now_s(operation), now);
     struct api_apply_request request = {.kind = kind,
                                         .manager = call->options.field_manager,
                                         .subresource = operation_subresource(operation),
                                         .now = now};
-    const struct api_status *refusal = NULL;
-    void *managed = NULL;
-    if (api_managed_fields_update(arena, &request, old, new, &refusal) < 0 ||
-        api_message_from_json(arena, kind->message, new, NULL, &managed, NULL) < 0) {
-        return message; /* Ownership is advice: the write itself is valid. */
-    }
-    return managed;
+    api_managed_fields_track(operation->arena, &request, before, message);
 }
 
 static int apply_text(struct operation *operation, const struct json_value *live,

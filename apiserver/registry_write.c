@@ -101,8 +101,7 @@ static enum plan_step plan_new_object(struct operation *operation, void *message
     }
     api_default_object(operation->arena, kind, message);
     /* The writer owns what it sent and its defaults, not what admission and allocation add. */
-    message = plan_manage_fields(operation, kind, NULL, message);
-    meta = message_meta(kind, message);
+    plan_manage_fields(operation, kind, NULL, message);
     struct admission admission = {.operation = operation,
                                   .verb = ADMIT_CREATE,
                                   .kind = kind,
@@ -313,7 +312,7 @@ enum plan_step plan_replace(struct operation *operation, const struct cached_obj
         cached_object_is_current(existing)) {
         return keep(operation, existing, before);
     }
-    plan->message = plan_manage_fields(operation, kind, before, message);
+    plan_manage_fields(operation, kind, before, message);
     return PLAN_WRITE;
 }
 

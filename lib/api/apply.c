@@ -351,6 +351,13 @@ int api_apply(struct arena *arena, const struct api_apply_request *request,
     return 0;
 }
 
+static struct json_value *set_gone(struct arena *arena, const struct apply_shape *root,
+                                   const struct json_value *before, const struct json_value *after)
+{
+    return apply_set_minus(arena, apply_set_of(arena, root, before, true),
+                           apply_set_of(arena, root, after, true));
+}
+
 int api_managed_fields_update(struct arena *arena, const struct api_apply_request *request,
                               const struct json_value *before, struct json_value *after,
                               const struct api_status **reterr_status)
@@ -365,9 +372,9 @@ int api_managed_fields_update(struct arena *arena, const struct api_apply_reques
                                    api_message_new(arena, request->kind->message), NULL);
     }
     struct json_value *changed = apply_set_changed(arena, &root, base, after, /* dots= */ true);
-    struct json_value *gone = apply_set_minus(arena, apply_set_of(arena, &root, base, true),
-                                              apply_set_of(arena, &root, after, true));
     read_owners(arena, before, owners);
+    struct json_value *gone =
+        owners->count == 0 ? json_new_object(arena) : set_gone(arena, &root, base, after);
     if (changed != NULL) {
         strip(request, changed);
     }

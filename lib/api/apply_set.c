@@ -4,7 +4,12 @@ static const char SELF[] = ".";
 
 static const char *field_name(struct arena *arena, struct slice name)
 {
-    return arena_printf(arena, "f:%.*s", (int)name.len, (const char *)name.data);
+    char *text = arena_alloc(arena, name.len + 3);
+    text[0] = 'f';
+    text[1] = ':';
+    memcpy(text + 2, name.data, name.len);
+    text[name.len + 2] = '\0';
+    return text;
 }
 
 static bool is_container(const struct apply_shape *shape, const struct json_value *value)

@@ -5,7 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ARENA_CHUNK_FIRST = 4096, ARENA_CHUNK_MAX = 256 * 1024, ARENA_ALIGN = 16 };
+enum {
+    ARENA_CHUNK_FIRST = 4096,
+    ARENA_CHUNK_MAX = 256 * 1024,
+    ARENA_ALIGN = 16,
+    ARENA_PRINT_BYTES = 256
+};
 
 struct arena_chunk {
     struct arena_chunk *next; /* Older chunk. */
@@ -137,17 +142,23 @@ char *arena_text_n(struct arena *arena, const char *text, size_t len)
     return copy;
 }
 
+/* Most texts are short: they are printed once, and again only when they did not fit. */
 char *arena_printf(struct arena *arena, const char *format, ...)
 {
+    char first[ARENA_PRINT_BYTES];
     va_list args;
     va_list again;
     va_start(args, format);
     va_copy(again, args);
-    int len = vsnprintf(NULL, 0, format, args);
+    int len = vsnprintf(first, sizeof(first), format, args);
     va_end(args);
     assert(len >= 0);
     char *text = arena_alloc(arena, (size_t)len + 1);
-    (void)vsnprintf(text, (size_t)len + 1, format, again); /* The length is known to fit. */
+    if ((size_t)len < sizeof(first)) {
+        memcpy(text, first, (size_t)len + 1);
+    } else {
+        (void)vsnprintf(text, (size_t)len + 1, format, again); /* The length is known to fit. */
+    }
     va_end(again);
     return text;
 }

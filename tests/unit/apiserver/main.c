@@ -16,6 +16,7 @@ Suite *flow_suite(void);
 Suite *oidc_suite(void);
 Suite *encryption_suite(void);
 Suite *audit_suite(void);
+Suite *node_graph_suite(void);
 
 int main(void)
 {
@@ -23,6 +24,7 @@ int main(void)
         request_info_suite(), token_suite(),      registry_suite(),        node_restriction_suite(),
         proxy_suite(),        rbac_suite(),       webhook_client_suite(),  quota_suite(),
         webhooks_suite(),     policies_suite(),   default_plugins_suite(), flow_suite(),
-        oidc_suite(),         encryption_suite(), proxy_object_suite(),    audit_suite()};
+        oidc_suite(),         encryption_suite(), proxy_object_suite(),    audit_suite(),
+        node_graph_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }
