@@ -357,6 +357,11 @@ struct registry *apiserver_registry(struct apiserver *server)
     return server->registry;
 }
 
+struct authorizer *apiserver_authorizer(struct apiserver *server)
+{
+    return server->authorizer;
+}
+
 struct watch_cache *apiserver_cache(struct apiserver *server)
 {
     return server->cache;

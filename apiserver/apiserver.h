@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct apiserver;
+struct authorizer;
 struct env;
 struct loop;
 struct metrics;
@@ -52,6 +53,7 @@ MUST_USE int apiserver_new(const struct apiserver_config *config, struct apiserv
 void apiserver_close(struct apiserver *server, void (*closed)(void *data), void *data);
 
 struct registry *apiserver_registry(struct apiserver *server); /* For lib/client's local client. */
+struct authorizer *apiserver_authorizer(struct apiserver *server);
 struct watch_cache *apiserver_cache(struct apiserver *server);
 struct node_liveness *apiserver_liveness(struct apiserver *server);
 /* Leadership of this member changed (store loop): bootstrap objects, node grace periods. */

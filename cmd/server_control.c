@@ -76,12 +76,15 @@ void server_open_control(struct member *member)
             .cluster_cidr = config->cluster_cidr,
             .service_cidr = config->service_cidr,
             .ca_pem = member->pki.ca_cert,
+            .ca_key_pem = member->pki.ca_key,
             .instance = config->name,
             .grace = {.node_grace_ms = config->node_grace_ms},
             .heartbeat_age_ms = heartbeat_age_ms,
             .heartbeat_data = member,
             .api_endpoints = api_endpoints,
             .api_endpoints_data = member,
+            .may_request = server_may_request,
+            .may_request_data = member,
         };
         member->controllers = controllers_open(&controllers);
     }

@@ -57,6 +57,11 @@ void server_release(struct member *member);
 /* The API, for the parts that open after it: scheduler and controllers follow leadership. */
 void server_open_control(struct member *member);
 void server_on_leadership(void *data, bool leading, uint64_t term);
+/* What the controllers ask of the API server (controllers_config); `data` is the member. */
+struct Certificates__V1__CertificateSigningRequestSpec;
+bool server_may_request(void *data,
+                        const struct Certificates__V1__CertificateSigningRequestSpec *request,
+                        const char *subresource);
 
 /* Closes part after part; the store loop ends when the last is gone. Again is a no-op. */
 void server_stop(void *member);

@@ -9,6 +9,7 @@
 struct client;
 struct controllers;
 struct metrics;
+struct Certificates__V1__CertificateSigningRequestSpec;
 
 /* Zero is the default shown. */
 struct controllers_grace {
@@ -28,6 +29,7 @@ struct controllers_config {
     const char *cluster_cidr; /* "10.244.0.0/16": each node gets a /24 of it. NULL: none. */
     const char *service_cidr; /* "10.96.0.0/12": its first address is the kubernetes Service. */
     const char *ca_pem;       /* For kube-root-ca.crt. NULL: not published. */
+    const char *ca_key_pem;   /* Signs certificate requests. NULL: they stay unsigned. */
     const char *instance;     /* This member, for Events; NULL is "". */
     struct controllers_grace grace;
     /* Milliseconds since the leader last heard of the node, or UINT64_MAX for never. A new leader
@@ -39,6 +41,12 @@ struct controllers_config {
      * loop, returns how many. NULL: none are published. */
     size_t (*api_endpoints)(void *data, const char **ret_addresses, size_t max, uint16_t *ret_port);
     void *api_endpoints_data;
+    /* Whether who made the certificate request may create certificatesigningrequests/`subresource`.
+     * NULL: no request is approved without a person. */
+    bool (*may_request)(void *data,
+                        const struct Certificates__V1__CertificateSigningRequestSpec *request,
+                        const char *subresource);
+    void *may_request_data;
 };
 
 /* Does nothing until controllers_set_leader(true). The texts of `config` are borrowed. */

@@ -61,14 +61,13 @@ EVP_PKEY *x509_any_public_key(struct slice pem)
     return key != NULL ? key : x509_private_key(pem);
 }
 
-static X509 *certificate_of(struct slice pem)
+X509 *x509_certificate_of(struct slice pem)
 {
     CLEANUP(x509_bio_freep) BIO *bio = x509_bio_of(pem);
     return PEM_read_bio_X509(bio, NULL, NULL, NULL);
 }
 
-/* Appends what is in a memory BIO. */
-static int take_bio(BIO *bio, struct buffer *out)
+int x509_take_bio(BIO *bio, struct buffer *out)
 {
     char *data = NULL;
     long len = BIO_get_mem_data(bio, &data);
@@ -82,7 +81,7 @@ static int put_key(EVP_PKEY *key, struct buffer *out, struct error *reterr)
     if (PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) != 1) {
         return x509_openssl_error(reterr, -EIO, "writing a key");
     }
-    return take_bio(bio, out);
+    return x509_take_bio(bio, out);
 }
 
 static int put_public_key(EVP_PKEY *key, struct buffer *out, struct error *reterr)
@@ -91,7 +90,7 @@ static int put_public_key(EVP_PKEY *key, struct buffer *out, struct error *reter
     if (PEM_write_bio_PUBKEY(bio, key) != 1) {
         return x509_openssl_error(reterr, -EIO, "writing a public key");
     }
-    return take_bio(bio, out);
+    return x509_take_bio(bio, out);
 }
 
 int x509_make_key(struct buffer *key_pem, struct error *reterr)
@@ -119,7 +118,7 @@ int x509_public_key(struct slice key_pem, struct buffer *public_pem, struct erro
 int x509_certificate_public_key(struct slice cert_pem, struct buffer *public_pem,
                                 struct error *reterr)
 {
-    CLEANUP(x509_certificate_freep) X509 *certificate = certificate_of(cert_pem);
+    CLEANUP(x509_certificate_freep) X509 *certificate = x509_certificate_of(cert_pem);
     if (certificate == NULL) {
         return x509_openssl_error(reterr, -EINVAL, "certificate");
     }
@@ -183,7 +182,7 @@ static int make_names(const struct x509_subject *subject, GENERAL_NAMES **ret_na
 
 /* ---- Certificates ---- */
 
-static int add_extension(X509 *certificate, X509 *issuer, int nid, const char *value)
+int x509_add_extension(X509 *certificate, X509 *issuer, int nid, const char *value)
 {
     X509V3_CTX context;
     X509V3_set_ctx(&context, issuer, certificate, NULL, NULL, 0);
@@ -196,7 +195,7 @@ static int add_extension(X509 *certificate, X509 *issuer, int nid, const char *v
     return good;
 }
 
-static void set_serial(X509 *certificate)
+void x509_set_serial(X509 *certificate)
 {
     uint8_t bytes[16];
     x509_random(bytes, sizeof(bytes));
@@ -211,19 +210,19 @@ static int add_usages(X509 *certificate, X509 *issuer, unsigned usages)
     bool is_ca = (usages & X509_USAGE_CA) != 0;
     bool server = (usages & X509_USAGE_SERVER) != 0;
     bool client = (usages & X509_USAGE_CLIENT) != 0;
-    int good = add_extension(certificate, issuer, NID_basic_constraints,
-                             is_ca ? "critical,CA:TRUE" : "critical,CA:FALSE");
-    good &= add_extension(certificate, issuer, NID_key_usage,
-                          is_ca ? "critical,digitalSignature,keyCertSign,cRLSign"
-                                : "critical,digitalSignature,keyEncipherment");
+    int good = x509_add_extension(certificate, issuer, NID_basic_constraints,
+                                  is_ca ? "critical,CA:TRUE" : "critical,CA:FALSE");
+    good &= x509_add_extension(certificate, issuer, NID_key_usage,
+                               is_ca ? "critical,digitalSignature,keyCertSign,cRLSign"
+                                     : "critical,digitalSignature,keyEncipherment");
     if (server || client) {
-        good &= add_extension(certificate, issuer, NID_ext_key_usage,
-                              server && client ? "serverAuth,clientAuth"
-                              : server         ? "serverAuth"
-                                               : "clientAuth");
+        good &= x509_add_extension(certificate, issuer, NID_ext_key_usage,
+                                   server && client ? "serverAuth,clientAuth"
+                                   : server         ? "serverAuth"
+                                                    : "clientAuth");
     }
-    good &= add_extension(certificate, issuer, NID_subject_key_identifier, "hash");
-    good &= add_extension(certificate, issuer, NID_authority_key_identifier, "keyid");
+    good &= x509_add_extension(certificate, issuer, NID_subject_key_identifier, "hash");
+    good &= x509_add_extension(certificate, issuer, NID_authority_key_identifier, "keyid");
     return good == 1 ? 0 : -EIO;
 }
 
@@ -243,7 +242,7 @@ static int make_certificate(const struct certificate_plan *plan, struct buffer *
     CLEANUP(x509_certificate_freep) X509 *certificate = X509_new();
     X509 *issuer = plan->issuer == NULL ? certificate : plan->issuer;
     X509_set_version(certificate, X509_VERSION_3);
-    set_serial(certificate);
+    x509_set_serial(certificate);
     if (set_name(X509_get_subject_name(certificate), plan->subject) != 0) {
         return x509_openssl_error(reterr, -EINVAL, "subject");
     }
@@ -270,7 +269,7 @@ static int make_certificate(const struct certificate_plan *plan, struct buffer *
     if (PEM_write_bio_X509(bio, certificate) != 1) {
         return x509_openssl_error(reterr, -EIO, "writing a certificate");
     }
-    return take_bio(bio, out);
+    return x509_take_bio(bio, out);
 }
 
 int x509_make_ca(struct slice key_pem, const char *common_name, int64_t not_before_s,
@@ -295,7 +294,7 @@ int x509_make_ca(struct slice key_pem, const char *common_name, int64_t not_befo
 int x509_sign(const struct x509_sign_options *options, struct buffer *cert_pem,
               struct error *reterr)
 {
-    CLEANUP(x509_certificate_freep) X509 *ca = certificate_of(options->ca_cert_pem);
+    CLEANUP(x509_certificate_freep) X509 *ca = x509_certificate_of(options->ca_cert_pem);
     CLEANUP(x509_key_freep) EVP_PKEY *ca_key = x509_private_key(options->ca_key_pem);
     CLEANUP(x509_key_freep) EVP_PKEY *key = x509_any_public_key(options->public_pem);
     if (ca == NULL || ca_key == NULL || X509_check_private_key(ca, ca_key) != 1) {
@@ -348,7 +347,7 @@ int x509_make_csr(struct slice key_pem, const struct x509_subject *subject, stru
         PEM_write_bio_X509_REQ(bio, request) != 1) {
         return x509_openssl_error(reterr, -EIO, "signing a request");
     }
-    return take_bio(bio, csr_pem);
+    return x509_take_bio(bio, csr_pem);
 }
 
 static char *text_of(const ASN1_STRING *string)
@@ -393,6 +392,8 @@ static void read_request_names(X509_REQ *request, struct x509_request *into)
             push_text(&into->dns_names, &into->dns_name_count, text_of(name->d.dNSName));
         } else if (name->type == GEN_URI) {
             push_text(&into->uris, &into->uri_count, text_of(name->d.uniformResourceIdentifier));
+        } else if (name->type == GEN_EMAIL) {
+            push_text(&into->emails, &into->email_count, text_of(name->d.rfc822Name));
         } else if (name->type == GEN_IPADD) {
             char text[INET6_ADDRSTRLEN] = "";
             int len = ASN1_STRING_length(name->d.iPAddress);
@@ -446,13 +447,14 @@ void x509_request_release(struct x509_request *request)
     free_texts(request->dns_names, request->dns_name_count);
     free_texts(request->addresses, request->address_count);
     free_texts(request->uris, request->uri_count);
+    free_texts(request->emails, request->email_count);
     free(request->public_pem);
     *request = (struct x509_request){.common_name = NULL};
 }
 
 /* ---- Reading and verifying ---- */
 
-static int64_t seconds_of(const ASN1_TIME *time)
+int64_t x509_seconds_of(const ASN1_TIME *time)
 {
     ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
     int days = 0;
@@ -471,7 +473,7 @@ static char *common_name_of(const X509_NAME *name)
 
 int x509_read(struct slice cert_pem, struct x509_facts *ret_facts, struct error *reterr)
 {
-    CLEANUP(x509_certificate_freep) X509 *certificate = certificate_of(cert_pem);
+    CLEANUP(x509_certificate_freep) X509 *certificate = x509_certificate_of(cert_pem);
     if (certificate == NULL) {
         return x509_openssl_error(reterr, -EINVAL, "certificate");
     }
@@ -481,8 +483,8 @@ int x509_read(struct slice cert_pem, struct x509_facts *ret_facts, struct error 
         .common_name = common_name_of(X509_get_subject_name(certificate)),
         .issuer_common_name = common_name_of(X509_get_issuer_name(certificate)),
         .serial_hex = alloc_text(serial),
-        .not_before_s = seconds_of(X509_get0_notBefore(certificate)),
-        .not_after_s = seconds_of(X509_get0_notAfter(certificate)),
+        .not_before_s = x509_seconds_of(X509_get0_notBefore(certificate)),
+        .not_after_s = x509_seconds_of(X509_get0_notAfter(certificate)),
         .is_ca = X509_check_ca(certificate) == 1,
     };
     OPENSSL_free(serial);
@@ -508,7 +510,7 @@ static int purpose_of(unsigned usage)
 int x509_verify(struct slice cert_pem, struct slice ca_pem, unsigned usage, int64_t now_s,
                 struct error *reterr)
 {
-    CLEANUP(x509_certificate_freep) X509 *certificate = certificate_of(cert_pem);
+    CLEANUP(x509_certificate_freep) X509 *certificate = x509_certificate_of(cert_pem);
     if (certificate == NULL) {
         return x509_openssl_error(reterr, -EINVAL, "certificate");
     }

@@ -49,6 +49,8 @@ struct x509_request {
     size_t address_count;
     char **uris;
     size_t uri_count;
+    char **emails;
+    size_t email_count;
     char *public_pem;
 };
 MUST_USE int x509_parse_csr(struct slice csr_pem, struct x509_request *ret_request,
@@ -68,6 +70,21 @@ struct x509_sign_options {
 };
 MUST_USE int x509_sign(const struct x509_sign_options *options, struct buffer *cert_pem,
                        struct error *reterr);
+
+/* Signs what somebody else asks for: the whole subject of the request, and of its alternative names
+ * those that are DNS names, addresses, mail addresses or URIs; nothing else of it. Usages are words
+ * of OpenSSL's configuration ("digitalSignature,keyEncipherment", "clientAuth"); "" for none. The
+ * certificate ends with the CA's at the latest. */
+struct x509_issue_options {
+    struct slice ca_cert_pem;
+    struct slice ca_key_pem;
+    struct slice csr_pem;
+    const char *key_usages, *extended_usages;
+    int64_t not_before_s;
+    int64_t not_after_s;
+};
+MUST_USE int x509_issue(const struct x509_issue_options *options, struct buffer *cert_pem,
+                        struct error *reterr);
 
 /* Facts of the first certificate in a PEM. */
 struct x509_facts {

@@ -316,6 +316,12 @@ static const struct client_object *finish_or_put(struct fake_client *fake, struc
     return store_put(fake, arena, kind, message, CLIENT_MODIFIED);
 }
 
+static bool writes_status(const char *subresource)
+{
+    return subresource != NULL &&
+           (strcmp(subresource, "status") == 0 || strcmp(subresource, "approval") == 0);
+}
+
 static const struct client_object *update(struct fake_client *fake, struct arena *arena,
                                           const struct client_request *request,
                                           const struct client_object *old, const char **ret_reason)
@@ -331,7 +337,7 @@ static const struct client_object *update(struct fake_client *fake, struct arena
     void *base = api_message_copy(arena, kind->message, old->message);
     void **status_new = member_of(kind, message, "status");
     void **status_old = member_of(kind, base, "status");
-    if (request->subresource != NULL && strcmp(request->subresource, "status") == 0) {
+    if (writes_status(request->subresource)) {
         *status_old = *status_new;
         Meta__V1__ObjectMeta *kept = api_message_meta(kind->message, base);
         kept->annotations = meta->annotations;

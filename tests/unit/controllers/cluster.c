@@ -1,5 +1,6 @@
 #include "tests/unit/controllers/cluster.h"
 
+#include "k8s/certificates_v1.pb-c.h"
 #include <assert.h>
 #include <check.h>
 #include <string.h>
@@ -24,6 +25,13 @@ static size_t api_endpoints(void *data, const char **ret_addresses, size_t max, 
     return cluster->member_count;
 }
 
+static bool may_request(void *data, const Certificates__V1__CertificateSigningRequestSpec *request,
+                        const char *subresource)
+{
+    (void)data;
+    return strcmp(subresource, "nodeclient") == 0 && strcmp(request->username, "trusted") == 0;
+}
+
 static void start(struct cluster *cluster)
 {
     struct controllers_config config = {
@@ -31,11 +39,13 @@ static void start(struct cluster *cluster)
         .client = fake_client_client(cluster->api),
         .cluster_cidr = "10.244.0.0/16",
         .service_cidr = "10.96.0.0/12",
-        .ca_pem = "PEM",
+        .ca_pem = cluster->ca_pem,
+        .ca_key_pem = cluster->ca_key_pem,
         .heartbeat_age_ms = heartbeat_age_ms,
         .heartbeat_data = cluster,
         .api_endpoints = api_endpoints,
         .api_endpoints_data = cluster,
+        .may_request = may_request,
     };
     cluster->controllers = controllers_open(&config);
     controllers_set_leader(cluster->controllers, true);
@@ -43,7 +53,8 @@ static void start(struct cluster *cluster)
 
 void cluster_open_bare(struct cluster *cluster)
 {
-    *cluster = (struct cluster){.members = {"10.0.0.2", "10.0.0.1"}, .member_count = 2};
+    *cluster =
+        (struct cluster){.members = {"10.0.0.2", "10.0.0.1"}, .member_count = 2, .ca_pem = "PEM"};
     fake_env_init(&cluster->env);
     cluster->api = fake_client_new(&cluster->env);
 }
@@ -51,6 +62,14 @@ void cluster_open_bare(struct cluster *cluster)
 void cluster_open(struct cluster *cluster)
 {
     cluster_open_bare(cluster);
+    start(cluster);
+}
+
+void cluster_open_signing(struct cluster *cluster, const char *ca_pem, const char *ca_key_pem)
+{
+    cluster_open_bare(cluster);
+    cluster->ca_pem = ca_pem;
+    cluster->ca_key_pem = ca_key_pem;
     start(cluster);
 }
 

@@ -14,10 +14,13 @@ struct cluster {
     uint64_t silent_since_ns; /* Heartbeats of node "n1" ended then; 0: they go on. */
     const char *members[8];   /* Addresses that serve the API; borrowed. */
     size_t member_count;
+    const char *ca_pem, *ca_key_pem; /* Borrowed; "PEM" and no key unless said. */
 };
 
 void cluster_open(struct cluster *cluster);
 void cluster_open_bare(struct cluster *cluster); /* Without controllers. */
+/* With a CA that signs; requests of "trusted" for itself need nobody's approval. */
+void cluster_open_signing(struct cluster *cluster, const char *ca_pem, const char *ca_key_pem);
 void cluster_close(struct cluster *cluster);
 /* The process ends and another takes over. */
 void cluster_restart(struct cluster *cluster);

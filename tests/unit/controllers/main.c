@@ -5,10 +5,11 @@ Suite *nodes_suite(void);
 Suite *content_suite(void);
 Suite *quota_suite(void);
 Suite *flow_status_suite(void);
+Suite *requests_suite(void);
 
 int main(void)
 {
-    Suite *suites[] = {deployment_suite(), nodes_suite(), content_suite(), quota_suite(),
-                       flow_status_suite()};
+    Suite *suites[] = {deployment_suite(), nodes_suite(),       content_suite(),
+                       quota_suite(),      flow_status_suite(), requests_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }
