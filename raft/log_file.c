@@ -159,6 +159,7 @@ static void roll(struct log_file *log)
         io_job_file(job, ENV_IO_CLOSE, log->file, 0, 0);
         log->file = -1;
     }
+    log->unfilled = log->spare.zeroed < log->spare.size;
     log_spare_taken(log);
     (void)log_segment_add(log, path, log->written.index);
     log->roll = false;

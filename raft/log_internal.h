@@ -34,7 +34,8 @@ struct log_file {
     bool busy, stopped;
     uint64_t busy_since_ns;
     bool reset_wanted, removed_last;
-    bool roll; /* What follows the end in the last segment is kept: write into a new one. */
+    bool roll;     /* What follows the end in the last segment is kept: write into a new one. */
+    bool unfilled; /* The last segment was taken before all of it was zeros: flushes cost more. */
     uint64_t truncate_from; /* 0: none. */
     uint64_t compact_to;
     struct raft_point written; /* Up to here the disk has what the trail had. */

@@ -85,6 +85,16 @@ static void fill_on(struct log_file *log)
     log_file_pump(log);
 }
 
+/* Into blocks that were only reserved, every flush has the file system's own notes to write too: at
+ * the very beginning, when the first segment could not wait, the second takes over early. */
+static void leave_unfilled(struct log_file *log)
+{
+    if (log->unfilled && log->spare.reserved) {
+        log->unfilled = false;
+        log->roll = true;
+    }
+}
+
 static void step(struct log_file *log, struct env_io *io)
 {
     struct log_spare *spare = &log->spare;
@@ -123,6 +133,7 @@ static void step(struct log_file *log, struct env_io *io)
         return;
     case ENV_IO_CLOSE:
         end(log);
+        leave_unfilled(log);
         log_file_pump(log);
         return;
     case ENV_IO_TRUNCATE:
