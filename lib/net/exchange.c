@@ -24,6 +24,7 @@ struct http_exchange *http_exchange_new(struct http_connection *connection)
     atomic_init(&exchange->references, 1);
     atomic_fetch_add(&connection->references, 1);
     list_init(&exchange->node);
+    list_init(&exchange->sending);
     list_push_back(&connection->exchanges, &exchange->node);
     buffer_init(&exchange->body, http_connection_limits(connection)->body_bytes_max + 1);
     exchange->open = true;
@@ -40,6 +41,7 @@ static void exchange_free(void *data)
     buffer_release(&exchange->body);
     send_queue_release(&exchange->out);
     gzip_stream_free(exchange->gzip);
+    http2_fields_unref(exchange->fields);
     struct http_shard *shard = connection->shard;
     if (shard->spare_count < ARRAY_LEN(shard->spare_arenas) &&
         arena_used(arena) < SPARE_ARENA_BYTES_MAX) {
@@ -80,6 +82,7 @@ void http_exchange_close(struct http_exchange *exchange, bool aborted)
     exchange->open = false;
     exchange->aborted = aborted;
     list_remove(&exchange->node);
+    list_remove(&exchange->sending);
     send_queue_release(&exchange->out);
     if (aborted && exchange->abort != NULL) {
         exchange->abort(exchange->abort_data);
@@ -440,6 +443,10 @@ size_t http_write(struct http_exchange *exchange, struct slice bytes)
         return write_gzip(exchange, bytes, /* end= */ false);
     }
     exchange->response_bytes += bytes.len;
+    const struct http_wire *wire = exchange->connection->wire;
+    if (wire->write_now != NULL && exchange->out.bytes == 0 && wire->write_now(exchange, bytes)) {
+        return 0;
+    }
     send_queue_append(&exchange->out, bytes);
     return after_write(exchange);
 }

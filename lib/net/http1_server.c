@@ -231,8 +231,9 @@ static int start_exchange(struct http_connection *connection, struct slice head_
         return status;
     }
     size_t size = head.header_count * sizeof(headers[0]);
-    exchange->headers = arena_alloc(exchange->arena, size + 1);
-    memcpy(exchange->headers, headers, size);
+    struct http_header *kept = arena_alloc(exchange->arena, size + 1);
+    memcpy(kept, headers, size);
+    exchange->headers = kept;
     exchange->header_count = head.header_count;
     exchange->method = head.method;
     exchange->path = head.path;

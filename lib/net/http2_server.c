@@ -1,37 +1,39 @@
-/* HTTP/2 on the wire, by nghttp2: it keeps the protocol's state, this file moves bytes and maps
- * streams to exchanges. Nothing is sent from inside a callback; pump() runs at the turn's end. */
+/* HTTP/2 on the wire: maps the streams of a session to exchanges, and moves bytes. What is answered
+ * is written at once behind what waits to be sent; bodies that are long or that no window allows
+ * yet wait in their exchange. Exchanges end, and all goes out, in pump() at the turn's end. */
 #include "lib/base/alloc.h"
-#include "lib/net/http2_check.h"
+#include "lib/net/http2_session.h"
 #include "lib/net/http_private.h"
 #include "lib/net/limits.h"
 #include "lib/net/rate_limit.h"
 #include "lib/net/stream_private.h"
 #include <assert.h>
-#include <nghttp2/nghttp2.h>
 #include <stdlib.h>
 
 enum {
     RESPONSE_HEADERS_MAX = 128,
-    FRAME_HEADER_SIZE = 9,
-    HEADERS_FIRST = 8,   /* Of a request; there is room for more when they come. */
     COPIED_BYTES = 1024, /* Smaller bodies are copied behind their frame's header. */
 };
 
 struct http2 {
-    nghttp2_session *session;
+    struct http2_session *session;
     struct loop_turn_end pump;
     struct rate_limit resets;
     struct rate_limit control;
-    size_t header_bytes; /* Of the header block being received. */
-    bool refused;        /* It is over a limit. */
+    struct list sending; /* Exchanges with something to send that no window holds up. */
     bool progress;       /* Of a request: pump() looks which time-out applies now. */
-    struct http2_check check;
+    bool paused;         /* Nothing is read until what was answered has been sent. */
 };
 
 static struct http2 *http2_of(const struct http_connection *connection)
 {
     assert(connection->wire == &http2_wire);
     return connection->state;
+}
+
+static struct http_exchange *exchange_of(struct http2_stream *stream)
+{
+    return CONTAINER_OF(stream, struct http_exchange, http2);
 }
 
 static void want_pump(struct http_connection *connection)
@@ -41,105 +43,226 @@ static void want_pump(struct http_connection *connection)
     }
 }
 
-/* Breaks off with a connection error; pump() closes after the GOAWAY went out. */
-static void terminate(struct http_connection *connection, uint32_t code)
+static void want_send(struct http_exchange *exchange)
 {
-    nghttp2_session_terminate_session(http2_of(connection)->session, code);
+    if (exchange->open && !list_linked(&exchange->sending)) {
+        list_push_back(&http2_of(exchange->connection)->sending, &exchange->sending);
+    }
+    want_pump(exchange->connection);
+}
+
+/* ---- What the session tells ---- */
+
+static void on_write(void *data, struct slice bytes)
+{
+    struct http_connection *connection = data;
+    if (connection->stream != NULL) {
+        (void)net_stream_write(connection->stream, bytes); /* on_read() looks how much waits. */
+    }
+}
+
+static bool on_request(void *data, uint32_t id, struct http2_fields *fields, bool end)
+{
+    struct http_connection *connection = data;
+    struct http2 *http2 = http2_of(connection);
+    struct http_exchange *exchange = http_exchange_new(connection);
+    http2_open_stream(http2->session, &exchange->http2, id, end);
+    exchange->fields = fields;
+    exchange->method = fields->method;
+    exchange->path = fields->path;
+    exchange->query = fields->query;
+    exchange->authority = fields->authority;
+    exchange->headers = fields->headers;
+    exchange->header_count = fields->header_count;
+    exchange->keep_alive = true;
+    exchange->handler =
+        http_connection_handler(connection, http_header_find(exchange, "content-type"));
+    http_exchange_ref(exchange);
+    if (fields->too_large) {
+        http_exchange_refuse(exchange, 431);
+    } else if (fields->malformed) {
+        http_exchange_refuse(exchange, 400);
+    } else {
+        http_exchange_headers(exchange);
+    }
+    if (end) {
+        (void)http_exchange_body(exchange, slice_text(""), /* end= */ true); /* Empty. */
+    }
+    http_exchange_unref(exchange);
+    http2->progress = true;
+    return connection->stream != NULL;
+}
+
+static bool on_data(void *data, struct http2_stream *stream, struct slice bytes, bool end)
+{
+    struct http_connection *connection = data;
+    struct http2 *http2 = http2_of(connection);
+    struct http_exchange *exchange = exchange_of(stream);
+    if (exchange->piece == NULL) {
+        http2_consume(http2->session, stream, bytes.len);
+    }
+    http_exchange_ref(exchange);
+    (void)http_exchange_body(exchange, bytes, end); /* It was answered. */
+    http_exchange_unref(exchange);
+    http2->progress = true;
+    return connection->stream != NULL;
+}
+
+static void on_window(void *data, struct http2_stream *stream)
+{
+    struct http_connection *connection = data;
+    if (stream != NULL) {
+        want_send(exchange_of(stream));
+        return;
+    }
+    LIST_FOREACH(node, next, &connection->exchanges)
+    {
+        struct http_exchange *exchange = LIST_ENTRY(node, struct http_exchange, node);
+        if (exchange->out.bytes > 0) {
+            want_send(exchange);
+        }
+    }
+}
+
+static bool on_reset(void *data, struct http2_stream *stream)
+{
+    struct http_connection *connection = data;
+    http_exchange_close(exchange_of(stream), /* aborted= */ true);
+    http2_of(connection)->progress = true;
+    return connection->stream != NULL;
+}
+
+static bool pays(void *data, enum http2_cost cost)
+{
+    const struct http_connection *connection = data;
+    struct http2 *http2 = http2_of(connection);
+    return rate_limit_take(cost == HTTP2_COST_RESET ? &http2->resets : &http2->control,
+                           loop_now_ms(connection->loop));
+}
+
+/* ---- Responses ---- */
+
+static void send_head(struct http_exchange *exchange, const struct http_header *headers,
+                      size_t header_count, bool more)
+{
+    struct http_connection *connection = exchange->connection;
+    struct http_header fields[RESPONSE_HEADERS_MAX];
+    char status[4] = {(char)('0' + exchange->status / 100 % 10),
+                      (char)('0' + exchange->status / 10 % 10), (char)('0' + exchange->status % 10),
+                      '\0'};
+    fields[0] = http_header(":status", status);
+    fields[1] = http_header("date", http_shard_date(connection->shard));
+    size_t count = 2;
+    for (size_t i = 0; i < header_count && count < RESPONSE_HEADERS_MAX; i++) {
+        fields[count++] = headers[i];
+    }
+    exchange->sent_all = !(more && exchange->sends_body);
+    http2_send_fields(http2_of(connection)->session, &exchange->http2, fields, count,
+                      exchange->sent_all);
+    if (exchange->sent_all) {
+        want_send(exchange); /* To be ended. */
+    }
     want_pump(connection);
 }
 
-static void note_reset(struct http_connection *connection)
+/* Small pieces need not wait in the exchange. */
+static bool write_now(struct http_exchange *exchange, struct slice bytes)
 {
+    struct http_connection *connection = exchange->connection;
     struct http2 *http2 = http2_of(connection);
-    if (!rate_limit_take(&http2->resets, loop_now_ms(connection->loop))) {
-        terminate(connection, NGHTTP2_ENHANCE_YOUR_CALM);
+    if (bytes.len > COPIED_BYTES || bytes.len > http2_data_room(http2->session, &exchange->http2) ||
+        net_stream_queued(connection->stream) >= NET_WRITE_LOW_BYTES) {
+        return false;
     }
-}
-
-/* ---- Requests ---- */
-
-static struct http_exchange *exchange_of(nghttp2_session *session, int32_t stream_id)
-{
-    return nghttp2_session_get_stream_user_data(session, stream_id);
-}
-
-static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *data)
-{
-    struct http_connection *connection = data;
-    if (connection->stream == NULL) {
-        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    if (bytes.len > 0) {
+        http2_send_data_head(http2->session, &exchange->http2, bytes.len, /* end= */ false);
+        (void)net_stream_write(connection->stream, bytes);
+        want_pump(connection);
     }
-    if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST) {
-        return 0;
+    return true;
+}
+
+static void send_body(struct http_exchange *exchange)
+{
+    if (!exchange->sends_body) {
+        send_queue_release(&exchange->out);
     }
-    struct http2 *http2 = http2_of(connection);
-    struct http_exchange *exchange = http_exchange_new(connection);
-    exchange->stream_id = frame->hd.stream_id;
-    http2->header_bytes = 0;
-    http2->refused = false;
-    http2->check = (struct http2_check){0};
-    nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, exchange);
-    return 0;
+    want_send(exchange);
 }
 
-static void set_path(struct http_exchange *exchange, struct slice target)
+static size_t queued(const struct http_exchange *exchange)
 {
-    const uint8_t *mark = target.len == 0 ? NULL : memchr(target.data, '?', target.len);
-    size_t len = mark == NULL ? target.len : (size_t)(mark - target.data);
-    exchange->path = slice_of(target.data, len);
-    exchange->query = mark == NULL ? slice_of(target.data + target.len, 0)
-                                   : slice_of(mark + 1, target.len - len - 1);
+    return exchange->out.bytes;
 }
 
-static void add_header(struct http_exchange *exchange, struct slice name, struct slice value)
+static void body_consumed(struct http_exchange *exchange, size_t bytes)
 {
-    if (exchange->header_count == exchange->header_capacity) {
-        size_t capacity =
-            exchange->header_capacity == 0 ? HEADERS_FIRST : exchange->header_capacity * 2;
-        struct http_header *headers = arena_alloc(exchange->arena, capacity * sizeof(*headers));
-        if (exchange->header_count > 0) {
-            memcpy(headers, exchange->headers, exchange->header_count * sizeof(*headers));
+    http2_consume(http2_of(exchange->connection)->session, &exchange->http2, bytes);
+    want_pump(exchange->connection);
+}
+
+static void abort_exchange(struct http_exchange *exchange)
+{
+    struct http_connection *connection = exchange->connection;
+    http2_reset(http2_of(connection)->session, &exchange->http2, HTTP2_CANCEL);
+    want_pump(connection);
+    http_exchange_close(exchange, /* aborted= */ true);
+    http2_of(connection)->progress = true;
+}
+
+/* One DATA frame: its header, then the bytes, by reference when they are many. */
+static void send_data(struct http_exchange *exchange, size_t len, bool end)
+{
+    struct http_connection *connection = exchange->connection;
+    http2_send_data_head(http2_of(connection)->session, &exchange->http2, len, end);
+    struct slice small;
+    if (len <= COPIED_BYTES && send_queue_peek(&exchange->out, &small, 1) == 1 &&
+        small.len == len) {
+        (void)net_stream_write(connection->stream, small);
+        send_queue_consume(&exchange->out, len);
+        return;
+    }
+    struct send_queue part = {.first = NULL};
+    send_queue_move(&exchange->out, &part, len);
+    (void)net_stream_write_queue(connection->stream, &part);
+}
+
+/* All that ends the response, or one frame of its body. True: there may be more to send now. */
+static bool send_more(struct http_exchange *exchange)
+{
+    struct http_connection *connection = exchange->connection;
+    struct http2_session *session = http2_of(connection)->session;
+    bool finished = exchange->response == HTTP_FINISHED;
+    if (!exchange->sent_all && exchange->out.bytes > 0) {
+        size_t room = http2_data_room(session, &exchange->http2);
+        size_t len = exchange->out.bytes < room ? exchange->out.bytes : room;
+        if (len == 0) {
+            return false; /* on_window() goes on. */
         }
-        exchange->headers = headers;
-        exchange->header_capacity = capacity;
+        bool last = len == exchange->out.bytes;
+        exchange->sent_all = finished && last && exchange->trailer_count == 0;
+        send_data(exchange, len, exchange->sent_all);
+        if (!last) {
+            return true;
+        }
     }
-    exchange->headers[exchange->header_count++] = (struct http_header){name, value};
+    if (!exchange->sent_all && finished && exchange->trailer_count > 0) {
+        http2_send_fields(session, &exchange->http2, exchange->trailers, exchange->trailer_count,
+                          /* end= */ true);
+        exchange->sent_all = true;
+    } else if (!exchange->sent_all && finished) {
+        http2_send_data_head(session, &exchange->http2, 0, /* end= */ true);
+        exchange->sent_all = true;
+    }
+    if (exchange->sent_all) {
+        http2_forget(session, &exchange->http2);
+        http_exchange_close(exchange, /* aborted= */ !finished);
+        http2_of(connection)->progress = true;
+    }
+    return false;
 }
 
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
-                     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
-                     void *data)
-{
-    (void)flags;
-    struct http_connection *connection = data;
-    struct http2 *http2 = http2_of(connection);
-    struct http_exchange *exchange = exchange_of(session, frame->hd.stream_id);
-    if (exchange == NULL || frame->headers.cat != NGHTTP2_HCAT_REQUEST) {
-        return 0; /* Trailers: nobody here wants them. */
-    }
-    http2_check_field(&http2->check, slice_of(name, name_len), slice_of(value, value_len));
-    http2->header_bytes += name_len + value_len + 32; /* As RFC 9113 counts them. */
-    if (http2->header_bytes > HTTP_HEADERS_BYTES_MAX ||
-        exchange->header_count == HTTP_HEADER_COUNT_MAX) {
-        http2->refused = true;
-        return 0;
-    }
-    struct slice copy = arena_slice(exchange->arena, slice_of(value, value_len));
-    struct slice key = slice_of(name, name_len);
-    if (slice_is(key, ":method")) {
-        exchange->method = copy;
-    } else if (slice_is(key, ":path")) {
-        set_path(exchange, copy);
-    } else if (slice_is(key, ":authority")) {
-        exchange->authority = copy;
-    } else if (name_len > 0 && name[0] != ':') {
-        if (slice_is(key, "host") && exchange->authority.len == 0) {
-            exchange->authority = copy;
-        }
-        add_header(exchange, arena_slice(exchange->arena, key), copy);
-    }
-    return 0;
-}
+/* ---- The connection ---- */
 
 /* Which time-out applies: somebody's whole body is awaited, nobody is there, or neither. */
 static void update_wait(struct http_connection *connection)
@@ -157,269 +280,6 @@ static void update_wait(struct http_connection *connection)
     }
     http_connection_wait(connection, wait);
 }
-
-static void on_request_headers(struct http_connection *connection, struct http_exchange *exchange,
-                               bool end)
-{
-    exchange->keep_alive = true;
-    exchange->handler =
-        http_connection_handler(connection, http_header_find(exchange, "content-type"));
-    http_exchange_ref(exchange);
-    if (http2_of(connection)->refused) {
-        http_exchange_refuse(exchange, 431);
-    } else if (!http2_check_request(&http2_of(connection)->check)) {
-        http_exchange_refuse(exchange, 400);
-    } else {
-        http_exchange_headers(exchange);
-    }
-    if (end) {
-        (void)http_exchange_body(exchange, slice_text(""), /* end= */ true); /* Empty. */
-    }
-    http_exchange_unref(exchange);
-    http2_of(connection)->progress = true;
-}
-
-static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *data)
-{
-    struct http_connection *connection = data;
-    if (connection->stream == NULL) {
-        return NGHTTP2_ERR_CALLBACK_FAILURE;
-    }
-    struct http2 *http2 = http2_of(connection);
-    bool end = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-    struct http_exchange *exchange = exchange_of(session, frame->hd.stream_id);
-    switch (frame->hd.type) {
-    case NGHTTP2_HEADERS:
-        if (exchange != NULL && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
-            on_request_headers(connection, exchange, end);
-        } else if (exchange != NULL && end) {
-            (void)http_exchange_body(exchange, slice_text(""), true); /* Trailers end it. */
-        }
-        return 0;
-    case NGHTTP2_DATA:
-        if (exchange != NULL && end) {
-            http_exchange_ref(exchange);
-            (void)http_exchange_body(exchange, slice_text(""), true); /* Empty. */
-            http_exchange_unref(exchange);
-        }
-        http2->progress = true;
-        if (frame->hd.length > 0) {
-            return 0;
-        }
-        break; /* Empty frames cost us more than their sender. */
-    case NGHTTP2_RST_STREAM:
-        note_reset(connection);
-        return 0;
-    case NGHTTP2_WINDOW_UPDATE:
-        want_pump(connection);
-        return 0;
-    default:
-        break;
-    }
-    if (!rate_limit_take(&http2->control, loop_now_ms(connection->loop))) {
-        terminate(connection, NGHTTP2_ENHANCE_YOUR_CALM);
-    }
-    return 0;
-}
-
-static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *bytes,
-                   size_t len, void *data)
-{
-    (void)flags;
-    struct http_connection *connection = data;
-    if (connection->stream == NULL) {
-        return NGHTTP2_ERR_CALLBACK_FAILURE;
-    }
-    nghttp2_session_consume_connection(session, len);
-    struct http_exchange *exchange = exchange_of(session, stream_id);
-    if (exchange == NULL || !exchange->open || exchange->piece == NULL) {
-        nghttp2_session_consume_stream(session, stream_id, len);
-    }
-    if (exchange != NULL) {
-        http_exchange_ref(exchange);
-        (void)http_exchange_body(exchange, slice_of(bytes, len), /* end= */ false); /* Answered. */
-        http_exchange_unref(exchange);
-    }
-    return connection->stream == NULL ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
-}
-
-static int on_stream_close(nghttp2_session *session, int32_t stream_id, uint32_t code, void *data)
-{
-    struct http_connection *connection = data;
-    struct http_exchange *exchange = exchange_of(session, stream_id);
-    if (exchange == NULL) {
-        return 0;
-    }
-    nghttp2_session_set_stream_user_data(session, stream_id, NULL);
-    bool complete =
-        exchange->response == HTTP_FINISHED && exchange->out.bytes == 0 && code == NGHTTP2_NO_ERROR;
-    http_exchange_close(exchange, /* aborted= */ !complete);
-    http2_of(connection)->progress = true;
-    return 0;
-}
-
-static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame, int code,
-                            void *data)
-{
-    (void)session;
-    (void)frame;
-    (void)code;
-    note_reset(data);
-    return 0;
-}
-
-static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *data)
-{
-    struct http_connection *connection = data;
-    if (frame->hd.type == NGHTTP2_RST_STREAM && frame->rst_stream.error_code != NGHTTP2_NO_ERROR &&
-        frame->rst_stream.error_code != NGHTTP2_CANCEL) {
-        note_reset(connection); /* CVE-2025-8671: resets that the peer makes us send. */
-        return 0;
-    }
-    bool may_end = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
-    if (may_end && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
-        const struct http_exchange *exchange = exchange_of(session, frame->hd.stream_id);
-        if (exchange != NULL && !exchange->body_done) {
-            /* Answered early: the rest of the request is not wanted (RFC 9113, section 8.1). */
-            nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
-                                      NGHTTP2_NO_ERROR);
-        }
-    }
-    return 0;
-}
-
-/* ---- Responses ---- */
-
-static nghttp2_nv nv_of(const struct http_header *header)
-{
-    return (nghttp2_nv){
-        .name = (uint8_t *)(uintptr_t)header->name.data,
-        .value = (uint8_t *)(uintptr_t)header->value.data,
-        .namelen = header->name.len,
-        .valuelen = header->value.len,
-        .flags = NGHTTP2_NV_FLAG_NONE,
-    };
-}
-
-static ssize_t read_body(nghttp2_session *session, int32_t stream_id, uint8_t *buffer,
-                         size_t length, uint32_t *flags, nghttp2_data_source *source, void *data)
-{
-    (void)buffer;
-    (void)source;
-    (void)data;
-    const struct http_exchange *exchange = exchange_of(session, stream_id);
-    if (exchange == NULL) {
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    }
-    size_t len = exchange->out.bytes < length ? exchange->out.bytes : length;
-    bool end = exchange->response == HTTP_FINISHED && len == exchange->out.bytes;
-    if (len == 0 && !end) {
-        return NGHTTP2_ERR_DEFERRED;
-    }
-    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (end) {
-        *flags |= NGHTTP2_DATA_FLAG_EOF;
-    }
-    if (end && exchange->trailer_count > 0) {
-        *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-        nghttp2_nv trailers[RESPONSE_HEADERS_MAX];
-        size_t count = 0;
-        while (count < exchange->trailer_count && count < RESPONSE_HEADERS_MAX) {
-            trailers[count] = nv_of(&exchange->trailers[count]);
-            count++;
-        }
-        if (nghttp2_submit_trailer(session, stream_id, trailers, count) != 0) {
-            return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-        }
-    }
-    return (ssize_t)len;
-}
-
-/* Writes one DATA frame: its header, then the bytes by reference. */
-static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *header,
-                     size_t length, nghttp2_data_source *source, void *data)
-{
-    (void)source;
-    struct http_connection *connection = data;
-    struct http_exchange *exchange = exchange_of(session, frame->hd.stream_id);
-    if (exchange == NULL || connection->stream == NULL) {
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    }
-    struct send_queue part = {.first = NULL};
-    net_stream_write(connection->stream, slice_of(header, FRAME_HEADER_SIZE));
-    struct slice small;
-    if (length <= COPIED_BYTES && send_queue_peek(&exchange->out, &small, 1) == 1 &&
-        small.len == length) {
-        net_stream_write(connection->stream, small);
-        send_queue_consume(&exchange->out, length);
-        return 0;
-    }
-    send_queue_move(&exchange->out, &part, length);
-    net_stream_write_queue(connection->stream, &part);
-    return 0;
-}
-
-static void send_head(struct http_exchange *exchange, const struct http_header *headers,
-                      size_t header_count, bool more)
-{
-    struct http_connection *connection = exchange->connection;
-    nghttp2_nv fields[RESPONSE_HEADERS_MAX];
-    char status[4] = {(char)('0' + exchange->status / 100 % 10),
-                      (char)('0' + exchange->status / 10 % 10), (char)('0' + exchange->status % 10),
-                      '\0'};
-    struct http_header first = http_header(":status", status);
-    struct http_header date = http_header("date", http_shard_date(connection->shard));
-    fields[0] = nv_of(&first);
-    fields[1] = nv_of(&date);
-    size_t count = 2;
-    for (size_t i = 0; i < header_count && count < RESPONSE_HEADERS_MAX; i++) {
-        fields[count++] = nv_of(&headers[i]); /* nghttp2 lowers the names. */
-    }
-    nghttp2_data_provider provider = {.source.ptr = exchange, .read_callback = read_body};
-    bool body = more && exchange->sends_body;
-    if (nghttp2_submit_response(http2_of(connection)->session, exchange->stream_id, fields, count,
-                                body ? &provider : NULL) != 0) {
-        nghttp2_submit_rst_stream(http2_of(connection)->session, NGHTTP2_FLAG_NONE,
-                                  exchange->stream_id, NGHTTP2_INTERNAL_ERROR);
-    }
-    want_pump(connection);
-}
-
-static void send_body(struct http_exchange *exchange)
-{
-    if (!exchange->sends_body) {
-        send_queue_release(&exchange->out);
-        return;
-    }
-    /* Fails when nothing was deferred: then nghttp2 asks by itself. */
-    (void)nghttp2_session_resume_data(http2_of(exchange->connection)->session, exchange->stream_id);
-    want_pump(exchange->connection);
-}
-
-static size_t queued(const struct http_exchange *exchange)
-{
-    return exchange->out.bytes;
-}
-
-static void body_consumed(struct http_exchange *exchange, size_t bytes)
-{
-    nghttp2_session_consume_stream(http2_of(exchange->connection)->session, exchange->stream_id,
-                                   bytes);
-    want_pump(exchange->connection);
-}
-
-static void abort_exchange(struct http_exchange *exchange)
-{
-    struct http_connection *connection = exchange->connection;
-    nghttp2_session *session = http2_of(connection)->session;
-    nghttp2_session_set_stream_user_data(session, exchange->stream_id, NULL);
-    nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, exchange->stream_id, NGHTTP2_CANCEL);
-    want_pump(connection);
-    http_exchange_close(exchange, /* aborted= */ true);
-    http2_of(connection)->progress = true;
-}
-
-/* ---- The connection ---- */
 
 /* Tells those that wait for room. Each may end any other, so the search starts anew each time. */
 static void tell_drained(struct http_connection *connection)
@@ -441,23 +301,27 @@ static void tell_drained(struct http_connection *connection)
     } while (found != NULL && connection->stream != NULL);
 }
 
+/* Each in turn sends a frame, so that no body holds up another. */
+static void send_in_turns(struct http_connection *connection)
+{
+    struct list *sending = &http2_of(connection)->sending;
+    while (connection->stream != NULL && !list_empty(sending) &&
+           net_stream_queued(connection->stream) < NET_WRITE_HIGH_BYTES) {
+        struct http_exchange *exchange =
+            LIST_ENTRY(list_first(sending), struct http_exchange, sending);
+        list_remove(&exchange->sending);
+        if (send_more(exchange)) {
+            list_push_back(sending, &exchange->sending);
+        }
+    }
+}
+
 static void pump(void *data)
 {
     struct http_connection *connection = data;
     struct http2 *http2 = http2_of(connection);
     atomic_fetch_add(&connection->references, 1);
-    while (connection->stream != NULL &&
-           net_stream_queued(connection->stream) < NET_WRITE_HIGH_BYTES) {
-        const uint8_t *bytes = NULL;
-        ssize_t len = nghttp2_session_mem_send(http2->session, &bytes);
-        if (len < 0) {
-            http_connection_close(connection, /* linger= */ false);
-        }
-        if (len <= 0 || connection->stream == NULL) {
-            break;
-        }
-        net_stream_write(connection->stream, slice_of(bytes, (size_t)len));
-    }
+    send_in_turns(connection);
     if (connection->stream != NULL) {
         net_stream_flush(connection->stream);
         tell_drained(connection);
@@ -465,10 +329,9 @@ static void pump(void *data)
     if (connection->stream != NULL && http2->progress) {
         update_wait(connection);
     }
-    if (connection->stream != NULL && nghttp2_session_want_read(http2->session) == 0 &&
-        nghttp2_session_want_write(http2->session) == 0) {
+    if (connection->stream != NULL && http2_is_over(http2->session)) {
         http_connection_close(connection, /* linger= */ true);
-    } else if (connection->stream != NULL && nghttp2_session_want_write(http2->session) != 0 &&
+    } else if (connection->stream != NULL && !list_empty(&http2->sending) &&
                net_stream_queued(connection->stream) < NET_WRITE_LOW_BYTES) {
         want_pump(connection); /* Sent at once: no on_drain will come. */
     }
@@ -478,30 +341,33 @@ static void pump(void *data)
 static void on_read(struct http_connection *connection, struct slice bytes)
 {
     struct http2 *http2 = http2_of(connection);
-    ssize_t len = nghttp2_session_mem_recv(http2->session, bytes.data, bytes.len);
+    http2_receive(http2->session, bytes);
     if (connection->stream == NULL) {
         return;
     }
-    if (len < 0) {
-        /* A broken peer: say so if it can still be said. */
-        terminate(connection, NGHTTP2_PROTOCOL_ERROR);
+    /* Who does not read what he asked for may not ask for more. */
+    if (!http2->paused && net_stream_queued(connection->stream) >= HTTP2_OUTPUT_BYTES_MAX) {
+        http2->paused = true;
+        net_stream_pause(connection->stream);
     }
     want_pump(connection);
 }
 
 static void on_drain(struct http_connection *connection)
 {
+    struct http2 *http2 = http2_of(connection);
+    if (http2->paused) {
+        http2->paused = false;
+        net_stream_resume(connection->stream);
+    }
     want_pump(connection);
 }
 
 static void go_away(struct http_connection *connection)
 {
-    struct http2 *http2 = http2_of(connection);
     if (!connection->going_away) {
         connection->going_away = true;
-        nghttp2_submit_goaway(http2->session, NGHTTP2_FLAG_NONE,
-                              nghttp2_session_get_last_proc_stream_id(http2->session),
-                              NGHTTP2_NO_ERROR, NULL, 0);
+        http2_go_away(http2_of(connection)->session);
         want_pump(connection);
     } else if (list_empty(&connection->exchanges)) {
         http_connection_close(connection, /* linger= */ true);
@@ -513,61 +379,36 @@ static void release(struct http_connection *connection)
 {
     struct http2 *http2 = http2_of(connection);
     loop_turn_end_stop(&http2->pump);
-    nghttp2_session_del(http2->session);
+    http2_session_free(http2->session);
     free(http2);
-}
-
-static nghttp2_session *make_session(struct http_connection *connection)
-{
-    nghttp2_session_callbacks *callbacks = NULL;
-    nghttp2_option *option = NULL;
-    nghttp2_session *session = NULL;
-    int status = nghttp2_session_callbacks_new(&callbacks) | nghttp2_option_new(&option);
-    assert(status == 0); /* Only out of memory fails here. */
-    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
-    nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
-    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame_recv);
-    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
-    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
-    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
-    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
-    nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data);
-    nghttp2_option_set_no_auto_window_update(option, 1);
-    nghttp2_option_set_no_closed_streams(option, 1);
-    nghttp2_option_set_no_http_messaging(option, 1); /* http2_check.h */
-    /* Out of the way of note_reset(): it counts whole seconds, so that the slower of two equal
-     * floods would be told another error. */
-    nghttp2_option_set_stream_reset_rate_limit(option, UINT32_MAX, UINT32_MAX);
-    status = nghttp2_session_server_new2(&session, callbacks, connection, option);
-    assert(status == 0);
-    (void)status;
-    nghttp2_session_callbacks_del(callbacks);
-    nghttp2_option_del(option);
-    return session;
 }
 
 void http2_open(struct http_connection *connection)
 {
+    static const struct http2_events events = {
+        .write = on_write,
+        .on_request = on_request,
+        .on_data = on_data,
+        .on_window = on_window,
+        .on_reset = on_reset,
+        .pays = pays,
+    };
     struct http2 *http2 = alloc_zeroed(sizeof(*http2));
     connection->state = http2;
     http2->pump.run = pump;
     http2->pump.data = connection;
     list_init(&http2->pump.node);
+    list_init(&http2->sending);
     rate_limit_init(&http2->resets, HTTP2_RESETS_BURST, HTTP2_RESETS_PER_S);
     rate_limit_init(&http2->control, HTTP2_CONTROL_BURST, HTTP2_CONTROL_PER_S);
-    http2->session = make_session(connection);
-    nghttp2_settings_entry settings[] = {
-        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, http_connection_limits(connection)->streams_max},
-        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, HTTP2_STREAM_WINDOW_BYTES},
-        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HTTP_HEADERS_BYTES_MAX},
-    };
-    nghttp2_submit_settings(http2->session, NGHTTP2_FLAG_NONE, settings, ARRAY_LEN(settings));
-    nghttp2_session_set_local_window_size(http2->session, NGHTTP2_FLAG_NONE, 0, HTTP2_WINDOW_BYTES);
+    http2->session =
+        http2_session_new(&events, connection, http_connection_limits(connection)->streams_max);
     want_pump(connection);
 }
 
 const struct http_wire http2_wire = {
     .send_head = send_head,
+    .write_now = write_now,
     .send_body = send_body,
     .body_consumed = body_consumed,
     .abort = abort_exchange,

@@ -5,6 +5,7 @@
 #define LIB_NET_HTTP_PRIVATE_H
 #include "lib/base/buffer.h"
 #include "lib/net/http.h"
+#include "lib/net/http2_session.h"
 #include "lib/net/limits.h"
 #include "lib/net/send_queue.h"
 
@@ -16,6 +17,8 @@ struct http_wire {
     /* Sends the response's head. `more`: a body (or trailers) follows. */
     void (*send_head)(struct http_exchange *exchange, const struct http_header *headers,
                       size_t header_count, bool more);
+    /* Optional: writes a piece of the body in place of exchange->out, which is empty. */
+    bool (*write_now)(struct http_exchange *exchange, struct slice bytes);
     /* Bytes were added to exchange->out, or the response has been finished. */
     void (*send_body)(struct http_exchange *exchange);
     void (*body_consumed)(struct http_exchange *exchange, size_t bytes);
@@ -105,9 +108,8 @@ struct http_exchange {
     struct slice path;
     struct slice query;
     struct slice authority;
-    struct http_header *headers;
+    const struct http_header *headers;
     size_t header_count;
-    size_t header_capacity; /* HTTP/2 */
     struct buffer body;
     size_t body_seen; /* Bytes of it so far. */
     void (*piece)(void *data, struct slice bytes, bool end);
@@ -135,7 +137,10 @@ struct http_exchange {
     bool is_http10;
     bool no_length; /* gRPC: no content-length, even of an empty body. */
     /* HTTP/2 */
-    int32_t stream_id;
+    struct http2_stream http2;
+    struct http2_fields *fields; /* A reference: what the request's slices point into. */
+    struct list sending; /* In the connection's list of those that have something to send. */
+    bool sent_all;       /* The stream's end, too. */
     void (*drain)(void *data);
     void *drain_data;
     void (*abort)(void *data);

@@ -30,6 +30,7 @@ enum {
     HTTP_ARENA_BYTES_MAX = 256 * 1024 * 1024, /* An exchange's arena. */
     HTTP2_WINDOW_BYTES = 1024 * 1024,         /* A connection. */
     HTTP2_STREAM_WINDOW_BYTES = 256 * 1024,
+    HTTP2_OUTPUT_BYTES_MAX = 4 * NET_WRITE_HIGH_BYTES, /* Unsent; then nothing more is read. */
     HTTP2_RESETS_BURST = 1000, /* CVE-2023-44487, and of our own making CVE-2025-8671. */
     HTTP2_RESETS_PER_S = 33,
     HTTP2_CONTROL_BURST = 20000, /* PING, SETTINGS, PRIORITY, empty DATA: gRPC probes often. */

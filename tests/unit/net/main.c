@@ -1,6 +1,7 @@
 #include "tests/unit/unit.h"
 
 Suite *http1_suite(void);
+Suite *http2_suite(void);
 Suite *server_suite(void);
 Suite *codecs_suite(void);
 Suite *spdy_suite(void);
@@ -10,7 +11,7 @@ Suite *reflection_suite(void);
 
 int main(void)
 {
-    Suite *suites[] = {http1_suite(), codecs_suite(), spdy_suite(),      server_suite(),
-                       grpc_suite(),  client_suite(), reflection_suite()};
+    Suite *suites[] = {http1_suite(),  http2_suite(), codecs_suite(), spdy_suite(),
+                       server_suite(), grpc_suite(),  client_suite(), reflection_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }
