@@ -2,6 +2,7 @@
  * (lib/api/pod_security.h). What breaks the one to enforce is refused, what breaks the one to warn
  * about is told to the client; of pod templates it is only told, since the pods will be refused. */
 #include "apiserver/admission.h"
+#include "apiserver/audit_notes.h"
 
 #include "lib/api/pod_security.h"
 
@@ -29,6 +30,23 @@ static void warn_of_pod(struct admission *admission, struct pod_security_standar
         operation_warn(operation,
                        arena_printf(arena, "would violate PodSecurity \"%s\": %s",
                                     pod_security_name(arena, standard), verdict.details));
+    }
+}
+
+/* What breaks the standard to audit is only written down. */
+static void note_pod(struct admission *admission, struct pod_security_standard standard,
+                     const Meta__V1__ObjectMeta *meta, const Core__V1__PodSpec *spec)
+{
+    struct audit_notes *notes = admission->operation->call->notes;
+    struct arena *arena = admission->operation->arena;
+    if (notes == NULL) {
+        return;
+    }
+    struct pod_security_verdict verdict = pod_security_check(arena, standard, meta, spec);
+    if (!pod_security_allowed(&verdict)) {
+        audit_note(notes, "pod-security.kubernetes.io/audit-violations",
+                   arena_printf(arena, "would violate PodSecurity \"%s\": %s",
+                                pod_security_name(arena, standard), verdict.details));
     }
 }
 
@@ -68,6 +86,9 @@ static const struct api_status *check_pod(struct admission *admission)
     struct pod_security_policy policy = namespace_policy(admission);
     struct pod_security_verdict verdict =
         pod_security_check(arena, policy.enforce, pod->metadata, pod->spec);
+    audit_note(admission->operation->call->notes, "pod-security.kubernetes.io/enforce-policy",
+               pod_security_name(arena, policy.enforce));
+    note_pod(admission, policy.audit, pod->metadata, pod->spec);
     if (!pod_security_allowed(&verdict)) {
         return api_status_forbidden(arena, admission->kind, pod->metadata->name,
                                     arena_printf(arena, "violates PodSecurity \"%s\": %s",
@@ -120,8 +141,9 @@ static const struct api_status *check_template(struct admission *admission)
     }
     const Core__V1__PodTemplateSpec *template = pod_template(admission);
     if (template != NULL && template->spec != NULL) {
-        warn_of_pod(admission, namespace_policy(admission).warn, template->metadata,
-                    template->spec);
+        struct pod_security_policy policy = namespace_policy(admission);
+        note_pod(admission, policy.audit, template->metadata, template->spec);
+        warn_of_pod(admission, policy.warn, template->metadata, template->spec);
     }
     return NULL;
 }

@@ -287,6 +287,31 @@ static void read_warnings(struct arena *arena, const struct json_value *response
     answer->warnings = texts;
 }
 
+static bool is_plain_text(const struct json_value *value)
+{
+    return value->type == JSON_STRING && memchr(value->text.data, 0, value->text.len) == NULL;
+}
+
+static void read_notes(struct arena *arena, const struct json_value *response,
+                       struct review_answer *answer)
+{
+    const struct json_value *map = json_get_text(response, "auditAnnotations");
+    if (map == NULL || map->type != JSON_OBJECT) {
+        return;
+    }
+    struct audit_note *notes = arena_array(arena, map->count, sizeof(*notes));
+    for (size_t i = 0; i < map->count && answer->note_count < AUDIT_NOTES_MAX; i++) {
+        const struct json_member *member = &map->members[i];
+        if (is_plain_text(member->value)) {
+            const struct slice *text = &member->value->text;
+            notes[answer->note_count++] = (struct audit_note){
+                .key = arena_text_n(arena, (const char *)member->name.data, member->name.len),
+                .value = arena_text_n(arena, (const char *)text->data, text->len)};
+        }
+    }
+    answer->notes = notes;
+}
+
 static const struct api_status *read_status(struct arena *arena, const struct json_value *response)
 {
     const struct json_value *tree = json_get_text(response, "status");
@@ -351,6 +376,7 @@ const char *admission_review_read(struct arena *arena, const struct webhook_call
     answer.allowed = allowed != NULL && allowed->type == JSON_BOOL && allowed->boolean;
     answer.status = read_status(arena, response);
     read_warnings(arena, response, &answer);
+    read_notes(arena, response, &answer);
     *ret_answer = answer;
     return NULL;
 }

@@ -3,6 +3,7 @@
 #ifndef APISERVER_ADMISSION_REVIEW_H
 #define APISERVER_ADMISSION_REVIEW_H
 #include "apiserver/admission.h"
+#include "apiserver/audit_notes.h"
 
 struct webhook_call;
 
@@ -34,6 +35,8 @@ struct review_answer {
     struct slice patch;              /* JSON patch; empty for none. */
     const char *const *warnings;
     size_t warning_count;
+    const struct audit_note *notes; /* Its auditAnnotations. */
+    size_t note_count;
 };
 
 /* Reads what the webhook said to the review `uid`. NULL, or what is wrong: "failed to call webhook:

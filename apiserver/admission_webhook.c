@@ -1,6 +1,7 @@
 #include "apiserver/admission_webhook.h"
 
 #include "apiserver/admission_match.h"
+#include "apiserver/admission_notes.h"
 #include "apiserver/admission_policy.h"
 #include "apiserver/admission_review.h"
 #include "apiserver/webhook_client.h"
@@ -30,7 +31,7 @@ struct hook_answers {
 
 /* One webhook of a configuration, of either kind. */
 struct hook {
-    bool mutating;
+    struct hook_place place;
     const char *id; /* "configuration/name" */
     const char *name;
     const Admissionregistration__V1__WebhookClientConfig *client;
@@ -64,6 +65,7 @@ static const char *spoken_version(char *const *versions, size_t count)
 #define HOOK_OF(ARENA, CONFIGURATION, WEBHOOK)                                                     \
     (struct hook)                                                                                  \
     {                                                                                              \
+        .place = {.configuration = (CONFIGURATION), .webhook = text_or_empty((WEBHOOK)->name)},    \
         .id = arena_printf((ARENA), "%s/%s", (CONFIGURATION), text_or_empty((WEBHOOK)->name)),     \
         .name = text_or_empty((WEBHOOK)->name), .client = (WEBHOOK)->client_config,                \
         .match = {.rules = (WEBHOOK)->rules,                                                       \
@@ -233,11 +235,16 @@ static const struct api_status *consult(struct admission *admission, const struc
     }
     if (hook->version != NULL) {
         problem = admission_review_read(arena, &answer->call, hook->version, answer->uid,
-                                        hook->mutating, ret_answer);
+                                        hook->place.mutating, ret_answer);
+    }
+    if (problem != NULL && hook->ignores_failure) {
+        admission_note_failure(operation, &hook->place);
+        return NULL;
     }
     if (problem != NULL) {
-        return hook->ignores_failure ? NULL : failed(admission, hook, problem);
+        return failed(admission, hook, problem);
     }
+    admission_note_answer(operation, &hook->place, ret_answer);
     for (size_t i = 0; i < ret_answer->warning_count; i++) {
         operation_warn(operation, ret_answer->warnings[i]);
     }
@@ -396,6 +403,7 @@ struct hook_walk {
     struct admission *admission;
     struct hook_round *round; /* Mutating. */
     const struct api_status *refusal;
+    size_t seen; /* Webhooks of all configurations so far. */
 };
 
 static const struct api_status *mutate_with(struct admission *admission,
@@ -413,8 +421,13 @@ static const struct api_status *mutate_with(struct admission *admission,
     struct review_request request = admission_review_request(admission, form);
     struct review_answer answer;
     refusal = consult(admission, hook, &request, &answer);
+    const void *before = admission->message;
     if (refusal == NULL && answer.patch.len > 0) {
         refusal = apply_patch(admission, &request, answer.patch, round);
+    }
+    if (refusal == NULL) {
+        admission_note_mutation(admission->operation, &hook->place, admission->message != before,
+                                answer.patch);
     }
     if (refusal == NULL && hook->reinvoked && round->asked_count < WEBHOOKS_OF_REQUEST_MAX) {
         round->asked[round->asked_count++] = hook->id;
@@ -433,7 +446,9 @@ static bool each_mutating(void *data, const struct cached_object *object)
                              .hooks = arena_array(arena, count + 1, sizeof(struct hook))};
     for (size_t i = 0; i < count; i++) {
         struct hook hook = HOOK_OF(arena, cached_object_name(object), configuration->webhooks[i]);
-        hook.mutating = true;
+        hook.place.mutating = true;
+        hook.place.round = walk->round->again ? 1 : 0;
+        hook.place.index = walk->seen++;
         hook.reinvoked = is(configuration->webhooks[i]->reinvocation_policy, "IfNeeded");
         add_hook(&list, hook);
     }
@@ -502,7 +517,9 @@ static bool each_validating(void *data, const struct cached_object *object)
     struct hook_list list = {.object = object,
                              .hooks = arena_array(arena, count + 1, sizeof(struct hook))};
     for (size_t i = 0; i < count; i++) {
-        add_hook(&list, HOOK_OF(arena, cached_object_name(object), configuration->webhooks[i]));
+        struct hook hook = HOOK_OF(arena, cached_object_name(object), configuration->webhooks[i]);
+        hook.place.index = walk->seen++;
+        add_hook(&list, hook);
     }
     for (size_t i = 0; i < count; i++) {
         const struct api_status *refusal = validate_with(walk->admission, &list, &list.hooks[i]);

@@ -10,7 +10,14 @@ setup_file() {
     "$BATS_TEST_DIRNAME/hook.py" "$D/hook.crt" "$D/hook.key" "$HOOK_HOST" 9443 >"$D/hook.log" 2>&1 3>&- &
     echo $! >"$D/hook.pid"
     disown
-    start_server n1 "$HOST"
+    cat >"$D/audit.yaml" <<-'END'
+	apiVersion: audit.k8s.io/v1
+	kind: Policy
+	omitStages: [RequestReceived]
+	rules:
+	- {level: Request, verbs: [create, update, patch], resources: [{group: "", resources: [configmaps, pods]}]}
+	END
+    start_server n1 "$HOST" --audit-policy-file "$D/audit.yaml" --audit-log-path "$D/audit.log"
     write_kubeconfig n1 "$HOST"
     within 10 curl -sf --cacert "$D/hooks.crt" "https://$HOOK_HOST:9443/"
     within 20 kubectl get serviceaccount default -n default
@@ -82,6 +89,35 @@ END
     [ "$(kubectl "${N[@]}" get configmap a -o 'jsonpath={.metadata.labels.hooked}')" = CREATE ]
     kubectl "${N[@]}" label configmap a x=y
     [ "$(kubectl "${N[@]}" get configmap a -o 'jsonpath={.metadata.labels.hooked}')" = UPDATE ]
+}
+
+# annotation NAMESPACE NAME KEY: of the event about that object.
+annotation() {
+    jq -r "select(.objectRef.namespace == \"$1\" and .objectRef.name == \"$2\") | .annotations[\"$3\"] // empty" "$D/audit.log"
+}
+
+@test "the audit log says what webhooks did" {
+    hook mutating label /label
+    hook validating cut /cut Ignore
+    run -0 kubectl "${N[@]}" create configmap a
+    noted() { [ -n "$(annotation "${N[1]}" a authorization.k8s.io/decision)" ]; }
+    within 10 noted
+    [ "$(annotation "${N[1]}" a mutation.webhook.admission.k8s.io/round_0_index_0)" = \
+        '{"configuration":"label","webhook":"label.example.com","mutated":true}' ]
+    [ "$(annotation "${N[1]}" a patch.webhook.admission.k8s.io/round_0_index_0 | jq -c '[.patch[0].path, .patchType]')" = \
+        '["/metadata/labels","JSONPatch"]' ]
+    [ "$(annotation "${N[1]}" a label.example.com/by)" = hook.py ]
+    [ "$(annotation "${N[1]}" a failed-open.validating.webhook.admission.k8s.io/round_0_index_0)" = cut.example.com ]
+    kubectl delete mutatingwebhookconfiguration label
+    kubectl delete validatingwebhookconfiguration cut
+}
+
+@test "the audit log says how a pod violates the standard that is audited" {
+    kubectl label namespace "${N[1]}" pod-security.kubernetes.io/audit=restricted
+    kubectl "${N[@]}" run p --image example.org/none
+    noted() { [[ $(annotation "${N[1]}" p pod-security.kubernetes.io/audit-violations) == 'would violate PodSecurity "restricted:latest": '* ]]; }
+    within 10 noted
+    [ "$(annotation "${N[1]}" p pod-security.kubernetes.io/enforce-policy)" = privileged:latest ]
 }
 
 @test "a webhook refuses in its own words" {

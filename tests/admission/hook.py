@@ -26,7 +26,7 @@ class Hook(http.server.BaseHTTPRequestHandler):
         if path == "/label":
             patch = [{"op": "add", "path": "/metadata/labels", "value": {**labels, "hooked": request["operation"]}}]
             answer.update(patchType="JSONPatch", patch=base64.b64encode(json.dumps(patch).encode()).decode(),
-                          warnings=["you were hooked"])
+                          warnings=["you were hooked"], auditAnnotations={"by": "hook.py"})
         if path == "/denyall":
             asked = " ".join(
                 [request["operation"], request["resource"]["resource"], request.get("subResource", "-")]
