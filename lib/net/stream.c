@@ -17,7 +17,12 @@
 #include <unistd.h>
 #include <uv.h>
 
-enum { STREAM_MAGIC = 0x5354524d, TLS_RECORD_BYTES = 16 * 1024, REASON_SIZE = 160 };
+enum {
+    STREAM_MAGIC = 0x5354524d,
+    TLS_RECORD_BYTES = 16 * 1024,
+    TLS_FLUSH_BYTES = 128 * 1024,
+    REASON_SIZE = 160
+};
 
 struct net_stream {
     uint32_t magic;
@@ -294,7 +299,10 @@ static bool flush_cipher(struct net_stream *stream)
 static int encrypt_some(struct net_stream *stream)
 {
     uint8_t joined[TLS_RECORD_BYTES];
-    size_t budget = NET_WRITE_HIGH_BYTES;
+    size_t budget = stream->queue.bytes < TLS_FLUSH_BYTES ? stream->queue.bytes : TLS_FLUSH_BYTES;
+    if (budget > 0) {
+        tls_session_expect(stream->tls, budget);
+    }
     while (stream->queue.bytes > 0 && budget > 0) {
         struct slice pieces[NET_WRITE_VECTOR_MAX];
         size_t count = send_queue_peek(&stream->queue, pieces, NET_WRITE_VECTOR_MAX);

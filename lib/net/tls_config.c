@@ -18,6 +18,7 @@ struct tls_config {
     bool is_server;
     pthread_mutex_t lock; /* Guards `context`. */
     SSL_CTX *context;
+    BIO_METHOD *wire;
 };
 
 static int set_openssl_error(struct error *reterr, const char *what)
@@ -202,6 +203,7 @@ static int config_new(bool is_server, const struct tls_options *options,
     atomic_init(&config->references, 1);
     config->is_server = is_server;
     config->context = context;
+    config->wire = tls_session_wire_new();
     pthread_mutex_init(&config->lock, NULL);
     *ret_config = config;
     return 0;
@@ -231,6 +233,7 @@ void tls_config_unref(struct tls_config *config)
         return;
     }
     SSL_CTX_free(config->context);
+    BIO_meth_free(config->wire);
     pthread_mutex_destroy(&config->lock);
     free(config);
 }
@@ -249,6 +252,11 @@ int tls_config_reload(struct tls_config *config, const struct tls_options *optio
     pthread_mutex_unlock(&config->lock);
     SSL_CTX_free(old); /* Connections that use it hold their own reference. */
     return 0;
+}
+
+const BIO_METHOD *tls_config_wire(const struct tls_config *config)
+{
+    return config->wire;
 }
 
 SSL *tls_config_make_ssl(struct tls_config *config, bool *ret_is_server)

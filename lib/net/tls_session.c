@@ -2,6 +2,8 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/arena.h"
+#include "lib/base/buffer.h"
+#include "lib/net/limits.h"
 #include "lib/net/tls_config.h"
 #include "lib/net/x509.h"
 #include <arpa/inet.h>
@@ -15,10 +17,17 @@
 
 enum { PEER_NAMES_MAX = 64, PEER_BYTES_MAX = 1024 * 1024 };
 
+/* Records that are sent: what each adds to its bytes, and how many it has at most. */
+enum { RECORD_OVERHEAD_MAX = 256, RECORD_BYTES = 16 * 1024 };
+
+/* Neither buffer keeps memory while there is nothing in it: most sessions are idle. OpenSSL's own
+ * memory BIOs do, and clear all of it, however little was used, whenever they are emptied. */
 struct tls_session {
+    struct tls_config *config;
     SSL *ssl;
-    BIO *in;           /* Cipher bytes from the peer; SSL's. */
-    BIO *out;          /* Cipher bytes to the peer; SSL's. */
+    struct buffer in; /* Cipher bytes from the peer, of which SSL has read `in_read`. */
+    size_t in_read;
+    struct buffer out; /* Cipher bytes to the peer. */
     int verify_error;  /* The first thing wrong with the peer's chain, X509_V_OK when none. */
     struct peer *peer; /* NULL before the end of the handshake. */
 };
@@ -72,15 +81,72 @@ static void expect_name(SSL *ssl, const char *server_name)
     SSL_set1_host(ssl, server_name);
 }
 
+/* ---- The wire: SSL reads `in` and writes `out` ---- */
+
+static int wire_write(BIO *bio, const char *bytes, int len)
+{
+    struct tls_session *session = BIO_get_data(bio);
+    buffer_append(&session->out, bytes, (size_t)len);
+    assert(buffer_error(&session->out) == 0); /* Callers take the output before so much. */
+    return len;
+}
+
+static int wire_read(BIO *bio, char *bytes, int room)
+{
+    struct tls_session *session = BIO_get_data(bio);
+    size_t len = session->in.len - session->in_read;
+    BIO_clear_retry_flags(bio);
+    if (len == 0) {
+        BIO_set_retry_read(bio);
+        return -1;
+    }
+    len = len < (size_t)room ? len : (size_t)room;
+    memcpy(bytes, session->in.data + session->in_read, len);
+    session->in_read += len;
+    if (session->in_read == session->in.len) {
+        buffer_release(&session->in);
+        session->in_read = 0;
+    }
+    return (int)len;
+}
+
+static long wire_control(BIO *bio, int command, long number, void *pointer)
+{
+    (void)bio;
+    (void)number;
+    (void)pointer;
+    return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
+
+static int wire_create(BIO *bio)
+{
+    BIO_set_init(bio, 1);
+    return 1;
+}
+
+BIO_METHOD *tls_session_wire_new(void)
+{
+    BIO_METHOD *wire = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "session");
+    assert(wire != NULL);
+    BIO_meth_set_write(wire, wire_write);
+    BIO_meth_set_read(wire, wire_read);
+    BIO_meth_set_ctrl(wire, wire_control);
+    BIO_meth_set_create(wire, wire_create);
+    return wire;
+}
+
 struct tls_session *tls_session_new(struct tls_config *config, const char *server_name)
 {
     struct tls_session *session = alloc_zeroed(sizeof(*session));
     bool is_server = false;
     session->ssl = tls_config_make_ssl(config, &is_server);
-    session->in = BIO_new(BIO_s_mem());
-    session->out = BIO_new(BIO_s_mem());
-    assert(session->in != NULL && session->out != NULL);
-    SSL_set_bio(session->ssl, session->in, session->out);
+    session->config = tls_config_ref(config);
+    buffer_init(&session->in, NET_WRITE_QUEUE_BYTES_MAX);
+    buffer_init(&session->out, NET_WRITE_QUEUE_BYTES_MAX);
+    BIO *wire = BIO_new(tls_config_wire(config));
+    assert(wire != NULL); /* Only out of memory fails here. */
+    BIO_set_data(wire, session);
+    SSL_set_bio(session->ssl, wire, wire);
     SSL_set_app_data(session->ssl, session);
     if (is_server) {
         SSL_set_accept_state(session->ssl);
@@ -99,18 +165,17 @@ void tls_session_free(struct tls_session *session)
         return;
     }
     SSL_free(session->ssl);
+    tls_config_unref(session->config);
+    buffer_release(&session->in);
+    buffer_release(&session->out);
     tls_peer_unref(tls_session_peer(session));
     free(session);
 }
 
 void tls_session_feed(struct tls_session *session, struct slice cipher)
 {
-    assert(cipher.len <= INT32_MAX);
-    if (cipher.len > 0) {
-        int written = BIO_write(session->in, cipher.data, (int)cipher.len);
-        assert(written == (int)cipher.len); /* Memory: all or abort. */
-        (void)written;
-    }
+    buffer_append_slice(&session->in, cipher);
+    assert(buffer_error(&session->in) == 0); /* A stream that is paused reads no more. */
 }
 
 /* ---- What the certificate says ---- */
@@ -268,6 +333,14 @@ ssize_t tls_session_read(struct tls_session *session, uint8_t *out, size_t len)
     return why == SSL_ERROR_ZERO_RETURN ? 0 : -EPROTO;
 }
 
+void tls_session_expect(struct tls_session *session, size_t len)
+{
+    size_t overhead = (len / RECORD_BYTES + 1) * RECORD_OVERHEAD_MAX;
+    uint8_t *room = buffer_reserve(&session->out, len + overhead);
+    assert(room != NULL);
+    (void)room;
+}
+
 int tls_session_write(struct tls_session *session, struct slice plain)
 {
     assert(plain.len > 0 && plain.len <= INT32_MAX);
@@ -289,14 +362,12 @@ void tls_session_shutdown(struct tls_session *session)
 
 struct slice tls_session_output(struct tls_session *session)
 {
-    char *data = NULL;
-    long len = BIO_get_mem_data(session->out, &data);
-    return slice_of(data, len > 0 ? (size_t)len : 0);
+    return buffer_slice(&session->out);
 }
 
 void tls_session_output_sent(struct tls_session *session)
 {
-    (void)BIO_reset(session->out);
+    buffer_release(&session->out);
 }
 
 const struct tls_peer *tls_session_peer(const struct tls_session *session)

@@ -16,6 +16,8 @@ void tls_session_feed(struct tls_session *session, struct slice cipher); /* From
 MUST_USE int tls_session_handshake(struct tls_session *session, char *reason, size_t reason_size);
 /* Plain bytes into `out`: how many; 0 when the peer has closed; -EAGAIN; -EPROTO. */
 MUST_USE ssize_t tls_session_read(struct tls_session *session, uint8_t *out, size_t len);
+/* So many bytes are going to be encrypted before the output is taken: room for all at once. */
+void tls_session_expect(struct tls_session *session, size_t len);
 /* Encrypts all of it. 0 or -EPROTO. */
 MUST_USE int tls_session_write(struct tls_session *session, struct slice plain);
 void tls_session_shutdown(struct tls_session *session);       /* Says goodbye (close_notify). */
