@@ -362,6 +362,11 @@ struct authorizer *apiserver_authorizer(struct apiserver *server)
     return server->authorizer;
 }
 
+const struct token_signer *apiserver_signer(const struct apiserver *server)
+{
+    return server->signer;
+}
+
 struct watch_cache *apiserver_cache(struct apiserver *server)
 {
     return server->cache;

@@ -19,6 +19,7 @@ struct node_liveness;
 struct pki;
 struct registry;
 struct storage;
+struct token_signer;
 struct watch_cache;
 
 struct apiserver_config {
@@ -54,6 +55,7 @@ void apiserver_close(struct apiserver *server, void (*closed)(void *data), void 
 
 struct registry *apiserver_registry(struct apiserver *server); /* For lib/client's local client. */
 struct authorizer *apiserver_authorizer(struct apiserver *server);
+const struct token_signer *apiserver_signer(const struct apiserver *server);
 struct watch_cache *apiserver_cache(struct apiserver *server);
 struct node_liveness *apiserver_liveness(struct apiserver *server);
 /* Leadership of this member changed (store loop): bootstrap objects, node grace periods. */

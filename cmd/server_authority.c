@@ -1,9 +1,11 @@
 /* `coracle server`: what controllers may have decided and made for them that only the API server
- * can: permissions of users. */
+ * can: permissions of users, tokens of accounts. */
 #include "cmd/server_parts.h"
 
 #include "apiserver/authorizer.h"
+#include "apiserver/token.h"
 #include "k8s/certificates_v1.pb-c.h"
+#include "k8s/meta_v1.pb-c.h"
 #include "lib/base/arena.h"
 
 /* Who made the request, as the API server noted it then. */
@@ -46,4 +48,16 @@ bool server_may_request(void *data, const Certificates__V1__CertificateSigningRe
                                   .node_selected = ""};
     return authorizer_allows(apiserver_authorizer(member->apiserver), arena,
                              user_of_request(arena, request), &access, NULL);
+}
+
+int server_account_token(void *data, const Meta__V1__ObjectMeta *account, const char *secret,
+                         struct buffer *token, struct error *reterr)
+{
+    const struct member *member = data;
+    const struct token_claims claims = {.legacy = true,
+                                        .namespace = account->namespace_,
+                                        .account = account->name,
+                                        .account_uid = account->uid,
+                                        .secret = secret};
+    return token_issue(apiserver_signer(member->apiserver), &claims, token, reterr);
 }

@@ -85,6 +85,8 @@ void server_open_control(struct member *member)
             .api_endpoints_data = member,
             .may_request = server_may_request,
             .may_request_data = member,
+            .account_token = server_account_token,
+            .account_token_data = member,
         };
         member->controllers = controllers_open(&controllers);
     }

@@ -62,6 +62,9 @@ struct Certificates__V1__CertificateSigningRequestSpec;
 bool server_may_request(void *data,
                         const struct Certificates__V1__CertificateSigningRequestSpec *request,
                         const char *subresource);
+struct Meta__V1__ObjectMeta;
+int server_account_token(void *data, const struct Meta__V1__ObjectMeta *account, const char *secret,
+                         struct buffer *token, struct error *reterr);
 
 /* Closes part after part; the store loop ends when the last is gone. Again is a no-op. */
 void server_stop(void *member);

@@ -10,6 +10,9 @@ struct client;
 struct controllers;
 struct metrics;
 struct Certificates__V1__CertificateSigningRequestSpec;
+struct Meta__V1__ObjectMeta;
+struct buffer;
+struct error;
 
 /* Zero is the default shown. */
 struct controllers_grace {
@@ -47,6 +50,11 @@ struct controllers_config {
                         const struct Certificates__V1__CertificateSigningRequestSpec *request,
                         const char *subresource);
     void *may_request_data;
+    /* Appends a token of the ServiceAccount for the Secret of this name in its namespace. 0 or a
+     * negative errno. NULL: Secrets for tokens stay empty. */
+    int (*account_token)(void *data, const struct Meta__V1__ObjectMeta *account, const char *secret,
+                         struct buffer *token, struct error *reterr);
+    void *account_token_data;
 };
 
 /* Does nothing until controllers_set_leader(true). The texts of `config` are borrowed. */

@@ -32,6 +32,15 @@ static bool may_request(void *data, const Certificates__V1__CertificateSigningRe
     return strcmp(subresource, "nodeclient") == 0 && strcmp(request->username, "trusted") == 0;
 }
 
+static int account_token(void *data, const Meta__V1__ObjectMeta *account, const char *secret,
+                         struct buffer *token, struct error *reterr)
+{
+    (void)data;
+    (void)reterr;
+    buffer_printf(token, "%s of %s", secret, account->name);
+    return 0;
+}
+
 static void start(struct cluster *cluster)
 {
     struct controllers_config config = {
@@ -46,6 +55,7 @@ static void start(struct cluster *cluster)
         .api_endpoints = api_endpoints,
         .api_endpoints_data = cluster,
         .may_request = may_request,
+        .account_token = account_token,
     };
     cluster->controllers = controllers_open(&config);
     controllers_set_leader(cluster->controllers, true);
