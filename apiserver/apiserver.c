@@ -6,6 +6,7 @@
 #include "apiserver/encryption.h"
 #include "apiserver/member_service.h"
 #include "apiserver/node_service.h"
+#include "apiserver/objects_service.h"
 #include "apiserver/oidc.h"
 #include "apiserver/openapi_documents.h"
 #include "apiserver/pki.h"
@@ -13,6 +14,7 @@
 #include "apiserver/request.h"
 #include "descriptors/grpc_services.h"
 #include "descriptors/node_services.h"
+#include "descriptors/objects_services.h"
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
 #include "lib/net/grpc_health.h"
@@ -173,18 +175,21 @@ static void quorum_tick(void *data)
     storage_read_barrier(server->config.storage, quorum_answered, server);
 }
 
-/* Health and descriptors of what agents and members call. */
+/* Health and descriptors of all that is called over gRPC. */
 static void describe(struct apiserver *server)
 {
     server->health = grpc_health_new();
     server->reflection = grpc_reflection_new();
-    int status = grpc_reflection_add(
-        server->reflection, slice_of(proto_node_services_set, proto_node_services_set_size));
-    assert(status == 0); /* They are part of the program, as the next. */
-    status = grpc_reflection_add(server->reflection,
-                                 slice_of(proto_grpc_services_set, proto_grpc_services_set_size));
-    assert(status == 0);
-    (void)status;
+    const struct slice sets[] = {
+        slice_of(proto_node_services_set, proto_node_services_set_size),
+        slice_of(proto_objects_services_set, proto_objects_services_set_size),
+        slice_of(proto_grpc_services_set, proto_grpc_services_set_size),
+    };
+    for (size_t i = 0; i < ARRAY_LEN(sets); i++) {
+        int status = grpc_reflection_add(server->reflection, sets[i]);
+        assert(status == 0); /* They are part of the program. */
+        (void)status;
+    }
     grpc_health_mount(server->health, server->grpc);
     grpc_reflection_mount(server->reflection, server->grpc);
 }
@@ -226,6 +231,7 @@ static void make_parts(struct apiserver *server)
     server->definitions = definitions_new(server);
     server->grpc = grpc_server_new();
     server->sessions = node_sessions_new(server);
+    server->objects = objects_service_new(server);
     member_service_add(server);
     describe(server);
     server->proxy = proxy_new(server);
@@ -239,6 +245,7 @@ static void free_parts(struct apiserver *server)
     proxy_free(server->proxy);
     webhook_client_free(server->webhooks);
     node_sessions_free(server->sessions);
+    objects_service_free(server->objects);
     grpc_server_free(server->grpc);
     grpc_health_free(server->health);
     grpc_reflection_free(server->reflection);

@@ -9,6 +9,10 @@
 #define STORED_OBJECT_MAX            ((size_t)1500000) /* One object in the log (etcd: 1.5 MiB request). */
 #define ENCODED_OBJECT_MAX           ((size_t)16 << 20) /* JSON of one object; expansion is below 8. */
 #define ENCODED_LIST_MAX             ((size_t)1 << 30) /* A list that cannot be streamed (Table). */
+#define OBJECTS_TARGET_MAX           ((size_t)64 << 10) /* Of a gRPC call: its path, and its query. */
+#define OBJECTS_MESSAGE_ARENA_MAX    ((size_t)32 << 20) /* Its message, taken apart. */
+#define OBJECTS_ERROR_TEXT_MAX       ((size_t)1024)     /* Clients take some 8 KiB of trailers. */
+#define OBJECTS_DETAILS_MAX          ((size_t)4096)
 #define REQUEST_ARENA_MAX            ((size_t)512 << 20)
 #define WATCH_HISTORY_MAX            10000 /* Events kept a kind, for watches from the past. */
 #define WATCH_HISTORY_BYTES_MAX      ((size_t)32 << 20)

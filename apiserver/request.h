@@ -27,6 +27,7 @@
 struct audit;
 struct audit_event;
 struct node_sessions;
+struct objects_service;
 struct openapi_documents;
 struct proxy;
 
@@ -47,6 +48,7 @@ struct apiserver {
     struct http_server *http;
     struct grpc_server *grpc;
     struct node_sessions *sessions;
+    struct objects_service *objects;
     struct proxy *proxy;
     struct webhook_client *webhooks;
     struct watch_hub **hubs; /* One per io loop. */
@@ -162,7 +164,7 @@ void respond_text(struct request *request, unsigned code, const char *text);
 void respond_bytes(struct request *request, unsigned code, const char *content_type,
                    struct slice body);
 void append_yaml(struct slice json, struct buffer *out);
-/* Fills headers that every answer has; returns how many. */
+/* Fills headers that every answer has; returns how many. `content_type` is NULL for gRPC. */
 enum { COMMON_HEADERS_MAX = WARNINGS_MAX + 8 };
 size_t common_headers(struct request *request, const char *content_type,
                       struct http_header *headers);

@@ -301,12 +301,17 @@ static void append_escaped(struct buffer *out, const char *text, const char *kee
     }
 }
 
+void percent_append(struct buffer *out, const char *text)
+{
+    append_escaped(out, text, UNRESERVED);
+}
+
 void query_append(struct buffer *out, bool first, const char *key, const char *value)
 {
     buffer_append_byte(out, first ? '?' : '&');
-    append_escaped(out, key, UNRESERVED);
+    percent_append(out, key);
     buffer_append_byte(out, '=');
-    append_escaped(out, value, UNRESERVED);
+    percent_append(out, value);
 }
 
 void path_append(struct buffer *out, const char *path)

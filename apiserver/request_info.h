@@ -52,16 +52,18 @@ const char *request_verb_name(enum request_verb verb); /* As authorization words
 /* log, exec, attach, portforward and proxy: a connection to a pod, node or service. */
 bool request_info_is_connection(const struct request_info *info);
 
-/* The first value, or NULL when the key is absent. */
+struct buffer;
 /* %XX decoded, in `arena`. NULL when an escape is malformed or stands for NUL. Any thread. */
 const char *percent_decoded(struct arena *arena, struct slice text);
+/* %XX for everything that may not stand in a segment of a path, or in a query, as it is. */
+void percent_append(struct buffer *out, const char *text);
+/* The first value, or NULL when the key is absent. */
 const char *query_get(const struct query *query, const char *key);
 /* Absent and "" are `fallback`; "0" and "false" (any case) are false, all else true. */
 bool query_bool(const struct query *query, const char *key, bool fallback);
 /* 0; -ENOENT when absent or ""; -EINVAL when it is no number. */
 MUST_USE int query_int(const struct query *query, const char *key, int64_t *ret_value);
 /* Appends key=value escaped, with '?' or '&' as fits; for proxied requests. */
-struct buffer;
 void query_append(struct buffer *out, bool first, const char *key, const char *value);
 /* Appends a decoded path, escaped again where it must be (RFC 3986 section 3.3). */
 void path_append(struct buffer *out, const char *path);

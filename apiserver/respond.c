@@ -53,8 +53,10 @@ size_t common_headers(struct request *request, const char *content_type,
 {
     size_t count = 0;
     headers[count++] = http_header("audit-id", request->audit_id);
-    headers[count++] = http_header("cache-control", "no-cache, private");
-    headers[count++] = http_header("content-type", content_type);
+    if (content_type != NULL) {
+        headers[count++] = http_header("cache-control", "no-cache, private");
+        headers[count++] = http_header("content-type", content_type);
+    }
     if (request->flow.schema_uid[0] != 0) {
         headers[count++] = http_header("x-kubernetes-pf-flowschema-uid", request->flow.schema_uid);
         headers[count++] =

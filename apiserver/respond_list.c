@@ -92,24 +92,13 @@ static struct chunk *shared_item(struct request *request, size_t index)
                                                    : cached_object_json_members(object);
 }
 
-/* field number `number`, length-delimited. */
-static void put_tag_len(struct buffer *out, unsigned number, size_t len)
-{
-    buffer_append_byte(out, (uint8_t)(number << 3 | 2));
-    while (len > 127) {
-        buffer_append_byte(out, (uint8_t)(len & 127) | 128);
-        len >>= 7;
-    }
-    buffer_append_byte(out, (uint8_t)len);
-}
-
 /* What comes before an item's shared bytes, and after the last. */
 static void print_prefix(const struct request *request, size_t index, size_t len,
                          struct buffer *out)
 {
     buffer_clear(out);
     if (request->accept.media == MEDIA_PROTOBUF) {
-        put_tag_len(out, 2, len);
+        api_put_field_head(2, len, out);
     } else {
         buffer_append_text(out, index == 0 ? "{" : ",{");
     }
@@ -239,7 +228,7 @@ static void put_list_meta(struct request *request, struct buffer *out)
     CLEANUP(buffer_release) struct buffer encoded;
     buffer_init(&encoded, ENCODED_OBJECT_MAX);
     api_encode_protobuf(schema, meta, &encoded);
-    put_tag_len(out, 1, encoded.len);
+    api_put_field_head(1, encoded.len, out);
     buffer_append_slice(out, buffer_slice(&encoded));
 }
 
@@ -293,10 +282,10 @@ static void build_protobuf_list(struct request *request)
             buffer_init(&object_meta, ENCODED_OBJECT_MAX);
             api_encode_protobuf(api_message_find("k8s.io.apimachinery.pkg.apis.meta.v1.ObjectMeta"),
                                 api_message_meta(request->kind->message, message), &object_meta);
-            put_tag_len(&item, 1, object_meta.len);
+            api_put_field_head(1, object_meta.len, &item);
             buffer_append_slice(&item, buffer_slice(&object_meta));
         }
-        put_tag_len(&raw, 2, item.len);
+        api_put_field_head(2, item.len, &raw);
         buffer_append_slice(&raw, buffer_slice(&item));
     }
     bool partial = request->accept.form != FORM_OBJECT;

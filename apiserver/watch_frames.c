@@ -3,16 +3,6 @@
 #include "apiserver/request.h"
 #include <stdio.h>
 
-static void put_length(struct buffer *out, unsigned number, size_t len)
-{
-    buffer_append_byte(out, (uint8_t)(number << 3 | 2));
-    while (len > 127) {
-        buffer_append_byte(out, (uint8_t)(len & 127) | 128);
-        len >>= 7;
-    }
-    buffer_append_byte(out, (uint8_t)len);
-}
-
 /* Length, then meta/v1.WatchEvent {1 type, 2 RawExtension {1 raw: envelope}}. */
 static size_t send_protobuf(struct request *request, const char *type, struct slice envelope)
 {
@@ -20,11 +10,11 @@ static size_t send_protobuf(struct request *request, const char *type, struct sl
     CLEANUP(buffer_release) struct buffer event;
     buffer_init(&extension, ENCODED_OBJECT_MAX * 2);
     buffer_init(&event, ENCODED_OBJECT_MAX * 2);
-    put_length(&extension, 1, envelope.len);
+    api_put_field_head(1, envelope.len, &extension);
     buffer_append_slice(&extension, envelope);
-    put_length(&event, 1, strlen(type));
+    api_put_field_head(1, strlen(type), &event);
     buffer_append_text(&event, type);
-    put_length(&event, 2, extension.len);
+    api_put_field_head(2, extension.len, &event);
     buffer_append_slice(&event, buffer_slice(&extension));
     uint8_t size[4] = {(uint8_t)(event.len >> 24), (uint8_t)(event.len >> 16),
                        (uint8_t)(event.len >> 8), (uint8_t)event.len};

@@ -103,4 +103,6 @@ void api_wrap_envelope(struct slice raw, const struct api_type_meta *meta, struc
  * comes after them. */
 void api_envelope_head(const struct api_type_meta *meta, size_t len, struct buffer *out);
 void api_envelope_tail(struct buffer *out);
+/* What comes before the `len` bytes of text, bytes or message of field `number`. */
+void api_put_field_head(unsigned number, size_t len, struct buffer *out);
 #endif

@@ -327,3 +327,11 @@ void api_encode_envelope(const struct api_message *message, const void *object,
     api_encode_protobuf(message, object, out);
     api_envelope_tail(out);
 }
+
+void api_put_field_head(unsigned number, size_t len, struct buffer *out)
+{
+    uint8_t bytes[2 * WIRE_VARINT_MAX];
+    uint8_t *end = wire_put_varint(bytes, (uint64_t)number << 3 | WIRE_BYTES);
+    end = wire_put_varint(end, len);
+    buffer_append(out, bytes, (size_t)(end - bytes));
+}

@@ -5,6 +5,8 @@
 #include "lib/api/schema.h"
 #include "lib/base/alloc.h"
 
+enum { WIRE_VARINT_MAX = 10 }; /* Bytes. */
+
 enum wire_kind { WIRE_VARINT = 0, WIRE_FIXED64 = 1, WIRE_BYTES = 2, WIRE_FIXED32 = 5 };
 
 static inline size_t wire_varint_size(uint64_t value)

@@ -85,6 +85,9 @@ const struct http_handler *grpc_server_handler(struct grpc_server *server);
 struct grpc_call *grpc_call_ref(struct grpc_call *call); /* Any thread. */
 void grpc_call_unref(struct grpc_call *call);            /* Any thread. */
 struct loop *grpc_call_loop(struct grpc_call *call);
+/* What it came by: for those who read requests of both kinds. All of the answer goes by the call.
+ */
+struct http_exchange *grpc_call_exchange(struct grpc_call *call);
 struct slice grpc_call_path(const struct grpc_call *call);
 struct slice grpc_call_metadata(const struct grpc_call *call, const char *name);
 const struct tls_peer *grpc_call_tls_peer(const struct grpc_call *call);

@@ -485,6 +485,11 @@ struct loop *grpc_call_loop(struct grpc_call *call)
     return http_exchange_loop(call->exchange);
 }
 
+struct http_exchange *grpc_call_exchange(struct grpc_call *call)
+{
+    return call->exchange;
+}
+
 struct slice grpc_call_path(const struct grpc_call *call)
 {
     return http_path(call->exchange);
