@@ -167,6 +167,8 @@ struct grpc_stream_events {
     void (*on_drain)(void *data);                         /* May be NULL. */
     /* The call is over; once, last. The handle is gone when it returns. */
     void (*on_end)(void *data, const struct grpc_status *status);
+    /* One field of the server's metadata, leading or trailing; not gRPC's own. May be NULL. */
+    void (*on_metadata)(void *data, struct slice name, struct slice value);
 };
 /* Opens a stream (any kind but unary). Messages may be sent at once; they wait for the connection.
  */

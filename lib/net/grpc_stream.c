@@ -339,6 +339,20 @@ void grpc_stream_on_data(struct grpc_stream *stream, struct slice bytes)
     }
 }
 
+static void tell_metadata(struct grpc_stream *stream, struct slice name, struct slice value)
+{
+    if (stream->events == NULL || stream->events->on_metadata == NULL || stream->dead ||
+        slice_starts_with(name, slice_text(":"))) {
+        return;
+    }
+    stream->busy = true;
+    stream->events->on_metadata(stream->data, name, value);
+    stream->busy = false;
+    if (stream->dead) {
+        stream_free(stream);
+    }
+}
+
 void grpc_stream_on_header(struct grpc_stream *stream, struct slice name, struct slice value)
 {
     if (slice_is(name, ":status")) {
@@ -361,6 +375,8 @@ void grpc_stream_on_header(struct grpc_stream *stream, struct slice name, struct
         if (base64_decode(value, &stream->details) != 0) {
             buffer_clear(&stream->details);
         }
+    } else {
+        tell_metadata(stream, name, value);
     }
 }
 

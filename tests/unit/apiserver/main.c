@@ -17,14 +17,29 @@ Suite *oidc_suite(void);
 Suite *encryption_suite(void);
 Suite *audit_suite(void);
 Suite *node_graph_suite(void);
+Suite *objects_request_suite(void);
+Suite *objects_suite(void);
 
 int main(void)
 {
-    Suite *suites[] = {
-        request_info_suite(), token_suite(),      registry_suite(),        node_restriction_suite(),
-        proxy_suite(),        rbac_suite(),       webhook_client_suite(),  quota_suite(),
-        webhooks_suite(),     policies_suite(),   default_plugins_suite(), flow_suite(),
-        oidc_suite(),         encryption_suite(), proxy_object_suite(),    audit_suite(),
-        node_graph_suite()};
+    Suite *suites[] = {request_info_suite(),
+                       token_suite(),
+                       registry_suite(),
+                       node_restriction_suite(),
+                       proxy_suite(),
+                       rbac_suite(),
+                       webhook_client_suite(),
+                       quota_suite(),
+                       webhooks_suite(),
+                       policies_suite(),
+                       default_plugins_suite(),
+                       flow_suite(),
+                       oidc_suite(),
+                       encryption_suite(),
+                       proxy_object_suite(),
+                       audit_suite(),
+                       node_graph_suite(),
+                       objects_request_suite(),
+                       objects_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }

@@ -251,7 +251,8 @@ static void never_end(void *data, const struct grpc_status *status)
 
 START_TEST(cancel_reaches_the_server_and_calls_nobody)
 {
-    static const struct grpc_stream_events quiet = {note_headers, never_message, NULL, never_end};
+    static const struct grpc_stream_events quiet = {
+        .on_headers = note_headers, .on_message = never_message, .on_end = never_end};
     open_wire(WIRE_TCP);
     bool begun = false;
     const struct grpc_call_options options = {.path = "/test.Echo/Never"};
