@@ -392,6 +392,12 @@ void apiserver_set_leader(struct apiserver *server, bool leader)
     definitions_set_leader(server->definitions, leader);
 }
 
+void apiserver_note_part(struct apiserver *server, enum apiserver_part part,
+                         enum apiserver_part_state state)
+{
+    atomic_store(&server->parts[part], state);
+}
+
 uint16_t apiserver_port(const struct apiserver *server)
 {
     return http_server_port(server->http);

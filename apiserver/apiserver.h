@@ -60,5 +60,10 @@ struct watch_cache *apiserver_cache(struct apiserver *server);
 struct node_liveness *apiserver_liveness(struct apiserver *server);
 /* Leadership of this member changed (store loop): bootstrap objects, node grace periods. */
 void apiserver_set_leader(struct apiserver *server, bool leader);
+/* What this process does beside serving, for ComponentStatus; absent until told. Any thread. */
+enum apiserver_part { APISERVER_SCHEDULER, APISERVER_CONTROLLERS, APISERVER_PARTS };
+enum apiserver_part_state { APISERVER_PART_ABSENT, APISERVER_PART_STANDS_BY, APISERVER_PART_RUNS };
+void apiserver_note_part(struct apiserver *server, enum apiserver_part part,
+                         enum apiserver_part_state state);
 uint16_t apiserver_port(const struct apiserver *server); /* The real one after listening on 0. */
 #endif

@@ -233,7 +233,9 @@ bool stage_dispatch(struct request *request)
     if (!request->codec->negotiate(request)) {
         return false;
     }
-    if (!request->kind->stored) {
+    if (!request->kind->stored && info->verb != VERB_CREATE) {
+        handle_components(request); /* All others are made, answered and forgotten. */
+    } else if (!request->kind->stored) {
         handle_review(request);
     } else {
         handle_resource(request);

@@ -61,6 +61,7 @@ struct apiserver {
     _Atomic bool leader;
     struct grpc_health *health;
     struct grpc_reflection *reflection;
+    _Atomic(enum apiserver_part_state) parts[APISERVER_PARTS];
     _Atomic bool has_leader; /* A quorum answered the last question. */
     bool asking;
     _Atomic bool closing;
@@ -158,6 +159,8 @@ void respond_list(struct request *request); /* request->call holds a finished li
 void request_finish(struct request *request);
 
 /* --- Answers of HTTP alone --- */
+/* A list of objects that are not stored, as a Table or as their metadata. */
+void respond_rows(struct request *request, const void *const *messages, size_t count);
 bool http_negotiate(struct request *request);
 void http_list(struct request *request);
 void respond_text(struct request *request, unsigned code, const char *text);
@@ -189,7 +192,8 @@ struct api_type_meta type_meta_of_schema(const struct api_message *schema, struc
 /* --- Handlers --- */
 void handle_resource(struct request *request);
 void handle_watch(struct request *request);
-void handle_review(struct request *request); /* Kinds that are answered and forgotten. */
+void handle_components(struct request *request); /* ComponentStatus. */
+void handle_review(struct request *request);     /* Kinds that are answered and forgotten. */
 /* Those of authorization.k8s.io; false when the kind is another. */
 bool handle_access_review(struct request *request, void *message);
 void respond_review(struct request *request, const void *message); /* 201 with the review. */

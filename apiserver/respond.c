@@ -308,6 +308,32 @@ static void respond_form(struct request *request, unsigned code, const struct ap
     respond_json(request, code, "application/json", &out);
 }
 
+void respond_rows(struct request *request, const void *const *messages, size_t count)
+{
+    const struct api_kind *kind = request->kind;
+    bool table = request->accept.form == FORM_TABLE;
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, ENCODED_LIST_MAX);
+    if (table) {
+        encode_table_open(request, kind, 0, NULL, -1, &out);
+    } else {
+        buffer_printf(&out,
+                      "{\"kind\":\"PartialObjectMetadataList\",\"apiVersion\":\"meta.k8s.io/%s\","
+                      "\"metadata\":{},\"items\":[",
+                      request->accept.form_version);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (table) {
+            encode_table_row(request, kind, messages[i], i == 0, &out);
+        } else {
+            buffer_append_text(&out, i == 0 ? "" : ",");
+            encode_partial(request, kind, messages[i], &out);
+        }
+    }
+    buffer_append_text(&out, "]}");
+    respond_json(request, 200, "application/json", &out);
+}
+
 static void respond_partial_protobuf(struct request *request, unsigned code,
                                      const struct api_kind *kind, const void *message)
 {

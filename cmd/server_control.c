@@ -67,6 +67,7 @@ void server_open_control(struct member *member)
         struct scheduler_config scheduler = {
             .env = env, .client = client, .metrics = member->metrics, .instance = config->name};
         member->scheduler = scheduler_open(&scheduler);
+        apiserver_note_part(member->apiserver, APISERVER_SCHEDULER, APISERVER_PART_STANDS_BY);
     }
     if (config->controllers_enabled) {
         struct controllers_config controllers = {
@@ -89,19 +90,23 @@ void server_open_control(struct member *member)
             .account_token_data = member,
         };
         member->controllers = controllers_open(&controllers);
+        apiserver_note_part(member->apiserver, APISERVER_CONTROLLERS, APISERVER_PART_STANDS_BY);
     }
 }
 
 static void set_leader(struct member *member, bool leader)
 {
+    enum apiserver_part_state state = leader ? APISERVER_PART_RUNS : APISERVER_PART_STANDS_BY;
     if (member->apiserver != NULL) {
         apiserver_set_leader(member->apiserver, leader);
     }
     if (member->scheduler != NULL) {
         scheduler_set_leader(member->scheduler, leader);
+        apiserver_note_part(member->apiserver, APISERVER_SCHEDULER, state);
     }
     if (member->controllers != NULL) {
         controllers_set_leader(member->controllers, leader);
+        apiserver_note_part(member->apiserver, APISERVER_CONTROLLERS, state);
     }
 }
 

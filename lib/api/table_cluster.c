@@ -316,3 +316,24 @@ void table_api_service(struct table_row *row, const void *message)
     table_text(row, service_state(row, object->status));
     table_age(row, object->metadata);
 }
+
+/* --- Control plane -----------------------------------------------------------------------------
+ */
+
+void table_component_status(struct table_row *row, const void *message)
+{
+    const Core__V1__ComponentStatus *component = message;
+    const char *status = "Unknown", *said = "", *error = "";
+    for (size_t i = 0; i < component->n_conditions; i++) {
+        const Core__V1__ComponentCondition *condition = component->conditions[i];
+        if (rules_is(condition->type, "Healthy")) {
+            status = rules_is(condition->status, "True") ? "Healthy" : "Unhealthy";
+            said = condition->message;
+            error = condition->error;
+        }
+    }
+    table_text(row, component->metadata->name);
+    table_text(row, status);
+    table_text(row, said);
+    table_text(row, error);
+}

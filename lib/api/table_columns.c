@@ -208,6 +208,12 @@ static const struct api_table_column CERTIFICATE_REQUEST[] = {
     {"RequestedDuration", "string", "", "How long the certificate is to be valid.", 0},
     {"Condition", "string", "", "Approved, denied, issued, or none yet.", 0},
 };
+static const struct api_table_column COMPONENT_STATUS[] = {
+    NAME_COLUMN,
+    {"Status", "string", "", "Whether it works.", 0},
+    {"Message", "string", "", "What it said.", 0},
+    {"Error", "string", "", "Why it could not be asked.", 0},
+};
 static const struct api_table_column INGRESS_CLASS[] = {
     NAME_COLUMN,
     {"Controller", "string", "", "Who serves ingresses of this class.", 0},
@@ -367,6 +373,7 @@ static const struct {
     TABLE("batch", "Job", JOB, table_job),
     TABLE("certificates.k8s.io", "CertificateSigningRequest", CERTIFICATE_REQUEST,
           table_certificate_request),
+    TABLE("", "ComponentStatus", COMPONENT_STATUS, table_component_status),
     TABLE("networking.k8s.io", "IngressClass", INGRESS_CLASS, table_ingress_class),
     TABLE("networking.k8s.io", "Ingress", INGRESS, table_ingress),
     TABLE("networking.k8s.io", "NetworkPolicy", NETWORK_POLICY, table_network_policy),

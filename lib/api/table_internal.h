@@ -43,7 +43,7 @@ table_row_maker table_persistent_volume, table_claim, table_pod_template,
     table_cluster_role_binding, table_csi_driver, table_csi_node, table_storage_class,
     table_attachment, table_mutating_webhooks, table_validating_webhooks, table_admission_policy,
     table_policy_binding, table_priority_class, table_runtime_class, table_flow_schema,
-    table_priority_level, table_api_service;
+    table_priority_level, table_api_service, table_component_status;
 
 struct table_layout {
     const struct api_table_column *columns;
