@@ -151,6 +151,9 @@ static void find_sources(struct request *request, struct audit_event *event)
 
 static const char *request_uri(struct request *request)
 {
+    if (request->uri != NULL) {
+        return request->uri;
+    }
     struct slice path = http_path(request->exchange);
     struct slice query = http_query(request->exchange);
     return arena_printf(request->arena, "%.*s%s%.*s", (int)path.len, (const char *)path.data,

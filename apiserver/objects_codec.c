@@ -65,14 +65,14 @@ static void objects_status(struct request *request, const struct api_status *sta
 
 static void objects_too_many(struct request *request)
 {
-    objects_status(request, api_status_too_many_requests(
+    respond_status(request, api_status_too_many_requests(
                                 request->arena, "too many requests, please try again later",
                                 FLOW_RETRY_SECONDS));
 }
 
 static void objects_not_found(struct request *request)
 {
-    objects_status(request, api_status_no_resource(request->arena));
+    respond_status(request, api_status_no_resource(request->arena));
 }
 
 static void objects_message(struct request *request, unsigned code,

@@ -384,6 +384,8 @@ static int parse_target(const struct method *method, struct target *target)
         target->problem = "resource or name: is not a segment of a path";
         return -EINVAL;
     }
+    target->request->uri = arena_printf(target->arena, "%s%s", buffer_text(&target->path),
+                                        buffer_text(&target->query));
     target->problem = misread(method, target);
     return target->problem == NULL ? 0 : -EINVAL;
 }

@@ -20,6 +20,7 @@ enum objects_method {
 
 struct objects_request {
     struct request_info info; /* With the query. */
+    const char *uri;          /* The same as text: "/api/v1/pods?limit=5". */
     struct slice body;
     struct slice body_type; /* A media type, as HTTP has it in content-type. */
     Objects__V1__Encoding encoding;

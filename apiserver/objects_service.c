@@ -35,6 +35,7 @@ static void on_call(void *data, struct grpc_call *call, struct slice bytes)
         return;
     }
     request->info = asked.info;
+    request->uri = asked.uri;
     request->body = asked.body;
     request->body_type = asked.body_type;
     state->encoding = asked.encoding;

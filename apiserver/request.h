@@ -88,6 +88,7 @@ struct request {
     struct http_exchange *exchange; /* Headers, peer, loop; answers go by the codec. */
     struct arena *arena;
     struct slice body;
+    const char *uri;        /* What is asked for, when the exchange's path is not that; or NULL. */
     struct slice body_type; /* Media type of the body, as content-type has it. */
     struct request_info info;
     const struct user *user;

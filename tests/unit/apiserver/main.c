@@ -19,6 +19,7 @@ Suite *audit_suite(void);
 Suite *node_graph_suite(void);
 Suite *objects_request_suite(void);
 Suite *objects_suite(void);
+Suite *objects_streams_suite(void);
 
 int main(void)
 {
@@ -40,6 +41,7 @@ int main(void)
                        audit_suite(),
                        node_graph_suite(),
                        objects_request_suite(),
-                       objects_suite()};
+                       objects_suite(),
+                       objects_streams_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }

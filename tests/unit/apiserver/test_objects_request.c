@@ -123,6 +123,8 @@ START_TEST(options_of_a_list_are_its_query)
     ck_assert_str_eq(parsed.info.path, "/apis/apps/v1/deployments");
     ck_assert_str_eq(query_get(&parsed.info.query, "labelSelector"), "a in (b,c)&limit=7");
     ck_assert_str_eq(query_get(&parsed.info.query, "limit"), "500");
+    ck_assert_str_eq(parsed.uri, "/apis/apps/v1/deployments?labelSelector=a%20in%20%28b%2Cc%29%26"
+                                 "limit%3D7&limit=500&continue=abc%3D");
     ck_assert_str_eq(query_get(&parsed.info.query, "continue"), "abc=");
     ck_assert_ptr_null(query_get(&parsed.info.query, "fieldSelector"));
 }
