@@ -1,8 +1,10 @@
 #include "apiserver/admission_policy.h"
 
 #include "apiserver/admission_match.h"
+#include "apiserver/audit_notes.h"
+#include "apiserver/custom_kinds.h"
+#include "lib/api/custom.h"
 #include "lib/api/selector.h"
-#include <ctype.h>
 #include <stdlib.h>
 
 /* A policy with what is compiled of it: variables, conditions, validations, their messages. */
@@ -11,6 +13,7 @@ struct policy {
     const Admissionregistration__V1__ValidatingAdmissionPolicySpec *spec;
     struct expression_set *set;
     const char **variable_names;
+    const char **annotations; /* What audit annotations came to so far, over all bindings. */
 };
 
 struct policy_run {
@@ -26,6 +29,7 @@ struct binding_run {
     const struct cached_object *object;
     const Admissionregistration__V1__ValidatingAdmissionPolicyBindingSpec *spec;
     const struct api_kind *form;
+    const struct api_kind *param_kind; /* As the policy names it. */
 };
 
 static bool is(const char *text, const char *wanted)
@@ -66,8 +70,30 @@ static void deny(struct policy_run *run, const char *policy, const char *binding
     run->denial = status;
 }
 
-/* What the binding makes of a validation that failed. */
-static void act(struct binding_run *binding, const char *message, const char *reason)
+/* For the audit log: which validation failed of which policy. */
+static void note_failure(const struct binding_run *binding, size_t index, const char *message)
+{
+    struct operation *operation = binding->run->admission->operation;
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, POLICY_NOTE_MAX);
+    buffer_append_text(&out, "[{\"message\":");
+    json_print_string(slice_text(message), &out);
+    buffer_append_text(&out, ",\"policy\":");
+    json_print_string(slice_text(text_or_empty(binding->spec->policy_name)), &out);
+    buffer_append_text(&out, ",\"binding\":");
+    json_print_string(slice_text(cached_object_name(binding->object)), &out);
+    buffer_printf(&out, ",\"expressionIndex\":%zu,\"validationActions\":[", index);
+    for (size_t i = 0; i < binding->spec->n_validation_actions; i++) {
+        buffer_append_text(&out, i == 0 ? "" : ",");
+        json_print_string(slice_text(text_or_empty(binding->spec->validation_actions[i])), &out);
+    }
+    buffer_append_text(&out, "]}]");
+    audit_note(operation->call->notes, "validation.policy.admission.k8s.io/validation_failure",
+               buffer_text(&out));
+}
+
+/* What the binding makes of a validation that failed; conditions count as the first. */
+static void act(struct binding_run *binding, size_t index, const char *message, const char *reason)
 {
     struct policy_run *run = binding->run;
     struct arena *arena = run->admission->operation->arena;
@@ -83,6 +109,8 @@ static void act(struct binding_run *binding, const char *message, const char *re
                                         "Validation failed for ValidatingAdmissionPolicy '%s' with "
                                         "binding '%s': %s",
                                         policy, name, message));
+        } else if (is(action, "Audit")) {
+            note_failure(binding, index, message);
         }
     }
 }
@@ -145,31 +173,46 @@ static const struct api_kind *matched(struct admission *admission,
 
 /* --- Compilation --- */
 
-/* The expressions in the order in which binding_run has them. */
+static void add_source(struct expression_sources *sources, const char *text, const char *variable,
+                       enum admission_result wanted)
+{
+    sources->items[sources->count++] = (struct expression_source){text, variable, wanted};
+}
+
+/* Variables, conditions, validations with their messages, audit annotations. */
 static void compile(struct admission *admission, struct policy *policy)
 {
     const Admissionregistration__V1__ValidatingAdmissionPolicySpec *spec = policy->spec;
     struct arena *arena = admission->operation->arena;
-    size_t room = spec->n_variables + spec->n_match_conditions + 2 * spec->n_validations;
-    const char **texts = arena_array(arena, room + 1, sizeof(*texts));
-    size_t count = 0;
+    size_t room = spec->n_variables + spec->n_match_conditions + 2 * spec->n_validations +
+                  spec->n_audit_annotations;
+    struct expression_sources sources = {.items =
+                                             arena_array(arena, room + 1, sizeof(*sources.items)),
+                                         .has_variables = spec->n_variables > 0,
+                                         .has_params = spec->param_kind != NULL};
     policy->variable_names = arena_array(arena, spec->n_variables + 1, sizeof(char *));
     for (size_t i = 0; i < spec->n_variables; i++) {
         policy->variable_names[i] = text_or_empty(spec->variables[i]->name);
-        texts[count++] = text_or_empty(spec->variables[i]->expression);
+        add_source(&sources, text_or_empty(spec->variables[i]->expression),
+                   policy->variable_names[i], ADMISSION_ANY);
     }
     for (size_t i = 0; i < spec->n_match_conditions; i++) {
-        texts[count++] = text_or_empty(spec->match_conditions[i]->expression);
+        add_source(&sources, text_or_empty(spec->match_conditions[i]->expression), NULL,
+                   ADMISSION_BOOL);
     }
     for (size_t i = 0; i < spec->n_validations; i++) {
         const char *message = spec->validations[i]->message_expression;
-        texts[count++] = text_or_empty(spec->validations[i]->expression);
-        texts[count++] = message == NULL || message[0] == 0 ? NULL : message;
+        add_source(&sources, text_or_empty(spec->validations[i]->expression), NULL, ADMISSION_BOOL);
+        add_source(&sources, message == NULL || message[0] == 0 ? NULL : message, NULL,
+                   ADMISSION_STRING);
     }
-    enum expression_scope scope =
-        spec->param_kind == NULL ? EXPRESSIONS_VARIABLES : EXPRESSIONS_PARAMS;
-    policy->set = expression_cache_get(admission->operation->registry->expressions, policy->object,
-                                       scope, texts, count);
+    for (size_t i = 0; i < spec->n_audit_annotations; i++) {
+        add_source(&sources, text_or_empty(spec->audit_annotations[i]->value_expression), NULL,
+                   ADMISSION_STRING_OR_NULL);
+    }
+    policy->set =
+        expression_cache_get(admission->operation->registry->expressions, policy->object, &sources);
+    policy->annotations = arena_array(arena, spec->n_audit_annotations + 1, sizeof(char *));
 }
 
 /* --- Validation --- */
@@ -193,16 +236,10 @@ bool admission_conditions_hold(const struct expression_set *set, size_t first, s
     return problem == NULL;
 }
 
-static const char *trimmed(struct arena *arena, const char *text, size_t len)
+static const char *trimmed(struct arena *arena, struct slice text)
 {
-    while (len > 0 && isspace((unsigned char)text[0])) {
-        text++;
-        len--;
-    }
-    while (len > 0 && isspace((unsigned char)text[len - 1])) {
-        len--;
-    }
-    return arena_text_n(arena, text, len);
+    struct slice words = slice_trimmed(text);
+    return arena_text_n(arena, (const char *)words.data, words.len);
 }
 
 /* What messageExpression says, when that can be shown; else NULL. */
@@ -214,7 +251,7 @@ static const char *made_message(struct arena *arena, const struct expression *ex
         value.kind != CEL_STRING || value.text.len > POLICY_MESSAGE_MAX) {
         return NULL;
     }
-    const char *text = trimmed(arena, (const char *)value.text.data, value.text.len);
+    const char *text = trimmed(arena, value.text);
     return text[0] == 0 || strchr(text, '\n') != NULL ? NULL : text;
 }
 
@@ -229,10 +266,10 @@ static const char *message_of(struct arena *arena,
     }
     const char *said = text_or_empty(validation->message);
     if (said[0] != 0) {
-        return trimmed(arena, said, strlen(said));
+        return trimmed(arena, slice_text(said));
     }
     const char *text = text_or_empty(validation->expression);
-    return arena_printf(arena, "failed expression: %s", trimmed(arena, text, strlen(text)));
+    return arena_printf(arena, "failed expression: %s", trimmed(arena, slice_text(text)));
 }
 
 static void validate(struct binding_run *binding, struct expression_activation *activation)
@@ -246,14 +283,93 @@ static void validate(struct binding_run *binding, struct expression_activation *
         const char *problem =
             expression_evaluate(expression_set_at(policy->set, at), activation, &value);
         if (problem != NULL && !ignores_errors(policy)) {
-            act(binding, problem, "");
+            act(binding, i, problem, "");
         }
         if (problem == NULL && !cel_is_true(&value)) {
-            act(binding,
+            act(binding, i,
                 message_of(arena, validation, expression_set_at(policy->set, at + 1), activation),
                 text_or_empty(validation->reason));
         }
     }
+}
+
+/* --- Audit annotations --- */
+
+/* Whether `list` ("a, b") has the value already. */
+static bool has_value(const char *list, const char *value)
+{
+    size_t len = strlen(value);
+    for (const char *at = list; at != NULL;) {
+        const char *next = strstr(at, ", ");
+        size_t here = next == NULL ? strlen(at) : (size_t)(next - at);
+        if (here == len && strncmp(at, value, len) == 0) {
+            return true;
+        }
+        at = next == NULL ? NULL : next + 2;
+    }
+    return false;
+}
+
+/* One more value of an annotation, which has all that bindings and parameters came to. */
+static void add_value(struct binding_run *binding, size_t index, struct slice text)
+{
+    struct arena *arena = binding->run->admission->operation->arena;
+    const char **known = &binding->policy->annotations[index];
+    size_t len = text.len < POLICY_NOTE_MAX ? text.len : POLICY_NOTE_MAX;
+    const char *value = arena_text_n(arena, (const char *)text.data, len);
+    if (*known == NULL) {
+        *known = value;
+    } else if (!has_value(*known, value)) {
+        *known = arena_printf(arena, "%s, %s", *known, value);
+    }
+}
+
+static void annotate(struct binding_run *binding, struct expression_activation *activation)
+{
+    const struct policy *policy = binding->policy;
+    const Admissionregistration__V1__ValidatingAdmissionPolicySpec *spec = policy->spec;
+    struct arena *arena = binding->run->admission->operation->arena;
+    size_t first = spec->n_variables + spec->n_match_conditions + 2 * spec->n_validations;
+    activation->budget = spec->n_audit_annotations > 0 ? POLICY_COST_MAX : 0;
+    for (size_t i = 0; i < spec->n_audit_annotations; i++) {
+        struct cel_value value;
+        const char *problem =
+            expression_evaluate(expression_set_at(policy->set, first + i), activation, &value);
+        if (problem != NULL && !ignores_errors(policy)) {
+            deny(binding->run, arena_text(arena, cached_object_name(policy->object)),
+                 arena_text(arena, cached_object_name(binding->object)), problem, "");
+        }
+        struct slice text = problem == NULL && value.kind == CEL_STRING ? slice_trimmed(value.text)
+                                                                        : slice_of(NULL, 0);
+        if (text.len > 0) {
+            add_value(binding, i, text);
+        }
+    }
+}
+
+/* What all bindings of a policy came to. */
+static void publish_annotations(const struct policy_run *run, const struct policy *policy)
+{
+    struct operation *operation = run->admission->operation;
+    for (size_t i = 0; policy->set != NULL && i < policy->spec->n_audit_annotations; i++) {
+        if (policy->annotations[i] != NULL) {
+            audit_note(operation->call->notes,
+                       arena_printf(operation->arena, "%s/%s", cached_object_name(policy->object),
+                                    text_or_empty(policy->spec->audit_annotations[i]->key)),
+                       policy->annotations[i]);
+        }
+    }
+}
+
+/* A custom one in the version that the policy names. */
+static struct cel_value param_value(struct arena *arena, const struct api_kind *kind,
+                                    const struct cached_object *param)
+{
+    const void *message = cached_object_message(param);
+    if (custom_of(kind) != NULL && cached_object_kind(param) != kind) {
+        message = custom_convert(arena, kind, message);
+    }
+    return expression_object(arena, kind, message);
 }
 
 /* All of the policy, with one parameter (or none: null). */
@@ -264,8 +380,7 @@ static void run_with(struct binding_run *binding, const struct cached_object *pa
     struct expression_activation activation =
         expression_activation_of(admission, binding->form, POLICY_COST_MAX);
     if (param != NULL && cached_object_message(param) != NULL) {
-        activation.params = expression_object(activation.arena, cached_object_kind(param),
-                                              cached_object_message(param));
+        activation.params = param_value(activation.arena, binding->param_kind, param);
     }
     activation.variables = expression_variables(&activation, policy->set, 0, policy->variable_names,
                                                 policy->spec->n_variables);
@@ -273,8 +388,9 @@ static void run_with(struct binding_run *binding, const struct cached_object *pa
     if (admission_conditions_hold(policy->set, policy->spec->n_variables,
                                   policy->spec->n_match_conditions, &activation, &problem)) {
         validate(binding, &activation);
+        annotate(binding, &activation);
     } else if (problem != NULL && !ignores_errors(policy)) {
-        act(binding, problem, "");
+        act(binding, 0, problem, "");
     }
     expression_activation_release(&activation);
 }
@@ -334,6 +450,44 @@ static const char *run_with_params(struct binding_run *binding, const struct api
                : NULL;
 }
 
+/* The kind of the parameters, with a reference that custom_kind_unref() takes back; or NULL. */
+static const struct api_kind *kind_of_params(struct registry *registry,
+                                             const Admissionregistration__V1__ParamKind *asked)
+{
+    const char *api_version = text_or_empty(asked->api_version), *name = text_or_empty(asked->kind);
+    const struct api_kind *kind = api_kind_by_api_version(api_version, name);
+    struct custom_kinds *custom = registry_custom_kinds(registry);
+    const char *slash = strchr(api_version, '/');
+    if (kind != NULL) {
+        return kind->stored && kind->message != NULL && kind->stored_as == NULL ? kind : NULL;
+    }
+    if (custom == NULL || slash == NULL || slash - api_version > POLICY_GROUP_MAX) {
+        return NULL;
+    }
+    char group[POLICY_GROUP_MAX + 1];
+    memcpy(group, api_version, (size_t)(slash - api_version));
+    group[slash - api_version] = 0;
+    return custom_kinds_by_gvk(custom, group, slash + 1, name);
+}
+
+/* Runs the policy with parameters of this kind. NULL, or what is wrong with the binding. */
+static const char *run_with_kind(struct binding_run *binding, const struct api_kind *kind)
+{
+    const char *namespace = text_or_empty(binding->spec->param_ref->namespace_);
+    if (!kind->namespaced && namespace[0] != 0) {
+        return "paramRef.namespace must not be provided for a cluster-scoped `paramKind`";
+    }
+    if (kind->namespaced && namespace[0] == 0) {
+        namespace = admission_namespace(binding->run->admission);
+        if (namespace[0] == 0) {
+            return "cannot use namespaced paramRef in policy binding that matches cluster-scoped "
+                   "resources";
+        }
+    }
+    binding->param_kind = kind;
+    return run_with_params(binding, kind, namespace);
+}
+
 /* NULL, or what is wrong with the binding. */
 static const char *run_binding(struct binding_run *binding)
 {
@@ -344,24 +498,14 @@ static const char *run_binding(struct binding_run *binding)
         run_with(binding, NULL);
         return NULL;
     }
-    const struct api_kind *kind =
-        api_kind_by_api_version(text_or_empty(asked->api_version), text_or_empty(asked->kind));
-    if (kind == NULL || !kind->stored || kind->message == NULL || kind->stored_as != NULL) {
+    const struct api_kind *kind = kind_of_params(admission->operation->registry, asked);
+    if (kind == NULL) {
         return arena_printf(admission->operation->arena, "paramKind kind `%s, Kind=%s` not known",
                             text_or_empty(asked->api_version), text_or_empty(asked->kind));
     }
-    const char *namespace = text_or_empty(reference->namespace_);
-    if (!kind->namespaced && namespace[0] != 0) {
-        return "paramRef.namespace must not be provided for a cluster-scoped `paramKind`";
-    }
-    if (kind->namespaced && namespace[0] == 0) {
-        namespace = admission_namespace(admission);
-        if (namespace[0] == 0) {
-            return "cannot use namespaced paramRef in policy binding that matches cluster-scoped "
-                   "resources";
-        }
-    }
-    return run_with_params(binding, kind, namespace);
+    const char *problem = run_with_kind(binding, kind);
+    custom_kind_unref(kind);
+    return problem;
 }
 
 /* --- Policies and their bindings --- */
@@ -414,6 +558,7 @@ static bool each_policy(void *data, const struct cached_object *object)
                                 .form = matched(run->admission, message->spec->match_constraints)};
     if (walk.form != NULL) {
         cache_view_each(run->bindings, "", slice_text(""), each_binding, &walk);
+        publish_annotations(run, &policy);
         expression_set_unref(policy.set);
     }
     return true;

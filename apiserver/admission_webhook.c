@@ -352,15 +352,16 @@ static struct expression_set *conditions_of(struct admission *admission,
                                             const struct hook_list *list)
 {
     struct operation *operation = admission->operation;
-    const char **texts = arena_array(operation->arena, list->condition_count + 1, sizeof(*texts));
-    size_t count = 0;
+    struct expression_sources sources = {
+        .items = arena_array(operation->arena, list->condition_count + 1, sizeof(*sources.items))};
     for (size_t i = 0; i < list->count; i++) {
         for (size_t j = 0; j < list->hooks[i].condition_count; j++) {
-            texts[count++] = text_or_empty(list->hooks[i].conditions[j]->expression);
+            sources.items[sources.count++] = (struct expression_source){
+                .text = text_or_empty(list->hooks[i].conditions[j]->expression),
+                .wanted = ADMISSION_BOOL};
         }
     }
-    return expression_cache_get(operation->registry->expressions, list->object,
-                                EXPRESSIONS_CONDITIONS, texts, count);
+    return expression_cache_get(operation->registry->expressions, list->object, &sources);
 }
 
 /* Whether the webhook's conditions hold; a refusal when that cannot be said. */

@@ -23,32 +23,14 @@ struct expression_set {
 
 struct expression_cache {
     struct cel_functions *functions;
-    struct cel_env envs[EXPRESSIONS_PARAMS + 1];
     pthread_mutex_t lock;  /* Of `sets`. */
     struct hash_map *sets; /* Storage key -> struct expression_set. */
 };
-
-/* In the order of values_of(). */
-static const struct cel_variable variables[] = {
-    {"object", &cel_type_dyn},
-    {"oldObject", &cel_type_dyn},
-    {"request", &cel_type_dyn},
-    {"namespaceObject", &cel_type_dyn},
-    {"authorizer", &cel_type_authorizer},
-    {"authorizer.requestResource", &cel_type_resource_check},
-    {"variables", &cel_type_dyn},
-    {"params", &cel_type_dyn},
-};
-enum { VALUES = ARRAY_LEN(variables) };
 
 struct expression_cache *expression_cache_new(void)
 {
     struct expression_cache *cache = alloc_zeroed(sizeof(*cache));
     cache->functions = api_cel_functions_new();
-    for (int i = 0; i <= EXPRESSIONS_PARAMS; i++) {
-        size_t count = VALUES - (size_t)(EXPRESSIONS_PARAMS - i);
-        cache->envs[i] = (struct cel_env){cache->functions, variables, count};
-    }
     cache->sets = hash_map_new(/* seed= */ 0x63656c);
     pthread_mutex_init(&cache->lock, NULL);
     return cache;
@@ -85,26 +67,30 @@ const struct expression *expression_set_at(const struct expression_set *set, siz
     return &set->items[index];
 }
 
-static struct expression_set *compile(const struct cel_env *env, uint64_t revision,
-                                      const char *const *texts, size_t count)
+static struct expression_set *compile(const struct cel_functions *functions, uint64_t revision,
+                                      const struct expression_sources *sources)
 {
     struct expression_set *set = alloc_zeroed(sizeof(*set));
     set->references = 1;
     set->revision = revision;
     set->arena = arena_new(SIZE_MAX); /* Bounded by the size of what is stored, and by lib/cel. */
-    set->count = count;
-    set->items = arena_array(set->arena, count + 1, sizeof(*set->items));
-    for (size_t i = 0; i < count; i++) {
+    set->count = sources->count;
+    set->items = arena_array(set->arena, set->count + 1, sizeof(*set->items));
+    struct admission_scope_options options = {.functions = functions,
+                                              .has_variables = sources->has_variables,
+                                              .has_params = sources->has_params};
+    struct admission_scope *scope = admission_scope_new(set->arena, &options);
+    for (size_t i = 0; i < set->count; i++) {
+        const struct expression_source *source = &sources->items[i];
         struct expression *item = &set->items[i];
-        if (texts[i] == NULL) {
+        if (source->text == NULL) {
             continue;
         }
-        CLEANUP(error_release) struct error error = {0};
-        item->text = arena_text(set->arena, texts[i]);
-        if (cel_compile(set->arena, env, slice_text(item->text), &item->program, &error) < 0) {
-            item->program = NULL;
-            item->problem =
-                arena_printf(set->arena, "compilation error: %s", error_message(&error));
+        item->text = arena_text(set->arena, source->text);
+        item->problem = admission_compile(scope, item->text, source->wanted, &item->program);
+        if (source->variable != NULL) {
+            admission_scope_add_variable(scope, arena_text(set->arena, source->variable),
+                                         item->program);
         }
     }
     return set;
@@ -143,17 +129,16 @@ static void keep(struct expression_cache *cache, struct slice key, struct expres
 
 struct expression_set *expression_cache_get(struct expression_cache *cache,
                                             const struct cached_object *object,
-                                            enum expression_scope scope, const char *const *texts,
-                                            size_t count)
+                                            const struct expression_sources *sources)
 {
     struct slice key = slice_text(cached_object_key(object));
     uint64_t revision = cached_object_revision(object);
     struct expression_set *set = find(cache, key, revision);
     if (set == NULL) {
-        set = compile(&cache->envs[scope], revision, texts, count);
+        set = compile(cache->functions, revision, sources);
         keep(cache, key, set);
     }
-    assert(set->count == count); /* The texts are those of the object. */
+    assert(set->count == sources->count); /* They are those of the object. */
     return set;
 }
 
@@ -164,10 +149,15 @@ const char *expression_evaluate(const struct expression *expression,
                                 struct cel_value *ret_value)
 {
     struct arena *arena = activation->arena;
-    const struct cel_value values[VALUES] = {
-        activation->object,           activation->old_object, activation->request,
-        activation->namespace_object, activation->authorizer, activation->request_resource,
-        activation->variables,        activation->params,
+    const struct cel_value values[ADMISSION_VALUES] = {
+        [ADMISSION_OBJECT] = activation->object,
+        [ADMISSION_OLD_OBJECT] = activation->old_object,
+        [ADMISSION_REQUEST] = activation->request,
+        [ADMISSION_NAMESPACE] = activation->namespace_object,
+        [ADMISSION_AUTHORIZER] = activation->authorizer,
+        [ADMISSION_REQUEST_RESOURCE] = activation->request_resource,
+        [ADMISSION_VARIABLES] = activation->variables,
+        [ADMISSION_PARAMS] = activation->params,
     };
     if (expression->program == NULL) {
         return arena_text(activation->admission->operation->arena,
@@ -264,11 +254,17 @@ static struct cel_value parsed(struct arena *arena, struct slice json)
     return json_parse(arena, json, &tree, NULL) < 0 ? cel_null() : cel_tree_value(tree);
 }
 
+static const struct json_value *object_tree(struct arena *arena, const struct api_kind *kind,
+                                            const void *message)
+{
+    struct api_type_meta type_meta = {.api_version = kind->api_version, .kind = kind->kind};
+    return api_message_to_json(arena, kind->message, message, &type_meta);
+}
+
 struct cel_value expression_object(struct arena *arena, const struct api_kind *kind,
                                    const void *message)
 {
-    struct api_type_meta type_meta = {.api_version = kind->api_version, .kind = kind->kind};
-    return cel_tree_value(api_message_to_json(arena, kind->message, message, &type_meta));
+    return cel_tree_value(object_tree(arena, kind, message));
 }
 
 static struct cel_value namespace_of(struct admission *admission, struct arena *arena)
@@ -281,7 +277,8 @@ static struct cel_value namespace_of(struct admission *admission, struct arena *
     const struct cached_object *object =
         operation_lookup(operation, kind, "", admission->namespace);
     const void *message = object == NULL ? NULL : cached_object_message(object);
-    return message == NULL ? cel_null() : expression_object(arena, kind, message);
+    return admission_namespace_value(arena,
+                                     message == NULL ? NULL : object_tree(arena, kind, message));
 }
 
 struct expression_activation expression_activation_of(struct admission *admission,

@@ -3,7 +3,7 @@
 #ifndef APISERVER_EXPRESSIONS_H
 #define APISERVER_EXPRESSIONS_H
 #include "apiserver/admission.h"
-#include "lib/cel/cel.h"
+#include "lib/api/admission_expressions.h"
 
 struct expression_cache;
 struct expression_set;
@@ -11,11 +11,11 @@ struct expression_set;
 struct expression_cache *expression_cache_new(void);
 void expression_cache_free(struct expression_cache *cache); /* NULL is a no-op. */
 
-/* What expressions may use: each has what those before have. */
-enum expression_scope {
-    EXPRESSIONS_CONDITIONS, /* object, oldObject, request, namespaceObject, authorizer */
-    EXPRESSIONS_VARIABLES,  /* ... variables */
-    EXPRESSIONS_PARAMS,     /* ... params */
+/* An expression of an object, where it is stored. */
+struct expression_source {
+    const char *text;     /* NULL: there is none. */
+    const char *variable; /* The name that it gives a value to; or NULL. */
+    enum admission_result wanted;
 };
 
 struct expression {
@@ -24,12 +24,18 @@ struct expression {
     const char *problem;               /* ... for this reason, or when there is no text. */
 };
 
-/* The expressions of `object` at its revision: compiled now, or before. `texts` may have NULLs.
- * Release with expression_set_unref(). Any thread. */
+/* All expressions of an object. Variables come before those who use them. */
+struct expression_sources {
+    struct expression_source *items;
+    size_t count;
+    bool has_variables, has_params;
+};
+
+/* The expressions of `object` at its revision: compiled now, or before. Release with
+ * expression_set_unref(). Any thread. */
 MUST_USE struct expression_set *expression_cache_get(struct expression_cache *cache,
                                                      const struct cached_object *object,
-                                                     enum expression_scope scope,
-                                                     const char *const *texts, size_t count);
+                                                     const struct expression_sources *sources);
 void expression_set_unref(struct expression_set *set);
 const struct expression *expression_set_at(const struct expression_set *set, size_t index);
 

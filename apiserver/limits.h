@@ -52,6 +52,8 @@
 #define POLICY_COST_MAX              UINT64_C(10000000) /* Of all expressions of a policy. */
 #define CONDITIONS_COST_MAX          UINT64_C(2500000) /* Of all conditions of a webhook or policy. */
 #define EXPRESSION_SETS_MAX          4096 /* Objects whose expressions stay compiled. */
+#define POLICY_NOTE_MAX              ((size_t)10 << 10) /* Of what the audit log gets. */
+#define POLICY_GROUP_MAX             253
 #define POLICY_MESSAGE_MAX           ((size_t)5 << 10) /* Of a message that an expression makes. */
 #define CUSTOM_RESOURCES_MAX         4096              /* Definitions that are served. */
 #define FLOW_QUEUES_MAX              4096 /* Of a priority level; more are as good as this many. */

@@ -2,25 +2,11 @@
  * CEL reserves. */
 #include "lib/api/custom_types.h"
 #include "lib/base/buffer.h"
-
-static const char *const reserved[] = {
-    "true",     "false",   "null",      "in",       "as",  "break",  "const",
-    "continue", "else",    "for",       "function", "if",  "import", "let",
-    "loop",     "package", "namespace", "return",   "var", "void",   "while"};
+#include "lib/cel/cel.h"
 
 static const struct escape {
     const char *text, *escaped;
 } escapes[] = {{"__", "__underscores__"}, {".", "__dot__"}, {"-", "__dash__"}, {"/", "__slash__"}};
-
-static bool is_reserved(struct slice word)
-{
-    for (size_t i = 0; i < ARRAY_LEN(reserved); i++) {
-        if (slice_is(word, reserved[i])) {
-            return true;
-        }
-    }
-    return false;
-}
 
 static bool is_name_byte(uint8_t c)
 {
@@ -42,7 +28,7 @@ bool custom_escape(struct arena *arena, struct slice name, struct slice *ret_esc
     if (name.len == 0 || (name.data[0] >= '0' && name.data[0] <= '9')) {
         return false;
     }
-    if (is_reserved(name)) {
+    if (cel_is_reserved(name)) {
         *ret_escaped =
             slice_text(arena_printf(arena, "__%.*s__", (int)name.len, (const char *)name.data));
         return true;
@@ -88,7 +74,7 @@ static bool append_unescaped(struct buffer *out, struct slice escape, bool is_wh
         }
     }
     buffer_append(out, word.data, word.len);
-    return is_whole && is_reserved(word);
+    return is_whole && cel_is_reserved(word);
 }
 
 bool custom_unescape(struct arena *arena, struct slice escaped, struct slice *ret_name)

@@ -4,7 +4,6 @@
 #include "lib/api/custom_types.h"
 #include "lib/api/custom_values.h"
 #include "lib/cel/cel.h"
-#include <ctype.h>
 
 enum { OBJECT_COST_MAX = 10000000, RULE_COST_MAX = 1000000, MESSAGE_MAX = 5 * 1024 };
 
@@ -35,11 +34,6 @@ bool custom_rules_are_there(const struct structural *root)
 /* --- Compiling ---------------------------------------------------------------------------------
  */
 
-static bool is_blank(const char *text)
-{
-    return text[strspn(text, " \t\n\v\f\r")] == '\0';
-}
-
 static void compile_message(struct arena *arena, const struct cel_env *env,
                             struct custom_rule *rule)
 {
@@ -66,7 +60,7 @@ struct custom_rule custom_rule_compile(struct arena *arena, const struct structu
     CLEANUP(error_release) struct error error = {0};
     struct custom_rule rule = {.source = source, .field = ""};
     const char *text = text_or_empty(source->rule);
-    if (is_blank(text)) {
+    if (slice_trimmed(slice_text(text)).len == 0) {
         return rule;
     }
     struct cel_variable *variables = arena_array(arena, 2, sizeof(*variables));
@@ -163,16 +157,10 @@ static const char *type_word(const struct structural *schema, const struct json_
     return type[0] != '\0' ? type : schema->int_or_string ? "" : json_type_name(value->type);
 }
 
-static const char *trimmed(struct arena *arena, const char *text, size_t len)
+static const char *trimmed(struct arena *arena, struct slice text)
 {
-    while (len > 0 && isspace((unsigned char)*text)) {
-        text++;
-        len--;
-    }
-    while (len > 0 && isspace((unsigned char)text[len - 1])) {
-        len--;
-    }
-    return arena_text_n(arena, text, len);
+    struct slice words = slice_trimmed(text);
+    return arena_text_n(arena, (const char *)words.data, words.len);
 }
 
 /* What tells rules apart in messages: their message, or else their text. */
@@ -180,7 +168,7 @@ static const char *rule_words(struct run *run, const Apiextensions__V1__Validati
 {
     const char *text = text_or_empty(rule->message);
     text = text[0] == '\0' ? text_or_empty(rule->rule) : text;
-    return trimmed(run->arena, text, strlen(text));
+    return trimmed(run->arena, slice_text(text));
 }
 
 static const char *default_message(struct run *run, const Apiextensions__V1__ValidationRule *rule)
@@ -264,8 +252,7 @@ static void blame_with_message(struct run *run, const struct place *place,
         return;
     }
     if (result.value.kind == CEL_STRING) {
-        const char *made =
-            trimmed(run->arena, (const char *)result.value.text.data, result.value.text.len);
+        const char *made = trimmed(run->arena, result.value.text);
         text = is_good_message(&result.value, made) ? made : text;
     }
     blame(run, place, text);

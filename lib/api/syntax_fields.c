@@ -2,6 +2,7 @@
 #include "lib/api/syntax.h"
 
 #include "lib/base/compiler.h"
+#include "lib/cel/cel.h"
 #include <assert.h>
 #include <ctype.h>
 #include <string.h>
@@ -248,5 +249,6 @@ struct api_syntax api_syntax_cel_identifier(const char *text)
     for (const char *at = text; *at != '\0' && !wrong; at++) {
         wrong = !isalnum((unsigned char)*at) && *at != '_';
     }
+    wrong = wrong || cel_is_reserved(slice_text(text));
     return one_if(wrong, "name is not a valid CEL identifier");
 }

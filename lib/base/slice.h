@@ -48,6 +48,24 @@ static inline bool slice_starts_with(struct slice a, struct slice prefix)
     return a.len >= prefix.len && (prefix.len == 0 || memcmp(a.data, prefix.data, prefix.len) == 0);
 }
 
+static inline bool slice_is_space(uint8_t byte)
+{
+    return byte == ' ' || (byte >= '\t' && byte <= '\r');
+}
+
+/* Without the white space (of ASCII) around it. */
+static inline struct slice slice_trimmed(struct slice text)
+{
+    while (text.len > 0 && slice_is_space(text.data[0])) {
+        text.data++;
+        text.len--;
+    }
+    while (text.len > 0 && slice_is_space(text.data[text.len - 1])) {
+        text.len--;
+    }
+    return text;
+}
+
 /* For texts that may be NULL, where that means the same as empty. */
 static inline const char *text_or_empty(const char *text)
 {

@@ -24,6 +24,9 @@ struct cel_env {
 
 struct cel_program;
 
+/* Whether the word cannot be a name: a keyword, or one that the language keeps for itself. */
+bool cel_is_reserved(struct slice word);
+
 /* Compiles `text` into a program in `arena`, which the program needs from then on. Returns 0;
  * -EINVAL with CEL's words about each problem (`ERROR: <input>:1:5: undeclared reference to ...`
  * and the line with a caret); -E2BIG for an expression over a limit of lib/cel/limits.h. */

@@ -79,6 +79,11 @@ static bool is_keyword(struct slice name)
            slice_is(name, "null");
 }
 
+bool cel_is_reserved(struct slice word)
+{
+    return is_reserved(word) || is_keyword(word);
+}
+
 /* --- Growing arrays in the arena ---------------------------------------------------------------
  */
 

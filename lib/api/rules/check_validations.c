@@ -7,7 +7,6 @@
 #include "lib/api/rules/check_schema.h"
 #include "lib/api/rules/rules.h"
 #include "lib/cel/cel.h"
-#include <ctype.h>
 
 /* Costs in v1.32's units, as estimated from the sizes that the schema allows. */
 enum { RULE_COST_MAX = 10000000, SCHEMA_COST_MAX = 100000000, EXPENSIVE_COUNT = 4 };
@@ -18,20 +17,6 @@ typedef Apiextensions__V1__ValidationRule rule_t;
 /* --- Words -------------------------------------------------------------------------------------
  */
 
-/* The text without white space around it. */
-static struct slice trimmed(const char *text)
-{
-    size_t len = strlen(text);
-    while (len > 0 && isspace((unsigned char)*text)) {
-        text++;
-        len--;
-    }
-    while (len > 0 && isspace((unsigned char)text[len - 1])) {
-        len--;
-    }
-    return slice_of(text, len);
-}
-
 static bool has_line_breaks(struct slice text)
 {
     return memchr(text.data, '\n', text.len) != NULL || memchr(text.data, '\r', text.len) != NULL;
@@ -40,7 +25,8 @@ static bool has_line_breaks(struct slice text)
 static void check_message(struct api_causes *causes, const struct api_path *at, const rule_t *rule)
 {
     const char *message = text_or_empty(rule->message);
-    struct slice words = trimmed(message), text = trimmed(text_or_empty(rule->rule));
+    struct slice words = slice_trimmed(slice_text(message)),
+                 text = slice_trimmed(slice_text(text_or_empty(rule->rule)));
     if (text.len == 0) {
         rules_required(causes, at, "rule", "rule is not specified");
     } else if (message[0] != '\0' && words.len == 0) {
@@ -62,7 +48,7 @@ static void check_field_path(struct api_causes *causes, const struct api_path *a
     if (field[0] == '\0') {
         return;
     }
-    if (trimmed(field).len == 0) {
+    if (slice_trimmed(slice_text(field)).len == 0) {
         rules_invalid(causes, at, "fieldPath", api_shown_text(field),
                       "fieldPath must be non-empty if specified");
     }
@@ -88,7 +74,7 @@ void rules_check_validation_words(struct api_causes *causes, const struct api_pa
         const char *made = text_or_empty(rule->message_expression);
         struct api_path path = api_path_index(&list, i);
         check_message(causes, &path, rule);
-        if (made[0] != '\0' && trimmed(made).len == 0) {
+        if (made[0] != '\0' && slice_trimmed(slice_text(made)).len == 0) {
             rules_required(causes, &path, "messageExpression",
                            "messageExpression must be non-empty if specified");
         }

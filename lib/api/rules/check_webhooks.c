@@ -1,4 +1,5 @@
-/* Rules of admission webhooks and of admission policies, but for their expressions. */
+/* Rules of admission webhooks and of admission policies, but for their expressions:
+ * check_expressions.c. */
 #include "lib/api/rules/rules.h"
 
 /* --- Names and clients -------------------------------------------------------------------------
@@ -207,7 +208,13 @@ bool rules_admission_validation(struct api_causes *causes, const struct api_fram
 {
     static const char *const reasons[] = {"Forbidden", "Invalid", "RequestEntityTooLarge", NULL};
     const Admissionregistration__V1__Validation *validation = frame->message;
-    if (strchr(text_or_empty(validation->message), '\n') != NULL) {
+    const char *message = text_or_empty(validation->message);
+    struct slice words = slice_trimmed(slice_text(message));
+    if (message[0] != '\0' && words.len == 0) {
+        rules_invalid(causes, frame->at, "message", api_shown_text(message),
+                      "message must be non-empty if specified");
+    } else if (memchr(words.data, '\n', words.len) != NULL ||
+               memchr(words.data, '\r', words.len) != NULL) {
         rules_invalid(causes, frame->at, "message", api_shown_text(validation->message),
                       "message must not contain line breaks");
     }

@@ -151,6 +151,8 @@ const struct api_frame_rule_row api_frame_rules[] = {
     {&admissionregistration__v1__rule_with_operations__schema, ".", rules_admission_rule},
     {&admissionregistration__v1__named_rule_with_operations__schema, ".",
      rules_named_admission_rule},
+    {&admissionregistration__v1__validating_admission_policy_spec__schema, "auditAnnotations",
+     rules_policy_expressions},
     {&admissionregistration__v1__validating_admission_policy_spec__schema, ".",
      rules_admission_policy},
     {&admissionregistration__v1__validation__schema, ".", rules_admission_validation},

@@ -175,6 +175,7 @@ rules_prepare_change rules_prepare_pod_status, rules_prepare_namespace_update,
 rules_prepare rules_prepare_role, rules_prepare_cluster_role;
 rules_prepare_change rules_prepare_role_update, rules_prepare_cluster_role_update;
 rules_create rules_check_definition;
+rules_create rules_check_validating_webhooks, rules_check_mutating_webhooks;
 rules_update rules_update_definition;
 rules_prepare rules_prepare_definition;
 rules_prepare_change rules_prepare_definition_update;
@@ -236,7 +237,7 @@ rules_create rules_check_attachment;
 rules_update rules_update_csi_driver, rules_update_csi_node;
 api_frame_rule rules_validating_webhook, rules_mutating_webhook, rules_webhook_client,
     rules_admission_rule, rules_named_admission_rule, rules_admission_policy,
-    rules_admission_validation, rules_admission_parameters;
+    rules_admission_validation, rules_admission_parameters, rules_policy_expressions;
 api_frame_rule rules_priority_level, rules_limit_response, rules_queuing, rules_flow_schema,
     rules_flow_rules, rules_flow_resources, rules_flow_paths, rules_flow_subject;
 api_frame_rule rules_certificate_request, rules_signer_name, rules_certificate_status,

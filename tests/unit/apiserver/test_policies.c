@@ -1,4 +1,5 @@
 /* ValidatingAdmissionPolicies: what they refuse, warn of, let pass, and with which parameters. */
+#include "apiserver/audit_notes.h"
 #include "tests/unit/apiserver/registry_fixture.h"
 
 static struct fixture fixture;
@@ -14,7 +15,7 @@ static void teardown(void)
     fixture_release(&fixture);
 }
 
-static void make(const char *plural, const char *json)
+static const struct api_status *tried(const char *plural, const char *json)
 {
     const struct api_kind *kind = api_kind_find("admissionregistration.k8s.io", "v1", plural);
     void *message = NULL;
@@ -24,7 +25,13 @@ static void make(const char *plural, const char *json)
                   "%s: %s", json, error_message(&error));
     struct registry_call call = {.verb = REGISTRY_CREATE, .kind = kind, .body = message};
     run(&fixture, &call);
-    ck_assert_msg(call.status == NULL, "%s", call.status == NULL ? "" : call.status->message);
+    return call.status;
+}
+
+static void make(const char *plural, const char *json)
+{
+    const struct api_status *status = tried(plural, json);
+    ck_assert_msg(status == NULL, "%s", status == NULL ? "" : status->message);
 }
 
 #define CONFIG_MAPS                                                                                \
@@ -96,7 +103,8 @@ START_TEST(an_ignored_error_lets_pass)
 {
     make_policy("p",
                 "\"failurePolicy\":\"Ignore\",\"validations\":[{\"expression\":"
-                "\"object.data.none == 'x'\"},{\"expression\":\"what(is this\"}]",
+                "\"object.data.none == 'x'\"}],\"auditAnnotations\":[{\"key\":\"k\","
+                "\"valueExpression\":\"string(object.data.none)\"}]",
                 DENY);
     ck_assert_ptr_null(config_map("a", "\"k\":\"v\"").status);
 }
@@ -164,6 +172,138 @@ START_TEST(the_namespace_and_the_authorizer_can_be_asked)
 }
 END_TEST
 
+/* Members of a spec, and what is said when it is written: NULL for nothing. */
+static const struct {
+    const char *spec, *field, *message;
+} writes[] = {
+    {"'validations':[{'expression':'object.x == 1'}]", NULL, NULL},
+    {"'validations':[{'expression':'object.x =='}]", "spec.validations[0].expression",
+     "compilation failed: ERROR: <input>:1:12: Syntax error"},
+    {"'validations':[{'expression':'1'}]", "spec.validations[0].expression",
+     "Invalid value: \"1\": must evaluate to bool but got int"},
+    {"'validations':[{'expression':'request.nope'}]", "spec.validations[0].expression",
+     "undefined field 'nope'"},
+    {"'validations':[{'expression':'params == null'}]", "spec.validations[0].expression",
+     "undeclared reference to 'params'"},
+    {"'validations':[{'expression':'variables.v'}]", "spec.validations[0].expression",
+     "undeclared reference to 'variables'"},
+    {"'variables':[{'name':'v','expression':'1'}],'validations':[{'expression':'variables.v'}]",
+     "spec.validations[0].expression", "must evaluate to bool but got int"},
+    {"'variables':[{'name':'v','expression':'variables.w'},{'name':'w','expression':'1'}],"
+     "'validations':[{'expression':'variables.v == 1'}]",
+     "spec.variables[0].expression", "undefined field 'w'"},
+    {"'variables':[{'name':'in','expression':'1'}],'validations':[{'expression':'true'}]",
+     "spec.variables[0].name", "name is not a valid CEL identifier"},
+    {"'variables':[{'name':'v','expression':'[1]'}],'matchConditions':[{'name':'m','expression':"
+     "'variables.v == 1'}],'validations':[{'expression':'true'}]",
+     "spec.matchConditions[0].expression", "undeclared reference to 'variables'"},
+    {"'matchConditions':[{'name':'m','expression':'true'},{'name':'m','expression':'true'}],"
+     "'validations':[{'expression':'true'}]",
+     "spec.matchConditions[1].name", "Duplicate value: \"m\""},
+    {"'validations':[{'expression':'true','messageExpression':'1'}]",
+     "spec.validations[0].messageExpression", "must evaluate to string but got int"},
+    {"'validations':[{'expression':'true','messageExpression':'authorizer.path(\\\"/\\\")'}]",
+     "spec.validations[0].messageExpression", "undeclared reference to 'authorizer'"},
+    {"'auditAnnotations':[{'key':'k','valueExpression':'[1, 2]'}]",
+     "spec.auditAnnotations[0].valueExpression",
+     "must evaluate to one of [string null_type] but got list(int)"},
+    {"'auditAnnotations':[{'key':'a b','valueExpression':'null'}]", "spec.auditAnnotations[0].key",
+     "Invalid value: \"p/a b\""},
+    {"'validations':[{'expression':'namespaceObject.metadata.uid == \\\"\\\"'}]",
+     "spec.validations[0].expression", "undefined field 'uid'"},
+    {"'validations':[{'expression':'namespaceObject.metadata.creationTimestamp < "
+     "timestamp(\\\"2000-01-01T00:00:00Z\\\")'}]",
+     NULL, NULL},
+};
+
+static const char *in_double_quotes(const char *text)
+{
+    char *copy = arena_text(fixture.arena, text);
+    for (char *at = copy; *at != '\0'; at++) {
+        *at = *at == '\'' ? '"' : *at;
+    }
+    return copy;
+}
+
+START_TEST(expressions_are_compiled_when_they_are_written)
+{
+    for (size_t i = 0; i < ARRAY_LEN(writes); i++) {
+        const struct api_status *status = tried(
+            "validatingadmissionpolicies",
+            arena_printf(fixture.arena,
+                         "{\"metadata\":{\"name\":\"p%s\"},\"spec\":{" CONFIG_MAPS "%s}}",
+                         writes[i].field == NULL ? "-good" : "", in_double_quotes(writes[i].spec)));
+        ck_assert_msg((status == NULL || status->code == 409) == (writes[i].field == NULL),
+                      "%s: %s", writes[i].spec, status == NULL ? "stored" : status->message);
+        if (writes[i].field != NULL) {
+            ck_assert_str_eq(status->causes[0].field, writes[i].field);
+            ck_assert_msg(strstr(status->causes[0].message, writes[i].message) != NULL, "%s: %s",
+                          writes[i].spec, status->causes[0].message);
+        }
+    }
+}
+END_TEST
+
+START_TEST(webhooks_with_conditions_that_do_not_compile_are_refused)
+{
+    const struct api_status *status =
+        tried("mutatingwebhookconfigurations",
+              "{\"metadata\":{\"name\":\"m\"},\"webhooks\":[{\"name\":\"a.b.c\",\"clientConfig\":"
+              "{\"url\":\"https://127.0.0.1/\"},\"sideEffects\":\"None\","
+              "\"admissionReviewVersions\":[\"v1\"],\"matchConditions\":[{\"name\":"
+              "\"invalid-expression-1\",\"expression\":\"...\"},{\"name\":\"is-pod\","
+              "\"expression\":\"request.resource.resource == 'pods'\"},{\"name\":\"p\","
+              "\"expression\":\"params.x\"}]}]}");
+    ck_assert_ptr_nonnull(status);
+    ck_assert_int_eq(status->code, 422);
+    ck_assert_uint_eq(status->cause_count, 2);
+    ck_assert_str_eq(status->causes[0].field, "webhooks[0].matchConditions[0].expression");
+    ck_assert_ptr_nonnull(strstr(status->causes[0].message, "compilation failed"));
+    ck_assert_str_eq(status->causes[1].field, "webhooks[0].matchConditions[2].expression");
+}
+END_TEST
+
+static const char *noted(const struct audit_notes *notes, const char *key)
+{
+    for (size_t i = 0; i < notes->count; i++) {
+        if (strcmp(notes->items[i].key, key) == 0) {
+            return notes->items[i].value;
+        }
+    }
+    return NULL;
+}
+
+START_TEST(the_audit_log_is_told_of_failures_and_of_annotations)
+{
+    struct audit_notes notes = {.arena = fixture.arena};
+    make_policy("p",
+                "\"validations\":[{\"expression\":\"true\"},{\"expression\":\"false\","
+                "\"message\":\"no\"}],\"auditAnnotations\":[{\"key\":\"who\",\"valueExpression\":"
+                "\"' it is ' + object.metadata.name + ' '\"},{\"key\":\"none\","
+                "\"valueExpression\":\"null\"}]",
+                "\"validationActions\":[\"Audit\"]");
+    make("validatingadmissionpolicybindings",
+         "{\"metadata\":{\"name\":\"p-c\"},\"spec\":{\"policyName\":\"p\","
+         "\"validationActions\":[\"Warn\"]}}");
+    const struct api_kind *kind = api_kind_find("", "v1", "configmaps");
+    void *message = NULL;
+    ck_assert_int_eq(api_decode_json(fixture.arena, kind->message,
+                                     slice_text("{\"metadata\":{\"name\":\"x\"}}"), NULL, &message,
+                                     NULL),
+                     0);
+    struct registry_call call = {
+        .verb = REGISTRY_CREATE, .kind = kind, .namespace = "ns", .body = message, .notes = &notes};
+    run(&fixture, &call);
+    ck_assert_ptr_null(call.status);
+    ck_assert_uint_eq(call.warning_count, 1);
+    ck_assert_str_eq(noted(&notes, "p/who"), "it is x");
+    ck_assert_ptr_null(noted(&notes, "p/none"));
+    ck_assert_str_eq(noted(&notes, "validation.policy.admission.k8s.io/validation_failure"),
+                     "[{\"message\":\"no\",\"policy\":\"p\",\"binding\":\"p-b\","
+                     "\"expressionIndex\":1,\"validationActions\":[\"Audit\"]}]");
+}
+END_TEST
+
 START_TEST(an_expression_without_end_is_stopped)
 {
     make_policy("p",
@@ -193,6 +333,9 @@ Suite *policies_suite(void)
     tcase_add_test(tcase, conditions_and_deletions_see_the_old_object);
     tcase_add_test(tcase, parameters_come_from_other_objects);
     tcase_add_test(tcase, the_namespace_and_the_authorizer_can_be_asked);
+    tcase_add_test(tcase, expressions_are_compiled_when_they_are_written);
+    tcase_add_test(tcase, webhooks_with_conditions_that_do_not_compile_are_refused);
+    tcase_add_test(tcase, the_audit_log_is_told_of_failures_and_of_annotations);
     tcase_add_test(tcase, an_expression_without_end_is_stopped);
     suite_add_tcase(suite, tcase);
     return suite;
