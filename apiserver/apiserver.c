@@ -1,5 +1,7 @@
 #include "apiserver/apiserver.h"
 
+#include "apiserver/api_service_checks.h"
+#include "apiserver/api_service_keeper.h"
 #include "apiserver/audit.h"
 #include "apiserver/bootstrap.h"
 #include "apiserver/definitions.h"
@@ -11,6 +13,7 @@
 #include "apiserver/openapi_documents.h"
 #include "apiserver/pki.h"
 #include "apiserver/proxy.h"
+#include "apiserver/published_trust.h"
 #include "apiserver/request.h"
 #include "descriptors/grpc_services.h"
 #include "descriptors/node_services.h"
@@ -229,6 +232,10 @@ static void make_parts(struct apiserver *server)
         metrics_seconds_bounds, metrics_seconds_bound_count);
     server->bootstrap = bootstrap_new(server);
     server->definitions = definitions_new(server);
+    server->api_services = api_services_new(server->cache, config->pki);
+    server->api_checks = api_service_checks_new(server);
+    server->api_keeper = api_service_keeper_new(server);
+    server->published_trust = published_trust_new(server);
     server->grpc = grpc_server_new();
     server->sessions = node_sessions_new(server);
     server->objects = objects_service_new(server);
@@ -251,6 +258,10 @@ static void free_parts(struct apiserver *server)
     grpc_reflection_free(server->reflection);
     bootstrap_free(server->bootstrap);
     definitions_free(server->definitions);
+    published_trust_free(server->published_trust);
+    api_service_keeper_free(server->api_keeper);
+    api_service_checks_free(server->api_checks);
+    api_services_free(server->api_services);
     for (size_t i = 0; server->hubs != NULL && i < server->config.io_loop_count; i++) {
         watch_hub_free(server->hubs[i]);
     }
@@ -390,6 +401,7 @@ void apiserver_set_leader(struct apiserver *server, bool leader)
     node_liveness_set_leader(server->liveness, leader);
     bootstrap_set_leader(server->bootstrap, leader);
     definitions_set_leader(server->definitions, leader);
+    api_service_keeper_set_leader(server->api_keeper, leader);
 }
 
 void apiserver_note_part(struct apiserver *server, enum apiserver_part part,

@@ -2,6 +2,7 @@
  * to what they should be: the namespaces first, then all others, several at once. */
 #include "apiserver/bootstrap.h"
 
+#include "apiserver/api_service_defaults.h"
 #include "apiserver/flow_defaults.h"
 #include "apiserver/rbac_defaults.h"
 #include "apiserver/request.h"
@@ -82,6 +83,7 @@ static const struct default_objects sources[] = {
     {priority_count, priority_at, leave_alone},
     {rbac_default_count, rbac_default_at, rbac_default_repair},
     {flow_default_count, flow_default_at, flow_default_repair},
+    {api_service_default_count, api_service_default_at, api_service_default_repair},
 };
 
 static size_t object_count(void)

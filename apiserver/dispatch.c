@@ -1,4 +1,5 @@
 /* From the request's tuple to its handler: which resource it is, and whether that has the verb. */
+#include "apiserver/aggregator.h"
 #include "apiserver/connect_options.h"
 #include "apiserver/proxy.h"
 #include "apiserver/request.h"
@@ -210,6 +211,9 @@ static void admit_connection(struct request *request)
 bool stage_dispatch(struct request *request)
 {
     const struct request_info *info = &request->info;
+    if (handle_aggregated(request)) {
+        return false;
+    }
     if (!info->is_resource && !request->kinds_known && shows_kinds(info)) {
         learn_kinds(request);
         return false;

@@ -1,5 +1,6 @@
 /* Discovery documents, plain and aggregated (KEP-3352), written from the kinds table
  * and the custom kinds. */
+#include "apiserver/api_services.h"
 #include "apiserver/request.h"
 #include "lib/net/x509.h"
 #include <stdlib.h>
@@ -11,6 +12,7 @@ struct catalog {
     struct api_group_version *versions; /* In the order of discovery. */
     size_t version_count;
     struct custom_set *set;
+    struct api_service_set *services; /* Versions that extension servers answer for. */
 };
 
 /* Custom groups come after all others: this is what v1.32 registers them with. */
@@ -39,6 +41,59 @@ static int custom_order(const void *a, const void *b)
     return order != 0 ? order : custom_version_order(left->version, right->version);
 }
 
+static size_t end_of_group(const struct catalog *catalog, size_t at)
+{
+    const char *group = catalog->versions[at].group;
+    while (at < catalog->version_count && strcmp(catalog->versions[at].group, group) == 0) {
+        at++;
+    }
+    return at;
+}
+
+/* Where a version belongs: among those of its group, or before the first group that is less. */
+static size_t place_of(const struct catalog *catalog, const struct api_group_version *version)
+{
+    size_t place = catalog->version_count;
+    for (size_t i = 0, end; i < catalog->version_count; i = end) {
+        const struct api_group_version *first = &catalog->versions[i];
+        end = end_of_group(catalog, i);
+        if (strcmp(first->group, version->group) == 0) {
+            place = i;
+            while (place < end &&
+                   catalog->versions[place].version_priority >= version->version_priority) {
+                place++;
+            }
+            return place;
+        }
+        if (place == catalog->version_count && (first->group_priority < version->group_priority ||
+                                                (first->group_priority == version->group_priority &&
+                                                 strcmp(first->group, version->group) > 0))) {
+            place = i;
+        }
+    }
+    return place;
+}
+
+static void add_service(struct catalog *catalog, const struct api_service *service)
+{
+    const Apiregistration__V1__APIServiceSpec *spec = service->object->spec;
+    const struct api_group_version version = {.group = spec->group,
+                                              .version = spec->version,
+                                              .group_priority =
+                                                  (uint32_t)spec->group_priority_minimum,
+                                              .version_priority = (uint32_t)spec->version_priority};
+    for (size_t i = 0; i < catalog->version_count; i++) {
+        if (strcmp(catalog->versions[i].group, version.group) == 0 &&
+            strcmp(catalog->versions[i].version, version.version) == 0) {
+            return; /* It stands in for one of ours. */
+        }
+    }
+    size_t place = place_of(catalog, &version);
+    memmove(&catalog->versions[place + 1], &catalog->versions[place],
+            (catalog->version_count++ - place) * sizeof(version));
+    catalog->versions[place] = version;
+}
+
 static struct catalog *catalog_new(struct request *request)
 {
     struct catalog *catalog = arena_zeroed(request->arena, sizeof(*catalog));
@@ -46,11 +101,13 @@ static struct catalog *catalog_new(struct request *request)
     const struct api_kind *table = api_kinds(&table_count);
     const struct api_group_version *versions = api_group_versions(&built_in);
     catalog->set = custom_kinds_set(request->server->custom);
+    catalog->services = api_services_set(request->server->api_services);
     for (size_t i = 0; i < catalog->set->count; i++) {
         custom += catalog->set->resources[i]->version_count;
     }
     catalog->kinds = arena_array(request->arena, table_count + custom, sizeof(*catalog->kinds));
-    catalog->versions = arena_array(request->arena, built_in + custom, sizeof(*catalog->versions));
+    catalog->versions = arena_array(request->arena, built_in + custom + catalog->services->count,
+                                    sizeof(*catalog->versions));
     memcpy(catalog->versions, versions, built_in * sizeof(*versions));
     catalog->version_count = built_in;
     for (size_t i = 0; i < table_count; i++) {
@@ -66,6 +123,9 @@ static struct catalog *catalog_new(struct request *request)
     }
     qsort(catalog->versions + built_in, catalog->version_count - built_in,
           sizeof(*catalog->versions), custom_order);
+    for (size_t i = 0; i < catalog->services->count; i++) {
+        add_service(catalog, &catalog->services->items[i]);
+    }
     return catalog;
 }
 
@@ -191,7 +251,7 @@ static bool version_served(const struct catalog *catalog, const char *group, con
             return true;
         }
     }
-    return false;
+    return api_service_set_find(catalog->services, group, version) != NULL;
 }
 
 static bool first_of_group(const struct catalog *catalog, size_t index)
@@ -296,9 +356,27 @@ static void put_aggregated_resource(struct buffer *out, const struct api_kind *k
     buffer_append_text(out, kind->subresource_count > 0 ? "]}" : "}");
 }
 
+/* What its server was last heard to serve; "Stale" tells clients that there may be more. */
+static void put_aggregated_service(const struct api_service *service, struct buffer *out)
+{
+    buffer_printf(out, "{\"version\":\"%s\",\"resources\":", service->object->spec->version);
+    if (service->resources == NULL) {
+        buffer_append_text(out, "[]");
+    } else {
+        buffer_append_slice(out, service->resources->bytes);
+    }
+    buffer_printf(out, ",\"freshness\":\"%s\"}",
+                  service->available && service->fresh ? "Current" : "Stale");
+}
+
 static void put_aggregated_version(const struct catalog *catalog, const char *group,
                                    const char *version, struct buffer *out)
 {
+    const struct api_service *service = api_service_set_find(catalog->services, group, version);
+    if (service != NULL) {
+        put_aggregated_service(service, out);
+        return;
+    }
     buffer_printf(out, "{\"version\":\"%s\",\"resources\":[", version);
     bool first = true;
     for (size_t i = 0; i < catalog->kind_count; i++) {
@@ -449,7 +527,9 @@ bool handle_discovery(struct request *request)
     }
     const struct catalog *catalog = catalog_new(request);
     struct custom_set *set = catalog->set; /* The answer may be the end of the request's arena. */
+    struct api_service_set *services = catalog->services;
     respond_discovery(request, catalog);
     custom_set_unref(set);
+    api_service_set_unref(services);
     return true;
 }

@@ -3,6 +3,7 @@
  * for, as their ETag is known without them. */
 #include "apiserver/openapi_documents.h"
 
+#include "apiserver/api_services.h"
 #include "apiserver/request.h"
 #include "lib/api/openapi.h"
 #include "lib/base/alloc.h"
@@ -339,6 +340,22 @@ static void put_index_entry(struct buffer *out, bool *first, const char *path, c
     *first = false;
 }
 
+/* Documents of extension servers, which are asked for them themselves. */
+static void put_extensions(struct request *request, struct buffer *out, bool *first)
+{
+    struct api_service_set *set = api_services_set(request->server->api_services);
+    for (size_t i = 0; i < set->count; i++) {
+        const struct api_service *service = &set->items[i];
+        if (service->openapi_hash != NULL) {
+            put_index_entry(out, first,
+                            v3_path(request->arena, service->object->spec->group,
+                                    service->object->spec->version),
+                            service->openapi_hash);
+        }
+    }
+    api_service_set_unref(set);
+}
+
 static void handle_v3_index(struct request *request)
 {
     size_t count = 0;
@@ -363,6 +380,7 @@ static void handle_v3_index(struct request *request)
                         v3_path(request->arena, view.kinds[i]->group, view.kinds[i]->version),
                         etag);
     }
+    put_extensions(request, &out, &first);
     buffer_append_text(&out, "}}");
     custom_set_unref(view.set);
     respond_bytes(request, 200, "application/json", buffer_slice(&out));

@@ -63,6 +63,12 @@
 #define FLOW_WIDTH_MAX               10    /* Seats of one request. */
 #define FLOW_OBJECTS_A_SEAT          100   /* Of a list. */
 #define FLOW_RETRY_SECONDS           1
+#define API_SERVICES_MAX             256  /* That other servers answer for. */
+#define EXTENSION_RESOURCES_MAX      2048 /* Subresources included, of a group version. */
+#define EXTENSION_DOCUMENT_MAX       ((size_t)1 << 20) /* Discovery, or the OpenAPI index. */
+#define EXTENSION_CHECK_MS           30000
+#define EXTENSION_RETRY_MS           1000   /* Doubled with each failure, up to the former. */
+#define EXTENSION_PATIENCE_MS        5000   /* For the answer to a check. */
 #define PROXY_SILENCE_MS             600000 /* Until what is behind a proxy begins to answer. */
 #define NODE_PORT_FIRST              30000
 #define NODE_PORT_LAST               32767

@@ -244,6 +244,46 @@ static int open_admin(const char *data_dir, struct pki *pki, struct error *reter
     return status < 0 ? status : save(data_dir, "admin.crt", pki->admin_cert, reterr);
 }
 
+static int make_front_proxy(const char *data_dir, struct pki *pki, struct error *reterr)
+{
+    CLEANUP(buffer_release) struct buffer cert;
+    CLEANUP(pki_release) struct pki ca = {0};
+    buffer_init(&cert, PEM_MAX);
+    int status = new_key(&ca.ca_key, reterr);
+    if (status < 0) {
+        return status;
+    }
+    int64_t now_s = time(NULL);
+    status = x509_make_ca(slice_text(ca.ca_key), "front-proxy-ca", now_s - backdate_s,
+                          now_s + year_s, &cert, reterr);
+    if (status < 0) {
+        return status;
+    }
+    ca.ca_cert = alloc_text(buffer_text(&cert));
+    status = pki_client_cert(&ca, PKI_FRONT_PROXY_NAME, NULL, 0, year_s, &pki->front_proxy_cert,
+                             &pki->front_proxy_key, reterr);
+    pki->front_proxy_ca = TAKE(ca.ca_cert);
+    /* The certificate last: where it is, all are. */
+    status =
+        status < 0 ? status : save(data_dir, "front-proxy-ca.crt", pki->front_proxy_ca, reterr);
+    status = status < 0 ? status
+                        : save(data_dir, "front-proxy-client.key", pki->front_proxy_key, reterr);
+    return status < 0 ? status
+                      : save(data_dir, "front-proxy-client.crt", pki->front_proxy_cert, reterr);
+}
+
+static int open_front_proxy(const char *data_dir, struct pki *pki, struct error *reterr)
+{
+    int status = load(data_dir, "front-proxy-client.crt", &pki->front_proxy_cert, reterr);
+    if (status == -ENOENT) {
+        error_release(reterr);
+        return make_front_proxy(data_dir, pki, reterr);
+    }
+    status = status < 0 ? status
+                        : load(data_dir, "front-proxy-client.key", &pki->front_proxy_key, reterr);
+    return status < 0 ? status : load(data_dir, "front-proxy-ca.crt", &pki->front_proxy_ca, reterr);
+}
+
 /* Hands the texts out, so that their clean-up does nothing. */
 static struct pki take(struct pki *pki)
 {
@@ -260,6 +300,7 @@ int pki_open(const struct pki_config *config, struct pki *ret_pki, struct error 
     status = status < 0 ? status : open_account_key(config->data_dir, &pki, reterr);
     status = status < 0 ? status : open_server(config, &pki, reterr);
     status = status < 0 ? status : open_admin(config->data_dir, &pki, reterr);
+    status = status < 0 ? status : open_front_proxy(config->data_dir, &pki, reterr);
     if (status < 0) {
         return status;
     }
@@ -299,6 +340,9 @@ void pki_release(struct pki *pki)
     wipe(pki->server_key);
     free(pki->admin_cert);
     wipe(pki->admin_key);
+    free(pki->front_proxy_ca);
+    free(pki->front_proxy_cert);
+    wipe(pki->front_proxy_key);
     *pki = (struct pki){0};
 }
 

@@ -16,7 +16,13 @@ struct pki {
     char *server_key;  /* server.key */
     char *admin_cert;  /* admin.crt: CN=kubernetes-admin, O=system:masters */
     char *admin_key;   /* admin.key */
+    /* Of this member alone: by what extension servers know it. Both CA and certificate are made
+     * together, and nobody keeps the CA's key. */
+    char *front_proxy_ca;   /* front-proxy-ca.crt */
+    char *front_proxy_cert; /* front-proxy-client.crt: CN=front-proxy-client */
+    char *front_proxy_key;  /* front-proxy-client.key */
 };
+#define PKI_FRONT_PROXY_NAME "front-proxy-client"
 
 struct pki_config {
     const char *data_dir;

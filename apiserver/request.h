@@ -57,6 +57,10 @@ struct apiserver {
     struct metric_histogram *request_seconds;
     struct bootstrap *bootstrap;
     struct definitions *definitions;
+    struct api_services *api_services;
+    struct api_service_checks *api_checks;
+    struct api_service_keeper *api_keeper;
+    struct published_trust *published_trust;
     struct env_timer tick;
     _Atomic bool leader;
     struct grpc_health *health;

@@ -129,8 +129,8 @@ static enum service_finding own_address(const struct search *search,
     bool external = strcmp(text_or_empty(service->spec->type), "ExternalName") == 0;
     const char *host =
         text_or_empty(external ? service->spec->external_name : service->spec->cluster_ip);
-    if (search->question->pods_only || host[0] == 0 || strcmp(host, "None") == 0 ||
-        strlen(host) >= sizeof(ret_address->host)) {
+    if (search->question->pods_only || (search->question->endpoints_only && !external) ||
+        host[0] == 0 || strcmp(host, "None") == 0 || strlen(host) >= sizeof(ret_address->host)) {
         return SERVICE_WITHOUT_ENDPOINTS;
     }
     (void)snprintf(ret_address->host, sizeof(ret_address->host), "%s", host);

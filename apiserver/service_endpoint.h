@@ -22,6 +22,7 @@ struct service_question {
     int32_t port;          /* Of the Service; 0: by its name. */
     const char *port_name; /* "" for the port without a name. */
     uint64_t turn;         /* Which of the ready ones, modulo their number. */
+    bool endpoints_only;   /* Not at the Service's own address (but an ExternalName's). */
     bool pods_only; /* Only endpoints that are pods of the namespace, at addresses of theirs, and
                      * never the Service's own address: what users may have us connect to. */
 };

@@ -14,7 +14,8 @@
 
 enum { PEM_BYTES_MAX = 64 * 1024, SECONDS_PER_DAY = 24 * 3600, WARN_DAYS = 30 };
 
-static const char *const certificate_files[] = {"ca.crt", "server.crt", "admin.crt"};
+static const char *const certificate_files[] = {"ca.crt", "server.crt", "admin.crt",
+                                                "front-proxy-client.crt"};
 
 static int check_one(const char *data_dir, const char *name, bool *soon, struct error *reterr)
 {
@@ -36,7 +37,7 @@ static int check_one(const char *data_dir, const char *name, bool *soon, struct 
     struct tm parts;
     gmtime_r(&end, &parts);
     strftime(text, sizeof(text), "%Y-%m-%d %H:%M", &parts);
-    printf("%-12s %-28s %s UTC %6ld days%s\n", name, facts.common_name, text, days,
+    printf("%-22s %-28s %s UTC %6ld days%s\n", name, facts.common_name, text, days,
            days < WARN_DAYS ? "  <- renew it: coracle certs rotate" : "");
     *soon = *soon || days < WARN_DAYS;
     x509_facts_release(&facts);
@@ -46,7 +47,7 @@ static int check_one(const char *data_dir, const char *name, bool *soon, struct 
 static int certs_check(const char *data_dir, struct error *reterr)
 {
     bool soon = false;
-    printf("%-12s %-28s %s\n", "FILE", "SUBJECT", "ENDS");
+    printf("%-22s %-28s %s\n", "FILE", "SUBJECT", "ENDS");
     for (size_t i = 0; i < sizeof(certificate_files) / sizeof(certificate_files[0]); i++) {
         int result = check_one(data_dir, certificate_files[i], &soon, reterr);
         if (result < 0) {
@@ -61,7 +62,13 @@ static int certs_check(const char *data_dir, struct error *reterr)
  * the key that signs tokens stay. */
 static int certs_rotate(const char *data_dir, struct error *reterr)
 {
-    static const char *const files[] = {"server.crt", "server.key", "admin.crt", "admin.key"};
+    static const char *const files[] = {"server.crt",
+                                        "server.key",
+                                        "admin.crt",
+                                        "admin.key",
+                                        "front-proxy-client.crt",
+                                        "front-proxy-client.key",
+                                        "front-proxy-ca.crt"};
     char *ca = alloc_printf("%s/pki/ca.key", data_dir);
     int result = access(ca, R_OK) < 0
                      ? error_set(reterr, -errno, "%s: %s; without it nothing new can be signed", ca,
@@ -79,8 +86,8 @@ static int certs_rotate(const char *data_dir, struct error *reterr)
     }
     if (result == 0) {
         printf(
-            "The server and administrator certificates are put aside (*.old). Restart this member\n"
-            "now: it makes new ones. Then make kubeconfigs anew with `coracle kubeconfig`.\n");
+            "The certificates but the CA are put aside (*.old). Restart this member now: it makes\n"
+            "new ones. Then make kubeconfigs anew with `coracle kubeconfig`.\n");
     }
     return result;
 }

@@ -22,11 +22,11 @@ make_ca() { # NAME: NAME.crt and NAME.key
         -days 2 -subj "/CN=$1" -addext basicConstraints=critical,CA:true 2>/dev/null
 }
 
-make_cert() { # NAME CA SUBJECT [EXTENDED-KEY-USAGE]
+make_cert() { # NAME CA SUBJECT [EXTENDED-KEY-USAGE [ALTERNATIVE-NAMES]]
     openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$D/$1.key" -out "$D/$1.csr" \
         -subj "$3" 2>/dev/null
     openssl x509 -req -in "$D/$1.csr" -CA "$2.crt" -CAkey "$2.key" -CAcreateserial -days 1 -out "$D/$1.crt" \
-        -extfile <(echo "extendedKeyUsage=${4:-clientAuth}") 2>/dev/null
+        -extfile <(echo "extendedKeyUsage=${4:-clientAuth}" && [ -z "${5:-}" ] || echo "subjectAltName=$5") 2>/dev/null
 }
 
 start_server() { # NAME HOST [FLAG...]

@@ -6,6 +6,7 @@ Suite *registry_suite(void);
 Suite *node_restriction_suite(void);
 Suite *proxy_suite(void);
 Suite *proxy_object_suite(void);
+Suite *extension_discovery_suite(void);
 Suite *rbac_suite(void);
 Suite *webhook_client_suite(void);
 Suite *quota_suite(void);
@@ -38,6 +39,7 @@ int main(void)
                        oidc_suite(),
                        encryption_suite(),
                        proxy_object_suite(),
+                       extension_discovery_suite(),
                        audit_suite(),
                        node_graph_suite(),
                        objects_request_suite(),
