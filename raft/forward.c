@@ -8,7 +8,8 @@
 enum { FORWARD_TIMEOUT_ELECTIONS = 20 };
 
 int raft_forward(struct raft_node *node, struct slice request,
-                 void (*done)(void *data, int status, struct slice reply), void *data)
+                 void (*done)(void *data, int status, struct slice reply), void *data,
+                 uint64_t *ret_id)
 {
     if (!node->running || node->dead || node->closing || node->core.leader == 0) {
         return -ENOTCONN;
@@ -39,7 +40,28 @@ int raft_forward(struct raft_node *node, struct slice request,
                                    .context = call->id,
                                    .bytes = request};
     raft_node_send(node, &message);
+    if (ret_id != NULL) {
+        *ret_id = call->id;
+    }
     return 0;
+}
+
+bool raft_forward_forget(struct raft_node *node, uint64_t id)
+{
+    LIST_FOREACH(link, next, &node->forwards) /* In the order of their ids: mostly the first. */
+    {
+        struct raft_forward_call *call = LIST_ENTRY(link, struct raft_forward_call, link);
+        if (call->id >= id) {
+            bool found = call->id == id;
+            if (found) {
+                list_remove(&call->link);
+                node->forward_count--;
+                free(call);
+            }
+            return found;
+        }
+    }
+    return false;
 }
 
 static void call_done(struct raft_node *node, struct raft_forward_call *call, int status,
@@ -54,12 +76,19 @@ static void call_done(struct raft_node *node, struct raft_forward_call *call, in
 void raft_forward_expire(struct raft_node *node, bool all)
 {
     uint64_t now = env_now_ns(node->env);
+    struct list over; /* Apart, as what they are told may forget others. */
+    list_init(&over);
     LIST_FOREACH(link, next, &node->forwards)
     {
-        struct raft_forward_call *call = LIST_ENTRY(link, struct raft_forward_call, link);
+        const struct raft_forward_call *call = LIST_ENTRY(link, struct raft_forward_call, link);
         if (all || call->deadline_ns <= now || call->leader != node->core.leader) {
-            call_done(node, call, -ECANCELED, slice_of(NULL, 0));
+            list_remove(link);
+            list_push_back(&over, link);
         }
+    }
+    for (struct list *link; (link = list_first(&over)) != NULL;) {
+        call_done(node, LIST_ENTRY(link, struct raft_forward_call, link), -ECANCELED,
+                  slice_of(NULL, 0));
     }
 }
 
@@ -90,6 +119,26 @@ void raft_forward_reply(struct raft_node *node, uint64_t call, int status, struc
     reply_to(node, record->peer, record->context, status, reply);
 }
 
+static void forwarded_done(void *data, int status, uint64_t index)
+{
+    struct raft_forwarded_call *record = data;
+    struct raft_node *node = record->node;
+    (void)index;
+    if (status != 0) {
+        raft_forward_reply(node, record->id, status, slice_of(NULL, 0));
+    } else {
+        (void)id_map_remove(node->forwarded, record->id);
+        free(record);
+    }
+}
+
+int raft_forward_propose(struct raft_node *node, uint64_t call, struct slice command)
+{
+    struct raft_forwarded_call *record = id_map_get(node->forwarded, call);
+    return record == NULL ? -ENOTCONN
+                          : raft_propose(node, command, /* tag= */ 0, forwarded_done, record);
+}
+
 static void on_request(struct raft_node *node, const struct raft_message *message)
 {
     if (!raft_is_leader(node) || message->bytes.len > RAFT_FORWARD_MAX) {
@@ -102,7 +151,8 @@ static void on_request(struct raft_node *node, const struct raft_message *messag
         return;
     }
     struct raft_forwarded_call *record = alloc_zeroed(sizeof(*record));
-    *record = (struct raft_forwarded_call){++node->forward_ids, message->from, message->context};
+    *record =
+        (struct raft_forwarded_call){node, ++node->forward_ids, message->from, message->context};
     (void)id_map_set(node->forwarded, record->id, record); /* A new id. */
     node->fsm.forwarded(node->fsm.data, record->id, message->bytes);
 }

@@ -36,6 +36,7 @@ struct raft_forward_call {
 };
 
 struct raft_forwarded_call {
+    struct raft_node *node;
     uint64_t id, peer, context;
 };
 

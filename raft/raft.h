@@ -38,7 +38,8 @@ struct raft_fsm {
     int (*restore_chunk)(void *data, struct slice chunk);
     int (*restore_end)(void *data);
     /* Another member forwarded `request` with raft_forward() because this one leads. Answer once,
-     * now or later, by raft_forward_reply(node, call, …). `request` lives until the call returns.
+     * now or later, by raft_forward_reply(node, call, …), or let raft_forward_propose() see to it.
+     * `request` lives until the call returns.
      * May be NULL: then forwarded requests are answered -EOPNOTSUPP. */
     void (*forwarded)(void *data, uint64_t call, struct slice request);
 };
@@ -104,10 +105,18 @@ MUST_USE int raft_read_index(struct raft_node *node, raft_done *done, void *data
 
 /* Sends a request (copied) to the leader's FSM and brings its reply back (`reply` lives during the
  * call). `status` is what the leader's FSM answered; -ECANCELED: outcome unknown (leader lost or no
- * answer in time). Returns 0; -ENOTCONN no leader known; -ESTALE this member leads itself;
- * -EAGAIN; -EMSGSIZE over RAFT_FORWARD_MAX. */
+ * answer in time). Returns 0 with an id, which is never 0, if it is asked for; -ENOTCONN no leader
+ * known; -ESTALE this member leads itself; -EAGAIN; -EMSGSIZE over RAFT_FORWARD_MAX. */
 MUST_USE int raft_forward(struct raft_node *node, struct slice request,
-                          void (*done)(void *data, int status, struct slice reply), void *data);
+                          void (*done)(void *data, int status, struct slice reply), void *data,
+                          uint64_t *ret_id);
+/* Whoever forwarded it knows the outcome already: `done` will not run. An id that is over is a
+ * no-op. True when it was not. */
+bool raft_forward_forget(struct raft_node *node, uint64_t id);
+/* As raft_propose(), of what a call of the FSM's forwarded() brought. The other member is answered
+ * when that fails; when it does not, it sees by itself that the command was applied. On an error
+ * the call is still to be answered. */
+MUST_USE int raft_forward_propose(struct raft_node *node, uint64_t call, struct slice command);
 /* Answers a call of the FSM's forwarded(). A call of a member that is gone is dropped. */
 void raft_forward_reply(struct raft_node *node, uint64_t call, int status, struct slice reply);
 

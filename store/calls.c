@@ -28,6 +28,16 @@ static void call_free(struct store_call *call)
     free(call);
 }
 
+/* No answer is needed any more from whom it was forwarded to. */
+static void forget_forward(struct store_call *call)
+{
+    if (call->forward != 0 && call->store->raft != NULL &&
+        raft_forward_forget(call->store->raft, call->forward)) {
+        call->owed--;
+    }
+    call->forward = 0;
+}
+
 static void call_release(struct store_call *call)
 {
     if (call->finished && call->owed == 0) {
@@ -121,6 +131,7 @@ void store_call_finish(struct store_call *call, int status, const struct store_a
     list_remove(&call->waiting);
     store->call_count--;
     (void)id_map_remove(store->commands, call->sequence);
+    forget_forward(call);
     if (store->metrics.pending != NULL) {
         metric_set(store->metrics.pending, (int64_t)id_map_count(store->commands));
         if (status != 0) {
@@ -216,6 +227,7 @@ void store_member_answer(struct store_call *call, int status)
 static void forward_answered(void *data, int status, struct slice reply)
 {
     struct store_call *call = data;
+    call->forward = 0; /* Or of one after it, which then waits for its own answer. */
     if (call->kind == CALL_COMMAND) {
         if (status != 0) {
             after_failure(call, status);
@@ -262,7 +274,7 @@ static int send_to_leader(struct store_call *call)
     struct slice request = buffer_slice(&call->request);
     int status;
     if (!raft_is_leader(raft)) {
-        status = raft_forward(raft, request, forward_answered, call);
+        status = raft_forward(raft, request, forward_answered, call, &call->forward);
         call->forwarded = call->forwarded || (status == 0 && call->kind == CALL_COMMAND);
     } else if (call->kind == CALL_COMMAND) {
         struct slice command = slice_of(request.data + 1, request.len - 1);
@@ -436,7 +448,7 @@ void store_command_say(struct store *store, struct store_command *command)
         (void)!raft_propose(store->raft, slice_of(request.data + 1, request.len - 1), /* tag= */ 0,
                             said, NULL);
     } else {
-        (void)!raft_forward(store->raft, request, said_there, NULL);
+        (void)!raft_forward(store->raft, request, said_there, NULL, /* ret_id= */ NULL);
     }
 }
 

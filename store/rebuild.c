@@ -237,7 +237,8 @@ static void ask(void *data)
         .member = store->config.member_id, .session = rebuild->session, .offset = rebuild->offset};
     uint8_t bytes[1 + sizeof(request)] = {FORWARD_STATE};
     memcpy(bytes + 1, &request, sizeof(request));
-    int status = raft_forward(store->raft, slice_of(bytes, sizeof(bytes)), answered, store);
+    int status = raft_forward(store->raft, slice_of(bytes, sizeof(bytes)), answered, store,
+                              /* ret_id= */ NULL);
     rebuild->asking = status == 0;
     if (status != 0) {
         ask_later(store, STORE_REBUILD_RETRY_MS);

@@ -386,14 +386,6 @@ static int fsm_restore_end(void *data)
     return 0;
 }
 
-static void forward_proposed(void *data, int status, uint64_t index);
-
-/* A forwarded command waiting for its fate at this leader. */
-struct forwarded_command {
-    struct store *store;
-    uint64_t forward;
-};
-
 static void fsm_forwarded(void *data, uint64_t forward, struct slice request)
 {
     struct store *store = data;
@@ -408,14 +400,11 @@ static void fsm_forwarded(void *data, uint64_t forward, struct slice request)
     } else if (kind == FORWARD_STATE) {
         store_rebuild_forwarded(store, forward, body);
     } else if (kind == FORWARD_COMMAND) {
-        struct forwarded_command *command = alloc_zeroed(sizeof(*command));
-        *command = (struct forwarded_command){.store = store, .forward = forward};
         /* Who knows of a higher version than this leader has applied yet tries again. */
         int status = !store_is_for_all(store, store_command_peek_version(body))
                          ? -EAGAIN
-                         : raft_propose(store->raft, body, /* tag= */ 0, forward_proposed, command);
+                         : raft_forward_propose(store->raft, forward, body);
         if (status != 0) {
-            free(command);
             raft_forward_reply(store->raft, forward, status, slice_of(NULL, 0));
         }
     } else if ((kind == FORWARD_KEEPALIVE || kind == FORWARD_LEASE_TTL) &&
@@ -425,16 +414,6 @@ static void fsm_forwarded(void *data, uint64_t forward, struct slice request)
     } else {
         raft_forward_reply(store->raft, forward, STORE_MALFORMED, slice_of(NULL, 0));
     }
-}
-
-static void forward_proposed(void *data, int status, uint64_t index)
-{
-    struct forwarded_command *command = data;
-    (void)index;
-    if (command->store->raft != NULL) {
-        raft_forward_reply(command->store->raft, command->forward, status, slice_of(NULL, 0));
-    }
-    free(command);
 }
 
 static void fsm_init(struct store *store)

@@ -32,6 +32,7 @@ struct store_call {
     uint64_t sent_ns; /* Last; 0 before. */
     uint64_t sequence;
     unsigned owed;
+    uint64_t forward; /* The last one's id; 0 when there was none. */
     bool finished;
     bool forwarded;        /* Another member has it, or has it twice: the network may repeat it. */
     bool doubtful;         /* It may have been carried out: no answer may say that it was not. */

@@ -112,6 +112,7 @@ struct action {
     void *data;
     int status;
     struct action *forward; /* ACTION_REPLY: the request. */
+    struct action *next;    /* ACTION_FORWARD: of the cluster's. */
 };
 
 static void action_fire(void *data);
@@ -133,6 +134,13 @@ static struct action *action_new(struct raft_node *node, enum action_kind kind, 
 
 static void action_free(struct action *action)
 {
+    struct action **link = &action->node->cluster->forwards;
+    while (*link != NULL && *link != action) {
+        link = &(*link)->next;
+    }
+    if (*link != NULL) {
+        *link = action->next;
+    }
     free(action->bytes);
     free(action);
 }
@@ -149,6 +157,13 @@ static void commit(struct raft_cluster *cluster, struct action *action)
     }
     if (!action->lost) {
         action->done(action->data, 0, cluster->index);
+    }
+}
+
+static void forward_end(struct action *action, int status, struct slice reply)
+{
+    if (action->forward_done != NULL) {
+        action->forward_done(action->data, status, reply);
     }
 }
 
@@ -175,7 +190,7 @@ static void action_fire(void *data)
             return;
         }
         if (leader == NULL || action->lost) {
-            action->forward_done(action->data, -ECANCELED, slice_of(NULL, 0));
+            forward_end(action, -ECANCELED, slice_of(NULL, 0));
             break;
         }
         leader->fsm->forwarded(leader->fsm->data, (uint64_t)(uintptr_t)action,
@@ -187,8 +202,7 @@ static void action_fire(void *data)
             env_timer_start(&cluster->env->env, &action->timer, 20 * NS_PER_S);
             return;
         }
-        action->forward->forward_done(action->forward->data, action->status,
-                                      slice_of(action->bytes, action->len));
+        forward_end(action->forward, action->status, slice_of(action->bytes, action->len));
         action_free(action->forward);
         break;
     case ACTION_ROLE:
@@ -244,7 +258,8 @@ int raft_read_index(struct raft_node *node, raft_done *done, void *data)
 }
 
 int raft_forward(struct raft_node *node, struct slice request,
-                 void (*done)(void *data, int status, struct slice reply), void *data)
+                 void (*done)(void *data, int status, struct slice reply), void *data,
+                 uint64_t *ret_id)
 {
     if (node->cluster->leader == 0) {
         return -ENOTCONN;
@@ -252,7 +267,25 @@ int raft_forward(struct raft_node *node, struct slice request,
     struct action *action = action_new(node, ACTION_FORWARD, request);
     action->forward_done = done;
     action->data = data;
+    action->tag = ++node->cluster->forward_ids;
+    action->next = node->cluster->forwards;
+    node->cluster->forwards = action;
+    if (ret_id != NULL) {
+        *ret_id = action->tag;
+    }
     return 0;
+}
+
+/* The action itself goes with its end on the other side. */
+bool raft_forward_forget(struct raft_node *node, uint64_t id)
+{
+    for (struct action *action = node->cluster->forwards; action != NULL; action = action->next) {
+        if (action->tag == id && action->forward_done != NULL) {
+            action->forward_done = NULL;
+            return true;
+        }
+    }
+    return false;
 }
 
 void raft_forward_reply(struct raft_node *node, uint64_t call, int status, struct slice reply)
@@ -260,6 +293,24 @@ void raft_forward_reply(struct raft_node *node, uint64_t call, int status, struc
     struct action *action = action_new(node, ACTION_REPLY, reply);
     action->forward = (struct action *)(uintptr_t)call;
     action->status = status;
+}
+
+static void forward_proposed(void *data, int status, uint64_t index)
+{
+    struct action *forward = data;
+    (void)index;
+    if (status != 0) {
+        raft_forward_reply(forward->node, (uint64_t)(uintptr_t)forward, status, slice_of(NULL, 0));
+    } else {
+        forward_end(forward, -ECANCELED, slice_of(NULL, 0)); /* If nobody saw it be applied. */
+        action_free(forward);
+    }
+}
+
+int raft_forward_propose(struct raft_node *node, uint64_t call, struct slice command)
+{
+    return raft_propose(node, command, /* tag= */ 0, forward_proposed,
+                        (struct action *)(uintptr_t)call);
 }
 
 bool raft_is_leader(const struct raft_node *node)

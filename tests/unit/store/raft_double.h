@@ -30,7 +30,11 @@ struct raft_node {
     void *changed_data;
 };
 
+struct action;
+
 struct raft_cluster {
+    struct action *forwards; /* Not yet at their end. */
+    uint64_t forward_ids;
     struct virtual_env *env;
     struct raft_node nodes[CLUSTER_MAX];
     size_t count;

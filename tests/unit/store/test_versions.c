@@ -258,7 +258,7 @@ START_TEST(a_leader_does_not_propose_what_others_cannot_apply)
     fixture_init(&f, (uint32_t[CLUSTER_MAX]){LATER, LATER, 1});
     size_t entries = f.cluster.entries;
     ck_assert_int_eq(raft_forward(&f.cluster.nodes[1], slice_of(text.bytes, sizeof(text.bytes)),
-                                  on_forwarded, &status),
+                                  on_forwarded, &status, /* ret_id= */ NULL),
                      0);
     virtual_env_run(&f.env, 5);
     ck_assert_int_eq(status, -EAGAIN);
