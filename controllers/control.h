@@ -40,6 +40,7 @@ extern const struct control_part control_pod_gc;
 extern const struct control_part control_cluster_role_aggregation;
 extern const struct control_part control_resource_quota;
 extern const struct control_part control_flow_schema_status;
+extern const struct control_part control_policy_status;
 extern const struct control_part control_account_tokens;
 extern const struct control_part control_request_approval;
 extern const struct control_part control_request_signature;

@@ -25,6 +25,7 @@ static const struct control_part *const parts[] = {
     &control_cluster_role_aggregation,
     &control_resource_quota,
     &control_flow_schema_status,
+    &control_policy_status,
     &control_account_tokens,
     &control_request_approval,
     &control_request_signature,

@@ -147,16 +147,31 @@ static const char *check_result(struct arena *arena, const struct cel_type *type
                                declared_name(arena, type));
 }
 
+static const char *compile(struct admission_scope *scope, const struct cel_env *env,
+                           const char *text, const struct cel_program **ret_program)
+{
+    CLEANUP(error_release) struct error error = {0};
+    return cel_compile(scope->arena, env, slice_text(text), ret_program, &error) == 0
+               ? NULL
+               : arena_text(scope->arena, error_message(&error));
+}
+
+const char *admission_check(struct admission_scope *scope, const char *text,
+                            const struct cel_program **ret_program)
+{
+    return compile(scope, &scope->env, text, ret_program);
+}
+
 const char *admission_compile(struct admission_scope *scope, const char *text,
                               enum admission_result wanted, const struct cel_program **ret_program)
 {
-    CLEANUP(error_release) struct error error = {0};
     const struct cel_program *program = NULL;
     const struct cel_env *env = wanted == ADMISSION_STRING ? &scope->message_env : &scope->env;
-    if (cel_compile(scope->arena, env, slice_text(text), &program, &error) < 0) {
-        return arena_printf(scope->arena, "compilation failed: %s", error_message(&error));
+    const char *problem = compile(scope, env, text, &program);
+    if (problem != NULL) {
+        return arena_printf(scope->arena, "compilation failed: %s", problem);
     }
-    const char *problem = check_result(scope->arena, cel_program_type(program), wanted);
+    problem = check_result(scope->arena, cel_program_type(program), wanted);
     if (problem == NULL) {
         *ret_program = program;
     }

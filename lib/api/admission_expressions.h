@@ -43,6 +43,9 @@ struct admission_scope *admission_scope_new(struct arena *arena,
 MUST_USE const char *admission_compile(struct admission_scope *scope, const char *text,
                                        enum admission_result wanted,
                                        const struct cel_program **ret_program);
+/* The same for whoever only wants to know what the compiler says: any result will do. */
+MUST_USE const char *admission_check(struct admission_scope *scope, const char *text,
+                                     const struct cel_program **ret_program);
 /* From now on expressions may use variables.<name>, of the type of `program`; of any type when it
  * did not compile (NULL). */
 void admission_scope_add_variable(struct admission_scope *scope, const char *name,
