@@ -377,6 +377,40 @@ START_TEST(streams_to_pods_are_not_served_here)
 }
 END_TEST
 
+static void take_file(void *data, struct slice message)
+{
+    *(struct slice *)data = arena_slice(fixture.base.arena, message);
+}
+
+static void never_end(void *data, const struct grpc_status *status)
+{
+    (void)data;
+    ck_abort_msg("%s", status->message);
+}
+
+/* As grpcurl's `describe` asks. */
+START_TEST(reflection_describes_the_service)
+{
+    static const struct grpc_stream_events events = {.on_message = take_file, .on_end = never_end};
+    static const char symbol[] = "coracle.v1.Objects";
+    const struct grpc_call_options options = {
+        .path = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"};
+    struct slice answer = {0};
+    CLEANUP(buffer_release) struct buffer request;
+    buffer_init(&request, 256);
+    api_put_field_head(4, sizeof(symbol) - 1, &request); /* file_containing_symbol */
+    buffer_append_text(&request, symbol);
+    struct grpc_stream *stream = grpc_stream_open(fixture.admin, &options, &events, &answer);
+    (void)grpc_stream_send(stream, buffer_slice(&request));
+    while (answer.len == 0) {
+        loop_turn(fixture.base.loop, true);
+    }
+    ck_assert_ptr_nonnull(memmem(answer.data, answer.len, "coracle/v1/objects.proto", 24));
+    ck_assert_ptr_nonnull(memmem(answer.data, answer.len, "DeleteCollectionRequest", 23));
+    grpc_stream_cancel(stream);
+}
+END_TEST
+
 START_TEST(metadata_alone_is_a_partial_object)
 {
     make("x");
@@ -577,6 +611,7 @@ Suite *objects_suite(void)
     tcase_add_test(verbs, unknown_fields_are_warned_of_ignored_or_refused);
     tcase_add_test(verbs, subresources_have_messages_of_their_own);
     tcase_add_test(verbs, streams_to_pods_are_not_served_here);
+    tcase_add_test(verbs, reflection_describes_the_service);
     tcase_add_test(verbs, metadata_alone_is_a_partial_object);
     tcase_add_test(verbs, custom_objects_are_json);
     tcase_add_test(errors, what_is_not_there_is_named);
