@@ -275,6 +275,7 @@ Suite *requests_suite(void)
 {
     Suite *suite = suite_create("controllers/certificates");
     TCase *tcase = tcase_create("requests");
+    tcase_set_timeout(tcase, 100); /* It runs days of the controllers' time. */
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_client_certificate_is_signed_once_it_is_approved);
     tcase_add_test(tcase, expiration_seconds_are_honoured);
