@@ -324,24 +324,28 @@ static const struct method {
     const ProtobufCMessageDescriptor *descriptor;
     const char *http;
     enum request_verb verb;
+    bool named;
     int (*read)(struct target *target, const void *message);
 } methods[OBJECTS_METHODS] = {
-    [OBJECTS_GET] = {&objects__v1__get_request__descriptor, "GET", VERB_GET, read_get},
-    [OBJECTS_LIST] = {&objects__v1__list_request__descriptor, "GET", VERB_LIST, read_list},
-    [OBJECTS_WATCH] = {&objects__v1__watch_request__descriptor, "GET", VERB_WATCH, read_watch},
-    [OBJECTS_CREATE] = {&objects__v1__create_request__descriptor, "POST", VERB_CREATE, read_create},
-    [OBJECTS_UPDATE] = {&objects__v1__update_request__descriptor, "PUT", VERB_UPDATE, read_update},
-    [OBJECTS_PATCH] = {&objects__v1__patch_request__descriptor, "PATCH", VERB_PATCH, read_patch},
-    [OBJECTS_DELETE] = {&objects__v1__delete_request__descriptor, "DELETE", VERB_DELETE,
+    [OBJECTS_GET] = {&objects__v1__get_request__descriptor, "GET", VERB_GET, true, read_get},
+    [OBJECTS_LIST] = {&objects__v1__list_request__descriptor, "GET", VERB_LIST, false, read_list},
+    [OBJECTS_WATCH] = {&objects__v1__watch_request__descriptor, "GET", VERB_WATCH, false,
+                       read_watch},
+    [OBJECTS_CREATE] = {&objects__v1__create_request__descriptor, "POST", VERB_CREATE, false,
+                        read_create},
+    [OBJECTS_UPDATE] = {&objects__v1__update_request__descriptor, "PUT", VERB_UPDATE, true,
+                        read_update},
+    [OBJECTS_PATCH] = {&objects__v1__patch_request__descriptor, "PATCH", VERB_PATCH, true,
+                       read_patch},
+    [OBJECTS_DELETE] = {&objects__v1__delete_request__descriptor, "DELETE", VERB_DELETE, true,
                         read_delete},
     [OBJECTS_DELETE_COLLECTION] = {&objects__v1__delete_collection_request__descriptor, "DELETE",
-                                   VERB_DELETE_COLLECTION, read_delete_collection},
+                                   VERB_DELETE_COLLECTION, false, read_delete_collection},
 };
 
 /* --- Together --- */
 
-/* That the path says what the message said: "pods/x" is no name, and without a name some methods
- * would be others. */
+/* That the path says what the message said: "pods/x" is no name. */
 static const char *misread(const struct method *method, const struct target *target)
 {
     const Objects__V1__Resource *resource = target->resource;
@@ -354,7 +358,7 @@ static const char *misread(const struct method *method, const struct target *tar
     }
     if (strcmp(info->name, target->name) != 0 ||
         strcmp(info->subresource, target->subresource) != 0 || info->verb != method->verb) {
-        return target->name[0] == 0 ? "name: is needed" : "name: is not that of an object";
+        return "name: is not that of an object";
     }
     return NULL;
 }
@@ -366,8 +370,8 @@ static int parse_target(const struct method *method, struct target *target)
         target->problem = "resource: version and resource are needed";
         return -EINVAL;
     }
-    if (target->subresource[0] != 0 && target->name[0] == 0) {
-        target->problem = "name: is needed with a subresource";
+    if (target->name[0] == 0 && (method->named || target->subresource[0] != 0)) {
+        target->problem = "name: is needed";
         return -EINVAL;
     }
     add_path(target);

@@ -110,6 +110,25 @@ START_TEST(a_deletion_without_a_name_is_not_one_of_all)
 }
 END_TEST
 
+/* PUT of a collection has the verb of a PUT. */
+START_TEST(an_update_needs_a_name)
+{
+    Objects__V1__Resource of = resource("", "v1", "pods", "default");
+    Objects__V1__Object object;
+    Objects__V1__UpdateRequest update;
+    objects__v1__object__init(&object);
+    objects__v1__update_request__init(&update);
+    object.payload_case = OBJECTS__V1__OBJECT__PAYLOAD_JSON;
+    object.json = (char *)(uintptr_t) "{}";
+    update.resource = &of;
+    update.object = &object;
+    ck_assert_int_eq(parse(OBJECTS_UPDATE, &update), -EINVAL);
+    ck_assert_str_eq(problem, "name: is needed");
+    update.name = (char *)(uintptr_t) "x";
+    ck_assert_int_eq(parse(OBJECTS_UPDATE, &update), 0);
+}
+END_TEST
+
 START_TEST(options_of_a_list_are_its_query)
 {
     Objects__V1__Resource of = resource("apps", "v1", "deployments", "");
@@ -227,6 +246,7 @@ Suite *objects_request_suite(void)
     tcase_add_test(tcase, names_cannot_be_paths);
     tcase_add_test(tcase, a_resource_cannot_pose_as_a_part_of_the_path);
     tcase_add_test(tcase, a_deletion_without_a_name_is_not_one_of_all);
+    tcase_add_test(tcase, an_update_needs_a_name);
     tcase_add_test(tcase, options_of_a_list_are_its_query);
     tcase_add_test(tcase, absent_and_false_initial_events_differ);
     tcase_add_test(tcase, a_bare_message_gets_the_envelope_that_it_lacks);
