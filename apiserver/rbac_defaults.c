@@ -205,15 +205,26 @@ struct default_object rbac_default_at(size_t index, struct arena *arena)
     return binding_default(&rbac_default_bindings[index - rbac_default_controller_count], arena);
 }
 
-Rbac__V1__PolicyRule **rbac_default_rules(struct arena *arena, const char *name)
+static const struct rbac_default_role *role_among(const struct rbac_default_role *roles,
+                                                  size_t count, const char *name)
 {
     size_t at = 0;
-    size_t count = 0;
-    while (!is(rbac_default_roles[at].name, name)) {
+    while (at < count && !is(roles[at].name, name)) {
         at++;
-        assert(at < rbac_default_role_count);
     }
-    return read_rules(arena, &rbac_default_roles[at], &count);
+    return at < count ? &roles[at] : NULL;
+}
+
+Rbac__V1__PolicyRule **rbac_default_rules(struct arena *arena, const char *name)
+{
+    size_t count = 0;
+    const struct rbac_default_role *role =
+        role_among(rbac_default_roles, rbac_default_role_count, name);
+    if (role == NULL) {
+        role = role_among(rbac_default_controllers, rbac_default_controller_count, name);
+    }
+    assert(role != NULL);
+    return read_rules(arena, role, &count);
 }
 
 /* --- Bringing one back --- */

@@ -51,6 +51,11 @@ void registry_free(struct registry *registry)
     free(registry);
 }
 
+struct authorizer *registry_authorizer(const struct registry *registry)
+{
+    return registry->config.authorizer;
+}
+
 struct watch_cache *registry_cache(struct registry *registry)
 {
     return registry->config.cache;

@@ -127,6 +127,7 @@ struct registry_config {
 
 MUST_USE struct registry *registry_new(const struct registry_config *config);
 void registry_free(struct registry *registry); /* No call may be under way. */
+struct authorizer *registry_authorizer(const struct registry *registry); /* Or NULL. */
 struct watch_cache *registry_cache(struct registry *registry);
 struct custom_kinds *registry_custom_kinds(struct registry *registry); /* May be NULL. */
 

@@ -2,6 +2,7 @@
 #ifndef CONTROLLERS_CONTROL_H
 #define CONTROLLERS_CONTROL_H
 #include "controllers/controllers.h"
+#include "controllers/identities.h"
 #include "lib/client/event_recorder.h"
 #include "lib/client/informer.h"
 #include "lib/client/reconciler.h"
@@ -48,8 +49,9 @@ extern const struct control_part control_request_cleaning;
 
 /* The kind, which must be in the table. */
 const struct api_kind *control_kind(const char *group, const char *version, const char *plural);
+/* `as` is who its calls are made by; NULL for the API server itself. */
 struct reconciler *control_reconciler(struct control *control, const char *name,
-                                      uint32_t concurrency,
+                                      const struct client_identity *as, uint32_t concurrency,
                                       void (*reconcile)(void *data, struct round *round),
                                       void *data);
 /* False, with the round put off, until all caches have been filled once. */
@@ -61,6 +63,11 @@ int64_t control_now_s(const struct control *control); /* Wall clock, for timesta
 void control_update(struct round *round, const struct api_kind *kind, const char *subresource,
                     const Meta__V1__ObjectMeta *meta, const void *message, round_done *done,
                     void *data);
+/* Replaces one list of the object's metadata by that of `meta` (a changed copy, which says of what
+ * version), and nothing else: whatever form the object is stored in by then. */
+void control_patch_metadata(struct round *round, const struct api_kind *kind,
+                            const Meta__V1__ObjectMeta *meta, const char *list, round_done *done,
+                            void *data);
 void control_delete(struct round *round, const struct api_kind *kind,
                     const Meta__V1__ObjectMeta *meta, round_done *done, void *data);
 #endif

@@ -50,6 +50,9 @@ struct scheduler {
     struct metric *scheduled, *unschedulable, *failed;
 };
 
+static const struct client_identity identity = {.user = "system:kube-scheduler",
+                                                .manager = "kube-scheduler"};
+
 static void work_soon(struct scheduler *scheduler)
 {
     env_timer_start(scheduler->config.env, &scheduler->work, /* delay_ns= */ 0);
@@ -317,6 +320,7 @@ static void write_unschedulable(struct scheduled_pod *pod, struct arena *arena, 
     condition->message = arena_text(arena, message);
     struct client_request request = {
         .verb = CLIENT_UPDATE,
+        .as = &identity,
         .kind = scheduler->pod_kind,
         .subresource = "status",
         .namespace_ = copy->metadata->namespace_,
@@ -387,6 +391,7 @@ static void bind(struct scheduled_pod *pod, struct arena *arena)
     binding.target = &target;
     struct client_request request = {
         .verb = CLIENT_CREATE,
+        .as = &identity,
         .kind = scheduler->pod_kind,
         .subresource = "binding",
         .namespace_ = meta.namespace_,
@@ -465,8 +470,8 @@ static void gate_start(void *data)
     queue_init(&scheduler->queue);
     scheduler->pods = hash_map_new(env_random(config->env));
     scheduler->nodes = hash_map_new(env_random(config->env));
-    scheduler->events =
-        event_recorder_new(config->env, config->client, scheduler->name, config->instance);
+    scheduler->events = event_recorder_new(config->env, config->client, &identity, scheduler->name,
+                                           config->instance);
     scheduler->informers = informers_new(config->client);
     const struct api_kind *node_kind = api_kind_find("", "v1", "nodes");
     assert(node_kind != NULL);

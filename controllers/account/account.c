@@ -123,7 +123,8 @@ static void reconcile_ca(void *data, struct round *round)
     control_update(round, loop->kind, NULL, map->metadata, map, NULL, NULL);
 }
 
-static struct account_loop *loop_new(struct control *control, const char *name, const char *plural,
+static struct account_loop *loop_new(struct control *control, const char *name,
+                                     const struct client_identity *as, const char *plural,
                                      const char *object_name,
                                      void (*reconcile)(void *data, struct round *round))
 {
@@ -133,7 +134,7 @@ static struct account_loop *loop_new(struct control *control, const char *name, 
     loop->object_name = object_name;
     loop->namespaces = informers_get(control->informers, control_kind("", "v1", "namespaces"));
     loop->objects = informers_get(control->informers, loop->kind);
-    loop->reconciler = control_reconciler(control, name, 5, reconcile, loop);
+    loop->reconciler = control_reconciler(control, name, as, 5, reconcile, loop);
     loop->namespace_handler = (struct informer_handler){.changed = namespace_changed, .data = loop};
     loop->object_handler = (struct informer_handler){.changed = object_changed, .data = loop};
     informer_add_handler(loop->namespaces, &loop->namespace_handler);
@@ -143,12 +144,14 @@ static struct account_loop *loop_new(struct control *control, const char *name, 
 
 static void *account_open(struct control *control)
 {
-    return loop_new(control, "serviceaccount", "serviceaccounts", "default", reconcile_account);
+    return loop_new(control, "serviceaccount", &control_as.service_account, "serviceaccounts",
+                    "default", reconcile_account);
 }
 
 static void *ca_open(struct control *control)
 {
-    return loop_new(control, "root-ca", "configmaps", "kube-root-ca.crt", reconcile_ca);
+    return loop_new(control, "root-ca", &control_as.root_ca, "configmaps", "kube-root-ca.crt",
+                    reconcile_ca);
 }
 
 static void rounds_ended(void *data)

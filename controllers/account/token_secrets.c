@@ -187,7 +187,8 @@ static void *token_open(struct control *control)
     loop->kind = control_kind("", "v1", "secrets");
     loop->secrets = informers_get(control->informers, loop->kind);
     loop->accounts = informers_get(control->informers, control_kind("", "v1", "serviceaccounts"));
-    loop->reconciler = control_reconciler(control, "serviceaccount-token", 5, reconcile, loop);
+    loop->reconciler = control_reconciler(control, "serviceaccount-token", &control_as.manager, 5,
+                                          reconcile, loop);
     loop->secret_handler = (struct informer_handler){.changed = secret_changed, .data = loop};
     loop->account_handler = (struct informer_handler){.changed = account_changed, .data = loop};
     informer_add_handler(loop->secrets, &loop->secret_handler);

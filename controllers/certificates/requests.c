@@ -215,7 +215,8 @@ static struct request_loop *loop_new(struct control *control, const char *name,
     loop->control = control;
     loop->kind = control_kind("certificates.k8s.io", "v1", "certificatesigningrequests");
     loop->requests = informers_get(control->informers, loop->kind);
-    loop->reconciler = control_reconciler(control, name, 1, reconcile, loop);
+    loop->reconciler =
+        control_reconciler(control, name, &control_as.certificate, 1, reconcile, loop);
     loop->timer = (struct env_timer){.fire = look, .data = loop};
     loop->handler = (struct informer_handler){.changed = request_changed, .data = loop};
     return loop;

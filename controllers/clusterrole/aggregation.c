@@ -62,7 +62,8 @@ static void *aggregation_open(struct control *control)
     loop->control = control;
     loop->kind = control_kind("rbac.authorization.k8s.io", "v1", "clusterroles");
     loop->roles = informers_get(control->informers, loop->kind);
-    loop->reconciler = control_reconciler(control, "clusterrole-aggregation", 1, reconcile, loop);
+    loop->reconciler = control_reconciler(control, "clusterrole-aggregation",
+                                          &control_as.cluster_role_aggregation, 1, reconcile, loop);
     loop->handler = (struct informer_handler){.changed = role_changed, .data = loop};
     informer_add_handler(loop->roles, &loop->handler);
     return loop;

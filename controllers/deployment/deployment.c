@@ -337,9 +337,10 @@ static void *deployment_open(struct control *control)
     loop->deployments = informers_get(control->informers, loop->kind);
     loop->sets = informers_get(control->informers, loop->set_kind);
     loop->pods = informers_get(control->informers, control_kind("", "v1", "pods"));
-    loop->events = event_recorder_new(control->env, control->client, "deployment-controller",
-                                      control->config->instance);
-    loop->reconciler = control_reconciler(control, "deployment", 5, reconcile, loop);
+    loop->events = event_recorder_new(control->env, control->client, &control_as.deployment,
+                                      "deployment-controller", control->config->instance);
+    loop->reconciler =
+        control_reconciler(control, "deployment", &control_as.deployment, 5, reconcile, loop);
     loop->deployment_handler =
         (struct informer_handler){.changed = deployment_changed, .data = loop};
     loop->set_handler = (struct informer_handler){.changed = set_changed, .data = loop};

@@ -154,6 +154,7 @@ static void carry_out(struct endpoints_loop *loop, struct round *round,
     if (plan->endpoints != NULL) {
         struct client_request request = {
             .verb = endpoints_exist ? CLIENT_UPDATE : CLIENT_CREATE,
+            .as = &control_as.endpoint,
             .kind = loop->endpoints_kind,
             .namespace_ = round->namespace_,
             .name = round->name,
@@ -171,7 +172,13 @@ static void service_gone(struct endpoints_loop *loop, struct round *round)
     const struct client_object *endpoints =
         informer_get(loop->endpoints, round->namespace_, round->name);
     if (endpoints != NULL) {
-        control_delete(round, loop->endpoints_kind, endpoints->meta, NULL, NULL);
+        const struct client_request request = {.verb = CLIENT_DELETE,
+                                               .as = &control_as.endpoint,
+                                               .kind = loop->endpoints_kind,
+                                               .namespace_ = round->namespace_,
+                                               .name = round->name,
+                                               .expect_uid = endpoints->meta->uid};
+        round_call(round, &request, NULL, NULL);
     }
 }
 
@@ -232,7 +239,8 @@ static void *endpoints_open(struct control *control)
     loop->slices = informers_get(informers, loop->slice_kind);
     loop->endpoints = informers_get(informers, loop->endpoints_kind);
     loop->expectations = expectations_new();
-    loop->reconciler = control_reconciler(control, "endpoints", 5, reconcile, loop);
+    loop->reconciler =
+        control_reconciler(control, "endpoints", &control_as.endpoint_slice, 5, reconcile, loop);
     loop->service_handler = (struct informer_handler){.changed = service_changed, .data = loop};
     loop->pod_handler = (struct informer_handler){.changed = pod_changed, .data = loop};
     loop->slice_handler = (struct informer_handler){.changed = slice_changed, .data = loop};

@@ -108,7 +108,8 @@ static void *flow_status_open(struct control *control)
     loop->schemas = informers_get(control->informers, loop->schema_kind);
     loop->levels = informers_get(control->informers,
                                  control_kind(FLOW_GROUP, "v1", "prioritylevelconfigurations"));
-    loop->reconciler = control_reconciler(control, "flowschema-status", 1, reconcile, loop);
+    loop->reconciler =
+        control_reconciler(control, "flowschema-status", /* as= */ NULL, 1, reconcile, loop);
     loop->schema_handler = (struct informer_handler){.changed = something_changed, .data = loop};
     loop->level_handler = loop->schema_handler;
     informer_add_handler(loop->schemas, &loop->schema_handler);

@@ -161,39 +161,6 @@ static void delete_object(struct round *round, const struct client_object *objec
     round_call(round, &request, conflict_is_news, NULL);
 }
 
-/* Replaces one list of the object's metadata by that of `meta`, and nothing else: whatever form the
- * object is stored in by then. */
-static void patch_metadata(struct round *round, const struct client_object *object,
-                           const Meta__V1__ObjectMeta *meta, const char *list)
-{
-    struct arena *arena = round->arena;
-    struct json_value *all = api_message_to_json(arena, &meta__v1__object_meta__schema, meta, NULL);
-    struct json_value *kept = json_get_text(all, list);
-    struct json_value *changes = json_new_object(arena);
-    struct json_value *patch = json_new_object(arena);
-    json_set_text(arena, changes, "uid", json_new_text(arena, client_object_uid(object)));
-    json_set_text(arena, changes, "resourceVersion",
-                  json_new_text(arena, text_or_empty(object->meta->resource_version)));
-    json_set_text(arena, changes, list, kept == NULL ? json_new_null(arena) : kept);
-    json_set_text(arena, patch, "metadata", changes);
-    CLEANUP(buffer_release) struct buffer text;
-    buffer_init(&text, CONTROLLERS_PATCH_MAX);
-    json_print(patch, /* sorted= */ false, &text);
-    struct client_request request = {
-        .verb = CLIENT_PATCH,
-        .kind = object->kind,
-        .namespace_ = client_object_namespace(object),
-        .name = client_object_name(object),
-        .patch_type = CLIENT_PATCH_MERGE,
-        .patch = buffer_slice(&text),
-    };
-    if (buffer_error(&text) < 0) {
-        round_fail(round, "the object's metadata is too large");
-        return;
-    }
-    round_call(round, &request, conflict_is_news, NULL);
-}
-
 static Meta__V1__ObjectMeta *copied_meta(struct round *round, const struct client_object *object)
 {
     return api_message_copy(round->arena, &meta__v1__object_meta__schema, object->meta);
@@ -210,7 +177,7 @@ static void remove_finalizer(struct round *round, const struct client_object *ob
         }
     }
     meta->n_finalizers = kept;
-    patch_metadata(round, object, meta, "finalizers");
+    control_patch_metadata(round, object->kind, meta, "finalizers", conflict_is_news, NULL);
 }
 
 /* Removes the owner references for which `drop` is set. */
@@ -225,7 +192,7 @@ static void remove_references(struct round *round, const struct client_object *o
         }
     }
     meta->n_owner_references = kept;
-    patch_metadata(round, object, meta, "ownerReferences");
+    control_patch_metadata(round, object->kind, meta, "ownerReferences", conflict_is_news, NULL);
 }
 
 /* --- Owners that are being deleted themselves --- */
@@ -416,8 +383,8 @@ static void *garbage_open(struct control *control)
     struct garbage_loop *loop = alloc_zeroed(sizeof(*loop));
     loop->control = control;
     loop->graph = garbage_graph_new();
-    loop->reconciler =
-        control_reconciler(control, "garbage-collector", CONTROLLERS_GC_CALLS, reconcile, loop);
+    loop->reconciler = control_reconciler(control, "garbage-collector", &control_as.garbage,
+                                          CONTROLLERS_GC_CALLS, reconcile, loop);
     loop->user =
         (struct contents_user){.wants = is_no_event, .changed = object_changed, .data = loop};
     contents_join(control->contents, &loop->user);

@@ -149,7 +149,8 @@ static void *namespace_open(struct control *control)
     loop->control = control;
     loop->kind = control_kind("", "v1", "namespaces");
     loop->namespaces = informers_get(control->informers, loop->kind);
-    loop->reconciler = control_reconciler(control, "namespace", 10, reconcile, loop);
+    loop->reconciler =
+        control_reconciler(control, "namespace", &control_as.namespace, 10, reconcile, loop);
     loop->handler = (struct informer_handler){.changed = namespace_changed, .data = loop};
     informer_add_handler(loop->namespaces, &loop->handler);
     loop->empty = hash_map_new(/* seed= */ 0x656d7074);

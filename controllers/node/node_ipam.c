@@ -84,10 +84,11 @@ static void *ipam_open(struct control *control)
     loop->nodes = informers_get(control->informers, loop->kind);
     loop->usable = control->config->cluster_cidr != NULL &&
                    cidr_set_init(&loop->set, control->config->cluster_cidr) == 0;
-    loop->events = event_recorder_new(control->env, control->client, "cidrAllocator",
-                                      control->config->instance);
+    loop->events = event_recorder_new(control->env, control->client, &control_as.node,
+                                      "cidrAllocator", control->config->instance);
     /* One at a time: the set is shared. */
-    loop->reconciler = control_reconciler(control, "node-ipam", 1, reconcile, loop);
+    loop->reconciler =
+        control_reconciler(control, "node-ipam", &control_as.node, 1, reconcile, loop);
     loop->handler = (struct informer_handler){.changed = node_changed, .data = loop};
     informer_add_handler(loop->nodes, &loop->handler);
     return loop;

@@ -244,9 +244,10 @@ static void *lifecycle_open(struct control *control)
     loop->opened_ns = env_now_ns(control->env);
     loop->eviction_interval_ns = control->config->grace.eviction_interval_ms * NS_PER_MS;
     loop->heard = hash_map_new(/* seed= */ 0x66697273);
-    loop->events = event_recorder_new(control->env, control->client, "node-controller",
-                                      control->config->instance);
-    loop->reconciler = control_reconciler(control, "node-lifecycle", 8, reconcile, loop);
+    loop->events = event_recorder_new(control->env, control->client, &control_as.node,
+                                      "node-controller", control->config->instance);
+    loop->reconciler =
+        control_reconciler(control, "node-lifecycle", &control_as.node, 8, reconcile, loop);
     loop->handler = (struct informer_handler){.changed = node_changed, .data = loop};
     informer_add_handler(loop->nodes, &loop->handler);
     loop->monitor = (struct env_timer){.fire = monitor, .data = loop};

@@ -96,9 +96,10 @@ static void *eviction_open(struct control *control)
     loop->pod_kind = control_kind("", "v1", "pods");
     loop->pods = informers_get(control->informers, loop->pod_kind);
     loop->nodes = informers_get(control->informers, control_kind("", "v1", "nodes"));
-    loop->events = event_recorder_new(control->env, control->client, "taint-eviction-controller",
-                                      control->config->instance);
-    loop->reconciler = control_reconciler(control, "taint-eviction", 8, reconcile, loop);
+    loop->events = event_recorder_new(control->env, control->client, &control_as.node,
+                                      "taint-eviction-controller", control->config->instance);
+    loop->reconciler =
+        control_reconciler(control, "taint-eviction", &control_as.node, 8, reconcile, loop);
     loop->node_handler = (struct informer_handler){.changed = node_changed, .data = loop};
     loop->pod_handler = (struct informer_handler){.changed = pod_changed, .data = loop};
     informer_add_handler(loop->nodes, &loop->node_handler);

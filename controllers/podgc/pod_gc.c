@@ -100,7 +100,8 @@ static void *gc_open(struct control *control)
     loop->pods = informers_get(control->informers, loop->pod_kind);
     loop->nodes = informers_get(control->informers, control_kind("", "v1", "nodes"));
     loop->missing = hash_map_new(/* seed= */ 0x6d697373);
-    loop->reconciler = control_reconciler(control, "pod-gc", 1, reconcile, loop);
+    loop->reconciler =
+        control_reconciler(control, "pod-gc", &control_as.pod_garbage, 1, reconcile, loop);
     loop->timer = (struct env_timer){.fire = look, .data = loop};
     env_timer_start(control->env, &loop->timer, 0);
     return loop;

@@ -100,7 +100,8 @@ static void *policy_status_open(struct control *control)
     loop->functions = api_cel_functions_new();
     loop->kind = control_kind("admissionregistration.k8s.io", "v1", "validatingadmissionpolicies");
     loop->policies = informers_get(control->informers, loop->kind);
-    loop->reconciler = control_reconciler(control, "policy-status", 1, reconcile, loop);
+    loop->reconciler =
+        control_reconciler(control, "policy-status", &control_as.policy_status, 1, reconcile, loop);
     loop->handler = (struct informer_handler){.changed = policy_changed, .data = loop};
     informer_add_handler(loop->policies, &loop->handler);
     return loop;

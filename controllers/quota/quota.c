@@ -251,7 +251,8 @@ static void *quota_open(struct control *control)
         loop->kinds[i] = (struct counted_kind){.loop = loop, .kind = kinds[i]};
     }
     loop->quotas = informers_get(control->informers, loop->kind);
-    loop->reconciler = control_reconciler(control, "resourcequota", QUOTA_ROUNDS, reconcile, loop);
+    loop->reconciler = control_reconciler(control, "resourcequota", &control_as.resource_quota,
+                                          QUOTA_ROUNDS, reconcile, loop);
     loop->handler = (struct informer_handler){.changed = quota_changed, .data = loop};
     informer_add_handler(loop->quotas, &loop->handler);
     loop->user = (struct contents_user){

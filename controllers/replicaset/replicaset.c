@@ -5,6 +5,7 @@
 #include "controllers/limits.h"
 #include "controllers/pod_state.h"
 #include "controllers/replicaset/replicaset_plan.h"
+#include "k8s/tables.h"
 #include "lib/api/time.h"
 #include "lib/base/alloc.h"
 #include "lib/client/expectations.h"
@@ -345,8 +346,8 @@ static void claim_done(struct round *base, const struct client_reply *reply, voi
 static void claim(struct round *base, const Core__V1__Pod *pod, bool adopt)
 {
     struct set_round *round = base->state;
-    Core__V1__Pod *copy = api_message_copy(base->arena, round->loop->pod_kind->message, pod);
-    Meta__V1__ObjectMeta *meta = copy->metadata;
+    Meta__V1__ObjectMeta *meta =
+        api_message_copy(base->arena, &meta__v1__object_meta__schema, pod->metadata);
     Meta__V1__OwnerReference **owners =
         arena_array(base->arena, meta->n_owner_references + 1, sizeof(*owners));
     size_t count = 0;
@@ -360,7 +361,7 @@ static void claim(struct round *base, const Core__V1__Pod *pod, bool adopt)
     }
     meta->owner_references = owners;
     meta->n_owner_references = count;
-    control_update(base, round->loop->pod_kind, NULL, meta, copy, claim_done, NULL);
+    control_patch_metadata(base, round->loop->pod_kind, meta, "ownerReferences", claim_done, NULL);
 }
 
 static void plan_round(struct round *base, const struct client_object *object,
@@ -448,9 +449,10 @@ static void *replicaset_open(struct control *control)
     loop->sets = informers_get(control->informers, loop->set_kind);
     loop->pods = informers_get(control->informers, loop->pod_kind);
     loop->expectations = expectations_new();
-    loop->events = event_recorder_new(control->env, control->client, "replicaset-controller",
-                                      control->config->instance);
-    loop->reconciler = control_reconciler(control, "replicaset", 5, reconcile, loop);
+    loop->events = event_recorder_new(control->env, control->client, &control_as.replica_set,
+                                      "replicaset-controller", control->config->instance);
+    loop->reconciler =
+        control_reconciler(control, "replicaset", &control_as.replica_set, 5, reconcile, loop);
     loop->set_handler = (struct informer_handler){.changed = set_changed, .data = loop};
     loop->pod_handler = (struct informer_handler){.changed = pod_changed, .data = loop};
     informer_add_handler(loop->sets, &loop->set_handler);

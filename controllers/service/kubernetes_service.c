@@ -204,7 +204,8 @@ static void *kubernetes_open(struct control *control)
     loop->endpoints = informers_get(informers, loop->endpoints_kind);
     loop->slices = informers_get(informers, loop->slice_kind);
     loop->namespaces = informers_get(informers, control_kind("", "v1", "namespaces"));
-    loop->reconciler = control_reconciler(control, "kubernetes-service", 1, reconcile, loop);
+    loop->reconciler =
+        control_reconciler(control, "kubernetes-service", /* as= */ NULL, 1, reconcile, loop);
     struct informer_handler handler = {.changed = object_changed, .data = loop};
     loop->service_handler = loop->endpoints_handler = handler;
     loop->slice_handler = loop->namespace_handler = handler;

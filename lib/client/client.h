@@ -9,9 +9,16 @@
 enum client_verb { CLIENT_GET, CLIENT_CREATE, CLIENT_UPDATE, CLIENT_PATCH, CLIENT_DELETE };
 enum client_patch { CLIENT_PATCH_MERGE, CLIENT_PATCH_STRATEGIC, CLIENT_PATCH_JSON };
 
+/* Who acts: what authorization, admission and managedFields see. */
+struct client_identity {
+    const char *user;    /* "system:serviceaccount:kube-system:deployment-controller" */
+    const char *manager; /* Of fields: "kube-controller-manager" */
+};
+
 /* Zero means default. Everything pointed to is copied before client_call() returns. */
 struct client_request {
     enum client_verb verb;
+    const struct client_identity *as; /* NULL: as the client itself. Lives until `done`. */
     const struct api_kind *kind;
     const char *subresource; /* NULL, "status", "binding", "finalize", ... */
     const char *namespace_;  /* NULL or "" for cluster-scoped kinds. */

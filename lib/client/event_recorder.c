@@ -33,6 +33,7 @@ struct noise { /* Token bucket of one object. */
 struct event_recorder {
     struct env *env;
     struct client *client;
+    const struct client_identity *as;
     const char *component;
     char *instance;
     struct hash_map *similar;
@@ -56,11 +57,13 @@ struct event_write {
 };
 
 struct event_recorder *event_recorder_new(struct env *env, struct client *client,
-                                          const char *component, const char *instance)
+                                          const struct client_identity *as, const char *component,
+                                          const char *instance)
 {
     struct event_recorder *recorder = alloc_zeroed(sizeof(*recorder));
     recorder->env = env;
     recorder->client = client;
+    recorder->as = as;
     recorder->component = component;
     recorder->instance = alloc_text(instance == NULL ? "" : instance);
     recorder->similar = hash_map_new(/* seed= */ 0x73696d69);
@@ -227,6 +230,7 @@ static void write_send(struct event_write *write)
     buffer_init(&patch, /* max= */ 16 * 1024);
     struct client_request request = {
         .verb = write->patch ? CLIENT_PATCH : CLIENT_CREATE,
+        .as = write->recorder->as,
         .kind = write->recorder->kind,
         .namespace_ = event->metadata->namespace_,
         .name = event->metadata->name,

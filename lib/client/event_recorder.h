@@ -8,8 +8,9 @@
 
 struct event_recorder;
 
-/* `component` is borrowed ("deployment-controller"). */
+/* `component` ("deployment-controller") and `as` (may be NULL) are borrowed. */
 MUST_USE struct event_recorder *event_recorder_new(struct env *env, struct client *client,
+                                                   const struct client_identity *as,
                                                    const char *component, const char *instance);
 /* Writes under way finish without it. */
 void event_recorder_free(struct event_recorder *recorder);

@@ -1,5 +1,6 @@
 #include "lib/client/local_client.h"
 
+#include "apiserver/authorizer.h"
 #include "apiserver/custom_kinds.h"
 #include "apiserver/registry.h"
 #include "lib/api/convert.h"
@@ -29,6 +30,7 @@ struct local_call {
     struct local_client *owner;
     client_done *done;
     void *data;
+    struct env_timer refused; /* Answers one that authorization refused. */
 };
 
 struct client_watch {
@@ -193,7 +195,66 @@ static void fill_call(struct registry_call *call, const struct client_request *r
     call->options.propagation = copied(arena, request->propagation);
     call->options.expect_uid = copied(arena, request->expect_uid);
     call->options.expect_version = copied(arena, request->expect_version);
-    call->options.field_manager = "coracle";
+    call->options.field_manager = request->as == NULL ? "kube-apiserver" : request->as->manager;
+}
+
+/* --- Who acts ----------------------------------------------------------------------------------
+ */
+
+static const struct user *user_of(const struct local_client *owner, struct arena *arena,
+                                  const struct client_identity *as)
+{
+    static const char account[] = "system:serviceaccount:";
+    if (as == NULL) {
+        return owner->user;
+    }
+    if (strncmp(as->user, account, sizeof(account) - 1) != 0) {
+        return user_new(arena, as->user, "", NULL, 0);
+    }
+    const char *namespace = as->user + sizeof(account) - 1;
+    const char *groups[] = {"system:serviceaccounts",
+                            arena_printf(arena, "system:serviceaccounts:%.*s",
+                                         (int)strcspn(namespace, ":"), namespace)};
+    return user_new(arena, as->user, "", groups, ARRAY_LEN(groups));
+}
+
+/* The parts of the server itself may do everything and are not asked about. */
+static bool is_allowed(const struct local_client *owner, const struct registry_call *call,
+                       const struct client_request *request)
+{
+    static const char *const verbs[] = {[CLIENT_GET] = "get",
+                                        [CLIENT_CREATE] = "create",
+                                        [CLIENT_UPDATE] = "update",
+                                        [CLIENT_PATCH] = "patch",
+                                        [CLIENT_DELETE] = "delete"};
+    const struct access access = {.verb = verbs[request->verb],
+                                  .is_resource = true,
+                                  .group = call->kind->group,
+                                  .resource = call->kind->plural,
+                                  .subresource = call->subresource == NULL ? "" : call->subresource,
+                                  .namespace = call->namespace,
+                                  .name = call->name,
+                                  .path = "",
+                                  .node_selected = ""};
+    struct authorizer *authorizer = registry_authorizer(owner->registry);
+    return request->as == NULL || authorizer == NULL ||
+           authorizer_allows(authorizer, call->arena, call->user, &access, NULL);
+}
+
+static void answer_refused(void *data)
+{
+    struct local_call *call = data;
+    struct local_client *owner = call->owner;
+    const struct registry_call *wanted = &call->call;
+    const struct client_reply reply = {
+        .code = 403,
+        .reason = "Forbidden",
+        .message = arena_printf(wanted->arena, "%s \"%s\" is forbidden to user \"%s\"",
+                                wanted->kind->resource, wanted->name, wanted->user->name)};
+    call->done(call->data, &reply);
+    arena_free(wanted->arena); /* `call` lies in it. */
+    owner->calls--;
+    local_client_drop(owner);
 }
 
 static struct local_client *local(struct client *client)
@@ -214,11 +275,16 @@ static void local_call(struct client *client, const struct client_request *reque
     call->call.arena = arena;
     call->call.kind = present_kind(owner, request->kind);
     fill_call(&call->call, request);
-    call->call.user = owner->user;
+    call->call.user = user_of(owner, arena, request->as);
     call->call.done = call_done;
     call->call.data = call;
     owner->calls++;
-    registry_start(owner->registry, &call->call);
+    if (is_allowed(owner, &call->call, request)) {
+        registry_start(owner->registry, &call->call);
+        return;
+    }
+    call->refused = (struct env_timer){.fire = answer_refused, .data = call};
+    env_timer_start(owner->env, &call->refused, /* delay_ns= */ 0);
 }
 
 /* --- Watches --- */

@@ -202,7 +202,10 @@ void round_call(struct round *public_round, const struct client_request *request
     *call = (struct pending_call){
         .round = round, .request = {.verb = request->verb}, .done = done, .data = data};
     round->pending++;
-    client_call(public_round->reconciler->config.client, request, call_done, call);
+    const struct reconciler_config *config = &public_round->reconciler->config;
+    struct client_request sent = *request;
+    sent.as = request->as == NULL ? config->as : request->as;
+    client_call(config->client, &sent, call_done, call);
 }
 
 bool round_check(struct round *round, const struct client_request *request,

@@ -12,8 +12,9 @@ struct round;
 struct reconciler_config {
     struct env *env;
     struct client *client;
-    const char *name;     /* For logs and metrics; borrowed. */
-    uint32_t concurrency; /* Rounds at once; 0 is 1. */
+    const char *name;                 /* For logs and metrics; borrowed. */
+    const struct client_identity *as; /* Of calls that do not say; borrowed. May be NULL. */
+    uint32_t concurrency;             /* Rounds at once; 0 is 1. */
     /* Must come to an end without blocking; may be called with a key that no longer exists. */
     void (*reconcile)(void *data, struct round *round);
     void *data;

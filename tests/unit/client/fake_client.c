@@ -43,6 +43,7 @@ struct fake_client {
     uint64_t uids;
     size_t writes;
     size_t writes_left;
+    void (*check)(const struct client_request *request);
     struct buffer trace;
     struct buffer events;
 };
@@ -93,6 +94,12 @@ void fake_client_free(struct fake_client *fake)
     buffer_release(&fake->trace);
     buffer_release(&fake->events);
     free(fake);
+}
+
+void fake_client_set_check(struct fake_client *fake,
+                           void (*check)(const struct client_request *request))
+{
+    fake->check = check;
 }
 
 struct client *fake_client_client(struct fake_client *fake)
@@ -459,6 +466,9 @@ static void fake_call(struct client *client, const struct client_request *reques
     const char *reason = NULL;
     const struct client_object *result = NULL;
     const struct api_kind *kind = request->kind;
+    if (fake->check != NULL) {
+        fake->check(request);
+    }
     const struct client_object *old = hash_map_get(
         fake->objects, slice_text(store_key(arena, kind, request->namespace_, request->name)));
     const struct client_object *noted = old == NULL ? NULL : client_object_ref(old);

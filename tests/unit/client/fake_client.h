@@ -12,6 +12,9 @@ struct fake_client;
 struct fake_client *fake_client_new(struct fake_env *env);
 void fake_client_free(struct fake_client *fake);
 struct client *fake_client_client(struct fake_client *fake);
+/* Sees every call first; NULL: nobody does. */
+void fake_client_set_check(struct fake_client *fake,
+                           void (*check)(const struct client_request *request));
 
 /* After `count` more writes every write is answered 503 and does nothing, as if the process had
  * died; SIZE_MAX for never (the default). */

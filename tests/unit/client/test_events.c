@@ -16,7 +16,8 @@ static void setup(void)
 {
     fake_env_init(&env);
     fake = fake_client_new(&env);
-    recorder = event_recorder_new(&env.env, fake_client_client(fake), "tester", "m1");
+    recorder =
+        event_recorder_new(&env.env, fake_client_client(fake), /* as= */ NULL, "tester", "m1");
     pod = fake_client_add(fake, "v1", "Pod", "{\"metadata\":{\"name\":\"p\",\"namespace\":\"x\"}}");
 }
 

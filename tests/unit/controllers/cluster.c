@@ -1,6 +1,7 @@
 #include "tests/unit/controllers/cluster.h"
 
 #include "k8s/certificates_v1.pb-c.h"
+#include "tests/unit/controllers/permissions.h"
 #include <assert.h>
 #include <check.h>
 #include <string.h>
@@ -67,6 +68,7 @@ void cluster_open_bare(struct cluster *cluster)
         (struct cluster){.members = {"10.0.0.2", "10.0.0.1"}, .member_count = 2, .ca_pem = "PEM"};
     fake_env_init(&cluster->env);
     cluster->api = fake_client_new(&cluster->env);
+    fake_client_set_check(cluster->api, permissions_check);
 }
 
 void cluster_open(struct cluster *cluster)

@@ -1,0 +1,25 @@
+#include "controllers/identities.h"
+
+#define MANAGER "kube-controller-manager"
+#define ACCOUNT(name)                                                                              \
+    {                                                                                              \
+        .user = "system:serviceaccount:kube-system:" name, .manager = MANAGER                      \
+    }
+
+const struct control_identities control_as = {
+    .certificate = ACCOUNT("certificate-controller"),
+    .cluster_role_aggregation = ACCOUNT("clusterrole-aggregation-controller"),
+    .deployment = ACCOUNT("deployment-controller"),
+    .endpoint = ACCOUNT("endpoint-controller"),
+    .endpoint_slice = ACCOUNT("endpointslice-controller"),
+    .garbage = ACCOUNT("generic-garbage-collector"),
+    .namespace = ACCOUNT("namespace-controller"),
+    .node = ACCOUNT("node-controller"),
+    .policy_status = ACCOUNT("validatingadmissionpolicy-status-controller"),
+    .pod_garbage = ACCOUNT("pod-garbage-collector"),
+    .replica_set = ACCOUNT("replicaset-controller"),
+    .resource_quota = ACCOUNT("resourcequota-controller"),
+    .root_ca = ACCOUNT("root-ca-cert-publisher"),
+    .service_account = ACCOUNT("service-account-controller"),
+    .manager = {.user = "system:" MANAGER, .manager = MANAGER},
+};
