@@ -1,6 +1,7 @@
 #include "apiserver/admission_policy.h"
 
 #include "apiserver/admission_match.h"
+#include "apiserver/admission_review.h"
 #include "apiserver/audit_notes.h"
 #include "apiserver/custom_kinds.h"
 #include "lib/api/custom.h"
@@ -556,7 +557,11 @@ static bool each_policy(void *data, const struct cached_object *object)
     struct binding_walk walk = {.run = run,
                                 .policy = &policy,
                                 .form = matched(run->admission, message->spec->match_constraints)};
-    if (walk.form != NULL) {
+    const struct api_status *refusal =
+        walk.form == NULL ? NULL : admission_review_prepare(run->admission, walk.form);
+    if (refusal != NULL) {
+        run->denial = run->denial == NULL ? refusal : run->denial;
+    } else if (walk.form != NULL) {
         cache_view_each(run->bindings, "", slice_text(""), each_binding, &walk);
         publish_annotations(run, &policy);
         expression_set_unref(policy.set);

@@ -2,22 +2,46 @@
 
 #include "apiserver/admission_match.h"
 #include "apiserver/webhook_client.h"
-#include "lib/api/convert.h"
 #include "lib/base/base64.h"
+#include <assert.h>
 #include <errno.h>
 
 /* --- What is asked --- */
 
-static struct slice object_text(struct arena *arena, const struct api_kind *stored,
-                                const struct api_kind *form, const void *message)
+/* The object as `form`. NULL, admission_waiting, or a refusal. */
+static const struct api_status *show(struct admission *admission, const struct api_kind *form,
+                                     const void *message, void **ret_shown)
 {
-    if (message == NULL) {
+    const struct api_kind *kind = admission_message_kind(admission);
+    *ret_shown = (void *)(uintptr_t)message;
+    return message == NULL || form == kind || admission->body != NULL
+               ? NULL
+               : operation_convert_message(admission->operation, kind, form, message, ret_shown);
+}
+
+const struct api_status *admission_review_prepare(struct admission *admission,
+                                                  const struct api_kind *form)
+{
+    void *ignored = NULL;
+    const struct api_status *object = show(admission, form, admission->message, &ignored);
+    const struct api_status *before = show(admission, form, admission->before, &ignored);
+    return object != NULL ? object : before;
+}
+
+static struct slice object_text(struct admission *admission, const struct api_kind *form,
+                                const void *message)
+{
+    struct arena *arena = admission->operation->arena;
+    void *shown = NULL;
+    const struct api_status *refusal = show(admission, form, message, &shown);
+    assert(refusal == NULL); /* Prepared. */
+    if (refusal != NULL || shown == NULL) {
         return slice_text("null");
     }
-    const void *shown = form == stored ? message : api_convert_from_stored(arena, form, message);
     CLEANUP(buffer_release) struct buffer out;
     buffer_init(&out, ENCODED_OBJECT_MAX);
-    struct api_object object = {.kind = form, .message = (void *)(uintptr_t)shown};
+    struct api_object object = {.kind = admission->body != NULL ? admission->body : form,
+                                .message = shown};
     api_object_encode_json(&object, &out);
     return arena_slice(arena, buffer_slice(&out));
 }
@@ -30,15 +54,13 @@ struct review_request admission_review_request(struct admission *admission,
     if (admission->shown != NULL && admission->shown->form == form) {
         return *admission->shown;
     }
-    const struct api_kind *kind = admission_message_kind(admission);
-    const struct api_kind *shown = admission->body != NULL ? admission->body : form;
     struct review_request *request = arena_alloc(arena, sizeof(*request));
     *request = (struct review_request){
         .form = form,
         .asked = admission_asked(admission),
         .body = admission->body,
-        .object = object_text(arena, kind, shown, deletes ? NULL : admission->message),
-        .old_object = object_text(arena, kind, shown, admission->before),
+        .object = object_text(admission, form, deletes ? NULL : admission->message),
+        .old_object = object_text(admission, form, admission->before),
     };
     admission->shown = request;
     return *request;
@@ -219,22 +241,6 @@ static const char *text_of(const struct json_value *object, const char *name)
     return value != NULL && value->type == JSON_STRING ? (const char *)value->text.data : "";
 }
 
-/* As client libraries word an answer that is none. */
-static const char *words_of_status(struct arena *arena, const struct webhook_call *call)
-{
-    if (call->status == 404) {
-        return "the server could not find the requested resource";
-    }
-    size_t len = call->answer.len < 256 ? call->answer.len : 256;
-    const char *said = arena_text_n(arena, (const char *)call->answer.data, len);
-    if (call->status >= 500) {
-        return arena_printf(
-            arena, "an error on the server (\"%s\") has prevented the request from succeeding",
-            said);
-    }
-    return arena_printf(arena, "the server rejected our request (%u): %s", call->status, said);
-}
-
 static const char *read_patch(struct arena *arena, const struct json_value *response, bool mutating,
                               struct slice *ret_patch)
 {
@@ -353,7 +359,7 @@ const char *admission_review_read(struct arena *arena, const struct webhook_call
         return arena_printf(arena, "failed to call webhook: %s", call->message);
     }
     if (call->status < 200 || call->status > 299) {
-        return arena_printf(arena, "failed to call webhook: %s", words_of_status(arena, call));
+        return arena_printf(arena, "failed to call webhook: %s", webhook_answer_words(arena, call));
     }
     CLEANUP(error_release) struct error error = {0};
     struct json_value *tree = NULL;

@@ -16,6 +16,10 @@ struct review_request {
     struct slice old_object;
 };
 
+/* Makes sure that the object can be shown in `form`: NULL, admission_waiting, or a refusal. Before
+ * the next for a form that is not the admission's kind. */
+const struct api_status *admission_review_prepare(struct admission *admission,
+                                                  const struct api_kind *form);
 /* The object of `admission` in `form`; texts in the arena. Made once for as long as the object
  * stays as it is. */
 struct review_request admission_review_request(struct admission *admission,

@@ -5,7 +5,6 @@
 #include "apiserver/admission_policy.h"
 #include "apiserver/admission_review.h"
 #include "apiserver/webhook_client.h"
-#include "lib/api/convert.h"
 #include "lib/api/defaults.h"
 #include "lib/api/patch.h"
 #include <assert.h>
@@ -289,7 +288,11 @@ static const struct api_status *decode_patched(struct admission *admission,
         return api_status_internal(arena, "%s", error_message(&error));
     }
     if (admission->body == NULL && form != admission->kind) {
-        message = api_convert_to_stored(arena, form, message);
+        const struct api_status *refusal = operation_convert_message(
+            admission->operation, form, admission->kind, message, &message);
+        if (refusal != NULL) {
+            return refusal;
+        }
     }
     if (admission->body == NULL) {
         api_default_object(arena, admission->kind, message);
@@ -393,6 +396,10 @@ static const struct api_kind *asked_in(struct admission *admission, const struct
                                        const struct api_status **ret_refusal)
 {
     const struct api_kind *form = admission_match(admission, &hook->match);
+    *ret_refusal = form == NULL ? NULL : admission_review_prepare(admission, form);
+    if (*ret_refusal != NULL) {
+        return NULL;
+    }
     if (form == NULL || !conditions_hold(admission, list, hook, form, ret_refusal)) {
         return NULL;
     }

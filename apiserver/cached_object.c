@@ -8,12 +8,21 @@
 #include "lib/base/arena.h"
 #include "store/kv.h"
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 
 struct decoded {
     struct arena *arena;
-    const void *message; /* NULL: the stored bytes do not decode. */
-    const char *problem; /* Why not. */
+    const void *message;         /* NULL: the stored bytes do not decode. */
+    const char *problem;         /* Why not. */
+    const struct api_kind *form; /* What the message is of. */
+    bool old;                    /* Stored as a version that objects are no longer stored as. */
+};
+
+/* The same object as another version, made by a webhook. */
+struct version {
+    struct version *next;
+    struct cached_object *object;
 };
 
 /* One encoding with two views of the same bytes, each a chunk of its own. */
@@ -33,6 +42,11 @@ struct cached_object {
     const char *key;
     const char *namespace;
     const char *name;
+    /* Of another version than is stored: */
+    bool exact;        /* It is `kind`, whatever kv's value says. */
+    struct slice text; /* Its JSON, owned; empty when kv's value is of it. */
+    bool old;          /* As decoded.old of what is stored. */
+    _Atomic(struct version *) versions;
     _Atomic(struct decoded *) decoded;
     _Atomic(struct encoding *) json;
     _Atomic(struct chunk *) protobuf;
@@ -67,9 +81,24 @@ struct cached_object *cached_object_new(const struct api_kind *kind, const struc
     return object;
 }
 
+static struct cached_object *version_new(const struct cached_object *object,
+                                         const struct api_kind *kind, struct slice json,
+                                         uint64_t revision, bool old)
+{
+    struct cached_object *made = cached_object_new(kind, object->kv, revision, object->encryption);
+    made->exact = true;
+    made->old = old;
+    if (json.len > 0) {
+        made->text = slice_of(alloc_text_n((const char *)json.data, json.len), json.len);
+    }
+    return made;
+}
+
 struct cached_object *cached_object_at(const struct cached_object *object, uint64_t revision)
 {
-    return cached_object_new(object->kind, object->kv, revision, object->encryption);
+    return object->exact
+               ? version_new(object, object->kind, object->text, revision, object->old)
+               : cached_object_new(object->kind, object->kv, revision, object->encryption);
 }
 
 struct cached_object *cached_object_as(const struct cached_object *object,
@@ -134,6 +163,13 @@ void cached_object_unref(const struct cached_object *object)
     if (atomic_fetch_sub_explicit(&shared->references, 1, memory_order_acq_rel) != 1) {
         return;
     }
+    struct version *next = NULL;
+    for (struct version *each = atomic_load(&shared->versions); each != NULL; each = next) {
+        next = each->next;
+        cached_object_unref(each->object);
+        free(each);
+    }
+    free((void *)(uintptr_t)shared->text.data);
     decoded_free(atomic_load(&shared->decoded));
     encoding_unref(atomic_load(&shared->json));
     chunk_unref(atomic_load(&shared->protobuf));
@@ -171,46 +207,80 @@ uint64_t cached_object_revision(const struct cached_object *object)
     return object->revision;
 }
 
-bool cached_object_is_current(const struct cached_object *object)
+/* Which version of its resource a stored custom object is of. */
+static int read_form(const struct cached_object *object, struct slice bytes,
+                     struct decoded *decoded, struct error *reterr)
 {
-    return encryption_is_current(object->encryption, object->kind, object->kv->value);
+    const struct custom_version *custom = custom_of(object->kind);
+    decoded->form = object->kind;
+    decoded->old = object->old;
+    if (custom == NULL || object->exact || custom->resource->version_count < 2) {
+        return 0;
+    }
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    struct api_type_meta meta = {0};
+    int status = api_peek_json(arena, bytes, &meta, reterr);
+    if (status < 0) {
+        return status;
+    }
+    decoded->old = strcmp(meta.api_version, object->kind->api_version) != 0;
+    if (!decoded->old || custom_converter(object->kind) == NULL) {
+        return 0;
+    }
+    const char *slash = strchr(meta.api_version, '/');
+    decoded->form = slash == NULL ? NULL : custom_sibling(object->kind, slash + 1);
+    return decoded->form != NULL ? 0
+                                 : error_set(reterr, -EBADMSG,
+                                             "request to convert CR from an invalid "
+                                             "group/version: %s",
+                                             meta.api_version);
 }
 
-static int decode_stored(const struct cached_object *object, struct arena *arena,
+static int decode_bytes(const struct cached_object *object, struct slice bytes,
+                        struct decoded *decoded, struct api_object *ret_result,
+                        struct error *reterr)
+{
+    int status = read_form(object, bytes, decoded, reterr);
+    return status < 0 ? status
+                      : api_object_decode(decoded->arena, decoded->form, bytes, ret_result, reterr);
+}
+
+static int decode_stored(const struct cached_object *object, struct decoded *decoded,
                          struct api_object *ret_result, struct error *reterr)
 {
+    if (object->text.len > 0) {
+        return decode_bytes(object, object->text, decoded, ret_result, reterr);
+    }
     CLEANUP(buffer_release) struct buffer plain;
     buffer_init(&plain, STORED_OBJECT_MAX + ENCRYPTION_OVERHEAD_MAX);
     int status = encryption_open(object->encryption, object->kind, object->key, object->kv->value,
                                  &plain, reterr);
-    if (status < 0) {
-        return status;
-    }
-    return api_object_decode(arena, object->kind, buffer_slice(&plain), ret_result, reterr);
+    return status < 0 ? status
+                      : decode_bytes(object, buffer_slice(&plain), decoded, ret_result, reterr);
 }
 
-/* NULL, with the reason, when the stored bytes do not decode. */
-static const void *decode_into(struct arena *arena, const struct cached_object *object,
-                               const char **ret_problem)
+/* All of `decoded` but its arena. */
+static void decode_into(const struct cached_object *object, struct decoded *decoded)
 {
     struct api_object result = {0};
     CLEANUP(error_release) struct error error = {0};
-    if (decode_stored(object, arena, &result, &error) < 0) {
-        *ret_problem = arena_text(arena, error_message(&error));
-        return NULL;
+    if (decode_stored(object, decoded, &result, &error) < 0) {
+        decoded->problem = arena_text(decoded->arena, error_message(&error));
+        return;
     }
     Meta__V1__ObjectMeta *meta = api_object_meta(&result);
     if (meta != NULL) {
-        meta->resource_version = arena_printf(arena, "%llu", (unsigned long long)object->revision);
+        meta->resource_version =
+            arena_printf(decoded->arena, "%llu", (unsigned long long)object->revision);
     }
-    return result.message;
+    decoded->message = result.message;
 }
 
 static struct decoded *decode(const struct cached_object *object)
 {
     struct decoded *decoded = alloc_zeroed(sizeof(*decoded));
     decoded->arena = arena_new(SIZE_MAX);
-    decoded->message = decode_into(decoded->arena, object, &decoded->problem);
+    decode_into(object, decoded);
     return decoded;
 }
 
@@ -239,8 +309,12 @@ const void *cached_object_decode(const struct cached_object *object, struct aren
 {
     struct cached_object *shared = mutable_object(object);
     const struct decoded *decoded = atomic_load_explicit(&shared->decoded, memory_order_acquire);
-    const char *problem = NULL;
-    return decoded != NULL ? decoded->message : decode_into(arena, object, &problem);
+    struct decoded once = {.arena = arena};
+    if (decoded == NULL) {
+        decode_into(object, &once);
+        decoded = &once;
+    }
+    return decoded->message;
 }
 
 const char *cached_object_problem(const struct cached_object *object)
@@ -248,12 +322,73 @@ const char *cached_object_problem(const struct cached_object *object)
     return decoded_of(object)->problem;
 }
 
+bool cached_object_is_current(const struct cached_object *object)
+{
+    bool sealed = encryption_is_current(object->encryption, object->kind, object->kv->value);
+    bool one_version =
+        custom_of(object->kind) == NULL || custom_of(object->kind)->resource->version_count < 2;
+    return sealed && (one_version || !decoded_of(object)->old);
+}
+
+/* --- Versions --- */
+
+const struct api_kind *cached_object_form(const struct cached_object *object)
+{
+    return custom_converter(object->kind) == NULL ? object->kind : decoded_of(object)->form;
+}
+
+void cached_object_add_version(const struct cached_object *object, const struct api_kind *kind,
+                               struct slice json)
+{
+    struct cached_object *shared = mutable_object(object);
+    struct version *version = alloc_zeroed(sizeof(*version));
+    version->object = version_new(object, kind, json, object->revision, decoded_of(object)->old);
+    version->next = atomic_load(&shared->versions);
+    while (!atomic_compare_exchange_weak(&shared->versions, &version->next, version)) {
+    }
+}
+
+/* The oldest, so that everybody who looks finds the same. */
+static const struct cached_object *find_version(const struct cached_object *object,
+                                                const struct api_kind *kind)
+{
+    const struct cached_object *found = NULL;
+    const struct version *each = atomic_load(&mutable_object(object)->versions);
+    for (; each != NULL; each = each->next) {
+        if (each->object->kind == kind) {
+            found = each->object;
+        }
+    }
+    return found;
+}
+
+const struct cached_object *cached_object_version(const struct cached_object *object,
+                                                  const struct api_kind *kind)
+{
+    if (custom_converter(kind) == NULL || (object->exact && object->kind == kind)) {
+        return object;
+    }
+    const struct decoded *decoded = decoded_of(object);
+    if (decoded->message == NULL) {
+        return NULL;
+    }
+    if (object->kind == kind && decoded->form == kind) {
+        return object;
+    }
+    const struct cached_object *found = find_version(object, kind);
+    if (found == NULL && strcmp(decoded->form->version, kind->version) == 0) {
+        cached_object_add_version(object, kind, slice_of("", 0)); /* It is stored as that. */
+        found = find_version(object, kind);
+    }
+    return found;
+}
+
 static struct encoding *encode_json(const struct cached_object *object, const void *message)
 {
     CLEANUP(buffer_release) struct buffer out;
     buffer_init(&out, ENCODED_OBJECT_MAX);
-    struct api_type_meta type_meta = {.api_version = object->kind->api_version,
-                                      .kind = object->kind->kind};
+    const struct api_kind *form = cached_object_form(object);
+    struct api_type_meta type_meta = {.api_version = form->api_version, .kind = form->kind};
     api_encode_json(object->kind->message, message, &type_meta, &out);
     /* {"kind":"...","apiVersion":"...", comes first: what follows are the members of a list item.
      */

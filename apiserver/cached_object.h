@@ -26,6 +26,20 @@ MUST_USE struct cached_object *cached_object_at(const struct cached_object *obje
 /* The same stored bytes, read as a newer state of a custom kind. */
 MUST_USE struct cached_object *cached_object_as(const struct cached_object *object,
                                                 const struct api_kind *kind);
+
+/* --- Custom objects whose versions a webhook converts (lib/api/custom.h, custom_converter()) ---
+ * What is stored is of the version that was the storage version when it was written. */
+
+/* What the message is of: the kind; or of these the version that is stored. */
+const struct api_kind *cached_object_form(const struct cached_object *object);
+/* The object as `kind`, a version of the same resource; borrowed from it. NULL when the webhook has
+ * to be asked first, or when it does not decode. Any other object: itself. */
+const struct cached_object *cached_object_version(const struct cached_object *object,
+                                                  const struct api_kind *kind);
+/* What the webhook made of it for `kind`: JSON, copied. The first counts. */
+void cached_object_add_version(const struct cached_object *object, const struct api_kind *kind,
+                               struct slice json);
+
 struct cached_object *cached_object_ref(const struct cached_object *object);
 void cached_object_unref(const struct cached_object *object); /* NULL is a no-op. */
 
@@ -34,7 +48,7 @@ const char *cached_object_key(const struct cached_object *object);       /* Full
 const char *cached_object_namespace(const struct cached_object *object); /* Never NULL. */
 const char *cached_object_name(const struct cached_object *object);
 uint64_t cached_object_revision(const struct cached_object *object); /* = resourceVersion */
-/* Whether it is sealed as a write would seal it now. */
+/* Whether it is stored as a write would store it now: sealed so, and of the storage version. */
 bool cached_object_is_current(const struct cached_object *object);
 
 /* The decoded message of the kind (Core__V1__Pod, ...), metadata.resourceVersion filled in; lives

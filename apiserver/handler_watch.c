@@ -2,6 +2,7 @@
 #include "apiserver/asked_kind.h"
 #include "apiserver/audit.h"
 #include "apiserver/request.h"
+#include "apiserver/version_fill.h"
 #include "lib/net/limits.h"
 #include "lib/net/x509.h"
 #include <stdio.h>
@@ -11,6 +12,7 @@ struct watch_stream {
     struct request *request;
     struct registry_filter *filter;
     struct cache_watch *watch;
+    struct version_fill *fill; /* The next event is being converted. */
     struct loop_timer timeout;
     struct loop_timer bookmark;
     size_t initial; /* Next item of the initial state. */
@@ -39,6 +41,8 @@ static void stream_end(struct watch_stream *stream)
     struct request *request = stream->request;
     cache_watch_stop(stream->watch);
     stream->watch = NULL;
+    version_fill_cancel(stream->fill);
+    stream->fill = NULL;
     loop_timer_stop(loop_of(stream), &stream->timeout);
     loop_timer_stop(loop_of(stream), &stream->bookmark);
     http_on_drain(request->exchange, NULL, NULL);
@@ -99,27 +103,75 @@ static void send_error(struct watch_stream *stream, const struct api_status *sta
     stream->request->codec->watch->error(stream->request, status);
 }
 
+/* The object as the version that is watched; itself when it does not decode. */
+static const struct cached_object *as_watched(const struct watch_stream *stream,
+                                              const struct cached_object *object)
+{
+    const struct cached_object *version =
+        object == NULL ? NULL : cached_object_version(object, stream->request->kind);
+    return version == NULL ? object : version;
+}
+
 static size_t send_event(struct watch_stream *stream, const struct cache_event *event)
 {
-    bool now =
-        event->type != CACHE_DELETED && registry_filter_matches(stream->filter, event->object);
-    bool before =
-        event->previous != NULL && registry_filter_matches(stream->filter, event->previous);
+    bool deleted = event->type == CACHE_DELETED;
+    const struct cached_object *object = deleted ? NULL : as_watched(stream, event->object);
+    const struct cached_object *previous = as_watched(stream, event->previous);
+    bool now = object != NULL && registry_filter_matches(stream->filter, object);
+    bool before = previous != NULL && registry_filter_matches(stream->filter, previous);
     if (now) {
         return send_object(stream, before ? event_names[CACHE_MODIFIED] : event_names[CACHE_ADDED],
-                           event->object);
+                           object);
     }
     if (!before) {
         return 0;
     }
-    if (event->type == CACHE_DELETED) {
+    if (deleted && previous == event->previous) {
         return send_object(stream, event_names[CACHE_DELETED], event->object);
     }
-    /* It left the selection: deleted for this watcher, in its last selected state. */
-    struct cached_object *last = cached_object_at(event->previous, event->revision);
+    /* Deleted, or out of the selection, which is deleted for this watcher: in its last state. */
+    struct cached_object *last = cached_object_at(previous, event->revision);
     size_t queued = send_object(stream, event_names[CACHE_DELETED], last);
     cached_object_unref(last);
     return queued;
+}
+
+/* --- Versions that a webhook has to make --- */
+
+static void versions_known(void *data, const struct api_status *refusal)
+{
+    struct watch_stream *stream = data;
+    stream->fill = NULL;
+    if (refusal == NULL) {
+        cache_watch_resume(stream->watch);
+        return;
+    }
+    stream->busy = true;
+    send_error(stream, refusal);
+    stream->busy = false;
+    stream_end(stream);
+}
+
+/* False when the event has to wait: the watch is resumed then. */
+static bool has_versions(struct watch_stream *stream, const struct cache_event *event)
+{
+    struct request *request = stream->request;
+    if (custom_converter(request->kind) == NULL) {
+        return true;
+    }
+    const struct cached_object *objects[] = {event->type == CACHE_DELETED ? NULL : event->object,
+                                             event->previous};
+    struct version_request missing = {.client = request->server->webhooks,
+                                      .kind = request->kind,
+                                      .objects = objects,
+                                      .count = ARRAY_LEN(objects),
+                                      .home = loop_of(stream),
+                                      .done = versions_known,
+                                      .data = stream};
+    if (stream->fill == NULL) {
+        stream->fill = version_fill_start(&missing);
+    }
+    return stream->fill == NULL;
 }
 
 static bool on_event(void *data, const struct cache_event *event)
@@ -127,6 +179,9 @@ static bool on_event(void *data, const struct cache_event *event)
     struct watch_stream *stream = data;
     if (http_queued(stream->request->exchange) >= NET_WRITE_HIGH_BYTES) {
         return false; /* on_drain resumes. */
+    }
+    if (!has_versions(stream, event)) {
+        return false;
     }
     stream->busy = true;
     (void)send_event(stream, event);

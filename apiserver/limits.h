@@ -47,6 +47,9 @@
 #define WEBHOOK_ARENA_MAX            ((size_t)128 << 20) /* One question and its answer. */
 #define WEBHOOKS_OF_REQUEST_MAX      128                 /* That want to be asked again. */
 #define WEBHOOK_CALLS_OF_REQUEST_MAX 256                 /* New attempts of a write included. */
+#define CONVERSION_BATCH_MAX         ((size_t)500)       /* Objects in one ConversionReview. */
+#define CONVERSION_BATCH_BYTES       ((size_t)2 << 20)   /* Of their JSON; one may be larger. */
+#define CONVERSION_TIMEOUT_MS        UINT64_C(30000)
 #define WEBHOOK_TRUSTS_MAX           128                /* CA bundles whose connections are kept. */
 #define EXPRESSION_COST_MAX          UINT64_C(1000000)  /* Of one evaluation. */
 #define POLICY_COST_MAX              UINT64_C(10000000) /* Of all expressions of a policy. */

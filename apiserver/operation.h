@@ -98,6 +98,13 @@ struct operation {
     const struct cached_object **deleted;
     size_t deleted_count;
     struct hook_answers *hooks; /* Of webhooks, for as long as the call lasts. */
+    /* Of a resource whose versions a webhook converts (registry_convert.c). */
+    bool prepared;                       /* `subject` is what there is. */
+    const struct cached_object *subject; /* What a write is about, as call->kind; or NULL. */
+    struct form_answer *forms;           /* What the webhook made of new objects. */
+    size_t form_count, forms_under_way;
+    const struct cached_object **candidates; /* Of a list, as they are stored. */
+    size_t candidate_count, candidates_needed;
     bool asked; /* Webhooks and policies have seen what was sent: admission_ask(). */
     /* What a plan that is made again with the webhooks' answers has as before. */
     int64_t planned_ns;
@@ -185,6 +192,34 @@ void plan_manage_fields(struct operation *operation, const struct api_kind *kind
 const struct api_status *status_of_problems(struct operation *operation,
                                             const struct api_kind *kind,
                                             const struct api_problems *problems);
+
+/* --- Versions of custom objects that a webhook converts (registry_convert.c) --- */
+/* True when all of the objects (NULLs are passed over) can be had as call->kind. Else they will be:
+ * `next` runs then, or the operation has failed. */
+bool operation_versions(struct operation *operation, const struct cached_object *const *objects,
+                        size_t count, void (*next)(struct operation *operation));
+/* The object as call->kind; itself when it does not decode. After operation_versions(). */
+const struct cached_object *operation_version(const struct operation *operation,
+                                              const struct cached_object *object);
+/* What a write is about, before it is planned. False: operation_start_write() follows. */
+bool operation_prepare(struct operation *operation);
+/* JSON of an object of `from` as `to`, for a plan: NULL, admission_waiting, or a refusal. */
+const struct api_status *operation_convert(struct operation *operation, const struct api_kind *from,
+                                           const struct api_kind *to, struct slice json,
+                                           struct slice *ret_json);
+/* The same for a message of `from`; `*ret_message` is of `to`. Also where no webhook is needed. */
+const struct api_status *operation_convert_message(struct operation *operation,
+                                                   const struct api_kind *from,
+                                                   const struct api_kind *to, const void *message,
+                                                   void **ret_message);
+/* Fills in plan->value where it takes the webhook to do so. As operation_convert(). */
+const struct api_status *operation_store_form(struct operation *operation);
+/* Sends what a plan that ended with PLAN_WAIT has to convert; operation_replay() follows. False
+ * when that is nothing. */
+bool operation_convert_start(struct operation *operation);
+/* What is stored of these bytes; data is NULL when that is too much. */
+struct slice operation_seal(struct operation *operation, const struct api_kind *kind,
+                            const char *key, struct slice bytes);
 
 /* --- Reads (registry_read.c) --- */
 void operation_start_read(struct operation *operation);

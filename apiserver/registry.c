@@ -185,6 +185,11 @@ const struct cached_object *operation_lookup(struct operation *operation,
                                              const struct api_kind *kind, const char *namespace,
                                              const char *name)
 {
+    if (operation->prepared && kind == operation->call->kind &&
+        strcmp(name, operation_name(operation)) == 0 &&
+        strcmp(namespace, operation_namespace(operation)) == 0) {
+        return operation->subject;
+    }
     const struct cached_object *object =
         watch_cache_get(operation->registry->config.cache, kind, namespace, name);
     if (object != NULL) {
@@ -434,6 +439,7 @@ static void plan_again(struct operation *operation)
     operation->call->status = NULL;
     operation->call->warning_count = 0;
     operation->asked = false;
+    operation->prepared = false;
     operation->chances = 0;
     operation->name_tries = 0;
     operation_start_write(operation);
@@ -545,6 +551,19 @@ static void txn_done(void *data, int status, const struct store_txn_result *resu
     to_home(operation, txn_home);
 }
 
+struct slice operation_seal(struct operation *operation, const struct api_kind *kind,
+                            const char *key, struct slice bytes)
+{
+    struct slice stored = {0};
+    CLEANUP(buffer_release) struct buffer sealed;
+    buffer_init(&sealed, STORED_OBJECT_MAX + ENCRYPTION_OVERHEAD_MAX);
+    if (bytes.len <= STORED_OBJECT_MAX) {
+        encryption_seal(operation->registry->config.encryption, kind, key, bytes, &sealed);
+        stored = arena_slice(operation->arena, buffer_slice(&sealed));
+    }
+    return stored;
+}
+
 struct slice operation_encode(struct operation *operation, const struct api_kind *kind,
                               const char *key, void *message)
 {
@@ -557,14 +576,9 @@ struct slice operation_encode(struct operation *operation, const struct api_kind
     api_object_encode(&object, &out);
     meta->resource_version = version;
     struct slice stored = {0};
-    struct buffer sealed;
-    buffer_init(&sealed, STORED_OBJECT_MAX + ENCRYPTION_OVERHEAD_MAX);
     if (buffer_error(&out) == 0) {
-        encryption_seal(operation->registry->config.encryption, kind, key, buffer_slice(&out),
-                        &sealed);
-        stored = arena_slice(operation->arena, buffer_slice(&sealed));
+        stored = operation_seal(operation, kind, key, buffer_slice(&out));
     }
-    buffer_release(&sealed);
     buffer_release(&out);
     return stored;
 }
@@ -619,7 +633,8 @@ static void txn_start(void *data)
 static void submit(struct operation *operation)
 {
     struct plan *plan = &operation->plan;
-    if (!plan->remove || plan->mark_first) {
+    bool encoded = plan->value.data != NULL;
+    if (!encoded && (!plan->remove || plan->mark_first)) {
         plan->value = operation_encode(operation, plan->kind, plan->key, plan->message);
         if (plan->value.data == NULL) {
             operation_fail(operation, api_status_too_large(operation->arena, STORED_OBJECT_MAX));
@@ -665,9 +680,19 @@ enum plan_step operation_plan(struct operation *operation)
     abort(); /* A read is not planned: a bug of ours. */
 }
 
+static enum plan_step plan_to_store(struct operation *operation)
+{
+    enum plan_step step = operation_plan(operation);
+    const struct api_status *refusal = step == PLAN_WRITE ? operation_store_form(operation) : NULL;
+    return refusal == NULL ? step : plan_fail(operation, refusal);
+}
+
 void operation_start_write(struct operation *operation)
 {
-    switch (operation_plan(operation)) {
+    if (!operation_prepare(operation)) {
+        return;
+    }
+    switch (plan_to_store(operation)) {
     case PLAN_WRITE:
         submit(operation);
         return;
@@ -681,7 +706,9 @@ void operation_start_write(struct operation *operation)
         operation_finish(operation);
         return;
     case PLAN_WAIT:
-        admission_webhooks_start(operation);
+        if (!operation_convert_start(operation)) {
+            admission_webhooks_start(operation);
+        }
         return;
     }
 }
@@ -727,10 +754,11 @@ void registry_finish(struct registry_call *call)
     }
     struct operation *operation = &state->operation;
     admission_webhooks_release(operation);
-    if (operation->own_items) {
-        for (size_t i = 0; i < call->item_count; i++) {
-            cached_object_unref(call->items[i]);
-        }
+    bool converted = operation->candidates != NULL; /* The items are versions of these. */
+    const struct cached_object *const *owned = converted ? operation->candidates : call->items;
+    size_t owned_count = converted ? operation->candidate_count : call->item_count;
+    for (size_t i = 0; operation->own_items && i < owned_count; i++) {
+        cached_object_unref(owned[i]);
     }
     if (operation->snapshot != NULL) {
         store_snapshot_unref(operation->snapshot);

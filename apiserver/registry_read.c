@@ -1,6 +1,7 @@
 /* Get and list: which revision may answer, selection, paging; and deletecollection on top of them.
  */
 #include "apiserver/operation.h"
+#include "lib/api/custom.h"
 #include "lib/base/base64.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -58,6 +59,10 @@ static void read_get(struct operation *operation)
         operation_fail(operation, get_missing(operation));
         return;
     }
+    if (!operation_versions(operation, &object, 1, read_get)) {
+        return;
+    }
+    object = operation_version(operation, object);
     call->object = object;
     call->result_kind = cached_object_kind(object);
     call->result = cached_object_message(object);
@@ -79,6 +84,7 @@ struct listing {
     size_t limit;   /* SIZE_MAX for none. */
     int64_t beyond; /* Matching keys after the limit. */
     bool more;
+    bool gathers;        /* Everything, to be converted before it is looked at. */
     const char *problem; /* Why one of the items cannot be read; NULL: all can. */
 };
 
@@ -95,12 +101,19 @@ static void keep_item(struct listing *listing, const struct cached_object *objec
         listing->capacity = capacity;
     }
     listing->items[listing->count++] = object;
+    if (listing->gathers) {
+        return;
+    }
     listing->problem = listing->problem == NULL ? cached_object_problem(object) : listing->problem;
 }
 
 static bool list_one(void *data, const struct cached_object *object)
 {
     struct listing *listing = data;
+    if (listing->gathers) {
+        keep_item(listing, object);
+        return true;
+    }
     if (!registry_filter_matches(listing->filter, object)) {
         return true;
     }
@@ -219,6 +232,28 @@ static void finish_list(struct operation *operation, struct listing *listing)
     operation_finish(operation);
 }
 
+static void list_converted(struct operation *operation);
+static void delete_next(struct operation *operation);
+
+/* All of it was walked. */
+static void end_walk(struct operation *operation, struct listing *listing)
+{
+    struct registry_call *call = operation->call;
+    if (listing->gathers) {
+        bool all = registry_filter_selects(listing->filter) || listing->limit > listing->count;
+        operation->candidates = listing->items;
+        operation->candidate_count = listing->count;
+        operation->candidates_needed = all ? listing->count : listing->limit;
+        list_converted(operation);
+    } else if (call->verb == REGISTRY_DELETE_COLLECTION) {
+        call->items = listing->items;
+        call->item_count = listing->count;
+        delete_next(operation);
+    } else {
+        finish_list(operation, listing);
+    }
+}
+
 static int start_listing(struct operation *operation, struct listing *ret_listing)
 {
     struct registry_call *call = operation->call;
@@ -236,7 +271,29 @@ static int start_listing(struct operation *operation, struct listing *ret_listin
         operation_fail(operation, refusal);
         return -EINVAL;
     }
+    ret_listing->gathers = custom_converter(call->kind) != NULL;
     return 0;
+}
+
+/* What was gathered, as the version that the client speaks of. */
+static void list_converted(struct operation *operation)
+{
+    struct listing listing;
+    const struct cached_object **candidates = operation->candidates;
+    size_t needed = operation->candidates_needed;
+    if (!operation_versions(operation, candidates, needed, list_converted) ||
+        start_listing(operation, &listing) < 0) {
+        return;
+    }
+    listing.gathers = false;
+    for (size_t i = 0; i < operation->candidate_count; i++) {
+        const struct cached_object *object =
+            i < needed ? operation_version(operation, candidates[i]) : candidates[i];
+        if (!list_one(&listing, object)) {
+            break;
+        }
+    }
+    end_walk(operation, &listing);
 }
 
 /* The newest state, or one that is new enough. */
@@ -250,7 +307,7 @@ static void read_list(struct operation *operation)
     call->view = watch_cache_view(operation->registry->config.cache, call->kind);
     call->list_revision = cache_view_revision(call->view);
     cache_view_each(call->view, operation_namespace(operation), slice_text(""), list_one, &listing);
-    finish_list(operation, &listing);
+    end_walk(operation, &listing);
 }
 
 /* A state of the past, from the store's history. */
@@ -311,7 +368,7 @@ static void read_past(struct operation *operation)
         }
     }
     store_range_result_release(&result);
-    finish_list(operation, &listing);
+    end_walk(operation, &listing);
 }
 
 /* The barrier has passed on the store loop; the snapshot must be taken there. */
@@ -385,8 +442,6 @@ void operation_start_read(struct operation *operation)
 
 /* --- deletecollection: a list, then one deletion after the other --- */
 
-static void delete_next(struct operation *operation);
-
 static void child_done(struct registry_call *child)
 {
     struct operation *operation = child->data;
@@ -435,9 +490,7 @@ static void collection_listed(struct operation *operation)
     call->view = watch_cache_view(operation->registry->config.cache, call->kind);
     call->list_revision = cache_view_revision(call->view);
     cache_view_each(call->view, operation_namespace(operation), slice_text(""), list_one, &listing);
-    call->items = listing.items;
-    call->item_count = listing.count;
-    delete_next(operation);
+    end_walk(operation, &listing);
 }
 
 void operation_start_delete_collection(struct operation *operation)

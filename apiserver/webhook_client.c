@@ -328,3 +328,18 @@ void webhook_client_start(struct webhook_client *client, struct webhook_call *ca
     buffer_init(&flight->answer, WEBHOOK_ANSWER_MAX);
     loop_post(client->io_loop, flight_start, flight);
 }
+
+const char *webhook_answer_words(struct arena *arena, const struct webhook_call *call)
+{
+    if (call->status == 404) {
+        return "the server could not find the requested resource";
+    }
+    size_t len = call->answer.len < 256 ? call->answer.len : 256;
+    const char *said = arena_text_n(arena, (const char *)call->answer.data, len);
+    if (call->status >= 500) {
+        return arena_printf(
+            arena, "an error on the server (\"%s\") has prevented the request from succeeding",
+            said);
+    }
+    return arena_printf(arena, "the server rejected our request (%u): %s", call->status, said);
+}

@@ -57,4 +57,6 @@ struct webhook_call {
 /* Any thread. More than WEBHOOK_CALLS_MAX under way: -EBUSY. An answer of more than
  * WEBHOOK_ANSWER_MAX bytes: -EMSGSIZE. Not in time: -ETIMEDOUT. */
 void webhook_client_start(struct webhook_client *client, struct webhook_call *call);
+/* What an answer whose status is no success says, as client libraries word it. */
+const char *webhook_answer_words(struct arena *arena, const struct webhook_call *call);
 #endif

@@ -246,7 +246,8 @@ static void fill_versions(struct custom_resource *resource, const struct custom_
     }
     for (size_t i = 0; i < count; i++) {
         struct custom_version *version = &resource->versions[i];
-        version->kind.stored_as = version == resource->storage ? NULL : &resource->storage->kind;
+        bool apart = version == resource->storage || custom_converter(&version->kind) != NULL;
+        version->kind.stored_as = apart ? NULL : &resource->storage->kind;
     }
 }
 
@@ -324,6 +325,29 @@ const struct api_kind *custom_resource_kind(const struct custom_resource *resour
         const struct custom_version *each = &resource->versions[i];
         if (each->source->served && strcmp(each->kind.version, version) == 0) {
             return &each->kind;
+        }
+    }
+    return NULL;
+}
+
+const Apiextensions__V1__WebhookConversion *custom_converter(const struct api_kind *kind)
+{
+    const struct custom_version *version = custom_of(kind);
+    if (version == NULL || version->resource->version_count < 2) {
+        return NULL;
+    }
+    const Apiextensions__V1__CustomResourceConversion *conversion =
+        version->resource->definition->spec->conversion;
+    bool asked = conversion != NULL && strcmp(text_or_empty(conversion->strategy), "Webhook") == 0;
+    return asked ? conversion->webhook : NULL;
+}
+
+const struct api_kind *custom_sibling(const struct api_kind *kind, const char *version)
+{
+    const struct custom_resource *resource = custom_of(kind)->resource;
+    for (size_t i = 0; i < resource->version_count; i++) {
+        if (strcmp(resource->versions[i].kind.version, version) == 0) {
+            return &resource->versions[i].kind;
         }
     }
     return NULL;

@@ -79,6 +79,11 @@ static inline const struct custom_version *custom_of(const struct api_kind *kind
 {
     return kind->message == NULL ? NULL : kind->message->custom;
 }
+/* The webhook that converts between the versions of a custom resource; NULL when only apiVersion
+ * differs, and for built-in kinds. Then each version is a kind of its own: no stored_as. */
+const Apiextensions__V1__WebhookConversion *custom_converter(const struct api_kind *kind);
+/* The version of the same resource with this name, served or not; NULL when there is none. */
+const struct api_kind *custom_sibling(const struct api_kind *kind, const char *version);
 /* Rows of custom kinds live as long as somebody counts on them; for built-in ones both do nothing.
  */
 const struct api_kind *custom_kind_ref(const struct api_kind *kind);

@@ -166,6 +166,9 @@ static const char *field_value(struct arena *arena, const struct api_kind *kind,
                                const void *message, const char *field)
 {
     const struct api_message *table = kind->message;
+    if (custom_of(kind) != NULL && strncmp(field, "metadata.", strlen("metadata.")) != 0) {
+        return custom_field_text(message, field);
+    }
     if (strcmp(field, "source") == 0) { /* Event: source.component, else the reporter. */
         const char *component = value_at(arena, table, message, "source.component");
         return *component != '\0' ? component
@@ -176,9 +179,6 @@ static const char *field_value(struct arena *arena, const struct api_kind *kind,
     }
     if (strcmp(field, "metadata.namespace") == 0 && !kind->namespaced) {
         return "";
-    }
-    if (custom_of(kind) != NULL && strncmp(field, "metadata.", strlen("metadata.")) != 0) {
-        return custom_field_text(message, field);
     }
     return value_at(arena, table, message, field);
 }

@@ -3,7 +3,6 @@
 #include "apiserver/authorizer.h"
 #include "apiserver/custom_kinds.h"
 #include "apiserver/registry.h"
-#include "lib/api/convert.h"
 #include "lib/api/status.h"
 #include "lib/base/alloc.h"
 #include "lib/base/list.h"
@@ -391,7 +390,7 @@ static const struct api_kind *local_find_kind(struct client *client, const char 
     CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
     const char *group = arena_text_n(arena, api_version, (size_t)(slash - api_version));
     const struct api_kind *found = custom_kinds_by_gvk(custom, group, slash + 1, kind);
-    return found == NULL ? NULL : api_stored_kind(found);
+    return found == NULL ? NULL : &custom_of(found)->resource->storage->kind;
 }
 
 static const struct client_ops local_ops = {.call = local_call,

@@ -1,12 +1,45 @@
 #!/usr/bin/env python3
-"""An admission webhook: hook.py CERT KEY HOST PORT. /label adds a label, /deny refuses what has the label
-bad=yes, /denyall refuses everything and says what it was asked, /slow answers after three seconds, /garbage says nothing sensible, /cut breaks off."""
+"""A webhook: hook.py CERT KEY HOST PORT. Admission: /label adds a label, /fill a spec, /deny refuses what has the label
+bad=yes, /denyall refuses everything and says what it was asked, /slow answers after three seconds, /garbage says
+nothing sensible, /cut breaks off. Conversion: /convert does it, /convert/HOW does it wrong."""
 import base64
 import http.server
 import json
 import ssl
 import sys
 import time
+
+
+def convert(thing, version):
+    """v1 has spec.hostPort, v2 has spec.host and spec.port; what cannot be told apart stays as it is."""
+    spec = dict(thing.get("spec") or {})
+    if version.endswith("/v2") and ":" in spec.get("hostPort", ""):
+        spec["host"], _, port = spec.pop("hostPort").partition(":")
+        spec["port"] = port
+    if version.endswith("/v1") and "host" in spec:
+        spec["hostPort"] = f"{spec.pop('host')}:{spec.pop('port', '')}"
+    return {**thing, "apiVersion": version, "spec": spec}
+
+
+def conversion(request, how):
+    """The response to a ConversionReview; `how` is what is wrong with it."""
+    made = [convert(thing, request["desiredAPIVersion"]) for thing in request["objects"]]
+    answer = {"uid": request["uid"], "convertedObjects": made, "result": {"status": "Success"}}
+    if how == "name":
+        made[0]["metadata"] = {**made[0]["metadata"], "name": "other"}
+    if how == "metadata":
+        made[0]["metadata"] = {**made[0]["metadata"], "labels": {"converted": "yes"}, "finalizers": ["bad.example.com/x"]}
+    if how == "kind":
+        made[0]["kind"] = "Other"
+    if how == "version":
+        made[0]["apiVersion"] = "v1"
+    if how == "less":
+        made.pop()
+    if how == "fail":
+        answer["result"] = {"status": "Failure", "message": "cannot be converted"}
+    if how == "uid":
+        answer["uid"] = "other"
+    return answer
 
 
 class Hook(http.server.BaseHTTPRequestHandler):
@@ -16,6 +49,11 @@ class Hook(http.server.BaseHTTPRequestHandler):
         review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         request = review["request"]
         path = self.path.split("?")[0]
+        if review["kind"] == "ConversionReview":
+            answer = {"apiVersion": review["apiVersion"], "kind": review["kind"],
+                      "response": conversion(request, path.removeprefix("/convert").strip("/"))}
+            self.answer(json.dumps(answer))
+            return
         if path == "/cut":
             self.connection.close()
             return
@@ -41,6 +79,9 @@ class Hook(http.server.BaseHTTPRequestHandler):
         body = json.dumps({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": answer})
         if path == "/garbage":
             body = "{" * 1000
+        self.answer(body)
+
+    def answer(self, body):
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))

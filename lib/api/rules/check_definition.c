@@ -1,4 +1,5 @@
 /* What a CustomResourceDefinition may not say: names, versions, columns, subresources. */
+#include "lib/api/rules/check_conversion.h"
 #include "lib/api/rules/check_schema.h"
 #include "lib/api/rules/rules.h"
 #include <ctype.h>
@@ -232,12 +233,10 @@ static void check_stored_versions(struct api_causes *causes, const definition_t 
 void rules_check_definition(struct api_causes *causes, const void *message)
 {
     static const char *const scopes[] = {"Cluster", "Namespaced", NULL};
-    static const char *const strategies[] = {"None", "Webhook", NULL};
     const definition_t *definition = message;
     const spec_t *spec = definition->spec;
     struct api_path at = api_path_field(NULL, "spec");
     struct api_path meta = api_path_field(NULL, "metadata");
-    struct api_path conversion = api_path_field(&at, "conversion");
     const char *name = arena_printf(causes->arena, "%s.%s", text_or_empty(spec->names->plural),
                                     text_or_empty(spec->group));
     bool is_new = rules_empty(definition->metadata->resource_version);
@@ -258,10 +257,7 @@ void rules_check_definition(struct api_causes *causes, const void *message)
     }
     check_versions(causes, &at, definition);
     check_names(causes, &at, spec->names);
-    if (spec->conversion != NULL && !rules_one_of(spec->conversion->strategy, strategies)) {
-        rules_not_supported(causes, &conversion, "strategy", spec->conversion->strategy,
-                            strategies);
-    }
+    rules_check_conversion(causes, &at, spec->conversion);
     check_stored_versions(causes, definition);
 }
 

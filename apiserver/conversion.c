@@ -1,0 +1,162 @@
+#include "apiserver/conversion.h"
+
+#include "apiserver/limits.h"
+#include "lib/api/status.h"
+#include "lib/base/alloc.h"
+#include "lib/net/x509.h"
+#include <assert.h>
+#include <stdlib.h>
+
+/* The items go out in batches, one after the other, so that neither question nor answer is too
+ * large for the other side. */
+struct conversion {
+    struct webhook_client *client;
+    const struct api_kind *to;
+    struct arena *arena; /* The conversion itself lies in it. */
+    struct conversion_item *items;
+    struct slice *results;
+    size_t count;
+    size_t first, batch; /* Of the question under way. */
+    const char *version, *uid;
+    struct webhook_call call;
+    void (*done)(void *data, const struct slice *results, const struct api_status *refusal);
+    void *data;
+};
+
+static void finish(struct conversion *conversion, const char *problem)
+{
+    /* v1.32 has no reason for it, either. */
+    const struct api_status *refusal =
+        problem == NULL ? NULL : api_status_new(conversion->arena, 500, "", problem, NULL, "");
+    if (conversion->done != NULL) {
+        conversion->done(conversion->data, refusal == NULL ? conversion->results : NULL, refusal);
+    }
+    custom_kind_unref(conversion->to);
+    arena_free(conversion->arena);
+}
+
+/* RFC 9562 version 4. */
+static const char *new_uid(struct arena *arena)
+{
+    uint16_t random[8];
+    x509_random((uint8_t *)random, sizeof(random));
+    return arena_printf(arena, "%04x%04x-%04x-4%03x-a%03x-%04x%04x%04x", random[0], random[1],
+                        random[2], random[3] & 0xfff, random[4] & 0xfff, random[5], random[6],
+                        random[7]);
+}
+
+/* NULL, or what is wrong with the answer. */
+static const char *read_answer(struct conversion *conversion)
+{
+    struct arena *arena = conversion->arena;
+    const struct webhook_call *call = &conversion->call;
+    const struct conversion_item *items = &conversion->items[conversion->first];
+    if (call->error < 0) {
+        return conversion_review_failure(arena, items[0].from, call->message);
+    }
+    if (call->status < 200 || call->status > 299) {
+        return conversion_review_failure(arena, items[0].from, webhook_answer_words(arena, call));
+    }
+    return conversion_review_read(arena, conversion->to, items, conversion->batch,
+                                  conversion->version, conversion->uid, call->answer,
+                                  &conversion->results[conversion->first]);
+}
+
+static void ask(struct conversion *conversion);
+
+static void answered(struct webhook_call *call)
+{
+    struct conversion *conversion = call->data;
+    bool wanted = conversion->done != NULL;
+    const char *problem = wanted ? read_answer(conversion) : NULL;
+    conversion->first += conversion->batch;
+    if (problem != NULL || !wanted || conversion->first == conversion->count) {
+        finish(conversion, problem);
+    } else {
+        ask(conversion);
+    }
+}
+
+static size_t batch_from(const struct conversion *conversion)
+{
+    size_t count = 0, bytes = 0;
+    for (size_t i = conversion->first; i < conversion->count && count < CONVERSION_BATCH_MAX; i++) {
+        bytes += conversion->items[i].json.len;
+        if (count > 0 && bytes > CONVERSION_BATCH_BYTES) {
+            break;
+        }
+        count++;
+    }
+    return count;
+}
+
+static struct webhook_target target_of(const struct api_kind *kind)
+{
+    const Apiextensions__V1__WebhookClientConfig *config = custom_converter(kind)->client_config;
+    struct webhook_target target = {.url = ""};
+    if (config == NULL) {
+        return target;
+    }
+    target.ca_bundle = slice_of(config->ca_bundle.data, config->ca_bundle.len);
+    target.url = config->service == NULL ? text_or_empty(config->url) : NULL;
+    if (config->service != NULL) {
+        target.service_namespace = text_or_empty(config->service->namespace_);
+        target.service_name = text_or_empty(config->service->name);
+        target.service_path = config->service->path;
+        target.service_port = config->service->port;
+    }
+    return target;
+}
+
+static void ask(struct conversion *conversion)
+{
+    CLEANUP(buffer_release) struct buffer review;
+    buffer_init(&review, 2 * ENCODED_OBJECT_MAX);
+    conversion->batch = batch_from(conversion);
+    conversion->uid = new_uid(conversion->arena);
+    conversion_review_print(conversion->to, &conversion->items[conversion->first],
+                            conversion->batch, conversion->version, conversion->uid, &review);
+    conversion->call = (struct webhook_call){
+        .target = target_of(conversion->to),
+        .body = arena_slice(conversion->arena, buffer_slice(&review)),
+        .timeout_ms = CONVERSION_TIMEOUT_MS,
+        .arena = conversion->arena,
+        .home = conversion->call.home,
+        .done = answered,
+        .data = conversion,
+    };
+    webhook_client_start(conversion->client, &conversion->call);
+}
+
+struct conversion *conversion_start(const struct conversion_request *request)
+{
+    struct arena *arena = arena_new(SIZE_MAX); /* Bounded by what the items and answers hold. */
+    struct conversion *conversion = arena_zeroed(arena, sizeof(*conversion));
+    const char *version = conversion_review_version(custom_converter(request->to));
+    assert(request->count > 0);
+    *conversion = (struct conversion){
+        .client = request->client,
+        .to = custom_kind_ref(request->to),
+        .arena = arena,
+        .items = arena_array(arena, request->count, sizeof(*conversion->items)),
+        .results = arena_array(arena, request->count, sizeof(*conversion->results)),
+        .count = request->count,
+        .version = version == NULL ? "v1" : version, /* Definitions are checked to have one. */
+        .done = request->done,
+        .data = request->data,
+        .call = {.home = request->home},
+    };
+    for (size_t i = 0; i < request->count; i++) {
+        conversion->items[i] = (struct conversion_item){
+            .from = request->items[i].from, .json = arena_slice(arena, request->items[i].json)};
+    }
+    ask(conversion);
+    return conversion;
+}
+
+void conversion_cancel(struct conversion *conversion)
+{
+    if (conversion != NULL) {
+        conversion->done = NULL;
+    }
+}

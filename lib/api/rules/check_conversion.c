@@ -1,0 +1,88 @@
+#include "lib/api/rules/check_conversion.h"
+
+#include "lib/api/rules/rules.h"
+
+typedef Apiextensions__V1__CustomResourceConversion conversion_t;
+typedef Apiextensions__V1__WebhookConversion webhook_t;
+typedef Apiextensions__V1__WebhookClientConfig client_t;
+
+/* As v1.32 names it, whose inner form of a definition has no "webhook" in between. */
+static const char client_member[] = "webhookClientConfig";
+static const char versions_member[] = "conversionReviewVersions";
+
+static void check_client(struct api_causes *causes, const struct api_path *at,
+                         const client_t *client)
+{
+    static const char scheme[] = "https://";
+    struct api_path path = api_path_field(at, client_member);
+    if (client == NULL) {
+        api_cause_required(causes, &path, "required when strategy is set to Webhook");
+        return;
+    }
+    if ((client->url == NULL) == (client->service == NULL)) {
+        api_cause_required(causes, &path, "exactly one of url or service is required");
+        return;
+    }
+    if (client->url != NULL && strncmp(client->url, scheme, sizeof(scheme) - 1) != 0) {
+        rules_invalid(
+            causes, &path, "url", api_shown_text(client->url),
+            "'https' is the only allowed URL scheme; desired format: https://host[/path]");
+    }
+    struct api_path service = api_path_field(&path, "service");
+    if (client->service != NULL && rules_empty(client->service->name)) {
+        rules_required(causes, &service, "name", "service name is required");
+    }
+    if (client->service != NULL && rules_empty(client->service->namespace_)) {
+        rules_required(causes, &service, "namespace", "service namespace is required");
+    }
+}
+
+static void check_versions(struct api_causes *causes, const struct api_path *at,
+                           const webhook_t *webhook)
+{
+    struct api_path path = api_path_field(at, versions_member);
+    char *const *versions = webhook->conversion_review_versions;
+    size_t count = webhook->n_conversion_review_versions;
+    bool known = false;
+    for (size_t i = 0; i < count; i++) {
+        struct api_path item = api_path_index(&path, i);
+        known = known || rules_is(versions[i], "v1") || rules_is(versions[i], "v1beta1");
+        if (rules_has(versions, i, text_or_empty(versions[i]))) {
+            api_cause_invalid(causes, &item, api_shown_text(versions[i]), "duplicate version");
+        }
+    }
+    if (count == 0) {
+        api_cause_required(causes, &path, "");
+    } else if (!known) {
+        api_cause_invalid(causes, &path,
+                          api_shown_raw(rules_list_shown(causes->arena, versions, count)),
+                          "must include at least one of v1, v1beta1");
+    }
+}
+
+void rules_check_conversion(struct api_causes *causes, const struct api_path *spec,
+                            const conversion_t *conversion)
+{
+    static const char *const strategies[] = {"None", "Webhook", NULL};
+    static const char unused[] = "should not be set when strategy is not set to Webhook";
+    static const webhook_t nothing;
+    struct api_path at = api_path_field(spec, "conversion");
+    if (conversion == NULL) {
+        return;
+    }
+    const webhook_t *webhook = conversion->webhook != NULL ? conversion->webhook : &nothing;
+    if (!rules_one_of(conversion->strategy, strategies)) {
+        rules_not_supported(causes, &at, "strategy", conversion->strategy, strategies);
+    }
+    if (rules_is(conversion->strategy, "Webhook")) {
+        check_client(causes, &at, webhook->client_config);
+        check_versions(causes, &at, webhook);
+        return;
+    }
+    if (webhook->client_config != NULL) {
+        rules_forbidden(causes, &at, client_member, unused);
+    }
+    if (webhook->n_conversion_review_versions > 0) {
+        rules_forbidden(causes, &at, versions_member, unused);
+    }
+}
