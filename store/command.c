@@ -229,6 +229,11 @@ static uint8_t read_byte(struct reader *in)
 
 static uint64_t read_u64(struct reader *in)
 {
+    if (!in->failed && in->left.len > 0 && in->left.data[0] < 0x80) { /* Most of them. */
+        uint64_t small = in->left.data[0];
+        in->left = slice_of(in->left.data + 1, in->left.len - 1);
+        return small;
+    }
     uint64_t value = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
         uint8_t byte = read_byte(in);

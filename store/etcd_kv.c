@@ -329,6 +329,20 @@ void etcd_txn_run(struct etcd_request *request)
     store_txn_as(request->service->store, &request->caller, &request->txn, txn_done, request);
 }
 
+/* A plain put's answer is its revision: no result goes from this thread to the other. */
+static void put_done(void *data, int status, const struct store_txn_result *result)
+{
+    struct etcd_request *request = data;
+    request->put_revision = status == 0 ? result->revision : 0;
+    etcd_request_done(request, status);
+}
+
+static void put_run(struct etcd_request *request)
+{
+    store_txn_as(request->service->store, &request->caller, &request->txn,
+                 request->op.put.prev_kv ? txn_done : put_done, request);
+}
+
 static int single_prepare(struct etcd_request *request, struct store_op op)
 {
     request->op = op;
@@ -344,9 +358,14 @@ static int put_prepare(struct etcd_request *request)
 static void put_answer(struct etcd_request *request)
 {
     Etcdserverpb__PutResponse response;
-    assert(request->result->op_count == 1);
-    fill_put(request, &request->result->ops[0], &response);
-    response.header = new_header(request, request->result->revision);
+    int64_t revision = request->put_revision;
+    etcdserverpb__put_response__init(&response);
+    if (request->result != NULL) {
+        assert(request->result->op_count == 1);
+        fill_put(request, &request->result->ops[0], &response);
+        revision = request->result->revision;
+    }
+    response.header = new_header(request, revision);
     etcd_respond(request, &response.base);
 }
 
@@ -402,7 +421,7 @@ static void compact_answer(struct etcd_request *request)
 const struct etcd_method etcd_kv_methods[] = {
     {"/etcdserverpb.KV/Range", &etcdserverpb__range_request__descriptor, range_prepare, range_run,
      range_answer},
-    {"/etcdserverpb.KV/Put", &etcdserverpb__put_request__descriptor, put_prepare, etcd_txn_run,
+    {"/etcdserverpb.KV/Put", &etcdserverpb__put_request__descriptor, put_prepare, put_run,
      put_answer},
     {"/etcdserverpb.KV/DeleteRange", &etcdserverpb__delete_range_request__descriptor,
      delete_prepare, etcd_txn_run, delete_answer},

@@ -94,6 +94,7 @@ struct etcd_request {
     struct store_compare compare;
     struct store_snapshot *snapshot; /* A reference. */
     struct store_txn_result *result; /* A reference. */
+    int64_t put_revision;            /* Of a put that has no `result`. */
     struct {
         int64_t id, ttl_s, granted_ttl_s;
         ProtobufCBinaryData *keys; /* One allocation for all. */

@@ -8,7 +8,11 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { PROGRESS_DEFAULT_MS = 10 * 60 * 1000, ARENA_SLACK = 64 * 1024 };
+enum {
+    PROGRESS_DEFAULT_MS = 10 * 60 * 1000,
+    ARENA_SLACK = 64 * 1024,
+    SMALL_RESPONSE_BYTES = 1024,
+};
 
 /* --- Messages. */
 
@@ -147,10 +151,13 @@ struct etcd_cluster_view *etcd_request_view(struct etcd_request *request)
 void etcd_respond(struct etcd_request *request, const ProtobufCMessage *response)
 {
     size_t len = protobuf_c_message_get_packed_size(response);
-    uint8_t *bytes = alloc_bytes(len + 1);
+    uint8_t small[SMALL_RESPONSE_BYTES];
+    uint8_t *bytes = len <= sizeof(small) ? small : alloc_bytes(len);
     (void)protobuf_c_message_pack(response, bytes);
     grpc_call_respond(request->call, slice_of(bytes, len));
-    free(bytes);
+    if (bytes != small) {
+        free(bytes);
+    }
 }
 
 static void request_finish(void *data)

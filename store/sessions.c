@@ -4,7 +4,7 @@
 
 /* Sequences below the floor are swept out once in a while; when, depends on nothing but how many
  * there are, so that it is the same on all members. */
-enum { SWEEP_ABOVE = 4096, SWEEP_EVERY = 1024 };
+enum { SWEEP_ABOVE = 512, SWEEP_EVERY = 256 };
 
 static const char noted;
 

@@ -197,7 +197,8 @@ struct slice http_header_find(const struct http_exchange *exchange, const char *
     size_t len = strlen(name);
     for (size_t i = 0; i < exchange->header_count; i++) {
         const struct http_header *header = &exchange->headers[i];
-        if (header->name.len == len &&
+        if (header->name.len == len && len > 0 &&
+            ((header->name.data[0] ^ (uint8_t)name[0]) & ~0x20) == 0 && /* Few get this far. */
             strncasecmp((const char *)header->name.data, name, len) == 0) {
             return header->value.data == NULL ? slice_text("") : header->value;
         }

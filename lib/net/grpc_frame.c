@@ -1,5 +1,6 @@
 #include "lib/net/grpc_frame.h"
 
+#include "lib/net/grpc.h"
 #include "lib/net/limits.h"
 #include <assert.h>
 #include <errno.h>
@@ -190,4 +191,28 @@ void grpc_message_decode(struct slice text, struct buffer *out)
         }
         buffer_append_byte(out, c);
     }
+}
+
+const char *grpc_code_name(enum grpc_code code)
+{
+    static const char *const names[] = {
+        "OK",
+        "Canceled",
+        "Unknown",
+        "InvalidArgument",
+        "DeadlineExceeded",
+        "NotFound",
+        "AlreadyExists",
+        "PermissionDenied",
+        "ResourceExhausted",
+        "FailedPrecondition",
+        "Aborted",
+        "OutOfRange",
+        "Unimplemented",
+        "Internal",
+        "Unavailable",
+        "DataLoss",
+        "Unauthenticated",
+    };
+    return (size_t)code < ARRAY_LEN(names) ? names[code] : "Unknown";
 }

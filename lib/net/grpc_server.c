@@ -18,6 +18,7 @@ const uint64_t grpc_duration_bounds_ms[GRPC_DURATION_BOUNDS] = {5,   10,   25,  
 
 struct owned_method {
     struct grpc_method method;
+    size_t path_len;
     _Atomic uint64_t started;
     _Atomic uint64_t handled[GRPC_CODES];
     _Atomic uint64_t durations[GRPC_DURATION_BOUNDS + 1];
@@ -25,7 +26,8 @@ struct owned_method {
 };
 
 struct grpc_server {
-    struct hash_map *methods; /* By path. */
+    struct hash_map *methods;            /* By path. */
+    _Atomic(struct owned_method *) last; /* That was called: mostly the next is, too. */
     struct owned_method **owned;
     size_t owned_count;
     size_t message_max;
@@ -349,16 +351,29 @@ static void refuse(struct http_exchange *exchange, enum grpc_code code, const ch
     finish(exchange, /* headers_sent= */ false, code, message, slice_text(""));
 }
 
+static struct owned_method *method_of(struct grpc_server *server, struct slice path)
+{
+    struct owned_method *last = atomic_load_explicit(&server->last, memory_order_relaxed);
+    if (last != NULL && slice_equal(path, slice_of(last->method.path, last->path_len))) {
+        return last;
+    }
+    struct owned_method *found = hash_map_get(server->methods, path);
+    if (found != NULL) { /* They live as long as the server, and do not change. */
+        atomic_store_explicit(&server->last, found, memory_order_relaxed);
+    }
+    return found;
+}
+
 static bool on_headers(void *data, struct http_exchange *exchange)
 {
-    const struct grpc_server *server = data;
+    struct grpc_server *server = data;
     struct slice type = http_header_find(exchange, "content-type");
     if (!slice_is(http_method(exchange), "POST") ||
         !slice_starts_with(type, slice_text("application/grpc"))) {
         http_exchange_refuse(exchange, 415);
         return false;
     }
-    struct owned_method *owned = hash_map_get(server->methods, http_path(exchange));
+    struct owned_method *owned = method_of(server, http_path(exchange));
     if (owned == NULL) {
         struct slice path = http_path(exchange);
         refuse(exchange, GRPC_UNIMPLEMENTED,
@@ -429,6 +444,7 @@ void grpc_server_add(struct grpc_server *server, const struct grpc_method *metho
     for (size_t i = 0; i < count; i++) {
         struct owned_method *owned = alloc_zeroed(sizeof(*owned));
         owned->method = methods[i];
+        owned->path_len = strlen(methods[i].path);
         server->owned[server->owned_count++] = owned;
         void *before = hash_map_set(server->methods, slice_text(owned->method.path), owned);
         assert(before == NULL);
@@ -570,28 +586,4 @@ void grpc_call_on_cancel(struct grpc_call *call, void (*cancel)(void *data), voi
 {
     call->cancel = cancel;
     call->cancel_data = data;
-}
-
-const char *grpc_code_name(enum grpc_code code)
-{
-    static const char *const names[] = {
-        "OK",
-        "Canceled",
-        "Unknown",
-        "InvalidArgument",
-        "DeadlineExceeded",
-        "NotFound",
-        "AlreadyExists",
-        "PermissionDenied",
-        "ResourceExhausted",
-        "FailedPrecondition",
-        "Aborted",
-        "OutOfRange",
-        "Unimplemented",
-        "Internal",
-        "Unavailable",
-        "DataLoss",
-        "Unauthenticated",
-    };
-    return (size_t)code < ARRAY_LEN(names) ? names[code] : "Unknown";
 }

@@ -20,7 +20,7 @@ static void put_head(uint8_t *at, size_t len, enum frame_kind kind, unsigned fla
 void http2_send_small(struct http2_session *session, enum frame_kind kind, unsigned flags,
                       uint32_t id, struct slice payload)
 {
-    uint8_t frame[FRAME_HEAD + 64];
+    uint8_t frame[FRAME_HEAD + SMALL_BYTES];
     assert(payload.len <= sizeof(frame) - FRAME_HEAD);
     if (!session->gone) {
         put_head(frame, payload.len, kind, flags, id);
@@ -75,6 +75,10 @@ void http2_send_fields(struct http2_session *session, const struct http2_stream 
     struct slice block = http2_encode(session->encoder, headers, count);
     enum frame_kind kind = FRAME_HEADERS;
     unsigned flags = end ? FLAG_END_STREAM : 0;
+    if (block.len <= SMALL_BYTES) { /* Nearly always. */
+        http2_send_small(session, kind, flags | FLAG_END_HEADERS, stream->id, block);
+        return;
+    }
     do {
         uint8_t head[FRAME_HEAD];
         size_t len = block.len < FRAME_BYTES_MAX ? block.len : FRAME_BYTES_MAX;

@@ -33,6 +33,7 @@ enum {
     WINDOW_FIRST = 65535,
     WINDOW_MAX = 0x7fffffff,
     PRIORITY_BYTES = 5,
+    SMALL_BYTES = 128, /* Written together with the head of its frame. */
     SETTING_BYTES = 6,
     CONTINUATIONS_MAX = 256,
     BUCKETS = 32, /* Of streams by id; a connection has up to some 100. */
@@ -72,7 +73,7 @@ static inline void http2_put_u32(uint8_t *at, uint32_t value)
     at[3] = (uint8_t)value;
 }
 
-/* A frame of at most 64 bytes. */
+/* A frame of at most SMALL_BYTES. */
 void http2_send_small(struct http2_session *session, enum frame_kind kind, unsigned flags,
                       uint32_t id, struct slice payload);
 /* One of a single number. */
