@@ -65,7 +65,29 @@ static void map_entry(struct arena *arena, const void *data, size_t index,
     *ret_value = custom_value_of(arena, member_schema(node, member->name), member->value);
 }
 
+/* The item of a set is what it is; that of a list map is its keys. */
+static void item_identity(struct arena *arena, const void *data, const struct cel_value *item,
+                          struct buffer *out)
+{
+    const struct node *node = data;
+    const Apiextensions__V1__JSONSchemaProps *source = node->schema->source;
+    if (node->schema->list == STRUCTURAL_LIST_SET || item->kind != CEL_MAP) {
+        cel_value_print(arena, item, out);
+        return;
+    }
+    for (size_t i = 0; i < source->n_x_kubernetes_list_map_keys; i++) {
+        struct slice name = slice_text(source->x_kubernetes_list_map_keys[i]);
+        (void)custom_escape(arena, name, &name);
+        struct cel_value key = cel_string(name), value = cel_null();
+        (void)cel_map_find(arena, item, &key, &value);
+        cel_value_print(arena, &value, out);
+        buffer_append_byte(out, ',');
+    }
+}
+
 static const struct cel_list_view list_view = {.size = node_size, .item = list_item};
+static const struct cel_list_view unordered_view = {
+    .size = node_size, .item = list_item, .identity = item_identity};
 static const struct cel_map_view map_view = {
     .size = node_size, .find = map_find, .entry = map_entry};
 
@@ -158,5 +180,9 @@ struct cel_value custom_value_of(struct arena *arena, const struct structural *s
     }
     node = arena_alloc(arena, sizeof(*node));
     *node = (struct node){schema, value};
-    return value->type == JSON_ARRAY ? cel_list(&list_view, node) : cel_map(&map_view, node);
+    if (value->type == JSON_OBJECT) {
+        return cel_map(&map_view, node);
+    }
+    bool unordered = schema != NULL && schema->list != STRUCTURAL_LIST_ATOMIC;
+    return cel_list(unordered ? &unordered_view : &list_view, node);
 }

@@ -4,6 +4,7 @@
 #include "lib/cel/value.h"
 
 #include "lib/base/hash_map.h"
+#include "lib/cel/unique.h"
 #include <assert.h>
 
 /* --- Lists -------------------------------------------------------------------------------------
@@ -77,6 +78,9 @@ struct cel_value cel_list_concat(struct arena *arena, struct cel_value a, struct
     size_t more = cel_list_size(&b);
     if (more == 0) {
         return a;
+    }
+    if (cel_is_unique(&a)) {
+        return cel_unique_concat(arena, &a, &b);
     }
     if (cel_list_size(&a) == 0) {
         return b;

@@ -2,6 +2,7 @@
 
 #include "lib/base/utf8.h"
 #include "lib/cel/limits.h"
+#include "lib/cel/unique.h"
 #include <assert.h>
 #include <math.h>
 
@@ -230,6 +231,9 @@ static bool equal_lists(struct arena *arena, const struct cel_value *a, const st
     size_t count = cel_list_size(a);
     if (count != cel_list_size(b)) {
         return false;
+    }
+    if (cel_is_unique(a)) {
+        return cel_unique_equal(arena, a, b);
     }
     for (size_t i = 0; i < count; i++) {
         struct cel_value x = cel_list_item(arena, a, i), y = cel_list_item(arena, b, i);

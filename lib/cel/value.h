@@ -60,6 +60,10 @@ struct cel_value {
 struct cel_list_view {
     size_t (*size)(const void *data);
     struct cel_value (*item)(struct arena *arena, const void *data, size_t index);
+    /* Of a list in which order means nothing (else NULL): appends what tells an item apart from
+     * others. Equality disregards the order then, and a sum has each item once. */
+    void (*identity)(struct arena *arena, const void *data, const struct cel_value *item,
+                     struct buffer *out);
 };
 
 /* How to read a map, in the order of its entries. */

@@ -5,6 +5,7 @@
 #include "lib/api/custom_field_path.h"
 #include "lib/api/custom_rules.h"
 #include "lib/api/custom_types.h"
+#include "lib/api/json_value.h"
 #include "lib/api/rules/check_schema.h"
 #include "lib/cel/cel.h"
 #include "tests/unit/api/semantics/suites.h"
@@ -330,6 +331,65 @@ START_TEST(field_paths_lead_to_fields_of_the_schema)
 }
 END_TEST
 
+/* --- Objects -----------------------------------------------------------------------------------
+ */
+
+/* Rules of an object with these lists; `self` and `oldSelf` are two objects below. */
+static const char LISTS[] =
+    "{'type':'object','properties':{"
+    "'set':{'type':'array','x-kubernetes-list-type':'set','items':{'type':'string'}},"
+    "'map':{'type':'array','x-kubernetes-list-type':'map','x-kubernetes-list-map-keys':['k'],"
+    "'items':{'type':'object','properties':{'k':{'type':'string'},'v':{'type':'integer'}}}},"
+    "'plain':{'type':'array','items':{'type':'string'}},"
+    "'bytes':{'type':'string','format':'byte'},'day':{'type':'string','format':'date'},"
+    "'x-y':{'type':'integer'},'namespace':{'type':'string'},'gone':{'type':'string','nullable':"
+    "true}},"
+    "'x-kubernetes-validations':[{'rule':$}]}";
+static const char NOW[] =
+    "{'set':['a','b'],'map':[{'k':'1','v':1},{'k':'2','v':2}],'plain':['a','b'],'bytes':'aGk=',"
+    "'day':'2024-02-29','x-y':3,'namespace':'n','gone':null}";
+static const char BEFORE[] = "{'set':['b','a'],'map':[{'k':'2','v':2},{'k':'1','v':1}],"
+                             "'plain':['b','a'],'x-y':3,'namespace':'n'}";
+
+static const struct {
+    const char *rule;
+    bool holds;
+} object_rules[] = {
+    {"self.set == oldSelf.set", true},
+    {"self.map == oldSelf.map", true},
+    {"self.plain == oldSelf.plain", false},
+    {"(self.set + ['b', 'c']).size() == 3", true},
+    {"self.set + ['c'] == ['c', 'a', 'b']", true},
+    {"(self.map + oldSelf.map).size() == 2", true},
+    {"(self.map + oldSelf.map)[0].k == '1'", true},
+    {"(self.plain + oldSelf.plain).size() == 4", true},
+    {"self.bytes == b'hi'", true},
+    {"self.day.getDayOfYear() == 59", true},
+    {"self.x__dash__y == 3 && self.__namespace__ == 'n'", true},
+    {"has(self.gone)", false},
+};
+
+START_TEST(rules_see_sets_keys_escapes_and_formats)
+{
+    for (size_t i = 0; i < ARRAY_LEN(object_rules); i++) {
+        const char *at = strchr(LISTS, '$');
+        const char *rule = arena_printf(arena, "\"%s\"", object_rules[i].rule);
+        const char *head = filled(arena_text_n(arena, LISTS, (size_t)(at - LISTS)), false, 0);
+        const char *schema = arena_printf(arena, "%s%s%s", head, rule, filled(at + 1, false, 0));
+        struct json_value *now = NULL, *before = NULL;
+        struct api_causes causes;
+        api_causes_init(&causes, arena);
+        ck_assert_int_eq(json_parse(arena, slice_text(filled(NOW, false, 0)), &now, NULL), 0);
+        ck_assert_int_eq(json_parse(arena, slice_text(filled(BEFORE, false, 0)), &before, NULL), 0);
+        const struct custom_rules *rules =
+            custom_rules_new(arena, structural_parse(arena, props_of(schema)), functions);
+        custom_rules_check(&causes, rules, now, before);
+        ck_assert_msg((causes.count == 0) == object_rules[i].holds, "%s: %s", rule,
+                      causes.count == 0 ? "holds" : causes.items[0].message);
+    }
+}
+END_TEST
+
 /* --- Libraries ---------------------------------------------------------------------------------
  */
 
@@ -397,6 +457,7 @@ Suite *custom_rules_suite(void)
     tcase_add_test(tcase, rules_are_checked_when_a_definition_is_written);
     tcase_add_test(tcase, rules_are_held_against_the_types_of_the_schema);
     tcase_add_test(tcase, field_paths_lead_to_fields_of_the_schema);
+    tcase_add_test(tcase, rules_see_sets_keys_escapes_and_formats);
     tcase_add_test(tcase, libraries_of_kubernetes_know_quantities_and_formats);
     suite_add_tcase(suite, tcase);
     return suite;
