@@ -3,6 +3,7 @@
 #include "lib/base/alloc.h"
 #include "lib/cel/authorizer.h"
 #include <assert.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -38,16 +39,48 @@ static void check_printing(struct arena *arena, const struct cel_env *env,
     }
 }
 
+static bool has(const uint8_t *data, size_t size, const char *word)
+{
+    return size > 0 && memmem(data, size, word, strlen(word)) != NULL;
+}
+
+/* Where nothing is dynamic, and null stands for nothing else, what the checker lets pass finds its
+ * overloads. */
+static void check_types(struct arena *arena, const struct cel_env *functions, const uint8_t *data,
+                        size_t size)
+{
+    const struct cel_variable variables[] = {
+        {"s", &cel_type_string},
+        {"i", &cel_type_int},
+        {"l", cel_type_list(arena, &cel_type_int)},
+        {"m", cel_type_map(arena, &cel_type_string, &cel_type_double)}};
+    struct cel_value values[] = {cel_string(slice_text("text")), cel_int(3),
+                                 evaluated(arena, functions, "[1, 2]"),
+                                 evaluated(arena, functions, "{'a': 1.5}")};
+    struct cel_env env = {functions->functions, variables, ARRAY_LEN(variables)};
+    const struct cel_program *program;
+    if (has(data, size, "dyn") || has(data, size, "null") ||
+        cel_compile(arena, &env, slice_of(data, size), &program, NULL) < 0) {
+        return;
+    }
+    struct cel_result result = cel_evaluate(program, arena, values, COST_LIMIT);
+    assert(!cel_is_error(&result.value) || strcmp(result.value.error, "no such overload") != 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
-    struct cel_functions *functions = cel_functions_new_standard(NULL, 0);
+    static struct cel_functions *functions; /* The same for all inputs: it takes long to make. */
+    functions = functions == NULL ? cel_functions_new_standard(NULL, 0) : functions;
     struct cel_env env = {.functions = functions};
     const struct cel_variable variables[] = {{"s", &cel_type_string}, {"d", &cel_type_dyn}};
     struct cel_value values[] = {
         cel_string(slice_text("text")),
         evaluated(arena, &env, "{'a': dyn([1, 2]), 'b': dyn('x'), 'c': dyn({'d': 1.5})}")};
     const struct cel_program *program;
+    if (size < 4096) {
+        check_types(arena, &env, data, size);
+    }
     env.variables = variables;
     env.variable_count = ARRAY_LEN(variables);
     if (size < 4096 && cel_compile(arena, &env, slice_of(data, size), &program, NULL) == 0) {
@@ -57,6 +90,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct cel_result result = cel_evaluate(program, arena, values, COST_LIMIT);
         assert(result.over_limit || result.cost <= COST_LIMIT);
     }
-    cel_functions_unref(functions);
     return 0;
 }
