@@ -11,6 +11,7 @@ import time
 from bench_servers import TOP, Cluster, figures_of, listens, table, wait_for
 
 API_LOAD = os.path.join(TOP, "build/release/tests/bench/api_load")
+OBJECTS_LOAD = os.path.join(TOP, "build/release/tests/bench/objects_load")
 API_WATCH_LOAD = os.path.join(TOP, "build/release/tests/bench/api_watch_load")
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 PODS = "/api/v1/namespaces/default/pods"
@@ -119,6 +120,33 @@ def requests_part(options, directory):
     print(f"{pods} pods (2.4 KB of JSON when stored) by 64 clients over TLS (HTTP/1.1), one member:\n")
     table(("operation", "ops/s", "p50 ms", "p99 ms", "p99 ms, kube", "server CPU µs/op", "µs/op, kube", "times less CPU",
            "client CPU µs/op", "PSS MB after"), rows)
+
+
+def objects_part(options, directory):
+    """create and get of pods by 64 clients, over gRPC (coracle.v1.Objects) and over HTTP by turns."""
+    pods, rows = options.pods, []
+    with Api(directory, "objects") as api:
+        body = api.file("pod", pod_template())
+        many = ("-O", str(pods), "-N", str(8 * pods), "-n", "64")
+        once = ("-O", str(pods), "-N", str(pods), "-n", "64")
+        get = ("-p", f"{PODS}/bench-@@@@@@", *many)
+        remove = ("-m", "DELETE", "-p", f"{PODS}/bench-@@@@@@?gracePeriodSeconds=0", *once)
+        steps = (("create, HTTP", lambda: api.create(pods)),
+                 (None, lambda: api.run(*remove)),
+                 ("create, gRPC", lambda: api.run("-b", body, "-j", *once, program=OBJECTS_LOAD)),
+                 ("get JSON, HTTP", lambda: api.run(*get)),
+                 ("get JSON, gRPC", lambda: api.run("-j", *many, program=OBJECTS_LOAD)),
+                 ("get protobuf, HTTP", lambda: api.run(*get, "-a", PROTOBUF)),
+                 ("get protobuf, gRPC", lambda: api.run(*many, program=OBJECTS_LOAD)),
+                 (None, lambda: api.run(*remove)))
+        for turn in range(2):
+            for name, step in steps:
+                got = step()
+                if name is not None:
+                    rows.append((turn + 1, name, f"{got['rate']:,.0f}", f"{got['p50_us'] / 1000:.2f}", f"{got['p99_us'] / 1000:.2f}",
+                                 f"{got['cpu'] * 1e6 / got['ops']:.1f}", f"{got['client_cpu_us']:.1f}"))
+    print(f"{pods} pods by 64 clients over TLS, one member; HTTP/1.1, and gRPC with a connection for each client:\n")
+    table(("turn", "operation", "ops/s", "p50 ms", "p99 ms", "server CPU µs/op", "client CPU µs/op"), rows)
 
 
 def list_part(options, directory):
