@@ -104,6 +104,8 @@ static void on_request(void *data, struct http_exchange *exchange)
     } else if ((strcmp(request.verb, "exec") == 0 || strcmp(request.verb, "attach") == 0) &&
                request.container != NULL) {
         node_exec(server, &request);
+    } else if (strcmp(request.verb, "connect") == 0 && request.container != NULL) {
+        node_connect(server, &request);
     } else if (strcmp(request.verb, "portForward") == 0) {
         node_exec(server, &request);
     } else {

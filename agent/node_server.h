@@ -1,6 +1,6 @@
-/* The node's own port: logs, exec, attach and port-forward for the API server, over mutual TLS with
- * the cluster's CA. Nothing is answered without a certificate of a control-plane member, health
- * included. One loop. */
+/* The node's own port: logs, exec, attach, port-forward and connections to pods for the API server,
+ * over mutual TLS with the cluster's CA. Nothing is answered without a certificate of a
+ * control-plane member, health included. One loop. */
 #ifndef AGENT_NODE_SERVER_H
 #define AGENT_NODE_SERVER_H
 #include "agent/pod_manager.h"

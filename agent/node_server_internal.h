@@ -39,4 +39,6 @@ struct node_stream {
 
 void node_logs(struct node_server *server, const struct node_request *request);
 void node_exec(struct node_server *server, const struct node_request *request);
+/* "/connect/ns/pod/port" */
+void node_connect(struct node_server *server, const struct node_request *request);
 #endif

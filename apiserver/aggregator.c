@@ -1,6 +1,7 @@
 #include "apiserver/aggregator.h"
 
 #include "apiserver/api_services.h"
+#include "apiserver/pod_tunnel.h"
 #include "apiserver/proxy.h"
 #include "apiserver/proxy_headers.h"
 #include "apiserver/request.h"
@@ -126,17 +127,20 @@ static bool pass_to(struct request *request, const struct api_service *service)
     }
     const char *method = request->info.method;
     bool reads = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
-    struct proxy_target target = {.rules = &rules,
-                                  .url = url_of(request, service),
-                                  .address = &answer.address,
-                                  .tls = service->tls,
-                                  .server_name = service->server_name,
-                                  .body = request->body,
-                                  .upgrade = proxy_upgrade(request),
-                                  .silence_ms_max =
-                                      lasts(request) ? PROXY_SILENCE_MS : REQUEST_TIMEOUT_MS,
-                                  .time_ms_max = lasts(request) ? 0 : REQUEST_TIMEOUT_MS,
-                                  .keep_alive = reads && !lasts(request)};
+    struct proxy_target target = {
+        .rules = &rules,
+        .url = url_of(request, service),
+        .address = &answer.address,
+        .tls = service->tls,
+        .tunnel_url =
+            pod_tunnel_url(request->server->cache, request->arena, question.namespace, answer.pod,
+                           answer.address.port, request->server->config.plaintext),
+        .server_name = service->server_name,
+        .body = request->body,
+        .upgrade = proxy_upgrade(request),
+        .silence_ms_max = lasts(request) ? PROXY_SILENCE_MS : REQUEST_TIMEOUT_MS,
+        .time_ms_max = lasts(request) ? 0 : REQUEST_TIMEOUT_MS,
+        .keep_alive = reads && !lasts(request)};
     target.headers = headers_of(request, &target.header_count);
     proxy_pass(request, &target);
     return true;

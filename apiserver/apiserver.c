@@ -242,6 +242,7 @@ static void make_parts(struct apiserver *server)
     member_service_add(server);
     describe(server);
     server->proxy = proxy_new(server);
+    webhook_client_set_agents(server->webhooks, proxy_agent_tls(server->proxy));
     server->tick = (struct env_timer){.fire = quorum_tick, .data = server};
     quorum_tick(server);
 }

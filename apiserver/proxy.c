@@ -2,12 +2,13 @@
 
 #include "apiserver/audit.h"
 #include "apiserver/pki.h"
+#include "apiserver/pod_tunnel.h"
 #include "apiserver/proxy_headers.h"
 #include "apiserver/request.h"
-#include "apiserver/stream_pair.h"
 #include "lib/base/alloc.h"
 #include "lib/net/http_client.h"
 #include "lib/net/limits.h"
+#include "lib/net/stream_pair.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -22,7 +23,11 @@ struct proxy {
 struct relay {
     struct request *request;
     const struct proxy_rules *rules;
+    struct http_client *client;
     struct http_call *call;
+    struct pod_tunnel *tunnel;        /* Until it is there. */
+    struct http_call_options options; /* Of the call. */
+    struct net_address address;
     struct loop_timer limit;
     const char *upgrade;
     const char *location_prefix;
@@ -107,9 +112,13 @@ static void relay_settle(struct relay *relay)
     loop_timer_stop(http_exchange_loop(exchange), &relay->limit);
     http_on_abort(exchange, NULL, NULL);
     http_on_drain(exchange, NULL, NULL);
+    if (relay->tunnel != NULL) {
+        pod_tunnel_cancel(TAKE(relay->tunnel));
+    }
     if (relay->call != NULL) {
         http_call_cancel(TAKE(relay->call));
     }
+    tls_config_unref(TAKE(relay->options.tls));
 }
 
 static void relay_fail(struct relay *relay, int error, const char *message)
@@ -310,12 +319,50 @@ const char *proxy_upgrade(struct request *request)
     return wanted.len > 0 && http_wants_upgrade(request->exchange, protocol) ? protocol : NULL;
 }
 
-void proxy_pass(struct request *request, const struct proxy_target *target)
+/* All of it lives as long as the request: a tunnel may have to be opened first. */
+static struct http_call_options options_of(struct relay *relay, const struct proxy_target *target)
+{
+    struct arena *arena = relay->request->arena;
+    if (target->address != NULL) {
+        relay->address = *target->address;
+    }
+    return (struct http_call_options){
+        .method = relay->request->info.method,
+        .url = arena_text(arena, target->url),
+        .address = target->address == NULL ? NULL : &relay->address,
+        .tls = target->tls == NULL ? NULL : tls_config_ref(target->tls),
+        .server_name = target->server_name == NULL ? NULL : arena_text(arena, target->server_name),
+        .headers = target->headers,
+        .header_count = target->header_count,
+        .body = target->body,
+        .upgrade = target->upgrade,
+        .timeout_ms = target->silence_ms_max,
+        .no_keep_alive = !target->keep_alive};
+}
+
+static void send_request(struct relay *relay, struct net_stream *base)
 {
     static const struct http_call_events events = {
         .on_response = on_response, .on_body = on_body, .on_upgrade = on_upgrade, .on_end = on_end};
+    relay->options.base_consume = base;
+    relay->call = http_client_request(relay->client, &relay->options, &events, relay);
+}
+
+static void on_tunnel(void *data, int status, const char *message, struct net_stream *stream)
+{
+    struct relay *relay = data;
+    relay->tunnel = NULL;
+    if (status < 0) {
+        relay_fail(relay, status, message);
+    } else {
+        send_request(relay, stream);
+    }
+}
+
+void proxy_pass(struct request *request, const struct proxy_target *target)
+{
+    struct proxy *proxy = request->server->proxy;
     struct loop *loop = http_exchange_loop(request->exchange);
-    struct http_client *client = client_of(request->server->proxy, loop);
     if (http_is_aborted(request->exchange)) { /* Nobody would end the call. */
         request_finish(request);
         return;
@@ -323,24 +370,20 @@ void proxy_pass(struct request *request, const struct proxy_target *target)
     struct relay *relay = arena_zeroed(request->arena, sizeof(*relay));
     relay->request = request;
     relay->rules = target->rules;
+    relay->client = client_of(proxy, loop);
     relay->upgrade = target->upgrade;
     relay->location_prefix = target->location_prefix;
     relay->limit = (struct loop_timer){.fire = on_limit, .data = relay};
-    struct http_call_options options = {.method = request->info.method,
-                                        .url = target->url,
-                                        .address = target->address,
-                                        .tls = target->tls,
-                                        .server_name = target->server_name,
-                                        .headers = target->headers,
-                                        .header_count = target->header_count,
-                                        .body = target->body,
-                                        .upgrade = target->upgrade,
-                                        .timeout_ms = target->silence_ms_max,
-                                        .no_keep_alive = !target->keep_alive};
+    relay->options = options_of(relay, target);
     http_on_abort(request->exchange, client_gone, relay);
     http_on_drain(request->exchange, on_drain, relay);
     if (target->time_ms_max > 0) {
         loop_timer_start(loop, &relay->limit, target->time_ms_max);
     }
-    relay->call = http_client_request(client, &options, &events, relay);
+    if (target->tunnel_url == NULL) {
+        send_request(relay, /* base= */ NULL);
+    } else {
+        relay->tunnel =
+            pod_tunnel_open(relay->client, proxy->agent_tls, target->tunnel_url, on_tunnel, relay);
+    }
 }

@@ -31,6 +31,7 @@ struct proxy_target {
     const struct net_address *address; /* NULL: the URL's. */
     struct tls_config *tls;            /* Of https. */
     const char *server_name;           /* NULL: the URL's host. */
+    const char *tunnel_url; /* Connections are made through this (pod_tunnel.h); NULL: directly. */
     const struct http_header *headers; /* proxy_request_headers() and more. */
     size_t header_count;
     struct slice body;
@@ -60,7 +61,4 @@ void handle_object_proxy(struct request *request);
 /* This member's certificate and the cluster's CA, for agents; NULL when it has none. */
 struct tls_config *proxy_agent_tls(struct proxy *proxy);
 struct tls_config *proxy_unverified_tls(struct proxy *proxy); /* For https: of Services and pods. */
-/* "10.0.0.1:10250": a node's InternalIP and the port that its agent says, or `port` when that is
- * not 0; NULL when there is no such address or node. */
-const char *proxy_node_address(struct request *request, const char *node, int port);
 #endif

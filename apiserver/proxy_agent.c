@@ -1,41 +1,12 @@
 /* Streams to a node's agent over mutual TLS: pods/log, exec, attach, portforward. */
 #include "apiserver/proxy.h"
 
+#include "apiserver/pod_tunnel.h"
 #include "apiserver/request.h"
 #include "k8s/core_v1.pb-c.h"
 #include <errno.h>
 
-enum { AGENT_PORT = 10250 };
-
 /* --- Where to --- */
-
-const char *proxy_node_address(struct request *request, const char *node, int wanted_port)
-{
-    const struct cached_object *object =
-        watch_cache_get(request->server->cache, api_kind_find("", "v1", "nodes"), "", node);
-    if (object == NULL) {
-        return NULL;
-    }
-    const Core__V1__Node *found = cached_object_message(object);
-    const Core__V1__NodeDaemonEndpoints *endpoints =
-        found == NULL ? NULL : found->status->daemon_endpoints;
-    int agent_port = endpoints == NULL || endpoints->kubelet_endpoint == NULL ||
-                             endpoints->kubelet_endpoint->port == 0
-                         ? AGENT_PORT
-                         : endpoints->kubelet_endpoint->port;
-    int port = wanted_port == 0 ? agent_port : wanted_port;
-    const char *address = NULL;
-    for (size_t i = 0; found != NULL && i < found->status->n_addresses && address == NULL; i++) {
-        const Core__V1__NodeAddress *each = found->status->addresses[i];
-        if (each->type != NULL && strcmp(each->type, "InternalIP") == 0) {
-            bool v6 = strchr(each->address, ':') != NULL;
-            address = arena_printf(request->arena, "%s%s%s:%d", v6 ? "[" : "", each->address,
-                                   v6 ? "]" : "", port);
-        }
-    }
-    cached_object_unref(object);
-    return address;
-}
 
 static bool has_container(const Core__V1__PodSpec *spec, const char *name)
 {
@@ -160,7 +131,8 @@ static const char *agent_url(struct request *request, const Core__V1__Pod *pod,
                                              pod->metadata->name);
         return NULL;
     }
-    const char *address = proxy_node_address(request, node, /* port= */ 0);
+    const char *address =
+        node_agent_address(request->server->cache, request->arena, node, /* port= */ 0);
     if (address == NULL) {
         *ret_status = api_status_internal(request->arena, "node %s has no InternalIP", node);
         return NULL;

@@ -2,6 +2,7 @@
  * name says the scheme and port as well: "[http|https:]name[:port]". */
 #include "apiserver/proxy.h"
 
+#include "apiserver/pod_tunnel.h"
 #include "apiserver/request.h"
 #include "apiserver/service_endpoint.h"
 #include "k8s/core_v1.pb-c.h"
@@ -18,7 +19,8 @@ struct proxied_name {
 /* Where a request goes. */
 struct backend {
     const char *scheme;
-    const char *host; /* "10.0.0.1:80", "[::1]:80" */
+    const char *host;       /* "10.0.0.1:80", "[::1]:80" */
+    const char *tunnel_url; /* Of pods, when there is a way through their agents. */
     struct tls_config *tls;
 };
 
@@ -98,6 +100,9 @@ find_service(struct request *request, const struct proxied_name *name, struct ba
                                       service_finding_words(request->arena, finding, &question));
     }
     ret_backend->host = host_port(request->arena, answer.address.host, answer.address.port);
+    ret_backend->tunnel_url =
+        pod_tunnel_url(request->server->cache, request->arena, request->info.namespace, answer.pod,
+                       answer.address.port, request->server->config.plaintext);
     return NULL;
 }
 
@@ -130,6 +135,9 @@ static const struct api_status *locate_pod(struct request *request, const Core__
         return api_status_bad_request(request->arena, "address not allowed");
     }
     ret_backend->host = host_port(request->arena, ip, port);
+    ret_backend->tunnel_url =
+        pod_tunnel_url(request->server->cache, request->arena, request->info.namespace, name->name,
+                       port, request->server->config.plaintext);
     return NULL;
 }
 
@@ -152,7 +160,7 @@ static const struct api_status *find_pod(struct request *request, const struct p
 static const struct api_status *find_node(struct request *request, const struct proxied_name *name,
                                           struct backend *ret_backend)
 {
-    const char *agent = proxy_node_address(request, name->name, /* port= */ 0);
+    const char *agent = node_agent_address(request->server->cache, request->arena, name->name, 0);
     if (agent == NULL) {
         return api_status_not_found(request->arena, request->kind, name->name);
     }
@@ -165,7 +173,9 @@ static const struct api_status *find_node(struct request *request, const struct 
         return NULL;
     }
     struct net_address address;
-    const char *host = port == 0 ? NULL : proxy_node_address(request, name->name, port);
+    const char *host =
+        port == 0 ? NULL
+                  : node_agent_address(request->server->cache, request->arena, name->name, port);
     if (host == NULL || net_address_parse(host, &address) < 0 || !may_connect(address.host)) {
         return port == 0 ? api_status_bad_request(request->arena, "invalid node request \"%s\"",
                                                   request->info.name)
@@ -240,6 +250,7 @@ static void pass_to(struct request *request, const struct backend *backend)
         .rules = &object_rules,
         .url = arena_text(request->arena, buffer_text(&url)),
         .tls = strcmp(backend->scheme, "https") == 0 ? backend->tls : NULL,
+        .tunnel_url = backend->tunnel_url,
         .body = http_body(request->exchange),
         .upgrade = upgrade,
         .silence_ms_max = PROXY_SILENCE_MS,

@@ -15,6 +15,8 @@ struct search {
     size_t ready; /* Seen. */
     size_t slices;
     struct net_address found;
+    const char *found_pod;
+    struct arena *arena;
 };
 
 static bool is_of(const Discovery__V1__EndpointSlice *slice, const char *service)
@@ -51,17 +53,21 @@ static bool has_address(const Core__V1__PodStatus *status, const char *address)
     return strcmp(text_or_empty(status->pod_ip), address) == 0;
 }
 
+/* The pod of the namespace that an endpoint says it is; "" for none. */
+static const char *pod_of(const struct search *search, const Discovery__V1__Endpoint *endpoint)
+{
+    const Core__V1__ObjectReference *target = endpoint->target_ref;
+    bool named = target != NULL && strcmp(text_or_empty(target->kind), "Pod") == 0 &&
+                 strcmp(text_or_empty(target->namespace_), search->question->namespace) == 0;
+    return named ? text_or_empty(target->name) : "";
+}
+
 /* Who writes an EndpointSlice could otherwise send us anywhere. */
 static bool is_pod(const struct search *search, const Discovery__V1__Endpoint *endpoint)
 {
-    const Core__V1__ObjectReference *target = endpoint->target_ref;
-    const char *namespace = search->question->namespace;
-    if (target == NULL || strcmp(text_or_empty(target->namespace_), namespace) != 0 ||
-        strcmp(text_or_empty(target->kind), "Pod") != 0) {
-        return false;
-    }
-    const struct cached_object *object = watch_cache_get(
-        search->cache, api_kind_find("", "v1", "pods"), namespace, text_or_empty(target->name));
+    const struct cached_object *object =
+        watch_cache_get(search->cache, api_kind_find("", "v1", "pods"), search->question->namespace,
+                        pod_of(search, endpoint));
     const Core__V1__Pod *pod = object == NULL ? NULL : cached_object_message(object);
     bool good = pod != NULL && has_address(pod->status, endpoint->addresses[0]);
     cached_object_unref(object);
@@ -87,6 +93,8 @@ static bool look_at_slice(void *data, const struct cached_object *object)
             (void)snprintf(search->found.host, sizeof(search->found.host), "%s",
                            endpoint->addresses[0]);
             search->found.port = (uint16_t)port;
+            search->found_pod =
+                is_pod(search, endpoint) ? arena_text(search->arena, pod_of(search, endpoint)) : "";
         }
         search->ready++;
     }
@@ -157,6 +165,7 @@ static enum service_finding find(struct search *search, struct arena *arena,
     look_at_slices(search);
     if (search->ready > 0) {
         ret_answer->address = search->found;
+        ret_answer->pod = search->found_pod;
         return SERVICE_FOUND;
     }
     return search->slices > 0 ? SERVICE_WITHOUT_READY
@@ -167,7 +176,8 @@ enum service_finding service_endpoint_find(struct watch_cache *cache, struct are
                                            const struct service_question *question,
                                            struct service_answer *ret_answer)
 {
-    struct search search = {.cache = cache, .question = question};
+    struct search search = {.cache = cache, .question = question, .arena = arena};
+    ret_answer->pod = "";
     const struct cached_object *object = watch_cache_get(cache, api_kind_find("", "v1", "services"),
                                                          question->namespace, question->name);
     const Core__V1__Service *service = object == NULL ? NULL : cached_object_message(object);

@@ -30,6 +30,7 @@ struct service_question {
 struct service_answer {
     struct net_address address; /* SERVICE_FOUND */
     const char *port_name;      /* In the arena; "" for none. Not set when SERVICE_ABSENT. */
+    const char *pod; /* Whose address it is; in the arena; "" for none of the namespace. */
 };
 
 enum service_finding service_endpoint_find(struct watch_cache *cache, struct arena *arena,

@@ -1,6 +1,7 @@
 #include "apiserver/webhook_client.h"
 
 #include "apiserver/limits.h"
+#include "apiserver/pod_tunnel.h"
 #include "apiserver/service_endpoint.h"
 #include "apiserver/watch_cache.h"
 #include "lib/base/alloc.h"
@@ -21,6 +22,7 @@ struct webhook_client {
     struct loop *store_loop;
     struct loop *io_loop;
     struct watch_cache *cache;
+    struct tls_config *agent_tls; /* NULL: pods are reached directly. */
     /* The io loop's: */
     struct http_client *http; /* Made at first use. */
     struct trust trusts[WEBHOOK_TRUSTS_MAX];
@@ -37,6 +39,9 @@ struct flight {
     struct list node; /* In client->flights, once started. */
     struct webhook_call *call;
     struct http_call *http;
+    struct pod_tunnel *tunnel; /* Until it is there. */
+    struct net_address address;
+    struct tls_config *tls; /* Referenced. */
     struct loop_timer timeout;
     const char *url; /* As messages show it, in the call's arena. */
     struct buffer answer;
@@ -62,10 +67,26 @@ static void trust_release(struct trust *trust)
 
 static void flight_free(struct flight *flight)
 {
+    tls_config_unref(flight->tls);
     loop_timer_stop(flight->client->io_loop, &flight->timeout);
     list_remove(&flight->node);
     buffer_release(&flight->answer);
     free(flight);
+}
+
+static void stop_call(struct flight *flight)
+{
+    if (flight->tunnel != NULL) {
+        pod_tunnel_cancel(TAKE(flight->tunnel));
+    }
+    if (flight->http != NULL) {
+        http_call_cancel(TAKE(flight->http));
+    }
+}
+
+void webhook_client_set_agents(struct webhook_client *client, struct tls_config *agent_tls)
+{
+    client->agent_tls = agent_tls == NULL ? NULL : tls_config_ref(agent_tls);
 }
 
 void webhook_client_close(struct webhook_client *client)
@@ -73,9 +94,7 @@ void webhook_client_close(struct webhook_client *client)
     client->closed = true;
     while (!list_empty(&client->flights)) {
         struct flight *flight = LIST_ENTRY(list_first(&client->flights), struct flight, node);
-        if (flight->http != NULL) {
-            http_call_cancel(flight->http);
-        }
+        stop_call(flight);
         flight_free(flight);
     }
     if (client->http != NULL) {
@@ -90,6 +109,7 @@ void webhook_client_free(struct webhook_client *client)
         return;
     }
     webhook_client_close(client);
+    tls_config_unref(client->agent_tls);
     for (size_t i = 0; i < client->trust_count; i++) {
         trust_release(&client->trusts[i]);
     }
@@ -128,9 +148,7 @@ static void flight_end(struct flight *flight, int error, const char *why)
 
 static void flight_abort(struct flight *flight, int error, const char *why)
 {
-    if (flight->http != NULL) {
-        http_call_cancel(flight->http);
-    }
+    stop_call(flight);
     flight_end(flight, error, why);
 }
 
@@ -223,21 +241,27 @@ static int32_t port_of(const struct webhook_target *target)
     return target->service_port == 0 ? 443 : target->service_port;
 }
 
-/* NULL, or why there is no address. */
-static const char *resolve(struct webhook_client *client, struct webhook_call *call,
-                           struct net_address *ret_address)
+/* Finds flight->address. NULL, or why there is none; *ret_tunnel_url is the way there, if not NULL.
+ */
+static const char *resolve(struct flight *flight, const char **ret_tunnel_url)
 {
-    const struct service_question question = {.namespace = call->target.service_namespace,
-                                              .name = call->target.service_name,
-                                              .port = port_of(&call->target),
+    struct webhook_client *client = flight->client;
+    const struct webhook_target *target = &flight->call->target;
+    struct arena *arena = flight->call->arena;
+    const struct service_question question = {.namespace = target->service_namespace,
+                                              .name = target->service_name,
+                                              .port = port_of(target),
                                               .turn = client->calls};
     struct service_answer answer = {0};
-    enum service_finding finding =
-        service_endpoint_find(client->cache, call->arena, &question, &answer);
+    enum service_finding finding = service_endpoint_find(client->cache, arena, &question, &answer);
     if (finding != SERVICE_FOUND) {
-        return service_finding_words(call->arena, finding, &question);
+        return service_finding_words(arena, finding, &question);
     }
-    *ret_address = answer.address;
+    flight->address = answer.address;
+    if (client->agent_tls != NULL) {
+        *ret_tunnel_url = pod_tunnel_url(client->cache, arena, question.namespace, answer.pod,
+                                         answer.address.port, /* plaintext= */ false);
+    }
     return NULL;
 }
 
@@ -259,10 +283,68 @@ static const char *url_of(const struct webhook_call *call)
                         (unsigned long long)(call->timeout_ms / 1000));
 }
 
-static void flight_start(void *data)
+/* Once it is clear where to, and over which connection. */
+static void flight_send(struct flight *flight, struct net_stream *base)
 {
     static const struct http_call_events events = {
         .on_response = on_response, .on_body = on_body, .on_end = on_end};
+    const struct webhook_call *call = flight->call;
+    const struct webhook_target *target = &call->target;
+    const struct http_header post_headers[] = {
+        http_header("accept", "application/json, */*"),
+        http_header("content-type", "application/json"),
+        http_header("user-agent", "kube-apiserver-admission"),
+    };
+    bool asks = call->identity != NULL;
+    const struct http_call_options options = {
+        .method = asks ? "GET" : "POST",
+        .url = flight->url,
+        .address = target->url != NULL ? NULL : &flight->address,
+        .tls = flight->tls,
+        .server_name = target->url != NULL
+                           ? NULL
+                           : arena_printf(call->arena, "%s.%s.svc", target->service_name,
+                                          target->service_namespace),
+        .headers = asks ? call->headers : post_headers,
+        .header_count = asks ? call->header_count : ARRAY_LEN(post_headers),
+        .body = call->body,
+        .repeatable = true,
+        .timeout_ms = call->timeout_ms,
+        .base_consume = base};
+    flight->http = http_client_request(flight->client->http, &options, &events, flight);
+}
+
+static void on_tunnel(void *data, int status, const char *message, struct net_stream *stream)
+{
+    struct flight *flight = data;
+    flight->tunnel = NULL;
+    if (status < 0) {
+        flight_end(flight, status, net_error_words(flight->call->arena, status, message));
+    } else {
+        flight_send(flight, stream);
+    }
+}
+
+/* False when the call has ended. */
+static bool choose_trust(struct flight *flight)
+{
+    struct webhook_call *call = flight->call;
+    CLEANUP(error_release) struct error error = {0};
+    struct tls_config *tls = call->identity != NULL
+                                 ? call->identity
+                                 : trust_of(flight->client, call->target.ca_bundle, &error);
+    if (tls == NULL) {
+        flight_end(flight, -EINVAL,
+                   arena_printf(call->arena, "unable to load root certificates: %s",
+                                error_message(&error)));
+        return false;
+    }
+    flight->tls = tls_config_ref(tls);
+    return true;
+}
+
+static void flight_start(void *data)
+{
     struct flight *flight = data;
     struct webhook_client *client = flight->client;
     struct webhook_call *call = flight->call;
@@ -277,46 +359,26 @@ static void flight_start(void *data)
         flight_end(flight, -EBUSY, "too many calls to webhooks are under way");
         return;
     }
-    struct net_address address;
-    const char *problem = call->target.url != NULL ? NULL : resolve(client, call, &address);
+    const char *tunnel_url = NULL;
+    const char *problem = call->target.url != NULL ? NULL : resolve(flight, &tunnel_url);
     if (problem != NULL) {
         flight_end(flight, -EHOSTUNREACH, problem);
         return;
     }
-    CLEANUP(error_release) struct error error = {0};
-    struct tls_config *tls =
-        call->identity != NULL ? call->identity : trust_of(client, call->target.ca_bundle, &error);
-    if (tls == NULL) {
-        flight_end(flight, -EINVAL,
-                   arena_printf(call->arena, "unable to load root certificates: %s",
-                                error_message(&error)));
+    if (!choose_trust(flight)) {
         return;
     }
     if (client->http == NULL) {
         client->http = http_client_new(client->io_loop);
     }
-    const struct http_header post_headers[] = {
-        {.name = slice_text("accept"), .value = slice_text("application/json, */*")},
-        {.name = slice_text("content-type"), .value = slice_text("application/json")},
-        {.name = slice_text("user-agent"), .value = slice_text("kube-apiserver-admission")},
-    };
-    struct http_call_options options = {
-        .method = call->identity != NULL ? "GET" : "POST",
-        .url = flight->url,
-        .address = call->target.url != NULL ? NULL : &address,
-        .tls = tls,
-        .server_name = call->target.url != NULL
-                           ? NULL
-                           : arena_printf(call->arena, "%s.%s.svc", call->target.service_name,
-                                          call->target.service_namespace),
-        .headers = call->identity != NULL ? call->headers : post_headers,
-        .header_count = call->identity != NULL ? call->header_count : ARRAY_LEN(post_headers),
-        .body = call->body,
-        .repeatable = true,
-        .timeout_ms = call->timeout_ms};
     flight->timeout = (struct loop_timer){.fire = on_timeout, .data = flight};
     loop_timer_start(client->io_loop, &flight->timeout, call->timeout_ms);
-    flight->http = http_client_request(client->http, &options, &events, flight);
+    if (tunnel_url == NULL) {
+        flight_send(flight, /* base= */ NULL);
+    } else {
+        flight->tunnel =
+            pod_tunnel_open(client->http, client->agent_tls, tunnel_url, on_tunnel, flight);
+    }
 }
 
 void webhook_client_start(struct webhook_client *client, struct webhook_call *call)

@@ -17,6 +17,9 @@ struct webhook_client;
 /* `io_loop` runs on its own thread; the cache has the Services. Both outlive the client. */
 struct webhook_client *webhook_client_new(struct loop *store_loop, struct loop *io_loop,
                                           struct watch_cache *cache);
+/* Pods of Services are reached through the agents of their nodes, by these settings (referenced;
+ * NULL: directly, as without). Once, before the first call. */
+void webhook_client_set_agents(struct webhook_client *client, struct tls_config *agent_tls);
 /* On the io loop: calls that are under way are given up, without `done`. Then it may be freed. */
 void webhook_client_close(struct webhook_client *client);
 /* Closes what is not closed, which takes that the io loop stands still. NULL is a no-op. */

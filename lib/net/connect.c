@@ -2,6 +2,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/arena.h"
 #include "lib/net/limits.h"
+#include "lib/net/stream_pair.h"
 #include "lib/net/stream_private.h"
 #include <assert.h>
 #include <errno.h>
@@ -30,6 +31,7 @@ struct net_connect {
     bool polling;
     int fd;
     struct net_stream *stream;
+    struct net_stream *base; /* To be used instead; until then. */
     struct loop_timer timeout;
     int status; /* What the last attempt said. */
     bool over;  /* The callback has run or must not. */
@@ -41,6 +43,9 @@ static void connect_free(struct net_connect *attempt)
 {
     if (attempt->resolving || attempt->polling) {
         return; /* Their callbacks come here again. */
+    }
+    if (attempt->base != NULL) {
+        net_stream_close(attempt->base, NULL, NULL);
     }
     if (attempt->addresses != NULL) {
         uv_freeaddrinfo(attempt->addresses);
@@ -235,6 +240,39 @@ static void start_unix(struct net_connect *attempt)
     }
 }
 
+static void free_pair(void *data)
+{
+    free(data);
+}
+
+/* Over another stream: a pair of sockets makes it one like all others, TLS included, for the price
+ * of a copy. */
+static void start_over(struct net_connect *attempt)
+{
+    int fds[2];
+    struct stream_pair *pair = alloc_zeroed(sizeof(*pair));
+    *pair = (struct stream_pair){.one = TAKE(attempt->base), .ended = free_pair, .data = pair};
+    int status =
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0 ? 0 : -errno;
+    if (status == 0) {
+        attempt->fd = fds[0];
+        status =
+            net_stream_adopt(attempt->loop, fds[1], /* is_unix= */ true, "tunnel", &pair->other);
+    }
+    if (status < 0) {
+        if (attempt->fd >= 0) {
+            close(attempt->fd);
+            attempt->fd = -1;
+        }
+        net_stream_close(pair->one, NULL, NULL);
+        free(pair);
+        fail(attempt, status, strerror(-status));
+        return;
+    }
+    stream_pair_start(pair);
+    on_socket(attempt);
+}
+
 /* The first step runs from the loop, so that `connected` never runs inside net_stream_connect(). */
 static void on_start(void *data)
 {
@@ -242,6 +280,10 @@ static void on_start(void *data)
     attempt->resolving = false;
     if (attempt->over) {
         connect_free(attempt);
+        return;
+    }
+    if (attempt->base != NULL) {
+        start_over(attempt);
         return;
     }
     if (net_address_is_unix(&attempt->address)) {
@@ -268,6 +310,7 @@ struct net_connect *net_stream_connect(struct loop *loop, const struct net_conne
     struct net_connect *attempt = alloc_zeroed(sizeof(*attempt));
     attempt->loop = loop;
     attempt->address = *options->address;
+    attempt->base = options->base_consume;
     attempt->tls = options->tls == NULL ? NULL : tls_config_ref(options->tls);
     snprintf(attempt->server_name, sizeof(attempt->server_name), "%s",
              options->server_name != NULL ? options->server_name : options->address->host);

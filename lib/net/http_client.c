@@ -44,6 +44,7 @@ struct http_call {
     struct loop_turn_end start; /* Everything begins in a later turn. */
     struct net_connect *connect;
     struct connection *connection;
+    struct net_stream *base; /* What the connection is to use. */
     struct net_address address;
     struct tls_config *tls;
     char *server_name;
@@ -150,6 +151,9 @@ static void call_free(struct http_call *call)
     list_remove(&call->node);
     loop_turn_end_stop(&call->start);
     loop_timer_stop(call->client->loop, &call->timeout);
+    if (call->base != NULL) {
+        net_stream_close(call->base, NULL, NULL);
+    }
     tls_config_unref(call->tls);
     free(call->server_name);
     buffer_release(&call->request);
@@ -439,6 +443,7 @@ static void start_call(void *data)
         .address = &call->address,
         .tls = call->tls,
         .server_name = call->server_name,
+        .base_consume = TAKE(call->base),
     };
     call->connect = net_stream_connect(call->client->loop, &options, on_connected, call);
 }
@@ -546,7 +551,9 @@ struct http_call *http_client_request(struct http_client *client,
     call->is_head = strcmp(options->method, "HEAD") == 0;
     call->may_retry = options->repeatable || call->is_head || strcmp(options->method, "GET") == 0;
     call->wants_upgrade = options->upgrade != NULL;
-    call->no_keep_alive = options->no_keep_alive || call->wants_upgrade;
+    call->base = options->base_consume;
+    call->no_keep_alive =
+        options->no_keep_alive || call->wants_upgrade || options->base_consume != NULL;
     call->start.run = start_call;
     call->timeout.fire = on_timeout;
     call->start.data = call->timeout.data = call;

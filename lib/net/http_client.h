@@ -27,6 +27,7 @@ struct http_call_options {
     bool repeatable;     /* May be sent again when a kept connection turns out to be dead; GET and
                           * HEAD always are. */
     bool no_keep_alive;  /* A connection of its own, closed afterwards. */
+    struct net_stream *base_consume; /* As net_connect_options has it; then of its own. */
 };
 
 struct http_call_events {

@@ -34,6 +34,9 @@ struct net_connect_options {
     struct tls_config *tls;
     const char *server_name;
     uint64_t timeout_ms; /* For all of it; 0: NET_CONNECT_TIMEOUT_MS. */
+    /* An open stream whose other end leads to `address`: bytes go over it (TLS, too, also when it
+     * has TLS of its own), nothing is connected. Taken over in every case. NULL: none. */
+    struct net_stream *base_consume;
 };
 typedef void (*net_connected)(void *data, int status, const char *message,
                               struct net_stream *stream);

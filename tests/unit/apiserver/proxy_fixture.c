@@ -36,7 +36,7 @@ void say(int fd, const char *text)
 }
 
 /* Until the end of the head, the other side's end, or the limit. */
-static void read_head(int fd, char *text, size_t size)
+void hear_head(int fd, char *text, size_t size)
 {
     size_t len = 0;
     while (len + 1 < size) {
@@ -77,7 +77,7 @@ static void *agent_run(void *data)
     int fd = accept(self->listener, NULL, NULL);
     if (fd >= 0) {
         set_patience(fd);
-        read_head(fd, self->request, sizeof(self->request));
+        hear_head(fd, self->request, sizeof(self->request));
         (void)sem_post(&self->has_request);
         self->act(fd, self->request);
         close(fd);

@@ -48,6 +48,8 @@ void proxy_setup(void);
 void proxy_teardown(void); /* Asserts that the server still answers. */
 
 void say(int fd, const char *text);
+/* Until the end of the head, the other side's end, or the limit. */
+void hear_head(int fd, char *text, size_t size);
 bool sees_end(int fd); /* Whether the other side closes, rather than staying silent. */
 /* One request while the agent acts; returns what the client read. The loop goes on until both have
  * ended. */

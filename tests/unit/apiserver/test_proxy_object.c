@@ -227,6 +227,88 @@ START_TEST(names_that_are_none_and_addresses_of_our_own_are_refused)
 }
 END_TEST
 
+/* --- Pods, through the agent of their node --- */
+
+static void give_address(void)
+{
+    struct registry_call call = {
+        .verb = REGISTRY_PATCH,
+        .kind = core("pods"),
+        .namespace = "ns",
+        .name = "p",
+        .subresource = "status",
+        .patch_type = REGISTRY_PATCH_MERGE,
+        .patch =
+            slice_text("{\"status\":{\"podIP\":\"10.1.2.3\",\"podIPs\":[{\"ip\":\"10.1.2.3\"}]}}")};
+    run(&proxied.base, &call);
+    ck_assert_ptr_null(call.status);
+    bool seen = false;
+    while (!seen) {
+        const struct cached_object *object =
+            watch_cache_get(apiserver_cache(proxied.server), core("pods"), "ns", "p");
+        seen = strstr((const char *)cached_object_json(object)->bytes.data, "10.1.2.3") != NULL;
+        cached_object_unref(object);
+        loop_turn(proxied.base.loop, !seen);
+    }
+}
+
+static char inner[1024]; /* What came through the tunnel. */
+
+static void act_lead(int fd, const char *request)
+{
+    (void)request;
+    say(fd, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: tcp\r\nConnection: Upgrade\r\n\r\n");
+    hear_head(fd, inner, sizeof(inner));
+    say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\npod");
+}
+
+START_TEST(a_pod_is_reached_through_the_agent_of_its_node)
+{
+    give_address();
+    const char *answer =
+        pass("GET /api/v1/namespaces/ns/pods/p:81/proxy/a?b=c", "X-Mine: 2\r\n", "", act_lead);
+    ck_assert_ptr_nonnull(strstr(answer, "HTTP/1.1 200 OK"));
+    ck_assert_ptr_nonnull(strstr(answer, "\r\n\r\npod"));
+    ck_assert(agent_got("GET /connect/ns/p/81 HTTP/1.1\r\n"));
+    ck_assert(agent_got("\r\nupgrade: tcp\r\n"));
+    ck_assert(!agent_got("x-mine"));
+    ck_assert_ptr_nonnull(strstr(inner, "GET /a?b=c HTTP/1.1\r\nhost: 10.1.2.3:81\r\n"));
+    ck_assert_ptr_nonnull(strcasestr(inner, "x-mine: 2\r\n"));
+}
+END_TEST
+
+static void act_not_there(int fd, const char *request)
+{
+    (void)request;
+    say(fd, "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 30\r\n\r\n10.1.2.3:81: nobody is there..");
+}
+
+START_TEST(a_port_of_a_pod_that_nobody_listens_at_is_said_so)
+{
+    give_address();
+    const char *answer = pass("GET /api/v1/namespaces/ns/pods/p:81/proxy/", "", "", act_not_there);
+    ck_assert_ptr_nonnull(strstr(answer, "HTTP/1.1 503 "));
+    ck_assert_ptr_nonnull(strstr(answer, "error trying to reach service: dial tcp 10.1.2.3:81: "
+                                         "connect: connection refused"));
+}
+END_TEST
+
+static void act_hang_before_leading(int fd, const char *request)
+{
+    (void)request;
+    ck_assert(sees_end(fd));
+}
+
+START_TEST(a_client_that_leaves_gives_the_way_up)
+{
+    give_address();
+    struct client client = {.request = "GET /api/v1/namespaces/ns/pods/p:81/proxy/ HTTP/1.1\r\n"
+                                       "Host: x\r\n\r\n",
+                            .leaves = true};
+    (void)talk(&client, act_hang_before_leading);
+}
+END_TEST
+
 Suite *proxy_object_suite(void);
 Suite *proxy_object_suite(void)
 {
@@ -247,6 +329,9 @@ Suite *proxy_object_suite(void)
     tcase_add_test(tcase, a_switch_that_is_refused_leaves_no_open_connection);
     tcase_add_test(tcase, a_connection_that_switches_is_passed_on_both_ways);
     tcase_add_test(tcase, names_that_are_none_and_addresses_of_our_own_are_refused);
+    tcase_add_test(tcase, a_pod_is_reached_through_the_agent_of_its_node);
+    tcase_add_test(tcase, a_port_of_a_pod_that_nobody_listens_at_is_said_so);
+    tcase_add_test(tcase, a_client_that_leaves_gives_the_way_up);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -1,8 +1,8 @@
-#include "apiserver/stream_pair.h"
+#include "lib/net/stream_pair.h"
 
 #include "lib/net/limits.h"
 
-static void end(struct stream_pair *pair)
+void stream_pair_end(struct stream_pair *pair)
 {
     if (pair->over) {
         return;
@@ -35,7 +35,7 @@ static void from_other(void *data, struct slice bytes)
 static void on_end(void *data, int status)
 {
     (void)status;
-    end(data);
+    stream_pair_end(data);
 }
 
 static void one_drained(void *data)

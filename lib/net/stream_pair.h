@@ -1,6 +1,6 @@
 /* Two connections whose bytes pass from each to the other, until one of them ends. One loop. */
-#ifndef APISERVER_STREAM_PAIR_H
-#define APISERVER_STREAM_PAIR_H
+#ifndef LIB_NET_STREAM_PAIR_H
+#define LIB_NET_STREAM_PAIR_H
 #include "lib/net/stream.h"
 
 struct stream_pair {
@@ -13,4 +13,5 @@ struct stream_pair {
 /* In the caller's memory, filled in by the caller; it lives until `ended`. What waits to be written
  * is bounded: a side is not read while the other has more than NET_WRITE_HIGH_BYTES to take. */
 void stream_pair_start(struct stream_pair *pair);
+void stream_pair_end(struct stream_pair *pair); /* Ends both; `ended` runs inside. */
 #endif
