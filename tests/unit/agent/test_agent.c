@@ -400,6 +400,10 @@ START_TEST(node_port_lets_only_members_in)
     ck_assert_uint_eq(answer_status, 200);
     ask(client, "/containerLogs/d/nope/c", /* with_certificate= */ true);
     ck_assert_uint_eq(answer_status, 404);
+    ask(client, "/connect/d/nope/80", /* with_certificate= */ true);
+    ck_assert_uint_eq(answer_status, 404);
+    ask(client, "/connect/d/p/99999", /* with_certificate= */ true);
+    ck_assert_uint_eq(answer_status, 404);
     ask(client, "/healthz", /* with_certificate= */ false);
     ck_assert(answer_status != 200);
     ck_assert(answer_status == 401 || answer_error < 0);
