@@ -285,7 +285,7 @@ static bool wants_request(const struct request *request)
     return request->audit != NULL && request->audit->decision.level >= AUDIT_REQUEST;
 }
 
-static bool wants_answer(const struct request *request)
+bool audit_wants_answer(const struct request *request)
 {
     return request->audit != NULL && request->audit->decision.level >= AUDIT_REQUEST_RESPONSE;
 }
@@ -414,7 +414,7 @@ void audit_status(struct request *request, const struct api_status *status)
         return; /* What was tried is said in its place. */
     }
     request->audit->status = status;
-    if (wants_answer(request)) {
+    if (audit_wants_answer(request)) {
         CLEANUP(buffer_release) struct buffer json;
         buffer_init(&json, ENCODED_OBJECT_MAX);
         api_status_encode_json(request->arena, status, &json);
@@ -429,7 +429,7 @@ void audit_message(struct request *request, unsigned code, const struct api_mess
         return;
     }
     request->audit->answer_code = code;
-    if (wants_answer(request)) {
+    if (audit_wants_answer(request)) {
         CLEANUP(buffer_release) struct buffer json;
         buffer_init(&json, AUDIT_EVENT_MAX);
         api_encode_json(schema, shown(request, schema, message), type_meta, &json);
@@ -447,7 +447,7 @@ void audit_object(struct request *request, unsigned code, const struct api_kind 
         return;
     }
     request->audit->answer_code = code;
-    if (wants_answer(request)) {
+    if (audit_wants_answer(request)) {
         CLEANUP(buffer_release) struct buffer json;
         buffer_init(&json, AUDIT_EVENT_MAX);
         encode_form(request, kind, shown(request, kind->message, message), &json);
@@ -457,7 +457,7 @@ void audit_object(struct request *request, unsigned code, const struct api_kind 
 
 void audit_list(struct request *request)
 {
-    if (wants_answer(request)) {
+    if (audit_wants_answer(request)) {
         CLEANUP(buffer_release) struct buffer json;
         buffer_init(&json, AUDIT_EVENT_MAX);
         encode_list(request, shown, &json);

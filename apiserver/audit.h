@@ -28,6 +28,7 @@ void audit_request_object(struct request *request, const struct api_message *sch
                           const struct api_type_meta *type_meta, const void *message);
 void audit_request_patch(struct request *request);
 /* What is answered, before it is sent. The status lives as long as the request. */
+bool audit_wants_answer(const struct request *request); /* Its body is part of the event. */
 void audit_status(struct request *request, const struct api_status *status);
 void audit_message(struct request *request, unsigned code, const struct api_message *schema,
                    const void *message, const struct api_type_meta *type_meta);

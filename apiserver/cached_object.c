@@ -9,6 +9,7 @@
 #include "store/kv.h"
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct decoded {
@@ -25,10 +26,21 @@ struct version {
     struct cached_object *object;
 };
 
-/* One encoding with two views of the same bytes, each a chunk of its own. */
+/* What a line of a watch has around its object. */
+#define EVENT_HEAD "{\"type\":\"%s\",\"object\":"
+#define EVENT_TAIL "}\n"
+enum { EVENT_HEAD_BYTES = sizeof("{'type':'MODIFIED','object':") - 1 };
+
+enum event_state { EVENT_NONE, EVENT_BEING_MADE, EVENT_MADE };
+
+/* One encoding with three views of the same bytes, each a chunk of its own: EVENT_HEAD_BYTES of
+ * room, the object, EVENT_TAIL. */
 struct encoding {
     struct chunk whole;
     struct chunk members;
+    struct chunk event; /* Once event_state is EVENT_MADE, for this type. */
+    const char *event_type;
+    _Atomic(enum event_state) event_state;
     atomic_size_t parts; /* Chunks that are still referenced. */
     uint8_t *bytes;
 };
@@ -49,7 +61,7 @@ struct cached_object {
     _Atomic(struct version *) versions;
     _Atomic(struct decoded *) decoded;
     _Atomic(struct encoding *) json;
-    _Atomic(struct chunk *) protobuf;
+    atomic_bool readable; /* It has been decoded before, whether that was kept or not. */
 };
 
 /* The namespace and name of a key are what follows the kind's prefix. */
@@ -146,9 +158,15 @@ static void members_free(struct chunk *chunk)
     encoding_part_free(CONTAINER_OF(chunk, struct encoding, members));
 }
 
+static void event_free(struct chunk *chunk)
+{
+    encoding_part_free(CONTAINER_OF(chunk, struct encoding, event));
+}
+
 static void encoding_unref(struct encoding *encoding)
 {
     if (encoding != NULL) {
+        chunk_unref(&encoding->event);
         chunk_unref(&encoding->members);
         chunk_unref(&encoding->whole);
     }
@@ -172,7 +190,6 @@ void cached_object_unref(const struct cached_object *object)
     free((void *)(uintptr_t)shared->text.data);
     decoded_free(atomic_load(&shared->decoded));
     encoding_unref(atomic_load(&shared->json));
-    chunk_unref(atomic_load(&shared->protobuf));
     if (shared->namespace[0] != 0) {
         free((void *)(uintptr_t)shared->namespace);
     }
@@ -274,6 +291,7 @@ static void decode_into(const struct cached_object *object, struct decoded *deco
             arena_printf(decoded->arena, "%llu", (unsigned long long)object->revision);
     }
     decoded->message = result.message;
+    atomic_store_explicit(&mutable_object(object)->readable, true, memory_order_relaxed);
 }
 
 static struct decoded *decode(const struct cached_object *object)
@@ -319,7 +337,13 @@ const void *cached_object_decode(const struct cached_object *object, struct aren
 
 const char *cached_object_problem(const struct cached_object *object)
 {
-    return decoded_of(object)->problem;
+    struct cached_object *shared = mutable_object(object);
+    if (atomic_load_explicit(&shared->readable, memory_order_relaxed)) {
+        return NULL;
+    }
+    CLEANUP(arena_freep) struct arena *scratch = arena_new(SIZE_MAX);
+    /* The reason lives as long as the object. */
+    return cached_object_decode(object, scratch) != NULL ? NULL : decoded_of(object)->problem;
 }
 
 bool cached_object_is_current(const struct cached_object *object)
@@ -389,7 +413,10 @@ static struct encoding *encode_json(const struct cached_object *object, const vo
     buffer_init(&out, ENCODED_OBJECT_MAX);
     const struct api_kind *form = cached_object_form(object);
     struct api_type_meta type_meta = {.api_version = form->api_version, .kind = form->kind};
+    buffer_append(&out, (const char[EVENT_HEAD_BYTES]){0}, EVENT_HEAD_BYTES);
     api_encode_json(object->kind->message, message, &type_meta, &out);
+    size_t json = out.len - EVENT_HEAD_BYTES;
+    buffer_append_text(&out, EVENT_TAIL);
     /* {"kind":"...","apiVersion":"...", comes first: what follows are the members of a list item.
      */
     size_t prefix = strlen("{\"kind\":\"\",\"apiVersion\":\"\",") + strlen(type_meta.kind) +
@@ -397,15 +424,18 @@ static struct encoding *encode_json(const struct cached_object *object, const vo
     if (custom_of(object->kind) != NULL) {
         prefix = strlen("{"); /* Items of their lists say what they are. */
     }
-    if (buffer_error(&out) < 0 || out.len < prefix) {
+    if (buffer_error(&out) < 0 || json < prefix) {
         return NULL;
     }
     struct encoding *encoding = alloc_zeroed(sizeof(*encoding));
     size_t len = 0;
     encoding->bytes = buffer_take(&out, &len);
-    atomic_init(&encoding->parts, 2);
-    chunk_init(&encoding->whole, slice_of(encoding->bytes, len), whole_free);
-    chunk_init(&encoding->members, slice_of(encoding->bytes + prefix, len - prefix), members_free);
+    encoding->bytes = alloc_resize(encoding->bytes, len, 1); /* It may last long. */
+    const uint8_t *object_bytes = encoding->bytes + EVENT_HEAD_BYTES;
+    atomic_init(&encoding->parts, 3);
+    chunk_init(&encoding->whole, slice_of(object_bytes, json), whole_free);
+    chunk_init(&encoding->members, slice_of(object_bytes + prefix, json - prefix), members_free);
+    chunk_init(&encoding->event, slice_of(object_bytes, 0), event_free);
     return encoding;
 }
 
@@ -416,7 +446,8 @@ static struct encoding *json_encoding(const struct cached_object *object)
     if (encoding != NULL) {
         return encoding;
     }
-    const void *message = cached_object_message(object);
+    CLEANUP(arena_freep) struct arena *scratch = arena_new(SIZE_MAX);
+    const void *message = cached_object_decode(object, scratch);
     struct encoding *made = message == NULL ? NULL : encode_json(object, message);
     if (made == NULL) {
         return NULL;
@@ -440,29 +471,78 @@ struct chunk *cached_object_json_members(const struct cached_object *object)
     return encoding == NULL ? NULL : &encoding->members;
 }
 
-struct chunk *cached_object_protobuf(const struct cached_object *object)
+/* Writes the head so that it ends where the object begins. */
+static void make_event(struct encoding *encoding, const char *type)
 {
-    struct cached_object *shared = mutable_object(object);
-    struct chunk *chunk = atomic_load_explicit(&shared->protobuf, memory_order_acquire);
-    if (chunk != NULL) {
-        return chunk;
-    }
-    const void *message = cached_object_message(object);
-    if (message == NULL) {
+    char head[EVENT_HEAD_BYTES + 1];
+    size_t len = (size_t)snprintf(head, sizeof(head), EVENT_HEAD, type);
+    assert(len <= EVENT_HEAD_BYTES);
+    uint8_t *start = encoding->bytes + EVENT_HEAD_BYTES - len;
+    memcpy(start, head, len);
+    encoding->event_type = type;
+    encoding->event.bytes = slice_of(start, len + encoding->whole.bytes.len + strlen(EVENT_TAIL));
+}
+
+struct chunk *cached_object_json_event(const struct cached_object *object, const char *type)
+{
+    struct encoding *encoding = json_encoding(object);
+    if (encoding == NULL) {
         return NULL;
+    }
+    enum event_state state = atomic_load_explicit(&encoding->event_state, memory_order_acquire);
+    if (state == EVENT_NONE &&
+        atomic_compare_exchange_strong(&encoding->event_state, &state, EVENT_BEING_MADE)) {
+        make_event(encoding, type);
+        state = EVENT_MADE;
+        atomic_store_explicit(&encoding->event_state, state, memory_order_release);
+    }
+    return state == EVENT_MADE && strcmp(encoding->event_type, type) == 0 ? &encoding->event : NULL;
+}
+
+/* The stored bytes, parted; false for those that are sealed, or are no protobuf. */
+static bool split_stored(const struct cached_object *object, struct api_encoded *ret_encoded)
+{
+    struct api_envelope envelope;
+    return api_is_envelope(object->kv->value) &&
+           api_parse_envelope(object->kv->value, &envelope, NULL) == 0 &&
+           api_encoded_split(envelope.raw, ret_encoded);
+}
+
+/* As split_stored() where that cannot. */
+static void encode_protobuf(const struct cached_object *object, struct buffer *out)
+{
+    CLEANUP(arena_freep) struct arena *scratch = arena_new(SIZE_MAX);
+    const void *message = cached_object_decode(object, scratch);
+    if (message != NULL) {
+        api_encode_protobuf(object->kind->message, message, out);
+    }
+}
+
+size_t cached_object_protobuf_size(const struct cached_object *object)
+{
+    struct api_encoded encoded;
+    if (split_stored(object, &encoded)) {
+        return api_encoded_size(&encoded, object->revision);
     }
     CLEANUP(buffer_release) struct buffer out;
     buffer_init(&out, ENCODED_OBJECT_MAX);
-    api_encode_protobuf(object->kind->message, message, &out);
-    if (buffer_error(&out) < 0) {
-        return NULL;
+    encode_protobuf(object, &out);
+    return buffer_error(&out) < 0 ? 0 : out.len;
+}
+
+void cached_object_append_protobuf(const struct cached_object *object, struct buffer *out)
+{
+    struct api_encoded encoded;
+    if (split_stored(object, &encoded)) {
+        api_encoded_append(&encoded, object->revision, out);
+    } else {
+        encode_protobuf(object, out);
     }
-    size_t len = 0;
-    uint8_t *bytes = buffer_take(&out, &len);
-    struct chunk *made = chunk_new_owned(bytes, len);
-    if (atomic_compare_exchange_strong(&shared->protobuf, &chunk, made)) {
-        return made;
-    }
-    chunk_unref(made);
-    return chunk;
+}
+
+bool cached_object_labels(const struct cached_object *object, struct api_label_room *room,
+                          struct api_string_map *ret_labels)
+{
+    struct api_encoded encoded;
+    return split_stored(object, &encoded) && api_encoded_labels(&encoded, room, ret_labels);
 }

@@ -1,14 +1,16 @@
 /* One stored API object as the watch cache holds it: immutable, atomically reference-counted,
  * usable from any thread. It keeps the stored bytes and makes, at first use and shared from then
- * on, the decoded message and the JSON and protobuf answers. No I/O. */
+ * on, the decoded message and the JSON answer. No I/O. */
 #ifndef APISERVER_CACHED_OBJECT_H
 #define APISERVER_CACHED_OBJECT_H
+#include "lib/api/encoded.h"
 #include "lib/base/compiler.h"
 #include "lib/net/chunk.h"
 #include <stdint.h>
 
 struct api_kind;
 struct arena;
+struct buffer;
 struct encryption;
 struct store_kv;
 struct cached_object;
@@ -57,7 +59,7 @@ bool cached_object_is_current(const struct cached_object *object);
 const void *cached_object_message(const struct cached_object *object);
 /* The same for one look at it: in the caller's arena unless it is at hand. */
 const void *cached_object_decode(const struct cached_object *object, struct arena *arena);
-/* Why that is NULL, such as which key is missing; NULL when it is not. */
+/* Why it does not decode, such as which key is missing; NULL when it does. */
 const char *cached_object_problem(const struct cached_object *object);
 
 /* The whole JSON object with kind and apiVersion, without a final newline. Borrowed: lives as long
@@ -65,6 +67,15 @@ const char *cached_object_problem(const struct cached_object *object);
 struct chunk *cached_object_json(const struct cached_object *object);
 /* The same bytes from the member "metadata" on: what follows "{" in an item of a typed list. */
 struct chunk *cached_object_json_members(const struct cached_object *object);
-/* The raw protobuf message (no envelope), with resourceVersion. NULL as above. */
-struct chunk *cached_object_protobuf(const struct cached_object *object);
+/* The line of JSON that tells a watch of it, for the first type (a literal) that is asked for: most
+ * watches see the same. NULL for another type, and where there is no JSON. Borrowed as above. */
+struct chunk *cached_object_json_event(const struct cached_object *object, const char *type);
+/* The raw protobuf message (no envelope), with resourceVersion: how long it is, and itself behind
+ * what is in `out`. Made of the stored bytes as they are, nothing is kept. Size 0, and nothing
+ * appended, when it does not decode. */
+size_t cached_object_protobuf_size(const struct cached_object *object);
+void cached_object_append_protobuf(const struct cached_object *object, struct buffer *out);
+/* metadata.labels, perhaps in `room`; false when it has to be decoded for them. */
+MUST_USE bool cached_object_labels(const struct cached_object *object, struct api_label_room *room,
+                                   struct api_string_map *ret_labels);
 #endif

@@ -17,7 +17,8 @@ struct request;
 struct watch_event {
     const char *type;                   /* "ADDED" */
     const struct cached_object *object; /* Whose encodings can be sent, or NULL. */
-    const void *message;                /* What is shown; of request->kind. */
+    const void *message;                /* What is shown; of request->kind. NULL when codec
+                                         * and object can do without it. */
     uint64_t revision;
     bool initial;     /* Of the state before the watch; no place to go on from. */
     bool initial_end; /* The bookmark after the last of these. */
@@ -45,6 +46,9 @@ struct request_codec {
     /* `object` is the cached one whose encodings can be sent, or NULL; `shown` is the message. */
     void (*object)(struct request *request, unsigned code, const struct cached_object *object,
                    const struct api_kind *kind, const void *shown);
+    /* Whether object() and watch->event() can do without the message when they get the cached
+     * object. NULL: never. */
+    bool (*object_alone)(const struct request *request);
     void (*list)(struct request *request); /* request->call holds a finished list. */
     const struct watch_codec *watch;
     /* The client is gone, or its deadline has passed; once. NULL clears. */

@@ -576,6 +576,8 @@ static void handle_read(struct request *request, enum registry_verb verb)
         return;
     }
     request->call.verb = verb;
+    request->call.object_alone =
+        strcmp(request->info.subresource, "scale") != 0 && request_needs_object_alone(request);
     start_call(request, verb == REGISTRY_GET ? answer_get : respond_list);
 }
 

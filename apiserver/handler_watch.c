@@ -21,6 +21,7 @@ struct watch_stream {
     bool initial_bookmark; /* sendInitialEvents: mark their end. */
     bool busy;             /* Inside a callback of the cache or of sending. */
     bool over;
+    bool object_alone; /* See request_needs_object_alone(). */
 };
 
 static const char *const event_names[] = {
@@ -63,15 +64,17 @@ static size_t send_object(struct watch_stream *stream, const char *type,
                           const struct cached_object *object)
 {
     struct request *request = stream->request;
-    const void *stored = cached_object_message(object);
-    if (stored == NULL) {
+    bool alone = stream->object_alone && cached_object_kind(object) == request->kind;
+    const void *stored = alone ? NULL : cached_object_message(object);
+    if (alone ? cached_object_problem(object) != NULL : stored == NULL) {
         return 0;
     }
     /* What is shown of these is a copy, which must not last as long as the watch. */
     bool copied = node_liveness_concerns(request->kind) || request->kind->stored_as != NULL;
     CLEANUP(arena_freep) struct arena *copies = copied ? arena_new(REQUEST_ARENA_MAX) : NULL;
     const void *shown =
-        node_liveness_overlay(request->server->liveness, copies, request->kind, stored);
+        alone ? NULL
+              : node_liveness_overlay(request->server->liveness, copies, request->kind, stored);
     bool as_cached = shown == stored && cached_object_kind(object) == request->kind;
     struct watch_event event = {.type = type,
                                 .object = as_cached ? object : NULL,
@@ -370,6 +373,7 @@ void handle_watch(struct request *request)
     }
     struct watch_stream *stream = arena_zeroed(request->arena, sizeof(*stream));
     stream->request = request;
+    stream->object_alone = request_needs_object_alone(request);
     stream->bookmarks = query_bool(&request->info.query, "allowWatchBookmarks", false);
     stream->initial_bookmark =
         stream->bookmarks && query_bool(&request->info.query, "sendInitialEvents", false);

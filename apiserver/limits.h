@@ -18,13 +18,16 @@
 #define WATCH_HISTORY_BYTES_MAX      ((size_t)32 << 20)
 #define WATCH_QUEUED_BYTES_MAX       ((size_t)4 << 20) /* Unsent bytes at which a watcher pauses. */
 #define WATCH_LAG_MAX                20000 /* Events behind at which a watcher is dropped. */
+#define WATCH_REST_EVENTS            32    /* Delivered at once, after which a hub rests ... */
+#define WATCH_REST_MS                4     /* ... for this long. */
 #define WATCHERS_MAX                 20000 /* A member. */
 #define WRITE_ATTEMPTS_MAX           8     /* Conflicting attempts of one unconditional write. */
 #define CHARGE_ATTEMPTS_MAX          64    /* Of one that charges quotas: other members do, too. */
 #define PATCH_ATTEMPTS_MAX           5
 #define GENERATE_NAME_TRIES          8
 #define GENERATE_NAME_MAX            58 /* Longer prefixes are cut, so that 5 characters fit into 63. */
-#define LIST_BATCH_BYTES             ((size_t)256 << 10) /* Written before waiting for the client. */
+#define LIST_BATCH_BYTES             ((size_t)56 << 10)      /* Of a list, printed at a time. */
+#define LIST_BATCH_SLACK             (((size_t)8 << 10) - 1) /* Room for the item that goes over it. */
 #define BOOKMARK_INTERVAL_MS         60000
 #define REQUEST_TIMEOUT_MS           60000 /* Also of waiting for a resourceVersion: 3 s. */
 #define RV_WAIT_MS                   3000

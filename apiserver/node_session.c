@@ -65,8 +65,10 @@ static void version_text(uint64_t revision, char text[24])
 static void send_object(struct session_watch *watch, Session__V1__ObjectEvent__Type type,
                         const struct cached_object *object)
 {
-    struct chunk *bytes = cached_object_protobuf(object);
-    if (bytes == NULL) {
+    CLEANUP(buffer_release) struct buffer bytes;
+    buffer_init(&bytes, ENCODED_OBJECT_MAX);
+    cached_object_append_protobuf(object, &bytes);
+    if (bytes.len == 0 || buffer_error(&bytes) < 0) {
         return;
     }
     char version[24];
@@ -75,8 +77,8 @@ static void send_object(struct session_watch *watch, Session__V1__ObjectEvent__T
     session__v1__object_event__init(&event);
     event.resource = (char *)(uintptr_t)watch->resource;
     event.type = type;
-    event.object.data = (uint8_t *)(uintptr_t)bytes->bytes.data;
-    event.object.len = bytes->bytes.len;
+    event.object.data = bytes.data;
+    event.object.len = bytes.len;
     event.resource_version = version;
     Session__V1__ServerMessage message;
     session__v1__server_message__init(&message);

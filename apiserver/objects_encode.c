@@ -37,15 +37,16 @@ static void put_text(unsigned number, const char *text, struct buffer *out)
 /* The message or JSON: the cache's own bytes, or made in encoder->raw. */
 static struct slice raw_of(struct object_encoder *encoder, const struct shown *shown, bool json)
 {
-    struct chunk *chunk = shown->object == NULL ? NULL
-                          : json                ? cached_object_json(shown->object)
-                                                : cached_object_protobuf(shown->object);
+    const struct chunk *chunk =
+        json && shown->object != NULL ? cached_object_json(shown->object) : NULL;
     if (chunk != NULL) {
         return chunk->bytes;
     }
     buffer_clear(&encoder->raw);
     if (json) {
         api_encode_json(shown->schema, shown->message, &shown->type_meta, &encoder->raw);
+    } else if (shown->object != NULL) {
+        cached_object_append_protobuf(shown->object, &encoder->raw);
     } else {
         api_encode_protobuf(shown->schema, shown->message, &encoder->raw);
     }

@@ -83,6 +83,8 @@ struct operation {
     bool hopped; /* We came here by a callback, not inside of registry_start(). */
     int64_t barrier_revision;
     struct plan plan;
+    const struct cached_object *decoded; /* What `message` is of; see operation_message(). */
+    const void *message;
     struct env_timer timer;
     void (*next)(struct operation *operation); /* After a barrier, on the home thread. */
     /* The outcome of a transaction on its way home. */
@@ -148,6 +150,8 @@ const char *operation_subresource(const struct operation *operation);
 const struct cached_object *operation_lookup(struct operation *operation,
                                              const struct api_kind *kind, const char *namespace,
                                              const char *name);
+/* Its message for as long as the call lasts; NULL when it does not decode. */
+const void *operation_message(struct operation *operation, const struct cached_object *object);
 const char *operation_key(struct operation *operation, const struct api_kind *kind,
                           const char *namespace, const char *name);
 Meta__V1__ObjectMeta *message_meta(const struct api_kind *kind, const void *message);

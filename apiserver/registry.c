@@ -169,6 +169,16 @@ const char *operation_key(struct operation *operation, const struct api_kind *ki
                         namespace[0] == 0 ? "" : "/", name);
 }
 
+/* An object that is about to be replaced is not worth keeping decoded. */
+const void *operation_message(struct operation *operation, const struct cached_object *object)
+{
+    if (operation->decoded != object) {
+        operation->message = cached_object_decode(object, operation->arena);
+        operation->decoded = object;
+    }
+    return operation->message;
+}
+
 /* References of looked-up objects hang in a list of the call and are dropped by registry_finish().
  */
 struct held {

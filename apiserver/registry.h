@@ -86,7 +86,8 @@ struct registry_call {
     enum registry_patch patch_type;
     struct slice patch; /* JSON (or YAML for apply) text. */
     struct registry_options options;
-    struct audit_notes *notes;                /* For audit_note(); NULL: not audited. */
+    bool object_alone;         /* get: `object` will do; where it decodes, `result` stays NULL. */
+    struct audit_notes *notes; /* For audit_note(); NULL: not audited. */
     void (*done)(struct registry_call *call); /* Never from inside registry_start(). */
     void *data;
 

@@ -52,7 +52,7 @@ enum plan_step plan_remove_now(struct operation *operation, const struct cached_
             cached_object_name(existing), meta->uid == NULL ? "" : meta->uid);
     }
     if (kind == operation->registry->service_kind) {
-        service_plan_remove(operation, cached_object_message(existing));
+        service_plan_remove(operation, operation_message(operation, existing));
     }
     return PLAN_WRITE;
 }
@@ -148,7 +148,7 @@ static enum plan_step answer_as_is(struct operation *operation,
                                    const struct cached_object *existing)
 {
     operation->call->result_kind = cached_object_kind(existing);
-    operation->call->result = cached_object_message(existing);
+    operation->call->result = operation_message(operation, existing);
     operation->call->code = 200;
     return PLAN_ANSWER;
 }
@@ -259,7 +259,7 @@ static enum plan_step plan_at_once(struct operation *operation,
 enum plan_step plan_removal(struct operation *operation, const struct cached_object *existing)
 {
     const struct api_kind *kind = cached_object_kind(existing);
-    const void *before = cached_object_message(existing);
+    const void *before = operation_message(operation, existing);
     if (before == NULL) {
         return plan_fail(operation,
                          api_status_internal(operation->arena, "stored object does not decode"));
@@ -306,7 +306,7 @@ enum plan_step plan_delete(struct operation *operation)
     if (existing == NULL) {
         return plan_fail(operation, api_status_not_found(operation->arena, kind, name));
     }
-    admission.before = cached_object_message(existing);
+    admission.before = operation_message(operation, existing);
     refusal = admission_validate(&admission);
     if (refusal != NULL) {
         return plan_fail(operation, refusal);

@@ -51,6 +51,13 @@ bool registry_filter_selects(const struct registry_filter *filter)
     return filter->has_labels || filter->has_fields;
 }
 
+static bool selects(const struct registry_filter *filter, const void *message)
+{
+    const Meta__V1__ObjectMeta *meta = message_meta(filter->kind, message);
+    return api_label_selector_matches(&filter->labels,
+                                      API_STRING_MAP(meta->labels, meta->n_labels));
+}
+
 bool registry_filter_matches(const struct registry_filter *filter,
                              const struct cached_object *object)
 {
@@ -64,22 +71,18 @@ bool registry_filter_matches(const struct registry_filter *filter,
     if (!filter->has_labels && !filter->has_fields) {
         return true;
     }
-    const void *message = cached_object_message(object);
-    if (message == NULL) {
+    struct api_label_room room;
+    struct api_string_map labels;
+    bool has_labels = filter->has_labels && cached_object_labels(object, &room, &labels);
+    if (has_labels && !api_label_selector_matches(&filter->labels, labels)) {
         return false;
     }
-    if (filter->has_labels) {
-        const Meta__V1__ObjectMeta *meta = message_meta(filter->kind, message);
-        if (!api_label_selector_matches(&filter->labels,
-                                        API_STRING_MAP(meta->labels, meta->n_labels))) {
-            return false;
-        }
-    }
-    if (!filter->has_fields) {
+    if ((!filter->has_labels || has_labels) && !filter->has_fields) {
         return true;
     }
-    struct arena *scratch = arena_new(SIZE_MAX);
-    bool matches = api_field_selector_matches(scratch, filter->kind, &filter->fields, message);
-    arena_free(scratch);
-    return matches;
+    CLEANUP(arena_freep) struct arena *scratch = arena_new(SIZE_MAX);
+    const void *message = cached_object_decode(object, scratch);
+    return message != NULL && (!filter->has_labels || has_labels || selects(filter, message)) &&
+           (!filter->has_fields ||
+            api_field_selector_matches(scratch, filter->kind, &filter->fields, message));
 }

@@ -255,7 +255,7 @@ enum plan_step plan_patch(struct operation *operation)
         }
         return plan_fail(operation, api_status_not_found(operation->arena, kind, name));
     }
-    const void *before = cached_object_message(existing);
+    const void *before = operation_message(operation, existing);
     if (before == NULL) {
         return plan_fail(operation,
                          api_status_internal(operation->arena, "stored object does not decode"));

@@ -65,6 +65,11 @@ static void read_get(struct operation *operation)
     object = operation_version(operation, object);
     call->object = object;
     call->result_kind = cached_object_kind(object);
+    if (call->object_alone && call->result_kind == call->kind &&
+        cached_object_problem(object) == NULL) {
+        operation_finish(operation);
+        return;
+    }
     call->result = cached_object_message(object);
     if (call->result == NULL) {
         operation_fail(operation,

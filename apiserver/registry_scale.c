@@ -196,7 +196,7 @@ enum plan_step plan_scale(struct operation *operation)
     if (existing == NULL) {
         return plan_fail(operation, api_status_not_found(arena, kind, name));
     }
-    const void *before = cached_object_message(existing);
+    const void *before = operation_message(operation, existing);
     Autoscaling__V1__Scale *wanted = NULL;
     const struct api_status *refusal = NULL;
     const void *current = registry_scale_of(arena, kind, before, &refusal);

@@ -138,7 +138,7 @@ enum plan_step plan_binding(struct operation *operation)
     }
     binding = sent;
     Core__V1__Pod *pod =
-        api_message_copy(operation->arena, kind->message, cached_object_message(existing));
+        api_message_copy(operation->arena, kind->message, operation_message(operation, existing));
     refusal = check_binding(operation, binding, pod);
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
@@ -309,7 +309,8 @@ enum plan_step plan_eviction(struct operation *operation)
         return plan_fail(operation, refusal);
     }
     const Policy__V1__Eviction *eviction = sent;
-    struct budgets budgets = {.operation = operation, .pod = cached_object_message(existing)};
+    struct budgets budgets = {.operation = operation,
+                              .pod = operation_message(operation, existing)};
     take_delete_options(&operation->call->options, eviction->delete_options);
     enum plan_step step = plan_removal(operation, existing);
     if (step == PLAN_ANSWER && operation->call->status != NULL) {

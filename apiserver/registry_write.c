@@ -259,7 +259,7 @@ enum plan_step plan_replace(struct operation *operation, const struct cached_obj
                             void *message)
 {
     const struct api_kind *kind = operation->call->kind;
-    const void *before = cached_object_message(existing);
+    const void *before = operation_message(operation, existing);
     if (before == NULL) {
         return plan_fail(operation, api_status_internal(operation->arena, "%s",
                                                         cached_object_problem(existing)));

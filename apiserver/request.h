@@ -159,6 +159,9 @@ void respond_message(struct request *request, unsigned code, const struct api_me
                      const void *message, const struct api_type_meta *type_meta);
 void respond_object(struct request *request, unsigned code, const struct cached_object *object,
                     const struct api_kind *kind, const void *message);
+/* Whether the cached object is all that its answer, or an event of its watch, is made of: it need
+ * not be decoded. */
+bool request_needs_object_alone(const struct request *request);
 void respond_list(struct request *request); /* request->call holds a finished list. */
 /* Ends the request: releases the call, drops the exchange. */
 void request_finish(struct request *request);

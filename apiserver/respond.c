@@ -348,6 +348,25 @@ static void respond_partial_protobuf(struct request *request, unsigned code,
     http_message(request, code, schema, partial, &type_meta);
 }
 
+static bool http_object_alone(const struct request *request)
+{
+    const struct negotiated *accept = &request->accept;
+    return accept->form == FORM_OBJECT && accept->media != MEDIA_YAML && !accept->pretty;
+}
+
+static void respond_cached_protobuf(struct request *request, unsigned code,
+                                    const struct cached_object *object)
+{
+    CLEANUP(buffer_release) struct buffer out;
+    const struct api_kind *kind = cached_object_kind(object);
+    struct api_type_meta type_meta = {.api_version = kind->api_version, .kind = kind->kind};
+    buffer_init(&out, ENCODED_LIST_MAX);
+    api_envelope_head(&type_meta, cached_object_protobuf_size(object), &out);
+    cached_object_append_protobuf(object, &out);
+    api_envelope_tail(&out);
+    respond_bytes(request, code, content_type_of(request, false), buffer_slice(&out));
+}
+
 static void http_object(struct request *request, unsigned code, const struct cached_object *object,
                         const struct api_kind *kind, const void *shown)
 {
@@ -360,8 +379,11 @@ static void http_object(struct request *request, unsigned code, const struct cac
         return;
     }
     struct chunk *json = NULL;
-    bool as_cached =
-        object != NULL && request->accept.media == MEDIA_JSON && !request->accept.pretty;
+    bool as_cached = object != NULL && http_object_alone(request);
+    if (as_cached && request->accept.media == MEDIA_PROTOBUF) {
+        respond_cached_protobuf(request, code, object);
+        return;
+    }
     if (as_cached && (json = cached_object_json(object)) != NULL) {
         struct http_header headers[COMMON_HEADERS_MAX];
         size_t count = common_headers(request, "application/json", headers);
@@ -394,11 +416,20 @@ void respond_message(struct request *request, unsigned code, const struct api_me
 void respond_object(struct request *request, unsigned code, const struct cached_object *object,
                     const struct api_kind *kind, const void *message)
 {
-    const void *shown =
-        node_liveness_overlay(request->server->liveness, request->arena, kind, message);
+    const void *shown = message == NULL ? NULL
+                                        : node_liveness_overlay(request->server->liveness,
+                                                                request->arena, kind, message);
     audit_object(request, code, kind, shown);
     bool as_cached = object != NULL && shown == message && kind == cached_object_kind(object);
     request->codec->object(request, code, as_cached ? object : NULL, kind, shown);
+}
+
+bool request_needs_object_alone(const struct request *request)
+{
+    return request->codec->object_alone != NULL && request->codec->object_alone(request) &&
+           !node_liveness_concerns(request->kind) && request->kind->stored_as == NULL &&
+           custom_of(request->kind) == NULL && /* It may be another version that is shown. */
+           !audit_wants_answer(request);
 }
 
 void respond_list(struct request *request)
@@ -440,6 +471,7 @@ const struct request_codec http_codec = {.negotiate = http_negotiate,
                                          .not_found = http_not_found,
                                          .message = http_message,
                                          .object = http_object,
+                                         .object_alone = http_object_alone,
                                          .list = http_list,
                                          .watch = &http_watch_codec,
                                          .on_abort = on_abort,

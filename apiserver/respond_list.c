@@ -3,9 +3,11 @@
  * items are not the cache's own bytes. */
 #include "apiserver/request.h"
 #include "lib/net/limits.h"
+#include <assert.h>
 
 struct list_stream {
     size_t next; /* Index of the item to send next. */
+    bool complete;
     bool sending;
     bool aborted; /* While sending: finished by the sender. */
 };
@@ -47,10 +49,10 @@ static void print_head(struct request *request, struct buffer *out)
 }
 
 /* As it is shown now; NULL for one that cannot be decoded. */
-static const void *item_message(struct request *request, size_t index)
+static const void *item_message(struct request *request, size_t index, struct arena *scratch)
 {
-    return node_liveness_overlay(request->server->liveness, request->arena, request->kind,
-                                 cached_object_message(request->call.items[index]));
+    return node_liveness_overlay(request->server->liveness, scratch, request->kind,
+                                 cached_object_decode(request->call.items[index], scratch));
 }
 
 static void print_message(struct request *request, size_t index, const void *message,
@@ -74,34 +76,48 @@ static void print_message(struct request *request, size_t index, const void *mes
 
 static void print_item(struct request *request, size_t index, struct buffer *out)
 {
-    const void *message = item_message(request, index);
+    CLEANUP(arena_freep) struct arena *scratch = arena_new(REQUEST_ARENA_MAX);
+    const void *message = item_message(request, index, scratch);
     if (message != NULL) {
         print_message(request, index, message, out);
     }
 }
 
-/* The cache's own bytes when they can be shown as they are. */
-static struct chunk *shared_item(struct request *request, size_t index)
+/* Whether the cache's own bytes are what is to be shown. */
+static bool is_shown_as_cached(const struct request *request, size_t index)
 {
-    const struct cached_object *object = request->call.items[index];
-    if (request->accept.form != FORM_OBJECT || node_liveness_concerns(request->kind) ||
-        cached_object_kind(object) != request->kind) {
-        return NULL;
-    }
-    return request->accept.media == MEDIA_PROTOBUF ? cached_object_protobuf(object)
-                                                   : cached_object_json_members(object);
+    return request->accept.form == FORM_OBJECT && !node_liveness_concerns(request->kind) &&
+           cached_object_kind(request->call.items[index]) == request->kind;
 }
 
-/* What comes before an item's shared bytes, and after the last. */
-static void print_prefix(const struct request *request, size_t index, size_t len,
-                         struct buffer *out)
+static size_t varint_size(size_t value)
 {
-    buffer_clear(out);
-    if (request->accept.media == MEDIA_PROTOBUF) {
-        api_put_field_head(2, len, out);
-    } else {
-        buffer_append_text(out, index == 0 ? "{" : ",{");
+    size_t size = 1;
+    for (; value > 127; value >>= 7) {
+        size++;
     }
+    return size;
+}
+
+/* False, and nothing appended, when the cache's own bytes are not what is to be shown. */
+static bool append_cached(const struct request *request, size_t index, struct buffer *out)
+{
+    const struct cached_object *object = request->call.items[index];
+    if (!is_shown_as_cached(request, index)) {
+        return false;
+    }
+    if (request->accept.media == MEDIA_PROTOBUF) {
+        api_put_field_head(2, cached_object_protobuf_size(object), out);
+        cached_object_append_protobuf(object, out);
+        return true;
+    }
+    const struct chunk *members = cached_object_json_members(object);
+    if (members == NULL) {
+        return false;
+    }
+    buffer_append_text(out, index == 0 ? "{" : ",{");
+    buffer_append_slice(out, members->bytes);
+    return true;
 }
 
 static void print_end(const struct request *request, struct buffer *out)
@@ -113,39 +129,50 @@ static void print_end(const struct request *request, struct buffer *out)
     }
 }
 
+/* Items up to a batch, copied together: TLS needs its bytes in one piece anyway. Returns the bytes
+ * that are queued. */
+static size_t send_batch(struct request *request, struct list_stream *stream)
+{
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, ENCODED_LIST_MAX);
+    uint8_t *room = buffer_reserve(&out, LIST_BATCH_BYTES + LIST_BATCH_SLACK);
+    assert(room != NULL);
+    (void)room;
+    while (stream->next < request->call.item_count && out.len < LIST_BATCH_BYTES) {
+        size_t index = stream->next++;
+        if (!append_cached(request, index, &out)) {
+            print_item(request, index, &out);
+        }
+    }
+    if (stream->next == request->call.item_count) {
+        print_end(request, &out);
+    }
+    size_t len = 0;
+    uint8_t *bytes = buffer_take(&out, &len);
+    struct chunk *batch = chunk_new_owned(bytes, len);
+    size_t queued = http_write_shared(request->exchange, batch);
+    chunk_unref(batch);
+    return queued;
+}
+
 static void send_some(void *data)
 {
     struct request *request = data;
     struct list_stream *stream = request->state;
-    CLEANUP(buffer_release) struct buffer out;
-    buffer_init(&out, ENCODED_LIST_MAX);
     size_t queued = 0;
     stream->sending = true;
-    while (!stream->aborted && stream->next < request->call.item_count &&
-           queued < NET_WRITE_HIGH_BYTES) {
-        size_t index = stream->next++;
-        struct chunk *members = shared_item(request, index);
-        if (members != NULL) {
-            print_prefix(request, index, members->bytes.len, &out);
-            (void)http_write(request->exchange, buffer_slice(&out));
-            queued = http_write_shared(request->exchange, members);
-            continue;
-        }
-        buffer_clear(&out);
-        print_item(request, index, &out);
-        queued = http_write(request->exchange, buffer_slice(&out));
+    while (!stream->aborted && !stream->complete && queued < NET_WRITE_HIGH_BYTES) {
+        queued = send_batch(request, stream);
+        stream->complete = stream->next == request->call.item_count;
     }
     stream->sending = false;
     if (stream->aborted) {
         request_finish(request);
         return;
     }
-    if (stream->next < request->call.item_count) {
+    if (!stream->complete) {
         return; /* on_drain comes back here. */
     }
-    buffer_clear(&out);
-    print_end(request, &out);
-    (void)http_write(request->exchange, buffer_slice(&out));
     http_on_drain(request->exchange, NULL, NULL);
     http_on_abort(request->exchange, NULL, NULL);
     http_finish(request->exchange);
@@ -237,20 +264,19 @@ static void put_list_meta(struct request *request, struct buffer *out)
 static bool stream_protobuf_list(struct request *request)
 {
     CLEANUP(buffer_release) struct buffer meta;
-    CLEANUP(buffer_release) struct buffer prefix;
     CLEANUP(buffer_release) struct buffer head;
     buffer_init(&meta, ENCODED_OBJECT_MAX);
-    buffer_init(&prefix, ENCODED_OBJECT_MAX);
     buffer_init(&head, ENCODED_OBJECT_MAX);
     put_list_meta(request, &meta);
     size_t len = meta.len;
     for (size_t i = 0; i < request->call.item_count; i++) {
-        const struct chunk *item = shared_item(request, i);
-        if (item == NULL) {
+        size_t size = is_shown_as_cached(request, i)
+                          ? cached_object_protobuf_size(request->call.items[i])
+                          : 0;
+        if (size == 0) {
             return false;
         }
-        print_prefix(request, i, item->bytes.len, &prefix);
-        len += prefix.len + item->bytes.len;
+        len += 1 + varint_size(size) + size; /* Tag, length, item. */
     }
     struct api_type_meta type_meta = {.api_version = request->kind->api_version,
                                       .kind = request->kind->list_kind};
@@ -271,10 +297,9 @@ static void build_protobuf_list(struct request *request)
     const struct registry_call *call = &request->call;
     put_list_meta(request, &raw);
     for (size_t i = 0; i < call->item_count; i++) {
+        CLEANUP(arena_freep) struct arena *scratch = arena_new(REQUEST_ARENA_MAX);
         buffer_clear(&item);
-        const void *message =
-            node_liveness_overlay(request->server->liveness, request->arena, request->kind,
-                                  cached_object_message(call->items[i]));
+        const void *message = item_message(request, i, scratch);
         if (request->accept.form == FORM_OBJECT) {
             api_encode_protobuf(request->kind->message, message, &item);
         } else { /* PartialObjectMetadata: metadata is its field 1. */
@@ -300,7 +325,8 @@ void encode_list(struct request *request, shown_as *shown, struct buffer *out)
 {
     print_head(request, out);
     for (size_t i = 0; i < request->call.item_count && buffer_error(out) == 0; i++) {
-        const void *message = item_message(request, i);
+        CLEANUP(arena_freep) struct arena *scratch = arena_new(REQUEST_ARENA_MAX);
+        const void *message = item_message(request, i, scratch);
         if (message != NULL) {
             print_message(request, i, shown(request, request->kind->message, message), out);
         }

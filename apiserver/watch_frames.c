@@ -32,13 +32,26 @@ static size_t send_json(struct request *request, const char *type, struct slice 
     return http_write(request->exchange, buffer_slice(&out));
 }
 
-static size_t send_shared(struct request *request, const char *type, struct chunk *json)
+/* The frame that all watches share; made for this one where they have it of another type. */
+static size_t send_shared(struct request *request, const char *type,
+                          const struct cached_object *object)
 {
-    char head[48];
-    int len = snprintf(head, sizeof(head), "{\"type\":\"%s\",\"object\":", type);
-    (void)http_write(request->exchange, slice_of(head, (size_t)len));
-    (void)http_write_shared(request->exchange, json);
-    return http_write(request->exchange, slice_text("}\n"));
+    struct chunk *frame = cached_object_json_event(object, type);
+    return frame != NULL ? http_write_shared(request->exchange, frame)
+                         : send_json(request, type, cached_object_json(object)->bytes);
+}
+
+static size_t send_cached_protobuf(struct request *request, const char *type,
+                                   const struct cached_object *object)
+{
+    CLEANUP(buffer_release) struct buffer out;
+    const struct api_kind *kind = cached_object_kind(object);
+    struct api_type_meta type_meta = {.api_version = kind->api_version, .kind = kind->kind};
+    buffer_init(&out, ENCODED_OBJECT_MAX);
+    api_envelope_head(&type_meta, cached_object_protobuf_size(object), &out);
+    cached_object_append_protobuf(object, &out);
+    api_envelope_tail(&out);
+    return send_protobuf(request, type, buffer_slice(&out));
 }
 
 static size_t send_object_protobuf(struct request *request, const char *type,
@@ -85,15 +98,18 @@ static size_t send_table(struct request *request, const char *type, const void *
 static size_t http_event(struct request *request, const struct watch_event *event)
 {
     const struct api_kind *kind = request->kind;
+    bool as_cached = event->object != NULL && request->accept.form == FORM_OBJECT;
+    if (request->accept.media == MEDIA_PROTOBUF && as_cached) {
+        return send_cached_protobuf(request, event->type, event->object);
+    }
     if (request->accept.media == MEDIA_PROTOBUF) {
         return send_object_protobuf(request, event->type, kind, event->message);
     }
     if (request->accept.form == FORM_TABLE) {
         return send_table(request, event->type, event->message, event->revision);
     }
-    struct chunk *json = event->object == NULL ? NULL : cached_object_json(event->object);
-    if (request->accept.form == FORM_OBJECT && json != NULL) {
-        return send_shared(request, event->type, json);
+    if (as_cached && cached_object_json(event->object) != NULL) {
+        return send_shared(request, event->type, event->object);
     }
     CLEANUP(buffer_release) struct buffer out;
     buffer_init(&out, ENCODED_OBJECT_MAX);

@@ -53,7 +53,8 @@ static bool deliver_one(struct cache_watch *watch, struct cache_node *next)
     return !watch->stopped;
 }
 
-static void deliver(struct cache_watch *watch)
+/* Returns how many events were. */
+static size_t deliver(struct cache_watch *watch)
 {
     uint64_t revision = watch_cache_revision(watch->hub->cache);
     struct cache_node *next = NULL;
@@ -76,6 +77,7 @@ static void deliver(struct cache_watch *watch)
         watch->ops->caught_up(watch->data, watch->revision);
     }
     watch->delivering = false;
+    return delivered;
 }
 
 static void expire_laggard(struct cache_watch *watch)
@@ -99,11 +101,13 @@ static void expire_laggard(struct cache_watch *watch)
     }
 }
 
-static void run(struct watch_hub *hub)
+/* Returns how many events were delivered. */
+static size_t run(struct watch_hub *hub)
 {
+    size_t delivered = 0;
     atomic_store(&hub->woken, false);
     if (hub->closed) {
-        return;
+        return 0;
     }
     hub->running = true;
     for (struct list *node = hub->watches.next; node != &hub->watches;) {
@@ -112,7 +116,7 @@ static void run(struct watch_hub *hub)
             if (watch->paused) {
                 expire_laggard(watch);
             } else {
-                deliver(watch);
+                delivered += deliver(watch);
             }
         }
         node = node->next; /* Stopped watches stay linked while the hub runs. */
@@ -125,18 +129,41 @@ static void run(struct watch_hub *hub)
             watch_free(watch);
         }
     }
+    return delivered;
+}
+
+static void run_and_rest(struct watch_hub *hub)
+{
+    if (run(hub) >= WATCH_REST_EVENTS) {
+        atomic_fetch_add(&hub->references, 1);
+        loop_timer_start(hub->loop, &hub->rest, WATCH_REST_MS);
+    }
+}
+
+static void on_rested(void *data)
+{
+    struct watch_hub *hub = data;
+    if (hub->due) {
+        hub->due = false;
+        run_and_rest(hub);
+    }
+    hub_unref(hub);
 }
 
 static void run_on_loop(void *data)
 {
     struct watch_hub *hub = data;
-    run(hub);
+    if (loop_timer_armed(&hub->rest)) {
+        hub->due = true; /* `woken` stays, so that nobody posts another run meanwhile. */
+    } else {
+        run_and_rest(hub);
+    }
     hub_unref(hub);
 }
 
 static void run_on_timer(void *data)
 {
-    run(data);
+    (void)run(data);
 }
 
 void watch_hub_wake(struct watch_hub *hub)
@@ -158,6 +185,7 @@ struct watch_hub *watch_hub_new(struct watch_cache *cache, struct loop *loop)
     hub->cache = cache;
     hub->loop = loop;
     hub->timer = (struct env_timer){.fire = run_on_timer, .data = hub};
+    hub->rest = (struct loop_timer){.fire = on_rested, .data = hub};
     atomic_init(&hub->references, 1);
     list_init(&hub->node);
     list_init(&hub->watches);

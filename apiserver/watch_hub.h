@@ -1,16 +1,20 @@
-/* The watches of one thread: woken once per change of the cache however many there are. Inside of
- * the watch cache; users see watch_cache.h. */
+/* The watches of one thread: woken once per change of the cache however many there are. On an io
+ * loop it rests for WATCH_REST_MS after it has delivered much, so that what comes meanwhile goes to
+ * each connection with one write. Inside of the watch cache; users see watch_cache.h. */
 #ifndef APISERVER_WATCH_HUB_H
 #define APISERVER_WATCH_HUB_H
 #include "apiserver/cache_node.h"
 #include "lib/base/env.h"
 #include "lib/base/list.h"
+#include "lib/net/loop.h"
 
 struct watch_hub {
     struct list node; /* In the cache. */
     struct watch_cache *cache;
     struct loop *loop; /* NULL: the store loop, by `timer`. */
     struct env_timer timer;
+    struct loop_timer rest; /* Holds a reference while armed. */
+    bool due;               /* Woken while it rested. */
     struct list watches;
     atomic_bool woken; /* A run is on its way. */
     bool running;

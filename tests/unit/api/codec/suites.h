@@ -10,4 +10,5 @@ Suite *yaml_suite(void);
 Suite *status_suite(void);
 Suite *golden_suite(void);
 Suite *round_trip_suite(void);
+Suite *encoded_suite(void);
 #endif
