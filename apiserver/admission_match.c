@@ -220,3 +220,54 @@ const struct api_kind *admission_match(struct admission *admission,
     }
     return form;
 }
+
+/* --- The resources of a policy --- */
+
+static bool names_resource(const Admissionregistration__V1__NamedRuleWithOperations *rule,
+                           const char *name)
+{
+    bool found = rule->n_resource_names == 0;
+    for (size_t i = 0; i < rule->n_resource_names && !found; i++) {
+        found = strcmp(rule->resource_names[i], name) == 0;
+    }
+    return found;
+}
+
+/* The rules whose resourceNames do not rule the request out. */
+static struct admission_match
+named_rules(struct admission *admission,
+            Admissionregistration__V1__NamedRuleWithOperations *const *rules, size_t count)
+{
+    Admissionregistration__V1__RuleWithOperations **kept =
+        arena_array(admission->operation->arena, count + 1, sizeof(*kept));
+    struct admission_match match = {.rules = kept};
+    for (size_t i = 0; i < count; i++) {
+        if (rules[i]->rule_with_operations != NULL && names_resource(rules[i], admission->name)) {
+            kept[match.rule_count++] = rules[i]->rule_with_operations;
+        }
+    }
+    return match;
+}
+
+const struct api_kind *
+admission_match_resources(struct admission *admission,
+                          const Admissionregistration__V1__MatchResources *resources)
+{
+    if (resources == NULL) {
+        return admission_asked(admission);
+    }
+    bool exact = strcmp(text_or_empty(resources->match_policy), "Exact") == 0;
+    struct admission_match excluded = named_rules(admission, resources->exclude_resource_rules,
+                                                  resources->n_exclude_resource_rules);
+    excluded.exact = exact;
+    if (excluded.rule_count > 0 && admission_match(admission, &excluded) != NULL) {
+        return NULL;
+    }
+    struct admission_match match =
+        named_rules(admission, resources->resource_rules, resources->n_resource_rules);
+    match.exact = exact;
+    match.any_resource = resources->n_resource_rules == 0;
+    match.namespace_selector = resources->namespace_selector;
+    match.object_selector = resources->object_selector;
+    return admission_match(admission, &match);
+}

@@ -28,6 +28,10 @@ bool admission_is_asked_about(const struct admission *admission);
 /* The form of the kind in which the object is to be shown, or NULL when it does not match. */
 const struct api_kind *admission_match(struct admission *admission,
                                        const struct admission_match *match);
+/* The same for what a policy or a binding names; NULL stands for everything. */
+const struct api_kind *
+admission_match_resources(struct admission *admission,
+                          const Admissionregistration__V1__MatchResources *resources);
 /* Whether one rule is about this operation on `form`. */
 bool admission_rule_matches(const struct admission *admission,
                             const Admissionregistration__V1__RuleWithOperations *rule,

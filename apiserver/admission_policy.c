@@ -121,57 +121,6 @@ static bool ignores_errors(const struct policy *policy)
     return is(policy->spec->failure_policy, "Ignore");
 }
 
-/* --- Matching --- */
-
-static bool names_resource(const Admissionregistration__V1__NamedRuleWithOperations *rule,
-                           const char *name)
-{
-    bool found = rule->n_resource_names == 0;
-    for (size_t i = 0; i < rule->n_resource_names && !found; i++) {
-        found = strcmp(rule->resource_names[i], name) == 0;
-    }
-    return found;
-}
-
-/* The rules whose resourceNames do not rule the request out. */
-static struct admission_match
-named_rules(struct admission *admission,
-            Admissionregistration__V1__NamedRuleWithOperations *const *rules, size_t count)
-{
-    Admissionregistration__V1__RuleWithOperations **kept =
-        arena_array(admission->operation->arena, count + 1, sizeof(*kept));
-    struct admission_match match = {.rules = kept};
-    for (size_t i = 0; i < count; i++) {
-        if (rules[i]->rule_with_operations != NULL && names_resource(rules[i], admission->name)) {
-            kept[match.rule_count++] = rules[i]->rule_with_operations;
-        }
-    }
-    return match;
-}
-
-/* The form that the object is shown in, or NULL when the request does not match. */
-static const struct api_kind *matched(struct admission *admission,
-                                      const Admissionregistration__V1__MatchResources *resources)
-{
-    if (resources == NULL) {
-        return admission_asked(admission);
-    }
-    bool exact = is(resources->match_policy, "Exact");
-    struct admission_match excluded = named_rules(admission, resources->exclude_resource_rules,
-                                                  resources->n_exclude_resource_rules);
-    excluded.exact = exact;
-    if (excluded.rule_count > 0 && admission_match(admission, &excluded) != NULL) {
-        return NULL;
-    }
-    struct admission_match match =
-        named_rules(admission, resources->resource_rules, resources->n_resource_rules);
-    match.exact = exact;
-    match.any_resource = resources->n_resource_rules == 0;
-    match.namespace_selector = resources->namespace_selector;
-    match.object_selector = resources->object_selector;
-    return admission_match(admission, &match);
-}
-
 /* --- Compilation --- */
 
 static void add_source(struct expression_sources *sources, const char *text, const char *variable,
@@ -379,7 +328,7 @@ static void run_with(struct binding_run *binding, const struct cached_object *pa
     struct admission *admission = binding->run->admission;
     const struct policy *policy = binding->policy;
     struct expression_activation activation =
-        expression_activation_of(admission, binding->form, POLICY_COST_MAX);
+        expression_activation_of(admission, binding->form, CONDITIONS_COST_MAX);
     if (param != NULL && cached_object_message(param) != NULL) {
         activation.params = param_value(activation.arena, binding->param_kind, param);
     }
@@ -388,6 +337,7 @@ static void run_with(struct binding_run *binding, const struct cached_object *pa
     const char *problem = NULL;
     if (admission_conditions_hold(policy->set, policy->spec->n_variables,
                                   policy->spec->n_match_conditions, &activation, &problem)) {
+        activation.budget = POLICY_COST_MAX;
         validate(binding, &activation);
         annotate(binding, &activation);
     } else if (problem != NULL && !ignores_errors(policy)) {
@@ -501,8 +451,7 @@ static const char *run_binding(struct binding_run *binding)
     }
     const struct api_kind *kind = kind_of_params(admission->operation->registry, asked);
     if (kind == NULL) {
-        return arena_printf(admission->operation->arena, "paramKind kind `%s, Kind=%s` not known",
-                            text_or_empty(asked->api_version), text_or_empty(asked->kind));
+        return "its parameters are of a kind that is gone"; /* Since knows_params(). */
     }
     const char *problem = run_with_kind(binding, kind);
     custom_kind_unref(kind);
@@ -510,6 +459,32 @@ static const char *run_binding(struct binding_run *binding)
 }
 
 /* --- Policies and their bindings --- */
+
+/* False, with a refusal, when nobody knows the kind of the policy's parameters. */
+static bool knows_params(struct policy_run *run, const struct policy *policy)
+{
+    const Admissionregistration__V1__ParamKind *asked = policy->spec->param_kind;
+    struct arena *arena = run->admission->operation->arena;
+    if (asked == NULL) {
+        return true;
+    }
+    const struct api_kind *kind = kind_of_params(run->admission->operation->registry, asked);
+    if (kind != NULL) {
+        custom_kind_unref(kind);
+        return true;
+    }
+    const char *api_version = text_or_empty(asked->api_version);
+    if (!ignores_errors(policy)) {
+        deny(run, arena_text(arena, cached_object_name(policy->object)), NULL,
+             arena_printf(arena,
+                          "failed to configure policy: failed to find resource referenced by "
+                          "paramKind: '%s%s, Kind=%s'",
+                          strchr(api_version, '/') == NULL ? "/" : "", api_version,
+                          text_or_empty(asked->kind)),
+             "");
+    }
+    return false;
+}
 
 struct binding_walk {
     struct policy_run *run;
@@ -525,7 +500,8 @@ static bool each_binding(void *data, const struct cached_object *object)
         cached_object_message(object);
     const char *policy = cached_object_name(walk->policy->object);
     if (message == NULL || message->spec == NULL || !is(message->spec->policy_name, policy) ||
-        matched(run->admission, message->spec->match_resources) == NULL) {
+        !knows_params(run, walk->policy) ||
+        admission_match_resources(run->admission, message->spec->match_resources) == NULL) {
         return true;
     }
     if (walk->policy->set == NULL) {
@@ -554,9 +530,10 @@ static bool each_policy(void *data, const struct cached_object *object)
         return true;
     }
     struct policy policy = {.object = object, .spec = message->spec};
-    struct binding_walk walk = {.run = run,
-                                .policy = &policy,
-                                .form = matched(run->admission, message->spec->match_constraints)};
+    struct binding_walk walk = {
+        .run = run,
+        .policy = &policy,
+        .form = admission_match_resources(run->admission, message->spec->match_constraints)};
     const struct api_status *refusal =
         walk.form == NULL ? NULL : admission_review_prepare(run->admission, walk.form);
     if (refusal != NULL) {

@@ -36,20 +36,19 @@ int cel_compile(struct arena *arena, const struct cel_env *env, struct slice tex
     if (code < 0) {
         return code;
     }
-    struct cel_problems *problems = arena_zeroed(arena, sizeof(*problems));
-    problems->arena = arena;
-    problems->text = arena_slice(arena, text);
+    /* Not in the arena, which the program keeps. */
+    struct cel_problems problems = {.arena = arena, .text = arena_slice(arena, text)};
     bool two_variables = cel_functions_find(env->functions, slice_text("cel.@mapInsert")) != NULL;
-    struct cel_node *root = cel_parse(arena, problems->text, two_variables, problems);
+    struct cel_node *root = cel_parse(arena, problems.text, two_variables, &problems);
     if (root == NULL) {
-        return refused(problems, reterr);
+        return refused(&problems, reterr);
     }
-    size_t slot_count = cel_check(arena, env, root, problems);
-    if (problems->count == 0) {
-        cel_check_literals(arena, root, problems);
+    size_t slot_count = cel_check(arena, env, root, &problems);
+    if (problems.count == 0) {
+        cel_check_literals(arena, root, &problems);
     }
-    if (problems->count > 0) {
-        return refused(problems, reterr);
+    if (problems.count > 0) {
+        return refused(&problems, reterr);
     }
     struct cel_program *program = arena_alloc(arena, sizeof(*program));
     *program = (struct cel_program){.env = env, .root = root, .slot_count = slot_count};

@@ -161,6 +161,21 @@ START_TEST(parameters_come_from_other_objects)
 }
 END_TEST
 
+START_TEST(a_policy_with_parameters_of_an_unknown_kind_refuses)
+{
+    make_policy("p",
+                "\"paramKind\":{\"apiVersion\":\"none.example.com/v1\",\"kind\":\"None\"},"
+                "\"validations\":[{\"expression\":\"true\"}]",
+                DENY ",\"paramRef\":{\"name\":\"x\",\"parameterNotFoundAction\":\"Deny\"}");
+    struct registry_call call = config_map("a", "");
+    ck_assert_int_eq(call.status->code, 422);
+    ck_assert_str_eq(call.status->message,
+                     "configmaps \"a\" is forbidden: ValidatingAdmissionPolicy 'p' denied request: "
+                     "failed to configure policy: failed to find resource referenced by paramKind: "
+                     "'none.example.com/v1, Kind=None'");
+}
+END_TEST
+
 START_TEST(the_namespace_and_the_authorizer_can_be_asked)
 {
     make_policy("p",
@@ -332,6 +347,7 @@ Suite *policies_suite(void)
     tcase_add_test(tcase, a_binding_may_warn_only_and_choose_by_labels);
     tcase_add_test(tcase, conditions_and_deletions_see_the_old_object);
     tcase_add_test(tcase, parameters_come_from_other_objects);
+    tcase_add_test(tcase, a_policy_with_parameters_of_an_unknown_kind_refuses);
     tcase_add_test(tcase, the_namespace_and_the_authorizer_can_be_asked);
     tcase_add_test(tcase, expressions_are_compiled_when_they_are_written);
     tcase_add_test(tcase, webhooks_with_conditions_that_do_not_compile_are_refused);
