@@ -71,8 +71,8 @@ struct etcd_cluster_view {
     struct store_alarm alarms[STORE_ALARMS_MAX];
 };
 
-/* A unary request on its way: connection's loop, store loop, and back. Lives on the heap; `message`
- * and what prepare() makes live in the call's arena. */
+/* A unary request on its way: connection's loop, store loop, and back. It, `message` and what
+ * prepare() makes live in the call's arena. */
 struct etcd_request {
     struct etcd_service *service;
     const struct etcd_method *method;

@@ -135,9 +135,8 @@ static void request_free(struct etcd_request *request)
     free(request->view);
     free(request->lease.keys);
     free(request->lease.ids);
-    grpc_call_unref(request->call);
     etcd_service_unref(request->service);
-    free(request);
+    grpc_call_unref(request->call); /* The request itself lies in its arena. */
 }
 
 struct etcd_cluster_view *etcd_request_view(struct etcd_request *request)
@@ -241,7 +240,7 @@ static void on_unary(void *data, struct grpc_call *call, struct slice bytes)
         etcd_malformed(call);
         return;
     }
-    struct etcd_request *request = alloc_zeroed(sizeof(*request));
+    struct etcd_request *request = arena_zeroed(arena, sizeof(*request));
     request->service = etcd_service_ref(binding->service);
     request->method = binding->method;
     request->needs = binding->needs;

@@ -65,6 +65,13 @@ static void answer_progress_to(struct watch_stream *stream, int64_t watch_id)
     answer(stream, watch_id, &response);
 }
 
+/* Both threads write to the count: so only at the end of the turn, and when it may be too much. */
+static void count_charged(struct watch_stream *stream)
+{
+    (void)atomic_fetch_add(&stream->outstanding, stream->state.charged - stream->state.counted);
+    stream->state.counted = stream->state.charged;
+}
+
 static void flush(void *data)
 {
     struct etcd_service *service = data;
@@ -78,8 +85,9 @@ static void flush(void *data)
         struct watch_batch *batch = alloc_zeroed(sizeof(*batch));
         list_remove(node);
         batch->stream = watch_stream_ref(stream);
+        count_charged(stream);
         batch->charged = stream->state.charged;
-        stream->state.charged = 0;
+        stream->state.charged = stream->state.counted = 0;
         if (buffer_error(&stream->state.outbox) == 0) {
             size_t len;
             uint8_t *bytes = buffer_take(&stream->state.outbox, &len);
@@ -112,10 +120,13 @@ static void stream_resume(struct watch_stream *stream)
 
 static void stream_charge(struct watch_stream *stream, size_t bytes)
 {
-    size_t outstanding = atomic_fetch_add(&stream->outstanding, bytes) + bytes;
-    if (outstanding <= WATCH_STREAM_HIGH_BYTES) {
+    stream->state.charged += bytes;
+    size_t uncounted = stream->state.charged - stream->state.counted;
+    if (atomic_load_explicit(&stream->outstanding, memory_order_relaxed) + uncounted <=
+        WATCH_STREAM_HIGH_BYTES) {
         return;
     }
+    count_charged(stream);
     each_watch(stream, store_watch_pause);
     atomic_store(&stream->paused, true);
     if (atomic_load(&stream->outstanding) < WATCH_STREAM_LOW_BYTES) {
@@ -137,7 +148,6 @@ static void on_events(void *data, int64_t revision, const struct store_event *ev
                         watch->fragment, outbox);
     watch->busy = true;
     stream->service->events_made += count;
-    stream->state.charged += outbox->len - before;
     stream_charge(stream, outbox->len - before);
 }
 

@@ -31,7 +31,8 @@ struct watch_stream {
         struct list dirty;        /* In service->dirty_streams while the outbox holds something. */
         struct buffer outbox;     /* gRPC messages. */
         size_t expected;          /* What the outbox held at the end of a turn before. */
-        size_t charged;           /* Bytes of the outbox that are in `outstanding`. */
+        size_t charged;           /* Bytes of the outbox that are or will be in `outstanding`. */
+        size_t counted;           /* Of them: those that are. */
         struct hash_map *watches; /* id -> struct etcd_watch */
         int64_t next_id;
         struct etcd_identity identity;

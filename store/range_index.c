@@ -123,7 +123,7 @@ static void look(struct range_node *tree, struct slice key,
     if (slice_compare(tree->begin, key) > 0) {
         return; /* All to the right begin later still. */
     }
-    if (ends_after(tree, key)) {
+    if (tree->last == tree || ends_after(tree, key)) {
         each(data, tree);
     }
     look(tree->right, key, each, data);

@@ -231,7 +231,9 @@ static void count_events(struct store *store, size_t event_count)
     for (size_t i = end - event_count; i < end; i++) {
         deletions += mvcc_is_tombstone(mvcc_history_at(store->state.mvcc, i));
     }
-    metric_add(store->metrics.deletes, (int64_t)deletions);
+    if (deletions > 0) {
+        metric_add(store->metrics.deletes, (int64_t)deletions);
+    }
     metric_add(store->metrics.puts, (int64_t)(event_count - deletions));
 }
 
@@ -249,9 +251,13 @@ static void count_applied(struct store *store, const struct store_applied *appli
     metric_set(store->metrics.watches, (int64_t)watch_hub_count(store->hub));
     metric_set(store->metrics.slow_watches, (int64_t)watch_hub_behind(store->hub));
     if (applied->status == 0) {
-        metric_add(store->metrics.txns, applied->kind == STORE_COMMAND_TXN);
-        metric_add(store->metrics.leases_granted, applied->kind == STORE_COMMAND_LEASE_GRANT);
-        metric_add(store->metrics.leases_revoked, applied->kind == STORE_COMMAND_LEASE_REVOKE);
+        if (applied->kind == STORE_COMMAND_TXN) {
+            metric_add(store->metrics.txns, 1);
+        } else if (applied->kind == STORE_COMMAND_LEASE_GRANT) {
+            metric_add(store->metrics.leases_granted, 1);
+        } else if (applied->kind == STORE_COMMAND_LEASE_REVOKE) {
+            metric_add(store->metrics.leases_revoked, 1);
+        }
     }
 }
 
