@@ -135,7 +135,7 @@ uint64_t cel_price(enum cel_cost rule, struct arena *arena, const struct cel_val
         return CEL_PRICE_CHECK;
     case CEL_COST_SELECTOR:
         return add(CEL_PRICE_LIST, add(scale(second, text_factor),
-                                       scale(second, (double)SELECTOR_REQUIREMENT / 2)));
+                                       multiply(scale(second, 0.5), SELECTOR_REQUIREMENT)));
     case CEL_COST_CONTAINS_IP:
         return scale(2 * first, text_factor);
     case CEL_COST_CONTAINS_IP_TEXT:
@@ -331,7 +331,8 @@ struct cel_call_bounds cel_bounds(enum cel_cost rule, const struct cel_range *gi
         return cost_only(cel_range_add(
             cel_range_exactly(CEL_PRICE_LIST),
             cel_range_add(cel_range_scale(sizes[1], text_factor),
-                          cel_range_scale(sizes[1], (double)SELECTOR_REQUIREMENT / 2))));
+                          cel_range_multiply(cel_range_scale(sizes[1], 0.5),
+                                             cel_range_exactly(SELECTOR_REQUIREMENT)))));
     case CEL_COST_CONTAINS_IP:
     case CEL_COST_CONTAINS_IP_TEXT:
         return cost_only(addresses(sizes[1], false, rule == CEL_COST_CONTAINS_IP_TEXT));
