@@ -43,6 +43,7 @@ extern const struct control_part control_resource_quota;
 extern const struct control_part control_flow_schema_status;
 extern const struct control_part control_policy_status;
 extern const struct control_part control_account_tokens;
+extern const struct control_part control_token_cleaner;
 extern const struct control_part control_request_approval;
 extern const struct control_part control_request_signature;
 extern const struct control_part control_request_cleaning;

@@ -27,6 +27,7 @@ static const struct control_part *const parts[] = {
     &control_flow_schema_status,
     &control_policy_status,
     &control_account_tokens,
+    &control_token_cleaner,
     &control_request_approval,
     &control_request_signature,
     &control_request_cleaning,

@@ -21,5 +21,6 @@ const struct control_identities control_as = {
     .resource_quota = ACCOUNT("resourcequota-controller"),
     .root_ca = ACCOUNT("root-ca-cert-publisher"),
     .service_account = ACCOUNT("service-account-controller"),
+    .token_cleaner = ACCOUNT("token-cleaner"),
     .manager = {.user = "system:" MANAGER, .manager = MANAGER},
 };
