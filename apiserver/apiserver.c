@@ -88,6 +88,27 @@ static void on_too_large(void *data, struct http_exchange *exchange)
     respond_status(request, api_status_too_large(request->arena, REQUEST_BODY_MAX));
 }
 
+/* Whoever asks how the server is has to hear it, most of all now. */
+static bool is_about_health(struct slice path)
+{
+    static const char *const paths[] = {"/healthz", "/livez", "/readyz", "/metrics"};
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        if (slice_starts_with(path, slice_text(paths[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool on_short_memory(void *data, struct http_exchange *exchange)
+{
+    if (is_about_health(http_path(exchange))) {
+        return false;
+    }
+    respond_short_memory(request_new(data, exchange));
+    return true;
+}
+
 static void on_request(void *data, struct http_exchange *exchange)
 {
     struct request *request = request_new(data, exchange);
@@ -139,8 +160,10 @@ static int listen_http(struct apiserver *server, struct error *reterr)
         return error_set(reterr, -EINVAL, "listen host is too long");
     }
     memcpy(address.host, server->config.listen_host, strlen(server->config.listen_host) + 1);
-    struct http_handler handler = {
-        .on_request = on_request, .on_too_large = on_too_large, .data = server};
+    struct http_handler handler = {.on_request = on_request,
+                                   .on_too_large = on_too_large,
+                                   .on_short_memory = on_short_memory,
+                                   .data = server};
     struct http_server_options options = {.loops = server->config.io_loops,
                                           .loop_count = server->config.io_loop_count,
                                           .address = &address,

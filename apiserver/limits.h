@@ -69,6 +69,7 @@
 #define FLOW_WIDTH_MAX               10    /* Seats of one request. */
 #define FLOW_OBJECTS_A_SEAT          100   /* Of a list. */
 #define FLOW_RETRY_SECONDS           1
+#define MEMORY_RETRY_SECONDS         1
 #define API_SERVICES_MAX             256  /* That other servers answer for. */
 #define EXTENSION_RESOURCES_MAX      2048 /* Subresources included, of a group version. */
 #define EXTENSION_DOCUMENT_MAX       ((size_t)1 << 20) /* Discovery, or the OpenAPI index. */

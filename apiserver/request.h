@@ -154,6 +154,8 @@ bool node_may_read(struct apiserver *server, const char *node, const char *resou
 
 /* --- Answers (respond.c), by the request's codec --- */
 void respond_status(struct request *request, const struct api_status *status);
+/* 429: the memory budget is used up. */
+void respond_short_memory(struct request *request);
 /* An object by its table; `type_meta` is what its JSON says. */
 void respond_message(struct request *request, unsigned code, const struct api_message *schema,
                      const void *message, const struct api_type_meta *type_meta);

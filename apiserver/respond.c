@@ -406,6 +406,14 @@ void respond_status(struct request *request, const struct api_status *status)
     request->codec->status(request, status);
 }
 
+void respond_short_memory(struct request *request)
+{
+    respond_status(request,
+                   api_status_too_many_requests(
+                       request->arena, "the server is short of memory, please try again later",
+                       MEMORY_RETRY_SECONDS));
+}
+
 void respond_message(struct request *request, unsigned code, const struct api_message *schema,
                      const void *message, const struct api_type_meta *type_meta)
 {

@@ -2,6 +2,7 @@
  * grow with the list. YAML needs the whole text, so it is built; so are those protobuf lists whose
  * items are not the cache's own bytes. */
 #include "apiserver/request.h"
+#include "lib/base/memory_budget.h"
 #include "lib/net/limits.h"
 #include <assert.h>
 
@@ -216,6 +217,20 @@ static void stream_list(struct request *request)
     stream_from_head(request, buffer_slice(&head));
 }
 
+/* Counts what a list that is built as a whole has taken so far, with as much again for the form
+ * that it is put into at its end. False, and answered, when that is too much. */
+static bool may_grow(struct request *request, struct memory_hold *hold, const struct buffer *list)
+{
+    memory_hold_set(hold, 2 * list->capacity);
+    if (!memory_is_short(hold->budget)) {
+        return true;
+    }
+    memory_hold_set(hold, 0);
+    (void)http_memory_is_lacking(request->exchange, hold->budget->limit); /* For the count. */
+    respond_short_memory(request);
+    return false;
+}
+
 static void build_list(struct request *request)
 {
     CLEANUP(buffer_release) struct buffer json;
@@ -223,8 +238,12 @@ static void build_list(struct request *request)
     buffer_init(&json, ENCODED_LIST_MAX);
     buffer_init(&out, ENCODED_LIST_MAX);
     print_head(request, &json);
+    struct memory_hold hold = {.budget = loop_memory(http_exchange_loop(request->exchange))};
     for (size_t i = 0; i < request->call.item_count; i++) {
         print_item(request, i, &json);
+        if (!may_grow(request, &hold, &json)) {
+            return;
+        }
     }
     buffer_append_text(&json, "]}");
     if (request->accept.media == MEDIA_YAML) {
@@ -233,6 +252,7 @@ static void build_list(struct request *request)
         json_indent(buffer_slice(&json), &out);
         buffer_append_byte(&out, '\n');
     }
+    memory_hold_set(&hold, 0);
     respond_bytes(request, 200, content_type_of(request, false), buffer_slice(&out));
 }
 
@@ -295,10 +315,14 @@ static void build_protobuf_list(struct request *request)
     buffer_init(&out, ENCODED_LIST_MAX);
     buffer_init(&item, ENCODED_OBJECT_MAX);
     const struct registry_call *call = &request->call;
+    struct memory_hold hold = {.budget = loop_memory(http_exchange_loop(request->exchange))};
     put_list_meta(request, &raw);
     for (size_t i = 0; i < call->item_count; i++) {
         CLEANUP(arena_freep) struct arena *scratch = arena_new(REQUEST_ARENA_MAX);
         buffer_clear(&item);
+        if (!may_grow(request, &hold, &raw)) {
+            return;
+        }
         const void *message = item_message(request, i, scratch);
         if (request->accept.form == FORM_OBJECT) {
             api_encode_protobuf(request->kind->message, message, &item);
@@ -318,6 +342,7 @@ static void build_protobuf_list(struct request *request)
         .api_version = partial ? "meta.k8s.io/v1" : request->kind->api_version,
         .kind = partial ? "PartialObjectMetadataList" : request->kind->list_kind};
     api_wrap_envelope(buffer_slice(&raw), &type_meta, &out);
+    memory_hold_set(&hold, 0);
     respond_bytes(request, 200, content_type_of(request, false), buffer_slice(&out));
 }
 

@@ -7,10 +7,12 @@
 #include "lib/base/url_list.h"
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { ID_SEED = 0x636f7261, TEXT_MAX = 64 * 1024, API_COMPACT_AGE_MS = 5 * 60 * 1000 };
+enum { MEMORY_BUDGET_MIN = 8 << 20 };
 
 /* Ids are made from what the members are told alike, so that they need not agree on anything. */
 uint64_t member_id_from(const char *text)
@@ -212,6 +214,23 @@ static int parse_numbers(struct member_config *config, const struct flag_set *se
     return 0;
 }
 
+static int parse_memory(struct member_config *config, const struct flag_set *set,
+                        struct error *reterr)
+{
+    config->memory_budget = MEMORY_BUDGET_OF_MACHINE;
+    if (flag_text(set, "memory-budget") == NULL) {
+        return 0;
+    }
+    long bytes = 0;
+    int result = flag_number(set, "memory-budget", 0, LONG_MAX, &bytes, reterr);
+    if (result == 0 && bytes > 0 && bytes < MEMORY_BUDGET_MIN) {
+        result = error_set(reterr, -EINVAL, "--memory-budget=%ld: must be 0 or at least %d", bytes,
+                           MEMORY_BUDGET_MIN);
+    }
+    config->memory_budget = (uint64_t)bytes;
+    return result;
+}
+
 /* Without a store of its own a member has no peers and no listener but the API's. */
 static int parse_store(struct member_config *config, const struct flag_set *set,
                        struct arena *arena, struct error *reterr)
@@ -350,6 +369,9 @@ int member_config_from(const struct flag_set *set, struct arena *arena,
     }
     if (result == 0) {
         result = parse_numbers(&config, set, reterr);
+    }
+    if (result == 0) {
+        result = parse_memory(&config, set, reterr);
     }
     if (result == 0) {
         /* Clients of the API need no history for longer; clients of a store by itself say. */

@@ -12,6 +12,8 @@
 #include "lib/net/stream.h"
 #include "raft/raft.h"
 
+#define MEMORY_BUDGET_OF_MACHINE UINT64_MAX /* What server_memory_default() says. */
+
 struct member_config {
     const char *name;
     const char *data_dir;
@@ -41,6 +43,7 @@ struct member_config {
     uint32_t heartbeat_ms;
     uint32_t election_ms;
     uint32_t requests_in_flight; /* Shared out among the priority levels. */
+    uint64_t memory_budget;      /* Bytes; 0: none; MEMORY_BUDGET_OF_MACHINE. */
     uint32_t node_grace_ms;
     uint32_t snapshot_entries;      /* Log entries between two snapshots. */
     struct external_store external; /* In place of a store of its own, if it has endpoints. */

@@ -29,6 +29,7 @@ static void on_env_closed(void *data)
 static void on_remote_closed(void *data)
 {
     struct member *member = data;
+    server_memory_close(&member->memory);
     env_uv_close(TAKE(member->env), on_env_closed, member);
 }
 

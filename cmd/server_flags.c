@@ -207,6 +207,10 @@ static const struct flag table[] = {
      .placeholder = "N",
      .fallback = "200",
      .help = "counted to the above, as kube-apiserver counts them"},
+    {.name = "memory-budget",
+     .placeholder = "BYTES",
+     .help = "what requests, streams and answers that wait may take together; beyond it requests "
+             "are refused. Default a quarter of the memory there is; 0: no limit"},
     {.name = "snapshot-entries",
      .alias = "snapshot-count",
      .placeholder = "N",

@@ -25,6 +25,9 @@ static void on_raft_opened(void *data, const struct error *error);
 
 static int open_loops(struct member *member)
 {
+    uint64_t memory = member->config.memory_budget;
+    member->memory.budget.limit =
+        memory == MEMORY_BUDGET_OF_MACHINE ? server_memory_default() : memory;
     int result = loop_new("store", &member->store_loop);
     if (result == 0) {
         result = env_uv_new(loop_uv(member->store_loop), &member->env);
@@ -35,7 +38,11 @@ static int open_loops(struct member *member)
         char *name = alloc_printf("io-%zu", i);
         result = loop_new(name, &member->io_loops[i]);
         free(name);
-        member->io_loop_count += result == 0;
+        if (result == 0) {
+            loop_set_memory(member->io_loops[i],
+                            member->config.memory_budget == 0 ? NULL : &member->memory.budget);
+            member->io_loop_count++;
+        }
     }
     return result < 0 ? error_set(member->reterr, result, "cannot make event loops") : 0;
 }
@@ -356,6 +363,7 @@ int server_open(struct member *member, struct arena *arena)
     }
     if (result == 0) {
         member->metrics = metrics_new();
+        server_memory_open(&member->memory, env_uv_env(member->env), member->metrics);
         env_uv_observe_flushes(
             member->env, metrics_histogram(member->metrics, "etcd_disk_wal_fsync_duration_seconds",
                                            "Flushes of the log and of snapshots.", NULL,

@@ -7,6 +7,7 @@
 #include "apiserver/apiserver.h"
 #include "apiserver/pki.h"
 #include "cmd/member_config.h"
+#include "cmd/server_memory.h"
 #include "lib/net/loop.h"
 #include "raft/raft.h"
 #include "store/etcd_access.h"
@@ -20,6 +21,7 @@ struct member {
     int lock;   /* On the data directory; kept until the process ends. */
     struct pki pki;
     struct metrics *metrics;
+    struct server_memory memory;
     struct loop *store_loop;
     struct loop *io_loops[IO_LOOPS_MAX];
     size_t io_loop_count;

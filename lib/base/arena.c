@@ -1,6 +1,7 @@
 #include "lib/base/arena.h"
 
 #include "lib/base/alloc.h"
+#include "lib/base/memory_budget.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ struct arena {
     struct arena_chunk *chunk; /* The newest one, from which memory is taken. */
     size_t used;
     size_t limit;
+    struct memory_budget *budget; /* NULL: not counted. */
 };
 
 struct arena *arena_new(size_t limit_bytes)
@@ -33,18 +35,32 @@ struct arena *arena_new(size_t limit_bytes)
     return arena;
 }
 
-void arena_free(struct arena *arena)
+void arena_set_budget(struct arena *arena, struct memory_budget *budget)
 {
-    if (arena == NULL) {
-        return;
-    }
-    struct arena_chunk *chunk = arena->chunk;
+    assert(arena->chunk == NULL);
+    arena->budget = budget;
+}
+
+static void free_chunks(struct arena *arena, struct arena_chunk *chunk)
+{
+    int64_t freed = 0;
     while (chunk != NULL) {
         struct arena_chunk *next = chunk->next;
+        freed += (int64_t)chunk->capacity;
         free(chunk);
         chunk = next;
     }
-    free(arena);
+    if (freed > 0) {
+        memory_add(arena->budget, -freed);
+    }
+}
+
+void arena_free(struct arena *arena)
+{
+    if (arena != NULL) {
+        free_chunks(arena, arena->chunk);
+        free(arena);
+    }
 }
 
 void arena_freep(struct arena **arena)
@@ -59,12 +75,7 @@ void arena_reset(struct arena *arena)
     if (keep == NULL) {
         return;
     }
-    struct arena_chunk *chunk = keep->next;
-    while (chunk != NULL) {
-        struct arena_chunk *next = chunk->next;
-        free(chunk);
-        chunk = next;
-    }
+    free_chunks(arena, keep->next);
     keep->next = NULL;
     keep->used = 0;
     arena->used = 0;
@@ -82,6 +93,7 @@ static void arena_grow(struct arena *arena, size_t size)
     struct arena_chunk *chunk = alloc_bytes(sizeof(*chunk) + capacity);
     *chunk = (struct arena_chunk){.next = arena->chunk, .capacity = capacity};
     arena->chunk = chunk;
+    memory_add(arena->budget, (int64_t)capacity);
 }
 
 void *arena_alloc(struct arena *arena, size_t size)

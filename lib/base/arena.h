@@ -9,11 +9,14 @@
 #include <stdint.h>
 
 struct arena;
+struct memory_budget;
 
 MUST_USE struct arena *arena_new(size_t limit_bytes); /* SIZE_MAX for no limit. */
-void arena_free(struct arena *arena);                 /* NULL is a no-op. */
-void arena_freep(struct arena **arena);               /* For CLEANUP(arena_freep). */
-void arena_reset(struct arena *arena); /* Everything taken from it is gone; memory is kept. */
+/* What it takes from the heap from here on is counted there; nothing has been taken yet. */
+void arena_set_budget(struct arena *arena, struct memory_budget *budget);
+void arena_free(struct arena *arena);   /* NULL is a no-op. */
+void arena_freep(struct arena **arena); /* For CLEANUP(arena_freep). */
+void arena_reset(struct arena *arena);  /* Everything taken from it is gone; memory is kept. */
 
 void *arena_alloc(struct arena *arena, size_t size); /* Undefined contents, 16-byte aligned. */
 void *arena_zeroed(struct arena *arena, size_t size);

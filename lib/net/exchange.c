@@ -15,8 +15,14 @@ enum { EXCHANGE_MAGIC = 0x45584348, EXTRA_HEADERS = 4, SPARE_ARENA_BYTES_MAX = 4
 struct http_exchange *http_exchange_new(struct http_connection *connection)
 {
     struct http_shard *shard = connection->shard;
-    struct arena *arena = shard->spare_count > 0 ? shard->spare_arenas[--shard->spare_count]
-                                                 : arena_new(HTTP_ARENA_BYTES_MAX);
+    struct memory_budget *memory = loop_memory(connection->loop);
+    struct arena *arena = NULL;
+    if (shard->spare_count > 0) {
+        arena = shard->spare_arenas[--shard->spare_count];
+    } else {
+        arena = arena_new(HTTP_ARENA_BYTES_MAX);
+        arena_set_budget(arena, memory);
+    }
     struct http_exchange *exchange = arena_zeroed(arena, sizeof(*exchange));
     exchange->magic = EXCHANGE_MAGIC;
     exchange->arena = arena;
@@ -27,6 +33,8 @@ struct http_exchange *http_exchange_new(struct http_connection *connection)
     list_init(&exchange->sending);
     list_push_back(&connection->exchanges, &exchange->node);
     buffer_init(&exchange->body, http_connection_limits(connection)->body_bytes_max + 1);
+    exchange->body_hold.budget = memory;
+    exchange->out.hold.budget = memory;
     exchange->open = true;
     return exchange;
 }
@@ -39,6 +47,7 @@ static void exchange_free(void *data)
     struct arena *arena = exchange->arena;
     exchange->magic = 0;
     buffer_release(&exchange->body);
+    memory_hold_set(&exchange->body_hold, 0);
     send_queue_release(&exchange->out);
     gzip_stream_free(exchange->gzip);
     http2_fields_unref(exchange->fields);
@@ -103,6 +112,10 @@ static void serve(struct http_exchange *exchange)
         http_exchange_refuse(exchange, 404);
         return;
     }
+    if (http_exchange_lacks_memory(exchange, HTTP_REQUEST_MEMORY_BYTES +
+                                                 HTTP_REQUEST_MEMORY_A_BYTE * exchange->body.len)) {
+        return;
+    }
     http_exchange_ref(exchange);
     size_t before = atomic_load(&exchange->references);
     handler->on_request(handler->data, exchange);
@@ -158,7 +171,13 @@ int http_exchange_body(struct http_exchange *exchange, struct slice bytes, bool 
         http_exchange_too_large(exchange);
         return -E2BIG;
     }
+    if (bytes.len > 0 && http_exchange_lacks_memory(exchange, bytes.len)) {
+        buffer_release(&exchange->body);
+        memory_hold_set(&exchange->body_hold, 0);
+        return -E2BIG;
+    }
     buffer_append_slice(&exchange->body, bytes);
+    memory_hold_set(&exchange->body_hold, exchange->body.capacity);
     if (end) {
         serve(exchange);
     }
@@ -553,42 +572,4 @@ void http_exchange_refuse(struct http_exchange *exchange, unsigned status)
     snprintf(text, sizeof(text), "%u %s\n", status, http_reason(status));
     const struct http_header headers[] = {http_header("content-type", "text/plain; charset=utf-8")};
     http_respond(exchange, status, headers, 1, slice_text(text));
-}
-
-/* ---- Upgrades ---- */
-
-bool http_wants_upgrade(const struct http_exchange *exchange, const char *protocol)
-{
-    struct slice wanted = http_header_find(exchange, "upgrade");
-    return exchange->upgrade && wanted.data != NULL && wanted.len == strlen(protocol) &&
-           strncasecmp((const char *)wanted.data, protocol, wanted.len) == 0;
-}
-
-int http_upgrade(struct http_exchange *exchange, const char *protocol,
-                 const struct http_header *headers, size_t header_count,
-                 struct net_stream **ret_stream)
-{
-    if (!exchange->open || exchange->connection->stream == NULL) {
-        return -ECONNABORTED;
-    }
-    if (!exchange->upgrade || http_version(exchange) != 1 || !exchange->body_done ||
-        exchange->response != HTTP_NOTHING_SENT) {
-        return -EPROTO;
-    }
-    CLEANUP(buffer_release) struct buffer head;
-    buffer_init(&head, HTTP_HEADERS_BYTES_MAX);
-    buffer_printf(&head,
-                  "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n",
-                  protocol);
-    for (size_t i = 0; i < header_count; i++) {
-        buffer_append_slice(&head, headers[i].name);
-        buffer_append_text(&head, ": ");
-        buffer_append_slice(&head, headers[i].value);
-        buffer_append_text(&head, "\r\n");
-    }
-    buffer_append_text(&head, "\r\n");
-    exchange->status = 101;
-    exchange->response = HTTP_FINISHED;
-    *ret_stream = http1_upgrade(exchange, buffer_slice(&head));
-    return 0;
 }

@@ -40,6 +40,7 @@ struct grpc_call {
     struct owned_method *owned;
     const struct grpc_method *method; /* owned->method */
     struct grpc_deframer deframer;
+    struct memory_hold hold; /* Of what the deframer keeps. */
     struct loop_timer deadline;
     uint64_t started_ms;
     void (*message)(void *data, struct slice bytes);
@@ -242,6 +243,7 @@ static void on_done(void *data)
         grpc_deframer_wipe(&call->deframer);
     }
     grpc_deframer_release(&call->deframer);
+    memory_hold_set(&call->hold, 0);
 }
 
 static void fail(struct grpc_call *call, enum grpc_code code, const char *message)
@@ -321,6 +323,8 @@ static void process(struct grpc_call *call)
     }
 }
 
+static const char short_memory[] = "the server is short of memory, try again later";
+
 static void on_piece(void *data, struct slice bytes, bool end)
 {
     struct grpc_call *call = call_from(data);
@@ -331,11 +335,16 @@ static void on_piece(void *data, struct slice bytes, bool end)
         return;
     }
     grpc_call_ref(call);
+    if (!grpc_deframer_empty(&call->deframer) &&
+        http_memory_is_lacking(call->exchange, bytes.len)) {
+        fail(call, GRPC_RESOURCE_EXHAUSTED, short_memory);
+    }
     if (grpc_deframer_lend(&call->deframer, bytes) != 0) {
         fail(call, GRPC_RESOURCE_EXHAUSTED, "received message larger than max");
     }
     process(call);
     grpc_deframer_keep(&call->deframer);
+    memory_hold_set(&call->hold, call->deframer.pending.capacity);
     call->held += bytes.len;
     if (!call->paused) {
         http_body_consumed(call->exchange, call->held);
@@ -381,6 +390,12 @@ static bool on_headers(void *data, struct http_exchange *exchange)
                             (int)(path.len > 200 ? 200 : path.len), (const char *)path.data));
         return false;
     }
+    static const char health[] = "/grpc.health.v1.Health/";
+    if (!slice_starts_with(http_path(exchange), slice_text(health)) &&
+        http_memory_is_lacking(exchange, HTTP_REQUEST_MEMORY_BYTES)) {
+        refuse(exchange, GRPC_RESOURCE_EXHAUSTED, short_memory);
+        return false;
+    }
     struct slice encoding = http_header_find(exchange, "grpc-encoding");
     if (encoding.len > 0 && !slice_is(encoding, "identity")) {
         refuse(exchange, GRPC_UNIMPLEMENTED, "compressed messages are not supported");
@@ -402,6 +417,7 @@ static bool on_headers(void *data, struct http_exchange *exchange)
     call->deadline.fire = on_deadline;
     call->deadline.data = call;
     grpc_deframer_init(&call->deframer, server->message_max);
+    call->hold.budget = loop_memory(http_exchange_loop(exchange));
     http_on_body(exchange, on_piece, call);
     http_on_abort(exchange, on_abort, call);
     http_on_done(exchange, on_done, call);

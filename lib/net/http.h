@@ -44,6 +44,10 @@ struct http_handler {
     /* Optional: words the answer (http_respond) to a body over body_bytes_max, in on_request's
      * place and before the body's end. Without it, or when it does not answer: plain text. */
     void (*on_too_large)(void *data, struct http_exchange *exchange);
+    /* Optional: the memory budget (loop_set_memory) has no room for this request. Answers that
+     * (http_respond) in on_request's place, perhaps before the body's end, and returns true; or
+     * returns false to have it served all the same. Without it all are served. */
+    bool (*on_short_memory)(void *data, struct http_exchange *exchange);
     void *data;
 };
 
@@ -58,6 +62,8 @@ struct slice http_authority(const struct http_exchange *exchange); /* Host or :a
 /* The first field of that name (any case), or an empty slice with data == NULL. */
 struct slice http_header_find(const struct http_exchange *exchange, const char *name);
 const struct http_header *http_headers(const struct http_exchange *exchange, size_t *ret_count);
+/* Whether the memory budget has no room for `more` bytes; counted as a refusal. */
+bool http_memory_is_lacking(struct http_exchange *exchange, size_t more);
 struct slice http_body(const struct http_exchange *exchange); /* Whole; empty when streamed. */
 struct arena *http_arena(struct http_exchange *exchange);     /* Freed with the exchange. */
 const struct tls_peer *http_tls_peer(const struct http_exchange *exchange); /* NULL: plaintext. */

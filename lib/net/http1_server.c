@@ -14,8 +14,9 @@ enum { INPUT_BYTES_MAX = HTTP_HEADERS_BYTES_MAX + 4 * NET_READ_BYTES };
 
 struct http1 {
     struct buffer in;
-    size_t at;      /* What of it has been handled. */
-    size_t scanned; /* How far the search for the head's end got, from `at`. */
+    struct memory_hold hold; /* Of `in`. */
+    size_t at;               /* What of it has been handled. */
+    size_t scanned;          /* How far the search for the head's end got, from `at`. */
     struct http1_body body;
     struct http_exchange *current; /* Borrowed: it is in connection->exchanges. */
     size_t unconsumed;             /* Streamed body bytes that its handler has yet to consume. */
@@ -47,6 +48,7 @@ void http1_open(struct http_connection *connection)
 {
     struct http1 *http1 = alloc_zeroed(sizeof(*http1));
     buffer_init(&http1->in, INPUT_BYTES_MAX);
+    http1->hold.budget = loop_memory(connection->loop);
     buffer_init(&http1->out, INPUT_BYTES_MAX);
     http1->next.run = on_next;
     http1->next.data = connection;
@@ -59,6 +61,7 @@ static void http1_release(struct http_connection *connection)
     struct http1 *http1 = http1_of(connection);
     loop_turn_end_stop(&http1->next);
     buffer_release(&http1->in);
+    memory_hold_set(&http1->hold, 0);
     buffer_release(&http1->out);
     free(http1);
 }
@@ -314,7 +317,8 @@ static bool process_head(struct http_connection *connection)
     size_t len = http1_head_length(bytes, &http1->scanned);
     if (len == 0) {
         http_connection_wait(connection, HTTP_WAIT_HEAD);
-        if (bytes.len > HTTP_HEADERS_BYTES_MAX) {
+        bool may_grow = memory_has_room(http1->hold.budget, bytes.len);
+        if (bytes.len > (may_grow ? HTTP_HEADERS_BYTES_MAX : HTTP_HEAD_FREE_BYTES)) {
             refuse(connection, -E2BIG);
         }
         return false;
@@ -352,6 +356,10 @@ static void process(struct http_connection *connection)
     }
     buffer_consume(&http1->in, http1->at);
     http1->at = 0;
+    if (http1->in.len == 0 && http1->in.capacity > HTTP_PIPELINE_BYTES_MAX) {
+        buffer_release(&http1->in); /* What one large head took is not for the rest of its life. */
+    }
+    memory_hold_set(&http1->hold, http1->in.capacity);
     bool full = http1->unconsumed >= NET_WRITE_HIGH_BYTES ||
                 (http1->current != NULL && http1->in.len > HTTP_PIPELINE_BYTES_MAX);
     if (full && !http1->paused) {
@@ -405,6 +413,44 @@ struct net_stream *http1_upgrade(struct http_exchange *exchange, struct slice he
     (void)http_connection_take_stream(connection);
     http_exchange_unref(exchange);
     return stream;
+}
+
+/* ---- Upgrades ---- */
+
+bool http_wants_upgrade(const struct http_exchange *exchange, const char *protocol)
+{
+    struct slice wanted = http_header_find(exchange, "upgrade");
+    return exchange->upgrade && wanted.data != NULL && wanted.len == strlen(protocol) &&
+           strncasecmp((const char *)wanted.data, protocol, wanted.len) == 0;
+}
+
+int http_upgrade(struct http_exchange *exchange, const char *protocol,
+                 const struct http_header *headers, size_t header_count,
+                 struct net_stream **ret_stream)
+{
+    if (!exchange->open || exchange->connection->stream == NULL) {
+        return -ECONNABORTED;
+    }
+    if (!exchange->upgrade || http_version(exchange) != 1 || !exchange->body_done ||
+        exchange->response != HTTP_NOTHING_SENT) {
+        return -EPROTO;
+    }
+    CLEANUP(buffer_release) struct buffer head;
+    buffer_init(&head, HTTP_HEADERS_BYTES_MAX);
+    buffer_printf(&head,
+                  "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n",
+                  protocol);
+    for (size_t i = 0; i < header_count; i++) {
+        buffer_append_slice(&head, headers[i].name);
+        buffer_append_text(&head, ": ");
+        buffer_append_slice(&head, headers[i].value);
+        buffer_append_text(&head, "\r\n");
+    }
+    buffer_append_text(&head, "\r\n");
+    exchange->status = 101;
+    exchange->response = HTTP_FINISHED;
+    *ret_stream = http1_upgrade(exchange, buffer_slice(&head));
+    return 0;
 }
 
 const struct http_wire http1_wire = {

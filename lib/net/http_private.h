@@ -53,6 +53,7 @@ struct http_connection {
     uint8_t first[24];    /* Until the wire is known. */
     size_t first_len;
     bool going_away;
+    size_t waiting; /* Bytes that the peer had yet to take when a tick last looked. */
 };
 
 /* The connections of one server on one loop. */
@@ -112,6 +113,7 @@ struct http_exchange {
     size_t header_count;
     struct buffer body;
     size_t body_seen; /* Bytes of it so far. */
+    struct memory_hold body_hold;
     void (*piece)(void *data, struct slice bytes, bool end);
     void *piece_data;
     bool headers_done; /* The handler has seen them. */
@@ -156,8 +158,8 @@ struct http_exchange *http_exchange_new(struct http_connection *connection);
 /* The request's head is complete: picks the handler and asks it. It may be closed when this
  * returns. */
 void http_exchange_headers(struct http_exchange *exchange);
-/* A piece of the body; `end` with the last. 0, or -E2BIG when it is over the limit (413 was sent).
- */
+/* A piece of the body; `end` with the last. 0, or -E2BIG when there is no room for it (413, or 429
+ * was sent). */
 int http_exchange_body(struct http_exchange *exchange, struct slice bytes, bool end);
 /* The response is out, or the peer is gone. Runs on_abort if it was not complete, and on_done. */
 void http_exchange_close(struct http_exchange *exchange, bool aborted);
@@ -165,6 +167,9 @@ void http_exchange_close(struct http_exchange *exchange, bool aborted);
 void http_exchange_drained(struct http_exchange *exchange);
 /* An answer of the server itself. */
 void http_exchange_refuse(struct http_exchange *exchange, unsigned status);
+/* Whether the memory budget has no room for `more` bytes and the handler has said so: it is
+ * answered. */
+bool http_exchange_lacks_memory(struct http_exchange *exchange, size_t more);
 /* 413, in the handler's words if it has any. */
 void http_exchange_too_large(struct http_exchange *exchange);
 

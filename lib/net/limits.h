@@ -35,6 +35,10 @@ enum {
     HTTP2_RESETS_PER_S = 33,
     HTTP2_CONTROL_BURST = 20000, /* PING, SETTINGS, PRIORITY, empty DATA: gRPC probes often. */
     HTTP2_CONTROL_PER_S = 10000,
+    /* What a request needs beside its body before it is looked at, and for each byte of that. */
+    HTTP_REQUEST_MEMORY_BYTES = 64 * 1024,
+    HTTP_REQUEST_MEMORY_A_BYTE = 4,
+    HTTP_HEAD_FREE_BYTES = 16 * 1024, /* Of a head that may come while memory is short. */
     HTTP_GZIP_BYTES_MIN = 128 * 1024, /* As in Kubernetes: small answers are not worth it. */
 
     HTTP_CLIENT_IDLE_MS = 30000,

@@ -34,6 +34,7 @@ struct loop {
     struct list turn_ends;
     struct list orphans;
     char *name;
+    struct memory_budget *memory;
     uv_thread_t thread;
     bool has_thread;
     atomic_bool running;
@@ -317,6 +318,16 @@ void loop_post(struct loop *loop, void (*fn)(void *data), void *data)
         uv_async_send(&loop->mailbox);
     }
     pthread_mutex_unlock(&loop->lock);
+}
+
+void loop_set_memory(struct loop *loop, struct memory_budget *budget)
+{
+    loop->memory = budget;
+}
+
+struct memory_budget *loop_memory(const struct loop *loop)
+{
+    return loop->memory;
 }
 
 uint64_t loop_now_ms(struct loop *loop)

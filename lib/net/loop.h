@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 struct loop;
+struct memory_budget;
 typedef struct uv_loop_s uv_loop_t;
 
 /* Makes a loop that nobody runs yet. `name` (copied) becomes the thread's name. Returns 0 or a
@@ -39,6 +40,10 @@ bool loop_is_current(const struct loop *loop);
 void loop_post(struct loop *loop, void (*fn)(void *data), void *data);
 
 /* Milliseconds of CLOCK_MONOTONIC, constant while one callback runs. Loop thread. */
+/* Where connections of this loop count what they hold (lib/base/memory_budget.h); NULL: nowhere.
+ * Before it runs; borrowed for its life. */
+void loop_set_memory(struct loop *loop, struct memory_budget *budget);
+struct memory_budget *loop_memory(const struct loop *loop);
 uint64_t loop_now_ms(struct loop *loop);
 
 /* NET_READ_BYTES of memory for what is read by one callback and handled before it returns. */

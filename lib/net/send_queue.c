@@ -30,7 +30,9 @@ void send_queue_release(struct send_queue *queue)
         queue->first = segment->next;
         segment_free(segment);
     }
-    *queue = (struct send_queue){.first = NULL};
+    queue->last = NULL;
+    queue->bytes = 0;
+    memory_hold_set(&queue->hold, 0);
 }
 
 static void push(struct send_queue *queue, struct send_segment *segment)
@@ -43,6 +45,7 @@ static void push(struct send_queue *queue, struct send_segment *segment)
     }
     queue->last = segment;
     queue->bytes += segment->len;
+    memory_hold_set(&queue->hold, queue->bytes);
 }
 
 void send_queue_append(struct send_queue *queue, struct slice bytes)
@@ -57,6 +60,7 @@ void send_queue_append(struct send_queue *queue, struct slice bytes)
         last->len += bytes.len;
         last->room -= bytes.len;
         queue->bytes += bytes.len;
+        memory_hold_set(&queue->hold, queue->bytes);
         return;
     }
     size_t least = last == NULL ? SEGMENT_FIRST_BYTES_MIN : SEGMENT_BYTES_MIN;
@@ -98,6 +102,7 @@ void send_queue_consume(struct send_queue *queue, size_t bytes)
 {
     assert(bytes <= queue->bytes);
     queue->bytes -= bytes;
+    memory_hold_set(&queue->hold, queue->bytes);
     while (bytes > 0) {
         struct send_segment *first = queue->first;
         if (bytes < first->len) {
@@ -123,6 +128,7 @@ void send_queue_move(struct send_queue *from, struct send_queue *to, size_t byte
         if (first->len <= bytes) {
             bytes -= first->len;
             from->bytes -= first->len;
+            memory_hold_set(&from->hold, from->bytes);
             from->first = first->next;
             if (from->first == NULL) {
                 from->last = NULL;

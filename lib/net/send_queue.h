@@ -1,6 +1,7 @@
 /* What waits to be sent: copied bytes and references to shared chunks, in order. Pure. */
 #ifndef LIB_NET_SEND_QUEUE_H
 #define LIB_NET_SEND_QUEUE_H
+#include "lib/base/memory_budget.h"
 #include "lib/net/chunk.h"
 
 struct send_segment;
@@ -9,6 +10,7 @@ struct send_queue {
     struct send_segment *first;
     struct send_segment *last;
     size_t bytes;
+    struct memory_hold hold; /* All of them, also those of chunks that others share. */
 };
 
 void send_queue_release(struct send_queue *queue); /* Empties it; it can be used again. */

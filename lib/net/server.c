@@ -1,5 +1,6 @@
 /* The HTTP server's listener, its connections and their time-outs. */
 #include "lib/base/alloc.h"
+#include "lib/base/memory_budget.h"
 #include "lib/net/http_private.h"
 #include "lib/net/limits.h"
 #include <assert.h>
@@ -243,6 +244,58 @@ static void on_stream(void *data, struct net_stream *stream)
     net_stream_start(stream, &connection_events, connection);
 }
 
+/* ---- Memory ---- */
+
+bool http_memory_is_lacking(struct http_exchange *exchange, size_t more)
+{
+    struct memory_budget *memory = loop_memory(exchange->connection->loop);
+    if (memory_has_room(memory, more)) {
+        return false;
+    }
+    atomic_fetch_add(&memory->refused, 1);
+    return true;
+}
+
+bool http_exchange_lacks_memory(struct http_exchange *exchange, size_t more)
+{
+    const struct http_handler *handler = exchange->handler;
+    if (handler == NULL || handler->on_short_memory == NULL ||
+        !http_memory_is_lacking(exchange, more)) {
+        return false;
+    }
+    http_exchange_ref(exchange);
+    bool answered = handler->on_short_memory(handler->data, exchange);
+    http_exchange_unref(exchange);
+    return answered;
+}
+
+static size_t waiting_bytes(const struct http_connection *connection)
+{
+    size_t waiting = net_stream_queued(connection->stream);
+    LIST_FOREACH(node, next, &connection->exchanges)
+    {
+        waiting += LIST_ENTRY(node, struct http_exchange, node)->out.bytes;
+    }
+    return waiting;
+}
+
+/* With a quarter of the budget left, who has not taken a byte since the last tick is let go: what
+ * waits for him is what others could use. */
+static bool holds_up(struct http_connection *connection, struct memory_budget *memory)
+{
+    size_t before = connection->waiting;
+    if (memory_has_room(memory, memory == NULL ? 0 : memory->limit / 4)) {
+        connection->waiting = 0;
+        return false;
+    }
+    connection->waiting = waiting_bytes(connection);
+    bool stuck = before >= NET_WRITE_LOW_BYTES && connection->waiting >= before;
+    if (stuck) {
+        atomic_fetch_add(&memory->ended, 1);
+    }
+    return stuck;
+}
+
 static void on_tick(void *data)
 {
     struct http_shard *shard = data;
@@ -250,6 +303,10 @@ static void on_tick(void *data)
     LIST_FOREACH(node, next, &shard->connections)
     {
         struct http_connection *connection = LIST_ENTRY(node, struct http_connection, node);
+        if (holds_up(connection, loop_memory(shard->loop))) {
+            http_connection_close(connection, /* linger= */ false);
+            continue;
+        }
         if (connection->deadline_ms > now_ms) {
             continue;
         }

@@ -120,6 +120,7 @@ int net_stream_adopt(struct loop *loop, int fd, bool is_unix, const char *peer_a
     struct net_stream *stream = alloc_zeroed(sizeof(*stream));
     stream->magic = STREAM_MAGIC;
     stream->loop = loop;
+    stream->queue.hold.budget = loop_memory(loop);
     stream->turn.run = stream_turn;
     stream->stall.fire = on_stall;
     stream->orphan.end = on_loop_end;

@@ -45,7 +45,7 @@ def start_etcd(directory):
 class Server:
     """One server process with a data directory of its own."""
 
-    def __init__(self, build):
+    def __init__(self, build, *flags):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="hostile-", dir="/var/tmp"))
         self.data = self.directory / "n1"
         self.log = self.directory / "log"
@@ -59,7 +59,7 @@ class Server:
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 [build + "/cmd/coracle", "server", "--name", "n1", "--data-dir", str(self.data),
-                 "--api-listen", f"{HOST}:{PORT}"] + store,
+                 "--api-listen", f"{HOST}:{PORT}", *flags] + store,
                 stdout=log, stderr=subprocess.STDOUT, env=environment)
 
     def wait_ready(self):
@@ -81,6 +81,12 @@ class Server:
     def rss_kb(self):
         for line in open(f"/proc/{self.process.pid}/status"):
             if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+        return 0
+
+    def pss_kb(self):
+        for line in open(f"/proc/{self.process.pid}/smaps_rollup"):
+            if line.startswith("Pss:"):
                 return int(line.split()[1])
         return 0
 

@@ -1,6 +1,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/buffer.h"
 #include "lib/base/error.h"
+#include "lib/base/memory_budget.h"
 #include "lib/base/metrics.h"
 
 #include <check.h>
@@ -80,6 +81,57 @@ START_TEST(metrics_render_in_exposition_format)
 }
 END_TEST
 
+START_TEST(a_budget_has_room_for_what_is_not_held)
+{
+    struct memory_budget budget = {.limit = 100000};
+    struct memory_hold hold = {.budget = &budget};
+    ck_assert(memory_has_room(&budget, 100000));
+    ck_assert(!memory_has_room(&budget, 100001));
+    memory_hold_set(&hold, 60000);
+    ck_assert(memory_has_room(&budget, 40000));
+    ck_assert(!memory_has_room(&budget, 40001));
+    memory_hold_set(&hold, 100001);
+    ck_assert(!memory_is_short(NULL));
+    memory_hold_set(&hold, 110000);
+    ck_assert(memory_is_short(&budget));
+    memory_hold_set(&hold, 0);
+    ck_assert_int_eq(atomic_load(&budget.held), 0);
+    ck_assert(memory_has_room(NULL, SIZE_MAX));
+}
+END_TEST
+
+START_TEST(small_changes_of_a_hold_are_not_counted_and_its_end_is)
+{
+    struct memory_budget budget = {.limit = 100000};
+    struct memory_hold hold = {.budget = &budget};
+    memory_hold_set(&hold, MEMORY_HOLD_STEP - 1);
+    ck_assert_int_eq(atomic_load(&budget.held), 0);
+    memory_hold_set(&hold, MEMORY_HOLD_STEP);
+    ck_assert_int_eq(atomic_load(&budget.held), MEMORY_HOLD_STEP);
+    memory_hold_set(&hold, 1);
+    ck_assert_int_eq(atomic_load(&budget.held), MEMORY_HOLD_STEP);
+    memory_hold_set(&hold, 0);
+    ck_assert_int_eq(atomic_load(&budget.held), 0);
+}
+END_TEST
+
+START_TEST(an_arena_counts_what_it_takes_from_the_heap)
+{
+    struct memory_budget budget = {.limit = 1 << 20};
+    struct arena *arena = arena_new(SIZE_MAX);
+    arena_set_budget(arena, &budget);
+    (void)arena_alloc(arena, 100);
+    int64_t first = atomic_load(&budget.held);
+    ck_assert_int_ge(first, 100);
+    (void)arena_alloc(arena, 500000);
+    ck_assert_int_ge(atomic_load(&budget.held), first + 500000);
+    arena_reset(arena);
+    ck_assert_int_ge(atomic_load(&budget.held), 100); /* One block is kept for the next. */
+    arena_free(arena);
+    ck_assert_int_eq(atomic_load(&budget.held), 0);
+}
+END_TEST
+
 Suite *memory_suite(void)
 {
     Suite *suite = suite_create("base/memory");
@@ -87,6 +139,9 @@ Suite *memory_suite(void)
     tcase_add_test(tcase, buffer_refuses_more_than_its_maximum_and_remembers_it);
     tcase_add_test(tcase, buffer_take_hands_out_the_contents);
     tcase_add_test(tcase, arena_counts_aligns_and_resets);
+    tcase_add_test(tcase, a_budget_has_room_for_what_is_not_held);
+    tcase_add_test(tcase, small_changes_of_a_hold_are_not_counted_and_its_end_is);
+    tcase_add_test(tcase, an_arena_counts_what_it_takes_from_the_heap);
     tcase_add_test(tcase, error_keeps_code_and_gains_context);
     tcase_add_test(tcase, metrics_render_in_exposition_format);
     suite_add_tcase(suite, tcase);
