@@ -121,6 +121,104 @@ static void check_each(struct api_causes *causes, const struct api_path *at, con
     }
 }
 
+/* --- Below allOf, anyOf, oneOf and not: values are constrained, shape is said outside ------------
+ */
+
+/* What int-or-string is written as: anyOf with integer and string. */
+static bool is_int_or_string(props *const *schemas, size_t count)
+{
+    static const char *const types[] = {"integer", "string"};
+    bool same = count == ARRAY_LEN(types);
+    for (size_t i = 0; same && i < count; i++) {
+        const props *schema = schemas[i];
+        same = rules_is(schema->type, types[i]) && schema->n_properties == 0 &&
+               schema->items == NULL && schema->additional_properties == NULL &&
+               schema->n_x_kubernetes_validations == 0 && !schema->nullable &&
+               rules_empty(schema->description) && rules_empty(schema->title);
+    }
+    return same;
+}
+
+static void check_nested_words(struct api_causes *causes, const struct api_path *at,
+                               const props *schema)
+{
+    static const char empty[] = "must be empty to be structural";
+    static const char undefined[] = "must be undefined to be structural";
+    static const char no[] = "must be false to be structural";
+    const struct {
+        bool used;
+        const char *name, *why;
+    } forbidden[] = {
+        {schema->additional_properties != NULL, "additionalProperties", undefined},
+        {schema->default_ != NULL && schema->default_->raw.len > 0, "default", undefined},
+        {!rules_empty(schema->description), "description", empty},
+        {schema->nullable, "nullable", no},
+        {!rules_empty(schema->title), "title", empty},
+        {!rules_empty(schema->type), "type", empty},
+        {schema->x_kubernetes_embedded_resource, "x-kubernetes-embedded-resource", no},
+        {schema->x_kubernetes_int_or_string, "x-kubernetes-int-or-string", no},
+        {schema->n_x_kubernetes_list_map_keys > 0, "x-kubernetes-list-map-keys", empty},
+        {schema->x_kubernetes_list_type != NULL, "x-kubernetes-list-type", undefined},
+        {schema->x_kubernetes_map_type != NULL, "x-kubernetes-map-type", undefined},
+        {schema->x_kubernetes_preserve_unknown_fields, "x-kubernetes-preserve-unknown-fields", no},
+        {schema->n_x_kubernetes_validations > 0, "x-kubernetes-validations", empty},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(forbidden); i++) {
+        if (forbidden[i].used) {
+            rules_forbidden(causes, at, forbidden[i].name, forbidden[i].why);
+        }
+    }
+}
+
+static void check_alternatives(struct api_causes *causes, const struct api_path *at,
+                               const props *schema, unsigned depth);
+
+static void check_nested(struct api_causes *causes, const struct api_path *at, const props *schema,
+                         unsigned depth)
+{
+    struct api_path properties = api_path_field(at, "properties");
+    struct api_path items = api_path_field(at, "items");
+    check_alternatives(causes, at, schema, depth);
+    if (schema->items != NULL && schema->items->schema != NULL) {
+        check_nested(causes, &items, schema->items->schema, depth + 1);
+    }
+    for (size_t i = 0; i < schema->n_properties; i++) {
+        struct api_path path = api_path_key(&properties, text_or_empty(schema->properties[i]->key));
+        check_nested(causes, &path, schema->properties[i]->value, depth + 1);
+        if (rules_is(schema->properties[i]->key, "metadata")) {
+            api_cause_forbidden(causes, &path, "must not be specified in a nested context");
+        }
+    }
+    check_nested_words(causes, at, schema);
+}
+
+static void check_nested_each(struct api_causes *causes, const struct api_path *at,
+                              const char *name, props *const *schemas, size_t count, unsigned depth)
+{
+    struct api_path list = api_path_field(at, name);
+    for (size_t i = 0; i < count; i++) {
+        struct api_path path = api_path_index(&list, i);
+        check_nested(causes, &path, schemas[i], depth + 1);
+    }
+}
+
+static void check_alternatives(struct api_causes *causes, const struct api_path *at,
+                               const props *schema, unsigned depth)
+{
+    struct api_path none = api_path_field(at, "not");
+    if (depth > API_SCHEMA_DEPTH_MAX) {
+        return; /* The other pass said so. */
+    }
+    if (!is_int_or_string(schema->any_of, schema->n_any_of)) {
+        check_nested_each(causes, at, "anyOf", schema->any_of, schema->n_any_of, depth);
+    }
+    check_nested_each(causes, at, "allOf", schema->all_of, schema->n_all_of, depth);
+    check_nested_each(causes, at, "oneOf", schema->one_of, schema->n_one_of, depth);
+    if (schema->not_ != NULL) {
+        check_nested(causes, &none, schema->not_, depth + 1);
+    }
+}
+
 static void check_inner(struct api_causes *causes, const struct api_path *at, const props *schema,
                         enum pass pass, unsigned depth)
 {
@@ -161,6 +259,7 @@ static void check(struct api_causes *causes, const struct api_path *at, const pr
     }
     if (pass == PASS_SHAPE) {
         check_type(causes, at, schema, depth == 0);
+        check_alternatives(causes, at, schema, depth);
     } else {
         check_keywords(causes, at, schema);
         check_list(causes, at, schema);

@@ -191,6 +191,16 @@ static const struct {
     {SPEC("'n':{'type':'integer','x-kubernetes-validations':[{'rule':'self > oldSelf'}]}",
           "{'rule':'self == oldSelf'}"),
      ""},
+    /* Rules below allOf would never run, and types there say nothing. */
+    {SPEC("'n':{'type':'integer','allOf':[{'x-kubernetes-validations':[{'rule':'self > 1'}]}],"
+          "'not':{'type':'string'}}",
+          "{'rule':'true'}"),
+     AT "properties[n].allOf[0].x-kubernetes-validations: Forbidden: must be empty to be "
+        "structural\n" AT "properties[n].not.type: Forbidden: must be empty to be structural\n"},
+    {SPEC("'n':{'x-kubernetes-int-or-string':true,'anyOf':[{'type':'integer'},{'type':'string'}],"
+          "'allOf':[{'anyOf':[{'type':'integer'},{'type':'string'}]},{'pattern':'^a'}]}",
+          "{'rule':'true'}"),
+     ""},
     {SPEC("'w':{'x-kubernetes-preserve-unknown-fields':true,"
           "'x-kubernetes-validations':[{'rule':'true'}]}",
           "{'rule':'true'}"),
