@@ -56,6 +56,7 @@ definitions() { kubectl get --raw /openapi/v2 | grep -o "\"$1\":" | sort -u; }
     explained "maxUnavailable" deployment.spec.strategy.rollingUpdate
 }
 
+# CustomResourcePublishOpenAPI: works for CRD with validation schema.
 @test "a custom resource is explained as soon as it is served, field by field" {
     define crd1.example.com foos Foo "v1=$BARS"
     explained "A foo." foos
@@ -77,6 +78,7 @@ definitions() { kubectl get --raw /openapi/v2 | grep -o "\"$1\":" | sort -u; }
     kubectl apply -f - <<<'{"apiVersion":"crd2.example.com/v1","kind":"Foo","metadata":{"name":"a"},"spec":{"bars":[{"name":"c"}]}}'
 }
 
+# CustomResourcePublishOpenAPI: works for CRD preserving unknown fields at the schema root.
 @test "a root that keeps unknown fields lets kubectl write any" {
     define crd3.example.com opens Open 'v1={"type":"object","x-kubernetes-preserve-unknown-fields":true}'
     kubectl apply -f - <<<'{"apiVersion":"crd3.example.com/v1","kind":"Open","metadata":{"name":"a"},"any":{"thing":1}}'
@@ -84,6 +86,7 @@ definitions() { kubectl get --raw /openapi/v2 | grep -o "\"$1\":" | sort -u; }
     explained "VERSION:    v1" opens
 }
 
+# CustomResourcePublishOpenAPI: works for CRD preserving unknown fields in an embedded object.
 @test "an embedded object that keeps unknown fields has no members that others would be refused beside" {
     define crd4.example.com holders Holder 'v1={"type":"object","properties":{"spec":{"type":"object","description":"Of it.",
 "properties":{"inside":{"type":"object","x-kubernetes-embedded-resource":true,"x-kubernetes-preserve-unknown-fields":true}}}}}'
@@ -93,6 +96,8 @@ definitions() { kubectl get --raw /openapi/v2 | grep -o "\"$1\":" | sort -u; }
     [ "$(kubectl get holder a -o 'jsonpath={.spec.inside.spec.x}')" = 1 ]
 }
 
+# CustomResourcePublishOpenAPI: works for multiple CRDs of different groups; of same group but different versions;
+# removes definition from spec when one version gets changed to not be served.
 @test "several groups and versions are shown side by side, and a version that is served no more goes" {
     define crd5.example.com foos Foo "v1=$BARS"
     define crd6.example.com foos Foo "v2=$BARS" "v3=$BARS"
