@@ -117,6 +117,16 @@ size_t proxy_headers_of_request(struct arena *arena, const struct http_header *h
     return kept;
 }
 
+static struct slice lower(struct arena *arena, struct slice name)
+{
+    uint8_t *copy = arena_alloc(arena, name.len + 1);
+    for (size_t i = 0; i < name.len; i++) {
+        uint8_t c = name.data[i];
+        copy[i] = c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
+    }
+    return slice_of(copy, name.len);
+}
+
 size_t proxy_headers_of_answer(struct arena *arena, const struct http_header *headers, size_t count,
                                struct http_header *out)
 {
@@ -127,11 +137,8 @@ size_t proxy_headers_of_answer(struct arena *arena, const struct http_header *he
             is_of_connection(headers, count, headers[i].name)) {
             continue;
         }
-        char *name = arena_text_n(arena, (const char *)headers[i].name.data, headers[i].name.len);
-        for (char *c = name; *c != 0; c++) {
-            *c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 32 : *c);
-        }
-        out[kept++] = (struct http_header){slice_text(name), arena_slice(arena, headers[i].value)};
+        out[kept++] = (struct http_header){lower(arena, headers[i].name),
+                                           arena_slice(arena, headers[i].value)};
     }
     return kept;
 }

@@ -24,21 +24,29 @@ struct backend {
     struct tls_config *tls;
 };
 
+enum { PARTS_MAX = 3 };
+
+/* At its colons, in place; 0 when there are too many. */
+static size_t split(char *text, const char *parts[PARTS_MAX])
+{
+    size_t count = 0;
+    parts[count++] = text;
+    for (char *colon = strchr(text, ':'); colon != NULL; colon = strchr(colon + 1, ':')) {
+        if (count == PARTS_MAX) {
+            return 0;
+        }
+        *colon = 0;
+        parts[count++] = colon + 1;
+    }
+    return count;
+}
+
 static bool split_name(struct arena *arena, const char *text, struct proxied_name *ret_name)
 {
-    const char *parts[3] = {NULL};
-    size_t count = 0;
-    char *at = arena_text(arena, text);
-    for (char *colon = at; colon != NULL && count < ARRAY_LEN(parts); count++) {
-        parts[count] = at;
-        colon = strchr(at, ':');
-        if (colon != NULL) {
-            *colon = 0;
-            at = colon + 1;
-            if (count + 1 == ARRAY_LEN(parts)) {
-                return false;
-            }
-        }
+    const char *parts[PARTS_MAX] = {""};
+    size_t count = split(arena_text(arena, text), parts);
+    if (count == 0) {
+        return false;
     }
     const char *scheme = count == 3 ? parts[0] : "";
     *ret_name = (struct proxied_name){.scheme = scheme[0] == 0 ? "http" : scheme,

@@ -152,6 +152,22 @@ Y
     [ "$(kubectl auth can-i get configmaps/extension-apiserver-authentication -n kube-system --as system:serviceaccount:demo:ext)" = yes ]
 }
 
+@test "what they are told comes back, beside what other members say" {
+    local bundle
+    make_ca other-member
+    bundle=$(cat "$D/other-member.crt") # Without ours.
+    kubectl patch configmap -n kube-system extension-apiserver-authentication --type merge \
+        -p "$(python3 -c 'import json, sys; print(json.dumps({"data": {"requestheader-client-ca-file": sys.argv[1]}}))' "$bundle")"
+    within 20 bash -c "kubectl get configmap -n kube-system extension-apiserver-authentication \
+        -o 'jsonpath={.data.requestheader-client-ca-file}' >$D/bundle && [ \$(grep -c BEGIN $D/bundle) = 2 ]"
+    grep -qF "$(sed -n 2p "$D/other-member.crt")" "$D/bundle"
+    openssl verify -CAfile "$D/bundle" "$D/n1/pki/front-proxy-client.crt"
+    kubectl delete configmap -n kube-system extension-apiserver-authentication
+    within 20 bash -c "kubectl get configmap -n kube-system extension-apiserver-authentication \
+        -o 'jsonpath={.data.requestheader-client-ca-file}' >$D/bundle"
+    diff <(cat "$D/bundle") "$D/proxies.crt"
+}
+
 @test "kubectl finds its kinds, and makes, lists, changes and deletes them" {
     run -0 kubectl api-resources --api-group "$GROUP" -o wide
     [[ $output == *"flunders"*"fl"*"wardle.example.com/v1alpha1"*"true"*"Flunder"*"create,delete,get,list,patch,update,watch"*"all"* ]]
