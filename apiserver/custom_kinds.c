@@ -249,8 +249,9 @@ static void storage_hash(const definition_t *definition, char ret_text[16])
 }
 
 static struct custom_resource *make(struct custom_kinds *kinds, const struct cached_object *object,
-                                    const definition_t *definition, size_t index, uint64_t lineage)
+                                    size_t index, uint64_t lineage)
 {
+    const definition_t *definition = cached_object_message(object); /* It decoded before. */
     char hash[16];
     storage_hash(definition, hash);
     struct custom_options options = {.index = (uint16_t)index,
@@ -297,19 +298,18 @@ static void add(struct custom_kinds *kinds, const struct cached_object *object,
         return;
     }
     struct custom_resource *resource =
-        make(kinds, object, definition, kinds->first_index + place, ++kinds->next_lineage);
+        make(kinds, object, kinds->first_index + place, ++kinds->next_lineage);
     kinds->used[place] = true;
     kinds->resources[kinds->count++] = resource;
     watch_cache_set_custom(kinds->cache, &resource->storage->kind);
     kinds->changed = true;
 }
 
-static void replace(struct custom_kinds *kinds, size_t position, const struct cached_object *object,
-                    const definition_t *definition)
+static void replace(struct custom_kinds *kinds, size_t position, const struct cached_object *object)
 {
     struct custom_resource *before = kinds->resources[position];
     struct custom_resource *resource =
-        make(kinds, object, definition, before->storage->kind.index, before->lineage);
+        make(kinds, object, before->storage->kind.index, before->lineage);
     kinds->resources[position] = resource;
     watch_cache_set_custom(kinds->cache, &resource->storage->kind);
     custom_resource_unref(before);
@@ -319,7 +319,9 @@ static void replace(struct custom_kinds *kinds, size_t position, const struct ca
 static void on_changed(void *data, const struct cached_object *object, bool gone)
 {
     struct custom_kinds *kinds = data;
-    const definition_t *definition = gone ? NULL : cached_object_message(object);
+    /* Most states of a definition are never served: they are not kept decoded. */
+    CLEANUP(arena_freep) struct arena *scratch = arena_new(SIZE_MAX);
+    const definition_t *definition = gone ? NULL : cached_object_decode(object, scratch);
     size_t position = position_of(kinds, cached_object_name(object));
     bool known = position < kinds->count;
     const definition_t *before = known ? kinds->resources[position]->definition : NULL;
@@ -331,7 +333,7 @@ static void on_changed(void *data, const struct cached_object *object, bool gone
     if (!known && is_served(definition)) {
         add(kinds, object, definition);
     } else if (known && !same_kinds(before, definition)) {
-        replace(kinds, position, object, definition);
+        replace(kinds, position, object);
     }
 }
 

@@ -139,7 +139,7 @@ struct listing {
 static bool list_one(void *data, const struct cached_object *object)
 {
     struct listing *listing = data;
-    const definition_t *definition = cached_object_message(object);
+    const definition_t *definition = cached_object_decode(object, listing->arena);
     if (definition != NULL && listing->count < listing->room) {
         listing->items[listing->count++] = definition;
     }
@@ -150,7 +150,7 @@ static void settle(struct definitions *definitions, definition_t *definition)
 {
     struct arena *arena = definitions->arena;
     struct cache_view *view = watch_cache_view(definitions->server->cache, definitions->kind);
-    struct listing listing = {.room = cache_view_count(view)};
+    struct listing listing = {.room = cache_view_count(view), .arena = arena};
     listing.items = arena_array(arena, listing.room + 1, sizeof(*listing.items));
     cache_view_each(view, "", slice_text(""), list_one, &listing);
     int64_t now_s = env_wall_ns(definitions->server->config.env) / INT64_C(1000000000);
@@ -164,7 +164,8 @@ static void look_at(struct definitions *definitions)
 {
     const struct cached_object *object =
         watch_cache_get(definitions->server->cache, definitions->kind, "", definitions->name);
-    const definition_t *stored = object == NULL ? NULL : cached_object_message(object);
+    const definition_t *stored =
+        object == NULL ? NULL : cached_object_decode(object, definitions->arena);
     if (stored != NULL) {
         definition_t *definition =
             api_message_copy(definitions->arena, definitions->kind->message, stored);

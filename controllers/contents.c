@@ -5,10 +5,11 @@
 #include "lib/base/alloc.h"
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct contents {
     struct informers *informers; /* Of the table's kinds; borrowed. */
-    struct informers *custom;
+    struct informers *custom;    /* With metadata alone. */
     struct client *client;
     struct client_kinds_watch *kinds; /* NULL: there are no custom kinds. */
     struct list users;
@@ -92,17 +93,23 @@ static void kind_removed(void *data, const struct api_kind *kind)
 
 static const struct client_kinds_ops kinds_ops = {.added = kind_added, .removed = kind_removed};
 
+/* Definitions are large, and nobody else here looks into them. */
+static bool is_large(const struct api_kind *kind)
+{
+    return strcmp(kind->resource, "customresourcedefinitions.apiextensions.k8s.io") == 0;
+}
+
 struct contents *contents_new(struct client *client, struct informers *informers)
 {
     struct contents *contents = alloc_zeroed(sizeof(*contents));
     const struct api_kind *kinds[KINDS_OF_CONTENT_MAX];
     size_t count = kinds_of_content(/* namespaced= */ false, kinds);
     contents->informers = informers;
-    contents->custom = informers_new(client);
+    contents->custom = informers_new_metadata(client);
     contents->client = client;
     list_init(&contents->users);
     for (size_t i = 0; i < count; i++) {
-        (void)add(contents, kinds[i], informers);
+        (void)add(contents, kinds[i], is_large(kinds[i]) ? contents->custom : informers);
     }
     contents->kinds = client_watch_kinds(client, &kinds_ops, contents);
     return contents;

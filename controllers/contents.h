@@ -25,7 +25,8 @@ struct contents_user {
     struct list link;
 };
 
-/* Fills caches of all kinds in the table through `informers`, of custom ones through its own. */
+/* Fills caches of the kinds in the table through `informers`; of custom ones, and of definitions,
+ * through its own, with metadata alone. */
 MUST_USE struct contents *contents_new(struct client *client, struct informers *informers);
 void contents_free(struct contents *contents); /* All users have left. NULL is a no-op. */
 /* Before the first object was told of. */

@@ -13,6 +13,14 @@ bool client_already_exists(const struct client_reply *reply)
     return reply->code == 409 && strcmp(reply->reason, "AlreadyExists") == 0;
 }
 
+struct client_watch *client_watch_metadata(struct client *client, const struct api_kind *kind,
+                                           const struct client_watch_ops *ops, void *data)
+{
+    return client->ops->watch_metadata == NULL
+               ? client->ops->watch(client, kind, ops, data)
+               : client->ops->watch_metadata(client, kind, ops, data);
+}
+
 struct client_kinds_watch *client_watch_kinds(struct client *client,
                                               const struct client_kinds_ops *ops, void *data)
 {

@@ -83,6 +83,9 @@ struct client_ops {
                  void *data);
     struct client_watch *(*watch)(struct client *client, const struct api_kind *kind,
                                   const struct client_watch_ops *ops, void *data);
+    /* See client_watch_metadata(); NULL: as `watch`. */
+    struct client_watch *(*watch_metadata)(struct client *client, const struct api_kind *kind,
+                                           const struct client_watch_ops *ops, void *data);
     void (*watch_stop)(struct client *client, struct client_watch *watch);
     /* See client_watch_revision(); NULL when events come with the writes themselves. */
     uint64_t (*watch_revision)(struct client *client, const struct client_watch *watch);
@@ -112,6 +115,11 @@ MUST_USE static inline struct client_watch *client_watch(struct client *client,
 {
     return client->ops->watch(client, kind, ops, data);
 }
+/* The same for who looks at metadata alone: the messages of the objects may have nothing else, and
+ * no managedFields in it. */
+MUST_USE struct client_watch *client_watch_metadata(struct client *client,
+                                                    const struct api_kind *kind,
+                                                    const struct client_watch_ops *ops, void *data);
 static inline void client_watch_stop(struct client *client, struct client_watch *watch)
 {
     client->ops->watch_stop(client, watch);

@@ -40,6 +40,7 @@ struct informer {
 
 struct informers {
     struct client *client;
+    bool metadata_only;
     struct hash_map *by_kind; /* pointer of the kind -> informer */
 };
 
@@ -223,7 +224,8 @@ static void watch_synced(void *data)
 static const struct client_watch_ops informer_watch_ops = {
     .event = watch_event, .restart = watch_restart, .synced = watch_synced};
 
-static struct informer *informer_new(struct client *client, const struct api_kind *kind)
+static struct informer *informer_new(struct client *client, const struct api_kind *kind,
+                                     bool metadata_only)
 {
     struct informer *informer = alloc_zeroed(sizeof(*informer));
     informer->client = client;
@@ -234,7 +236,9 @@ static struct informer *informer_new(struct client *client, const struct api_kin
         informer->indexes[i] = hash_map_new(/* seed= */ 0x696e6478);
     }
     list_init(&informer->handlers);
-    informer->watch = client_watch(client, kind, &informer_watch_ops, informer);
+    informer->watch = metadata_only
+                          ? client_watch_metadata(client, kind, &informer_watch_ops, informer)
+                          : client_watch(client, kind, &informer_watch_ops, informer);
     return informer;
 }
 
@@ -266,6 +270,13 @@ struct informers *informers_new(struct client *client)
     return informers;
 }
 
+struct informers *informers_new_metadata(struct client *client)
+{
+    struct informers *informers = informers_new(client);
+    informers->metadata_only = true;
+    return informers;
+}
+
 void informers_free(struct informers *informers)
 {
     if (informers == NULL) {
@@ -286,7 +297,7 @@ struct informer *informers_get(struct informers *informers, const struct api_kin
     struct slice key = entry_key(text, kind->group, kind->plural);
     struct informer *informer = hash_map_get(informers->by_kind, key);
     if (informer == NULL) {
-        informer = informer_new(informers->client, kind);
+        informer = informer_new(informers->client, kind, informers->metadata_only);
         hash_map_set(informers->by_kind, key, informer);
     }
     return informer;

@@ -35,6 +35,8 @@ struct informer_list {
 
 /* The informers of a process part, made at first use. */
 MUST_USE struct informers *informers_new(struct client *client);
+/* Their objects may have metadata alone: client_watch_metadata(). */
+MUST_USE struct informers *informers_new_metadata(struct client *client);
 void informers_free(struct informers *informers); /* Stops all; handlers must be gone. */
 struct informer *informers_get(struct informers *informers, const struct api_kind *kind);
 bool informers_synced(const struct informers *informers); /* All that were asked for. */

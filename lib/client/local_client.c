@@ -3,6 +3,7 @@
 #include "apiserver/authorizer.h"
 #include "apiserver/custom_kinds.h"
 #include "apiserver/registry.h"
+#include "k8s/tables.h"
 #include "lib/api/status.h"
 #include "lib/base/alloc.h"
 #include "lib/base/list.h"
@@ -35,6 +36,7 @@ struct local_call {
 struct client_watch {
     struct local_client *owner;
     const struct api_kind *kind;
+    bool metadata_only;
     const struct client_watch_ops *ops;
     void *data;
     struct cache_watch *watch; /* NULL between a stream and the next list. */
@@ -76,6 +78,45 @@ static const struct client_object *shared_object_new(const struct api_kind *kind
                                .refs = 1,
                                .release = shared_object_release};
     return &shared->object;
+}
+
+/* An object with nothing but metadata, so that the cache need not hold all of it decoded. */
+struct bare_object {
+    struct client_object object;
+    struct arena *arena;
+};
+
+static void bare_object_release(struct client_object *object)
+{
+    struct bare_object *bare = CONTAINER_OF(object, struct bare_object, object);
+    custom_kind_unref(object->kind);
+    arena_free(bare->arena);
+    free(bare);
+}
+
+/* NULL when what is stored does not decode. */
+static const struct client_object *bare_object_new(const struct cached_object *cached)
+{
+    const struct api_kind *kind = cached_object_kind(cached);
+    CLEANUP(arena_freep) struct arena *scratch = arena_new(SIZE_MAX);
+    const void *message = cached_object_decode(cached, scratch);
+    if (message == NULL) {
+        return NULL;
+    }
+    struct bare_object *bare = alloc_zeroed(sizeof(*bare));
+    Meta__V1__ObjectMeta meta = *api_message_meta(kind->message, message);
+    meta.n_managed_fields = 0;
+    bare->arena = arena_new(SIZE_MAX);
+    void *stub = api_message_new(bare->arena, kind->message);
+    void **at = api_field_at(kind->message->metadata, stub);
+    *at = api_message_copy(bare->arena, &meta__v1__object_meta__schema, &meta);
+    bare->object = (struct client_object){.kind = custom_kind_ref(kind),
+                                          .message = stub,
+                                          .meta = *at,
+                                          .version = cached_object_revision(cached),
+                                          .refs = 1,
+                                          .release = bare_object_release};
+    return &bare->object;
 }
 
 /* --- Calls --- */
@@ -291,7 +332,8 @@ static void local_call(struct client *client, const struct client_request *reque
 static void deliver(struct client_watch *watch, enum client_event type,
                     const struct cached_object *cached)
 {
-    const struct client_object *object = shared_object_new(watch->kind, cached);
+    const struct client_object *object =
+        watch->metadata_only ? bare_object_new(cached) : shared_object_new(watch->kind, cached);
     if (object == NULL) {
         return; /* Unreadable: the API says so to who asks for it; controllers leave it alone. */
     }
@@ -349,6 +391,14 @@ static struct client_watch *local_watch(struct client *client, const struct api_
     return watch;
 }
 
+static struct client_watch *local_watch_metadata(struct client *client, const struct api_kind *kind,
+                                                 const struct client_watch_ops *ops, void *data)
+{
+    struct client_watch *watch = local_watch(client, kind, ops, data);
+    watch->metadata_only = true; /* Nothing was told yet. */
+    return watch;
+}
+
 static void local_watch_stop(struct client *client, struct client_watch *watch)
 {
     struct local_client *owner = local(client);
@@ -395,6 +445,7 @@ static const struct api_kind *local_find_kind(struct client *client, const char 
 
 static const struct client_ops local_ops = {.call = local_call,
                                             .watch = local_watch,
+                                            .watch_metadata = local_watch_metadata,
                                             .watch_stop = local_watch_stop,
                                             .watch_revision = local_watch_revision,
                                             .watch_kinds = local_watch_kinds,

@@ -8,7 +8,7 @@ import subprocess
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-CORACLE = os.path.join(TOP, "build/release/cmd/coracle")
+CORACLE = os.environ.get("CORACLE") or os.path.join(TOP, "build/release/cmd/coracle")
 LOAD = os.path.join(TOP, "build/release/tests/bench/etcd_load")
 WATCH_LOAD = os.path.join(TOP, "build/release/tests/bench/watch_load")
 TICK = os.sysconf("SC_CLK_TCK")

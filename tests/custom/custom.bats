@@ -251,3 +251,47 @@ END
     [[ $output == *'denied the request: no CREATE customresourcedefinitions - CustomResourceDefinition CustomResourceDefinition -'* ]]
     kubectl delete validatingwebhookconfiguration no-definitions
 }
+
+@test "explain, scale, status and printed columns of a custom resource" {
+    kubectl apply -f - <<END
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: fleets.shop.example.com}
+spec:
+  group: shop.example.com
+  scope: Namespaced
+  names: {plural: fleets, kind: Fleet, shortNames: [fl], categories: [all-shop]}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      subresources:
+        status: {}
+        scale: {specReplicasPath: .spec.replicas, statusReplicasPath: .status.replicas, labelSelectorPath: .status.selector}
+      additionalPrinterColumns: [{name: Wanted, type: integer, jsonPath: .spec.replicas}]
+      schema:
+        openAPIV3Schema:
+          type: object
+          properties:
+            spec:
+              type: object
+              description: What is wanted of the fleet.
+              properties: {replicas: {type: integer, description: How many ships.}}
+            status: {type: object, properties: {replicas: {type: integer}, selector: {type: string}}}
+END
+    kubectl wait --for=condition=Established crd/fleets.shop.example.com --timeout=10s
+    kubectl "${N[@]}" apply -f - <<<"$(printf 'apiVersion: shop.example.com/v1\nkind: Fleet\nmetadata: {name: f}\nspec: {replicas: 2}\nstatus: {replicas: 9}')"
+    [ "$(kubectl "${N[@]}" get fl f -o 'jsonpath={.status}')" = "" ] # Only through its subresource.
+    run -0 kubectl "${N[@]}" scale fleet f --replicas=5
+    run -0 kubectl "${N[@]}" patch fleet f --subresource=status --type=merge -p '{"spec":{"replicas":7},"status":{"replicas":4,"selector":"a=b"}}'
+    [ "$(kubectl "${N[@]}" get fleet f -o 'jsonpath={.spec.replicas} {.status.replicas}')" = "5 4" ]
+    [ "$(kubectl get --raw "/apis/shop.example.com/v1/namespaces/$NS/fleets/f/scale" | jq -c '[.spec.replicas, .status.replicas, .status.selector]')" = '[5,4,"a=b"]' ]
+    [ "$(kubectl "${N[@]}" get all-shop --no-headers | tr -s ' ')" = "f 5" ]
+    within 10 kubectl explain fleet.spec.replicas
+    run -0 kubectl explain fleet.spec
+    [[ $output == *"What is wanted of the fleet."* ]]
+    [[ $output == *"How many ships."* ]]
+    run -1 kubectl "${N[@]}" patch fleet f --type=merge -p '{"spec":{"replicas":"many"}}'
+    [[ $output == *'spec.replicas: Invalid value: "string": spec.replicas in body must be of type integer: "string"'* ]]
+    kubectl delete crd fleets.shop.example.com
+}
