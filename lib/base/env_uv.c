@@ -1,6 +1,7 @@
 #include "lib/base/env_uv.h"
 
 #include "lib/base/alloc.h"
+#include "lib/base/bell.h"
 #include "lib/base/file.h"
 #include "lib/base/heap.h"
 #include "lib/base/log.h"
@@ -32,7 +33,7 @@ struct env_uv {
     uv_loop_t *loop;
     uv_timer_t timer; /* Runs for the least deadline of `timers`. */
     uv_idle_t due;    /* Active while a timer is due. */
-    uv_async_t async; /* The I/O thread has finished something. */
+    struct bell bell; /* The I/O thread has finished something. */
     struct heap timers;
     uint64_t timer_sequence;
     uint64_t random_state[2]; /* xoroshiro128+, seeded by getrandom(2). */
@@ -338,7 +339,7 @@ static void *io_main(void *data)
         pthread_mutex_unlock(&self->io_lock);
         /* Outside the lock, or the loop wakes only to wait for it. The handle is closed after this
          * thread was joined. */
-        (void)uv_async_send(&self->async);
+        bell_ring(&self->bell);
         pthread_mutex_lock(&self->io_lock);
     }
     pthread_mutex_unlock(&self->io_lock);
@@ -363,9 +364,9 @@ static void op_io_submit(struct env *env, struct env_io *io)
 
 static void close_handles(struct env_uv *self);
 
-static void on_io_finished(uv_async_t *handle)
+static void on_io_finished(struct bell *bell)
 {
-    struct env_uv *self = handle->data;
+    struct env_uv *self = CONTAINER_OF(bell, struct env_uv, bell);
     pthread_mutex_lock(&self->io_lock);
     struct env_io *io = self->finished.first;
     self->finished.first = NULL;
@@ -422,7 +423,7 @@ int env_uv_new(uv_loop_t *loop, struct env_uv **ret_env)
         free(self);
         return result;
     }
-    int result = uv_async_init(loop, &self->async, on_io_finished);
+    int result = bell_init(&self->bell, loop, on_io_finished);
     if (result < 0) {
         free(self);
         return result;
@@ -430,7 +431,7 @@ int env_uv_new(uv_loop_t *loop, struct env_uv **ret_env)
     (void)uv_timer_init(loop, &self->timer); /* Cannot fail, nor the next. */
     (void)uv_idle_init(loop, &self->due);
     self->due.data = self;
-    self->async.data = self;
+    self->bell.poll.data = self;
     self->timer.data = self;
     self->open_handles = ENV_UV_HANDLE_COUNT;
     pthread_mutex_init(&self->io_lock, NULL);
@@ -470,6 +471,7 @@ static void on_handle_closed(uv_handle_t *handle)
     for (size_t i = 0; i < IO_WORKERS; i++) {
         pthread_cond_destroy(&self->workers[i].wake);
     }
+    bell_release(&self->bell);
     heap_release(&self->timers);
     free(self);
     if (closed != NULL) {
@@ -493,7 +495,7 @@ static void close_handles(struct env_uv *self)
     }
     uv_close((uv_handle_t *)&self->timer, on_handle_closed);
     uv_close((uv_handle_t *)&self->due, on_handle_closed);
-    uv_close((uv_handle_t *)&self->async, on_handle_closed);
+    uv_close((uv_handle_t *)&self->bell.poll, on_handle_closed);
 }
 
 void env_uv_close(struct env_uv *env, void (*closed)(void *data), void *data)

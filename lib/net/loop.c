@@ -1,6 +1,7 @@
 #include "lib/net/loop.h"
 
 #include "lib/base/alloc.h"
+#include "lib/base/bell.h"
 #include "lib/base/heap.h"
 #include "lib/net/limits.h"
 #include <assert.h>
@@ -25,7 +26,7 @@ enum { RINGS_MAX = 64 };
 
 struct loop {
     uv_loop_t uv;
-    uv_async_t mailbox;
+    struct bell mailbox;
     uv_prepare_t before_wait;
     uv_idle_t no_wait; /* Active while turn-end work is left over: the loop must not block. */
     uv_timer_t timer;
@@ -54,7 +55,7 @@ static _Thread_local struct loop *current; /* Whose turn this thread runs. */
 static void ring_all(struct loop *loop)
 {
     for (size_t i = 0; i < loop->ring_count; i++) {
-        uv_async_send(&loop->rings[i]->mailbox);
+        bell_ring(&loop->rings[i]->mailbox);
     }
     loop->ring_count = 0;
 }
@@ -84,9 +85,9 @@ static bool timer_before(const void *a, const void *b)
     return first->deadline_ms < second->deadline_ms;
 }
 
-static void on_mailbox(uv_async_t *async)
+static void on_mailbox(struct bell *bell)
 {
-    struct loop *loop = async->data;
+    struct loop *loop = CONTAINER_OF(bell, struct loop, mailbox);
     pthread_mutex_lock(&loop->lock);
     struct loop_tasks tasks = loop->posted;
     loop->posted = loop->taken;
@@ -164,6 +165,20 @@ static void on_timer(uv_timer_t *timer)
     timer_rearm(loop);
 }
 
+/* When no handle is left. */
+static void free_parts(struct loop *loop)
+{
+    int status = uv_loop_close(&loop->uv);
+    assert(status == 0);
+    (void)status;
+    heap_release(&loop->timers);
+    pthread_mutex_destroy(&loop->lock);
+    free(loop->posted.items);
+    free(loop->taken.items);
+    free(loop->name);
+    free(loop);
+}
+
 int loop_new(const char *name, struct loop **ret_loop)
 {
     /* A peer that closes early is an error of one write, not a signal to the process. */
@@ -181,12 +196,15 @@ int loop_new(const char *name, struct loop **ret_loop)
     heap_init(&loop->timers, offsetof(struct loop_timer, position), timer_before);
     list_init(&loop->turn_ends);
     list_init(&loop->orphans);
-    status = uv_async_init(&loop->uv, &loop->mailbox, on_mailbox);
-    assert(status == 0);
+    status = bell_init(&loop->mailbox, &loop->uv, on_mailbox);
+    if (status < 0) {
+        free_parts(loop);
+        return status;
+    }
     uv_prepare_init(&loop->uv, &loop->before_wait);
     uv_idle_init(&loop->uv, &loop->no_wait);
     uv_timer_init(&loop->uv, &loop->timer);
-    loop->mailbox.data = loop->before_wait.data = loop->no_wait.data = loop->timer.data = loop;
+    loop->mailbox.poll.data = loop->before_wait.data = loop->no_wait.data = loop->timer.data = loop;
     uv_prepare_start(&loop->before_wait, on_turn_end);
     *ret_loop = loop;
     return 0;
@@ -215,15 +233,8 @@ void loop_free(struct loop *loop)
     uv_walk(&loop->uv, close_handle, NULL);
     while (uv_run(&loop->uv, UV_RUN_NOWAIT) != 0) {
     }
-    int status = uv_loop_close(&loop->uv);
-    assert(status == 0);
-    (void)status;
-    heap_release(&loop->timers);
-    pthread_mutex_destroy(&loop->lock);
-    free(loop->posted.items);
-    free(loop->taken.items);
-    free(loop->name);
-    free(loop);
+    bell_release(&loop->mailbox);
+    free_parts(loop);
 }
 
 static void loop_enter(struct loop *loop, uv_run_mode mode)
@@ -315,7 +326,7 @@ void loop_post(struct loop *loop, void (*fn)(void *data), void *data)
     posted->items[posted->count++] = (struct loop_task){fn, data};
     /* Only the first needs to ring. Inside the lock, so that nobody frees the loop in between. */
     if (first && !ring_later(loop)) {
-        uv_async_send(&loop->mailbox);
+        bell_ring(&loop->mailbox);
     }
     pthread_mutex_unlock(&loop->lock);
 }

@@ -1,6 +1,7 @@
 #include "tests/unit/unit.h"
 
 Suite *memory_suite(void);
+Suite *bell_suite(void);
 Suite *base64_suite(void);
 Suite *containers_suite(void);
 Suite *env_uv_suite(void);
@@ -10,7 +11,7 @@ Suite *url_list_suite(void);
 
 int main(void)
 {
-    Suite *suites[] = {memory_suite(),   base64_suite(), containers_suite(), env_uv_suite(),
-                       cow_tree_suite(), digest_suite(), url_list_suite()};
+    Suite *suites[] = {memory_suite(), bell_suite(),     base64_suite(), containers_suite(),
+                       env_uv_suite(), cow_tree_suite(), digest_suite(), url_list_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }
