@@ -222,10 +222,17 @@ static const struct api_status *validate_change(struct operation *operation,
                                                 const struct api_kind *kind, const void *before,
                                                 void *after, const char *name)
 {
-    struct api_causes causes;
+    struct api_causes causes, warnings;
     api_causes_init(&causes, operation->arena);
+    api_causes_init(&warnings, operation->arena);
+    causes.warnings = &warnings;
     api_validate_update(operation->arena, kind, before, after, operation_subresource(operation),
                         &causes);
+    for (size_t i = 0; i < warnings.count; i++) {
+        const struct api_cause *cause = &warnings.items[i];
+        operation_warn(operation,
+                       arena_printf(operation->arena, "%s: %s", cause->field, cause->message));
+    }
     return causes.count == 0 ? NULL : api_status_invalid(operation->arena, kind, name, &causes);
 }
 

@@ -278,8 +278,8 @@ struct pair {
     const struct json_value *value, *old;
 };
 
-/* What did not change is not blamed on this writer. `nearest` is the value of the rule or the
- * nearest one around it that can be compared with an old one. */
+/* What did not change is not blamed on this writer, who is warned. `nearest` is the value of the
+ * rule or the nearest one around it that can be compared with an old one. */
 static bool is_excused(const struct custom_rule *rule, const struct pair *nearest)
 {
     return !rule->compares && nearest->old != NULL && json_equal(nearest->value, nearest->old);
@@ -303,6 +303,11 @@ static void evaluate(struct run *run, const struct place *place, const struct ce
         tell_error(run, place, result.value.error);
     } else if (!cel_is_true(&result.value) && !is_excused(place->rule, nearest)) {
         blame_with_message(run, place, values);
+    } else if (!cel_is_true(&result.value) && run->causes->warnings != NULL) {
+        struct api_causes *causes = run->causes;
+        run->causes = causes->warnings;
+        blame_with_message(run, place, values);
+        run->causes = causes;
     }
 }
 

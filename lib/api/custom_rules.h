@@ -38,8 +38,8 @@ bool custom_rules_are_there(const struct structural *root);
  * stay. A rule that does not compile refuses every object. */
 const struct custom_rules *custom_rules_new(struct arena *arena, const struct structural *root,
                                             const struct cel_functions *functions);
-/* Appends a cause for each rule that does not hold. `object` is the whole tree, with apiVersion,
- * kind and metadata; `old` is NULL on creation. */
+/* Appends a cause for each rule that does not hold; a warning when only an old value is to blame.
+ * `object` is the whole tree, with apiVersion, kind and metadata; `old` is NULL on creation. */
 void custom_rules_check(struct api_causes *causes, const struct custom_rules *rules,
                         const struct json_value *object, const struct json_value *old);
 #endif

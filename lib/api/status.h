@@ -43,6 +43,7 @@ struct api_causes {
     struct arena *arena;
     struct api_cause *items;
     size_t count, capacity;
+    struct api_causes *warnings; /* What is told, and lets pass; NULL: nobody asked. */
 };
 void api_causes_init(struct api_causes *causes, struct arena *arena);
 

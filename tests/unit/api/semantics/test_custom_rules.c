@@ -400,6 +400,32 @@ START_TEST(rules_see_sets_keys_escapes_and_formats)
 }
 END_TEST
 
+START_TEST(a_rule_that_fails_on_an_old_value_is_warned_of)
+{
+    struct json_value *now = NULL, *before = NULL;
+    struct api_causes causes, warnings;
+    const struct custom_rules *rules = custom_rules_new(
+        arena,
+        structural_parse(
+            arena,
+            props_of(filled("{'type':'object','properties':{'a':{'type':'integer',"
+                            "'x-kubernetes-validations':[{'rule':'self > 5','message':'more'}]},"
+                            "'b':{'type':'integer'}}}",
+                            false, 0))),
+        functions);
+    api_causes_init(&causes, arena);
+    api_causes_init(&warnings, arena);
+    causes.warnings = &warnings;
+    ck_assert_int_eq(json_parse(arena, slice_text("{\"a\":1,\"b\":2}"), &now, NULL), 0);
+    ck_assert_int_eq(json_parse(arena, slice_text("{\"a\":1,\"b\":1}"), &before, NULL), 0);
+    custom_rules_check(&causes, rules, now, before);
+    ck_assert_uint_eq(causes.count, 0);
+    ck_assert_str_eq(causes_text(&warnings), "a: Invalid value: \"integer\": more\n");
+    custom_rules_check(&causes, rules, now, NULL);
+    ck_assert_uint_eq(causes.count, 1);
+}
+END_TEST
+
 /* --- Libraries ---------------------------------------------------------------------------------
  */
 
@@ -468,6 +494,7 @@ Suite *custom_rules_suite(void)
     tcase_add_test(tcase, rules_are_held_against_the_types_of_the_schema);
     tcase_add_test(tcase, field_paths_lead_to_fields_of_the_schema);
     tcase_add_test(tcase, rules_see_sets_keys_escapes_and_formats);
+    tcase_add_test(tcase, a_rule_that_fails_on_an_old_value_is_warned_of);
     tcase_add_test(tcase, libraries_of_kubernetes_know_quantities_and_formats);
     suite_add_tcase(suite, tcase);
     return suite;
