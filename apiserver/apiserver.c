@@ -6,10 +6,10 @@
 #include "apiserver/bootstrap.h"
 #include "apiserver/definitions.h"
 #include "apiserver/encryption.h"
+#include "apiserver/issuers.h"
 #include "apiserver/member_service.h"
 #include "apiserver/node_service.h"
 #include "apiserver/objects_service.h"
-#include "apiserver/oidc.h"
 #include "apiserver/openapi_documents.h"
 #include "apiserver/pki.h"
 #include "apiserver/proxy.h"
@@ -296,7 +296,7 @@ static void free_parts(struct apiserver *server)
     flow_control_free(server->flow);
     custom_kinds_free(server->custom);
     watch_cache_free(server->cache);
-    oidc_free(server->oidc);
+    issuers_free(server->issuers);
     encryption_free(server->encryption);
     token_signer_free(server->signer);
     audit_free(server->audit);
@@ -338,13 +338,13 @@ int apiserver_new(const struct apiserver_config *config, struct apiserver **ret_
         status = read_encryption(server, reterr);
     }
     if (status == 0) {
-        status = oidc_new(&server->config.authn.oidc, config->store_loop, &server->oidc, reterr);
+        status = issuers_new(&server->config.authn, config->store_loop, &server->issuers, reterr);
     }
     if (status == 0) {
         status = audit_new(&server->config.audit, config->metrics, &server->audit, reterr);
     }
     if (status < 0) {
-        oidc_free(server->oidc);
+        issuers_free(server->issuers);
         encryption_free(server->encryption);
         tls_config_unref(server->tls);
         token_signer_free(server->signer);

@@ -2,6 +2,7 @@
  * (ServiceAccount, bootstrap, OpenID Connect), nobody. */
 #include "apiserver/audit.h"
 #include "apiserver/authn_internal.h"
+#include "apiserver/issuers.h"
 #include "k8s/core_v1.pb-c.h"
 #include "lib/api/time.h"
 #include "lib/net/x509.h"
@@ -202,7 +203,7 @@ int authenticate_token(struct apiserver *server, struct arena *arena, struct sli
         status = authenticate_bootstrap(server, arena, token, ret_user);
     }
     if (status == -ENOENT) {
-        status = oidc_authenticate(server->oidc, arena, token, wall_seconds(), ret_user);
+        status = issuers_authenticate(server->issuers, arena, token, wall_seconds(), ret_user);
     }
     /* The others know no audience: they are for this server alone. */
     bool for_us = false;
@@ -253,5 +254,7 @@ bool stage_authenticate(struct request *request)
     }
     request->user = &user_anonymous;
     bool bad_certificate = peer != NULL && peer->presented;
-    return (server->config.anonymous && !bad_certificate) || refuse(request);
+    bool let_in =
+        issuers_let_in_nobody(server->issuers, server->config.anonymous, request->info.path);
+    return (let_in && !bad_certificate) || refuse(request);
 }

@@ -12,8 +12,8 @@ struct text_list {
 
 /* OpenID Connect; off without an issuer. */
 struct oidc_options {
-    const char *issuer_url; /* https:// */
-    const char *client_id;
+    const char *issuer_url;      /* https:// */
+    struct text_list audiences;  /* A token must be for one of them. */
     const char *username_claim;  /* "sub" */
     const char *username_prefix; /* NULL, "": the issuer and "#", but for "email"; "-": none. */
     const char *groups_claim;    /* NULL: no groups. */
@@ -31,6 +31,7 @@ struct front_proxy_options {
 };
 
 struct authn_options {
+    const char *config; /* Text of an AuthenticationConfiguration, in place of `oidc`; or NULL. */
     struct oidc_options oidc;
     struct front_proxy_options front_proxy;
 };

@@ -84,6 +84,8 @@
 #define OIDC_TOKEN_MAX       ((size_t)64 << 10)
 #define OIDC_DOCUMENT_MAX    ((size_t)1 << 20) /* Discovery, or the JWK Set. */
 #define OIDC_KEYS_MAX        64
+#define OIDC_ISSUERS_MAX     64
+#define AUTHN_CONFIG_MAX     ((size_t)1 << 20)
 #define BOOTSTRAP_GROUPS_MAX 16
 #define TOKEN_LEEWAY_SECONDS 60 /* A token outlives what it is bound to by this. */
 

@@ -178,7 +178,7 @@ static int check_options(const struct oidc_options *options, struct error *reter
         return error_set(reterr, -EINVAL, "--oidc-issuer-url=%s: must be https://",
                          options->issuer_url);
     }
-    if (options->client_id == NULL || options->client_id[0] == 0) {
+    if (options->audiences.count == 0) {
         return error_set(reterr, -EINVAL, "--oidc-issuer-url needs --oidc-client-id");
     }
     for (size_t i = 0; i < options->required_claims.count; i++) {

@@ -80,14 +80,24 @@ bool oidc_token_is_of(const struct oidc_token *token, const char *issuer_url)
 
 /* --- Claims --- */
 
-static bool is_for(const struct json_value *claims, const char *client_id)
+static bool is_one_of(const struct json_value *audience, const struct text_list *wanted)
+{
+    for (size_t i = 0; i < wanted->count; i++) {
+        if (text_is(audience, wanted->items[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_for(const struct json_value *claims, const struct text_list *wanted)
 {
     const struct json_value *audience = json_get_text(claims, "aud");
     if (audience == NULL || audience->type != JSON_ARRAY) {
-        return text_is(audience, client_id);
+        return is_one_of(audience, wanted);
     }
     for (size_t i = 0; i < audience->count; i++) {
-        if (text_is(audience->items[i], client_id)) {
+        if (is_one_of(audience->items[i], wanted)) {
             return true;
         }
     }
@@ -190,7 +200,7 @@ int oidc_identify(const struct oidc_options *options, struct arena *arena,
 {
     struct oidc_identity identity = {.group_count = 0};
     const struct json_value *claims = token->claims;
-    if (!oidc_token_is_of(token, options->issuer_url) || !is_for(claims, options->client_id)) {
+    if (!oidc_token_is_of(token, options->issuer_url) || !is_for(claims, &options->audiences)) {
         return error_set(reterr, -EACCES, "oidc: the token is of another issuer, or for another");
     }
     int status = check_times(claims, now_s, reterr);

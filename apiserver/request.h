@@ -26,6 +26,7 @@
 
 struct audit;
 struct audit_event;
+struct issuers;
 struct node_sessions;
 struct objects_service;
 struct openapi_documents;
@@ -41,7 +42,7 @@ struct apiserver {
     struct flow_control *flow;
     struct audit *audit;           /* NULL: not asked for. */
     struct encryption *encryption; /* NULL: stored values are plain. */
-    struct oidc *oidc;             /* NULL: not asked for. */
+    struct issuers *issuers;       /* Of OpenID Connect. */
     struct token_signer *signer;
     struct service_allocator services;
     struct tls_config *tls;

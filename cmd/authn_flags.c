@@ -29,7 +29,7 @@ int authn_options_from(const struct flag_set *set, struct arena *arena,
 {
     struct authn_options options = {
         .oidc = {.issuer_url = flag_text(set, "oidc-issuer-url"),
-                 .client_id = flag_text(set, "oidc-client-id"),
+                 .audiences = list_of(set, "oidc-client-id"),
                  .username_claim = flag_text(set, "oidc-username-claim"),
                  .username_prefix = flag_text(set, "oidc-username-prefix"),
                  .groups_claim = flag_text(set, "oidc-groups-claim"),
@@ -48,6 +48,13 @@ int authn_options_from(const struct flag_set *set, struct arena *arena,
     if (result == 0) {
         result = flag_file(set, "requestheader-client-ca-file", arena,
                            &options.front_proxy.client_ca_pem, reterr);
+    }
+    if (result == 0) {
+        result = flag_file(set, "authentication-config", arena, &options.config, reterr);
+    }
+    if (result == 0 && options.config != NULL && options.oidc.issuer_url != NULL) {
+        result = error_set(reterr, -EINVAL,
+                           "--authentication-config and --oidc-issuer-url: only one of them");
     }
     if (result == 0) {
         result = flag_file(set, "encryption-provider-config", arena, ret_encryption_config, reterr);

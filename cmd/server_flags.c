@@ -109,6 +109,10 @@ static const struct flag table[] = {
      .placeholder = "BOOL",
      .fallback = "true",
      .help = "who shows nothing is the user system:anonymous; false: is refused"},
+    {.name = "authentication-config",
+     .placeholder = "FILE",
+     .help = "AuthenticationConfiguration: several OpenID Connect providers, in place of --oidc-*; "
+             "and where nobody may ask"},
     {.name = "encryption-provider-config",
      .placeholder = "FILE",
      .help = "EncryptionConfiguration: which resources are encrypted in the store, and how"},

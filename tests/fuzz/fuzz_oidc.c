@@ -25,8 +25,9 @@ static void read_keys(struct slice json, const struct oidc_token *token)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const required[] = {"tenant=blue"};
+    static const char *const audiences[] = {"me"};
     const struct oidc_options options = {.issuer_url = "https://issuer",
-                                         .client_id = "me",
+                                         .audiences = {audiences, 1},
                                          .username_claim = "sub",
                                          .groups_claim = "groups",
                                          .required_claims = {required, size % 2}};

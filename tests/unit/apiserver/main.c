@@ -17,6 +17,7 @@ Suite *flow_suite(void);
 Suite *oidc_suite(void);
 Suite *encryption_suite(void);
 Suite *audit_suite(void);
+Suite *authn_config_suite(void);
 Suite *node_graph_suite(void);
 Suite *objects_request_suite(void);
 Suite *objects_suite(void);
@@ -41,6 +42,7 @@ int main(void)
                        proxy_object_suite(),
                        extension_discovery_suite(),
                        audit_suite(),
+                       authn_config_suite(),
                        node_graph_suite(),
                        objects_request_suite(),
                        objects_suite(),

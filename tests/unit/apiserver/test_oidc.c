@@ -12,8 +12,9 @@
 #define GOOD   "\"iss\":\"" ISSUER "\",\"aud\":\"me\",\"sub\":\"ann\",\"exp\":2000"
 enum { NOW_S = 1000, TEXT_MAX = 1 << 16 };
 
+static const char *const me[] = {"me"};
 static const struct oidc_options plain = {
-    .issuer_url = ISSUER, .client_id = "me", .username_claim = "sub"};
+    .issuer_url = ISSUER, .audiences = {me, 1}, .username_claim = "sub"};
 
 static struct arena *arena;
 static struct buffer rsa_key, ec_key;
