@@ -60,6 +60,9 @@ void plan_manage_fields(struct operation *operation, const struct api_kind *kind
                                         .manager = call->options.field_manager,
                                         .subresource = operation_subresource(operation),
                                         .now = now};
+    if (before != NULL && before == operation->tree_of) {
+        request.before_tree = operation->tree;
+    }
     api_managed_fields_track(operation->arena, &request, before, message);
 }
 
@@ -164,8 +167,10 @@ const struct api_status *patch_message(struct operation *operation, const struct
                                        const struct api_type_meta *type_meta, void **ret_message)
 {
     struct arena *arena = operation->arena;
-    struct json_value *document =
+    const struct json_value *document =
         before == NULL ? NULL : api_message_to_json(arena, schema, before, type_meta);
+    operation->tree = document;
+    operation->tree_of = before;
     struct json_value *patched = NULL;
     const struct api_status *refusal = NULL;
     if (patch_tree(operation, schema, document, &patched, &refusal) < 0) {

@@ -399,8 +399,10 @@ void api_managed_fields_track(struct arena *arena, const struct api_apply_reques
 {
     const struct api_message *table = request->kind->message;
     Meta__V1__ObjectMeta *meta = api_message_meta(table, after);
-    struct json_value *old_tree =
-        before == NULL ? NULL : api_message_to_json(arena, table, before, NULL);
+    const struct json_value *old_tree = request->before_tree;
+    if (before != NULL && old_tree == NULL) {
+        old_tree = api_message_to_json(arena, table, before, NULL);
+    }
     struct json_value *tree = api_message_to_json(arena, table, after, NULL);
     struct json_value *wrapped = json_new_object(arena);
     void *decoded = NULL;

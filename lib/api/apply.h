@@ -18,6 +18,8 @@ struct api_apply_request {
     const char *subresource; /* "" for the object itself. */
     const char *now;         /* RFC 3339 text for managedFields[].time. */
     bool force;
+    /* For api_managed_fields_track(): `before` as a tree, when there is one; else NULL. */
+    const struct json_value *before_tree;
 };
 
 /* Merges the applied configuration into `live` (NULL when the object does not exist) and updates
