@@ -373,11 +373,17 @@ static void closed_on_store_loop(void *data)
     }
 }
 
+static void proxy_closed(void *data)
+{
+    struct apiserver *server = data;
+    loop_post(server->config.store_loop, closed_on_store_loop, server);
+}
+
 static void http_closed(void *data)
 {
     struct apiserver *server = data;
     webhook_client_close(server->webhooks);
-    loop_post(server->config.store_loop, closed_on_store_loop, server);
+    proxy_close(server->proxy, proxy_closed, server);
 }
 
 static void close_http(void *data)

@@ -17,6 +17,9 @@ struct proxy {
     struct tls_config *agent_tls;
     struct tls_config *unverified_tls;
     struct http_client **clients; /* One per io loop, made at first use on that loop. */
+    size_t closed_count;          /* Of these. */
+    void (*closed)(void *data);
+    void *closed_data;
 };
 
 /* One request passed on, in its arena. */
@@ -63,15 +66,33 @@ struct proxy *proxy_new(struct apiserver *server)
     return proxy;
 }
 
+/* On each io loop in turn: what a client holds belongs to its loop. */
+static void close_next(void *data)
+{
+    struct proxy *proxy = data;
+    const struct apiserver_config *config = &proxy->server->config;
+    struct http_client *client = TAKE(proxy->clients[proxy->closed_count]);
+    if (client != NULL) {
+        http_client_close(client);
+    }
+    if (++proxy->closed_count < config->io_loop_count) {
+        loop_post(config->io_loops[proxy->closed_count], close_next, proxy);
+    } else {
+        proxy->closed(proxy->closed_data);
+    }
+}
+
+void proxy_close(struct proxy *proxy, void (*closed)(void *data), void *data)
+{
+    proxy->closed = closed;
+    proxy->closed_data = data;
+    loop_post(proxy->server->config.io_loops[0], close_next, proxy);
+}
+
 void proxy_free(struct proxy *proxy)
 {
     if (proxy == NULL) {
         return;
-    }
-    for (size_t i = 0; i < proxy->server->config.io_loop_count; i++) {
-        if (proxy->clients[i] != NULL) {
-            http_client_close(proxy->clients[i]);
-        }
     }
     tls_config_unref(proxy->agent_tls);
     tls_config_unref(proxy->unverified_tls);

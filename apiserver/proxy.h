@@ -11,7 +11,9 @@ struct proxy;
 struct request;
 
 struct proxy *proxy_new(struct apiserver *server);
-void proxy_free(struct proxy *proxy);
+/* Ends its connections, once no request is under way any more; `closed` runs on an io loop. */
+void proxy_close(struct proxy *proxy, void (*closed)(void *data), void *data);
+void proxy_free(struct proxy *proxy); /* After that, or unused. NULL is a no-op. */
 
 /* How an answer is looked at. Those who answer finish the request. */
 struct proxy_rules {

@@ -373,3 +373,12 @@ Y
     api_service v1alpha1 "$GROUP" 2000 200 flunders | kubectl create -f -
     within 20 is_available "$SERVICE" True Passed
 }
+
+@test "the server ends in order, with connections to it kept" {
+    kubectl get fl -n demo # Some loop keeps the connection.
+    local pid
+    pid=$(cat "$D/n1.pid")
+    kill "$pid"
+    within 15 bash -c "! kill -0 $pid"
+    ! grep -E 'Assertion|Sanitizer' "$D/n1.log"
+}
