@@ -139,6 +139,76 @@ annotation() {
     done
 }
 
+@test "a policy with parameters of a custom kind says what it gets wrong, and tells the audit log" {
+    kubectl apply -f - <<END
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: limits.policies.example.com}
+spec:
+  group: policies.example.com
+  scope: Namespaced
+  names: {plural: limits, kind: Limit}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema:
+      openAPIV3Schema: {type: object, properties: {most: {type: integer}}}
+END
+    kubectl wait --for=condition=Established crd/limits.policies.example.com
+    kubectl apply -f - <<END
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: custom}
+spec:
+  paramKind: {apiVersion: policies.example.com/v1, kind: Limit}
+  matchConstraints:
+    resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [configmaps]}]
+  validations:
+    - {expression: "size(object.data) <= params.most", message: too many}
+    - {expression: "has(object.nothing) || true"}
+  auditAnnotations: [{key: size, valueExpression: "string(size(object.data))"}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: custom}
+spec:
+  policyName: custom
+  validationActions: [Warn, Audit]
+  paramRef: {name: l, parameterNotFoundAction: Deny}
+  matchResources: {namespaceSelector: {matchLabels: {test: "${N[1]}"}}}
+END
+    run -1 kubectl "${N[@]}" create configmap a --from-literal=k=v
+    [[ $output == *'no params found for policy binding with `Deny` parameterNotFoundAction'* ]]
+    printf 'apiVersion: policies.example.com/v1\nkind: Limit\nmetadata: {name: l}\nmost: 1\n' | kubectl "${N[@]}" apply -f -
+    run -0 kubectl "${N[@]}" create configmap a --from-literal=k=v --from-literal=l=v
+    [[ $output == *"Validation failed for ValidatingAdmissionPolicy 'custom' with binding 'custom': too many"* ]]
+    noted() { [ "$(annotation "${N[1]}" a custom/size)" = 2 ]; }
+    within 10 noted
+    [ "$(annotation "${N[1]}" a validation.policy.admission.k8s.io/validation_failure | jq -c '.[0] | [.message, .expressionIndex]')" = \
+        '["too many",0]' ]
+    checked() { [ "$(kubectl get validatingadmissionpolicy custom -o jsonpath='{.status.observedGeneration}')" = 1 ]; }
+    within 10 checked
+    run -0 kubectl get validatingadmissionpolicy custom -o jsonpath='{range .status.typeChecking.expressionWarnings[*]}{.fieldRef} {.warning}{end}'
+    [[ $output == "spec.validations[1].expression /v1, Kind=ConfigMap: ERROR: <input>:1:"*": undefined field 'nothing'"* ]]
+    kubectl delete validatingadmissionpolicybinding custom
+}
+
+@test "expressions that do not compile are refused when they are written" {
+    run -1 kubectl apply -f - <<END
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingWebhookConfiguration
+metadata: {name: invalid}
+webhooks:
+- name: a.example.com
+  clientConfig: {url: "https://$HOOK_HOST:9443/"}
+  sideEffects: None
+  admissionReviewVersions: [v1]
+  matchConditions: [{name: wrong, expression: "... [}"}]
+END
+    [[ $output == *'webhooks[0].matchConditions[0].expression: Invalid value: "... [}": compilation failed'* ]]
+}
+
 @test "a policy refuses with the message that it makes, by its parameter" {
     kubectl "${N[@]}" create configmap limit --from-literal=most=2
     kubectl apply -f - <<END
