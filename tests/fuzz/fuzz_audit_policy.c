@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(status == 0 || (status == -EINVAL && error_message(&error)[0] != 0));
     for (size_t i = 0; status == 0 && i < ARRAY_LEN(accesses); i++) {
         struct audit_decision decision = audit_policy_decide(policy, &user, &accesses[i]);
-        assert(decision.level < AUDIT_LEVELS);
+        assert(decision.level <= AUDIT_REQUEST_RESPONSE);
         (void)audit_policy_decide(policy, NULL, &accesses[i]);
     }
     audit_policy_free(policy);
