@@ -1,6 +1,7 @@
 #include "apiserver/encryption_config.h"
 #include "lib/api/kinds.h"
 #include "lib/net/cipher.h"
+#include "lib/net/secretbox.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,8 @@ void encryption_seal(const struct encryption *encryption, const struct api_kind 
     buffer_append_text(out, first->prefix);
     if (first->cipher == ENCRYPTION_AESGCM) {
         cipher_gcm_seal(secret, slice_text(key), value, out);
+    } else if (first->cipher == ENCRYPTION_SECRETBOX) {
+        secretbox_seal(secret, value, out);
     } else {
         cipher_cbc_seal(secret, value, out);
     }
@@ -94,6 +97,9 @@ static int open_with(const struct encryption_key *with, const char *key, struct 
     size_t prefix = strlen(with->prefix);
     struct slice secret = slice_of(with->bytes, with->len);
     struct slice sealed = slice_of(stored.data + prefix, stored.len - prefix);
+    if (with->cipher == ENCRYPTION_SECRETBOX) {
+        return secretbox_open(secret, sealed, out);
+    }
     return with->cipher == ENCRYPTION_AESGCM ? cipher_gcm_open(secret, slice_text(key), sealed, out)
                                              : cipher_cbc_open(secret, sealed, out);
 }

@@ -1,8 +1,9 @@
 /* Encryption at rest: how the values of some resources are sealed in the store, by an
- * EncryptionConfiguration (apiserver.config.k8s.io/v1) with the providers aesgcm, aescbc and
- * identity. The bytes are those of kube-apiserver: "k8s:enc:aesgcm:v1:KEY-NAME:" and the sealed
- * value; the store key is what AES-GCM authenticates with it. Of a resource's providers the first
- * (and its first key) writes, all read. Immutable; any thread. NULL stands for no configuration. */
+ * EncryptionConfiguration (apiserver.config.k8s.io/v1) with the providers aesgcm, aescbc,
+ * secretbox and identity. The bytes are those of kube-apiserver: "k8s:enc:aesgcm:v1:KEY-NAME:" and
+ * the sealed value; the store key is what AES-GCM authenticates with it. Of a resource's providers
+ * the first (and its first key) writes, all read. Immutable; any thread. NULL stands for no
+ * configuration. */
 #ifndef APISERVER_ENCRYPTION_H
 #define APISERVER_ENCRYPTION_H
 #include "lib/base/buffer.h"

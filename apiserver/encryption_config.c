@@ -7,6 +7,7 @@
 #include "lib/api/json_value.h"
 #include "lib/base/base64.h"
 #include "lib/net/cipher.h"
+#include "lib/net/secretbox.h"
 #include <errno.h>
 #include <string.h>
 
@@ -23,6 +24,12 @@ static const struct json_value *list_of(const struct json_value *object, const c
 }
 
 /* --- Keys --- */
+
+static bool is_key_size(const char *provider, size_t len)
+{
+    return strcmp(provider, "secretbox") == 0 ? len == SECRETBOX_KEY_SIZE
+                                              : cipher_key_size_good(len);
+}
 
 static int read_key(struct encryption *encryption, const char *provider,
                     const struct json_value *value, struct encryption_key *ret_key,
@@ -43,11 +50,10 @@ static int read_key(struct encryption *encryption, const char *provider,
     int len = (int)name->text.len;
     const char *text = (const char *)name->text.data;
     if (!is_text(secret) || base64_decode(secret->text, &bytes) < 0 ||
-        !cipher_key_size_good(bytes.len)) {
-        return error_set(reterr, -EINVAL,
-                         "%s: key %.*s: secret must be the base64 of 16, 24 or 32 "
-                         "bytes",
-                         provider, len, text);
+        !is_key_size(provider, bytes.len)) {
+        return error_set(reterr, -EINVAL, "%s: key %.*s: secret must be the base64 of %s bytes",
+                         provider, len, text,
+                         strcmp(provider, "secretbox") == 0 ? "32" : "16, 24 or 32");
     }
     ret_key->prefix = arena_printf(encryption->arena, "k8s:enc:%s:v1:%.*s:", provider, len, text);
     ret_key->len = bytes.len;
@@ -69,8 +75,9 @@ static bool is_known(const struct encryption_rule *rule, const char *prefix)
 static int read_keys(struct encryption *encryption, struct encryption_rule *rule,
                      const char *provider, const struct json_value *value, struct error *reterr)
 {
-    enum encryption_cipher cipher =
-        strcmp(provider, "aesgcm") == 0 ? ENCRYPTION_AESGCM : ENCRYPTION_AESCBC;
+    enum encryption_cipher cipher = strcmp(provider, "aesgcm") == 0   ? ENCRYPTION_AESGCM
+                                    : strcmp(provider, "aescbc") == 0 ? ENCRYPTION_AESCBC
+                                                                      : ENCRYPTION_SECRETBOX;
     const struct json_value *keys = value->type == JSON_OBJECT ? list_of(value, "keys") : NULL;
     if (keys == NULL) {
         return error_set(reterr, -EINVAL, "%s: keys are missing", provider);
@@ -93,36 +100,36 @@ static int read_keys(struct encryption *encryption, struct encryption_rule *rule
     return 0;
 }
 
-/* One of {aesgcm: {keys}}, {aescbc: {keys}}, {identity: {}}. */
+/* One of {aesgcm: {keys}}, {aescbc: {keys}}, {secretbox: {keys}}, {identity: {}}. */
 static int read_provider(struct encryption *encryption, struct encryption_rule *rule,
                          const struct json_value *value, struct error *reterr)
 {
-    static const char *const refused[] = {"secretbox", "kms"};
     if (value->type != JSON_OBJECT) {
         return error_set(reterr, -EINVAL, "a provider must be an object");
     }
-    for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
-        if (json_get_text(value, refused[i]) != NULL) {
-            return error_set(reterr, -EINVAL,
-                             "the provider %s is not supported: use aesgcm, aescbc or identity",
-                             refused[i]);
-        }
+    static const char *const known[] = {"aesgcm", "aescbc", "secretbox"};
+    if (json_get_text(value, "kms") != NULL) {
+        return error_set(reterr, -EINVAL,
+                         "the provider kms is not supported: use aesgcm, aescbc, secretbox or "
+                         "identity");
     }
-    const struct json_value *gcm = json_get_text(value, "aesgcm");
-    const struct json_value *cbc = json_get_text(value, "aescbc");
-    const struct json_value *identity = json_get_text(value, "identity");
-    if ((gcm != NULL) + (cbc != NULL) + (identity != NULL) != 1 || value->count != 1) {
-        return error_set(reterr, -EINVAL, "a provider must be one of aesgcm, aescbc and identity");
+    size_t at = 0;
+    while (at < ARRAY_LEN(known) && json_get_text(value, known[at]) == NULL) {
+        at++;
     }
-    if (identity != NULL) {
+    bool identity = at == ARRAY_LEN(known) && json_get_text(value, "identity") != NULL;
+    if ((at == ARRAY_LEN(known) && !identity) || value->count != 1) {
+        return error_set(reterr, -EINVAL,
+                         "a provider must be one of aesgcm, aescbc, secretbox and identity");
+    }
+    if (identity) {
         if (rule->key_count == ENCRYPTION_KEYS_MAX) {
             return error_set(reterr, -EINVAL, "more than %d keys", ENCRYPTION_KEYS_MAX);
         }
         rule->keys[rule->key_count++] = (struct encryption_key){.prefix = ""};
         return 0;
     }
-    return read_keys(encryption, rule, gcm != NULL ? "aesgcm" : "aescbc", gcm != NULL ? gcm : cbc,
-                     reterr);
+    return read_keys(encryption, rule, known[at], json_get_text(value, known[at]), reterr);
 }
 
 /* --- Rules --- */

@@ -4,7 +4,12 @@
 #include "apiserver/encryption.h"
 #include "lib/base/arena.h"
 
-enum encryption_cipher { ENCRYPTION_IDENTITY, ENCRYPTION_AESGCM, ENCRYPTION_AESCBC };
+enum encryption_cipher {
+    ENCRYPTION_IDENTITY,
+    ENCRYPTION_AESGCM,
+    ENCRYPTION_AESCBC,
+    ENCRYPTION_SECRETBOX
+};
 
 /* A key, or the identity; in the order of the file. */
 struct encryption_key {

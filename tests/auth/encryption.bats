@@ -116,11 +116,11 @@ password() { kubectl get secret s -o 'jsonpath={.data.password}' | base64 -d; }
 }
 
 @test "a configuration that cannot be kept is refused at the start" {
-    configure '- secretbox: {keys: [{name: a, secret: AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=}]}'
+    configure '- kms: {name: a}'
     run -1 "$CORACLE" server --name n1 --data-dir "$D/n1" --api-listen "$HOST:6443" --etcd-listen "https://$HOST:2379" \
         --peer-url "https://$HOST:2380" --initial-cluster "n1=https://$HOST:2380" \
         --encryption-provider-config "$D/encryption.yaml"
-    [[ $output == *"--encryption-provider-config"*"secretbox is not supported"* ]]
+    [[ $output == *"--encryption-provider-config"*"kms is not supported"* ]]
 }
 
 @test "on an existing etcd secrets are sealed, too" {

@@ -3,6 +3,7 @@
 #include "apiserver/encryption.h"
 #include "lib/api/kinds.h"
 #include "lib/net/cipher.h"
+#include "lib/net/secretbox.h"
 
 #include <check.h>
 #include <errno.h>
@@ -155,8 +156,9 @@ START_TEST(a_configuration_that_is_not_understood_is_refused)
         {HEAD, "resources are missing"},
         {HEAD "- {resources: [secrets]}", "needs resources and providers"},
         {HEAD "- {resources: ['*'], providers: [{identity: {}}]}", "use *."},
-        {HEAD "- {resources: [secrets], providers: [{secretbox: {keys: [" KEY_A "]}}]}",
-         "secretbox is not supported"},
+        {HEAD "- {resources: [secrets], providers: [{kms: {name: a}}]}", "kms is not supported"},
+        {HEAD "- {resources: [secrets], providers: [{secretbox: {keys: [" KEY_B "]}}]}",
+         "key b: secret must be the base64 of 32 bytes"},
         {HEAD "- {resources: [secrets], providers: [{kms: {name: k}}]}", "kms is not supported"},
         {HEAD "- {resources: [secrets], providers: [{aesgcm: {}}]}", "keys are missing"},
         {HEAD "- {resources: [secrets], providers: [{aesgcm: {keys: [" KEY_A "]}, identity: {}}]}",
@@ -200,6 +202,77 @@ START_TEST(gcm_is_that_of_the_specification)
 }
 END_TEST
 
+static size_t from_hex(const char *hex, uint8_t *ret_bytes)
+{
+    size_t len = strlen(hex) / 2;
+    for (size_t i = 0; i < len; i++) {
+        unsigned byte = 0;
+        ck_assert_int_eq(sscanf(hex + 2 * i, "%2x", &byte), 1);
+        ret_bytes[i] = (uint8_t)byte;
+    }
+    return len;
+}
+
+/* The example that comes with NaCl. */
+START_TEST(secretbox_is_that_of_nacl)
+{
+    static const char key_hex[] =
+        "1b27556473e985d462cd51197a9a46c76009549eac6474f206c4ee0844f68389";
+    static const char sealed_hex[] =
+        "69696ee955b62b73cd62bda875fc73d68219e0036b7a0b37f3ffc7703f9400e52a7dfb4b3d33"
+        "05d98e993b9f48681273c29650ba32fc76ce48332ea7164d96a4476fb8c531a1186ac0dfc17c"
+        "98dce87b4da7f011ec48c97271d2c20f9b928fe2270d6fb863d51738b48eeee314a7cc8ab932"
+        "164548e526ae90224368517acfeabd6bb3732bc0e9da99832b61ca01b6de56244a9e88d5f9b3"
+        "7973f622a43d14a6599b1f654cb45a74e355a5";
+    static const char plain_hex[] =
+        "be075fc53c81f2d5cf141316ebeb0c7b5228c52a4c62cbd44b66849b64244ffce5ecbaaf33bd"
+        "751a1ac728d45e6c61296cdc3c01233561f41db66cce314adb310e3be8250c46f06dceea3a7f"
+        "a1348057e2f6556ad6b1318a024a838f21af1fde048977eb48f59ffd4924ca1c60902e52f0a0"
+        "89bc76897040e082f937763848645e0705";
+    uint8_t key[32] = {0}, sealed[256] = {0}, expected[256] = {0};
+    ck_assert_uint_eq(from_hex(key_hex, key), sizeof(key));
+    size_t sealed_len = from_hex(sealed_hex, sealed);
+    size_t plain_len = from_hex(plain_hex, expected);
+    CLEANUP(buffer_release) struct buffer plain;
+    CLEANUP(buffer_release) struct buffer again;
+    buffer_init(&plain, TEXT_MAX);
+    buffer_init(&again, TEXT_MAX);
+    struct slice secret = slice_of(key, sizeof(key));
+    ck_assert_int_eq(secretbox_open(secret, slice_of(sealed, sealed_len), &plain), 0);
+    ck_assert_uint_eq(plain.len, plain_len);
+    ck_assert_int_eq(memcmp(plain.data, expected, plain_len), 0);
+    secretbox_seal(secret, buffer_slice(&plain), &again);
+    ck_assert_uint_eq(again.len, sealed_len);
+    buffer_clear(&plain);
+    ck_assert_int_eq(secretbox_open(secret, buffer_slice(&again), &plain), 0);
+    ck_assert_int_eq(memcmp(plain.data, expected, plain_len), 0);
+    for (size_t i = 0; i < again.len; i += 13) {
+        again.data[i] ^= 1;
+        ck_assert_int_eq(secretbox_open(secret, buffer_slice(&again), &plain), -EBADMSG);
+        again.data[i] ^= 1;
+    }
+    ck_assert_int_eq(secretbox_open(secret, slice_of(again.data, 39), &plain), -EBADMSG);
+}
+END_TEST
+
+START_TEST(a_value_in_a_secretbox_is_stored_as_kubernetes_does_it)
+{
+    struct encryption *encryption =
+        parse(HEAD "- {resources: [secrets], providers: [{secretbox: {keys: [" KEY_A "]}}]}");
+    CLEANUP(buffer_release) struct buffer stored;
+    seal(encryption, secrets, &stored);
+    static const char prefix[] = "k8s:enc:secretbox:v1:a:";
+    ck_assert_uint_eq(stored.len, sizeof(prefix) - 1 + 24 + 16 + sizeof("hunter2") - 1);
+    ck_assert(slice_starts_with(buffer_slice(&stored), slice_text(prefix)));
+    ck_assert(!holds(&stored, "hunter2"));
+    ck_assert(encryption_is_current(encryption, secrets, buffer_slice(&stored)));
+    ck_assert_int_eq(open_text(encryption, SECRET, buffer_slice(&stored), "hunter2"), 0);
+    stored.data[stored.len - 1] ^= 1;
+    ck_assert_int_eq(open_text(encryption, SECRET, buffer_slice(&stored), ""), -EBADMSG);
+    encryption_free(encryption);
+}
+END_TEST
+
 Suite *encryption_suite(void);
 
 Suite *encryption_suite(void)
@@ -212,6 +285,8 @@ Suite *encryption_suite(void)
     tcase_add_test(tcase, resources_are_chosen_by_name_group_and_star);
     tcase_add_test(tcase, a_configuration_that_is_not_understood_is_refused);
     tcase_add_test(tcase, gcm_is_that_of_the_specification);
+    tcase_add_test(tcase, secretbox_is_that_of_nacl);
+    tcase_add_test(tcase, a_value_in_a_secretbox_is_stored_as_kubernetes_does_it);
     suite_add_tcase(suite, tcase);
     return suite;
 }
