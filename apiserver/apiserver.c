@@ -182,23 +182,41 @@ static void set_leader_known(struct apiserver *server, bool known)
     grpc_health_set(server->health, "", known);
 }
 
+/* Without a quorum the answer comes when the store ends, and the server may be gone by then. */
+struct quorum_question {
+    struct apiserver *server; /* NULL: gone. */
+    bool open;
+};
+
 static void quorum_answered(void *data, int status)
 {
-    struct apiserver *server = data;
-    server->asking = false;
-    set_leader_known(server, status == 0);
+    struct quorum_question *question = data;
+    question->open = false;
+    if (question->server == NULL) {
+        free(question);
+    } else {
+        set_leader_known(question->server, status == 0);
+    }
+}
+
+static void quorum_forget(struct quorum_question *question)
+{
+    question->server = NULL;
+    if (!question->open) {
+        free(question);
+    }
 }
 
 static void quorum_tick(void *data)
 {
     struct apiserver *server = data;
     env_timer_start(server->config.env, &server->tick, QUORUM_TICK_MS * NS_PER_MS);
-    if (server->asking) {
+    if (server->question->open) {
         set_leader_known(server, false);
         return;
     }
-    server->asking = true;
-    storage_read_barrier(server->config.storage, quorum_answered, server);
+    server->question->open = true;
+    storage_read_barrier(server->config.storage, quorum_answered, server->question);
 }
 
 /* Health and descriptors of all that is called over gRPC. */
@@ -267,12 +285,15 @@ static void make_parts(struct apiserver *server)
     server->proxy = proxy_new(server);
     webhook_client_set_agents(server->webhooks, proxy_agent_tls(server->proxy));
     server->tick = (struct env_timer){.fire = quorum_tick, .data = server};
+    server->question = alloc_zeroed(sizeof(*server->question));
+    server->question->server = server;
     quorum_tick(server);
 }
 
 static void free_parts(struct apiserver *server)
 {
     env_timer_stop(server->config.env, &server->tick);
+    quorum_forget(server->question);
     proxy_free(server->proxy);
     webhook_client_free(server->webhooks);
     node_sessions_free(server->sessions);

@@ -68,7 +68,7 @@ struct apiserver {
     struct grpc_reflection *reflection;
     _Atomic(enum apiserver_part_state) parts[APISERVER_PARTS];
     _Atomic bool has_leader; /* A quorum answered the last question. */
-    bool asking;
+    struct quorum_question *question;
     _Atomic bool closing;
     void (*closed)(void *data);
     void *closed_data;
