@@ -7,24 +7,21 @@
 #include "lib/base/buffer.h"
 #include "lib/net/grpc.h"
 #include "lib/net/loop.h"
+#include "tests/bench/measure.h"
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 
 enum {
     CONNECTIONS_MAX = 1024,
     CLIENTS_MAX = 65536,
     ENDPOINTS_MAX = 16,
-    SAMPLES_MAX = 32 * 1024 * 1024, /* Latencies kept; what comes after them is only counted. */
     KEY_DIGITS = 8,
     KEY_BYTES = 16, /* "/bench/" and so on: see encode(). */
     VALUE_BYTES_MAX = 1024 * 1024,
     RETRY_MS = 5,
-    US_PER_S = 1000000,
 };
 
 enum operation { OPERATION_PUT, OPERATION_GET, OPERATION_GET_SERIALIZABLE };
@@ -53,9 +50,7 @@ struct load {
     uint64_t wrong; /* Answers that lack what was asked for. */
     size_t under_way;
     bool over;
-    uint32_t *samples;
-    size_t sample_count;
-    size_t sample_capacity;
+    struct latencies latencies;
     char last_failure[128];
 };
 
@@ -67,21 +62,6 @@ struct client {
     struct buffer request;
     struct loop_timer retry;
 };
-
-static uint64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * US_PER_S + (uint64_t)now.tv_nsec / 1000;
-}
-
-static uint64_t cpu_us(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * US_PER_S +
-           (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
-}
 
 /* ---- requests ---- */
 
@@ -141,20 +121,8 @@ static void start_next(struct client *client)
     }
     set_key(client, load->started % load->key_count);
     load->started++;
-    client->sent_us = now_us();
+    client->sent_us = measure_now_us();
     send_request(client);
-}
-
-static void sample(struct load *load, uint64_t us)
-{
-    if (load->sample_count == load->sample_capacity) {
-        if (load->sample_capacity == SAMPLES_MAX) {
-            return;
-        }
-        load->sample_capacity *= 2;
-        load->samples = alloc_resize(load->samples, load->sample_capacity, sizeof(*load->samples));
-    }
-    load->samples[load->sample_count++] = us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
 }
 
 static void try_again(void *data)
@@ -182,14 +150,14 @@ static void on_answer(void *data, const struct grpc_status *status, struct slice
         return;
     }
     load->under_way--;
-    uint64_t now = now_us();
+    uint64_t now = measure_now_us();
     load->acknowledged++;
     load->wrong += load->operation != OPERATION_PUT && response.len < load->value_bytes;
     if (now - load->last_us > load->gap_us) {
         load->gap_us = now - load->last_us;
     }
     load->last_us = now;
-    sample(load, now - client->sent_us);
+    latencies_add(&load->latencies, now - client->sent_us);
     start_next(client);
 }
 
@@ -216,33 +184,19 @@ static void on_time_over(void *data)
     finish_when_idle(load);
 }
 
-static int compare_samples(const void *a, const void *b)
-{
-    uint32_t left = *(const uint32_t *)a;
-    uint32_t right = *(const uint32_t *)b;
-    return (left > right) - (left < right);
-}
-
-static uint32_t percentile(const struct load *load, size_t percent)
-{
-    if (load->sample_count == 0) {
-        return 0;
-    }
-    return load->samples[(load->sample_count - 1) * percent / 100];
-}
-
 static void report(struct load *load, uint64_t end_us, uint64_t client_us)
 {
     if (end_us - load->last_us > load->gap_us) {
         load->gap_us = end_us - load->last_us;
     }
-    qsort(load->samples, load->sample_count, sizeof(*load->samples), compare_samples);
-    double seconds = (double)(end_us - load->start_us) / US_PER_S;
+    latencies_sort(&load->latencies);
+    double seconds = (double)(end_us - load->start_us) / MEASURE_US_PER_S;
     double acknowledged = (double)load->acknowledged;
     printf("ops=%.0f seconds=%.3f rate=%.0f p50_us=%u p99_us=%u gap_ms=%.1f client_cpu_us=%.2f "
            "failed=%llu wrong=%llu\n",
-           acknowledged, seconds, acknowledged / seconds, percentile(load, 50),
-           percentile(load, 99), (double)load->gap_us / 1000,
+           acknowledged, seconds, acknowledged / seconds,
+           latencies_percentile(&load->latencies, 50), latencies_percentile(&load->latencies, 99),
+           (double)load->gap_us / 1000,
            load->acknowledged == 0 ? 0 : (double)client_us / acknowledged,
            (unsigned long long)load->failed, (unsigned long long)load->wrong);
     if (load->failed > 0) {
@@ -261,11 +215,9 @@ static int run(struct load *load)
                                                    &load->endpoints[i % load->endpoint_count]};
         load->channels[i] = grpc_channel_new(load->loop, &options);
     }
-    load->sample_capacity = 64 * 1024;
-    load->samples = alloc_array(load->sample_capacity, sizeof(*load->samples));
     struct client *clients = alloc_array(load->client_count, sizeof(*clients));
-    uint64_t cpu_start = cpu_us();
-    load->start_us = load->last_us = now_us();
+    uint64_t cpu_start = measure_cpu_us();
+    load->start_us = load->last_us = measure_now_us();
     for (size_t i = 0; i < load->client_count; i++) {
         struct client *client = &clients[i];
         *client =
@@ -278,7 +230,7 @@ static int run(struct load *load)
     load->end = (struct loop_timer){.fire = on_time_over, .data = load};
     loop_timer_start(load->loop, &load->end, load->seconds * 1000);
     loop_run(load->loop);
-    report(load, now_us(), cpu_us() - cpu_start);
+    report(load, measure_now_us(), measure_cpu_us() - cpu_start);
     loop_timer_stop(load->loop, &load->end);
     for (size_t i = 0; i < load->client_count; i++) {
         loop_timer_stop(load->loop, &clients[i].retry);
@@ -288,7 +240,7 @@ static int run(struct load *load)
         grpc_channel_close(load->channels[i]);
     }
     free(clients);
-    free(load->samples);
+    latencies_release(&load->latencies);
     loop_free(load->loop);
     return load->acknowledged == 0 || load->wrong > 0 ? -EIO : 0;
 }

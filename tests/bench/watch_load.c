@@ -6,18 +6,16 @@
 #include "lib/base/buffer.h"
 #include "lib/net/grpc.h"
 #include "lib/net/loop.h"
+#include "tests/bench/measure.h"
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <time.h>
 
 enum {
     CONNECTIONS_MAX = 1024,
     WATCHES_MAX = 1000000,
-    US_PER_S = 1000000,
     PUTS_UNDER_WAY = 16,
     /* Tags of etcd's rpc.proto and kv.proto: number and wire type as they stand in the bytes. */
     TAG_WATCH_ID = 0x10,
@@ -52,21 +50,6 @@ struct load {
     struct buffer put;
     bool over;
 };
-
-static uint64_t now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * US_PER_S + (uint64_t)now.tv_nsec / 1000;
-}
-
-static uint64_t cpu_us(void)
-{
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * US_PER_S +
-           (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
-}
 
 /* ---- protobuf, as far as needed ---- */
 
@@ -163,8 +146,8 @@ static void put_next(struct load *load)
 
 static void begin(struct load *load)
 {
-    load->start_us = now_us();
-    load->start_cpu_us = cpu_us();
+    load->start_us = measure_now_us();
+    load->start_cpu_us = measure_cpu_us();
     for (size_t i = 0; i < PUTS_UNDER_WAY; i++) {
         put_next(load);
     }
@@ -254,13 +237,14 @@ static void open_watcher(struct watcher *watcher)
 
 static void report(const struct load *load)
 {
-    double seconds = (double)(now_us() - load->start_us) / US_PER_S;
+    double seconds = (double)(measure_now_us() - load->start_us) / MEASURE_US_PER_S;
     uint64_t wanted = (uint64_t)load->watches * load->puts;
     printf("watches=%zu connections=%zu puts=%zu events=%llu missing=%llu wrong=%llu seconds=%.3f "
            "rate=%.0f client_cpu_s=%.3f\n",
            load->watches, load->connections, load->done, (unsigned long long)load->events,
            (unsigned long long)(wanted - load->events), (unsigned long long)load->wrong, seconds,
-           (double)load->events / seconds, (double)(cpu_us() - load->start_cpu_us) / US_PER_S);
+           (double)load->events / seconds,
+           (double)(measure_cpu_us() - load->start_cpu_us) / MEASURE_US_PER_S);
 }
 
 static int run(struct load *load)
