@@ -128,6 +128,12 @@ void handle_review(struct request *request)
         {"bindings", binding},
     };
     void *message = NULL;
+    if (request->accept.form == FORM_TABLE) {
+        respond_status(request, api_status_not_acceptable(request->arena,
+                                                          "application/json, application/yaml, "
+                                                          "application/vnd.kubernetes.protobuf"));
+        return;
+    }
     if (!fill_options(request) ||
         !decode_body(request, request->kind, request->kind->message, request->kind->api_version,
                      request->kind->kind, &message)) {

@@ -183,6 +183,24 @@ static const struct api_status *bad_token(struct operation *operation, const cha
                                   "invalid continue token: continue key is not valid: %s", why);
 }
 
+/* What a client may go on with, at the newest state, whose first pages are of a state that is gone.
+ */
+static const struct api_status *expired_page(struct operation *operation, struct slice start)
+{
+    CLEANUP(buffer_release) struct buffer json;
+    CLEANUP(buffer_release) struct buffer token;
+    buffer_init(&json, 8192);
+    buffer_init(&token, 8192);
+    buffer_append_text(&json, "{\"v\":\"meta.k8s.io/v1\",\"rv\":-1,\"start\":");
+    json_print_string(start, &json);
+    buffer_append_byte(&json, '}');
+    base64url_encode(buffer_slice(&json), &token);
+    struct api_status *status = arena_alloc(operation->arena, sizeof(*status));
+    *status = *api_status_expired(operation->arena, NULL);
+    status->continue_token = arena_text(operation->arena, buffer_text(&token));
+    return status;
+}
+
 static const struct api_status *decode_continue(struct operation *operation,
                                                 struct continue_point *ret_point)
 {
@@ -354,7 +372,7 @@ static void read_past(struct operation *operation)
                                       ? api_status_expired(
                                             operation->arena,
                                             "The resourceVersion for the provided list is too old.")
-                                      : api_status_expired(operation->arena, NULL));
+                                      : expired_page(operation, point.start));
         return;
     }
     if (status < 0) {
