@@ -297,7 +297,7 @@ static void decode_into(const struct cached_object *object, struct decoded *deco
 static struct decoded *decode(const struct cached_object *object)
 {
     struct decoded *decoded = alloc_zeroed(sizeof(*decoded));
-    decoded->arena = arena_new(SIZE_MAX);
+    decoded->arena = arena_new_tight(SIZE_MAX); /* It stays as long as the object. */
     decode_into(object, decoded);
     return decoded;
 }

@@ -3,6 +3,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/memory_budget.h"
 #include <assert.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -25,6 +26,7 @@ struct arena {
     struct arena_chunk *chunk; /* The newest one, from which memory is taken. */
     size_t used;
     size_t limit;
+    bool tight;                   /* Grows by little, to leave little unused. */
     struct memory_budget *budget; /* NULL: not counted. */
 };
 
@@ -32,6 +34,13 @@ struct arena *arena_new(size_t limit_bytes)
 {
     struct arena *arena = alloc_zeroed(sizeof(*arena));
     arena->limit = limit_bytes;
+    return arena;
+}
+
+struct arena *arena_new_tight(size_t limit_bytes)
+{
+    struct arena *arena = arena_new(limit_bytes);
+    arena->tight = true;
     return arena;
 }
 
@@ -84,8 +93,9 @@ void arena_reset(struct arena *arena)
 static void arena_grow(struct arena *arena, size_t size)
 {
     size_t capacity = arena->chunk == NULL ? ARENA_CHUNK_FIRST : arena->chunk->capacity * 2;
-    if (capacity > ARENA_CHUNK_MAX) {
-        capacity = ARENA_CHUNK_MAX;
+    size_t most = arena->tight ? ARENA_CHUNK_FIRST + arena->used / 8 : ARENA_CHUNK_MAX;
+    if (capacity > most) {
+        capacity = most;
     }
     if (capacity < size) {
         capacity = size;

@@ -12,6 +12,9 @@ struct arena;
 struct memory_budget;
 
 MUST_USE struct arena *arena_new(size_t limit_bytes); /* SIZE_MAX for no limit. */
+/* For what is kept for long: of what it takes, an eighth or 4 KB is unused; it takes it in more
+ * parts. */
+MUST_USE struct arena *arena_new_tight(size_t limit_bytes);
 /* What it takes from the heap from here on is counted there; nothing has been taken yet. */
 void arena_set_budget(struct arena *arena, struct memory_budget *budget);
 void arena_free(struct arena *arena);   /* NULL is a no-op. */
