@@ -140,6 +140,17 @@ static bool same_taints(const Core__V1__NodeSpec *a, const Core__V1__NodeSpec *b
     return same;
 }
 
+static bool same_owners(const Meta__V1__ObjectMeta *a, const Meta__V1__ObjectMeta *b)
+{
+    const struct api_message *table =
+        api_message_find("k8s.io.apimachinery.pkg.apis.meta.v1.OwnerReference");
+    bool same = a->n_owner_references == b->n_owner_references;
+    for (size_t i = 0; same && i < a->n_owner_references; i++) {
+        same = api_message_equal(table, a->owner_references[i], b->owner_references[i]);
+    }
+    return same;
+}
+
 static const struct api_status *admit_change(struct admission *admission, const char *node)
 {
     const Core__V1__Node *before = admission->before, *after = admission->message;
@@ -153,6 +164,10 @@ static const struct api_status *admit_change(struct admission *admission, const 
     }
     if (!same_taints(before->spec, after->spec)) {
         return forbid(admission, "node \"%s\" is not allowed to modify taints", node);
+    }
+    /* CVE-2025-5187: one without its owner is collected, and comes back without its taints. */
+    if (!same_owners(before->metadata, after->metadata)) {
+        return forbid(admission, "node \"%s\" is not allowed to modify ownerReferences", node);
     }
     const char *labels =
         forbidden_labels(admission->operation->arena, before->metadata, after->metadata);
@@ -268,6 +283,13 @@ static const struct api_status *admit_mirror(struct admission *admission, const 
             refusal = forbid(admission, "node \"%s\" can not create pods that reference %s", node,
                              resources[i].words);
         }
+    }
+    /* CVE-2025-4563: devices are others', too, and a status may claim them as a spec does. */
+    bool claims = pod->spec->n_resource_claims > 0 ||
+                  (pod->status != NULL && pod->status->n_resource_claim_statuses > 0);
+    if (refusal == NULL && claims) {
+        refusal = forbid(admission, "node \"%s\" can not create pods that reference resourceclaims",
+                         node);
     }
     return refusal;
 }

@@ -156,6 +156,27 @@ START_TEST(a_node_neither_adds_nor_removes_its_taints)
 }
 END_TEST
 
+/* CVE-2025-5187: whose owner is gone is deleted, and a node that comes back has no taints. */
+START_TEST(a_node_takes_no_owner_and_loses_none)
+{
+    static const char owner[] = "{\"metadata\":{\"ownerReferences\":[{\"apiVersion\":\"v1\","
+                                "\"kind\":\"Namespace\",\"name\":\"gone\",\"uid\":\"u\"}]}}";
+    static const char refusal[] = "node \"n1\" is not allowed to modify ownerReferences";
+    ck_assert_str_eq(patches("nodes", "", "n1", "", owner), refusal);
+    struct registry_call give = {.verb = REGISTRY_PATCH,
+                                 .kind = core("nodes"),
+                                 .name = "n1",
+                                 .patch_type = REGISTRY_PATCH_MERGE,
+                                 .patch = slice_text(owner)};
+    run(&fixture, &give);
+    ck_assert_ptr_null(give.status);
+    ck_assert_str_eq(patches("nodes", "", "n1", "", "{\"metadata\":{\"ownerReferences\":null}}"),
+                     refusal);
+    ck_assert_str_eq(patches("nodes", "", "n1", "", "{\"metadata\":{\"labels\":{\"a\":\"b\"}}}"),
+                     "");
+}
+END_TEST
+
 START_TEST(a_pods_status_and_end_are_those_of_its_node)
 {
     static const char status[] = "{\"status\":{\"phase\":\"Running\"}}";
@@ -266,6 +287,22 @@ START_TEST(a_mirror_gives_no_way_to_what_others_own)
 }
 END_TEST
 
+/* CVE-2025-4563: claims were looked at when a status changed, and not when a pod was made. */
+START_TEST(a_mirror_claims_no_devices)
+{
+    static const char refusal[] = "node \"n1\" can not create pods that reference resourceclaims";
+    static const char claim[] = "[{\"name\":\"d\",\"resourceClaimName\":\"others\"}]";
+    const char *metadata = owned(",\"controller\":true");
+    ck_assert_str_eq(
+        mirror(metadata,
+               arena_printf(fixture.arena, "\"nodeName\":\"n1\",\"resourceClaims\":%s,", claim)),
+        refusal);
+    metadata = arena_printf(fixture.arena, "%s},\"status\":{\"resourceClaimStatuses\":%s", metadata,
+                            claim);
+    ck_assert_str_eq(mirror(metadata, "\"nodeName\":\"n1\","), refusal);
+}
+END_TEST
+
 START_TEST(a_node_has_one_lease_in_one_namespace)
 {
     const struct api_kind *leases = api_kind_find("coordination.k8s.io", "v1", "leases");
@@ -352,10 +389,12 @@ Suite *node_restriction_suite(void)
     tcase_add_test(tcase, a_node_sets_no_label_that_others_rely_on);
     tcase_add_test(tcase, a_node_removes_no_label_that_others_gave_it);
     tcase_add_test(tcase, a_node_neither_adds_nor_removes_its_taints);
+    tcase_add_test(tcase, a_node_takes_no_owner_and_loses_none);
     tcase_add_test(tcase, a_pods_status_and_end_are_those_of_its_node);
     tcase_add_test(tcase, a_node_evicts_its_own_pods_only);
     tcase_add_test(tcase, a_node_makes_mirrors_of_its_own_only);
     tcase_add_test(tcase, a_mirror_gives_no_way_to_what_others_own);
+    tcase_add_test(tcase, a_mirror_claims_no_devices);
     tcase_add_test(tcase, a_node_has_one_lease_in_one_namespace);
     tcase_add_test(tcase, a_node_gets_tokens_for_its_own_pods_only);
     tcase_add_test(tcase, who_is_a_node_without_a_name_writes_nothing);
