@@ -35,7 +35,7 @@ const struct rbac_default_role rbac_default_roles[] = {
              "pods,pods/attach,pods/exec,pods/portforward,pods/proxy",
              "create | core | pods/eviction",
              "create,delete,deletecollection,patch,update | core | "
-             "configmaps,endpoints,events,persistentvolumeclaims,replicationcontrollers,"
+             "configmaps,events,persistentvolumeclaims,replicationcontrollers,"
              "replicationcontrollers/scale,secrets,serviceaccounts,services,services/proxy",
              "create | core | serviceaccounts/token",
              "create,delete,deletecollection,patch,update | apps | "

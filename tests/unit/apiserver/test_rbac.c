@@ -282,7 +282,7 @@ START_TEST(a_permission_for_some_names_covers_none_for_all_names)
 }
 END_TEST
 
-/* CVE class of reliability.md 3.4: a small body that makes the server work without bound. */
+/* The class of CVE-2019-11253: a small body that makes the server work without bound. */
 START_TEST(a_rule_that_multiplies_to_too_many_permissions_is_not_taken_apart)
 {
     const char *missing = NULL;
@@ -494,6 +494,36 @@ static struct default_object default_named(const char *plural, const char *name)
     return found;
 }
 
+static bool cluster_role_allows(const Rbac__V1__ClusterRole *role, struct access access)
+{
+    bool allowed = false;
+    for (size_t i = 0; i < role->n_rules; i++) {
+        allowed |= rbac_rule_allows(role->rules[i], &access);
+    }
+    return allowed;
+}
+
+/* CVE-2021-25740: who writes endpoints leads a gateway into namespaces that are not his.
+ * CVE-2020-8554: who writes a Service's status takes over any address in the cluster. */
+START_TEST(who_may_edit_does_not_say_where_traffic_goes)
+{
+    static const char *const roles[] = {"system:aggregate-to-edit", "system:aggregate-to-admin"};
+    static const char *const writes[] = {"create", "update", "patch"};
+    for (size_t i = 0; i < ARRAY_LEN(roles) * ARRAY_LEN(writes); i++) {
+        const struct default_object each = default_named("clusterroles", roles[i / 3]);
+        const char *verb = writes[i % 3];
+        ck_assert(
+            !cluster_role_allows(each.message, resource(verb, "", "endpoints", "", "ns", "e")));
+        ck_assert(!cluster_role_allows(
+            each.message, resource(verb, "discovery.k8s.io", "endpointslices", "", "ns", "e")));
+        ck_assert(!cluster_role_allows(each.message,
+                                       resource(verb, "", "services", "status", "ns", "s")));
+    }
+    const struct default_object edit = default_named("clusterroles", roles[0]);
+    ck_assert(cluster_role_allows(edit.message, resource("create", "", "services", "", "ns", "s")));
+}
+END_TEST
+
 START_TEST(a_default_role_gets_back_what_it_lost_and_keeps_what_it_was_given)
 {
     const struct default_object wanted = default_named("clusterroles", "system:discovery");
@@ -557,6 +587,7 @@ Suite *rbac_suite(void)
     tcase_add_test(tcase, a_rule_that_multiplies_to_too_many_permissions_is_not_taken_apart);
     tcase_add_test(tcase, the_index_decides_as_a_walk_over_everything);
     tcase_add_test(tcase, default_roles_are_whole_and_need_no_repair);
+    tcase_add_test(tcase, who_may_edit_does_not_say_where_traffic_goes);
     tcase_add_test(tcase, a_default_role_gets_back_what_it_lost_and_keeps_what_it_was_given);
     tcase_add_test(
         tcase, a_default_binding_gets_its_subjects_back_and_is_replaced_when_it_names_another_role);
