@@ -163,9 +163,11 @@ Cri__V1__SecurityProfile *cri_seccomp(struct arena *arena, const Core__V1__Secco
     if (profile != NULL && profile->type != NULL && strcmp(profile->type, "RuntimeDefault") == 0) {
         result->profile_type = CRI__V1__SECURITY_PROFILE__PROFILE_TYPE__RuntimeDefault;
     } else if (profile != NULL && profile->type != NULL &&
-               strcmp(profile->type, "Localhost") == 0 && profile->localhost_profile != NULL) {
+               strcmp(profile->type, "Localhost") == 0) {
+        /* CVE-2023-2431: one that names no file is no wish for none; the runtime refuses "". */
+        const char *file = profile->localhost_profile;
         result->profile_type = CRI__V1__SECURITY_PROFILE__PROFILE_TYPE__Localhost;
-        result->localhost_ref = arena_text(arena, profile->localhost_profile);
+        result->localhost_ref = arena_text(arena, file == NULL ? "" : file);
     }
     return result;
 }

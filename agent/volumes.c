@@ -236,36 +236,50 @@ int volumes_prepare(const struct pod_inputs *inputs, const struct volume_tokens 
 
 /* ---- subPath ---- */
 
-/* Opens `path` below `root`, making directories that are missing; links cannot lead outside. */
-static int open_below(const char *root, const char *path, struct error *reterr)
+/* Opens `path` below `root`, which a container may be changing meanwhile; links cannot lead
+ * outside. */
+static int open_beneath(int root, const char *path)
 {
     struct open_how how = {
         .flags = O_PATH | O_CLOEXEC,
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
     };
+    return (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
+}
+
+/* The same, making the directories that are missing: each in the parent that was opened, as its
+ * path may lead elsewhere by now (CVE-2021-25741). */
+static int open_below(const char *root, const char *path, struct error *reterr)
+{
     int base = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (base < 0) {
         return error_set(reterr, -errno, "cannot open %s: %s", root, strerror(errno));
     }
     char part[AGENT_PATH_BYTES_MAX];
     (void)snprintf(part, sizeof(part), "%s", path);
-    for (char *slash = strchr(part, '/');; slash = strchr(slash + 1, '/')) {
+    int parent = -1;
+    for (char *name = part;;) {
+        char *slash = strchr(name, '/');
         if (slash != NULL) {
             *slash = '\0';
         }
-        int fd = (int)syscall(SYS_openat2, base, part, &how, sizeof(how));
-        if (fd < 0 && errno == ENOENT && mkdirat(base, part, 0750) == 0) {
-            fd = (int)syscall(SYS_openat2, base, part, &how, sizeof(how));
+        int fd = open_beneath(base, part);
+        if (fd < 0 && errno == ENOENT && mkdirat(parent < 0 ? base : parent, name, 0750) == 0) {
+            fd = open_beneath(base, part);
         }
         int saved = errno;
+        if (parent >= 0) {
+            (void)close(parent);
+        }
         if (fd < 0 || slash == NULL) {
             (void)close(base);
             return fd >= 0 ? fd
                            : error_set(reterr, -saved, "cannot use subPath \"%s\": %s", path,
                                        strerror(saved));
         }
-        (void)close(fd);
+        parent = fd;
         *slash = '/';
+        name = slash + 1;
     }
 }
 

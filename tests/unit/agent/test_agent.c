@@ -391,6 +391,7 @@ static void ask(struct http_client *client, const char *path, bool with_certific
     tls_config_unref(tls);
 }
 
+/* CVE-2025-0426, CVE-2020-8551, CVE-2019-11248: what anybody could ask a node's port for. */
 START_TEST(node_port_lets_only_members_in)
 {
     start_agent();
@@ -404,9 +405,17 @@ START_TEST(node_port_lets_only_members_in)
     ck_assert_uint_eq(answer_status, 404);
     ask(client, "/connect/d/p/99999", /* with_certificate= */ true);
     ck_assert_uint_eq(answer_status, 404);
-    ask(client, "/healthz", /* with_certificate= */ false);
-    ck_assert(answer_status != 200);
-    ck_assert(answer_status == 401 || answer_error < 0);
+    static const char *const paths[] = {"/healthz", "/metrics", "/debug/pprof/heap",
+                                        "/checkpoint/d/p/c", "/containerLogs/d/p/c"};
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        ask(client, paths[i], /* with_certificate= */ false);
+        ck_assert_msg(answer_status == 401 || (answer_status == 0 && answer_error < 0), "%s: %u",
+                      paths[i], answer_status);
+    }
+    ask(client, "/debug/pprof/heap", /* with_certificate= */ true);
+    ck_assert_uint_eq(answer_status, 404);
+    ask(client, "/checkpoint/d/p/c", /* with_certificate= */ true);
+    ck_assert_uint_eq(answer_status, 404);
     http_client_close(client);
 }
 END_TEST

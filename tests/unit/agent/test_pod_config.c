@@ -156,6 +156,37 @@ START_TEST(root_is_refused_where_it_must_not_run)
 }
 END_TEST
 
+static const Cri__V1__SecurityProfile *seccomp_of(const char *profile)
+{
+    Cri__V1__ContainerConfig *config;
+    struct error error = {0};
+    make(arena_printf(arena, "{\"containers\":[{\"name\":\"c\",\"securityContext\":{%s}}]}",
+                      profile));
+    struct container_request request = {.container = inputs.pod->spec->containers[0],
+                                        .image_ref = "i"};
+    ck_assert_int_eq(container_config_build(arena, &inputs, &request, &config, &error), 0);
+    return config->linux_options->security_context->seccomp;
+}
+
+/* CVE-2023-2431: such a container ran without any filter. */
+START_TEST(a_seccomp_profile_without_a_file_is_not_unconfined)
+{
+    static const char *const rows[] = {
+        "\"seccompProfile\":{\"type\":\"Localhost\"}",
+        "\"seccompProfile\":{\"type\":\"Localhost\",\"localhostProfile\":\"\"}",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const Cri__V1__SecurityProfile *seccomp = seccomp_of(rows[i]);
+        ck_assert_int_eq(seccomp->profile_type, CRI__V1__SECURITY_PROFILE__PROFILE_TYPE__Localhost);
+        ck_assert_str_eq(seccomp->localhost_ref, "");
+    }
+    ck_assert_int_eq(seccomp_of("")->profile_type,
+                     CRI__V1__SECURITY_PROFILE__PROFILE_TYPE__Unconfined);
+    ck_assert_int_eq(seccomp_of("\"seccompProfile\":{\"type\":\"RuntimeDefault\"}")->profile_type,
+                     CRI__V1__SECURITY_PROFILE__PROFILE_TYPE__RuntimeDefault);
+}
+END_TEST
+
 START_TEST(log_lines_are_read_and_torn_ones_refused)
 {
     struct log_line line;
@@ -198,6 +229,7 @@ Suite *pod_config_suite(void)
     tcase_add_test(tcase, cpu_becomes_shares_and_quota);
     tcase_add_test(tcase, cluster_first_pods_ask_the_cluster_dns);
     tcase_add_test(tcase, root_is_refused_where_it_must_not_run);
+    tcase_add_test(tcase, a_seccomp_profile_without_a_file_is_not_unconfined);
     tcase_add_test(tcase, log_lines_are_read_and_torn_ones_refused);
     tcase_add_test(tcase, tail_counts_lines_of_output_not_their_parts);
     suite_add_tcase(suite, tcase);

@@ -1,5 +1,7 @@
 /* Files of volumes, on a directory of the test's own. */
 #include "agent/volumes.h"
+#include "lib/api/codec.h"
+#include "lib/base/file.h"
 #include "tests/unit/agent/suites.h"
 #include <errno.h>
 #include <stdio.h>
@@ -82,6 +84,62 @@ START_TEST(an_empty_volume_holds_nothing)
 }
 END_TEST
 
+/* ---- subPath ---- */
+
+/* A pod with the empty directory `v` below `dir`, and a container that mounts `subpath` of it. */
+static int bind_subpath(const char *subpath, struct error *error)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    void *pod;
+    const char *json =
+        arena_printf(arena,
+                     "{\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\",\"uid\":"
+                     "\"u\"},\"spec\":{\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}}],"
+                     "\"containers\":[{\"name\":\"c\",\"volumeMounts\":[{\"name\":"
+                     "\"v\",\"mountPath\":\"/m\",\"subPath\":\"%s\"}]}]}}",
+                     subpath);
+    ck_assert_int_eq(api_decode_json(arena, api_message_find("k8s.io.api.core.v1.Pod"),
+                                     slice_text(json), NULL, &pod, NULL),
+                     0);
+    struct pod_inputs inputs = {.pod = pod, .pods_dir = dir};
+    return volumes_bind_subpaths(&inputs, inputs.pod->spec->containers[0], error);
+}
+
+/* CVE-2017-1002101, CVE-2021-25741: a container makes links in its volume, and mounts what is
+ * behind them: the node's files. */
+START_TEST(a_subpath_does_not_lead_out_of_its_volume)
+{
+    static const struct {
+        const char *name, *to;
+    } links[] = {{"root", "/"},
+                 {"up", ".."},
+                 {"climbs", "in/../../../../../../.."},
+                 {"self", "/proc/self/root"},
+                 {"magic", "/proc/self/cwd"},
+                 {"nowhere", "/tmp/coracle-made-by-subpath"}};
+    static const char *const escapes[] = {"root",    "root/etc",  "up",        "up/x",
+                                          "climbs",  "self/etc",  "magic",     "in/../../..",
+                                          "nowhere", "nowhere/x", "up/../new", "../v"};
+    char volume[128], path[256];
+    snprintf(volume, sizeof(volume), "%s/u/volumes/kubernetes.io~empty-dir/v", dir);
+    snprintf(path, sizeof(path), "%s/in", volume);
+    ck_assert_int_eq(directory_make(path, 0700, NULL), 0);
+    for (size_t i = 0; i < ARRAY_LEN(links); i++) {
+        snprintf(path, sizeof(path), "%s/%s", volume, links[i].name);
+        ck_assert_int_eq(symlink(links[i].to, path), 0);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(escapes); i++) {
+        struct error error = {0};
+        ck_assert_msg(bind_subpath(escapes[i], &error) < 0, "%s", escapes[i]);
+        ck_assert_ptr_nonnull(strstr(error_message(&error), "cannot use subPath"));
+        error_release(&error);
+    }
+    ck_assert_int_ne(access("/tmp/coracle-made-by-subpath", F_OK), 0);
+    snprintf(path, sizeof(path), "%s/u/volume-subpaths", dir);
+    ck_assert_int_ne(access(path, F_OK), 0);
+}
+END_TEST
+
 Suite *volumes_suite(void)
 {
     Suite *suite = suite_create("agent/volumes");
@@ -90,6 +148,7 @@ Suite *volumes_suite(void)
     tcase_add_test(tcase, files_change_in_one_step_and_stale_ones_go);
     tcase_add_test(tcase, unchanged_files_are_not_written);
     tcase_add_test(tcase, an_empty_volume_holds_nothing);
+    tcase_add_test(tcase, a_subpath_does_not_lead_out_of_its_volume);
     suite_add_tcase(suite, tcase);
     return suite;
 }
