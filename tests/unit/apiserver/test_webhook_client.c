@@ -136,6 +136,28 @@ START_TEST(an_answer_without_end_is_refused)
 }
 END_TEST
 
+static void hook_redirects(struct hook_server *self, struct http_exchange *exchange)
+{
+    struct http_header location = http_header("location", "https://127.0.0.1:1/elsewhere");
+    http_respond(exchange, self->status, &location, 1,
+                 slice_text("secret of the metadata service"));
+}
+
+/* CVE-2020-8561: who may write webhooks made the server ask, and log, what only it can reach. */
+START_TEST(a_redirect_of_a_webhook_is_not_followed)
+{
+    static const unsigned codes[] = {301, 302, 303, 307, 308};
+    hook.answer = hook_redirects;
+    for (size_t i = 0; i < ARRAY_LEN(codes); i++) {
+        hook.status = codes[i];
+        struct webhook_call moved = to_hook("/moved");
+        call(&moved);
+        ck_assert_uint_eq(moved.status, codes[i]); /* The other port would have refused. */
+        ck_assert_uint_eq(hook.asked, i + 1);
+    }
+}
+END_TEST
+
 START_TEST(a_service_that_nobody_serves_is_said_so)
 {
     make_namespace(&fixture);
@@ -175,6 +197,7 @@ Suite *webhook_client_suite(void)
     tcase_add_test(calls, who_is_not_there_is_named_as_go_does);
     tcase_add_test(calls, silence_ends_in_time_and_a_cut_is_noticed);
     tcase_add_test(calls, an_answer_without_end_is_refused);
+    tcase_add_test(calls, a_redirect_of_a_webhook_is_not_followed);
     tcase_add_test(calls, a_service_that_nobody_serves_is_said_so);
     suite_add_tcase(suite, calls);
     return suite;
