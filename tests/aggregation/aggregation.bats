@@ -316,6 +316,7 @@ Y
     kubectl get fl -n demo
 }
 
+# CVE-2022-3172
 @test "a redirect is not passed on" {
     run -0 admin "/apis/$GROUP/v1alpha1/namespaces/demo/flunders/hostile-redirect" -D "$BATS_TEST_TMPDIR/head"
     [ "$output" = $'502\nthe backend attempted to redirect this request, which is not permitted' ]

@@ -36,6 +36,7 @@ def malformed_yaml_is_refused():
         expect(400, "BadRequest", "POST", MAPS, body, YAML)
 
 
+# CVE-2021-3121: lengths that overflow, groups without end.
 @case
 def malformed_protobuf_is_refused():
     def unknown(raw):
@@ -163,6 +164,7 @@ def media_types_are_checked():
     assert code == 200, code
 
 
+# CVE-2019-11254: YAML that takes minutes to parse.
 @case
 def deep_nesting_is_refused():
     for body in ("[" * 10000, "[" * 100000, '{"a":' * 10001 + "1" + "}" * 10001, "[" * BODY_MAX):
@@ -175,6 +177,7 @@ def deep_nesting_is_refused():
         assert code in (400, 413, 422), f"{kind}: {code} {text[:200]}"
 
 
+# CVE-2019-11253: aliases of aliases.
 @case
 def yaml_aliases_do_not_multiply():
     lines = ["a0: &a0 [x,x,x,x,x,x,x,x,x]"]
@@ -197,6 +200,7 @@ def invalid_utf8_does_not_get_in():
         assert code == 400, f"{bad}: {code} {text[:200]}"
 
 
+# CVE-2019-1002100: a JSON patch of very many operations, or that copies itself.
 @case
 def patches_are_bounded():
     target = MAPS + "/kube-root-ca.crt"
@@ -220,6 +224,7 @@ def patches_are_bounded():
             expect(400, "BadRequest", "PATCH", target, body, kind)
 
 
+# CVE-2022-3162: a path that means another kind to storage than to authorization.
 @case
 def odd_paths_do_not_reach_other_objects():
     for path in ("/api/v1/namespaces/default/configmaps/%2e%2e", "/api/v1/namespaces/%2e%2e/pods",

@@ -57,6 +57,7 @@ def clients_may_leave_in_the_middle_of_an_answer():
             stream.close()
 
 
+# CVE-2020-8552: requests that leave something behind.
 @case
 def two_hundred_watches_come_and_go():
     before = client.server.fds()
@@ -118,6 +119,7 @@ def huge_headers_are_refused():
     assert answers(got) and answers(got)[0] in (b"431", b"414"), got[:100]
 
 
+# GHSA-6vch-q96h-7gc3: silent handshakes held up all the others.
 @case
 def handshakes_may_stall_alone():
     stalled = []
@@ -156,6 +158,7 @@ def garbage_on_the_tls_port_is_closed():
     stream.close()
 
 
+# Any CA will do for whoever does not look: system:masters by a certificate of one's own.
 @case
 def strangers_are_told_apart():
     expect(403, "Forbidden", "GET", PODS, client=None,
@@ -174,6 +177,7 @@ def strangers_are_told_apart():
     expect(401, "Unauthorized", "GET", PODS, client=wrong)
 
 
+# CVE-2015-9235, CVE-2018-0114: tokens that say themselves how to check them.
 @case
 def bad_tokens_are_refused():
     def part(value):
@@ -194,6 +198,7 @@ def bad_tokens_are_refused():
     assert code == 403, code
 
 
+# CVE-2018-1002105: what follows a failed upgrade went to the backend.
 @case
 def failed_upgrades_leave_no_pipe():
     body = client.pod("stuck")

@@ -67,6 +67,7 @@ def flood(raw, seconds=2.0, settings=b""):
     return False
 
 
+# CVE-2023-44487: streams are opened and reset at once, their requests are worked on.
 @case
 def rapid_resets_end_the_connection():
     state = {"id": 1}
@@ -82,6 +83,26 @@ def rapid_resets_end_the_connection():
     assert flood(raw, 5), "reset streams for 5 s without an end"
 
 
+# CVE-2025-8671, CVE-2019-9514: errors of a stream make the server reset it, while its request is still worked on.
+@case
+def resets_that_the_server_is_made_to_send_end_the_connection():
+    for provoke in (lambda i: frame(WINDOW, 0, i, struct.pack(">I", 0)),
+                    lambda i: frame(WINDOW, 0, i, struct.pack(">I", 0x7fffffff)),
+                    lambda i: frame(HEADERS, END_HEADERS, i, field(b"x", b"y"))):
+        state = {"id": 1}
+
+        def raw():
+            out = b""
+            for _ in range(500):
+                out += frame(HEADERS, END_HEADERS, state["id"], head(b"POST", MAPS.encode()))
+                out += provoke(state["id"])
+                state["id"] += 2
+            return out
+
+        assert flood(raw, 5), "made to reset streams for 5 s without an end"
+
+
+# CVE-2024-28182, CVE-2024-30255: a head that never ends.
 @case
 def continuations_without_end_are_refused():
     state = {"first": True}
@@ -104,6 +125,7 @@ def continuations_without_end_are_refused():
     assert flood(raw_empty, 5), "empty CONTINUATION for 5 s without an end"
 
 
+# CVE-2019-9512 (PING), CVE-2019-9515 (SETTINGS), CVE-2019-9513 (PRIORITY): answers that nobody reads pile up.
 @case
 def control_frame_floods_are_bounded():
     for raw in (frame(PING, 0, 0, b"12345678") * 2000, frame(SETTINGS, 0, 0) * 2000,
@@ -169,6 +191,7 @@ def read_some(stream, wanted_heads):
     return received
 
 
+# CVE-2019-9517, CVE-2019-9511: much is asked for and nothing read.
 @case
 def readers_with_a_closed_window_hold_nobody_up():
     for i in range(40):

@@ -140,6 +140,24 @@ START_TEST(a_subpath_does_not_lead_out_of_its_volume)
 }
 END_TEST
 
+/* CVE-2024-10220: a repository's hooks ran as root on the node. */
+START_TEST(a_volume_of_a_git_repository_is_not_made)
+{
+    static const char json[] = "{\"metadata\":{\"name\":\"p\",\"namespace\":\"ns\",\"uid\":\"u\"},"
+                               "\"spec\":{\"volumes\":[{\"name\":\"v\",\"gitRepo\":{\"repository\":"
+                               "\"https://127.0.0.1:1/r\",\"directory\":\"../x/.git\"}}]}}";
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    void *pod;
+    struct error error = {0};
+    ck_assert_int_eq(api_decode_json(arena, api_message_find("k8s.io.api.core.v1.Pod"),
+                                     slice_text(json), NULL, &pod, NULL),
+                     0);
+    struct pod_inputs inputs = {.pod = pod, .pods_dir = dir};
+    ck_assert_int_eq(volumes_prepare(&inputs, NULL, &error), -ENOTSUP);
+    error_release(&error);
+}
+END_TEST
+
 Suite *volumes_suite(void)
 {
     Suite *suite = suite_create("agent/volumes");
@@ -149,6 +167,7 @@ Suite *volumes_suite(void)
     tcase_add_test(tcase, unchanged_files_are_not_written);
     tcase_add_test(tcase, an_empty_volume_holds_nothing);
     tcase_add_test(tcase, a_subpath_does_not_lead_out_of_its_volume);
+    tcase_add_test(tcase, a_volume_of_a_git_repository_is_not_made);
     suite_add_tcase(suite, tcase);
     return suite;
 }

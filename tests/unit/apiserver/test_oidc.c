@@ -106,6 +106,7 @@ START_TEST(a_key_is_found_by_its_id_or_by_trying_all)
 }
 END_TEST
 
+/* CVE-2015-9235: none, or another algorithm than the key is for. */
 START_TEST(a_header_never_chooses_the_algorithm)
 {
     ck_assert_int_eq(verify("{\"alg\":\"none\"}", NULL), -EACCES);
@@ -116,6 +117,7 @@ START_TEST(a_header_never_chooses_the_algorithm)
 }
 END_TEST
 
+/* CVE-2016-10555 */
 START_TEST(a_public_key_is_no_secret_of_an_hmac)
 {
     CLEANUP(buffer_release) struct buffer public;

@@ -35,6 +35,7 @@ static void act_ok(int fd, const char *request)
     say(fd, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello");
 }
 
+/* CVE-2018-1002105: a pipe to the backend was left, with the credentials of the API server. */
 START_TEST(an_answer_that_does_not_switch_is_no_exec)
 {
     const char *answer = exec_gives(act_ok);
@@ -50,6 +51,7 @@ static void act_redirect(int fd, const char *request)
     say(fd, "HTTP/1.1 302 Found\r\nLocation: https://evil.example/\r\nContent-Length: 0\r\n\r\n");
 }
 
+/* CVE-2020-8559: a node that was taken over led its clients to other nodes. */
 START_TEST(no_redirect_of_a_node_is_followed_or_passed_on)
 {
     const char *exec = exec_gives(act_redirect);
@@ -236,6 +238,7 @@ static void act_hang_after_switch(int fd, const char *request)
     agent_saw_end = sees_end(fd);
 }
 
+/* CVE-2025-64329, CVE-2022-23471: each attach that was left stayed for ever. */
 START_TEST(a_client_that_leaves_an_open_stream_frees_the_agent)
 {
     struct client client = {.request = EXEC, .until = "\r\n\r\n", .then = "bye"};
@@ -262,6 +265,7 @@ END_TEST
 /* --- What goes to the agent --------------------------------------------------------------------
  */
 
+/* kubernetes/kubernetes#72112: the token of who asks is for the API server alone. */
 START_TEST(no_credential_of_the_client_reaches_the_agent)
 {
     struct client client = {.request = "GET /api/v1/namespaces/ns/pods/p/log?tailLines=1 HTTP/1.1"

@@ -54,6 +54,7 @@ START_TEST(the_query_turns_a_list_into_a_watch)
 }
 END_TEST
 
+/* CVE-2022-3162: authorization and storage must see the same kind, namespace and name. */
 START_TEST(segments_cannot_climb_or_hide_slashes)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);

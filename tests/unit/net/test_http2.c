@@ -369,6 +369,7 @@ START_TEST(going_away_lets_streams_end_and_takes_no_new_ones)
 }
 END_TEST
 
+/* The class of CVE-2026-27135: frames that come after the end hit an assertion. */
 START_TEST(nothing_is_told_once_the_connection_is_gone)
 {
     greet();

@@ -243,6 +243,7 @@ START_TEST(upgrade_hands_over_bytes_sent_ahead)
 }
 END_TEST
 
+/* CVE-2018-1002105 */
 START_TEST(failed_upgrade_leaves_no_connection_behind)
 {
     expect_all("GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "no upgrade");
@@ -411,6 +412,7 @@ static int goaway_code(int fd)
     return -1;
 }
 
+/* CVE-2023-44487 */
 START_TEST(rapid_reset_ends_the_connection)
 {
     int fd = dial_h2();

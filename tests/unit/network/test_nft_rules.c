@@ -235,6 +235,28 @@ START_TEST(reset_writes_the_whole_state_in_one_transaction)
 }
 END_TEST
 
+/* CVE-2020-8558: a neighbour reached what listens on a node's loopback address only. */
+START_TEST(node_ports_do_not_lead_through_the_loopback_address)
+{
+    const char *addresses[] = {"10.244.1.2"};
+    add_web(addresses, 1, 30080);
+    reset();
+    const char *rest = buffer_text(&fix.script);
+    int uses = 0;
+    while ((rest = strstr(rest, "vmap @service_nodeports")) != NULL) {
+        const char *line = rest;
+        while (line > buffer_text(&fix.script) && line[-1] != '\n') {
+            line--;
+        }
+        ck_assert_ptr_nonnull(strstr(line, "ip daddr != 127.0.0.0/8"));
+        ck_assert(strstr(line, "ip daddr != 127.0.0.0/8") < rest);
+        rest++;
+        uses++;
+    }
+    ck_assert_int_gt(uses, 0);
+}
+END_TEST
+
 Suite *nft_rules_suite(void)
 {
     Suite *suite = suite_create("network/nft_rules");
@@ -249,6 +271,7 @@ Suite *nft_rules_suite(void)
     tcase_add_test(tcase, session_affinity_remembers_clients_and_can_be_taken_away);
     tcase_add_test(tcase, terminating_endpoints_serve_only_when_no_ready_one_is_left);
     tcase_add_test(tcase, reset_writes_the_whole_state_in_one_transaction);
+    tcase_add_test(tcase, node_ports_do_not_lead_through_the_loopback_address);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -139,6 +139,7 @@ START_TEST(nesting_beyond_the_limit_is_refused_not_crashed_on)
 }
 END_TEST
 
+/* The class of CVE-2019-11253, without aliases. */
 START_TEST(a_small_body_cannot_take_much_memory)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(8 << 20);

@@ -44,6 +44,7 @@ START_TEST(errors_name_the_line_as_go_counts_it)
 }
 END_TEST
 
+/* CVE-2019-11253 */
 START_TEST(a_document_that_grows_by_aliases_is_refused)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);

@@ -94,6 +94,7 @@ START_TEST(json_patch_follows_the_rfc)
 }
 END_TEST
 
+/* CVE-2019-1002100 */
 START_TEST(json_patch_copies_cannot_grow_without_limit)
 {
     /* Each copy doubles the document: 40 of them would make a terabyte. */
