@@ -354,6 +354,7 @@ START_TEST(a_lease_is_kept_alive_by_users_only)
 }
 END_TEST
 
+/* CVE-2023-32082 */
 START_TEST(the_keys_of_a_lease_are_shown_to_those_who_may_read_them)
 {
     set_up();
