@@ -177,6 +177,27 @@ def strangers_are_told_apart():
     expect(401, "Unauthorized", "GET", PODS, client=wrong)
 
 
+def signed(name, days, usage):
+    """A certificate of the cluster's own CA for one of system:masters."""
+    directory, pki = client.server.directory, client.server.data / "pki"
+    key, certificate, extensions = (directory / (name + end) for end in (".key", ".crt", ".ext"))
+    extensions.write_text(f"extendedKeyUsage={usage}\n")
+    wish = subprocess.run(["openssl", "req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", "/O=system:masters/CN=admin",
+                           "-keyout", key], capture_output=True)
+    made = subprocess.run(["openssl", "x509", "-req", "-CA", pki / "ca.crt", "-CAkey", pki / "ca.key", "-days", str(days),
+                           "-set_serial", "7", "-extfile", extensions, "-out", certificate], input=wish.stdout,
+                          capture_output=True)
+    assert made.returncode == 0, made.stderr
+    return certificate, key
+
+
+@case
+def a_certificate_that_has_ended_or_is_for_servers_is_nobodys():
+    assert request("GET", PODS, client=signed("good", 1, "clientAuth"))[0] == 200
+    for bad in (signed("ended", -1, "clientAuth"), signed("server", 1, "serverAuth")):
+        expect(401, "Unauthorized", "GET", PODS, client=bad)
+
+
 # CVE-2015-9235, CVE-2018-0114: tokens that say themselves how to check them.
 @case
 def bad_tokens_are_refused():

@@ -4,6 +4,9 @@
 #include "lib/base/file.h"
 #include "tests/unit/agent/suites.h"
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,6 +143,49 @@ START_TEST(a_subpath_does_not_lead_out_of_its_volume)
 }
 END_TEST
 
+struct swapper {
+    char one[128], other[128];
+    atomic_bool over;
+};
+
+/* As a container may: one moment it is a directory, the next a link out of the volume. */
+static void *swap(void *data)
+{
+    struct swapper *swapper = data;
+    while (!atomic_load(&swapper->over)) {
+        (void)renameat2(AT_FDCWD, swapper->one, AT_FDCWD, swapper->other, RENAME_EXCHANGE);
+    }
+    return NULL;
+}
+
+/* CVE-2021-25741: what was looked at is no longer there when it is used. */
+START_TEST(a_link_that_comes_while_a_subpath_is_made_leads_nowhere)
+{
+    struct swapper swapper = {.over = false};
+    char volume[100], outside[100], path[160];
+    pthread_t thread;
+    snprintf(volume, sizeof(volume), "%s/u/volumes/kubernetes.io~empty-dir/v", dir);
+    snprintf(outside, sizeof(outside), "%s/outside", dir);
+    snprintf(swapper.one, sizeof(swapper.one), "%s/a", volume);
+    snprintf(swapper.other, sizeof(swapper.other), "%s/b", volume);
+    ck_assert_int_eq(directory_make(swapper.one, 0700, NULL), 0);
+    ck_assert_int_eq(directory_make(outside, 0700, NULL), 0);
+    ck_assert_int_eq(symlink(outside, swapper.other), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, swap, &swapper), 0);
+    for (int i = 0; i < 3000; i++) {
+        struct error error = {0};
+        char subpath[64];
+        snprintf(subpath, sizeof(subpath), "a/n%d/../../..", i); /* Its end is refused always. */
+        ck_assert_int_lt(bind_subpath(subpath, &error), 0);
+        error_release(&error);
+        snprintf(path, sizeof(path), "%s/n%d", outside, i);
+        ck_assert_msg(access(path, F_OK) != 0, "made outside of the volume after %d", i);
+    }
+    atomic_store(&swapper.over, true);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+END_TEST
+
 /* CVE-2024-10220: a repository's hooks ran as root on the node. */
 START_TEST(a_volume_of_a_git_repository_is_not_made)
 {
@@ -167,6 +213,7 @@ Suite *volumes_suite(void)
     tcase_add_test(tcase, unchanged_files_are_not_written);
     tcase_add_test(tcase, an_empty_volume_holds_nothing);
     tcase_add_test(tcase, a_subpath_does_not_lead_out_of_its_volume);
+    tcase_add_test(tcase, a_link_that_comes_while_a_subpath_is_made_leads_nowhere);
     tcase_add_test(tcase, a_volume_of_a_git_repository_is_not_made);
     suite_add_tcase(suite, tcase);
     return suite;
