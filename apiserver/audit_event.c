@@ -2,6 +2,7 @@
 
 #include "apiserver/limits.h"
 #include "lib/base/time_text.h"
+#include <assert.h>
 #include <string.h>
 
 /* --- Members: each begins with its comma, as "kind" always comes first --- */
@@ -73,6 +74,7 @@ static void put_extras(struct buffer *out, const struct user *user)
         buffer_append_text(out, ":[");
         bool first_value = true;
         for (size_t i = 0; i < user->extra_count; i++) {
+            assert(user->extras[i].key != NULL);
             if (strcmp(user->extras[i].key, key) == 0) {
                 buffer_append_text(out, first_value ? "" : ",");
                 put_value(out, user->extras[i].value);

@@ -170,7 +170,7 @@ const struct json_value *config_open(struct config_reader *reader, struct slice 
         reader->status = -EINVAL;
         return NULL;
     }
-    bool map = document->type == JSON_OBJECT;
+    bool map = document != NULL && document->type == JSON_OBJECT;
     if (!map || strcmp(config_text(reader, document, "", "kind"), kind) != 0 ||
         !is_among(config_text(reader, document, "", "apiVersion"), api_versions)) {
         config_fail(reader, "must be of kind %s and apiVersion %s", kind, api_versions[0]);
