@@ -66,7 +66,7 @@ static bool is_of_connection(const struct http_header *headers, size_t count, st
 static bool begins_alike(struct slice name, const char *prefix)
 {
     size_t i = 0;
-    for (; prefix[i] != 0 && i < name.len; i++) {
+    for (; i < name.len && prefix[i] != 0; i++) {
         uint8_t c = name.data[i] == '_' ? '-' : name.data[i];
         c = c >= 'A' && c <= 'Z' ? (uint8_t)(c + 32) : c;
         if (c != (uint8_t)prefix[i]) {

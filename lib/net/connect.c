@@ -251,7 +251,9 @@ static void start_over(struct net_connect *attempt)
 {
     int fds[2];
     struct stream_pair *pair = alloc_zeroed(sizeof(*pair));
-    *pair = (struct stream_pair){.one = TAKE(attempt->base), .ended = free_pair, .data = pair};
+    pair->one = TAKE(attempt->base);
+    pair->ended = free_pair;
+    pair->data = pair;
     int status =
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0 ? 0 : -errno;
     if (status == 0) {

@@ -443,8 +443,8 @@ static void start_call(void *data)
         .address = &call->address,
         .tls = call->tls,
         .server_name = call->server_name,
-        .base_consume = TAKE(call->base),
     };
+    options.base_consume = TAKE(call->base);
     call->connect = net_stream_connect(call->client->loop, &options, on_connected, call);
 }
 
