@@ -132,6 +132,26 @@ START_TEST(an_arena_counts_what_it_takes_from_the_heap)
 }
 END_TEST
 
+START_TEST(a_tight_arena_leaves_an_eighth_unused)
+{
+    enum { PIECE = 112, CHUNK = 4096 };
+    struct memory_budget budget = {.limit = SIZE_MAX};
+    struct arena *arena = arena_new_tight(SIZE_MAX);
+    arena_set_budget(arena, &budget);
+    for (size_t i = 0; i < 20000; i++) {
+        char *piece = arena_alloc(arena, PIECE);
+        memset(piece, (int)(i % 128), PIECE);
+        size_t used = (i + 1) * PIECE;
+        ck_assert_int_ge((int64_t)atomic_load(&budget.held), (int64_t)used);
+        /* The end of each part, too short for one more, is lost as well: less than a 36th. */
+        ck_assert_int_le((int64_t)atomic_load(&budget.held),
+                         (int64_t)(used + used / 8 + used / 36 + 2 * CHUNK));
+    }
+    arena_free(arena);
+    ck_assert_int_eq((int64_t)atomic_load(&budget.held), 0);
+}
+END_TEST
+
 Suite *memory_suite(void)
 {
     Suite *suite = suite_create("base/memory");
@@ -142,6 +162,7 @@ Suite *memory_suite(void)
     tcase_add_test(tcase, a_budget_has_room_for_what_is_not_held);
     tcase_add_test(tcase, small_changes_of_a_hold_are_not_counted_and_its_end_is);
     tcase_add_test(tcase, an_arena_counts_what_it_takes_from_the_heap);
+    tcase_add_test(tcase, a_tight_arena_leaves_an_eighth_unused);
     tcase_add_test(tcase, error_keeps_code_and_gains_context);
     tcase_add_test(tcase, metrics_render_in_exposition_format);
     suite_add_tcase(suite, tcase);
