@@ -27,6 +27,7 @@ struct control_part {
 };
 
 extern const struct control_part control_replicaset;
+extern const struct control_part control_replication_controller;
 extern const struct control_part control_deployment;
 extern const struct control_part control_endpoints;
 extern const struct control_part control_node_lifecycle;

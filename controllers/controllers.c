@@ -10,27 +10,17 @@
 #include <stdlib.h>
 
 static const struct control_part *const parts[] = {
-    &control_namespace,
-    &control_garbage,
-    &control_replicaset,
-    &control_deployment,
-    &control_endpoints,
-    &control_node_ipam,
-    &control_node_lifecycle,
-    &control_taint_eviction,
-    &control_pod_gc,
-    &control_service_account,
-    &control_root_ca,
-    &control_kubernetes_service,
-    &control_cluster_role_aggregation,
-    &control_resource_quota,
-    &control_flow_schema_status,
-    &control_policy_status,
-    &control_account_tokens,
-    &control_token_cleaner,
-    &control_request_approval,
-    &control_request_signature,
-    &control_request_cleaning,
+    &control_namespace,          &control_garbage,
+    &control_replicaset,         &control_replication_controller,
+    &control_deployment,         &control_endpoints,
+    &control_node_ipam,          &control_node_lifecycle,
+    &control_taint_eviction,     &control_pod_gc,
+    &control_service_account,    &control_root_ca,
+    &control_kubernetes_service, &control_cluster_role_aggregation,
+    &control_resource_quota,     &control_flow_schema_status,
+    &control_policy_status,      &control_account_tokens,
+    &control_token_cleaner,      &control_request_approval,
+    &control_request_signature,  &control_request_cleaning,
 };
 
 struct controllers {

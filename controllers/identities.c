@@ -18,6 +18,7 @@ const struct control_identities control_as = {
     .policy_status = ACCOUNT("validatingadmissionpolicy-status-controller"),
     .pod_garbage = ACCOUNT("pod-garbage-collector"),
     .replica_set = ACCOUNT("replicaset-controller"),
+    .replication = ACCOUNT("replication-controller"),
     .resource_quota = ACCOUNT("resourcequota-controller"),
     .root_ca = ACCOUNT("root-ca-cert-publisher"),
     .service_account = ACCOUNT("service-account-controller"),

@@ -7,7 +7,7 @@
 struct control_identities {
     struct client_identity certificate, cluster_role_aggregation, deployment, endpoint,
         endpoint_slice, garbage, namespace, node, pod_garbage, policy_status, replica_set,
-        resource_quota, root_ca, service_account, token_cleaner;
+        replication, resource_quota, root_ca, service_account, token_cleaner;
     struct client_identity manager; /* The user system:kube-controller-manager itself. */
 };
 extern const struct control_identities control_as;

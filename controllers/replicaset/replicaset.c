@@ -1,10 +1,12 @@
-/* Replica set controller: carries out replicaset_plan(). One round: claim pods, create in batches
- * of 1, 2, 4, ... (a quota that is used up then costs one failed call, not hundreds) or delete,
- * then write the status. */
+/* Controllers of ReplicaSets and of ReplicationControllers, which are read as ReplicaSets ("sets"
+ * below are either): each carries out replicaset_plan() for its kind. One round: claim pods, create
+ * in batches of 1, 2, 4, ... (a quota that is used up then costs one failed call, not hundreds) or
+ * delete, then write the status. */
 #include "controllers/control.h"
 #include "controllers/limits.h"
 #include "controllers/pod_state.h"
 #include "controllers/replicaset/replicaset_plan.h"
+#include "controllers/replicaset/replication_controller.h"
 #include "k8s/tables.h"
 #include "lib/api/time.h"
 #include "lib/base/alloc.h"
@@ -15,8 +17,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What tells one kind of set from the other. */
+struct replicated {
+    const char *group;
+    const char *plural;
+    const char *loop;     /* Of its rounds. */
+    const char *reporter; /* Of its events. */
+    const struct client_identity *as;
+    /* An object as a set. What is returned may share memory with it. */
+    const Apps__V1__ReplicaSet *(*read)(struct arena *arena, const void *object);
+    /* Gives an object, a copy, the status of a set. */
+    void (*set_status)(struct arena *arena, void *object, Apps__V1__ReplicaSetStatus *status);
+};
+
 struct replicaset_loop {
     struct control *control;
+    const struct replicated *replicated;
     const struct api_kind *set_kind;
     const struct api_kind *pod_kind;
     struct informer *sets;
@@ -33,7 +49,8 @@ struct replicaset_loop {
 /* One round under way. */
 struct set_round {
     struct replicaset_loop *loop;
-    const Apps__V1__ReplicaSet *set; /* A copy in the round's arena. */
+    const void *object;              /* Of the loop's kind: a copy in the round's arena. */
+    const Apps__V1__ReplicaSet *set; /* The object as a set. */
     struct replicaset_plan plan;
     Core__V1__Pod **remove;     /* Copies of plan.remove. */
     size_t created;             /* Creations asked for so far. */
@@ -48,7 +65,7 @@ struct set_round {
 static void enqueue_owner(struct replicaset_loop *loop, const struct client_object *pod)
 {
     const Meta__V1__OwnerReference *owner = api_meta_controller(pod->meta);
-    if (owner != NULL && text_is(owner->kind, "ReplicaSet")) {
+    if (owner != NULL && text_is(owner->kind, loop->set_kind->kind)) {
         reconciler_add_name(loop->reconciler, client_object_namespace(pod), owner->name);
     }
 }
@@ -60,7 +77,7 @@ static void enqueue_selecting(struct replicaset_loop *loop, const struct client_
     struct informer_list sets =
         informer_select(loop->sets, arena, INFORMER_BY_NAMESPACE, client_object_namespace(pod));
     for (size_t i = 0; i < sets.count; i++) {
-        const Apps__V1__ReplicaSet *set = sets.items[i]->message;
+        const Apps__V1__ReplicaSet *set = loop->replicated->read(arena, sets.items[i]->message);
         struct api_label_selector selector;
         if (api_label_selector_from_message(arena, set->spec->selector, &selector, NULL) == 0 &&
             api_label_selector_matches(&selector,
@@ -70,10 +87,11 @@ static void enqueue_selecting(struct replicaset_loop *loop, const struct client_
     }
 }
 
-static char *owner_key(char text[512], const struct client_object *pod)
+static char *owner_key(const struct replicaset_loop *loop, char text[512],
+                       const struct client_object *pod)
 {
     const Meta__V1__OwnerReference *owner = api_meta_controller(pod->meta);
-    if (owner == NULL || !text_is(owner->kind, "ReplicaSet")) {
+    if (owner == NULL || !text_is(owner->kind, loop->set_kind->kind)) {
         return NULL;
     }
     int len = snprintf(text, 512, "%s/%s", client_object_namespace(pod), owner->name);
@@ -87,7 +105,7 @@ static void pod_changed(void *data, const struct client_object *old_object,
     const struct client_object *pod = new_object == NULL ? old_object : new_object;
     assert(pod != NULL); /* An event has an object, before or after. */
     char text[512];
-    const char *key = owner_key(text, pod);
+    const char *key = owner_key(loop, text, pod);
     bool going = new_object == NULL || pod_terminating(new_object->message);
     if (key != NULL && old_object == NULL) {
         expectations_saw_creation(loop->expectations, key);
@@ -195,20 +213,22 @@ static void write_status(struct round *base)
     if (round_stopping(base)) {
         return;
     }
-    Apps__V1__ReplicaSet *set = api_message_copy(base->arena, loop->set_kind->message, round->set);
-    Apps__V1__ReplicaSetStatus *status = set->status;
+    Apps__V1__ReplicaSetStatus *status =
+        api_message_copy(base->arena, &apps__v1__replica_set_status__schema, round->set->status);
     status->has_replicas = status->has_ready_replicas = status->has_available_replicas = 1;
     status->has_fully_labeled_replicas = status->has_observed_generation = 1;
     status->replicas = plan->replicas;
     status->fully_labeled_replicas = plan->fully_labeled;
     status->ready_replicas = plan->ready;
     status->available_replicas = plan->available;
-    status->observed_generation = set->metadata->generation;
+    status->observed_generation = round->set->metadata->generation;
     set_failure(round, base->arena, status);
-    if (api_message_equal(loop->set_kind->message, set, round->set)) {
+    void *object = api_message_copy(base->arena, loop->set_kind->message, round->object);
+    loop->replicated->set_status(base->arena, object, status);
+    if (api_message_equal(loop->set_kind->message, object, round->object)) {
         return;
     }
-    control_update(base, loop->set_kind, "status", set->metadata, set, NULL, NULL);
+    control_update(base, loop->set_kind, "status", round->set->metadata, object, NULL, NULL);
 }
 
 /* --- Creating and deleting --- */
@@ -267,7 +287,7 @@ static void create_batch(struct round *base)
     struct set_round *round = base->state;
     size_t left = round->plan.create - round->created;
     size_t count = left < round->batch ? left : round->batch;
-    Core__V1__Pod *pod = replicaset_pod(base->arena, round->set);
+    Core__V1__Pod *pod = replicaset_pod(base->arena, round->loop->set_kind, round->set);
     round->in_batch = count;
     round->created += count;
     for (size_t i = 0; i < count; i++) {
@@ -357,7 +377,7 @@ static void claim(struct round *base, const Core__V1__Pod *pod, bool adopt)
         }
     }
     if (adopt) {
-        owners[count++] = replicaset_pod(base->arena, round->set)->metadata->owner_references[0];
+        owners[count++] = replicaset_owner(base->arena, round->loop->set_kind, round->set);
     }
     meta->owner_references = owners;
     meta->n_owner_references = count;
@@ -420,7 +440,8 @@ static void reconcile(void *data, struct round *base)
     struct set_round *round = arena_zeroed(base->arena, sizeof(*round));
     base->state = round;
     round->loop = loop;
-    round->set = api_message_copy(base->arena, loop->set_kind->message, object->message);
+    round->object = api_message_copy(base->arena, loop->set_kind->message, object->message);
+    round->set = loop->replicated->read(base->arena, round->object);
     struct api_label_selector selector;
     if (api_label_selector_from_message(base->arena, round->set->spec->selector, &selector, NULL) !=
         0) {
@@ -440,19 +461,21 @@ static void reconcile(void *data, struct round *base)
     }
 }
 
-static void *replicaset_open(struct control *control)
+static struct replicaset_loop *loop_open(struct control *control,
+                                         const struct replicated *replicated)
 {
     struct replicaset_loop *loop = alloc_zeroed(sizeof(*loop));
     loop->control = control;
-    loop->set_kind = control_kind("apps", "v1", "replicasets");
+    loop->replicated = replicated;
+    loop->set_kind = control_kind(replicated->group, "v1", replicated->plural);
     loop->pod_kind = control_kind("", "v1", "pods");
     loop->sets = informers_get(control->informers, loop->set_kind);
     loop->pods = informers_get(control->informers, loop->pod_kind);
     loop->expectations = expectations_new();
-    loop->events = event_recorder_new(control->env, control->client, &control_as.replica_set,
-                                      "replicaset-controller", control->config->instance);
+    loop->events = event_recorder_new(control->env, control->client, replicated->as,
+                                      replicated->reporter, control->config->instance);
     loop->reconciler =
-        control_reconciler(control, "replicaset", &control_as.replica_set, 5, reconcile, loop);
+        control_reconciler(control, replicated->loop, replicated->as, 5, reconcile, loop);
     loop->set_handler = (struct informer_handler){.changed = set_changed, .data = loop};
     loop->pod_handler = (struct informer_handler){.changed = pod_changed, .data = loop};
     informer_add_handler(loop->sets, &loop->set_handler);
@@ -471,7 +494,7 @@ static void rounds_ended(void *data)
     closed(closed_data);
 }
 
-static void replicaset_close(void *part, void (*closed)(void *data), void *data)
+static void loop_close(void *part, void (*closed)(void *data), void *data)
 {
     struct replicaset_loop *loop = part;
     loop->closed = closed;
@@ -481,5 +504,63 @@ static void replicaset_close(void *part, void (*closed)(void *data), void *data)
     reconciler_close(loop->reconciler, rounds_ended, loop);
 }
 
+/* --- The two kinds --- */
+
+static const Apps__V1__ReplicaSet *read_set(struct arena *arena, const void *object)
+{
+    (void)arena;
+    return object;
+}
+
+static void set_status(struct arena *arena, void *object, Apps__V1__ReplicaSetStatus *status)
+{
+    (void)arena;
+    Apps__V1__ReplicaSet *set = object;
+    set->status = status;
+}
+
+static void *replicaset_open(struct control *control)
+{
+    static const struct replicated replicated = {
+        .group = "apps",
+        .plural = "replicasets",
+        .loop = "replicaset",
+        .reporter = "replicaset-controller",
+        .as = &control_as.replica_set,
+        .read = read_set,
+        .set_status = set_status,
+    };
+    return loop_open(control, &replicated);
+}
+
 const struct control_part control_replicaset = {
-    .name = "replicaset", .open = replicaset_open, .close = replicaset_close};
+    .name = "replicaset", .open = replicaset_open, .close = loop_close};
+
+static const Apps__V1__ReplicaSet *read_controller(struct arena *arena, const void *object)
+{
+    return replication_controller_as_set(arena, object);
+}
+
+static void set_controller_status(struct arena *arena, void *object,
+                                  Apps__V1__ReplicaSetStatus *status)
+{
+    Core__V1__ReplicationController *controller = object;
+    controller->status = replication_controller_status(arena, status);
+}
+
+static void *replication_controller_open(struct control *control)
+{
+    static const struct replicated replicated = {
+        .group = "",
+        .plural = "replicationcontrollers",
+        .loop = "replicationcontroller",
+        .reporter = "replication-controller",
+        .as = &control_as.replication,
+        .read = read_controller,
+        .set_status = set_controller_status,
+    };
+    return loop_open(control, &replicated);
+}
+
+const struct control_part control_replication_controller = {
+    .name = "replicationcontroller", .open = replication_controller_open, .close = loop_close};

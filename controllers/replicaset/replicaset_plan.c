@@ -221,11 +221,25 @@ void replicaset_plan_print(const struct replicaset_plan *plan, struct buffer *ou
                   plan->fully_labeled, plan->ready, plan->available);
 }
 
-Core__V1__Pod *replicaset_pod(struct arena *arena, const Apps__V1__ReplicaSet *set)
+Meta__V1__OwnerReference *replicaset_owner(struct arena *arena, const struct api_kind *kind,
+                                           const Apps__V1__ReplicaSet *set)
+{
+    Meta__V1__OwnerReference *owner = arena_alloc(arena, sizeof(*owner));
+    meta__v1__owner_reference__init(owner);
+    owner->api_version = arena_text(arena, kind->api_version);
+    owner->kind = arena_text(arena, kind->kind);
+    owner->name = arena_text(arena, set->metadata->name);
+    owner->uid = arena_text(arena, set->metadata->uid);
+    owner->has_controller = owner->controller = 1;
+    owner->has_block_owner_deletion = owner->block_owner_deletion = 1;
+    return owner;
+}
+
+Core__V1__Pod *replicaset_pod(struct arena *arena, const struct api_kind *set_kind,
+                              const Apps__V1__ReplicaSet *set)
 {
     const struct api_kind *kind = api_kind_find("", "v1", "pods");
-    const struct api_kind *owner_kind = api_kind_find("apps", "v1", "replicasets");
-    assert(kind != NULL && owner_kind != NULL);
+    assert(kind != NULL);
     Core__V1__Pod *pod = api_message_new(arena, kind->message);
     const Core__V1__PodTemplateSpec *from = set->spec->template_;
     pod->metadata = api_message_copy(
@@ -235,16 +249,9 @@ Core__V1__Pod *replicaset_pod(struct arena *arena, const Apps__V1__ReplicaSet *s
     pod->metadata->name = NULL;
     pod->metadata->generate_name = arena_printf(arena, "%s-", set->metadata->name);
     pod->metadata->namespace_ = arena_text(arena, set->metadata->namespace_);
-    Meta__V1__OwnerReference *owner = arena_alloc(arena, sizeof(*owner));
-    meta__v1__owner_reference__init(owner);
-    owner->api_version = arena_text(arena, owner_kind->api_version);
-    owner->kind = arena_text(arena, owner_kind->kind);
-    owner->name = arena_text(arena, set->metadata->name);
-    owner->uid = arena_text(arena, set->metadata->uid);
-    owner->has_controller = owner->controller = 1;
-    owner->has_block_owner_deletion = owner->block_owner_deletion = 1;
-    pod->metadata->owner_references = arena_array(arena, 1, sizeof(owner));
-    pod->metadata->owner_references[0] = owner;
+    pod->metadata->owner_references =
+        arena_array(arena, 1, sizeof(*pod->metadata->owner_references));
+    pod->metadata->owner_references[0] = replicaset_owner(arena, set_kind, set);
     pod->metadata->n_owner_references = 1;
     return pod;
 }

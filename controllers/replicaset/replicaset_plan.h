@@ -35,6 +35,10 @@ struct replicaset_plan {
 
 struct replicaset_plan replicaset_plan(struct arena *arena, const struct replicaset_view *view);
 void replicaset_plan_print(const struct replicaset_plan *plan, struct buffer *out);
-/* The pod of the set's template, owned by the set. */
-Core__V1__Pod *replicaset_pod(struct arena *arena, const Apps__V1__ReplicaSet *set);
+/* That the set, which is stored as a `kind`, owns and controls something. */
+Meta__V1__OwnerReference *replicaset_owner(struct arena *arena, const struct api_kind *kind,
+                                           const Apps__V1__ReplicaSet *set);
+/* The pod of the set's template, owned by the set, which is stored as a `set_kind`. */
+Core__V1__Pod *replicaset_pod(struct arena *arena, const struct api_kind *set_kind,
+                              const Apps__V1__ReplicaSet *set);
 #endif

@@ -10,8 +10,6 @@
 #   Certificates API: approval, signing                                             tests/kubectl/certificates.bats
 #   ServiceAccountIssuerDiscovery, serviceAccountToken                              tests/auth/auth.bats
 #   Kubectl: api-versions, cluster-info, version, proxy --unix-socket, every version tests/kubectl/matrix.bats
-#
-# Pods of a ReplicationController are not made (docs/limits.md): those of a ReplicaSet stand for them.
 bats_require_minimum_version 1.5.0
 export AUTH_HOST=${CONFORMANCE_HOST:-127.0.52.1}
 
@@ -262,6 +260,57 @@ number() { [ "$($K get "$1" -l "a=$2" -o name | wc -l)" = "$3" ]; }
     number pods rs 2
 }
 
+@test "Garbage collector should delete pods created by rc when not orphaning, and orphan them if delete options say so" {
+    $K create -f <(replicated ReplicationController v1 rc) -f <(replicated ReplicationController v1 kept)
+    within 20 number pods rc 2
+    within 20 number pods kept 2
+    $K delete rc rc
+    $K delete rc kept --cascade=orphan
+    within 20 number pods rc 0
+    sleep 2
+    number pods kept 2
+    [ -z "$($K get pods -l a=kept -o 'jsonpath={.items[*].metadata.ownerReferences}')" ]
+}
+
+owner() { [ "$($K get pod "$1" -o 'jsonpath={.metadata.ownerReferences[0].kind}')" = "$2" ]; }
+
+@test "ReplicationController should adopt matching pods on creation and release no longer matching pods" {
+    $K run p --image i --labels a=rc
+    $K create -f <(replicated ReplicationController v1 rc)
+    within 20 number pods rc 2
+    within 10 owner p ReplicationController
+    $K label pod p a=other --overwrite
+    within 10 owner p ''
+    within 20 number pods rc 2
+}
+
+failing() { [ "$($K get rc rc -o 'jsonpath={.status.conditions[?(@.type=="ReplicaFailure")].reason}')" = "$1" ]; }
+
+@test "ReplicationController should surface a failure condition on a common issue like exceeded quota" {
+    $K create quota q --hard pods=1
+    within 10 used pods 0
+    $K create -f <(replicated ReplicationController v1 rc)
+    within 20 failing FailedCreate
+    number pods rc 1
+    [[ $($K get events --field-selector reason=FailedCreate,involvedObject.kind=ReplicationController) == *'exceeded quota: q'* ]]
+    $K scale rc rc --replicas 1
+    within 20 failing ''
+}
+
+counted() { [ "$($K get rc rc -o 'jsonpath={.status.replicas}')" = "$1" ]; }
+
+@test "ReplicationController should get and update a ReplicationController scale" {
+    local scale=/api/v1/namespaces/$N/replicationcontrollers/rc/scale
+    $K create -f <(replicated ReplicationController v1 rc)
+    within 20 counted 2
+    expect 200 '"spec":\{"replicas":2\},"status":\{"replicas":2,"selector":"a=rc"\}' GET "$scale"
+    expect 200 '"replicas":1' PUT "$scale" "$(kubectl get --raw "$scale" | sed 's/"spec":{"replicas":2}/"spec":{"replicas":1}/')"
+    within 20 number pods rc 1
+    $K scale rc rc --current-replicas 1 --replicas 3
+    within 20 number pods rc 3
+    within 20 counted 3
+}
+
 @test "Namespaces should apply an update, changes to status, and a patch" {
     local one=/api/v1/namespaces/$N
     merge "$one" '"a":"b"' '{"metadata": {"labels": {"a": "b"}}}'
@@ -303,6 +352,7 @@ used() { [ "$($K get quota q -o "jsonpath={.status.used.$1}")" = "$2" ]; }
     within 10 used configmaps $maps_before
     within 10 used services 0
     within 10 used 'count/replicasets\.apps' 0
+    within 10 used replicationcontrollers 0
 }
 
 @test "ResourceQuota should be able to update and delete, and apply changes to its status" {
@@ -433,14 +483,15 @@ types() { grep -oE '"type":"[A-Z]+"' "$1" | cut -d'"' -f4 | tr '\n' ' '; }
 }
 
 @test "Kubectl describe should print relevant information for rc and pods" {
-    $K create -f <(replicated ReplicationController v1 rc) -f <(replicated ReplicaSet apps/v1 rs)
-    within 20 number pods rs 2
+    $K create -f <(replicated ReplicationController v1 rc)
+    within 20 counted 2
     run -0 $K describe rc rc
-    for part in 'Name: +rc' "Namespace: +$N" 'Selector: +a=rc' 'Replicas: +[0-9] current / 2 desired' 'Image: +i'; do
+    for part in 'Name: +rc' "Namespace: +$N" 'Selector: +a=rc' 'Replicas: +2 current / 2 desired' \
+        'Pods Status: +0 Running / 2 Waiting' 'Image: +i' 'SuccessfulCreate .*replication-controller +Created pod: rc-'; do
         grep -qE "$part" <<<"$output"
     done
-    run -0 $K describe pod -l a=rs
-    for part in 'Status: +Pending' 'Controlled By: +ReplicaSet/rs' 'Image: +i' 'QoS Class: +BestEffort'; do
+    run -0 $K describe pod -l a=rc
+    for part in 'Status: +Pending' 'Controlled By: +ReplicationController/rc' 'Image: +i' 'QoS Class: +BestEffort'; do
         grep -qE "$part" <<<"$output"
     done
 }
