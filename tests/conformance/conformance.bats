@@ -311,6 +311,16 @@ counted() { [ "$($K get rc rc -o 'jsonpath={.status.replicas}')" = "$1" ]; }
     within 20 counted 3
 }
 
+@test "ReplicationController should test the lifecycle of a ReplicationController" {
+    local all=/api/v1/namespaces/$N/replicationcontrollers
+    operations "$all" "$(replicated ReplicationController v1 rc | sed 's/"name": "rc"/&, "labels": {"op": "yes"}/')" rc
+    $K create -f <(replicated ReplicationController v1 rc)
+    within 20 counted 2
+    merge "$all/rc/status" '"replicas":' '{"status": {"readyReplicas": 1}}'
+    merge "$all/rc" '"replicas":3' '{"spec": {"replicas": 3}}'
+    within 20 counted 3
+}
+
 @test "Namespaces should apply an update, changes to status, and a patch" {
     local one=/api/v1/namespaces/$N
     merge "$one" '"a":"b"' '{"metadata": {"labels": {"a": "b"}}}'
