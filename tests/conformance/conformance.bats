@@ -275,7 +275,7 @@ number() { [ "$($K get "$1" -l "a=$2" -o name | wc -l)" = "$3" ]; }
 owner() { [ "$($K get pod "$1" -o 'jsonpath={.metadata.ownerReferences[0].kind}')" = "$2" ]; }
 
 @test "ReplicationController should adopt matching pods on creation and release no longer matching pods" {
-    $K run p --image i --labels a=rc
+    $K run p --image i --labels a=rc --annotations controller.kubernetes.io/pod-deletion-cost=1 # One pod too many is another.
     $K create -f <(replicated ReplicationController v1 rc)
     within 20 number pods rc 2
     within 10 owner p ReplicationController
@@ -305,20 +305,28 @@ counted() { [ "$($K get rc rc -o 'jsonpath={.status.replicas}')" = "$1" ]; }
     within 20 counted 2
     expect 200 '"spec":\{"replicas":2\},"status":\{"replicas":2,"selector":"a=rc"\}' GET "$scale"
     expect 200 '"replicas":1' PUT "$scale" "$(kubectl get --raw "$scale" | sed 's/"spec":{"replicas":2}/"spec":{"replicas":1}/')"
-    within 20 number pods rc 1
+    within 20 counted 1
+    number pods rc 1
     $K scale rc rc --current-replicas 1 --replicas 3
     within 20 number pods rc 3
     within 20 counted 3
 }
 
 @test "ReplicationController should test the lifecycle of a ReplicationController" {
-    local all=/api/v1/namespaces/$N/replicationcontrollers
-    operations "$all" "$(replicated ReplicationController v1 rc | sed 's/"name": "rc"/&, "labels": {"op": "yes"}/')" rc
-    $K create -f <(replicated ReplicationController v1 rc)
+    local all=/api/v1/namespaces/$N/replicationcontrollers got
+    expect 201 '"selector":\{"a":"rc"\}' POST "$all" "$(replicated ReplicationController v1 rc)"
     within 20 counted 2
-    merge "$all/rc/status" '"replicas":' '{"status": {"readyReplicas": 1}}'
+    merge "$all/rc" '"a":"rc","patched":"yes"' '{"metadata": {"labels": {"patched": "yes"}}}'
+    merge "$all/rc/status" '"type":"Test"' '{"status": {"conditions": [{"type": "Test", "status": "True"}]}}'
     merge "$all/rc" '"replicas":3' '{"spec": {"replicas": 3}}'
     within 20 counted 3
+    got=$(kubectl get --raw "$all/rc")
+    expect 200 '"patched":"updated"' PUT "$all/rc" "${got/\"patched\":\"yes\"/\"patched\":\"updated\"}"
+    expect 200 '"type":"Test"' GET "$all?labelSelector=patched%3Dupdated"
+    expect 200 '' DELETE "$all?labelSelector=patched%3Dupdated"
+    gone() { [[ $(call GET "$1") == 404* ]]; }
+    within 10 gone "$all/rc"
+    number pods rc 3 # Without a word about them they stay.
 }
 
 @test "Namespaces should apply an update, changes to status, and a patch" {
