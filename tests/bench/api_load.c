@@ -344,18 +344,6 @@ static int run(struct load *load)
     return load->broken || load->failed > 0 ? -EIO : 0;
 }
 
-static int parse_number(const char *text, uint64_t max, uint64_t *ret_value)
-{
-    char *end;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || value > max) {
-        return -EINVAL;
-    }
-    *ret_value = value;
-    return 0;
-}
-
 static int take_option(struct load *load, int letter, const char *value)
 {
     uint64_t clients = 0;
@@ -383,20 +371,20 @@ static int take_option(struct load *load, int letter, const char *value)
         load->accept = value;
         break;
     case 'n':
-        status = parse_number(value, CLIENTS_MAX, &clients);
+        status = measure_option(value, 0, CLIENTS_MAX, &clients);
         load->client_count = clients;
         break;
     case 'O':
-        status = parse_number(value, UINT64_MAX, &load->objects);
+        status = measure_option(value, 0, UINT64_MAX, &load->objects);
         break;
     case 'N':
-        status = parse_number(value, UINT64_MAX, &load->count);
+        status = measure_option(value, 0, UINT64_MAX, &load->count);
         break;
     case 's':
-        status = parse_number(value, 3600, &load->seconds);
+        status = measure_option(value, 0, 3600, &load->seconds);
         break;
     case 'x':
-        status = parse_number(value, 999, &load->status);
+        status = measure_option(value, 0, 999, &load->status);
         break;
     default:
         status = -EINVAL;

@@ -292,18 +292,6 @@ static int run(struct load *load)
     return load->broken || load->complete < load->watch_count || load->surplus > 0 ? -EIO : 0;
 }
 
-static int parse_number(const char *text, uint64_t max, uint64_t *ret_value)
-{
-    char *end;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || value < 1 || value > max) {
-        return -EINVAL;
-    }
-    *ret_value = value;
-    return 0;
-}
-
 static int parse(int argc, char **argv, struct load *load)
 {
     uint64_t connections = 1, watches = 1;
@@ -320,16 +308,16 @@ static int parse(int argc, char **argv, struct load *load)
             load->path = optarg;
             break;
         case 'c':
-            status = parse_number(optarg, CONNECTIONS_MAX, &connections);
+            status = measure_option(optarg, 1, CONNECTIONS_MAX, &connections);
             break;
         case 'w':
-            status = parse_number(optarg, WATCHES_MAX, &watches);
+            status = measure_option(optarg, 1, WATCHES_MAX, &watches);
             break;
         case 'x':
-            status = parse_number(optarg, UINT32_MAX, &load->events_each);
+            status = measure_option(optarg, 1, UINT32_MAX, &load->events_each);
             break;
         case 's':
-            status = parse_number(optarg, 3600, &load->seconds);
+            status = measure_option(optarg, 1, 3600, &load->seconds);
             break;
         default:
             status = -EINVAL;

@@ -1,11 +1,24 @@
 #include "tests/bench/measure.h"
 
 #include "lib/base/alloc.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
 
 enum { SAMPLES_FIRST = 64 * 1024 };
+
+int measure_option(const char *text, uint64_t min, uint64_t max, uint64_t *ret_value)
+{
+    char *end;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || value < min || value > max) {
+        return -EINVAL;
+    }
+    *ret_value = value;
+    return 0;
+}
 
 uint64_t measure_now_us(void)
 {

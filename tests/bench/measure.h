@@ -2,6 +2,7 @@
  * operations took. One thread. */
 #ifndef TESTS_BENCH_MEASURE_H
 #define TESTS_BENCH_MEASURE_H
+#include "lib/base/compiler.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -9,6 +10,9 @@ enum {
     MEASURE_US_PER_S = 1000000,
     MEASURE_SAMPLES_MAX = 32 * 1024 * 1024, /* What comes after them is not kept. */
 };
+
+/* An option's value, from `min` to `max`; -EINVAL for anything else. */
+MUST_USE int measure_option(const char *text, uint64_t min, uint64_t max, uint64_t *ret_value);
 
 uint64_t measure_now_us(void); /* CLOCK_MONOTONIC */
 uint64_t measure_cpu_us(void); /* Of all threads, user and system. */

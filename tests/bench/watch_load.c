@@ -39,7 +39,7 @@ struct watcher { /* One stream. */
 
 struct load {
     struct net_address address;
-    size_t connections, watches, puts, value_bytes;
+    uint64_t connections, watches, puts, value_bytes;
     uint64_t seconds;
     struct loop *loop;
     struct watcher *watchers;
@@ -289,29 +289,17 @@ static int run(struct load *load)
     return load->wrong > 0 || load->events != (uint64_t)load->watches * load->puts ? -EIO : 0;
 }
 
-static int parse_number(const char *text, size_t max, size_t *ret_value)
-{
-    char *end;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || value < 1 || value > max) {
-        return -EINVAL;
-    }
-    *ret_value = (size_t)value;
-    return 0;
-}
-
 static int parse(int argc, char **argv, struct load *load)
 {
     int result = -EINVAL;
     for (int letter; (letter = getopt(argc, argv, "e:c:w:p:b:s:")) != -1;) {
-        size_t seconds = 0;
+        uint64_t seconds = 0;
         result = letter == 'e'   ? net_address_parse(optarg, &load->address)
-                 : letter == 'c' ? parse_number(optarg, CONNECTIONS_MAX, &load->connections)
-                 : letter == 'w' ? parse_number(optarg, WATCHES_MAX, &load->watches)
-                 : letter == 'p' ? parse_number(optarg, 10000000, &load->puts)
-                 : letter == 'b' ? parse_number(optarg, 1 << 19, &load->value_bytes)
-                 : letter == 's' ? parse_number(optarg, 3600, &seconds)
+                 : letter == 'c' ? measure_option(optarg, 1, CONNECTIONS_MAX, &load->connections)
+                 : letter == 'w' ? measure_option(optarg, 1, WATCHES_MAX, &load->watches)
+                 : letter == 'p' ? measure_option(optarg, 1, 10000000, &load->puts)
+                 : letter == 'b' ? measure_option(optarg, 1, 1 << 19, &load->value_bytes)
+                 : letter == 's' ? measure_option(optarg, 1, 3600, &seconds)
                                  : -EINVAL;
         load->seconds = seconds > 0 ? seconds : load->seconds;
         if (result < 0) {

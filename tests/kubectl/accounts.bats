@@ -1,27 +1,12 @@
 # Tokens of ServiceAccounts that are kept in Secrets.
 bats_require_minimum_version 1.5.0
-export AUTH_HOST=${KUBECTL_HOST:-127.0.49.1}
+load one_server
 
 setup_file() {
-    load ../auth/server
-    start_server n1 "$HOST"
-    write_kubeconfig n1 "$HOST"
+    start_one
     kubectl config set-credentials nobody >/dev/null
     kubectl config view --raw >"$D/nobody.conf"
     kubectl --kubeconfig "$D/nobody.conf" config set-context c --user nobody >/dev/null
-}
-
-teardown_file() {
-    load ../auth/server
-    end_all
-}
-
-setup() {
-    load ../auth/server
-}
-
-teardown() {
-    [ "$BATS_TEST_COMPLETED" = 1 ] || tail -n 20 "$D/n1.log"
 }
 
 # secret NAME ACCOUNT

@@ -1,26 +1,7 @@
 # Client certificates by the API, as the documentation of Kubernetes tells it: a request, an approval, and the
 # certificate at work.
 bats_require_minimum_version 1.5.0
-export AUTH_HOST=${KUBECTL_HOST:-127.0.49.1}
-
-setup_file() {
-    load ../auth/server
-    start_server n1 "$HOST"
-    write_kubeconfig n1 "$HOST"
-}
-
-teardown_file() {
-    load ../auth/server
-    end_all
-}
-
-setup() {
-    load ../auth/server
-}
-
-teardown() {
-    [ "$BATS_TEST_COMPLETED" = 1 ] || tail -n 20 "$D/n1.log"
-}
+load one_server
 
 # ask NAME SUBJECT SIGNER USAGES [KUBECTL-OPTION...]: makes a key and applies a request.
 ask() {

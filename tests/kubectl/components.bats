@@ -1,21 +1,6 @@
 # ComponentStatus: what the server says of the parts of the control plane. This one runs no scheduler.
 bats_require_minimum_version 1.5.0
-export AUTH_HOST=${KUBECTL_HOST:-127.0.49.1}
-
-setup_file() {
-    load ../auth/server
-    start_server n1 "$HOST"
-    write_kubeconfig n1 "$HOST"
-}
-
-teardown_file() {
-    load ../auth/server
-    end_all
-}
-
-setup() {
-    load ../auth/server
-}
+load one_server
 
 @test "parts that work and parts that are not there are told apart" {
     run -0 --separate-stderr kubectl get componentstatuses --no-headers

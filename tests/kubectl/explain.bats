@@ -1,25 +1,6 @@
 # OpenAPI as kubectl uses it: explain, and the check of what is applied, of built-in and custom kinds.
 bats_require_minimum_version 1.5.0
-export AUTH_HOST=${KUBECTL_HOST:-127.0.49.1}
-
-setup_file() {
-    load ../auth/server
-    start_server n1 "$HOST"
-    write_kubeconfig n1 "$HOST"
-}
-
-teardown_file() {
-    load ../auth/server
-    end_all
-}
-
-setup() {
-    load ../auth/server
-}
-
-teardown() {
-    [ "$BATS_TEST_COMPLETED" = 1 ] || tail -n 20 "$D/n1.log"
-}
+load one_server
 
 # define GROUP PLURAL KIND VERSIONS...: each version is NAME=SCHEMA (JSON).
 define() {

@@ -1,25 +1,10 @@
 # Control loops act under names of their own: what they write says so, admission sees them, and roles bind them.
 bats_require_minimum_version 1.5.0
-export AUTH_HOST=${KUBECTL_HOST:-127.0.49.1}
+load one_server
 
 setup_file() {
-    load ../auth/server
-    start_server n1 "$HOST"
-    write_kubeconfig n1 "$HOST"
+    start_one
     within 20 kubectl get serviceaccount default
-}
-
-teardown_file() {
-    load ../auth/server
-    end_all
-}
-
-setup() {
-    load ../auth/server
-}
-
-teardown() {
-    [ "$BATS_TEST_COMPLETED" = 1 ] || tail -n 20 "$D/n1.log"
 }
 
 pods_of() { [ "$(kubectl get pods -l "app=$1" -o name | wc -l)" = "$2" ]; }

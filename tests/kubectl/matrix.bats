@@ -1,12 +1,11 @@
 # Every kubectl that is installed (kubectl.1.NN beside the default one) against one server without nodes: what each command
 # does, or says. Each version works in a namespace of its own.
 bats_require_minimum_version 1.5.0
-export AUTH_HOST=${KUBECTL_MATRIX_HOST:-127.0.51.1}
+KUBECTL_HOST=${KUBECTL_MATRIX_HOST:-127.0.51.1}
+load one_server
 
 setup_file() {
-    load ../auth/server
-    start_server n1 "$HOST"
-    write_kubeconfig n1 "$HOST"
+    start_one
     local kubectl beside
     kubectl=$(readlink -f "$(command -v kubectl)")
     beside=$(find "$(dirname "$kubectl")" -maxdepth 1 -name 'kubectl.1.*' | sort -V)
@@ -19,19 +18,6 @@ setup_file() {
         kubectl create namespace "v$number"
         within 20 kubectl get serviceaccount default -n "v$number"
     done <"$D/kubectls"
-}
-
-teardown_file() {
-    load ../auth/server
-    end_all
-}
-
-setup() {
-    load ../auth/server
-}
-
-teardown() {
-    [ "$BATS_TEST_COMPLETED" = 1 ] || tail -n 20 "$D/n1.log"
 }
 
 # each FUNCTION: with K as the command in its namespace, N as that, and B a program alone, for every version.
