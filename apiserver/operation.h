@@ -119,6 +119,10 @@ struct operation {
 };
 
 /* --- Engine (registry.c) --- */
+/* Runs `fn` with the operation on the store's loop, or back at home; at once when it is the same.
+ */
+void operation_to_store(struct operation *operation, void (*fn)(void *data));
+void operation_to_home(struct operation *operation, void (*fn)(void *data));
 void operation_finish(struct operation *operation); /* Results are set: runs `done`. */
 void operation_fail(struct operation *operation, const struct api_status *status);
 /* Confirms the state by a quorum, waits until the cache has it (and at least `revision`), then runs
