@@ -8,10 +8,12 @@ Suite *spdy_suite(void);
 Suite *grpc_suite(void);
 Suite *client_suite(void);
 Suite *reflection_suite(void);
+Suite *file_watch_suite(void);
 
 int main(void)
 {
-    Suite *suites[] = {http1_suite(),  http2_suite(), codecs_suite(), spdy_suite(),
-                       server_suite(), grpc_suite(),  client_suite(), reflection_suite()};
+    Suite *suites[] = {http1_suite(),  http2_suite(),      codecs_suite(),
+                       spdy_suite(),   server_suite(),     grpc_suite(),
+                       client_suite(), reflection_suite(), file_watch_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }
