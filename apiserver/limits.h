@@ -86,6 +86,7 @@
 #define OIDC_KEYS_MAX        64
 #define OIDC_ISSUERS_MAX     64
 #define AUTHN_CONFIG_MAX     ((size_t)1 << 20)
+#define KUBECONFIG_MAX       ((size_t)1 << 20) /* Of a webhook; each file that it names, too. */
 #define BOOTSTRAP_GROUPS_MAX 16
 #define TOKEN_LEEWAY_SECONDS 60 /* A token outlives what it is bound to by this. */
 
