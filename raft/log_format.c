@@ -267,12 +267,18 @@ static void judge_end(struct slice bytes, const struct segment_place *place,
     }
 }
 
+static bool is_of_next(const struct segment_place *place, uint64_t index)
+{
+    return place->next != 0 && index >= place->next;
+}
+
 /* Entries that the snapshot replaces need not be readable: where does the first one after it lie?
  * Its chain value tells whether it is the right one. */
 static bool find_after_base(struct slice bytes, const struct segment_place *place,
                             struct segment_scan *scan)
 {
-    if (scan->end.index >= place->base.index || PLANTED == PLANT_SKIP_CHECKS) {
+    if (scan->end.index >= place->base.index || is_of_next(place, place->base.index + 1) ||
+        PLANTED == PLANT_SKIP_CHECKS) {
         return false;
     }
     for (size_t at = scan->end_offset; at + RECORD_HEAD <= bytes.len; at += 8) {
@@ -319,7 +325,9 @@ int segment_scan(struct slice bytes, const struct segment_place *place,
     struct segment_scan scan = {0};
     int status = read_head(bytes, place, &scan);
     while (status == 0) {
-        struct raft_entry *entry = record_entry(bytes, scan.end_offset, scan.end);
+        struct raft_entry *entry = is_of_next(place, scan.end.index + 1)
+                                       ? NULL
+                                       : record_entry(bytes, scan.end_offset, scan.end);
         if (entry == NULL && find_after_base(bytes, place, &scan)) {
             continue;
         }

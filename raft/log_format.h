@@ -50,8 +50,10 @@ struct segment_place {
     struct raft_point base;            /* The snapshot: entries up to it are not needed. */
     const struct raft_point *previous; /* With what the segment before ended; NULL: none. */
     uint64_t first;                    /* Index of its first entry, as its name says; 0: unknown. */
-    uint64_t bytes;                    /* As in the header, in case that is damaged. */
-    bool last;                         /* The newest segment, whose tail may be torn. */
+    uint64_t next; /* The same of the segment after it; 0: none. What was written from that index on
+                      is what was left when the log was cut off there, and went on in the next. */
+    uint64_t bytes; /* As in the header, in case that is damaged. */
+    bool last;      /* The newest segment, whose tail may be torn. */
 };
 
 struct segment_scan {

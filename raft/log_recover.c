@@ -58,6 +58,11 @@ static void finish(struct log_file *log, const struct error *error)
     done(log->config.data, error, NULL);
 }
 
+static uint64_t first_of(const char *name)
+{
+    return strtoull(name + strlen(SEGMENT_PREFIX), NULL, 16);
+}
+
 static const char *next_name(const struct log_recovery *recovery, size_t *at)
 {
     struct slice names = recovery->names;
@@ -69,6 +74,14 @@ static const char *next_name(const struct log_recovery *recovery, size_t *at)
         }
     }
     return NULL;
+}
+
+/* Of the segment after the one being read, as its name says; 0 when that is the last one. */
+static uint64_t next_first(const struct log_recovery *recovery)
+{
+    size_t at = recovery->at;
+    const char *name = next_name(recovery, &at);
+    return name == NULL ? 0 : first_of(name);
 }
 
 static bool is_last(const struct log_recovery *recovery)
@@ -342,11 +355,11 @@ static int join(struct log_file *log, struct slice bytes, bool last, size_t unre
     struct log_recovery *recovery = log->recovery;
     struct log_segment *segment = log_last_segment(log);
     size_t before = log->segment_count - 1;
-    struct segment_place place = {
-        .base = recovery->base,
-        .first = strtoull(base_name(segment->path) + strlen(SEGMENT_PREFIX), NULL, 16),
-        .bytes = log->config.segment_bytes,
-        .last = last};
+    struct segment_place place = {.base = recovery->base,
+                                  .first = first_of(base_name(segment->path)),
+                                  .next = next_first(recovery),
+                                  .bytes = log->config.segment_bytes,
+                                  .last = last};
     if (before > 0) {
         place.previous = &log->written;
     } else if (recovery->base.index + 1 == place.first) {

@@ -195,6 +195,26 @@ START_TEST(a_record_of_another_past_ends_the_log)
 }
 END_TEST
 
+/* SIM-2 seeds 4121819, 4144032: a good log was taken for a damaged one after a restart. */
+START_TEST(what_a_truncation_left_before_the_next_segment_is_not_read)
+{
+    struct image image;
+    struct segment_scan result;
+    make(&image, /* durable= */ 5);
+    struct segment_place place = {.first = 1, .next = 4};
+    struct slice bytes = slice_of(image.bytes, SEGMENT_BYTES);
+    ck_assert_int_eq(segment_scan(bytes, &place, take, &image, &result), 0);
+    ck_assert_uint_eq(image.taken, 3);
+    ck_assert_uint_eq(result.end.index, 3);
+    ck_assert_uint_eq(result.end_offset, image.offsets[4]);
+    image.bytes[image.offsets[2] + 9] ^= 1; /* Nor looked for behind what the snapshot replaces. */
+    place.base = result.end;
+    image.taken = 0;
+    ck_assert_int_eq(segment_scan(bytes, &place, take, &image, &result), 0);
+    ck_assert_uint_eq(image.taken, 1);
+}
+END_TEST
+
 START_TEST(a_message_survives_its_encoding_and_no_part_of_it_decodes)
 {
     struct raft_entry *entries[2];
@@ -243,6 +263,7 @@ Suite *format_suite(void)
     tcase_add_test(tcase, what_lies_whole_behind_damage_may_have_been_acknowledged);
     tcase_add_test(tcase, a_later_record_proves_an_earlier_one_durable_without_a_mark);
     tcase_add_test(tcase, a_record_of_another_past_ends_the_log);
+    tcase_add_test(tcase, what_a_truncation_left_before_the_next_segment_is_not_read);
     tcase_add_test(tcase, a_message_survives_its_encoding_and_no_part_of_it_decodes);
     suite_add_tcase(suite, tcase);
     return suite;
