@@ -173,6 +173,7 @@ void etcd_client_close(struct etcd_client *client)
         grpc_channel_close(client->channels[i]);
         free(client->addresses[i]);
     }
+    loop_turn(client->loop, /* wait= */ false); /* What is closed is freed on the next turn. */
     loop_free(client->loop);
     tls_config_unref(client->tls);
     free(client->token);

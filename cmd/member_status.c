@@ -81,6 +81,7 @@ static int ask_all(struct tls_config *tls, const char *const *urls, size_t count
         }
     }
     free(questions);
+    loop_turn(loop, /* wait= */ false); /* What is closed is freed on the next turn. */
     loop_free(loop);
     return result;
 }

@@ -17,6 +17,8 @@ load servers
     end_member n1 KILL # Any two of the three go on.
     within 60 ctl n3 put after 1
     [ "$(ctl n2 get after --print-value-only)" = 1 ]
+    end_member n2 TERM
+    grep -q "msg=stopping" n2.log
 }
 
 @test "a member added by hand takes its place; a learner waits for promotion; removed ones stop" {

@@ -1,6 +1,6 @@
 # Members of a store as processes of their own, on loopback addresses, with the commands that manage
 # them. CORACLE names the program; every process started here is ended by its pid.
-CORACLE=${CORACLE:-$BATS_TEST_DIRNAME/../../build/release/cmd/coracle}
+CORACLE=${CORACLE:-$BATS_TEST_DIRNAME/../../build/debug/cmd/coracle}
 export ETCDCTL_API=3
 
 host() { echo "${STORE_CLI_NET:-127.0.35}.${1#n}"; } # n1 -> 127.0.35.1
@@ -18,7 +18,7 @@ teardown() {
         rm -f "$file"
     done
     [ "$BATS_TEST_COMPLETED" = 1 ] || tail -n 20 "$BATS_TEST_TMPDIR"/*.log
-    true
+    ! grep -A 20 "Sanitizer\|runtime error" "$BATS_TEST_TMPDIR"/*.log # Of a debug build.
 }
 
 # start_member NAME [FLAG...]: a store without the API.
