@@ -233,8 +233,7 @@ static void append_batch(struct log_file *log)
     struct io_job *job = io_job_new(log->config.env);
     size_t len;
     uint8_t *bytes = buffer_take(&batch, &len);
-    add_mark(log, job, log->file, log->written, /* next= */ false);
-    io_job_write(job, log->file, start, bytes, len);
+    io_job_write(job, log->file, start, bytes, len); /* Its records prove the batch before. */
     io_job_file(job, ENV_IO_SYNC, log->file, 0, 0);
     log_busy(log);
     io_job_run(job, on_written, log);
