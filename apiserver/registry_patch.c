@@ -162,11 +162,26 @@ const struct api_status *status_of_problems(struct operation *operation,
                          arena_printf(operation->arena, "strict decoding error: %s", all));
 }
 
+/* False when the patch has to be carried out on the whole object as a tree. */
+static bool patch_named_members(struct operation *operation, const struct api_message *schema,
+                                const void *before, void **ret_message)
+{
+    const struct registry_call *call = operation->call;
+    bool strategic = call->patch_type == REGISTRY_PATCH_STRATEGIC;
+    return (strategic || call->patch_type == REGISTRY_PATCH_MERGE) &&
+           api_patch_members(operation->arena, schema, before,
+                             strategic ? API_MERGE_STRATEGIC : API_MERGE_PLAIN, call->patch,
+                             ret_message) == 0;
+}
+
 const struct api_status *patch_message(struct operation *operation, const struct api_kind *kind,
                                        const struct api_message *schema, const void *before,
                                        const struct api_type_meta *type_meta, void **ret_message)
 {
     struct arena *arena = operation->arena;
+    if (before != NULL && patch_named_members(operation, schema, before, ret_message)) {
+        return NULL;
+    }
     const struct json_value *document =
         before == NULL ? NULL : api_message_to_json(arena, schema, before, type_meta);
     operation->tree = document;

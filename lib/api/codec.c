@@ -92,18 +92,31 @@ int api_peek_json(struct arena *arena, struct slice text, struct api_type_meta *
 
 /* --- Trees ------------------------------------------------------------------------------------ */
 
+static struct json_value *tree_of_text(struct arena *arena, const struct buffer *text)
+{
+    struct json_value *value;
+    if (buffer_error(text) < 0 || json_parse(arena, buffer_slice(text), &value, NULL) < 0) {
+        return json_new_null(arena);
+    }
+    return value;
+}
+
 struct json_value *api_message_to_json(struct arena *arena, const struct api_message *message,
                                        const void *object, const struct api_type_meta *meta)
 {
     CLEANUP(buffer_release) struct buffer text = {0};
-    struct json_value *value;
-
     buffer_init(&text, API_TREE_TEXT_MAX);
     api_encode_json(message, object, meta, &text);
-    if (buffer_error(&text) < 0 || json_parse(arena, buffer_slice(&text), &value, NULL) < 0) {
-        return json_new_null(arena);
-    }
-    return value;
+    return tree_of_text(arena, &text);
+}
+
+struct json_value *api_field_to_json(struct arena *arena, const struct api_field *field,
+                                     const void *object)
+{
+    CLEANUP(buffer_release) struct buffer text = {0};
+    buffer_init(&text, API_TREE_TEXT_MAX);
+    api_encode_json_field(field, object, &text);
+    return tree_of_text(arena, &text);
 }
 
 int api_message_from_json(struct arena *arena, const struct api_message *message,

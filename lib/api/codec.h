@@ -62,6 +62,12 @@ MUST_USE int api_message_from_json(struct arena *arena, const struct api_message
                                    void **ret_object, struct error *reterr);
 /* The value of a field alone, as it would follow its name. */
 void api_encode_json_field(const struct api_field *field, const void *object, struct buffer *out);
+/* The same as a tree; null when it passes the limits of api_message_to_json(). */
+MUST_USE struct json_value *api_field_to_json(struct arena *arena, const struct api_field *field,
+                                              const void *object);
+/* Whether the JSON form leaves the field out, as Go's omitempty does: not for a struct that is no
+ * pointer. */
+bool api_json_omits(const struct api_field *field, const void *object);
 
 /* --- YAML ------------------------------------------------------------------------------------- */
 

@@ -289,8 +289,7 @@ static void encode_absent(const struct api_field *field, struct buffer *out)
     buffer_append_text(out, strcmp(field->name, "items") == 0 ? "[]" : "null");
 }
 
-/* Whether Go's omitempty would leave it out: a struct that is not a pointer never is. */
-static bool is_left_out(const struct api_field *field, const void *object)
+bool api_json_omits(const struct api_field *field, const void *object)
 {
     if (api_field_is_set(field, object)) {
         return false;
@@ -404,7 +403,7 @@ static void encode_object(const struct api_message *message, const void *object,
                                  : (object == NULL ? NULL : api_member_holder(member, object));
         if (holder == NULL) {
             encode_empty_member(member, &first, out);
-        } else if (!is_left_out(member->field, holder)) {
+        } else if (!api_json_omits(member->field, holder)) {
             encode_name(member->field, &first, out);
             encode_present(member->field, holder, out);
         }

@@ -30,4 +30,14 @@ MUST_USE int api_patch_strategic(struct arena *arena, const struct api_message *
                                  const struct json_value *document, struct slice patch,
                                  struct json_value **ret_document,
                                  const struct api_status **reterr_status);
+
+enum api_merge_style { API_MERGE_PLAIN, API_MERGE_STRATEGIC }; /* RFC 7386, Kubernetes'. */
+
+/* Either merge for a decoded object, with the result of doing it by trees; far cheaper, as only
+ * the members that the patch names become trees. *ret_object is a copy. Returns -ENOTSUP, and the
+ * caller has to take the way by trees, for custom resources, and for every patch that is refused,
+ * has problems, or concerns more than the members it names: so nothing has to be reported. */
+MUST_USE int api_patch_members(struct arena *arena, const struct api_message *message,
+                               const void *object, enum api_merge_style style, struct slice patch,
+                               void **ret_object);
 #endif

@@ -2,6 +2,7 @@
 #include "lib/api/json_value.h"
 #include "lib/api/limits_semantics.h"
 #include "lib/api/patch_error.h"
+#include "lib/api/patch_trees.h"
 #include <errno.h>
 
 /* Returns 0, or -E2BIG when the patch nests too deep. A target that is not an object counts as an
@@ -36,6 +37,12 @@ static int merge(struct arena *arena, struct json_value *target, const struct js
     return 0;
 }
 
+int patch_merge_tree(struct arena *arena, struct json_value *document,
+                     const struct json_value *patch, struct json_value **ret_document)
+{
+    return merge(arena, document, patch, 0, ret_document);
+}
+
 int api_patch_merge(struct arena *arena, const struct json_value *document, struct slice patch,
                     struct json_value **ret_document, const struct api_status **reterr_status)
 {
@@ -51,6 +58,6 @@ int api_patch_merge(struct arena *arena, const struct json_value *document, stru
                          "json: cannot unmarshal %s into Go value of type map[string]interface {}",
                          json_type_name(tree->type)));
     }
-    int result = merge(arena, json_copy(arena, document), tree, 0, ret_document);
+    int result = patch_merge_tree(arena, json_copy(arena, document), tree, ret_document);
     return result == 0 ? 0 : patch_too_large(arena, reterr_status, "the patch nests too deep");
 }

@@ -5,6 +5,7 @@
 #include "lib/api/limits_semantics.h"
 #include "lib/api/patch_error.h"
 #include "lib/api/patch_lists.h"
+#include "lib/api/patch_trees.h"
 #include "lib/api/schema.h"
 #include <errno.h>
 
@@ -370,13 +371,25 @@ static int merge_map(struct strategic *merge, const struct api_message *message,
     return result;
 }
 
+int patch_strategic_tree(struct arena *arena, const struct api_message *message,
+                         struct json_value *document, struct json_value *patch,
+                         struct json_value **ret_document, const struct api_status **reterr_status)
+{
+    struct strategic merge = {.arena = arena, .reterr_status = reterr_status};
+    struct json_value *result = NULL;
+    int code = merge_map(&merge, message, document, patch, 0, &result);
+    if (code == 0) {
+        *ret_document = result;
+    }
+    return code;
+}
+
 int api_patch_strategic(struct arena *arena, const struct api_message *message,
                         const struct json_value *document, struct slice patch,
                         struct json_value **ret_document, const struct api_status **reterr_status)
 {
     CLEANUP(error_release) struct error error = {0};
-    struct strategic merge = {.arena = arena, .reterr_status = reterr_status};
-    struct json_value *tree = NULL, *result = NULL;
+    struct json_value *tree = NULL;
     if (json_parse(arena, patch, &tree, &error) != 0) {
         return patch_unreadable(arena, reterr_status, error_message(&error));
     }
@@ -387,10 +400,6 @@ int api_patch_strategic(struct arena *arena, const struct api_message *message,
                          "json: cannot unmarshal %s into Go value of type map[string]interface {}",
                          json_type_name(tree->type)));
     }
-    int code = merge_map(&merge, message, json_copy(arena, document), tree, 0, &result);
-    if (code != 0) {
-        return code;
-    }
-    *ret_document = result;
-    return 0;
+    return patch_strategic_tree(arena, message, json_copy(arena, document), tree, ret_document,
+                                reterr_status);
 }

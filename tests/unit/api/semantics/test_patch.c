@@ -1,4 +1,5 @@
 /* The examples of RFC 6902 and RFC 7386, and the directives of strategic merge. */
+#include "lib/api/codec.h"
 #include "lib/api/json_value.h"
 #include "lib/api/patch.h"
 #include "lib/api/schema.h"
@@ -6,6 +7,7 @@
 
 #include "tests/unit/api/semantics/suites.h"
 #include <check.h>
+#include <errno.h>
 
 static struct arena *arena;
 
@@ -168,6 +170,98 @@ START_TEST(strategic_merge_knows_the_keys_of_lists)
 }
 END_TEST
 
+/* --- Patches of decoded objects ----------------------------------------------------------------
+ */
+
+static const char POD[] =
+    "{\"metadata\":{\"name\":\"p\",\"labels\":{\"a\":\"1\",\"b\":\"2\"},\"finalizers\":[\"f/x\"]},"
+    "\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"resources\":{\"limits\":{\"cpu\":"
+    "\"1\"}}},"
+    "{\"name\":\"d\",\"image\":\"j\"}],\"securityContext\":{\"runAsUser\":0},\"priority\":7},"
+    "\"status\":{\"phase\":\"Running\",\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}";
+
+static const char *pod_text(const void *pod)
+{
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, 65536);
+    api_encode_json(api_message_find("k8s.io.api.core.v1.Pod"), pod, NULL, &out);
+    return arena_text_n(arena, buffer_text(&out), out.len);
+}
+
+static const char *patched_by_trees(enum api_merge_style style, const char *patch)
+{
+    const struct api_message *table = api_message_find("k8s.io.api.core.v1.Pod");
+    struct json_value *result = NULL;
+    void *pod = NULL;
+    ck_assert_int_eq(apply(style == API_MERGE_STRATEGIC ? STRATEGIC : RFC7386, POD, patch, &result),
+                     0);
+    ck_assert_int_eq(api_message_from_json(arena, table, result, NULL, &pod, NULL), 0);
+    return pod_text(pod);
+}
+
+static int patch_pod(enum api_merge_style style, const char *patch, void **ret_pod)
+{
+    const struct api_message *table = api_message_find("k8s.io.api.core.v1.Pod");
+    void *pod = NULL;
+    ck_assert_int_eq(api_decode_json(arena, table, slice_text(POD), NULL, &pod, NULL), 0);
+    const char *before = pod_text(pod);
+    int result = api_patch_members(arena, table, pod, style, slice_text(patch), ret_pod);
+    ck_assert_str_eq(pod_text(pod), before); /* It is not the caller's object that changes. */
+    return result;
+}
+
+START_TEST(patching_the_named_members_gives_what_patching_the_whole_tree_gives)
+{
+    static const char *const patches[] = {
+        "{}",
+        "{\"metadata\":{\"labels\":{\"a\":null,\"c\":\"3\"}}}",
+        "{\"metadata\":{\"annotations\":{\"new\":\"x\"},\"labels\":null}}",
+        "{\"metadata\":{\"finalizers\":[\"f/y\"]}}",
+        "{\"metadata\":{\"labels\":{\"$patch\":\"replace\",\"z\":\"1\"}}}",
+        "{\"spec\":{\"containers\":[{\"name\":\"d\",\"image\":\"k\"},{\"name\":\"e\"}]}}",
+        "{\"spec\":{\"$setElementOrder/containers\":[{\"name\":\"d\"},{\"name\":\"c\"}],"
+        "\"containers\":[{\"name\":\"c\",\"image\":\"k\"}]}}",
+        "{\"spec\":{\"securityContext\":{\"runAsUser\":null,\"fsGroup\":4},\"priority\":null}}",
+        "{\"spec\":{\"affinity\":{\"podAffinity\":{}},\"hostNetwork\":true}}",
+        "{\"spec\":null}",
+        "{\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"False\"}],\"phase\":"
+        "\"Failed\"}}",
+    };
+    for (size_t i = 0; i < 2 * ARRAY_LEN(patches); i++) {
+        enum api_merge_style style = i % 2 == 0 ? API_MERGE_PLAIN : API_MERGE_STRATEGIC;
+        const char *patch = patches[i / 2];
+        void *pod = NULL;
+        if (style == API_MERGE_PLAIN && strchr(patch, '$') != NULL) {
+            continue; /* Unknown fields: the test below. */
+        }
+        ck_assert_msg(patch_pod(style, patch, &pod) == 0, "%s must apply", patch);
+        ck_assert_str_eq(pod_text(pod), patched_by_trees(style, patch));
+    }
+}
+END_TEST
+
+START_TEST(what_has_to_be_reported_is_left_to_the_way_by_trees)
+{
+    static const char *const patches[] = {
+        "{",
+        "[]",
+        "{\"kind\":\"Pod\"}",
+        "{\"spec\":{\"unknown\":1}}",
+        "{\"spec\":{\"affinity\":{\"unknown\":1}}}",
+        "{\"spec\":{\"priority\":\"x\"}}",
+        "{\"spec\":{\"containers\":[{\"image\":\"no key\"}]}}",
+        "{\"spec\":{\"$patch\":\"explode\"}}",
+        "{\"$patch\":\"delete\"}",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(patches); i++) {
+        void *pod = NULL;
+        ck_assert_msg(patch_pod(API_MERGE_STRATEGIC, patches[i], &pod) == -ENOTSUP, "%s",
+                      patches[i]);
+        ck_assert_ptr_null(pod);
+    }
+}
+END_TEST
+
 Suite *patch_suite(void)
 {
     Suite *suite = suite_create("patch");
@@ -177,6 +271,8 @@ Suite *patch_suite(void)
     tcase_add_test(formats, json_patch_copies_cannot_grow_without_limit);
     tcase_add_test(formats, merge_patch_follows_the_rfc);
     tcase_add_test(formats, strategic_merge_knows_the_keys_of_lists);
+    tcase_add_test(formats, patching_the_named_members_gives_what_patching_the_whole_tree_gives);
+    tcase_add_test(formats, what_has_to_be_reported_is_left_to_the_way_by_trees);
     suite_add_tcase(suite, formats);
     return suite;
 }
