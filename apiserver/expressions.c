@@ -78,7 +78,8 @@ static struct expression_set *compile(const struct cel_functions *functions, uin
     set->items = arena_array(set->arena, set->count + 1, sizeof(*set->items));
     struct admission_scope_options options = {.functions = functions,
                                               .has_variables = sources->has_variables,
-                                              .has_params = sources->has_params};
+                                              .has_params = sources->has_params,
+                                              .is_stored = true};
     struct admission_scope *scope = admission_scope_new(set->arena, &options);
     for (size_t i = 0; i < set->count; i++) {
         const struct expression_source *source = &sources->items[i];

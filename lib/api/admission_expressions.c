@@ -114,9 +114,10 @@ struct admission_scope *admission_scope_new(struct arena *arena,
     memcpy(scope->message_variables, scope->variables, sizeof(scope->variables));
     scope->message_variables[ADMISSION_AUTHORIZER] = hidden;
     scope->message_variables[ADMISSION_REQUEST_RESOURCE] = hidden;
-    scope->env = (struct cel_env){options->functions, scope->variables, ADMISSION_VALUES};
-    scope->message_env =
-        (struct cel_env){options->functions, scope->message_variables, ADMISSION_VALUES};
+    scope->env = (struct cel_env){options->functions, scope->variables, ADMISSION_VALUES,
+                                  options->is_stored};
+    scope->message_env = (struct cel_env){options->functions, scope->message_variables,
+                                          ADMISSION_VALUES, options->is_stored};
     return scope;
 }
 

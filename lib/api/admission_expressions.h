@@ -33,6 +33,7 @@ struct admission_scope;
 struct admission_scope_options {
     const struct cel_functions *functions; /* Must stay. */
     bool has_variables, has_params;
+    bool is_stored; /* They are evaluated, not checked before they are stored: cel_env.is_stored. */
     const struct cel_type *object, *params; /* NULL: of any type. */
 };
 

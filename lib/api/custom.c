@@ -371,7 +371,8 @@ static const struct custom_schema *compiled(const struct custom_version *version
         made->functions = shared->resource->functions == NULL
                               ? api_cel_functions_new()
                               : cel_functions_ref(shared->resource->functions);
-        made->rules = custom_rules_new(made->arena, made->structural, made->functions);
+        made->rules = custom_rules_new(made->arena, made->structural, /* is_resource= */ true,
+                                       made->functions);
     }
     /* Two threads may parse at once; the first to publish wins. */
     if (atomic_compare_exchange_strong(&shared->schema, &known, made)) {

@@ -52,10 +52,9 @@ static void compile_message(struct arena *arena, const struct cel_env *env,
     }
 }
 
-struct custom_rule custom_rule_compile(struct arena *arena, const struct structural *schema,
-                                       const struct cel_type *type,
+struct custom_rule custom_rule_compile(struct arena *arena, const struct custom_rule_scope *scope,
                                        const Apiextensions__V1__ValidationRule *source,
-                                       const struct cel_functions *functions)
+                                       struct custom_rule_age age)
 {
     CLEANUP(error_release) struct error error = {0};
     struct custom_rule rule = {.source = source, .field = ""};
@@ -64,12 +63,13 @@ struct custom_rule custom_rule_compile(struct arena *arena, const struct structu
         return rule;
     }
     struct cel_variable *variables = arena_array(arena, 2, sizeof(*variables));
-    struct cel_env *env = arena_alloc(arena, sizeof(*env));
-    variables[0] = (struct cel_variable){"self", type};
+    struct cel_env *envs = arena_array(arena, 2, sizeof(*envs)); /* Of the rule and its message. */
+    variables[0] = (struct cel_variable){"self", scope->type};
     variables[1] = (struct cel_variable){
-        "oldSelf", source->optional_old_self ? cel_type_optional(arena, type) : type};
-    *env = (struct cel_env){functions, variables, 2};
-    if (cel_compile(arena, env, slice_text(text), &rule.program, &error) < 0) {
+        "oldSelf", source->optional_old_self ? cel_type_optional(arena, scope->type) : scope->type};
+    envs[0] = (struct cel_env){scope->functions, variables, 2, age.rule_is_stored};
+    envs[1] = (struct cel_env){scope->functions, variables, 2, age.message_is_stored};
+    if (cel_compile(arena, &envs[0], slice_text(text), &rule.program, &error) < 0) {
         rule.program = NULL;
         rule.problem = arena_printf(arena, "compilation failed: %s", error_message(&error));
         return rule;
@@ -80,8 +80,9 @@ struct custom_rule custom_rule_compile(struct arena *arena, const struct structu
         return rule;
     }
     rule.compares = cel_program_uses(rule.program, "oldSelf");
-    compile_message(arena, env, &rule);
-    if (custom_field_path(arena, schema, text_or_empty(source->field_path), &rule.field) < 0) {
+    compile_message(arena, &envs[1], &rule);
+    if (custom_field_path(arena, scope->schema, text_or_empty(source->field_path), &rule.field) <
+        0) {
         rule.field = "";
     }
     return rule;
@@ -95,13 +96,15 @@ static void compile_rules(struct arena *arena, struct custom_rules *rules,
     if (count == 0) {
         return;
     }
+    static const struct custom_rule_age stored = {true, true};
     const struct cel_type *type = custom_type(arena, rules->schema, rules->is_resource, "selfType");
+    struct custom_rule_scope scope = {rules->schema, type == NULL ? &cel_type_dyn : type,
+                                      functions};
     rules->rules = arena_array(arena, count, sizeof(*rules->rules));
     rules->rule_count = count;
     for (size_t i = 0; i < count; i++) {
         rules->rules[i] =
-            custom_rule_compile(arena, rules->schema, type == NULL ? &cel_type_dyn : type,
-                                source->x_kubernetes_validations[i], functions);
+            custom_rule_compile(arena, &scope, source->x_kubernetes_validations[i], stored);
     }
 }
 
@@ -129,9 +132,9 @@ static const struct custom_rules *compile(struct arena *arena, const struct stru
 }
 
 const struct custom_rules *custom_rules_new(struct arena *arena, const struct structural *root,
-                                            const struct cel_functions *functions)
+                                            bool is_resource, const struct cel_functions *functions)
 {
-    return compile(arena, root, functions, /* is_resource= */ true);
+    return compile(arena, root, functions, is_resource);
 }
 
 /* --- Running -----------------------------------------------------------------------------------
@@ -142,6 +145,7 @@ struct run {
     struct arena *arena;
     uint64_t left; /* Of the object's budget. */
     bool over;
+    bool excuses_nothing; /* Of what did not change. */
 };
 
 /* A rule at a value. */
@@ -301,7 +305,8 @@ static void evaluate(struct run *run, const struct place *place, const struct ce
                              result.value.error, rule_words(run, place->rule->source)));
     } else if (cel_is_error(&result.value)) {
         tell_error(run, place, result.value.error);
-    } else if (!cel_is_true(&result.value) && !is_excused(place->rule, nearest)) {
+    } else if (!cel_is_true(&result.value) &&
+               (run->excuses_nothing || !is_excused(place->rule, nearest))) {
         blame_with_message(run, place, values);
     } else if (!cel_is_true(&result.value) && run->causes->warnings != NULL) {
         struct api_causes *causes = run->causes;
@@ -388,4 +393,13 @@ void custom_rules_check(struct api_causes *causes, const struct custom_rules *ru
     static const struct pair nothing = {NULL, NULL};
     struct run run = {.causes = causes, .arena = causes->arena, .left = OBJECT_COST_MAX};
     check(&run, NULL, rules, (struct pair){object, old}, &nothing);
+}
+
+void custom_rules_check_default(struct api_causes *causes, const struct api_path *at,
+                                const struct custom_rules *rules, const struct json_value *value)
+{
+    static const struct pair nothing = {NULL, NULL};
+    struct run run = {
+        .causes = causes, .arena = causes->arena, .left = OBJECT_COST_MAX, .excuses_nothing = true};
+    check(&run, at, rules, (struct pair){value, value}, &nothing);
 }

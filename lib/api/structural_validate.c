@@ -15,6 +15,7 @@ struct spot {
     const struct api_path *at;
     const struct structural *schema;
     const struct json_value *value, *old; /* `old` may be NULL. */
+    size_t skipped; /* Of the path's text: where the whole stands, which `in body` leaves out. */
 };
 
 static void validate(const struct spot *spot);
@@ -22,8 +23,7 @@ static void validate(const struct spot *spot);
 /* --- Words -------------------------------------------------------------------------------------
  */
 
-/* As Go prints a value in a message: objects and lists as JSON. */
-static struct api_shown shown(struct arena *arena, const struct json_value *value)
+struct api_shown structural_shown(struct arena *arena, const struct json_value *value)
 {
     enum { SHOWN_MAX = 16 * 1024 };
     switch (value->type) {
@@ -58,8 +58,8 @@ static const char *number_text(struct arena *arena, double number)
 static const char *in_body(const struct spot *spot, const char *why)
 {
     struct arena *arena = spot->causes->arena;
-    const char *path = spot->at == NULL ? "" : api_path_text(arena, spot->at);
-    return arena_printf(arena, "%s in body %s", path, why);
+    const char *path = spot->at == NULL ? "" : api_path_text(arena, spot->at) + spot->skipped;
+    return arena_printf(arena, "%s in body %s", *path == '.' ? path + 1 : path, why);
 }
 
 static void invalid(const struct spot *spot, struct api_shown value, const char *why)
@@ -151,7 +151,7 @@ static void check_number(const struct spot *spot)
 {
     const props *source = spot->schema->source;
     struct arena *arena = spot->causes->arena;
-    struct api_shown value = shown(arena, spot->value);
+    struct api_shown value = structural_shown(arena, spot->value);
     double number = 0;
     if (json_double(spot->value, &number) < 0) {
         return;
@@ -190,16 +190,17 @@ static void check_text(const struct spot *spot)
         api_cause_too_long(spot->causes, spot->at, (size_t)source->max_length);
     }
     if (source->has_min_length && length < source->min_length) {
-        invalid(spot, shown(arena, spot->value),
+        invalid(spot, structural_shown(arena, spot->value),
                 arena_printf(arena, "should be at least %lld chars long",
                              (long long)source->min_length));
     }
     if (spot->schema->pattern != NULL && !cel_regex_find(spot->schema->pattern, text, 0, NULL)) {
-        invalid(spot, shown(arena, spot->value),
+        invalid(spot, structural_shown(arena, spot->value),
                 arena_printf(arena, "should match '%s'", source->pattern));
     }
     if (!structural_format_matches(source->format, text)) {
-        wrong_type(spot, shown(arena, spot->value), source->format, (const char *)text.data);
+        wrong_type(spot, structural_shown(arena, spot->value), source->format,
+                   (const char *)text.data);
     }
 }
 
@@ -216,11 +217,11 @@ static void check_values(const struct spot *spot)
             return;
         }
         const struct json_value *value = schema->values[i];
-        words[i] =
-            value->type == JSON_STRING ? (const char *)value->text.data : shown(arena, value).text;
+        words[i] = value->type == JSON_STRING ? (const char *)value->text.data
+                                              : structural_shown(arena, value).text;
         words[i] = words[i] == NULL ? "" : words[i];
     }
-    api_cause_not_among(spot->causes, spot->at, shown(arena, spot->value), words);
+    api_cause_not_among(spot->causes, spot->at, structural_shown(arena, spot->value), words);
 }
 
 /* --- Lists and objects -------------------------------------------------------------------------
@@ -274,6 +275,7 @@ static void check_list(const struct spot *spot)
         validate(&(struct spot){.causes = spot->causes,
                                 .at = &path,
                                 .schema = spot->schema->items,
+                                .skipped = spot->skipped,
                                 .value = item,
                                 .old = structural_old_item(spot->schema, item, spot->old)});
     }
@@ -304,6 +306,7 @@ static void check_members(const struct spot *spot)
             validate(&(struct spot){.causes = spot->causes,
                                     .at = &path,
                                     .schema = inner,
+                                    .skipped = spot->skipped,
                                     .value = member->value,
                                     .old = old == NULL ? NULL : json_get(old, member->name)});
         }
@@ -414,7 +417,7 @@ static void check_embedded(const struct spot *spot)
         if (value == NULL || (value->type == JSON_STRING && value->text.len == 0)) {
             api_cause_required(spot->causes, &path, "must not be empty");
         } else if (value->type != JSON_STRING) {
-            api_cause_invalid(spot->causes, &path, shown(spot->causes->arena, value),
+            api_cause_invalid(spot->causes, &path, structural_shown(spot->causes->arena, value),
                               "must be a string");
         }
     }
@@ -484,7 +487,7 @@ static void check_twice(struct api_causes *causes, const struct api_path *at,
         for (size_t j = 0; j < i; j++) {
             if (json_equal(seen[i], seen[j])) {
                 struct api_path path = api_path_index(at, i);
-                api_cause_duplicate(causes, &path, shown(causes->arena, seen[i]));
+                api_cause_duplicate(causes, &path, structural_shown(causes->arena, seen[i]));
                 break;
             }
         }
@@ -522,8 +525,12 @@ void structural_validate(struct api_causes *causes, const struct api_path *at,
                          const struct json_value *old)
 {
     struct api_causes before;
-    validate(
-        &(struct spot){.causes = causes, .at = at, .schema = root, .value = object, .old = old});
+    validate(&(struct spot){.causes = causes,
+                            .at = at,
+                            .schema = root,
+                            .skipped = strlen(api_path_text(causes->arena, at)),
+                            .value = object,
+                            .old = old});
     api_causes_init(&before, causes->arena);
     if (old != NULL) {
         check_lists(&before, at, root, old);

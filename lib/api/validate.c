@@ -6,11 +6,14 @@
 #include "lib/api/object.h"
 #include "lib/api/rules/rules.h"
 
+/* `before` is NULL on creation. */
 static void check_object(struct api_causes *causes, const struct rules_kind *rules,
-                         const struct api_frame *object)
+                         const struct api_frame *object, const void *before)
 {
     api_check_message(causes, object);
-    if (rules->create != NULL) {
+    if (before != NULL && rules->replace != NULL) {
+        rules->replace(causes, before, object->message);
+    } else if (rules->create != NULL) {
         rules->create(causes, object->message);
     }
 }
@@ -29,7 +32,7 @@ void api_validate_create(struct arena *arena, const struct api_kind *kind, const
         custom_validate(causes, kind, NULL, message);
         return;
     }
-    check_object(causes, rules, &object);
+    check_object(causes, rules, &object, NULL);
 }
 
 static void check_change(struct api_causes *causes, const struct rules_kind *rules,
@@ -46,12 +49,12 @@ static void check_update(struct api_causes *causes, const struct rules_kind *rul
 {
     switch (rules->order) {
     case RULES_UPDATE_AFTER:
-        check_object(causes, rules, object);
+        check_object(causes, rules, object, before);
         check_change(causes, rules, object, before);
         break;
     case RULES_UPDATE_FIRST:
         check_change(causes, rules, object, before);
-        check_object(causes, rules, object);
+        check_object(causes, rules, object, before);
         break;
     case RULES_UPDATE_ALONE:
         check_change(causes, rules, object, before);

@@ -20,6 +20,9 @@ struct cel_env {
     const struct cel_functions *functions;
     const struct cel_variable *variables;
     size_t variable_count;
+    bool is_stored; /* The expression was accepted before: it may use what v1.32 knows, but keeps
+                     * from new ones, as the release before cannot read it: macros with two
+                     * variables. */
 };
 
 struct cel_program;

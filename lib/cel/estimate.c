@@ -228,7 +228,7 @@ static void set_variables(struct estimator *estimator, const struct cel_fold *fo
     }
 }
 
-/* cel.bind(): a fold over nothing that evaluates its initial value and its result. */
+/* optMap(): a fold over nothing that evaluates its initial value and its result. */
 static bool is_bind(const struct cel_fold *fold)
 {
     return fold->range->kind == CEL_NODE_LIST && fold->range->list.count == 0 &&

@@ -257,13 +257,10 @@ static struct cel_node *expand_has(struct expansion *expansion)
                            argument->select.field, /* is_test= */ true);
 }
 
-/* A fold over nothing, whose accumulator is the name: cel.bind(name, value, expression). */
+/* A fold over nothing, whose accumulator is the name: `expression`, where the name is `value`. */
 static struct cel_node *bind(struct expansion *e, const struct cel_node *name,
                              struct cel_node *value, struct cel_node *expression)
 {
-    if (name->kind != CEL_NODE_IDENT) {
-        return fail(e, name, "cel.bind() variable names must be simple identifiers");
-    }
     struct cel_fold fold = {.variable = slice_text("#unused"), .accumulator = name->ident.name};
     fold.range = list_of(e, NULL);
     fold.initial = value;
@@ -271,14 +268,6 @@ static struct cel_node *bind(struct expansion *e, const struct cel_node *name,
     fold.step = name_again(e, name);
     fold.result = expression;
     return make(e, fold);
-}
-
-static struct cel_node *expand_bind(struct expansion *e)
-{
-    if (e->receiver->kind != CEL_NODE_IDENT || !slice_is(e->receiver->ident.name, "cel")) {
-        return NULL;
-    }
-    return bind(e, e->arguments[0], e->arguments[1], e->arguments[2]);
 }
 
 static struct cel_node *method(struct expansion *e, struct cel_node *receiver, const char *name)
@@ -333,7 +322,6 @@ static const struct macro {
     {"map", true, 2, false, expand_map},
     {"map", true, 3, false, expand_map},
     {"filter", true, 2, false, expand_filter},
-    {"bind", true, 3, false, expand_bind},
     {"optMap", true, 2, false, expand_opt_map},
     {"optFlatMap", true, 2, false, expand_opt_flat_map},
     {"all", true, 3, true, expand_all},

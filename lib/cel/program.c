@@ -38,8 +38,7 @@ int cel_compile(struct arena *arena, const struct cel_env *env, struct slice tex
     }
     /* Not in the arena, which the program keeps. */
     struct cel_problems problems = {.arena = arena, .text = arena_slice(arena, text)};
-    bool two_variables = cel_functions_find(env->functions, slice_text("cel.@mapInsert")) != NULL;
-    struct cel_node *root = cel_parse(arena, problems.text, two_variables, &problems);
+    struct cel_node *root = cel_parse(arena, problems.text, env->is_stored, &problems);
     if (root == NULL) {
         return refused(&problems, reterr);
     }

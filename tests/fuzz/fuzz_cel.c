@@ -57,7 +57,8 @@ static void check_types(struct arena *arena, const struct cel_env *functions, co
     struct cel_value values[] = {cel_string(slice_text("text")), cel_int(3),
                                  evaluated(arena, functions, "[1, 2]"),
                                  evaluated(arena, functions, "{'a': 1.5}")};
-    struct cel_env env = {functions->functions, variables, ARRAY_LEN(variables)};
+    struct cel_env env = {functions->functions, variables, ARRAY_LEN(variables),
+                          functions->is_stored};
     const struct cel_program *program;
     if (has(data, size, "dyn") || has(data, size, "null") ||
         cel_compile(arena, &env, slice_of(data, size), &program, NULL) < 0) {
@@ -72,7 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
     static struct cel_functions *functions; /* The same for all inputs: it takes long to make. */
     functions = functions == NULL ? cel_functions_new_standard(NULL, 0) : functions;
-    struct cel_env env = {.functions = functions};
+    struct cel_env env = {.functions = functions, .is_stored = true};
     const struct cel_variable variables[] = {{"s", &cel_type_string}, {"d", &cel_type_dyn}};
     struct cel_value values[] = {
         cel_string(slice_text("text")),

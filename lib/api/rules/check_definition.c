@@ -145,8 +145,36 @@ static void check_columns(struct api_causes *causes, const struct api_path *at,
 /* --- Versions ----------------------------------------------------------------------------------
  */
 
+static const version_t *version_of(const definition_t *definition, const char *name)
+{
+    for (size_t i = 0; definition != NULL && i < definition->spec->n_versions; i++) {
+        if (rules_is(definition->spec->versions[i]->name, name)) {
+            return definition->spec->versions[i];
+        }
+    }
+    return NULL;
+}
+
+/* The definition that is replaced, and what it excuses. */
+struct replaced {
+    const definition_t *definition; /* NULL on creation. */
+    struct definition_past past;
+};
+
+static void check_schema(struct api_causes *causes, const struct api_path *at,
+                         const version_t *version, const struct replaced *replaced)
+{
+    struct api_path root = api_path_field(at, "openAPIV3Schema");
+    const version_t *before = version_of(replaced->definition, text_or_empty(version->name));
+    struct definition_past past = replaced->past;
+    past.same_schema = before != NULL && before->schema != NULL &&
+                       api_message_equal(&apiextensions__v1__custom_resource_validation__schema,
+                                         before->schema, version->schema);
+    rules_check_schema(causes, &root, version->schema->open_apiv3_schema, &past);
+}
+
 static void check_version(struct api_causes *causes, const struct api_path *spec, const spec_t *all,
-                          size_t index)
+                          size_t index, const struct replaced *replaced)
 {
     const version_t *version = all->versions[index];
     struct api_path versions = api_path_field(spec, "versions");
@@ -159,15 +187,14 @@ static void check_version(struct api_causes *causes, const struct api_path *spec
         struct api_path wanted = api_path_field(&own, "schema");
         rules_required(causes, &wanted, "openAPIV3Schema", "schemas are required");
     } else {
-        struct api_path root = api_path_field(&schema, "openAPIV3Schema");
-        rules_check_schema(causes, &root, version->schema->open_apiv3_schema);
+        check_schema(causes, &schema, version, replaced);
     }
     check_subresources(causes, at, version->subresources);
     check_columns(causes, at, version);
 }
 
 static void check_versions(struct api_causes *causes, const struct api_path *spec,
-                           const definition_t *definition)
+                           const definition_t *definition, const struct replaced *replaced)
 {
     const spec_t *all = definition->spec;
     size_t stored = 0;
@@ -180,7 +207,7 @@ static void check_versions(struct api_causes *causes, const struct api_path *spe
         }
     }
     for (size_t i = 0; i < all->n_versions; i++) {
-        check_version(causes, spec, all, i);
+        check_version(causes, spec, all, i, replaced);
     }
     if (twice) {
         rules_invalid(causes, spec, "versions", api_shown_raw("[]"),
@@ -230,17 +257,16 @@ static void check_stored_versions(struct api_causes *causes, const definition_t 
     }
 }
 
-void rules_check_definition(struct api_causes *causes, const void *message)
+static void check_definition(struct api_causes *causes, const definition_t *definition,
+                             const struct replaced *replaced)
 {
     static const char *const scopes[] = {"Cluster", "Namespaced", NULL};
-    const definition_t *definition = message;
     const spec_t *spec = definition->spec;
     struct api_path at = api_path_field(NULL, "spec");
     struct api_path meta = api_path_field(NULL, "metadata");
     const char *name = arena_printf(causes->arena, "%s.%s", text_or_empty(spec->names->plural),
                                     text_or_empty(spec->group));
-    bool is_new = rules_empty(definition->metadata->resource_version);
-    if (is_new && !rules_is(definition->metadata->name, name)) {
+    if (replaced->definition == NULL && !rules_is(definition->metadata->name, name)) {
         rules_invalid(causes, &meta, "name", api_shown_text(definition->metadata->name),
                       "must be spec.names.plural+\".\"+spec.group");
     }
@@ -255,10 +281,23 @@ void rules_check_definition(struct api_causes *causes, const void *message)
                       "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in "
                       "spec.versions[*].schema instead");
     }
-    check_versions(causes, &at, definition);
+    check_versions(causes, &at, definition, replaced);
     check_names(causes, &at, spec->names);
     rules_check_conversion(causes, &at, spec->conversion);
     check_stored_versions(causes, definition);
+}
+
+void rules_check_definition(struct api_causes *causes, const void *message)
+{
+    check_definition(causes, message, &(struct replaced){.definition = NULL});
+}
+
+void rules_replace_definition(struct api_causes *causes, const void *before, const void *after)
+{
+    struct replaced replaced = {.definition = before};
+    definition_past_init(&replaced.past, before);
+    check_definition(causes, after, &replaced);
+    definition_past_release(&replaced.past);
 }
 
 /* --- Changes -----------------------------------------------------------------------------------

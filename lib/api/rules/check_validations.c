@@ -97,6 +97,7 @@ struct walk {
     struct api_causes *causes;
     struct arena *arena; /* Of types and programs. */
     struct cel_functions *functions;
+    const struct definition_past *past;
     bool sound;
     uint64_t total;
     struct expense most[EXPENSIVE_COUNT + 1]; /* Descending; room for one more while sorting. */
@@ -143,7 +144,7 @@ static const char *too_expensive(struct arena *arena, const char *what, uint64_t
 static void check_cost(struct walk *walk, const struct api_path *at, const char *what,
                        uint64_t cost)
 {
-    if (cost > RULE_COST_MAX) {
+    if (cost > RULE_COST_MAX && !walk->past->same_schema) {
         api_cause_forbidden(walk->causes, at,
                             too_expensive(walk->causes->arena, what, cost, RULE_COST_MAX));
     }
@@ -235,7 +236,7 @@ static bool is_sound(const struct walk *walk, const struct spot *spot)
     struct api_causes scratch;
     api_causes_init(&scratch, walk->arena);
     if (!walk->sound) {
-        rules_check_schema_words(&scratch, spot->at, spot->schema->source);
+        rules_check_schema_words(&scratch, spot->at, spot->schema->source, walk->past);
     }
     return scratch.count == 0;
 }
@@ -256,10 +257,14 @@ static void check_rules(struct walk *walk, const struct spot *spot)
                            "to CEL declarations");
         return;
     }
+    struct custom_rule_scope scope = {spot->schema, type, walk->functions};
     for (size_t i = 0; i < source->n_x_kubernetes_validations; i++) {
         struct api_path path = api_path_index(&list, i);
-        struct custom_rule rule = custom_rule_compile(
-            walk->arena, spot->schema, type, source->x_kubernetes_validations[i], walk->functions);
+        const rule_t *written = source->x_kubernetes_validations[i];
+        struct custom_rule_age age = {
+            definition_past_has_rule(walk->past, text_or_empty(written->rule)),
+            definition_past_has_message(walk->past, text_or_empty(written->message_expression))};
+        struct custom_rule rule = custom_rule_compile(walk->arena, &scope, written, age);
         check_rule(walk, spot, &path, &rule);
     }
 }
@@ -333,14 +338,14 @@ static void check_total(struct walk *walk, const struct api_path *at)
 }
 
 void rules_check_validations(struct api_causes *causes, const struct api_path *at,
-                             const props *root, bool sound)
+                             const props *root, const struct definition_past *past, bool sound)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
     const struct structural *schema = structural_parse(arena, root);
     if (!custom_rules_are_there(schema)) {
         return;
     }
-    struct walk walk = {.causes = causes, .arena = arena, .sound = sound};
+    struct walk walk = {.causes = causes, .arena = arena, .past = past, .sound = sound};
     walk.functions = api_cel_functions_new();
     struct spot spot = {
         .at = at, .schema = schema, .is_resource = true, .is_bounded = true, .count = 1};

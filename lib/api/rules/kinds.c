@@ -88,6 +88,7 @@ static const struct rules_kind KINDS[] = {
      .prepare_create = rules_prepare_definition,
      .prepare_update = rules_prepare_definition_update,
      .create = rules_check_definition,
+     .replace = rules_replace_definition,
      .update = rules_update_definition},
     {.table = &admissionregistration__v1__validating_webhook_configuration__schema,
      .create = rules_check_validating_webhooks},

@@ -157,7 +157,9 @@ struct rules_kind {
     const struct api_message *table;
     rules_prepare *prepare_create; /* Before the object is checked: what the server writes. */
     rules_prepare_change *prepare_update, *prepare_status, *prepare_approval;
-    rules_create *create; /* Checks. */
+    rules_create *create;  /* Checks. */
+    rules_update *replace; /* In place of `create` where an object is replaced, which may excuse
+                            * what is wrong. */
     rules_update *update, *status;
     enum rules_order order;
     rules_convert *to_stored, *from_stored; /* Of a kind that is another one's other form. */
@@ -176,7 +178,7 @@ rules_prepare rules_prepare_role, rules_prepare_cluster_role;
 rules_prepare_change rules_prepare_role_update, rules_prepare_cluster_role_update;
 rules_create rules_check_definition;
 rules_create rules_check_validating_webhooks, rules_check_mutating_webhooks;
-rules_update rules_update_definition;
+rules_update rules_replace_definition, rules_update_definition;
 rules_prepare rules_prepare_definition;
 rules_prepare_change rules_prepare_definition_update;
 rules_convert rules_event_to_stored, rules_event_from_stored, rules_autoscaler_to_stored,

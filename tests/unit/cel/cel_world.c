@@ -58,7 +58,8 @@ void cel_world_init(struct cel_world *world)
     world->functions = cel_functions_new_standard(NULL, 0);
     world->values = arena_array(world->arena, count + 2, sizeof(*world->values));
     struct cel_variable *declared = arena_array(world->arena, count + 2, sizeof(*declared));
-    world->env = (struct cel_env){.functions = world->functions, .variables = declared};
+    world->env =
+        (struct cel_env){.functions = world->functions, .variables = declared, .is_stored = true};
     for (size_t i = 0; i < count; i++) {
         const struct cel_program *program;
         struct error error = {0};

@@ -97,10 +97,10 @@ END_TEST
 START_TEST(evaluation_ends_at_its_memory_limit)
 {
     /* Ten times as long, and again: 80 MB. */
-    const char *text = "cel.bind(a, 'xxxxxxxxxxxxxxxx', cel.bind(b, a+a+a+a+a+a+a+a+a+a, "
-                       "cel.bind(c, b+b+b+b+b+b+b+b+b+b, cel.bind(d, c+c+c+c+c+c+c+c+c+c, "
-                       "cel.bind(e, d+d+d+d+d+d+d+d+d+d, cel.bind(f1, e+e+e+e+e+e+e+e+e+e, "
-                       "cel.bind(g, f1+f1+f1+f1+f1+f1+f1+f1+f1+f1, g+g+g+g+g))))))) == ''";
+    const char *text =
+        "['xxxxxxxxxxxxxxxx'].map(a, [a+a+a+a+a+a+a+a+a+a].map(b, [b+b+b+b+b+b+b+b+b+b].map(c, "
+        "[c+c+c+c+c+c+c+c+c+c].map(d, [d+d+d+d+d+d+d+d+d+d].map(e, [e+e+e+e+e+e+e+e+e+e].map(f1, "
+        "[f1+f1+f1+f1+f1+f1+f1+f1+f1+f1].map(g, g+g+g+g+g))))))).size() == 1";
     struct cel_result result = evaluated(text, UINT64_MAX);
     ck_assert(cel_is_error(&result.value));
     ck_assert_str_eq(result.value.error, "evaluation needs too much memory");

@@ -7,6 +7,7 @@ Suite *apply_suite(void);
 Suite *check_suite(void);
 Suite *conversion_review_suite(void);
 Suite *custom_rules_suite(void);
+Suite *definitions_suite(void);
 Suite *expression_types_suite(void);
 Suite *golden_suite(void);
 Suite *openapi_suite(void);

@@ -13,6 +13,7 @@
 
 static struct arena *arena;
 static struct cel_functions *functions;
+static const struct definition_past NEW = {.rules = NULL};
 
 static void setup(void)
 {
@@ -132,13 +133,20 @@ static const char *filled(const char *schema, bool bounded, uint64_t max)
     return arena_text(arena, buffer_text(&out));
 }
 
+static struct custom_rule compiled_new(const struct structural *node, const struct cel_type *type,
+                                       const Apiextensions__V1__ValidationRule *source)
+{
+    struct custom_rule_scope scope = {node, type, functions};
+    return custom_rule_compile(arena, &scope, source, (struct custom_rule_age){false, false});
+}
+
 static uint64_t cost_of(const char *schema, const char *rule)
 {
     const struct structural *node = structural_parse(arena, props_of(schema));
     const struct cel_type *type = custom_type(arena, node, /* is_resource= */ false, "selfType");
     Apiextensions__V1__ValidationRule *source = arena_zeroed(arena, sizeof(*source));
     source->rule = arena_text(arena, rule);
-    struct custom_rule compiled = custom_rule_compile(arena, node, type, source, functions);
+    struct custom_rule compiled = compiled_new(node, type, source);
     ck_assert_msg(compiled.problem == NULL, "%s: %s", rule, compiled.problem);
     return cel_program_cost(compiled.program).max;
 }
@@ -243,7 +251,7 @@ static const char *refused(const char *schema)
     struct api_causes causes;
     struct api_path spec = api_path_field(NULL, "spec"), at = api_path_field(&spec, "schema");
     api_causes_init(&causes, arena);
-    rules_check_schema(&causes, &at, props_of(schema));
+    rules_check_schema(&causes, &at, props_of(schema), &NEW);
     return causes_text(&causes);
 }
 
@@ -295,7 +303,7 @@ START_TEST(rules_are_held_against_the_types_of_the_schema)
     for (size_t i = 0; i < ARRAY_LEN(types); i++) {
         Apiextensions__V1__ValidationRule *source = arena_zeroed(arena, sizeof(*source));
         source->rule = arena_text(arena, types[i].rule);
-        struct custom_rule rule = custom_rule_compile(arena, node, type, source, functions);
+        struct custom_rule rule = compiled_new(node, type, source);
         ck_assert_msg((rule.problem == NULL) == (types[i].problem == NULL), "%s: %s", types[i].rule,
                       text_or_empty(rule.problem));
         ck_assert_msg(rule.problem == NULL || strstr(rule.problem, types[i].problem) != NULL,
@@ -392,7 +400,7 @@ START_TEST(rules_see_sets_keys_escapes_and_formats)
         ck_assert_int_eq(json_parse(arena, slice_text(filled(NOW, false, 0)), &now, NULL), 0);
         ck_assert_int_eq(json_parse(arena, slice_text(filled(BEFORE, false, 0)), &before, NULL), 0);
         const struct custom_rules *rules =
-            custom_rules_new(arena, structural_parse(arena, props_of(schema)), functions);
+            custom_rules_new(arena, structural_parse(arena, props_of(schema)), true, functions);
         custom_rules_check(&causes, rules, now, before);
         ck_assert_msg((causes.count == 0) == object_rules[i].holds, "%s: %s", rule,
                       causes.count == 0 ? "holds" : causes.items[0].message);
@@ -412,7 +420,7 @@ START_TEST(a_rule_that_fails_on_an_old_value_is_warned_of)
                             "'x-kubernetes-validations':[{'rule':'self > 5','message':'more'}]},"
                             "'b':{'type':'integer'}}}",
                             false, 0))),
-        functions);
+        true, functions);
     api_causes_init(&causes, arena);
     api_causes_init(&warnings, arena);
     causes.warnings = &warnings;

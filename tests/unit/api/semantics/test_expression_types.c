@@ -225,7 +225,7 @@ START_TEST(what_the_checker_lets_pass_finds_its_overloads)
     const struct structural *schema = structural_parse(arena, source);
     const struct cel_type *type = custom_type(arena, schema, /* is_resource= */ false, "selfType");
     const struct cel_variable variables[] = {{"self", type}, {"oldSelf", type}};
-    const struct cel_env env = {functions, variables, ARRAY_LEN(variables)};
+    const struct cel_env env = {functions, variables, ARRAY_LEN(variables), false};
     size_t values = 0;
     for (uint64_t seed = 1; seed <= EXPRESSIONS; seed++) {
         CLEANUP(arena_freep) struct arena *scratch = arena_new(SIZE_MAX);

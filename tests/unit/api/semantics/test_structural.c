@@ -113,7 +113,7 @@ END_TEST
 START_TEST(rules_see_the_object_and_what_it_was)
 {
     struct cel_functions *functions = cel_functions_new_standard(NULL, 0);
-    const struct custom_rules *rules = custom_rules_new(arena, schema_of(SPEC), functions);
+    const struct custom_rules *rules = custom_rules_new(arena, schema_of(SPEC), true, functions);
     struct api_causes causes;
     api_causes_init(&causes, arena);
     custom_rules_check(&causes, rules, tree_of("{\"spec\":{\"a\":3}}"), NULL);

@@ -1,0 +1,223 @@
+/* The schemas of definitions: what keeps them from being structural, which defaults they may have,
+ * and what a definition that is replaced excuses. */
+#include "lib/api/codec.h"
+#include "lib/api/kinds.h"
+#include "lib/api/rules/check_schema.h"
+#include "lib/api/validate.h"
+#include "tests/unit/api/semantics/suites.h"
+#include <check.h>
+
+static struct arena *arena;
+
+static void setup(void)
+{
+    arena = arena_new(SIZE_MAX);
+}
+
+static void teardown(void)
+{
+    arena_free(arena);
+}
+
+/* Schemas are written with single quotes. */
+static const char *quoted(const char *text)
+{
+    char *copy = arena_text(arena, text);
+    for (char *at = copy; *at != '\0'; at++) {
+        *at = *at == '\'' ? '"' : *at;
+    }
+    return copy;
+}
+
+static void *decoded(const struct api_message *table, const char *text)
+{
+    void *message = NULL;
+    struct error error = {0};
+    ck_assert_msg(api_decode_json(arena, table, slice_text(quoted(text)), NULL, &message, &error) ==
+                      0,
+                  "%s: %s", text, error_message(&error));
+    return message;
+}
+
+static const char *causes_text(const struct api_causes *causes)
+{
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, 1 << 20);
+    for (size_t i = 0; i < causes->count; i++) {
+        buffer_printf(&out, "%s: %s\n", causes->items[i].field, causes->items[i].message);
+    }
+    return arena_text(arena, buffer_text(&out));
+}
+
+static const char *refused(const char *schema, const struct definition_past *past)
+{
+    struct api_causes causes;
+    struct api_path at = api_path_field(NULL, "schema");
+    const struct api_message *table = api_message_find(
+        "k8s.io.apiextensions_apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps");
+    api_causes_init(&causes, arena);
+    rules_check_schema(&causes, &at, decoded(table, schema), past);
+    return causes_text(&causes);
+}
+
+#define OBJECT(members) "{'type':'object','properties':{" members "}}"
+#define A               "schema.properties[a]"
+
+static const struct {
+    const char *schema, *causes;
+} schemas[] = {
+    /* Defaults are held against their schema. */
+    {OBJECT("'a':{'type':'integer','default':3}"), ""},
+    {OBJECT("'a':{'type':'integer','default':'x'}"),
+     A ".default: Invalid value: \"string\":  in body must be of type integer: \"string\"\n"},
+    {OBJECT("'a':{'type':'integer','minimum':5,'default':3}"),
+     A ".default: Invalid value: 3:  in body should be greater than or equal to 5\n"},
+    {OBJECT("'a':{'type':'object','default':{'b':'x'},'properties':{'b':{'type':'integer'}}}"),
+     A ".default.b: Invalid value: \"string\": b in body must be of type integer: \"string\"\n"},
+    {OBJECT("'a':{'type':'object','default':{'c':1},'properties':{'b':{'type':'integer'}}}"),
+     A ".default: Invalid value: {\"c\":1}: must not have unknown fields\n"},
+    {OBJECT("'a':{'type':'array','items':{'type':'integer','default':'x'}}"),
+     A ".items.default: Invalid value: \"string\":  in body must be of type integer: "
+       "\"string\"\n"},
+    {OBJECT("'a':{'type':'integer','default':3,'x-kubernetes-validations':[{'rule':'self > 5'}]}"),
+     A ".default: Invalid value: \"integer\": failed rule: self > 5\n"},
+    {OBJECT("'metadata':{'type':'object','default':{}}"),
+     "schema.properties[metadata].default: Forbidden: must not be set in top-level metadata\n"},
+    {OBJECT("'a':{'x-kubernetes-preserve-unknown-fields':true,'default':{'any':1}}"), ""},
+    /* What alternatives speak of is described outside of them. */
+    {"{'type':'object','allOf':[{'properties':{'a':{'minimum':1}}}]}",
+     A ": Required value: because it is defined in schema.allOf[0].properties[a]\n"},
+    {"{'type':'object','not':{'anyOf':[{'properties':{'a':{'items':{'minimum':1}}}}]},"
+     "'properties':{'a':{'x-kubernetes-preserve-unknown-fields':true}}}",
+     A ".items: Required value: because it is defined in "
+       "schema.not.anyOf[0].properties[a].items\n"},
+    {"{'type':'object','oneOf':[{'properties':{'a':{'minimum':1}}}],"
+     "'properties':{'a':{'type':'integer'}}}",
+     ""},
+    /* Shape. */
+    {OBJECT("'a':{'x-kubernetes-int-or-string':true,'allOf':[{'anyOf':[{'type':'integer'},"
+            "{'type':'string'}]},{'pattern':'x'}]}"),
+     ""},
+    {OBJECT("'a':{'type':'array','items':{}}"),
+     A ".items.type: Required value: must not be empty for specified array items\n"},
+    {OBJECT("'a':{'type':'object','x-kubernetes-embedded-resource':true}"),
+     A ".properties: Required value: must not be empty if x-kubernetes-embedded-resource is true "
+       "without x-kubernetes-preserve-unknown-fields\n"},
+    {OBJECT("'metadata':{'type':'object','properties':{'name':{'type':'string','maxLength':5}}}"),
+     ""},
+    {OBJECT("'metadata':{'type':'object','properties':{'labels':{'type':'object'}}}"),
+     "schema.properties[metadata]: Forbidden: must not specify anything other than name and "
+     "generateName, but metadata is implicitly specified\n"},
+    {OBJECT("'kind':{'type':'integer'}"),
+     "schema.properties[kind].type: Invalid value: \"integer\": must be string\n"},
+    /* Lists. */
+    {OBJECT("'a':{'type':'array','x-kubernetes-list-type':'map','x-kubernetes-list-map-keys':"
+            "['k'],'items':{'type':'object','properties':{'k':{'type':'string'}}}}"),
+     A ".items.properties[k].default: Required value: this property is in "
+       "x-kubernetes-list-map-keys, so it must have a default or be a required property\n"},
+    {OBJECT("'a':{'type':'array','x-kubernetes-list-type':'map','x-kubernetes-list-map-keys':"
+            "['k'],'items':{'type':'object'}}"),
+     A ".x-kubernetes-list-map-keys: Invalid value: []string{\"k\"}: entries must all be names of "
+       "item properties\n"},
+    {OBJECT("'a':{'type':'array','x-kubernetes-list-type':'set','items':{'type':'array',"
+            "'x-kubernetes-list-type':'set','items':{'type':'string'}}}"),
+     A ".items.x-kubernetes-list-type: Invalid value: \"set\": must be atomic as item of a list "
+       "with x-kubernetes-list-type=set\n"},
+};
+
+START_TEST(schemas_have_one_shape_and_defaults_that_fit_it)
+{
+    static const struct definition_past nothing = {.rules = NULL};
+    for (size_t i = 0; i < ARRAY_LEN(schemas); i++) {
+        ck_assert_str_eq(refused(schemas[i].schema, &nothing), schemas[i].causes);
+    }
+}
+END_TEST
+
+/* --- What is replaced --------------------------------------------------------------------------
+ */
+
+static void *definition_of(const char *schema)
+{
+    const struct api_kind *kind =
+        api_kind_find("apiextensions.k8s.io", "v1", "customresourcedefinitions");
+    return decoded(
+        kind->message,
+        arena_printf(arena,
+                     "{'metadata':{'name':'as.x.example.com','resourceVersion':'1'},'spec':{'group'"
+                     ":'x.example.com','scope':'Namespaced','names':{'plural':'as','singular':'a',"
+                     "'kind':'A','listKind':'AList'},'conversion':{'strategy':'None'},"
+                     "'versions':[{'name':'v1','served':true,'storage':true,"
+                     "'schema':{'openAPIV3Schema':%s}}]},'status':{'storedVersions':['v1']}}",
+                     schema));
+}
+
+static const char *replaced(const char *before, const char *after)
+{
+    struct api_causes causes;
+    const struct api_kind *kind =
+        api_kind_find("apiextensions.k8s.io", "v1", "customresourcedefinitions");
+    api_causes_init(&causes, arena);
+    api_validate_update(arena, kind, definition_of(before), definition_of(after), "", &causes);
+    return causes_text(&causes);
+}
+
+#define RULE(text) "'x-kubernetes-validations':[{'rule':'" text "'}]"
+#define NODE       "spec.validation.openAPIV3Schema.properties[a]"
+
+START_TEST(a_version_that_stays_is_not_weighed_again)
+{
+    static const char expensive[] =
+        OBJECT("'a':{'type':'array','maxItems':2000000,'items':{'type':'integer'}," RULE(
+            "self.all(x, x >= 0)") "}");
+    static const char more[] =
+        OBJECT("'b':{'type':'integer'},'a':{'type':'array','maxItems':2000000,'items':"
+               "{'type':'integer'}," RULE("self.all(x, x >= 0)") "}");
+    ck_assert_str_eq(replaced(expensive, expensive), "");
+    ck_assert_str_eq(replaced(expensive, more),
+                     NODE ".x-kubernetes-validations[0].rule: Forbidden: estimated rule cost "
+                          "exceeds budget by factor of 1.000000x (try simplifying the rule, or "
+                          "adding maxItems, maxProperties, and maxLength where arrays, maps, and "
+                          "strings are declared)\n");
+}
+END_TEST
+
+START_TEST(rules_that_were_there_may_use_what_new_ones_may_not)
+{
+    static const char two[] =
+        OBJECT("'a':{'type':'array','maxItems':9,'items':{'type':'integer'}," RULE(
+            "self.all(i, x, x >= i)") "}");
+    static const char both[] =
+        OBJECT("'b':{'type':'integer'},'a':{'type':'array','maxItems':9,'items':"
+               "{'type':'integer'}," RULE("self.all(i, x, x >= i)") "}");
+    static const char none[] =
+        OBJECT("'a':{'type':'array','maxItems':9,'items':{'type':'integer'}}");
+    ck_assert_str_eq(replaced(two, both), "");
+    ck_assert_ptr_nonnull(strstr(replaced(none, two), "undeclared reference to 'all'"));
+}
+END_TEST
+
+START_TEST(fields_that_defaults_had_may_stay)
+{
+    static const char unknown[] =
+        OBJECT("'a':{'type':'object','default':{'c':1},'properties':{'b':{'type':'integer'}}}");
+    static const char known[] =
+        OBJECT("'a':{'type':'object','default':{'b':1},'properties':{'b':{'type':'integer'}}}");
+    ck_assert_str_eq(replaced(unknown, unknown), "");
+    ck_assert_str_eq(replaced(known, unknown),
+                     NODE ".default: Invalid value: {\"c\":1}: must not have unknown fields\n");
+}
+END_TEST
+
+Suite *definitions_suite(void)
+{
+    Suite *suite = suite_create("api/definitions");
+    TCase *group = tcase_create("definitions");
+    tcase_add_checked_fixture(group, setup, teardown);
+    tcase_add_test(group, schemas_have_one_shape_and_defaults_that_fit_it);
+    tcase_add_test(group, a_version_that_stays_is_not_weighed_again);
+    tcase_add_test(group, rules_that_were_there_may_use_what_new_ones_may_not);
+    tcase_add_test(group, fields_that_defaults_had_may_stay);
+    suite_add_tcase(suite, group);
+    return suite;
+}
