@@ -362,7 +362,8 @@ int apiserver_new(const struct apiserver_config *config, struct apiserver **ret_
         status = issuers_new(&server->config.authn, config->store_loop, &server->issuers, reterr);
     }
     if (status == 0) {
-        status = audit_new(&server->config.audit, config->metrics, &server->audit, reterr);
+        status = audit_new(&server->config.audit, config->io_loops[0], config->metrics,
+                           &server->audit, reterr);
     }
     if (status < 0) {
         issuers_free(server->issuers);
@@ -394,10 +395,22 @@ static void closed_on_store_loop(void *data)
     }
 }
 
-static void proxy_closed(void *data)
+static void audit_closed(void *data)
 {
     struct apiserver *server = data;
     loop_post(server->config.store_loop, closed_on_store_loop, server);
+}
+
+static void close_audit(void *data)
+{
+    struct apiserver *server = data;
+    audit_close(server->audit, audit_closed, server);
+}
+
+static void proxy_closed(void *data)
+{
+    struct apiserver *server = data;
+    loop_post(server->config.io_loops[0], close_audit, server);
 }
 
 static void http_closed(void *data)

@@ -1,6 +1,7 @@
 #include "apiserver/audit.h"
 
-#include "apiserver/audit_log.h"
+#include "apiserver/audit_backends.h"
+#include "apiserver/audit_delivery.h"
 #include "lib/api/custom.h"
 #include "lib/api/defaults.h"
 #include "lib/api/syntax.h"
@@ -12,12 +13,11 @@
 
 struct audit {
     struct audit_policy *policy;
-    struct audit_log *log; /* NULL: the policy is applied, and nothing is written. */
-    struct metric *events, *errors;
+    struct audit_backends *backends;
     struct metric *levels[AUDIT_LEVELS];
 };
 
-int audit_new(const struct audit_options *options, struct metrics *metrics,
+int audit_new(const struct audit_options *options, struct loop *loop, struct metrics *metrics,
               struct audit **ret_audit, struct error *reterr)
 {
     *ret_audit = NULL;
@@ -25,40 +25,39 @@ int audit_new(const struct audit_options *options, struct metrics *metrics,
         return 0;
     }
     struct audit *audit = alloc_zeroed(sizeof(*audit));
-    int result = audit_policy_parse(slice_text(options->policy), &audit->policy, reterr);
-    if (result < 0) {
-        (void)error_wrap(reterr, "--audit-policy-file");
-        audit_free(audit);
-        return result;
-    }
-    audit->events = metrics_counter(metrics, "apiserver_audit_event_total",
-                                    "Audit events that were made.", NULL);
     static const char *const labels[] = {"level=\"None\"", "level=\"Metadata\"",
                                          "level=\"Request\"", "level=\"RequestResponse\""};
     for (size_t i = 0; i < AUDIT_LEVELS; i++) {
         audit->levels[i] = metrics_counter(metrics, "apiserver_audit_level_total",
                                            "Requests by the level of their audit.", labels[i]);
     }
-    audit->errors = metrics_counter(metrics, "apiserver_audit_error_total",
-                                    "Audit events that were lost.", "plugin=\"log\"");
-    struct audit_log_options log = {.path = options->log_path,
-                                    .size_max = options->log_size_max,
-                                    .backups_max = options->log_backups_max,
-                                    .age_days_max = options->log_age_days_max,
-                                    .errors = audit->errors};
-    result = options->log_path == NULL ? 0 : audit_log_open(&log, &audit->log, reterr);
-    if (result < 0) {
+    int status = audit_policy_parse(slice_text(options->policy), &audit->policy, reterr);
+    if (status < 0) {
+        (void)error_wrap(reterr, "--audit-policy-file");
+    } else {
+        status = audit_backends_new(options, loop, metrics, &audit->backends, reterr);
+    }
+    if (status < 0) {
         audit_free(audit);
-        return result;
+        return status;
     }
     *ret_audit = audit;
     return 0;
 }
 
+void audit_close(struct audit *audit, void (*closed)(void *data), void *data)
+{
+    if (audit == NULL) {
+        closed(data);
+    } else {
+        audit_backends_close(audit->backends, closed, data);
+    }
+}
+
 void audit_free(struct audit *audit)
 {
     if (audit != NULL) {
-        audit_log_close(audit->log);
+        audit_backends_free(audit->backends);
         audit_policy_free(audit->policy);
         free(audit);
     }
@@ -73,21 +72,16 @@ static int64_t now_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+static bool is_omitted(const struct audit_event *event, enum audit_stage stage)
+{
+    return (event->decision.omitted & 1U << stage) != 0;
+}
+
 static void write_event(struct request *request, enum audit_stage stage)
 {
-    struct audit_event *event = request->audit;
-    struct audit *audit = request->server->audit;
-    if ((event->decision.omitted & 1U << stage) != 0 || audit->log == NULL) {
-        return;
-    }
-    CLEANUP(buffer_release) struct buffer line;
-    buffer_init(&line, AUDIT_EVENT_MAX);
-    audit_event_print(event, stage, now_us(), &line);
-    metric_add(audit->events, 1);
-    if (buffer_error(&line) == 0) {
-        audit_log_put(audit->log, buffer_slice(&line));
-    } else {
-        metric_add(audit->errors, 1);
+    if (!is_omitted(request->audit, stage)) {
+        audit_backends_put(request->server->audit->backends, request->audit, stage, now_us(),
+                           /* delivery= */ NULL);
     }
 }
 
@@ -194,15 +188,54 @@ static void begin(struct request *request, const struct user *user)
     request->call.notes = &event->notes;
 }
 
+/* --- Waiting for the event of the beginning --- */
+
+static void on_delivered(void *data, int status)
+{
+    struct request *request = data;
+    request->codec->on_abort(request, NULL, NULL);
+    request->audit_delivery = NULL;
+    if (request->codec->is_aborted(request)) {
+        request_finish(request);
+    } else if (status < 0) {
+        respond_status(request, api_status_internal(request->arena, "failed to store audit event"));
+    } else {
+        request_continue(request);
+    }
+}
+
+static void on_abort(void *data)
+{
+    struct request *request = data;
+    audit_delivery_forget(TAKE(request->audit_delivery));
+    request_finish(request);
+}
+
+static void wait_for_delivery(struct request *request)
+{
+    struct loop *home = http_exchange_loop(request->exchange);
+    request->audit_delivery = audit_delivery_new(home, on_delivered, request);
+    request->codec->on_abort(request, on_abort, request);
+    audit_backends_put(request->server->audit->backends, request->audit, AUDIT_REQUEST_RECEIVED,
+                       now_us(), request->audit_delivery);
+    audit_delivery_end(request->audit_delivery, 0);
+}
+
 bool stage_audit(struct request *request)
 {
-    if (request->server->audit == NULL) {
+    struct audit *audit = request->server->audit;
+    if (audit == NULL) {
         return true;
     }
     begin(request, request->user);
-    if (request->audit != NULL) {
-        write_event(request, AUDIT_REQUEST_RECEIVED);
+    if (request->audit == NULL || is_omitted(request->audit, AUDIT_REQUEST_RECEIVED)) {
+        return true;
     }
+    if (audit_backends_block(audit->backends)) {
+        wait_for_delivery(request);
+        return false;
+    }
+    write_event(request, AUDIT_REQUEST_RECEIVED);
     return true;
 }
 

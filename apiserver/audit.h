@@ -11,9 +11,11 @@
 struct audit;
 
 /* *ret_audit is NULL when there is nothing to do. -EINVAL with a message, or what
- * audit_log_open() fails with. */
-MUST_USE int audit_new(const struct audit_options *options, struct metrics *metrics,
-                       struct audit **ret_audit, struct error *reterr);
+ * audit_backends_new() fails with; `loop` is theirs. */
+MUST_USE int audit_new(const struct audit_options *options, struct loop *loop,
+                       struct metrics *metrics, struct audit **ret_audit, struct error *reterr);
+/* As audit_backends_close(). NULL: `closed` runs at once. */
+void audit_close(struct audit *audit, void (*closed)(void *data), void *data);
 void audit_free(struct audit *audit); /* Writes what waits. NULL is a no-op. */
 
 /* The authentication of a request failed: in the place of stage_audit(). */

@@ -3,6 +3,7 @@
 #include "apiserver/limits.h"
 #include "lib/base/time_text.h"
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 /* --- Members: each begins with its comma, as "kind" always comes first --- */
@@ -169,8 +170,8 @@ static void put_notes(const struct audit_notes *notes, bool truncated, struct bu
 static void print(const struct audit_event *event, enum audit_stage stage, int64_t now_us,
                   bool truncated, struct buffer *out)
 {
-    buffer_append_text(out, "{\"kind\":\"Event\",\"apiVersion\":\"audit.k8s.io/v1\"");
-    put_text(out, "level", audit_level_name(event->decision.level));
+    buffer_append_text(out, AUDIT_EVENT_HEAD "\"level\":");
+    put_value(out, audit_level_name(event->decision.level));
     put_text(out, "auditID", event->id);
     put_text(out, "stage", audit_stage_name(stage));
     put_text(out, "requestURI", event->uri);
@@ -206,10 +207,16 @@ static void print(const struct audit_event *event, enum audit_stage stage, int64
     buffer_append_text(out, "}\n");
 }
 
-void audit_event_print(const struct audit_event *event, enum audit_stage stage, int64_t now_us,
-                       struct buffer *out)
+int audit_event_print(const struct audit_event *event, enum audit_stage stage, int64_t now_us,
+                      struct buffer *out)
 {
+    assert(out->len == 0);
     size_t objects = event->request_object.len + event->response_object.len;
-    bool truncated = event->truncated || objects > AUDIT_EVENT_MAX - AUDIT_METADATA_MAX;
+    bool truncated = event->truncated || objects > out->max;
     print(event, stage, now_us, truncated, out);
+    if (buffer_error(out) < 0 && objects > 0 && !truncated) {
+        buffer_clear(out);
+        print(event, stage, now_us, /* truncated= */ true, out);
+    }
+    return buffer_error(out) < 0 ? -EMSGSIZE : 0;
 }

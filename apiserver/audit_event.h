@@ -35,9 +35,12 @@ struct audit_event {
     struct audit_notes notes;
 };
 
-/* Appends the event of that stage as one line, newline included. More than AUDIT_EVENT_MAX bytes
- * are brought below that as kube-apiserver does: the objects are left out, and an annotation
- * audit.k8s.io/truncated says so. */
-void audit_event_print(const struct audit_event *event, enum audit_stage stage, int64_t now_us,
-                       struct buffer *out);
+/* How every line begins. */
+#define AUDIT_EVENT_HEAD "{\"kind\":\"Event\",\"apiVersion\":\"audit.k8s.io/v1\","
+
+/* Prints the event of that stage into `out`, which is empty: one line, newline included. What is
+ * longer than out's maximum is cut as kube-apiserver does it, that is, goes without its objects,
+ * and an annotation audit.k8s.io/truncated says so. -EMSGSIZE when that is too long, too. */
+MUST_USE int audit_event_print(const struct audit_event *event, enum audit_stage stage,
+                               int64_t now_us, struct buffer *out);
 #endif

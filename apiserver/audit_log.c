@@ -1,9 +1,11 @@
 #include "apiserver/audit_log.h"
 
+#include "apiserver/audit_delivery.h"
 #include "apiserver/limits.h"
 #include "lib/base/alloc.h"
 #include "lib/base/buffer.h"
 #include "lib/base/log.h"
+#include "lib/base/memory_budget.h"
 #include "lib/base/metrics.h"
 #include "lib/base/time_text.h"
 #include <assert.h>
@@ -19,6 +21,14 @@
 
 enum { STAMP_LEN = 23, SECONDS_A_DAY = 86400 }; /* "2006-01-02T15-04-05.000" */
 
+/* Lines, and who waits for them to be written. */
+struct lines {
+    struct buffer text;
+    struct audit_delivery **waiters;
+    size_t waiter_count, waiter_capacity;
+    struct memory_hold hold; /* Of the text's memory. */
+};
+
 struct audit_log {
     struct audit_log_options options;
     char *path;
@@ -28,11 +38,11 @@ struct audit_log {
     int fd;
     uint64_t size;
     bool failing;
-    struct buffer writing;
+    struct lines writing;
     /* Shared. */
     pthread_mutex_t lock;
     pthread_cond_t changed; /* `pending`, `closing` or `ended`. */
-    struct buffer pending;
+    struct lines pending;
     bool closing;
     bool ended;
 };
@@ -241,8 +251,10 @@ static struct slice lines_that_fit(const struct audit_log *log, struct slice byt
     return slice_of(bytes.data, len);
 }
 
-static void write_lines(struct audit_log *log, struct slice bytes)
+/* 0, or why some of them are lost. */
+static int write_lines(struct audit_log *log, struct slice bytes)
 {
+    int outcome = 0;
     while (bytes.len > 0) {
         uint64_t size_max = log->options.size_max;
         bool full = size_max > 0 && log->size > 0 && log->size + line_length(bytes) > size_max;
@@ -257,9 +269,59 @@ static void write_lines(struct audit_log *log, struct slice bytes)
         }
         if (result < 0) {
             metric_add(log->options.errors, count);
+            outcome = result;
         }
         report(log, result);
         bytes = slice_of(bytes.data + lines.len, bytes.len - lines.len);
+    }
+    return outcome;
+}
+
+/* --- Lines that wait --- */
+
+static void lines_init(struct lines *lines, const struct audit_log_options *options)
+{
+    buffer_init(&lines->text, options->queue_max == 0 ? AUDIT_QUEUE_MAX : options->queue_max);
+    lines->hold = (struct memory_hold){.budget = options->budget};
+}
+
+static void lines_release(struct lines *lines)
+{
+    memory_hold_set(&lines->hold, 0);
+    buffer_release(&lines->text);
+    free(lines->waiters);
+}
+
+/* False when there is no room. */
+static bool lines_add(struct lines *lines, struct slice line, struct audit_delivery *delivery)
+{
+    if (line.len > lines->text.max - lines->text.len) {
+        return false;
+    }
+    buffer_append_slice(&lines->text, line);
+    memory_hold_set(&lines->hold, lines->text.capacity);
+    if (delivery != NULL && lines->waiter_count == lines->waiter_capacity) {
+        lines->waiter_capacity = lines->waiter_capacity == 0 ? 16 : 2 * lines->waiter_capacity;
+        lines->waiters =
+            alloc_resize(lines->waiters, lines->waiter_capacity, sizeof(struct audit_delivery *));
+    }
+    if (delivery != NULL) {
+        lines->waiters[lines->waiter_count++] = delivery;
+    }
+    return true;
+}
+
+/* They are written, or lost. */
+static void lines_end(struct lines *lines, int status)
+{
+    for (size_t i = 0; i < lines->waiter_count; i++) {
+        audit_delivery_end(lines->waiters[i], status);
+    }
+    lines->waiter_count = 0;
+    buffer_clear(&lines->text);
+    if (lines->text.capacity > AUDIT_LINES_KEPT) {
+        buffer_release(&lines->text);
+        memory_hold_set(&lines->hold, 0);
     }
 }
 
@@ -269,18 +331,18 @@ static void *run(void *data)
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
     pthread_mutex_lock(&log->lock);
     for (;;) {
-        while (log->pending.len == 0 && !log->closing) {
+        while (log->pending.text.len == 0 && !log->closing) {
             pthread_cond_wait(&log->changed, &log->lock);
         }
-        if (log->pending.len == 0) {
+        if (log->pending.text.len == 0) {
             break;
         }
-        struct buffer swapped = log->pending;
+        struct lines swapped = log->pending;
         log->pending = log->writing;
         log->writing = swapped;
         pthread_mutex_unlock(&log->lock);
-        write_lines(log, buffer_slice(&log->writing));
-        buffer_clear(&log->writing);
+        int status = write_lines(log, buffer_slice(&log->writing.text));
+        lines_end(&log->writing, log->options.strict ? status : 0);
         pthread_mutex_lock(&log->lock);
     }
     log->ended = true;
@@ -289,18 +351,16 @@ static void *run(void *data)
     return NULL;
 }
 
-void audit_log_put(struct audit_log *log, struct slice line)
+void audit_log_put(struct audit_log *log, struct slice line, struct audit_delivery *delivery)
 {
     assert(line.len > 0 && line.data[line.len - 1] == '\n');
     pthread_mutex_lock(&log->lock);
-    bool fits = line.len <= log->pending.max - log->pending.len;
-    bool first = log->pending.len == 0;
-    if (fits) {
-        buffer_append_slice(&log->pending, line);
-    }
+    bool first = log->pending.text.len == 0;
+    bool fits = lines_add(&log->pending, line, delivery);
     pthread_mutex_unlock(&log->lock);
     if (!fits) {
         metric_add(log->options.errors, 1);
+        audit_delivery_end(delivery, log->options.strict ? -ENOBUFS : 0);
     } else if (first) {
         pthread_cond_broadcast(&log->changed);
     }
@@ -323,8 +383,8 @@ static void split_path(struct audit_log *log)
 static void release(struct audit_log *log)
 {
     close_file(log);
-    buffer_release(&log->pending);
-    buffer_release(&log->writing);
+    lines_release(&log->pending);
+    lines_release(&log->writing);
     pthread_cond_destroy(&log->changed);
     pthread_mutex_destroy(&log->lock);
     free(log->path);
@@ -342,9 +402,8 @@ int audit_log_open(const struct audit_log_options *options, struct audit_log **r
     log->path = alloc_text(options->path);
     log->fd = -1;
     split_path(log);
-    size_t queue_max = options->queue_max == 0 ? AUDIT_QUEUE_MAX : options->queue_max;
-    buffer_init(&log->pending, queue_max);
-    buffer_init(&log->writing, queue_max);
+    lines_init(&log->pending, options);
+    lines_init(&log->writing, options);
     pthread_mutex_init(&log->lock, NULL);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -387,5 +446,7 @@ void audit_log_close(struct audit_log *log)
         pthread_cancel(log->thread);
     }
     pthread_join(log->thread, NULL);
+    lines_end(&log->writing, -ECANCELED);
+    lines_end(&log->pending, -ECANCELED);
     release(log);
 }

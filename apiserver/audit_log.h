@@ -10,15 +10,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct audit_delivery;
 struct audit_log;
+struct memory_budget;
 struct metric;
 
 struct audit_log_options {
-    const char *path;      /* "-" is the standard output. */
-    uint64_t size_max;     /* Bytes of one file; 0: no limit. */
-    uint32_t backups_max;  /* Full files that are kept; 0: all. */
-    uint32_t age_days_max; /* Days that they are kept; 0: for ever. */
-    size_t queue_max;      /* Bytes that wait to be written; 0: AUDIT_QUEUE_MAX. */
+    const char *path;             /* "-" is the standard output. */
+    uint64_t size_max;            /* Bytes of one file; 0: no limit. */
+    uint32_t backups_max;         /* Full files that are kept; 0: all. */
+    uint32_t age_days_max;        /* Days that they are kept; 0: for ever. */
+    size_t queue_max;             /* Bytes that wait to be written; 0: AUDIT_QUEUE_MAX. */
+    struct memory_budget *budget; /* Where these are counted; NULL: nowhere. */
+    bool strict;           /* Deliveries of what is lost end with an error; else as others. */
     struct metric *errors; /* Lines that were dropped or could not be written are added. */
 };
 
@@ -29,6 +33,7 @@ MUST_USE int audit_log_open(const struct audit_log_options *options, struct audi
  * NULL is a no-op. */
 void audit_log_close(struct audit_log *log);
 
-/* A line, newline included: copied. Any thread; never waits for the disk. */
-void audit_log_put(struct audit_log *log, struct slice line);
+/* A line, newline included: copied. `delivery`, if not NULL, ends when it has been written or is
+ * lost. Any thread; never waits for the disk. */
+void audit_log_put(struct audit_log *log, struct slice line, struct audit_delivery *delivery);
 #endif

@@ -97,13 +97,16 @@
 #define ENCRYPTION_OVERHEAD_MAX ((size_t)256) /* What a stored value grows by. */
 
 /* The audit log. */
-#define AUDIT_POLICY_MAX     ((size_t)1 << 20)
-#define AUDIT_EVENT_MAX      ((size_t)10 << 20) /* A longer one goes without its objects. */
-#define AUDIT_METADATA_MAX   ((size_t)4 << 20)  /* Of AUDIT_EVENT_MAX, for all but the objects. */
-#define AUDIT_NOTES_MAX      256
-#define AUDIT_QUEUE_MAX      ((size_t)32 << 20) /* Bytes that wait for the disk. */
-#define AUDIT_USER_AGENT_MAX ((size_t)1024)
-#define AUDIT_SOURCES_MAX    64
-#define AUDIT_BACKUPS_MAX    4096 /* Files looked at when old ones are taken away. */
-#define AUDIT_CLOSE_MS       5000
+#define AUDIT_POLICY_MAX          ((size_t)1 << 20)
+#define AUDIT_EVENT_MAX           ((size_t)10 << 20) /* A longer one goes without its objects. */
+#define AUDIT_NOTES_MAX           256
+#define AUDIT_QUEUE_MAX           ((size_t)32 << 20) /* Bytes that wait for the disk. */
+#define AUDIT_LINES_KEPT          ((size_t)1 << 20)  /* Of their memory, when nothing waits. */
+#define AUDIT_USER_AGENT_MAX      ((size_t)1024)
+#define AUDIT_SOURCES_MAX         64
+#define AUDIT_BACKUPS_MAX         4096 /* Files looked at when old ones are taken away. */
+#define AUDIT_CLOSE_MS            5000
+#define AUDIT_WEBHOOK_TRIES       5
+#define AUDIT_WEBHOOK_TIMEOUT_MS  30000 /* Of one. */
+#define AUDIT_WEBHOOK_BATCHES_MAX 16    /* On their way at once. */
 #endif

@@ -25,6 +25,7 @@
 #include <stdatomic.h>
 
 struct audit;
+struct audit_delivery;
 struct audit_event;
 struct issuers;
 struct node_sessions;
@@ -102,8 +103,9 @@ struct request {
     const struct api_subresource *subresource; /* NULL for the object itself. */
     struct registry_call call;
     const char *audit_id;
-    struct audit_event *audit; /* NULL: not audited. */
-    size_t stage;              /* The next one. */
+    struct audit_event *audit;             /* NULL: not audited. */
+    struct audit_delivery *audit_delivery; /* What is waited for; else NULL. */
+    size_t stage;                          /* The next one. */
     struct flow_entry flow;
     struct loop_timer flow_timer; /* Of its time in a queue. */
     uint64_t started_ms;

@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 enum { FLAG_FILE_MAX = 1024 * 1024 };
-enum { FLAG_VALUES_MAX = 64, FLAGS_MAX = 96, FLAG_TEXTS_MAX = 256, OPERANDS_MAX = 8 };
+enum { FLAG_VALUES_MAX = 64, FLAGS_MAX = 128, FLAG_TEXTS_MAX = 256, OPERANDS_MAX = 8 };
 
 struct flag {
     const char *name;        /* Without the dashes. */

@@ -17,6 +17,7 @@ Suite *flow_suite(void);
 Suite *oidc_suite(void);
 Suite *encryption_suite(void);
 Suite *audit_suite(void);
+Suite *audit_webhook_suite(void);
 Suite *kubeconfig_suite(void);
 Suite *authn_config_suite(void);
 Suite *node_graph_suite(void);
@@ -43,6 +44,7 @@ int main(void)
                        proxy_object_suite(),
                        extension_discovery_suite(),
                        audit_suite(),
+                       audit_webhook_suite(),
                        kubeconfig_suite(),
                        authn_config_suite(),
                        node_graph_suite(),

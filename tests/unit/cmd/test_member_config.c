@@ -1,5 +1,6 @@
 #include "cmd/member_config.h"
 
+#include "cmd/audit_flags.h"
 #include "cmd/server_flags.h"
 
 #include <check.h>
@@ -225,6 +226,76 @@ START_TEST(a_cluster_that_cannot_be_is_refused_with_the_reason)
 }
 END_TEST
 
+/* --- The audit's --- */
+
+static int parse_audit(char **argv, int argc, struct audit_options *options)
+{
+    struct flag flags[FLAGS_MAX];
+    struct flag_set set = {.flags = flags, .count = server_flags(flags)};
+    error_release(&error);
+    error = (struct error){.code = 0};
+    ck_assert_int_eq(flag_set_parse(&set, argc, argv, &error), 0);
+    int result = audit_options_from(&set, arena, options, &error);
+    flag_set_release(&set);
+    return result;
+}
+
+START_TEST(audit_is_as_kubernetes_has_it_unless_said)
+{
+    char *none[] = {"--name=n1"};
+    struct audit_options options;
+    ck_assert_int_eq(parse_audit(none, 1, &options), 0);
+    ck_assert_int_eq(options.webhook_mode, AUDIT_BATCH);
+    ck_assert_uint_eq(options.webhook_backoff_ms, 10000);
+    ck_assert_uint_eq(options.webhook_batch.buffer_size, 10000);
+    ck_assert_uint_eq(options.webhook_batch.max_size, 400);
+    ck_assert_uint_eq(options.webhook_batch.max_wait_ms, 30000);
+    ck_assert(options.webhook_batch.throttled);
+    ck_assert_uint_eq(options.webhook_batch.throttle_qps, 10);
+    ck_assert_uint_eq(options.webhook_batch.throttle_burst, 15);
+    ck_assert(!options.webhook_truncate.enabled);
+    ck_assert_uint_eq(options.webhook_truncate.event_max, 102400);
+    ck_assert_uint_eq(options.log_truncate.batch_max, 10485760);
+    char *some[] = {"--name=n1", "--audit-log-mode=blocking-strict",
+                    "--audit-webhook-batch-throttle-enable=false",
+                    "--audit-webhook-initial-backoff=500ms", "--audit-log-truncate-enabled"};
+    ck_assert_int_eq(parse_audit(some, ARRAY_LEN(some), &options), 0);
+    ck_assert_int_eq(options.log_mode, AUDIT_BLOCKING_STRICT);
+    ck_assert(!options.webhook_batch.throttled);
+    ck_assert_uint_eq(options.webhook_backoff_ms, 500);
+    ck_assert(options.log_truncate.enabled);
+}
+END_TEST
+
+START_TEST(an_audit_flag_that_is_wrong_is_named)
+{
+    static const struct {
+        const char *flag, *reason;
+    } rows[] = {
+        {"--audit-log-format=legacy", "--audit-log-format=legacy: must be json"},
+        {"--audit-webhook-mode=never", "--audit-webhook-mode=never: must be batch, blocking"},
+        {"--audit-webhook-version=v1", "must be audit.k8s.io/v1"},
+        {"--audit-webhook-batch-max-wait=soon", "must be a time of up to a day"},
+        {"--audit-webhook-batch-max-size=0", "--audit-webhook-batch-max-size"},
+        {"--audit-webhook-batch-throttle-enable=maybe", "must be true or false"},
+        {"--audit-log-path=/tmp/x", "--audit-log-path needs --audit-policy-file"},
+        {"--audit-webhook-config-file=/tmp/x", "--audit-webhook-config-file needs"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct audit_options options;
+        char *argv[] = {"--name=n1", (char *)(uintptr_t)rows[i].flag};
+        ck_assert_int_eq(parse_audit(argv, 2, &options), -EINVAL);
+        ck_assert_msg(strstr(error_message(&error), rows[i].reason) != NULL, "%s lacks %s",
+                      error_message(&error), rows[i].reason);
+    }
+    struct audit_options options;
+    char *small[] = {"--name=n1", "--audit-log-truncate-enabled",
+                     "--audit-log-truncate-max-batch-size=100"};
+    ck_assert_int_eq(parse_audit(small, 3, &options), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(error_message(&error), "no less than the size of an event"));
+}
+END_TEST
+
 Suite *member_config_suite(void)
 {
     Suite *suite = suite_create("cmd/member_config");
@@ -237,6 +308,8 @@ Suite *member_config_suite(void)
     tcase_add_test(tcase, a_member_may_have_several_urls_in_any_order);
     tcase_add_test(tcase, a_token_makes_another_cluster_and_a_state_is_new_or_existing);
     tcase_add_test(tcase, a_cluster_that_cannot_be_is_refused_with_the_reason);
+    tcase_add_test(tcase, audit_is_as_kubernetes_has_it_unless_said);
+    tcase_add_test(tcase, an_audit_flag_that_is_wrong_is_named);
     suite_add_tcase(suite, tcase);
     return suite;
 }
