@@ -76,6 +76,15 @@ void io_job_write(struct io_job *job, int file, uint64_t offset, uint8_t *buffer
     io->len = len;
 }
 
+void io_job_read(struct io_job *job, int file, uint64_t offset, uint8_t *buffer_lent, size_t len)
+{
+    struct env_io *io = add(job, ENV_IO_READ);
+    io->file = file;
+    io->offset = offset;
+    io->buffer = buffer_lent;
+    io->len = len;
+}
+
 static void finish(struct io_job *job, int status)
 {
     void (*done)(void *data, int status_of, int file) = job->done;
@@ -88,7 +97,9 @@ static void finish(struct io_job *job, int status)
         } path = {.text = job->ios[i].path}, path_to = {.text = job->ios[i].path_to};
         free(path.memory);
         free(path_to.memory);
-        free(job->ios[i].buffer);
+        if (job->ios[i].kind != ENV_IO_READ) {
+            free(job->ios[i].buffer);
+        }
     }
     free(job->ios);
     free(job);

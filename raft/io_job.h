@@ -16,6 +16,8 @@ void io_job_open(struct io_job *job, const char *path, int flags);
 void io_job_file(struct io_job *job, enum env_io_kind kind, int file, uint64_t offset, size_t len);
 void io_job_write(struct io_job *job, int file, uint64_t offset, uint8_t *buffer_consume,
                   size_t len);
+/* `buffer_lent` is the caller's, and lives until `done`. */
+void io_job_read(struct io_job *job, int file, uint64_t offset, uint8_t *buffer_lent, size_t len);
 /* `done` gets 0 or the error, and the file last opened. */
 void io_job_run(struct io_job *job, void (*done)(void *data, int status, int file), void *data);
 

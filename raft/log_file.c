@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 enum {
-    BATCH_BYTES_MAX = 4 * 1024 * 1024,
     /* After the last batch of a burst, its mark is written and flushed. Until then nothing tells
      * its damage from a write that was cut off. */
     MARK_DELAY_MS = 20,
@@ -47,6 +46,7 @@ void log_file_free(struct log_file *log)
         log_segment_release(&log->segments[i]);
     }
     free(log->segments);
+    free(log->batch.bytes);
     free(log);
 }
 
@@ -100,7 +100,7 @@ bool log_failed(struct log_file *log, const char *what, int status)
 uint8_t *log_mark_bytes(struct log_file *log, struct raft_point durable, bool next,
                         size_t *ret_offset)
 {
-    uint8_t *bytes = alloc_bytes(SEGMENT_SECTOR);
+    uint8_t *bytes = alloc_aligned(ENV_DIRECT_UNIT, SEGMENT_SECTOR);
     log->mark_sequence++;
     struct segment_mark mark = {
         .sequence = log->mark_sequence, .epoch = log->epoch, .durable = durable, .next = next};
@@ -136,7 +136,7 @@ static void roll(struct log_file *log)
     struct io_job *job = io_job_new(log->config.env);
     char *path = segment_path(log, log->written.index);
     CLEANUP(alloc_freep) char *spare = log_spare_path(log);
-    uint8_t *header = alloc_bytes(SEGMENT_SECTOR);
+    uint8_t *header = alloc_aligned(ENV_DIRECT_UNIT, SEGMENT_SECTOR);
     struct segment_header values = {.cluster = log->config.cluster,
                                     .member = log->config.member,
                                     .epoch = log->epoch,
@@ -146,7 +146,7 @@ static void roll(struct log_file *log)
     if (log->spare.file >= 0) {
         io_job_file(job, ENV_IO_CLOSE, log->spare.file, 0, 0);
     }
-    io_job_open(job, spare, ENV_OPEN_WRITE);
+    io_job_open(job, spare, ENV_OPEN_WRITE | ENV_OPEN_DIRECT);
     io_job_write(job, -1, 0, header, SEGMENT_SECTOR);
     io_job_file(job, ENV_IO_SYNC, -1, 0, 0);
     io_job_path(job, ENV_IO_RENAME, spare, path);
@@ -170,73 +170,25 @@ static void roll(struct log_file *log)
 
 /* ---- appending ---- */
 
-static void on_written(void *data, int status, int file)
+/* Entries are waiting: into the last segment, or into the next one if that can be had now. */
+static void append(struct log_file *log)
 {
-    struct log_file *log = data;
-    (void)file;
-    if (PLANTED == PLANT_IGNORE_FLUSH_ERROR) {
-        status = 0;
-    }
-    if (log_failed(log, "writing the log", status)) {
-        return;
-    }
-    log->written = log->batch_end;
-    log->mark_due = true;
-    log->config.persisted(log->config.data, log->written.index, log->batch_epoch);
-    log_file_pump(log);
-}
-
-/* About what the entries from `first` on take, up to a full batch. */
-static size_t batch_size(const struct log_file *log, uint64_t first)
-{
-    const struct raft_trail *trail = log->config.trail;
-    size_t size = 0;
-    for (uint64_t at = first; at <= raft_trail_last(trail) && size < BATCH_BYTES_MAX; at++) {
-        size += record_size(raft_trail_get(trail, at)->len);
-    }
-    return size;
-}
-
-static void append_batch(struct log_file *log)
-{
-    const struct raft_trail *trail = log->config.trail;
-    struct log_segment *segment = log_last_segment(log);
-    uint64_t first = log->written.index + 1;
-    const struct raft_entry *entry = raft_trail_get(trail, first);
+    const struct raft_entry *entry = raft_trail_get(log->config.trail, log->written.index + 1);
     assert(entry != NULL);
     size_t needed = record_size(entry->len);
+    const struct log_segment *segment = log_last_segment(log);
     /* An empty one is never left: the next would get its name. */
-    if (segment == NULL ||
-        (segment->count > 0 && (log->roll || segment->end + needed > log->config.segment_bytes))) {
-        if (log->spare.reserved && !log->spare.busy && log->spare.size >= SEGMENT_HEAD + needed) {
-            roll(log);
-        } else {
-            log_spare_want(log, SEGMENT_HEAD + needed);
-        }
-        return;
+    bool next =
+        segment == NULL ||
+        (segment->count > 0 && (log->roll || segment->end + needed > log->config.segment_bytes));
+    if (!next) {
+        log_append(log);
+    } else if (log->spare.reserved && !log->spare.busy &&
+               log->spare.size >= SEGMENT_HEAD + needed) {
+        roll(log);
+    } else {
+        log_spare_want(log, SEGMENT_HEAD + needed);
     }
-    struct buffer batch;
-    buffer_init(&batch, BATCH_BYTES_MAX + RAFT_COMMAND_MAX + RECORD_HEAD);
-    size_t start = segment->end;
-    (void)!buffer_reserve(&batch, batch_size(log, first)); /* It grows by itself, else. */
-    for (; entry != NULL; entry = raft_trail_get(trail, log->batch_end.index + 1)) {
-        size_t size = record_size(entry->len);
-        if (batch.len > 0 && (batch.len + size > BATCH_BYTES_MAX ||
-                              segment->end + size > log->config.segment_bytes)) {
-            break;
-        }
-        record_encode(entry, log->epoch, log->written.index, &batch);
-        log_segment_note(segment, segment->end, size);
-        log->batch_end = (struct raft_point){entry->index, entry->term, entry->chain};
-    }
-    log->batch_epoch = *log->config.epoch;
-    struct io_job *job = io_job_new(log->config.env);
-    size_t len;
-    uint8_t *bytes = buffer_take(&batch, &len);
-    io_job_write(job, log->file, start, bytes, len); /* Its records prove the batch before. */
-    io_job_file(job, ENV_IO_SYNC, log->file, 0, 0);
-    log_busy(log);
-    io_job_run(job, on_written, log);
 }
 
 static void on_marked(void *data, int status, int file)
@@ -302,7 +254,7 @@ static void truncate_log(struct log_file *log)
     if (keep < log->segment_count) {
         io_job_file(job, ENV_IO_CLOSE, log->file, 0, 0);
         log->file = -1;
-        io_job_open(job, segment->path, ENV_OPEN_WRITE);
+        io_job_open(job, segment->path, ENV_OPEN_WRITE | ENV_OPEN_DIRECT);
     }
     log->epoch++;
     log->mark_due = false;
@@ -315,6 +267,7 @@ static void truncate_log(struct log_file *log)
         log_segment_release(gone);
         log->segment_count--;
     }
+    log_tail_read(log, job, log->file);
     log_busy(log);
     io_job_run(job, on_truncated, log);
 }
@@ -444,7 +397,7 @@ void log_file_pump(struct log_file *log)
     }
     if (!log->busy && raft_trail_last(log->config.trail) > log->written.index) {
         log->removed_last = false;
-        append_batch(log);
+        append(log);
     }
     if (!log->busy) {
         log->removed_last = remove_oldest(log);

@@ -86,10 +86,9 @@ size_t record_size(size_t data_len)
 }
 
 /* Head: magic, head crc, index, term, chain, epoch, durable, data length, kind, data crc, 0. */
-void record_encode(const struct raft_entry *entry, uint64_t epoch, uint64_t durable,
-                   struct buffer *out)
+void record_store(const struct raft_entry *entry, uint64_t epoch, uint64_t durable, uint8_t *head)
 {
-    uint8_t head[RECORD_HEAD] = {0};
+    uint8_t *data = head + RECORD_HEAD;
     wire_store(head, RECORD_MAGIC, 4);
     wire_store(head + 8, entry->index, 8);
     wire_store(head + 16, entry->term, 8);
@@ -99,11 +98,10 @@ void record_encode(const struct raft_entry *entry, uint64_t epoch, uint64_t dura
     wire_store(head + 48, entry->len, 4);
     wire_store(head + 52, (uint64_t)entry->kind, 4);
     wire_store(head + 56, crc32c(0, raft_entry_data(entry)), 4);
+    wire_store(head + 60, 0, 4);
     wire_store(head + 4, crc32c(0, slice_of(head + 8, RECORD_HEAD - 8)), 4);
-    buffer_append(out, head, sizeof(head));
-    buffer_append(out, entry->data, entry->len);
-    const uint8_t padding[8] = {0};
-    buffer_append(out, padding, record_size(entry->len) - RECORD_HEAD - entry->len);
+    memcpy(data, entry->data, entry->len);
+    memset(data + entry->len, 0, record_size(entry->len) - RECORD_HEAD - entry->len);
 }
 
 struct record {

@@ -42,8 +42,8 @@ MUST_USE int segment_header_decode(struct slice bytes, struct segment_header *re
 void segment_mark_encode(const struct segment_mark *mark, uint8_t *out /* SEGMENT_SECTOR */);
 MUST_USE int segment_mark_decode(struct slice bytes, struct segment_mark *ret_mark);
 size_t record_size(size_t data_len);
-void record_encode(const struct raft_entry *entry, uint64_t epoch, uint64_t durable,
-                   struct buffer *out);
+void record_store(const struct raft_entry *entry, uint64_t epoch, uint64_t durable,
+                  uint8_t *out /* record_size() */);
 
 /* Where a segment belongs, as far as that is known before it is read. */
 struct segment_place {

@@ -1,5 +1,5 @@
-/* What the files of the log on disk share: log_file.c writes, log_space.c reserves, log_recover.c
- * reads. Nobody else includes it. */
+/* What the files of the log on disk share: log_file.c decides, log_append.c writes,
+ * log_space.c reserves, log_recover.c reads. Nobody else includes it. */
 #ifndef RAFT_LOG_INTERNAL_H
 #define RAFT_LOG_INTERNAL_H
 #include "raft/log_file.h"
@@ -24,6 +24,18 @@ struct log_spare {
     struct env_timer timer; /* The next portion of zeros, or the next try. */
 };
 
+/* What goes to disk at once: whole sectors. While nothing is written, `bytes` begins with the
+ * sector in which the last segment ends, unless that is where a sector ends. */
+struct log_batch {
+    uint8_t *bytes;
+    size_t capacity;
+    size_t len;            /* Of the records, and of what is before them in the first sector. */
+    struct raft_point end; /* Its last entry. */
+    uint64_t epoch;
+    struct env_io write, sync;
+};
+
+struct io_job;
 struct log_recovery;
 
 struct log_file {
@@ -41,8 +53,7 @@ struct log_file {
     struct raft_point written; /* Up to here the disk has what the trail had. */
     uint64_t epoch;            /* On disk. */
     uint64_t mark_sequence;
-    struct raft_point batch_end;
-    uint64_t batch_epoch;
+    struct log_batch batch;
     bool mark_due; /* No mark proves the last batch yet. */
     struct env_timer mark_timer;
     struct log_spare spare;
@@ -61,6 +72,11 @@ void log_busy(struct log_file *log); /* Something begins; what ends it calls log
 bool log_failed(struct log_file *log, const char *what, int status);
 uint8_t *log_mark_bytes(struct log_file *log, struct raft_point durable, bool next,
                         size_t *ret_offset);
+
+/* log_append.c */
+void log_append(struct log_file *log); /* To the last segment, where there is room for an entry. */
+/* Adds what must be read of the last segment before the next log_append(). */
+void log_tail_read(struct log_file *log, struct io_job *job, int file);
 
 /* log_space.c */
 char *log_spare_path(const struct log_file *log);

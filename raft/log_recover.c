@@ -138,19 +138,22 @@ static void make_writable(struct log_file *log)
     }
     struct io_job *job = io_job_new(log->config.env);
     add_fixes(log, job);
-    io_job_open(job, segment->path, ENV_OPEN_WRITE);
     /* An empty one would give its name to the next. */
     log->roll = (recovery->damaged || recovery->keep_tail) && segment->count > 0;
     if (recovery->scan.torn && !log->roll && recovery->scan.torn_end > segment->end) {
         size_t size = recovery->scan.torn_end - segment->end;
+        io_job_open(job, segment->path, ENV_OPEN_WRITE);
         io_job_write(job, -1, segment->end, alloc_zeroed(size), size);
+        io_job_file(job, ENV_IO_CLOSE, -1, 0, 0); /* Flushed through the file opened now. */
     }
+    io_job_open(job, segment->path, ENV_OPEN_WRITE | ENV_OPEN_DIRECT);
     log->epoch++;
     size_t offset;
     uint8_t *mark = log_mark_bytes(log, log->written, /* next= */ false, &offset);
     io_job_file(job, ENV_IO_SYNC, -1, 0, 0);
     io_job_write(job, -1, offset, mark, SEGMENT_SECTOR);
     io_job_file(job, ENV_IO_SYNC, -1, 0, 0);
+    log_tail_read(log, job, -1);
     io_job_run(job, on_repaired, log);
 }
 

@@ -185,7 +185,8 @@ static void on_timer(void *data)
     spare->io.offset = spare->zeroed;
     spare->io.len = left < ZERO_BYTES ? left : ZERO_BYTES;
     if (spare->io.buffer == NULL) {
-        spare->io.buffer = alloc_zeroed(ZERO_BYTES);
+        spare->io.buffer = alloc_aligned(ENV_DIRECT_UNIT, ZERO_BYTES);
+        memset(spare->io.buffer, 0, ZERO_BYTES);
     }
     submit(log, ENV_IO_WRITE);
 }
@@ -194,6 +195,7 @@ void log_spare_want(struct log_file *log, size_t size)
 {
     struct log_spare *spare = &log->spare;
     size = size > log->config.segment_bytes ? size : log->config.segment_bytes;
+    size = (size + SEGMENT_SECTOR - 1) / SEGMENT_SECTOR * SEGMENT_SECTOR;
     bool enough = spare->reserved && spare->size >= size;
     if (enough || spare->busy || spare->file >= 0 || spare->timer.position != 0 || log->stopped ||
         log->closed != NULL) {
@@ -203,7 +205,7 @@ void log_spare_want(struct log_file *log, size_t size)
     spare->reserved = false;
     spare->timer = (struct env_timer){.fire = on_timer, .data = log};
     spare->io = (struct env_io){.path = log_spare_path(log),
-                                .flags = ENV_OPEN_CREATE | ENV_OPEN_WRITE,
+                                .flags = ENV_OPEN_CREATE | ENV_OPEN_WRITE | ENV_OPEN_DIRECT,
                                 .file = -1,
                                 .bulk = true, /* The log itself must not wait for it. */
                                 .done = on_io,

@@ -26,6 +26,15 @@ void *alloc_zeroed(size_t size)
     return alloc_array(1, size);
 }
 
+void *alloc_aligned(size_t unit, size_t size)
+{
+    void *ptr = NULL;
+    if (posix_memalign(&ptr, unit, size == 0 ? 1 : size) != 0) {
+        out_of_memory(size);
+    }
+    return ptr;
+}
+
 void *alloc_array(size_t count, size_t item_size)
 {
     void *ptr = calloc(count == 0 ? 1 : count, item_size == 0 ? 1 : item_size);

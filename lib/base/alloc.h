@@ -5,8 +5,9 @@
 #include "lib/base/compiler.h"
 #include <stddef.h>
 
-MUST_USE void *alloc_bytes(size_t size);                    /* Contents are undefined. */
-MUST_USE void *alloc_zeroed(size_t size);                   /* Contents are zero. */
+MUST_USE void *alloc_bytes(size_t size);                /* Contents are undefined. */
+MUST_USE void *alloc_zeroed(size_t size);               /* Contents are zero. */
+MUST_USE void *alloc_aligned(size_t unit, size_t size); /* At a multiple of `unit`; undefined. */
 MUST_USE void *alloc_array(size_t count, size_t item_size); /* Zeroed; overflow aborts. */
 MUST_USE void *alloc_resize(void *ptr, size_t count, size_t item_size); /* As realloc. */
 MUST_USE char *alloc_text(const char *text);               /* A copy; text must not be NULL. */

@@ -48,8 +48,12 @@ enum env_open_flags {
     ENV_OPEN_CREATE = 1,
     ENV_OPEN_WRITE = 2,
     ENV_OPEN_TRUNCATE = 4,
-    ENV_OPEN_DIRECT_SYNC = 8, /* O_DSYNC: each write is durable when it completes. */
+    ENV_OPEN_DIRECT = 8, /* Past the page cache, where the file system can do that. */
 };
+
+/* Of a file opened with ENV_OPEN_DIRECT, offset, length and memory of each transfer are multiples
+ * of this. */
+enum { ENV_DIRECT_UNIT = 512 };
 
 struct env_io {
     enum env_io_kind kind;

@@ -203,9 +203,20 @@ static int64_t file_open(struct env_io *io)
     flags |= (io->flags & ENV_OPEN_WRITE) != 0 ? O_RDWR : O_RDONLY;
     flags |= (io->flags & ENV_OPEN_CREATE) != 0 ? O_CREAT : 0;
     flags |= (io->flags & ENV_OPEN_TRUNCATE) != 0 ? O_TRUNC : 0;
-    flags |= (io->flags & ENV_OPEN_DIRECT_SYNC) != 0 ? O_DSYNC : 0;
-    io->file = open(io->path, flags, 0600);
+    int direct = (io->flags & ENV_OPEN_DIRECT) != 0 ? O_DIRECT : 0;
+    io->file = open(io->path, flags | direct, 0600);
+    if (io->file < 0 && errno == EINVAL && direct != 0) { /* A file system that cannot. */
+        io->file = open(io->path, flags, 0600);
+    }
     return io->file < 0 ? -errno : 0;
+}
+
+/* A disk of larger sectors than ENV_DIRECT_UNIT refuses transfers of part of one: then the file
+ * goes through the page cache. False when it did already. */
+static bool give_up_direct(int file)
+{
+    int flags = fcntl(file, F_GETFL);
+    return flags >= 0 && (flags & O_DIRECT) != 0 && fcntl(file, F_SETFL, flags & ~O_DIRECT) == 0;
 }
 
 static int64_t file_transfer(struct env_io *io)
@@ -216,11 +227,12 @@ static int64_t file_transfer(struct env_io *io)
         ssize_t count = io->kind == ENV_IO_READ
                             ? pread(io->file, io->buffer + moved, io->len - moved, offset)
                             : pwrite(io->file, io->buffer + moved, io->len - moved, offset);
-        if (count < 0 && errno == EINTR) {
+        int error = errno;
+        if (count < 0 && (error == EINTR || (error == EINVAL && give_up_direct(io->file)))) {
             continue;
         }
         if (count < 0) {
-            return -errno;
+            return -error;
         }
         if (count == 0) {
             break;

@@ -289,6 +289,8 @@ static ssize_t write_watched(int fd, const void *bytes, size_t len, off_t offset
     }
     if ((error == TRANSFER_SHORT || acts("kill-torn")) && len > 1) {
         len /= 2;
+        /* Part of a sector does not go past the page cache. */
+        (void)syscall(SYS_fcntl, fd, F_SETFL, syscall(SYS_fcntl, fd, F_GETFL) & ~O_DIRECT);
     }
     off_t at = offset < 0 ? syscall(SYS_lseek, fd, 0, SEEK_CUR) : offset;
     if (!shim.synchronous[fd]) {

@@ -52,6 +52,7 @@ struct sim_disk {
     struct sim_change *changes;
     size_t change_count;
     struct sim_inode *files[SIM_FILES_MAX];
+    bool direct[SIM_FILES_MAX]; /* Of `files`. */
     uint64_t busy_until;
     uint32_t fault_per_million; /* EIO or ENOSPC of one operation. */
     bool full;                  /* What would make a file longer fails with ENOSPC. */

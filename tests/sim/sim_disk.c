@@ -163,6 +163,7 @@ static int64_t io_open(struct sim_disk *disk, struct env_io *io)
         disk->files[file] = inode_ref(found->inode);
     }
     io->file = file;
+    disk->direct[file] = (io->flags & ENV_OPEN_DIRECT) != 0;
     return 0;
 }
 
@@ -186,8 +187,12 @@ static int64_t io_list(struct sim_disk *disk, struct env_io *io)
     return (int64_t)total;
 }
 
-static int64_t io_transfer(struct sim_inode *inode, struct env_io *io)
+static int64_t io_transfer(struct sim_inode *inode, bool direct, struct env_io *io)
 {
+    if (direct) {
+        assert(io->offset % ENV_DIRECT_UNIT == 0 && io->len % ENV_DIRECT_UNIT == 0);
+        assert((uintptr_t)io->buffer % ENV_DIRECT_UNIT == 0);
+    }
     if (io->kind == ENV_IO_WRITE) {
         sim_inode_write(inode, io->offset, io->buffer, io->len);
         return (int64_t)io->len;
@@ -259,7 +264,7 @@ int64_t sim_disk_run(struct sim_node *node, struct env_io *io)
         return 0;
     case ENV_IO_READ:
     case ENV_IO_WRITE:
-        return io_transfer(inode, io);
+        return io_transfer(inode, disk->direct[io->file], io);
     case ENV_IO_SYNC:
         inode_sync(inode, /* really= */ true);
         return 0;

@@ -135,6 +135,66 @@ START_TEST(file_operations_complete_in_order_with_their_errors)
 }
 END_TEST
 
+static void on_direct_io(struct env_io *io)
+{
+    struct scene *scene = io->data;
+    enum { OPENED, WRITTEN, READ, CLOSED };
+    ck_assert_int_ge(io->result, 0);
+    switch (scene->step++) {
+    case OPENED:
+        io->kind = ENV_IO_WRITE;
+        io->offset = ENV_DIRECT_UNIT;
+        io->buffer = alloc_aligned(ENV_DIRECT_UNIT, ENV_DIRECT_UNIT);
+        io->len = ENV_DIRECT_UNIT;
+        memset(io->buffer, 'x', io->len);
+        break;
+    case WRITTEN:
+        ck_assert_int_eq(io->result, ENV_DIRECT_UNIT);
+        memset(io->buffer, 0, io->len);
+        io->kind = ENV_IO_READ;
+        break;
+    case READ:
+        ck_assert_int_eq(io->result, ENV_DIRECT_UNIT);
+        ck_assert(io->buffer[0] == 'x' && io->buffer[ENV_DIRECT_UNIT - 1] == 'x');
+        free(io->buffer);
+        io->kind = ENV_IO_CLOSE;
+        break;
+    default:
+        scene_close(scene);
+        return;
+    }
+    env_io_submit(env_uv_env(scene->env), io);
+}
+
+/* In directories of a file system that can and, mostly, of one that cannot. */
+START_TEST(what_is_written_past_the_page_cache_is_read_back)
+{
+    const char *const directories[] = {"/var/tmp", "/dev/shm"};
+    for (size_t i = 0; i < ARRAY_LEN(directories); i++) {
+        struct scene scene = {.step = 0};
+        char path[64];
+        (void)snprintf(path, sizeof(path), "%s/coracle_env_XXXXXX", directories[i]);
+        int made = mkstemp(path);
+        if (made < 0) {
+            continue; /* Not on this machine. */
+        }
+        close(made);
+        ck_assert_int_eq(uv_loop_init(&scene.loop), 0);
+        ck_assert_int_eq(env_uv_new(&scene.loop, &scene.env), 0);
+        scene.io = (struct env_io){.kind = ENV_IO_OPEN,
+                                   .path = path,
+                                   .flags = ENV_OPEN_WRITE | ENV_OPEN_DIRECT,
+                                   .done = on_direct_io,
+                                   .data = &scene};
+        env_io_submit(env_uv_env(scene.env), &scene.io);
+        uv_run(&scene.loop, UV_RUN_DEFAULT);
+        ck_assert_int_eq(scene.step, 4);
+        ck_assert_int_eq(uv_loop_close(&scene.loop), 0);
+        unlink(path);
+    }
+}
+END_TEST
+
 /* Work in slices re-arms its timer with no delay until it is done; here until a file operation has
  * come through the loop. */
 static void fire_again(void *data)
@@ -174,6 +234,7 @@ Suite *env_uv_suite(void)
     TCase *tcase = tcase_create("env_uv");
     tcase_add_test(tcase, timers_fire_in_order_and_a_stopped_one_does_not);
     tcase_add_test(tcase, file_operations_complete_in_order_with_their_errors);
+    tcase_add_test(tcase, what_is_written_past_the_page_cache_is_read_back);
     tcase_add_test(tcase, a_timer_that_is_always_due_does_not_keep_others_out);
     suite_add_tcase(suite, tcase);
     return suite;

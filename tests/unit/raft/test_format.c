@@ -32,14 +32,10 @@ static void make(struct image *image, uint64_t durable)
     for (uint64_t i = 1; i <= ENTRIES; i++) {
         struct raft_entry *entry =
             raft_entry_new(i, 1, RAFT_ENTRY_COMMAND, chain, slice_text("some command"));
-        struct buffer record;
-        buffer_init(&record, SEGMENT_BYTES);
-        record_encode(entry, /* epoch= */ 3, durable < i ? durable : i - 1, &record);
-        memcpy(image->bytes + at, record.data, record.len);
+        record_store(entry, /* epoch= */ 3, durable < i ? durable : i - 1, image->bytes + at);
         image->offsets[i] = at;
-        at += record.len;
+        at += record_size(entry->len);
         chain = entry->chain;
-        buffer_release(&record);
         raft_entry_unref(entry);
     }
     image->offsets[ENTRIES + 1] = at;
@@ -184,13 +180,9 @@ START_TEST(a_record_of_another_past_ends_the_log)
     make(&image, /* durable= */ 1);
     struct raft_entry *entry =
         raft_entry_new(3, 1, RAFT_ENTRY_COMMAND, /* chain= */ 12345, slice_text("some command"));
-    struct buffer record;
-    buffer_init(&record, SEGMENT_BYTES);
-    record_encode(entry, 3, 1, &record);
-    memcpy(image.bytes + image.offsets[3], record.data, record.len);
+    record_store(entry, 3, 1, image.bytes + image.offsets[3]);
     ck_assert_int_eq(scan(&image, &result), 0);
     ck_assert_uint_eq(result.end.index, 2);
-    buffer_release(&record);
     raft_entry_unref(entry);
 }
 END_TEST
