@@ -15,6 +15,7 @@
 #include "apiserver/proxy.h"
 #include "apiserver/published_trust.h"
 #include "apiserver/request.h"
+#include "apiserver/version_fill.h"
 #include "descriptors/grpc_services.h"
 #include "descriptors/node_services.h"
 #include "descriptors/objects_services.h"
@@ -249,6 +250,7 @@ static void make_parts(struct apiserver *server)
     server->flow = flow_control_new(config->env, server->cache, config->metrics, seats);
     server->liveness = node_liveness_new(config->env, config->storage);
     server->webhooks = webhook_client_new(config->store_loop, config->io_loops[0], server->cache);
+    server->version_fills = version_fills_new(server->webhooks, config->store_loop);
     struct registry_config registry = {.env = config->env,
                                        .store_loop = config->store_loop,
                                        .storage = config->storage,
@@ -259,6 +261,7 @@ static void make_parts(struct apiserver *server)
                                        .signer = server->signer,
                                        .nodes = server->liveness,
                                        .webhooks = server->webhooks,
+                                       .version_fills = server->version_fills,
                                        .encryption = server->encryption,
                                        .authorizer = server->authorizer};
     server->registry = registry_new(&registry);
@@ -295,6 +298,7 @@ static void free_parts(struct apiserver *server)
     env_timer_stop(server->config.env, &server->tick);
     quorum_forget(server->question);
     proxy_free(server->proxy);
+    version_fills_free(server->version_fills);
     webhook_client_free(server->webhooks);
     node_sessions_free(server->sessions);
     objects_service_free(server->objects);

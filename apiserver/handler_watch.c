@@ -3,6 +3,7 @@
 #include "apiserver/audit.h"
 #include "apiserver/request.h"
 #include "apiserver/version_fill.h"
+#include "k8s/tables.h"
 #include "lib/net/limits.h"
 #include "lib/net/x509.h"
 #include <stdio.h>
@@ -155,7 +156,8 @@ static void versions_known(void *data, const struct api_status *refusal)
     stream_end(stream);
 }
 
-/* False when the event has to wait: the watch is resumed then. */
+/* False when the event has to wait: the watch is resumed then. One object at a time, so that all
+ * watches of an event ask for the same. */
 static bool has_versions(struct watch_stream *stream, const struct cache_event *event)
 {
     struct request *request = stream->request;
@@ -164,17 +166,32 @@ static bool has_versions(struct watch_stream *stream, const struct cache_event *
     }
     const struct cached_object *objects[] = {event->type == CACHE_DELETED ? NULL : event->object,
                                              event->previous};
-    struct version_request missing = {.client = request->server->webhooks,
-                                      .kind = request->kind,
-                                      .objects = objects,
-                                      .count = ARRAY_LEN(objects),
-                                      .home = loop_of(stream),
-                                      .done = versions_known,
-                                      .data = stream};
-    if (stream->fill == NULL) {
+    for (size_t i = 0; i < ARRAY_LEN(objects) && stream->fill == NULL; i++) {
+        struct version_request missing = {.fills = request->server->version_fills,
+                                          .kind = request->kind,
+                                          .objects = &objects[i],
+                                          .count = 1,
+                                          .home = loop_of(stream),
+                                          .done = versions_known,
+                                          .data = stream};
         stream->fill = version_fill_start(&missing);
     }
     return stream->fill == NULL;
+}
+
+/* Whether the definition says otherwise than when the watch began how objects are converted. As in
+ * v1.32 the watch ends then; the client begins another one where it ended. */
+static bool is_converted_otherwise(const struct watch_stream *stream,
+                                   const struct cached_object *object)
+{
+    const struct custom_version *then = custom_of(stream->request->kind);
+    const struct custom_version *now = custom_of(cached_object_kind(object));
+    if (then == NULL || now == NULL || then->resource == now->resource) {
+        return false;
+    }
+    return !api_message_equal(&apiextensions__v1__custom_resource_conversion__schema,
+                              then->resource->definition->spec->conversion,
+                              now->resource->definition->spec->conversion);
 }
 
 static bool on_event(void *data, const struct cache_event *event)
@@ -182,6 +199,10 @@ static bool on_event(void *data, const struct cache_event *event)
     struct watch_stream *stream = data;
     if (http_queued(stream->request->exchange) >= NET_WRITE_HIGH_BYTES) {
         return false; /* on_drain resumes. */
+    }
+    if (is_converted_otherwise(stream, event->object)) {
+        stream_end(stream);
+        return false;
     }
     if (!has_versions(stream, event)) {
         return false;

@@ -122,6 +122,7 @@ struct registry_config {
     struct token_signer *signer;        /* ServiceAccount tokens; NULL: TokenRequest answers 503. */
     struct node_liveness *nodes;        /* Heartbeats to show in Node and Lease; may be NULL. */
     struct webhook_client *webhooks;    /* NULL: none are called (tests, simulation). */
+    struct version_fills *version_fills; /* NULL as well then. */
     const struct encryption *encryption; /* Of stored values; NULL for none. */
     struct authorizer *authorizer;       /* For who may grant what; NULL: everybody may (tests). */
 };

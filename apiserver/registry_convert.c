@@ -48,7 +48,7 @@ bool operation_versions(struct operation *operation, const struct cached_object 
     if (custom_converter(call->kind) == NULL) {
         return true;
     }
-    struct version_request request = {.client = operation->registry->config.webhooks,
+    struct version_request request = {.fills = operation->registry->config.version_fills,
                                       .kind = call->kind,
                                       .objects = objects,
                                       .count = count,
@@ -192,10 +192,33 @@ const struct api_status *operation_convert_message(struct operation *operation,
     return refusal;
 }
 
+/* The answer to a write is what a read would show: what is stored, as the version that was written.
+ */
+static const struct api_status *answer_as_stored(struct operation *operation,
+                                                 const struct api_kind *stored, struct slice json)
+{
+    struct plan *plan = &operation->plan;
+    struct api_object object = {0};
+    CLEANUP(error_release) struct error error = {0};
+    if (plan->answer != NULL) {
+        return NULL; /* It is of another kind: a Scale. */
+    }
+    const struct api_status *refusal =
+        operation_convert(operation, stored, plan->kind, json, &json);
+    if (refusal == NULL &&
+        api_object_decode(operation->arena, plan->kind, json, &object, &error) < 0) {
+        refusal = api_status_internal(operation->arena, "%s", error_message(&error));
+    }
+    if (refusal == NULL) {
+        plan->answer = object.message;
+    }
+    return refusal;
+}
+
 const struct api_status *operation_store_form(struct operation *operation)
 {
     struct plan *plan = &operation->plan;
-    if (plan->remove || operation->call->options.dry_run || custom_converter(plan->kind) == NULL) {
+    if (plan->remove || custom_converter(plan->kind) == NULL) {
         return NULL;
     }
     const struct api_kind *stored = &custom_of(plan->kind)->resource->storage->kind;
@@ -214,5 +237,5 @@ const struct api_status *operation_store_form(struct operation *operation)
     }
     plan->value = operation_seal(operation, stored, plan->key, json);
     return plan->value.data == NULL ? api_status_too_large(operation->arena, STORED_OBJECT_MAX)
-                                    : NULL;
+                                    : answer_as_stored(operation, stored, json);
 }

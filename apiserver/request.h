@@ -53,6 +53,7 @@ struct apiserver {
     struct objects_service *objects;
     struct proxy *proxy;
     struct webhook_client *webhooks;
+    struct version_fills *version_fills;
     struct watch_hub **hubs; /* One per io loop. */
     struct openapi_documents *openapi;
     struct metric *requests_total;

@@ -1,7 +1,9 @@
 /* Asks the webhook of a definition for what cached objects are as another version, and leaves it
- * with the objects for all who ask later. */
+ * with the objects for all who ask later. Whoever wants a single object that is being asked for
+ * already, such as another watcher of the same event, waits for that answer. */
 #ifndef APISERVER_VERSION_FILL_H
 #define APISERVER_VERSION_FILL_H
+#include "lib/base/compiler.h"
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -10,10 +12,16 @@ struct api_status;
 struct cached_object;
 struct loop;
 struct version_fill;
+struct version_fills;
 struct webhook_client;
 
+/* Of a whole server; any thread asks. Both arguments must stay. */
+MUST_USE struct version_fills *version_fills_new(struct webhook_client *client,
+                                                 struct loop *store_loop);
+void version_fills_free(struct version_fills *fills); /* Nobody waits any more. NULL: a no-op. */
+
 struct version_request {
-    struct webhook_client *client;
+    struct version_fills *fills;
     const struct api_kind *kind;
     const struct cached_object *const *objects; /* NULLs are passed over. */
     size_t count;

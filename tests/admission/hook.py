@@ -94,7 +94,7 @@ class Hook(http.server.BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_):
-        pass
+        print(self.requestline, flush=True)
 
 
 def main():

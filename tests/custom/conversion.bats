@@ -102,6 +102,32 @@ show() { kubectl get "hosts.$1.net.example.com" "$2" -o json | jq -cS .spec; }
     kubectl delete hosts.v2.net.example.com a b
 }
 
+@test "a write is answered with what is stored, as the version that was written" {
+    [ "$(kubectl create -o json -f - <<<'{"apiVersion":"net.example.com/v2","kind":"Host","metadata":{"name":"c","namespace":"default"},"spec":{"host":"three"}}' | jq -cS .spec)" = '{"host":"three","port":""}' ]
+    [ "$(kubectl patch hosts.v2.net.example.com c --type=json -p '[{"op":"remove","path":"/spec/port"}]' -o json | jq -cS .spec)" = '{"host":"three","port":""}' ]
+    kubectl delete hosts.v2.net.example.com c
+}
+
+@test "a watch ends when its definition converts otherwise, and an event is converted once for all watchers" {
+    local i watches=() before
+    for i in 1 2 3 4 5 6; do
+        kubectl get --raw '/apis/net.example.com/v2/hosts?watch=1&timeoutSeconds=20' >"$BATS_TEST_TMPDIR/watch$i" 3>&- &
+        watches+=($!)
+    done
+    make v1 first '{hostPort: "one:80"}'
+    for i in 1 2 3 4 5 6; do within 5 grep -q first "$BATS_TEST_TMPDIR/watch$i"; done
+    before=$(grep -c 'POST /convert' "$D/hook.log")
+    make v1 second '{hostPort: "two:80"}'
+    for i in 1 2 3 4 5 6; do within 5 grep -q second "$BATS_TEST_TMPDIR/watch$i"; done
+    [ "$(grep -c 'POST /convert' "$D/hook.log")" = $((before + 1)) ]
+    define v1 /convert/metadata
+    kubectl patch hosts.v1.net.example.com second --type=merge -p '{"spec":{"hostPort":"two:81"}}'
+    wait "${watches[@]}"
+    run ! grep -q converted "$BATS_TEST_TMPDIR/watch1"
+    [ "$(kubectl get --raw '/apis/net.example.com/v2/hosts?watch=1&timeoutSeconds=1' | grep -c '"converted":"yes"')" = 1 ] # The first of each review.
+    kubectl delete hosts.v1.net.example.com first second
+}
+
 @test "an object is checked by the version that it is written as" {
     run -1 make v2 long '{host: much-too-long-a-name, port: "80"}'
     [[ $output == *"spec.host: Too long: may not be more than 10 bytes"* ]]
