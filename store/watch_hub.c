@@ -1,50 +1,44 @@
 #include "store/watch_hub.h"
 
 #include "lib/base/alloc.h"
-#include "lib/base/hash_map.h"
 #include "lib/base/list.h"
 #include "store/mvcc_range.h"
 #include "store/plant.h"
-#include "store/range_index.h"
+#include "store/watch_group.h"
 #include <assert.h>
 #include <stdlib.h>
 
-enum {
-    BATCH_KEEP = 64,            /* A batch array larger than this is freed after use. */
-    SCAN_EVENTS_PER_TURN = 4096 /* History that one late watch looks through a turn. */
-};
+enum { SCAN_EVENTS_PER_TURN = 4096 }; /* History that one late watch looks through a turn. */
 
 struct store_watch {
     struct watch_hub *hub;
     struct store_watch_options options; /* key and end point into `bytes`. */
     enum watch_state { WATCH_LIVE, WATCH_BEHIND, WATCH_PAUSED, WATCH_DEAD } state;
-    struct range_node range; /* In the index, if live and for more than one key. */
-    struct list node;        /* In the list of its state; of its key, if live and for one key. */
-    int64_t next_revision;   /* The first not delivered; meaningless while live. */
-    struct store_event *batch;
-    size_t batch_count, batch_capacity;
+    struct watch_group *group; /* While live. */
+    struct list node;          /* In its group, or in the list of its state. */
+    int64_t next_revision;     /* The first not delivered; meaningless while live. */
     uint8_t bytes[];
 };
 
-/* The live watches of one key. */
-struct watched_key {
-    struct list watches;
+/* A watch that is to be told something, and whose events. */
+struct touched {
+    struct store_watch *watch;
+    struct watch_group *group;
 };
 
 struct watch_hub {
     void (*wake)(void *data);
     void *wake_data;
     int64_t revision;         /* Up to which live watches have everything. */
-    struct hash_map *keys;    /* key -> struct watched_key */
-    struct list ranges;       /* Live watches of more than one key. */
-    struct range_index index; /* The same by key. */
+    struct watch_groups live; /* All live watches. */
     struct list behind;
     struct list paused;
     struct list dead; /* Cancelled while events were being delivered. */
     size_t count, behind_count;
     unsigned delivering;
-    struct store_watch **touched; /* Watches with a batch, in the order of their first event. */
+    struct touched *touched;
     size_t touched_count, touched_capacity;
+    struct event_list events; /* What one watch gets, when that is not what its group gets. */
 };
 
 struct watch_hub *store_watch_hub_new(void (*wake)(void *data), void *data)
@@ -52,8 +46,7 @@ struct watch_hub *store_watch_hub_new(void (*wake)(void *data), void *data)
     struct watch_hub *hub = alloc_zeroed(sizeof(*hub));
     hub->wake = wake;
     hub->wake_data = data;
-    hub->keys = hash_map_new(/* seed= */ 0x7761746368);
-    list_init(&hub->ranges);
+    watch_groups_init(&hub->live);
     list_init(&hub->behind);
     list_init(&hub->paused);
     list_init(&hub->dead);
@@ -66,7 +59,8 @@ void store_watch_hub_free(struct watch_hub *hub)
         return;
     }
     assert(hub->count == 0);
-    hash_map_free(hub->keys);
+    watch_groups_release(&hub->live);
+    event_list_release(&hub->events);
     free(hub->touched);
     free(hub);
 }
@@ -83,46 +77,19 @@ size_t watch_hub_behind(const struct watch_hub *hub)
 
 /* --- States. */
 
-static bool is_one_key(const struct store_watch *watch)
-{
-    return watch->options.end.len == 0;
-}
-
 static void leave_state(struct store_watch *watch)
 {
     struct watch_hub *hub = watch->hub;
-    list_remove(&watch->node);
-    if (watch->state == WATCH_LIVE && !is_one_key(watch)) {
-        range_index_remove(&hub->index, &watch->range);
-    }
     if (watch->state == WATCH_LIVE) {
         watch->next_revision = hub->revision + 1 > watch->options.start_revision
                                    ? hub->revision + 1
                                    : watch->options.start_revision;
-        struct watched_key *key =
-            is_one_key(watch) ? hash_map_get(hub->keys, watch->options.key) : NULL;
-        if (key != NULL && list_empty(&key->watches)) {
-            (void)hash_map_remove(hub->keys, watch->options.key);
-            free(key);
-        }
-    } else if (watch->state != WATCH_DEAD) {
-        hub->behind_count--;
+        watch_groups_leave(&hub->live, watch->group, &watch->node);
+        watch->group = NULL;
+    } else {
+        list_remove(&watch->node);
+        hub->behind_count -= watch->state != WATCH_DEAD;
     }
-}
-
-static struct list *live_list(struct store_watch *watch)
-{
-    struct watch_hub *hub = watch->hub;
-    if (!is_one_key(watch)) {
-        return &hub->ranges;
-    }
-    struct watched_key *key = hash_map_get(hub->keys, watch->options.key);
-    if (key == NULL) {
-        key = alloc_zeroed(sizeof(*key));
-        list_init(&key->watches);
-        (void)hash_map_set(hub->keys, watch->options.key, key);
-    }
-    return &key->watches;
 }
 
 static void enter_state(struct store_watch *watch, enum watch_state state)
@@ -131,10 +98,8 @@ static void enter_state(struct store_watch *watch, enum watch_state state)
     watch->state = state;
     switch (state) {
     case WATCH_LIVE:
-        list_push_back(live_list(watch), &watch->node);
-        if (!is_one_key(watch)) {
-            range_index_add(&hub->index, &watch->range, watch->options.key, watch->options.end);
-        }
+        watch->group =
+            watch_groups_join(&hub->live, watch->options.key, watch->options.end, &watch->node);
         break;
     case WATCH_BEHIND:
         hub->behind_count++;
@@ -157,20 +122,14 @@ static void move_to(struct store_watch *watch, enum watch_state state)
     enter_state(watch, state);
 }
 
-static void watch_free(struct store_watch *watch)
-{
-    free(watch->batch);
-    free(watch);
-}
-
 static void free_dead(struct watch_hub *hub)
 {
     LIST_FOREACH(node, next, &hub->dead)
     {
-        struct store_watch *watch = LIST_ENTRY(node, struct store_watch, node);
         list_remove(node);
-        watch_free(watch);
+        free(LIST_ENTRY(node, struct store_watch, node));
     }
+    watch_groups_sweep(&hub->live);
 }
 
 struct store_watch *watch_hub_add(struct watch_hub *hub, const struct mvcc *mvcc,
@@ -243,44 +202,53 @@ int64_t store_watch_delivered(const struct store_watch *watch)
 
 /* --- Delivery. */
 
-static void batch_add(struct store_watch *watch, const struct mvcc_version *version, bool with_prev)
+static void event_add(struct event_list *events, const struct mvcc_version *version, bool with_prev)
 {
-    bool deletion = mvcc_is_tombstone(version);
-    bool no_delete = watch->options.no_delete && PLANTED != PLANT_FILTER_IGNORED;
-    if (deletion ? no_delete : watch->options.no_put) {
-        return;
-    }
-    if (watch->batch_count == watch->batch_capacity) {
-        watch->batch_capacity = watch->batch_capacity == 0 ? 2 : watch->batch_capacity * 2;
-        watch->batch = alloc_resize(watch->batch, watch->batch_capacity, sizeof(*watch->batch));
-    }
     const struct mvcc_version *older = with_prev ? version->older : NULL;
     if (PLANTED == PLANT_PREV_KV && older != NULL) {
         older = older->older;
     }
-    watch->batch[watch->batch_count++] = (struct store_event){
-        .kind = deletion ? STORE_EVENT_DELETE : STORE_EVENT_PUT,
+    *event_list_add(events) = (struct store_event){
+        .kind = mvcc_is_tombstone(version) ? STORE_EVENT_DELETE : STORE_EVENT_PUT,
         .kv = version->kv,
         .prev_kv = older == NULL || mvcc_is_tombstone(older) ? NULL : older->kv};
 }
 
-/* The watch may be dead when this returns (but its memory is there while hub->delivering). */
-static void batch_deliver(struct store_watch *watch, int64_t revision)
+static bool is_wanted(const struct store_watch *watch, bool deletion)
 {
-    size_t count = watch->batch_count;
-    watch->batch_count = 0;
-    if (count > 0 && watch->state != WATCH_DEAD) {
-        for (size_t i = 0; PLANTED == PLANT_REVISION_SPLIT && i + 1 < count; i++) {
-            watch->options.on_events(watch->options.data, revision, &watch->batch[i], 1);
+    return deletion ? !watch->options.no_delete || PLANTED == PLANT_FILTER_IGNORED
+                    : !watch->options.no_put;
+}
+
+/* Those of the events that the watch wants: the list itself, or the hub's until the next call. */
+static const struct event_list *wanted_of(struct store_watch *watch,
+                                          const struct event_list *events)
+{
+    if (!watch->options.no_put && !watch->options.no_delete) {
+        return events;
+    }
+    struct event_list *wanted = &watch->hub->events;
+    event_list_clear(wanted);
+    for (size_t i = 0; i < events->count; i++) {
+        if (is_wanted(watch, events->items[i].kind == STORE_EVENT_DELETE)) {
+            *event_list_add(wanted) = events->items[i];
         }
-        size_t from = PLANTED == PLANT_REVISION_SPLIT ? count - 1 : 0;
-        watch->options.on_events(watch->options.data, revision, &watch->batch[from], count - from);
     }
-    if (watch->batch_capacity > BATCH_KEEP) {
-        free(watch->batch);
-        watch->batch = NULL;
-        watch->batch_capacity = 0;
+    return wanted;
+}
+
+/* The watch may be dead when this returns (but its memory is there while hub->delivering). */
+static void deliver(struct store_watch *watch, int64_t revision, const struct event_list *events)
+{
+    size_t count = events->count;
+    if (count == 0) {
+        return;
     }
+    for (size_t i = 0; PLANTED == PLANT_REVISION_SPLIT && i + 1 < count; i++) {
+        watch->options.on_events(watch->options.data, revision, &events->items[i], 1);
+    }
+    size_t from = PLANTED == PLANT_REVISION_SPLIT ? count - 1 : 0;
+    watch->options.on_events(watch->options.data, revision, &events->items[from], count - from);
 }
 
 static void delivery_begin(struct watch_hub *hub)
@@ -292,6 +260,7 @@ static void delivery_end(struct watch_hub *hub)
 {
     assert(hub->delivering > 0);
     if (--hub->delivering == 0) {
+        event_list_clear(&hub->events);
         free_dead(hub);
     }
 }
@@ -302,32 +271,31 @@ static void touched_add(struct watch_hub *hub, struct store_watch *watch)
         hub->touched_capacity = hub->touched_capacity == 0 ? 16 : hub->touched_capacity * 2;
         hub->touched = alloc_resize(hub->touched, hub->touched_capacity, sizeof(*hub->touched));
     }
-    hub->touched[hub->touched_count++] = watch;
-}
-
-static void touch(struct watch_hub *hub, struct store_watch *watch,
-                  const struct mvcc_version *version)
-{
-    if (watch->options.start_revision > version->kv->mod_revision &&
-        PLANTED != PLANT_FUTURE_WATCH) {
-        return;
-    }
-    bool first = watch->batch_count == 0;
-    batch_add(watch, version, /* with_prev= */ true);
-    if (first && watch->batch_count > 0) {
-        touched_add(hub, watch);
-    }
+    hub->touched[hub->touched_count++] = (struct touched){watch, watch->group};
 }
 
 struct touching {
+    struct watch_hub *hub;
     const struct mvcc_version *version;
 };
 
-static void touch_range(void *data, struct range_node *node)
+/* Callbacks may end watches and begin others: who is to be told is noted before the first runs. */
+static void touch(void *data, struct watch_group *group)
 {
     const struct touching *touching = data;
-    struct store_watch *watch = CONTAINER_OF(node, struct store_watch, range);
-    touch(watch->hub, watch, touching->version);
+    bool first = group->events.count == 0;
+    event_add(&group->events, touching->version, /* with_prev= */ true);
+    if (first) {
+        LIST_FOREACH(node, next, &group->watches)
+        {
+            touched_add(touching->hub, LIST_ENTRY(node, struct store_watch, node));
+        }
+    }
+}
+
+static bool has_begun(const struct store_watch *watch)
+{
+    return watch->options.start_revision <= watch->hub->revision || PLANTED == PLANT_FUTURE_WATCH;
 }
 
 void watch_hub_notify(struct watch_hub *hub, const struct mvcc *mvcc, size_t event_count)
@@ -340,20 +308,19 @@ void watch_hub_notify(struct watch_hub *hub, const struct mvcc *mvcc, size_t eve
     }
     hub->touched_count = 0;
     for (size_t i = end - event_count; i < end; i++) {
-        const struct mvcc_version *version = mvcc_history_at(mvcc, i);
-        struct watched_key *key = hash_map_get(hub->keys, version->kv->key);
-        if (key != NULL) {
-            LIST_FOREACH(node, next, &key->watches)
-            {
-                touch(hub, LIST_ENTRY(node, struct store_watch, node), version);
-            }
-        }
-        struct touching touching = {version};
-        range_index_at(&hub->index, version->kv->key, touch_range, &touching);
+        struct touching touching = {hub, mvcc_history_at(mvcc, i)};
+        watch_groups_at(&hub->live, touching.version->kv->key, touch, &touching);
     }
     delivery_begin(hub);
     for (size_t i = 0; i < hub->touched_count; i++) {
-        batch_deliver(hub->touched[i], hub->revision);
+        struct store_watch *watch = hub->touched[i].watch;
+        struct watch_group *group = hub->touched[i].group;
+        if (watch->state != WATCH_DEAD && has_begun(watch)) {
+            deliver(watch, hub->revision, wanted_of(watch, &group->events));
+        }
+        if (i + 1 == hub->touched_count || hub->touched[i + 1].group != group) {
+            event_list_clear(&group->events); /* That was its last. */
+        }
     }
     delivery_end(hub);
 }
@@ -368,18 +335,6 @@ static bool wants_gap(const struct store_watch *watch)
     return watch->options.on_gap != NULL;
 }
 
-static void touch_all(struct watch_hub *hub, struct list *watches,
-                      bool (*which)(const struct store_watch *watch))
-{
-    LIST_FOREACH(node, next, watches)
-    {
-        struct store_watch *watch = LIST_ENTRY(node, struct store_watch, node);
-        if (which(watch)) {
-            touched_add(hub, watch);
-        }
-    }
-}
-
 /* `tell` runs for the live ones that `which` picks. */
 static void tell_live(struct watch_hub *hub, const struct mvcc *mvcc,
                       bool (*which)(const struct store_watch *watch),
@@ -388,16 +343,20 @@ static void tell_live(struct watch_hub *hub, const struct mvcc *mvcc,
     assert(hub->delivering == 0);
     hub->revision = mvcc_revision(mvcc);
     hub->touched_count = 0;
-    touch_all(hub, &hub->ranges, which);
-    void *value;
-    for (size_t at = 0; hash_map_next(hub->keys, &at, NULL, &value);) {
-        struct watched_key *key = value;
-        touch_all(hub, &key->watches, which);
+    LIST_FOREACH(group, next_group, &hub->live.all)
+    {
+        LIST_FOREACH(node, next, &LIST_ENTRY(group, struct watch_group, node)->watches)
+        {
+            struct store_watch *watch = LIST_ENTRY(node, struct store_watch, node);
+            if (which(watch)) {
+                touched_add(hub, watch);
+            }
+        }
     }
     delivery_begin(hub);
     for (size_t i = 0; i < hub->touched_count; i++) {
-        if (hub->touched[i]->state == WATCH_LIVE) { /* Not stopped by another's callback. */
-            tell(hub->touched[i]);
+        if (hub->touched[i].watch->state == WATCH_LIVE) { /* Not stopped by another's callback. */
+            tell(hub->touched[i].watch);
         }
     }
     delivery_end(hub);
@@ -426,18 +385,10 @@ void watch_hub_gap(struct watch_hub *hub, const struct mvcc *mvcc)
 /* Leaving the live state notes the revision as the position reached. */
 static void move_all_live(struct watch_hub *hub, enum watch_state state)
 {
-    LIST_FOREACH(node, next, &hub->ranges)
-    {
+    struct list *group;
+    while ((group = list_first(&hub->live.all)) != NULL) { /* It goes with its last watch. */
+        struct list *node = list_first(&LIST_ENTRY(group, struct watch_group, node)->watches);
         move_to(LIST_ENTRY(node, struct store_watch, node), state);
-    }
-    void *value;
-    for (size_t at = 0; hash_map_next(hub->keys, &at, NULL, &value);) {
-        struct watched_key *key = value;
-        for (bool last = false; !last;) { /* The key's entry goes with its last watch. */
-            struct list *node = list_first(&key->watches);
-            last = node->next == &key->watches;
-            move_to(LIST_ENTRY(node, struct store_watch, node), state);
-        }
     }
 }
 
@@ -478,19 +429,22 @@ static void catch_up_one(struct store_watch *watch, const struct mvcc *mvcc)
         watch_end(watch, STORE_COMPACTED, compact);
         return;
     }
+    struct event_list *events = &watch->hub->events;
     size_t end = mvcc_history_count(mvcc);
     size_t at = mvcc_history_find(mvcc, watch->next_revision);
     size_t stop = at + SCAN_EVENTS_PER_TURN;
     for (int turns = 0; at < end && at < stop && turns < STORE_WATCH_BATCH_REVISIONS; turns++) {
         int64_t revision = mvcc_history_at(mvcc, at)->kv->mod_revision;
+        event_list_clear(events);
         for (; at < end && mvcc_history_at(mvcc, at)->kv->mod_revision == revision; at++) {
             const struct mvcc_version *version = mvcc_history_at(mvcc, at);
-            if (mvcc_in_range(version->kv->key, watch->options.key, watch->options.end)) {
-                batch_add(watch, version, /* with_prev= */ revision > compact);
+            if (is_wanted(watch, mvcc_is_tombstone(version)) &&
+                mvcc_in_range(version->kv->key, watch->options.key, watch->options.end)) {
+                event_add(events, version, /* with_prev= */ revision > compact);
             }
         }
         watch->next_revision = revision + 1;
-        batch_deliver(watch, revision);
+        deliver(watch, revision, events);
         if (watch->state != WATCH_BEHIND) {
             watch->next_revision -= PLANTED == PLANT_EVENT_TWICE;
             return; /* Paused or cancelled by its callback. */

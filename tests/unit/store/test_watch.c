@@ -17,6 +17,7 @@ struct seen {
     int ended;
     int64_t compact_revision;
     bool pause, cancel; /* At the next event. */
+    struct seen *other; /* Is cancelled at the next event, too. */
 };
 
 static void on_events(void *data, int64_t revision, const struct store_event *events, size_t count)
@@ -40,6 +41,11 @@ static void on_events(void *data, int64_t revision, const struct store_event *ev
     }
     if (seen->pause) {
         store_watch_pause(seen->watch);
+    }
+    if (seen->other != NULL) {
+        store_watch_cancel(seen->other->watch);
+        seen->other->watch = NULL;
+        seen->other = NULL;
     }
     if (seen->cancel) {
         store_watch_cancel(seen->watch);
@@ -201,6 +207,78 @@ START_TEST(callbacks_may_cancel_their_watch)
 }
 END_TEST
 
+START_TEST(watches_of_the_same_keys_keep_their_own_filters_and_starts)
+{
+    struct model model;
+    model_init(&model);
+    struct watch_hub *hub = store_watch_hub_new(no_wake, NULL);
+    struct seen *seen[] = {watch(hub, &model, "a", "c", 0), calloc(1, sizeof(*seen[0])),
+                           calloc(1, sizeof(*seen[0])), watch(hub, &model, "a", "c", 4)};
+    for (int i = 1; i <= 2; i++) {
+        struct store_watch_options options = {.key = slice_text("a"),
+                                              .end = slice_text("c"),
+                                              .no_put = i == 1,
+                                              .no_delete = i == 2,
+                                              .on_events = on_events,
+                                              .on_end = on_end,
+                                              .data = seen[i]};
+        seen[i]->watch = watch_hub_add(hub, model.state.mvcc, &options);
+    }
+    put(hub, &model, "a", "1");
+    struct store_op ops[] = {
+        {.kind = STORE_OP_PUT, .put = {.key = slice_text("b"), .value = slice_text("2")}},
+        {.kind = STORE_OP_DELETE, .delete_range = {.key = slice_text("a")}}};
+    ck_assert_int_eq(model_ops(&model, ops, 2), 0);
+    notify(hub, &model);
+    put(hub, &model, "a", "3");
+    ck_assert_str_eq(seen[0]->text, "2+a=1 3+b=2,3-a=(1) 4+a=3");
+    ck_assert_str_eq(seen[1]->text, "3-a=(1)");
+    ck_assert_str_eq(seen[2]->text, "2+a=1 3+b=2 4+a=3");
+    ck_assert_str_eq(seen[3]->text, "4+a=3");
+    end_and_free(hub, &model, seen, 4);
+}
+END_TEST
+
+START_TEST(ranges_are_told_apart_that_are_the_same_bytes_together)
+{
+    struct model model;
+    model_init(&model);
+    struct watch_hub *hub = store_watch_hub_new(no_wake, NULL);
+    struct seen *seen[] = {watch(hub, &model, "a", "bc", 0), watch(hub, &model, "ca", "cb", 0),
+                           watch(hub, &model, "abc", "c", 0), watch(hub, &model, "bca", "", 0)};
+    put(hub, &model, "aa", "1");
+    put(hub, &model, "bca", "2");
+    put(hub, &model, "caa", "3");
+    ck_assert_str_eq(seen[0]->text, "2+aa=1");
+    ck_assert_str_eq(seen[1]->text, "4+caa=3");
+    ck_assert_str_eq(seen[2]->text, "3+bca=2");
+    ck_assert_str_eq(seen[3]->text, "3+bca=2");
+    end_and_free(hub, &model, seen, 4);
+}
+END_TEST
+
+START_TEST(a_callback_may_cancel_the_last_that_wait_for_the_same_events)
+{
+    struct model model;
+    model_init(&model);
+    struct watch_hub *hub = store_watch_hub_new(no_wake, NULL);
+    struct seen *seen[] = {watch(hub, &model, "a", "c", 0), watch(hub, &model, "a", "c", 0),
+                           watch(hub, &model, "a", "d", 0), watch(hub, &model, "a", "d", 0)};
+    seen[0]->other = seen[1];
+    seen[2]->other = seen[3];
+    seen[0]->cancel = seen[2]->cancel = true;
+    put(hub, &model, "a", "1");
+    put(hub, &model, "a", "2");
+    ck_assert_str_eq(seen[0]->text, "2+a=1");
+    ck_assert_str_eq(seen[1]->text, "");
+    ck_assert_str_eq(seen[2]->text, "2+a=1");
+    ck_assert_str_eq(seen[3]->text, "");
+    ck_assert_uint_eq(watch_hub_count(hub), 0);
+    seen[0]->watch = seen[2]->watch = NULL;
+    end_and_free(hub, &model, seen, 4);
+}
+END_TEST
+
 START_TEST(after_a_restored_snapshot_watches_go_on_where_they_were)
 {
     struct model model;
@@ -230,6 +308,9 @@ Suite *watch_suite(void)
     tcase_add_test(tcase, a_paused_watch_loses_nothing_and_repeats_nothing);
     tcase_add_test(tcase, a_watch_at_the_compaction_revision_works_and_below_it_ends);
     tcase_add_test(tcase, callbacks_may_cancel_their_watch);
+    tcase_add_test(tcase, watches_of_the_same_keys_keep_their_own_filters_and_starts);
+    tcase_add_test(tcase, ranges_are_told_apart_that_are_the_same_bytes_together);
+    tcase_add_test(tcase, a_callback_may_cancel_the_last_that_wait_for_the_same_events);
     tcase_add_test(tcase, after_a_restored_snapshot_watches_go_on_where_they_were);
     suite_add_tcase(suite, tcase);
     return suite;
