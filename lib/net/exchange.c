@@ -484,6 +484,13 @@ size_t http_write_shared(struct http_exchange *exchange, struct chunk *chunk)
     return after_write(exchange);
 }
 
+void http_flush(struct http_exchange *exchange)
+{
+    if (exchange->open && exchange->connection->wire->flush != NULL) {
+        exchange->connection->wire->flush(exchange);
+    }
+}
+
 size_t http_queued(const struct http_exchange *exchange)
 {
     return exchange->open ? exchange->connection->wire->queued(exchange) : 0;

@@ -143,6 +143,13 @@ size_t grpc_call_send_framed(struct grpc_call *call, struct chunk *messages)
                                                       : http_write_shared(call->exchange, messages);
 }
 
+void grpc_call_flush(struct grpc_call *call)
+{
+    if (!call->over) {
+        http_flush(call->exchange);
+    }
+}
+
 size_t grpc_call_queued(const struct grpc_call *call)
 {
     return call->over ? 0 : http_queued(call->exchange);

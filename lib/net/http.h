@@ -95,6 +95,9 @@ void http_respond_start(struct http_exchange *exchange, unsigned status,
 /* Both return the bytes queued for this exchange: stop at NET_WRITE_HIGH_BYTES until on_drain. */
 size_t http_write(struct http_exchange *exchange, struct slice bytes);
 size_t http_write_shared(struct http_exchange *exchange, struct chunk *chunk); /* References it. */
+/* Sends now what was queued, as far as the wire can. Not inside of a callback of the connection: it
+ * may end exchanges. */
+void http_flush(struct http_exchange *exchange);
 size_t http_queued(const struct http_exchange *exchange);
 void http_finish(struct http_exchange *exchange);
 void http_finish_trailers(struct http_exchange *exchange, const struct http_header *trailers,

@@ -316,6 +316,18 @@ static void send_in_turns(struct http_connection *connection)
     }
 }
 
+/* pump() still comes, and sees to what follows from it. */
+static void flush(struct http_exchange *exchange)
+{
+    struct http_connection *connection = exchange->connection;
+    atomic_fetch_add(&connection->references, 1);
+    send_in_turns(connection);
+    if (connection->stream != NULL) {
+        net_stream_flush(connection->stream);
+    }
+    http_connection_unref(connection);
+}
+
 static void pump(void *data)
 {
     struct http_connection *connection = data;
@@ -413,6 +425,7 @@ const struct http_wire http2_wire = {
     .body_consumed = body_consumed,
     .abort = abort_exchange,
     .queued = queued,
+    .flush = flush,
     .on_read = on_read,
     .on_drain = on_drain,
     .go_away = go_away,

@@ -25,6 +25,7 @@ struct http_wire {
     /* Breaks off: reset or close. The connection may already have a reason to close. */
     void (*abort)(struct http_exchange *exchange);
     size_t (*queued)(const struct http_exchange *exchange);
+    void (*flush)(struct http_exchange *exchange); /* Optional. */
     /* The connection: its stream's events, and its end. */
     void (*on_read)(struct http_connection *connection, struct slice bytes);
     void (*on_drain)(struct http_connection *connection);
