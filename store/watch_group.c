@@ -80,7 +80,6 @@ static void set_name(struct watch_group *group, struct slice key, struct slice e
 static struct watch_group *group_new(struct slice key, struct slice end)
 {
     struct watch_group *group = alloc_zeroed(sizeof(*group) + key.len + end.len + sizeof(end.len));
-    list_init(&group->watches);
     list_init(&group->node);
     set_name(group, key, end);
     return group;
@@ -89,40 +88,62 @@ static struct watch_group *group_new(struct slice key, struct slice end)
 static void group_free(struct watch_group *group)
 {
     event_list_release(&group->events);
+    free(group->members);
     free(group);
 }
 
-struct watch_group *watch_groups_join(struct watch_groups *groups, struct slice key,
-                                      struct slice end, struct list *node)
+static struct watch_group *group_for(struct watch_groups *groups, struct slice key,
+                                     struct slice end)
 {
     struct watch_group *made = group_new(key, end); /* It knows the name. */
-    struct watch_group *group = hash_map_get(map_for(groups, end), made->name);
-    if (group != NULL) {
+    struct watch_group *found = hash_map_get(map_for(groups, end), made->name);
+    if (found != NULL) {
         group_free(made);
-    } else {
-        group = made;
-        (void)hash_map_set(map_for(groups, end), group->name, group);
-        list_push_back(&groups->all, &group->node);
-        if (!is_of_one_key(group)) {
-            range_index_add(&groups->index, &group->range, group->range.begin, group->range.end);
-        }
+        return found;
     }
-    list_push_back(&group->watches, node);
-    return group;
+    (void)hash_map_set(map_for(groups, end), made->name, made);
+    list_push_back(&groups->all, &made->node);
+    if (!is_of_one_key(made)) {
+        range_index_add(&groups->index, &made->range, made->range.begin, made->range.end);
+    }
+    return made;
 }
 
-void watch_groups_leave(struct watch_groups *groups, struct watch_group *group, struct list *node)
+void watch_groups_join(struct watch_groups *groups, struct slice key, struct slice end,
+                       struct watch_place *place)
 {
-    list_remove(node);
-    if (!list_empty(&group->watches)) {
-        return;
+    struct watch_group *group = group_for(groups, key, end);
+    if (group->count == group->capacity) {
+        group->capacity = group->capacity == 0 ? 1 : group->capacity * 2;
+        group->members =
+            alloc_resize(group->members, group->capacity, sizeof(struct watch_place *));
     }
+    assert(place->group == NULL);
+    *place = (struct watch_place){group, group->count};
+    group->members[group->count++] = place;
+}
+
+static void drop(struct watch_groups *groups, struct watch_group *group)
+{
     (void)hash_map_remove(map_for(groups, group->range.end), group->name);
     if (!is_of_one_key(group)) {
         range_index_remove(&groups->index, &group->range);
     }
     list_remove(&group->node);
     list_push_back(&groups->dropped, &group->node);
+}
+
+void watch_groups_leave(struct watch_groups *groups, struct watch_place *place)
+{
+    struct watch_group *group = place->group;
+    assert(group->members[place->at] == place);
+    struct watch_place *last = group->members[--group->count];
+    group->members[place->at] = last;
+    last->at = place->at;
+    place->group = NULL;
+    if (group->count == 0) {
+        drop(groups, group);
+    }
 }
 
 void watch_groups_sweep(struct watch_groups *groups)

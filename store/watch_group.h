@@ -15,8 +15,15 @@ struct store_event *event_list_add(struct event_list *list); /* What is in it is
 void event_list_clear(struct event_list *list); /* Gives back what is more than most need. */
 void event_list_release(struct event_list *list);
 
+/* Of a member, in memory of its own. */
+struct watch_place {
+    struct watch_group *group; /* NULL when it is in none. */
+    size_t at;
+};
+
 struct watch_group {
-    struct list watches;      /* As they joined. */
+    struct watch_place **members; /* In one piece: they are all looked at for every event. */
+    size_t count, capacity;
     struct event_list events; /* Of the revision that is being delivered. */
     struct list node;         /* In `all` or `dropped`. */
     struct range_node range;  /* In the index, if it is of more than one key. */
@@ -34,11 +41,11 @@ struct watch_groups {
 
 void watch_groups_init(struct watch_groups *groups);
 void watch_groups_release(struct watch_groups *groups); /* Everybody must have left. */
-/* Puts the node at the end of the group for these keys (etcd's key and range end). */
-struct watch_group *watch_groups_join(struct watch_groups *groups, struct slice key,
-                                      struct slice end, struct list *node);
+/* Gives a place in the group for these keys (etcd's key and range end). */
+void watch_groups_join(struct watch_groups *groups, struct slice key, struct slice end,
+                       struct watch_place *place);
 /* A group that is left by its last is dropped: its memory stays until watch_groups_sweep(). */
-void watch_groups_leave(struct watch_groups *groups, struct watch_group *group, struct list *node);
+void watch_groups_leave(struct watch_groups *groups, struct watch_place *place);
 void watch_groups_sweep(struct watch_groups *groups);
 /* Calls `each` for every group that watches the key. It must not change the groups. */
 void watch_groups_at(const struct watch_groups *groups, struct slice key,
