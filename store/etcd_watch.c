@@ -17,15 +17,13 @@ struct etcd_watch {
 
 /* --- Answers. */
 
-static struct buffer *open_outbox(struct watch_stream *stream)
+static struct watch_outbox *open_outbox(struct watch_stream *stream)
 {
     struct etcd_service *service = stream->service;
     if (!list_linked(&stream->state.dirty)) {
         list_push_back(&service->dirty_streams, &stream->state.dirty);
         loop_turn_end_start(service->store_loop, &service->flush);
-    }
-    if (stream->state.outbox.len == 0) { /* Growing step by step would copy it all twice. */
-        (void)!buffer_reserve(&stream->state.outbox, stream->state.expected);
+        watch_outbox_open(&stream->state.outbox, stream->state.expected);
     }
     return &stream->state.outbox;
 }
@@ -35,7 +33,9 @@ static void answer(struct watch_stream *stream, int64_t watch_id,
 {
     struct etcd_header header = etcd_header_now(stream->service);
     response->watch_id = watch_id;
-    watch_encode_answer(&header, response, open_outbox(stream));
+    struct watch_block *block = watch_block_of_answer(&header, response);
+    watch_outbox_add(open_outbox(stream), block, watch_id, /* fragment= */ false);
+    chunk_unref(&block->chunk);
 }
 
 static void answer_created(struct watch_stream *stream, int64_t watch_id)
@@ -72,6 +72,37 @@ static void count_charged(struct watch_stream *stream)
     stream->state.counted = stream->state.charged;
 }
 
+/* What the stream has to send, by a batch of its own. */
+static struct watch_batch *take_batch(struct watch_stream *stream)
+{
+    struct watch_batch *batch = alloc_zeroed(sizeof(*batch));
+    count_charged(stream);
+    batch->stream = watch_stream_ref(stream);
+    batch->charged = stream->state.charged;
+    batch->outbox = stream->state.outbox;
+    stream->state.charged = stream->state.counted = 0;
+    stream->state.expected =
+        batch->outbox.count < WATCH_EXPECTED_MAX ? batch->outbox.count : WATCH_EXPECTED_MAX;
+    stream->state.outbox = (struct watch_outbox){.runs = NULL};
+    return batch;
+}
+
+/* Once for each loop that connections live on. */
+static void flush_loop(struct etcd_service *service, struct loop *loop)
+{
+    struct watch_batch *first = NULL, **end = &first;
+    LIST_FOREACH(node, next, &service->dirty_streams)
+    {
+        struct watch_stream *stream = LIST_ENTRY(node, struct watch_stream, state.dirty);
+        if (grpc_call_loop(stream->call) == loop) {
+            list_remove(node);
+            *end = take_batch(stream);
+            end = &(*end)->next;
+        }
+    }
+    loop_post(loop, watch_batches_send, first);
+}
+
 static void flush(void *data)
 {
     struct etcd_service *service = data;
@@ -79,24 +110,11 @@ static void flush(void *data)
         metric_add(service->events_sent, (int64_t)service->events_made);
     }
     service->events_made = 0;
-    LIST_FOREACH(node, next, &service->dirty_streams)
-    {
-        struct watch_stream *stream = LIST_ENTRY(node, struct watch_stream, state.dirty);
-        struct watch_batch *batch = alloc_zeroed(sizeof(*batch));
-        list_remove(node);
-        batch->stream = watch_stream_ref(stream);
-        count_charged(stream);
-        batch->charged = stream->state.charged;
-        stream->state.charged = stream->state.counted = 0;
-        if (buffer_error(&stream->state.outbox) == 0) {
-            size_t len;
-            uint8_t *bytes = buffer_take(&stream->state.outbox, &len);
-            stream->state.expected = len < WATCH_EXPECTED_MAX ? len : WATCH_EXPECTED_MAX;
-            batch->messages = chunk_new_owned(bytes, len);
-        } else {
-            buffer_release(&stream->state.outbox);
-        }
-        loop_post(grpc_call_loop(stream->call), watch_batch_send, batch);
+    watch_encoder_forget(service->encoder);
+    struct list *node;
+    while ((node = list_first(&service->dirty_streams)) != NULL) {
+        flush_loop(service,
+                   grpc_call_loop(LIST_ENTRY(node, struct watch_stream, state.dirty)->call));
     }
 }
 
@@ -136,19 +154,35 @@ static void stream_charge(struct watch_stream *stream, size_t bytes)
 
 /* --- Events. */
 
+static struct watch_block *block_of(struct etcd_watch *watch, int64_t revision,
+                                    const struct store_event *events, size_t count)
+{
+    struct etcd_service *service = watch->stream->service;
+    struct watch_block *block =
+        watch_encoder_find(service->encoder, revision, events, count, watch->prev_kv);
+    if (block == NULL) {
+        struct etcd_header header = etcd_header_now(service);
+        header.revision = revision;
+        block = watch_encoder_make(service->encoder, &header, events, count, watch->prev_kv);
+    }
+    return block;
+}
+
 static void on_events(void *data, int64_t revision, const struct store_event *events, size_t count)
 {
     struct etcd_watch *watch = data;
     struct watch_stream *stream = watch->stream;
-    struct etcd_header header = etcd_header_now(stream->service);
-    struct buffer *outbox = open_outbox(stream);
-    size_t before = outbox->len;
-    header.revision = revision;
-    watch_encode_events(stream->service->encoder, &header, events, count, watch->prev_kv, watch->id,
-                        watch->fragment, outbox);
+    struct watch_outbox *outbox = open_outbox(stream);
+    size_t before = outbox->bytes;
+    struct watch_block *block = block_of(watch, revision, events, count);
+    if (block == NULL) {
+        outbox->overflowed = true;
+    } else {
+        watch_outbox_add(outbox, block, watch->id, watch->fragment);
+    }
     watch->busy = true;
     stream->service->events_made += count;
-    stream_charge(stream, outbox->len - before);
+    stream_charge(stream, outbox->bytes - before);
 }
 
 static void forget_watch(struct etcd_watch *watch)
@@ -309,7 +343,7 @@ static void stream_gone(struct watch_stream *stream)
         free(watch);
     }
     hash_map_clear(stream->state.watches);
-    buffer_release(&stream->state.outbox);
+    watch_outbox_release(&stream->state.outbox);
     list_remove(&stream->state.dirty);
     list_remove(&stream->state.node);
     watch_stream_unref(stream); /* service->watch_streams held one. */
@@ -384,7 +418,7 @@ void watch_stream_end(struct watch_stream *stream, int status)
     struct watch_batch *batch = alloc_zeroed(sizeof(*batch));
     batch->stream = watch_stream_ref(stream);
     batch->end_status = status;
-    loop_post(grpc_call_loop(stream->call), watch_batch_send, batch);
+    loop_post(grpc_call_loop(stream->call), watch_batches_send, batch);
 }
 
 static void command_caught_up(void *data, int status)

@@ -5,12 +5,13 @@
 #define STORE_ETCD_WATCH_H
 #include "lib/base/hash_map.h"
 #include "store/etcd_private.h"
+#include "store/etcd_watch_encode.h"
 
 enum {
     WATCH_STREAM_HIGH_BYTES = 1024 * 1024, /* Handed over and not yet taken by the client: pause. */
     WATCH_STREAM_LOW_BYTES = 256 * 1024,   /* Resume. */
     WATCH_OUTBOX_BYTES_MAX = 512 * 1024 * 1024, /* Answers of one turn; the stream ends beyond. */
-    WATCH_EXPECTED_MAX = 64 * 1024,
+    WATCH_EXPECTED_MAX = 4096,                  /* Answers that a turn makes room for at once. */
     WATCH_FRAGMENT_BYTES = 2 * 1024 * 1024,
     WATCH_PROGRESS_RETRY_MS = 100,
 };
@@ -26,11 +27,11 @@ struct watch_stream {
         bool closed;
         size_t owed; /* Bytes to take off `outstanding` when the connection's queue drains. */
     } io;
-    struct {                      /* Store loop. */
-        struct list node;         /* In service->watch_streams. */
-        struct list dirty;        /* In service->dirty_streams while the outbox holds something. */
-        struct buffer outbox;     /* gRPC messages. */
-        size_t expected;          /* What the outbox held at the end of a turn before. */
+    struct {               /* Store loop. */
+        struct list node;  /* In service->watch_streams. */
+        struct list dirty; /* In service->dirty_streams while the outbox holds something. */
+        struct watch_outbox outbox;
+        size_t expected;          /* Answers in the outbox at the end of a turn before. */
         size_t charged;           /* Bytes of the outbox that are or will be in `outstanding`. */
         size_t counted;           /* Of them: those that are. */
         struct hash_map *watches; /* id -> struct etcd_watch */
@@ -67,10 +68,11 @@ void watch_command_run(void *command_consume); /* Store loop. */
 struct watch_batch {
     struct watch_stream *stream; /* A reference. */
     int end_status;              /* Not 0: the stream ends with it. */
-    struct chunk *messages;      /* NULL: there were too many, and the stream ends. */
+    struct watch_outbox outbox;
     size_t charged;
+    struct watch_batch *next; /* For another stream of the same loop. */
 };
 
 void watch_stream_end(struct watch_stream *stream, int status); /* Store loop. */
-void watch_batch_send(void *batch_consume);                     /* Connection's loop. */
+void watch_batches_send(void *first_consume);                   /* Connections' loop. */
 #endif

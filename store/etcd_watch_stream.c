@@ -18,7 +18,7 @@ void watch_stream_unref(struct watch_stream *stream)
 {
     if (atomic_fetch_sub_explicit(&stream->refs, 1, memory_order_acq_rel) == 1) {
         hash_map_free(stream->state.watches);
-        buffer_release(&stream->state.outbox);
+        watch_outbox_release(&stream->state.outbox);
         etcd_identity_release(&stream->state.identity);
         grpc_call_unref(stream->call);
         etcd_service_unref(stream->service);
@@ -63,28 +63,54 @@ static void on_drain(void *data)
     taken(stream, owed);
 }
 
-void watch_batch_send(void *batch_consume)
+struct sending {
+    struct grpc_call *call;
+    size_t queued;
+};
+
+/* Sent piece by piece: what was just written is still in a cache. */
+static void send_piece(void *data, struct chunk *messages)
 {
-    struct watch_batch *batch = batch_consume;
+    struct sending *sending = data;
+    sending->queued = grpc_call_send_framed(sending->call, messages);
+    grpc_call_flush(sending->call);
+}
+
+static size_t send_outbox(struct watch_stream *stream, const struct watch_outbox *outbox)
+{
+    struct sending sending = {.call = stream->call};
+    watch_outbox_write(outbox, send_piece, &sending);
+    return sending.queued;
+}
+
+static void send_batch(struct watch_batch *batch)
+{
     struct watch_stream *stream = batch->stream;
     if (!stream->io.closed && batch->end_status != 0) {
         etcd_fail(stream->call, batch->end_status);
         stream_close(stream);
     }
-    if (!stream->io.closed && batch->messages == NULL) {
+    if (!stream->io.closed && batch->outbox.overflowed) {
         grpc_call_finish(stream->call, GRPC_RESOURCE_EXHAUSTED,
                          "events of one revision are too large to be sent", slice_of(NULL, 0));
         stream_close(stream);
     }
-    if (!stream->io.closed &&
-        grpc_call_send_framed(stream->call, batch->messages) >= NET_WRITE_HIGH_BYTES) {
+    if (!stream->io.closed && send_outbox(stream, &batch->outbox) >= NET_WRITE_HIGH_BYTES) {
         stream->io.owed += batch->charged; /* on_drain() takes it off. */
     } else {
         taken(stream, batch->charged);
     }
-    chunk_unref(batch->messages);
-    watch_stream_unref(stream);
-    free(batch);
+}
+
+void watch_batches_send(void *first_consume)
+{
+    for (struct watch_batch *next, *batch = first_consume; batch != NULL; batch = next) {
+        next = batch->next;
+        send_batch(batch);
+        watch_outbox_release(&batch->outbox);
+        watch_stream_unref(batch->stream);
+        free(batch);
+    }
 }
 
 /* --- Receiving. */
@@ -145,7 +171,6 @@ void etcd_watch_call(void *data, struct grpc_call *call, struct slice request)
     stream->wants_leader = etcd_wants_leader(call);
     list_init(&stream->state.node);
     list_init(&stream->state.dirty);
-    buffer_init(&stream->state.outbox, WATCH_OUTBOX_BYTES_MAX);
     send_command(stream, COMMAND_OPEN, NULL);
     grpc_call_send_headers(call, NULL, 0);
     grpc_call_on_cancel(call, on_cancel, stream);
