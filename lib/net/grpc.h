@@ -113,8 +113,8 @@ size_t grpc_call_send(struct grpc_call *call, struct slice message);
 size_t grpc_call_send_shared(struct grpc_call *call, struct chunk *message);
 /* Whole messages, each with its prefix (lib/net/grpc_frame.h): many for the price of one. */
 size_t grpc_call_send_framed(struct grpc_call *call, struct chunk *messages);
-/* Sends now what was queued, rather than at the turn's end: for those that queue much on many calls,
- * while it is still in a cache. As http_flush(). */
+/* Sends now what was queued, rather than at the turn's end: for those that queue much on many
+ * calls, while it is still in a cache. As http_flush(). */
 void grpc_call_flush(struct grpc_call *call);
 size_t grpc_call_queued(const struct grpc_call *call);
 void grpc_call_on_drain(struct grpc_call *call, void (*drain)(void *data), void *data);
