@@ -340,6 +340,17 @@ static int read_encryption(struct apiserver *server, struct error *reterr)
     return status < 0 ? error_wrap(reterr, "--encryption-provider-config") : 0;
 }
 
+static int make_issuers(struct apiserver *server, struct error *reterr)
+{
+    server->issuers_options =
+        (struct issuers_options){.authn = &server->config.authn,
+                                 .own_issuer = token_signer_issuer(server->signer),
+                                 .server_name = text_or_empty(server->config.member_name),
+                                 .metrics = server->config.metrics};
+    return issuers_new(&server->issuers_options, server->config.store_loop, &server->issuers,
+                       reterr);
+}
+
 int apiserver_new(const struct apiserver_config *config, struct apiserver **ret_server,
                   struct error *reterr)
 {
@@ -363,7 +374,7 @@ int apiserver_new(const struct apiserver_config *config, struct apiserver **ret_
         status = read_encryption(server, reterr);
     }
     if (status == 0) {
-        status = issuers_new(&server->config.authn, config->store_loop, &server->issuers, reterr);
+        status = make_issuers(server, reterr);
     }
     if (status == 0) {
         status = audit_new(&server->config.audit, config->io_loops[0], config->metrics,

@@ -3,6 +3,7 @@
  * server; NULL or an empty list is "not given". */
 #ifndef APISERVER_AUTHN_OPTIONS_H
 #define APISERVER_AUTHN_OPTIONS_H
+#include <stdbool.h>
 #include <stddef.h>
 
 struct text_list {
@@ -10,7 +11,9 @@ struct text_list {
     size_t count;
 };
 
-/* OpenID Connect; off without an issuer. */
+struct claim_expressions;
+
+/* OpenID Connect; off without an issuer. What only a file can say is at the end. */
 struct oidc_options {
     const char *issuer_url;      /* https:// */
     struct text_list audiences;  /* A token must be for one of them. */
@@ -19,8 +22,13 @@ struct oidc_options {
     const char *groups_claim;    /* NULL: no groups. */
     const char *groups_prefix;   /* NULL: none. */
     struct text_list required_claims;    /* "name=value" */
-    struct text_list signing_algorithms; /* Of RS256 and ES256; none given: RS256. */
+    struct text_list signing_algorithms; /* Of RFC 7518 without HMAC; none given: RS256. */
     const char *ca_pem;                  /* NULL: the system's. */
+
+    const char *discovery_url; /* Of the document itself; NULL: below the issuer. */
+    bool literal_prefix;       /* username_prefix is what it says. */
+    const char *uid_claim;     /* NULL: none. */
+    const struct claim_expressions *expressions; /* Besides, or in place of claims; NULL: none. */
 };
 
 /* Who may say in headers on whose behalf a request comes; off without a CA. */
@@ -32,6 +40,7 @@ struct front_proxy_options {
 
 struct authn_options {
     const char *config; /* Text of an AuthenticationConfiguration, in place of `oidc`; or NULL. */
+    const char *config_path; /* Where it was read, to be looked at again; NULL: never. */
     struct oidc_options oidc;
     struct front_proxy_options front_proxy;
 };

@@ -85,6 +85,7 @@
 #define OIDC_DOCUMENT_MAX    ((size_t)1 << 20) /* Discovery, or the JWK Set. */
 #define OIDC_KEYS_MAX        64
 #define OIDC_ISSUERS_MAX     64
+#define ISSUERS_WAIT_MS      UINT64_C(60000) /* For keys of a changed file, until that is said. */
 #define AUTHN_CONFIG_MAX     ((size_t)1 << 20)
 #define KUBECONFIG_MAX       ((size_t)1 << 20) /* Of a webhook; each file that it names, too. */
 #define BOOTSTRAP_GROUPS_MAX 16

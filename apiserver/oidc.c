@@ -9,6 +9,7 @@
 #include "lib/net/http_client.h"
 #include "lib/net/loop.h"
 #include "lib/net/tls.h"
+#include "lib/net/x509.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -44,6 +45,10 @@ static void again_after(struct oidc *oidc, uint64_t delay_ms, const char *why);
 static void discover(struct oidc *oidc)
 {
     const char *issuer = oidc->options->issuer_url;
+    if (oidc->options->discovery_url != NULL) {
+        fetch(oidc, oidc->options->discovery_url, /* discovering= */ true);
+        return;
+    }
     size_t len = strlen(issuer);
     CLEANUP(alloc_freep)
     char *url = alloc_printf("%.*s/.well-known/openid-configuration",
@@ -189,8 +194,10 @@ static int check_options(const struct oidc_options *options, struct error *reter
     }
     for (size_t i = 0; i < options->signing_algorithms.count; i++) {
         const char *each = options->signing_algorithms.items[i];
-        if (strcmp(each, "RS256") != 0 && strcmp(each, "ES256") != 0) {
-            return error_set(reterr, -EINVAL, "--oidc-signing-algs=%s: knows RS256 and ES256",
+        enum jws_algorithm algorithm = JWS_RS256;
+        if (jws_algorithm_find(each, &algorithm) < 0) {
+            return error_set(reterr, -EINVAL,
+                             "--oidc-signing-algs=%s: knows RS, ES and PS with 256, 384 or 512",
                              each);
         }
     }
@@ -245,6 +252,14 @@ void oidc_free(struct oidc *oidc)
 
 /* --- Questions --- */
 
+bool oidc_is_ready(struct oidc *oidc)
+{
+    pthread_mutex_lock(&oidc->lock);
+    bool ready = oidc->keys != NULL;
+    pthread_mutex_unlock(&oidc->lock);
+    return ready;
+}
+
 static bool algorithm_allowed(const struct oidc_options *options, const char *algorithm)
 {
     if (options->signing_algorithms.count == 0) {
@@ -285,7 +300,7 @@ int oidc_authenticate(struct oidc *oidc, struct arena *arena, struct slice token
                       const struct user **ret_user)
 {
     struct oidc_token parts;
-    struct oidc_identity identity;
+    struct user named;
     CLEANUP(error_release) struct error error = {0};
     if (oidc == NULL || oidc_token_read(arena, token, &parts) < 0 ||
         !oidc_token_is_of(&parts, oidc->options->issuer_url)) {
@@ -294,19 +309,14 @@ int oidc_authenticate(struct oidc *oidc, struct arena *arena, struct slice token
     if (!algorithm_allowed(oidc->options, parts.algorithm) || verify(oidc, &parts) < 0) {
         return -EACCES;
     }
-    if (oidc_identify(oidc->options, arena, &parts, now_s, &identity, &error) < 0) {
+    if (oidc_identify(oidc->options, arena, &parts, now_s, &named, &error) < 0) {
         LOG_DEBUG("apiserver", "a token is refused", KV_TEXT("reason", error_message(&error)));
         return -EACCES;
     }
     struct user *user = arena_alloc(arena, sizeof(*user));
-    *user = *user_new(arena, identity.name, "", identity.groups, identity.group_count);
-    if (identity.id != NULL) {
-        struct user_extra *extra = arena_alloc(arena, sizeof(*extra));
-        *extra = (struct user_extra){.key = "authentication.kubernetes.io/credential-id",
-                                     .value = arena_printf(arena, "JTI=%s", identity.id)};
-        user->extras = extra;
-        user->extra_count = 1;
-    }
+    *user = *user_new(arena, named.name, named.uid, named.groups, named.group_count);
+    user->extras = named.extras;
+    user->extra_count = named.extra_count;
     *ret_user = user;
     return 0;
 }

@@ -18,6 +18,7 @@ MUST_USE int oidc_new(const struct oidc_options *options, struct loop *loop, str
                       struct error *reterr);
 void oidc_free(struct oidc *oidc); /* NULL is a no-op. */
 
+bool oidc_is_ready(struct oidc *oidc); /* It knows the issuer's keys. */
 /* 0; -ENOENT when it is not a token of that issuer (or `oidc` is NULL); -EACCES. */
 MUST_USE int oidc_authenticate(struct oidc *oidc, struct arena *arena, struct slice token,
                                int64_t now_s, const struct user **ret_user);

@@ -1,5 +1,6 @@
 #include "apiserver/oidc_claims.h"
 
+#include "apiserver/claim_expressions.h"
 #include "apiserver/limits.h"
 #include "lib/api/json_value.h"
 #include "lib/base/base64.h"
@@ -141,6 +142,9 @@ static int check_required(const struct oidc_options *options, const struct json_
 
 static const char *prefix_of(const struct oidc_options *options, struct arena *arena)
 {
+    if (options->literal_prefix) {
+        return options->username_prefix;
+    }
     if (options->username_prefix == NULL || options->username_prefix[0] == 0) {
         return strcmp(options->username_claim, "email") == 0
                    ? ""
@@ -149,13 +153,41 @@ static const char *prefix_of(const struct oidc_options *options, struct arena *a
     return strcmp(options->username_prefix, "-") == 0 ? "" : options->username_prefix;
 }
 
+/* A claim that has to be there. */
+static int read_text(struct arena *arena, const struct json_value *claims, const char *what,
+                     const char *claim, const char **ret_text, struct error *reterr)
+{
+    *ret_text = text_of(arena, claims, claim);
+    return (*ret_text)[0] != 0
+               ? 0
+               : error_set(reterr, -EACCES, "oidc: parse %s claim \"%s\": claim not present", what,
+                           claim);
+}
+
+static int read_expressed_name(const struct claim_expression *expression, struct arena *arena,
+                               const struct json_value *claims, const char **ret_name,
+                               struct error *reterr)
+{
+    int status = claim_text(expression, arena, claims, ret_name, reterr);
+    if (status < 0) {
+        return error_wrap(reterr, "oidc: error evaluating username claim expression");
+    }
+    return (*ret_name)[0] != 0
+               ? 0
+               : error_set(reterr, -EACCES,
+                           "oidc: empty username via CEL expression is not allowed");
+}
+
 static int read_name(const struct oidc_options *options, struct arena *arena,
                      const struct json_value *claims, const char **ret_name, struct error *reterr)
 {
-    const char *name = text_of(arena, claims, options->username_claim);
-    if (name[0] == 0) {
-        return error_set(reterr, -EACCES, "oidc: parse username claims \"%s\": claim not present",
-                         options->username_claim);
+    const char *name = "";
+    if (options->expressions != NULL && options->expressions->username != NULL) {
+        return read_expressed_name(options->expressions->username, arena, claims, ret_name, reterr);
+    }
+    int status = read_text(arena, claims, "username", options->username_claim, &name, reterr);
+    if (status < 0) {
+        return status;
     }
     if (strcmp(options->username_claim, "email") == 0) {
         const struct json_value *verified = json_get_text(claims, "email_verified");
@@ -167,12 +199,11 @@ static int read_name(const struct oidc_options *options, struct arena *arena,
     return 0;
 }
 
-static int read_groups(const struct oidc_options *options, struct arena *arena,
-                       const struct json_value *claims, struct oidc_identity *identity,
-                       struct error *reterr)
+static int read_groups_claim(const struct oidc_options *options, struct arena *arena,
+                             const struct json_value *claims, struct user *user,
+                             struct error *reterr)
 {
-    const struct json_value *value =
-        options->groups_claim == NULL ? NULL : json_get_text(claims, options->groups_claim);
+    const struct json_value *value = json_get_text(claims, options->groups_claim);
     if (value == NULL || value->type == JSON_NULL) {
         return 0;
     }
@@ -185,39 +216,123 @@ static int read_groups(const struct oidc_options *options, struct arena *arena,
             return error_set(reterr, -EACCES, "oidc: parse groups claim \"%s\": no text",
                              options->groups_claim);
         }
-        groups[i] = arena_printf(arena, "%s%.*s",
-                                 options->groups_prefix == NULL ? "" : options->groups_prefix,
+        groups[i] = arena_printf(arena, "%s%.*s", text_or_empty(options->groups_prefix),
                                  (int)each->text.len, (const char *)each->text.data);
     }
-    identity->groups = groups;
-    identity->group_count = count;
+    user->groups = groups;
+    user->group_count = count;
     return 0;
 }
 
+static int read_groups(const struct oidc_options *options, struct arena *arena,
+                       const struct json_value *claims, struct user *user, struct error *reterr)
+{
+    if (options->groups_claim != NULL) {
+        return read_groups_claim(options, arena, claims, user, reterr);
+    }
+    if (options->expressions == NULL || options->expressions->groups == NULL) {
+        return 0;
+    }
+    int status = claim_texts(options->expressions->groups, arena, claims, &user->groups,
+                             &user->group_count, reterr);
+    return status < 0 ? error_wrap(reterr, "oidc: error evaluating group claim expression") : 0;
+}
+
+static int read_uid(const struct oidc_options *options, struct arena *arena,
+                    const struct json_value *claims, struct user *user, struct error *reterr)
+{
+    if (options->uid_claim != NULL) {
+        return read_text(arena, claims, "uid", options->uid_claim, &user->uid, reterr);
+    }
+    if (options->expressions == NULL || options->expressions->uid == NULL) {
+        return 0;
+    }
+    int status = claim_text(options->expressions->uid, arena, claims, &user->uid, reterr);
+    return status < 0 ? error_wrap(reterr, "oidc: error evaluating uid claim expression") : 0;
+}
+
+static void add_extra(struct arena *arena, struct user *user, const char *key, const char *value)
+{
+    struct user_extra *extras =
+        arena_array_grown(arena, user->extras, user->extra_count, sizeof(*extras));
+    extras[user->extra_count++] = (struct user_extra){key, value};
+    user->extras = extras;
+}
+
+static int read_extras(const struct oidc_options *options, struct arena *arena,
+                       const struct json_value *claims, struct user *user, struct error *reterr)
+{
+    const char *id = text_of(arena, claims, "jti");
+    if (id[0] != 0) {
+        add_extra(arena, user, "authentication.kubernetes.io/credential-id",
+                  arena_printf(arena, "JTI=%s", id));
+    }
+    size_t mappings = options->expressions == NULL ? 0 : options->expressions->extras.count;
+    for (size_t i = 0; i < mappings; i++) {
+        const struct claim_expression *mapping = &options->expressions->extras.items[i];
+        const char *const *texts = NULL;
+        size_t count = 0;
+        int status = claim_texts(mapping, arena, claims, &texts, &count, reterr);
+        if (status < 0) {
+            return error_wrap(reterr, "oidc: error evaluating extra claim expression");
+        }
+        for (size_t j = 0; j < count; j++) {
+            add_extra(arena, user, mapping->key, texts[j]);
+        }
+    }
+    return 0;
+}
+
+static int check_rules(const struct claim_expressions *expressions, struct arena *arena,
+                       const struct json_value *claims, const struct user *user,
+                       struct error *reterr)
+{
+    if (expressions == NULL) {
+        return 0;
+    }
+    if (claim_rules_hold(&expressions->claim_rules, arena, claims, reterr) < 0) {
+        return error_wrap(reterr, "oidc: error evaluating claim validation expression");
+    }
+    if (user_rules_hold(&expressions->user_rules, arena, user, reterr) < 0) {
+        return error_wrap(reterr, "oidc: error evaluating user info validation rule");
+    }
+    return 0;
+}
+
+static int read_user(const struct oidc_options *options, struct arena *arena,
+                     const struct json_value *claims, struct user *user, struct error *reterr)
+{
+    int status = read_name(options, arena, claims, &user->name, reterr);
+    if (status == 0) {
+        status = read_groups(options, arena, claims, user, reterr);
+    }
+    if (status == 0) {
+        status = read_uid(options, arena, claims, user, reterr);
+    }
+    return status == 0 ? read_extras(options, arena, claims, user, reterr) : status;
+}
+
 int oidc_identify(const struct oidc_options *options, struct arena *arena,
-                  const struct oidc_token *token, int64_t now_s, struct oidc_identity *ret_identity,
+                  const struct oidc_token *token, int64_t now_s, struct user *ret_user,
                   struct error *reterr)
 {
-    struct oidc_identity identity = {.group_count = 0};
+    struct user user = {.uid = ""};
     const struct json_value *claims = token->claims;
     if (!oidc_token_is_of(token, options->issuer_url) || !is_for(claims, &options->audiences)) {
         return error_set(reterr, -EACCES, "oidc: the token is of another issuer, or for another");
     }
     int status = check_times(claims, now_s, reterr);
     if (status == 0) {
+        status = read_user(options, arena, claims, &user, reterr);
+    }
+    if (status == 0) {
         status = check_required(options, claims, reterr);
     }
     if (status == 0) {
-        status = read_name(options, arena, claims, &identity.name, reterr);
+        status = check_rules(options->expressions, arena, claims, &user, reterr);
     }
     if (status == 0) {
-        status = read_groups(options, arena, claims, &identity, reterr);
+        *ret_user = user;
     }
-    if (status < 0) {
-        return status;
-    }
-    const char *id = text_of(arena, claims, "jti");
-    identity.id = id[0] == 0 ? NULL : id;
-    *ret_identity = identity;
-    return 0;
+    return status;
 }

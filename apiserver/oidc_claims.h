@@ -3,6 +3,7 @@
 #ifndef APISERVER_OIDC_CLAIMS_H
 #define APISERVER_OIDC_CLAIMS_H
 #include "apiserver/authn_options.h"
+#include "apiserver/user.h"
 #include "lib/base/arena.h"
 #include "lib/base/error.h"
 
@@ -20,15 +21,10 @@ struct oidc_token {
 MUST_USE int oidc_token_read(struct arena *arena, struct slice token, struct oidc_token *ret_token);
 bool oidc_token_is_of(const struct oidc_token *token, const char *issuer_url);
 
-struct oidc_identity {
-    const char *name;
-    const char *const *groups;
-    size_t group_count;
-    const char *id; /* jti, or NULL. */
-};
-/* The claims of a token whose signature is good. 0; -EACCES with a message that says which claim
- * is missing or wrong. */
+/* The user that the claims of a token name whose signature is good, by mappings and rules of the
+ * options; without the group system:authenticated. 0; -EACCES with a message that says which claim
+ * or rule is missing or wrong. */
 MUST_USE int oidc_identify(const struct oidc_options *options, struct arena *arena,
-                           const struct oidc_token *token, int64_t now_s,
-                           struct oidc_identity *ret_identity, struct error *reterr);
+                           const struct oidc_token *token, int64_t now_s, struct user *ret_user,
+                           struct error *reterr);
 #endif

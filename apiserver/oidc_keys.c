@@ -15,7 +15,6 @@ enum { NUMBER_MAX = 4096, PEM_MAX = 16 * 1024 };
 struct oidc_key {
     char *id;
     char *pem;
-    enum jws_algorithm algorithm;
 };
 
 struct oidc_keys {
@@ -37,6 +36,23 @@ static int number_of(const struct json_value *object, const char *name, struct b
                                                        : -EINVAL;
 }
 
+/* What keys of that kind sign with; RSA ones may also use others of their family. */
+static bool kind_of(const struct json_value *object, enum jws_algorithm *ret_algorithm)
+{
+    if (member_is(object, "kty", "RSA")) {
+        *ret_algorithm = JWS_RS256;
+        return true;
+    }
+    static const enum jws_algorithm curves[] = {JWS_ES256, JWS_ES384, JWS_ES512};
+    for (size_t i = 0; member_is(object, "kty", "EC") && i < ARRAY_LEN(curves); i++) {
+        if (member_is(object, "crv", jws_algorithm_curve(curves[i]))) {
+            *ret_algorithm = curves[i];
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A key that signs and that we can use; false for any other. */
 static bool read_key(const struct json_value *object, struct oidc_key *ret_key)
 {
@@ -44,16 +60,15 @@ static bool read_key(const struct json_value *object, struct oidc_key *ret_key)
     CLEANUP(buffer_release) struct buffer second;
     CLEANUP(buffer_release) struct buffer pem;
     CLEANUP(error_release) struct error error = {0};
+    enum jws_algorithm algorithm = JWS_RS256;
     buffer_init(&first, NUMBER_MAX);
     buffer_init(&second, NUMBER_MAX);
     buffer_init(&pem, PEM_MAX);
-    bool rsa = member_is(object, "kty", "RSA");
     bool signs = json_get_text(object, "use") == NULL || member_is(object, "use", "sig");
-    if (!signs ||
-        (!rsa && !(member_is(object, "kty", "EC") && member_is(object, "crv", "P-256")))) {
+    if (!signs || !kind_of(object, &algorithm)) {
         return false;
     }
-    enum jws_algorithm algorithm = rsa ? JWS_RS256 : JWS_ES256;
+    bool rsa = jws_algorithm_curve(algorithm) == NULL;
     if (number_of(object, rsa ? "n" : "x", &first) < 0 ||
         number_of(object, rsa ? "e" : "y", &second) < 0 ||
         jws_make_public(algorithm, buffer_slice(&first), buffer_slice(&second), &pem, &error) < 0) {
@@ -63,8 +78,7 @@ static bool read_key(const struct json_value *object, struct oidc_key *ret_key)
     bool named = id != NULL && id->type == JSON_STRING;
     *ret_key = (struct oidc_key){
         .id = named ? alloc_text_n((const char *)id->text.data, id->text.len) : alloc_text(""),
-        .pem = alloc_text(buffer_text(&pem)),
-        .algorithm = algorithm};
+        .pem = alloc_text(buffer_text(&pem))};
     return true;
 }
 
@@ -88,7 +102,7 @@ int oidc_keys_parse(struct slice json, struct oidc_keys **ret_keys, struct error
     }
     if (keys->count == 0) {
         oidc_keys_unref(keys);
-        return error_set(reterr, -EINVAL, "the JWK Set has no key for RS256 or ES256");
+        return error_set(reterr, -EINVAL, "the JWK Set has no key of RSA, P-256, P-384 or P-521");
     }
     *ret_keys = keys;
     return 0;
@@ -115,16 +129,16 @@ void oidc_keys_unref(struct oidc_keys *keys)
 int oidc_keys_verify(const struct oidc_keys *keys, const struct oidc_token *token)
 {
     int status = -ENOENT;
+    enum jws_algorithm algorithm = JWS_RS256;
+    bool known = jws_algorithm_find(token->algorithm, &algorithm) == 0;
     for (size_t i = 0; i < keys->count; i++) {
         const struct oidc_key *key = &keys->keys[i];
-        const char *algorithm = key->algorithm == JWS_RS256 ? "RS256" : "ES256";
         if (token->key_id[0] != 0 && strcmp(token->key_id, key->id) != 0) {
             continue;
         }
-        /* What the token says of its algorithm can only agree with the key, never choose. */
-        if (strcmp(token->algorithm, algorithm) == 0 &&
-            jws_verify(slice_text(key->pem), key->algorithm, token->signed_part, token->signature,
-                       NULL) == 0) {
+        /* The key decides what it is for: the token's word for it only chooses among that. */
+        if (known && jws_verify(slice_text(key->pem), algorithm, token->signed_part,
+                                token->signature, NULL) == 0) {
             return 0;
         }
         status = -EACCES;

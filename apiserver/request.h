@@ -7,6 +7,7 @@
 #include "apiserver/codec.h"
 #include "apiserver/custom_kinds.h"
 #include "apiserver/flow_control.h"
+#include "apiserver/issuers.h"
 #include "apiserver/kinds_barrier.h"
 #include "apiserver/limits.h"
 #include "apiserver/node_session.h"
@@ -27,7 +28,6 @@
 struct audit;
 struct audit_delivery;
 struct audit_event;
-struct issuers;
 struct node_sessions;
 struct objects_service;
 struct openapi_documents;
@@ -43,7 +43,8 @@ struct apiserver {
     struct flow_control *flow;
     struct audit *audit;           /* NULL: not asked for. */
     struct encryption *encryption; /* NULL: stored values are plain. */
-    struct issuers *issuers;       /* Of OpenID Connect. */
+    struct issuers_options issuers_options;
+    struct issuers *issuers; /* Of OpenID Connect. */
     struct token_signer *signer;
     struct service_allocator services;
     struct tls_config *tls;

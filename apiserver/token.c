@@ -149,8 +149,8 @@ int token_issue(const struct token_signer *signer, const struct token_claims *cl
     CLEANUP(buffer_release) struct buffer signature;
     buffer_init(&text, TOKEN_BYTES_MAX);
     buffer_init(&signature, TOKEN_BYTES_MAX);
-    buffer_printf(&text, "{\"alg\":\"%s\",\"kid\":\"%s\"}",
-                  signer->algorithm == JWS_ES256 ? "ES256" : "RS256", signer->key_id);
+    buffer_printf(&text, "{\"alg\":\"%s\",\"kid\":\"%s\"}", jws_algorithm_name(signer->algorithm),
+                  signer->key_id);
     base64url_encode(buffer_slice(&text), token);
     buffer_clear(&text);
     if (claims->legacy) {
@@ -316,19 +316,25 @@ int token_signer_jwks(const struct token_signer *signer, struct buffer *out)
 {
     CLEANUP(buffer_release) struct buffer first;
     CLEANUP(buffer_release) struct buffer second;
+    CLEANUP(buffer_release) struct buffer crv;
     buffer_init(&first, TOKEN_BYTES_MAX);
     buffer_init(&second, TOKEN_BYTES_MAX);
+    buffer_init(&crv, TOKEN_BYTES_MAX);
     enum jws_algorithm algorithm = JWS_ES256;
     int status =
         jws_public_parameters(slice_text(signer->public_pem), &algorithm, &first, &second, NULL);
     if (status < 0) {
         return status;
     }
-    bool elliptic = algorithm == JWS_ES256;
+    const char *curve = jws_algorithm_curve(algorithm);
+    bool elliptic = curve != NULL;
+    if (elliptic) {
+        buffer_printf(&crv, "\"crv\":\"%s\",", curve);
+    }
     buffer_printf(
         out, "{\"keys\":[{\"use\":\"sig\",\"kty\":\"%s\",\"kid\":\"%s\",%s\"alg\":\"%s\",\"%s\":\"",
-        elliptic ? "EC" : "RSA", signer->key_id, elliptic ? "\"crv\":\"P-256\"," : "",
-        elliptic ? "ES256" : "RS256", elliptic ? "x" : "n");
+        elliptic ? "EC" : "RSA", signer->key_id, buffer_text(&crv), jws_algorithm_name(algorithm),
+        elliptic ? "x" : "n");
     base64url_encode(buffer_slice(&first), out);
     buffer_printf(out, "\",\"%s\":\"", elliptic ? "y" : "e");
     base64url_encode(buffer_slice(&second), out);
@@ -344,5 +350,5 @@ void token_signer_discovery(const struct token_signer *signer, struct buffer *ou
     buffer_printf(out,
                   ",\"response_types_supported\":[\"id_token\"],\"subject_types_supported\":"
                   "[\"public\"],\"id_token_signing_alg_values_supported\":[\"%s\"]}",
-                  signer->algorithm == JWS_ES256 ? "ES256" : "RS256");
+                  jws_algorithm_name(signer->algorithm));
 }

@@ -41,6 +41,7 @@ int authn_options_from(const struct flag_set *set, struct arena *arena,
                         .group_headers = list_of(set, "requestheader-group-headers"),
                         .extra_prefixes = list_of(set, "requestheader-extra-headers-prefix")},
     };
+    options.config_path = flag_text(set, "authentication-config");
     int result = check_flags(set, reterr);
     if (result == 0) {
         result = flag_file(set, "oidc-ca-file", arena, &options.oidc.ca_pem, reterr);

@@ -112,7 +112,7 @@ static const struct flag table[] = {
     {.name = "authentication-config",
      .placeholder = "FILE",
      .help = "AuthenticationConfiguration: several OpenID Connect providers, in place of --oidc-*; "
-             "and where nobody may ask"},
+             "and where nobody may ask; read again when it changes"},
     {.name = "encryption-provider-config",
      .placeholder = "FILE",
      .help = "EncryptionConfiguration: which resources are encrypted in the store, and how"},
@@ -234,7 +234,7 @@ static const struct flag table[] = {
      .placeholder = "ALG,...",
      .fallback = "RS256",
      .list = true,
-     .help = "how they may be signed: RS256, ES256"},
+     .help = "how they may be signed: RS, ES or PS with 256, 384 or 512"},
     {.name = "requestheader-client-ca-file",
      .placeholder = "FILE",
      .help = "who signs the certificates of front proxies, which say in headers who asks"},

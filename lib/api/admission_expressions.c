@@ -1,73 +1,43 @@
 #include "lib/api/admission_expressions.h"
 
 #include "lib/api/custom_values.h"
+#include "lib/api/declared_type.h"
 #include "lib/base/time_text.h"
 #include "lib/cel/authorizer.h"
 
 /* --- Types of what every request has -----------------------------------------------------------
  */
 
-/* The fields of a declared type, by name. */
-struct member {
-    const char *name;
-    const struct cel_type *type;
-};
-
-struct members {
-    const struct member *items;
-    size_t count;
-};
-
-static const struct cel_type *member_type(const struct cel_type *type, struct slice name)
-{
-    const struct members *members = type->data;
-    for (size_t i = 0; i < members->count; i++) {
-        if (slice_is(name, members->items[i].name)) {
-            return members->items[i].type;
-        }
-    }
-    return NULL;
-}
-
-#define OBJECT(id, type_name, ...)                                                                 \
-    static const struct member id##_members[] = {__VA_ARGS__};                                     \
-    static const struct members id##_list = {id##_members, ARRAY_LEN(id##_members)};               \
-    static const struct cel_type id##_type = {                                                     \
-        .kind = CEL_TYPE_OBJECT, .name = (type_name), .field = member_type, .data = &id##_list}
-
-static const struct cel_type texts_type = {.kind = CEL_TYPE_LIST, .items = {&cel_type_string}};
 static const struct cel_type labels_type = {.kind = CEL_TYPE_MAP,
                                             .items = {&cel_type_string, &cel_type_string}};
-static const struct cel_type extra_type = {.kind = CEL_TYPE_MAP,
-                                           .items = {&cel_type_string, &texts_type}};
 
-OBJECT(kind, "kubernetes.GroupVersionKind", {"group", &cel_type_string},
-       {"version", &cel_type_string}, {"kind", &cel_type_string});
-OBJECT(resource, "kubernetes.GroupVersionResource", {"group", &cel_type_string},
-       {"version", &cel_type_string}, {"resource", &cel_type_string});
-OBJECT(user, "kubernetes.UserInfo", {"username", &cel_type_string}, {"uid", &cel_type_string},
-       {"groups", &texts_type}, {"extra", &extra_type});
-OBJECT(request, "kubernetes.AdmissionRequest", {"kind", &kind_type}, {"resource", &resource_type},
-       {"subResource", &cel_type_string}, {"requestKind", &kind_type},
-       {"requestResource", &resource_type}, {"requestSubResource", &cel_type_string},
-       {"name", &cel_type_string}, {"namespace", &cel_type_string}, {"operation", &cel_type_string},
-       {"userInfo", &user_type}, {"dryRun", &cel_type_bool}, {"options", &cel_type_dyn});
-OBJECT(spec, "kubernetes.NamespaceSpec", {"finalizers", &texts_type});
-OBJECT(condition, "kubernetes.NamespaceCondition", {"status", &cel_type_string},
-       {"type", &cel_type_string}, {"lastTransitionTime", &cel_type_timestamp},
-       {"message", &cel_type_string}, {"reason", &cel_type_string});
+DECLARED_TYPE(kind, "kubernetes.GroupVersionKind", {"group", &cel_type_string},
+              {"version", &cel_type_string}, {"kind", &cel_type_string});
+DECLARED_TYPE(resource, "kubernetes.GroupVersionResource", {"group", &cel_type_string},
+              {"version", &cel_type_string}, {"resource", &cel_type_string});
+DECLARED_TYPE(request, "kubernetes.AdmissionRequest", {"kind", &kind_type},
+              {"resource", &resource_type}, {"subResource", &cel_type_string},
+              {"requestKind", &kind_type}, {"requestResource", &resource_type},
+              {"requestSubResource", &cel_type_string}, {"name", &cel_type_string},
+              {"namespace", &cel_type_string}, {"operation", &cel_type_string},
+              {"userInfo", &declared_user_type}, {"dryRun", &cel_type_bool},
+              {"options", &cel_type_dyn});
+DECLARED_TYPE(spec, "kubernetes.NamespaceSpec", {"finalizers", &declared_texts_type});
+DECLARED_TYPE(condition, "kubernetes.NamespaceCondition", {"status", &cel_type_string},
+              {"type", &cel_type_string}, {"lastTransitionTime", &cel_type_timestamp},
+              {"message", &cel_type_string}, {"reason", &cel_type_string});
 static const struct cel_type conditions_type = {.kind = CEL_TYPE_LIST, .items = {&condition_type}};
-OBJECT(status, "kubernetes.NamespaceStatus", {"conditions", &conditions_type},
-       {"phase", &cel_type_string});
-OBJECT(metadata, "kubernetes.NamespaceMetadata", {"name", &cel_type_string},
-       {"generateName", &cel_type_string}, {"namespace", &cel_type_string},
-       {"labels", &labels_type}, {"annotations", &labels_type}, {"UID", &cel_type_string},
-       {"creationTimestamp", &cel_type_timestamp}, {"deletionGracePeriodSeconds", &cel_type_int},
-       {"deletionTimestamp", &cel_type_timestamp}, {"generation", &cel_type_int},
-       {"resourceVersion", &cel_type_string}, {"finalizers", &texts_type});
-OBJECT(namespace, "kubernetes.Namespace", {"metadata", &metadata_type}, {"spec", &spec_type},
-       {"status", &status_type});
-#undef OBJECT
+DECLARED_TYPE(status, "kubernetes.NamespaceStatus", {"conditions", &conditions_type},
+              {"phase", &cel_type_string});
+DECLARED_TYPE(metadata, "kubernetes.NamespaceMetadata", {"name", &cel_type_string},
+              {"generateName", &cel_type_string}, {"namespace", &cel_type_string},
+              {"labels", &labels_type}, {"annotations", &labels_type}, {"UID", &cel_type_string},
+              {"creationTimestamp", &cel_type_timestamp},
+              {"deletionGracePeriodSeconds", &cel_type_int},
+              {"deletionTimestamp", &cel_type_timestamp}, {"generation", &cel_type_int},
+              {"resourceVersion", &cel_type_string}, {"finalizers", &declared_texts_type});
+DECLARED_TYPE(namespace, "kubernetes.Namespace", {"metadata", &metadata_type}, {"spec", &spec_type},
+              {"status", &status_type});
 
 /* --- Scopes ------------------------------------------------------------------------------------
  */
@@ -77,7 +47,7 @@ struct admission_scope {
     struct cel_env env, message_env; /* The second has no authorizer. */
     struct cel_variable variables[ADMISSION_VALUES], message_variables[ADMISSION_VALUES];
     struct cel_type variables_type;
-    struct members members; /* Of `variables`. */
+    struct declared_members members; /* Of `variables`. */
 };
 
 /* No expression can write this name. */
@@ -92,7 +62,7 @@ struct admission_scope *admission_scope_new(struct arena *arena,
     scope->arena = arena;
     scope->variables_type = (struct cel_type){.kind = CEL_TYPE_OBJECT,
                                               .name = "kubernetes.variables",
-                                              .field = member_type,
+                                              .field = declared_member_type,
                                               .data = &scope->members};
     const struct cel_variable variables[ADMISSION_VALUES] = {
         [ADMISSION_OBJECT] = {"object", object},
@@ -214,9 +184,9 @@ static const struct cel_type *kept_type(struct arena *arena, const struct cel_ty
 void admission_scope_add_variable(struct admission_scope *scope, const char *name,
                                   const struct cel_program *program)
 {
-    struct member *items =
+    struct declared_member *items =
         arena_array_grown(scope->arena, scope->members.items, scope->members.count, sizeof(*items));
-    items[scope->members.count] = (struct member){
+    items[scope->members.count] = (struct declared_member){
         name, program == NULL ? &cel_type_dyn : kept_type(scope->arena, cel_program_type(program))};
     scope->members.items = items;
     scope->members.count++;
@@ -249,7 +219,7 @@ static struct cel_value typed_item(struct arena *arena, const void *data, size_t
 static const struct cel_type *typed_member(const struct typed *typed, struct slice name)
 {
     const struct cel_type *type = typed->type->kind == CEL_TYPE_OBJECT
-                                      ? member_type(typed->type, name)
+                                      ? declared_member_type(typed->type, name)
                                       : typed->type->items[1];
     return type == NULL ? &cel_type_dyn : type;
 }

@@ -41,6 +41,9 @@ const struct cel_type *cel_program_type(const struct cel_program *program);
 void cel_program_print(const struct cel_program *program, struct buffer *out);
 /* Whether the expression reads this variable of the environment. */
 bool cel_program_uses(const struct cel_program *program, const char *variable);
+/* Whether it selects that field of the variable, or asks whether it is there. */
+bool cel_program_selects(const struct cel_program *program, const char *variable,
+                         const char *field);
 
 /* Bounds on what an evaluation costs, from the sizes that types of variables declare. */
 struct cel_range {

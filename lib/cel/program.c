@@ -71,35 +71,40 @@ struct cel_range cel_program_cost(const struct cel_program *program)
     return cel_estimate(arena, program->root, program->slot_count);
 }
 
-static bool uses(const struct cel_node *node, const struct cel_env *env, const char *variable);
+/* --- Looking for a node ------------------------------------------------------------------------
+ */
 
-static bool any_uses(struct cel_node *const *nodes, size_t count, const struct cel_env *env,
-                     const char *variable)
+struct search {
+    const struct cel_env *env;
+    const char *variable, *field;
+    bool (*found)(const struct search *search, const struct cel_node *node);
+};
+
+static bool in_tree(const struct search *search, const struct cel_node *node);
+
+static bool in_any(const struct search *search, struct cel_node *const *nodes, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (uses(nodes[i], env, variable)) {
+        if (in_tree(search, nodes[i])) {
             return true;
         }
     }
     return false;
 }
 
-static bool uses(const struct cel_node *node, const struct cel_env *env, const char *variable)
+static bool below(const struct search *search, const struct cel_node *node)
 {
     switch (node->kind) {
-    case CEL_NODE_IDENT:
-        return node->ident.binding == CEL_BINDING_VARIABLE &&
-               strcmp(env->variables[node->ident.index].name, variable) == 0;
     case CEL_NODE_SELECT:
-        return uses(node->select.operand, env, variable);
+        return in_tree(search, node->select.operand);
     case CEL_NODE_CALL:
-        return any_uses(node->call.arguments, node->call.count, env, variable);
+        return in_any(search, node->call.arguments, node->call.count);
     case CEL_NODE_LIST:
-        return any_uses(node->list.items, node->list.count, env, variable);
+        return in_any(search, node->list.items, node->list.count);
     case CEL_NODE_MAP:
         for (size_t i = 0; i < node->map.count; i++) {
             struct cel_node *pair[] = {node->map.entries[i].key, node->map.entries[i].value};
-            if (any_uses(pair, 2, env, variable)) {
+            if (in_any(search, pair, 2)) {
                 return true;
             }
         }
@@ -107,8 +112,9 @@ static bool uses(const struct cel_node *node, const struct cel_env *env, const c
     case CEL_NODE_FOLD: {
         struct cel_node *parts[] = {node->fold.range, node->fold.initial, node->fold.condition,
                                     node->fold.step, node->fold.result};
-        return any_uses(parts, ARRAY_LEN(parts), env, variable);
+        return in_any(search, parts, ARRAY_LEN(parts));
     }
+    case CEL_NODE_IDENT:
     case CEL_NODE_LITERAL:
     case CEL_NODE_STRUCT:
         break;
@@ -116,7 +122,42 @@ static bool uses(const struct cel_node *node, const struct cel_env *env, const c
     return false;
 }
 
+static bool in_tree(const struct search *search, const struct cel_node *node)
+{
+    return search->found(search, node) || below(search, node);
+}
+
+static bool is_variable(const struct search *search, const struct cel_node *node)
+{
+    return node->kind == CEL_NODE_IDENT && node->ident.binding == CEL_BINDING_VARIABLE &&
+           strcmp(search->env->variables[node->ident.index].name, search->variable) == 0;
+}
+
 bool cel_program_uses(const struct cel_program *program, const char *variable)
 {
-    return uses(program->root, program->env, variable);
+    const struct search search = {program->env, variable, NULL, is_variable};
+    return in_tree(&search, program->root);
+}
+
+/* variable.field, has(variable.field) or variable.?field */
+static bool is_selection(const struct search *search, const struct cel_node *node)
+{
+    if (node->kind == CEL_NODE_SELECT) {
+        return slice_is(node->select.field, search->field) &&
+               is_variable(search, node->select.operand);
+    }
+    if (node->kind != CEL_NODE_CALL || !slice_is(node->call.function, "_?._") ||
+        node->call.count != 2) {
+        return false;
+    }
+    const struct cel_node *name = node->call.arguments[1];
+    return name->kind == CEL_NODE_LITERAL && name->literal.kind == CEL_STRING &&
+           slice_is(name->literal.text, search->field) &&
+           is_variable(search, node->call.arguments[0]);
+}
+
+bool cel_program_selects(const struct cel_program *program, const char *variable, const char *field)
+{
+    const struct search search = {program->env, variable, field, is_selection};
+    return in_tree(&search, program->root);
 }

@@ -11,13 +11,15 @@
 #include <openssl/hmac.h>
 #include <openssl/param_build.h>
 #include <openssl/rand.h>
+#include <openssl/rsa.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum {
-    ES256_HALF = 32,
+    EC_HALF_MAX = 66, /* Of P-521. */
     RSA_BYTES_MIN = 256,
     RSA_BYTES_MAX = 1024,
     PEM_FILE_MAX = 1024 * 1024,
@@ -93,6 +95,46 @@ void x509_random(uint8_t *ret_bytes, size_t len)
 
 /* ---- Signatures ---- */
 
+/* RFC 7518, section 3.1. What has no group is made with RSA keys. */
+static const struct algorithm {
+    const char *name, *digest;
+    const char *curve; /* As a JWK names it; NULL: RSA. */
+    const char *group; /* As OpenSSL names it. */
+    size_t half;       /* Bytes of a coordinate, and of half a signature. */
+    bool salted;       /* RSASSA-PSS, with as many bytes of salt as the digest has. */
+} algorithms[] = {
+    [JWS_ES256] = {"ES256", "SHA256", "P-256", "prime256v1", 32, false},
+    [JWS_ES384] = {"ES384", "SHA384", "P-384", "secp384r1", 48, false},
+    [JWS_ES512] = {"ES512", "SHA512", "P-521", "secp521r1", EC_HALF_MAX, false},
+    [JWS_RS256] = {"RS256", "SHA256", NULL, NULL, 0, false},
+    [JWS_RS384] = {"RS384", "SHA384", NULL, NULL, 0, false},
+    [JWS_RS512] = {"RS512", "SHA512", NULL, NULL, 0, false},
+    [JWS_PS256] = {"PS256", "SHA256", NULL, NULL, 0, true},
+    [JWS_PS384] = {"PS384", "SHA384", NULL, NULL, 0, true},
+    [JWS_PS512] = {"PS512", "SHA512", NULL, NULL, 0, true},
+};
+
+const char *jws_algorithm_name(enum jws_algorithm algorithm)
+{
+    return algorithms[algorithm].name;
+}
+
+const char *jws_algorithm_curve(enum jws_algorithm algorithm)
+{
+    return algorithms[algorithm].curve;
+}
+
+int jws_algorithm_find(const char *name, enum jws_algorithm *ret_algorithm)
+{
+    for (size_t i = 0; i < ARRAY_LEN(algorithms); i++) {
+        if (strcmp(name, algorithms[i].name) == 0) {
+            *ret_algorithm = (enum jws_algorithm)i;
+            return 0;
+        }
+    }
+    return -ENOENT;
+}
+
 static int algorithm_of(EVP_PKEY *key, enum jws_algorithm *ret_algorithm)
 {
     if (EVP_PKEY_is_a(key, "RSA") == 1) {
@@ -100,13 +142,25 @@ static int algorithm_of(EVP_PKEY *key, enum jws_algorithm *ret_algorithm)
         return 0;
     }
     char group[32] = "";
-    if (EVP_PKEY_is_a(key, "EC") == 1 &&
-        EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1 &&
-        (strcmp(group, "prime256v1") == 0 || strcmp(group, "P-256") == 0)) {
-        *ret_algorithm = JWS_ES256;
-        return 0;
+    if (EVP_PKEY_is_a(key, "EC") != 1 ||
+        EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) != 1) {
+        return -EINVAL;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(algorithms); i++) {
+        if (algorithms[i].group != NULL && strcmp(group, algorithms[i].group) == 0) {
+            *ret_algorithm = (enum jws_algorithm)i;
+            return 0;
+        }
     }
     return -EINVAL;
+}
+
+/* An elliptic curve has one algorithm, an RSA key serves six. */
+static bool algorithm_fits(EVP_PKEY *key, enum jws_algorithm algorithm)
+{
+    enum jws_algorithm own = JWS_ES256;
+    return algorithm_of(key, &own) == 0 &&
+           (own == algorithm || (own == JWS_RS256 && algorithms[algorithm].group == NULL));
 }
 
 int jws_algorithm_of(struct slice key_pem, enum jws_algorithm *ret_algorithm, struct error *reterr)
@@ -116,61 +170,81 @@ int jws_algorithm_of(struct slice key_pem, enum jws_algorithm *ret_algorithm, st
         return x509_openssl_error(reterr, -EINVAL, "key");
     }
     if (algorithm_of(key, ret_algorithm) != 0) {
-        return error_set(reterr, -EINVAL, "key: neither RSA nor ECDSA P-256");
+        return error_set(reterr, -EINVAL, "key: neither RSA nor ECDSA P-256, P-384 or P-521");
     }
     ERR_clear_error();
     return 0;
 }
 
+/* 1, or what OpenSSL says. */
+static int use_salt(EVP_PKEY_CTX *context, const struct algorithm *algorithm)
+{
+    if (!algorithm->salted) {
+        return 1;
+    }
+    int good = EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING);
+    return good == 1 ? EVP_PKEY_CTX_set_rsa_pss_saltlen(context, RSA_PSS_SALTLEN_DIGEST) : good;
+}
+
 /* DER to r || s (RFC 7518, section 3.4). */
-static int put_es256(const uint8_t *der, size_t len, struct buffer *out)
+static int put_raw(const uint8_t *der, size_t len, size_t half, struct buffer *out)
 {
     const unsigned char *at = der;
     ECDSA_SIG *signature = d2i_ECDSA_SIG(NULL, &at, (long)len);
     if (signature == NULL) {
         return -EIO;
     }
-    uint8_t raw[2 * ES256_HALF];
-    BN_bn2binpad(ECDSA_SIG_get0_r(signature), raw, ES256_HALF);
-    BN_bn2binpad(ECDSA_SIG_get0_s(signature), raw + ES256_HALF, ES256_HALF);
+    uint8_t raw[2 * EC_HALF_MAX];
+    BN_bn2binpad(ECDSA_SIG_get0_r(signature), raw, (int)half);
+    BN_bn2binpad(ECDSA_SIG_get0_s(signature), raw + half, (int)half);
     ECDSA_SIG_free(signature);
-    buffer_append(out, raw, sizeof(raw));
+    buffer_append(out, raw, 2 * half);
     return buffer_error(out);
 }
 
-int jws_sign(struct slice key_pem, struct slice signed_part, struct buffer *signature,
-             struct error *reterr)
+int jws_sign_by(struct slice key_pem, enum jws_algorithm algorithm, struct slice signed_part,
+                struct buffer *signature, struct error *reterr)
 {
     CLEANUP(x509_key_freep) EVP_PKEY *key = x509_private_key(key_pem);
-    enum jws_algorithm algorithm = JWS_ES256;
-    if (key == NULL || algorithm_of(key, &algorithm) != 0) {
+    const struct algorithm *by = &algorithms[algorithm];
+    if (key == NULL || !algorithm_fits(key, algorithm)) {
         return x509_openssl_error(reterr, -EINVAL, "signing key");
     }
     uint8_t bytes[SIGNATURE_MAX];
     size_t len = sizeof(bytes);
+    EVP_PKEY_CTX *settings = NULL;
     EVP_MD_CTX *context = EVP_MD_CTX_new();
-    int good = EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key);
+    int good = EVP_DigestSignInit_ex(context, &settings, by->digest, NULL, NULL, key, NULL);
+    good = good == 1 ? use_salt(settings, by) : 0;
     good = good == 1 ? EVP_DigestSign(context, bytes, &len, signed_part.data, signed_part.len) : 0;
     EVP_MD_CTX_free(context);
     if (good != 1) {
         return x509_openssl_error(reterr, -EIO, "signing");
     }
-    if (algorithm == JWS_ES256) {
-        return put_es256(bytes, len, signature);
+    if (by->group != NULL) {
+        return put_raw(bytes, len, by->half, signature);
     }
     buffer_append(signature, bytes, len);
     return buffer_error(signature);
 }
 
-/* r || s to DER. NULL when it has not the right size. */
-static uint8_t *es256_der(struct slice signature, size_t *ret_len)
+int jws_sign(struct slice key_pem, struct slice signed_part, struct buffer *signature,
+             struct error *reterr)
 {
-    if (signature.len != (size_t)2 * ES256_HALF) {
+    enum jws_algorithm algorithm = JWS_ES256;
+    int status = jws_algorithm_of(key_pem, &algorithm, reterr);
+    return status < 0 ? status : jws_sign_by(key_pem, algorithm, signed_part, signature, reterr);
+}
+
+/* r || s to DER. NULL when it has not the right size. */
+static uint8_t *raw_to_der(struct slice signature, size_t half, size_t *ret_len)
+{
+    if (signature.len != 2 * half) {
         return NULL;
     }
     ECDSA_SIG *parts = ECDSA_SIG_new();
-    ECDSA_SIG_set0(parts, BN_bin2bn(signature.data, ES256_HALF, NULL),
-                   BN_bin2bn(signature.data + ES256_HALF, ES256_HALF, NULL));
+    ECDSA_SIG_set0(parts, BN_bin2bn(signature.data, (int)half, NULL),
+                   BN_bin2bn(signature.data + half, (int)half, NULL));
     unsigned char *der = NULL;
     int len = i2d_ECDSA_SIG(parts, &der);
     ECDSA_SIG_free(parts);
@@ -178,37 +252,47 @@ static uint8_t *es256_der(struct slice signature, size_t *ret_len)
     return der;
 }
 
+static bool verifies(EVP_PKEY *key, const struct algorithm *by, struct slice signed_part,
+                     struct slice signature)
+{
+    EVP_PKEY_CTX *settings = NULL;
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    int good = EVP_DigestVerifyInit_ex(context, &settings, by->digest, NULL, NULL, key, NULL);
+    good = good == 1 ? use_salt(settings, by) : 0;
+    good = good == 1 ? EVP_DigestVerify(context, signature.data, signature.len, signed_part.data,
+                                        signed_part.len)
+                     : 0;
+    EVP_MD_CTX_free(context);
+    ERR_clear_error();
+    return good == 1;
+}
+
 int jws_verify(struct slice public_pem, enum jws_algorithm algorithm, struct slice signed_part,
                struct slice signature, struct error *reterr)
 {
     CLEANUP(x509_key_freep) EVP_PKEY *key = x509_any_public_key(public_pem);
-    enum jws_algorithm fitting = JWS_ES256;
-    if (key == NULL || algorithm_of(key, &fitting) != 0) {
+    const struct algorithm *by = &algorithms[algorithm];
+    enum jws_algorithm own = JWS_ES256;
+    if (key == NULL || algorithm_of(key, &own) != 0) {
         return x509_openssl_error(reterr, -EINVAL, "verification key");
     }
     ERR_clear_error();
-    if (fitting != algorithm) {
+    if (!algorithm_fits(key, algorithm)) {
         return error_set(reterr, -EACCES, "the token's algorithm does not fit the key");
     }
     uint8_t *der = NULL;
     struct slice raw = signature;
-    if (algorithm == JWS_ES256) {
+    if (by->group != NULL) {
         size_t len = 0;
-        der = es256_der(signature, &len);
+        der = raw_to_der(signature, by->half, &len);
         if (der == NULL) {
             return error_set(reterr, -EACCES, "signature: wrong length");
         }
         raw = slice_of(der, len);
     }
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    int good = EVP_DigestVerifyInit(context, NULL, EVP_sha256(), NULL, key);
-    good = good == 1
-               ? EVP_DigestVerify(context, raw.data, raw.len, signed_part.data, signed_part.len)
-               : 0;
-    EVP_MD_CTX_free(context);
+    bool good = verifies(key, by, signed_part, raw);
     OPENSSL_free(der);
-    ERR_clear_error();
-    return good == 1 ? 0 : error_set(reterr, -EACCES, "signature: does not verify");
+    return good ? 0 : error_set(reterr, -EACCES, "signature: does not verify");
 }
 
 static int put_number(EVP_PKEY *key, const char *name, size_t width, struct buffer *out)
@@ -240,18 +324,19 @@ static EVP_PKEY *key_of_parameters(const char *type, OSSL_PARAM *parameters)
     return key;
 }
 
-static EVP_PKEY *make_ec(struct slice x, struct slice y)
+static EVP_PKEY *make_ec(const struct algorithm *by, struct slice x, struct slice y)
 {
-    uint8_t point[1 + 2 * ES256_HALF] = {POINT_CONVERSION_UNCOMPRESSED};
-    char group[] = "prime256v1";
-    if (x.len > ES256_HALF || y.len > ES256_HALF || x.len == 0 || y.len == 0) {
+    uint8_t point[1 + 2 * EC_HALF_MAX] = {POINT_CONVERSION_UNCOMPRESSED};
+    char group[32];
+    if (x.len > by->half || y.len > by->half || x.len == 0 || y.len == 0) {
         return NULL;
     }
-    memcpy(point + 1 + ES256_HALF - x.len, x.data, x.len);
-    memcpy(point + 1 + 2 * ES256_HALF - y.len, y.data, y.len);
+    (void)snprintf(group, sizeof(group), "%s", by->group);
+    memcpy(point + 1 + by->half - x.len, x.data, x.len);
+    memcpy(point + 1 + 2 * by->half - y.len, y.data, y.len);
     OSSL_PARAM parameters[] = {
         OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
-        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point)),
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, 1 + 2 * by->half),
         OSSL_PARAM_construct_end()};
     return key_of_parameters("EC", parameters);
 }
@@ -284,7 +369,9 @@ int jws_make_public(enum jws_algorithm algorithm, struct slice first, struct sli
                     struct buffer *public_pem, struct error *reterr)
 {
     CLEANUP(x509_key_freep)
-    EVP_PKEY *key = algorithm == JWS_ES256 ? make_ec(first, second) : make_rsa(first, second);
+    EVP_PKEY *key = algorithms[algorithm].group != NULL
+                        ? make_ec(&algorithms[algorithm], first, second)
+                        : make_rsa(first, second);
     if (key == NULL) {
         return x509_openssl_error(reterr, -EINVAL, "key parameters");
     }
@@ -307,8 +394,8 @@ int jws_public_parameters(struct slice public_pem, enum jws_algorithm *ret_algor
     if (key == NULL || algorithm_of(key, &algorithm) != 0) {
         return x509_openssl_error(reterr, -EINVAL, "key");
     }
-    bool is_ec = algorithm == JWS_ES256;
-    size_t width = is_ec ? ES256_HALF : 0;
+    bool is_ec = algorithms[algorithm].group != NULL;
+    size_t width = algorithms[algorithm].half;
     int status =
         put_number(key, is_ec ? OSSL_PKEY_PARAM_EC_PUB_X : OSSL_PKEY_PARAM_RSA_N, width, first);
     if (status == 0) {

@@ -117,15 +117,33 @@ bool x509_equal_secret(struct slice a, struct slice b);
 void x509_random(uint8_t *ret_bytes, size_t len); /* Cryptographic; aborts when it has none. */
 
 /* ---- JWS signatures (RFC 7518) over "header.payload" ---- */
-enum jws_algorithm { JWS_ES256, JWS_RS256 };
-/* The algorithm that fits a PEM key (private or public): P-256 or RSA; -EINVAL otherwise. */
+enum jws_algorithm {
+    JWS_ES256,
+    JWS_ES384,
+    JWS_ES512,
+    JWS_RS256,
+    JWS_RS384,
+    JWS_RS512,
+    JWS_PS256,
+    JWS_PS384,
+    JWS_PS512,
+};
+const char *jws_algorithm_name(enum jws_algorithm algorithm);  /* "RS256" */
+const char *jws_algorithm_curve(enum jws_algorithm algorithm); /* "P-256"; NULL for RSA. */
+/* 0, or -ENOENT when it is none of ours. */
+MUST_USE int jws_algorithm_find(const char *name, enum jws_algorithm *ret_algorithm);
+/* The algorithm that a PEM key (private or public) signs with: that of its curve (P-256, P-384,
+ * P-521), JWS_RS256 for RSA; -EINVAL otherwise. */
 MUST_USE int jws_algorithm_of(struct slice key_pem, enum jws_algorithm *ret_algorithm,
                               struct error *reterr);
-/* Raw signature bytes (ES256: r || s, 64 bytes). */
+/* Raw signature bytes (of curves r || s, as ES256 has 64). */
 MUST_USE int jws_sign(struct slice key_pem, struct slice signed_part, struct buffer *signature,
                       struct error *reterr);
-/* 0; -EACCES when the signature is wrong; -EINVAL when the key is no use. The algorithm follows the
- * key, never the token's header. */
+/* The same by another algorithm that RSA keys have; -EINVAL when it does not fit the key. */
+MUST_USE int jws_sign_by(struct slice key_pem, enum jws_algorithm algorithm,
+                         struct slice signed_part, struct buffer *signature, struct error *reterr);
+/* 0; -EACCES when the signature is wrong or its algorithm does not fit the key; -EINVAL when the
+ * key is no use. */
 MUST_USE int jws_verify(struct slice public_pem, enum jws_algorithm algorithm,
                         struct slice signed_part, struct slice signature, struct error *reterr);
 /* The public key of a JWK's parameters, as jws_public_parameters() gives them. -EINVAL for numbers

@@ -4,7 +4,7 @@
     provider.py keys DIR HOST             makes keys and a certificate for HOST in DIR
     provider.py serve DIR HOST PORT       answers discovery and the JWK Set until it is ended
     provider.py token DIR [option ...] CLAIMS     prints a token; CLAIMS is a JSON object
-        --alg RS256|ES256|none|HS256    HS256 uses the public RSA key's PEM as the secret, as a forger would
+        --alg RS256|PS384|ES256|none|HS256    HS256 uses the public RSA key's PEM as the secret, as a forger would
         --kid ID                        "" leaves it out
         --key FILE                      signs with another key
 
@@ -52,7 +52,8 @@ def key_set(directory):
 
 def serve(directory, host, port):
     issuer = f"https://{host}:{port}"
-    documents = {"/.well-known/openid-configuration": {"issuer": issuer, "jwks_uri": issuer + "/keys"},
+    discovery = {"issuer": issuer, "jwks_uri": issuer + "/keys"}
+    documents = {"/.well-known/openid-configuration": discovery, "/elsewhere": discovery,
                  "/keys": key_set(directory)}
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -87,9 +88,10 @@ def sign(directory, algorithm, key, text):
     if algorithm == "HS256":
         with open(os.path.join(directory, "rsa.pub"), "rb") as secret:
             return hmac.new(secret.read(), text, hashlib.sha256).digest()
-    name = key or os.path.join(directory, "rsa.key" if algorithm == "RS256" else "ec.key")
-    signature = openssl("dgst", "-sha256", "-sign", name, stdin=text)
-    return signature if algorithm == "RS256" else raw_of_der(signature)
+    name = key or os.path.join(directory, "ec.key" if algorithm == "ES256" else "rsa.key")
+    salted = ["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:digest"] if algorithm[0] == "P" else []
+    signature = openssl("dgst", "-sha" + algorithm[2:], *salted, "-sign", name, stdin=text)
+    return raw_of_der(signature) if algorithm == "ES256" else signature
 
 
 def token(directory, options):

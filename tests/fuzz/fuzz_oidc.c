@@ -37,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CLEANUP(error_release) struct error error = {0};
     struct arena *arena = arena_new(SIZE_MAX);
     struct oidc_token token = {.algorithm = "RS256", .key_id = ""};
-    struct oidc_identity identity;
+    struct user identity;
     if (oidc_token_read(arena, slice_of(data, size - rest.len - (end != NULL)), &token) == 0 &&
         oidc_identify(&options, arena, &token, NOW_S, &identity, &error) == 0) {
         assert(identity.name[0] != 0);

@@ -171,13 +171,12 @@ END_TEST
 
 /* --- Claims --- */
 
-static int identify(const struct oidc_options *options, const char *claims,
-                    struct oidc_identity *ret_identity)
+static int identify(const struct oidc_options *options, const char *claims, struct user *ret_user)
 {
     struct oidc_token token;
     CLEANUP(error_release) struct error error = {0};
     ck_assert_int_eq(oidc_token_read(arena, token_of("{}", claims, NULL), &token), 0);
-    return oidc_identify(options, arena, &token, NOW_S, ret_identity, &error);
+    return oidc_identify(options, arena, &token, NOW_S, ret_user, &error);
 }
 
 START_TEST(issuer_audience_and_times_must_be_right)
@@ -203,7 +202,7 @@ START_TEST(issuer_audience_and_times_must_be_right)
         {"\"iss\":\"" ISSUER "\",\"aud\":\"me\",\"sub\":\"a\\u0000b\",\"exp\":2000", -EACCES},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct oidc_identity identity = {.name = "untouched"};
+        struct user identity = {.name = "untouched"};
         ck_assert_msg(identify(&plain, cases[i].claims, &identity) == cases[i].status, "%s",
                       cases[i].claims);
         ck_assert_str_eq(identity.name, cases[i].status == 0 ? ISSUER "#ann" : "untouched");
@@ -228,7 +227,7 @@ START_TEST(names_have_the_prefix_that_was_asked_for)
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct oidc_options options = plain;
-        struct oidc_identity identity;
+        struct user identity;
         options.username_claim = cases[i].claim;
         options.username_prefix = cases[i].prefix;
         int status = identify(&options, cases[i].claims, &identity);
@@ -243,7 +242,7 @@ END_TEST
 START_TEST(groups_are_a_text_or_a_list_of_texts)
 {
     struct oidc_options options = plain;
-    struct oidc_identity identity;
+    struct user identity;
     ck_assert_int_eq(identify(&options, GOOD ",\"roles\":[\"a\"]", &identity), 0);
     ck_assert_uint_eq(identity.group_count, 0); /* No claim was named for them. */
     options.groups_claim = "roles";
@@ -252,10 +251,11 @@ START_TEST(groups_are_a_text_or_a_list_of_texts)
                      0);
     ck_assert_uint_eq(identity.group_count, 2);
     ck_assert_str_eq(identity.groups[1], "oidc:b");
-    ck_assert_str_eq(identity.id, "x");
+    ck_assert_uint_eq(identity.extra_count, 1);
+    ck_assert_str_eq(identity.extras[0].value, "JTI=x");
     ck_assert_int_eq(identify(&options, GOOD ",\"roles\":\"a\"", &identity), 0);
     ck_assert_str_eq(identity.groups[0], "oidc:a");
-    ck_assert_ptr_null(identity.id);
+    ck_assert_uint_eq(identity.extra_count, 0);
     ck_assert_int_eq(identify(&options, GOOD ",\"roles\":null", &identity), 0);
     ck_assert_uint_eq(identity.group_count, 0);
     ck_assert_int_eq(identify(&options, GOOD ",\"roles\":[\"a\",1]", &identity), -EACCES);
@@ -267,7 +267,7 @@ START_TEST(required_claims_must_be_there_with_their_value)
 {
     static const char *const required[] = {"tenant=blue", "level=a=b"};
     struct oidc_options options = plain;
-    struct oidc_identity identity;
+    struct user identity;
     options.required_claims = (struct text_list){required, ARRAY_LEN(required)};
     ck_assert_int_eq(identify(&options, GOOD ",\"tenant\":\"blue\",\"level\":\"a=b\"", &identity),
                      0);

@@ -8,6 +8,8 @@
 
 #include <check.h>
 #include <errno.h>
+#include <openssl/ec.h>
+#include <openssl/pem.h>
 #include <stdlib.h>
 
 Suite *codecs_suite(void);
@@ -280,32 +282,74 @@ START_TEST(certificate_verifies_against_its_ca_only)
 }
 END_TEST
 
+/* A key for the algorithm. */
+static void make_key(enum jws_algorithm algorithm, struct buffer *pem)
+{
+    const char *curve = jws_algorithm_curve(algorithm);
+    if (curve == NULL) {
+        ck_assert_int_eq(x509_make_rsa_key(2048, pem, NULL), 0);
+        return;
+    }
+    EVP_PKEY *key = EVP_EC_gen(curve);
+    BIO *bio = BIO_new(BIO_s_mem());
+    const char *text = NULL;
+    ck_assert_int_eq(PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL), 1);
+    long len = BIO_get_mem_data(bio, &text);
+    buffer_append(pem, text, (size_t)len);
+    BIO_free(bio);
+    EVP_PKEY_free(key);
+}
+
 START_TEST(token_signature_verifies_and_tampering_does_not)
 {
     CLEANUP(buffer_release) struct buffer key;
     CLEANUP(buffer_release) struct buffer public_pem;
     CLEANUP(buffer_release) struct buffer signature;
+    enum jws_algorithm algorithm = (enum jws_algorithm)_i, own = JWS_ES256;
     buffer_init(&key, 1 << 16);
     buffer_init(&public_pem, 1 << 16);
     buffer_init(&signature, 1 << 16);
-    int status = _i == JWS_ES256 ? x509_make_key(&key, NULL) : x509_make_rsa_key(2048, &key, NULL);
-    ck_assert_int_eq(status, 0);
+    make_key(algorithm, &key);
     ck_assert_int_eq(x509_public_key(buffer_slice(&key), &public_pem, NULL), 0);
-    struct slice text = slice_text("header.payload");
-    ck_assert_int_eq(jws_sign(buffer_slice(&key), text, &signature, NULL), 0);
-    ck_assert_uint_eq(signature.len, _i == JWS_ES256 ? 64 : 256);
-    enum jws_algorithm algorithm = (enum jws_algorithm)_i;
+    struct slice text = slice_text("header.payload"), public = buffer_slice(&public_pem);
+    ck_assert_int_eq(jws_sign_by(buffer_slice(&key), algorithm, text, &signature, NULL), 0);
     struct slice good = buffer_slice(&signature);
-    ck_assert_int_eq(jws_verify(buffer_slice(&public_pem), algorithm, text, good, NULL), 0);
-    ck_assert_int_eq(
-        jws_verify(buffer_slice(&public_pem), algorithm, slice_text("other"), good, NULL), -EACCES);
-    ck_assert_int_eq(jws_verify(buffer_slice(&public_pem), _i == JWS_ES256 ? JWS_RS256 : JWS_ES256,
-                                text, good, NULL),
-                     -EACCES);
+    ck_assert_int_eq(jws_verify(public, algorithm, text, good, NULL), 0);
+    ck_assert_int_eq(jws_verify(public, algorithm, slice_text("other"), good, NULL), -EACCES);
+    for (int other = JWS_ES256; other <= JWS_PS512; other++) {
+        int status = jws_verify(public, (enum jws_algorithm)other, text, good, NULL);
+        ck_assert_int_eq(status, other == _i ? 0 : -EACCES);
+    }
     signature.data[5] ^= 1;
-    ck_assert_int_eq(jws_verify(buffer_slice(&public_pem), algorithm, text, good, NULL), -EACCES);
-    ck_assert_int_eq(jws_verify(buffer_slice(&public_pem), algorithm, text, slice_text(""), NULL),
-                     -EACCES);
+    ck_assert_int_eq(jws_verify(public, algorithm, text, good, NULL), -EACCES);
+    ck_assert_int_eq(jws_verify(public, algorithm, text, slice_text(""), NULL), -EACCES);
+    ck_assert_int_eq(jws_algorithm_find(jws_algorithm_name(algorithm), &own), 0);
+    ck_assert_int_eq(own, algorithm);
+}
+END_TEST
+
+/* As a JWK Set carries it. */
+START_TEST(public_keys_come_back_from_their_parameters)
+{
+    CLEANUP(buffer_release) struct buffer key;
+    CLEANUP(buffer_release) struct buffer public_pem;
+    CLEANUP(buffer_release) struct buffer again;
+    CLEANUP(buffer_release) struct buffer first;
+    CLEANUP(buffer_release) struct buffer second;
+    enum jws_algorithm algorithm = JWS_PS256;
+    buffer_init(&key, 1 << 16);
+    buffer_init(&public_pem, 1 << 16);
+    buffer_init(&again, 1 << 16);
+    buffer_init(&first, 1 << 16);
+    buffer_init(&second, 1 << 16);
+    make_key((enum jws_algorithm)_i, &key);
+    ck_assert_int_eq(x509_public_key(buffer_slice(&key), &public_pem, NULL), 0);
+    ck_assert_int_eq(
+        jws_public_parameters(buffer_slice(&public_pem), &algorithm, &first, &second, NULL), 0);
+    ck_assert_int_eq(algorithm, _i);
+    ck_assert_int_eq(
+        jws_make_public(algorithm, buffer_slice(&first), buffer_slice(&second), &again, NULL), 0);
+    ck_assert_str_eq(buffer_text(&again), buffer_text(&public_pem));
 }
 END_TEST
 
@@ -339,6 +383,8 @@ Suite *codecs_suite(void)
     tcase_add_test(keys, signing_request_round_trips_and_is_checked);
     tcase_add_test(keys, certificate_verifies_against_its_ca_only);
     tcase_add_loop_test(keys, token_signature_verifies_and_tampering_does_not, JWS_ES256,
+                        JWS_PS512 + 1);
+    tcase_add_loop_test(keys, public_keys_come_back_from_their_parameters, JWS_ES256,
                         JWS_RS256 + 1);
     tcase_add_test(keys, digests_match_published_vectors);
     suite_add_tcase(suite, keys);
