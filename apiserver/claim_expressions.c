@@ -22,8 +22,8 @@ struct claim_scope *claim_scope_new(struct arena *arena, const struct cel_functi
     scope->arena = arena;
     scope->claims = (struct cel_variable){"claims", &claims_type};
     scope->user = (struct cel_variable){"user", &declared_user_type};
-    scope->of_claims = (struct cel_env){functions, &scope->claims, 1};
-    scope->of_user = (struct cel_env){functions, &scope->user, 1};
+    scope->of_claims = (struct cel_env){functions, &scope->claims, 1, /* is_stored= */ true};
+    scope->of_user = (struct cel_env){functions, &scope->user, 1, /* is_stored= */ true};
     return scope;
 }
 
