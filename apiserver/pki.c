@@ -322,6 +322,22 @@ int pki_load(const char *data_dir, struct pki *ret_pki, struct error *reterr)
     return 0;
 }
 
+int pki_admin_client(const char *data_dir, enum tls_alpn alpn, struct tls_config **ret_tls,
+                     struct error *reterr)
+{
+    CLEANUP(pki_release) struct pki pki = {0};
+    int status = pki_load(data_dir, &pki, reterr);
+    if (status < 0) {
+        return status;
+    }
+    const struct tls_options options = {.cert_pem = slice_text(pki.admin_cert),
+                                        .key_pem = slice_text(pki.admin_key),
+                                        .ca_pem = slice_text(pki.ca_cert),
+                                        .verify = TLS_VERIFY_REQUIRED,
+                                        .alpn = alpn};
+    return tls_config_new_client(&options, ret_tls, reterr);
+}
+
 static void wipe(char *text)
 {
     if (text != NULL) {

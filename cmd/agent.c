@@ -3,8 +3,8 @@
 #include "agent/agent.h"
 
 #include "agent/network/network.h"
+#include "cmd/command_run.h"
 #include "cmd/commands.h"
-#include "cmd/failure.h"
 #include "cmd/flags.h"
 #include "cmd/stop_signal.h"
 #include "lib/base/alloc.h"
@@ -178,13 +178,6 @@ int command_agent(int argc, char **argv)
         .flags = flags,
         .count = sizeof(flags) / sizeof(flags[0]),
     };
-    struct error error = {.code = 0};
-    int status = 0;
-    if (flag_set_parse(&set, argc, argv, &error) < 0) {
-        status = command_misused("agent", &error);
-    } else if (!set.help && run(&set, &error) < 0) {
-        status = command_failed("agent", &error);
-    }
-    flag_set_release(&set);
-    return status;
+    const struct command command = {.name = "agent", .run = run};
+    return command_run(&command, &set, argc, argv);
 }

@@ -106,21 +106,8 @@ static int call_servers(struct tls_config *tls, const struct api_target *target,
 int api_call(const struct api_target *target, const struct api_request *request,
              unsigned *ret_status, struct buffer *answer, struct error *reterr)
 {
-    struct pki pki;
-    int result = pki_load(target->data_dir, &pki, reterr);
-    if (result < 0) {
-        return result;
-    }
-    struct tls_options options = {
-        .cert_pem = slice_text(pki.admin_cert),
-        .key_pem = slice_text(pki.admin_key),
-        .ca_pem = slice_text(pki.ca_cert),
-        .verify = TLS_VERIFY_REQUIRED,
-        .alpn = TLS_ALPN_HTTP1,
-    };
     struct tls_config *tls;
-    result = tls_config_new_client(&options, &tls, reterr);
-    pki_release(&pki);
+    int result = pki_admin_client(target->data_dir, TLS_ALPN_HTTP1, &tls, reterr);
     if (result < 0) {
         return result;
     }

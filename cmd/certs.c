@@ -1,6 +1,6 @@
 /* `coracle certs`: when the certificates of a data directory end, and new ones in time. */
+#include "cmd/command_run.h"
 #include "cmd/commands.h"
-#include "cmd/failure.h"
 #include "cmd/flags.h"
 #include "lib/base/alloc.h"
 #include "lib/base/file.h"
@@ -121,13 +121,6 @@ int command_certs(int argc, char **argv)
         .count = sizeof(flags) / sizeof(flags[0]),
         .operands_max = 1,
     };
-    struct error error = {.code = 0};
-    int status = 0;
-    if (flag_set_parse(&set, argc, argv, &error) < 0) {
-        status = command_misused("certs", &error);
-    } else if (!set.help && run(&set, &error) < 0) {
-        status = command_failed("certs", &error);
-    }
-    flag_set_release(&set);
-    return status;
+    const struct command command = {.name = "certs", .run = run};
+    return command_run(&command, &set, argc, argv);
 }

@@ -1,7 +1,7 @@
 /* `coracle down`: stops a cluster of `coracle up` and removes what it left in the kernel and on
  * disk. */
+#include "cmd/command_run.h"
 #include "cmd/commands.h"
-#include "cmd/failure.h"
 #include "cmd/flags.h"
 #include "cmd/local_cluster.h"
 #include "cmd/pause.h"
@@ -192,13 +192,6 @@ int command_down(int argc, char **argv)
         .flags = flags,
         .count = sizeof(flags) / sizeof(flags[0]),
     };
-    struct error error = {.code = 0};
-    int status = 0;
-    if (flag_set_parse(&set, argc, argv, &error) < 0) {
-        status = command_misused("down", &error);
-    } else if (!set.help && down_main(&set, &error) < 0) {
-        status = command_failed("down", &error);
-    }
-    flag_set_release(&set);
-    return status;
+    const struct command command = {.name = "down", .run = down_main};
+    return command_run(&command, &set, argc, argv);
 }

@@ -1,6 +1,6 @@
 #include "apiserver/pki.h"
+#include "cmd/command_run.h"
 #include "cmd/commands.h"
-#include "cmd/failure.h"
 #include "cmd/flags.h"
 #include "lib/base/alloc.h"
 #include <stdio.h>
@@ -63,13 +63,6 @@ int command_kubeconfig(int argc, char **argv)
         .flags = flags,
         .count = sizeof(flags) / sizeof(flags[0]),
     };
-    struct error error = {.code = 0};
-    int status = 0;
-    if (flag_set_parse(&set, argc, argv, &error) < 0) {
-        status = command_misused("kubeconfig", &error);
-    } else if (!set.help && print_kubeconfig(&set, &error) < 0) {
-        status = command_failed("kubeconfig", &error);
-    }
-    flag_set_release(&set);
-    return status;
+    const struct command command = {.name = "kubeconfig", .run = print_kubeconfig};
+    return command_run(&command, &set, argc, argv);
 }

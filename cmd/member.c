@@ -1,8 +1,8 @@
 /* `coracle member`: who belongs to the control plane, asked of any member and changed through any.
  */
+#include "cmd/command_run.h"
 #include "cmd/commands.h"
 #include "cmd/etcd_client.h"
-#include "cmd/failure.h"
 #include "etcd/rpc.pb-c.h"
 #include "lib/base/arena.h"
 #include "lib/base/url_list.h"
@@ -285,14 +285,6 @@ int command_member(int argc, char **argv)
         .count = sizeof(flags) / sizeof(flags[0]),
         .operands_max = 3,
     };
-    struct error error = {.code = 0};
-    int status = 0;
-    if (flag_set_parse(&set, argc, argv, &error) < 0) {
-        status = command_misused("member", &error);
-    } else if (!set.help && run(&set, &error) < 0) {
-        status = error.code == -EINVAL ? command_misused("member", &error)
-                                       : command_failed("member", &error);
-    }
-    flag_set_release(&set);
-    return status;
+    const struct command command = {.name = "member", .run = run, .checks_words = true};
+    return command_run(&command, &set, argc, argv);
 }

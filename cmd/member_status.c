@@ -89,21 +89,8 @@ static int ask_all(struct tls_config *tls, const char *const *urls, size_t count
 int member_status_read(const char *data_dir, const char *const *urls, size_t count,
                        struct member_status *ret_members, struct error *reterr)
 {
-    struct pki pki;
-    int result = pki_load(data_dir, &pki, reterr);
-    if (result < 0) {
-        return result;
-    }
-    struct tls_options options = {
-        .cert_pem = slice_text(pki.admin_cert),
-        .key_pem = slice_text(pki.admin_key),
-        .ca_pem = slice_text(pki.ca_cert),
-        .verify = TLS_VERIFY_REQUIRED,
-        .alpn = TLS_ALPN_H2,
-    };
     struct tls_config *tls;
-    result = tls_config_new_client(&options, &tls, reterr);
-    pki_release(&pki);
+    int result = pki_admin_client(data_dir, TLS_ALPN_H2, &tls, reterr);
     if (result < 0) {
         return result;
     }

@@ -1,7 +1,7 @@
 /* `coracle recover`: after a majority of members is lost for good, the data of one that is left
  * becomes a cluster of its own. */
+#include "cmd/command_run.h"
 #include "cmd/commands.h"
-#include "cmd/failure.h"
 #include "cmd/flags.h"
 #include "cmd/member_data.h"
 #include "cmd/member_status.h"
@@ -211,13 +211,6 @@ int command_recover(int argc, char **argv)
         .flags = flags,
         .count = sizeof(flags) / sizeof(flags[0]),
     };
-    struct error error = {.code = 0};
-    int status = 0;
-    if (flag_set_parse(&set, argc, argv, &error) < 0) {
-        status = command_misused("recover", &error);
-    } else if (!set.help && run(&set, &error) < 0) {
-        status = command_failed("recover", &error);
-    }
-    flag_set_release(&set);
-    return status;
+    const struct command command = {.name = "recover", .run = run};
+    return command_run(&command, &set, argc, argv);
 }

@@ -1,8 +1,8 @@
 /* `coracle server`: one control-plane member. */
 #include "cmd/server_parts.h"
 
+#include "cmd/command_run.h"
 #include "cmd/commands.h"
-#include "cmd/failure.h"
 #include "cmd/server_flags.h"
 #include "cmd/stop_signal.h"
 #include "lib/base/alloc.h"

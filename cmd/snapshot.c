@@ -1,7 +1,7 @@
 /* `coracle snapshot`: backups. They are files as etcd's tools write and read them. */
+#include "cmd/command_run.h"
 #include "cmd/commands.h"
 #include "cmd/etcd_client.h"
-#include "cmd/failure.h"
 #include "cmd/member_config.h"
 #include "cmd/snapshot_file.h"
 #include "etcd/rpc.pb-c.h"
@@ -307,14 +307,6 @@ int command_snapshot(int argc, char **argv)
         .count = sizeof(flags) / sizeof(flags[0]),
         .operands_max = 2,
     };
-    struct error error = {.code = 0};
-    int status = 0;
-    if (flag_set_parse(&set, argc, argv, &error) < 0) {
-        status = command_misused("snapshot", &error);
-    } else if (!set.help && run(&set, &error) < 0) {
-        status = error.code == -EINVAL ? command_misused("snapshot", &error)
-                                       : command_failed("snapshot", &error);
-    }
-    flag_set_release(&set);
-    return status;
+    const struct command command = {.name = "snapshot", .run = run, .checks_words = true};
+    return command_run(&command, &set, argc, argv);
 }

@@ -1,7 +1,7 @@
 /* `coracle status`: asks every member and the API, and says what is wrong when something is. */
 #include "cmd/api_call.h"
+#include "cmd/command_run.h"
 #include "cmd/commands.h"
-#include "cmd/failure.h"
 #include "cmd/flags.h"
 #include "cmd/local_cluster.h"
 #include "cmd/member_status.h"
@@ -289,13 +289,6 @@ int command_status(int argc, char **argv)
         .flags = flags,
         .count = sizeof(flags) / sizeof(flags[0]),
     };
-    struct error error = {.code = 0};
-    int status = 0;
-    if (flag_set_parse(&set, argc, argv, &error) < 0) {
-        status = command_misused("status", &error);
-    } else if (!set.help && run(&set, &error) < 0) {
-        status = command_failed("status", &error);
-    }
-    flag_set_release(&set);
-    return status;
+    const struct command command = {.name = "status", .run = run};
+    return command_run(&command, &set, argc, argv);
 }

@@ -1,6 +1,6 @@
 #include "apiserver/pki.h"
+#include "cmd/command_run.h"
 #include "cmd/commands.h"
-#include "cmd/failure.h"
 #include "cmd/flags.h"
 #include "cmd/join_token.h"
 #include "lib/base/alloc.h"
@@ -176,13 +176,6 @@ int command_token(int argc, char **argv)
         .count = sizeof(flags) / sizeof(flags[0]),
         .operands_max = 2,
     };
-    struct error error = {.code = 0};
-    int status = 0;
-    if (flag_set_parse(&set, argc, argv, &error) < 0) {
-        status = command_misused("token", &error);
-    } else if (!set.help && run(&set, &error) < 0) {
-        status = command_failed("token", &error);
-    }
-    flag_set_release(&set);
-    return status;
+    const struct command command = {.name = "token", .run = run};
+    return command_run(&command, &set, argc, argv);
 }

@@ -3,8 +3,8 @@
 #include "agent/containerd_config.h"
 #include "apiserver/pki.h"
 #include "cmd/api_call.h"
+#include "cmd/command_run.h"
 #include "cmd/commands.h"
-#include "cmd/failure.h"
 #include "cmd/flags.h"
 #include "cmd/join_token.h"
 #include "cmd/local_cluster.h"
@@ -488,13 +488,6 @@ int command_up(int argc, char **argv)
         .flags = flags,
         .count = sizeof(flags) / sizeof(flags[0]),
     };
-    struct error error = {.code = 0};
-    int status = 0;
-    if (flag_set_parse(&set, argc, argv, &error) < 0) {
-        status = command_misused("up", &error);
-    } else if (!set.help && up_main(&set, &error) < 0) {
-        status = command_failed("up", &error);
-    }
-    flag_set_release(&set);
-    return status;
+    const struct command command = {.name = "up", .run = up_main};
+    return command_run(&command, &set, argc, argv);
 }

@@ -13,6 +13,15 @@
         "Age", "string", "", "Time since the object was created.", 0                               \
     }
 #define WIDE 1
+#define TEMPLATE_COLUMNS                                                                           \
+    {"Containers", "string", "", "Names of the containers in the template.", WIDE},                \
+    {                                                                                              \
+        "Images", "string", "", "Images of the containers in the template.", WIDE                  \
+    }
+#define SELECTOR_COLUMN                                                                            \
+    {                                                                                              \
+        "Selector", "string", "", "Labels of its pods.", WIDE                                      \
+    }
 
 static const struct api_table_column POD[] = {
     NAME_COLUMN,
@@ -84,9 +93,8 @@ static const struct api_table_column DEPLOYMENT[] = {
     {"Up-to-date", "string", "", "Pods made from the current template.", 0},
     {"Available", "string", "", "Pods that have been ready long enough.", 0},
     AGE_COLUMN,
-    {"Containers", "string", "", "Names of the containers in the template.", WIDE},
-    {"Images", "string", "", "Images of the containers in the template.", WIDE},
-    {"Selector", "string", "", "Labels of its pods.", WIDE},
+    TEMPLATE_COLUMNS,
+    SELECTOR_COLUMN,
 };
 static const struct api_table_column REPLICA_SET[] = {
     NAME_COLUMN,
@@ -94,9 +102,8 @@ static const struct api_table_column REPLICA_SET[] = {
     {"Current", "integer", "", "Pods that exist.", 0},
     {"Ready", "integer", "", "Pods that are ready.", 0},
     AGE_COLUMN,
-    {"Containers", "string", "", "Names of the containers in the template.", WIDE},
-    {"Images", "string", "", "Images of the containers in the template.", WIDE},
-    {"Selector", "string", "", "Labels of its pods.", WIDE},
+    TEMPLATE_COLUMNS,
+    SELECTOR_COLUMN,
 };
 static const struct api_table_column CONTROLLER_REVISION[] = {
     NAME_COLUMN,
@@ -139,9 +146,8 @@ static const struct api_table_column REPLICATION_CONTROLLER[] = {
     {"Current", "integer", "", "Pods that exist.", 0},
     {"Ready", "integer", "", "Pods that are ready.", 0},
     AGE_COLUMN,
-    {"Containers", "string", "", "Names of the containers in the template.", WIDE},
-    {"Images", "string", "", "Images of the containers in the template.", WIDE},
-    {"Selector", "string", "", "Labels of its pods.", WIDE},
+    TEMPLATE_COLUMNS,
+    SELECTOR_COLUMN,
 };
 static const struct api_table_column RESOURCE_QUOTA[] = {
     NAME_COLUMN,
@@ -158,16 +164,14 @@ static const struct api_table_column DAEMON_SET[] = {
     {"Available", "integer", "", "Nodes with a pod that has been ready long enough.", 0},
     {"Node Selector", "string", "", "Labels of the nodes.", 0},
     AGE_COLUMN,
-    {"Containers", "string", "", "Names of the containers in the template.", WIDE},
-    {"Images", "string", "", "Images of the containers in the template.", WIDE},
-    {"Selector", "string", "", "Labels of its pods.", WIDE},
+    TEMPLATE_COLUMNS,
+    SELECTOR_COLUMN,
 };
 static const struct api_table_column STATEFUL_SET[] = {
     NAME_COLUMN,
     {"Ready", "string", "", "Pods that are ready, of those wanted.", 0},
     AGE_COLUMN,
-    {"Containers", "string", "", "Names of the containers in the template.", WIDE},
-    {"Images", "string", "", "Images of the containers in the template.", WIDE},
+    TEMPLATE_COLUMNS,
 };
 static const struct api_table_column AUTOSCALER[] = {
     NAME_COLUMN,
@@ -186,9 +190,8 @@ static const struct api_table_column CRON_JOB[] = {
     {"Active", "integer", "", "Jobs that run.", 0},
     {"Last Schedule", "string", "", "Time since a job started.", 0},
     AGE_COLUMN,
-    {"Containers", "string", "", "Names of the containers in the template.", WIDE},
-    {"Images", "string", "", "Images of the containers in the template.", WIDE},
-    {"Selector", "string", "", "Labels of its pods.", WIDE},
+    TEMPLATE_COLUMNS,
+    SELECTOR_COLUMN,
 };
 static const struct api_table_column JOB[] = {
     NAME_COLUMN,
@@ -196,9 +199,8 @@ static const struct api_table_column JOB[] = {
     {"Completions", "string", "", "Pods that succeeded, of those needed.", 0},
     {"Duration", "string", "", "How long it ran.", 0},
     AGE_COLUMN,
-    {"Containers", "string", "", "Names of the containers in the template.", WIDE},
-    {"Images", "string", "", "Images of the containers in the template.", WIDE},
-    {"Selector", "string", "", "Labels of its pods.", WIDE},
+    TEMPLATE_COLUMNS,
+    SELECTOR_COLUMN,
 };
 static const struct api_table_column CERTIFICATE_REQUEST[] = {
     NAME_COLUMN,
