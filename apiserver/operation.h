@@ -85,8 +85,6 @@ struct operation {
     struct plan plan;
     const struct cached_object *decoded; /* What `message` is of; see operation_message(). */
     const void *message;
-    const struct json_value *tree; /* Of `tree_of`, a message that was patched; or NULL. */
-    const void *tree_of;
     struct env_timer timer;
     void (*next)(struct operation *operation); /* After a barrier, on the home thread. */
     /* The outcome of a transaction on its way home. */

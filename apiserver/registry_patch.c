@@ -4,7 +4,6 @@
 #include "lib/api/apply.h"
 #include "lib/api/convert.h"
 #include "lib/api/patch.h"
-#include "lib/api/time.h"
 #include <errno.h>
 
 /* What the client calls the kind. */
@@ -54,15 +53,10 @@ void plan_manage_fields(struct operation *operation, const struct api_kind *kind
     if (call->options.field_manager == NULL || apply) {
         return;
     }
-    char now[API_TIME_TEXT_SIZE];
-    api_time_format(operation_now_s(operation), now);
     struct api_apply_request request = {.kind = kind,
                                         .manager = call->options.field_manager,
                                         .subresource = operation_subresource(operation),
-                                        .now = now};
-    if (before != NULL && before == operation->tree_of) {
-        request.before_tree = operation->tree;
-    }
+                                        .now_s = operation_now_s(operation)};
     api_managed_fields_track(operation->arena, &request, before, message);
 }
 
@@ -91,12 +85,10 @@ static int apply_text(struct operation *operation, const struct json_value *live
         *reterr_status = refusal;
         return -EINVAL;
     }
-    char now[API_TIME_TEXT_SIZE];
-    api_time_format(operation_now_s(operation), now);
     struct api_apply_request request = {.kind = operation_form(operation),
                                         .manager = call->options.field_manager,
                                         .subresource = operation_subresource(operation),
-                                        .now = now,
+                                        .now_s = operation_now_s(operation),
                                         .force = call->options.force};
     return api_apply(arena, &request, live, applied, ret_object, reterr_status);
 }
@@ -184,8 +176,6 @@ const struct api_status *patch_message(struct operation *operation, const struct
     }
     const struct json_value *document =
         before == NULL ? NULL : api_message_to_json(arena, schema, before, type_meta);
-    operation->tree = document;
-    operation->tree_of = before;
     struct json_value *patched = NULL;
     const struct api_status *refusal = NULL;
     if (patch_tree(operation, schema, document, &patched, &refusal) < 0) {

@@ -2,7 +2,9 @@
  * how it writes (Apply, Update), and the set of fields that are its. */
 #include "lib/api/apply.h"
 
+#include "lib/api/apply_difference.h"
 #include "lib/api/apply_merge.h"
+#include "lib/api/apply_owners.h"
 #include "lib/api/apply_set.h"
 #include "lib/api/kinds.h"
 #include "lib/api/limits_semantics.h"
@@ -13,24 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MANAGERS_MAX = 256 };
-
-struct manager {
-    struct json_value *entry; /* As it stands in managedFields. */
-    struct json_value *set;
-};
-
-struct owners {
-    struct manager items[MANAGERS_MAX];
-    size_t count;
-};
-
-static const char *text_of(const struct json_value *object, const char *name)
-{
-    const struct json_value *value = object == NULL ? NULL : json_get_text(object, name);
-    return value == NULL || value->type != JSON_STRING ? "" : (const char *)value->text.data;
-}
-
 static int refuse(const struct api_status **reterr_status, const struct api_status *status,
                   int code)
 {
@@ -38,95 +22,6 @@ static int refuse(const struct api_status **reterr_status, const struct api_stat
         *reterr_status = status;
     }
     return code;
-}
-
-/* --- Reading and writing managedFields ---------------------------------------------------------
- */
-
-static void read_owners(struct arena *arena, const struct json_value *object,
-                        struct owners *ret_owners)
-{
-    const struct json_value *metadata = object == NULL ? NULL : json_get_text(object, "metadata");
-    const struct json_value *entries =
-        metadata == NULL ? NULL : json_get_text(metadata, "managedFields");
-    ret_owners->count = 0;
-    for (size_t i = 0; entries != NULL && entries->type == JSON_ARRAY && i < entries->count; i++) {
-        const struct json_value *set = json_get_text(entries->items[i], "fieldsV1");
-        if (set == NULL || set->type != JSON_OBJECT || ret_owners->count == MANAGERS_MAX) {
-            continue;
-        }
-        ret_owners->items[ret_owners->count++] = (struct manager){
-            .entry = json_copy(arena, entries->items[i]), .set = json_copy(arena, set)};
-    }
-}
-
-/* Who applies is the same through every version of the API; who updates is another in each. */
-static struct manager *find_owner(struct owners *owners, const struct api_apply_request *request,
-                                  const char *operation)
-{
-    bool update = strcmp(operation, "Update") == 0;
-    for (size_t i = 0; i < owners->count; i++) {
-        const struct json_value *entry = owners->items[i].entry;
-        if (strcmp(text_of(entry, "manager"), request->manager) == 0 &&
-            strcmp(text_of(entry, "operation"), operation) == 0 &&
-            strcmp(text_of(entry, "subresource"), request->subresource) == 0 &&
-            (!update || strcmp(text_of(entry, "apiVersion"), request->kind->api_version) == 0)) {
-            return &owners->items[i];
-        }
-    }
-    return NULL;
-}
-
-/* The manager's entry, made when it has none; NULL when there are too many managers. */
-static struct manager *own(struct arena *arena, struct owners *owners,
-                           const struct api_apply_request *request, const char *operation)
-{
-    struct manager *found = find_owner(owners, request, operation);
-    if (found != NULL || owners->count == MANAGERS_MAX) {
-        return found;
-    }
-    struct json_value *entry = json_new_object(arena);
-    json_set_text(arena, entry, "manager", json_new_text(arena, request->manager));
-    json_set_text(arena, entry, "operation", json_new_text(arena, operation));
-    json_set_text(arena, entry, "apiVersion", json_new_text(arena, request->kind->api_version));
-    json_set_text(arena, entry, "time", json_new_text(arena, request->now));
-    json_set_text(arena, entry, "fieldsType", json_new_text(arena, "FieldsV1"));
-    if (*request->subresource != '\0') {
-        json_set_text(arena, entry, "subresource", json_new_text(arena, request->subresource));
-    }
-    owners->items[owners->count] = (struct manager){.entry = entry, .set = json_new_object(arena)};
-    return &owners->items[owners->count++];
-}
-
-static void write_owners(struct arena *arena, const struct owners *owners,
-                         struct json_value *object)
-{
-    struct json_value *metadata = json_get_text(object, "metadata");
-    struct json_value *entries = json_new_array(arena);
-    if (metadata == NULL || metadata->type != JSON_OBJECT) {
-        metadata = json_new_object(arena);
-        json_set_text(arena, object, "metadata", metadata);
-    }
-    for (size_t i = 0; i < owners->count; i++) {
-        if (owners->items[i].set->count > 0) {
-            json_set_text(arena, owners->items[i].entry, "fieldsV1", owners->items[i].set);
-            json_append(arena, entries, owners->items[i].entry);
-        }
-    }
-    (void)json_remove(metadata, slice_text("managedFields")); /* May be absent. */
-    if (entries->count > 0) {
-        json_set_text(arena, metadata, "managedFields", entries);
-    }
-}
-
-/* Gives the manager a new set; its time moves only when the set does. */
-static void set_fields(struct arena *arena, const struct api_apply_request *request,
-                       struct manager *manager, struct json_value *set)
-{
-    if (!json_equal(manager->set, set)) {
-        json_set_text(arena, manager->entry, "time", json_new_text(arena, request->now));
-    }
-    manager->set = set;
 }
 
 static void strip_path(struct json_value *set, const char *path)
@@ -207,14 +102,19 @@ static void add_paths(struct conflicts *conflicts, const struct json_value *set,
     }
 }
 
-static const char *describe(struct arena *arena, const struct json_value *entry,
+static const char *text_of(const char *text)
+{
+    return text == NULL ? "" : text;
+}
+
+static const char *describe(struct arena *arena, const Meta__V1__ManagedFieldsEntry *entry,
                             const char *api_version)
 {
-    const char *subresource = text_of(entry, "subresource");
-    const char *other = text_of(entry, "apiVersion");
-    bool update = strcmp(text_of(entry, "operation"), "Update") == 0;
+    const char *subresource = text_of(entry->subresource);
+    const char *other = text_of(entry->api_version);
+    bool update = strcmp(text_of(entry->operation), "Update") == 0;
     bool versioned = update || strcmp(other, api_version) != 0;
-    return arena_printf(arena, "\"%s\"%s%s%s%s%s", text_of(entry, "manager"),
+    return arena_printf(arena, "\"%s\"%s%s%s%s%s", text_of(entry->manager),
                         *subresource == '\0' ? "" : " with subresource \"", subresource,
                         *subresource == '\0' ? "" : "\"", versioned ? " using " : "",
                         versioned ? other : "");
@@ -247,7 +147,7 @@ static const struct api_status *conflict_status(struct conflicts *conflicts)
 
 /* Fields that change and belong to somebody else: refused, or taken over by force. */
 static int settle_conflicts(struct arena *arena, const struct api_apply_request *request,
-                            struct owners *owners, const struct manager *mine,
+                            struct apply_owners *owners, const struct apply_owner *mine,
                             const struct json_value *changed,
                             const struct api_status **reterr_status)
 {
@@ -256,13 +156,13 @@ static int settle_conflicts(struct arena *arena, const struct api_apply_request 
     api_causes_init(&conflicts.causes, arena);
     buffer_init(&conflicts.lines, API_FIELD_CONFLICT_TEXT_MAX);
     for (size_t i = 0; i < owners->count; i++) {
-        struct manager *other = &owners->items[i];
+        struct apply_owner *other = &owners->items[i];
         if (other == mine) {
             continue;
         }
         struct json_value *both = apply_set_common(arena, other->set, changed);
         if (both->count > 0 && request->force) {
-            set_fields(arena, request, other, apply_set_minus(arena, other->set, both));
+            apply_owner_set(arena, other, apply_set_minus(arena, other->set, both), request->now_s);
         } else if (both->count > 0) {
             conflicts.manager = describe(arena, other->entry, request->kind->api_version);
             add_paths(&conflicts, both, "", conflicts.manager);
@@ -312,7 +212,6 @@ int api_apply(struct arena *arena, const struct api_apply_request *request,
               struct json_value **ret_object, const struct api_status **reterr_status)
 {
     struct apply_shape root = apply_shape_of_message(request->kind->message);
-    struct owners *owners = arena_zeroed(arena, sizeof(*owners));
     int result = check_request(arena, request, applied, reterr_status);
     if (result != 0) {
         return result;
@@ -320,14 +219,13 @@ int api_apply(struct arena *arena, const struct api_apply_request *request,
     const struct json_value *before = live == NULL ? json_new_object(arena) : live;
     struct json_value *set = apply_set_of(arena, &root, applied, /* dots= */ false);
     strip(request, set);
-    read_owners(arena, live, owners);
-    struct manager *mine = own(arena, owners, request, "Apply");
+    struct apply_owners *owners = apply_owners_read_tree(arena, live);
+    struct apply_owner *mine = apply_owners_find(arena, owners, request, "Apply");
     if (mine == NULL) {
         return refuse(reterr_status, api_status_bad_request(arena, "too many field managers"),
                       -EINVAL);
     }
-    json_set_text(arena, mine->entry, "apiVersion",
-                  json_new_text(arena, request->kind->api_version));
+    apply_owner_set_version(arena, mine, request->kind->api_version);
     struct json_value *object = apply_merge(arena, &root, json_copy(arena, before), applied);
     struct json_value *dropped = apply_set_minus(arena, mine->set, set);
     struct json_value *others = json_new_object(arena);
@@ -345,79 +243,36 @@ int api_apply(struct arena *arena, const struct api_apply_request *request,
         }
     }
     apply_remove(arena, &root, object, dropped, others, set);
-    set_fields(arena, request, mine, set);
-    write_owners(arena, owners, object);
+    apply_owner_set(arena, mine, set, request->now_s);
+    apply_owners_write_tree(arena, owners, object);
     *ret_object = object;
     return 0;
 }
 
-static struct json_value *set_gone(struct arena *arena, const struct apply_shape *root,
-                                   const struct json_value *before, const struct json_value *after)
-{
-    return apply_set_minus(arena, apply_set_of(arena, root, before, true),
-                           apply_set_of(arena, root, after, true));
-}
-
-int api_managed_fields_update(struct arena *arena, const struct api_apply_request *request,
-                              const struct json_value *before, struct json_value *after,
-                              const struct api_status **reterr_status)
-{
-    struct apply_shape root = apply_shape_of_message(request->kind->message);
-    struct owners *owners = arena_zeroed(arena, sizeof(*owners));
-    /* An empty object has what Go writes for one: members that are always there are nobody's. */
-    const struct json_value *base = before;
-    (void)reterr_status; /* Nothing of what is stored is refused. */
-    if (base == NULL) {
-        base = api_message_to_json(arena, request->kind->message,
-                                   api_message_new(arena, request->kind->message), NULL);
-    }
-    struct json_value *changed = apply_set_changed(arena, &root, base, after, /* dots= */ true);
-    read_owners(arena, before, owners);
-    struct json_value *gone =
-        owners->count == 0 ? json_new_object(arena) : set_gone(arena, &root, base, after);
-    if (changed != NULL) {
-        strip(request, changed);
-    }
-    struct manager *mine =
-        changed == NULL || changed->count == 0 ? NULL : own(arena, owners, request, "Update");
-    for (size_t i = 0; i < owners->count; i++) {
-        struct manager *owner = &owners->items[i];
-        struct json_value *set = apply_set_minus(arena, owner->set, gone);
-        if (owner == mine) {
-            set = apply_set_union(arena, set, changed);
-        } else if (changed != NULL) {
-            set = apply_set_minus(arena, set, changed);
-        }
-        set_fields(arena, request, owner, set);
-    }
-    write_owners(arena, owners, after);
-    return 0;
-}
+/* --- Tracking of other writes ------------------------------------------------------------------
+ */
 
 void api_managed_fields_track(struct arena *arena, const struct api_apply_request *request,
                               const void *before, void *after)
 {
     const struct api_message *table = request->kind->message;
     Meta__V1__ObjectMeta *meta = api_message_meta(table, after);
-    const struct json_value *old_tree = request->before_tree;
-    if (before != NULL && old_tree == NULL) {
-        old_tree = api_message_to_json(arena, table, before, NULL);
-    }
-    struct json_value *tree = api_message_to_json(arena, table, after, NULL);
-    struct json_value *wrapped = json_new_object(arena);
-    void *decoded = NULL;
-    if (meta == NULL || api_managed_fields_update(arena, request, old_tree, tree, NULL) != 0) {
+    if (meta == NULL) {
         return;
     }
-    struct json_value *metadata = json_get_text(tree, "metadata");
-    struct json_value *entries = json_get_text(metadata, "managedFields");
-    if (entries != NULL) {
-        json_set_text(arena, wrapped, "managedFields", entries);
+    /* What an empty object has is nobody's: members that are always there. */
+    const void *base = before != NULL ? before : api_message_new(arena, table);
+    struct apply_difference difference = apply_difference(arena, table, base, after);
+    struct apply_owners *owners = apply_owners_read(arena, api_message_meta(table, base));
+    strip(request, difference.changed);
+    struct apply_owner *mine =
+        difference.changed->count == 0 ? NULL : apply_owners_find(arena, owners, request, "Update");
+    for (size_t i = 0; i < owners->count; i++) {
+        struct apply_owner *owner = &owners->items[i];
+        struct json_value *set = apply_set_minus(arena, owner->set, difference.gone);
+        set = owner == mine ? apply_set_union(arena, set, difference.changed)
+                            : apply_set_minus(arena, set, difference.changed);
+        apply_owner_set(arena, owner, set, request->now_s);
     }
-    if (api_message_from_json(arena, table->metadata->message, wrapped, NULL, &decoded, NULL) ==
-        0) {
-        const Meta__V1__ObjectMeta *owners = decoded;
-        meta->managed_fields = owners->managed_fields;
-        meta->n_managed_fields = owners->n_managed_fields;
-    }
+    apply_owners_write(arena, owners, meta);
 }

@@ -5,6 +5,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/compiler.h"
 #include <stdbool.h>
+#include <stdint.h>
 
 struct api_kind;
 struct api_status;
@@ -16,10 +17,8 @@ struct api_apply_request {
     const struct api_kind *kind;
     const char *manager;     /* Required for an apply. */
     const char *subresource; /* "" for the object itself. */
-    const char *now;         /* RFC 3339 text for managedFields[].time. */
+    int64_t now_s;           /* Unix time for managedFields[].time. */
     bool force;
-    /* For api_managed_fields_track(): `before` as a tree, when there is one; else NULL. */
-    const struct json_value *before_tree;
 };
 
 /* Merges the applied configuration into `live` (NULL when the object does not exist) and updates
@@ -29,14 +28,9 @@ MUST_USE int api_apply(struct arena *arena, const struct api_apply_request *requ
                        const struct json_value *live, const struct json_value *applied,
                        struct json_value **ret_object, const struct api_status **reterr_status);
 /* After a create, update or other patch: gives the fields that changed from `before` (NULL on
- * create) to `after` to the manager, with operation Update. Changes metadata.managedFields of
- * `after`. */
-MUST_USE int api_managed_fields_update(struct arena *arena, const struct api_apply_request *request,
-                                       const struct json_value *before, struct json_value *after,
-                                       const struct api_status **reterr_status);
-/* The same for decoded objects: sets metadata.managedFields of `after`. One call in the path of
- * every create, update and patch (but apply), after defaults and before validation; `before` NULL
- * on create. Costs a walk over both objects. */
+ * create) to `after` to the manager, with operation Update: sets metadata.managedFields of `after`,
+ * which may share memory with `before`. One call in the path of every create, update and patch (but
+ * apply), after defaults and before validation. Costs a walk over both objects. */
 void api_managed_fields_track(struct arena *arena, const struct api_apply_request *request,
                               const void *before, void *after);
 #endif

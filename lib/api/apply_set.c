@@ -1,15 +1,14 @@
 #include "lib/api/apply_set.h"
 
-static const char SELF[] = ".";
-
-static const char *field_name(struct arena *arena, struct slice name)
+void apply_set_add_field(struct arena *arena, struct json_value *set, struct slice name,
+                         struct json_value *inner)
 {
     char *text = arena_alloc(arena, name.len + 3);
     text[0] = 'f';
     text[1] = ':';
     memcpy(text + 2, name.data, name.len);
     text[name.len + 2] = '\0';
-    return text;
+    json_add_lent(arena, set, slice_of(text, name.len + 2), inner);
 }
 
 static bool is_container(const struct apply_shape *shape, const struct json_value *value)
@@ -29,7 +28,7 @@ static struct json_value *item_set(struct arena *arena, const struct apply_shape
         struct apply_shape shape = apply_shape_of_item(list);
         set = apply_set_of(arena, &shape, item, dots);
         if (shape.kind != APPLY_LEAF) {
-            json_set_text(arena, set, SELF, json_new_object(arena));
+            json_set_text(arena, set, APPLY_SELF, json_new_object(arena));
         }
     }
     return set;
@@ -41,9 +40,15 @@ static struct json_value *member_set(struct arena *arena, const struct apply_sha
 {
     struct json_value *set = apply_set_of(arena, shape, value, dots);
     if (dots && is_container(shape, value)) {
-        json_set_text(arena, set, SELF, json_new_object(arena));
+        json_set_text(arena, set, APPLY_SELF, json_new_object(arena));
     }
     return set;
+}
+
+struct json_value *apply_set_of_new(struct arena *arena, const struct apply_shape *shape,
+                                    const struct json_value *value)
+{
+    return member_set(arena, shape, value, /* dots= */ true);
 }
 
 struct json_value *apply_set_of(struct arena *arena, const struct apply_shape *shape,
@@ -56,8 +61,8 @@ struct json_value *apply_set_of(struct arena *arena, const struct apply_shape *s
     for (size_t i = 0; value->type == JSON_OBJECT && i < value->count; i++) {
         struct slice name = value->members[i].name;
         struct apply_shape member = apply_shape_of_member(shape, name);
-        json_set_text(arena, set, field_name(arena, name),
-                      member_set(arena, &member, value->members[i].value, dots));
+        apply_set_add_field(arena, set, name,
+                            member_set(arena, &member, value->members[i].value, dots));
     }
     for (size_t i = 0; value->type == JSON_ARRAY && i < value->count; i++) {
         const char *name = apply_item_name(arena, shape, value->items[i]);
@@ -82,7 +87,7 @@ static struct json_value *changed_members(struct arena *arena, const struct appl
                 ? member_set(arena, &member, after->members[i].value, dots)
                 : apply_set_changed(arena, &member, old_value, after->members[i].value, dots);
         if (changed != NULL) {
-            json_set_text(arena, set, field_name(arena, name), changed);
+            apply_set_add_field(arena, set, name, changed);
         }
     }
     return set->count == 0 ? NULL : set;
@@ -131,32 +136,58 @@ struct json_value *apply_set_changed(struct arena *arena, const struct apply_sha
 /* --- Algebra -----------------------------------------------------------------------------------
  */
 
+/* A copy that has the same values. */
+static struct json_value *set_copy(struct arena *arena, const struct json_value *set)
+{
+    struct json_value *copy = json_new_object(arena);
+    if (set != NULL && set->count > 0) {
+        copy->count = copy->capacity = set->count;
+        copy->members = arena_array(arena, set->count, sizeof(*copy->members));
+        memcpy(copy->members, set->members, set->count * sizeof(*copy->members));
+    }
+    return copy;
+}
+
 struct json_value *apply_set_union(struct arena *arena, const struct json_value *a,
                                    const struct json_value *b)
 {
-    struct json_value *all = a == NULL ? json_new_object(arena) : json_copy(arena, a);
+    struct json_value *all = set_copy(arena, a);
     for (size_t i = 0; b != NULL && i < b->count; i++) {
-        const struct json_value *mine = json_get(all, b->members[i].name);
-        json_set(arena, all, b->members[i].name, apply_set_union(arena, mine, b->members[i].value));
+        const struct json_member *member = &b->members[i];
+        const struct json_value *mine = json_get(all, member->name);
+        if (mine == NULL) {
+            json_add_lent(arena, all, member->name, member->value);
+        } else if (member->value->count > 0) {
+            json_set(arena, all, member->name, apply_set_union(arena, mine, member->value));
+        }
     }
     return all;
+}
+
+struct json_value *apply_set_gone(struct arena *arena, struct json_value *had,
+                                  const struct json_value *has)
+{
+    if (had->count == 0) {
+        return has->count > 0 && json_get_text(has, APPLY_SELF) == NULL ? had : NULL;
+    }
+    struct json_value *left = apply_set_minus(arena, had, has);
+    return left->count == 0 ? NULL : left;
 }
 
 struct json_value *apply_set_minus(struct arena *arena, const struct json_value *a,
                                    const struct json_value *b)
 {
+    if (a == NULL || b == NULL || b->count == 0) {
+        return set_copy(arena, a);
+    }
     struct json_value *left = json_new_object(arena);
-    for (size_t i = 0; a != NULL && i < a->count; i++) {
-        const struct json_value *mine = a->members[i].value;
-        const struct json_value *other = b == NULL ? NULL : json_get(b, a->members[i].name);
-        if (other == NULL ||
-            (mine->count == 0 && other->count > 0 && json_get_text(other, SELF) == NULL)) {
-            json_set(arena, left, a->members[i].name, json_copy(arena, mine));
-        } else if (mine->count > 0) {
-            struct json_value *inner = apply_set_minus(arena, mine, other);
-            if (inner->count > 0) {
-                json_set(arena, left, a->members[i].name, inner);
-            }
+    for (size_t i = 0; i < a->count; i++) {
+        const struct json_member *member = &a->members[i];
+        const struct json_value *other = json_get(b, member->name);
+        struct json_value *kept =
+            other == NULL ? member->value : apply_set_gone(arena, member->value, other);
+        if (kept != NULL) {
+            json_add_lent(arena, left, member->name, kept);
         }
     }
     return left;

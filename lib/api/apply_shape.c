@@ -27,7 +27,7 @@ static struct apply_shape shape_of_schema(const struct structural *schema)
     return shape;
 }
 
-static struct apply_shape shape_of_field(const struct api_field *field)
+struct apply_shape apply_shape_of_field(const struct api_field *field)
 {
     const struct apply_shape leaf = {.kind = APPLY_LEAF};
     if ((field->flags & API_MAP_ATOMIC) != 0) {
@@ -70,7 +70,7 @@ struct apply_shape apply_shape_of_member(const struct apply_shape *shape, struct
     if (member == NULL) {
         return (struct apply_shape){.kind = APPLY_LEAF};
     }
-    return shape_of_field(member->field);
+    return apply_shape_of_field(member->field);
 }
 
 struct apply_shape apply_shape_of_item(const struct apply_shape *shape)

@@ -20,6 +20,7 @@ struct apply_shape {
 };
 
 struct apply_shape apply_shape_of_message(const struct api_message *message);
+struct apply_shape apply_shape_of_field(const struct api_field *field);
 struct apply_shape apply_shape_of_member(const struct apply_shape *shape, struct slice name);
 struct apply_shape apply_shape_of_item(const struct apply_shape *shape); /* Of a keyed list. */
 /* `k:{"name":"c"}` or `v:"text"`; NULL when a key without a default is missing. */

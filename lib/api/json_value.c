@@ -114,6 +114,12 @@ struct json_value *json_get_text(const struct json_value *object, const char *na
 void json_add(struct arena *arena, struct json_value *object, struct slice name,
               struct json_value *value)
 {
+    json_add_lent(arena, object, copy_text(arena, name), value);
+}
+
+void json_add_lent(struct arena *arena, struct json_value *object, struct slice name,
+                   struct json_value *value)
+{
     if (object->count == object->capacity) {
         size_t capacity = object->capacity == 0 ? 4 : object->capacity * 2;
         struct json_member *members = arena_array(arena, capacity, sizeof(*members));
@@ -123,8 +129,7 @@ void json_add(struct arena *arena, struct json_value *object, struct slice name,
         object->members = members;
         object->capacity = capacity;
     }
-    object->members[object->count++] =
-        (struct json_member){.name = copy_text(arena, name), .value = value};
+    object->members[object->count++] = (struct json_member){.name = name, .value = value};
 }
 
 void json_set(struct arena *arena, struct json_value *object, struct slice name,
@@ -402,6 +407,9 @@ static bool equal_objects(const struct json_value *a, const struct json_value *b
 
 bool json_equal(const struct json_value *a, const struct json_value *b)
 {
+    if (a == b) {
+        return true;
+    }
     if (a->type != b->type || a->count != b->count) {
         return false;
     }

@@ -57,6 +57,9 @@ void json_set_text(struct arena *arena, struct json_value *object, const char *n
 /* As json_set for a name that is known to be new: takes no time to look for it. */
 void json_add(struct arena *arena, struct json_value *object, struct slice name,
               struct json_value *value);
+/* As json_add for a name that lives as long as the tree, with a NUL behind it: it is not copied. */
+void json_add_lent(struct arena *arena, struct json_value *object, struct slice name,
+                   struct json_value *value);
 bool json_remove(struct json_value *object, struct slice name); /* False when absent. */
 /* Array items; `index` up to count for insertion, below it otherwise (asserted). */
 void json_append(struct arena *arena, struct json_value *array, struct json_value *value);

@@ -186,7 +186,7 @@ static void *track(struct replay *replay, const struct request *request, const v
     struct api_apply_request update = {.kind = request->kind,
                                        .manager = *request->manager == 0 ? "x" : request->manager,
                                        .subresource = request->subresource,
-                                       .now = "2030-01-01T00:00:00Z"};
+                                       .now_s = 1893456000};
     if (!request->applied) {
         api_managed_fields_track(replay->arena, &update, before, message);
     }
@@ -308,7 +308,7 @@ static int apply(struct replay *replay, const struct request *request,
     struct api_apply_request apply_request = {.kind = request->kind,
                                               .manager = request->manager,
                                               .subresource = request->subresource,
-                                              .now = "2030-01-01T00:00:00Z",
+                                              .now_s = 1893456000,
                                               .force = request->force};
     if (stored != NULL) {
         const struct api_object object = {stored->kind, stored->message};

@@ -1,10 +1,15 @@
-/* Who owns fields when a kind has more than one version. */
+/* Who owns which fields. */
 #include "lib/api/apply.h"
 
+#include "lib/api/apply_difference.h"
+#include "lib/api/apply_set.h"
 #include "lib/api/json_value.h"
 #include "lib/api/kinds.h"
+#include "lib/api/object.h"
 #include "tests/unit/api/semantics/suites.h"
 #include <check.h>
+
+enum { NOW_S = 1767225600 };
 
 static struct arena *arena;
 
@@ -31,7 +36,7 @@ static struct api_apply_request through(const char *version)
         .kind = api_kind_find("autoscaling", version, "horizontalpodautoscalers"),
         .manager = "m",
         .subresource = "",
-        .now = "2026-01-01T00:00:00Z"};
+        .now_s = NOW_S};
 }
 
 /* "Apply autoscaling/v1" of the entry. */
@@ -62,27 +67,136 @@ START_TEST(who_applies_through_two_versions_is_one_manager)
 }
 END_TEST
 
+/* --- Tracking of other writes ------------------------------------------------------------------
+ */
+
+/* An object of the request's kind from JSON. */
+static void *object_of(const struct api_apply_request *request, const char *text)
+{
+    void *object = NULL;
+    ck_assert_int_eq(
+        api_decode_json(arena, request->kind->message, slice_text(text), NULL, &object, NULL), 0);
+    return object;
+}
+
+/* "manager operation apiVersion fields", by line, of all entries. */
+static const char *owners_of(const struct api_apply_request *request, const void *object)
+{
+    const Meta__V1__ObjectMeta *meta = api_message_meta(request->kind->message, object);
+    const char *all = "";
+    for (size_t i = 0; i < meta->n_managed_fields; i++) {
+        const Meta__V1__ManagedFieldsEntry *each = meta->managed_fields[i];
+        ck_assert_int_eq(each->time->seconds, NOW_S);
+        all = arena_printf(arena, "%s%s %s %s %.*s\n", all, each->manager, each->operation,
+                           each->api_version, (int)each->fields_v1->raw.len,
+                           (const char *)each->fields_v1->raw.data);
+    }
+    return all;
+}
+
 START_TEST(who_updates_through_two_versions_has_an_entry_for_each)
 {
-    const struct api_apply_request first = through("v1"), second = through("v2");
-    struct json_value *created = tree_of("{\"metadata\":{},\"spec\":{\"maxReplicas\":3}}");
-    ck_assert_int_eq(api_managed_fields_update(arena, &first, NULL, created, NULL), 0);
-    struct json_value *changed = json_copy(arena, created);
-    json_set_text(arena, json_get_text(changed, "spec"), "minReplicas", json_new_int(arena, 2));
-    ck_assert_int_eq(api_managed_fields_update(arena, &second, created, changed, NULL), 0);
-    ck_assert_uint_eq(entry_count(changed), 2);
-    ck_assert_str_eq(entry(changed, 0), "Update autoscaling/v1");
-    ck_assert_str_eq(entry(changed, 1), "Update autoscaling/v2");
+    const struct api_apply_request first = through("v2");
+    struct api_kind later = *first.kind;
+    struct api_apply_request second = first;
+    later.api_version = "autoscaling/v3";
+    second.kind = &later;
+    void *created = object_of(&first, "{\"spec\":{\"maxReplicas\":3}}");
+    api_managed_fields_track(arena, &first, NULL, created);
+    void *changed = object_of(&first, "{\"spec\":{\"maxReplicas\":3,\"minReplicas\":2}}");
+    api_managed_fields_track(arena, &second, created, changed);
+    ck_assert_str_eq(owners_of(&first, changed),
+                     "m Update autoscaling/v2 {\"f:spec\":{\"f:maxReplicas\":{}}}\n"
+                     "m Update autoscaling/v3 {\"f:spec\":{\"f:minReplicas\":{}}}\n");
+}
+END_TEST
+
+START_TEST(a_field_goes_to_its_last_writer_and_a_field_that_goes_is_nobodys)
+{
+    const struct api_apply_request first = through("v2");
+    struct api_apply_request second = first;
+    second.manager = "n";
+    void *created =
+        object_of(&first, "{\"metadata\":{\"labels\":{\"a\":\"1\"}},\"spec\":{\"maxReplicas\":3}}");
+    api_managed_fields_track(arena, &first, NULL, created);
+    void *changed = object_of(&first, "{\"spec\":{\"maxReplicas\":4}}");
+    api_managed_fields_track(arena, &second, created, changed);
+    ck_assert_str_eq(owners_of(&first, changed),
+                     "n Update autoscaling/v2 {\"f:spec\":{\"f:maxReplicas\":{}}}\n");
+}
+END_TEST
+
+/* --- Differences ------------------------------------------------------------------------------ */
+
+static const char *text_of_tree(const struct json_value *tree)
+{
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, 65536);
+    json_print(tree, /* sorted= */ true, &out);
+    return arena_text_n(arena, buffer_text(&out), out.len);
+}
+
+static void check_difference(const struct api_message *table, const void *before, const void *after)
+{
+    const struct apply_shape root = apply_shape_of_message(table);
+    const struct json_value *old = api_message_to_json(arena, table, before, NULL);
+    const struct json_value *new = api_message_to_json(arena, table, after, NULL);
+    const struct json_value *changed = apply_set_changed(arena, &root, old, new, true);
+    const struct json_value *gone = apply_set_minus(arena, apply_set_of(arena, &root, old, true),
+                                                    apply_set_of(arena, &root, new, true));
+    const struct apply_difference difference = apply_difference(arena, table, before, after);
+    ck_assert_str_eq(text_of_tree(difference.changed),
+                     changed == NULL ? "{}" : text_of_tree(changed));
+    ck_assert_str_eq(text_of_tree(difference.gone), text_of_tree(gone));
+}
+
+START_TEST(objects_differ_by_their_tables_as_they_do_by_their_trees)
+{
+    static const char *const texts[] = {
+        "{}",
+        "{\"metadata\":{\"name\":\"p\",\"labels\":{\"a\":\"1\",\"b\":\"2\"}}}",
+        "{\"metadata\":{\"name\":\"p\",\"labels\":{\"a\":\"1\",\"c\":\"2\"},\"finalizers\":[\"f/"
+        "x\"],"
+        "\"ownerReferences\":[{\"uid\":\"u\",\"name\":\"n\",\"kind\":\"K\",\"apiVersion\":\"v1\"}]}"
+        "}",
+        "{\"metadata\":{\"finalizers\":[\"f/y\",\"f/x\"],\"labels\":{}},"
+        "\"spec\":{\"containers\":[]}}",
+        "{\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\",\"ports\":[{\"containerPort\":"
+        "1},"
+        "{\"containerPort\":1,\"protocol\":\"UDP\",\"hostPort\":2}],\"resources\":{\"limits\":"
+        "{\"cpu\":\"1\"}},\"env\":[{\"name\":\"E\",\"value\":\"\"}]}],\"securityContext\":{}}}",
+        "{\"spec\":{\"containers\":[{\"name\":\"d\"},{\"name\":\"c\",\"image\":\"j\"}],"
+        "\"securityContext\":{\"runAsUser\":0},\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}}],"
+        "\"affinity\":{\"nodeAffinity\":{}},\"nodeSelector\":{\"a\":\"b\"}}}",
+        "{\"spec\":{\"affinity\":{},\"volumes\":[{\"name\":\"v\",\"hostPath\":{\"path\":\"/\"}}],"
+        "\"tolerations\":[{\"key\":\"k\"}],\"topologySpreadConstraints\":[{\"topologyKey\":\"z\","
+        "\"whenUnsatisfiable\":\"DoNotSchedule\",\"maxSkew\":1}]},"
+        "\"status\":{\"phase\":\"Running\",\"podIPs\":[{\"ip\":\"10.0.0.1\"}],"
+        "\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}",
+        "{\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"False\"},"
+        "{\"type\":\"Initialized\",\"status\":\"True\"}],\"startTime\":\"2026-01-01T00:00:00Z\"}}",
+    };
+    const struct api_message *table = api_message_find("k8s.io.api.core.v1.Pod");
+    void *pods[ARRAY_LEN(texts)];
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        ck_assert_int_eq(api_decode_json(arena, table, slice_text(texts[i]), NULL, &pods[i], NULL),
+                         0);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(texts) * ARRAY_LEN(texts); i++) {
+        check_difference(table, pods[i / ARRAY_LEN(texts)], pods[i % ARRAY_LEN(texts)]);
+    }
 }
 END_TEST
 
 Suite *apply_suite(void)
 {
     Suite *suite = suite_create("apply");
-    TCase *versions = tcase_create("versions");
-    tcase_add_checked_fixture(versions, setup, teardown);
-    tcase_add_test(versions, who_applies_through_two_versions_is_one_manager);
-    tcase_add_test(versions, who_updates_through_two_versions_has_an_entry_for_each);
-    suite_add_tcase(suite, versions);
+    TCase *cases = tcase_create("apply");
+    tcase_add_checked_fixture(cases, setup, teardown);
+    tcase_add_test(cases, who_applies_through_two_versions_is_one_manager);
+    tcase_add_test(cases, who_updates_through_two_versions_has_an_entry_for_each);
+    tcase_add_test(cases, a_field_goes_to_its_last_writer_and_a_field_that_goes_is_nobodys);
+    tcase_add_test(cases, objects_differ_by_their_tables_as_they_do_by_their_trees);
+    suite_add_tcase(suite, cases);
     return suite;
 }
