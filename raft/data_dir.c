@@ -119,6 +119,7 @@ static int write_meta(const struct raft_data_dir *config, const char *dir,
                                    .member = config->id,
                                    .sequence = 1,
                                    .term = config->term,
+                                   .extent = {.reached = config->index},
                                    .bootstrap = *members};
     int result = file < 0 ? -errno : 0;
     raft_meta_encode(&meta, slot);

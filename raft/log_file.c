@@ -21,6 +21,7 @@ struct log_file *log_file_new(const struct log_file_config *config)
 {
     struct log_file *log = alloc_zeroed(sizeof(*log));
     log->config = *config;
+    log->extent = config->extent;
     log->file = -1;
     log->spare.file = -1;
     log->mark_timer = (struct env_timer){.fire = on_mark_timer, .data = log};
@@ -97,24 +98,61 @@ bool log_failed(struct log_file *log, const char *what, int status)
     return true;
 }
 
-uint8_t *log_mark_bytes(struct log_file *log, struct raft_point durable, bool next,
-                        size_t *ret_offset)
+uint8_t *log_mark_bytes(struct log_file *log, size_t *ret_offset)
 {
     uint8_t *bytes = alloc_aligned(ENV_DIRECT_UNIT, SEGMENT_SECTOR);
     log->mark_sequence++;
     struct segment_mark mark = {
-        .sequence = log->mark_sequence, .epoch = log->epoch, .durable = durable, .next = next};
+        .sequence = log->mark_sequence, .epoch = log->epoch, .durable = log->written};
     segment_mark_encode(&mark, bytes);
     *ret_offset = SEGMENT_SECTOR * (1 + log->mark_sequence % SEGMENT_MARKS);
     return bytes;
 }
 
-static void add_mark(struct log_file *log, struct io_job *job, int file, struct raft_point durable,
-                     bool next)
+static void add_mark(struct log_file *log, struct io_job *job)
 {
     size_t offset;
-    uint8_t *mark = log_mark_bytes(log, durable, next, &offset);
-    io_job_write(job, file, offset, mark, SEGMENT_SECTOR);
+    uint8_t *mark = log_mark_bytes(log, &offset);
+    io_job_write(job, log->file, offset, mark, SEGMENT_SECTOR);
+}
+
+/* ---- what is promised ---- */
+
+struct raft_extent log_extent(const struct log_file *log, size_t keep, uint64_t base)
+{
+    if (keep == 0) {
+        return (struct raft_extent){.reached = base};
+    }
+    uint64_t previous = log->segments[keep - 1].previous;
+    return (struct raft_extent){.reached = previous, .segment = previous + 1};
+}
+
+bool log_promise(struct log_file *log, struct raft_extent extent)
+{
+    if (log->extent.reached == extent.reached && log->extent.segment == extent.segment) {
+        return false;
+    }
+    log_busy(log);
+    log->extent = extent;
+    log->promising = true;
+    log->config.promise(log->config.data, extent);
+    return true;
+}
+
+void log_file_promised(struct log_file *log)
+{
+    if (!log->promising) {
+        return;
+    }
+    log->promising = false;
+    if (log_failed(log, "", 0)) {
+        return;
+    }
+    if (log->recovery != NULL) {
+        log_recovery_promised(log);
+    } else {
+        log_file_pump(log);
+    }
 }
 
 /* ---- a new segment ---- */
@@ -126,11 +164,13 @@ static void on_rolled(void *data, int status, int file)
         return;
     }
     log->file = file;
-    log_file_pump(log);
+    if (!log_promise(log, log_extent(log, log->segment_count, 0))) {
+        log_file_pump(log);
+    }
 }
 
 /* The spare file gets its header, then its name, so that a file with a segment's name always has a
- * whole header. Then the segment before says that one follows, so that its loss is noticed. */
+ * whole header. Then it is promised to be there, so that its loss is noticed. */
 static void roll(struct log_file *log)
 {
     struct io_job *job = io_job_new(log->config.env);
@@ -154,8 +194,6 @@ static void roll(struct log_file *log)
         io_job_path(job, ENV_IO_SYNC_DIR, log->config.dir, NULL);
     }
     if (log->file >= 0) {
-        add_mark(log, job, log->file, log->written, /* next= */ true);
-        io_job_file(job, ENV_IO_SYNC, log->file, 0, 0);
         io_job_file(job, ENV_IO_CLOSE, log->file, 0, 0);
         log->file = -1;
     }
@@ -207,7 +245,7 @@ static void on_mark_timer(void *data)
         return;
     }
     struct io_job *job = io_job_new(log->config.env);
-    add_mark(log, job, log->file, log->written, /* next= */ false);
+    add_mark(log, job);
     io_job_file(job, ENV_IO_SYNC, log->file, 0, 0);
     log->mark_due = false;
     log_busy(log);
@@ -233,13 +271,16 @@ static void on_truncated(void *data, int status, int file)
 static void truncate_log(struct log_file *log)
 {
     uint64_t from = log->truncate_from;
-    log->truncate_from = 0;
-    if (from > log->written.index) {
-        return;
-    }
     size_t keep = log->segment_count;
     while (keep > 1 && log->segments[keep - 1].previous >= from) {
         keep--;
+    }
+    if (keep < log->segment_count && log_promise(log, log_extent(log, keep, 0))) {
+        return;
+    }
+    log->truncate_from = 0;
+    if (from > log->written.index) {
+        return;
     }
     struct log_segment *segment = &log->segments[keep - 1];
     struct io_job *job = io_job_new(log->config.env);
@@ -258,7 +299,7 @@ static void truncate_log(struct log_file *log)
     }
     log->epoch++;
     log->mark_due = false;
-    add_mark(log, job, log->file, log->written, /* next= */ false);
+    add_mark(log, job);
     io_job_file(job, ENV_IO_SYNC, log->file, 0, 0);
     while (log->segment_count > keep) {
         struct log_segment *gone = log_last_segment(log);
@@ -283,10 +324,13 @@ static void on_removed(void *data, int status, int file)
     }
 }
 
-/* Newest first: what a crash leaves is a log that ends early, never one with a hole. The one before
- * first stops saying that another follows. */
+/* Newest first: what a crash leaves is a log that ends early, never one with a hole. The snapshot
+ * that replaces them is there already. */
 static void remove_all(struct log_file *log)
 {
+    if (log_promise(log, log_extent(log, 0, log->config.trail->base.index))) {
+        return;
+    }
     if (log->segment_count == 0) {
         log->reset_wanted = false;
         log->roll = false;
@@ -299,13 +343,6 @@ static void remove_all(struct log_file *log)
     if (log->file >= 0) {
         io_job_file(job, ENV_IO_CLOSE, log->file, 0, 0);
         log->file = -1;
-    }
-    if (log->segment_count > 1) {
-        io_job_open(job, segment[-1].path, ENV_OPEN_WRITE);
-        log->epoch++;
-        add_mark(log, job, -1, (struct raft_point){0}, /* next= */ false);
-        io_job_file(job, ENV_IO_SYNC, -1, 0, 0);
-        io_job_file(job, ENV_IO_CLOSE, -1, 0, 0);
     }
     io_job_path(job, ENV_IO_UNLINK, segment->path, NULL);
     io_job_path(job, ENV_IO_SYNC_DIR, log->config.dir, NULL);
@@ -431,7 +468,7 @@ void log_file_close(struct log_file *log, void (*closed)(void *data), void *data
     }
     struct io_job *job = io_job_new(log->config.env);
     if (log->mark_due) {
-        add_mark(log, job, log->file, log->written, /* next= */ false);
+        add_mark(log, job);
         io_job_file(job, ENV_IO_SYNC, log->file, 0, 0);
     }
     if (log->file >= 0) {

@@ -17,6 +17,9 @@ struct log_file_config {
     size_t segment_bytes;
     const struct raft_trail *trail; /* Read when a batch is made; must outlive the log. */
     const uint64_t *epoch;          /* The core's count of truncations. */
+    struct raft_extent extent;      /* What was promised of the files before this start. */
+    /* To be made durable; log_file_promised() when it is. Nothing else is done meanwhile. */
+    void (*promise)(void *data, struct raft_extent extent);
     /* Entries up to `index` of the trail, as of `epoch`, are durable. */
     void (*persisted)(void *data, uint64_t index, uint64_t epoch);
     void (*failed)(void *data, const char *what, int status); /* Nothing more may be done. */
@@ -48,6 +51,7 @@ void log_file_recover(struct log_file *log, struct slice names, struct raft_poin
 void log_file_set_aside(struct log_file *log);
 #define LOG_ASIDE "aside-"
 
+void log_file_promised(struct log_file *log); /* What was to be made durable last is. */
 void log_file_truncate(struct log_file *log, uint64_t from); /* The trail has been cut there. */
 void log_file_reset(struct log_file *log); /* The trail now begins after a snapshot. */
 void log_file_compact(struct log_file *log, uint64_t index); /* Up to there nothing is needed. */

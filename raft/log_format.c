@@ -9,7 +9,6 @@
 
 #define HEADER_MAGIC UINT64_C(0x31474f4c45524f43)
 #define MARK_MAGIC   UINT64_C(0x324b52414d524f43)
-#define FLOOR_MAGIC  UINT64_C(0x3152504552524f43)
 #define RECORD_MAGIC 0x31636552U
 
 enum { HEADER_BYTES = 64 }; /* Where in the header the length of the file is. */
@@ -64,9 +63,14 @@ int segment_header_decode(struct slice bytes, struct segment_header *ret_header)
 
 void segment_mark_encode(const struct segment_mark *mark, uint8_t *out)
 {
-    const uint64_t values[] = {MARK_MAGIC,          mark->sequence,     mark->epoch,
-                               mark->durable.index, mark->durable.term, mark->durable.chain,
-                               mark->next};
+    /* The last one once told whether another segment follows; now raft-meta does. */
+    const uint64_t values[] = {MARK_MAGIC,
+                               mark->sequence,
+                               mark->epoch,
+                               mark->durable.index,
+                               mark->durable.term,
+                               mark->durable.chain,
+                               0};
     block_encode(values, ARRAY_LEN(values), out);
 }
 
@@ -76,7 +80,7 @@ int segment_mark_decode(struct slice bytes, struct segment_mark *ret_mark)
     if (block_decode(bytes, ARRAY_LEN(v), MARK_MAGIC, v) < 0) {
         return -EBADMSG;
     }
-    *ret_mark = (struct segment_mark){v[1], v[2], {v[3], v[4], v[5]}, v[6] != 0};
+    *ret_mark = (struct segment_mark){v[1], v[2], {v[3], v[4], v[5]}};
     return 0;
 }
 
@@ -360,32 +364,4 @@ bool segment_proof(struct slice bytes, struct segment_mark *mark, struct raft_fl
     mark->epoch = epoch;
     *ret_proven = proven;
     return whole;
-}
-
-/* The copy is written twice, so that one bad sector does not lose it. */
-void raft_floor_encode(struct raft_floor floor, uint8_t *out)
-{
-    memset(out, 0, FLOOR_BYTES);
-    for (size_t at = 0; at < FLOOR_BYTES; at += FLOOR_BYTES / 2) {
-        wire_store(out + at, FLOOR_MAGIC, 8);
-        wire_store(out + at + 8, floor.term, 8);
-        wire_store(out + at + 16, floor.index, 8);
-        wire_store(out + at + 24, crc32c(0, slice_of(out + at, 24)), 4);
-    }
-}
-
-int raft_floor_decode(struct slice bytes, struct raft_floor *ret_floor)
-{
-    for (size_t at = 0; at + FLOOR_BYTES / 2 <= bytes.len; at += FLOOR_BYTES / 2) {
-        struct slice copy = slice_of(bytes.data + at, FLOOR_BYTES / 2);
-        struct wire_reader reader = {.left = copy};
-        uint64_t magic = wire_u64(&reader);
-        struct raft_floor floor = {.term = wire_u64(&reader)};
-        floor.index = wire_u64(&reader);
-        if (magic == FLOOR_MAGIC && wire_u32(&reader) == crc32c(0, slice_of(copy.data, 24))) {
-            *ret_floor = floor;
-            return 0;
-        }
-    }
-    return -EBADMSG;
 }

@@ -34,7 +34,6 @@ struct segment_mark {
     uint64_t sequence;
     uint64_t epoch;
     struct raft_point durable;
-    bool next; /* Another segment follows. */
 };
 
 void segment_header_encode(const struct segment_header *header, uint8_t *out /* SEGMENT_SECTOR */);
@@ -82,9 +81,4 @@ MUST_USE int segment_scan(struct slice bytes, const struct segment_place *place,
 /* What a segment that cannot be joined to the log proves to have been durable. False when more may
  * have been written to it than can be read. */
 bool segment_proof(struct slice bytes, struct segment_mark *mark, struct raft_floor *ret_proven);
-
-/* What raft/repair.c notes: how far a damaged log had come. -EBADMSG when damaged itself. */
-enum { FLOOR_BYTES = 512 };
-void raft_floor_encode(struct raft_floor floor, uint8_t *out /* FLOOR_BYTES */);
-MUST_USE int raft_floor_decode(struct slice bytes, struct raft_floor *ret_floor);
 #endif

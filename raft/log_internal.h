@@ -44,6 +44,9 @@ struct log_file {
     size_t segment_count;
     int file; /* Of the last segment, or -1. */
     bool busy, stopped;
+    struct raft_extent extent; /* As promised. A new segment has to be there before it is promised,
+                                  and one that goes is taken out of the promise before. */
+    bool promising;
     uint64_t busy_since_ns;
     bool reset_wanted, removed_last;
     bool roll;     /* What follows the end in the last segment is kept: write into a new one. */
@@ -70,8 +73,12 @@ struct log_segment *log_last_segment(struct log_file *log);
 void log_busy(struct log_file *log); /* Something begins; what ends it calls log_failed(). */
 /* Ends what was under way. True when nothing more may be done. */
 bool log_failed(struct log_file *log, const char *what, int status);
-uint8_t *log_mark_bytes(struct log_file *log, struct raft_point durable, bool next,
-                        size_t *ret_offset);
+/* That the log is durable up to `written`; goes to this offset of the last segment. */
+uint8_t *log_mark_bytes(struct log_file *log, size_t *ret_offset);
+/* The promise when the first `keep` segments are all there is, after a snapshot of `base`. */
+struct raft_extent log_extent(const struct log_file *log, size_t keep, uint64_t base);
+/* Begins to promise that, unless it has been. True: it is under way, come back afterwards. */
+bool log_promise(struct log_file *log, struct raft_extent extent);
 
 /* log_append.c */
 void log_append(struct log_file *log); /* To the last segment, where there is room for an entry. */
@@ -87,4 +94,5 @@ void log_spare_stop(struct log_file *log);
 
 /* log_recover.c */
 void log_recovery_free(struct log_file *log);
+void log_recovery_promised(struct log_file *log);
 #endif

@@ -4,6 +4,7 @@
 #include "lib/base/alloc.h"
 #include "raft/io_job.h"
 #include "raft/log_internal.h"
+#include "raft/plant.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@ struct header_fix {
 struct log_recovery {
     struct slice names;
     size_t at;
+    uint64_t newest; /* First entry of the last segment, as its name says; 0: there is none. */
     struct raft_point base;
     bool keep_tail; /* A repair is under way: what is missing is known. */
     bool useless;
@@ -31,6 +33,7 @@ struct log_recovery {
     struct raft_floor floor;
     struct segment_mark mark; /* The newest behind the damage. */
     size_t keep;              /* So many segments stay when the rest is set aside. */
+    bool setting_aside;
     struct error error;
     struct header_fix *fixes;
     size_t fix_count;
@@ -95,6 +98,18 @@ static const char *base_name(const char *path)
     return strrchr(path, '/') + 1;
 }
 
+/* The log cannot be followed beyond `offset` of `path`. The first `keep` segments stay. */
+static void set_damaged(struct log_file *log, size_t keep, const char *path, size_t offset,
+                        const char *what)
+{
+    struct log_recovery *recovery = log->recovery;
+    recovery->damaged = true;
+    recovery->keep = keep;
+    (void)error_set(&recovery->error, -EBADMSG,
+                    "%s at offset %zu: %s; the log is good up to entry %" PRIu64, path, offset,
+                    what, log->written.index);
+}
+
 /* ---- the end of recovery ---- */
 
 static void on_repaired(void *data, int status, int file)
@@ -107,7 +122,10 @@ static void on_repaired(void *data, int status, int file)
         return;
     }
     log->file = file;
-    finish(log, NULL);
+    log->busy = false;
+    if (!log_promise(log, log_extent(log, log->segment_count, 0))) {
+        finish(log, NULL);
+    }
 }
 
 static void add_fixes(struct log_file *log, struct io_job *job)
@@ -149,7 +167,7 @@ static void make_writable(struct log_file *log)
     io_job_open(job, segment->path, ENV_OPEN_WRITE | ENV_OPEN_DIRECT);
     log->epoch++;
     size_t offset;
-    uint8_t *mark = log_mark_bytes(log, log->written, /* next= */ false, &offset);
+    uint8_t *mark = log_mark_bytes(log, &offset);
     io_job_file(job, ENV_IO_SYNC, -1, 0, 0);
     io_job_write(job, -1, offset, mark, SEGMENT_SECTOR);
     io_job_file(job, ENV_IO_SYNC, -1, 0, 0);
@@ -203,9 +221,10 @@ static void on_set_aside(void *data, int status, int file)
 }
 
 /* Newest first, as always. */
-void log_file_set_aside(struct log_file *log)
+static void set_aside(struct log_file *log)
 {
     struct log_recovery *recovery = log->recovery;
+    recovery->setting_aside = false;
     log_busy(log);
     if (recovery->keep == log->segment_count) {
         on_set_aside(log, 0, -1);
@@ -222,14 +241,52 @@ void log_file_set_aside(struct log_file *log)
     io_job_run(job, on_set_aside, log);
 }
 
+/* No more is promised than what will be there. */
+void log_file_set_aside(struct log_file *log)
+{
+    struct log_recovery *recovery = log->recovery;
+    recovery->setting_aside = true;
+    if (!log_promise(log, log_extent(log, recovery->keep, recovery->base.index))) {
+        set_aside(log);
+    }
+}
+
+void log_recovery_promised(struct log_file *log)
+{
+    if (log->recovery->setting_aside) {
+        set_aside(log);
+    } else {
+        finish(log, NULL);
+    }
+}
+
+/* Is what was promised there? What a lost file held can only be told by others. */
+static void look_for_promised(struct log_file *log)
+{
+    struct log_recovery *recovery = log->recovery;
+    const struct raft_extent *extent = &log->extent;
+    bool reached = extent->reached <= recovery->base.index || extent->reached <= log->written.index;
+    if ((reached && recovery->newest >= extent->segment) || PLANTED == PLANT_FORGET_SEGMENTS) {
+        return;
+    }
+    recovery->floor_unknown = true;
+    if (!recovery->damaged) {
+        CLEANUP(alloc_freep)
+        char *path =
+            alloc_printf("%s/%s%016" PRIx64, log->config.dir, SEGMENT_PREFIX, extent->reached + 1);
+        set_damaged(log, recovery->useless ? 0 : log->segment_count, path, 0,
+                    extent->segment == 0 ? "the snapshot before it is missing" : "it is missing");
+    }
+}
+
 static void all_read(struct log_file *log)
 {
     const struct log_recovery *recovery = log->recovery;
-    if (recovery->useless) {
-        drop_all(log);
-    } else if (recovery->damaged) {
+    look_for_promised(log);
+    if (recovery->damaged) {
         tell_damage(log);
-    } else if (log->segment_count == 0 || log->written.index < recovery->base.index) {
+    } else if (recovery->useless || log->segment_count == 0 ||
+               log->written.index < recovery->base.index) {
         drop_all(log);
     } else {
         make_writable(log);
@@ -237,18 +294,6 @@ static void all_read(struct log_file *log)
 }
 
 /* ---- one segment ---- */
-
-/* The log cannot be followed beyond `offset` of `path`. The first `keep` segments stay. */
-static void set_damaged(struct log_file *log, size_t keep, const char *path, size_t offset,
-                        const char *what)
-{
-    struct log_recovery *recovery = log->recovery;
-    recovery->damaged = true;
-    recovery->keep = keep;
-    (void)error_set(&recovery->error, -EBADMSG,
-                    "%s at offset %zu: %s; the log is good up to entry %" PRIu64, path, offset,
-                    what, log->written.index);
-}
 
 /* Behind the damage: how far had the log reached? */
 static void look_behind(struct log_file *log, struct slice bytes, bool last, size_t unreadable)
@@ -261,7 +306,7 @@ static void look_behind(struct log_file *log, struct slice bytes, bool last, siz
     if (recovery->mark.sequence > log->mark_sequence) {
         log->mark_sequence = recovery->mark.sequence;
     }
-    if (last && (!whole || recovery->mark.next || unreadable > 0)) {
+    if (last && (!whole || unreadable > 0)) {
         recovery->floor_unknown = true;
     }
 }
@@ -329,7 +374,6 @@ static void judge(struct log_file *log, struct slice bytes, bool last, size_t un
     const char *path = log_last_segment(log)->path;
     bool empty = scan->end.index == scan->header.previous.index;
     bool no_proof = scan->header_damaged && (empty || scan->mark.sequence == 0); /* Marks too. */
-    bool missing = scan->mark.next && !recovery->keep_tail;
     if (scan->header_damaged || scan->cut) {
         note_fix(recovery, log->segment_count - 1, log, bytes.len);
     }
@@ -340,11 +384,7 @@ static void judge(struct log_file *log, struct slice bytes, bool last, size_t un
         set_damaged(log, log->segment_count, path, scan->end_offset,
                     "damaged, though it was durable");
         recovery->floor = scan->proven;
-        recovery->floor_unknown = scan->unclear || missing || unreadable > scan->end_offset;
-    } else if (missing) {
-        set_damaged(log, log->segment_count, path, scan->end_offset,
-                    "the segment that followed is missing");
-        recovery->floor_unknown = true;
+        recovery->floor_unknown = scan->unclear || unreadable > scan->end_offset;
     } else if (scan->cut || unreadable > scan->end_offset || (no_proof && scan->torn)) {
         set_damaged(log, log->segment_count, path, scan->end_offset,
                     scan->cut ? "the file is shorter than it was" : "cannot be read");
@@ -440,6 +480,7 @@ static void read_next(struct log_file *log)
         return;
     }
     char *path = alloc_printf("%s/%s", log->config.dir, name);
+    recovery->newest = first_of(name);
     (void)log_segment_add(log, path, 0);
     io_load_damaged(log->config.env, path, SEGMENT_BYTES_MAX, on_segment, log);
 }

@@ -9,6 +9,47 @@
 #include <string.h>
 
 #define META_MAGIC UINT64_C(0x324154454d524f43)
+#define TAIL_MAGIC UINT64_C(0x4c494154524f43)
+
+/* What was added later stands behind the rest, with a checksum that binds it to that: an earlier
+ * version does not look there, and leaves zeros. */
+enum { HEAD = 8, TAIL_VALUES = 5, TAIL = 8 * TAIL_VALUES + 4 };
+
+static size_t tail_offset(size_t body_len)
+{
+    return HEAD + ((body_len + 7) & ~(size_t)7);
+}
+
+static void tail_encode(const struct raft_meta *meta, uint32_t body_crc, uint8_t *tail)
+{
+    const uint64_t values[TAIL_VALUES] = {TAIL_MAGIC, meta->extent.reached, meta->extent.segment,
+                                          meta->floor.term, meta->floor.index};
+    for (size_t i = 0; i < TAIL_VALUES; i++) {
+        wire_store(tail + 8 * i, values[i], 8);
+    }
+    wire_store(tail + TAIL - 4, crc32c(body_crc, slice_of(tail, TAIL - 4)), 4);
+}
+
+static int tail_decode(struct slice tail, uint32_t body_crc, struct raft_meta *meta)
+{
+    struct wire_reader reader = {.left = tail};
+    uint64_t magic = wire_u64(&reader);
+    struct raft_extent extent = {.reached = wire_u64(&reader)};
+    extent.segment = wire_u64(&reader);
+    struct raft_floor floor = {.term = wire_u64(&reader)};
+    floor.index = wire_u64(&reader);
+    uint32_t crc = wire_u32(&reader);
+    if (!reader.failed && magic == 0) {
+        return 0; /* Of an earlier version: nothing is promised. */
+    }
+    if (reader.failed || magic != TAIL_MAGIC ||
+        crc32c(body_crc, slice_of(tail.data, TAIL - 4)) != crc) {
+        return -EBADMSG;
+    }
+    meta->extent = extent;
+    meta->floor = floor;
+    return 0;
+}
 
 void raft_meta_encode(const struct raft_meta *meta, uint8_t *out)
 {
@@ -20,11 +61,13 @@ void raft_meta_encode(const struct raft_meta *meta, uint8_t *out)
         wire_put(&buffer, head[i], 8);
     }
     raft_members_encode(&meta->bootstrap, &buffer);
-    assert(buffer.len + 8 <= META_SLOT);
+    assert(tail_offset(buffer.len) + TAIL <= META_SLOT);
+    uint32_t crc = crc32c(0, buffer_slice(&buffer));
     memset(out, 0, META_SLOT);
     wire_store(out, buffer.len, 4);
-    wire_store(out + 4, crc32c(0, buffer_slice(&buffer)), 4);
-    memcpy(out + 8, buffer.data, buffer.len);
+    wire_store(out + 4, crc, 4);
+    memcpy(out + HEAD, buffer.data, buffer.len);
+    tail_encode(meta, crc, out + tail_offset(buffer.len));
     buffer_release(&buffer);
 }
 
@@ -46,7 +89,8 @@ int raft_meta_decode(struct slice bytes, struct raft_meta *ret_meta)
     meta.term = wire_u64(&reader);
     meta.vote = wire_u64(&reader);
     meta.incarnation = wire_u64(&reader);
-    if (reader.failed || magic != META_MAGIC ||
+    if (reader.failed || magic != META_MAGIC || bytes.len < tail_offset(len) + TAIL ||
+        tail_decode(slice_of(bytes.data + tail_offset(len), TAIL), crc, &meta) < 0 ||
         raft_members_decode(reader.left, &meta.bootstrap) < 0) {
         return -EBADMSG;
     }
@@ -99,9 +143,7 @@ static void on_written(void *data, int status, int fd)
     file->second_due = !write.second;
     if (!write.second) {
         file->durable = write.sequence;
-        if (meta_file_durable(file)) {
-            file->persisted(file->data);
-        }
+        file->persisted(file->data);
     }
     write_next(file);
 }
@@ -109,7 +151,7 @@ static void on_written(void *data, int status, int fd)
 /* Slot 0, flush: promised. Slot 1, flush: only then may slot 0 be overwritten. */
 static void write_next(struct meta_file *file)
 {
-    if (file->busy || (meta_file_durable(file) && !file->second_due)) {
+    if (file->busy || (meta_file_settled(file) && !file->second_due)) {
         return;
     }
     struct meta_write *write = alloc_zeroed(sizeof(*write));
@@ -123,15 +165,38 @@ static void write_next(struct meta_file *file)
 
 bool meta_file_durable(const struct meta_file *file)
 {
+    return file->durable >= file->voted;
+}
+
+bool meta_file_settled(const struct meta_file *file)
+{
     return file->durable == file->meta.sequence;
+}
+
+static void store(struct meta_file *file)
+{
+    file->meta.sequence++;
+    write_next(file);
 }
 
 void meta_file_set(struct meta_file *file, uint64_t term, uint64_t vote)
 {
     file->meta.term = term;
     file->meta.vote = vote;
-    file->meta.sequence++;
-    write_next(file);
+    file->voted = file->meta.sequence + 1;
+    store(file);
+}
+
+void meta_file_set_extent(struct meta_file *file, struct raft_extent extent)
+{
+    file->meta.extent = extent;
+    store(file);
+}
+
+void meta_file_set_floor(struct meta_file *file, struct raft_floor floor)
+{
+    file->meta.floor = floor;
+    store(file);
 }
 
 struct meta_start {

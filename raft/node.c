@@ -69,16 +69,36 @@ void raft_node_send(struct raft_node *node, struct raft_message *message)
     node->held[node->held_count++] = *message;
 }
 
-static void on_meta_persisted(void *data)
+static void send_held(struct raft_node *node)
 {
-    struct raft_node *node = data;
     for (size_t i = 0; i < node->held_count && !node->dead; i++) {
         send_now(node, &node->held[i]);
     }
     node->held_count = 0;
-    if (!node->dead && node->core_ready) {
+}
+
+static void on_meta_persisted(void *data)
+{
+    struct raft_node *node = data;
+    if (meta_file_durable(&node->meta)) {
+        send_held(node);
+    }
+    if (node->dead || node->log == NULL) {
+        return;
+    }
+    if (meta_file_settled(&node->meta)) {
+        log_file_promised(node->log);
+        raft_repair_noted(node);
+    }
+    if (meta_file_durable(&node->meta)) {
         log_file_pump(node->log);
     }
+}
+
+static void on_promise(void *data, struct raft_extent extent)
+{
+    struct raft_node *node = data;
+    meta_file_set_extent(&node->meta, extent);
 }
 
 /* ---- effects ---- */
@@ -598,6 +618,7 @@ void raft_node_wire(struct raft_node *node)
 
 void raft_node_wire_log(struct raft_node *node, struct log_file_config *log)
 {
+    log->promise = on_promise;
     log->persisted = on_persisted;
     log->failed = on_failed;
     log->room = on_room;

@@ -109,7 +109,8 @@ static void open_log(struct raft_node *node, const struct snapshot_head *head)
                                      .member = node->config.id,
                                      .segment_bytes = node->config.segment_bytes,
                                      .trail = &node->core.trail,
-                                     .epoch = &node->core.epoch};
+                                     .epoch = &node->core.epoch,
+                                     .extent = node->meta.meta.extent};
     raft_node_wire_log(node, &config);
     node->log = log_file_new(&config);
     log_file_recover(node->log, slice_of(node->names, node->names_len), start.base,
@@ -193,7 +194,8 @@ static void on_meta_started(void *data, int status)
         open_done(node, status, "cannot write term and vote", strerror(-status));
         return;
     }
-    raft_repair_begin(node, open_snapshot);
+    raft_repair_begin(node);
+    open_snapshot(node);
 }
 
 static bool has_data(const struct raft_node *node)

@@ -31,6 +31,7 @@ enum raft_plant {
     PLANT_READ_NO_ROUND = 32,   /* 32: reads do not wait for a round of heartbeats. */
     PLANT_OLD_SNAPSHOT = 33,    /* 33: a snapshot older than what is committed is installed. */
     PLANT_FORGET_DAMAGE = 40, /* 40: a member whose log is damaged votes and leads with the rest. */
+    PLANT_FORGET_SEGMENTS = 41, /* 41: a log of which whole files are lost is taken as it is. */
     PLANT_COUNT
 };
 

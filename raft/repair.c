@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REPAIR_NAME "raft-repair"
+#define OLD_NOTE "raft-repair" /* Where the floor was before it was in raft-meta. */
 enum { SAY_AGAIN_S = 10 };
 
 static char *path_in(const struct raft_node *node, const char *prefix, const char *name)
@@ -23,43 +23,26 @@ static struct raft_floor unknown_floor(const struct raft_node *node)
     return (struct raft_floor){node->meta.meta.term, UINT64_MAX};
 }
 
-/* ---- opening ---- */
-
-struct beginning {
-    struct raft_node *node;
-    void (*next)(struct raft_node *node);
-};
-
-static void on_loaded(void *data, int status, uint8_t *bytes, size_t len)
+static bool is_leftover(const char *name)
 {
-    struct beginning beginning = *(struct beginning *)data;
-    struct raft_node *node = beginning.node;
-    CLEANUP(alloc_freep) uint8_t *owned = bytes;
-    free(data);
-    if (status < 0 || raft_floor_decode(slice_of(owned, len), &node->repair.floor) < 0) {
-        node->repair.floor = unknown_floor(node);
-    }
-    beginning.next(node);
+    return strncmp(name, LOG_ASIDE, strlen(LOG_ASIDE)) == 0 || strcmp(name, OLD_NOTE) == 0;
 }
 
-void raft_repair_begin(struct raft_node *node, void (*next)(struct raft_node *node))
+/* ---- opening ---- */
+
+void raft_repair_begin(struct raft_node *node)
 {
-    bool there = false;
+    struct raft_repair *repair = &node->repair;
+    repair->floor = node->meta.meta.floor;
     for (size_t at = 0; at < node->names_len;) {
         const char *name = (const char *)node->names + at;
         at += strlen(name) + 1;
-        there = there || strcmp(name, REPAIR_NAME) == 0;
-        node->repair.tidy =
-            node->repair.tidy || there || strncmp(name, LOG_ASIDE, strlen(LOG_ASIDE)) == 0;
+        if (strcmp(name, OLD_NOTE) == 0) {
+            repair->floor = raft_floor_max(repair->floor, unknown_floor(node));
+        }
+        repair->tidy = repair->tidy || is_leftover(name);
     }
-    if (!there) {
-        next(node);
-        return;
-    }
-    struct beginning *beginning = alloc_zeroed(sizeof(*beginning));
-    *beginning = (struct beginning){node, next};
-    CLEANUP(alloc_freep) char *path = path_in(node, "", REPAIR_NAME);
-    io_load(node->env, path, FLOOR_BYTES, on_loaded, beginning);
+    repair->tidy = repair->tidy || raft_repair_pending(node);
 }
 
 bool raft_repair_pending(const struct raft_node *node)
@@ -79,12 +62,6 @@ void raft_repair_without_snapshot(struct raft_node *node, int status)
                     strerror(-status));
 }
 
-struct decision {
-    struct raft_node *node;
-    bool log_damaged;
-    void (*done)(struct raft_node *node, const struct error *error);
-};
-
 static bool has_others(const struct raft_node *node)
 {
     const struct raft_members *members = &node->core.members;
@@ -103,55 +80,53 @@ static bool is_short(const struct raft_node *node, struct raft_floor floor)
     return raft_floor_above(floor, end.term, end.index);
 }
 
-static void on_noted(void *data, int status, int file)
+static void go_on(struct raft_node *node)
 {
-    struct decision decision = *(struct decision *)data;
-    struct raft_node *node = decision.node;
-    (void)file;
-    free(data);
-    if (status < 0) {
-        CLEANUP(error_release) struct error error = {0};
-        (void)error_set(&error, status, "cannot note what is to be repaired: %s",
-                        strerror(-status));
-        decision.done(node, &error);
-        return;
-    }
-    if (decision.log_damaged) {
+    if (node->repair.log_damaged) {
         log_file_set_aside(node->log); /* Calls back as recovery does. */
     } else {
-        decision.done(node, NULL);
+        node->repair.decided(node, NULL);
     }
 }
 
+static void on_set_aside(void *data, int status, int file)
+{
+    struct raft_node *node = data;
+    (void)file;
+    if (status < 0) {
+        CLEANUP(error_release) struct error error = {0};
+        (void)error_set(&error, status, "cannot rename a damaged snapshot: %s", strerror(-status));
+        node->repair.decided(node, &error);
+        return;
+    }
+    go_on(node);
+}
+
+static void set_snapshot_aside(struct raft_node *node)
+{
+    struct io_job *job = io_job_new(node->env);
+    CLEANUP(alloc_freep)
+    char *aside = path_in(node, LOG_ASIDE, strrchr(node->snapshot_path, '/') + 1);
+    io_job_path(job, ENV_IO_RENAME, node->snapshot_path, aside);
+    io_job_path(job, ENV_IO_SYNC_DIR, node->dir, NULL);
+    free(TAKE(node->snapshot_path));
+    node->repair.snapshot_damaged = false;
+    io_job_run(job, on_set_aside, node);
+}
+
 /* First how far the log had come, durably; then the damaged files may get other names. */
-static void note(struct raft_node *node, struct decision *decision, bool floor_is_new)
+void raft_repair_noted(struct raft_node *node)
 {
     struct raft_repair *repair = &node->repair;
-    struct io_job *job = io_job_new(node->env);
-    CLEANUP(alloc_freep) char *path = path_in(node, "", REPAIR_NAME);
-    CLEANUP(alloc_freep) char *temporary = path_in(node, "new-", REPAIR_NAME);
-    if (floor_is_new) {
-        uint8_t *bytes = alloc_bytes(FLOOR_BYTES);
-        raft_floor_encode(repair->floor, bytes);
-        io_job_open(job, temporary, ENV_OPEN_CREATE | ENV_OPEN_WRITE | ENV_OPEN_TRUNCATE);
-        io_job_write(job, -1, 0, bytes, FLOOR_BYTES);
-        io_job_file(job, ENV_IO_SYNC, -1, 0, 0);
-        io_job_file(job, ENV_IO_CLOSE, -1, 0, 0);
-        io_job_path(job, ENV_IO_RENAME, temporary, path);
-        io_job_path(job, ENV_IO_SYNC_DIR, node->dir, NULL);
+    if (!repair->noting) {
+        return;
     }
+    repair->noting = false;
     if (repair->snapshot_damaged) {
-        CLEANUP(alloc_freep)
-        char *aside = path_in(node, LOG_ASIDE, strrchr(node->snapshot_path, '/') + 1);
-        io_job_path(job, ENV_IO_RENAME, node->snapshot_path, aside);
+        set_snapshot_aside(node);
+    } else {
+        go_on(node);
     }
-    io_job_path(job, ENV_IO_SYNC_DIR, node->dir, NULL);
-    if (repair->snapshot_damaged) {
-        free(TAKE(node->snapshot_path));
-        repair->snapshot_damaged = false;
-    }
-    repair->tidy = true;
-    io_job_run(job, on_noted, decision);
 }
 
 void raft_repair_decide(struct raft_node *node, const struct log_damage *damage,
@@ -188,9 +163,15 @@ void raft_repair_decide(struct raft_node *node, const struct log_damage *damage,
         done(node, NULL);
         return;
     }
-    struct decision *decision = alloc_zeroed(sizeof(*decision));
-    *decision = (struct decision){node, damage != NULL, done};
-    note(node, decision, floor_is_new);
+    repair->tidy = true;
+    repair->log_damaged = damage != NULL;
+    repair->decided = done;
+    repair->noting = true;
+    if (floor_is_new) {
+        meta_file_set_floor(&node->meta, floor); /* raft_repair_noted() when that is durable. */
+    } else {
+        raft_repair_noted(node);
+    }
 }
 
 /* ---- running ---- */
@@ -222,7 +203,7 @@ static void on_tidy_listed(struct env_io *io)
     for (int64_t at = 0; at < len;) {
         const char *name = (const char *)names + at;
         at += (int64_t)strlen(name) + 1;
-        if (strncmp(name, LOG_ASIDE, strlen(LOG_ASIDE)) == 0 || strcmp(name, REPAIR_NAME) == 0) {
+        if (is_leftover(name)) {
             CLEANUP(alloc_freep) char *path = path_in(node, "", name);
             io_job_path(job, ENV_IO_UNLINK, path, NULL);
         }
@@ -233,6 +214,9 @@ static void on_tidy_listed(struct env_io *io)
 
 static void tidy_up(struct raft_node *node)
 {
+    if (node->meta.meta.floor.term != 0) {
+        meta_file_set_floor(&node->meta, (struct raft_floor){0});
+    }
     struct tidying *tidying = alloc_zeroed(sizeof(*tidying));
     tidying->node = node;
     tidying->io = (struct env_io){.kind = ENV_IO_LIST_DIR,

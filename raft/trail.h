@@ -28,6 +28,13 @@ static inline struct raft_floor raft_floor_max(struct raft_floor a, struct raft_
     return raft_floor_above(a, b.term, b.index) ? a : b;
 }
 
+/* What is promised of the files of the log, apart from them, so that their loss is noticed. */
+struct raft_extent {
+    uint64_t reached; /* Snapshot and log came at least to this index. */
+    uint64_t segment; /* The segment whose first entry this is, or a later one, is there; 0: none
+                         need be. */
+};
+
 struct raft_trail {
     struct raft_point base;    /* Index 0, term 0, chain 0 at the beginning of time. */
     struct raft_entry **items; /* items[(head + i) % capacity] is entry base.index + 1 + i. */

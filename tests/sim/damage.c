@@ -14,15 +14,13 @@ static bool has_prefix(const struct sim_name *name, const char *prefix)
     return strncmp(name->name, prefix, strlen(prefix)) == 0;
 }
 
-static const struct sim_name *last_log(const struct sim_directory *directory, size_t *ret_count)
+static const struct sim_name *last_log(const struct sim_directory *directory)
 {
     const struct sim_name *last = NULL;
-    *ret_count = 0;
     for (size_t i = 0; i < directory->count; i++) {
         const struct sim_name *name = &directory->names[i];
-        if (has_prefix(name, "log-")) {
-            *ret_count += 1;
-            last = last == NULL || strcmp(name->name, last->name) > 0 ? name : last;
+        if (has_prefix(name, "log-") && (last == NULL || strcmp(name->name, last->name) > 0)) {
+            last = name;
         }
     }
     return last;
@@ -111,9 +109,8 @@ static bool write_astray(struct sim_node *node, struct sim_random *random, struc
 static bool damage_file(struct sim_node *node, struct sim_random *random, enum damage damage,
                         const struct sim_name *name)
 {
-    size_t logs;
     struct sim_inode *inode = name->inode;
-    bool last = name == last_log(&node->disk.durable, &logs);
+    bool last = name == last_log(&node->disk.durable);
     bool meta = has_prefix(name, "raft-meta");
     size_t end = last ? proven_end(inode) : meta ? meta_end(inode) : inode->durable_len;
     if (end == 0 || (meta && damage != FLIP)) {
@@ -135,10 +132,6 @@ static bool damage_file(struct sim_node *node, struct sim_random *random, enum d
         cut(inode, at);
         break;
     case LOSE_FILE:
-        if ((has_prefix(name, "log-") && logs < 2) || (has_prefix(name, "snap-") && logs == 0) ||
-            has_prefix(name, "raft-repair")) {
-            return false; /* docs/limits.md, "Raft" */
-        }
         sim_say(node->world, "member %" PRIu64 " loses %s", node->id, name->name);
         sim_disk_lose(node, name->name);
         return true;

@@ -2,6 +2,7 @@
 #include "lib/base/alloc.h"
 #include "raft/log_format.h"
 #include "raft/message.h"
+#include "raft/meta_file.h"
 #include "raft/wire.h"
 
 #include <check.h>
@@ -207,6 +208,61 @@ START_TEST(what_a_truncation_left_before_the_next_segment_is_not_read)
 }
 END_TEST
 
+/* Where the later part of a slot begins: behind its length, checksum and so many bytes. */
+static size_t meta_tail(const uint8_t *slot)
+{
+    struct wire_reader reader = {.left = slice_of(slot, 4)};
+    return 8 + (((size_t)wire_u32(&reader) + 7) & ~(size_t)7);
+}
+
+/* A data directory of an earlier version: nothing is promised of its log. */
+START_TEST(term_and_vote_of_a_version_that_did_not_note_the_log_are_read)
+{
+    uint8_t bytes[META_SLOT];
+    struct raft_meta meta = {.cluster = 1,
+                             .member = 2,
+                             .sequence = 3,
+                             .term = 4,
+                             .vote = 5,
+                             .incarnation = 6,
+                             .extent = {.reached = 7, .segment = 8},
+                             .floor = {.term = 9, .index = 10}};
+    struct raft_meta read;
+    struct slice slot = slice_of(bytes, sizeof(bytes));
+    ck_assert_int_eq(raft_members_add(&meta.bootstrap, 2, "m", "http://m", RAFT_MEMBER_VOTER), 0);
+    raft_meta_encode(&meta, bytes);
+    ck_assert_int_eq(raft_meta_decode(slot, &read), 0);
+    ck_assert_uint_eq(read.extent.reached, 7);
+    ck_assert_uint_eq(read.extent.segment, 8);
+    ck_assert_uint_eq(read.floor.term, 9);
+    ck_assert_uint_eq(read.floor.index, 10);
+    memset(bytes + meta_tail(bytes), 0, META_SLOT - meta_tail(bytes)); /* As it left them. */
+    ck_assert_int_eq(raft_meta_decode(slot, &read), 0);
+    ck_assert_uint_eq(read.term, 4);
+    ck_assert_uint_eq(read.vote, 5);
+    ck_assert_uint_eq(read.bootstrap.count, 1);
+    ck_assert_uint_eq(read.extent.reached, 0);
+    ck_assert_uint_eq(read.extent.segment, 0);
+    ck_assert_uint_eq(read.floor.term, 0);
+}
+END_TEST
+
+START_TEST(halves_of_two_writes_of_term_and_vote_are_no_whole)
+{
+    uint8_t before[META_SLOT], after[META_SLOT];
+    struct raft_meta meta = {.cluster = 1, .member = 2, .sequence = 3, .extent = {.segment = 8}};
+    struct raft_meta read;
+    ck_assert_int_eq(raft_members_add(&meta.bootstrap, 2, "m", "http://m", RAFT_MEMBER_VOTER), 0);
+    raft_meta_encode(&meta, before);
+    meta.sequence = 4;
+    meta.extent.segment = 9;
+    raft_meta_encode(&meta, after);
+    size_t tail = meta_tail(after);
+    memcpy(after + tail, before + tail, META_SLOT - tail);
+    ck_assert_int_eq(raft_meta_decode(slice_of(after, sizeof(after)), &read), -EBADMSG);
+}
+END_TEST
+
 START_TEST(a_message_survives_its_encoding_and_no_part_of_it_decodes)
 {
     struct raft_entry *entries[2];
@@ -256,6 +312,8 @@ Suite *format_suite(void)
     tcase_add_test(tcase, a_later_record_proves_an_earlier_one_durable_without_a_mark);
     tcase_add_test(tcase, a_record_of_another_past_ends_the_log);
     tcase_add_test(tcase, what_a_truncation_left_before_the_next_segment_is_not_read);
+    tcase_add_test(tcase, term_and_vote_of_a_version_that_did_not_note_the_log_are_read);
+    tcase_add_test(tcase, halves_of_two_writes_of_term_and_vote_are_no_whole);
     tcase_add_test(tcase, a_message_survives_its_encoding_and_no_part_of_it_decodes);
     suite_add_tcase(suite, tcase);
     return suite;
