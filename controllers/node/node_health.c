@@ -210,9 +210,10 @@ static int64_t tolerated_s(const Core__V1__Pod *pod, const Core__V1__Taint *tain
     return any ? least : 0;
 }
 
-int64_t pod_eviction_time_s(const Core__V1__Pod *pod, const Core__V1__Node *node, int64_t now_s)
+int64_t pod_eviction_time_s(const Core__V1__Pod *pod, const Core__V1__Node *node, int64_t seen_s)
 {
     int64_t first = EVICT_NEVER;
+    int64_t made_s = api_time_seconds(pod->metadata->creation_timestamp);
     for (size_t i = 0; i < node->spec->n_taints; i++) {
         const Core__V1__Taint *taint = node->spec->taints[i];
         if (!text_is(taint->effect, "NoExecute")) {
@@ -223,7 +224,8 @@ int64_t pod_eviction_time_s(const Core__V1__Pod *pod, const Core__V1__Node *node
             continue;
         }
         int64_t since =
-            api_time_is_zero(taint->time_added) ? now_s : api_time_seconds(taint->time_added);
+            api_time_is_zero(taint->time_added) ? seen_s : api_time_seconds(taint->time_added);
+        since = since < made_s ? made_s : since;
         first = since + stay < first ? since + stay : first;
     }
     return first;

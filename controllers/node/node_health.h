@@ -39,6 +39,7 @@ bool node_mark_unknown(struct arena *arena, Core__V1__Node *node, int64_t now_s)
 
 #define EVICT_NEVER INT64_MAX
 /* When the pod must leave its node because of NoExecute taints (seconds of the wall clock), or
- * EVICT_NEVER. */
-int64_t pod_eviction_time_s(const Core__V1__Pod *pod, const Core__V1__Node *node, int64_t now_s);
+ * EVICT_NEVER. `seen_s` stands for the time of taints that have none, such as those by kubectl. No
+ * pod was under a taint before it was made. */
+int64_t pod_eviction_time_s(const Core__V1__Pod *pod, const Core__V1__Node *node, int64_t seen_s);
 #endif
