@@ -1,8 +1,10 @@
 #include "lib/api/check.h"
 
+#include "k8s/tables.h"
 #include "lib/api/codec.h"
 #include "lib/api/intstr.h"
 #include "lib/api/quantity.h"
+#include "lib/api/shown.h"
 #include "lib/api/syntax.h"
 #include "lib/base/alloc.h"
 #include <assert.h>
@@ -480,16 +482,27 @@ static bool same_value(const struct api_message *table, const struct api_field *
     return api_message_equal(table, before, copy);
 }
 
+static struct api_shown changed_value(struct arena *arena, const struct api_field *field,
+                                      const void *object)
+{
+    if (field->label != API_SINGLE) {
+        return api_shown_raw("object");
+    }
+    const void *value = api_field_at(field, object);
+    if (field->message == &meta__v1__label_selector__schema) {
+        const Meta__V1__LabelSelector *selector = *(const void *const *)value;
+        return selector == NULL ? api_shown_null() : api_shown_selector(arena, selector);
+    }
+    return shown_value(field, value);
+}
+
 static void refuse_change(struct api_causes *causes, const struct api_path *at,
                           const struct api_field *field, const void *after)
 {
     if (field->rules->immutable_because != NULL) {
         api_cause_forbidden(causes, at, field->rules->immutable_because);
     } else {
-        api_cause_invalid(causes, at,
-                          field->label == API_SINGLE
-                              ? shown_value(field, api_field_at(field, after))
-                              : api_shown_raw("object"),
+        api_cause_invalid(causes, at, changed_value(causes->arena, field, after),
                           "field is immutable");
     }
 }

@@ -2,6 +2,7 @@
 #include "lib/api/json_value.h"
 #include "lib/api/limits_semantics.h"
 #include "lib/api/rules/rules.h"
+#include "lib/api/shown.h"
 #include "lib/api/time.h"
 
 static const char IMMUTABLE_SET[] = "field is immutable when `immutable` is set";
@@ -27,7 +28,8 @@ bool rules_config_map(struct api_causes *causes, const struct api_frame *frame)
         total += map->binary_data[i]->value.len;
     }
     if (total > API_CONFIG_BYTES_MAX) {
-        api_cause_too_long(causes, NULL, API_CONFIG_BYTES_MAX);
+        struct api_path whole = api_path_key(NULL, ""); /* "[]": so v1.32 has it. */
+        api_cause_too_long(causes, &whole, API_CONFIG_BYTES_MAX);
     }
     return true;
 }
@@ -212,7 +214,8 @@ bool rules_pod_cidrs(struct api_causes *causes, const struct api_frame *frame)
         }
     }
     if (v4 > 1 || v6 > 1 || node->n_pod_cidrs > 2) {
-        rules_invalid(causes, frame->at, "podCIDRs", api_shown_raw("[]string"),
+        rules_invalid(causes, frame->at, "podCIDRs",
+                      api_shown_texts(causes->arena, node->pod_cidrs, node->n_pod_cidrs),
                       "may specify no more than one CIDR for each IP family");
     }
     return true;

@@ -19,7 +19,7 @@ bool rules_priority_level(struct api_causes *causes, const struct api_frame *fra
     const Flowcontrol__V1__PriorityLevelConfiguration *level = frame->parent->message;
     if (rules_is(level->metadata->name, EXEMPT) != exempt) {
         rules_invalid(causes, frame->at, "type", api_shown_text(spec->type),
-                      "type must be 'Exempt' if and only if `name` is 'exempt'");
+                      "type must be 'Exempt' if and only if name is 'exempt'");
     }
     if (exempt && spec->limited != NULL) {
         rules_forbidden(causes, frame->at, "limited", "must be nil if the type is not Limited");

@@ -2,6 +2,7 @@
 #include "lib/api/cron.h"
 #include "lib/api/object.h"
 #include "lib/api/rules/rules.h"
+#include "lib/api/shown.h"
 #include "lib/api/time.h"
 #include <ctype.h>
 #include <stdlib.h>
@@ -127,7 +128,7 @@ static void check_own_selector(struct api_causes *causes, const struct api_path 
                       API_STRING_MAP(spec->selector->match_labels, spec->selector->n_match_labels),
                       "controller-uid") != NULL;
     if (!own && !legacy) {
-        rules_invalid(causes, at, "selector", api_shown_raw("v1.LabelSelector"),
+        rules_invalid(causes, at, "selector", api_shown_selector(causes->arena, spec->selector),
                       "`selector` not auto-generated");
     }
 }

@@ -1,5 +1,6 @@
 /* Rules of pods and pod templates as a whole. */
 #include "lib/api/rules/rules.h"
+#include "lib/api/shown.h"
 
 enum { SEARCH_CHARACTERS_MAX = 2048 };
 
@@ -35,7 +36,8 @@ bool rules_dns_searches(struct api_causes *causes, const struct api_frame *frame
         characters += strlen(text_or_empty(dns->searches[i])) + 1;
     }
     if (characters > SEARCH_CHARACTERS_MAX + 1) {
-        rules_invalid(causes, frame->at, "searches", api_shown_raw("[]string"),
+        rules_invalid(causes, frame->at, "searches",
+                      api_shown_texts(causes->arena, dns->searches, dns->n_searches),
                       "must not have more than 2048 characters (including spaces) in the "
                       "search list");
     }

@@ -64,11 +64,19 @@ bool rules_probe(struct api_causes *causes, const struct api_frame *frame)
     return true;
 }
 
-/* Only readiness may need more than one success. */
+/* Only readiness may need more than one success, and it kills nothing. */
 bool rules_probe_once(struct api_causes *causes, const struct api_frame *frame)
 {
     const Core__V1__Probe *probe = frame->message;
-    if (strcmp(frame->via->name, "readinessProbe") != 0 && probe->success_threshold != 1) {
+    if (strcmp(frame->via->name, "readinessProbe") == 0) {
+        if (probe->has_termination_grace_period_seconds) {
+            rules_invalid(causes, frame->at, "terminationGracePeriodSeconds",
+                          api_shown_int(probe->termination_grace_period_seconds),
+                          "must not be set for readinessProbes");
+        }
+        return true;
+    }
+    if (probe->success_threshold != 1) {
         rules_invalid(causes, frame->at, "successThreshold",
                       api_shown_int(probe->success_threshold), "must be 1");
     }

@@ -2,6 +2,7 @@
 #include "lib/api/quantity.h"
 #include "lib/api/rules/default_hooks.h"
 #include "lib/api/rules/rules.h"
+#include "lib/api/shown.h"
 
 static const char *const COMPUTE[] = {
     "cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory", NULL};
@@ -109,7 +110,8 @@ static bool scope_fits_all(const char *scope, struct rules_quantities hard)
 static void check_scopes(struct api_causes *causes, const struct api_path *at,
                          const Core__V1__ResourceQuotaSpec *spec)
 {
-    struct api_shown shown = api_shown_raw("[]core.ResourceQuotaScope");
+    struct api_shown shown = api_shown_typed_texts(causes->arena, "core.ResourceQuotaScope",
+                                                   spec->scopes, spec->n_scopes);
     bool best = false, not_best = false, ending = false, not_ending = false;
     for (size_t i = 0; i < spec->n_scopes; i++) {
         const char *scope = text_or_empty(spec->scopes[i]);
@@ -141,7 +143,8 @@ static void check_scope_operator(struct api_causes *causes, const struct api_pat
         }
     } else if (strcmp(op, "Exists") == 0 || strcmp(op, "DoesNotExist") == 0) {
         if (item->n_values > 0) {
-            rules_invalid(causes, at, "values", api_shown_raw("[]string"),
+            rules_invalid(causes, at, "values",
+                          api_shown_texts(causes->arena, item->values, item->n_values),
                           "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope "
                           "selector");
         }
@@ -164,7 +167,7 @@ static void check_selector(struct api_causes *causes, const struct api_path *spe
             rules_invalid(causes, &at, "scopeName", api_shown_text(scope), "unsupported scope");
         } else if (strcmp(scope, "PriorityClass") != 0 && !rules_is(item->operator_, "Exists")) {
             rules_invalid(causes, &at, "operator", api_shown_text(item->operator_),
-                          "must be 'Exist' when scope is any of ResourceQuotaScopeTerminating, "
+                          "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, "
                           "ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, "
                           "ResourceQuotaScopeNotBestEffort or "
                           "ResourceQuotaScopeCrossNamespacePodAffinity");

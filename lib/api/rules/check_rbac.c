@@ -1,6 +1,7 @@
 /* Rules of roles and of their bindings. */
 #include "lib/api/rules/default_hooks.h"
 #include "lib/api/rules/rules.h"
+#include "lib/api/shown.h"
 
 static const char *const RBAC_GROUP[] = {"rbac.authorization.k8s.io", NULL};
 
@@ -23,7 +24,8 @@ static void check_resource_rule(struct api_causes *causes, const struct api_path
 bool rules_policy_rule(struct api_causes *causes, const struct api_frame *frame)
 {
     const Rbac__V1__PolicyRule *rule = frame->message;
-    struct api_shown paths = api_shown_raw("[]string");
+    struct api_shown paths =
+        api_shown_texts(causes->arena, rule->non_resource_urls, rule->n_non_resource_urls);
     if (rule->n_non_resource_urls == 0) {
         check_resource_rule(causes, frame->at, rule);
         return true;
@@ -53,7 +55,8 @@ bool rules_role_ref(struct api_causes *causes, const struct api_frame *frame)
         rules_not_supported(causes, frame->at, "apiGroup", reference->api_group, RBAC_GROUP);
     }
     if (!rules_one_of(reference->kind, kinds)) {
-        rules_not_supported(causes, frame->at, "kind", reference->kind, kinds);
+        struct api_path at = api_path_field(frame->at, "kind");
+        api_cause_not_among(causes, &at, api_shown_text(reference->kind), kinds);
     }
     return true;
 }

@@ -2,6 +2,7 @@
  * server; here is what needs no cluster. */
 #include "lib/api/intstr.h"
 #include "lib/api/rules/rules.h"
+#include "lib/api/shown.h"
 
 static const char *const POLICIES[] = {"Cluster", "Local", NULL};
 
@@ -96,7 +97,9 @@ static void check_cluster_ips(struct api_causes *causes, const struct api_path *
         return;
     }
     if (spec->n_cluster_ips > 2) {
-        api_cause_invalid(causes, &ips, api_shown_raw("[]string"), "may only hold up to 2 values");
+        api_cause_invalid(causes, &ips,
+                          api_shown_texts(causes->arena, spec->cluster_ips, spec->n_cluster_ips),
+                          "may only hold up to 2 values");
     }
     for (size_t i = 0; i < spec->n_cluster_ips; i++) {
         check_cluster_ip(causes, &ips, spec, i);

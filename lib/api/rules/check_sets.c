@@ -2,6 +2,7 @@
 #include "lib/api/intstr.h"
 #include "lib/api/object.h"
 #include "lib/api/rules/rules.h"
+#include "lib/api/shown.h"
 
 enum { WHOLE_PERCENT = 100 };
 
@@ -16,7 +17,9 @@ static void selector_matches(struct api_causes *causes, const struct api_path *a
     struct api_path pod_at = api_path_field(at, "template");
     struct api_path metadata = api_path_field(&pod_at, "metadata");
     if (selector == NULL) {
-        rules_invalid(causes, &metadata, "labels", api_shown_raw("map[string]string"),
+        rules_invalid(causes, &metadata, "labels",
+                      api_shown_map(causes->arena,
+                                    API_STRING_MAP(pod->metadata->labels, pod->metadata->n_labels)),
                       "`selector` does not match template `labels`");
     } else {
         rules_template_matches(causes, at, selector, pod);
@@ -28,7 +31,8 @@ bool rules_daemon_set_selector(struct api_causes *causes, const struct api_frame
     const Apps__V1__DaemonSetSpec *spec = frame->message;
     selector_matches(causes, frame->at, spec->selector, spec->template_);
     if (spec->selector != NULL && rules_selector_is_empty(spec->selector)) {
-        rules_invalid(causes, frame->at, "selector", api_shown_raw("v1.LabelSelector{}"),
+        rules_invalid(causes, frame->at, "selector",
+                      api_shown_selector(causes->arena, spec->selector),
                       "empty selector is invalid for daemonset");
     }
     return true;
@@ -159,7 +163,8 @@ bool rules_stateful_set_selector(struct api_causes *causes, const struct api_fra
 {
     const Apps__V1__StatefulSetSpec *spec = frame->message;
     if (spec->selector != NULL && rules_selector_is_empty(spec->selector)) {
-        rules_invalid(causes, frame->at, "selector", api_shown_raw("v1.LabelSelector{}"),
+        rules_invalid(causes, frame->at, "selector",
+                      api_shown_selector(causes->arena, spec->selector),
                       "empty selector is invalid for statefulset");
     }
     selector_matches(causes, frame->at, spec->selector, spec->template_);
@@ -234,7 +239,9 @@ bool rules_controller_template(struct api_causes *causes, const struct api_frame
         causes->arena, API_STRING_MAP(spec->selector, spec->n_selector));
     if (!api_label_selector_matches(
             &selector, API_STRING_MAP(pod->metadata->labels, pod->metadata->n_labels))) {
-        rules_invalid(causes, &metadata, "labels", api_shown_raw("map[string]string"),
+        rules_invalid(causes, &metadata, "labels",
+                      api_shown_map(causes->arena,
+                                    API_STRING_MAP(pod->metadata->labels, pod->metadata->n_labels)),
                       "`selector` does not match template `labels`");
     }
     return rules_workload_template(causes, frame);

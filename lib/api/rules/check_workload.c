@@ -1,6 +1,7 @@
 /* Rules of Deployment and ReplicaSet, and what other workloads share with them. */
 #include "lib/api/intstr.h"
 #include "lib/api/rules/rules.h"
+#include "lib/api/shown.h"
 
 bool rules_selector_is_empty(const Meta__V1__LabelSelector *selector)
 {
@@ -17,7 +18,7 @@ void rules_template_matches(struct api_causes *causes, const struct api_path *at
     struct api_path metadata = api_path_field(&template_at, "metadata");
     const Meta__V1__ObjectMeta *meta = pod_template->metadata;
     if (api_label_selector_from_message(causes->arena, selector, &parsed, NULL) != 0) {
-        api_cause_invalid(causes, &selector_at, api_shown_raw("v1.LabelSelector"),
+        api_cause_invalid(causes, &selector_at, api_shown_selector(causes->arena, selector),
                           "invalid label selector");
         return;
     }
@@ -25,14 +26,15 @@ void rules_template_matches(struct api_causes *causes, const struct api_path *at
         const Meta__V1__LabelSelectorRequirement *item = selector->match_expressions[i];
         bool set = rules_is(item->operator_, "In") || rules_is(item->operator_, "NotIn");
         if (set != (item->n_values > 0)) { /* Said at the expression, and of the whole. */
-            api_cause_invalid(causes, &selector_at, api_shown_raw("v1.LabelSelector"),
+            api_cause_invalid(causes, &selector_at, api_shown_selector(causes->arena, selector),
                               "invalid label selector");
             return;
         }
     }
     if (!rules_selector_is_empty(selector) &&
         !api_label_selector_matches(&parsed, API_STRING_MAP(meta->labels, meta->n_labels))) {
-        rules_invalid(causes, &metadata, "labels", api_shown_raw("map[string]string"),
+        rules_invalid(causes, &metadata, "labels",
+                      api_shown_map(causes->arena, API_STRING_MAP(meta->labels, meta->n_labels)),
                       "`selector` does not match template `labels`");
     }
 }
@@ -46,9 +48,7 @@ static bool check_selector(struct api_causes *causes, const struct api_path *spe
         return true; /* Its option says so. */
     }
     if (rules_selector_is_empty(selector)) {
-        rules_invalid(causes, spec, "selector",
-                      api_shown_raw("v1.LabelSelector{MatchLabels:map[string]string(nil), "
-                                    "MatchExpressions:[]v1.LabelSelectorRequirement(nil)}"),
+        rules_invalid(causes, spec, "selector", api_shown_selector(causes->arena, selector),
                       "empty selector is invalid for deployment");
     }
     rules_template_matches(causes, spec, selector, pod_template);

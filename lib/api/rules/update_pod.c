@@ -1,6 +1,7 @@
 /* What may change in a pod that exists: almost nothing (images, deadline, added tolerations,
  * gates). */
 #include "lib/api/rules/rules.h"
+#include "lib/api/shown.h"
 
 static const char POD_UPDATE[] =
     "pod updates may not change fields other than `spec.containers[*].image`,"
@@ -212,7 +213,9 @@ static void check_placement(struct api_causes *causes, const Core__V1__PodSpec *
     if (!only_added(API_STRING_MAP(before->node_selector, before->n_node_selector),
                     API_STRING_MAP(after->node_selector, after->n_node_selector))) {
         rules_invalid(
-            causes, &at, "nodeSelector", api_shown_raw("map[string]string"),
+            causes, &at, "nodeSelector",
+            api_shown_map(causes->arena,
+                          API_STRING_MAP(after->node_selector, after->n_node_selector)),
             "only additions to spec.nodeSelector are allowed (no mutations or deletions)");
     }
     check_node_affinity(causes, before, after);

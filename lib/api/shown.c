@@ -1,0 +1,98 @@
+/* Lists, maps and selectors in Go's syntax. */
+#include "lib/api/shown.h"
+#include "lib/api/limits.h"
+#include <stdlib.h>
+#include <string.h>
+
+static struct api_shown take(struct arena *arena, const struct buffer *out)
+{
+    return api_shown_raw(arena_text(arena, buffer_text(out)));
+}
+
+static void print_texts(const char *type, char *const *texts, size_t count, struct buffer *out)
+{
+    buffer_printf(out, "[]%s%s", type, count == 0 ? "(nil)" : "{");
+    for (size_t i = 0; i < count; i++) {
+        buffer_append_text(out, i == 0 ? "" : ", ");
+        api_print_quoted(texts[i], out);
+    }
+    buffer_append_text(out, count == 0 ? "" : "}");
+}
+
+struct api_shown api_shown_typed_texts(struct arena *arena, const char *type, char *const *texts,
+                                       size_t count)
+{
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, API_SHOWN_MAX);
+    print_texts(type, texts, count, &out);
+    return take(arena, &out);
+}
+
+struct api_shown api_shown_texts(struct arena *arena, char *const *texts, size_t count)
+{
+    return api_shown_typed_texts(arena, "string", texts, count);
+}
+
+struct member {
+    const char *key, *value;
+};
+
+static int by_key(const void *a, const void *b)
+{
+    return strcmp(((const struct member *)a)->key, ((const struct member *)b)->key);
+}
+
+static void print_map(struct arena *arena, struct api_string_map map, struct buffer *out)
+{
+    struct member *members = arena_array(arena, map.count, sizeof(*members));
+    for (size_t i = 0; i < map.count; i++) {
+        members[i] = (struct member){api_string_map_key(map, i), api_string_map_value(map, i)};
+    }
+    if (map.count > 0) {
+        qsort(members, map.count, sizeof(*members), by_key);
+    }
+    buffer_printf(out, "map[string]string%s", map.count == 0 ? "(nil)" : "{");
+    for (size_t i = 0; i < map.count; i++) {
+        buffer_append_text(out, i == 0 ? "" : ", ");
+        api_print_quoted(members[i].key, out);
+        buffer_append_text(out, ":");
+        api_print_quoted(members[i].value, out);
+    }
+    buffer_append_text(out, map.count == 0 ? "" : "}");
+}
+
+struct api_shown api_shown_map(struct arena *arena, struct api_string_map map)
+{
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, API_SHOWN_MAX);
+    print_map(arena, map, &out);
+    return take(arena, &out);
+}
+
+static void print_requirement(const Meta__V1__LabelSelectorRequirement *item, struct buffer *out)
+{
+    buffer_append_text(out, "v1.LabelSelectorRequirement{Key:");
+    api_print_quoted(item->key == NULL ? "" : item->key, out);
+    buffer_append_text(out, ", Operator:");
+    api_print_quoted(item->operator_ == NULL ? "" : item->operator_, out);
+    buffer_append_text(out, ", Values:");
+    print_texts("string", item->values, item->n_values, out);
+    buffer_append_text(out, "}");
+}
+
+struct api_shown api_shown_selector(struct arena *arena, const Meta__V1__LabelSelector *selector)
+{
+    CLEANUP(buffer_release) struct buffer out;
+    size_t count = selector->n_match_expressions;
+    buffer_init(&out, API_SHOWN_MAX);
+    buffer_append_text(&out, "v1.LabelSelector{MatchLabels:");
+    print_map(arena, API_STRING_MAP(selector->match_labels, selector->n_match_labels), &out);
+    buffer_printf(&out, ", MatchExpressions:[]v1.LabelSelectorRequirement%s",
+                  count == 0 ? "(nil)" : "{");
+    for (size_t i = 0; i < count; i++) {
+        buffer_append_text(&out, i == 0 ? "" : ", ");
+        print_requirement(selector->match_expressions[i], &out);
+    }
+    buffer_append_text(&out, count == 0 ? "}" : "}}");
+    return take(arena, &out);
+}

@@ -1,0 +1,16 @@
+/* Values of messages about wrong fields that are no scalars, printed as v1.32 prints them: in Go's
+ * syntax. In the arena. Pure. */
+#ifndef LIB_API_SHOWN_H
+#define LIB_API_SHOWN_H
+#include "lib/api/selector.h"
+#include "lib/api/status.h"
+
+/* []string{"a", "b"}, and of another type than []string: core.ResourceQuotaScope. */
+struct api_shown api_shown_texts(struct arena *arena, char *const *texts, size_t count);
+struct api_shown api_shown_typed_texts(struct arena *arena, const char *type, char *const *texts,
+                                       size_t count);
+/* map[string]string{"a":"1", "b":"2"}, by key. */
+struct api_shown api_shown_map(struct arena *arena, struct api_string_map map);
+/* v1.LabelSelector{MatchLabels:..., MatchExpressions:...} */
+struct api_shown api_shown_selector(struct arena *arena, const Meta__V1__LabelSelector *selector);
+#endif
