@@ -32,7 +32,7 @@ const struct api_status *forbidden_access(struct arena *arena, const struct user
     if (!access->is_resource) {
         return api_status_forbidden_resource(
             arena, "", "", "",
-            arena_printf(arena, "forbidden: User %s cannot %s path %s%s%s", user_name, access->verb,
+            arena_printf(arena, "User %s cannot %s path %s%s%s", user_name, access->verb,
                          quoted(arena, access->path), separator, reason));
     }
     const char *resource =

@@ -174,10 +174,10 @@ bool http_negotiate(struct request *request)
         if (custom && slice_starts_with(text, slice_text("application/vnd.kubernetes.protobuf"))) {
             request->accept.media = MEDIA_PROTOBUF; /* The refusal itself can be read so. */
         }
+        const char *types = custom ? custom_media_types : media_types;
         const struct api_status *refusal =
-            api_status_not_acceptable(request->arena, !media_known ? NULL
-                                                      : custom     ? custom_media_types
-                                                                   : media_types);
+            media_known ? api_status_not_acceptable(request->arena, types)
+                        : api_status_no_representation(request->arena, types);
         respond_status(request, refusal);
         return false;
     }

@@ -389,9 +389,11 @@ bind_token(struct operation *operation, const Authentication__V1__BoundObjectRef
     if (!is_empty(reference->u_id) && strcmp(reference->u_id, meta->uid) != 0) {
         struct api_status *status = arena_alloc(arena, sizeof(*status));
         *status = *api_status_conflict(arena, kind, name,
-                                       "the UID in the bound object reference does not match the "
-                                       "UID in record. The object might have been deleted and "
-                                       "then recreated");
+                                       arena_printf(arena,
+                                                    "the UID in the bound object reference (%s) "
+                                                    "does not match the UID in record. The object "
+                                                    "might have been deleted and then recreated",
+                                                    reference->u_id));
         status->kind = kind_name;
         return status;
     }

@@ -197,7 +197,8 @@ static const struct api_status *check_wanted_ip(struct operation *operation,
     return cause == NULL
                ? NULL
                : refuse(operation, service, &ips,
-                        api_shown_raw(arena_printf(operation->arena, "[\"%s\"]", wanted)), cause);
+                        api_shown_raw(arena_printf(operation->arena, "[]string{\"%s\"}", wanted)),
+                        cause);
 }
 
 static void set_ip(struct arena *arena, Core__V1__ServiceSpec *spec, const char *ip)

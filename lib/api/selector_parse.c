@@ -204,7 +204,7 @@ static int parse_operator(struct parser *parser, struct api_requirement *require
     case TOKEN_OPEN:
         break;
     }
-    return expected(parser, "in, notin, =, ==, !=, >, <");
+    return expected(parser, "in, notin, =, ==, !=, gt, lt");
 }
 
 /* The operator and values after a key. Leaves the token that follows them looked at. */

@@ -269,6 +269,15 @@ const struct api_status *api_status_not_acceptable(struct arena *arena, const ch
         arena_printf(arena, "only the following media types are accepted: %s", types));
 }
 
+const struct api_status *api_status_no_representation(struct arena *arena, const char *types)
+{
+    struct api_status *status = new_status(
+        arena, 406, "NotAcceptable",
+        arena_printf(arena, "406: Not Acceptable\n\nAvailable representations: %s", types));
+    status->has_details = true;
+    return status;
+}
+
 const struct api_status *api_status_expired(struct arena *arena, const char *text)
 {
     static const char token_text[] =

@@ -168,6 +168,8 @@ const struct api_status *api_status_verb_not_allowed(struct arena *arena,
                                                      const struct api_kind *kind, const char *verb);
 const struct api_status *api_status_method_not_allowed(struct arena *arena);
 const struct api_status *api_status_not_acceptable(struct arena *arena, const char *types);
+/* None of the media types that were asked for is known at all. */
+const struct api_status *api_status_no_representation(struct arena *arena, const char *types);
 /* 410 Expired: `text` NULL for the words about a continue token. */
 const struct api_status *api_status_expired(struct arena *arena, const char *text);
 const struct api_status *api_status_gone(struct arena *arena, const char *text);
