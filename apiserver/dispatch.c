@@ -169,12 +169,17 @@ static bool has_verb(struct request *request)
     return named || info->verb == VERB_LIST || info->verb == VERB_WATCH;
 }
 
-/* No object is made of a definition that is being deleted. */
-static bool is_refused_by_deletion(const struct request *request)
+/* No object is made of a definition that is being deleted: known here, its body is not looked at.
+ */
+static bool is_refused_by_deletion(struct request *request)
 {
     const struct custom_version *custom = custom_of(request->kind);
-    return custom != NULL && request->info.verb == VERB_CREATE &&
-           custom->resource->definition->metadata->deletion_timestamp != NULL;
+    if (custom == NULL || request->info.verb != VERB_CREATE ||
+        custom->resource->definition->metadata->deletion_timestamp == NULL) {
+        return false;
+    }
+    respond_status(request, api_status_definition_terminating(request->arena, request->kind));
+    return true;
 }
 
 static void pass_connection(struct request *request)
@@ -227,8 +232,11 @@ bool stage_dispatch(struct request *request)
     if (!find_resource(request)) {
         return false;
     }
-    if (!has_verb(request) || is_refused_by_deletion(request)) {
+    if (!has_verb(request)) {
         return not_allowed(request);
+    }
+    if (is_refused_by_deletion(request)) {
+        return false;
     }
     if (request->subresource != NULL && request_info_is_connection(&request->info)) {
         admit_connection(request);

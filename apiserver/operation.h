@@ -65,6 +65,8 @@ struct plan {
     size_t extra_count;
     bool charges;        /* Extras from `first_charge` on are quotas with their new usage. */
     size_t first_charge; /* Last of all extras. */
+    const char *guard;   /* A key that is compared, not written; NULL for none. */
+    int64_t guard_mod;
 };
 
 enum plan_step {
@@ -183,6 +185,10 @@ enum plan_step plan_remove_now(struct operation *operation, const struct cached_
 void plan_claim(struct operation *operation, const char *key, const char *value);
 void plan_unclaim(struct operation *operation, const char *key);
 enum plan_step plan_fail(struct operation *operation, const struct api_status *status);
+
+/* Before a custom object is made: a refusal, or the plan is guarded by its definition
+ * (registry_definition.c). */
+const struct api_status *operation_guard_definition(struct operation *operation);
 
 /* What depends on the clock and on who asks; after the strategy (registry_stamp.c). */
 void stamp_new_object(struct operation *operation, const struct api_kind *kind, void *message);

@@ -233,11 +233,14 @@ static void txn_start(void *data)
     if (!take_turn(operation)) {
         return;
     }
-    struct store_compare compares[PLAN_EXTRAS_MAX + 1];
+    struct store_compare compares[PLAN_EXTRAS_MAX + 2];
     struct store_op ops[PLAN_EXTRAS_MAX + 1];
     size_t compare_count = 0;
     size_t op_count = 0;
     compares[compare_count++] = unchanged(plan->key, plan->expect_mod);
+    if (plan->guard != NULL) {
+        compares[compare_count++] = unchanged(plan->guard, plan->guard_mod);
+    }
     bool put = !plan->remove || plan->mark_first;
     ops[op_count++] = put ? put_op(plan->key, plan->value) : delete_op(plan->key);
     for (size_t i = 0; i < plan->extra_count && !plan->mark_first; i++) {

@@ -89,7 +89,8 @@ static enum plan_step plan_new_object(struct operation *operation, void *message
 {
     const struct api_kind *kind = operation->call->kind;
     Meta__V1__ObjectMeta *meta = message_meta(kind, message);
-    const struct api_status *refusal = match_namespace(operation, kind, meta);
+    const struct api_status *refusal = operation_guard_definition(operation);
+    refusal = refusal != NULL ? refusal : match_namespace(operation, kind, meta);
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
     }

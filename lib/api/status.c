@@ -253,6 +253,13 @@ const struct api_status *api_status_verb_not_allowed(struct arena *arena,
                                     kind->resource));
 }
 
+const struct api_status *api_status_definition_terminating(struct arena *arena,
+                                                           const struct api_kind *kind)
+{
+    return of_resource(arena, 405, "MethodNotAllowed", kind, "",
+                       "create not allowed while custom resource definition is terminating");
+}
+
 const struct api_status *api_status_method_not_allowed(struct arena *arena)
 {
     struct api_status *status =

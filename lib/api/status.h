@@ -167,6 +167,9 @@ const struct api_status *api_status_no_resource(struct arena *arena);
 const struct api_status *api_status_verb_not_allowed(struct arena *arena,
                                                      const struct api_kind *kind, const char *verb);
 const struct api_status *api_status_method_not_allowed(struct arena *arena);
+/* 405 for an object of a definition that is being deleted. */
+const struct api_status *api_status_definition_terminating(struct arena *arena,
+                                                           const struct api_kind *kind);
 const struct api_status *api_status_not_acceptable(struct arena *arena, const char *types);
 /* None of the media types that were asked for is known at all. */
 const struct api_status *api_status_no_representation(struct arena *arena, const char *types);

@@ -252,6 +252,24 @@ END
     kubectl delete validatingwebhookconfiguration no-definitions
 }
 
+@test "a definition that is being deleted takes no new objects" {
+    define gizmos Gizmo
+    kubectl apply -f - <<END
+apiVersion: shop.example.com/v1
+kind: Gizmo
+metadata: {name: keeps, namespace: $NS, finalizers: [shop.example.com/wait]}
+END
+    kubectl delete crd gizmos.shop.example.com --wait=false
+    run -1 kubectl create -f - <<END
+apiVersion: shop.example.com/v1
+kind: Gizmo
+metadata: {name: late, namespace: $NS}
+END
+    [[ $output == *"create not allowed while custom resource definition is terminating"* ]]
+    kubectl patch gizmos keeps "${N[@]}" --type=merge -p '{"metadata":{"finalizers":null}}'
+    kubectl wait --for=delete crd/gizmos.shop.example.com --timeout=10s
+}
+
 @test "explain, scale, status and printed columns of a custom resource" {
     kubectl apply -f - <<END
 apiVersion: apiextensions.k8s.io/v1
