@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -44,7 +45,7 @@ struct env_uv {
     struct io_worker {
         struct env_uv *env;
         pthread_t thread;
-        pthread_cond_t wake;
+        sem_t wake;                /* Counts what is submitted, and the end. */
         struct io_queue submitted; /* Under io_lock. */
     } workers[IO_WORKERS];         /* One for bulk, so that a flush never waits behind it. */
     pthread_mutex_t io_lock;
@@ -185,7 +186,8 @@ static void op_timer_start(struct env *env, struct env_timer *timer, uint64_t de
     timer->deadline_ns = op_now_ns(env) + delay_ns;
     timer->sequence = self->timer_sequence++;
     heap_push(&self->timers, timer);
-    if (heap_peek(&self->timers) == timer) {
+    /* One that is due at once does not wait for an earlier one, whose time is rounded up. */
+    if (heap_peek(&self->timers) == timer || delay_ns == 0) {
         timer_arm(self);
     }
 }
@@ -329,13 +331,15 @@ static void *io_main(void *data)
 {
     struct io_worker *worker = data;
     struct env_uv *self = worker->env;
-    pthread_mutex_lock(&self->io_lock);
     for (;;) {
-        while (worker->submitted.first == NULL && !self->io_stop) {
-            pthread_cond_wait(&worker->wake, &self->io_lock);
+        while (sem_wait(&worker->wake) != 0) {
+            assert(errno == EINTR);
         }
+        pthread_mutex_lock(&self->io_lock);
         struct env_io *io = worker->submitted.first;
         if (io == NULL) {
+            assert(self->io_stop);
+            pthread_mutex_unlock(&self->io_lock);
             break;
         }
         worker->submitted.first = io->next;
@@ -352,9 +356,7 @@ static void *io_main(void *data)
         /* Outside the lock, or the loop wakes only to wait for it. The handle is closed after this
          * thread was joined. */
         bell_ring(&self->bell);
-        pthread_mutex_lock(&self->io_lock);
     }
-    pthread_mutex_unlock(&self->io_lock);
     return NULL;
 }
 
@@ -371,7 +373,7 @@ static void op_io_submit(struct env *env, struct env_io *io)
     pthread_mutex_lock(&self->io_lock);
     queue_push(&worker->submitted, io);
     pthread_mutex_unlock(&self->io_lock);
-    pthread_cond_signal(&worker->wake);
+    sem_post(&worker->wake);
 }
 
 static void close_handles(struct env_uv *self);
@@ -450,7 +452,7 @@ int env_uv_new(uv_loop_t *loop, struct env_uv **ret_env)
     for (size_t i = 0; i < IO_WORKERS; i++) {
         struct io_worker *worker = &self->workers[i];
         worker->env = self;
-        pthread_cond_init(&worker->wake, NULL);
+        (void)sem_init(&worker->wake, /* pshared= */ 0, 0); /* Cannot fail. */
         if (pthread_create(&worker->thread, NULL, io_main, worker) != 0) {
             env_fatal(&self->env, "cannot start an I/O thread");
         }
@@ -481,7 +483,7 @@ static void on_handle_closed(uv_handle_t *handle)
     void *data = self->closed_data;
     pthread_mutex_destroy(&self->io_lock);
     for (size_t i = 0; i < IO_WORKERS; i++) {
-        pthread_cond_destroy(&self->workers[i].wake);
+        sem_destroy(&self->workers[i].wake);
     }
     bell_release(&self->bell);
     heap_release(&self->timers);
@@ -498,11 +500,9 @@ static void close_handles(struct env_uv *self)
     }
     pthread_mutex_lock(&self->io_lock);
     self->io_stop = true;
-    for (size_t i = 0; i < IO_WORKERS; i++) {
-        pthread_cond_signal(&self->workers[i].wake);
-    }
     pthread_mutex_unlock(&self->io_lock);
     for (size_t i = 0; i < IO_WORKERS; i++) {
+        sem_post(&self->workers[i].wake);
         (void)pthread_join(self->workers[i].thread, NULL); /* Cannot fail: started once. */
     }
     uv_close((uv_handle_t *)&self->timer, on_handle_closed);

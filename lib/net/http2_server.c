@@ -147,6 +147,7 @@ static void send_head(struct http_exchange *exchange, const struct http_header *
 {
     struct http_connection *connection = exchange->connection;
     struct http_header fields[RESPONSE_HEADERS_MAX];
+    want_pump(connection); /* Before the stream is woken, which sends by itself what it has. */
     char status[4] = {(char)('0' + exchange->status / 100 % 10),
                       (char)('0' + exchange->status / 10 % 10), (char)('0' + exchange->status % 10),
                       '\0'};
@@ -162,7 +163,6 @@ static void send_head(struct http_exchange *exchange, const struct http_header *
     if (exchange->sent_all) {
         want_send(exchange); /* To be ended. */
     }
-    want_pump(connection);
 }
 
 /* Small pieces need not wait in the exchange. */
@@ -175,9 +175,9 @@ static bool write_now(struct http_exchange *exchange, struct slice bytes)
         return false;
     }
     if (bytes.len > 0) {
+        want_pump(connection); /* First, as in send_head(). */
         http2_send_data_head(http2->session, &exchange->http2, bytes.len, /* end= */ false);
         (void)net_stream_write(connection->stream, bytes);
-        want_pump(connection);
     }
     return true;
 }
@@ -353,6 +353,7 @@ static void pump(void *data)
 static void on_read(struct http_connection *connection, struct slice bytes)
 {
     struct http2 *http2 = http2_of(connection);
+    want_pump(connection); /* First, as in send_head(). */
     http2_receive(http2->session, bytes);
     if (connection->stream == NULL) {
         return;
@@ -362,7 +363,6 @@ static void on_read(struct http_connection *connection, struct slice bytes)
         http2->paused = true;
         net_stream_pause(connection->stream);
     }
-    want_pump(connection);
 }
 
 static void on_drain(struct http_connection *connection)

@@ -72,6 +72,28 @@ START_TEST(timers_fire_in_order_and_a_stopped_one_does_not)
 }
 END_TEST
 
+/* libuv's clock has milliseconds: an overdue timer may not have fired yet. */
+START_TEST(a_timer_due_at_once_does_not_wait_for_an_overdue_one)
+{
+    struct scene scene = {.step = 0};
+    ck_assert_int_eq(uv_loop_init(&scene.loop), 0);
+    ck_assert_int_eq(env_uv_new(&scene.loop, &scene.env), 0);
+    struct env *env = env_uv_env(scene.env);
+    scene.timers[0] = (struct env_timer){.fire = fire_1, .data = &scene};
+    scene.timers[1] = (struct env_timer){.fire = fire_2, .data = &scene};
+    env_timer_start(env, &scene.timers[0], 1000);
+    uint64_t overdue = env_now_ns(env) + 2000;
+    while (env_now_ns(env) < overdue) {
+    }
+    env_timer_start(env, &scene.timers[1], 0);
+    uv_run(&scene.loop, UV_RUN_NOWAIT);
+    ck_assert_int_eq(scene.fired_count, 2);
+    ck_assert_int_eq(scene.fired[0], 1);
+    uv_run(&scene.loop, UV_RUN_DEFAULT);
+    ck_assert_int_eq(uv_loop_close(&scene.loop), 0);
+}
+END_TEST
+
 static void on_io(struct env_io *io)
 {
     struct scene *scene = io->data;
@@ -233,6 +255,7 @@ Suite *env_uv_suite(void)
     Suite *suite = suite_create("base/env_uv");
     TCase *tcase = tcase_create("env_uv");
     tcase_add_test(tcase, timers_fire_in_order_and_a_stopped_one_does_not);
+    tcase_add_test(tcase, a_timer_due_at_once_does_not_wait_for_an_overdue_one);
     tcase_add_test(tcase, file_operations_complete_in_order_with_their_errors);
     tcase_add_test(tcase, what_is_written_past_the_page_cache_is_read_back);
     tcase_add_test(tcase, a_timer_that_is_always_due_does_not_keep_others_out);
