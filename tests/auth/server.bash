@@ -29,10 +29,10 @@ make_cert() { # NAME CA SUBJECT [EXTENDED-KEY-USAGE [ALTERNATIVE-NAMES]]
         -extfile <(echo "extendedKeyUsage=${4:-clientAuth}" && [ -z "${5:-}" ] || echo "subjectAltName=$5") 2>/dev/null
 }
 
-start_server() { # NAME HOST [FLAG...]
+start_server() { # NAME HOST [FLAG...]; with the scheduler when WITHOUT is empty
     local name=$1 host=$2
     shift 2
-    "$CORACLE" server --name "$name" --data-dir "$D/$name" --disable scheduler --api-listen "$host:6443" \
+    "$CORACLE" server --name "$name" --data-dir "$D/$name" ${WITHOUT---disable scheduler} --api-listen "$host:6443" \
         --etcd-listen "https://$host:2379" --peer-url "https://$host:2380" --initial-cluster "$name=https://$host:2380" "$@" >>"$D/$name.log" 2>&1 3>&- &
     echo $! >"$D/$name.pid"
     disown # Its end is no news.

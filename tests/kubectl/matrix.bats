@@ -3,6 +3,7 @@
 bats_require_minimum_version 1.5.0
 KUBECTL_HOST=${KUBECTL_MATRIX_HOST:-127.0.51.1}
 load one_server
+load says
 
 setup_file() {
     start_one
@@ -30,22 +31,6 @@ each() {
         echo "# ${B##*/}"
         "$1"
     done 3<"$D/kubectls"
-}
-
-# says PATTERN COMMAND...: it succeeds, and its output has what the pattern says.
-says() {
-    local pattern=$1 output
-    shift
-    output=$("$@" 2>&1) || { echo "$*: $output"; return 1; }
-    grep -qE -- "$pattern" <<<"$output" || { echo "$*: no /$pattern/ in: $output"; return 1; }
-}
-
-# refuses PATTERN COMMAND...: it fails, and says so.
-refuses() {
-    local pattern=$1 output
-    shift
-    ! output=$("$@" 2>&1) || { echo "$*: did not fail: $output"; return 1; }
-    grep -qE -- "$pattern" <<<"$output" || { echo "$*: no /$pattern/ in: $output"; return 1; }
 }
 
 value() { # JSONPATH GET-ARGUMENT...
