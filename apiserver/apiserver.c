@@ -300,6 +300,7 @@ static void free_parts(struct apiserver *server)
     proxy_free(server->proxy);
     version_fills_free(server->version_fills);
     webhook_client_free(server->webhooks);
+    review_client_free(server->reviews);
     node_sessions_free(server->sessions);
     objects_service_free(server->objects);
     grpc_server_free(server->grpc);
@@ -322,6 +323,7 @@ static void free_parts(struct apiserver *server)
     custom_kinds_free(server->custom);
     watch_cache_free(server->cache);
     issuers_free(server->issuers);
+    token_webhook_free(server->token_webhook);
     encryption_free(server->encryption);
     token_signer_free(server->signer);
     audit_free(server->audit);
@@ -377,11 +379,18 @@ int apiserver_new(const struct apiserver_config *config, struct apiserver **ret_
         status = make_issuers(server, reterr);
     }
     if (status == 0) {
+        server->reviews = review_client_new(config->io_loops[0]);
+        status = token_webhook_new(&server->config.authn.token_webhook, server->reviews,
+                                   config->metrics, &server->token_webhook, reterr);
+    }
+    if (status == 0) {
         status = audit_new(&server->config.audit, config->io_loops[0], config->metrics,
                            &server->audit, reterr);
     }
     if (status < 0) {
         issuers_free(server->issuers);
+        token_webhook_free(server->token_webhook);
+        review_client_free(server->reviews);
         encryption_free(server->encryption);
         tls_config_unref(server->tls);
         token_signer_free(server->signer);
@@ -432,6 +441,7 @@ static void http_closed(void *data)
 {
     struct apiserver *server = data;
     webhook_client_close(server->webhooks);
+    review_client_close(server->reviews);
     proxy_close(server->proxy, proxy_closed, server);
 }
 

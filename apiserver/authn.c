@@ -3,6 +3,7 @@
 #include "apiserver/audit.h"
 #include "apiserver/authn_internal.h"
 #include "apiserver/issuers.h"
+#include "apiserver/proxy_headers.h"
 #include "k8s/core_v1.pb-c.h"
 #include "lib/api/time.h"
 #include "lib/net/x509.h"
@@ -182,40 +183,84 @@ static int authenticate_account(struct apiserver *server, struct arena *arena, s
     return 0;
 }
 
-int authenticate_token(struct apiserver *server, struct arena *arena, struct slice token,
-                       const char *const *audiences, size_t audience_count,
-                       const struct user **ret_user, const char *const **ret_audiences,
-                       size_t *ret_audience_count)
+static struct text_list own_audiences(struct apiserver *server, struct arena *arena)
 {
     const char **own = arena_array(arena, 1, sizeof(char *));
     own[0] = token_signer_issuer(server->signer);
-    const char *const *wanted = audience_count > 0 ? audiences : own;
-    size_t wanted_count = audience_count > 0 ? audience_count : 1;
+    return (struct text_list){.items = own, .count = 1};
+}
+
+static bool is_wanted(const struct text_list *wanted, const char *audience)
+{
+    for (size_t i = 0; i < wanted->count; i++) {
+        if (strcmp(wanted->items[i], audience) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* By what this server knows itself. */
+static int authenticate_here(struct apiserver *server, struct token_question *question)
+{
+    struct arena *arena = question->arena;
+    const struct text_list *wanted = &question->audiences;
     struct token_claims claims = {0};
-    int status =
-        authenticate_account(server, arena, token, wanted, wanted_count, ret_user, &claims);
+    int status = authenticate_account(server, arena, question->token, wanted->items, wanted->count,
+                                      &question->user, &claims);
     if (status == 0 && !claims.legacy) {
-        *ret_audiences = claims.audiences;
-        *ret_audience_count = claims.audience_count;
+        question->for_whom =
+            (struct text_list){.items = claims.audiences, .count = claims.audience_count};
         return 0;
     }
     if (status == -ENOENT) {
-        status = authenticate_bootstrap(server, arena, token, ret_user);
+        status = authenticate_bootstrap(server, arena, question->token, &question->user);
     }
     if (status == -ENOENT) {
-        status = issuers_authenticate(server->issuers, arena, token, wall_seconds(), ret_user);
+        status = issuers_authenticate(server->issuers, arena, question->token, wall_seconds(),
+                                      &question->user);
     }
     /* The others know no audience: they are for this server alone. */
-    bool for_us = false;
-    for (size_t i = 0; i < wanted_count; i++) {
-        for_us = for_us || strcmp(wanted[i], own[0]) == 0;
+    question->for_whom = own_audiences(server, arena);
+    return status == 0 && !is_wanted(wanted, question->for_whom.items[0]) ? -EACCES : status;
+}
+
+static void take_answer(struct token_question *question)
+{
+    question->status = question->ask.status;
+    question->user = question->ask.user;
+    question->for_whom = question->ask.for_whom;
+}
+
+static void on_asked(struct token_ask *ask)
+{
+    struct token_question *question = ask->data;
+    take_answer(question);
+    question->answered(question);
+}
+
+bool authenticate_token(struct apiserver *server, struct token_question *question)
+{
+    struct text_list own = own_audiences(server, question->arena);
+    if (question->audiences.count == 0) {
+        question->audiences = own;
     }
-    if (status == 0 && !for_us) {
-        return -EACCES;
+    question->status = authenticate_here(server, question);
+    if (question->status == 0 || server->token_webhook == NULL || question->answered == NULL) {
+        return true;
     }
-    *ret_audiences = own;
-    *ret_audience_count = status == 0 ? 1 : 0;
-    return status;
+    question->ask = (struct token_ask){.token = question->token,
+                                       .audiences = question->audiences,
+                                       .own = own,
+                                       .arena = question->arena,
+                                       .home = question->home,
+                                       .answered = on_asked,
+                                       .data = question};
+    if (!token_webhook_ask(server->token_webhook, &question->ask)) {
+        return false;
+    }
+    take_answer(question);
+    return true;
 }
 
 static bool refuse(struct request *request)
@@ -223,6 +268,62 @@ static bool refuse(struct request *request)
     audit_begin_refused(request);
     respond_status(request, api_status_unauthorized(request->arena));
     return false;
+}
+
+/* --- Requests --- */
+
+static void on_token_answered(struct token_question *question)
+{
+    struct request *request = question->data;
+    if (request->codec->is_aborted(request)) {
+        request_finish(request);
+        return;
+    }
+    request->user = question->user;
+    if (question->status == 0 || refuse(request)) {
+        request_continue(request);
+    }
+}
+
+static bool by_token(struct request *request, struct slice token)
+{
+    struct token_question *question = arena_zeroed(request->arena, sizeof(*question));
+    *question = (struct token_question){.token = token,
+                                        .arena = request->arena,
+                                        .home = http_exchange_loop(request->exchange),
+                                        .answered = on_token_answered,
+                                        .data = request};
+    if (!authenticate_token(request->server, question)) {
+        return false;
+    }
+    request->user = question->user;
+    return question->status == 0 || refuse(request);
+}
+
+/* 0 with a token, its data NULL when there is none; or -EACCES for one that cannot be right. */
+static int find_token(struct request *request, struct slice *ret_token)
+{
+    static const char bearer[] = "Bearer ";
+    struct slice header = http_header_find(request->exchange, "authorization");
+    *ret_token = slice_of(NULL, 0);
+    if (header.len > 7 && strncasecmp((const char *)header.data, bearer, 7) == 0) {
+        *ret_token = slice_of(header.data + 7, header.len - 7);
+        return 0;
+    }
+    return http_wants_upgrade(request->exchange, "websocket")
+               ? websocket_token(request->arena,
+                                 http_header_find(request->exchange, "sec-websocket-protocol"),
+                                 ret_token)
+               : 0;
+}
+
+static bool by_nothing(struct request *request, bool bad_certificate)
+{
+    struct apiserver *server = request->server;
+    request->user = &user_anonymous;
+    bool let_in =
+        issuers_let_in_nobody(server->issuers, server->config.anonymous, request->info.path);
+    return (let_in && !bad_certificate) || refuse(request);
 }
 
 bool stage_authenticate(struct request *request)
@@ -241,20 +342,10 @@ bool stage_authenticate(struct request *request)
         request->user = user_of_certificate(request->arena, peer);
         return true;
     }
-    struct slice header = http_header_find(request->exchange, "authorization");
-    static const char bearer[] = "Bearer ";
-    if (header.len > 7 && strncasecmp((const char *)header.data, bearer, 7) == 0) {
-        const char *const *audiences = NULL;
-        size_t count = 0;
-        if (authenticate_token(server, request->arena, slice_of(header.data + 7, header.len - 7),
-                               NULL, 0, &request->user, &audiences, &count) < 0) {
-            return refuse(request);
-        }
-        return true;
+    struct slice token;
+    if (find_token(request, &token) < 0) {
+        return refuse(request);
     }
-    request->user = &user_anonymous;
-    bool bad_certificate = peer != NULL && peer->presented;
-    bool let_in =
-        issuers_let_in_nobody(server->issuers, server->config.anonymous, request->info.path);
-    return (let_in && !bad_certificate) || refuse(request);
+    return token.data != NULL ? by_token(request, token)
+                              : by_nothing(request, peer != NULL && peer->presented);
 }

@@ -5,6 +5,7 @@
 #define APISERVER_AUTHN_OPTIONS_H
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct text_list {
     const char *const *items;
@@ -38,10 +39,18 @@ struct front_proxy_options {
     struct text_list username_headers, group_headers, extra_prefixes;
 };
 
+/* A webhook that says who a bearer token is; off without a kubeconfig. */
+struct token_webhook_options {
+    const char *kubeconfig_path;
+    const char *version; /* Of the TokenReview: "v1", "v1beta1". */
+    uint64_t ttl_ms;     /* How long its answers are remembered; 0: not at all. */
+};
+
 struct authn_options {
     const char *config; /* Text of an AuthenticationConfiguration, in place of `oidc`; or NULL. */
     const char *config_path; /* Where it was read, to be looked at again; NULL: never. */
     struct oidc_options oidc;
     struct front_proxy_options front_proxy;
+    struct token_webhook_options token_webhook;
 };
 #endif

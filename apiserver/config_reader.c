@@ -178,3 +178,23 @@ const struct json_value *config_open(struct config_reader *reader, struct slice 
     }
     return document;
 }
+
+const struct json_value *config_review_status(struct config_reader *reader, struct slice json,
+                                              const char *kind, const char *api_version)
+{
+    struct json_value *document = NULL;
+    if (json_parse(reader->arena, json, &document, NULL) < 0 || document->type != JSON_OBJECT) {
+        config_fail(reader, "the answer is no JSON object");
+        return NULL;
+    }
+    if (strcmp(config_text(reader, document, "", "kind"), kind) != 0 ||
+        strcmp(config_text(reader, document, "", "apiVersion"), api_version) != 0) {
+        config_fail(reader, "the answer is no %s of %s", kind, api_version);
+        return NULL;
+    }
+    const struct json_value *status = config_map(reader, document, "", "status");
+    if (status == NULL) {
+        config_fail(reader, "the answer has no status");
+    }
+    return status;
+}

@@ -28,6 +28,10 @@ struct config_list {
 const struct json_value *config_open(struct config_reader *reader, struct slice text,
                                      size_t size_max, const char *kind,
                                      const char *const *api_versions);
+/* What a webhook says: the `status` of a review of that kind and version; NULL on failure. JSON
+ * alone; what nobody asks for is left out. */
+const struct json_value *config_review_status(struct config_reader *reader, struct slice json,
+                                              const char *kind, const char *api_version);
 /* Fails when `object` has a member that is not among `names` (NULL-terminated). */
 void config_check_names(struct config_reader *reader, const struct json_value *object,
                         const char *where, const char *const *names);

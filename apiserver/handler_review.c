@@ -63,42 +63,80 @@ static void self_review(struct request *request, void *message)
     respond_review(request, review);
 }
 
+/* --- TokenReview --- */
+
+struct token_review {
+    struct request *request;
+    Authentication__V1__TokenReview *review;
+    struct token_question question;
+};
+
+static void add_audiences(const struct token_review *state)
+{
+    struct arena *arena = state->request->arena;
+    const Authentication__V1__TokenReviewSpec *spec = state->review->spec;
+    Authentication__V1__TokenReviewStatus *status = state->review->status;
+    const struct text_list *audiences = &state->question.for_whom;
+    status->audiences = arena_array(arena, audiences->count + 1, sizeof(char *));
+    for (size_t i = 0; i < audiences->count; i++) {
+        bool wanted = spec->n_audiences == 0;
+        for (size_t j = 0; j < spec->n_audiences; j++) {
+            wanted = wanted || strcmp(audiences->items[i], spec->audiences[j]) == 0;
+        }
+        if (wanted) {
+            status->audiences[status->n_audiences++] = arena_text(arena, audiences->items[i]);
+        }
+    }
+}
+
+static void answer_token_review(const struct token_review *state)
+{
+    struct request *request = state->request;
+    Authentication__V1__TokenReviewStatus *status = state->review->status;
+    if (state->question.status < 0) {
+        status->error = arena_text(request->arena, "invalid bearer token");
+        respond_review(request, state->review);
+        return;
+    }
+    status->authenticated = true;
+    status->has_authenticated = true;
+    status->user = user_info(request->arena, state->question.user);
+    add_audiences(state);
+    respond_review(request, state->review);
+}
+
+static void on_token_known(struct token_question *question)
+{
+    struct token_review *state = question->data;
+    if (state->request->codec->is_aborted(state->request)) {
+        request_finish(state->request);
+    } else {
+        answer_token_review(state);
+    }
+}
+
 static void token_review(struct request *request, void *message)
 {
-    Authentication__V1__TokenReview *review = message;
-    const struct user *user = NULL;
-    const char *const *audiences = NULL;
-    size_t count = 0;
-    const char *token = text(review->spec->token);
-    if (token[0] == 0) {
+    struct token_review *state = arena_zeroed(request->arena, sizeof(*state));
+    state->request = request;
+    state->review = message;
+    const Authentication__V1__TokenReviewSpec *spec = state->review->spec;
+    if (text(spec->token)[0] == 0) {
         struct api_status *status = arena_alloc(request->arena, sizeof(*status));
         *status = *api_status_bad_request(request->arena, "token is required for TokenReview");
         respond_status(request, status);
         return;
     }
-    int status = authenticate_token(request->server, request->arena, slice_text(token),
-                                    (const char *const *)review->spec->audiences,
-                                    review->spec->n_audiences, &user, &audiences, &count);
-    if (status < 0) {
-        review->status->error = arena_text(request->arena, "invalid bearer token");
-        respond_review(request, review);
-        return;
+    state->question = (struct token_question){
+        .token = slice_text(spec->token),
+        .audiences = {(const char *const *)spec->audiences, spec->n_audiences},
+        .arena = request->arena,
+        .home = http_exchange_loop(request->exchange),
+        .answered = on_token_known,
+        .data = state};
+    if (authenticate_token(request->server, &state->question)) {
+        answer_token_review(state);
     }
-    review->status->authenticated = true;
-    review->status->has_authenticated = true;
-    review->status->user = user_info(request->arena, user);
-    review->status->audiences = arena_array(request->arena, count + 1, sizeof(char *));
-    for (size_t i = 0; i < count; i++) {
-        bool wanted = review->spec->n_audiences == 0;
-        for (size_t j = 0; j < review->spec->n_audiences; j++) {
-            wanted = wanted || strcmp(audiences[i], review->spec->audiences[j]) == 0;
-        }
-        if (wanted) {
-            review->status->audiences[review->status->n_audiences++] =
-                arena_text(request->arena, audiences[i]);
-        }
-    }
-    respond_review(request, review);
 }
 
 static void bound(struct request *request)

@@ -81,15 +81,23 @@
 #define NODE_PORT_LAST               32767
 
 /* Who is asking. */
-#define OIDC_TOKEN_MAX       ((size_t)64 << 10)
-#define OIDC_DOCUMENT_MAX    ((size_t)1 << 20) /* Discovery, or the JWK Set. */
-#define OIDC_KEYS_MAX        64
-#define OIDC_ISSUERS_MAX     64
-#define ISSUERS_WAIT_MS      UINT64_C(60000) /* For keys of a changed file, until that is said. */
-#define AUTHN_CONFIG_MAX     ((size_t)1 << 20)
-#define KUBECONFIG_MAX       ((size_t)1 << 20) /* Of a webhook; each file that it names, too. */
-#define BOOTSTRAP_GROUPS_MAX 16
-#define TOKEN_LEEWAY_SECONDS 60 /* A token outlives what it is bound to by this. */
+#define OIDC_TOKEN_MAX    ((size_t)64 << 10)
+#define OIDC_DOCUMENT_MAX ((size_t)1 << 20) /* Discovery, or the JWK Set. */
+#define OIDC_KEYS_MAX     64
+#define OIDC_ISSUERS_MAX  64
+#define ISSUERS_WAIT_MS   UINT64_C(60000) /* For keys of a changed file, until that is said. */
+#define AUTHN_CONFIG_MAX  ((size_t)1 << 20)
+
+/* Webhooks that are asked about requests; each of these for each webhook. */
+#define REVIEWS_UNDER_WAY_MAX  ((size_t)256)
+#define REVIEWS_WAITING_MAX    ((size_t)4096) /* For the answers of these. */
+#define REVIEWS_KNOWN_MAX      ((size_t)8192) /* Answers that are remembered, ... */
+#define REVIEW_BYTES_KNOWN_MAX ((size_t)16 << 20)
+#define REVIEW_ANSWER_MAX      ((size_t)256 << 10)
+#define TOKEN_REVIEW_MS        UINT64_C(30000)
+#define KUBECONFIG_MAX         ((size_t)1 << 20) /* Of a webhook; each file that it names, too. */
+#define BOOTSTRAP_GROUPS_MAX   16
+#define TOKEN_LEEWAY_SECONDS   60 /* A token outlives what it is bound to by this. */
 
 /* Encryption at rest. */
 #define ENCRYPTION_FILE_MAX     ((size_t)1 << 20)

@@ -1,6 +1,10 @@
 #include "apiserver/proxy_headers.h"
 
+#include "lib/base/base64.h"
 #include "lib/base/buffer.h"
+#include "lib/net/limits.h"
+#include "lib/net/utf8.h"
+#include <errno.h>
 
 static bool is_one_of(struct slice name, const char *const *names, size_t count)
 {
@@ -85,14 +89,40 @@ static bool ends_here(struct slice name)
 }
 
 /* A client that cannot set fields shows its token as one of the protocols that it speaks. */
+static const char token_prefix[] = "base64url.bearer.authorization.k8s.io.";
+
+int websocket_token(struct arena *arena, struct slice protocols, struct slice *ret_token)
+{
+    CLEANUP(buffer_release) struct buffer token;
+    struct slice element;
+    size_t tokens = 0, others = 0;
+    buffer_init(&token, HTTP_HEADERS_BYTES_MAX);
+    while (next_element(&protocols, &element)) {
+        if (!slice_starts_with(element, slice_text(token_prefix))) {
+            others++;
+            continue;
+        }
+        size_t skip = sizeof(token_prefix) - 1;
+        if (tokens++ > 0 ||
+            base64url_decode(slice_of(element.data + skip, element.len - skip), &token) < 0 ||
+            !utf8_is_valid(buffer_slice(&token))) {
+            return -EACCES;
+        }
+    }
+    if (token.len > 0 && others == 0) {
+        return -EACCES; /* One has to be left that can be agreed on. */
+    }
+    *ret_token = token.len > 0 ? arena_slice(arena, buffer_slice(&token)) : slice_of(NULL, 0);
+    return 0;
+}
+
 static struct slice without_token(struct arena *arena, struct slice protocols)
 {
-    static const char prefix[] = "base64url.bearer.authorization.k8s.io.";
     CLEANUP(buffer_release) struct buffer out;
     struct slice element;
     buffer_init(&out, SIZE_MAX / 2);
     while (next_element(&protocols, &element)) {
-        if (!slice_starts_with(element, slice_text(prefix))) {
+        if (!slice_starts_with(element, slice_text(token_prefix))) {
             buffer_append_text(&out, out.len > 0 ? ", " : "");
             buffer_append_slice(&out, element);
         }

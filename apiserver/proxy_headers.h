@@ -13,6 +13,10 @@ size_t proxy_headers_of_request(struct arena *arena, const struct http_header *h
 /* The same for an answer, whose names become lower case. Copies: `headers` may go. */
 size_t proxy_headers_of_answer(struct arena *arena, const struct http_header *headers, size_t count,
                                struct http_header *out);
+/* The bearer token that the value of a client's Sec-WebSocket-Protocol shows beside the protocols
+ * that it speaks; empty when there is none. 0, or -EACCES: it is no text, or not the only one, or
+ * no protocol is left. */
+MUST_USE int websocket_token(struct arena *arena, struct slice protocols, struct slice *ret_token);
 /* `text` as part of a field's name: what cannot stand there, and '%', as %XX (as client-go's
  * transport writes the keys of X-Remote-Extra-). */
 const char *proxy_header_escape(struct arena *arena, const char *text);

@@ -15,6 +15,7 @@
 #include "apiserver/request_info.h"
 #include "apiserver/service_allocator.h"
 #include "apiserver/token.h"
+#include "apiserver/token_webhook.h"
 #include "apiserver/webhook_client.h"
 #include "lib/api/object.h"
 #include "lib/api/status.h"
@@ -45,6 +46,8 @@ struct apiserver {
     struct encryption *encryption; /* NULL: stored values are plain. */
     struct issuers_options issuers_options;
     struct issuers *issuers; /* Of OpenID Connect. */
+    struct review_client *reviews;
+    struct token_webhook *token_webhook; /* NULL: not asked for. */
     struct token_signer *signer;
     struct service_allocator services;
     struct tls_config *tls;
@@ -138,11 +141,24 @@ void request_continue(struct request *request);
 extern const struct user user_anonymous;
 /* The key that the name of a header holds after `prefix` bytes: in lower case, percent-decoded. */
 const char *extra_key(struct arena *arena, const struct http_header *header, size_t prefix);
-/* 0; -ENOENT when nobody knows the token; -EACCES when it is known to be bad. */
-MUST_USE int authenticate_token(struct apiserver *server, struct arena *arena, struct slice token,
-                                const char *const *audiences, size_t audience_count,
-                                const struct user **ret_user, const char *const **ret_audiences,
-                                size_t *ret_audience_count);
+/* Who a bearer token is. In the caller's memory until it is answered; fill in the first part. */
+struct token_question {
+    struct slice token;
+    struct text_list audiences; /* It has to be for one of them; none: for this server. */
+    struct arena *arena;
+    struct loop *home; /* The caller's; `answered` runs there. */
+    /* NULL: nobody is waited for, and so the webhook is not asked. */
+    void (*answered)(struct token_question *question);
+    void *data;
+
+    /* Results: 0; -ENOENT when nobody knows the token; -EACCES when it is known to be bad. */
+    int status;
+    const struct user *user;
+    struct text_list for_whom; /* Its audiences. */
+    struct token_ask ask;
+};
+/* True when it is answered already, and `answered` does not run; false: it will. */
+bool authenticate_token(struct apiserver *server, struct token_question *question);
 /* Whether a bootstrap token is good and its Secret has `usage` set to "true". */
 bool bootstrap_token_is_for(struct apiserver *server, struct arena *arena, struct slice token,
                             const char *usage);

@@ -1,5 +1,6 @@
 #include "cmd/authn_flags.h"
 
+#include "lib/base/time_text.h"
 #include <errno.h>
 #include <string.h>
 
@@ -23,6 +24,27 @@ static int check_flags(const struct flag_set *set, struct error *reterr)
     return 0;
 }
 
+static int read_token_webhook(const struct flag_set *set, struct token_webhook_options *webhook,
+                              struct error *reterr)
+{
+    static const char ttl_flag[] = "authentication-token-webhook-cache-ttl";
+    const char *ttl = flag_text(set, ttl_flag);
+    int64_t nanos = 0;
+    webhook->kubeconfig_path = flag_text(set, "authentication-token-webhook-config-file");
+    webhook->version = flag_text(set, "authentication-token-webhook-version");
+    if (strcmp(webhook->version, "v1") != 0 && strcmp(webhook->version, "v1beta1") != 0) {
+        return error_set(reterr, -EINVAL,
+                         "--authentication-token-webhook-version=%s: must be v1 or v1beta1",
+                         webhook->version);
+    }
+    if (duration_parse(slice_text(ttl), &nanos) < 0 || nanos < 0) {
+        return error_set(reterr, -EINVAL, "--%s=%s: must be a duration such as 2m0s", ttl_flag,
+                         ttl);
+    }
+    webhook->ttl_ms = (uint64_t)nanos / 1000000;
+    return 0;
+}
+
 int authn_options_from(const struct flag_set *set, struct arena *arena,
                        struct authn_options *ret_options, const char **ret_encryption_config,
                        struct error *reterr)
@@ -43,6 +65,9 @@ int authn_options_from(const struct flag_set *set, struct arena *arena,
     };
     options.config_path = flag_text(set, "authentication-config");
     int result = check_flags(set, reterr);
+    if (result == 0) {
+        result = read_token_webhook(set, &options.token_webhook, reterr);
+    }
     if (result == 0) {
         result = flag_file(set, "oidc-ca-file", arena, &options.oidc.ca_pem, reterr);
     }

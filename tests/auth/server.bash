@@ -56,6 +56,31 @@ start_provider() {
     within 10 curl -sf --cacert "$D/provider/tls.crt" "$ISSUER/keys"
 }
 
+# start_reviewer: webhooks at https://$ISSUER_HOST:8444, and reviewer-tokens.conf and reviewer-access.conf for them.
+start_reviewer() {
+    local name dir=$D/reviewer
+    "$BATS_TEST_DIRNAME/provider.py" keys "$dir" "$ISSUER_HOST"
+    touch "$dir/asked"
+    echo none >"$dir/decision"
+    "$BATS_TEST_DIRNAME/reviewer.py" serve "$dir" "$ISSUER_HOST" 8444 >"$dir/log" 2>&1 3>&- &
+    echo $! >"$D/reviewer.pid"
+    disown
+    for name in tokens access; do
+        cat >"$D/reviewer-$name.conf" <<-END
+	apiVersion: v1
+	kind: Config
+	clusters: [{name: c, cluster: {server: "https://$ISSUER_HOST:8444/$name", certificate-authority: reviewer/tls.crt}}]
+	users: [{name: u, user: {token: webhook-secret}}]
+	contexts: [{name: x, context: {cluster: c, user: u}}]
+	current-context: x
+	END
+    done
+    within 10 curl -s --cacert "$dir/tls.crt" "https://$ISSUER_HOST:8444/"
+}
+
+# asked: how many questions the webhooks have got.
+asked() { wc -l <"$D/reviewer/asked"; }
+
 end_all() {
     local file
     for file in "$D"/*.pid; do

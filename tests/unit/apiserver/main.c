@@ -20,6 +20,7 @@ Suite *audit_suite(void);
 Suite *audit_webhook_suite(void);
 Suite *kubeconfig_suite(void);
 Suite *authn_config_suite(void);
+Suite *review_hook_suite(void);
 Suite *node_graph_suite(void);
 Suite *objects_request_suite(void);
 Suite *objects_suite(void);
@@ -47,6 +48,7 @@ int main(void)
                        audit_webhook_suite(),
                        kubeconfig_suite(),
                        authn_config_suite(),
+                       review_hook_suite(),
                        node_graph_suite(),
                        objects_request_suite(),
                        objects_suite(),
