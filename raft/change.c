@@ -12,6 +12,12 @@ enum {
     JOIN_LAG_MAX = 1024, /* Entries that a joining member may still lack when it gets its vote. */
 };
 
+void raft_note_listed(struct raft *raft)
+{
+    const struct raft_member *own = raft_members_find(&raft->members, raft->id);
+    raft->listed = raft->listed || (own != NULL && own->incarnation == raft->incarnation);
+}
+
 void raft_set_members(struct raft *raft, const struct raft_members *members, uint64_t index)
 {
     struct raft_members before = raft->members;
@@ -19,6 +25,7 @@ void raft_set_members(struct raft *raft, const struct raft_members *members, uin
     raft->members_index = index;
     raft->members_version++;
     raft->removed = raft->removed && raft_members_find(members, raft->id) == NULL;
+    raft_note_listed(raft);
     if (raft->progress != NULL) {
         raft_progress_adjust(raft, &before);
     }
@@ -190,12 +197,14 @@ static int plan_remove(struct raft *raft, size_t place, struct raft_members *nex
     return 0;
 }
 
+/* It has nearly all, and the configuration that lists it: without that it gives no votes. */
 static bool in_sync(struct raft *raft, const struct raft_member *member)
 {
     const struct raft_progress *progress = raft_progress_of(raft, member->id);
     uint64_t last = raft_trail_last(&raft->trail);
     return progress != NULL && progress->state == RAFT_REPLICATE && is_active(raft, member) &&
            (member->incarnation != 0 || raft->incarnation == 0) &&
+           progress->match >= raft->members_index &&
            progress->match >= last / 100 * SYNC_PERCENT + last % 100 * SYNC_PERCENT / 100;
 }
 

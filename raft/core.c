@@ -29,10 +29,12 @@ void raft_init(struct raft *raft, const struct raft_start *start)
         .members = start->members,
         .base_members = start->members,
         .members_index = start->base.index,
+        .listed = !start->joined || start->incarnation == 0,
         .now_ns = start->now_ns,
         .attempts = start->seed,
     };
     raft_trail_init(&raft->trail, start->base);
+    raft_note_listed(raft);
     raft_election_reset(raft);
 }
 

@@ -81,6 +81,9 @@ struct raft {
     } leaving[RAFT_MEMBERS_MAX];
     size_t leaving_count;
     bool removed; /* It removed itself as the leader: nobody will tell it. */
+    /* False while it has joined and its log does not list it with this data: what had its id before
+     * may have had a vote that is not its to give. */
+    bool listed;
 
     /* The driver's news of its disk, before each step. */
     bool short_of_room; /* Nearly full: nothing new should be asked of it. */
@@ -113,6 +116,7 @@ struct raft {
 
 struct raft_start { /* What recovery found. */
     uint64_t id, cluster, incarnation, term, vote, seed, heartbeat_ns, election_ns, now_ns;
+    bool joined;                 /* It is none of the first members. */
     struct raft_point base;      /* The snapshot, or the beginning. */
     struct raft_members members; /* As of base. */
 };

@@ -18,6 +18,7 @@ uint64_t raft_find_members(const struct raft *raft, uint64_t index,
 void raft_set_commit(struct raft *raft, uint64_t commit);
 
 /* change.c */
+void raft_note_listed(struct raft *raft); /* After `members` changed. */
 void raft_set_members(struct raft *raft, const struct raft_members *members, uint64_t index);
 bool raft_votes(const struct raft *raft);    /* This member, with the data it has. */
 bool raft_may_lead(const struct raft *raft); /* And so stand for election. */

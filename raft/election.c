@@ -137,7 +137,8 @@ void raft_on_vote(struct raft *raft, const struct raft_message *message, struct 
     bool sticky = raft_leader_is_fresh(raft) && !message->force;
     sticky = sticky && PLANTED != PLANT_REMOVED_DISRUPTS;
     bool known = raft_knows(raft, message->from, message->incarnation);
-    bool grant = free_vote && !sticky && known && log_is_current(raft, message) &&
+    bool own = raft->listed || PLANTED == PLANT_LOST_DISK_COUNTS;
+    bool grant = free_vote && !sticky && known && own && log_is_current(raft, message) &&
                  (pre || raft->role == RAFT_FOLLOWER);
     struct raft_message *answer =
         raft_send(raft, update, message->from, pre ? RAFT_PRE_VOTE_RESULT : RAFT_VOTE_RESULT);

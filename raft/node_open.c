@@ -82,6 +82,12 @@ static void on_log(void *data, const struct error *error, const struct log_damag
     raft_repair_decide(node, damage, on_decided);
 }
 
+static bool has_joined(const struct raft_node *node)
+{
+    const struct raft_member *own = raft_members_find(&node->meta.meta.bootstrap, node->config.id);
+    return own != NULL && (own->flags & RAFT_MEMBER_LEARNER) != 0;
+}
+
 static void open_log(struct raft_node *node, const struct snapshot_head *head)
 {
     struct raft_start start = {
@@ -94,6 +100,7 @@ static void open_log(struct raft_node *node, const struct snapshot_head *head)
         .heartbeat_ns = node->config.heartbeat_ms * NS_PER_MS,
         .election_ns = node->config.election_ms * NS_PER_MS,
         .now_ns = env_now_ns(node->env),
+        .joined = has_joined(node),
         .members = head == NULL ? node->meta.meta.bootstrap : head->members,
     };
     if (head != NULL) {
