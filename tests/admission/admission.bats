@@ -5,11 +5,7 @@ HOOK_HOST=${ADMISSION_HOOK_HOST:-127.0.47.3}
 
 setup_file() {
     load ../auth/server
-    make_ca hooks
-    make_cert hook "$D/hooks" /CN=hook "serverAuth"$'\n'"subjectAltName=IP:$HOOK_HOST"
-    "$BATS_TEST_DIRNAME/hook.py" "$D/hook.crt" "$D/hook.key" "$HOOK_HOST" 9443 >"$D/hook.log" 2>&1 3>&- &
-    echo $! >"$D/hook.pid"
-    disown
+    start_hook
     cat >"$D/audit.yaml" <<-'END'
 	apiVersion: audit.k8s.io/v1
 	kind: Policy
@@ -19,7 +15,6 @@ setup_file() {
 	END
     start_server n1 "$HOST" --audit-policy-file "$D/audit.yaml" --audit-log-path "$D/audit.log"
     write_kubeconfig n1 "$HOST"
-    within 10 curl -sf --cacert "$D/hooks.crt" "https://$HOOK_HOST:9443/"
     within 20 kubectl get serviceaccount default -n default
 }
 

@@ -7,15 +7,7 @@ API=https://$HOST:6443
 ISSUER=https://$ISSUER_HOST:8443
 D=$BATS_FILE_TMPDIR
 export KUBECONFIG=$D/admin.conf HOME=$D
-
-within() { # SECONDS COMMAND...: until it succeeds
-    local end=$((SECONDS + $1))
-    shift
-    until "$@" >/dev/null 2>&1; do
-        [ $SECONDS -lt $end ] || { echo "not within the time: $*" >&2; return 1; }
-        sleep 0.1
-    done
-}
+source "${BASH_SOURCE[0]%/*}/../within.bash"
 
 make_ca() { # NAME: NAME.crt and NAME.key
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$D/$1.key" -out "$D/$1.crt" \
@@ -80,6 +72,16 @@ start_reviewer() {
 
 # asked: how many questions the webhooks have got.
 asked() { wc -l <"$D/reviewer/asked"; }
+
+# start_hook: an admission webhook in another language at $HOOK_HOST, its CA in $D/hooks.crt.
+start_hook() {
+    make_ca hooks
+    make_cert hook "$D/hooks" /CN=hook "serverAuth"$'\n'"subjectAltName=IP:$HOOK_HOST"
+    "$BATS_TEST_DIRNAME/../admission/hook.py" "$D/hook.crt" "$D/hook.key" "$HOOK_HOST" 9443 >"$D/hook.log" 2>&1 3>&- &
+    echo $! >"$D/hook.pid"
+    disown
+    within 10 curl -sf --cacert "$D/hooks.crt" "https://$HOOK_HOST:9443/"
+}
 
 end_all() {
     local file

@@ -5,14 +5,9 @@ HOOK_HOST=${CONVERSION_HOOK_HOST:-127.0.50.3}
 
 setup_file() {
     load ../auth/server
-    make_ca hooks
-    make_cert hook "$D/hooks" /CN=hook "serverAuth"$'\n'"subjectAltName=IP:$HOOK_HOST"
-    "$BATS_TEST_DIRNAME/../admission/hook.py" "$D/hook.crt" "$D/hook.key" "$HOOK_HOST" 9443 >"$D/hook.log" 2>&1 3>&- &
-    echo $! >"$D/hook.pid"
-    disown
+    start_hook
     start_server n1 "$HOST"
     write_kubeconfig n1 "$HOST"
-    within 10 curl -sf --cacert "$D/hooks.crt" "https://$HOOK_HOST:9443/"
     within 20 kubectl get serviceaccount default -n default
 }
 

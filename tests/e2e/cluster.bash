@@ -6,16 +6,7 @@ export KUBECONFIG=$E2E_DIR/kubeconfig
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 CORACLE=$TOP/build/release/cmd/coracle
 KUBECTL=${KUBECTL:-kubectl}
-
-# eventually SECONDS COMMAND...: repeats the command until it succeeds.
-eventually() {
-    local end=$((SECONDS + $1))
-    shift
-    until "$@"; do
-        [ $SECONDS -lt "$end" ] || return 1
-        sleep 0.2
-    done
-}
+source "$TOP/tests/within.bash"
 
 etcdctl_() {
     local pki=$E2E_DIR/n1/pki endpoint=$1

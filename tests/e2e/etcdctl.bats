@@ -34,7 +34,7 @@ teardown() {
     sleep 1
     run -0 etcdctl_ 10.89.0.11 put e2e/seen it
     seen() { grep -q it "$BATS_TEST_TMPDIR/watch"; }
-    eventually 5 seen
+    within 5 seen
 }
 
 @test "endpoint status and member list name a leader and three members" {

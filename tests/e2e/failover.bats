@@ -8,5 +8,5 @@ bats_require_minimum_version 1.5.0
     report=$(tail -1 <<<"$output")
     [ "$(jq .outage_ms <<<"$report")" -lt 2500 ]
     well() { "$CORACLE" status --dir "$E2E_DIR" | grep -q "all is well"; }
-    eventually 15 well
+    within 15 well
 }

@@ -33,20 +33,20 @@ teardown() {
     [ "$($KUBECTL -n demo get deployment web -o 'jsonpath={.status.readyReplicas}')" = 5 ]
     run -0 $KUBECTL -n demo scale deployment web --replicas 3
     three() { [ "$($KUBECTL -n demo get pods -l app=web --no-headers | wc -l)" = 3 ]; }
-    eventually 30 three
+    within 30 three
 }
 
 @test "a rollout replaces every pod and can be undone" {
     run -0 $KUBECTL -n demo set env deployment/web GREETING=changed
     run -0 $KUBECTL -n demo rollout status deployment web --timeout 90s
     changed() { curl -sf http://10.89.0.101:30080 | grep -q ^changed; }
-    eventually 20 changed
+    within 20 changed
     run -0 $KUBECTL -n demo rollout history deployment web
     [ "$(grep -cE '^[0-9]+ ' <<<"$output")" = 2 ]
     run -0 $KUBECTL -n demo rollout undo deployment web
     run -0 $KUBECTL -n demo rollout status deployment web --timeout 90s
     hello() { curl -sf http://10.89.0.101:30080 | grep -q ^hello; }
-    eventually 20 hello
+    within 20 hello
 }
 
 @test "logs, exec and cp reach the container" {
@@ -68,7 +68,7 @@ teardown() {
     $KUBECTL -n demo port-forward "$pod" 18080:8080 >"$BATS_TEST_TMPDIR/log" 2>&1 3>&- &
     forward=$!
     page() { curl -sf http://127.0.0.1:18080/healthz; }
-    eventually 10 page
+    within 10 page
     kill "$forward"
 }
 

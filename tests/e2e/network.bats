@@ -47,7 +47,7 @@ from_pod() {
     [ "$(jq .code <<<"$output")" = 403 ]
     run -0 $KUBECTL -n demo create rolebinding default-view --clusterrole=view --serviceaccount=demo:default
     readable() { run -0 api /api/v1/namespaces/demo/pods && [ "$(jq -r .kind <<<"$output")" = PodList ]; }
-    eventually 5 readable
+    within 5 readable
     run -0 api /api/v1/namespaces/demo/pods
     [ "$(jq -r .kind <<<"$output")" = PodList ]
     run -0 api /api/v1/namespaces/demo/secrets
@@ -58,7 +58,7 @@ from_pod() {
     run -0 $KUBECTL -n demo create service clusterip nobody --tcp=80:80
     address=$($KUBECTL -n demo get service nobody -o 'jsonpath={.spec.clusterIP}')
     refused() { ip netns exec coracle-a1 curl -s -m 5 "http://$address"; [ $? = 7 ]; }
-    eventually 5 refused
+    within 5 refused
     run -0 $KUBECTL -n demo delete service nobody
 }
 

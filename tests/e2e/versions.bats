@@ -26,7 +26,7 @@ use() {
     $kubectl -n demo logs "$pod" >/dev/null
     $kubectl -n demo port-forward "$pod" 18081:8080 >/dev/null 2>&1 3>&- &
     page() { curl -sf http://127.0.0.1:18081/healthz >/dev/null; }
-    eventually 10 page
+    within 10 page
     kill $!
     wait $! || true
     $kubectl -n demo cp "$TOP/README.md" "$pod:/tmp/readme"

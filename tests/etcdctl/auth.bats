@@ -20,7 +20,7 @@ teardown() {
 
 start_three() {
     for place in 1 2 3; do start_member $place 3; done
-    for place in 1 2 3; do eventually 20 answers $place; done
+    for place in 1 2 3; do within 20 answers $place; done
 }
 
 add_users() {
@@ -41,8 +41,8 @@ answer() {
     command -v etcd >/dev/null || skip "etcd is not installed"
     start_member 1 1
     start_etcd
-    eventually 20 answers 1
-    eventually 20 answers 9
+    within 20 answers 1
+    within 20 answers 9
     while IFS= read -r line; do
         [[ $line != '#'* ]] || continue
         ours=$(answer 1 "$line") || true
@@ -77,12 +77,12 @@ answer() {
 
 @test "a watch sees what its user may read" {
     start_member 1 1
-    eventually 20 answers 1
+    within 20 answers 1
     add_users
     timeout 10 etcdctl --endpoints="http://$NET.1:2379" --user alice:alicepw watch app/ --prefix \
         >"$DIR/watched" 2>&1 3>&- &
     watching() { ctl 1 --user alice:alicepw put app/k seen >/dev/null && grep -q seen "$DIR/watched"; }
-    eventually 8 watching
+    within 8 watching
     run timeout 5 etcdctl --endpoints="http://$NET.1:2379" --user alice:alicepw watch app/ app1
     [[ $output == *"permission denied"* ]]
 }
@@ -93,11 +93,11 @@ answer() {
     [ "$output" = held ]
     timeout 20 etcdctl --endpoints="http://$NET.1:2379" lock mutex -- sh -c "touch $DIR/first; until [ -e $DIR/release ]; do sleep 0.1; done" 3>&- &
     first=$!
-    eventually 10 test -e "$DIR/first"
+    within 10 test -e "$DIR/first"
     timeout 20 etcdctl --endpoints="http://$NET.2:2379" lock mutex touch "$DIR/second" 3>&- &
     second=$!
     two_wait() { [ "$(ctl 3 get mutex --prefix --keys-only | grep -c mutex)" = 2 ]; }
-    eventually 10 two_wait
+    within 10 two_wait
     [ ! -e "$DIR/second" ]
     touch "$DIR/release"
     wait $first $second
@@ -105,14 +105,14 @@ answer() {
     etcdctl --endpoints="http://$NET.1:2379" elect leader one >"$DIR/elected" 3>&- &
     echo $! >"$DIR/elect.pid" # Ended before the members: it resigns first.
     elected() { grep -q one "$DIR/elected"; }
-    eventually 10 elected
+    within 10 elected
     run timeout 3 etcdctl --endpoints="http://$NET.3:2379" elect -l leader
     [[ $output == *one* ]]
 }
 
 @test "passwords are in no log and no file" {
     start_member 1 1
-    eventually 20 answers 1
+    within 20 answers 1
     ctl 1 user add root:Zq8-sesame-1
     ctl 1 auth enable
     ctl 1 --user root:Zq8-sesame-1 put k v
@@ -136,14 +136,14 @@ certified() {
         --initial-cluster "m1=https://$NET.1:2380" >"$DIR/m1.log" 2>&1 3>&- &
     echo $! >"$DIR/m1.pid"
     pki=$DIR/m1/pki
-    eventually 10 test -s "$pki/admin.crt"
+    within 10 test -s "$pki/admin.crt"
     cp "$pki/admin.crt" "$pki/admin.key" "$DIR"
     openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=alice -keyout "$DIR/alice.key" \
         -out "$DIR/alice.csr" 2>/dev/null
     printf 'extendedKeyUsage = clientAuth\n' >"$DIR/extensions"
     openssl x509 -req -in "$DIR/alice.csr" -CA "$pki/ca.crt" -CAkey "$pki/ca.key" -CAcreateserial -days 1 \
         -extfile "$DIR/extensions" -out "$DIR/alice.crt" 2>/dev/null
-    eventually 10 certified admin put app/k v
+    within 10 certified admin put app/k v
     run certified alice get app/k
     [[ $output == *"permission denied"* ]]
     certified admin user add root:rootpw

@@ -7,16 +7,7 @@ CORACLE=$BUILD/cmd/coracle
 OURS=127.0.34.1
 THEIRS=127.0.34.2
 export ETCDCTL_API=3
-
-# eventually SECONDS COMMAND...: repeats the command until it succeeds.
-eventually() {
-    local end=$((SECONDS + $1))
-    shift
-    until "$@"; do
-        [ $SECONDS -lt "$end" ] || return 1
-        sleep 0.2
-    done
-}
+source "$TOP/tests/within.bash"
 
 # start LOG COMMAND...: in the background; its id is kept for end_all.
 start() {
@@ -33,7 +24,7 @@ end_all() {
     done <"$SUITE_DIR/pids"
     while read -r pid; do
         # A child of another shell cannot be waited for.
-        eventually 10 eval "! kill -0 $pid 2>/dev/null" || kill -9 "$pid" 2>/dev/null || true
+        within 10 eval "! kill -0 $pid 2>/dev/null" || kill -9 "$pid" 2>/dev/null || true
     done <"$SUITE_DIR/pids"
 }
 

@@ -69,7 +69,7 @@ value() { curl -sf "http://$OURS$1:2379/metrics" | grep -E "^$2 " | awk '{sum +=
     # Of both others, every three seconds.
     measured() { [ "$(curl -sf "http://${OURS}2:2379/metrics" |
         grep -cE '^etcd_network_peer_round_trip_time_seconds_count\{.*\} [1-9]')" = 2 ]; }
-    eventually 10 measured
+    within 10 measured
 }
 
 @test "events are counted as watches are told them" {

@@ -8,8 +8,8 @@ setup_suite() {
         start_ours $i
         start_theirs $i
     done
-    eventually 30 healthy $OURS
-    eventually 30 healthy $THEIRS
+    within 30 healthy $OURS
+    within 30 healthy $THEIRS
 }
 
 teardown_suite() {

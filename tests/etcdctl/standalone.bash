@@ -3,16 +3,7 @@ TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 CORACLE=${CORACLE:-$TOP/build/release/cmd/coracle}
 NET=${ETCDCTL_TEST_NET:-127.0.33}
 export ETCDCTL_API=3
-
-# eventually SECONDS COMMAND...: repeats the command until it succeeds.
-eventually() {
-    local end=$((SECONDS + $1))
-    shift
-    until "$@"; do
-        [ $SECONDS -lt "$end" ] || return 1
-        sleep 0.1
-    done
-}
+source "$TOP/tests/within.bash"
 
 # ctl MEMBER ARGUMENT...: etcdctl against one member.
 ctl() {
@@ -49,7 +40,7 @@ stop() {
     local pid
     pid=$(cat "$DIR/$1.pid")
     kill "$pid" 2>/dev/null || true
-    eventually 10 gone "$pid" || kill -9 "$pid"
+    within 10 gone "$pid" || kill -9 "$pid"
     rm -f "$DIR/$1.pid"
 }
 

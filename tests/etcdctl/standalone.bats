@@ -15,7 +15,7 @@ setup_file() {
         --auto-compaction-mode revision --auto-compaction-retention 1000
     up() { one endpoint health >/dev/null 2>&1; }
     ONE=$BATS_FILE_TMPDIR/one
-    eventually 20 up
+    within 20 up
 }
 
 teardown_file() {
@@ -23,7 +23,7 @@ teardown_file() {
     local pid
     pid=$(tail -1 "$SUITE_DIR/pids")
     kill "$pid"
-    eventually 10 eval "! kill -0 $pid 2>/dev/null"
+    within 10 eval "! kill -0 $pid 2>/dev/null"
 }
 
 one() {
@@ -75,7 +75,7 @@ teardown() { [ -n "${BATS_TEST_COMPLETED:-}" ] || tail -8 "$BATS_FILE_TMPDIR/one
     [ "$status" -ne 0 ]
     [[ $output == *"etcdserver: mvcc: database space exceeded"* ]]
     alarm() { [[ $(one alarm list) == *NOSPACE* ]]; }
-    eventually 5 alarm
+    within 5 alarm
     run one put quota/small x
     [[ $output == *"etcdserver: mvcc: database space exceeded"* ]]
     run curl -s http://127.0.34.14:2381/health
@@ -83,7 +83,7 @@ teardown() { [ -n "${BATS_TEST_COMPLETED:-}" ] || tail -8 "$BATS_FILE_TMPDIR/one
     run -0 one del quota/1
     run -0 one compact "$(one get x -w fields | grep '"Revision"' | cut -d' ' -f3)"
     quiet() { [ -z "$(one alarm list)" ]; }
-    eventually 5 quiet
+    within 5 quiet
     run -0 one put quota/small x
     run -0 curl -sf http://127.0.34.14:2381/health
 }

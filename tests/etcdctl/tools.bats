@@ -12,7 +12,7 @@ teardown() { explain_failure; }
     run -0 ours get expire/a --print-value-only
     [ "$output" = 1 ]
     gone() { [ -z "$(ours_at 2 get expire/a)" ]; }
-    eventually 10 gone
+    within 10 gone
     run -0 ours lease timetolive "$lease"
     [[ $output == *"already expired"* ]]
 }
@@ -39,7 +39,7 @@ teardown() { explain_failure; }
     run -0 timeout 20 etcdctl --endpoints "$(address_of "$before")" move-leader "$(id_of $other)"
     [[ $output == *"Leadership transferred"* ]]
     moved() { [ "$(ours endpoint status --cluster | grep -n ', true,' | cut -d: -f1)" = "$other" ]; }
-    eventually 10 moved
+    within 10 moved
     run timeout 20 etcdctl --endpoints "$(address_of $other)" move-leader 1234
     [[ $output == *"bad leader transferee"* ]]
 }
@@ -60,12 +60,12 @@ teardown() { explain_failure; }
     timeout 8 etcdctl --endpoints "${OURS}1:2379" make-mirror --prefix mirror/ --dest-prefix mirrored/ \
         "${OURS}2:2379" >/dev/null 2>&1 3>&- &
     mirrored() { [ "$(ours_at 3 get "$1" --print-value-only)" = "$2" ]; }
-    eventually 5 mirrored mirrored/b 2
+    within 5 mirrored mirrored/b 2
     run -0 ours put mirror/c 3
-    eventually 5 mirrored mirrored/c 3
+    within 5 mirrored mirrored/c 3
     run -0 ours del mirror/a
     gone() { [ -z "$(ours get mirrored/a)" ]; }
-    eventually 5 gone
+    within 5 gone
     wait
 }
 
@@ -88,10 +88,10 @@ teardown() { explain_failure; }
     # shellcheck disable=SC2086
     kill -STOP $others
     told() { grep -q 'etcdserver: no leader' "$BATS_TEST_TMPDIR/watch"; }
-    eventually 10 told || status=$?
+    within 10 told || status=$?
     # shellcheck disable=SC2086
     kill -CONT $others
     [ "${status:-0}" = 0 ]
     wait
-    eventually 10 healthy $OURS
+    within 10 healthy $OURS
 }

@@ -1,6 +1,7 @@
 # coracle.v1.Objects with real members: the example of docs/reference/grpc.md, and a watch whose member is killed.
 # BUILD names the build whose programs run.
 bats_require_minimum_version 1.5.0
+source "$BATS_TEST_DIRNAME/../within.bash"
 
 setup_file() {
     export BUILD=${BUILD:-$BATS_TEST_DIRNAME/../../build/release} NET=${OBJECTS_NET:-127.0.46} D=$BATS_FILE_TMPDIR
@@ -31,15 +32,6 @@ start_member() { # NUMBER PEERS
         --initial-cluster "$2" >>"$D/$name.log" 2>&1 3>&- &
     echo $! >"$D/$name.pid"
     disown
-}
-
-within() { # SECONDS COMMAND...: until it succeeds
-    local end=$((SECONDS + $1))
-    shift
-    until "$@" >/dev/null 2>&1; do
-        [ $SECONDS -lt $end ] || { echo "not within the time: $*" >&2; return 1; }
-        sleep 0.1
-    done
 }
 
 teardown_file() {

@@ -2,6 +2,7 @@
 # them. CORACLE names the program; every process started here is ended by its pid.
 CORACLE=${CORACLE:-$BATS_TEST_DIRNAME/../../build/debug/cmd/coracle}
 export ETCDCTL_API=3
+source "${BASH_SOURCE[0]%/*}/../within.bash"
 
 host() { echo "${STORE_CLI_NET:-127.0.35}.${1#n}"; } # n1 -> 127.0.35.1
 client() { echo "http://$(host "$1"):2379"; }
@@ -74,15 +75,6 @@ listed() { # ASKED NAME: the asked member lists that one with its name and both 
 }
 
 listed_by_name() { members "$1" | grep -q " $2 "; } # Each publishes its name when it takes part.
-
-within() { # SECONDS COMMAND...: until it succeeds
-    local end=$((SECONDS + $1))
-    shift
-    until "$@" >/dev/null 2>&1; do
-        [ $SECONDS -lt $end ] || { echo "not within the time: $*" >&2; return 1; }
-        sleep 0.1
-    done
-}
 
 members() { "$CORACLE" member list --endpoints "$(client "$1")"; }
 
