@@ -6,6 +6,7 @@
 #include "apiserver/bootstrap.h"
 #include "apiserver/definitions.h"
 #include "apiserver/encryption.h"
+#include "apiserver/encryption_follower.h"
 #include "apiserver/issuers.h"
 #include "apiserver/member_service.h"
 #include "apiserver/node_service.h"
@@ -242,6 +243,11 @@ static void describe(struct apiserver *server)
 static void make_parts(struct apiserver *server)
 {
     const struct apiserver_config *config = &server->config;
+    if (config->encryption_path != NULL) {
+        server->encryption_follower = encryption_follower_open(
+            config->store_loop, server->encryption, config->encryption_path,
+            slice_text(config->encryption_config), config->metrics);
+    }
     server->cache = watch_cache_new(config->env, config->storage, server->encryption);
     server->custom = custom_kinds_new(server->cache);
     server->authorizer = authorizer_new(config->env, server->cache);
@@ -324,6 +330,7 @@ static void free_parts(struct apiserver *server)
     watch_cache_free(server->cache);
     issuers_free(server->issuers);
     token_webhook_free(server->token_webhook);
+    encryption_follower_close(server->encryption_follower);
     encryption_free(server->encryption);
     token_signer_free(server->signer);
     audit_free(server->audit);
@@ -338,7 +345,7 @@ static int read_encryption(struct apiserver *server, struct error *reterr)
     if (text == NULL) {
         return 0;
     }
-    int status = encryption_parse(slice_text(text), &server->encryption, reterr);
+    int status = encryption_new(slice_text(text), &server->encryption, reterr);
     return status < 0 ? error_wrap(reterr, "--encryption-provider-config") : 0;
 }
 

@@ -42,6 +42,7 @@ struct apiserver_config {
     struct authn_options authn;
     struct audit_options audit;
     const char *encryption_config; /* Text of an EncryptionConfiguration; NULL for none. */
+    const char *encryption_path;   /* Where it was read, to be followed; NULL: never again. */
     bool anonymous;                /* Who shows nothing is system:anonymous; else refused. */
     bool plaintext;                /* Tests only: no TLS, every request is system:masters. */
 };

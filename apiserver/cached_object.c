@@ -14,8 +14,7 @@
 
 struct decoded {
     struct arena *arena;
-    const void *message;         /* NULL: the stored bytes do not decode. */
-    const char *problem;         /* Why not. */
+    const void *message;
     const struct api_kind *form; /* What the message is of. */
     bool old;                    /* Stored as a version that objects are no longer stored as. */
 };
@@ -50,7 +49,7 @@ struct cached_object {
     const struct api_kind *kind;
     uint64_t revision;
     const struct store_kv *kv;
-    const struct encryption *encryption;
+    struct encryption *encryption;
     const char *key;
     const char *namespace;
     const char *name;
@@ -59,9 +58,11 @@ struct cached_object {
     struct slice text; /* Its JSON, owned; empty when kv's value is of it. */
     bool old;          /* As decoded.old of what is stored. */
     _Atomic(struct version *) versions;
-    _Atomic(struct decoded *) decoded;
+    _Atomic(struct decoded *) decoded; /* Only when that went well. */
     _Atomic(struct encoding *) json;
-    atomic_bool readable; /* It has been decoded before, whether that was kept or not. */
+    /* When it was found to be readable, whether that was kept or not: 1 and the generation of the
+     * encryption; 0: never. */
+    atomic_uint_fast64_t readable;
 };
 
 /* The namespace and name of a key are what follows the kind's prefix. */
@@ -79,7 +80,7 @@ static void set_names(struct cached_object *object)
 }
 
 struct cached_object *cached_object_new(const struct api_kind *kind, const struct store_kv *kv,
-                                        uint64_t revision, const struct encryption *encryption)
+                                        uint64_t revision, struct encryption *encryption)
 {
     assert(kv->key.len >= strlen(kind->storage_prefix));
     struct cached_object *object = alloc_zeroed(sizeof(*object));
@@ -262,6 +263,15 @@ static int decode_bytes(const struct cached_object *object, struct slice bytes,
                       : api_object_decode(decoded->arena, decoded->form, bytes, ret_result, reterr);
 }
 
+static int open_stored(const struct cached_object *object, struct buffer *plain,
+                       struct error *reterr)
+{
+    bool before =
+        atomic_load_explicit(&mutable_object(object)->readable, memory_order_relaxed) != 0;
+    return (before ? encryption_reopen : encryption_open)(
+        object->encryption, object->kind, object->key, object->kv->value, plain, reterr);
+}
+
 static int decode_stored(const struct cached_object *object, struct decoded *decoded,
                          struct api_object *ret_result, struct error *reterr)
 {
@@ -270,20 +280,26 @@ static int decode_stored(const struct cached_object *object, struct decoded *dec
     }
     CLEANUP(buffer_release) struct buffer plain;
     buffer_init(&plain, STORED_OBJECT_MAX + ENCRYPTION_OVERHEAD_MAX);
-    int status = encryption_open(object->encryption, object->kind, object->key, object->kv->value,
-                                 &plain, reterr);
+    int status = open_stored(object, &plain, reterr);
     return status < 0 ? status
                       : decode_bytes(object, buffer_slice(&plain), decoded, ret_result, reterr);
 }
 
+static void note_readable(const struct cached_object *object, uint64_t generation)
+{
+    atomic_store_explicit(&mutable_object(object)->readable, generation + 1, memory_order_relaxed);
+}
+
 /* All of `decoded` but its arena. */
-static void decode_into(const struct cached_object *object, struct decoded *decoded)
+static int decode_into(const struct cached_object *object, struct decoded *decoded,
+                       struct error *reterr)
 {
     struct api_object result = {0};
-    CLEANUP(error_release) struct error error = {0};
-    if (decode_stored(object, decoded, &result, &error) < 0) {
-        decoded->problem = arena_text(decoded->arena, error_message(&error));
-        return;
+    uint64_t generation = encryption_generation(object->encryption);
+    bool first = atomic_load_explicit(&mutable_object(object)->readable, memory_order_relaxed) == 0;
+    int status = decode_stored(object, decoded, &result, reterr);
+    if (status < 0) {
+        return status;
     }
     Meta__V1__ObjectMeta *meta = api_object_meta(&result);
     if (meta != NULL) {
@@ -291,17 +307,25 @@ static void decode_into(const struct cached_object *object, struct decoded *deco
             arena_printf(decoded->arena, "%llu", (unsigned long long)object->revision);
     }
     decoded->message = result.message;
-    atomic_store_explicit(&mutable_object(object)->readable, true, memory_order_relaxed);
+    if (first) {
+        note_readable(object, generation);
+    }
+    return 0;
 }
 
+/* NULL when it does not decode. */
 static struct decoded *decode(const struct cached_object *object)
 {
     struct decoded *decoded = alloc_zeroed(sizeof(*decoded));
     decoded->arena = arena_new_tight(SIZE_MAX); /* It stays as long as the object. */
-    decode_into(object, decoded);
+    if (decode_into(object, decoded, /* reterr= */ NULL) < 0) {
+        decoded_free(decoded);
+        return NULL;
+    }
     return decoded;
 }
 
+/* NULL when it does not decode: what cannot be read today may be after a reload of the keys. */
 static const struct decoded *decoded_of(const struct cached_object *object)
 {
     struct cached_object *shared = mutable_object(object);
@@ -309,7 +333,7 @@ static const struct decoded *decoded_of(const struct cached_object *object)
     if (decoded == NULL) {
         struct decoded *made = decode(object);
         /* Two threads may decode at once; the first to publish wins. */
-        if (atomic_compare_exchange_strong(&shared->decoded, &decoded, made)) {
+        if (made == NULL || atomic_compare_exchange_strong(&shared->decoded, &decoded, made)) {
             decoded = made;
         } else {
             decoded_free(made);
@@ -320,7 +344,8 @@ static const struct decoded *decoded_of(const struct cached_object *object)
 
 const void *cached_object_message(const struct cached_object *object)
 {
-    return decoded_of(object)->message;
+    const struct decoded *decoded = decoded_of(object);
+    return decoded == NULL ? NULL : decoded->message;
 }
 
 const void *cached_object_decode(const struct cached_object *object, struct arena *arena)
@@ -328,22 +353,45 @@ const void *cached_object_decode(const struct cached_object *object, struct aren
     struct cached_object *shared = mutable_object(object);
     const struct decoded *decoded = atomic_load_explicit(&shared->decoded, memory_order_acquire);
     struct decoded once = {.arena = arena};
-    if (decoded == NULL) {
-        decode_into(object, &once);
-        decoded = &once;
+    if (decoded != NULL) {
+        return decoded->message;
     }
-    return decoded->message;
+    return decode_into(object, &once, /* reterr= */ NULL) < 0 ? NULL : once.message;
 }
 
-const char *cached_object_problem(const struct cached_object *object)
+/* Of one that has not been read yet, or not since the keys are others. */
+static int check(const struct cached_object *object, struct error *reterr)
 {
     struct cached_object *shared = mutable_object(object);
-    if (atomic_load_explicit(&shared->readable, memory_order_relaxed)) {
+    uint64_t generation = encryption_generation(object->encryption);
+    if (atomic_load_explicit(&shared->readable, memory_order_relaxed) == 0) {
+        CLEANUP(arena_freep) struct arena *scratch = arena_new(SIZE_MAX);
+        struct decoded once = {.arena = scratch};
+        return decode_into(object, &once, reterr);
+    }
+    int status =
+        encryption_check(object->encryption, object->kind, object->key, object->kv->value, reterr);
+    if (status == 0) {
+        note_readable(object, generation);
+    }
+    return status;
+}
+
+const char *cached_object_problem(const struct cached_object *object, struct arena *arena)
+{
+    uint64_t now = encryption_generation(object->encryption) + 1;
+    if (atomic_load_explicit(&mutable_object(object)->readable, memory_order_relaxed) == now) {
         return NULL;
     }
-    CLEANUP(arena_freep) struct arena *scratch = arena_new(SIZE_MAX);
-    /* The reason lives as long as the object. */
-    return cached_object_decode(object, scratch) != NULL ? NULL : decoded_of(object)->problem;
+    CLEANUP(error_release) struct error error = {0};
+    return check(object, &error) < 0 ? arena_text(arena, error_message(&error)) : NULL;
+}
+
+/* Stored as a version that objects are no longer stored as; what does not decode tells of none. */
+static bool is_old(const struct cached_object *object)
+{
+    const struct decoded *decoded = decoded_of(object);
+    return decoded != NULL && decoded->old;
 }
 
 bool cached_object_is_current(const struct cached_object *object)
@@ -351,14 +399,16 @@ bool cached_object_is_current(const struct cached_object *object)
     bool sealed = encryption_is_current(object->encryption, object->kind, object->kv->value);
     bool one_version =
         custom_of(object->kind) == NULL || custom_of(object->kind)->resource->version_count < 2;
-    return sealed && (one_version || !decoded_of(object)->old);
+    return sealed && (one_version || !is_old(object));
 }
 
 /* --- Versions --- */
 
 const struct api_kind *cached_object_form(const struct cached_object *object)
 {
-    return custom_converter(object->kind) == NULL ? object->kind : decoded_of(object)->form;
+    const struct decoded *decoded =
+        custom_converter(object->kind) == NULL ? NULL : decoded_of(object);
+    return decoded == NULL ? object->kind : decoded->form;
 }
 
 void cached_object_add_version(const struct cached_object *object, const struct api_kind *kind,
@@ -366,7 +416,7 @@ void cached_object_add_version(const struct cached_object *object, const struct 
 {
     struct cached_object *shared = mutable_object(object);
     struct version *version = alloc_zeroed(sizeof(*version));
-    version->object = version_new(object, kind, json, object->revision, decoded_of(object)->old);
+    version->object = version_new(object, kind, json, object->revision, is_old(object));
     version->next = atomic_load(&shared->versions);
     while (!atomic_compare_exchange_weak(&shared->versions, &version->next, version)) {
     }
@@ -393,7 +443,7 @@ const struct cached_object *cached_object_version(const struct cached_object *ob
         return object;
     }
     const struct decoded *decoded = decoded_of(object);
-    if (decoded->message == NULL) {
+    if (decoded == NULL) {
         return NULL;
     }
     if (object->kind == kind && decoded->form == kind) {

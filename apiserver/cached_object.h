@@ -21,7 +21,7 @@ struct cached_object;
  * its deletion. One reference is the caller's. */
 MUST_USE struct cached_object *cached_object_new(const struct api_kind *kind,
                                                  const struct store_kv *kv, uint64_t revision,
-                                                 const struct encryption *encryption);
+                                                 struct encryption *encryption);
 /* The same object at another revision: that of its deletion. */
 MUST_USE struct cached_object *cached_object_at(const struct cached_object *object,
                                                 uint64_t revision);
@@ -59,8 +59,10 @@ bool cached_object_is_current(const struct cached_object *object);
 const void *cached_object_message(const struct cached_object *object);
 /* The same for one look at it: in the caller's arena unless it is at hand. */
 const void *cached_object_decode(const struct cached_object *object, struct arena *arena);
-/* Why it does not decode, such as which key is missing; NULL when it does. */
-const char *cached_object_problem(const struct cached_object *object);
+/* Why it cannot be read now, such as which key is missing, in the arena; NULL when it can. Asked
+ * before a request shows it: one that was read before can be decoded even if its key has been taken
+ * away since. */
+const char *cached_object_problem(const struct cached_object *object, struct arena *arena);
 
 /* The whole JSON object with kind and apiVersion, without a final newline. Borrowed: lives as long
  * as the object; take a chunk_ref() to send it. NULL when it does not decode. */

@@ -2,8 +2,7 @@
  * EncryptionConfiguration (apiserver.config.k8s.io/v1) with the providers aesgcm, aescbc,
  * secretbox and identity. The bytes are those of kube-apiserver: "k8s:enc:aesgcm:v1:KEY-NAME:" and
  * the sealed value; the store key is what AES-GCM authenticates with it. Of a resource's providers
- * the first (and its first key) writes, all read. Immutable; any thread. NULL stands for no
- * configuration. */
+ * the first (and its first key) writes, all read. Any thread. NULL stands for no configuration. */
 #ifndef APISERVER_ENCRYPTION_H
 #define APISERVER_ENCRYPTION_H
 #include "lib/base/buffer.h"
@@ -13,20 +12,34 @@ struct api_kind;
 struct encryption;
 
 /* Reads the configuration, YAML or JSON. 0, or -EINVAL with a message that names what is wrong. */
-MUST_USE int encryption_parse(struct slice text, struct encryption **ret_encryption,
-                              struct error *reterr);
+MUST_USE int encryption_new(struct slice text, struct encryption **ret_encryption,
+                            struct error *reterr);
+/* Goes on with another configuration. -EINVAL, or -E2BIG after ENCRYPTION_RELOADS_MAX times: with
+ * the one that it has. */
+MUST_USE int encryption_reload(struct encryption *encryption, struct slice text,
+                               struct error *reterr);
 void encryption_free(struct encryption *encryption); /* Wipes the keys. NULL is a no-op. */
 
 /* Appends what is to be stored for `value`. */
-void encryption_seal(const struct encryption *encryption, const struct api_kind *kind,
-                     const char *key, struct slice value, struct buffer *out);
+void encryption_seal(struct encryption *encryption, const struct api_kind *kind, const char *key,
+                     struct slice value, struct buffer *out);
 /* Appends what was stored. 0; -ENOKEY when no key that is there fits, -EBADMSG when the bytes are
  * not what was sealed under that store key, -ENOSPC; with a message. */
-MUST_USE int encryption_open(const struct encryption *encryption, const struct api_kind *kind,
+MUST_USE int encryption_open(struct encryption *encryption, const struct api_kind *kind,
                              const char *key, struct slice stored, struct buffer *out,
                              struct error *reterr);
+/* As encryption_open() of what has been opened before, also if the key has been taken out of the
+ * configuration since: a request goes on to show what it has begun to show. */
+MUST_USE int encryption_reopen(struct encryption *encryption, const struct api_kind *kind,
+                               const char *key, struct slice stored, struct buffer *out,
+                               struct error *reterr);
+/* Whether the configuration of now has a key for it: 0, or -ENOKEY with a message. */
+MUST_USE int encryption_check(struct encryption *encryption, const struct api_kind *kind,
+                              const char *key, struct slice stored, struct error *reterr);
 /* Whether it is stored as encryption_seal() would do now; else a write of the same object is worth
  * it. */
-bool encryption_is_current(const struct encryption *encryption, const struct api_kind *kind,
+bool encryption_is_current(struct encryption *encryption, const struct api_kind *kind,
                            struct slice stored);
+/* Another number after each reload: checks count until then. */
+uint64_t encryption_generation(struct encryption *encryption);
 #endif

@@ -31,7 +31,7 @@ static bool is_key_size(const char *provider, size_t len)
                                               : cipher_key_size_good(len);
 }
 
-static int read_key(struct encryption *encryption, const char *provider,
+static int read_key(struct encryption_config *config, const char *provider,
                     const struct json_value *value, struct encryption_key *ret_key,
                     struct error *reterr)
 {
@@ -55,7 +55,7 @@ static int read_key(struct encryption *encryption, const char *provider,
                          provider, len, text,
                          strcmp(provider, "secretbox") == 0 ? "32" : "16, 24 or 32");
     }
-    ret_key->prefix = arena_printf(encryption->arena, "k8s:enc:%s:v1:%.*s:", provider, len, text);
+    ret_key->prefix = arena_printf(config->arena, "k8s:enc:%s:v1:%.*s:", provider, len, text);
     ret_key->len = bytes.len;
     memcpy(ret_key->bytes, bytes.data, bytes.len);
     explicit_bzero(bytes.data, bytes.len);
@@ -72,7 +72,7 @@ static bool is_known(const struct encryption_rule *rule, const char *prefix)
     return false;
 }
 
-static int read_keys(struct encryption *encryption, struct encryption_rule *rule,
+static int read_keys(struct encryption_config *config, struct encryption_rule *rule,
                      const char *provider, const struct json_value *value, struct error *reterr)
 {
     enum encryption_cipher cipher = strcmp(provider, "aesgcm") == 0   ? ENCRYPTION_AESGCM
@@ -87,7 +87,7 @@ static int read_keys(struct encryption *encryption, struct encryption_rule *rule
         if (rule->key_count == ENCRYPTION_KEYS_MAX) {
             return error_set(reterr, -EINVAL, "more than %d keys", ENCRYPTION_KEYS_MAX);
         }
-        int status = read_key(encryption, provider, keys->items[i], &key, reterr);
+        int status = read_key(config, provider, keys->items[i], &key, reterr);
         if (status < 0) {
             return status;
         }
@@ -101,7 +101,7 @@ static int read_keys(struct encryption *encryption, struct encryption_rule *rule
 }
 
 /* One of {aesgcm: {keys}}, {aescbc: {keys}}, {secretbox: {keys}}, {identity: {}}. */
-static int read_provider(struct encryption *encryption, struct encryption_rule *rule,
+static int read_provider(struct encryption_config *config, struct encryption_rule *rule,
                          const struct json_value *value, struct error *reterr)
 {
     if (value->type != JSON_OBJECT) {
@@ -129,12 +129,12 @@ static int read_provider(struct encryption *encryption, struct encryption_rule *
         rule->keys[rule->key_count++] = (struct encryption_key){.prefix = ""};
         return 0;
     }
-    return read_keys(encryption, rule, known[at], json_get_text(value, known[at]), reterr);
+    return read_keys(config, rule, known[at], json_get_text(value, known[at]), reterr);
 }
 
 /* --- Rules --- */
 
-static int read_rule(struct encryption *encryption, const struct json_value *value,
+static int read_rule(struct encryption_config *config, const struct json_value *value,
                      struct encryption_rule *rule, struct error *reterr)
 {
     bool object = value->type == JSON_OBJECT;
@@ -143,23 +143,23 @@ static int read_rule(struct encryption *encryption, const struct json_value *val
     if (resources == NULL || providers == NULL) {
         return error_set(reterr, -EINVAL, "each of resources needs resources and providers");
     }
-    rule->resources = arena_array(encryption->arena, resources->count, sizeof(char *));
+    rule->resources = arena_array(config->arena, resources->count, sizeof(char *));
     for (size_t i = 0; i < resources->count; i++) {
         if (!is_text(resources->items[i]) || resources->items[i]->text.len == 0) {
             return error_set(reterr, -EINVAL, "a resource must be text");
         }
         const struct slice *text = &resources->items[i]->text;
         rule->resources[rule->resource_count++] =
-            arena_text_n(encryption->arena, (const char *)text->data, text->len);
+            arena_text_n(config->arena, (const char *)text->data, text->len);
         if (strcmp(rule->resources[i], "*") == 0) {
             return error_set(reterr, -EINVAL,
                              "resource *: use *. for the core group, *.GROUP, or "
                              "*.* for all");
         }
     }
-    rule->keys = arena_array(encryption->arena, ENCRYPTION_KEYS_MAX, sizeof(*rule->keys));
+    rule->keys = arena_array(config->arena, ENCRYPTION_KEYS_MAX, sizeof(*rule->keys));
     for (size_t i = 0; i < providers->count; i++) {
-        int status = read_provider(encryption, rule, providers->items[i], reterr);
+        int status = read_provider(config, rule, providers->items[i], reterr);
         if (status < 0) {
             return status;
         }
@@ -173,7 +173,7 @@ static bool member_is(const struct json_value *object, const char *name, const c
     return value != NULL && value->type == JSON_STRING && slice_is(value->text, text);
 }
 
-static int read_document(struct encryption *encryption, const struct json_value *document,
+static int read_document(struct encryption_config *config, const struct json_value *document,
                          struct error *reterr)
 {
     if (document == NULL || document->type != JSON_OBJECT ||
@@ -186,10 +186,10 @@ static int read_document(struct encryption *encryption, const struct json_value 
     if (rules == NULL) {
         return error_set(reterr, -EINVAL, "resources are missing");
     }
-    encryption->rules = arena_zeroed(encryption->arena, rules->count * sizeof(*encryption->rules));
+    config->rules = arena_zeroed(config->arena, rules->count * sizeof(*config->rules));
     for (size_t i = 0; i < rules->count; i++) {
-        int status = read_rule(encryption, rules->items[i],
-                               &encryption->rules[encryption->rule_count++], reterr);
+        int status =
+            read_rule(config, rules->items[i], &config->rules[config->rule_count++], reterr);
         if (status < 0) {
             return status;
         }
@@ -197,23 +197,38 @@ static int read_document(struct encryption *encryption, const struct json_value 
     return 0;
 }
 
-int encryption_parse(struct slice text, struct encryption **ret_encryption, struct error *reterr)
+void encryption_config_free(struct encryption_config *config)
+{
+    if (config == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < config->rule_count; i++) {
+        struct encryption_rule *rule = &config->rules[i];
+        for (size_t j = 0; j < rule->key_count; j++) {
+            explicit_bzero(rule->keys[j].bytes, sizeof(rule->keys[j].bytes));
+        }
+    }
+    arena_free(config->arena);
+}
+
+int encryption_config_parse(struct slice text, struct encryption_config **ret_config,
+                            struct error *reterr)
 {
     CLEANUP(buffer_release) struct buffer json;
     struct json_value *document = NULL;
     struct arena *arena = arena_new(SIZE_MAX);
-    struct encryption *encryption = arena_zeroed(arena, sizeof(*encryption));
-    encryption->arena = arena;
+    struct encryption_config *config = arena_zeroed(arena, sizeof(*config));
+    config->arena = arena;
     buffer_init(&json, ENCRYPTION_FILE_MAX);
     int status = api_yaml_to_json(arena, text, NULL, &json, reterr);
     if (status == 0) {
         status = json_parse(arena, buffer_slice(&json), &document, reterr);
     }
-    status = status < 0 ? -EINVAL : read_document(encryption, document, reterr);
+    status = status < 0 ? -EINVAL : read_document(config, document, reterr);
     if (status < 0) {
-        encryption_free(encryption);
+        encryption_config_free(config);
         return status;
     }
-    *ret_encryption = encryption;
+    *ret_config = config;
     return 0;
 }

@@ -1,8 +1,8 @@
-/* Inside of encryption at rest: the configuration as it was read. */
+/* Inside of encryption at rest: a configuration as it was read. Immutable. */
 #ifndef APISERVER_ENCRYPTION_CONFIG_H
 #define APISERVER_ENCRYPTION_CONFIG_H
-#include "apiserver/encryption.h"
 #include "lib/base/arena.h"
+#include "lib/base/error.h"
 
 enum encryption_cipher {
     ENCRYPTION_IDENTITY,
@@ -27,9 +27,15 @@ struct encryption_rule {
     size_t key_count;
 };
 
-struct encryption {
-    struct arena *arena; /* Holds all of it. */
+struct encryption_config {
+    struct arena *arena;              /* Holds all of it. */
+    struct encryption_config *before; /* The owner's: what it replaces. */
     struct encryption_rule *rules;
     size_t rule_count;
 };
+
+/* 0, or -EINVAL with a message that names what is wrong. */
+MUST_USE int encryption_config_parse(struct slice text, struct encryption_config **ret_config,
+                                     struct error *reterr);
+void encryption_config_free(struct encryption_config *config); /* Wipes the keys. NULL: a no-op. */
 #endif

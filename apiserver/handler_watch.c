@@ -60,6 +60,20 @@ static void aborted(void *data)
 
 /* --- Events --- */
 
+static void send_error(struct watch_stream *stream, const struct api_status *status)
+{
+    stream->request->codec->watch->error(stream->request, status);
+}
+
+/* The watch ends where it cannot tell what happened: its client lists again, and hears why. */
+static void fail_at(struct watch_stream *stream, const struct cached_object *object)
+{
+    struct arena *arena = stream->request->arena;
+    const char *problem = cached_object_problem(object, arena);
+    send_error(stream, api_status_internal(arena, "%s", problem == NULL ? "unreadable" : problem));
+    stream->over = true;
+}
+
 /* Returns the bytes queued. */
 static size_t send_object(struct watch_stream *stream, const char *type,
                           const struct cached_object *object)
@@ -67,7 +81,9 @@ static size_t send_object(struct watch_stream *stream, const char *type,
     struct request *request = stream->request;
     bool alone = stream->object_alone && cached_object_kind(object) == request->kind;
     const void *stored = alone ? NULL : cached_object_message(object);
-    if (alone ? cached_object_problem(object) != NULL : stored == NULL) {
+    bool readable = alone || stored != NULL;
+    if (!readable || cached_object_problem(object, request->arena) != NULL) {
+        fail_at(stream, object);
         return 0;
     }
     /* What is shown of these is a copy, which must not last as long as the watch. */
@@ -102,11 +118,6 @@ static void send_bookmark(struct watch_stream *stream, uint64_t revision, bool i
     (void)request->codec->watch->event(request, &event);
 }
 
-static void send_error(struct watch_stream *stream, const struct api_status *status)
-{
-    stream->request->codec->watch->error(stream->request, status);
-}
-
 /* The object as the version that is watched; itself when it does not decode. */
 static const struct cached_object *as_watched(const struct watch_stream *stream,
                                               const struct cached_object *object)
@@ -121,13 +132,17 @@ static size_t send_event(struct watch_stream *stream, const struct cache_event *
     bool deleted = event->type == CACHE_DELETED;
     const struct cached_object *object = deleted ? NULL : as_watched(stream, event->object);
     const struct cached_object *previous = as_watched(stream, event->previous);
-    bool now = object != NULL && registry_filter_matches(stream->filter, object);
-    bool before = previous != NULL && registry_filter_matches(stream->filter, previous);
-    if (now) {
-        return send_object(stream, before ? event_names[CACHE_MODIFIED] : event_names[CACHE_ADDED],
-                           object);
+    int now = object == NULL ? 0 : registry_filter_match(stream->filter, object);
+    int before = previous == NULL ? 0 : registry_filter_match(stream->filter, previous);
+    if (now < 0 || before < 0) {
+        fail_at(stream, now < 0 ? object : previous);
+        return 0;
     }
-    if (!before) {
+    if (now > 0) {
+        return send_object(
+            stream, before > 0 ? event_names[CACHE_MODIFIED] : event_names[CACHE_ADDED], object);
+    }
+    if (before == 0) {
         return 0;
     }
     if (deleted && previous == event->previous) {

@@ -101,7 +101,8 @@
 
 /* Encryption at rest. */
 #define ENCRYPTION_FILE_MAX     ((size_t)1 << 20)
-#define ENCRYPTION_KEYS_MAX     32 /* Of one entry of resources. */
+#define ENCRYPTION_RELOADS_MAX  1000 /* Keys that were taken away are kept until the end. */
+#define ENCRYPTION_KEYS_MAX     32   /* Of one entry of resources. */
 #define ENCRYPTION_KEY_NAME_MAX 128
 #define ENCRYPTION_OVERHEAD_MAX ((size_t)256) /* What a stored value grows by. */
 

@@ -124,9 +124,9 @@ static bool on_event(void *data, const struct cache_event *event)
         return false;
     }
     bool now =
-        event->type != CACHE_DELETED && registry_filter_matches(watch->filter, event->object);
+        event->type != CACHE_DELETED && registry_filter_match(watch->filter, event->object) > 0;
     bool before =
-        event->previous != NULL && registry_filter_matches(watch->filter, event->previous);
+        event->previous != NULL && registry_filter_match(watch->filter, event->previous) > 0;
     if (now) {
         send_object(watch,
                     before ? SESSION__V1__OBJECT_EVENT__TYPE__MODIFIED
@@ -163,7 +163,7 @@ static const struct cache_watch_ops watch_ops = {
 static bool send_existing(void *data, const struct cached_object *object)
 {
     struct session_watch *watch = data;
-    if (registry_filter_matches(watch->filter, object)) {
+    if (registry_filter_match(watch->filter, object) > 0) {
         send_object(watch, SESSION__V1__OBJECT_EVENT__TYPE__ADDED, object);
     }
     return true;

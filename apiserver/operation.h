@@ -158,6 +158,9 @@ const struct cached_object *operation_lookup(struct operation *operation,
                                              const char *name);
 /* Its message for as long as the call lasts; NULL when it does not decode. */
 const void *operation_message(struct operation *operation, const struct cached_object *object);
+/* Why its message cannot be had, such as that its key is missing; NULL when it can. */
+const struct api_status *operation_unreadable(struct operation *operation,
+                                              const struct cached_object *object);
 const char *operation_key(struct operation *operation, const struct api_kind *kind,
                           const char *namespace, const char *name);
 Meta__V1__ObjectMeta *message_meta(const struct api_kind *kind, const void *message);

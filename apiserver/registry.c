@@ -177,6 +177,17 @@ const void *operation_message(struct operation *operation, const struct cached_o
     return operation->message;
 }
 
+const struct api_status *operation_unreadable(struct operation *operation,
+                                              const struct cached_object *object)
+{
+    const void *message = operation_message(operation, object);
+    const char *problem = cached_object_problem(object, operation->arena);
+    if (message != NULL && problem == NULL) {
+        return NULL;
+    }
+    return api_status_internal(operation->arena, "%s", problem == NULL ? "unreadable" : problem);
+}
+
 /* References of looked-up objects hang in a list of the call and are dropped by registry_finish().
  */
 struct held {

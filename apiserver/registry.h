@@ -123,7 +123,7 @@ struct registry_config {
     struct node_liveness *nodes;        /* Heartbeats to show in Node and Lease; may be NULL. */
     struct webhook_client *webhooks;    /* NULL: none are called (tests, simulation). */
     struct version_fills *version_fills; /* NULL as well then. */
-    const struct encryption *encryption; /* Of stored values; NULL for none. */
+    struct encryption *encryption;       /* Of stored values; NULL for none. */
     struct authorizer *authorizer;       /* For who may grant what; NULL: everybody may (tests). */
 };
 
@@ -151,7 +151,8 @@ MUST_USE int registry_filter_new(struct arena *arena, const struct api_kind *kin
                                  const struct registry_options *options,
                                  struct registry_filter **ret_filter,
                                  const struct api_status **ret_status);
-bool registry_filter_matches(const struct registry_filter *filter,
-                             const struct cached_object *object);
+/* 1 or 0; -EBADMSG when it would have to be decoded for that, and does not. */
+MUST_USE int registry_filter_match(const struct registry_filter *filter,
+                                   const struct cached_object *object);
 bool registry_filter_selects(const struct registry_filter *filter); /* Has a selector. */
 #endif

@@ -259,11 +259,11 @@ static enum plan_step plan_at_once(struct operation *operation,
 enum plan_step plan_removal(struct operation *operation, const struct cached_object *existing)
 {
     const struct api_kind *kind = cached_object_kind(existing);
-    const void *before = operation_message(operation, existing);
-    if (before == NULL) {
-        return plan_fail(operation,
-                         api_status_internal(operation->arena, "stored object does not decode"));
+    const struct api_status *unreadable = operation_unreadable(operation, existing);
+    if (unreadable != NULL) {
+        return plan_fail(operation, unreadable);
     }
+    const void *before = operation_message(operation, existing);
     const char *name = cached_object_name(existing);
     const struct api_status *refusal =
         check_preconditions(operation, kind, message_meta(kind, before), name);
@@ -306,8 +306,11 @@ enum plan_step plan_delete(struct operation *operation)
     if (existing == NULL) {
         return plan_fail(operation, api_status_not_found(operation->arena, kind, name));
     }
-    admission.before = operation_message(operation, existing);
-    refusal = admission_validate(&admission);
+    refusal = operation_unreadable(operation, existing);
+    if (refusal == NULL) {
+        admission.before = operation_message(operation, existing);
+        refusal = admission_validate(&admission);
+    }
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
     }

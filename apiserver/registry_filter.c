@@ -58,31 +58,33 @@ static bool selects(const struct registry_filter *filter, const void *message)
                                       API_STRING_MAP(meta->labels, meta->n_labels));
 }
 
-bool registry_filter_matches(const struct registry_filter *filter,
-                             const struct cached_object *object)
+int registry_filter_match(const struct registry_filter *filter, const struct cached_object *object)
 {
     if (filter->namespace[0] != 0 &&
         strcmp(filter->namespace, cached_object_namespace(object)) != 0) {
-        return false;
+        return 0;
     }
     if (filter->name[0] != 0 && strcmp(filter->name, cached_object_name(object)) != 0) {
-        return false;
+        return 0;
     }
     if (!filter->has_labels && !filter->has_fields) {
-        return true;
+        return 1;
     }
     struct api_label_room room;
     struct api_string_map labels;
     bool has_labels = filter->has_labels && cached_object_labels(object, &room, &labels);
     if (has_labels && !api_label_selector_matches(&filter->labels, labels)) {
-        return false;
+        return 0;
     }
     if ((!filter->has_labels || has_labels) && !filter->has_fields) {
-        return true;
+        return 1;
     }
     CLEANUP(arena_freep) struct arena *scratch = arena_new(SIZE_MAX);
     const void *message = cached_object_decode(object, scratch);
-    return message != NULL && (!filter->has_labels || has_labels || selects(filter, message)) &&
+    if (message == NULL) {
+        return -EBADMSG;
+    }
+    return (!filter->has_labels || has_labels || selects(filter, message)) &&
            (!filter->has_fields ||
             api_field_selector_matches(scratch, filter->kind, &filter->fields, message));
 }

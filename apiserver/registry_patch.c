@@ -265,11 +265,11 @@ enum plan_step plan_patch(struct operation *operation)
         }
         return plan_fail(operation, api_status_not_found(operation->arena, kind, name));
     }
-    const void *before = operation_message(operation, existing);
-    if (before == NULL) {
-        return plan_fail(operation,
-                         api_status_internal(operation->arena, "stored object does not decode"));
+    const struct api_status *unreadable = operation_unreadable(operation, existing);
+    if (unreadable != NULL) {
+        return plan_fail(operation, unreadable);
     }
+    const void *before = operation_message(operation, existing);
     void *message = NULL;
     const struct api_status *refusal = patch_object(operation, before, &message);
     if (refusal == NULL) {

@@ -50,6 +50,12 @@ static const struct api_status *get_missing(struct operation *operation)
     return api_status_not_found(arena, &kind, operation_name(operation));
 }
 
+/* `problem` is NULL when it could be read just now, but not before. */
+static const struct api_status *unreadable(struct operation *operation, const char *problem)
+{
+    return api_status_internal(operation->arena, "%s", problem == NULL ? "unreadable" : problem);
+}
+
 static void read_get(struct operation *operation)
 {
     struct registry_call *call = operation->call;
@@ -65,17 +71,14 @@ static void read_get(struct operation *operation)
     object = operation_version(operation, object);
     call->object = object;
     call->result_kind = cached_object_kind(object);
-    if (call->object_alone && call->result_kind == call->kind &&
-        cached_object_problem(object) == NULL) {
-        operation_finish(operation);
+    bool alone = call->object_alone && call->result_kind == call->kind;
+    const void *message = alone ? NULL : cached_object_message(object);
+    const char *problem = cached_object_problem(object, operation->arena);
+    if (problem != NULL || (!alone && message == NULL)) {
+        operation_fail(operation, unreadable(operation, problem));
         return;
     }
-    call->result = cached_object_message(object);
-    if (call->result == NULL) {
-        operation_fail(operation,
-                       api_status_internal(operation->arena, "%s", cached_object_problem(object)));
-        return;
-    }
+    call->result = message;
     operation_finish(operation);
 }
 
@@ -89,8 +92,8 @@ struct listing {
     size_t limit;   /* SIZE_MAX for none. */
     int64_t beyond; /* Matching keys after the limit. */
     bool more;
-    bool gathers;        /* Everything, to be converted before it is looked at. */
-    const char *problem; /* Why one of the items cannot be read; NULL: all can. */
+    bool gathers;                     /* Everything, to be converted before it is looked at. */
+    const struct api_status *problem; /* Why one of the items cannot be read; NULL: all can. */
 };
 
 static void keep_item(struct listing *listing, const struct cached_object *object)
@@ -109,7 +112,10 @@ static void keep_item(struct listing *listing, const struct cached_object *objec
     if (listing->gathers) {
         return;
     }
-    listing->problem = listing->problem == NULL ? cached_object_problem(object) : listing->problem;
+    const char *problem = cached_object_problem(object, listing->operation->arena);
+    if (problem != NULL && listing->problem == NULL) {
+        listing->problem = unreadable(listing->operation, problem);
+    }
 }
 
 static bool list_one(void *data, const struct cached_object *object)
@@ -119,7 +125,13 @@ static bool list_one(void *data, const struct cached_object *object)
         keep_item(listing, object);
         return true;
     }
-    if (!registry_filter_matches(listing->filter, object)) {
+    int match = registry_filter_match(listing->filter, object);
+    if (match < 0) {
+        const char *problem = cached_object_problem(object, listing->operation->arena);
+        listing->problem = unreadable(listing->operation, problem);
+        return false;
+    }
+    if (match == 0) {
         return true;
     }
     if (listing->count == listing->limit) {
@@ -241,7 +253,7 @@ static void finish_list(struct operation *operation, struct listing *listing)
     call->items = listing->items;
     call->item_count = listing->count;
     if (listing->problem != NULL) {
-        operation_fail(operation, api_status_internal(operation->arena, "%s", listing->problem));
+        operation_fail(operation, listing->problem);
         return;
     }
     call->list_remaining = -1;
@@ -268,7 +280,7 @@ static void end_walk(struct operation *operation, struct listing *listing)
         operation->candidate_count = listing->count;
         operation->candidates_needed = all ? listing->count : listing->limit;
         list_converted(operation);
-    } else if (call->verb == REGISTRY_DELETE_COLLECTION) {
+    } else if (call->verb == REGISTRY_DELETE_COLLECTION && listing->problem == NULL) {
         call->items = listing->items;
         call->item_count = listing->count;
         delete_next(operation);

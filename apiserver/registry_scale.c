@@ -196,6 +196,10 @@ enum plan_step plan_scale(struct operation *operation)
     if (existing == NULL) {
         return plan_fail(operation, api_status_not_found(arena, kind, name));
     }
+    const struct api_status *unreadable = operation_unreadable(operation, existing);
+    if (unreadable != NULL) {
+        return plan_fail(operation, unreadable);
+    }
     const void *before = operation_message(operation, existing);
     Autoscaling__V1__Scale *wanted = NULL;
     const struct api_status *refusal = NULL;

@@ -132,7 +132,8 @@ enum plan_step plan_binding(struct operation *operation)
         return plan_missing(operation, kind, name);
     }
     void *sent = binding;
-    const struct api_status *refusal = ask_about(operation, kind, "binding", &sent);
+    const struct api_status *refusal = operation_unreadable(operation, existing);
+    refusal = refusal != NULL ? refusal : ask_about(operation, kind, "binding", &sent);
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
     }
@@ -303,7 +304,8 @@ enum plan_step plan_eviction(struct operation *operation)
     if (existing == NULL) {
         return plan_missing(operation, kind, name);
     }
-    const struct api_status *refusal = restrict_node(operation, kind, "eviction");
+    const struct api_status *refusal = operation_unreadable(operation, existing);
+    refusal = refusal != NULL ? refusal : restrict_node(operation, kind, "eviction");
     refusal = refusal != NULL ? refusal : ask_about(operation, kind, "eviction", &sent);
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
@@ -384,6 +386,10 @@ bind_token(struct operation *operation, const Authentication__V1__BoundObjectRef
         operation_lookup(operation, kind, cluster ? "" : operation_namespace(operation), name);
     if (cached == NULL) {
         return api_status_not_found(arena, kind, name);
+    }
+    const struct api_status *unreadable = operation_unreadable(operation, cached);
+    if (unreadable != NULL) {
+        return unreadable;
     }
     const Meta__V1__ObjectMeta *meta = message_meta(kind, cached_object_message(cached));
     if (!is_empty(reference->u_id) && strcmp(reference->u_id, meta->uid) != 0) {
@@ -477,7 +483,8 @@ enum plan_step plan_token(struct operation *operation)
     if (cached == NULL) {
         return plan_missing(operation, kind, name);
     }
-    const struct api_status *refusal = restrict_node(operation, kind, "token");
+    const struct api_status *refusal = operation_unreadable(operation, cached);
+    refusal = refusal != NULL ? refusal : restrict_node(operation, kind, "token");
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
     }

@@ -267,11 +267,11 @@ enum plan_step plan_replace(struct operation *operation, const struct cached_obj
                             void *message)
 {
     const struct api_kind *kind = operation->call->kind;
-    const void *before = operation_message(operation, existing);
-    if (before == NULL) {
-        return plan_fail(operation, api_status_internal(operation->arena, "%s",
-                                                        cached_object_problem(existing)));
+    const struct api_status *unreadable = operation_unreadable(operation, existing);
+    if (unreadable != NULL) {
+        return plan_fail(operation, unreadable);
     }
+    const void *before = operation_message(operation, existing);
     Meta__V1__ObjectMeta *meta = message_meta(kind, message);
     const Meta__V1__ObjectMeta *before_meta = message_meta(kind, before);
     const char *name = cached_object_name(existing);

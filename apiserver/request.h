@@ -29,6 +29,7 @@
 struct audit;
 struct audit_delivery;
 struct audit_event;
+struct encryption_follower;
 struct node_sessions;
 struct objects_service;
 struct openapi_documents;
@@ -42,8 +43,9 @@ struct apiserver {
     struct node_liveness *liveness;
     struct authorizer *authorizer;
     struct flow_control *flow;
-    struct audit *audit;           /* NULL: not asked for. */
-    struct encryption *encryption; /* NULL: stored values are plain. */
+    struct audit *audit;                             /* NULL: not asked for. */
+    struct encryption *encryption;                   /* NULL: stored values are plain. */
+    struct encryption_follower *encryption_follower; /* NULL: its file is not looked at again. */
     struct issuers_options issuers_options;
     struct issuers *issuers; /* Of OpenID Connect. */
     struct review_client *reviews;

@@ -23,7 +23,7 @@ struct kind_cache {
     /* The one that the stored bytes are of. NULL for a place that no custom resource has now; for
      * custom ones it changes, under the lock. */
     const struct api_kind *kind;
-    const struct encryption *encryption;
+    struct encryption *encryption;
     uint64_t loaded; /* Custom resources: events up to this revision are in it. */
     size_t prefix_len;
     pthread_mutex_t lock; /* The writer's changes against the taking of snapshots. */
@@ -36,7 +36,7 @@ struct kind_cache {
 struct watch_cache {
     struct env *env;
     struct storage *storage;
-    const struct encryption *encryption;
+    struct encryption *encryption;
     struct store_watch *watch;
     struct kind_cache **caches;
     size_t cache_count;
@@ -369,7 +369,7 @@ static void watch_ended(void *data, int status, int64_t compact_revision)
 }
 
 struct watch_cache *watch_cache_new(struct env *env, struct storage *storage,
-                                    const struct encryption *encryption)
+                                    struct encryption *encryption)
 {
     struct watch_cache *cache = alloc_zeroed(sizeof(*cache));
     cache->env = env;

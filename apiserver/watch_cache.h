@@ -17,7 +17,7 @@ struct cache_watch;
 /* Starts with the store's contents at its present revision. `encryption` (NULL for none) is
  * borrowed. Store loop. */
 MUST_USE struct watch_cache *watch_cache_new(struct env *env, struct storage *storage,
-                                             const struct encryption *encryption);
+                                             struct encryption *encryption);
 void watch_cache_free(struct watch_cache *cache); /* Store loop; all hubs and views gone before. */
 uint64_t watch_cache_revision(const struct watch_cache *cache); /* Any thread. */
 

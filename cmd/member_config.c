@@ -342,6 +342,20 @@ static int parse_metrics(struct member_config *config, const char *text, struct 
               : error_set(reterr, -EINVAL, "--metrics-listen=%s: must be http://HOST:PORT", text);
 }
 
+static int follow_encryption(struct member_config *config, const struct flag_set *set,
+                             struct error *reterr)
+{
+    if (!flag_on(set, "encryption-provider-config-automatic-reload")) {
+        return 0;
+    }
+    config->encryption_path = flag_text(set, "encryption-provider-config");
+    return config->encryption_path != NULL
+               ? 0
+               : error_set(reterr, -EINVAL,
+                           "--encryption-provider-config-automatic-reload needs "
+                           "--encryption-provider-config");
+}
+
 int member_config_from(const struct flag_set *set, struct arena *arena,
                        struct member_config *ret_config, struct error *reterr)
 {
@@ -386,6 +400,9 @@ int member_config_from(const struct flag_set *set, struct arena *arena,
     }
     if (result == 0) {
         result = authn_options_from(set, arena, &config.authn, &config.encryption_config, reterr);
+    }
+    if (result == 0) {
+        result = follow_encryption(&config, set, reterr);
     }
     if (result == 0) {
         result = audit_options_from(set, arena, &config.audit, reterr);

@@ -50,6 +50,7 @@ struct member_config {
     struct authn_options authn;
     struct audit_options audit;
     const char *encryption_config; /* The text of --encryption-provider-config, or NULL. */
+    const char *encryption_path;   /* Where that is, when it is to be followed; else NULL. */
     bool anonymous;                /* --anonymous-auth */
     bool api_enabled;
     bool scheduler_enabled;

@@ -241,6 +241,7 @@ static int open_api(struct member *member)
         .authn = config->authn,
         .audit = config->audit,
         .encryption_config = config->encryption_config,
+        .encryption_path = config->encryption_path,
         .anonymous = config->anonymous,
     };
     return apiserver_new(&api, &member->apiserver, member->reterr);

@@ -96,9 +96,63 @@ password() { kubectl get secret s -o 'jsonpath={.data.password}' | base64 -d; }
     [[ $output != *hunter2* ]]
     run -1 kubectl get secrets
     [[ $output == *'k8s:enc:aesgcm:v1:a:'* ]]
+    run -1 kubectl get secrets -l some=label
+    [[ $output == *'/registry/secrets/default/s'* ]]
+    run -1 kubectl get secrets -A --field-selector type=Opaque
+    [[ $output == *'/registry/secrets/default/s'* ]]
+    run -1 kubectl delete secrets --all
+    run -1 kubectl get --raw /api/v1/namespaces/default/secrets?watch=1
+    [[ $output == *'/registry/secrets/default/s'* ]]
+    kubectl get secrets -n kube-system -l some=label
     kubectl get configmaps -A
     kubectl create secret generic t --from-literal password=x
     kubectl get secret t
+    run -1 kubectl label secret s some=label
+    [[ $output == *'k8s:enc:aesgcm:v1:a:'* ]]
+    run -1 kubectl delete secret s
+    kubectl delete secret t
+}
+
+# reloads STATUS: how many there were.
+reloads() {
+    kubectl get --raw /metrics |
+        sed -n "s/^apiserver_encryption_config_controller_automatic_reloads_total{status=\"$1\"} //p"
+}
+
+@test "with reloading, keys are rotated while the server runs" {
+    reloaded() { [ "$(reloads "$1")" = "$2" ]; }
+    configure "$AESGCM_A" "$IDENTITY"
+    start --encryption-provider-config-automatic-reload
+    kubectl create secret generic s --from-literal password=hunter2
+    configure "$AESGCM_BA" "$IDENTITY"
+    within 10 reloaded success 1
+    [ "$(password)" = hunter2 ]
+    kubectl get secrets -A -o json | kubectl replace -f -
+    [[ $(stored /registry/secrets/default/s) == k8s:enc:aesgcm:v1:b:* ]]
+
+    configure '- aesgcm: {keys: [{name: c}]}'
+    within 10 reloaded failure 1
+    [ "$(password)" = hunter2 ]
+    grep -q 'aesgcm: key c: secret must be' "$D/n1.log"
+
+    kubectl get --raw '/api/v1/namespaces/default/secrets?watch=1&timeoutSeconds=60' >"$D/watched" 2>&1 3>&- &
+    local watch=$!
+    seen() { grep -q "$1" "$D/watched"; }
+    within 10 seen '"name":"s"'
+    configure '- aesgcm: {keys: [{name: c, secret: AgICAgICAgICAgICAgICAg==}]}'
+    within 10 reloaded success 2
+    run -1 kubectl get secret s # The new first key is not its own.
+    [[ $output == *'k8s:enc:aesgcm:v1:b:'* ]]
+    run -1 kubectl get secrets
+    kubectl create secret generic t --from-literal password=hunter4
+    within 10 seen '"name":"t"'
+
+    configure '- aesgcm: {keys: [{name: c, secret: AgICAgICAgICAgICAgICAg==}]}' "$AESGCM_B" "$IDENTITY"
+    within 10 reloaded success 3
+    [ "$(password)" = hunter2 ]
+    kubectl get secrets
+    kubectl get --raw /metrics | grep -q '^apiserver_encryption_config_controller_automatic_reload_last_timestamp_seconds{status="failure"} [1-9]'
+    kill $watch
 }
 
 @test "a sealed value that was moved to another key does not open" {

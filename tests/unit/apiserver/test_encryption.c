@@ -26,12 +26,12 @@ static struct encryption *parse(const char *text)
 {
     struct encryption *encryption = NULL;
     CLEANUP(error_release) struct error error = {0};
-    int status = encryption_parse(slice_text(text), &encryption, &error);
+    int status = encryption_new(slice_text(text), &encryption, &error);
     ck_assert_msg(status == 0, "%s", error_message(&error));
     return encryption;
 }
 
-static int open_text(const struct encryption *encryption, const char *key, struct slice stored,
+static int open_text(struct encryption *encryption, const char *key, struct slice stored,
                      const char *expected)
 {
     CLEANUP(buffer_release) struct buffer plain;
@@ -47,8 +47,7 @@ static int open_text(const struct encryption *encryption, const char *key, struc
     return status;
 }
 
-static void seal(const struct encryption *encryption, const struct api_kind *kind,
-                 struct buffer *stored)
+static void seal(struct encryption *encryption, const struct api_kind *kind, struct buffer *stored)
 {
     buffer_init(stored, TEXT_MAX);
     encryption_seal(encryption, kind, SECRET, slice_text("hunter2"), stored);
@@ -174,7 +173,7 @@ START_TEST(a_configuration_that_is_not_understood_is_refused)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct encryption *encryption = NULL;
         CLEANUP(error_release) struct error error = {0};
-        ck_assert_int_eq(encryption_parse(slice_text(cases[i].text), &encryption, &error), -EINVAL);
+        ck_assert_int_eq(encryption_new(slice_text(cases[i].text), &encryption, &error), -EINVAL);
         ck_assert_msg(strstr(error_message(&error), cases[i].why) != NULL, "%s: %s", cases[i].why,
                       error_message(&error));
         ck_assert_ptr_null(encryption);
@@ -273,6 +272,58 @@ START_TEST(a_value_in_a_secretbox_is_stored_as_kubernetes_does_it)
 }
 END_TEST
 
+static int reload(struct encryption *encryption, const char *text)
+{
+    CLEANUP(error_release) struct error error = {0};
+    return encryption_reload(encryption, slice_text(text), &error);
+}
+
+START_TEST(another_configuration_counts_at_once_and_a_bad_one_never)
+{
+    struct encryption *encryption =
+        parse(HEAD "- {resources: [secrets], providers: [{aesgcm: {keys: [" KEY_A "]}}]}");
+    CLEANUP(buffer_release) struct buffer before;
+    CLEANUP(buffer_release) struct buffer after;
+    seal(encryption, secrets, &before);
+    ck_assert_uint_eq(encryption_generation(encryption), 0);
+    ck_assert_int_eq(reload(encryption, HEAD "- {resources: [secrets], providers: [{rot13: {}}]}"),
+                     -EINVAL);
+    ck_assert_uint_eq(encryption_generation(encryption), 0);
+    ck_assert(encryption_is_current(encryption, secrets, buffer_slice(&before)));
+    ck_assert_int_eq(reload(encryption, HEAD "- {resources: [secrets], providers: [{aesgcm: {keys: "
+                                             "[" KEY_B "," KEY_A "]}}]}"),
+                     0);
+    ck_assert_uint_eq(encryption_generation(encryption), 1);
+    ck_assert(!encryption_is_current(encryption, secrets, buffer_slice(&before)));
+    ck_assert_int_eq(open_text(encryption, SECRET, buffer_slice(&before), "hunter2"), 0);
+    seal(encryption, secrets, &after);
+    ck_assert(slice_starts_with(buffer_slice(&after), slice_text("k8s:enc:aesgcm:v1:b:")));
+    encryption_free(encryption);
+}
+END_TEST
+
+START_TEST(a_key_that_was_taken_away_opens_only_what_was_open_before)
+{
+    struct encryption *encryption =
+        parse(HEAD "- {resources: [secrets], providers: [{aesgcm: {keys: [" KEY_A "]}}]}");
+    CLEANUP(buffer_release) struct buffer stored;
+    CLEANUP(buffer_release) struct buffer plain;
+    buffer_init(&plain, TEXT_MAX);
+    seal(encryption, secrets, &stored);
+    struct slice bytes = buffer_slice(&stored);
+    ck_assert_int_eq(encryption_check(encryption, secrets, SECRET, bytes, NULL), 0);
+    ck_assert_int_eq(reload(encryption, HEAD
+                            "- {resources: [secrets], providers: [{aesgcm: {keys: [" KEY_B "]}}]}"),
+                     0);
+    ck_assert_int_eq(encryption_check(encryption, secrets, SECRET, bytes, NULL), -ENOKEY);
+    ck_assert_int_eq(encryption_check(encryption, secrets, SECRET, slice_text("x"), NULL), -ENOKEY);
+    ck_assert_int_eq(open_text(encryption, SECRET, bytes, ""), -ENOKEY);
+    ck_assert_int_eq(encryption_reopen(encryption, secrets, SECRET, bytes, &plain, NULL), 0);
+    ck_assert_str_eq(buffer_text(&plain), "hunter2");
+    encryption_free(encryption);
+}
+END_TEST
+
 Suite *encryption_suite(void);
 
 Suite *encryption_suite(void)
@@ -287,6 +338,8 @@ Suite *encryption_suite(void)
     tcase_add_test(tcase, gcm_is_that_of_the_specification);
     tcase_add_test(tcase, secretbox_is_that_of_nacl);
     tcase_add_test(tcase, a_value_in_a_secretbox_is_stored_as_kubernetes_does_it);
+    tcase_add_test(tcase, another_configuration_counts_at_once_and_a_bad_one_never);
+    tcase_add_test(tcase, a_key_that_was_taken_away_opens_only_what_was_open_before);
     suite_add_tcase(suite, tcase);
     return suite;
 }
