@@ -2,9 +2,9 @@
  * own, so that the next may know it; -EACCES for what is its own and bad. Io loops. */
 #ifndef APISERVER_AUTHN_INTERNAL_H
 #define APISERVER_AUTHN_INTERNAL_H
-#include "apiserver/bootstrap_token.h"
 #include "apiserver/oidc.h"
 #include "apiserver/request.h"
+#include "lib/api/bootstrap_token.h"
 
 MUST_USE int authenticate_bootstrap(struct apiserver *server, struct arena *arena,
                                     struct slice token, const struct user **ret_user);

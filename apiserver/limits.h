@@ -96,8 +96,7 @@
 #define REVIEW_ANSWER_MAX      ((size_t)256 << 10)
 #define TOKEN_REVIEW_MS        UINT64_C(30000)
 #define KUBECONFIG_MAX         ((size_t)1 << 20) /* Of a webhook; each file that it names, too. */
-#define BOOTSTRAP_GROUPS_MAX   16
-#define TOKEN_LEEWAY_SECONDS   60 /* A token outlives what it is bound to by this. */
+#define TOKEN_LEEWAY_SECONDS   60                /* A token outlives what it is bound to by this. */
 
 /* Encryption at rest. */
 #define ENCRYPTION_FILE_MAX     ((size_t)1 << 20)

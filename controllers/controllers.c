@@ -21,6 +21,7 @@ static const struct control_part *const parts[] = {
     &control_policy_status,      &control_account_tokens,
     &control_token_cleaner,      &control_request_approval,
     &control_request_signature,  &control_request_cleaning,
+    &control_cluster_info,       &control_bootstrap_signer,
 };
 
 struct controllers {

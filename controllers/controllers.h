@@ -32,8 +32,9 @@ struct controllers_config {
     const char *cluster_cidr; /* "10.244.0.0/16": each node gets a /24 of it. NULL: none. */
     const char *service_cidr; /* "10.96.0.0/12": its first address is the kubernetes Service. */
     const char *ca_pem;       /* For kube-root-ca.crt. NULL: not published. */
-    const char *ca_key_pem;   /* Signs certificate requests. NULL: they stay unsigned. */
-    const char *instance;     /* This member, for Events; NULL is "". */
+    const char *server_url; /* "https://10.0.0.1:6443", for kube-public/cluster-info. NULL: none. */
+    const char *ca_key_pem; /* Signs certificate requests. NULL: they stay unsigned. */
+    const char *instance;   /* This member, for Events; NULL is "". */
     struct controllers_grace grace;
     /* Milliseconds since the leader last heard of the node, or UINT64_MAX for never. A new leader
      * gives every node its full grace by itself. NULL: taken from Node conditions and Leases. */

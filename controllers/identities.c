@@ -7,6 +7,7 @@
     }
 
 const struct control_identities control_as = {
+    .bootstrap_signer = ACCOUNT("bootstrap-signer"),
     .certificate = ACCOUNT("certificate-controller"),
     .cluster_role_aggregation = ACCOUNT("clusterrole-aggregation-controller"),
     .deployment = ACCOUNT("deployment-controller"),

@@ -21,6 +21,7 @@ enum {
     API_SCHEMA_DEPTH_MAX = 200,                /* Nesting of the schema of a custom resource. */
     API_JSON_PATH_TEXT_MAX = 1024,             /* Bytes of a JSONPath. */
     API_JSON_PATH_STEPS_MAX = 64,              /* And its steps. */
+    BOOTSTRAP_GROUPS_MAX = 16,                 /* That a bootstrap token brings along. */
     API_QUANTITY_TEXT_MAX = 512,               /* Bytes of a quantity as written by a client. */
 };
 #endif

@@ -288,6 +288,25 @@ Y
     within 10 gone
 }
 
+@test "kube-public/cluster-info can be read by anybody, and is signed by bootstrap tokens" {
+    local at="$API/api/v1/namespaces/kube-public/configmaps/cluster-info"
+    within 20 curl -sfk "$at"
+    [ "$(curl -sk "$at" | jq -r .data.kubeconfig | grep -c "server: $API")" = 1 ]
+    [ "$(curl -sk -o "$BATS_TEST_TMPDIR/out" -w '%{http_code}' "$API/api/v1/namespaces/kube-public/configmaps")" = 403 ]
+    kubectl apply -f - <<'END'
+{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "bootstrap-token-signer", "namespace": "kube-system"},
+ "type": "bootstrap.kubernetes.io/token", "stringData": {"token-id": "signer", "token-secret": "0123456789abcdef",
+ "usage-bootstrap-signing": "true"}}
+END
+    within 5 sh -c "curl -sk '$at' | jq -er '.data[\"jws-kubeconfig-signer\"]'"
+    local header signature text
+    IFS=. read -r header _ signature < <(curl -sk "$at" | jq -r '.data["jws-kubeconfig-signer"]')
+    text=$(curl -sk "$at" | jq -j .data.kubeconfig | base64 -w0 | tr '+/' '-_' | tr -d =)
+    [ "$(printf '%s.%s' "$header" "$text" | openssl dgst -sha256 -hmac 0123456789abcdef -binary | base64 -w0 | tr '+/' '-_' | tr -d =)" = "$signature" ]
+    kubectl delete secret bootstrap-token-signer -n kube-system
+    within 5 sh -c "! curl -sk '$at' | grep -q jws-kubeconfig-signer"
+}
+
 @test "a bootstrap token has its groups, its usages and its end" {
     kubectl create -f - <<'Y'
 {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "bootstrap-token-abcdef", "namespace": "kube-system"},

@@ -1,6 +1,6 @@
 /* ID tokens: whose signatures are believed, and whom their claims name. Time is a number here. */
-#include "apiserver/bootstrap_token.h"
 #include "apiserver/oidc_keys.h"
+#include "lib/api/bootstrap_token.h"
 #include "lib/base/alloc.h"
 #include "lib/base/base64.h"
 #include "lib/net/x509.h"

@@ -50,6 +50,7 @@ static void start(struct cluster *cluster)
         .cluster_cidr = "10.244.0.0/16",
         .service_cidr = "10.96.0.0/12",
         .ca_pem = cluster->ca_pem,
+        .server_url = "https://10.0.0.1:6443",
         .ca_key_pem = cluster->ca_key_pem,
         .heartbeat_age_ms = heartbeat_age_ms,
         .heartbeat_data = cluster,

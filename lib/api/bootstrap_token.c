@@ -1,6 +1,6 @@
-#include "apiserver/bootstrap_token.h"
+#include "lib/api/bootstrap_token.h"
 
-#include "apiserver/limits.h"
+#include "lib/api/limits.h"
 #include "lib/api/time.h"
 #include <errno.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* Bootstrap tokens, "abcdef.0123456789abcdef": what a Secret bootstrap-token-<id> of kube-system
  * says of one. Pure; the secret half is compared by the caller, in constant time. */
-#ifndef APISERVER_BOOTSTRAP_TOKEN_H
-#define APISERVER_BOOTSTRAP_TOKEN_H
+#ifndef LIB_API_BOOTSTRAP_TOKEN_H
+#define LIB_API_BOOTSTRAP_TOKEN_H
 #include "k8s/core_v1.pb-c.h"
 #include "lib/base/arena.h"
 
