@@ -162,7 +162,10 @@ static int make_context(bool is_server, const struct tls_options *options, SSL_C
     }
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
     /* TLS 1.2 only with forward secrecy and AEAD: the rest is on HTTP/2's black list. */
-    SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20");
+    SSL_CTX_set_cipher_list(context, "ECDHE+AES128+AESGCM:ECDHE+AESGCM:ECDHE+CHACHA20");
+    /* Go's order, too: AES of 128 bits is as safe here and a sixth cheaper. */
+    SSL_CTX_set_ciphersuites(context, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
+                                      "TLS_CHACHA20_POLY1305_SHA256");
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                      SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
