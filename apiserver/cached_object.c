@@ -509,6 +509,11 @@ static struct encoding *json_encoding(const struct cached_object *object)
     return encoding;
 }
 
+bool cached_object_has_json(const struct cached_object *object)
+{
+    return atomic_load_explicit(&mutable_object(object)->json, memory_order_acquire) != NULL;
+}
+
 struct chunk *cached_object_json(const struct cached_object *object)
 {
     struct encoding *encoding = json_encoding(object);

@@ -67,6 +67,7 @@ const char *cached_object_problem(const struct cached_object *object, struct are
 /* The whole JSON object with kind and apiVersion, without a final newline. Borrowed: lives as long
  * as the object; take a chunk_ref() to send it. NULL when it does not decode. */
 struct chunk *cached_object_json(const struct cached_object *object);
+bool cached_object_has_json(const struct cached_object *object); /* It has been asked for. */
 /* The same bytes from the member "metadata" on: what follows "{" in an item of a typed list. */
 struct chunk *cached_object_json_members(const struct cached_object *object);
 /* The line of JSON that tells a watch of it, for the first type (a literal) that is asked for: most

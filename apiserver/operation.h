@@ -156,6 +156,9 @@ const char *operation_subresource(const struct operation *operation);
 const struct cached_object *operation_lookup(struct operation *operation,
                                              const struct api_kind *kind, const char *namespace,
                                              const char *name);
+/* The same, whatever a transition has prepared in its place. */
+const struct cached_object *operation_find(struct operation *operation, const struct api_kind *kind,
+                                           const char *namespace, const char *name);
 /* Its message for as long as the call lasts; NULL when it does not decode. */
 const void *operation_message(struct operation *operation, const struct cached_object *object);
 /* Why its message cannot be had, such as that its key is missing; NULL when it can. */

@@ -209,6 +209,12 @@ const struct cached_object *operation_lookup(struct operation *operation,
         strcmp(namespace, operation_namespace(operation)) == 0) {
         return operation->subject;
     }
+    return operation_find(operation, kind, namespace, name);
+}
+
+const struct cached_object *operation_find(struct operation *operation, const struct api_kind *kind,
+                                           const char *namespace, const char *name)
+{
     const struct cached_object *object =
         watch_cache_get(operation->registry->config.cache, kind, namespace, name);
     if (object != NULL) {

@@ -5,6 +5,7 @@
 #include "apiserver/admission.h"
 #include "apiserver/admission_webhook.h"
 #include "apiserver/encryption.h"
+#include "lib/api/custom.h"
 #include <assert.h>
 #include <stdlib.h>
 
@@ -38,6 +39,23 @@ void plan_unclaim(struct operation *operation, const char *key)
 
 /* --- Its end, or another one --- */
 
+/* What was read as JSON before, by a watch perhaps, will be again: then the answer is made of the
+ * cache's encoding, and not encoded for itself. */
+static void answer_as_cached(struct operation *operation)
+{
+    const struct cached_object *before = operation->decoded;
+    if (before == NULL || custom_of(cached_object_kind(before)) != NULL ||
+        !cached_object_has_json(before)) {
+        return;
+    }
+    const struct cached_object *now =
+        operation_find(operation, cached_object_kind(before), cached_object_namespace(before),
+                       cached_object_name(before));
+    if (now != NULL && cached_object_revision(now) == (uint64_t)operation->txn_revision) {
+        operation->call->object = now;
+    }
+}
+
 static void answer_written(struct operation *operation)
 {
     struct registry_call *call = operation->call;
@@ -53,6 +71,9 @@ static void answer_written(struct operation *operation)
     if (meta != NULL && operation->txn_revision > 0) {
         meta->resource_version =
             arena_printf(operation->arena, "%lld", (long long)operation->txn_revision);
+    }
+    if (plan->answer == NULL && !plan->remove) {
+        answer_as_cached(operation);
     }
     operation_finish(operation);
 }

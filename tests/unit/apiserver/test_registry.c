@@ -1,4 +1,5 @@
 /* The registry's calls: create, read, change, delete, conflict. */
+#include "apiserver/cached_object.h"
 #include "tests/unit/apiserver/registry_fixture.h"
 
 #include "k8s/core_v1.pb-c.h"
@@ -69,6 +70,42 @@ START_TEST(a_stale_version_conflicts_and_an_equal_object_keeps_its_version)
     run(&fixture, &stale);
     ck_assert_int_eq(stale.status->code, 409);
     ck_assert_str_eq(stale.status->reason, "Conflict");
+    fixture_release(&fixture);
+}
+END_TEST
+
+START_TEST(a_change_of_what_was_read_as_json_is_answered_by_what_the_cache_holds)
+{
+    struct fixture fixture;
+    fixture_init(&fixture);
+    make_namespace(&fixture);
+    struct registry_call made =
+        create(&fixture, "configmaps", "ns",
+               "{\"metadata\":{\"name\":\"c\",\"namespace\":\"ns\"},\"data\":{\"a\":\"1\"}}");
+    ck_assert_ptr_null(made.status);
+    for (int i = 0; i < 2; i++) {
+        struct registry_call read = simple(&fixture, REGISTRY_GET, "configmaps", "ns", "c");
+        run(&fixture, &read);
+        ck_assert_ptr_nonnull(read.object);
+        struct registry_call patch = simple(&fixture, REGISTRY_PATCH, "configmaps", "ns", "c");
+        patch.patch_type = REGISTRY_PATCH_MERGE;
+        patch.patch = slice_text(i == 0 ? "{\"data\":{\"a\":\"2\"}}" : "{\"data\":{\"a\":\"3\"}}");
+        if (i == 1) { /* Only then it is wanted as JSON. */
+            ck_assert_ptr_nonnull(cached_object_json(read.object));
+        }
+        registry_finish(&read);
+        run(&fixture, &patch);
+        ck_assert_ptr_null(patch.status);
+        const Core__V1__ConfigMap *patched = patch.result;
+        ck_assert_int_eq(patch.object != NULL, i == 1);
+        if (patch.object != NULL) {
+            const char *json = (const char *)cached_object_json(patch.object)->bytes.data;
+            ck_assert_ptr_nonnull(strstr(json, "\"a\":\"3\""));
+            ck_assert_ptr_nonnull(strstr(json, patched->metadata->resource_version));
+        }
+        registry_finish(&patch);
+    }
+    registry_finish(&made);
     fixture_release(&fixture);
 }
 END_TEST
@@ -319,6 +356,7 @@ Suite *registry_suite(void)
     tcase_add_test(tcase, what_was_created_can_be_read_and_not_created_again);
     tcase_add_test(tcase, nothing_is_created_where_there_is_no_namespace);
     tcase_add_test(tcase, a_stale_version_conflicts_and_an_equal_object_keeps_its_version);
+    tcase_add_test(tcase, a_change_of_what_was_read_as_json_is_answered_by_what_the_cache_holds);
     tcase_add_test(tcase, a_finalizer_holds_an_object_until_it_is_taken_away);
     tcase_add_test(tcase, two_services_never_share_an_address);
     tcase_add_test(tcase, a_limited_list_goes_on_where_it_stopped);
