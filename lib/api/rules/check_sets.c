@@ -9,27 +9,10 @@ enum { WHOLE_PERCENT = 100 };
 /* --- DaemonSet ---------------------------------------------------------------------------------
  */
 
-/* Also said when there is no selector at all: so v1.32 has it. */
-static void selector_matches(struct api_causes *causes, const struct api_path *at,
-                             const Meta__V1__LabelSelector *selector,
-                             const Core__V1__PodTemplateSpec *pod)
-{
-    struct api_path pod_at = api_path_field(at, "template");
-    struct api_path metadata = api_path_field(&pod_at, "metadata");
-    if (selector == NULL) {
-        rules_invalid(causes, &metadata, "labels",
-                      api_shown_map(causes->arena,
-                                    API_STRING_MAP(pod->metadata->labels, pod->metadata->n_labels)),
-                      "`selector` does not match template `labels`");
-    } else {
-        rules_template_matches(causes, at, selector, pod);
-    }
-}
-
 bool rules_daemon_set_selector(struct api_causes *causes, const struct api_frame *frame)
 {
     const Apps__V1__DaemonSetSpec *spec = frame->message;
-    selector_matches(causes, frame->at, spec->selector, spec->template_);
+    rules_template_matches(causes, frame->at, spec->selector, spec->template_);
     if (spec->selector != NULL && rules_selector_is_empty(spec->selector)) {
         rules_invalid(causes, frame->at, "selector",
                       api_shown_selector(causes->arena, spec->selector),
@@ -167,7 +150,7 @@ bool rules_stateful_set_selector(struct api_causes *causes, const struct api_fra
                       api_shown_selector(causes->arena, spec->selector),
                       "empty selector is invalid for statefulset");
     }
-    selector_matches(causes, frame->at, spec->selector, spec->template_);
+    rules_template_matches(causes, frame->at, spec->selector, spec->template_);
     return true;
 }
 

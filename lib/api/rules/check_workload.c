@@ -8,15 +8,28 @@ bool rules_selector_is_empty(const Meta__V1__LabelSelector *selector)
     return selector->n_match_labels == 0 && selector->n_match_expressions == 0;
 }
 
+/* Also said when there is no selector at all: so v1.32 has it. */
+static void refuse_labels(struct api_causes *causes, const struct api_path *spec,
+                          const Meta__V1__ObjectMeta *meta)
+{
+    struct api_path template_at = api_path_field(spec, "template");
+    struct api_path metadata = api_path_field(&template_at, "metadata");
+    rules_invalid(causes, &metadata, "labels",
+                  api_shown_map(causes->arena, API_STRING_MAP(meta->labels, meta->n_labels)),
+                  "`selector` does not match template `labels`");
+}
+
 void rules_template_matches(struct api_causes *causes, const struct api_path *at,
                             const Meta__V1__LabelSelector *selector,
                             const Core__V1__PodTemplateSpec *pod_template)
 {
     struct api_label_selector parsed;
     struct api_path selector_at = api_path_field(at, "selector");
-    struct api_path template_at = api_path_field(at, "template");
-    struct api_path metadata = api_path_field(&template_at, "metadata");
     const Meta__V1__ObjectMeta *meta = pod_template->metadata;
+    if (selector == NULL) {
+        refuse_labels(causes, at, meta);
+        return;
+    }
     if (api_label_selector_from_message(causes->arena, selector, &parsed, NULL) != 0) {
         api_cause_invalid(causes, &selector_at, api_shown_selector(causes->arena, selector),
                           "invalid label selector");
@@ -33,9 +46,7 @@ void rules_template_matches(struct api_causes *causes, const struct api_path *at
     }
     if (!rules_selector_is_empty(selector) &&
         !api_label_selector_matches(&parsed, API_STRING_MAP(meta->labels, meta->n_labels))) {
-        rules_invalid(causes, &metadata, "labels",
-                      api_shown_map(causes->arena, API_STRING_MAP(meta->labels, meta->n_labels)),
-                      "`selector` does not match template `labels`");
+        refuse_labels(causes, at, meta);
     }
 }
 
@@ -44,10 +55,7 @@ static bool check_selector(struct api_causes *causes, const struct api_path *spe
                            const Meta__V1__LabelSelector *selector,
                            const Core__V1__PodTemplateSpec *pod_template)
 {
-    if (selector == NULL) {
-        return true; /* Its option says so. */
-    }
-    if (rules_selector_is_empty(selector)) {
+    if (selector != NULL && rules_selector_is_empty(selector)) {
         rules_invalid(causes, spec, "selector", api_shown_selector(causes->arena, selector),
                       "empty selector is invalid for deployment");
     }
