@@ -249,33 +249,47 @@ static int permit_change(const struct auth_model_user *user, const struct auth_c
     return user != NULL && user->there && user->roles[0] ? 0 : STORE_PERMISSION_DENIED;
 }
 
-int auth_model_permit(const struct auth_model *model, const struct kv_model *keys,
-                      const struct store_command *command)
+/* Whoever it is has to be known. */
+static int permit_user(const struct auth_model *model, const struct auth_model_user *user,
+                       const struct auth_caller *caller)
 {
-    const struct auth_caller *caller = &command->caller;
-    struct auth_model copy = *model;
-    const struct auth_model_user *user = user_named(&copy, caller->user);
-    if (!command->from_client || !model->enabled) {
-        return 0;
-    }
-    if (command->kind != STORE_COMMAND_TXN) {
-        return permit_change(user, caller);
-    }
     if (caller->user.len == 0 && caller->revision == 0) {
         return STORE_USER_EMPTY;
     }
     if (caller->revision < model->revision) {
         return STORE_AUTH_OLD_REVISION;
     }
-    if (user == NULL || !user->there) {
-        return STORE_PERMISSION_DENIED;
-    }
-    const struct store_txn *txn = command->txn;
-    struct asker asker = {.model = &copy, .keys = keys, .user = user};
+    return user == NULL || !user->there ? STORE_PERMISSION_DENIED : 0;
+}
+
+static void ask_txn(struct asker *asker, const struct store_txn *txn)
+{
     for (size_t i = 0; i < txn->compare_count; i++) {
-        ask(&asker, AUTH_READ, txn->compares[i].key, txn->compares[i].end);
+        ask(asker, AUTH_READ, txn->compares[i].key, txn->compares[i].end);
     }
-    ask_ops(&asker, txn->success, txn->success_count);
-    ask_ops(&asker, txn->failure, txn->failure_count);
+    ask_ops(asker, txn->success, txn->success_count);
+    ask_ops(asker, txn->failure, txn->failure_count);
+}
+
+int auth_model_permit(const struct auth_model *model, const struct kv_model *keys,
+                      const struct store_command *command)
+{
+    const struct auth_caller *caller = &command->caller;
+    struct auth_model copy = *model;
+    struct asker asker = {.model = &copy, .keys = keys, .user = user_named(&copy, caller->user)};
+    if (!command->from_client || !model->enabled) {
+        return 0;
+    }
+    bool txn = command->kind == STORE_COMMAND_TXN;
+    bool revoke = command->kind == STORE_COMMAND_LEASE_REVOKE;
+    if (!txn && !revoke && command->kind != STORE_COMMAND_LEASE_GRANT) {
+        return permit_change(asker.user, caller);
+    }
+    asker.status = permit_user(model, asker.user, caller);
+    if (asker.status == 0 && txn) {
+        ask_txn(&asker, command->txn);
+    } else if (asker.status == 0 && revoke) {
+        ask_lease(&asker, command->revoke.id);
+    }
     return asker.status;
 }

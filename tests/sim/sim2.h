@@ -172,6 +172,11 @@ struct sim2 {
     size_t victims; /* The last so many members, fewer than a majority, may have bad disks. */
     uint64_t counts_damages, counts_denied;
     struct auth_model auth;
+    struct auth_past {
+        uint64_t index; /* From this entry on. */
+        struct auth_model model;
+    } * auth_past;
+    size_t auth_past_count;
     struct sim_random auth_random;
     size_t auth_step; /* Changes asked for. */
     const struct sim_options *options;
@@ -247,8 +252,12 @@ bool sim2_leases_over(struct sim2 *sim);
 
 /* --- sim2_auth.c: who may do what. */
 void sim2_auth_turn(struct sim2 *sim);
-void sim2_auth_caller(struct op *op);
-bool sim2_auth_applied(struct sim2 *sim, const struct store_command *command,
+void sim2_auth_caller(struct op *op); /* Somebody, or nobody, on whose behalf it is asked. */
+void sim2_auth_other_caller(struct op *op);
+const struct auth_caller *sim2_caller(const struct op *op);
+/* Why a read at this entry must be refused, or 0. */
+int sim2_auth_read(struct sim2 *sim, const struct op *op, uint64_t index);
+bool sim2_auth_applied(struct sim2 *sim, uint64_t index, const struct store_command *command,
                        struct model_applied *ret_applied);
 
 /* --- sim2_operator.c: changes of the members. */

@@ -3,6 +3,9 @@
  * issue 14571: turning authentication on made members differ). */
 #include "tests/sim/sim2.h"
 
+#include "lib/base/alloc.h"
+#include <stdlib.h>
+
 enum { AUTH_EVERY_MS = 80, AUTH_STEPS = 8 };
 
 static struct sim_random *rng(struct sim2 *sim)
@@ -81,6 +84,47 @@ void sim2_auth_caller(struct op *op)
     }
 }
 
+/* World 4: also for what is no transaction that writes. */
+void sim2_auth_other_caller(struct op *op)
+{
+    if (op->sim->options->world >= 4) {
+        sim2_auth_caller(op);
+    }
+}
+
+const struct auth_caller *sim2_caller(const struct op *op)
+{
+    return op->as_client ? &op->caller : NULL;
+}
+
+/* ---- who might do what, in the past ---- */
+
+static void note_change(struct sim2 *sim, uint64_t index)
+{
+    sim->auth_past =
+        alloc_resize(sim->auth_past, sim->auth_past_count + 1, sizeof(struct auth_past));
+    sim->auth_past[sim->auth_past_count++] = (struct auth_past){index, sim->auth};
+}
+
+/* Members are behind the newest entry, and read by the users and roles of where they are. */
+int sim2_auth_read(struct sim2 *sim, const struct op *op, uint64_t index)
+{
+    struct auth_model model;
+    auth_model_init(&model);
+    for (size_t i = 0; i < sim->auth_past_count && sim->auth_past[i].index <= index; i++) {
+        model = sim->auth_past[i].model;
+    }
+    struct store_op range = {.kind = STORE_OP_RANGE, .range = op->range};
+    struct store_txn txn = {.success = &range, .success_count = 1};
+    const struct store_command command = {.kind = STORE_COMMAND_TXN,
+                                          .from_client = op->as_client,
+                                          .caller = op->caller,
+                                          .txn = op->kind == OP_READ ? &op->txn : &txn};
+    int status = auth_model_permit(&model, &sim->model, &command);
+    sim->counts_denied += status != 0 ? 1 : 0;
+    return status;
+}
+
 void sim2_auth_turn(struct sim2 *sim)
 {
     struct sim2_member *member = &sim->members[sim_below(rng(sim), sim->count)];
@@ -100,7 +144,7 @@ void sim2_auth_turn(struct sim2 *sim)
 
 /* What an entry must do that only a client may ask for, or that changes who may. False when it is
  * neither: the model of the keys knows. */
-bool sim2_auth_applied(struct sim2 *sim, const struct store_command *command,
+bool sim2_auth_applied(struct sim2 *sim, uint64_t index, const struct store_command *command,
                        struct model_applied *ret_applied)
 {
     struct model_applied applied = {.known = true, .revision = sim->model.revision};
@@ -110,8 +154,10 @@ bool sim2_auth_applied(struct sim2 *sim, const struct store_command *command,
     }
     if (applied.status == 0) {
         applied.status = auth_model_change(&sim->auth, &command->auth.change, &applied.changed);
+        note_change(sim, index);
+    } else {
+        sim->counts_denied++;
     }
-    sim->counts_denied += command->kind == STORE_COMMAND_TXN ? 1 : 0;
     *ret_applied = applied;
     return true;
 }

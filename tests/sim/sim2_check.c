@@ -78,7 +78,10 @@ static void check_read(struct sim2 *sim, struct op *op)
     }
     /* The newest entries may be none of the store's: the model has not seen them. */
     uint64_t index = op->read_index < sim->model.index ? op->read_index : sim->model.index;
-    if (op->kind == OP_READ) {
+    status = sim2_auth_read(sim, op, op->read_index);
+    if (status != 0) {
+        digest = 0;
+    } else if (op->kind == OP_READ) {
         status = kv_model_read(&sim->model, index, &op->txn, &digest);
     } else {
         status = kv_model_range(&sim->model, &op->range, sim->model.revision_at[index],
@@ -242,7 +245,7 @@ void sim2_applied(struct sim2 *sim, struct sim2_member *member, uint64_t index, 
         arena_free(arena);
         return;
     }
-    if (sim2_auth_applied(sim, &command, &applied)) {
+    if (sim2_auth_applied(sim, index, &command, &applied)) {
         kv_model_skip(&sim->model, index);
     } else {
         kv_model_apply(&sim->model, index, term, &command, &applied);

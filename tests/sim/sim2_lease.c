@@ -104,6 +104,9 @@ static void lease_op(struct sim2 *sim, struct lease_holder *holder, enum op_kind
         holder->renewed_ns = op->called_ns; /* Its clock cannot start earlier. */
     }
     holder->revoked = holder->revoked || kind == OP_REVOKE;
+    if (kind == OP_GRANT || kind == OP_REVOKE) {
+        sim2_auth_other_caller(op);
+    }
     sim2_op_start(op);
 }
 

@@ -48,6 +48,7 @@ void sim2_ops_free(struct sim2 *sim)
     }
     free(sim->ops);
     free(sim->late_ops);
+    free(sim->auth_past);
     free(sim->late_watches);
     hash_map_free(sim->by_name);
 }
@@ -118,7 +119,11 @@ static void on_barrier(void *data, int status)
     struct op *op = data;
     struct store_range_result result;
     op->status = status;
-    if (status == 0) {
+    if (status == 0) { /* As the etcd API does. */
+        op->status = auth_check_range(store_auth(op->member->store), sim2_caller(op), AUTH_READ,
+                                      op->range.key, op->range.end);
+    }
+    if (op->status == 0) {
         struct store_snapshot *snapshot = store_snapshot_ref(op->member->store);
         op->status = store_snapshot_range(snapshot, &op->range, &result);
         if (op->status == 0) {
@@ -163,26 +168,22 @@ void sim2_op_start(struct op *op)
     switch (op->kind) {
     case OP_TXN:
         op->request = model_txn_digest(&op->txn);
-        if (op->as_client) {
-            store_txn_as(store, &op->caller, &op->txn, on_txn, op);
-        } else {
-            store_txn(store, &op->txn, on_txn, op);
-        }
+        store_txn_as(store, sim2_caller(op), &op->txn, on_txn, op);
         break;
     case OP_READ:
-        store_txn(store, &op->txn, on_txn, op);
+        store_txn_as(store, sim2_caller(op), &op->txn, on_txn, op);
         break;
     case OP_BARRIER:
         store_read_barrier(store, on_barrier, op);
         break;
     case OP_COMPACT:
-        store_compact(store, op->compact, on_plain, op);
+        store_compact_as(store, sim2_caller(op), op->compact, on_plain, op);
         break;
     case OP_GRANT:
-        store_lease_grant(store, op->lease, op->ttl_s, on_lease, op);
+        store_lease_grant_as(store, sim2_caller(op), op->lease, op->ttl_s, on_lease, op);
         break;
     case OP_REVOKE:
-        store_lease_revoke(store, op->lease, on_plain, op);
+        store_lease_revoke_as(store, sim2_caller(op), op->lease, on_plain, op);
         break;
     case OP_KEEPALIVE:
         store_lease_keepalive(store, op->lease, on_lease, op);
@@ -191,7 +192,7 @@ void sim2_op_start(struct op *op)
         store_lease_ttl(store, op->lease, /* with_keys= */ true, on_lease, op);
         break;
     case OP_AUTH:
-        store_auth_change(store, op->as_client ? &op->caller : NULL, &op->auth, on_plain, op);
+        store_auth_change(store, sim2_caller(op), &op->auth, on_plain, op);
         break;
     case OP_KIND_COUNT:
         break;
@@ -366,15 +367,18 @@ static void make_op(struct sim2 *sim, struct sim2_member *member, size_t number)
         int64_t span = sim->model.revision - sim->model.compact_revision;
         op->compact = sim->model.revision - (int64_t)sim_below(rng(sim), (uint64_t)span + 3);
         op->compact += sim_below(rng(sim), 16) == 0 ? 5 : 0;
+        sim2_auth_other_caller(op);
     } else if (pick < 300) {
         op = sim2_op_new(sim, member, OP_READ, number);
         add_range(op, first, count);
         if (sim_below(rng(sim), 4) == 0) {
             add_range(op, 0, keys);
         }
+        sim2_auth_other_caller(op);
     } else if (pick < 450) {
         op = sim2_op_new(sim, member, OP_BARRIER, number);
         op->range = range_of(op, 0, first, count);
+        sim2_auth_other_caller(op);
     } else {
         op = sim2_op_new(sim, member, OP_TXN, number);
         make_txn(op);
