@@ -322,7 +322,7 @@ int pki_load(const char *data_dir, struct pki *ret_pki, struct error *reterr)
     return 0;
 }
 
-int pki_admin_client(const char *data_dir, enum tls_alpn alpn, struct tls_config **ret_tls,
+int pki_admin_client(const char *data_dir, int alpn, struct tls_config **ret_tls,
                      struct error *reterr)
 {
     CLEANUP(pki_release) struct pki pki = {0};

@@ -41,7 +41,7 @@ MUST_USE int pki_open(const struct pki_config *config, struct pki *ret_pki, stru
 MUST_USE int pki_load(const char *data_dir, struct pki *ret_pki, struct error *reterr);
 void pki_release(struct pki *pki); /* Wipes the keys. */
 /* How a command calls the servers: as the administrator, and only servers of this CA. */
-MUST_USE int pki_admin_client(const char *data_dir, enum tls_alpn alpn, struct tls_config **ret_tls,
+MUST_USE int pki_admin_client(const char *data_dir, int alpn, struct tls_config **ret_tls,
                               struct error *reterr);
 /* Copies ca.crt, ca.key, sa.key, sa.pub from one data directory to another (made when missing). */
 MUST_USE int pki_copy_shared(const char *from_data_dir, const char *to_data_dir,
