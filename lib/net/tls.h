@@ -18,7 +18,7 @@ struct tls_options {
     struct slice cert_pem; /* Leaf first, then intermediates; empty on a client without one. */
     struct slice key_pem;
     struct slice
-        ca_pem; /* Who may sign peers; empty: the system's roots (client), none (server). */
+        ca_pem; /* Who may sign peers; empty: the system's roots (a client that verifies), none. */
     /* A server: names of further CAs that clients are told (many send a certificate only when its
      * CA is named). They are not trusted: the layer above judges such a certificate by `der`. */
     struct slice told_ca_pem;
