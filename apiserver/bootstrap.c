@@ -10,11 +10,12 @@
 #include "k8s/scheduling_v1.pb-c.h"
 #include "lib/api/priority.h"
 #include "lib/base/alloc.h"
+#include "lib/base/log.h"
 #include <stdlib.h>
 
 static const char *const namespaces[] = {"default", "kube-system", "kube-public",
                                          "kube-node-lease"};
-enum { RETRY_MS = 500, CALLS_MAX = 16 };
+enum { RETRY_FIRST_MS = 500, RETRY_MS_MAX = 60000, CALLS_MAX = 16 };
 
 /* One call at a time, for one object. */
 struct bootstrap_call {
@@ -31,8 +32,9 @@ struct bootstrap {
     struct env_timer retry;
     struct bootstrap_call calls[CALLS_MAX];
     size_t busy_count;
-    size_t next;   /* The first object not looked at yet; namespaces come first. */
-    bool repeated; /* Something failed: all is looked at again. */
+    size_t next;       /* The first object not looked at yet; namespaces come first. */
+    bool repeated;     /* Something failed: all is looked at again. */
+    uint64_t retry_ms; /* After this, which doubles. */
     bool wanted;
     bool freed;
 };
@@ -142,6 +144,11 @@ static void done(struct registry_call *registry_call)
     /* Somebody else has made it: whether it is as it should be, the next leader sees. */
     bool exists = !call->replacing && !good && registry_call->status->code == 409;
     bool deleted = call->replacing && (good || gone);
+    if (!good && !exists && !gone && bootstrap->wanted) {
+        LOG_WARN("api", "an object that every cluster has cannot be made, trying again",
+                 KV_TEXT("kind", registry_call->kind->kind),
+                 KV_TEXT("error", registry_call->status->message));
+    }
     registry_finish(registry_call);
     if (bootstrap->freed) {
         call->busy = false;
@@ -221,7 +228,12 @@ static void step(struct bootstrap *bootstrap)
     if (bootstrap->wanted && bootstrap->busy_count == 0 && bootstrap->repeated) {
         bootstrap->repeated = false;
         bootstrap->next = 0;
-        env_timer_start(bootstrap->server->config.env, &bootstrap->retry, RETRY_MS * NS_PER_MS);
+        env_timer_start(bootstrap->server->config.env, &bootstrap->retry,
+                        bootstrap->retry_ms * NS_PER_MS);
+        bootstrap->retry_ms *= 2;
+        if (bootstrap->retry_ms > RETRY_MS_MAX) {
+            bootstrap->retry_ms = RETRY_MS_MAX;
+        }
     }
 }
 
@@ -256,6 +268,7 @@ void bootstrap_set_leader(struct bootstrap *bootstrap, bool leader)
     bootstrap->wanted = leader;
     if (leader) {
         bootstrap->next = 0;
+        bootstrap->retry_ms = RETRY_FIRST_MS;
         step(bootstrap);
     }
 }

@@ -151,6 +151,16 @@ bool rules_flow_paths(struct api_causes *causes, const struct api_frame *frame)
     return true;
 }
 
+/* "*" is every service account of the namespace. */
+bool rules_flow_account(struct api_causes *causes, const struct api_frame *frame)
+{
+    const char *name = ((const Flowcontrol__V1__ServiceAccountSubject *)frame->message)->name;
+    if (!rules_empty(name) && !rules_is(name, "*")) {
+        rules_check_text(causes, frame->at, "name", name, api_syntax_dns1123_subdomain);
+    }
+    return true;
+}
+
 /* Exactly the member that the kind is about. */
 bool rules_flow_subject(struct api_causes *causes, const struct api_frame *frame)
 {

@@ -165,6 +165,7 @@ const struct api_frame_rule_row api_frame_rules[] = {
     {&flowcontrol__v1__policy_rules_with_subjects__schema, "", rules_flow_rules},
     {&flowcontrol__v1__resource_policy_rule__schema, ".", rules_flow_resources},
     {&flowcontrol__v1__non_resource_policy_rule__schema, ".", rules_flow_paths},
+    {&flowcontrol__v1__service_account_subject__schema, "name", rules_flow_account},
     {&flowcontrol__v1__subject__schema, "kind", rules_flow_subject},
 
     {&certificates__v1__certificate_signing_request_spec__schema, "", rules_certificate_request},

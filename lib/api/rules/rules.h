@@ -241,7 +241,8 @@ api_frame_rule rules_validating_webhook, rules_mutating_webhook, rules_webhook_c
     rules_admission_rule, rules_named_admission_rule, rules_admission_policy,
     rules_admission_validation, rules_admission_parameters, rules_policy_expressions;
 api_frame_rule rules_priority_level, rules_limit_response, rules_queuing, rules_flow_schema,
-    rules_flow_rules, rules_flow_resources, rules_flow_paths, rules_flow_subject;
+    rules_flow_rules, rules_flow_resources, rules_flow_paths, rules_flow_account,
+    rules_flow_subject;
 api_frame_rule rules_certificate_request, rules_signer_name, rules_certificate_status,
     rules_api_service;
 rules_create rules_check_api_service;

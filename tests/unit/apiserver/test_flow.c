@@ -5,7 +5,10 @@
 #include "apiserver/flow_match.h"
 #include "apiserver/flow_share.h"
 #include "apiserver/limits.h"
+#include "lib/api/defaults.h"
 #include "lib/api/object.h"
+#include "lib/api/status.h"
+#include "lib/api/validate.h"
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
@@ -431,6 +434,20 @@ START_TEST(defaults_are_brought_back_unless_somebody_owns_them)
 }
 END_TEST
 
+START_TEST(every_default_is_an_object_that_may_be_made)
+{
+    for (size_t i = 0; i < flow_default_count(); i++) {
+        struct default_object wanted = flow_default_at(i, arena);
+        struct api_causes causes;
+        api_causes_init(&causes, arena);
+        api_default_object(arena, wanted.kind, wanted.message);
+        api_validate_create(arena, wanted.kind, wanted.message, &causes);
+        ck_assert_msg(causes.count == 0, "%s: %s: %s", wanted.name, causes.items[0].field,
+                      causes.items[0].message);
+    }
+}
+END_TEST
+
 Suite *flow_suite(void);
 
 Suite *flow_suite(void)
@@ -452,6 +469,7 @@ Suite *flow_suite(void)
     tcase_add_test(tests, seats_go_by_shares);
     tcase_add_test(tests, what_one_level_does_not_need_another_may_borrow);
     tcase_add_test(tests, defaults_are_brought_back_unless_somebody_owns_them);
+    tcase_add_test(tests, every_default_is_an_object_that_may_be_made);
     suite_add_tcase(suite, tests);
     return suite;
 }
