@@ -50,6 +50,8 @@ extern const struct control_part control_bootstrap_signer;
 extern const struct control_part control_request_approval;
 extern const struct control_part control_request_signature;
 extern const struct control_part control_request_cleaning;
+extern const struct control_part control_claim_protection;
+extern const struct control_part control_volume_protection;
 
 /* The kind, which must be in the table. */
 const struct api_kind *control_kind(const char *group, const char *version, const char *plural);

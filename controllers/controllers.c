@@ -22,6 +22,7 @@ static const struct control_part *const parts[] = {
     &control_token_cleaner,      &control_request_approval,
     &control_request_signature,  &control_request_cleaning,
     &control_cluster_info,       &control_bootstrap_signer,
+    &control_claim_protection,   &control_volume_protection,
 };
 
 struct controllers {

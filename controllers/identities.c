@@ -9,6 +9,7 @@
 const struct control_identities control_as = {
     .bootstrap_signer = ACCOUNT("bootstrap-signer"),
     .certificate = ACCOUNT("certificate-controller"),
+    .claim_protection = ACCOUNT("pvc-protection-controller"),
     .cluster_role_aggregation = ACCOUNT("clusterrole-aggregation-controller"),
     .deployment = ACCOUNT("deployment-controller"),
     .endpoint = ACCOUNT("endpoint-controller"),
@@ -24,5 +25,6 @@ const struct control_identities control_as = {
     .root_ca = ACCOUNT("root-ca-cert-publisher"),
     .service_account = ACCOUNT("service-account-controller"),
     .token_cleaner = ACCOUNT("token-cleaner"),
+    .volume_protection = ACCOUNT("pv-protection-controller"),
     .manager = {.user = "system:" MANAGER, .manager = MANAGER},
 };

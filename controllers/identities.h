@@ -5,9 +5,10 @@
 #include "lib/client/client.h"
 
 struct control_identities {
-    struct client_identity bootstrap_signer, certificate, cluster_role_aggregation, deployment,
-        endpoint, endpoint_slice, garbage, namespace, node, pod_garbage, policy_status, replica_set,
-        replication, resource_quota, root_ca, service_account, token_cleaner;
+    struct client_identity bootstrap_signer, certificate, claim_protection,
+        cluster_role_aggregation, deployment, endpoint, endpoint_slice, garbage, namespace, node,
+        pod_garbage, policy_status, replica_set, replication, resource_quota, root_ca,
+        service_account, token_cleaner, volume_protection;
     struct client_identity manager; /* The user system:kube-controller-manager itself. */
 };
 extern const struct control_identities control_as;
