@@ -240,14 +240,25 @@ static void describe(struct apiserver *server)
     grpc_reflection_mount(server->reflection, server->grpc);
 }
 
+static void follow_encryption(struct apiserver *server)
+{
+    const struct apiserver_config *config = &server->config;
+    const struct encryption_follower_options options = {
+        .loop = config->store_loop,
+        .encryption = server->encryption,
+        .metrics = config->metrics,
+        .path = config->encryption_path,
+        .known = slice_text(config->encryption_config),
+        .server_name = text_or_empty(config->member_name)};
+    if (options.path != NULL) {
+        server->encryption_follower = encryption_follower_open(&options);
+    }
+}
+
 static void make_parts(struct apiserver *server)
 {
     const struct apiserver_config *config = &server->config;
-    if (config->encryption_path != NULL) {
-        server->encryption_follower = encryption_follower_open(
-            config->store_loop, server->encryption, config->encryption_path,
-            slice_text(config->encryption_config), config->metrics);
-    }
+    follow_encryption(server);
     server->cache = watch_cache_new(config->env, config->storage, server->encryption);
     server->custom = custom_kinds_new(server->cache);
     server->authorizer = authorizer_new(config->env, server->cache);

@@ -225,6 +225,12 @@ uint64_t cached_object_revision(const struct cached_object *object)
     return object->revision;
 }
 
+size_t cached_object_memory(const struct cached_object *object)
+{
+    size_t bytes = object->kv->key.len + object->kv->value.len + object->text.len;
+    return sizeof(*object) + CACHED_MEMORY_A_BYTE * bytes;
+}
+
 /* Which version of its resource a stored custom object is of. */
 static int read_form(const struct cached_object *object, struct slice bytes,
                      struct decoded *decoded, struct error *reterr)

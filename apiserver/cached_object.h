@@ -50,6 +50,8 @@ const char *cached_object_key(const struct cached_object *object);       /* Full
 const char *cached_object_namespace(const struct cached_object *object); /* Never NULL. */
 const char *cached_object_name(const struct cached_object *object);
 uint64_t cached_object_revision(const struct cached_object *object); /* = resourceVersion */
+/* About what it takes, with its encodings. */
+size_t cached_object_memory(const struct cached_object *object);
 /* Whether it is stored as a write would store it now: sealed so, and of the storage version. */
 bool cached_object_is_current(const struct cached_object *object);
 

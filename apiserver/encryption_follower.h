@@ -9,10 +9,16 @@ struct encryption_follower;
 struct loop;
 struct metrics;
 
-/* `known` is the text that `encryption` (borrowed for its life) was made of. */
-struct encryption_follower *encryption_follower_open(struct loop *loop,
-                                                     struct encryption *encryption,
-                                                     const char *path, struct slice known,
-                                                     struct metrics *metrics);
+struct encryption_follower_options {
+    struct loop *loop;
+    struct encryption *encryption; /* Borrowed, as the next, for its life. */
+    struct metrics *metrics;
+    const char *path;
+    struct slice known;      /* The text that `encryption` was made of. */
+    const char *server_name; /* For the metrics. */
+};
+
+struct encryption_follower *
+encryption_follower_open(const struct encryption_follower_options *options);
 void encryption_follower_close(struct encryption_follower *follower); /* NULL is a no-op. */
 #endif

@@ -314,6 +314,8 @@ static void send_initial(void *data)
         stream_end(stream);
     } else if (stream->initial == call->item_count) {
         follow_view(stream);
+    } else {
+        request_count_list(stream->request);
     }
 }
 
@@ -328,6 +330,7 @@ static void follow_view(struct watch_stream *stream)
         cache_watch_after_view(request_hub(request), request->call.view, &watch_ops, stream);
     flow_control_leave(&request->flow); /* What follows costs next to nothing. */
     /* Drops the snapshot: a watch of an hour must not hold the state of an hour ago. */
+    request_uncount_list(request);
     registry_finish(&request->call);
 }
 

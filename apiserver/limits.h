@@ -98,6 +98,10 @@
 #define KUBECONFIG_MAX         ((size_t)1 << 20) /* Of a webhook; each file that it names, too. */
 #define TOKEN_LEEWAY_SECONDS   60                /* A token outlives what it is bound to by this. */
 
+/* Of an object in the cache: as stored, decoded and as JSON. */
+#define CACHED_MEMORY_A_BYTE 4
+#define LIST_COUNT_MS        1000 /* How often what a slow list keeps is counted again. */
+
 /* Encryption at rest. */
 #define ENCRYPTION_FILE_MAX     ((size_t)1 << 20)
 #define ENCRYPTION_RELOADS_MAX  1000 /* Keys that were taken away are kept until the end. */

@@ -90,6 +90,7 @@ static void send_some(void *data)
     }
     stream->sending = false;
     if (!stream->aborted && stream->next < request->call.item_count) {
+        request_count_list(request);
         return; /* on_drain comes back here. */
     }
     struct grpc_call *call = objects_call_of(request)->call;

@@ -20,6 +20,7 @@
 #include "lib/api/object.h"
 #include "lib/api/status.h"
 #include "lib/api/table.h"
+#include "lib/base/memory_budget.h"
 #include "lib/base/metrics.h"
 #include "lib/net/grpc.h"
 #include "lib/net/http.h"
@@ -116,7 +117,9 @@ struct request {
     struct flow_entry flow;
     struct loop_timer flow_timer; /* Of its time in a queue. */
     uint64_t started_ms;
-    void *state;          /* Of a long-running handler. */
+    void *state;                  /* Of a long-running handler. */
+    struct memory_hold list_hold; /* Of what its list keeps from being freed. */
+    struct loop_timer list_timer;
     bool table_head_sent; /* Of a watch that shows Tables. */
     void (*after_call)(struct request *request);
     bool kinds_known; /* All definitions that were there when the request came are known. */
@@ -188,6 +191,10 @@ void respond_object(struct request *request, unsigned code, const struct cached_
  * not be decoded. */
 bool request_needs_object_alone(const struct request *request);
 void respond_list(struct request *request); /* request->call holds a finished list. */
+/* What the request's list keeps from being freed is counted in the memory budget while its client
+ * is waited for; until the list goes. More than once is once. */
+void request_count_list(struct request *request);
+void request_uncount_list(struct request *request); /* Not counted: a no-op. */
 /* Ends the request: releases the call, drops the exchange. */
 void request_finish(struct request *request);
 

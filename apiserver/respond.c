@@ -73,6 +73,7 @@ size_t common_headers(struct request *request, const char *content_type,
 void request_finish(struct request *request)
 {
     audit_end(request);
+    request_uncount_list(request);
     registry_finish(&request->call);
     flow_control_leave(&request->flow);
     custom_kind_unref(request->kind);

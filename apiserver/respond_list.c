@@ -172,6 +172,7 @@ static void send_some(void *data)
         return;
     }
     if (!stream->complete) {
+        request_count_list(request);
         return; /* on_drain comes back here. */
     }
     http_on_drain(request->exchange, NULL, NULL);

@@ -31,6 +31,7 @@ struct kind_cache {
     struct cache_node *oldest; /* Events after it are known; it is a mark, not an event. */
     struct cache_node *newest;
     size_t history_count;
+    atomic_uint_fast64_t outdated_bytes; /* Of all objects ever that are no longer the newest. */
 };
 
 struct watch_cache {
@@ -64,6 +65,8 @@ struct cache_view {
     struct cow_snapshot *snapshot;
     struct cache_node *position;
     uint64_t revision;
+    const struct kind_cache *kind;
+    uint64_t outdated_before; /* kind->outdated_bytes when it was taken. */
 };
 
 static void object_ref(void *value)
@@ -180,6 +183,12 @@ static void append_event(struct kind_cache *kind, const struct cache_event *even
     }
 }
 
+static void count_outdated(struct kind_cache *kind, const struct cached_object *previous)
+{
+    atomic_fetch_add_explicit(&kind->outdated_bytes, cached_object_memory(previous),
+                              memory_order_relaxed);
+}
+
 static void apply_put(struct kind_cache *kind, const struct store_kv *kv, uint64_t revision)
 {
     struct slice key = slice_of(kv->key.data + kind->prefix_len, kv->key.len - kind->prefix_len);
@@ -191,6 +200,9 @@ static void apply_put(struct kind_cache *kind, const struct store_kv *kv, uint64
                                 .previous = previous,
                                 .revision = revision};
     append_event(kind, &event);
+    if (previous != NULL) {
+        count_outdated(kind, previous);
+    }
     (void)cow_tree_set(kind->tree, key, object);
     pthread_mutex_unlock(&kind->lock);
 }
@@ -205,6 +217,7 @@ static void apply_delete(struct kind_cache *kind, struct slice full_key, uint64_
         struct cache_event event = {
             .type = CACHE_DELETED, .object = last, .previous = previous, .revision = revision};
         append_event(kind, &event);
+        count_outdated(kind, previous);
         (void)cow_tree_remove(kind->tree, key);
         cached_object_unref(last);
     }
@@ -558,6 +571,8 @@ struct cache_view *watch_cache_view(struct watch_cache *cache, const struct api_
     struct kind_cache *kind_cache = lock_cache_of(cache, kind);
     view->snapshot = cow_tree_snapshot(kind_cache->tree);
     view->position = cache_node_ref(kind_cache->newest);
+    view->kind = kind_cache;
+    view->outdated_before = atomic_load_explicit(&kind_cache->outdated_bytes, memory_order_relaxed);
     pthread_mutex_unlock(&kind_cache->lock);
     uint64_t newest = view->position->event.revision;
     view->revision = newest > revision ? newest : revision;
@@ -581,6 +596,12 @@ uint64_t cache_view_revision(const struct cache_view *view)
 size_t cache_view_count(const struct cache_view *view)
 {
     return cow_snapshot_count(view->snapshot);
+}
+
+size_t cache_view_outdated_bytes(const struct cache_view *view)
+{
+    uint64_t now = atomic_load_explicit(&view->kind->outdated_bytes, memory_order_relaxed);
+    return (size_t)(now - view->outdated_before);
 }
 
 struct cache_node *cache_view_position(const struct cache_view *view)

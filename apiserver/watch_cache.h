@@ -47,6 +47,8 @@ MUST_USE struct cache_view *watch_cache_view(struct watch_cache *cache,
 void cache_view_free(struct cache_view *view); /* NULL is a no-op. */
 uint64_t cache_view_revision(const struct cache_view *view);
 size_t cache_view_count(const struct cache_view *view);
+/* About what is kept for the view alone: objects that have been replaced or deleted since. */
+size_t cache_view_outdated_bytes(const struct cache_view *view);
 /* Borrowed from the view, or NULL. `namespace` is "" for cluster-scoped kinds. */
 const struct cached_object *cache_view_get(const struct cache_view *view, const char *namespace,
                                            const char *name);

@@ -1,4 +1,5 @@
 /* Streams of coracle.v1.Objects: lists in parts, watches, and what ends them. */
+#include "lib/base/memory_budget.h"
 #include "tests/unit/apiserver/objects_fixture.h"
 #include <stdlib.h>
 
@@ -195,6 +196,31 @@ START_TEST(a_client_that_leaves_in_a_list_harms_nobody)
 }
 END_TEST
 
+START_TEST(what_a_slow_list_keeps_from_being_freed_is_counted)
+{
+    static const int64_t most_of_one = 350 * 1024;
+    struct memory_budget budget = {.limit = SIZE_MAX};
+    make_many(20, 100 * 1024);
+    loop_set_memory(fixture.base.loop, &budget);
+    Objects__V1__ListRequest list = list_request();
+    struct answer *answer = objects_open(&fixture, fixture.admin, "List", &list, NULL);
+    grpc_stream_pause(answer->stream);
+    while (!answer->headers) {
+        loop_turn(fixture.base.loop, true);
+    }
+    int64_t before = atomic_load(&budget.held);
+    remove_one("c-19");
+    while (atomic_load(&budget.held) < before + most_of_one) {
+        loop_turn(fixture.base.loop, true);
+    }
+    grpc_stream_resume(answer->stream);
+    objects_await(&fixture, answer, ANSWER_MESSAGES_MAX);
+    ck_assert_int_eq(answer->code, GRPC_OK);
+    ck_assert_int_lt(atomic_load(&budget.held), most_of_one);
+    loop_set_memory(fixture.base.loop, NULL);
+}
+END_TEST
+
 /* --- Watches --- */
 
 START_TEST(a_watch_tells_what_is_and_what_changes)
@@ -349,6 +375,7 @@ Suite *objects_streams_suite(void)
     tcase_add_test(lists, a_selection_is_deleted_and_told);
     tcase_add_test(lists, a_list_of_metadata_has_no_data);
     tcase_add_test(lists, a_client_that_leaves_in_a_list_harms_nobody);
+    tcase_add_test(lists, what_a_slow_list_keeps_from_being_freed_is_counted);
     tcase_add_test(watches, a_watch_tells_what_is_and_what_changes);
     tcase_add_test(watches, a_watch_goes_on_where_another_ended);
     tcase_add_test(watches, the_end_of_the_initial_state_is_marked);

@@ -1,0 +1,39 @@
+/* A list is sent from the state that it began with. A client that reads slowly makes the server
+ * keep that state while it changes: what is outdated meanwhile is counted. */
+#include "apiserver/request.h"
+
+static size_t list_memory(const struct registry_call *call)
+{
+    if (call->view != NULL) {
+        return cache_view_outdated_bytes(call->view);
+    }
+    size_t bytes = 0; /* Of an old revision: all of it is the list's own. */
+    for (size_t i = 0; i < call->item_count; i++) {
+        bytes += cached_object_memory(call->items[i]);
+    }
+    return bytes;
+}
+
+static void count(void *data)
+{
+    struct request *request = data;
+    struct loop *loop = http_exchange_loop(request->exchange);
+    memory_hold_set(&request->list_hold, list_memory(&request->call));
+    loop_timer_start(loop, &request->list_timer, LIST_COUNT_MS);
+}
+
+void request_count_list(struct request *request)
+{
+    struct loop *loop = http_exchange_loop(request->exchange);
+    if (!loop_timer_armed(&request->list_timer)) {
+        request->list_hold.budget = loop_memory(loop);
+        request->list_timer = (struct loop_timer){.fire = count, .data = request};
+        count(request);
+    }
+}
+
+void request_uncount_list(struct request *request)
+{
+    memory_hold_set(&request->list_hold, 0);
+    loop_timer_stop(http_exchange_loop(request->exchange), &request->list_timer);
+}
