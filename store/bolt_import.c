@@ -55,7 +55,7 @@ static int on_version(void *data, struct slice key, struct slice value)
         return result;
     }
     struct store_kv *loaded =
-        store_kv_new(kv.key, revision.tombstone ? slice_of(NULL, 0) : kv.value);
+        mvcc_kv_new(kv.key, revision.tombstone ? slice_of(NULL, 0) : kv.value);
     loaded->mod_revision = revision.main;
     if (!revision.tombstone) {
         loaded->create_revision = kv.create_revision;

@@ -7,10 +7,18 @@
 
 struct store_kv *store_kv_new(struct slice key, struct slice value)
 {
-    struct store_kv *kv = alloc_bytes(sizeof(*kv) + key.len + value.len);
+    return store_kv_new_behind(0, key, value);
+}
+
+struct store_kv *store_kv_new_behind(uint32_t room, struct slice key, struct slice value)
+{
+    assert(room % _Alignof(struct store_kv) == 0);
+    uint8_t *memory = alloc_bytes(room + sizeof(struct store_kv) + key.len + value.len);
+    struct store_kv *kv = (struct store_kv *)(void *)(memory + room);
     uint8_t *bytes = (uint8_t *)(kv + 1);
     *kv = (struct store_kv){.key = slice_of(bytes, key.len),
-                            .value = slice_of(bytes + key.len, value.len)};
+                            .value = slice_of(bytes + key.len, value.len),
+                            .room = room};
     atomic_init(&kv->refs, 1);
     if (key.len > 0) {
         memcpy(bytes, key.data, key.len);
@@ -37,6 +45,6 @@ void store_kv_unref(const struct store_kv *kv)
 {
     if (kv != NULL &&
         atomic_fetch_sub_explicit(&kv_shared(kv)->refs, 1, memory_order_acq_rel) == 1) {
-        free(kv_shared(kv));
+        free(store_kv_room(kv));
     }
 }

@@ -11,20 +11,45 @@
 
 /* --- Versions. */
 
-struct mvcc_version *mvcc_version_new(const struct store_kv *kv_consume, uint32_t sub,
-                                      struct mvcc_version *older_consume)
+/* Each of these versions is far away from the others in memory: as few as can be are touched. */
+static void version_init(struct mvcc_version *version, const struct store_kv *kv_consume,
+                         uint32_t sub, struct mvcc_version *older_consume)
 {
-    struct mvcc_version *version = alloc_bytes(sizeof(*version));
     *version = (struct mvcc_version){.sub = sub, .kv = kv_consume, .older = older_consume};
     atomic_init(&version->refs, 1);
     if (older_consume != NULL) {
         const struct mvcc_version *jump = older_consume->jump;
-        version->depth = older_consume->depth + 1;
+        uint32_t depth = older_consume->depth;
+        uint32_t jump_depth = older_consume->jump_depth;
         bool twice = jump != NULL && jump->jump != NULL &&
-                     older_consume->depth - jump->depth == jump->depth - jump->jump->depth;
+                     depth - jump_depth == jump_depth - jump->jump_depth;
+        version->depth = depth + 1;
         version->jump = twice ? jump->jump : older_consume;
+        version->jump_depth = twice ? jump->jump_depth : depth;
     }
+}
+
+struct store_kv *mvcc_kv_new(struct slice key, struct slice value)
+{
+    return store_kv_new_behind(sizeof(struct mvcc_version), key, value);
+}
+
+struct mvcc_version *mvcc_version_new(const struct store_kv *kv_consume, uint32_t sub,
+                                      struct mvcc_version *older_consume)
+{
+    bool room = kv_consume->room == sizeof(struct mvcc_version);
+    struct mvcc_version *version =
+        room ? store_kv_room(kv_consume) : alloc_bytes(sizeof(struct mvcc_version));
+    version_init(version, kv_consume, sub, older_consume);
     return version;
+}
+
+struct mvcc_version *mvcc_version_copy(const struct mvcc_version *version,
+                                       struct mvcc_version *older_consume)
+{
+    struct mvcc_version *copy = alloc_bytes(sizeof(*copy));
+    version_init(copy, store_kv_ref(version->kv), version->sub, older_consume);
+    return copy;
 }
 
 struct mvcc_version *mvcc_version_ref(struct mvcc_version *version)
@@ -39,8 +64,11 @@ struct mvcc_version *mvcc_version_unref_one(struct mvcc_version *version)
         return NULL;
     }
     struct mvcc_version *older = version->older;
-    store_kv_unref(version->kv);
-    free(version);
+    const struct store_kv *kv = version->kv;
+    if (store_kv_room(kv) != version) {
+        free(version);
+    }
+    store_kv_unref(kv);
     return older;
 }
 
@@ -78,7 +106,7 @@ const struct mvcc_version *mvcc_version_of_depth(const struct mvcc_version *head
     assert(depth <= head->depth);
     while (head->depth > depth) {
         const struct mvcc_version *jump = head->jump;
-        head = jump != NULL && jump->depth >= depth ? jump : head->older;
+        head = jump != NULL && head->jump_depth >= depth ? jump : head->older;
     }
     return head;
 }
@@ -245,7 +273,7 @@ const struct store_kv *mvcc_put(struct mvcc *mvcc, struct slice key, struct slic
     void **place = cow_tree_place(mvcc->keys, key);
     const struct mvcc_version *head = *place;
     const struct store_kv *old = head == NULL || mvcc_is_tombstone(head) ? NULL : head->kv;
-    struct store_kv *kv = store_kv_new(key, value);
+    struct store_kv *kv = mvcc_kv_new(key, value);
     kv->mod_revision = mvcc->next_revision;
     kv->create_revision = old == NULL ? kv->mod_revision : old->create_revision;
     if (PLANTED == PLANT_CREATE_KEPT && old == NULL && head != NULL && head->older != NULL) {
@@ -265,7 +293,7 @@ const struct store_kv *mvcc_delete(struct mvcc *mvcc, struct slice key)
         return NULL;
     }
     const struct store_kv *old = head->kv;
-    struct store_kv *kv = store_kv_new(key, slice_of(NULL, 0));
+    struct store_kv *kv = mvcc_kv_new(key, slice_of(NULL, 0));
     kv->mod_revision = mvcc->next_revision;
     push_version(mvcc, cow_tree_place(mvcc->keys, key), kv);
     return old;

@@ -12,8 +12,9 @@
  * logarithmic (Myers, "An applicative random-access stack", 1983). */
 struct mvcc_version {
     _Atomic uint32_t refs;
-    uint32_t depth; /* Versions below this one. */
-    uint32_t sub;   /* Order among the changes of its revision. */
+    uint32_t depth;      /* Versions below this one. */
+    uint32_t sub;        /* Order among the changes of its revision. */
+    uint32_t jump_depth; /* Of `jump`. */
     const struct store_kv *kv;
     struct mvcc_version *older;
     const struct mvcc_version *jump;
@@ -56,6 +57,10 @@ const struct store_kv *mvcc_put(struct mvcc *mvcc, struct slice key, struct slic
 const struct store_kv *mvcc_delete(struct mvcc *mvcc, struct slice key);
 /* Ends the write; a write that changed nothing is no revision. Returns the number of changes. */
 size_t mvcc_end(struct mvcc *mvcc);
+
+/* What mvcc_push() and mvcc_load() are best given: one allocation with what they make of it. Not
+ * to be given to either twice. */
+MUST_USE struct store_kv *mvcc_kv_new(struct slice key, struct slice value);
 
 /* A mirror of another key space numbers nothing itself: the write that mvcc_end() ends is this
  * revision, which is above the current one. */

@@ -24,9 +24,12 @@ struct mvcc {
     size_t edge_done;
 };
 
-/* One reference, for the caller. */
+/* One reference, for the caller. It lies in the memory of the kv if mvcc_kv_new() has made that. */
 struct mvcc_version *mvcc_version_new(const struct store_kv *kv_consume, uint32_t sub,
                                       struct mvcc_version *older_consume);
+/* The same kv on top of another chain. */
+struct mvcc_version *mvcc_version_copy(const struct mvcc_version *version,
+                                       struct mvcc_version *older_consume);
 struct mvcc_version *mvcc_version_ref(struct mvcc_version *version);
 void mvcc_version_unref(struct mvcc_version *version);
 /* Frees at most this one: returns the reference to the older one that it held, or NULL. */

@@ -86,7 +86,7 @@ static struct mvcc_version *chain_copy(struct mvcc *mvcc, const struct mvcc_vers
     }
     struct mvcc_version *copy = NULL;
     for (size_t i = 0; i < count; i++) {
-        copy = mvcc_version_new(store_kv_ref(kept[i]->kv), kept[i]->sub, copy);
+        copy = mvcc_version_copy(kept[i], copy);
         history_replace(mvcc, kept[i], copy);
     }
     free(kept);

@@ -49,7 +49,7 @@ static int read_version(struct state_reader *reader, struct slice body)
     }
     struct slice key = slice_of(body.data + sizeof(fixed), fixed.key_len);
     struct slice value = slice_of(key.data + key.len, rest - key.len);
-    struct store_kv *kv = store_kv_new(key, value);
+    struct store_kv *kv = mvcc_kv_new(key, value);
     kv->create_revision = fixed.create_revision;
     kv->mod_revision = fixed.mod_revision;
     kv->version = fixed.version;
