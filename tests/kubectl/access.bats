@@ -1,0 +1,153 @@
+# Roles bound in each way, and what their users may and may not; the roles that are there; kubeconfigs.
+bats_require_minimum_version 1.5.0
+KUBECTL_HOST=${ACCESS_HOST:-127.0.57.1}
+load one_server
+load says
+
+setup_file() {
+    start_one
+    kubectl create namespace here
+    within 20 kubectl get serviceaccount default -n here
+    within 20 kubectl get serviceaccount default -n default
+}
+
+role() { # KIND NAME RESOURCES VERBS
+    kubectl apply -f - <<END
+apiVersion: rbac.authorization.k8s.io/v1
+kind: $1
+metadata: {name: $2, namespace: here}
+rules: [{apiGroups: [""], resources: [$3], verbs: [$4]}]
+END
+}
+
+forbids() { # USER WORDS COMMAND...: it is forbidden in just these words
+    local user=$1 words=$2
+    shift 2
+    refuses "^Error from server \(Forbidden\): $words\$" kubectl --as "$user" "$@"
+}
+
+@test "a reader of pods in one namespace reads pods there, and nothing else" {
+    role Role pod-reader pods 'get, watch, list'
+    kubectl create rolebinding read-pods -n here --role pod-reader --user lixl
+    kubectl run nginx -n here --image i
+    says '^role.rbac.authorization.k8s.io/pod-reader +[0-9]{4}-' kubectl get role,rolebinding -n here
+    says '^rolebinding.rbac.authorization.k8s.io/read-pods +Role/pod-reader +[0-9]+s +lixl +$' kubectl get role,rolebinding -n here -o wide
+    says '^ +pods +\[\] +\[\] +\[get watch list\]$' kubectl describe role pod-reader -n here
+    says '^nginx ' kubectl --as lixl get pods -n here
+    forbids lixl 'services is forbidden: User "lixl" cannot list resource "services" in API group "" in the namespace "here"' get svc -n here
+    forbids lixl 'pods is forbidden: User "lixl" cannot list resource "pods" in API group "" in the namespace "default"' get pods
+    forbids lixl 'pods is forbidden: User "lixl" cannot list resource "pods" in API group "" at the cluster scope' get pods -A
+    forbids lixl 'nodes is forbidden: User "lixl" cannot list resource "nodes" in API group "" at the cluster scope' get nodes
+    forbids lixl 'pods "nginx" is forbidden: User "lixl" cannot delete resource "pods" in API group "" in the namespace "here"' delete pod nginx -n here
+    forbids lixl 'pods "nginx" is forbidden: User "lixl" cannot get resource "pods/log" in API group "" in the namespace "here"' logs nginx -n here
+    # Names of users are case-sensitive.
+    forbids Lixl 'pods is forbidden: User "Lixl" cannot list resource "pods" in API group "" in the namespace "here"' get pods -n here
+}
+
+@test "paths that are no resources are named as such" {
+    [ "$(kubectl --as lixl get --raw /healthz)" = ok ]
+    forbids lixl 'forbidden: User "lixl" cannot get path "/metrics"' get --raw /metrics
+    kubectl create clusterrole measures --verb get --non-resource-url /metrics
+    kubectl create clusterrolebinding measures --clusterrole measures --user lixl
+    kubectl --as lixl get --raw /metrics | grep -q '^# TYPE '
+}
+
+@test "a cluster role is bound in one namespace, or everywhere; a role is not bound everywhere" {
+    kubectl create clusterrole createlist --verb create,list --resource deployments.apps,pods,services
+    forbids train 'pods is forbidden: .*' get pods -n here
+    prints kubectl create rolebinding train --user train --clusterrole createlist -n here --dry-run=client -o yaml <<'END'
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  creationTimestamp: null
+  name: train
+  namespace: here
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: createlist
+subjects:
+- apiGroup: rbac.authorization.k8s.io
+  kind: User
+  name: train
+END
+    kubectl create rolebinding train --user train --clusterrole createlist -n here
+    kubectl --as train create deployment x -n here --image i
+    kubectl --as train get deployments -n here
+    forbids train 'deployments.apps "x" is forbidden: User "train" cannot get resource "deployments" in API group "apps" in the namespace "here"' get deployment x -n here
+    forbids train 'deployments.apps "x" is forbidden: User "train" cannot delete .*' delete deployment x -n here
+    forbids train 'pods is forbidden: .* in the namespace "default"' get pods
+    kubectl create clusterrolebinding train --user train --clusterrole createlist
+    kubectl --as train get pods -A >/dev/null
+    says '^train +ClusterRole/createlist +[0-9]+s +train ' kubectl get clusterrolebinding train -o wide
+    refuses '^The ClusterRoleBinding "bad" is invalid: roleRef.kind: Unsupported value: "Role": supported values: "ClusterRole"$' kubectl apply -f - <<'END'
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: bad}
+subjects: [{kind: User, name: train, apiGroup: rbac.authorization.k8s.io}]
+roleRef: {kind: Role, name: pod-reader, apiGroup: rbac.authorization.k8s.io}
+END
+}
+
+@test "accounts and groups are subjects like users; subresources have names of their own" {
+    kubectl create serviceaccount robot
+    kubectl create rolebinding robot --serviceaccount default:robot --clusterrole view -n here
+    kubectl --token "$(kubectl create token robot)" --kubeconfig /dev/null --server "$API" --certificate-authority "$D/n1/pki/ca.crt" get pods -n here
+    role ClusterRole secret-reader secrets 'get, list'
+    kubectl create clusterrolebinding managers --group manager --clusterrole secret-reader
+    kubectl --as anybody --as-group manager get secrets -A
+    forbids anybody 'secrets is forbidden: .*' get secrets -A
+    role Role logs '"pods/log"' get
+    kubectl create rolebinding logs -n here --role logs --user reader
+    says '^yes$' kubectl auth can-i get pods --subresource log -n here --as reader
+    refuses '^no$' kubectl auth can-i get pods -n here --as reader
+    refuses '^no$' kubectl auth can-i get pods --subresource exec -n here --as reader
+}
+
+@test "the roles that are there from the start" {
+    prints kubectl get clusterrole cluster-admin -o yaml <<'END'
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  annotations:
+    rbac.authorization.kubernetes.io/autoupdate: "true"
+  creationTimestamp: TIME
+  labels:
+    kubernetes.io/bootstrapping: rbac-defaults
+  name: cluster-admin
+rules:
+- apiGroups:
+  - '*'
+  resources:
+  - '*'
+  verbs:
+  - '*'
+- nonResourceURLs:
+  - '*'
+  verbs:
+  - '*'
+END
+    filled() { kubectl get clusterrole admin -o yaml | grep -q pods/attach; }
+    within 20 filled
+    kubectl get clusterrole admin -o yaml >"$D/admin"
+    [ "$(head -n 1 "$D/admin")" = aggregationRule: ]
+    grep -q 'rbac.authorization.k8s.io/aggregate-to-admin: "true"' "$D/admin"
+    kubectl get clusterrole admin edit view >/dev/null
+}
+
+@test "kubeconfigs: made by kubectl, with what is secret left out, merged, and one before the other" {
+    local other=$D/other.conf
+    kubectl config set-cluster far --kubeconfig "$other" --server "$API" --certificate-authority "$D/n1/pki/ca.crt" --embed-certs=true
+    kubectl config set-credentials boss --kubeconfig "$other" --client-certificate "$D/n1/pki/admin.crt" --client-key "$D/n1/pki/admin.key" --embed-certs=true
+    kubectl config set-context there --kubeconfig "$other" --cluster far --user boss --namespace here
+    kubectl config use-context there --kubeconfig "$other"
+    says '^nginx ' kubectl --kubeconfig "$other" get pods
+    says 'certificate-authority-data: DATA\+OMITTED' kubectl config view --kubeconfig "$other"
+    says 'client-key-data: DATA\+OMITTED' kubectl config view --kubeconfig "$other"
+    [ "$(kubectl config get-clusters --kubeconfig "$other" | xargs)" = "NAME far" ]
+    KUBECONFIG=$D/admin.conf:$other says '^c$' kubectl config current-context
+    [ "$(KUBECONFIG=$D/admin.conf:$other kubectl config get-contexts -o name | xargs)" = "c there" ]
+    KUBECONFIG=$D/admin.conf:$other says '^nginx ' kubectl --context there get pods
+    KUBECONFIG=/dev/null says '^nginx ' kubectl --kubeconfig "$other" get pods
+    says '^Kubernetes control plane is running at https://' sh -c "kubectl cluster-info | sed 's/\x1b\[[0-9;]*m//g'"
+}
