@@ -34,7 +34,7 @@ teardown() {
     [ "$BATS_TEST_COMPLETED" = 1 ] || tail -n 20 "$D/n1.log"
 }
 
-# hook mutating|validating NAME PATH [FAILURE-POLICY]: for ConfigMaps of this test's namespace.
+# hook mutating|validating NAME PATH [FAILURE-POLICY [CONDITION]]: for ConfigMaps of this test's namespace.
 hook() {
     local kind=MutatingWebhookConfiguration
     [ "$1" = mutating ] || kind=ValidatingWebhookConfiguration
@@ -51,6 +51,7 @@ webhooks:
     sideEffects: None
     timeoutSeconds: 1
     admissionReviewVersions: [v1]
+    matchConditions: [{name: asked, expression: "${5:-true}"}]
 END
 }
 
@@ -84,6 +85,19 @@ END
     [ "$(kubectl "${N[@]}" get configmap a -o 'jsonpath={.metadata.labels.hooked}')" = CREATE ]
     kubectl "${N[@]}" label configmap a x=y
     [ "$(kubectl "${N[@]}" get configmap a -o 'jsonpath={.metadata.labels.hooked}')" = UPDATE ]
+}
+
+@test "a webhook is asked about everything but what its conditions leave out" {
+    hook mutating label /label Fail "object.metadata.name != 'skip-me'"
+    hook validating none-such /denyall Fail "object.metadata.name == 'never' && request.operation == 'CREATE'"
+    run -0 kubectl "${N[@]}" create configmap skip-me
+    run -0 kubectl "${N[@]}" create configmap hook-me
+    run -1 kubectl "${N[@]}" create configmap never
+    [[ $output == *'denied the request: no CREATE configmaps'* ]]
+    [ -z "$(kubectl "${N[@]}" get configmap skip-me -o 'jsonpath={.metadata.labels}')" ]
+    [ "$(kubectl "${N[@]}" get configmap hook-me -o 'jsonpath={.metadata.labels.hooked}')" = CREATE ]
+    kubectl delete mutatingwebhookconfiguration label
+    kubectl delete validatingwebhookconfiguration none-such
 }
 
 # annotation NAMESPACE NAME KEY: of the event about that object.

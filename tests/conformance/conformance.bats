@@ -3,7 +3,7 @@
 #
 #   AdmissionWebhook: deny and mutate custom resources, pruning, crd creation       tests/custom/custom.bats
 #   AdmissionWebhook: honor timeout, mutate configmap, deny in its own words        tests/admission/admission.bats
-#   AdmissionWebhook: deny attaching pod                                            tests/unit/apiserver/test_webhooks.c
+#   AdmissionWebhook: deny attaching pod, everything except 'skip-me' configmaps    tests/admission/admission.bats
 #   Aggregator: sample API server                                                   tests/aggregation
 #   CustomResourcePublishOpenAPI: all                                               tests/kubectl/explain.bats
 #   ValidatingAdmissionPolicy: with parameters, its messages                        tests/admission, test_policies.c
