@@ -62,6 +62,7 @@ static int add_log(struct audit_backends *backends, const struct audit_options *
                                     .size_max = options->log_size_max,
                                     .backups_max = options->log_backups_max,
                                     .age_days_max = options->log_age_days_max,
+                                    .compress = options->log_compress,
                                     .strict = options->log_mode == AUDIT_BLOCKING_STRICT,
                                     .budget = loop_memory(loop),
                                     .errors = backend.errors};

@@ -1,5 +1,6 @@
 #include "apiserver/audit_log.h"
 
+#include "apiserver/audit_backups.h"
 #include "apiserver/audit_delivery.h"
 #include "apiserver/limits.h"
 #include "lib/base/alloc.h"
@@ -7,19 +8,14 @@
 #include "lib/base/log.h"
 #include "lib/base/memory_budget.h"
 #include "lib/base/metrics.h"
-#include "lib/base/time_text.h"
 #include <assert.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-enum { STAMP_LEN = 23, SECONDS_A_DAY = 86400 }; /* "2006-01-02T15-04-05.000" */
 
 /* Lines, and who waits for them to be written. */
 struct lines {
@@ -32,7 +28,7 @@ struct lines {
 struct audit_log {
     struct audit_log_options options;
     char *path;
-    char *dir, *stem, *extension; /* "/var/log", "audit", ".log" */
+    struct audit_backups *backups; /* NULL: the standard output. */
     /* The thread's. */
     pthread_t thread;
     int fd;
@@ -77,118 +73,13 @@ static void close_file(struct audit_log *log)
     log->fd = -1;
 }
 
-/* As names of backups have it. */
-static void print_stamp(int64_t time_ms, char ret_text[TIME_TEXT_SIZE])
-{
-    char seconds[TIME_TEXT_SIZE];
-    time_format_local(time_ms / 1000, seconds);
-    for (char *c = seconds; *c != 0; c++) {
-        *c = *c == ':' ? '-' : *c;
-    }
-    int len = snprintf(ret_text, TIME_TEXT_SIZE, "%.70s.%03d", seconds, (int)(time_ms % 1000));
-    assert(len == STAMP_LEN);
-    (void)len;
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* The stamp inside of the name of a backup of ours; NULL when it is another file. */
-static const char *stamp_of(const struct audit_log *log, const char *name)
-{
-    static const char shape[] = "dddd-dd-ddTdd-dd-dd.ddd";
-    size_t stem = strlen(log->stem);
-    if (strncmp(name, log->stem, stem) != 0 || name[stem] != '-' ||
-        strlen(name) != stem + 1 + STAMP_LEN + strlen(log->extension) ||
-        strcmp(name + stem + 1 + STAMP_LEN, log->extension) != 0) {
-        return NULL;
-    }
-    const char *stamp = name + stem + 1;
-    for (size_t i = 0; i < STAMP_LEN; i++) {
-        bool digit = stamp[i] >= '0' && stamp[i] <= '9';
-        if (shape[i] == 'd' ? !digit : stamp[i] != shape[i]) {
-            return NULL;
-        }
-    }
-    return stamp;
-}
-
-static int newest_first(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)b, *(char *const *)a);
-}
-
-static size_t find_backups(const struct audit_log *log, char **names)
-{
-    size_t count = 0;
-    DIR *dir = opendir(log->dir);
-    const struct dirent *entry = NULL;
-    while (dir != NULL && count < AUDIT_BACKUPS_MAX && (entry = readdir(dir)) != NULL) {
-        if (stamp_of(log, entry->d_name) != NULL) {
-            names[count++] = alloc_text(entry->d_name);
-        }
-    }
-    if (dir != NULL) {
-        closedir(dir);
-    }
-    qsort(names, count, sizeof(*names), newest_first);
-    return count;
-}
-
-static void remove_old_backups(const struct audit_log *log)
-{
-    const struct audit_log_options *options = &log->options;
-    if (options->backups_max == 0 && options->age_days_max == 0) {
-        return;
-    }
-    char oldest[TIME_TEXT_SIZE] = "";
-    if (options->age_days_max > 0) {
-        print_stamp(now_ms() - (int64_t)options->age_days_max * SECONDS_A_DAY * 1000, oldest);
-    }
-    char **names = alloc_array(AUDIT_BACKUPS_MAX, sizeof(*names));
-    size_t count = find_backups(log, names);
-    for (size_t i = 0; i < count; i++) {
-        bool one_too_many = options->backups_max > 0 && i >= options->backups_max;
-        if (one_too_many || strncmp(stamp_of(log, names[i]), oldest, STAMP_LEN) < 0) {
-            char *path = alloc_printf("%s/%s", log->dir, names[i]);
-            (void)unlink(path); /* Tried again with the next file. */
-            free(path);
-        }
-        free(names[i]);
-    }
-    free(names);
-}
-
-/* Never over one that is there: two files of one millisecond get different times. */
-static int put_aside(struct audit_log *log)
-{
-    int result = -EEXIST;
-    int64_t now = now_ms();
-    for (int64_t later = 0; result == -EEXIST && later < AUDIT_BACKUPS_MAX; later++) {
-        char stamp[TIME_TEXT_SIZE];
-        print_stamp(now + later, stamp);
-        char *backup = alloc_printf("%s/%s-%s%s", log->dir, log->stem, stamp, log->extension);
-        result = link(log->path, backup) < 0 ? -errno : 0;
-        free(backup);
-    }
-    if (result == 0) {
-        result = unlink(log->path) < 0 ? -errno : 0;
-    }
-    return result;
-}
-
 /* Puts the full file aside and begins a new one. Where that fails, the old one goes on. */
 static int begin_file(struct audit_log *log)
 {
-    int result = put_aside(log);
+    int result = audit_backups_put_aside(log->backups);
     if (result == 0 || result == -ENOENT) {
         close_file(log);
         result = open_file(log);
-        remove_old_backups(log);
     }
     return result;
 }
@@ -368,18 +259,6 @@ void audit_log_put(struct audit_log *log, struct slice line, struct audit_delive
 
 /* --- Life --- */
 
-static void split_path(struct audit_log *log)
-{
-    const char *slash = strrchr(log->path, '/');
-    const char *name = slash == NULL ? log->path : slash + 1;
-    const char *dot = strrchr(name, '.');
-    size_t stem = dot == NULL ? strlen(name) : (size_t)(dot - name);
-    size_t dir = slash == NULL ? 0 : (size_t)(slash - log->path);
-    log->dir = slash == NULL ? alloc_text(".") : alloc_printf("%.*s/", (int)dir, log->path);
-    log->stem = alloc_printf("%.*s", (int)stem, name);
-    log->extension = alloc_text(dot == NULL ? "" : dot);
-}
-
 static void release(struct audit_log *log)
 {
     close_file(log);
@@ -387,11 +266,18 @@ static void release(struct audit_log *log)
     lines_release(&log->writing);
     pthread_cond_destroy(&log->changed);
     pthread_mutex_destroy(&log->lock);
+    audit_backups_free(log->backups);
     free(log->path);
-    free(log->dir);
-    free(log->stem);
-    free(log->extension);
     free(log);
+}
+
+static int open_backups(struct audit_log *log)
+{
+    const struct audit_backups_options options = {.path = log->path,
+                                                  .count_max = log->options.backups_max,
+                                                  .age_days_max = log->options.age_days_max,
+                                                  .compress = log->options.compress};
+    return audit_backups_new(&options, &log->backups);
 }
 
 int audit_log_open(const struct audit_log_options *options, struct audit_log **ret_log,
@@ -401,7 +287,6 @@ int audit_log_open(const struct audit_log_options *options, struct audit_log **r
     log->options = *options;
     log->path = alloc_text(options->path);
     log->fd = -1;
-    split_path(log);
     lines_init(&log->pending, options);
     lines_init(&log->writing, options);
     pthread_mutex_init(&log->lock, NULL);
@@ -411,6 +296,9 @@ int audit_log_open(const struct audit_log_options *options, struct audit_log **r
     pthread_cond_init(&log->changed, &attributes);
     pthread_condattr_destroy(&attributes);
     int result = open_file(log);
+    if (result == 0 && !is_stdout(log)) {
+        result = open_backups(log);
+    }
     if (result == 0) {
         result = -pthread_create(&log->thread, NULL, run, log);
     }

@@ -20,6 +20,7 @@ struct audit_log_options {
     uint64_t size_max;            /* Bytes of one file; 0: no limit. */
     uint32_t backups_max;         /* Full files that are kept; 0: all. */
     uint32_t age_days_max;        /* Days that they are kept; 0: for ever. */
+    bool compress;                /* Full files are compressed with gzip. */
     size_t queue_max;             /* Bytes that wait to be written; 0: AUDIT_QUEUE_MAX. */
     struct memory_budget *budget; /* Where these are counted; NULL: nowhere. */
     bool strict;           /* Deliveries of what is lost end with an error; else as others. */

@@ -30,6 +30,7 @@ struct audit_options {
     uint64_t log_size_max;
     uint32_t log_backups_max; /* 0: all are kept, as the next. */
     uint32_t log_age_days_max;
+    bool log_compress;
     enum audit_mode log_mode;
     struct audit_truncate_options log_truncate;
     const char *webhook_config; /* Name of a kubeconfig; NULL: none is asked. */

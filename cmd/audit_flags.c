@@ -119,6 +119,7 @@ static void read_log(struct reader *reader, struct audit_options *options)
     options->log_age_days_max = (uint32_t)number(reader, "maxage", 0, DAYS_MAX);
     options->log_backups_max = (uint32_t)number(reader, "maxbackup", 0, BACKUPS_MAX);
     options->log_size_max = (uint64_t)number(reader, "maxsize", 0, MEGABYTES_MAX) << 20;
+    options->log_compress = boolean(reader, "compress");
     options->log_truncate = truncation(reader);
 }
 

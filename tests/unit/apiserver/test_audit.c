@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #define HEAD "apiVersion: audit.k8s.io/v1\nkind: Policy\n"
 enum { TEXT_MAX = 1 << 20 };
@@ -389,6 +390,43 @@ START_TEST(old_files_are_taken_away_and_others_are_left_alone)
 }
 END_TEST
 
+static void count_compressed(const char *path, void *data)
+{
+    struct found *found = data;
+    size_t len = strlen(path);
+    if (len > 3 && strcmp(path + len - 3, ".gz") == 0) {
+        char text[1024];
+        gzFile file = gzopen(path, "rb");
+        int got = gzread(file, text, sizeof(text));
+        ck_assert_int_gt(got, 0);
+        for (int i = 0; i < got; i++) {
+            found->lines += text[i] == '\n';
+        }
+        ck_assert_int_eq(gzclose(file), Z_OK);
+        found->files++;
+    }
+}
+
+START_TEST(full_files_are_compressed_and_counted_with_the_others)
+{
+    char path[512];
+    snprintf(path, sizeof(path), "%s/audit-2001-02-03T04-05-06.789.log", dir);
+    ck_assert_int_eq(file_write(path, slice_text("left\n"), 0600, NULL), 0);
+    struct audit_log_options options = {.size_max = 20, .backups_max = 3, .compress = true};
+    struct audit_log *log = open_log(options);
+    for (int i = 0; i < 6; i++) {
+        audit_log_put(log, slice_text("{\"number\":12345}\n"), NULL);
+    }
+    audit_log_close(log);
+    struct found compressed = {0}, all = {0};
+    each_file(count_compressed, &compressed);
+    ck_assert_uint_eq(compressed.files, 3);
+    ck_assert_uint_eq(compressed.lines, 3);
+    each_file(count_file, &all);
+    ck_assert_uint_eq(all.files, 4); /* And the one that is written. */
+}
+END_TEST
+
 START_TEST(what_does_not_fit_into_the_queue_is_counted)
 {
     struct audit_log *log = open_log((struct audit_log_options){.queue_max = 10});
@@ -436,6 +474,7 @@ Suite *audit_suite(void)
     tcase_add_test(files, a_full_file_is_put_aside_and_none_of_its_lines_is_cut);
     tcase_add_test(files, old_files_are_taken_away_and_others_are_left_alone);
     tcase_add_test(files, what_does_not_fit_into_the_queue_is_counted);
+    tcase_add_test(files, full_files_are_compressed_and_counted_with_the_others);
     tcase_add_test(files, the_file_is_the_owners_alone_and_goes_on_where_it_was);
     suite_add_tcase(suite, files);
     return suite;
