@@ -28,10 +28,11 @@ static int read_list(const struct operation *operation, Etcdserverpb__MemberList
     int result = etcd_client_call(operation->client, "/etcdserverpb.Cluster/MemberList",
                                   &request.base, &etcdserverpb__member_list_response__descriptor, 0,
                                   &message, operation->reterr);
-    if (result == 0) {
-        *ret_list = (Etcdserverpb__MemberListResponse *)(void *)message;
+    if (result < 0) {
+        return result;
     }
-    return result;
+    *ret_list = (Etcdserverpb__MemberListResponse *)(void *)message;
+    return 0;
 }
 
 static const char *joined(const struct operation *operation, char *const *urls, size_t count)
