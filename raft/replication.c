@@ -343,6 +343,9 @@ void raft_on_heartbeat_result(struct raft *raft, const struct raft_message *mess
     progress->room_told = true;
     progress->short_of_room = (message->last.index & RAFT_SHORT_OF_ROOM) != 0;
     progress->probe_sent = false; /* The probe, or its answer, may be lost. */
+    if (progress->state == RAFT_PROBE && progress->match == raft_trail_last(&raft->trail)) {
+        become_replicate(progress); /* A probe without entries is no news and not answered. */
+    }
     if (message->reject && progress->state == RAFT_REPLICATE) {
         become_probe(progress); /* Less has arrived than was sent before the heartbeat. */
     }

@@ -438,8 +438,7 @@ void sim1_heal(struct sim1 *sim)
     }
 }
 
-/* Rules that hold after each event. */
-static void check_step(struct sim1 *sim)
+void sim1_check_step(struct sim1 *sim)
 {
     for (size_t i = 0; i < sim->count; i++) {
         const struct member *member = &sim->members[i];
@@ -453,7 +452,7 @@ static void check_step(struct sim1 *sim)
 void sim1_run_until(struct sim1 *sim, uint64_t until)
 {
     while (sim->world.now < until && sim->world.failure[0] == '\0' && sim_run_one(&sim->world)) {
-        check_step(sim);
+        sim1_check_step(sim);
     }
 }
 

@@ -50,6 +50,7 @@ struct sim1 {
     /* What else happens than faults and work; NULL in SIM-1 itself. */
     void (*operate)(struct sim1 *sim);
     void (*stopped)(struct sim1 *sim, struct member *member, const char *why); /* By env_fatal(). */
+    void *owner;  /* Whoever set these. */
     size_t asked; /* Changes of the members asked for and not answered. */
     uint64_t changes, removals, disks_lost, restarts_refused;
     size_t append_entries_max;
@@ -75,8 +76,12 @@ struct sim1 *sim1_new(uint64_t seed, const struct sim_options *options, size_t i
                       size_t spare);
 void sim1_free(struct sim1 *sim);
 void sim1_boot(struct sim1 *sim, struct member *member); /* Unless it runs, or is out. */
+/* What a member is told about the cluster when it starts the next time. */
+void sim1_learn_peers(struct member *member, const struct raft_status *status);
+void sim1_join(struct sim1 *sim, struct member *member, const struct raft_status *status);
 void sim1_crash(struct sim1 *sim, struct member *member);
 void sim1_run_until(struct sim1 *sim, uint64_t until);
+void sim1_check_step(struct sim1 *sim); /* Rules that hold after each event. */
 void sim1_heal(struct sim1 *sim);
 /* A write after healing reaches every member within `timeouts` election timeouts. */
 void sim1_check_liveness(struct sim1 *sim, uint64_t timeouts);

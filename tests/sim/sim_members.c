@@ -84,34 +84,6 @@ static bool ask(struct sim1 *sim, struct member *leader, struct raft_change chan
 
 /* ---- machines ---- */
 
-static void learn_peers(struct member *member, const struct raft_status *status)
-{
-    static const char *const url = "http://m";
-    bool itself = false;
-    member->peer_count = 0;
-    for (size_t i = 0; i < status->member_count && member->peer_count < SIM_NODES_MAX; i++) {
-        itself = itself || status->members[i].id == member->machine->id;
-        member->peers[member->peer_count++] =
-            (struct raft_peer){.id = status->members[i].id,
-                               .name = "m",
-                               .url = url,
-                               .learner = status->members[i].learner};
-    }
-    if (!itself && member->peer_count < SIM_NODES_MAX) {
-        member->peers[member->peer_count++] =
-            (struct raft_peer){.id = member->machine->id, .name = "m", .url = url};
-    }
-}
-
-static void join(struct sim1 *sim, struct member *member, const struct raft_status *status)
-{
-    learn_peers(member, status);
-    member->join = true;
-    member->out = false;
-    member->used = true;
-    sim1_boot(sim, member);
-}
-
 static void wipe(struct sim1 *sim, struct member *member)
 {
     sim_disk_wipe(member->machine);
@@ -166,7 +138,7 @@ static void lose_disk(struct sim1 *sim, const struct raft_status *status)
     sim_raft_power_cut(member->machine, member->node);
     member->node = NULL;
     wipe(sim, member);
-    learn_peers(member, status);
+    sim1_learn_peers(member, status);
     member->lost = true;
     member->join = sim_below(&sim->world.schedule, 2) == 0;
     sim_at(&sim->world, sim_exponential(&sim->world.schedule, 200 * NS_PER_MS),
@@ -236,7 +208,7 @@ static bool repair(struct sim1 *sim, struct member *leader, const struct raft_st
                        (struct raft_change){.kind = RAFT_CHANGE_REMOVE, .id = member->machine->id});
         }
         if (!member->machine->alive && member->out) {
-            join(sim, member, status);
+            sim1_join(sim, member, status);
             return true;
         }
     }
@@ -263,7 +235,7 @@ static void add(struct sim1 *sim, struct member *leader, const struct raft_statu
                                      .url = url,
                                      .learner = learner}) &&
             early) {
-            join(sim, member, status); /* Before the cluster knows it. */
+            sim1_join(sim, member, status); /* Before the cluster knows it. */
         }
         return;
     }

@@ -68,6 +68,35 @@ START_TEST(a_follower_whose_disk_lost_acknowledged_entries_is_sent_them_again)
 }
 END_TEST
 
+/* sim_joint seed 1309: with nothing to write a learner was looked for without end, and not
+ * promoted. */
+START_TEST(a_probe_ends_without_entries_when_a_heartbeat_is_answered)
+{
+    struct fixture f;
+    core_start(&f, 3);
+    core_elect(&f);
+    core_persist(&f);
+    core_acknowledge_all(&f, 2);
+    ck_assert_int_eq(f.raft.progress[1].state, RAFT_REPLICATE);
+    core_receive(
+        &f, (struct raft_message){.kind = RAFT_APPEND_RESULT,
+                                  .from = 2,
+                                  .term = 1,
+                                  .reject = true,
+                                  .commit = 1,
+                                  .context = 2, /* It was sent more, and that came too early. */
+                                  .last = {.index = 1, .chain = f.raft.progress[1].flight}});
+    ck_assert_int_eq(f.raft.progress[1].state, RAFT_PROBE);
+    core_receive(&f, (struct raft_message){.kind = RAFT_HEARTBEAT_RESULT,
+                                           .from = 2,
+                                           .term = 1,
+                                           .commit = raft_trail_last(&f.raft.trail),
+                                           .context = 1});
+    ck_assert_int_eq(f.raft.progress[1].state, RAFT_REPLICATE);
+    core_stop(&f);
+}
+END_TEST
+
 START_TEST(a_member_that_heard_a_leader_refuses_to_vote)
 {
     struct fixture f;
@@ -231,6 +260,7 @@ Suite *core_suite(void)
     tcase_add_test(tcase, pre_vote_does_not_change_the_term);
     tcase_add_test(tcase, leader_counts_itself_only_after_its_own_flush);
     tcase_add_test(tcase, a_follower_whose_disk_lost_acknowledged_entries_is_sent_them_again);
+    tcase_add_test(tcase, a_probe_ends_without_entries_when_a_heartbeat_is_answered);
     tcase_add_test(tcase, a_member_that_heard_a_leader_refuses_to_vote);
     tcase_add_test(tcase, follower_acknowledges_only_what_is_flushed);
     tcase_add_test(tcase, news_of_the_commit_alone_is_not_answered);
