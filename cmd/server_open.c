@@ -21,6 +21,17 @@
 
 enum { CATCH_UP_SHARE = 80 };
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define LEAKS_ARE_LOOKED_FOR true
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define LEAKS_ARE_LOOKED_FOR true
+#endif
+#ifndef LEAKS_ARE_LOOKED_FOR
+#define LEAKS_ARE_LOOKED_FOR false
+#endif
+
 static void on_raft_opened(void *data, const struct error *error);
 
 static int open_loops(struct member *member)
@@ -111,6 +122,7 @@ static int open_store(struct member *member)
         .check_period_ms = STORE_CHECK_PERIOD_MS,
         .command_version = pretended_command_version(),
         .lease_grace_ms = 2 * config->election_ms,
+        .leave_memory = !LEAKS_ARE_LOOKED_FOR,
     };
     member->store = store_new(&store_config);
     member->storage = store_storage(member->store);

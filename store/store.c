@@ -146,7 +146,9 @@ void store_free(struct store *store)
     store_watch_hub_free(store->hub);
     store_snapshot_unref(store->view);
     state_reader_free(store->restoring);
-    store_state_release(&store->state);
+    if (!store->config.leave_memory) {
+        store_state_release(&store->state);
+    }
     free(store);
 }
 
