@@ -43,8 +43,9 @@ static int open_loops(struct member *member)
     if (result == 0) {
         result = env_uv_new(loop_uv(member->store_loop), &member->env);
     }
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    size_t wanted = cores < 1 ? 1 : cores > IO_LOOPS_MAX ? IO_LOOPS_MAX : (size_t)cores;
+    /* Of the cores, one is the store loop's; with more loops each has less to do at a time. */
+    long spare = sysconf(_SC_NPROCESSORS_ONLN) - 1;
+    size_t wanted = spare < 1 ? 1 : spare > IO_LOOPS_MAX ? IO_LOOPS_MAX : (size_t)spare;
     for (size_t i = 0; i < wanted && result == 0; i++) {
         char *name = alloc_printf("io-%zu", i);
         result = loop_new(name, &member->io_loops[i]);
