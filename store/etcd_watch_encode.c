@@ -202,15 +202,24 @@ void watch_outbox_open(struct watch_outbox *outbox, size_t expected)
     }
 }
 
-static void run_add(struct watch_outbox *outbox, struct watch_block *block, bool fragment)
+/* The last run, if it is of these, or a new one. */
+static struct watch_run *run_for(struct watch_outbox *outbox, struct watch_block *block,
+                                 bool fragment)
 {
+    if (outbox->run_count > 0) {
+        struct watch_run *last = &outbox->runs[outbox->run_count - 1];
+        if (last->block == block && last->fragment == fragment) {
+            return last;
+        }
+    }
     if (outbox->run_count == outbox->run_capacity) {
         outbox->run_capacity = outbox->run_capacity == 0 ? 4 : outbox->run_capacity * 2;
         outbox->runs = alloc_resize(outbox->runs, outbox->run_capacity, sizeof(*outbox->runs));
     }
     (void)chunk_ref(&block->chunk);
-    outbox->runs[outbox->run_count++] =
-        (struct watch_run){.block = block, .count = 0, .fragment = fragment};
+    struct watch_run *run = &outbox->runs[outbox->run_count++];
+    *run = (struct watch_run){.block = block, .count = 0, .fragment = fragment};
+    return run;
 }
 
 void watch_outbox_add(struct watch_outbox *outbox, struct watch_block *block, int64_t watch_id,
@@ -221,15 +230,10 @@ void watch_outbox_add(struct watch_outbox *outbox, struct watch_block *block, in
         outbox->overflowed = true;
         return;
     }
-    const struct watch_run *last =
-        outbox->run_count == 0 ? NULL : &outbox->runs[outbox->run_count - 1];
-    if (last == NULL || last->block != block || last->fragment != fragment) {
-        run_add(outbox, block, fragment);
-    }
     if (outbox->count == outbox->capacity) {
         watch_outbox_open(outbox, outbox->capacity == 0 ? 4 : outbox->capacity * 2);
     }
-    outbox->runs[outbox->run_count - 1].count++;
+    run_for(outbox, block, fragment)->count++;
     outbox->watch_ids[outbox->count++] = watch_id;
     outbox->bytes += bytes;
 }
