@@ -2,6 +2,7 @@
  * sorted. Sizes come first, so that nested lengths are known and each byte is written once. */
 #include "lib/api/codec.h"
 #include "lib/api/fields.h"
+#include "lib/api/quantity.h"
 #include "lib/api/wire.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -95,9 +96,16 @@ static bool is_written(const struct api_message *message, const struct api_field
     return true;
 }
 
-static const void *value_at(const struct api_field *field, const void *object)
+static const void *value_at(const struct api_message *message, const struct api_field *field,
+                            const void *object)
 {
     static const uint64_t zeroed[2];
+    static const char *const no_amount = "0";
+    if (message->form == API_QUANTITY) { /* Clients in Go read no empty text as an amount. */
+        const Quantity__Quantity *quantity = object;
+        bool empty = quantity == NULL || quantity->string == NULL || quantity->string[0] == 0;
+        return empty ? (const void *)&no_amount : &quantity->string;
+    }
     return object == NULL ? zeroed : api_field_at(field, object);
 }
 
@@ -149,7 +157,7 @@ static size_t measure(struct sizes *sizes, const struct api_message *message, co
         if (field->label != API_SINGLE) {
             size += measure_many(sizes, field, object);
         } else if (is_written(message, field, object)) {
-            size += tag_size(field) + measure_value(sizes, field, value_at(field, object));
+            size += tag_size(field) + measure_value(sizes, field, value_at(message, field, object));
         }
     }
     return size;
@@ -244,13 +252,14 @@ static uint8_t *write_message(struct sizes *sizes, const struct api_message *mes
         } else if (field->label == API_REPEATED) {
             size_t count = object == NULL ? 0 : api_field_count(field, object);
             size_t step = api_type_size(field);
-            uintptr_t items = *(const uintptr_t *)value_at(field, object);
+            uintptr_t items = *(const uintptr_t *)value_at(message, field, object);
             for (size_t j = 0; j < count; j++) {
                 out = write_value(sizes, field, (const void *)(items + j * step),
                                   write_tag(field, out));
             }
         } else if (is_written(message, field, object)) {
-            out = write_value(sizes, field, value_at(field, object), write_tag(field, out));
+            out =
+                write_value(sizes, field, value_at(message, field, object), write_tag(field, out));
         }
     }
     return out;

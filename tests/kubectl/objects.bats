@@ -206,6 +206,70 @@ pod() {
     kubectl delete pods --all --now
 }
 
+@test "all that a pod may be told, in its description" {
+    kubectl apply -f - <<'END'
+apiVersion: v1
+kind: Pod
+metadata: {name: full, annotations: {note: m}}
+spec:
+  initContainers: [{name: i1, image: busybox, command: [sh, -c, "true"]}]
+  volumes:
+  - {name: h, hostPath: {path: /data/mysql, type: DirectoryOrCreate}}
+  - {name: m, emptyDir: {medium: Memory, sizeLimit: 32Mi}}
+  - {name: s, secret: {secretName: s, optional: true}}
+  - {name: f, nfs: {server: 192.0.2.1, path: /data}}
+  - {name: p, persistentVolumeClaim: {claimName: x}}
+  - {name: d, downwardAPI: {items: [{path: l, fieldRef: {fieldPath: metadata.labels}}, {path: r, resourceFieldRef: {containerName: c, resource: limits.cpu}}]}}
+  containers:
+  - name: c
+    image: nginx:1.23
+    command: [sh, -c]
+    args: [sleep 3000]
+    env:
+    - {name: A, value: b}
+    - {name: NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+    - {name: S, valueFrom: {secretKeyRef: {name: s, key: k, optional: true}}}
+    - {name: L, valueFrom: {resourceFieldRef: {resource: limits.cpu}}}
+    envFrom: [{configMapRef: {name: c, optional: true}}]
+    ports: [{name: http, containerPort: 80, hostPort: 8080}]
+    resources: {limits: {cpu: 1}}
+    livenessProbe: {exec: {command: [cat, /tmp/healthy]}, initialDelaySeconds: 10, periodSeconds: 5}
+    readinessProbe: {httpGet: {path: /healthy, port: 8080, httpHeaders: [{name: Host, value: www.example.com}]}}
+    startupProbe: {tcpSocket: {port: http}, failureThreshold: 18}
+    volumeMounts: [{name: h, mountPath: /var/lib/mysql}, {name: m, mountPath: /cache, readOnly: true, subPath: x}]
+END
+    kubectl describe pod full >"$D/full"
+    local line
+    while read -r line; do
+        grep -qxF "$line" <(sed -E 's/ +/ /g; s/^ //; s/ $//' "$D/full") || { echo "no line: $line"; cat "$D/full"; return 1; }
+    done <<'END'
+Annotations: note: m
+Status: Pending
+Host Port: 8080/TCP
+sleep 3000
+Requests:
+cpu: 1
+Liveness: exec [cat /tmp/healthy] delay=10s timeout=1s period=5s #success=1 #failure=3
+Readiness: http-get http://:8080/healthy delay=0s timeout=1s period=10s #success=1 #failure=3
+Startup: tcp-socket :http delay=0s timeout=1s period=10s #success=1 #failure=18
+c ConfigMap Optional: true
+NAME: full (v1:metadata.name)
+S: <set to the key 'k' in secret 's'> Optional: true
+L: 1 (limits.cpu)
+/cache from m (ro,path="x")
+/var/lib/mysql from h (rw)
+HostPathType: DirectoryOrCreate
+SizeLimit: 32Mi
+Optional: true
+Server: 192.0.2.1
+ClaimName: x
+metadata.labels -> l
+limits.cpu -> r
+QoS Class: Burstable
+END
+    kubectl delete pod full --now
+}
+
 @test "a namespace with a quota and limits" {
     kubectl create namespace q
     kubectl create quota q -n q --hard pods=2,requests.cpu=1,limits.cpu=2,services=2,services.nodeports=1,count/deployments.apps=1

@@ -26,6 +26,26 @@ START_TEST(zero_values_are_written_and_absent_pointers_are_not)
 }
 END_TEST
 
+START_TEST(an_amount_that_is_not_given_is_nought_and_never_an_empty_text)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    CLEANUP(buffer_release) struct buffer out;
+    static const uint8_t wanted[] = {
+        0x0a, 0x00,                  /* containerName "" */
+        0x12, 0x01, 'r',             /* resource */
+        0x1a, 0x03, 0x0a, 0x01, '0', /* divisor */
+    };
+    Core__V1__ResourceFieldSelector *selector =
+        api_message_new(arena, &core__v1__resource_field_selector__schema);
+
+    buffer_init(&out, 4096);
+    selector->resource = arena_text(arena, "r");
+    api_encode_protobuf(&core__v1__resource_field_selector__schema, selector, &out);
+    ck_assert_uint_eq(out.len, sizeof(wanted));
+    ck_assert_int_eq(memcmp(out.data, wanted, sizeof(wanted)), 0);
+}
+END_TEST
+
 START_TEST(envelope_carries_kind_and_version_and_empty_encodings)
 {
     CLEANUP(buffer_release) struct buffer out;
@@ -155,6 +175,7 @@ Suite *protobuf_suite(void)
     Suite *suite = suite_create("api/protobuf");
     TCase *tcase = tcase_create("protobuf");
     tcase_add_test(tcase, zero_values_are_written_and_absent_pointers_are_not);
+    tcase_add_test(tcase, an_amount_that_is_not_given_is_nought_and_never_an_empty_text);
     tcase_add_test(tcase, envelope_carries_kind_and_version_and_empty_encodings);
     tcase_add_test(tcase, every_prefix_of_a_message_is_refused_or_read_but_never_overrun);
     tcase_add_test(tcase, unknown_fields_are_skipped_and_split_lists_joined);
