@@ -186,16 +186,29 @@ static const struct api_kind *body_of(struct admission *admission)
     return body;
 }
 
-const struct api_status *admission_ask(struct admission *admission)
+/* What they changed, all see once more. */
+static const struct api_status *ask_mutating_webhooks(struct admission *admission)
 {
     struct hook_round round = {0};
-    admission->body = body_of(admission);
-    admission->shown = NULL;
     const struct api_status *refusal = admit_mutating_webhooks(admission, &round);
     if (refusal == NULL && round.changed) {
         round.again = true;
         refusal = admit_mutating_webhooks(admission, &round);
     }
+    return refusal;
+}
+
+const struct api_status *admission_ask_webhooks(struct admission *admission)
+{
+    const struct api_status *refusal = ask_mutating_webhooks(admission);
+    return refusal != NULL ? refusal : admit_validating_webhooks(admission);
+}
+
+const struct api_status *admission_ask(struct admission *admission)
+{
+    admission->body = body_of(admission);
+    admission->shown = NULL;
+    const struct api_status *refusal = ask_mutating_webhooks(admission);
     refusal = refusal != NULL ? refusal : admit_policies(admission);
     refusal = refusal != NULL ? refusal : admit_validating_webhooks(admission);
     admission->operation->asked = true;

@@ -38,6 +38,8 @@ const struct api_status *admission_validate(struct admission *admission);
 /* Asks webhooks and policies, and nobody else, about what was sent through a subresource, as what
  * it is. They are not asked about what the operation makes of it. */
 const struct api_status *admission_ask(struct admission *admission);
+/* Asks webhooks alone: about reviews, which policies do not judge in v1.32 either. */
+const struct api_status *admission_ask_webhooks(struct admission *admission);
 /* What `message` and `before` are. */
 const struct api_kind *admission_message_kind(const struct admission *admission);
 
@@ -77,6 +79,10 @@ const struct api_status *admission_charge_again(struct operation *operation);
 
 /* admission_certificates.c */
 const struct api_status *admit_certificates(struct admission *admission);
+/* Part of the validation of new objects that lib/api has no library for: appends a cause when the
+ * content of a certificate request cannot be read, or is not signed by its own key. */
+void validate_certificate_request(struct api_causes *causes, const struct api_kind *kind,
+                                  const void *message);
 
 /* admission_pod_security.c */
 const struct api_status *admit_pod_security(struct admission *admission);

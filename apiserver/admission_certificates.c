@@ -9,9 +9,27 @@
 
 static const char client_signer[] = "kubernetes.io/kube-apiserver-client";
 
-static bool is_request(const struct admission *admission)
+static bool is_request_kind(const struct api_kind *kind)
 {
-    return strcmp(admission->kind->resource, "certificatesigningrequests.certificates.k8s.io") == 0;
+    return strcmp(kind->resource, "certificatesigningrequests.certificates.k8s.io") == 0;
+}
+
+void validate_certificate_request(struct api_causes *causes, const struct api_kind *kind,
+                                  const void *message)
+{
+    struct x509_request request;
+    CLEANUP(error_release) struct error error = {0};
+    const Certificates__V1__CertificateSigningRequest *csr = message;
+    struct api_path spec = api_path_field(NULL, "spec"), at = api_path_field(&spec, "request");
+    if (!is_request_kind(kind)) {
+        return;
+    }
+    struct slice pem = slice_of(csr->spec->request.data, csr->spec->request.len);
+    if (x509_parse_csr(pem, &request, &error) < 0) {
+        api_cause_invalid(causes, &at, api_shown_bytes(causes->arena, pem), error_message(&error));
+    } else {
+        x509_request_release(&request);
+    }
 }
 
 static bool may(struct admission *admission, const char *verb, const char *signer)
@@ -86,7 +104,7 @@ const struct api_status *admit_certificates(struct admission *admission)
 {
     const Certificates__V1__CertificateSigningRequest *after = admission->message;
     const Certificates__V1__CertificateSigningRequest *before = admission->before;
-    if (!is_request(admission)) {
+    if (!is_request_kind(admission->kind)) {
         return NULL;
     }
     if (admission->verb == ADMIT_CREATE) {

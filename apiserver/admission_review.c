@@ -130,6 +130,7 @@ static const char *options_kind(const struct registry_call *call)
 {
     switch (call->verb) {
     case REGISTRY_CREATE:
+    case REGISTRY_REVIEW:
         return "CreateOptions";
     case REGISTRY_UPDATE:
         return "UpdateOptions";

@@ -50,10 +50,23 @@ static Core__V1__ComponentStatus *message_of(struct request *request,
 static void respond_all(struct request *request, const struct component components[COMPONENTS])
 {
     const struct api_kind *kind = request->kind;
+    struct registry_filter *filter = NULL;
+    const struct api_status *refusal = NULL;
+    if (!fill_options(request)) {
+        return;
+    }
+    if (registry_filter_new(request->arena, kind, "", "", &request->call.options, &filter,
+                            &refusal) < 0) {
+        respond_status(request, refusal);
+        return;
+    }
     Core__V1__ComponentStatusList *list = api_message_new(request->arena, kind->list_message);
     list->items = arena_array(request->arena, COMPONENTS, sizeof(*list->items));
     for (size_t i = 0; i < COMPONENTS; i++) {
-        list->items[list->n_items++] = message_of(request, &components[i]);
+        Core__V1__ComponentStatus *status = message_of(request, &components[i]);
+        if (registry_filter_matches_message(filter, request->arena, status)) {
+            list->items[list->n_items++] = status;
+        }
     }
     if (request->accept.form != FORM_OBJECT) {
         respond_rows(request, (const void *const *)list->items, list->n_items);

@@ -179,6 +179,7 @@ enum plan_step plan_eviction(struct operation *operation);
 enum plan_step plan_token(struct operation *operation);
 enum plan_step plan_scale(struct operation *operation); /* update or patch of "scale" */
 enum plan_step plan_connect(struct operation *operation);
+enum plan_step plan_review(struct operation *operation);
 
 /* The second half of update and patch: checks and prepares `message` against `existing`. */
 enum plan_step plan_replace(struct operation *operation, const struct cached_object *existing,

@@ -436,6 +436,7 @@ void registry_start(struct registry *registry, struct registry_call *call)
     case REGISTRY_PATCH:
     case REGISTRY_DELETE:
     case REGISTRY_CONNECT:
+    case REGISTRY_REVIEW:
         operation_start_write(operation);
         return;
     }

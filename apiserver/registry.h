@@ -27,6 +27,8 @@ enum registry_verb {
     REGISTRY_PATCH,
     REGISTRY_DELETE,
     REGISTRY_DELETE_COLLECTION,
+    REGISTRY_REVIEW,  /* Whether a review (of a token, of access, ...) is admitted; `result` is what
+                       * webhooks have left of it. Nothing is stored. */
     REGISTRY_CONNECT, /* Whether a connection (exec, attach, ...) is admitted; nothing is done. */
 };
 
@@ -154,5 +156,8 @@ MUST_USE int registry_filter_new(struct arena *arena, const struct api_kind *kin
 /* 1 or 0; -EBADMSG when it would have to be decoded for that, and does not. */
 MUST_USE int registry_filter_match(const struct registry_filter *filter,
                                    const struct cached_object *object);
+/* What the selectors say of a decoded message, wherever it comes from. */
+bool registry_filter_matches_message(const struct registry_filter *filter, struct arena *scratch,
+                                     const void *message);
 bool registry_filter_selects(const struct registry_filter *filter); /* Has a selector. */
 #endif

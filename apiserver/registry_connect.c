@@ -1,5 +1,5 @@
-/* Planning of connections (exec, attach, portforward, proxy): webhooks and policies are asked, and
- * nothing is written. */
+/* Planning of connections (exec, attach, portforward, proxy) and of reviews: webhooks are asked,
+ * about connections policies, too, and nothing is written. */
 #include "apiserver/admission.h"
 #include "apiserver/operation.h"
 
@@ -15,4 +15,23 @@ enum plan_step plan_connect(struct operation *operation)
                                   .message = call->body};
     const struct api_status *refusal = admission_ask(&admission);
     return refusal == NULL ? PLAN_ANSWER : plan_fail(operation, refusal);
+}
+
+enum plan_step plan_review(struct operation *operation)
+{
+    struct registry_call *call = operation->call;
+    struct admission admission = {
+        .operation = operation,
+        .verb = ADMIT_CREATE,
+        .kind = call->kind,
+        .subresource = "",
+        .namespace = operation_namespace(operation),
+        .name = "",
+        .message = api_message_copy(operation->arena, call->kind->message, call->body)};
+    const struct api_status *refusal = admission_ask_webhooks(&admission);
+    if (refusal != NULL) {
+        return plan_fail(operation, refusal);
+    }
+    call->result = admission.message;
+    return PLAN_ANSWER;
 }

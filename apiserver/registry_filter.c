@@ -58,6 +58,14 @@ static bool selects(const struct registry_filter *filter, const void *message)
                                       API_STRING_MAP(meta->labels, meta->n_labels));
 }
 
+bool registry_filter_matches_message(const struct registry_filter *filter, struct arena *scratch,
+                                     const void *message)
+{
+    return (!filter->has_labels || selects(filter, message)) &&
+           (!filter->has_fields ||
+            api_field_selector_matches(scratch, filter->kind, &filter->fields, message));
+}
+
 int registry_filter_match(const struct registry_filter *filter, const struct cached_object *object)
 {
     if (filter->namespace[0] != 0 &&
@@ -84,7 +92,5 @@ int registry_filter_match(const struct registry_filter *filter, const struct cac
     if (message == NULL) {
         return -EBADMSG;
     }
-    return (!filter->has_labels || has_labels || selects(filter, message)) &&
-           (!filter->has_fields ||
-            api_field_selector_matches(scratch, filter->kind, &filter->fields, message));
+    return registry_filter_matches_message(filter, scratch, message);
 }

@@ -322,6 +322,8 @@ enum plan_step operation_plan(struct operation *operation)
         return plan_delete(operation);
     case REGISTRY_CONNECT:
         return plan_connect(operation);
+    case REGISTRY_REVIEW:
+        return plan_review(operation);
     case REGISTRY_GET:
     case REGISTRY_LIST:
     case REGISTRY_DELETE_COLLECTION:

@@ -82,6 +82,9 @@ static const struct api_status *validate_new(struct operation *operation,
         api_validate_create(operation->arena, asked,
                             api_convert_from_stored(operation->arena, asked, message), &causes);
     }
+    if (causes.count == 0) {
+        validate_certificate_request(&causes, kind, message);
+    }
     return causes.count == 0 ? NULL : api_status_invalid(operation->arena, kind, name, &causes);
 }
 

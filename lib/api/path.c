@@ -129,6 +129,18 @@ static void add(struct api_causes *causes, const char *reason, const char *prefi
 
 static const struct api_shown nothing = {.type = API_SHOWN_NOTHING};
 
+struct api_shown api_shown_bytes(struct arena *arena, struct slice bytes)
+{
+    CLEANUP(buffer_release) struct buffer text;
+    buffer_init(&text, SIZE_MAX / 2);
+    buffer_append_text(&text, "[]byte{");
+    for (size_t i = 0; i < bytes.len; i++) {
+        buffer_printf(&text, "%s0x%x", i == 0 ? "" : ", ", bytes.data[i]);
+    }
+    buffer_append_text(&text, "}");
+    return api_shown_raw(arena_text_n(arena, buffer_text(&text), text.len));
+}
+
 void api_cause_required(struct api_causes *causes, const struct api_path *path, const char *detail)
 {
     add(causes, "FieldValueRequired", "Required value", path, nothing, detail);

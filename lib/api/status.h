@@ -81,6 +81,9 @@ static inline struct api_shown api_shown_raw(const char *text)
     return (struct api_shown){.type = API_SHOWN_RAW, .text = text};
 }
 
+/* As Go prints bytes. */
+struct api_shown api_shown_bytes(struct arena *arena, struct slice bytes);
+
 /* `detail` may be "". All copy what they are given. */
 void api_cause_required(struct api_causes *causes, const struct api_path *path, const char *detail);
 void api_cause_invalid(struct api_causes *causes, const struct api_path *path,

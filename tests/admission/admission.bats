@@ -266,6 +266,27 @@ webhooks:
 END
 }
 
+@test "webhooks are asked about reviews" {
+    kubectl apply -f - <<END
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: reviews}
+webhooks:
+  - name: reviews.example.com
+    clientConfig: {url: "https://$HOOK_HOST:9443/denyall", caBundle: $(base64 -w0 "$D/hooks.crt")}
+    rules: [{apiGroups: [authentication.k8s.io], apiVersions: [v1], operations: [CREATE], resources: [selfsubjectreviews]}]
+    sideEffects: None
+    timeoutSeconds: 1
+    admissionReviewVersions: [v1]
+END
+    run -1 kubectl create --raw /apis/authentication.k8s.io/v1/selfsubjectreviews -f - \
+        <<<'{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}'
+    [[ $output == *"denied the request: no CREATE selfsubjectreviews - SelfSubjectReview SelfSubjectReview -"* ]]
+    run -0 kubectl auth can-i get pods
+    kubectl delete validatingwebhookconfiguration reviews
+    run -0 kubectl auth whoami
+}
+
 @test "webhooks and policies see what is sent through a subresource as what it is" {
     kubectl "${N[@]}" create deployment d --image=i --replicas=1
     within 10 kubectl "${N[@]}" get pods -l app=d -o name

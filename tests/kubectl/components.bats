@@ -14,6 +14,8 @@ load one_server
     [ "$(kubectl get cs etcd-0 -o 'jsonpath={.conditions[0].status}')" = True ]
     kubectl get cs -o name | grep -qx componentstatus/scheduler
     kubectl describe cs etcd-0 | grep -q 'Healthy'
+    [ "$(kubectl get cs --field-selector metadata.name=etcd-0 -o name)" = componentstatus/etcd-0 ]
+    [ -z "$(kubectl get cs -l a=b -o name)" ]
     run ! kubectl get cs nothing
     [[ "$output" == *'componentstatuses "nothing" not found'* ]]
     run ! kubectl delete cs etcd-0

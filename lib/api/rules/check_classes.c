@@ -94,6 +94,36 @@ bool rules_attachment_source(struct api_causes *causes, const struct api_frame *
     } else if (source->persistent_volume_name != NULL && *source->persistent_volume_name == '\0') {
         rules_required(causes, frame->at, "persistentVolumeName",
                        "must specify non empty persistentVolumeName");
+    } else if (source->inline_volume_spec != NULL) {
+        struct api_path volume = api_path_field(frame->at, "inlineVolumeSpec");
+        rules_check_inline_volume(causes, &volume, source->inline_volume_spec);
+    }
+    return true;
+}
+
+bool rules_attachment_status(struct api_causes *causes, const struct api_frame *frame)
+{
+    enum { METADATA_BYTES_MAX = 256 * 1024 };
+    const Storage__V1__VolumeAttachmentStatus *status = frame->message;
+    struct api_path at = api_path_field(frame->at, "attachmentMetadata");
+    size_t bytes = 0;
+    for (size_t i = 0; i < status->n_attachment_metadata; i++) {
+        bytes += strlen(text_or_empty(status->attachment_metadata[i]->key)) +
+                 strlen(text_or_empty(status->attachment_metadata[i]->value));
+    }
+    if (bytes > METADATA_BYTES_MAX) {
+        api_cause_too_long(causes, &at, METADATA_BYTES_MAX);
+    }
+    return true;
+}
+
+bool rules_volume_error(struct api_causes *causes, const struct api_frame *frame)
+{
+    enum { MESSAGE_BYTES_MAX = 1024 };
+    const Storage__V1__VolumeError *error = frame->message;
+    struct api_path at = api_path_field(frame->at, "message");
+    if (strlen(text_or_empty(error->message)) > MESSAGE_BYTES_MAX) {
+        api_cause_too_long(causes, &at, MESSAGE_BYTES_MAX);
     }
     return true;
 }

@@ -13,7 +13,6 @@ static const char versions_member[] = "conversionReviewVersions";
 static void check_client(struct api_causes *causes, const struct api_path *at,
                          const client_t *client)
 {
-    static const char scheme[] = "https://";
     struct api_path path = api_path_field(at, client_member);
     if (client == NULL) {
         api_cause_required(causes, &path, "required when strategy is set to Webhook");
@@ -23,10 +22,8 @@ static void check_client(struct api_causes *causes, const struct api_path *at,
         api_cause_required(causes, &path, "exactly one of url or service is required");
         return;
     }
-    if (client->url != NULL && strncmp(client->url, scheme, sizeof(scheme) - 1) != 0) {
-        rules_invalid(
-            causes, &path, "url", api_shown_text(client->url),
-            "'https' is the only allowed URL scheme; desired format: https://host[/path]");
+    if (client->url != NULL) {
+        rules_check_webhook_url(causes, &path, client->url);
     }
     struct api_path service = api_path_field(&path, "service");
     if (client->service != NULL && rules_empty(client->service->name)) {
@@ -34,6 +31,9 @@ static void check_client(struct api_causes *causes, const struct api_path *at,
     }
     if (client->service != NULL && rules_empty(client->service->namespace_)) {
         rules_required(causes, &service, "namespace", "service namespace is required");
+    }
+    if (client->service != NULL && client->service->path != NULL) {
+        rules_check_webhook_path(causes, &service, client->service->path);
     }
 }
 

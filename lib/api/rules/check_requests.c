@@ -44,8 +44,8 @@ static bool is_der_sequence(struct slice der)
     return len == der.len - at;
 }
 
-/* NULL when it looks like a request: a PEM block of one DER sequence. What is in it is the signer's
- * to judge. */
+/* NULL when it looks like a request: a PEM block of one DER sequence. What is in it is looked at
+ * where there is a library for it: apiserver/admission_certificates.c. */
 static const char *not_a_request(struct slice pem)
 {
     struct slice body = pem_body(pem, "CERTIFICATE REQUEST");
@@ -66,25 +66,13 @@ static const char *not_a_request(struct slice pem)
     return NULL;
 }
 
-static const char *bytes_shown(struct arena *arena, ProtobufCBinaryData bytes)
-{
-    CLEANUP(buffer_release) struct buffer text;
-    buffer_init(&text, SIZE_MAX / 2);
-    buffer_append_text(&text, "[]byte{");
-    for (size_t i = 0; i < bytes.len; i++) {
-        buffer_printf(&text, "%s0x%x", i == 0 ? "" : ", ", bytes.data[i]);
-    }
-    buffer_append_text(&text, "}");
-    return arena_text_n(arena, buffer_text(&text), text.len);
-}
-
 bool rules_certificate_request(struct api_causes *causes, const struct api_frame *frame)
 {
     const Certificates__V1__CertificateSigningRequestSpec *spec = frame->message;
-    const char *why = not_a_request(slice_of(spec->request.data, spec->request.len));
+    struct slice pem = slice_of(spec->request.data, spec->request.len);
+    const char *why = not_a_request(pem);
     if (why != NULL) {
-        rules_invalid(causes, frame->at, "request",
-                      api_shown_raw(bytes_shown(causes->arena, spec->request)), why);
+        rules_invalid(causes, frame->at, "request", api_shown_bytes(causes->arena, pem), why);
     }
     return true;
 }

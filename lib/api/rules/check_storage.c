@@ -87,6 +87,45 @@ bool rules_persistent_volume(struct api_causes *causes, const struct api_frame *
     return true;
 }
 
+void rules_check_inline_volume(struct api_causes *causes, const struct api_path *at,
+                               const Core__V1__PersistentVolumeSpec *spec)
+{
+    static const char no[] = "may not be specified in the context of inline volumes";
+    const Core__V1__PersistentVolumeSource *source = spec->persistent_volume_source;
+    struct api_frame frame = {
+        .table = &core__v1__persistent_volume_spec__schema, .message = spec, .at = at};
+    const struct {
+        bool used;
+        const char *name;
+    } forbidden[] = {{spec->claim_ref != NULL, "claimRef"},
+                     {spec->n_capacity > 0, "capacity"},
+                     {spec->node_affinity != NULL, "nodeAffinity"}};
+    for (size_t i = 0; i < ARRAY_LEN(forbidden); i++) {
+        if (forbidden[i].used) {
+            rules_forbidden(causes, at, forbidden[i].name, no);
+        }
+    }
+    if (source == NULL || source->csi == NULL) {
+        rules_required(causes, at, "csi", "has to be specified in the context of inline volumes");
+    }
+    api_check_member(causes, &frame, "accessModes");
+    check_modes(causes, at, spec->access_modes, spec->n_access_modes);
+    if (!rules_is(spec->persistent_volume_reclaim_policy, "Retain")) {
+        rules_forbidden(causes, at, "persistentVolumeReclaimPolicy",
+                        "may only be Retain in the context of inline volumes");
+    }
+    check_sources(causes, at, source);
+    if (source != NULL && source->csi != NULL) {
+        frame.table = &core__v1__persistent_volume_source__schema;
+        frame.message = source;
+        api_check_member(causes, &frame, "csi");
+    }
+    frame.table = &core__v1__persistent_volume_spec__schema;
+    frame.message = spec;
+    api_check_member(causes, &frame, "storageClassName");
+    api_check_member(causes, &frame, "volumeMode");
+}
+
 /* The one part of a source that may be set later is the secret for growing. */
 static bool same_source(const Core__V1__PersistentVolumeSource *before,
                         const Core__V1__PersistentVolumeSource *after)

@@ -73,21 +73,17 @@ bool rules_mutating_webhook(struct api_causes *causes, const struct api_frame *f
 
 bool rules_webhook_client(struct api_causes *causes, const struct api_frame *frame)
 {
-    static const char scheme[] = "https://";
     const Admissionregistration__V1__WebhookClientConfig *client = frame->message;
     if ((client->url == NULL) == (client->service == NULL)) {
         api_cause_required(causes, frame->at, "exactly one of url or service is required");
         return false;
     }
-    if (client->url != NULL && strncmp(client->url, scheme, sizeof(scheme) - 1) != 0) {
-        rules_invalid(
-            causes, frame->at, "url", api_shown_text(client->url),
-            "'https' is the only allowed URL scheme; desired format: https://host[/path]");
+    if (client->url != NULL) {
+        rules_check_webhook_url(causes, frame->at, client->url);
     }
-    if (client->service != NULL && client->service->path != NULL && *client->service->path != '/') {
+    if (client->service != NULL && client->service->path != NULL) {
         struct api_path service = api_path_field(frame->at, "service");
-        rules_invalid(causes, &service, "path", api_shown_text(client->service->path),
-                      "must start with a '/'");
+        rules_check_webhook_path(causes, &service, client->service->path);
     }
     return true;
 }

@@ -142,6 +142,8 @@ const struct api_frame_rule_row api_frame_rules[] = {
     {&scheduling__v1__priority_class__schema, "", rules_priority_class},
     {&storage__v1__storage_class__schema, "provisioner", rules_storage_class},
     {&storage__v1__volume_attachment_source__schema, "", rules_attachment_source},
+    {&storage__v1__volume_attachment_status__schema, "", rules_attachment_status},
+    {&storage__v1__volume_error__schema, "", rules_volume_error},
     {&storage__v1__csidriver_spec__schema, "tokenRequests", rules_csi_driver},
     {&storage__v1__csinode_driver__schema, "nodeID", rules_csi_node_driver},
 

@@ -114,6 +114,22 @@ void rules_not_above(struct api_causes *causes, const struct api_frame *frame, c
 /* A metric: use of CPU as a share of what is requested. */
 Autoscaling__V2__MetricSpec *rules_cpu_metric(struct arena *arena, int32_t percentage);
 
+/* --- Webhooks (check_webhook_client.c) ---------------------------------------------------------
+ */
+
+/* Member "url" of `parent`, and member "path" of `service`. */
+void rules_check_webhook_url(struct api_causes *causes, const struct api_path *parent,
+                             const char *text);
+void rules_check_webhook_path(struct api_causes *causes, const struct api_path *service,
+                              const char *path);
+
+/* --- Volumes -----------------------------------------------------------------------------------
+ */
+
+/* A PersistentVolume that is described where it is used. */
+void rules_check_inline_volume(struct api_causes *causes, const struct api_path *at,
+                               const Core__V1__PersistentVolumeSpec *spec);
+
 /* --- Lists of texts ----------------------------------------------------------------------------
  */
 
@@ -233,8 +249,8 @@ api_frame_rule rules_disruption_budget;
 api_frame_rule rules_metric, rules_metric_target, rules_resource_metric, rules_container_metric,
     rules_pods_metric, rules_object_metric, rules_external_metric, rules_autoscaler_range,
     rules_scaling_window, rules_scaling_period;
-api_frame_rule rules_priority_class, rules_storage_class, rules_attachment_source, rules_csi_driver,
-    rules_csi_node_driver;
+api_frame_rule rules_priority_class, rules_storage_class, rules_attachment_source,
+    rules_attachment_status, rules_volume_error, rules_csi_driver, rules_csi_node_driver;
 rules_create rules_check_attachment;
 rules_update rules_update_csi_driver, rules_update_csi_node;
 api_frame_rule rules_validating_webhook, rules_mutating_webhook, rules_webhook_client,

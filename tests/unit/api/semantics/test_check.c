@@ -233,6 +233,65 @@ START_TEST(an_immutable_field_may_not_change)
 }
 END_TEST
 
+static const char *hook(const char *client)
+{
+    return created("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration",
+                   arena_printf(arena,
+                                "{\"metadata\":{\"name\":\"h\"},\"webhooks\":[{\"name\":\"a.b.c\","
+                                "\"sideEffects\":\"None\",\"admissionReviewVersions\":[\"v1\"],"
+                                "\"clientConfig\":%s}]}",
+                                client));
+}
+
+START_TEST(a_webhook_is_at_a_host_and_a_path_and_nothing_else)
+{
+#define URL  "webhooks[0].clientConfig.url: Invalid value: "
+#define PATH "webhooks[0].clientConfig.service.path: Invalid value: "
+    ck_assert_str_eq(hook("{\"url\":\"https://h.example.com:8443/a/b\"}"), "");
+    ck_assert_str_eq(hook("{\"url\":\"http://h\"}"),
+                     URL "\"http\": 'https' is the only allowed URL scheme; desired format: "
+                         "https://host[/path]");
+    ck_assert_str_eq(hook("{\"url\":\"https:///a\"}"),
+                     URL "\"\": host must be specified; desired format: https://host[/path]");
+    ck_assert_str_eq(hook("{\"url\":\"https://me:pw@h/a?b=c#d\"}"),
+                     URL "\"me:pw\": user information is not permitted in the URL\n" URL
+                         "\"d\": fragments are not permitted in the URL\n" URL
+                         "\"b=c\": query parameters are not permitted in the URL");
+    ck_assert_str_eq(hook("{\"service\":{\"namespace\":\"n\",\"name\":\"s\",\"path\":\"/a/b/\"}}"),
+                     "");
+    ck_assert_str_eq(hook("{\"service\":{\"namespace\":\"n\",\"name\":\"s\",\"path\":\"/a//b\"}}"),
+                     PATH "\"/a//b\": segment[1] may not be empty");
+#undef URL
+#undef PATH
+}
+END_TEST
+
+START_TEST(an_inline_volume_is_a_csi_volume_that_is_retained)
+{
+#define VOLUME(members)                                                                            \
+    "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"attacher\":\"csi.x.io\",\"nodeName\":\"n\","       \
+    "\"source\":{\"inlineVolumeSpec\":{" members "}}}}"
+#define AT "spec.source.inlineVolumeSpec."
+    ck_assert_str_eq(created("storage.k8s.io/v1", "VolumeAttachment",
+                             VOLUME("\"accessModes\":[\"ReadWriteOnce\"],"
+                                    "\"persistentVolumeReclaimPolicy\":\"Retain\",\"csi\":"
+                                    "{\"driver\":\"csi.x.io\",\"volumeHandle\":\"v\"}")),
+                     "");
+    ck_assert_str_eq(
+        created("storage.k8s.io/v1", "VolumeAttachment",
+                VOLUME("\"capacity\":{\"storage\":\"1Gi\"},\"persistentVolumeReclaimPolicy\":"
+                       "\"Delete\",\"hostPath\":{\"path\":\"/x\"},\"accessModes\":[\"Other\"]")),
+        AT "capacity: Forbidden: may not be specified in the context of inline volumes\n" AT
+           "csi: Required value: has to be specified in the context of inline volumes\n" AT
+           "accessModes: Unsupported value: \"Other\": supported values: \"ReadOnlyMany\", "
+           "\"ReadWriteMany\", \"ReadWriteOnce\", \"ReadWriteOncePod\"\n" AT
+           "persistentVolumeReclaimPolicy: Forbidden: may only be Retain in the context of inline "
+           "volumes");
+#undef VOLUME
+#undef AT
+}
+END_TEST
+
 Suite *check_suite(void)
 {
     Suite *suite = suite_create("check");
@@ -250,6 +309,8 @@ Suite *check_suite(void)
     tcase_add_test(options, paths_of_downward_files_name_their_volume);
     tcase_add_test(options, probes_of_init_containers_are_forbidden_and_not_looked_at);
     tcase_add_test(options, an_immutable_field_may_not_change);
+    tcase_add_test(options, a_webhook_is_at_a_host_and_a_path_and_nothing_else);
+    tcase_add_test(options, an_inline_volume_is_a_csi_volume_that_is_retained);
     suite_add_tcase(suite, options);
     return suite;
 }
