@@ -94,6 +94,12 @@ struct cached_object *cached_object_new(const struct api_kind *kind, const struc
     return object;
 }
 
+/* References are counted behind const: holders may not change the object, but they share it. */
+static struct cached_object *mutable_object(const struct cached_object *object)
+{
+    return (struct cached_object *)(uintptr_t)object;
+}
+
 static struct cached_object *version_new(const struct cached_object *object,
                                          const struct api_kind *kind, struct slice json,
                                          uint64_t revision, bool old)
@@ -109,21 +115,18 @@ static struct cached_object *version_new(const struct cached_object *object,
 
 struct cached_object *cached_object_at(const struct cached_object *object, uint64_t revision)
 {
-    return object->exact
-               ? version_new(object, object->kind, object->text, revision, object->old)
-               : cached_object_new(object->kind, object->kv, revision, object->encryption);
+    struct cached_object *made =
+        object->exact ? version_new(object, object->kind, object->text, revision, object->old)
+                      : cached_object_new(object->kind, object->kv, revision, object->encryption);
+    uint64_t readable = atomic_load(&mutable_object(object)->readable);
+    atomic_store(&made->readable, readable); /* Who knew the object has to hear of its end. */
+    return made;
 }
 
 struct cached_object *cached_object_as(const struct cached_object *object,
                                        const struct api_kind *kind)
 {
     return cached_object_new(kind, object->kv, object->revision, object->encryption);
-}
-
-/* References are counted behind const: holders may not change the object, but they share it. */
-static struct cached_object *mutable_object(const struct cached_object *object)
-{
-    return (struct cached_object *)(uintptr_t)object;
 }
 
 struct cached_object *cached_object_ref(const struct cached_object *object)

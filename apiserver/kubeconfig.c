@@ -81,7 +81,8 @@ static int load(struct arena *arena, const char *path, struct kubeconfig *config
 {
     CLEANUP(buffer_release) struct buffer file;
     buffer_init(&file, KUBECONFIG_MAX);
-    struct kubeconfig_text text = {0};
+    struct kubeconfig_text text;
+    kubeconfig_text_init(&text);
     int status = file_read(path, &file, reterr);
     if (status == 0) {
         status = kubeconfig_parse(arena, buffer_slice(&file), &text, reterr);

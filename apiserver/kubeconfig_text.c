@@ -99,19 +99,29 @@ static void read_context(struct config_reader *reader, const struct json_value *
     }
 }
 
+void kubeconfig_text_init(struct kubeconfig_text *text)
+{
+    *text = (struct kubeconfig_text){.server = "",
+                                     .tls_server_name = "",
+                                     .ca_file = "",
+                                     .ca_data = "",
+                                     .cert_file = "",
+                                     .cert_data = "",
+                                     .key_file = "",
+                                     .key_data = "",
+                                     .token_file = "",
+                                     .token = "",
+                                     .username = "",
+                                     .password = ""};
+}
+
 int kubeconfig_parse(struct arena *arena, struct slice text, struct kubeconfig_text *ret_text,
                      struct error *reterr)
 {
     static const char *const versions[] = {"v1", NULL};
     struct config_reader reader = {.arena = arena, .reterr = reterr};
-    struct kubeconfig_text read = {.cert_file = "",
-                                   .cert_data = "",
-                                   .key_file = "",
-                                   .key_data = "",
-                                   .token_file = "",
-                                   .token = "",
-                                   .username = "",
-                                   .password = ""};
+    struct kubeconfig_text read;
+    kubeconfig_text_init(&read);
     const struct json_value *document =
         config_open(&reader, text, KUBECONFIG_MAX, "Config", versions);
     if (document != NULL) {

@@ -19,6 +19,7 @@ struct kubeconfig_text {
     const char *username, *password;
 };
 
+void kubeconfig_text_init(struct kubeconfig_text *text); /* Nothing is given. */
 /* Texts are in the arena. 0, or -EINVAL with a message that says where. */
 MUST_USE int kubeconfig_parse(struct arena *arena, struct slice text,
                               struct kubeconfig_text *ret_text, struct error *reterr);

@@ -1,9 +1,12 @@
 /* Values at rest: what the configuration says, what is sealed can be opened under its own key and
  * place only, and a key that is missing is named. */
+#include "apiserver/cached_object.h"
 #include "apiserver/encryption.h"
 #include "lib/api/kinds.h"
+#include "lib/base/arena.h"
 #include "lib/net/cipher.h"
 #include "lib/net/secretbox.h"
+#include "store/kv.h"
 
 #include <check.h>
 #include <errno.h>
@@ -324,6 +327,50 @@ START_TEST(a_key_that_was_taken_away_opens_only_what_was_open_before)
 }
 END_TEST
 
+static bool is_problem(const struct cached_object *object, struct arena *arena)
+{
+    const char *problem = cached_object_problem(object, arena);
+    return problem != NULL && strstr(problem, "k8s:enc:aesgcm:v1:a:") != NULL;
+}
+
+/* Requests under way, and controllers that know the object, go on to see it. */
+START_TEST(an_object_that_was_read_outlives_its_key_and_one_that_was_not_does_not)
+{
+    static const char json[] =
+        "{\"kind\":\"Secret\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"s\"}}";
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    CLEANUP(buffer_release) struct buffer stored;
+    struct encryption *encryption =
+        parse(HEAD "- {resources: [secrets], providers: [{aesgcm: {keys: [" KEY_A "]}}]}");
+    buffer_init(&stored, TEXT_MAX);
+    encryption_seal(encryption, secrets, SECRET, slice_text(json), &stored);
+    struct store_kv *kv = store_kv_new(slice_text(SECRET), buffer_slice(&stored));
+    struct cached_object *known = cached_object_new(secrets, kv, 7, encryption);
+    struct cached_object *unknown = cached_object_new(secrets, kv, 7, encryption);
+    ck_assert_ptr_null(cached_object_problem(known, arena));
+    ck_assert_int_eq(reload(encryption, HEAD
+                            "- {resources: [secrets], providers: [{aesgcm: {keys: [" KEY_B "]}}]}"),
+                     0);
+    struct cached_object *deleted = cached_object_at(known, 8);
+    ck_assert(is_problem(known, arena));
+    ck_assert(is_problem(deleted, arena));
+    ck_assert(is_problem(unknown, arena));
+    ck_assert_ptr_nonnull(cached_object_message(known));
+    ck_assert_ptr_nonnull(cached_object_json(deleted));
+    ck_assert_ptr_null(cached_object_message(unknown));
+    ck_assert_int_eq(reload(encryption, HEAD "- {resources: [secrets], providers: [{aesgcm: {keys: "
+                                             "[" KEY_B "," KEY_A "]}}]}"),
+                     0);
+    ck_assert_ptr_null(cached_object_problem(unknown, arena));
+    ck_assert_ptr_nonnull(cached_object_message(unknown));
+    cached_object_unref(known);
+    cached_object_unref(unknown);
+    cached_object_unref(deleted);
+    store_kv_unref(kv);
+    encryption_free(encryption);
+}
+END_TEST
+
 Suite *encryption_suite(void);
 
 Suite *encryption_suite(void)
@@ -340,6 +387,7 @@ Suite *encryption_suite(void)
     tcase_add_test(tcase, a_value_in_a_secretbox_is_stored_as_kubernetes_does_it);
     tcase_add_test(tcase, another_configuration_counts_at_once_and_a_bad_one_never);
     tcase_add_test(tcase, a_key_that_was_taken_away_opens_only_what_was_open_before);
+    tcase_add_test(tcase, an_object_that_was_read_outlives_its_key_and_one_that_was_not_does_not);
     suite_add_tcase(suite, tcase);
     return suite;
 }
