@@ -88,6 +88,24 @@ static const struct api_status *validate_new(struct operation *operation,
     return causes.count == 0 ? NULL : api_status_invalid(operation->arena, kind, name, &causes);
 }
 
+static const struct api_status *refuse_taken(struct operation *operation,
+                                             const struct api_kind *kind, const char *name,
+                                             const struct cached_object *present, bool generated)
+{
+    struct arena *arena = operation->arena;
+    if (generated) {
+        return api_status_name_not_generated(arena, kind, name);
+    }
+    const struct api_status *exists = api_status_already_exists(arena, kind, name);
+    if (api_time_is_zero(message_meta(kind, cached_object_message(present))->deletion_timestamp)) {
+        return exists;
+    }
+    struct api_status *status = arena_alloc(arena, sizeof(*status));
+    *status = *exists;
+    status->message = arena_printf(arena, "object is being deleted: %s", exists->message);
+    return status;
+}
+
 static enum plan_step plan_new_object(struct operation *operation, void *message)
 {
     const struct api_kind *kind = operation->call->kind;
@@ -140,15 +158,14 @@ static enum plan_step plan_new_object(struct operation *operation, void *message
         return plan_fail(operation, refusal);
     }
     const char *namespace = operation_namespace(operation);
-    if (operation_lookup(operation, kind, namespace, name) != NULL) {
+    const struct cached_object *present = operation_lookup(operation, kind, namespace, name);
+    if (present != NULL) {
         if (generated && operation->name_tries < GENERATE_NAME_TRIES) {
             operation->name_tries++;
             meta->name = NULL;
             return plan_create(operation);
         }
-        return plan_fail(operation,
-                         generated ? api_status_name_not_generated(operation->arena, kind, name)
-                                   : api_status_already_exists(operation->arena, kind, name));
+        return plan_fail(operation, refuse_taken(operation, kind, name, present, generated));
     }
     plan->key = operation_key(operation, kind, namespace, name);
     return PLAN_WRITE;

@@ -165,6 +165,16 @@ END
     kubectl set image pod/once once=i:2
 }
 
+@test "a name that is taken, and one that is about to be free" {
+    kubectl create configmap taken
+    refuses '^error: failed to create configmap: configmaps "taken" already exists$' kubectl create configmap taken
+    kubectl patch configmap taken -p '{"metadata": {"finalizers": ["example.com/wait"]}}'
+    kubectl delete configmap taken --wait=false
+    refuses 'object is being deleted: configmaps "taken" already exists$' kubectl create configmap taken
+    kubectl patch configmap taken -p '{"metadata": {"finalizers": null}}'
+    kubectl create configmap taken
+}
+
 @test "manifests that kubectl makes and stores nothing of" {
     prints kubectl run first --image busybox:1.28 --dry-run=client -o yaml <<'END'
 apiVersion: v1
