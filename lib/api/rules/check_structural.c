@@ -2,6 +2,7 @@
 
 #include "lib/api/limits.h"
 #include "lib/api/rules/rules.h"
+#include <assert.h>
 
 typedef Apiextensions__V1__JSONSchemaProps props;
 
@@ -72,7 +73,7 @@ static void check_nested_words(struct api_causes *causes, const struct api_path 
 }
 
 static void check_alternatives(struct api_causes *causes, const struct api_path *at,
-                               const props *schema, bool is_shape, unsigned depth);
+                               const props *schema, bool may_be_int_or_string, unsigned depth);
 
 static void check_nested(struct api_causes *causes, const struct api_path *at, const props *schema,
                          bool may_be_int_or_string, unsigned depth)
@@ -316,9 +317,10 @@ static void check_complete(struct api_causes *causes, const struct match *match)
         return;
     }
     check_complete_each(causes, match);
-    if (items_of(match->constraint) != NULL) {
+    const props *items = items_of(match->constraint);
+    if (items != NULL) {
         check_complete(causes,
-                       &(struct match){.constraint = items_of(match->constraint),
+                       &(struct match){.constraint = items,
                                        .shape = items_of(match->shape),
                                        .at = api_path_field(&match->at, "items"),
                                        .shape_at = api_path_field(&match->shape_at, "items"),
@@ -337,6 +339,7 @@ static void check_complete(struct api_causes *causes, const struct match *match)
 
 void rules_check_structural(struct api_causes *causes, const struct api_path *at, const props *root)
 {
+    assert(root != NULL);
     check_shape(causes, at, root, LEVEL_ROOT, 0);
     check_complete_each(
         causes, &(struct match){.constraint = root, .shape = root, .at = *at, .shape_at = *at});
