@@ -106,6 +106,7 @@ static bool write_astray(struct sim_node *node, struct sim_random *random, struc
     return true;
 }
 
+/* raft-meta is all that may not be lost as a whole: without it no member starts. */
 static bool damage_file(struct sim_node *node, struct sim_random *random, enum damage damage,
                         const struct sim_name *name)
 {
@@ -113,7 +114,7 @@ static bool damage_file(struct sim_node *node, struct sim_random *random, enum d
     bool last = name == last_log(&node->disk.durable);
     bool meta = has_prefix(name, "raft-meta");
     size_t end = last ? proven_end(inode) : meta ? meta_end(inode) : inode->durable_len;
-    if (end == 0 || (meta && damage != FLIP)) {
+    if ((end == 0 && damage != LOSE_FILE) || (meta && (damage == CUT || damage == LOSE_FILE))) {
         return false;
     }
     size_t at = sim_below(random, end);
