@@ -6,6 +6,7 @@
 #include "cmd/member_join.h"
 #include "cmd/member_progress.h"
 #include "lib/base/alloc.h"
+#include "lib/base/compiler.h"
 #include "lib/base/env_uv.h"
 #include "lib/base/file.h"
 #include "lib/base/log.h"
@@ -20,17 +21,6 @@
 #include <unistd.h>
 
 enum { CATCH_UP_SHARE = 80 };
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define LEAKS_ARE_LOOKED_FOR true
-#endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define LEAKS_ARE_LOOKED_FOR true
-#endif
-#ifndef LEAKS_ARE_LOOKED_FOR
-#define LEAKS_ARE_LOOKED_FOR false
-#endif
 
 static void on_raft_opened(void *data, const struct error *error);
 

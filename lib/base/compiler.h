@@ -33,6 +33,18 @@
 
 __extension__ typedef unsigned __int128 uint128;
 
+/* Whether this build reports at its end what was not freed. */
+#if defined(__SANITIZE_ADDRESS__)
+#define LEAKS_ARE_LOOKED_FOR true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define LEAKS_ARE_LOOKED_FOR true
+#endif
+#endif
+#ifndef LEAKS_ARE_LOOKED_FOR
+#define LEAKS_ARE_LOOKED_FOR false
+#endif
+
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
 #endif
