@@ -90,10 +90,28 @@ static int parse_query(struct arena *arena, struct slice text, struct query *ret
     return 0;
 }
 
-static int split_path(struct arena *arena, struct slice path, const char **segments,
-                      size_t *ret_count)
+/* Whether "." or ".." is among what stands between the slashes, of which a segment has some when
+ * they were encoded. */
+static bool climbs(const char *segment)
 {
-    size_t count = 0;
+    const char *at = segment;
+    for (;;) {
+        size_t len = strcspn(at, "/");
+        if (len > 0 && len <= 2 && strncmp(at, "..", len) == 0) {
+            return true;
+        }
+        if (at[len] == 0) {
+            return false;
+        }
+        at += len + 1;
+    }
+}
+
+/* `*ret_plain`: so many segments come before the first that has an encoded slash. */
+static int split_path(struct arena *arena, struct slice path, const char **segments,
+                      size_t *ret_count, size_t *ret_plain)
+{
+    size_t count = 0, plain = SIZE_MAX;
     size_t start = 0;
     while (start < path.len) {
         size_t end = start;
@@ -108,14 +126,16 @@ static int split_path(struct arena *arena, struct slice path, const char **segme
             if (text == NULL) {
                 return -EINVAL;
             }
-            if (strcmp(text, ".") == 0 || strcmp(text, "..") == 0 || strchr(text, '/') != NULL) {
+            if (climbs(text)) {
                 return -EPERM;
             }
+            plain = plain == SIZE_MAX && strchr(text, '/') != NULL ? count : plain;
             segments[count++] = text;
         }
         start = end + 1;
     }
     *ret_count = count;
+    *ret_plain = plain;
     return 0;
 }
 
@@ -178,6 +198,7 @@ static void parse_resource(struct arena *arena, const char *const *segments, siz
     info->resource = segments[at];
     info->name = count - at > 1 ? segments[at + 1] : "";
     info->subresource = count - at > 2 ? segments[at + 2] : "";
+    info->rest_at = at + 3;
     info->rest = join(arena, segments, at + 3, count);
     info->too_many_segments = count - at > 3;
     bool named = info->name[0] != 0;
@@ -201,8 +222,8 @@ int request_info_parse(struct arena *arena, const char *method, struct slice pat
         return status;
     }
     const char *segments[SEGMENTS_MAX];
-    size_t count = 0;
-    status = split_path(arena, path, segments, &count);
+    size_t count = 0, plain = 0;
+    status = split_path(arena, path, segments, &count, &plain);
     if (status < 0) {
         return status;
     }
@@ -220,6 +241,11 @@ int request_info_parse(struct arena *arena, const char *method, struct slice pat
             info.version = segments[version_at];
             parse_resource(arena, segments, version_at + 1, count, &info);
         }
+    }
+    bool is_passed_on =
+        info.is_resource && strcmp(info.subresource, "proxy") == 0 && plain >= info.rest_at;
+    if (plain < count && !is_passed_on) {
+        return -EPERM;
     }
     *ret_info = info;
     return 0;

@@ -40,12 +40,14 @@ struct request_info {
     const char *name;
     const char *subresource;
     const char *rest; /* What follows the subresource ("a/b" of .../proxy/a/b); "" for none. */
+    size_t rest_at;   /* Which segment of the path it begins with. */
     bool too_many_segments; /* More segments than any resource has: no such path. */
     struct query query;
 };
 
 /* Everything is allocated in the arena. Returns 0; -EINVAL for a malformed escape; -EPERM for a
- * segment that must not name anything (".", "..", one with a NUL or an encoded slash). */
+ * segment that must not name anything (".", "..", one with a NUL or an encoded slash, which only
+ * what is passed on to whom a proxy subresource stands for may have). */
 MUST_USE int request_info_parse(struct arena *arena, const char *method, struct slice path,
                                 struct slice query, struct request_info *ret_info);
 const char *request_verb_name(enum request_verb verb); /* As authorization words it. */

@@ -81,10 +81,19 @@ START_TEST(a_path_without_its_slash_is_redirected)
 }
 END_TEST
 
+/* As in v1.32. */
+START_TEST(an_encoded_slash_arrives_as_a_slash)
+{
+    const char *answer = pass("GET " PROXY "/a%2Fb%20c", "", "", act_ok);
+    ck_assert_ptr_nonnull(strstr(answer, "HTTP/1.1 200 OK"));
+    ck_assert(agent_got("GET /a/b%20c HTTP/1.1\r\n"));
+}
+END_TEST
+
 START_TEST(a_path_that_climbs_out_is_refused)
 {
-    static const char *const paths[] = {PROXY "/../../secrets", PROXY "/%2e%2e/x", PROXY "/a%2fb",
-                                        PROXY "/a%00b"};
+    static const char *const paths[] = {PROXY "/../../secrets", PROXY "/%2e%2e/x",
+                                        PROXY "/a%2f..%2fb", PROXY "/a%00b"};
     for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
         const char *answer =
             ask(arena_printf(proxied.base.arena,
@@ -322,6 +331,7 @@ Suite *proxy_object_suite(void)
     tcase_add_test(tcase, headers_of_the_connection_do_not_pass);
     tcase_add_test(tcase, credentials_and_claims_of_the_client_do_not_pass);
     tcase_add_test(tcase, a_path_without_its_slash_is_redirected);
+    tcase_add_test(tcase, an_encoded_slash_arrives_as_a_slash);
     tcase_add_test(tcase, a_path_that_climbs_out_is_refused);
     tcase_add_test(tcase, a_redirect_to_a_path_stays_behind_the_proxy);
     tcase_add_test(tcase, an_answer_that_two_readers_read_differently_is_refused);

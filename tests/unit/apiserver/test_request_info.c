@@ -58,11 +58,13 @@ END_TEST
 START_TEST(segments_cannot_climb_or_hide_slashes)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
-    static const char *const bad[] = {"/api/v1/namespaces/../secrets/x",
-                                      "/api/v1/namespaces/%2e%2e/secrets/x",
-                                      "/api/v1/namespaces/a%2fsecrets/pods"};
+    static const char *const bad[] = {
+        "/api/v1/namespaces/../secrets/x",         "/api/v1/namespaces/%2e%2e/secrets/x",
+        "/api/v1/namespaces/a%2fsecrets/pods",     "/api/v1/namespaces/a/pods/b%2fproxy/c",
+        "/api/v1/namespaces/a/pods/b/proxy%2fc",   "/api/v1/namespaces/a/pods/b/log/c%2fd",
+        "/api/v1/namespaces/a/pods/b/proxy/c%2f.."};
     struct request_info info = {.method = "untouched"};
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 7; i++) {
         ck_assert_int_eq(
             request_info_parse(arena, "GET", slice_text(bad[i]), slice_text(""), &info), -EPERM);
     }
