@@ -12,6 +12,8 @@ enum {
     LACKED_BYTES_MAX = 64 * 1024 * 1024,
     SENDING_BYTES_MAX = 128 * 1024 * 1024,
     FORGET_ENTRIES_MAX = 8192, /* At once: about a millisecond. */
+    /* Kept in memory by a member that is alone: who joins it gets a snapshot anyway. */
+    ALONE_BYTES_MAX = 1024 * 1024,
 };
 
 bool raft_snapshot_due(const struct raft_node *node)
@@ -80,10 +82,13 @@ void raft_log_replaced(struct raft_node *node)
 void raft_log_forget(struct raft_node *node)
 {
     const struct raft_trail *trail = &node->core.trail;
-    if (trail->bytes <= node->config.log_memory || node->fsm.snapshot_take == NULL) {
+    bool alone = node->core.members.count == 1;
+    uint64_t bytes = node->config.log_memory;
+    bytes = alone && bytes > ALONE_BYTES_MAX ? ALONE_BYTES_MAX : bytes;
+    if (trail->bytes <= bytes || node->fsm.snapshot_take == NULL) {
         return; /* Without snapshots nobody could be brought what is forgotten. */
     }
-    uint64_t keep = node->config.snapshot_catch_up;
+    uint64_t keep = alone ? 0 : node->config.snapshot_catch_up;
     uint64_t done = node->applied < node->core.stable ? node->applied : node->core.stable;
     uint64_t to = kept_for_followers(node, done > keep ? done - keep : 0);
     to = kept_for_senders(node, to);
@@ -92,7 +97,7 @@ void raft_log_forget(struct raft_node *node)
     }
     uint64_t index = trail->base.index;
     to = to > index + FORGET_ENTRIES_MAX ? index + FORGET_ENTRIES_MAX : to;
-    for (uint64_t left = trail->bytes; index < to && left > node->config.log_memory;) {
+    for (uint64_t left = trail->bytes; index < to && left > bytes;) {
         left -= raft_trail_get(trail, ++index)->len;
     }
     if (index > trail->base.index) {
