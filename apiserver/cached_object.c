@@ -2,6 +2,7 @@
 
 #include "apiserver/encryption.h"
 #include "apiserver/limits.h"
+#include "apiserver/object_json.h"
 #include "lib/api/custom.h"
 #include "lib/api/object.h"
 #include "lib/base/alloc.h"
@@ -25,25 +26,6 @@ struct version {
     struct cached_object *object;
 };
 
-/* What a line of a watch has around its object. */
-#define EVENT_HEAD "{\"type\":\"%s\",\"object\":"
-#define EVENT_TAIL "}\n"
-enum { EVENT_HEAD_BYTES = sizeof("{'type':'MODIFIED','object':") - 1 };
-
-enum event_state { EVENT_NONE, EVENT_BEING_MADE, EVENT_MADE };
-
-/* One encoding with three views of the same bytes, each a chunk of its own: EVENT_HEAD_BYTES of
- * room, the object, EVENT_TAIL. */
-struct encoding {
-    struct chunk whole;
-    struct chunk members;
-    struct chunk event; /* Once event_state is EVENT_MADE, for this type. */
-    const char *event_type;
-    _Atomic(enum event_state) event_state;
-    atomic_size_t parts; /* Chunks that are still referenced. */
-    uint8_t *bytes;
-};
-
 struct cached_object {
     atomic_size_t references;
     const struct api_kind *kind;
@@ -59,7 +41,7 @@ struct cached_object {
     bool old;          /* As decoded.old of what is stored. */
     _Atomic(struct version *) versions;
     _Atomic(struct decoded *) decoded; /* Only when that went well. */
-    _Atomic(struct encoding *) json;
+    struct json_slot json;
     /* When it was found to be readable, whether that was kept or not: 1 and the generation of the
      * encryption; 0: never. */
     atomic_uint_fast64_t readable;
@@ -80,7 +62,8 @@ static void set_names(struct cached_object *object)
 }
 
 struct cached_object *cached_object_new(const struct api_kind *kind, const struct store_kv *kv,
-                                        uint64_t revision, struct encryption *encryption)
+                                        uint64_t revision, struct encryption *encryption,
+                                        struct json_shelf *shelf)
 {
     assert(kv->key.len >= strlen(kind->storage_prefix));
     struct cached_object *object = alloc_zeroed(sizeof(*object));
@@ -89,6 +72,7 @@ struct cached_object *cached_object_new(const struct api_kind *kind, const struc
     object->revision = revision;
     object->kv = store_kv_ref(kv);
     object->encryption = encryption;
+    json_slot_init(&object->json, shelf);
     object->key = alloc_text_n((const char *)kv->key.data, kv->key.len);
     set_names(object);
     return object;
@@ -104,7 +88,8 @@ static struct cached_object *version_new(const struct cached_object *object,
                                          const struct api_kind *kind, struct slice json,
                                          uint64_t revision, bool old)
 {
-    struct cached_object *made = cached_object_new(kind, object->kv, revision, object->encryption);
+    struct cached_object *made =
+        cached_object_new(kind, object->kv, revision, object->encryption, object->json.shelf);
     made->exact = true;
     made->old = old;
     if (json.len > 0) {
@@ -117,7 +102,8 @@ struct cached_object *cached_object_at(const struct cached_object *object, uint6
 {
     struct cached_object *made =
         object->exact ? version_new(object, object->kind, object->text, revision, object->old)
-                      : cached_object_new(object->kind, object->kv, revision, object->encryption);
+                      : cached_object_new(object->kind, object->kv, revision, object->encryption,
+                                          object->json.shelf);
     uint64_t readable = atomic_load(&mutable_object(object)->readable);
     atomic_store(&made->readable, readable); /* Who knew the object has to hear of its end. */
     return made;
@@ -126,7 +112,8 @@ struct cached_object *cached_object_at(const struct cached_object *object, uint6
 struct cached_object *cached_object_as(const struct cached_object *object,
                                        const struct api_kind *kind)
 {
-    return cached_object_new(kind, object->kv, object->revision, object->encryption);
+    return cached_object_new(kind, object->kv, object->revision, object->encryption,
+                             object->json.shelf);
 }
 
 struct cached_object *cached_object_ref(const struct cached_object *object)
@@ -141,38 +128,6 @@ static void decoded_free(struct decoded *decoded)
     if (decoded != NULL) {
         arena_free(decoded->arena);
         free(decoded);
-    }
-}
-
-static void encoding_part_free(struct encoding *encoding)
-{
-    if (atomic_fetch_sub_explicit(&encoding->parts, 1, memory_order_acq_rel) == 1) {
-        free(encoding->bytes);
-        free(encoding);
-    }
-}
-
-static void whole_free(struct chunk *chunk)
-{
-    encoding_part_free(CONTAINER_OF(chunk, struct encoding, whole));
-}
-
-static void members_free(struct chunk *chunk)
-{
-    encoding_part_free(CONTAINER_OF(chunk, struct encoding, members));
-}
-
-static void event_free(struct chunk *chunk)
-{
-    encoding_part_free(CONTAINER_OF(chunk, struct encoding, event));
-}
-
-static void encoding_unref(struct encoding *encoding)
-{
-    if (encoding != NULL) {
-        chunk_unref(&encoding->event);
-        chunk_unref(&encoding->members);
-        chunk_unref(&encoding->whole);
     }
 }
 
@@ -193,7 +148,7 @@ void cached_object_unref(const struct cached_object *object)
     }
     free((void *)(uintptr_t)shared->text.data);
     decoded_free(atomic_load(&shared->decoded));
-    encoding_unref(atomic_load(&shared->json));
+    json_slot_release(&shared->json);
     if (shared->namespace[0] != 0) {
         free((void *)(uintptr_t)shared->namespace);
     }
@@ -466,16 +421,14 @@ const struct cached_object *cached_object_version(const struct cached_object *ob
     return found;
 }
 
-static struct encoding *encode_json(const struct cached_object *object, const void *message)
+static struct object_json *encode_json(const struct cached_object *object, const void *message)
 {
     CLEANUP(buffer_release) struct buffer out;
     buffer_init(&out, ENCODED_OBJECT_MAX);
     const struct api_kind *form = cached_object_form(object);
     struct api_type_meta type_meta = {.api_version = form->api_version, .kind = form->kind};
-    buffer_append(&out, (const char[EVENT_HEAD_BYTES]){0}, EVENT_HEAD_BYTES);
+    buffer_append(&out, (const char[OBJECT_JSON_ROOM]){0}, OBJECT_JSON_ROOM);
     api_encode_json(object->kind->message, message, &type_meta, &out);
-    size_t json = out.len - EVENT_HEAD_BYTES;
-    buffer_append_text(&out, EVENT_TAIL);
     /* {"kind":"...","apiVersion":"...", comes first: what follows are the members of a list item.
      */
     size_t prefix = strlen("{\"kind\":\"\",\"apiVersion\":\"\",") + strlen(type_meta.kind) +
@@ -483,84 +436,44 @@ static struct encoding *encode_json(const struct cached_object *object, const vo
     if (custom_of(object->kind) != NULL) {
         prefix = strlen("{"); /* Items of their lists say what they are. */
     }
-    if (buffer_error(&out) < 0 || json < prefix) {
-        return NULL;
-    }
-    struct encoding *encoding = alloc_zeroed(sizeof(*encoding));
-    size_t len = 0;
-    encoding->bytes = buffer_take(&out, &len);
-    encoding->bytes = alloc_resize(encoding->bytes, len, 1); /* It may last long. */
-    const uint8_t *object_bytes = encoding->bytes + EVENT_HEAD_BYTES;
-    atomic_init(&encoding->parts, 3);
-    chunk_init(&encoding->whole, slice_of(object_bytes, json), whole_free);
-    chunk_init(&encoding->members, slice_of(object_bytes + prefix, json - prefix), members_free);
-    chunk_init(&encoding->event, slice_of(object_bytes, 0), event_free);
-    return encoding;
+    return object_json_new(&out, prefix);
 }
 
-static struct encoding *json_encoding(const struct cached_object *object)
+static struct chunk *take_json(const struct cached_object *object, enum object_json_view view,
+                               const char *type)
 {
-    struct cached_object *shared = mutable_object(object);
-    struct encoding *encoding = atomic_load_explicit(&shared->json, memory_order_acquire);
-    if (encoding != NULL) {
-        return encoding;
+    struct json_slot *slot = &mutable_object(object)->json;
+    struct chunk *chunk = NULL;
+    while (!json_slot_take(slot, view, type, &chunk)) {
+        CLEANUP(arena_freep) struct arena *scratch = arena_new(SIZE_MAX);
+        const void *message = cached_object_decode(object, scratch);
+        struct object_json *made = message == NULL ? NULL : encode_json(object, message);
+        if (made == NULL) {
+            return NULL;
+        }
+        json_slot_put(slot, made);
     }
-    CLEANUP(arena_freep) struct arena *scratch = arena_new(SIZE_MAX);
-    const void *message = cached_object_decode(object, scratch);
-    struct encoding *made = message == NULL ? NULL : encode_json(object, message);
-    if (made == NULL) {
-        return NULL;
-    }
-    if (atomic_compare_exchange_strong(&shared->json, &encoding, made)) {
-        return made;
-    }
-    encoding_unref(made);
-    return encoding;
+    return chunk;
 }
 
 bool cached_object_has_json(const struct cached_object *object)
 {
-    return atomic_load_explicit(&mutable_object(object)->json, memory_order_acquire) != NULL;
+    return json_slot_is_filled(&mutable_object(object)->json);
 }
 
 struct chunk *cached_object_json(const struct cached_object *object)
 {
-    struct encoding *encoding = json_encoding(object);
-    return encoding == NULL ? NULL : &encoding->whole;
+    return take_json(object, OBJECT_JSON_WHOLE, NULL);
 }
 
 struct chunk *cached_object_json_members(const struct cached_object *object)
 {
-    struct encoding *encoding = json_encoding(object);
-    return encoding == NULL ? NULL : &encoding->members;
-}
-
-/* Writes the head so that it ends where the object begins. */
-static void make_event(struct encoding *encoding, const char *type)
-{
-    char head[EVENT_HEAD_BYTES + 1];
-    size_t len = (size_t)snprintf(head, sizeof(head), EVENT_HEAD, type);
-    assert(len <= EVENT_HEAD_BYTES);
-    uint8_t *start = encoding->bytes + EVENT_HEAD_BYTES - len;
-    memcpy(start, head, len);
-    encoding->event_type = type;
-    encoding->event.bytes = slice_of(start, len + encoding->whole.bytes.len + strlen(EVENT_TAIL));
+    return take_json(object, OBJECT_JSON_MEMBERS, NULL);
 }
 
 struct chunk *cached_object_json_event(const struct cached_object *object, const char *type)
 {
-    struct encoding *encoding = json_encoding(object);
-    if (encoding == NULL) {
-        return NULL;
-    }
-    enum event_state state = atomic_load_explicit(&encoding->event_state, memory_order_acquire);
-    if (state == EVENT_NONE &&
-        atomic_compare_exchange_strong(&encoding->event_state, &state, EVENT_BEING_MADE)) {
-        make_event(encoding, type);
-        state = EVENT_MADE;
-        atomic_store_explicit(&encoding->event_state, state, memory_order_release);
-    }
-    return state == EVENT_MADE && strcmp(encoding->event_type, type) == 0 ? &encoding->event : NULL;
+    return take_json(object, OBJECT_JSON_EVENT, type);
 }
 
 /* The stored bytes, parted; false for those that are sealed, or are no protobuf. */

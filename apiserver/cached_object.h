@@ -12,16 +12,19 @@ struct api_kind;
 struct arena;
 struct buffer;
 struct encryption;
+struct json_shelf;
 struct store_kv;
 struct cached_object;
 
 /* `kv` is referenced; its value is the Kubernetes protobuf envelope ("k8s\0" + runtime.Unknown), as
  * `encryption` (borrowed; NULL for none) has sealed it; opened at first use, like the decoding.
  * The key is the kind's prefix and then namespace/name or name. `revision` is kv's own, or that of
- * its deletion. One reference is the caller's. */
+ * its deletion. `shelf` (see object_json.h; NULL for none) says how long JSON is kept. One
+ * reference is the caller's. */
 MUST_USE struct cached_object *cached_object_new(const struct api_kind *kind,
                                                  const struct store_kv *kv, uint64_t revision,
-                                                 struct encryption *encryption);
+                                                 struct encryption *encryption,
+                                                 struct json_shelf *shelf);
 /* The same object at another revision: that of its deletion. */
 MUST_USE struct cached_object *cached_object_at(const struct cached_object *object,
                                                 uint64_t revision);
@@ -66,14 +69,14 @@ const void *cached_object_decode(const struct cached_object *object, struct aren
  * away since. */
 const char *cached_object_problem(const struct cached_object *object, struct arena *arena);
 
-/* The whole JSON object with kind and apiVersion, without a final newline. Borrowed: lives as long
- * as the object; take a chunk_ref() to send it. NULL when it does not decode. */
+/* The whole JSON object with kind and apiVersion, without a final newline: a reference. NULL when
+ * it does not decode. */
 struct chunk *cached_object_json(const struct cached_object *object);
 bool cached_object_has_json(const struct cached_object *object); /* It has been asked for. */
 /* The same bytes from the member "metadata" on: what follows "{" in an item of a typed list. */
 struct chunk *cached_object_json_members(const struct cached_object *object);
 /* The line of JSON that tells a watch of it, for the first type (a literal) that is asked for: most
- * watches see the same. NULL for another type, and where there is no JSON. Borrowed as above. */
+ * watches see the same. NULL for another type, and where there is no JSON. */
 struct chunk *cached_object_json_event(const struct cached_object *object, const char *type);
 /* The raw protobuf message (no envelope), with resourceVersion: how long it is, and itself behind
  * what is in `out`. Made of the stored bytes as they are, nothing is kept. Size 0, and nothing

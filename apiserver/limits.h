@@ -20,9 +20,11 @@
 #define WATCH_LAG_MAX                20000 /* Events behind at which a watcher is dropped. */
 #define WATCH_REST_EVENTS            32    /* Delivered at once, after which a hub rests ... */
 #define WATCH_REST_MS                4     /* ... for this long. */
-#define WATCHERS_MAX                 20000 /* A member. */
-#define WRITE_ATTEMPTS_MAX           8     /* Conflicting attempts of one unconditional write. */
-#define CHARGE_ATTEMPTS_MAX          64    /* Of one that charges quotas: other members do, too. */
+#define OBJECT_JSON_IDLE_MS          10000 /* After which JSON that nobody asks for goes. */
+#define OBJECT_JSON_TRIM_BYTES       ((size_t)4 << 20) /* So much gone at once goes to the system. */
+#define WATCHERS_MAX                 20000             /* A member. */
+#define WRITE_ATTEMPTS_MAX           8  /* Conflicting attempts of one unconditional write. */
+#define CHARGE_ATTEMPTS_MAX          64 /* Of one that charges quotas: other members do, too. */
 #define PATCH_ATTEMPTS_MAX           5
 #define GENERATE_NAME_TRIES          8
 #define GENERATE_NAME_MAX            58 /* Longer prefixes are cut, so that 5 characters fit into 63. */

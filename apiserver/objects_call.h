@@ -45,6 +45,7 @@ struct shown shown_as_asked(struct request *request, const struct api_kind *kind
 /* Memory of one object at a time, used again for the next. */
 struct object_encoder {
     struct request *request;
+    struct chunk *cached; /* What the last object was encoded to, when the cache has it; or NULL. */
     struct buffer head, raw, envelope;
 };
 void object_encoder_init(struct object_encoder *encoder, struct request *request);

@@ -14,6 +14,7 @@ enum {
 void object_encoder_init(struct object_encoder *encoder, struct request *request)
 {
     encoder->request = request;
+    encoder->cached = NULL;
     buffer_init(&encoder->head, ENCODED_OBJECT_MAX);
     buffer_init(&encoder->raw, ENCODED_OBJECT_MAX);
     buffer_init(&encoder->envelope, 2 * ENCODED_OBJECT_MAX);
@@ -21,6 +22,7 @@ void object_encoder_init(struct object_encoder *encoder, struct request *request
 
 void object_encoder_release(struct object_encoder *encoder)
 {
+    chunk_unref(encoder->cached);
     buffer_release(&encoder->head);
     buffer_release(&encoder->raw);
     buffer_release(&encoder->envelope);
@@ -37,10 +39,10 @@ static void put_text(unsigned number, const char *text, struct buffer *out)
 /* The message or JSON: the cache's own bytes, or made in encoder->raw. */
 static struct slice raw_of(struct object_encoder *encoder, const struct shown *shown, bool json)
 {
-    const struct chunk *chunk =
-        json && shown->object != NULL ? cached_object_json(shown->object) : NULL;
-    if (chunk != NULL) {
-        return chunk->bytes;
+    chunk_unref(encoder->cached);
+    encoder->cached = json && shown->object != NULL ? cached_object_json(shown->object) : NULL;
+    if (encoder->cached != NULL) {
+        return encoder->cached->bytes;
     }
     buffer_clear(&encoder->raw);
     if (json) {

@@ -147,8 +147,9 @@ static bool list_stored(void *data, const struct store_kv *kv)
 {
     struct listing *listing = data;
     const struct api_kind *kind = listing->operation->call->kind;
-    struct cached_object *object = cached_object_new(
-        kind, kv, (uint64_t)kv->mod_revision, listing->operation->registry->config.encryption);
+    struct cached_object *object =
+        cached_object_new(kind, kv, (uint64_t)kv->mod_revision,
+                          listing->operation->registry->config.encryption, /* shelf= */ NULL);
     size_t before = listing->count;
     bool go_on = list_one(listing, object);
     if (listing->count == before) {

@@ -392,6 +392,7 @@ static void http_object(struct request *request, unsigned code, const struct cac
         struct chunk *chunks[] = {json, newline};
         http_respond_shared(request->exchange, code, headers, count, chunks, 2);
         chunk_unref(newline);
+        chunk_unref(json);
         request_finish(request);
         return;
     }

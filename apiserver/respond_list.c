@@ -112,12 +112,13 @@ static bool append_cached(const struct request *request, size_t index, struct bu
         cached_object_append_protobuf(object, out);
         return true;
     }
-    const struct chunk *members = cached_object_json_members(object);
+    struct chunk *members = cached_object_json_members(object);
     if (members == NULL) {
         return false;
     }
     buffer_append_text(out, index == 0 ? "{" : ",{");
     buffer_append_slice(out, members->bytes);
+    chunk_unref(members);
     return true;
 }
 

@@ -168,10 +168,11 @@ static void ask(struct question *question)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
     struct conversion_item *items = arena_array(arena, question->count, sizeof(*items));
+    struct chunk **jsons = arena_array(arena, question->count, sizeof(struct chunk *));
     for (size_t i = 0; i < question->count; i++) {
-        items[i] =
-            (struct conversion_item){.from = cached_object_form(question->objects[i]),
-                                     .json = cached_object_json(question->objects[i])->bytes};
+        jsons[i] = cached_object_json(question->objects[i]);
+        items[i] = (struct conversion_item){.from = cached_object_form(question->objects[i]),
+                                            .json = jsons[i]->bytes};
     }
     struct conversion_request conversion = {.client = question->fills->client,
                                             .to = question->kind,
@@ -180,7 +181,11 @@ static void ask(struct question *question)
                                             .home = question->home,
                                             .done = converted,
                                             .data = question};
+    size_t count = question->count;
     (void)conversion_start(&conversion);
+    for (size_t i = 0; i < count; i++) { /* They were copied. */
+        chunk_unref(jsons[i]);
+    }
 }
 
 struct version_fill *version_fill_start(const struct version_request *request)

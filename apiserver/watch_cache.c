@@ -2,6 +2,7 @@
 
 #include "apiserver/cache_node.h"
 #include "apiserver/limits.h"
+#include "apiserver/object_json.h"
 #include "apiserver/watch_hub.h"
 #include "lib/api/custom.h"
 #include "lib/base/alloc.h"
@@ -24,6 +25,7 @@ struct kind_cache {
      * custom ones it changes, under the lock. */
     const struct api_kind *kind;
     struct encryption *encryption;
+    struct json_shelf *shelf;
     uint64_t loaded; /* Custom resources: events up to this revision are in it. */
     size_t prefix_len;
     pthread_mutex_t lock; /* The writer's changes against the taking of snapshots. */
@@ -38,6 +40,7 @@ struct watch_cache {
     struct env *env;
     struct storage *storage;
     struct encryption *encryption;
+    struct json_shelf *shelf;
     struct store_watch *watch;
     struct kind_cache **caches;
     size_t cache_count;
@@ -115,6 +118,7 @@ static struct kind_cache *add_cache(struct watch_cache *cache)
     struct kind_cache *kind_cache = alloc_zeroed(sizeof(*kind_cache));
     kind_cache_init(kind_cache);
     kind_cache->encryption = cache->encryption;
+    kind_cache->shelf = cache->shelf;
     cache->caches[cache->cache_count++] = kind_cache;
     return kind_cache;
 }
@@ -192,7 +196,8 @@ static void count_outdated(struct kind_cache *kind, const struct cached_object *
 static void apply_put(struct kind_cache *kind, const struct store_kv *kv, uint64_t revision)
 {
     struct slice key = slice_of(kv->key.data + kind->prefix_len, kv->key.len - kind->prefix_len);
-    struct cached_object *object = cached_object_new(kind->kind, kv, revision, kind->encryption);
+    struct cached_object *object =
+        cached_object_new(kind->kind, kv, revision, kind->encryption, kind->shelf);
     pthread_mutex_lock(&kind->lock);
     const struct cached_object *previous = cow_tree_get(kind->tree, key);
     struct cache_event event = {.type = previous == NULL ? CACHE_ADDED : CACHE_MODIFIED,
@@ -388,6 +393,7 @@ struct watch_cache *watch_cache_new(struct env *env, struct storage *storage,
     cache->env = env;
     cache->storage = storage;
     cache->encryption = encryption;
+    cache->shelf = json_shelf_new(env);
     list_init(&cache->waiting);
     list_init(&cache->hubs);
     pthread_mutex_init(&cache->hub_lock, NULL);
@@ -427,6 +433,7 @@ void watch_cache_free(struct watch_cache *cache)
     }
     kind_cache_release(&cache->nothing);
     hash_map_free(cache->custom);
+    json_shelf_close(cache->shelf);
     pthread_mutex_destroy(&cache->hub_lock);
     free(cache->caches);
     free(cache->by_kind);

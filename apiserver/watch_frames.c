@@ -37,8 +37,15 @@ static size_t send_shared(struct request *request, const char *type,
                           const struct cached_object *object)
 {
     struct chunk *frame = cached_object_json_event(object, type);
-    return frame != NULL ? http_write_shared(request->exchange, frame)
-                         : send_json(request, type, cached_object_json(object)->bytes);
+    if (frame != NULL) {
+        size_t queued = http_write_shared(request->exchange, frame);
+        chunk_unref(frame);
+        return queued;
+    }
+    struct chunk *json = cached_object_json(object);
+    size_t queued = json == NULL ? 0 : send_json(request, type, json->bytes);
+    chunk_unref(json);
+    return queued;
 }
 
 static size_t send_cached_protobuf(struct request *request, const char *type,
@@ -108,7 +115,7 @@ static size_t http_event(struct request *request, const struct watch_event *even
     if (request->accept.form == FORM_TABLE) {
         return send_table(request, event->type, event->message, event->revision);
     }
-    if (as_cached && cached_object_json(event->object) != NULL) {
+    if (as_cached) {
         return send_shared(request, event->type, event->object);
     }
     CLEANUP(buffer_release) struct buffer out;

@@ -3,6 +3,7 @@
 Suite *request_info_suite(void);
 Suite *token_suite(void);
 Suite *registry_suite(void);
+Suite *object_json_suite(void);
 Suite *node_restriction_suite(void);
 Suite *proxy_suite(void);
 Suite *proxy_object_suite(void);
@@ -50,6 +51,7 @@ int main(void)
                        authn_config_suite(),
                        review_hook_suite(),
                        node_graph_suite(),
+                       object_json_suite(),
                        objects_request_suite(),
                        objects_suite(),
                        objects_streams_suite()};

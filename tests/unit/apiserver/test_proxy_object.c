@@ -257,7 +257,9 @@ static void give_address(void)
     while (!seen) {
         const struct cached_object *object =
             watch_cache_get(apiserver_cache(proxied.server), core("pods"), "ns", "p");
-        seen = strstr((const char *)cached_object_json(object)->bytes.data, "10.1.2.3") != NULL;
+        struct chunk *json = cached_object_json(object);
+        seen = strstr((const char *)json->bytes.data, "10.1.2.3") != NULL;
+        chunk_unref(json);
         cached_object_unref(object);
         loop_turn(proxied.base.loop, !seen);
     }

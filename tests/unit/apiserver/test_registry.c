@@ -91,7 +91,9 @@ START_TEST(a_change_of_what_was_read_as_json_is_answered_by_what_the_cache_holds
         patch.patch_type = REGISTRY_PATCH_MERGE;
         patch.patch = slice_text(i == 0 ? "{\"data\":{\"a\":\"2\"}}" : "{\"data\":{\"a\":\"3\"}}");
         if (i == 1) { /* Only then it is wanted as JSON. */
-            ck_assert_ptr_nonnull(cached_object_json(read.object));
+            struct chunk *wanted = cached_object_json(read.object);
+            ck_assert_ptr_nonnull(wanted);
+            chunk_unref(wanted);
         }
         registry_finish(&read);
         run(&fixture, &patch);
@@ -99,9 +101,11 @@ START_TEST(a_change_of_what_was_read_as_json_is_answered_by_what_the_cache_holds
         const Core__V1__ConfigMap *patched = patch.result;
         ck_assert_int_eq(patch.object != NULL, i == 1);
         if (patch.object != NULL) {
-            const char *json = (const char *)cached_object_json(patch.object)->bytes.data;
+            struct chunk *answer = cached_object_json(patch.object);
+            const char *json = (const char *)answer->bytes.data;
             ck_assert_ptr_nonnull(strstr(json, "\"a\":\"3\""));
             ck_assert_ptr_nonnull(strstr(json, patched->metadata->resource_version));
+            chunk_unref(answer);
         }
         registry_finish(&patch);
     }
