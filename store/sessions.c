@@ -1,10 +1,17 @@
 #include "store/sessions.h"
 
+#include "lib/base/alloc.h"
 #include "store/plant.h"
+#include <stdlib.h>
 
 /* Sequences below the floor are swept out once in a while; when, depends on nothing but how many
  * there are, so that it is the same on all members. */
-enum { SWEEP_ABOVE = 512, SWEEP_EVERY = 256 };
+enum {
+    SWEEP_ABOVE = 512,
+    SWEEP_EVERY = 256,
+    SHRINK_ABOVE = 4096, /* So many, of which few stay, leave a table too large for them. */
+    SHRINK_BY = 4,
+};
 
 static const char noted;
 
@@ -57,17 +64,35 @@ void session_add(struct session *session, uint64_t sequence)
     (void)id_map_set(session->applied, sequence, (void *)(uintptr_t)&noted);
 }
 
-static void sweep(struct session *session)
+static void shrink(struct session *session)
 {
     struct id_map *before = session->applied;
     uint64_t sequence;
     session->applied = id_map_new();
     for (size_t at = 0; id_map_next(before, &at, &sequence, NULL);) {
-        if (sequence >= session->floor) {
-            session_add(session, sequence);
-        }
+        session_add(session, sequence);
     }
     id_map_free(before);
+}
+
+static void sweep(struct session *session)
+{
+    size_t count = id_map_count(session->applied);
+    size_t past_count = 0;
+    uint64_t *past = alloc_array(count, sizeof(*past));
+    uint64_t sequence;
+    for (size_t at = 0; id_map_next(session->applied, &at, &sequence, NULL);) {
+        if (sequence < session->floor) {
+            past[past_count++] = sequence;
+        }
+    }
+    for (size_t i = 0; i < past_count; i++) {
+        (void)id_map_remove(session->applied, past[i]);
+    }
+    free(past);
+    if (count > SHRINK_ABOVE && id_map_count(session->applied) < count / SHRINK_BY) {
+        shrink(session);
+    }
 }
 
 bool sessions_note(struct sessions *sessions, uint64_t member, uint64_t incarnation,

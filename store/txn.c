@@ -18,9 +18,11 @@ void store_range_result_release(struct store_range_result *result)
 
 struct store_txn_result *store_txn_result_new(size_t op_count)
 {
-    struct store_txn_result *result = alloc_zeroed(sizeof(*result));
+    assert(op_count <=
+           (SIZE_MAX - sizeof(struct store_txn_result)) / sizeof(struct store_op_result));
+    struct store_txn_result *result =
+        alloc_zeroed(sizeof(*result) + op_count * sizeof(result->ops[0]));
     atomic_init(&result->refs, 1);
-    result->ops = op_count == 0 ? NULL : alloc_array(op_count, sizeof(*result->ops));
     result->op_count = op_count;
     return result;
 }
@@ -62,7 +64,6 @@ void store_txn_result_unref(struct store_txn_result *result)
     for (size_t i = 0; i < result->op_count; i++) {
         op_result_release(&result->ops[i]);
     }
-    free(result->ops);
     free(result);
 }
 

@@ -134,8 +134,8 @@ struct store_txn_result {
     _Atomic uint32_t refs;
     bool succeeded;
     int64_t revision; /* Of the store after the transaction: resourceVersion of what it wrote. */
-    struct store_op_result *ops;
     size_t op_count;
+    struct store_op_result ops[];
 };
 
 MUST_USE struct store_txn_result *store_txn_result_new(size_t op_count);

@@ -51,6 +51,25 @@ START_TEST(the_process_that_was_silent_for_longest_is_forgotten)
 }
 END_TEST
 
+/* A long pause of the oldest command keeps all later ones; when it ends, they are swept out. */
+START_TEST(what_is_swept_out_is_only_what_lies_below_the_floor)
+{
+    struct sessions sessions = {0};
+    enum { PAUSED = 9000, LAST = 20000, UNDER_WAY = 300 };
+    for (uint64_t sequence = 1; sequence <= LAST; sequence++) {
+        uint64_t floor = sequence < PAUSED ? 1 : sequence - UNDER_WAY;
+        ck_assert(sessions_note(&sessions, MEMBER, NEW_PROCESS, sequence, floor));
+        ck_assert(!sessions_note(&sessions, MEMBER, NEW_PROCESS, sequence, floor));
+        ck_assert(!sessions_note(&sessions, MEMBER, NEW_PROCESS, sequence / 2, floor));
+    }
+    for (uint64_t sequence = 1; sequence <= LAST; sequence++) {
+        ck_assert(!sessions_note(&sessions, MEMBER, NEW_PROCESS, sequence, 1));
+    }
+    ck_assert_uint_lt(id_map_count(sessions.rows[0].applied), 1024);
+    sessions_release(&sessions);
+}
+END_TEST
+
 /* SIM-2 seed 15: the renewal was acknowledged, and the expiry that was on its way came true. */
 START_TEST(a_lease_given_out_as_due_is_not_renewed)
 {
@@ -94,6 +113,7 @@ Suite *sessions_suite(void)
     TCase *tcase = tcase_create("once");
     tcase_add_test(tcase, a_command_sent_twice_takes_effect_once);
     tcase_add_test(tcase, a_late_command_of_the_process_before_makes_nothing_forgotten);
+    tcase_add_test(tcase, what_is_swept_out_is_only_what_lies_below_the_floor);
     tcase_add_test(tcase, the_process_that_was_silent_for_longest_is_forgotten);
     tcase_add_test(tcase, a_lease_given_out_as_due_is_not_renewed);
     tcase_add_test(tcase, taking_back_one_giving_out_leaves_an_earlier_one);
