@@ -109,18 +109,38 @@ static void close_webhook(void)
     }
 }
 
+/* Batches are on their way at the same time, so they may come in any order. */
+static const char *bodies[8];
+
+static void hook_collects(struct hook_server *self, struct http_exchange *exchange)
+{
+    ck_assert_uint_le(self->asked, ARRAY_LEN(bodies));
+    bodies[self->asked - 1] = arena_text(arena, self->body);
+    hook_says(self, exchange);
+}
+
+static bool has_come(const char *body)
+{
+    for (size_t i = 0; i < hook.asked; i++) {
+        if (strcmp(bodies[i], body) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 START_TEST(a_full_batch_goes_at_once_and_the_rest_after_the_wait)
 {
     const struct audit_webhook_options options = ordinary();
+    hook.answer = hook_collects;
     open_webhook(&options);
     for (int i = 1; i <= 4; i++) {
         put(i, NULL);
     }
-    turn_until_asked(1);
-    ck_assert_str_eq(hook.body, LIST "{\"n\":1},{\"n\":2},{\"n\":3}]}\n");
-    ck_assert_str_eq(hook.path, "/audit");
     turn_until_asked(2);
-    ck_assert_str_eq(hook.body, LIST "{\"n\":4}]}\n");
+    ck_assert(has_come(LIST "{\"n\":1},{\"n\":2},{\"n\":3}]}\n"));
+    ck_assert(has_come(LIST "{\"n\":4}]}\n"));
+    ck_assert_str_eq(hook.path, "/audit");
     close_webhook();
     ck_assert_int_eq(metric_value(lost), 0);
 }
@@ -130,12 +150,15 @@ START_TEST(a_batch_has_no_more_bytes_than_it_may)
 {
     struct audit_webhook_options options = ordinary();
     options.batch_bytes_max = sizeof(LIST) + 10;
+    hook.answer = hook_collects;
     open_webhook(&options);
     for (int i = 1; i <= 3; i++) {
         put(i, NULL);
     }
     turn_until_asked(3);
-    ck_assert_str_eq(hook.body, LIST "{\"n\":3}]}\n");
+    ck_assert(has_come(LIST "{\"n\":1}]}\n"));
+    ck_assert(has_come(LIST "{\"n\":2}]}\n"));
+    ck_assert(has_come(LIST "{\"n\":3}]}\n"));
 }
 END_TEST
 
@@ -297,6 +320,7 @@ Suite *audit_webhook_suite(void)
 {
     Suite *suite = suite_create("apiserver/audit_webhook");
     TCase *tcase = tcase_create("events");
+    tcase_set_timeout(tcase, 30);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_full_batch_goes_at_once_and_the_rest_after_the_wait);
     tcase_add_test(tcase, a_batch_has_no_more_bytes_than_it_may);
