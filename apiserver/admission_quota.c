@@ -6,12 +6,24 @@
 #include "lib/api/quota.h"
 #include <stdlib.h>
 
+/* All quotas of the namespace; those that are charged are few, as plan.extras are. */
 struct quota_walk {
     struct admission *admission;
-    const struct cached_object *quotas[PLAN_QUOTAS_MAX];
-    size_t count;
-    bool too_many;
+    const struct cached_object **quotas;
+    size_t count, capacity;
 };
+
+static void grow(struct quota_walk *walk)
+{
+    enum { FIRST = 16 };
+    walk->capacity = walk->capacity == 0 ? FIRST : 2 * walk->capacity;
+    const struct cached_object **grown =
+        arena_array(walk->admission->operation->arena, walk->capacity, sizeof(*grown));
+    if (walk->count > 0) {
+        memcpy(grown, walk->quotas, walk->count * sizeof(*grown));
+    }
+    walk->quotas = grown;
+}
 
 static bool collect(void *data, const struct cached_object *object)
 {
@@ -19,11 +31,11 @@ static bool collect(void *data, const struct cached_object *object)
     if (cached_object_message(object) == NULL) {
         return true;
     }
-    walk->too_many = walk->count == PLAN_QUOTAS_MAX;
-    if (!walk->too_many) {
-        walk->quotas[walk->count++] = object;
+    if (walk->count == walk->capacity) {
+        grow(walk);
     }
-    return !walk->too_many;
+    walk->quotas[walk->count++] = object;
+    return true;
 }
 
 static bool is_updated(const struct admission *admission)
@@ -207,7 +219,8 @@ static const struct api_status *add_charge(struct admission *admission,
     copy->status->n_used = used->count;
     struct slice value = operation_encode(operation, kind, cached_object_key(state->object), copy);
     if (value.data == NULL || plan->extra_count == PLAN_EXTRAS_MAX) {
-        return api_status_internal(operation->arena, "the quotas of namespace %s are too large",
+        return api_status_internal(operation->arena,
+                                   "the quotas of namespace %s are too large, or too many",
                                    admission->namespace);
     }
     plan->extras[plan->extra_count++] = (struct plan_extra){
@@ -272,10 +285,7 @@ static const struct api_status *charge_plan(struct admission *admission)
         cache_view_each(view, admission->namespace, slice_text(""), collect, &walk);
     }
     const struct api_status *refusal = NULL;
-    if (walk.too_many) {
-        refusal = api_status_internal(operation->arena, "namespace %s has more than %d quotas",
-                                      admission->namespace, PLAN_QUOTAS_MAX);
-    } else if (walk.count > 0) {
+    if (walk.count > 0) {
         refusal = charge_all(admission, &walk);
     }
     cache_view_free(view);

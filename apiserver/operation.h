@@ -38,8 +38,8 @@ struct registry {
 /* A key that must not exist and is claimed with this write, or one that is given up with it. */
 enum {
     PLAN_CLAIMS_MAX = 64, /* Of addresses and ports. */
-    PLAN_QUOTAS_MAX = 32, /* Of one namespace. */
-    PLAN_EXTRAS_MAX = PLAN_CLAIMS_MAX + PLAN_QUOTAS_MAX,
+    PLAN_QUOTAS_MAX = 60, /* That one write charges; more where there are fewer claims. */
+    PLAN_EXTRAS_MAX = PLAN_CLAIMS_MAX + PLAN_QUOTAS_MAX, /* Of STORE_TXN_OPS_MAX: four are left. */
 };
 struct plan_extra {
     const char *key;

@@ -70,6 +70,20 @@ START_TEST(an_object_is_charged_until_there_is_no_room)
 }
 END_TEST
 
+START_TEST(all_quotas_of_a_namespace_count)
+{
+    enum { QUOTAS = 40 };
+    for (int i = 0; i < QUOTAS; i++) {
+        make_quota(arena_printf(fixture.arena, "q%d", i), "\"configmaps\":\"2\"",
+                   "\"configmaps\":\"1\"");
+    }
+    ck_assert_ptr_null(create(&fixture, "configmaps", "ns", config_map("a")).status);
+    ck_assert_str_eq(used("q0", "configmaps"), "2");
+    ck_assert_str_eq(used("q39", "configmaps"), "2");
+    ck_assert_int_eq(create(&fixture, "configmaps", "ns", config_map("b")).status->code, 403);
+}
+END_TEST
+
 START_TEST(a_quota_that_was_not_counted_yet_refuses)
 {
     make_quota("q", "\"secrets\":\"2\",\"count/secrets\":\"2\"", "\"secrets\":\"0\"");
@@ -177,6 +191,7 @@ Suite *quota_suite(void)
     tcase_set_timeout(tcase, 30);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, an_object_is_charged_until_there_is_no_room);
+    tcase_add_test(tcase, all_quotas_of_a_namespace_count);
     tcase_add_test(tcase, a_quota_that_was_not_counted_yet_refuses);
     tcase_add_test(tcase, a_larger_claim_is_charged_by_the_difference);
     tcase_add_test(tcase, a_dry_run_is_checked_and_not_charged);
