@@ -9,8 +9,11 @@ static bool identical_texts(const char *a, const char *b)
 
 static bool identical_messages(const struct api_message *message, const void *a, const void *b)
 {
-    bool identical = a == b || (a != NULL && b != NULL && message->custom == NULL);
-    for (size_t i = 0; identical && a != b && i < message->field_count; i++) {
+    if (a == NULL || b == NULL || message->custom != NULL) {
+        return a == b;
+    }
+    bool identical = true;
+    for (size_t i = 0; identical && i < message->field_count; i++) {
         identical = api_field_identical(&message->fields[i], a, b);
     }
     return identical;
@@ -39,8 +42,10 @@ static bool identical_items(const struct api_field *field, const void *a, const 
     size_t count = api_field_count(field, a);
     bool map = field->label == API_MAP;
     size_t size = map ? sizeof(void *) : api_type_size(field);
-    /* An absent list and an empty one differ in JSON. */
-    bool identical = count == api_field_count(field, b) && (left == NULL) == (right == NULL);
+    if (left == NULL || right == NULL) { /* An absent list and an empty one differ in JSON. */
+        return left == right;
+    }
+    bool identical = count == api_field_count(field, b);
     for (size_t i = 0; identical && i < count; i++) {
         const void *one = left + i * size, *other = right + i * size;
         identical = map ? identical_messages(field->entry, *(const void *const *)one,

@@ -345,8 +345,8 @@ START_TEST(an_object_that_was_read_outlives_its_key_and_one_that_was_not_does_no
     buffer_init(&stored, TEXT_MAX);
     encryption_seal(encryption, secrets, SECRET, slice_text(json), &stored);
     struct store_kv *kv = store_kv_new(slice_text(SECRET), buffer_slice(&stored));
-    struct cached_object *known = cached_object_new(secrets, kv, 7, encryption);
-    struct cached_object *unknown = cached_object_new(secrets, kv, 7, encryption);
+    struct cached_object *known = cached_object_new(secrets, kv, 7, encryption, NULL);
+    struct cached_object *unknown = cached_object_new(secrets, kv, 7, encryption, NULL);
     ck_assert_ptr_null(cached_object_problem(known, arena));
     ck_assert_int_eq(reload(encryption, HEAD
                             "- {resources: [secrets], providers: [{aesgcm: {keys: [" KEY_B "]}}]}"),
