@@ -31,11 +31,21 @@ int32_t rollout_replicas(const struct rollout *rollout)
     return old_replicas(rollout) + size_of(rollout->fresh);
 }
 
+/* A set that was just made smaller still reports the pods that it is about to lose. */
+static int32_t available_of(const struct rollout_set *set)
+{
+    if (set == NULL) {
+        return 0;
+    }
+    int32_t available = set->set->status->available_replicas;
+    return available < size_of(set) ? available : size_of(set);
+}
+
 int32_t rollout_available(const struct rollout *rollout)
 {
-    int32_t sum = rollout->fresh == NULL ? 0 : rollout->fresh->set->status->available_replicas;
+    int32_t sum = available_of(rollout->fresh);
     for (size_t i = 0; i < rollout->old_count; i++) {
-        sum += rollout->olds[i]->set->status->available_replicas;
+        sum += available_of(rollout->olds[i]);
     }
     return sum;
 }

@@ -23,8 +23,9 @@ struct rollout {
     uint64_t again_after_s;
 };
 
-int32_t rollout_replicas(const struct rollout *rollout);  /* spec.replicas of all sets. */
-int32_t rollout_available(const struct rollout *rollout); /* status.availableReplicas */
+int32_t rollout_replicas(const struct rollout *rollout); /* spec.replicas of all sets. */
+/* status.availableReplicas, but of no set more than it is to keep. */
+int32_t rollout_available(const struct rollout *rollout);
 /* Sets size and the desired/max annotations. */
 void rollout_scale(struct rollout *rollout, struct rollout_set *set, int32_t replicas);
 

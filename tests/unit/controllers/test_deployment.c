@@ -1,5 +1,8 @@
 /* What must hold of a rollout at every moment. What it comes to is in
  * tests/scenarios/deployment.yaml. */
+#include "controllers/deployment/deployment_plan.h"
+#include "k8s/tables.h"
+#include "lib/api/codec.h"
 #include "tests/unit/controllers/cluster.h"
 
 #include <check.h>
@@ -88,6 +91,47 @@ START_TEST(a_rolling_update_keeps_its_bounds_at_every_moment)
 }
 END_TEST
 
+static Apps__V1__ReplicaSet *set_of(struct arena *arena, const char *image, int size, int available)
+{
+    char text[768];
+    void *set = NULL;
+    snprintf(text, sizeof(text),
+             "{\"metadata\":{\"name\":\"%s\",\"namespace\":\"default\"},\"spec\":{\"replicas\":%d,"
+             "\"template\":{\"metadata\":{\"labels\":{\"app\":\"web\"}},\"spec\":{\"containers\":[{"
+             "\"name\":\"c\",\"image\":\"%s\"}]}}},\"status\":{\"replicas\":%d,"
+             "\"availableReplicas\":%d}}",
+             image, size, image, available, available);
+    ck_assert_int_eq(
+        api_decode_json(arena, &apps__v1__replica_set__schema, slice_text(text), NULL, &set, NULL),
+        0);
+    return set;
+}
+
+START_TEST(pods_that_an_old_set_is_about_to_lose_are_not_counted_as_available)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    static const char surge[] = "{\"type\":\"RollingUpdate\",\"rollingUpdate\":{\"maxSurge\":3,"
+                                "\"maxUnavailable\":0}}";
+    /* The old set keeps six, and has not said yet that it has lost the seventh. */
+    const Apps__V1__ReplicaSet *sets[] = {set_of(arena, "v0", 6, 7), set_of(arena, "v1", 7, 6)};
+    const size_t running[] = {7, 6};
+    struct deployment_view view = {
+        .sets = sets, .set_count = 2, .running_pods = running, .now_s = 1000};
+    void *deployment = NULL;
+    ck_assert_int_eq(api_decode_json(arena, &apps__v1__deployment__schema,
+                                     slice_text(json(surge, 10)), NULL, &deployment, NULL),
+                     0);
+    view.deployment = deployment;
+    struct deployment_plan plan = deployment_plan(arena, &view);
+    int32_t kept = 6;
+    for (size_t i = 0; i < plan.step_count; i++) {
+        bool old = strcmp(plan.steps[i].set->metadata->name, "v0") == 0;
+        kept = old ? plan.steps[i].to : kept;
+    }
+    ck_assert_int_eq(kept, 4); /* With the six new ones that makes the ten that there have to be. */
+}
+END_TEST
+
 START_TEST(recreate_never_runs_two_versions_together)
 {
     cluster_add(&cluster, "apps/v1", "Deployment", json("{\"type\":\"Recreate\"}", 3));
@@ -112,6 +156,7 @@ Suite *deployment_suite(void)
     tcase_set_timeout(tcase, 200);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_rolling_update_keeps_its_bounds_at_every_moment);
+    tcase_add_test(tcase, pods_that_an_old_set_is_about_to_lose_are_not_counted_as_available);
     tcase_add_test(tcase, recreate_never_runs_two_versions_together);
     suite_add_tcase(suite, tcase);
     return suite;
