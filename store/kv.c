@@ -10,7 +10,7 @@ struct store_kv *store_kv_new(struct slice key, struct slice value)
     return store_kv_new_behind(0, key, value);
 }
 
-struct store_kv *store_kv_new_behind(uint32_t room, struct slice key, struct slice value)
+struct store_kv *store_kv_new_behind(uint16_t room, struct slice key, struct slice value)
 {
     assert(room % _Alignof(struct store_kv) == 0);
     uint8_t *memory = alloc_bytes(room + sizeof(struct store_kv) + key.len + value.len);

@@ -14,13 +14,14 @@ struct store_kv {
     int64_t version; /* 1 for the first put after creation; 0 in a tombstone. */
     int64_t lease;   /* 0 for none. */
     _Atomic uint32_t refs;
-    uint32_t room; /* Bytes before it that live as long: store_kv_new_behind(). */
+    uint16_t room; /* Bytes before it that live as long: store_kv_new_behind(). */
+    bool trimmed;  /* By compaction, from all that is current. The store loop's alone. */
 };
 
 /* Copies key and value behind the struct, in one allocation; the caller owns one reference. */
 MUST_USE struct store_kv *store_kv_new(struct slice key, struct slice value);
 /* The same with `room` bytes, a multiple of 8, for something else in the same allocation. */
-MUST_USE struct store_kv *store_kv_new_behind(uint32_t room, struct slice key, struct slice value);
+MUST_USE struct store_kv *store_kv_new_behind(uint16_t room, struct slice key, struct slice value);
 static inline void *store_kv_room(const struct store_kv *kv)
 {
     return (uint8_t *)(uintptr_t)kv - kv->room;

@@ -25,8 +25,10 @@ int mvcc_compact(struct mvcc *mvcc, int64_t revision)
     return 0;
 }
 
-static void uncount(struct mvcc *mvcc, const struct store_kv *kv)
+/* The key has no such version any more; readers of views may. */
+static void take_out(struct mvcc *mvcc, const struct store_kv *kv)
 {
+    ((struct store_kv *)(uintptr_t)kv)->trimmed = true;
     assert(mvcc->versions > 0);
     mvcc->versions--;
     mvcc->bytes -= kv->key.len + kv->value.len;
@@ -132,7 +134,7 @@ static void trim_key(struct mvcc *mvcc, struct slice key, size_t *budget)
     bool keep_base = base_is_kept(mvcc, base);
     spend(budget, (size_t)head->depth + 1);
     for (const struct mvcc_version *v = keep_base ? base->older : base; v != NULL; v = v->older) {
-        uncount(mvcc, v->kv);
+        take_out(mvcc, v->kv);
     }
     drop(mvcc, mvcc_version_ref(head));
     struct mvcc_version *copy = chain_copy(mvcc, head, base, keep_base);
@@ -177,7 +179,11 @@ bool mvcc_trim(struct mvcc *mvcc, size_t budget)
         }
         mvcc->history_start++;
         drop(mvcc, version);
-        trim_key(mvcc, version->kv->key, &budget);
+        if (version->kv->trimmed) { /* With its key, for an older one of its versions. */
+            spend(&budget, 1);
+        } else {
+            trim_key(mvcc, version->kv->key, &budget);
+        }
     }
     return mvcc->dropped_count > 0 || !trim_edge(mvcc, &budget);
 }
