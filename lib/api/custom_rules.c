@@ -5,7 +5,7 @@
 #include "lib/api/custom_values.h"
 #include "lib/cel/cel.h"
 
-enum { OBJECT_COST_MAX = 10000000, RULE_COST_MAX = 1000000, MESSAGE_MAX = 5 * 1024 };
+enum { RULE_COST_MAX = 1000000, MESSAGE_MAX = 5 * 1024 };
 
 /* The rules at a node of the schema, and those below it: the same tree as the schema's, cut where
  * there are none. */
@@ -391,15 +391,19 @@ void custom_rules_check(struct api_causes *causes, const struct custom_rules *ru
                         const struct json_value *object, const struct json_value *old)
 {
     static const struct pair nothing = {NULL, NULL};
-    struct run run = {.causes = causes, .arena = causes->arena, .left = OBJECT_COST_MAX};
+    struct run run = {.causes = causes, .arena = causes->arena, .left = CUSTOM_RULES_COST_MAX};
     check(&run, NULL, rules, (struct pair){object, old}, &nothing);
 }
 
 void custom_rules_check_default(struct api_causes *causes, const struct api_path *at,
-                                const struct custom_rules *rules, const struct json_value *value)
+                                const struct custom_rules *rules, const struct json_value *value,
+                                uint64_t *left)
 {
     static const struct pair nothing = {NULL, NULL};
     struct run run = {
-        .causes = causes, .arena = causes->arena, .left = OBJECT_COST_MAX, .excuses_nothing = true};
-    check(&run, at, rules, (struct pair){value, value}, &nothing);
+        .causes = causes, .arena = causes->arena, .left = *left, .excuses_nothing = true};
+    if (*left > 0) {
+        check(&run, at, rules, (struct pair){value, value}, &nothing);
+    }
+    *left = run.left;
 }

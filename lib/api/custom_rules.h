@@ -56,7 +56,10 @@ const struct custom_rules *custom_rules_new(struct arena *arena, const struct st
 void custom_rules_check(struct api_causes *causes, const struct custom_rules *rules,
                         const struct json_value *object, const struct json_value *old);
 /* The same of a default, which stands at `at` in the schema: what it replaces is itself, and that
- * it does not change excuses nothing. */
+ * it does not change excuses nothing. All defaults of a schema spend one budget of `*left`, at
+ * first CUSTOM_RULES_COST_MAX; with 0 nothing is looked at. */
+enum { CUSTOM_RULES_COST_MAX = 10000000 };
 void custom_rules_check_default(struct api_causes *causes, const struct api_path *at,
-                                const struct custom_rules *rules, const struct json_value *value);
+                                const struct custom_rules *rules, const struct json_value *value,
+                                uint64_t *left);
 #endif

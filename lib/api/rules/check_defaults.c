@@ -10,6 +10,7 @@ struct walk {
     struct api_causes *causes;       /* NULL: only `found_unknown` is asked for. */
     struct arena *arena;             /* Of schemas, values and programs. */
     struct cel_functions *functions; /* NULL until a rule needs them. */
+    uint64_t cost_left;              /* Of what all rules may cost. */
     bool may_have_unknown, found_unknown;
 };
 
@@ -23,7 +24,7 @@ static bool is_pruned(struct walk *walk, const struct structural *schema)
 static void check_rules(struct walk *walk, const struct api_path *at,
                         const struct structural *schema)
 {
-    if (!custom_rules_are_there(schema)) {
+    if (walk->cost_left == 0 || !custom_rules_are_there(schema)) {
         return;
     }
     if (walk->functions == NULL) {
@@ -31,7 +32,7 @@ static void check_rules(struct walk *walk, const struct api_path *at,
     }
     const struct custom_rules *rules =
         custom_rules_new(walk->arena, schema, schema->embedded_resource, walk->functions);
-    custom_rules_check_default(walk->causes, at, rules, schema->default_value);
+    custom_rules_check_default(walk->causes, at, rules, schema->default_value, &walk->cost_left);
 }
 
 static void check_default(struct walk *walk, const struct api_path *parent,
@@ -97,8 +98,10 @@ void rules_check_defaults(struct api_causes *causes, const struct api_path *at, 
                           const struct definition_past *past)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
-    struct walk walk = {
-        .causes = causes, .arena = arena, .may_have_unknown = past->had_unknown_defaults};
+    struct walk walk = {.causes = causes,
+                        .arena = arena,
+                        .cost_left = CUSTOM_RULES_COST_MAX,
+                        .may_have_unknown = past->had_unknown_defaults};
     walk_root(&walk, at, root);
 }
 
