@@ -175,7 +175,7 @@ stalled() { [ "$(of "$1" '.status.readyReplicas}/{.status.replicas')" = "$2/$3" 
 }
 
 # never_below LEAST: as a watch of the Deployment saw it. How many there are in all is said late, set by set.
-never_below() { awk -v least="$1" '$1 < least {print; bad = 1} END {exit bad || NR < 3}' "$D/seen"; }
+never_below() { awk -v least="$1" '$1 < least {bad = 1} {all = all " " $1} END {if (bad) {print "seen:" all; exit 1}}' "$D/seen"; }
 
 @test "a surge comes first, or pods go first, as the strategy says" {
     local surge='strategy: {rollingUpdate: {maxSurge: 3, maxUnavailable: 0}}'
@@ -188,8 +188,10 @@ never_below() { awk -v least="$1" '$1 < least {print; bad = 1} END {exit bad || 
         within 10 test -s "$D/seen"
         kubectl apply -f -
         rolled ten
+        within 20 told
         kill "$watch"
     }
+    told() { [ "$(wc -l <"$D/seen")" -ge 3 ] && [ "$(tail -n 1 "$D/seen")" = 10 ]; } # The watch has come to the end, too.
     deployment ten i:2 10 "$surge" >"$D/ten.yaml"
     followed <"$D/ten.yaml"
     never_below 10
