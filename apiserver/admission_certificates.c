@@ -46,8 +46,7 @@ static bool may(struct admission *admission, const char *verb, const char *signe
                             .path = "",
                             .node_selected = ""};
     const struct user *user = operation->call->user;
-    return authorizer == NULL ||
-           authorizer_allows(authorizer, operation->arena, user, &access, NULL);
+    return authorizer == NULL || operation_may(operation, user, &access);
 }
 
 /* For the signer itself, or all of its domain: "example.com/" "*". */

@@ -30,8 +30,7 @@ static bool may(const struct admission *admission, const char *verb, const char 
                                   .name = name,
                                   .path = "",
                                   .node_selected = ""};
-    return authorizer_allows(authorizer_of(admission), operation->arena, operation->call->user,
-                             &access, NULL);
+    return operation_may(operation, operation->call->user, &access);
 }
 
 static const struct api_status *forbid(const struct admission *admission, const char *text)

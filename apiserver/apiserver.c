@@ -262,6 +262,7 @@ static void make_parts(struct apiserver *server)
     server->cache = watch_cache_new(config->env, config->storage, server->encryption);
     server->custom = custom_kinds_new(server->cache);
     server->authorizer = authorizer_new(config->env, server->cache);
+    authorizer_set_chains(server->authorizer, server->chains);
     uint32_t seats =
         config->requests_in_flight == 0 ? FLOW_SEATS_DEFAULT : config->requests_in_flight;
     server->flow = flow_control_new(config->env, server->cache, config->metrics, seats);
@@ -341,6 +342,7 @@ static void free_parts(struct apiserver *server)
     watch_cache_free(server->cache);
     issuers_free(server->issuers);
     token_webhook_free(server->token_webhook);
+    authorizer_chains_free(server->chains);
     encryption_follower_close(server->encryption_follower);
     encryption_free(server->encryption);
     token_signer_free(server->signer);
@@ -371,6 +373,31 @@ static int make_issuers(struct apiserver *server, struct error *reterr)
                        reterr);
 }
 
+/* Whoever is known and whoever is not: webhooks of both, and in which order is decided. */
+static int make_access(struct apiserver *server, struct error *reterr)
+{
+    const struct apiserver_config *config = &server->config;
+    server->reviews = review_client_new(config->io_loops[0]);
+    int status = token_webhook_new(&config->authn.token_webhook, server->reviews, config->metrics,
+                                   &server->token_webhook, reterr);
+    if (status < 0) {
+        return status;
+    }
+    server->chains_options =
+        (struct authorizer_chains_options){.authz = &config->authz,
+                                           .client = server->reviews,
+                                           .metrics = config->metrics,
+                                           .server_name = text_or_empty(config->member_name)};
+    status =
+        authorizer_chains_new(&server->chains_options, config->store_loop, &server->chains, reterr);
+    if (status == 0 && config->anonymous && authz_options_allow_all(&config->authz)) {
+        LOG_WARN("apiserver", "who shows nothing is refused, as everybody may do everything",
+                 KV_TEXT("flag", "--authorization-mode=AlwaysAllow"));
+        server->config.anonymous = false;
+    }
+    return status;
+}
+
 int apiserver_new(const struct apiserver_config *config, struct apiserver **ret_server,
                   struct error *reterr)
 {
@@ -397,9 +424,7 @@ int apiserver_new(const struct apiserver_config *config, struct apiserver **ret_
         status = make_issuers(server, reterr);
     }
     if (status == 0) {
-        server->reviews = review_client_new(config->io_loops[0]);
-        status = token_webhook_new(&server->config.authn.token_webhook, server->reviews,
-                                   config->metrics, &server->token_webhook, reterr);
+        status = make_access(server, reterr);
     }
     if (status == 0) {
         status = audit_new(&server->config.audit, config->io_loops[0], config->metrics,
@@ -408,6 +433,7 @@ int apiserver_new(const struct apiserver_config *config, struct apiserver **ret_
     if (status < 0) {
         issuers_free(server->issuers);
         token_webhook_free(server->token_webhook);
+        authorizer_chains_free(server->chains);
         review_client_free(server->reviews);
         encryption_free(server->encryption);
         tls_config_unref(server->tls);

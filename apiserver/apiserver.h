@@ -5,6 +5,7 @@
 #define APISERVER_APISERVER_H
 #include "apiserver/audit_options.h"
 #include "apiserver/authn_options.h"
+#include "apiserver/authz_options.h"
 #include "lib/base/error.h"
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,6 +41,7 @@ struct apiserver_config {
     const char *cluster_domain;  /* "cluster.local" */
     uint32_t requests_in_flight; /* Seats of all priority levels; 0: FLOW_SEATS_DEFAULT. */
     struct authn_options authn;
+    struct authz_options authz;
     struct audit_options audit;
     const char *encryption_config; /* Text of an EncryptionConfiguration; NULL for none. */
     const char *encryption_path;   /* Where it was read, to be followed; NULL: never again. */

@@ -5,6 +5,7 @@
 #include "lib/api/object.h"
 #include "lib/base/alloc.h"
 #include "lib/base/env.h"
+#include "lib/base/metrics.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -201,46 +202,159 @@ static const char *join_reasons(struct arena *arena, const char *first, const ch
     return arena_printf(arena, "%s\n%s", first, second);
 }
 
-static bool decide(struct authorizer *authorizer, struct arena *arena, const struct user *user,
-                   const struct access *access, bool explain, const char **ret_reason)
+static bool rbac_decides(struct authorizer *authorizer, struct authorization *question,
+                         const char **ret_reason)
 {
-    const char *no_node = "", *no_rule = "";
-    const char *node = node_of_user(user);
     struct rbac_grant grant;
-    *ret_reason = "";
-    if (user_in_group(user, "system:masters")) {
-        return true;
-    }
-    if (node != NULL && authorize_node(authorizer, arena, node, access, &no_node)) {
-        return true;
-    }
     pthread_rwlock_rdlock(&authorizer->rbac_lock);
-    bool allowed = rbac_allows(authorizer->rbac, user, access, arena, &grant, &no_rule);
-    if (allowed && explain) {
-        *ret_reason = rbac_grant_text(arena, &grant);
+    bool allowed = rbac_allows(authorizer->rbac, question->user, question->access, question->arena,
+                               &grant, ret_reason);
+    if (allowed && question->explain) {
+        *ret_reason = rbac_grant_text(question->arena, &grant);
     }
     pthread_rwlock_unlock(&authorizer->rbac_lock);
-    if (!allowed) {
-        *ret_reason = join_reasons(arena, no_node, no_rule);
-    }
     return allowed;
+}
+
+/* What one that need not be waited for thinks. */
+static enum access_opinion opinion_of(struct authorizer *authorizer, enum authorizer_type type,
+                                      struct authorization *question, const char **ret_reason)
+{
+    bool allowed = false;
+    switch (type) {
+    case AUTHORIZER_NODE: {
+        const char *node = node_of_user(question->user);
+        allowed = node != NULL &&
+                  authorize_node(authorizer, question->arena, node, question->access, ret_reason);
+        break;
+    }
+    case AUTHORIZER_RBAC:
+        allowed = rbac_decides(authorizer, question, ret_reason);
+        break;
+    case AUTHORIZER_ALWAYS_ALLOW:
+        allowed = true;
+        break;
+    case AUTHORIZER_ALWAYS_DENY:
+        *ret_reason = "Everything is forbidden.";
+        break;
+    case AUTHORIZER_WEBHOOK:
+        break;
+    }
+    return allowed ? ACCESS_ALLOWED : ACCESS_NO_OPINION;
+}
+
+static void note_decision(const struct chain_item *item, bool allowed)
+{
+    struct metric *metric = allowed ? item->allowed : item->denied;
+    if (metric != NULL) {
+        metric_add(metric, 1);
+    }
+}
+
+/* Takes one opinion. True: it decides. */
+static bool take_opinion(struct authorization *question, const struct chain_item *item,
+                         enum access_opinion opinion, const char *reason)
+{
+    if (opinion == ACCESS_NO_OPINION) {
+        question->reason = join_reasons(question->arena, question->reason, reason);
+        return false;
+    }
+    question->allowed = opinion == ACCESS_ALLOWED;
+    question->reason = reason;
+    note_decision(item, question->allowed);
+    return true;
+}
+
+static bool take_ask(struct authorization *question, const struct chain_item *item)
+{
+    const struct access_ask *ask = question->ask;
+    question->error = join_reasons(question->arena, question->error, ask->error);
+    return take_opinion(question, item, ask->opinion, ask->reason);
+}
+
+static void on_asked(struct access_ask *ask);
+
+/* True when the webhook has answered already. */
+static bool ask_webhook(struct authorization *question, const struct chain_item *item)
+{
+    question->ask = arena_zeroed(question->arena, sizeof(*question->ask));
+    *question->ask = (struct access_ask){.user = question->user,
+                                         .access = question->access,
+                                         .arena = question->arena,
+                                         .home = question->home,
+                                         .answered = on_asked,
+                                         .data = question};
+    return authz_webhook_ask(item->webhook, question->ask);
+}
+
+/* From the next item on. True: decided; false: somebody is asked. */
+static bool walk(struct authorization *question)
+{
+    size_t count = 0;
+    const struct chain_item *items = authorizer_chain_items(question->chain, &count);
+    while (question->next < count) {
+        const struct chain_item *item = &items[question->next++];
+        const char *reason = "";
+        bool asks = item->type == AUTHORIZER_WEBHOOK && question->decided != NULL;
+        if (asks && !ask_webhook(question, item)) {
+            return false;
+        }
+        bool decided =
+            asks ? take_ask(question, item)
+                 : take_opinion(question, item,
+                                opinion_of(question->authorizer, item->type, question, &reason),
+                                reason);
+        if (decided) {
+            break;
+        }
+    }
+    authorizer_chain_unref(TAKE(question->chain));
+    return true;
+}
+
+static void on_asked(struct access_ask *ask)
+{
+    struct authorization *question = ask->data;
+    size_t count = 0;
+    const struct chain_item *items = authorizer_chain_items(question->chain, &count);
+    if (take_ask(question, &items[question->next - 1])) {
+        authorizer_chain_unref(TAKE(question->chain));
+        question->decided(question);
+    } else if (walk(question)) {
+        question->decided(question);
+    }
+}
+
+bool authorizer_decide(struct authorizer *authorizer, struct authorization *question)
+{
+    question->authorizer = authorizer;
+    question->next = 0;
+    question->allowed = false;
+    question->reason = question->error = "";
+    if (user_in_group(question->user, "system:masters")) {
+        question->allowed = true;
+        return true;
+    }
+    question->chain = authorizer_chain_current(authorizer->chains);
+    return walk(question);
 }
 
 bool authorizer_allows(struct authorizer *authorizer, struct arena *arena, const struct user *user,
                        const struct access *access, const char **ret_reason)
 {
-    const char *reason = "";
-    bool allowed = decide(authorizer, arena, user, access, /* explain= */ false, &reason);
-    if (!allowed && ret_reason != NULL) {
-        *ret_reason = reason;
+    struct authorization question = {.arena = arena, .user = user, .access = access};
+    bool decided = authorizer_decide(authorizer, &question);
+    assert(decided); /* Nobody waits, so nobody is asked. */
+    (void)decided;
+    if (!question.allowed && ret_reason != NULL) {
+        *ret_reason = question.reason;
     }
-    return allowed;
+    return question.allowed;
 }
 
-bool authorizer_review(struct authorizer *authorizer, struct arena *arena, const struct user *user,
-                       const struct access *access, const char **ret_reason)
+void authorizer_set_chains(struct authorizer *authorizer, struct authorizer_chains *chains)
 {
-    return decide(authorizer, arena, user, access, /* explain= */ true, ret_reason);
+    authorizer->chains = chains;
 }
 
 struct reference {
@@ -311,9 +425,22 @@ struct rbac_rules authorizer_rules(struct authorizer *authorizer, struct arena *
                                    const char **ret_incomplete)
 {
     bool master = user_in_group(user, "system:masters");
-    struct rbac_rules first = master ? all_rules(arena) : (struct rbac_rules){.count = 0};
-    *ret_incomplete =
-        node_of_user(user) == NULL ? NULL : "node authorizer does not support user rule resolution";
+    struct authorizer_chain *chain = authorizer_chain_current(authorizer->chains);
+    bool all = master || authorizer_chain_has(chain, AUTHORIZER_ALWAYS_ALLOW);
+    bool has_rbac = authorizer_chain_has(chain, AUTHORIZER_RBAC);
+    struct rbac_rules first = all ? all_rules(arena) : (struct rbac_rules){.count = 0};
+    const char *node = node_of_user(user) == NULL || !authorizer_chain_has(chain, AUTHORIZER_NODE)
+                           ? ""
+                           : "node authorizer does not support user rule resolution";
+    const char *webhook = authorizer_chain_has(chain, AUTHORIZER_WEBHOOK)
+                              ? "webhook authorizer does not support user rule resolution"
+                              : "";
+    const char *incomplete = join_reasons(arena, node, webhook);
+    *ret_incomplete = incomplete[0] == 0 ? NULL : incomplete;
+    authorizer_chain_unref(chain);
+    if (!has_rbac) {
+        return copied(arena, first, (struct rbac_rules){.count = 0});
+    }
     pthread_rwlock_rdlock(&authorizer->rbac_lock);
     struct rbac_rules rules =
         copied(arena, first, rbac_rules_of(authorizer->rbac, user, namespace, arena));

@@ -1,10 +1,12 @@
-/* Who may do what: system:masters everything, then the Node authorizer, then RBAC, as
- * kube-apiserver v1.32 runs with --authorization-mode=Node,RBAC. Follows pods, roles and bindings
- * in the watch cache: an answer is never older than what a read of that cache shows by more than
- * one turn of the store loop. Opened and closed on the store loop; questions on any thread. */
+/* Who may do what: system:masters everything, then whom the operator has put in order; without a
+ * word of his the Node authorizer, then RBAC, as kube-apiserver v1.32 runs with
+ * --authorization-mode=Node,RBAC. Follows pods, roles and bindings in the watch cache: an answer is
+ * never older than what a read of that cache shows by more than one turn of the store loop. Opened
+ * and closed on the store loop; questions on any thread. */
 #ifndef APISERVER_AUTHORIZER_H
 #define APISERVER_AUTHORIZER_H
 #include "apiserver/access.h"
+#include "apiserver/authorizer_chain.h"
 #include "apiserver/rbac_rule.h"
 #include "apiserver/user.h"
 
@@ -15,11 +17,33 @@ struct watch_cache;
 MUST_USE struct authorizer *authorizer_new(struct env *env, struct watch_cache *cache);
 void authorizer_free(struct authorizer *authorizer); /* Before the cache; NULL is a no-op. */
 
-/* On false, *ret_reason (may be NULL) says why, "" for no more than that nothing allows it. */
+/* Borrowed, and outlives it; before the first question. */
+void authorizer_set_chains(struct authorizer *authorizer, struct authorizer_chains *chains);
+
+/* A question, in the caller's memory until it is decided. Fill in the first part. */
+struct authorization {
+    const struct user *user;
+    const struct access *access;
+    struct arena *arena; /* Gets the texts, and is not used by others until then. */
+    struct loop *home;   /* Of the caller's thread, where `decided` runs. */
+    void (*decided)(struct authorization *question); /* NULL: webhooks are not asked. */
+    void *data;
+    bool explain; /* Say why something is allowed, too. */
+
+    /* Results. */
+    bool allowed;
+    const char *reason;            /* "" for no more than that nothing allows it. */
+    const char *error;             /* What went wrong with webhooks; "" for nothing. */
+    struct authorizer *authorizer; /* The authorizer's, as what follows. */
+    struct authorizer_chain *chain;
+    size_t next;
+    struct access_ask *ask;
+};
+/* True when it is decided already, and `decided` does not run; false: it will. */
+bool authorizer_decide(struct authorizer *authorizer, struct authorization *question);
+/* The same for who cannot wait, and without the webhooks. On false, *ret_reason (may be NULL) says
+ * why. */
 bool authorizer_allows(struct authorizer *authorizer, struct arena *arena, const struct user *user,
-                       const struct access *access, const char **ret_reason);
-/* The same, and also says why something is allowed. */
-bool authorizer_review(struct authorizer *authorizer, struct arena *arena, const struct user *user,
                        const struct access *access, const char **ret_reason);
 
 /* The Node authorizer's relation alone, for what the node session serves. */

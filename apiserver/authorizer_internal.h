@@ -10,6 +10,7 @@
 enum { AUTHORIZER_KINDS = 5 };
 
 struct authorizer {
+    struct authorizer_chains *chains; /* NULL: Node and RBAC. */
     struct watch_cache *cache;
     struct watch_hub *hub;
     struct cache_follower followers[AUTHORIZER_KINDS];

@@ -90,6 +90,7 @@ struct access request_access(struct request *request)
                                                      : lower_method(request),
                            .is_resource = info->is_resource,
                            .group = info->group,
+                           .version = info->version,
                            .resource = info->resource,
                            .subresource = info->subresource,
                            .namespace = info->namespace,
@@ -98,32 +99,65 @@ struct access request_access(struct request *request)
                            .node_selected = ""};
 }
 
-/* Why something is allowed takes longer to say, and is for the audit log alone. */
-static bool is_allowed(struct request *request, const struct access *access,
-                       const char **ret_reason)
+void authorization_refuse(struct request *request, const struct authorization *question)
 {
-    struct authorizer *authorizer = request->server->authorizer;
-    return request->call.notes != NULL
-               ? authorizer_review(authorizer, request->arena, request->user, access, ret_reason)
-               : authorizer_allows(authorizer, request->arena, request->user, access, ret_reason);
+    struct arena *arena = request->arena;
+    respond_status(
+        request, question->error[0] != 0
+                     ? api_status_internal(arena, "%s", question->error)
+                     : forbidden_access(arena, question->user, question->access, question->reason));
+}
+
+struct authorizing {
+    struct authorization question;
+    struct access access;
+};
+
+/* False when the request has been refused. */
+static bool take_decision(struct request *request, const struct authorization *question)
+{
+    bool allowed = question->allowed; /* It is gone with a request that is answered. */
+    bool failed = !allowed && question->error[0] != 0;
+    if (!failed) {
+        audit_note(request->call.notes, "authorization.k8s.io/decision",
+                   allowed ? "allow" : "forbid");
+    }
+    audit_note(request->call.notes, "authorization.k8s.io/reason",
+               failed ? "internal error" : question->reason);
+    if (!allowed) {
+        authorization_refuse(request, question);
+    }
+    return allowed;
+}
+
+static void on_decided(struct authorization *question)
+{
+    struct request *request = question->data;
+    if (request->codec->is_aborted(request)) {
+        request_finish(request);
+    } else if (take_decision(request, question)) {
+        request_continue(request);
+    }
 }
 
 bool stage_authorize(struct request *request)
 {
     const struct request_info *info = &request->info;
-    struct access access = request_access(request);
+    struct authorizing *state = arena_zeroed(request->arena, sizeof(*state));
     bool of_many =
         info->verb == VERB_LIST || info->verb == VERB_WATCH || info->verb == VERB_DELETE_COLLECTION;
-    const char *reason = "";
+    state->access = request_access(request);
     if (info->is_resource && of_many) {
-        read_field_selector(request, &access);
+        read_field_selector(request, &state->access);
     }
-    bool allowed = is_allowed(request, &access, &reason);
-    audit_note(request->call.notes, "authorization.k8s.io/decision", allowed ? "allow" : "forbid");
-    audit_note(request->call.notes, "authorization.k8s.io/reason", reason);
-    if (allowed) {
-        return true;
-    }
-    respond_status(request, forbidden_access(request->arena, request->user, &access, reason));
-    return false;
+    /* Why something is allowed takes longer to say, and is for the audit log alone. */
+    state->question = (struct authorization){.user = request->user,
+                                             .access = &state->access,
+                                             .arena = request->arena,
+                                             .home = http_exchange_loop(request->exchange),
+                                             .decided = on_decided,
+                                             .data = request,
+                                             .explain = request->call.notes != NULL};
+    return authorizer_decide(request->server->authorizer, &state->question) &&
+           take_decision(request, &state->question);
 }

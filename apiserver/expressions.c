@@ -228,8 +228,7 @@ static struct cel_decision decide(const struct cel_authorizer *authorizer, struc
                             .path = text_in(arena, check->path),
                             .node_selected = ""};
     struct authorizer *by = operation->registry->config.authorizer;
-    return (struct cel_decision){.allowed = by == NULL ||
-                                            authorizer_allows(by, arena, user, &access, NULL)};
+    return (struct cel_decision){.allowed = by == NULL || operation_may(operation, user, &access)};
 }
 
 static void set_authorizer(struct expression_activation *activation)

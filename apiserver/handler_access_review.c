@@ -28,6 +28,7 @@ static struct access access_of(const Authorization__V1__ResourceAttributes *reso
         return (struct access){.verb = text(resource->verb),
                                .is_resource = true,
                                .group = text(resource->group),
+                               .version = text(resource->version),
                                .resource = text(resource->resource),
                                .subresource = text(resource->subresource),
                                .namespace = text(resource->namespace_),
@@ -103,17 +104,59 @@ static void check_review(struct request *request, struct api_causes *causes,
     }
 }
 
-static void decide(struct request *request, const struct user *user,
-                   const Authorization__V1__ResourceAttributes *resource,
-                   const Authorization__V1__NonResourceAttributes *path,
+/* A review while it is decided. */
+struct deciding {
+    struct request *request;
+    void *message;
+    Authorization__V1__SubjectAccessReviewStatus *status;
+    struct user user;
+    struct access access;
+    struct authorization question;
+};
+
+static void answer(struct deciding *state)
+{
+    const struct authorization *question = &state->question;
+    struct arena *arena = state->request->arena;
+    state->status->has_allowed = true;
+    state->status->allowed = question->allowed;
+    state->status->reason = arena_text(arena, question->reason);
+    if (question->error[0] != 0) {
+        state->status->evaluation_error = arena_text(arena, question->error);
+    }
+    respond_review(state->request, state->message);
+}
+
+static void on_decided(struct authorization *question)
+{
+    struct deciding *state = question->data;
+    if (state->request->codec->is_aborted(state->request)) {
+        request_finish(state->request);
+    } else {
+        answer(state);
+    }
+}
+
+static void decide(struct request *request, void *message, const struct user *user,
+                   const struct access *access,
                    Authorization__V1__SubjectAccessReviewStatus *status)
 {
-    const struct access access = access_of(resource, path);
-    const char *reason = "";
-    status->has_allowed = true;
-    status->allowed =
-        authorizer_review(request->server->authorizer, request->arena, user, &access, &reason);
-    status->reason = arena_text(request->arena, reason);
+    struct deciding *state = arena_zeroed(request->arena, sizeof(*state));
+    *state = (struct deciding){.request = request,
+                               .message = message,
+                               .status = status,
+                               .user = *user,
+                               .access = *access,
+                               .question = {.user = &state->user,
+                                            .access = &state->access,
+                                            .arena = request->arena,
+                                            .home = http_exchange_loop(request->exchange),
+                                            .decided = on_decided,
+                                            .data = state,
+                                            .explain = true}};
+    if (authorizer_decide(request->server->authorizer, &state->question)) {
+        answer(state);
+    }
 }
 
 static void self_access_review(struct request *request, void *message)
@@ -126,9 +169,29 @@ static void self_access_review(struct request *request, void *message)
     if (refuse_review(request, &causes)) {
         return;
     }
-    decide(request, request->user, review->spec->resource_attributes,
-           review->spec->non_resource_attributes, review->status);
-    respond_review(request, review);
+    const struct access access =
+        access_of(review->spec->resource_attributes, review->spec->non_resource_attributes);
+    decide(request, review, request->user, &access, review->status);
+}
+
+static struct user user_of(struct arena *arena,
+                           const Authorization__V1__SubjectAccessReviewSpec *spec)
+{
+    struct user user = {.name = text(spec->user),
+                        .uid = text(spec->uid),
+                        .groups = (const char *const *)spec->groups,
+                        .group_count = spec->n_groups};
+    for (size_t i = 0; i < spec->n_extra; i++) {
+        for (size_t j = 0; spec->extra[i]->value != NULL && j < spec->extra[i]->value->n_items;
+             j++) {
+            struct user_extra *extras =
+                arena_array_grown(arena, user.extras, user.extra_count, sizeof(*extras));
+            extras[user.extra_count++] = (struct user_extra){
+                .key = text(spec->extra[i]->key), .value = text(spec->extra[i]->value->items[j])};
+            user.extras = extras;
+        }
+    }
+    return user;
 }
 
 static void access_review(struct request *request, void *message)
@@ -140,13 +203,10 @@ static void access_review(struct request *request, void *message)
     if (refuse_review(request, &causes)) {
         return;
     }
-    const struct user user = {.name = text(review->spec->user),
-                              .uid = text(review->spec->uid),
-                              .groups = (const char *const *)review->spec->groups,
-                              .group_count = review->spec->n_groups};
-    decide(request, &user, review->spec->resource_attributes, review->spec->non_resource_attributes,
-           review->status);
-    respond_review(request, review);
+    const struct user user = user_of(request->arena, review->spec);
+    const struct access access =
+        access_of(review->spec->resource_attributes, review->spec->non_resource_attributes);
+    decide(request, review, &user, &access, review->status);
 }
 
 /* --- All rules of the caller --- */

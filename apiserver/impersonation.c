@@ -12,6 +12,10 @@ struct impersonation {
     size_t group_count;
     struct user_extra *extras;
     size_t extra_count;
+    struct request *request;
+    const struct access *questions; /* Each has to be allowed. */
+    size_t question_count, next;
+    struct authorization question;
 };
 
 static bool header_is(const struct http_header *header, const char *name)
@@ -75,29 +79,6 @@ static bool read_headers(struct request *request, struct impersonation *ret)
     return true;
 }
 
-/* --- Whether he may --- */
-
-static bool may(struct request *request, const char *group, const char *resource,
-                const char *subresource, const char *namespace, const char *name)
-{
-    const struct access access = {.verb = "impersonate",
-                                  .is_resource = true,
-                                  .group = group,
-                                  .resource = resource,
-                                  .subresource = subresource,
-                                  .namespace = namespace,
-                                  .name = name,
-                                  .path = "",
-                                  .node_selected = ""};
-    const char *reason = "";
-    if (authorizer_allows(request->server->authorizer, request->arena, request->user, &access,
-                          &reason)) {
-        return true;
-    }
-    respond_status(request, forbidden_access(request->arena, request->user, &access, reason));
-    return false;
-}
-
 /* "namespace" and "name" of system:serviceaccount:namespace:name; false for another name. */
 static bool split_account(struct arena *arena, const char *user, const char **ret_namespace,
                           const char **ret_name)
@@ -115,26 +96,42 @@ static bool split_account(struct arena *arena, const char *user, const char **re
     return true;
 }
 
-static bool may_all(struct request *request, const struct impersonation *wanted)
+/* --- Whether he may: each question after the one before --- */
+
+static struct access one(const char *group, const char *resource, const char *subresource,
+                         const char *namespace, const char *name)
+{
+    return (struct access){.verb = "impersonate",
+                           .is_resource = true,
+                           .group = group,
+                           .resource = resource,
+                           .subresource = subresource,
+                           .namespace = namespace,
+                           .name = name,
+                           .path = "",
+                           .node_selected = ""};
+}
+
+static void list_questions(struct request *request, struct impersonation *wanted)
 {
     const char *namespace = "", *name = wanted->name;
     bool account = split_account(request->arena, wanted->name, &namespace, &name);
-    if (!may(request, "", account ? "serviceaccounts" : "users", "", namespace, name)) {
-        return false;
-    }
+    size_t max = wanted->group_count + wanted->extra_count + 2;
+    struct access *all = arena_array(request->arena, max, sizeof(*all));
+    size_t count = 0;
+    all[count++] = one("", account ? "serviceaccounts" : "users", "", namespace, name);
     for (size_t i = 0; i < wanted->group_count; i++) {
-        if (!may(request, "", "groups", "", "", wanted->groups[i])) {
-            return false;
-        }
+        all[count++] = one("", "groups", "", "", wanted->groups[i]);
     }
     for (size_t i = 0; i < wanted->extra_count; i++) {
         const struct user_extra *extra = &wanted->extras[i];
-        if (!may(request, "authentication.k8s.io", "userextras", extra->key, "", extra->value)) {
-            return false;
-        }
+        all[count++] = one("authentication.k8s.io", "userextras", extra->key, "", extra->value);
     }
-    return wanted->uid[0] == 0 ||
-           may(request, "authentication.k8s.io", "uids", "", "", wanted->uid);
+    if (wanted->uid[0] != 0) {
+        all[count++] = one("authentication.k8s.io", "uids", "", "", wanted->uid);
+    }
+    wanted->questions = all;
+    wanted->question_count = count;
 }
 
 /* --- Becoming the other --- */
@@ -179,32 +176,80 @@ static const struct user *other_user(struct arena *arena, struct impersonation *
     return user;
 }
 
+static void become(struct impersonation *wanted)
+{
+    struct request *request = wanted->request;
+    add_account_groups(request->arena, wanted);
+    request->user = other_user(request->arena, wanted);
+    audit_impersonation(request);
+}
+
+static void on_decided(struct authorization *question);
+
+/* Goes on with the questions. True: he may, and is the other; false: refused, or waiting. */
+static bool ask_all(struct impersonation *wanted)
+{
+    struct request *request = wanted->request;
+    while (wanted->next < wanted->question_count) {
+        wanted->question = (struct authorization){.user = request->user,
+                                                  .access = &wanted->questions[wanted->next++],
+                                                  .arena = request->arena,
+                                                  .home = http_exchange_loop(request->exchange),
+                                                  .decided = on_decided,
+                                                  .data = wanted};
+        if (!authorizer_decide(request->server->authorizer, &wanted->question)) {
+            return false;
+        }
+        if (!wanted->question.allowed) {
+            authorization_refuse(request, &wanted->question);
+            return false;
+        }
+    }
+    become(wanted);
+    return true;
+}
+
+static void on_decided(struct authorization *question)
+{
+    struct impersonation *wanted = question->data;
+    struct request *request = wanted->request;
+    if (request->codec->is_aborted(request)) {
+        request_finish(request);
+    } else if (!question->allowed) {
+        authorization_refuse(request, question);
+    } else if (ask_all(wanted)) {
+        request_continue(request);
+    }
+}
+
+/* Parts of another without a name. */
+static bool refuse_nameless(struct request *request, const struct impersonation *wanted)
+{
+    if (wanted->group_count == 0 && wanted->extra_count == 0 && wanted->uid[0] == 0) {
+        return true;
+    }
+    respond_status(request, api_status_internal(
+                                request->arena, "requested %s without impersonating a user name",
+                                wanted->group_count > 0 ? "[{Group}]" : "[{UserExtra}]"));
+    return false;
+}
+
 bool stage_impersonate(struct request *request)
 {
-    struct impersonation wanted = {.uid = ""};
-    if (!read_headers(request, &wanted)) {
+    struct impersonation read = {.uid = "", .request = request};
+    if (!read_headers(request, &read)) {
         respond_status(request,
                        api_status_bad_request(request->arena, "too many headers of impersonation"));
         return false;
     }
-    if (wanted.groups == NULL) {
+    if (read.groups == NULL) {
         return true;
     }
-    if (wanted.name == NULL || wanted.name[0] == 0) {
-        if (wanted.group_count > 0 || wanted.extra_count > 0 || wanted.uid[0] != 0) {
-            respond_status(request,
-                           api_status_internal(
-                               request->arena, "requested %s without impersonating a user name",
-                               wanted.group_count > 0 ? "[{Group}]" : "[{UserExtra}]"));
-            return false;
-        }
-        return true;
+    if (read.name == NULL || read.name[0] == 0) {
+        return refuse_nameless(request, &read);
     }
-    if (!may_all(request, &wanted)) {
-        return false;
-    }
-    add_account_groups(request->arena, &wanted);
-    request->user = other_user(request->arena, &wanted);
-    audit_impersonation(request);
-    return true;
+    struct impersonation *wanted = arena_alloc(request->arena, sizeof(*wanted));
+    *wanted = read;
+    list_questions(request, wanted);
+    return ask_all(wanted);
 }

@@ -90,12 +90,17 @@
 #define ISSUERS_WAIT_MS   UINT64_C(60000) /* For keys of a changed file, until that is said. */
 #define AUTHN_CONFIG_MAX  ((size_t)1 << 20)
 
+#define AUTHZ_CONFIG_MAX     ((size_t)1 << 20)
+#define AUTHORIZERS_MAX      64
+#define MATCH_CONDITIONS_MAX 64
+
 /* Webhooks that are asked about requests; each of these for each webhook. */
 #define REVIEWS_UNDER_WAY_MAX  ((size_t)256)
 #define REVIEWS_WAITING_MAX    ((size_t)4096) /* For the answers of these. */
 #define REVIEWS_KNOWN_MAX      ((size_t)8192) /* Answers that are remembered, ... */
 #define REVIEW_BYTES_KNOWN_MAX ((size_t)16 << 20)
 #define REVIEW_ANSWER_MAX      ((size_t)256 << 10)
+#define LEAVES_OF_CALL_MAX     ((size_t)64) /* Questions of one call to webhooks of authorization. */
 #define TOKEN_REVIEW_MS        UINT64_C(30000)
 #define KUBECONFIG_MAX         ((size_t)1 << 20) /* Of a webhook; each file that it names, too. */
 #define TOKEN_LEEWAY_SECONDS   60                /* A token outlives what it is bound to by this. */

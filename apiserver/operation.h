@@ -11,6 +11,8 @@
 #include "lib/base/env.h"
 #include "store/storage.h"
 
+struct access;
+
 struct registry {
     struct registry_config config;
     const struct api_kind *namespace_kind;
@@ -109,6 +111,8 @@ struct operation {
     size_t form_count, forms_under_way;
     const struct cached_object **candidates; /* Of a list, as they are stored. */
     size_t candidate_count, candidates_needed;
+    struct leave *leaves; /* Questions to webhooks of authorization, and what they answered. */
+    size_t leave_count, leaves_under_way;
     bool asked; /* Webhooks and policies have seen what was sent: admission_ask(). */
     /* What a plan that is made again with the webhooks' answers has as before. */
     int64_t planned_ns;
@@ -241,6 +245,14 @@ bool operation_convert_start(struct operation *operation);
 /* What is stored of these bytes; data is NULL when that is too much. */
 struct slice operation_seal(struct operation *operation, const struct api_kind *kind,
                             const char *key, struct slice bytes);
+
+/* --- Authorization on the way (registry_authorize.c); the registry has an authorizer --- */
+/* Whether the user may do that. While a webhook has to be waited for it says no, and
+ * operation_awaits_leave(): the plan is of no use then, and operation_replay() follows. */
+bool operation_may(struct operation *operation, const struct user *user,
+                   const struct access *access);
+bool operation_awaits_leave(const struct operation *operation);
+void operation_release_leaves(struct operation *operation);
 
 /* --- Reads (registry_read.c) --- */
 void operation_start_read(struct operation *operation);

@@ -453,6 +453,7 @@ void registry_finish(struct registry_call *call)
     }
     struct operation *operation = &state->operation;
     admission_webhooks_release(operation);
+    operation_release_leaves(operation);
     bool converted = operation->candidates != NULL; /* The items are versions of these. */
     const struct cached_object *const *owned = converted ? operation->candidates : call->items;
     size_t owned_count = converted ? operation->candidate_count : call->item_count;

@@ -335,6 +335,9 @@ enum plan_step operation_plan(struct operation *operation)
 static enum plan_step plan_to_store(struct operation *operation)
 {
     enum plan_step step = operation_plan(operation);
+    if (operation_awaits_leave(operation)) {
+        return PLAN_WAIT; /* Whatever it came to, it did not know all. */
+    }
     const struct api_status *refusal = step == PLAN_WRITE ? operation_store_form(operation) : NULL;
     return refusal == NULL ? step : plan_fail(operation, refusal);
 }
@@ -358,7 +361,7 @@ void operation_start_write(struct operation *operation)
         operation_finish(operation);
         return;
     case PLAN_WAIT:
-        if (!operation_convert_start(operation)) {
+        if (!operation_awaits_leave(operation) && !operation_convert_start(operation)) {
             admission_webhooks_start(operation);
         }
         return;

@@ -50,6 +50,8 @@ struct apiserver {
     struct issuers_options issuers_options;
     struct issuers *issuers; /* Of OpenID Connect. */
     struct review_client *reviews;
+    struct authorizer_chains_options chains_options;
+    struct authorizer_chains *chains;
     struct token_webhook *token_webhook; /* NULL: not asked for. */
     struct token_signer *signer;
     struct service_allocator services;
@@ -175,6 +177,8 @@ bool authorize(struct apiserver *server, struct arena *arena, const struct user 
 /* `reason` follows the words of the refusal; "" for none. */
 const struct api_status *forbidden_access(struct arena *arena, const struct user *user,
                                           const struct access *access, const char *reason);
+/* 403 for a question that was not allowed; 500 when what could have allowed it failed. */
+void authorization_refuse(struct request *request, const struct authorization *question);
 bool node_may_read(struct apiserver *server, const char *node, const char *resource,
                    const char *namespace, const char *name);
 

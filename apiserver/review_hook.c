@@ -129,6 +129,9 @@ void review_hook_unref(struct review_hook *hook)
         entry_drop(hook, entry);
     }
     hash_map_free(hook->entries);
+    if (hook->options.release != NULL) {
+        hook->options.release(hook->options.data);
+    }
     kubeconfig_release(&hook->options.kubeconfig);
     arena_free(hook->options.arena);
     pthread_mutex_destroy(&hook->lock);

@@ -36,7 +36,8 @@ struct review_hook_options {
     /* How long an answer of success is remembered; 0: not at all. On the io loop. */
     uint64_t (*keep_ms)(const void *data, struct slice answer);
     void (*noted)(const void *data, const struct review_outcome *outcome); /* Or NULL. */
-    const void *data; /* Lives as long as the hook. */
+    void *data;                  /* Lives as long as the hook, ... */
+    void (*release)(void *data); /* ... and is released with it; or NULL. */
 };
 MUST_USE struct review_hook *review_hook_new(const struct review_hook_options *options);
 struct review_hook *review_hook_ref(struct review_hook *hook); /* The same. Any thread. */

@@ -24,25 +24,70 @@ static int check_flags(const struct flag_set *set, struct error *reterr)
     return 0;
 }
 
+static int read_duration(const struct flag_set *set, const char *name, uint64_t *ret_ms,
+                         struct error *reterr)
+{
+    int64_t nanos = 0;
+    const char *text = flag_text(set, name);
+    if (duration_parse(slice_text(text), &nanos) < 0 || nanos < 0) {
+        return error_set(reterr, -EINVAL, "--%s=%s: must be a duration such as 2m0s", name, text);
+    }
+    *ret_ms = (uint64_t)nanos / 1000000;
+    return 0;
+}
+
+static int read_version(const struct flag_set *set, const char *name, const char **ret_version,
+                        struct error *reterr)
+{
+    const char *text = flag_text(set, name);
+    if (strcmp(text, "v1") != 0 && strcmp(text, "v1beta1") != 0) {
+        return error_set(reterr, -EINVAL, "--%s=%s: must be v1 or v1beta1", name, text);
+    }
+    *ret_version = text;
+    return 0;
+}
+
 static int read_token_webhook(const struct flag_set *set, struct token_webhook_options *webhook,
                               struct error *reterr)
 {
-    static const char ttl_flag[] = "authentication-token-webhook-cache-ttl";
-    const char *ttl = flag_text(set, ttl_flag);
-    int64_t nanos = 0;
     webhook->kubeconfig_path = flag_text(set, "authentication-token-webhook-config-file");
-    webhook->version = flag_text(set, "authentication-token-webhook-version");
-    if (strcmp(webhook->version, "v1") != 0 && strcmp(webhook->version, "v1beta1") != 0) {
-        return error_set(reterr, -EINVAL,
-                         "--authentication-token-webhook-version=%s: must be v1 or v1beta1",
-                         webhook->version);
+    int result =
+        read_version(set, "authentication-token-webhook-version", &webhook->version, reterr);
+    return result < 0 ? result
+                      : read_duration(set, "authentication-token-webhook-cache-ttl",
+                                      &webhook->ttl_ms, reterr);
+}
+
+int authz_options_from(const struct flag_set *set, struct arena *arena,
+                       struct authz_options *ret_options, struct error *reterr)
+{
+    struct authz_options options = {.modes = list_of(set, "authorization-mode"),
+                                    .webhook_config_path =
+                                        flag_text(set, "authorization-webhook-config-file"),
+                                    .config_path = flag_text(set, "authorization-config")};
+    int result =
+        read_version(set, "authorization-webhook-version", &options.webhook_version, reterr);
+    if (result == 0) {
+        result = read_duration(set, "authorization-webhook-cache-authorized-ttl",
+                               &options.authorized_ttl_ms, reterr);
     }
-    if (duration_parse(slice_text(ttl), &nanos) < 0 || nanos < 0) {
-        return error_set(reterr, -EINVAL, "--%s=%s: must be a duration such as 2m0s", ttl_flag,
-                         ttl);
+    if (result == 0) {
+        result = read_duration(set, "authorization-webhook-cache-unauthorized-ttl",
+                               &options.unauthorized_ttl_ms, reterr);
     }
-    webhook->ttl_ms = (uint64_t)nanos / 1000000;
-    return 0;
+    if (result == 0) {
+        result = flag_file(set, "authorization-config", arena, &options.config, reterr);
+    }
+    if (result == 0 && options.config != NULL &&
+        (options.modes.count > 0 || options.webhook_config_path != NULL)) {
+        result = error_set(reterr, -EINVAL,
+                           "--authorization-config and --authorization-mode or "
+                           "--authorization-webhook-*: only one of them");
+    }
+    if (result == 0) {
+        *ret_options = options;
+    }
+    return result;
 }
 
 int authn_options_from(const struct flag_set *set, struct arena *arena,

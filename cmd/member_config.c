@@ -405,6 +405,9 @@ int member_config_from(const struct flag_set *set, struct arena *arena,
         result = follow_encryption(&config, set, reterr);
     }
     if (result == 0) {
+        result = authz_options_from(set, arena, &config.authz, reterr);
+    }
+    if (result == 0) {
         result = audit_options_from(set, arena, &config.audit, reterr);
     }
     if (result == 0) {

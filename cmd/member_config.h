@@ -4,6 +4,7 @@
 #define CMD_MEMBER_CONFIG_H
 #include "apiserver/audit_options.h"
 #include "apiserver/authn_options.h"
+#include "apiserver/authz_options.h"
 #include "cmd/external_store.h"
 #include "cmd/flags.h"
 #include "cmd/listen_urls.h"
@@ -48,6 +49,7 @@ struct member_config {
     uint32_t snapshot_entries;      /* Log entries between two snapshots. */
     struct external_store external; /* In place of a store of its own, if it has endpoints. */
     struct authn_options authn;
+    struct authz_options authz;
     struct audit_options audit;
     const char *encryption_config; /* The text of --encryption-provider-config, or NULL. */
     const char *encryption_path;   /* Where that is, when it is to be followed; else NULL. */

@@ -242,6 +242,7 @@ static int open_api(struct member *member)
         .cluster_domain = config->cluster_domain,
         .requests_in_flight = config->requests_in_flight,
         .authn = config->authn,
+        .authz = config->authz,
         .audit = config->audit,
         .encryption_config = config->encryption_config,
         .encryption_path = config->encryption_path,

@@ -22,6 +22,7 @@ Suite *audit_webhook_suite(void);
 Suite *kubeconfig_suite(void);
 Suite *authn_config_suite(void);
 Suite *review_hook_suite(void);
+Suite *authz_config_suite(void);
 Suite *node_graph_suite(void);
 Suite *objects_request_suite(void);
 Suite *objects_suite(void);
@@ -50,6 +51,7 @@ int main(void)
                        kubeconfig_suite(),
                        authn_config_suite(),
                        review_hook_suite(),
+                       authz_config_suite(),
                        node_graph_suite(),
                        object_json_suite(),
                        objects_request_suite(),
