@@ -38,69 +38,6 @@ void raft_node_wake(struct raft_node *node)
     }
 }
 
-/* ---- messages ---- */
-
-static void send_now(struct raft_node *node, struct raft_message *message)
-{
-    struct buffer bytes;
-    buffer_init(&bytes, RAFT_MESSAGE_MAX);
-    raft_message_encode(message, &bytes);
-    if (buffer_error(&bytes) == 0) {
-        int status = env_send(node->env, message->to, buffer_slice(&bytes));
-        (void)status; /* Lost: what matters is sent again. */
-    }
-    buffer_release(&bytes);
-    raft_message_release(message);
-}
-
-void raft_node_send(struct raft_node *node, struct raft_message *message)
-{
-    if (meta_file_durable(&node->meta) || PLANTED == PLANT_VOTE_NOT_DURABLE) {
-        send_now(node, message);
-        return;
-    }
-    if (node->held_count == RAFT_HELD_MESSAGES_MAX || message->bytes.len > 0) {
-        raft_message_release(message); /* Bytes are borrowed; it will be sent again. */
-        return;
-    }
-    if (node->held == NULL) {
-        node->held = alloc_array(RAFT_HELD_MESSAGES_MAX, sizeof(struct raft_message));
-    }
-    node->held[node->held_count++] = *message;
-}
-
-static void send_held(struct raft_node *node)
-{
-    for (size_t i = 0; i < node->held_count && !node->dead; i++) {
-        send_now(node, &node->held[i]);
-    }
-    node->held_count = 0;
-}
-
-static void on_meta_persisted(void *data)
-{
-    struct raft_node *node = data;
-    if (meta_file_durable(&node->meta)) {
-        send_held(node);
-    }
-    if (node->dead || node->log == NULL) {
-        return;
-    }
-    if (meta_file_settled(&node->meta)) {
-        log_file_promised(node->log);
-        raft_repair_noted(node);
-    }
-    if (meta_file_durable(&node->meta)) {
-        log_file_pump(node->log);
-    }
-}
-
-static void on_promise(void *data, struct raft_extent extent)
-{
-    struct raft_node *node = data;
-    meta_file_set_extent(&node->meta, extent);
-}
-
 /* ---- effects ---- */
 
 static void read_done(struct raft_node *node, struct raft_waiting_read *read, int status)
@@ -611,14 +548,14 @@ void raft_node_wire(struct raft_node *node)
 {
     node->tick = (struct env_timer){.fire = on_tick, .data = node};
     node->turn = (struct env_timer){.fire = on_turn, .data = node};
-    node->meta.persisted = on_meta_persisted;
+    node->meta.persisted = raft_node_persisted;
     node->meta.failed = on_failed;
     node->meta.data = node;
 }
 
 void raft_node_wire_log(struct raft_node *node, struct log_file_config *log)
 {
-    log->promise = on_promise;
+    log->promise = raft_node_promise;
     log->persisted = on_persisted;
     log->failed = on_failed;
     log->room = on_room;

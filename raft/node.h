@@ -130,14 +130,18 @@ struct raft_node {
 
 /* node.c */
 void raft_node_step(struct raft_node *node, struct raft_event event);
-void raft_node_send(struct raft_node *node, struct raft_message *message); /* Or holds it. */
-void raft_node_wake(struct raft_node *node);                               /* Runs a turn soon. */
+void raft_node_wake(struct raft_node *node); /* Runs a turn soon. */
 void raft_node_fail(struct raft_node *node, const char *what, int status);
 void raft_node_apply(struct raft_node *node);
 /* Fills in the callbacks that are node.c's. */
 void raft_node_wire(struct raft_node *node);
 void raft_node_wire_log(struct raft_node *node, struct log_file_config *log);
 void raft_node_start(struct raft_node *node); /* Recovery is done. */
+
+/* node_durable.c */
+void raft_node_send(struct raft_node *node, struct raft_message *message); /* Or holds it. */
+void raft_node_persisted(void *data); /* More of raft-meta is durable. */
+void raft_node_promise(void *data, struct raft_extent extent);
 
 /* node_members.c */
 void raft_node_members(struct raft_node *node);     /* After each step. */
