@@ -1,7 +1,7 @@
 # For a file of tests against one server with two hollow nodes, h1 and h2: pods of them have addresses and states and run
 # nothing. Agents mount the volumes of pods all the same, which root may do only.
 export WITHOUT=
-KUBECTL_HOST=$HOLLOW_HOST
+export KUBECTL_HOST=$HOLLOW_HOST
 load one_server
 
 setup_file() {
