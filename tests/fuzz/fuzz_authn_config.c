@@ -1,6 +1,7 @@
 /* The AuthenticationConfiguration that an operator writes: it is read or refused, and what is read
  * says who a token is without a fault. */
 #include "apiserver/authn_config.h"
+#include "apiserver/claim_expressions.h"
 #include "apiserver/oidc_claims.h"
 #include "lib/api/cel_functions.h"
 #include "lib/api/json_value.h"
