@@ -26,8 +26,11 @@ static bool identical_values(const struct api_field *field, const void *a, const
     }
     if (field->type == API_BYTES) {
         const ProtobufCBinaryData *left = a, *right = b;
-        return (left->data == NULL) == (right->data == NULL) &&
-               slice_equal(slice_of(left->data, left->len), slice_of(right->data, right->len));
+        if (left->data == NULL ||
+            right->data == NULL) { /* None, and none at all, differ in JSON. */
+            return left->data == right->data;
+        }
+        return slice_equal(slice_of(left->data, left->len), slice_of(right->data, right->len));
     }
     if (field->type >= API_OBJECT) {
         return identical_messages(field->message, *(const void *const *)a, *(const void *const *)b);
