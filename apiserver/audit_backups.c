@@ -33,7 +33,8 @@ struct audit_backups {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool wanted; /* There is something to look after. */
+    bool wanted;          /* There is something to look after. */
+    int64_t put_aside_ms; /* By its name, the last file. */
     atomic_bool closing;
 };
 
@@ -234,11 +235,14 @@ static void *run(void *data)
 int audit_backups_put_aside(struct audit_backups *backups)
 {
     int result = -EEXIST;
-    int64_t now = now_ms();
-    /* Never over one that is there: two files of one millisecond get different times. */
-    for (int64_t later = 0; result == -EEXIST && later < AUDIT_BACKUPS_MAX; later++) {
+    int64_t now = now_ms(), last = backups->put_aside_ms;
+    /* Never over one that is there: two files of one millisecond get different times, also when
+     * the first has been compressed since and has another name. */
+    int64_t first = now > last ? now : last + 1;
+    for (int64_t time = first; result == -EEXIST && time < first + AUDIT_BACKUPS_MAX; time++) {
         char stamp[TIME_TEXT_SIZE];
-        print_stamp(now + later, stamp);
+        print_stamp(time, stamp);
+        backups->put_aside_ms = time;
         char *backup =
             alloc_printf("%s/%s-%s%s", backups->dir, backups->stem, stamp, backups->extension);
         result = link(backups->path, backup) < 0 ? -errno : 0;
