@@ -272,6 +272,14 @@ static bool take_ask(struct authorization *question, const struct chain_item *it
     return take_opinion(question, item, ask->opinion, ask->reason);
 }
 
+/* The same of one that answers at once. */
+static bool ask_here(struct authorization *question, const struct chain_item *item)
+{
+    const char *reason = "";
+    enum access_opinion opinion = opinion_of(question->authorizer, item->type, question, &reason);
+    return take_opinion(question, item, opinion, reason);
+}
+
 static void on_asked(struct access_ask *ask);
 
 /* True when the webhook has answered already. */
@@ -294,17 +302,11 @@ static bool walk(struct authorization *question)
     const struct chain_item *items = authorizer_chain_items(question->chain, &count);
     while (question->next < count) {
         const struct chain_item *item = &items[question->next++];
-        const char *reason = "";
         bool asks = item->type == AUTHORIZER_WEBHOOK && question->decided != NULL;
         if (asks && !ask_webhook(question, item)) {
             return false;
         }
-        bool decided =
-            asks ? take_ask(question, item)
-                 : take_opinion(question, item,
-                                opinion_of(question->authorizer, item->type, question, &reason),
-                                reason);
-        if (decided) {
+        if (asks ? take_ask(question, item) : ask_here(question, item)) {
             break;
         }
     }

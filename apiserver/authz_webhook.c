@@ -31,7 +31,7 @@ struct authz_webhook {
 static uint64_t keep_ms(const void *data, struct slice json)
 {
     const struct hook_data *own = data;
-    struct access_review_answer answer;
+    struct access_review_answer answer = {.reason = NULL};
     CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
     if (access_review_read(arena, own->version, json, &answer, NULL) < 0) {
         return 0;
@@ -100,7 +100,7 @@ static enum access_opinion failed(const struct authz_webhook *webhook)
 static void judge(struct access_ask *ask)
 {
     struct authz_webhook *webhook = ask->webhook;
-    struct access_review_answer answer;
+    struct access_review_answer answer = {.reason = NULL};
     CLEANUP(error_release) struct error error = {0};
     int status = ask->question.error;
     if (status == 0) {
