@@ -6,6 +6,7 @@
 #include "apiserver/request.h"
 #include "lib/api/time.h"
 #include "lib/base/alloc.h"
+#include <assert.h>
 #include <stdlib.h>
 
 /* Level-triggered: what is wrong is found in the cache, and put right, one call at a time. */
@@ -17,7 +18,6 @@ struct api_service_keeper {
     struct registry_call call;
     bool busy;
     bool leads;
-    bool freed;
 };
 
 enum {
@@ -32,22 +32,12 @@ static void wake_after(struct api_service_keeper *keeper, uint64_t ms)
     env_timer_start(keeper->server->config.env, &keeper->timer, ms * NS_PER_MS);
 }
 
-static void release(struct api_service_keeper *keeper)
-{
-    arena_free(keeper->arena);
-    free(keeper);
-}
-
 static void call_done(struct registry_call *call)
 {
     struct api_service_keeper *keeper = call->data;
     bool good = call->status == NULL;
     registry_finish(call);
     keeper->busy = false;
-    if (keeper->freed) {
-        release(keeper);
-        return;
-    }
     wake_after(keeper, good ? 0 : RETRY_MS);
 }
 
@@ -238,13 +228,10 @@ void api_service_keeper_free(struct api_service_keeper *keeper)
     if (keeper == NULL) {
         return;
     }
+    assert(!keeper->busy);
     env_timer_stop(keeper->server->config.env, &keeper->timer);
-    keeper->leads = false;
-    if (keeper->busy) {
-        keeper->freed = true; /* The end of the call frees it. */
-        return;
-    }
-    release(keeper);
+    arena_free(keeper->arena);
+    free(keeper);
 }
 
 void api_service_keeper_set_leader(struct api_service_keeper *keeper, bool leader)

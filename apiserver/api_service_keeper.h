@@ -9,6 +9,6 @@ struct api_service_keeper;
 struct apiserver;
 
 struct api_service_keeper *api_service_keeper_new(struct apiserver *server);
-void api_service_keeper_free(struct api_service_keeper *keeper); /* Gives up what is under way. */
+void api_service_keeper_free(struct api_service_keeper *keeper); /* Nothing may be under way. */
 void api_service_keeper_set_leader(struct api_service_keeper *keeper, bool leader);
 #endif

@@ -481,12 +481,28 @@ static void proxy_closed(void *data)
     loop_post(server->config.io_loops[0], close_audit, server);
 }
 
-static void http_closed(void *data)
+/* Behind the last call, as one may wait for a webhook. The proxy's end visits every io loop: none
+ * is inside of what ended a call any more. */
+static void close_clients(void *data)
 {
     struct apiserver *server = data;
     webhook_client_close(server->webhooks);
     review_client_close(server->reviews);
     proxy_close(server->proxy, proxy_closed, server);
+}
+
+static void calls_over(void *data)
+{
+    struct apiserver *server = data;
+    loop_post(server->config.io_loops[0], close_clients, server);
+}
+
+/* Exchanges are gone by now, and with them their requests; calls of our own parts, of clients in
+ * this process and of the sessions of nodes may still be on their way. */
+static void http_closed(void *data)
+{
+    struct apiserver *server = data;
+    registry_when_idle(server->registry, server->config.store_loop, calls_over, server);
 }
 
 static void close_http(void *data)
@@ -499,6 +515,8 @@ void apiserver_close(struct apiserver *server, void (*closed)(void *data), void 
 {
     server->closed = closed;
     server->closed_data = data;
+    apiserver_set_leader(server, false); /* What leaders keep in order is the next one's. */
+    published_trust_stop(server->published_trust);
     atomic_store(&server->closing, true);
     loop_post(server->config.io_loops[0], close_http, server);
 }
@@ -530,6 +548,9 @@ struct node_liveness *apiserver_liveness(struct apiserver *server)
 
 void apiserver_set_leader(struct apiserver *server, bool leader)
 {
+    if (atomic_load(&server->closing)) {
+        return;
+    }
     atomic_store(&server->leader, leader);
     node_liveness_set_leader(server->liveness, leader);
     bootstrap_set_leader(server->bootstrap, leader);

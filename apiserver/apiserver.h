@@ -53,7 +53,9 @@ struct apiserver_config {
  */
 MUST_USE int apiserver_new(const struct apiserver_config *config, struct apiserver **ret_server,
                            struct error *reterr);
-/* Stops accepting, ends streams, then runs `closed` on the store loop; the server is gone then. */
+/* Stops accepting, ends streams, waits for calls under way, then runs `closed` on the store loop;
+ * the server is gone then. That takes as long as the store has no answer: see store_last_calls().
+ * Local clients are to be freed before it. */
 void apiserver_close(struct apiserver *server, void (*closed)(void *data), void *data);
 
 struct registry *apiserver_registry(struct apiserver *server); /* For lib/client's local client. */

@@ -11,6 +11,7 @@
 #include "lib/api/priority.h"
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
+#include <assert.h>
 #include <stdlib.h>
 
 static const char *const namespaces[] = {"default", "kube-system", "kube-public",
@@ -36,7 +37,6 @@ struct bootstrap {
     bool repeated;     /* Something failed: all is looked at again. */
     uint64_t retry_ms; /* After this, which doubles. */
     bool wanted;
-    bool freed;
 };
 
 /* --- What there has to be --- */
@@ -118,14 +118,6 @@ static void retry(void *data)
     step(data);
 }
 
-static void release(struct bootstrap *bootstrap)
-{
-    for (size_t i = 0; i < CALLS_MAX; i++) {
-        arena_free(bootstrap->calls[i].arena);
-    }
-    free(bootstrap);
-}
-
 static void finish(struct bootstrap_call *call, bool good)
 {
     struct bootstrap *bootstrap = call->bootstrap;
@@ -150,12 +142,7 @@ static void done(struct registry_call *registry_call)
                  KV_TEXT("error", registry_call->status->message));
     }
     registry_finish(registry_call);
-    if (bootstrap->freed) {
-        call->busy = false;
-        if (--bootstrap->busy_count == 0) {
-            release(bootstrap);
-        }
-    } else if (deleted && bootstrap->wanted) {
+    if (deleted && bootstrap->wanted) {
         bootstrap->busy_count--;
         start(call);
     } else {
@@ -255,12 +242,11 @@ void bootstrap_free(struct bootstrap *bootstrap)
         return;
     }
     env_timer_stop(bootstrap->server->config.env, &bootstrap->retry);
-    bootstrap->wanted = false;
-    if (bootstrap->busy_count > 0) {
-        bootstrap->freed = true; /* The last call's end frees it. */
-        return;
+    assert(bootstrap->busy_count == 0);
+    for (size_t i = 0; i < CALLS_MAX; i++) {
+        arena_free(bootstrap->calls[i].arena);
     }
-    release(bootstrap);
+    free(bootstrap);
 }
 
 void bootstrap_set_leader(struct bootstrap *bootstrap, bool leader)

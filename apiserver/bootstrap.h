@@ -7,6 +7,6 @@ struct apiserver;
 struct bootstrap;
 
 struct bootstrap *bootstrap_new(struct apiserver *server);
-void bootstrap_free(struct bootstrap *bootstrap);
+void bootstrap_free(struct bootstrap *bootstrap); /* Nothing may be under way. */
 void bootstrap_set_leader(struct bootstrap *bootstrap, bool leader);
 #endif

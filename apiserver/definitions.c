@@ -6,6 +6,7 @@
 #include "apiserver/request.h"
 #include "lib/base/alloc.h"
 #include "lib/base/hash_map.h"
+#include <assert.h>
 #include <stdlib.h>
 
 typedef Apiextensions__V1__CustomResourceDefinition definition_t;
@@ -24,7 +25,6 @@ struct definitions {
     char *name;                     /* Of the definition that the call is about. */
     bool busy;
     bool leads;
-    bool freed;
 };
 
 enum { RETRY_MS = 100 };
@@ -44,14 +44,6 @@ static void add_due(struct definitions *definitions, const char *name)
 /* --- Calls -------------------------------------------------------------------------------------
  */
 
-static void release(struct definitions *definitions)
-{
-    arena_free(definitions->arena);
-    hash_map_free(definitions->due);
-    free(definitions->name);
-    free(definitions);
-}
-
 static void call_done(struct registry_call *call)
 {
     struct definitions *definitions = call->data;
@@ -61,10 +53,6 @@ static void call_done(struct registry_call *call)
     custom_kind_unref(definitions->emptied);
     definitions->emptied = NULL;
     definitions->busy = false;
-    if (definitions->freed) {
-        release(definitions);
-        return;
-    }
     if (again) {
         add_due(definitions, definitions->name);
     }
@@ -262,15 +250,14 @@ void definitions_free(struct definitions *definitions)
     if (definitions == NULL) {
         return;
     }
+    assert(!definitions->busy);
     env_timer_stop(definitions->server->config.env, &definitions->wake);
     cache_follower_stop(&definitions->follower);
     watch_hub_free(definitions->hub);
-    definitions->leads = false;
-    if (definitions->busy) {
-        definitions->freed = true; /* The end of the call frees it. */
-        return;
-    }
-    release(definitions);
+    arena_free(definitions->arena);
+    hash_map_free(definitions->due);
+    free(definitions->name);
+    free(definitions);
 }
 
 void definitions_set_leader(struct definitions *definitions, bool leader)

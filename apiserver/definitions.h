@@ -9,6 +9,6 @@ struct apiserver;
 struct definitions;
 
 struct definitions *definitions_new(struct apiserver *server);
-void definitions_free(struct definitions *definitions); /* Gives up what is under way. */
+void definitions_free(struct definitions *definitions); /* Nothing may be under way. */
 void definitions_set_leader(struct definitions *definitions, bool leader);
 #endif

@@ -38,7 +38,8 @@ struct node_liveness {
     size_t poll_at;
     uint64_t leading_since_ns;
     bool leading;
-    size_t calls; /* Under way in the store; free waits for none: store_free() ends them before. */
+    size_t calls; /* Under way in the store, which may answer after all else is gone. */
+    bool freed;   /* The last of them frees it. */
 };
 
 static struct node_life *find(struct node_liveness *liveness, const char *name, bool make)
@@ -119,19 +120,47 @@ static void start_watch(struct node_liveness *liveness)
     liveness->watch = storage_watch(liveness->storage, &options);
 }
 
+/* --- Calls to the store, one for a node at a time --- */
+
+static void release(struct node_liveness *liveness)
+{
+    void *value = NULL;
+    for (size_t at = 0; hash_map_next(liveness->nodes, &at, NULL, &value);) {
+        struct node_life *life = value;
+        free(life->name);
+        free(life);
+    }
+    hash_map_free(liveness->nodes);
+    pthread_mutex_destroy(&liveness->lock);
+    free(liveness);
+}
+
+static void call_begun(struct node_life *life)
+{
+    life->busy = true;
+    life->liveness->calls++;
+}
+
+static void call_over(struct node_life *life)
+{
+    struct node_liveness *liveness = life->liveness;
+    life->busy = false;
+    if (--liveness->calls == 0 && liveness->freed) {
+        release(liveness);
+    }
+}
+
 /* --- Asking the leader how old the heartbeats of other members' nodes are --- */
 
 static void polled(void *data, int status, const struct store_lease_info *info)
 {
     struct node_life *life = data;
-    life->busy = false;
-    life->liveness->calls--;
-    if (status < 0 || info->ttl_s < 0 || info->ttl_s > info->granted_ttl_s) {
-        return;
+    if (status == 0 && info->ttl_s >= 0 && info->ttl_s <= info->granted_ttl_s) {
+        pthread_mutex_lock(&life->liveness->lock);
+        set_beat(life, (uint64_t)(info->granted_ttl_s - info->ttl_s) * NS_PER_S);
+        pthread_mutex_unlock(&life->liveness->lock);
     }
-    pthread_mutex_lock(&life->liveness->lock);
-    set_beat(life, (uint64_t)(info->granted_ttl_s - info->ttl_s) * NS_PER_S);
-    pthread_mutex_unlock(&life->liveness->lock);
+    call_over(life);
 }
 
 static void poll(void *data)
@@ -150,8 +179,7 @@ static void poll(void *data)
             liveness->leading ? POLL_MS * NS_PER_MS : (uint64_t)life->ttl_s * NS_PER_S;
         bool own = life->own_ns != 0 && now_ns - life->own_ns < rest_ns;
         if (life->alive && !own && !life->busy) {
-            life->busy = true;
-            liveness->calls++;
+            call_begun(life);
             asked++;
             storage_lease_ttl(liveness->storage, life->lease, polled, life);
         }
@@ -182,15 +210,10 @@ void node_liveness_free(struct node_liveness *liveness)
     }
     store_watch_cancel(liveness->watch);
     env_timer_stop(liveness->env, &liveness->poll);
-    void *value = NULL;
-    for (size_t at = 0; hash_map_next(liveness->nodes, &at, NULL, &value);) {
-        struct node_life *life = value;
-        free(life->name);
-        free(life);
-    }
-    hash_map_free(liveness->nodes);
-    pthread_mutex_destroy(&liveness->lock);
-    free(liveness);
+    liveness->freed = true;
+    if (liveness->calls == 0) {
+        release(liveness);
+    } /* Else the last of them does so. */
 }
 
 void node_liveness_set_leader(struct node_liveness *liveness, bool leader)
@@ -231,17 +254,15 @@ static void key_written(void *data, int status, const struct store_txn_result *r
     struct node_life *life = data;
     (void)status; /* The next heartbeat tries again. */
     (void)result;
-    life->busy = false;
-    life->liveness->calls--;
+    call_over(life);
 }
 
 static void granted(void *data, int status, const struct store_lease_info *info)
 {
     struct node_life *life = data;
     (void)info;
-    if (status < 0 && status != STORE_LEASE_EXISTS) {
-        life->busy = false;
-        life->liveness->calls--;
+    if (life->liveness->freed || (status < 0 && status != STORE_LEASE_EXISTS)) {
+        call_over(life);
         return;
     }
     char *key = alloc_printf(LEASE_PREFIX "%s", life->name);
@@ -257,12 +278,12 @@ static void renewed(void *data, int status, const struct store_lease_info *info)
 {
     struct node_life *life = data;
     (void)info;
-    if (status == STORE_LEASE_NOT_FOUND || (status == 0 && !life->alive)) {
+    bool lost = status == STORE_LEASE_NOT_FOUND || (status == 0 && !life->alive);
+    if (lost && !life->liveness->freed) {
         storage_lease_grant(life->liveness->storage, life->lease, life->ttl_s, granted, life);
         return;
     }
-    life->busy = false;
-    life->liveness->calls--;
+    call_over(life);
 }
 
 void node_liveness_beat(struct node_liveness *liveness, const char *node_name, int64_t ttl_s)
@@ -274,8 +295,7 @@ void node_liveness_beat(struct node_liveness *liveness, const char *node_name, i
     life->own_ns = env_now_ns(liveness->env);
     pthread_mutex_unlock(&liveness->lock);
     if (!life->busy) {
-        life->busy = true;
-        liveness->calls++;
+        call_begun(life);
         storage_lease_keepalive(liveness->storage, life->lease, renewed, life);
     }
 }

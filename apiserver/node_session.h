@@ -21,6 +21,7 @@ struct node_seen {
 /* Heartbeats renew a lease of the store (in the leader's memory, no log entry); a key bound to it
  * goes by a committed entry when the lease expires, which every member sees. Store loop. */
 MUST_USE struct node_liveness *node_liveness_new(struct env *env, struct storage *storage);
+/* The store may still owe it answers. */
 void node_liveness_free(struct node_liveness *liveness);
 /* This member began or ceased to lead. Every node gets a full grace period from a new leader. */
 void node_liveness_set_leader(struct node_liveness *liveness, bool leader);

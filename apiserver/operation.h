@@ -10,8 +10,10 @@
 #include "lib/api/status.h"
 #include "lib/base/env.h"
 #include "store/storage.h"
+#include <stdatomic.h>
 
 struct access;
+struct loop;
 
 struct registry {
     struct registry_config config;
@@ -35,6 +37,10 @@ struct registry {
     struct expression_cache *expressions;
     const struct api_kind *definition_kind;
     struct quota_turns *turns;
+    atomic_size_t under_way; /* Calls, and one more until somebody waits for the last of them. */
+    struct loop *idle_loop;  /* Where he waits. */
+    void (*idle)(void *data);
+    void *idle_data;
 };
 
 /* A key that must not exist and is claimed with this write, or one that is given up with it. */

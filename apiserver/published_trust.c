@@ -6,6 +6,7 @@
 #include "lib/api/json_value.h"
 #include "lib/base/alloc.h"
 #include "lib/net/x509.h"
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -21,7 +22,7 @@ struct published_trust {
     struct arena *arena; /* Of the call under way. */
     struct registry_call call;
     bool busy;
-    bool freed;
+    bool stopped;
 };
 
 /* --- What it has to be --- */
@@ -135,12 +136,6 @@ static void want(struct published_trust *trust, const Core__V1__ConfigMap *prese
 
 /* --- Making it so --- */
 
-static void release(struct published_trust *trust)
-{
-    arena_free(trust->arena);
-    free(trust);
-}
-
 static void wake_after(struct published_trust *trust, uint64_t ms)
 {
     env_timer_start(trust->server->config.env, &trust->timer, ms * NS_PER_MS);
@@ -151,11 +146,9 @@ static void call_done(struct registry_call *call)
     struct published_trust *trust = call->data;
     registry_finish(call);
     trust->busy = false;
-    if (trust->freed) {
-        release(trust);
-        return;
+    if (!trust->stopped) {
+        wake_after(trust, TICK_MS); /* To see whether it is so. */
     }
-    wake_after(trust, TICK_MS); /* To see whether it is so. */
 }
 
 static void set_data(struct arena *arena, Core__V1__ConfigMap *map, const struct wanted *wanted)
@@ -239,15 +232,19 @@ struct published_trust *published_trust_new(struct apiserver *server)
     return trust;
 }
 
+void published_trust_stop(struct published_trust *trust)
+{
+    trust->stopped = true;
+    env_timer_stop(trust->server->config.env, &trust->timer);
+}
+
 void published_trust_free(struct published_trust *trust)
 {
     if (trust == NULL) {
         return;
     }
+    assert(!trust->busy);
     env_timer_stop(trust->server->config.env, &trust->timer);
-    if (trust->busy) {
-        trust->freed = true; /* The end of the call frees it. */
-        return;
-    }
-    release(trust);
+    arena_free(trust->arena);
+    free(trust);
 }

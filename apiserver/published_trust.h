@@ -8,5 +8,6 @@ struct apiserver;
 struct published_trust;
 
 struct published_trust *published_trust_new(struct apiserver *server);
-void published_trust_free(struct published_trust *trust); /* Gives up what is under way. */
+void published_trust_stop(struct published_trust *trust); /* Begins nothing any more. */
+void published_trust_free(struct published_trust *trust); /* Nothing may be under way. */
 #endif

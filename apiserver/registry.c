@@ -39,6 +39,7 @@ struct registry *registry_new(const struct registry_config *config)
     registry->definition_kind =
         api_kind_find("apiextensions.k8s.io", "v1", "customresourcedefinitions");
     registry->turns = quota_turns_new(config->cache);
+    atomic_init(&registry->under_way, 1);
     return registry;
 }
 
@@ -47,6 +48,31 @@ void registry_free(struct registry *registry)
     expression_cache_free(registry->expressions);
     quota_turns_free(registry->turns);
     free(registry);
+}
+
+/* --- How many calls are under way --- */
+
+static void call_begun(struct registry *registry)
+{
+    size_t before = atomic_fetch_add_explicit(&registry->under_way, 1, memory_order_relaxed);
+    assert(before > 0); /* Else it may be freed any moment. */
+    (void)before;
+}
+
+static void call_over(struct registry *registry)
+{
+    if (atomic_fetch_sub_explicit(&registry->under_way, 1, memory_order_acq_rel) == 1) {
+        loop_post(registry->idle_loop, registry->idle, registry->idle_data);
+    }
+}
+
+void registry_when_idle(struct registry *registry, struct loop *loop, void (*idle)(void *data),
+                        void *data)
+{
+    registry->idle_loop = loop;
+    registry->idle = idle;
+    registry->idle_data = data;
+    call_over(registry);
 }
 
 struct authorizer *registry_authorizer(const struct registry *registry)
@@ -273,7 +299,9 @@ void operation_to_home(struct operation *operation, void (*fn)(void *data))
 static void run_done(void *data)
 {
     struct operation *operation = data;
-    operation->call->done(operation->call);
+    struct registry *registry = operation->registry;
+    operation->call->done(operation->call); /* The operation may be gone now. */
+    call_over(registry);
 }
 
 void operation_finish(struct operation *operation)
@@ -415,6 +443,7 @@ void registry_start(struct registry *registry, struct registry_call *call)
 {
     struct call_state *state = arena_zeroed(call->arena, sizeof(*state));
     struct operation *operation = &state->operation;
+    call_begun(registry);
     operation->registry = registry;
     operation->call = call;
     operation->arena = call->arena;

@@ -131,6 +131,11 @@ struct registry_config {
 
 MUST_USE struct registry *registry_new(const struct registry_config *config);
 void registry_free(struct registry *registry); /* No call may be under way. */
+/* Runs `idle` on that loop when the last call is over, `done` included. Calls may begin until then,
+ * as long as another is under way; none after it. Once, by whoever is going to free it: nobody else
+ * waits for calls of the server's own parts. Calls that wait for the store end as it ends them. */
+void registry_when_idle(struct registry *registry, struct loop *loop, void (*idle)(void *data),
+                        void *data);
 struct authorizer *registry_authorizer(const struct registry *registry); /* Or NULL. */
 struct watch_cache *registry_cache(struct registry *registry);
 struct custom_kinds *registry_custom_kinds(struct registry *registry); /* May be NULL. */

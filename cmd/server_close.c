@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ETCD_CLOSE_GRACE_MS = 200 };
+enum { API_CLOSE_GRACE_MS = 2000, ETCD_CLOSE_GRACE_MS = 200 };
 
 static void on_env_closed(void *data)
 {
@@ -111,6 +111,9 @@ static void on_scheduler_closed(void *data)
     if (member->apiserver == NULL) {
         on_apiserver_closed(member);
         return;
+    }
+    if (member->store != NULL && member->status == 0) { /* No quorum must not keep it open. */
+        store_last_calls(member->store, API_CLOSE_GRACE_MS);
     }
     apiserver_close(member->apiserver, on_apiserver_closed, member);
 }

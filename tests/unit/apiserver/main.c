@@ -27,6 +27,7 @@ Suite *node_graph_suite(void);
 Suite *objects_request_suite(void);
 Suite *objects_suite(void);
 Suite *objects_streams_suite(void);
+Suite *server_close_suite(void);
 
 int main(void)
 {
@@ -56,6 +57,7 @@ int main(void)
                        object_json_suite(),
                        objects_request_suite(),
                        objects_suite(),
-                       objects_streams_suite()};
+                       objects_streams_suite(),
+                       server_close_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }

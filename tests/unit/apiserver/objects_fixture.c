@@ -43,14 +43,21 @@ static void on_closed(void *data)
     *(bool *)data = true;
 }
 
-void objects_fixture_release(struct objects_fixture *fixture)
+void objects_fixture_close(struct objects_fixture *fixture)
 {
     bool closed = false;
     grpc_channel_close(fixture->admin);
     grpc_channel_close(fixture->jane);
-    apiserver_close(fixture->server, on_closed, &closed);
+    apiserver_close(TAKE(fixture->server), on_closed, &closed);
     while (!closed) {
         loop_turn(fixture->base.loop, true);
+    }
+}
+
+void objects_fixture_release(struct objects_fixture *fixture)
+{
+    if (fixture->server != NULL) {
+        objects_fixture_close(fixture);
     }
     metrics_free(fixture->metrics);
     pki_release(&fixture->pki);

@@ -35,6 +35,8 @@ struct objects_fixture {
 };
 
 void objects_fixture_init(struct objects_fixture *fixture); /* With a namespace "ns". */
+/* Ends the clients and waits until the server is gone; release does so where it was not done. */
+void objects_fixture_close(struct objects_fixture *fixture);
 void objects_fixture_release(struct objects_fixture *fixture);
 /* Another client; `user` NULL is nobody. The caller closes it. */
 struct grpc_channel *objects_fixture_channel(struct objects_fixture *fixture, const char *user,
