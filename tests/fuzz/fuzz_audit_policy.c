@@ -13,9 +13,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const struct user user = {
         .name = "alice", .uid = "", .groups = groups, .group_count = 1};
     static const struct access accesses[] = {
-        {"get", true, "", "pods", "log", "default", "p", "", ""},
-        {"list", true, "apps", "deployments", "", "", "", "", ""},
-        {"get", false, "", "", "", "", "", "/version", ""},
+        {"get", true, "", "pods", "log", "default", "p", "v1", "", ""},
+        {"list", true, "apps", "deployments", "", "", "", "v1", "", ""},
+        {"get", false, "", "", "", "", "", NULL, "/version", ""},
     };
     struct audit_policy *policy = NULL;
     CLEANUP(error_release) struct error error = {0};
