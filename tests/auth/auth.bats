@@ -18,8 +18,7 @@ setup_file() {
         --requestheader-allowed-names front --requestheader-username-headers X-Remote-User \
         --requestheader-group-headers X-Remote-Group --requestheader-extra-headers-prefix X-Remote-Extra-
     write_kubeconfig n1 "$HOST"
-    cp "$D/admin.conf" "$D/nobody.conf"
-    KUBECONFIG=$D/nobody.conf kubectl config unset users
+    write_nobody
     make_cert jane "$D/n1/pki/ca" /CN=jane/O=builders/O=testers
     within 20 kubectl get serviceaccount default -n default
     kubectl create namespace demo

@@ -32,8 +32,7 @@ setup_file() {
     write_config NoOpinion 'request.user.startsWith("hook-")'
     start_server n1 "$HOST" --authorization-config "$D/authorization.yaml"
     write_kubeconfig n1 "$HOST"
-    cp "$D/admin.conf" "$D/nobody.conf"
-    KUBECONFIG=$D/nobody.conf kubectl config unset users
+    write_nobody
     make_cert ann "$D/n1/pki/ca" /CN=hook-ann/O=builders
     make_cert jane "$D/n1/pki/ca" /CN=jane
     within 20 kubectl get serviceaccount default -n default

@@ -28,8 +28,7 @@ setup_file() {
 	END
     start_server n1 "$HOST" --authentication-config "$D/authentication.yaml"
     write_kubeconfig n1 "$HOST"
-    cp "$D/admin.conf" "$D/nobody.conf"
-    KUBECONFIG=$D/nobody.conf kubectl config unset users
+    write_nobody
     within 20 kubectl get serviceaccount default -n default
 }
 

@@ -40,6 +40,12 @@ write_kubeconfig() { # NAME HOST
     kubectl config use-context c
 } >/dev/null
 
+# write_nobody: $D/nobody.conf, the same server and nobody's credentials.
+write_nobody() {
+    cp "$D/admin.conf" "$D/nobody.conf"
+    KUBECONFIG=$D/nobody.conf kubectl config unset users
+}
+
 start_provider() {
     "$BATS_TEST_DIRNAME/provider.py" keys "$D/provider" "$ISSUER_HOST"
     "$BATS_TEST_DIRNAME/provider.py" serve "$D/provider" "$ISSUER_HOST" 8443 >"$D/provider.log" 2>&1 3>&- &

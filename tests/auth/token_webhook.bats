@@ -7,8 +7,7 @@ setup_file() {
     start_server n1 "$HOST" --authentication-token-webhook-config-file "$D/reviewer-tokens.conf" \
         --authentication-token-webhook-version v1 --authentication-token-webhook-cache-ttl 2s
     write_kubeconfig n1 "$HOST"
-    cp "$D/admin.conf" "$D/nobody.conf"
-    KUBECONFIG=$D/nobody.conf kubectl config unset users
+    write_nobody
     within 20 kubectl get serviceaccount default -n default
 }
 
