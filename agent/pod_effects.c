@@ -1,5 +1,5 @@
-/* What the worker wants done, done: volumes, sandbox, images, containers, hooks, probes. Each
- * operation answers with one event. */
+/* What the worker wants done, done: volumes, sandbox, images, hooks, probes; containers are in
+ * pod_containers.c. Each operation answers with one event. */
 #include "agent/pod_manager_internal.h"
 
 #include "agent/limits.h"
@@ -8,27 +8,24 @@
 #include "lib/base/file.h"
 #include "lib/base/log.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define COMPONENT "pods"
 
-static struct runtime *runtime_of(struct pod_op *op)
+struct runtime *pod_op_runtime(struct pod_op *op)
 {
     return op->entry->manager->tools.runtime;
 }
 
-static void answer(struct pod_op *op, const struct pod_event *event)
+void pod_op_answer(struct pod_op *op, const struct pod_event *event)
 {
     pod_entry_step(op->entry, event);
     pod_op_free(op);
 }
 
-static const Core__V1__Container *container_of(struct pod_op *op)
+const Core__V1__Container *pod_op_container(struct pod_op *op)
 {
     return pod_container_find(op->entry->pod,
                               op->entry->worker->plan->containers[op->container].name);
@@ -45,28 +42,28 @@ static void volumes_fetched(struct pod_op *op)
     struct pod_event event = {.kind = EVENT_VOLUMES_READY};
     pod_entry_inputs(entry, &inputs);
     if (runtime_is_hollow(entry->manager->tools.runtime)) {
-        answer(op, &event);
+        pod_op_answer(op, &event);
         return;
     }
     if (op->message != NULL && entry->was_running) {
         /* The control plane is away: what an agent before this one has made is still there. */
-        answer(op, &event);
+        pod_op_answer(op, &event);
         return;
     }
     if (op->message != NULL) {
         event = (struct pod_event){.kind = EVENT_VOLUMES_FAILED, .message = op->message};
-        answer(op, &event);
+        pod_op_answer(op, &event);
         return;
     }
     if (volumes_prepare(&inputs, &tokens, &error) < 0) {
         entry->objects_fetched = false; /* What is missing may come. */
         event = (struct pod_event){.kind = EVENT_VOLUMES_FAILED, .message = error_message(&error)};
-        answer(op, &event);
+        pod_op_answer(op, &event);
         error_release(&error);
         return;
     }
     entry->refresh_ms = loop_now_ms(entry->manager->tools.loop) + AGENT_VOLUME_REFRESH_MS;
-    answer(op, &event);
+    pod_op_answer(op, &event);
 }
 
 /* ---- Sandbox ---- */
@@ -85,15 +82,15 @@ static void on_sandbox_status(void *data, int status, const char *message,
             .attempt = op->attempt,
         };
     }
-    answer(op, &event);
+    pod_op_answer(op, &event);
 }
 
 static void ask_sandbox_status(struct pod_op *op)
 {
     Cri__V1__PodSandboxStatusRequest request = CRI__V1__POD_SANDBOX_STATUS_REQUEST__INIT;
     request.pod_sandbox_id = op->id;
-    runtime_call(runtime_of(op), RUNTIME_POD_SANDBOX_STATUS, &request.base, 0, on_sandbox_status,
-                 op);
+    runtime_call(pod_op_runtime(op), RUNTIME_POD_SANDBOX_STATUS, &request.base, 0,
+                 on_sandbox_status, op);
 }
 
 static void on_sandbox_run(void *data, int status, const char *message,
@@ -102,7 +99,7 @@ static void on_sandbox_run(void *data, int status, const char *message,
     struct pod_op *op = data;
     if (status < 0) {
         struct pod_event event = {.kind = EVENT_SANDBOX_FAILED, .message = message};
-        answer(op, &event);
+        pod_op_answer(op, &event);
         return;
     }
     const Cri__V1__RunPodSandboxResponse *result = (const void *)response;
@@ -118,7 +115,7 @@ static void create_sandbox(struct pod_op *op)
     pod_entry_inputs(op->entry, &inputs);
     if (!inputs.hollow && directory_make(pod_log_dir(arena, &inputs), 0755, &error) < 0) {
         struct pod_event event = {.kind = EVENT_SANDBOX_FAILED, .message = error_message(&error)};
-        answer(op, &event);
+        pod_op_answer(op, &event);
         error_release(&error);
         return;
     }
@@ -127,7 +124,7 @@ static void create_sandbox(struct pod_op *op)
     if (op->entry->pod->spec->runtime_class_name != NULL) {
         request.runtime_handler = op->entry->pod->spec->runtime_class_name;
     }
-    runtime_call(runtime_of(op), RUNTIME_RUN_POD_SANDBOX, &request.base, 0, on_sandbox_run, op);
+    runtime_call(pod_op_runtime(op), RUNTIME_RUN_POD_SANDBOX, &request.base, 0, on_sandbox_run, op);
 }
 
 static void stop_sandbox(void *data);
@@ -146,7 +143,7 @@ static void on_sandbox_stopped(void *data, int status, const char *message,
     }
     struct pod_event event = {.kind = EVENT_SANDBOX_GONE};
     pod_manager_relist_soon(op->entry->manager, 0);
-    answer(op, &event);
+    pod_op_answer(op, &event);
 }
 
 static void stop_sandbox(void *data)
@@ -154,7 +151,7 @@ static void stop_sandbox(void *data)
     struct pod_op *op = data;
     Cri__V1__StopPodSandboxRequest request = CRI__V1__STOP_POD_SANDBOX_REQUEST__INIT;
     request.pod_sandbox_id = op->id;
-    runtime_call(runtime_of(op), RUNTIME_STOP_POD_SANDBOX, &request.base, 0, on_sandbox_stopped,
+    runtime_call(pod_op_runtime(op), RUNTIME_STOP_POD_SANDBOX, &request.base, 0, on_sandbox_stopped,
                  op);
 }
 
@@ -189,7 +186,7 @@ static void on_image_status(void *data, int status, const char *message,
         event.ok = true;
         event.id = op->entry->images[op->container].ref;
     }
-    answer(op, &event);
+    pod_op_answer(op, &event);
 }
 
 static void image_status(struct pod_op *op, runtime_done done)
@@ -200,7 +197,7 @@ static void image_status(struct pod_op *op, runtime_done done)
     spec.image = image;
     Cri__V1__ImageStatusRequest request = CRI__V1__IMAGE_STATUS_REQUEST__INIT;
     request.image = &spec;
-    runtime_call(runtime_of(op), RUNTIME_IMAGE_STATUS, &request.base, 0, done, op);
+    runtime_call(pod_op_runtime(op), RUNTIME_IMAGE_STATUS, &request.base, 0, done, op);
 }
 
 static void on_pulled_status(void *data, int status, const char *message,
@@ -220,7 +217,7 @@ static void on_pulled_status(void *data, int status, const char *message,
         .size_bytes = info->size_bytes,
         .elapsed_ms = loop_now_ms(op->entry->manager->tools.loop) - op->started_ms,
     };
-    answer(op, &event);
+    pod_op_answer(op, &event);
 }
 
 static void on_pulled(void *data, int status, const char *message, const ProtobufCMessage *response)
@@ -232,7 +229,7 @@ static void on_pulled(void *data, int status, const char *message, const Protobu
             .container = op->container,
             .message = message,
         };
-        answer(op, &event);
+        pod_op_answer(op, &event);
         return;
     }
     const Cri__V1__PullImageResponse *result = (const void *)response;
@@ -252,265 +249,8 @@ static void pull_image(struct pod_op *op)
     request.sandbox_config =
         sandbox_config_build(arena, &inputs, op->entry->worker->sandbox_attempt);
     op->started_ms = loop_now_ms(op->entry->manager->tools.loop);
-    runtime_call(runtime_of(op), RUNTIME_PULL_IMAGE, &request.base, AGENT_CRI_PULL_TIMEOUT_MS,
+    runtime_call(pod_op_runtime(op), RUNTIME_PULL_IMAGE, &request.base, AGENT_CRI_PULL_TIMEOUT_MS,
                  on_pulled, op);
-}
-
-/* ---- Starting a container ---- */
-
-static void start_failed(struct pod_op *op, const char *reason, const char *message)
-{
-    struct pod_event event = {
-        .kind = EVENT_CONTAINER_FAILED,
-        .container = op->container,
-        .reason = reason,
-        .message = message,
-    };
-    answer(op, &event);
-}
-
-static void ignore_removed(void *data, int status, const char *message,
-                           const ProtobufCMessage *response)
-{
-    (void)data;
-    (void)status; /* What is not removed now goes with its sandbox. */
-    (void)message;
-    (void)response;
-}
-
-static void remove_container(struct runtime *runtime, const char *id)
-{
-    Cri__V1__RemoveContainerRequest request = CRI__V1__REMOVE_CONTAINER_REQUEST__INIT;
-    CLEANUP(alloc_freep) char *copy = alloc_text(id);
-    request.container_id = copy;
-    runtime_call(runtime, RUNTIME_REMOVE_CONTAINER, &request.base, 0, ignore_removed, NULL);
-}
-
-static void on_started(void *data, int status, const char *message,
-                       const ProtobufCMessage *response)
-{
-    struct pod_op *op = data;
-    (void)response;
-    if (status < 0) {
-        remove_container(runtime_of(op), op->id); /* So that its name is free for the next try. */
-        start_failed(op, "RunContainerError", message);
-        return;
-    }
-    struct pod_event event = {
-        .kind = EVENT_CONTAINER_STARTED,
-        .container = op->container,
-        .id = op->id,
-        .started_ns = pod_manager_clock(op->entry->manager).wall_ns,
-        .attempt = op->attempt,
-        .hash = op->hash,
-    };
-    pod_manager_relist_soon(op->entry->manager, 100);
-    answer(op, &event);
-}
-
-static void on_created(void *data, int status, const char *message,
-                       const ProtobufCMessage *response)
-{
-    struct pod_op *op = data;
-    if (status < 0) {
-        start_failed(op, "CreateContainerError", message);
-        return;
-    }
-    const Cri__V1__CreateContainerResponse *result = (const void *)response;
-    op->id = alloc_text(result->container_id);
-    Cri__V1__StartContainerRequest request = CRI__V1__START_CONTAINER_REQUEST__INIT;
-    request.container_id = op->id;
-    runtime_call(runtime_of(op), RUNTIME_START_CONTAINER, &request.base, 0, on_started, op);
-}
-
-static void start_container(struct pod_op *op)
-{
-    struct pod_entry *entry = op->entry;
-    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
-    CLEANUP(error_release) struct error error = {0};
-    struct pod_inputs inputs;
-    const Core__V1__Container *container = container_of(op);
-    pod_entry_inputs(entry, &inputs);
-    if (op->message != NULL || container == NULL || entry->worker->sandbox_id == NULL) {
-        start_failed(op, "CreateContainerConfigError",
-                     op->message == NULL ? "the pod has no sandbox" : op->message);
-        return;
-    }
-    const struct container_plan *plan = &entry->worker->plan->containers[op->container];
-    struct container_request wanted = {
-        .container = container,
-        .attempt = op->attempt,
-        .image_ref = entry->images[op->container].ref == NULL ? plan->image
-                                                              : entry->images[op->container].ref,
-        .image_uid = entry->images[op->container].uid,
-        .hash = plan->hash,
-        .runs_to_end = plan->kind == CONTAINER_INIT,
-    };
-    op->hash = plan->hash;
-    Cri__V1__ContainerConfig *config = NULL;
-    int r = container_config_build(arena, &inputs, &wanted, &config, &error);
-    if (r == 0 && !inputs.hollow) {
-        r = volumes_prepare_container(&inputs, container, op->attempt, &error);
-        if (r == 0) {
-            r = volumes_bind_subpaths(&inputs, container, &error);
-        }
-    }
-    if (r < 0) {
-        entry->objects_fetched = false; /* What is missing may come. */
-        start_failed(op, "CreateContainerConfigError", error_message(&error));
-        return;
-    }
-    Cri__V1__CreateContainerRequest request = CRI__V1__CREATE_CONTAINER_REQUEST__INIT;
-    request.pod_sandbox_id = entry->worker->sandbox_id;
-    request.config = config;
-    request.sandbox_config = sandbox_config_build(arena, &inputs, entry->worker->sandbox_attempt);
-    runtime_call(runtime_of(op), RUNTIME_CREATE_CONTAINER, &request.base, 0, on_created, op);
-}
-
-/* ---- Stopping and ends ---- */
-
-/* The last bytes of a file, as text in the arena; "" when it cannot be read. */
-static char *read_tail(struct arena *arena, const char *path, size_t max)
-{
-    int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (file < 0) {
-        return arena_text(arena, "");
-    }
-    off_t size = lseek(file, 0, SEEK_END);
-    off_t from = size > (off_t)max ? size - (off_t)max : 0;
-    char *text = arena_zeroed(arena, max + 1);
-    ssize_t n = pread(file, text, max, from);
-    (void)close(file);
-    text[n < 0 ? 0 : n] = '\0';
-    return text;
-}
-
-/* Log lines without their time, stream and tag. */
-static char *log_text(struct arena *arena, const char *log)
-{
-    char *text = arena_text(arena, "");
-    for (const char *line = log; *line != '\0';) {
-        const char *end = strchrnul(line, '\n');
-        const char *at = line;
-        for (int spaces = 0; at < end && spaces < 3; at++) {
-            spaces += *at == ' ';
-        }
-        text = arena_printf(arena, "%s%.*s\n", text, (int)(end - at), at);
-        line = *end == '\n' ? end + 1 : end;
-    }
-    return text;
-}
-
-static char *termination_message(struct arena *arena, struct pod_op *op,
-                                 const Cri__V1__ContainerStatus *status)
-{
-    struct pod_inputs inputs;
-    const Core__V1__Container *container = container_of(op);
-    pod_entry_inputs(op->entry, &inputs);
-    if (container == NULL || inputs.hollow) {
-        return arena_text(arena, "");
-    }
-    char *path = pod_termination_path(arena, &inputs, container->name, op->attempt);
-    char *text = read_tail(arena, path, AGENT_TERMINATION_MESSAGE_BYTES_MAX);
-    bool fallback = container->termination_message_policy != NULL &&
-                    strcmp(container->termination_message_policy, "FallbackToLogsOnError") == 0;
-    if (text[0] == '\0' && fallback && status->exit_code != 0) {
-        char *log = arena_printf(arena, "%s/%s/%u.log", pod_log_dir(arena, &inputs),
-                                 container->name, op->attempt);
-        text = log_text(arena, read_tail(arena, log, 2048));
-    }
-    return text[0] == '\0' ? arena_text(arena, status->message) : text;
-}
-
-static void take_end(struct pod_op *op, int status, const ProtobufCMessage *response)
-{
-    const Cri__V1__ContainerStatusResponse *result = (const void *)response;
-    if (status < 0 && status != -ENOENT) {
-        pod_op_free(op); /* The next listing asks again. */
-        return;
-    }
-    struct worker_clock clock = pod_manager_clock(op->entry->manager);
-    struct pod_event event = {
-        .kind = EVENT_CONTAINER_EXITED,
-        .container = op->container,
-        .id = op->id,
-        .attempt = op->attempt,
-        .exit_code = 137,
-        .reason = "ContainerStatusUnknown",
-        .message = "The container could not be located when the pod was terminated",
-        .finished_ns = clock.wall_ns,
-    };
-    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
-    if (status == 0 && result->status != NULL) {
-        if (result->status->state != CRI__V1__CONTAINER_STATE__CONTAINER_EXITED) {
-            pod_op_free(op);
-            return;
-        }
-        event.exit_code = result->status->exit_code;
-        event.reason = result->status->reason[0] != '\0' ? result->status->reason
-                       : event.exit_code == 0            ? "Completed"
-                                                         : "Error";
-        event.message = termination_message(arena, op, result->status);
-        event.started_ns = result->status->started_at;
-        event.finished_ns = result->status->finished_at;
-    }
-    answer(op, &event);
-}
-
-static void on_end_status(void *data, int status, const char *message,
-                          const ProtobufCMessage *response)
-{
-    struct pod_op *op = data;
-    struct pod_entry *entry = op->entry;
-    bool adopting = op->flag;
-    (void)message;
-    entry->references++;
-    take_end(op, status, response);
-    if (adopting) {
-        pod_adoption_progress(entry);
-    }
-    pod_entry_unref(entry);
-}
-
-void pod_container_ended(struct pod_entry *entry, size_t container, const char *id,
-                         uint32_t attempt)
-{
-    struct pod_op *op = pod_op_new(entry, container);
-    op->flag = entry->adopting;
-    entry->adopt_pending += entry->adopting ? 1 : 0;
-    op->id = alloc_text(id);
-    op->attempt = attempt;
-    Cri__V1__ContainerStatusRequest request = CRI__V1__CONTAINER_STATUS_REQUEST__INIT;
-    request.container_id = op->id;
-    runtime_call(runtime_of(op), RUNTIME_CONTAINER_STATUS, &request.base, 0, on_end_status, op);
-}
-
-static void on_stopped(void *data, int status, const char *message,
-                       const ProtobufCMessage *response)
-{
-    struct pod_op *op = data;
-    (void)response;
-    if (status < 0 && status != -ENOENT) {
-        struct pod_event event = {
-            .kind = EVENT_STOP_FAILED,
-            .container = op->container,
-            .message = message,
-        };
-        answer(op, &event);
-        return;
-    }
-    pod_container_ended(op->entry, op->container, op->id,
-                        op->entry->worker->containers[op->container].restart_count);
-    pod_op_free(op);
-}
-
-static void stop_container(struct pod_op *op)
-{
-    Cri__V1__StopContainerRequest request = CRI__V1__STOP_CONTAINER_REQUEST__INIT;
-    request.container_id = op->id;
-    request.timeout = op->grace_seconds;
-    runtime_call(runtime_of(op), RUNTIME_STOP_CONTAINER, &request.base,
-                 (uint64_t)op->grace_seconds * 1000 + AGENT_CRI_TIMEOUT_MS, on_stopped, op);
 }
 
 /* ---- Probes and hooks ---- */
@@ -530,7 +270,7 @@ static void on_probe(void *data, bool ok, const char *message)
         .ok = ok,
         .message = message,
     };
-    answer(op, &event);
+    pod_op_answer(op, &event);
 }
 
 static const Core__V1__Probe *probe_of(const Core__V1__Container *container, enum probe_kind kind)
@@ -548,7 +288,7 @@ static const char *address_of(struct pod_entry *entry)
 
 static void run_probe(struct pod_op *op)
 {
-    const Core__V1__Container *container = container_of(op);
+    const Core__V1__Container *container = pod_op_container(op);
     const Core__V1__Probe *probe = container == NULL ? NULL : probe_of(container, op->probe);
     op->id = alloc_text(op->entry->worker->containers[op->container].id);
     if (probe == NULL || probe->handler == NULL) {
@@ -578,12 +318,12 @@ static void on_hook(void *data, bool ok, const char *message)
         .ok = ok,
         .message = message,
     };
-    answer(op, &event);
+    pod_op_answer(op, &event);
 }
 
 static void run_hook(struct pod_op *op)
 {
-    const Core__V1__Container *container = container_of(op);
+    const Core__V1__Container *container = pod_op_container(op);
     const Core__V1__Lifecycle *lifecycle = container == NULL ? NULL : container->lifecycle;
     const Core__V1__LifecycleHandler *handler = lifecycle == NULL ? NULL
                                                 : op->flag        ? lifecycle->post_start
@@ -610,7 +350,7 @@ void pod_effect_run(struct pod_entry *entry, const struct pod_effect *effect)
 {
     struct pod_manager *manager = entry->manager;
     if (effect->kind == EFFECT_REMOVE_CONTAINER) {
-        remove_container(manager->tools.runtime, effect->id);
+        pod_container_remove(manager->tools.runtime, effect->id);
         return;
     }
     if (effect->kind == EFFECT_CLEAN) {
@@ -644,10 +384,10 @@ void pod_effect_run(struct pod_entry *entry, const struct pod_effect *effect)
         pull_image(op);
         return;
     case EFFECT_START_CONTAINER:
-        pod_objects_fetch(op, /* again= */ false, start_container);
+        pod_objects_fetch(op, /* again= */ false, pod_container_start);
         return;
     case EFFECT_STOP_CONTAINER:
-        stop_container(op);
+        pod_container_stop(op);
         return;
     case EFFECT_RUN_HOOK:
         run_hook(op);

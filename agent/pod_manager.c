@@ -512,11 +512,6 @@ void pod_manager_report_all(struct pod_manager *manager)
     }
 }
 
-bool pod_manager_runtime_ready(const struct pod_manager *manager)
-{
-    return manager->runtime_ready;
-}
-
 size_t pod_manager_count(const struct pod_manager *manager)
 {
     return hash_map_count(manager->pods);

@@ -73,8 +73,6 @@ void pod_manager_set_cluster(struct pod_manager *manager, const char *cluster_dn
                              const char *cluster_domain);
 /* Reports every pod's status again (after a new session). */
 void pod_manager_report_all(struct pod_manager *manager);
-/* False until the runtime has answered once. */
-bool pod_manager_runtime_ready(const struct pod_manager *manager);
 size_t pod_manager_count(const struct pod_manager *manager);
 
 /* For the node's server. Texts live until the next turn of the loop. */

@@ -114,6 +114,15 @@ void pod_manager_relist_soon(struct pod_manager *manager, uint64_t delay_ms);
 
 /* pod_effects.c */
 void pod_effect_run(struct pod_entry *entry, const struct pod_effect *effect);
+struct runtime *pod_op_runtime(struct pod_op *op);
+/* NULL when the pod has no such container. */
+const Core__V1__Container *pod_op_container(struct pod_op *op);
+/* Ends the operation with what the worker is to know. */
+void pod_op_answer(struct pod_op *op, const struct pod_event *event);
+/* pod_containers.c: the first two are operations. */
+void pod_container_start(struct pod_op *op);
+void pod_container_stop(struct pod_op *op);
+void pod_container_remove(struct runtime *runtime, const char *id);
 /* Asks the runtime how a container ended and tells the worker. */
 void pod_container_ended(struct pod_entry *entry, size_t container, const char *id,
                          uint32_t attempt);

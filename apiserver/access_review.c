@@ -1,5 +1,6 @@
 #include "apiserver/access_review.h"
 
+#include "apiserver/access_selector.h"
 #include "apiserver/config_reader.h"
 #include <errno.h>
 
@@ -25,6 +26,55 @@ static void text(struct members *members, const char *name, const char *value)
     }
 }
 
+static void print_texts(struct members *members, const char *name, const char *const *values,
+                        size_t count)
+{
+    if (count == 0 && !members->all) {
+        return;
+    }
+    begin(members, name);
+    buffer_append_byte(members->out, '[');
+    for (size_t i = 0; i < count; i++) {
+        buffer_append_text(members->out, i == 0 ? "" : ",");
+        json_print_string(slice_text(values[i]), members->out);
+    }
+    buffer_append_byte(members->out, ']');
+}
+
+static size_t first_with_word(const struct access_selector *selector)
+{
+    size_t first = 0;
+    while (first < selector->count && access_selector_operator(selector->items[first].op) == NULL) {
+        first++;
+    }
+    return first;
+}
+
+/* What reviews have no word for is left out: it would have narrowed more. */
+static void print_selector(struct members *attributes, const char *name,
+                           const struct access_selector *selector)
+{
+    size_t first = first_with_word(selector);
+    if (first == selector->count) {
+        return;
+    }
+    begin(attributes, name);
+    buffer_append_text(attributes->out, "{\"requirements\":[");
+    for (size_t i = first; i < selector->count; i++) {
+        const struct api_requirement *each = &selector->items[i];
+        const char *word = access_selector_operator(each->op);
+        struct members own = {.out = attributes->out, .all = attributes->all};
+        if (word != NULL) {
+            buffer_append_text(own.out, i == first ? "{" : ",{");
+            text(&own, "key", each->key);
+            text(&own, "operator", word);
+            print_texts(&own, "values", each->values, each->value_count);
+            buffer_append_byte(own.out, '}');
+        }
+    }
+    buffer_append_text(attributes->out, "]}");
+}
+
 static void print_attributes(struct members *spec, const struct access *access)
 {
     struct members own = {.out = spec->out, .all = spec->all};
@@ -38,24 +88,13 @@ static void print_attributes(struct members *spec, const struct access *access)
         text(&own, "resource", access->resource);
         text(&own, "subresource", access->subresource);
         text(&own, "name", access->name);
+        print_selector(&own, "fieldSelector", &access->fields);
+        print_selector(&own, "labelSelector", &access->labels);
     } else {
         text(&own, "path", access->path);
         text(&own, "verb", access->verb);
     }
     buffer_append_byte(spec->out, '}');
-}
-
-static void print_groups(struct members *spec, const char *name, const struct user *user)
-{
-    if (user->group_count == 0 && !spec->all) {
-        return;
-    }
-    begin(spec, name);
-    for (size_t i = 0; i < user->group_count; i++) {
-        buffer_append_byte(spec->out, i == 0 ? '[' : ',');
-        json_print_string(slice_text(user->groups[i]), spec->out);
-    }
-    buffer_append_text(spec->out, user->group_count == 0 ? "[]" : "]");
 }
 
 static bool had_before(const struct user *user, size_t index)
@@ -106,7 +145,7 @@ static void print_spec(const char *groups, const struct user *user, const struct
     buffer_append_byte(out, '{');
     print_attributes(&spec, access);
     text(&spec, "user", user->name);
-    print_groups(&spec, groups, user);
+    print_texts(&spec, groups, user->groups, user->group_count);
     print_extra(&spec, user);
     text(&spec, "uid", user->uid);
     buffer_append_byte(out, '}');

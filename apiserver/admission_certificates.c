@@ -43,8 +43,7 @@ static bool may(struct admission *admission, const char *verb, const char *signe
                             .subresource = "",
                             .namespace = "",
                             .name = signer,
-                            .path = "",
-                            .node_selected = ""};
+                            .path = ""};
     const struct user *user = operation->call->user;
     return authorizer == NULL || operation_may(operation, user, &access);
 }

@@ -1,6 +1,6 @@
 /* Admission of pods: service account and its token volume, priority, default tolerations. */
 #include "apiserver/admission.h"
-
+#include "apiserver/pod_references.h"
 #include "k8s/core_v1.pb-c.h"
 #include "k8s/scheduling_v1.pb-c.h"
 #include "lib/api/priority.h"
@@ -173,12 +173,46 @@ static void copy_pull_secrets(struct arena *arena, const Core__V1__ServiceAccoun
     }
 }
 
+static bool projects_token(const Core__V1__PodSpec *spec)
+{
+    for (size_t i = 0; i < spec->n_volumes; i++) {
+        const Core__V1__ProjectedVolumeSource *projected =
+            spec->volumes[i]->volume_source->projected;
+        for (size_t j = 0; projected != NULL && j < projected->n_sources; j++) {
+            if (projected->sources[j]->service_account_token != NULL) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* What a node runs by itself has no identity, and nothing secret, of the API. */
+static const struct api_status *check_mirror(struct admission *admission,
+                                             const Core__V1__PodSpec *spec)
+{
+    const char *wrong = NULL;
+    if (spec->service_account_name != NULL && spec->service_account_name[0] != 0) {
+        wrong = "a mirror pod may not reference service accounts";
+    } else if (pod_spec_refers(spec, "secrets", NULL)) {
+        wrong = "a mirror pod may not reference secrets";
+    } else if (projects_token(spec)) {
+        wrong = "a mirror pod may not use ServiceAccountToken volume projections";
+    }
+    return wrong == NULL ? NULL
+                         : api_status_forbidden(admission->operation->arena, admission->kind,
+                                                admission->name, wrong);
+}
+
 const struct api_status *admit_pod_service_account(struct admission *admission)
 {
     Core__V1__Pod *pod = new_pod(admission);
     struct operation *operation = admission->operation;
-    if (pod == NULL || api_meta_annotation(pod->metadata, mirror_annotation) != NULL) {
+    if (pod == NULL) {
         return NULL;
+    }
+    if (api_meta_annotation(pod->metadata, mirror_annotation) != NULL) {
+        return check_mirror(admission, pod->spec);
     }
     Core__V1__PodSpec *spec = pod->spec;
     if (spec->service_account_name == NULL || spec->service_account_name[0] == 0) {

@@ -218,6 +218,9 @@ static const struct api_status *add_charge(struct admission *admission,
         used, api_message_find("k8s.io.api.core.v1.ResourceQuotaStatus"), "used");
     copy->status->n_used = used->count;
     struct slice value = operation_encode(operation, kind, cached_object_key(state->object), copy);
+    if (operation->seal_problem != NULL) {
+        return operation_unsealed(operation);
+    }
     if (value.data == NULL || plan->extra_count == PLAN_EXTRAS_MAX) {
         return api_status_internal(operation->arena,
                                    "the quotas of namespace %s are too large, or too many",

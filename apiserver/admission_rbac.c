@@ -28,8 +28,7 @@ static bool may(const struct admission *admission, const char *verb, const char 
                                   .subresource = "",
                                   .namespace = admission->namespace,
                                   .name = name,
-                                  .path = "",
-                                  .node_selected = ""};
+                                  .path = ""};
     return operation_may(operation, operation->call->user, &access);
 }
 

@@ -8,6 +8,7 @@
 #include "apiserver/encryption.h"
 #include "apiserver/encryption_follower.h"
 #include "apiserver/issuers.h"
+#include "apiserver/legacy_tokens.h"
 #include "apiserver/member_service.h"
 #include "apiserver/node_service.h"
 #include "apiserver/objects_service.h"
@@ -298,6 +299,7 @@ static void make_parts(struct apiserver *server)
     server->api_checks = api_service_checks_new(server);
     server->api_keeper = api_service_keeper_new(server);
     server->published_trust = published_trust_new(server);
+    server->legacy_tokens = legacy_tokens_new(server);
     server->grpc = grpc_server_new();
     server->sessions = node_sessions_new(server);
     server->objects = objects_service_new(server);
@@ -327,6 +329,7 @@ static void free_parts(struct apiserver *server)
     bootstrap_free(server->bootstrap);
     definitions_free(server->definitions);
     published_trust_free(server->published_trust);
+    legacy_tokens_free(server->legacy_tokens);
     api_service_keeper_free(server->api_keeper);
     api_service_checks_free(server->api_checks);
     api_services_free(server->api_services);
@@ -358,7 +361,9 @@ static int read_encryption(struct apiserver *server, struct error *reterr)
     if (text == NULL) {
         return 0;
     }
-    int status = encryption_new(slice_text(text), &server->encryption, reterr);
+    const struct encryption_plugins plugins = {.loop = server->config.store_loop,
+                                               .metrics = server->config.metrics};
+    int status = encryption_new(&plugins, slice_text(text), &server->encryption, reterr);
     return status < 0 ? error_wrap(reterr, "--encryption-provider-config") : 0;
 }
 
@@ -517,6 +522,7 @@ void apiserver_close(struct apiserver *server, void (*closed)(void *data), void 
     server->closed_data = data;
     apiserver_set_leader(server, false); /* What leaders keep in order is the next one's. */
     published_trust_stop(server->published_trust);
+    legacy_tokens_stop(server->legacy_tokens);
     atomic_store(&server->closing, true);
     loop_post(server->config.io_loops[0], close_http, server);
 }

@@ -3,6 +3,7 @@
 #include "apiserver/audit.h"
 #include "apiserver/authn_internal.h"
 #include "apiserver/issuers.h"
+#include "apiserver/legacy_tokens.h"
 #include "apiserver/proxy_headers.h"
 #include "k8s/core_v1.pb-c.h"
 #include "lib/api/time.h"
@@ -101,17 +102,24 @@ static bool bound_still_there(struct apiserver *server, const struct token_claim
             still_there(server, "nodes", "", claims->node, claims->node_uid));
 }
 
-/* A token kept in a Secret is good as long as that Secret holds it. */
-static bool secret_holds(struct apiserver *server, const struct token_claims *claims,
-                         struct slice token)
+/* A token kept in a Secret is good as long as that Secret holds it, and does not say otherwise. */
+static bool secret_vouches(struct apiserver *server, const struct token_claims *claims,
+                           struct slice token, const char **ret_warning)
 {
     const struct cached_object *object = watch_cache_get(
         server->cache, api_kind_find("", "v1", "secrets"), claims->namespace, claims->secret);
+    const struct cached_object *owner =
+        watch_cache_get(server->cache, api_kind_find("", "v1", "serviceaccounts"),
+                        claims->namespace, claims->account);
     const Core__V1__Secret *secret = object == NULL ? NULL : cached_object_message(object);
-    bool holds = secret != NULL && api_time_is_zero(secret->metadata->deletion_timestamp) &&
-                 x509_equal_secret(secret_data_value(secret, "token"), token);
+    bool vouches =
+        secret != NULL && api_time_is_zero(secret->metadata->deletion_timestamp) &&
+        x509_equal_secret(secret_data_value(secret, "token"), token) &&
+        legacy_tokens_use(server->legacy_tokens, secret,
+                          owner == NULL ? NULL : cached_object_message(owner), ret_warning);
+    cached_object_unref(owner);
     cached_object_unref(object);
-    return holds;
+    return vouches;
 }
 
 static bool audience_wanted(const struct token_claims *claims, const char *const *audiences,
@@ -152,20 +160,25 @@ static void add_extras(struct arena *arena, struct user *user, const struct toke
     user->extra_count = count;
 }
 
-static int authenticate_account(struct apiserver *server, struct arena *arena, struct slice token,
-                                const char *const *audiences, size_t audience_count,
-                                const struct user **ret_user, struct token_claims *ret_claims)
+static int authenticate_account(struct apiserver *server, struct token_question *question,
+                                struct token_claims *ret_claims)
 {
+    struct arena *arena = question->arena;
+    const struct text_list *wanted = &question->audiences;
     struct token_claims claims;
-    int status = token_verify(server->signer, arena, token, wall_seconds(), &claims, NULL);
+    int status =
+        token_verify(server->signer, arena, question->token, wall_seconds(), &claims, NULL);
     if (status < 0) {
         return status;
     }
-    bool good = claims.legacy ? secret_holds(server, &claims, token)
-                              : audience_wanted(&claims, audiences, audience_count) &&
+    if (!still_there(server, "serviceaccounts", claims.namespace, claims.account,
+                     claims.account_uid)) {
+        return -EACCES;
+    }
+    bool good = claims.legacy ? secret_vouches(server, &claims, question->token, &question->warning)
+                              : audience_wanted(&claims, wanted->items, wanted->count) &&
                                     bound_still_there(server, &claims);
-    if (!good || !still_there(server, "serviceaccounts", claims.namespace, claims.account,
-                              claims.account_uid)) {
+    if (!good) {
         return -EACCES;
     }
     const char *groups[] = {"system:serviceaccounts",
@@ -178,7 +191,7 @@ static int authenticate_account(struct apiserver *server, struct arena *arena, s
     if (!claims.legacy) {
         add_extras(arena, with_extras, &claims);
     }
-    *ret_user = with_extras;
+    question->user = with_extras;
     *ret_claims = claims;
     return 0;
 }
@@ -206,8 +219,7 @@ static int authenticate_here(struct apiserver *server, struct token_question *qu
     struct arena *arena = question->arena;
     const struct text_list *wanted = &question->audiences;
     struct token_claims claims = {0};
-    int status = authenticate_account(server, arena, question->token, wanted->items, wanted->count,
-                                      &question->user, &claims);
+    int status = authenticate_account(server, question, &claims);
     if (status == 0 && !claims.legacy) {
         question->for_whom =
             (struct text_list){.items = claims.audiences, .count = claims.audience_count};
@@ -280,6 +292,7 @@ static void on_token_answered(struct token_question *question)
         return;
     }
     request->user = question->user;
+    request->token_warning = question->warning;
     if (question->status == 0 || refuse(request)) {
         request_continue(request);
     }
@@ -297,6 +310,7 @@ static bool by_token(struct request *request, struct slice token)
         return false;
     }
     request->user = question->user;
+    request->token_warning = question->warning;
     return question->status == 0 || refuse(request);
 }
 

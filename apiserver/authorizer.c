@@ -260,6 +260,7 @@ static bool take_opinion(struct authorization *question, const struct chain_item
         return false;
     }
     question->allowed = opinion == ACCESS_ALLOWED;
+    question->denied = opinion == ACCESS_DENIED;
     question->reason = reason;
     note_decision(item, question->allowed);
     return true;
@@ -331,7 +332,7 @@ bool authorizer_decide(struct authorizer *authorizer, struct authorization *ques
 {
     question->authorizer = authorizer;
     question->next = 0;
-    question->allowed = false;
+    question->allowed = question->denied = false;
     question->reason = question->error = "";
     if (user_in_group(question->user, "system:masters")) {
         question->allowed = true;

@@ -32,6 +32,7 @@ struct authorization {
 
     /* Results. */
     bool allowed;
+    bool denied;                   /* Whatever others would say; else nobody allows it. */
     const char *reason;            /* "" for no more than that nothing allows it. */
     const char *error;             /* What went wrong with webhooks; "" for nothing. */
     struct authorizer *authorizer; /* The authorizer's, as what follows. */

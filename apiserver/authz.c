@@ -1,8 +1,8 @@
 /* Authorization of one request: what it wants to do, the question, and the refusal in v1.32's
  * words. */
+#include "apiserver/access_selector.h"
 #include "apiserver/audit_notes.h"
 #include "apiserver/request.h"
-#include "lib/api/selector.h"
 
 bool node_may_read(struct apiserver *server, const char *node, const char *resource,
                    const char *namespace, const char *name)
@@ -54,22 +54,23 @@ static bool is_path_segment(const char *name)
     return strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strpbrk(name, "/%") == NULL;
 }
 
-/* A list of one name is asked for as that name, so that a rule for it fits. */
-static void read_field_selector(struct request *request, struct access *access)
+/* What many objects are narrowed to. A list of one name is asked for as that name, so that a rule
+ * for it fits. Paths of the old form .../watch/... have no selectors for authorization, as their
+ * requests for one object do without. */
+static void read_selectors(struct request *request, struct access *access)
 {
     const struct request_info *info = &request->info;
-    const struct api_kind *kind = api_kind_find(info->group, info->version, info->resource);
-    const char *text = query_get(&info->query, "fieldSelector");
-    struct api_field_selector selector;
-    if (kind == NULL || text == NULL || text[0] == 0 ||
-        api_field_selector_parse(request->arena, kind, slice_text(text), &selector, NULL) < 0) {
-        return; /* A bad one is the handler's to refuse. */
-    }
-    const char *node = api_field_selector_pinned(&selector, "spec.nodeName");
-    const char *name = api_field_selector_pinned(&selector, "metadata.name");
-    access->node_selected = node == NULL ? "" : node;
-    if (name != NULL && access->name[0] == 0 && is_path_segment(name)) {
+    struct access_selector fields =
+        access_selector_of_fields(request->arena, query_get(&info->query, "fieldSelector"));
+    const char *name = access_selector_pinned(&fields, "metadata.name");
+    if (name != NULL && access->name[0] == 0 && is_path_segment(name) &&
+        info->verb != VERB_DELETE_COLLECTION) {
         access->name = name;
+    }
+    if (!info->verb_in_path) {
+        access->fields = fields;
+        access->labels =
+            access_selector_of_labels(request->arena, query_get(&info->query, "labelSelector"));
     }
 }
 
@@ -95,8 +96,7 @@ struct access request_access(struct request *request)
                            .subresource = info->subresource,
                            .namespace = info->namespace,
                            .name = info->name,
-                           .path = info->path,
-                           .node_selected = ""};
+                           .path = info->path};
 }
 
 void authorization_refuse(struct request *request, const struct authorization *question)
@@ -148,7 +148,7 @@ bool stage_authorize(struct request *request)
         info->verb == VERB_LIST || info->verb == VERB_WATCH || info->verb == VERB_DELETE_COLLECTION;
     state->access = request_access(request);
     if (info->is_resource && of_many) {
-        read_field_selector(request, &state->access);
+        read_selectors(request, &state->access);
     }
     /* Why something is allowed takes longer to say, and is for the audit log alone. */
     state->question = (struct authorization){.user = request->user,

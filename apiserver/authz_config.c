@@ -36,10 +36,19 @@ static bool find_type(const char *name, enum authorizer_type *ret_type)
 
 /* --- What conditions see: the spec of a SubjectAccessReview --- */
 
+DECLARED_TYPE(requirement, "kubernetes.SelectorRequirement", {"key", &cel_type_string},
+              {"operator", &cel_type_string}, {"values", &declared_texts_type});
+static const struct cel_type requirements_type = {.kind = CEL_TYPE_LIST,
+                                                  .items = {&requirement_type}};
+DECLARED_TYPE(fields, "kubernetes.FieldSelectorAttributes", {"rawSelector", &cel_type_string},
+              {"requirements", &requirements_type});
+DECLARED_TYPE(labels, "kubernetes.LabelSelectorAttributes", {"rawSelector", &cel_type_string},
+              {"requirements", &requirements_type});
 DECLARED_TYPE(resource, "kubernetes.ResourceAttributes", {"namespace", &cel_type_string},
               {"verb", &cel_type_string}, {"group", &cel_type_string},
               {"version", &cel_type_string}, {"resource", &cel_type_string},
-              {"subresource", &cel_type_string}, {"name", &cel_type_string});
+              {"subresource", &cel_type_string}, {"name", &cel_type_string},
+              {"fieldSelector", &fields_type}, {"labelSelector", &labels_type});
 DECLARED_TYPE(path, "kubernetes.NonResourceAttributes", {"path", &cel_type_string},
               {"verb", &cel_type_string});
 DECLARED_TYPE(spec, "kubernetes.SubjectAccessReviewSpec", {"resourceAttributes", &resource_type},

@@ -1,6 +1,7 @@
 /* The Node authorizer of v1.32: a node reaches its own Node, Lease and CSINode, the pods bound to
  * it, and what those pods refer to; the rest by the fixed rules of the role system:node. What it
  * may write into these objects, NodeRestriction says (admission_node.c). */
+#include "apiserver/access_selector.h"
 #include "apiserver/authorizer_internal.h"
 #include "k8s/storage_v1.pb-c.h"
 #include "lib/api/kinds.h"
@@ -280,8 +281,13 @@ static bool on_pod(struct node_question *question)
     if (!is_read(access)) {
         return false;
     }
-    return is(access->node_selected, question->node) ||
-           no(question, "can only list/watch pods with spec.nodeName field selector");
+    if (is(access_selector_pinned(&access->fields, "spec.nodeName"), question->node)) {
+        return true;
+    }
+    if (access->name[0] != 0) {
+        return related(question, pod_related);
+    }
+    return no(question, "can only list/watch pods with spec.nodeName field selector");
 }
 
 static bool by_fixed_rules(const struct node_question *question)

@@ -8,16 +8,7 @@ const struct api_message *connect_options_schema(const struct api_subresource *s
     if (subresource->message != NULL) {
         return subresource->message;
     }
-    static const char *const names[] = {
-        "k8s.io.api.core.v1.PodAttachOptions",      "k8s.io.api.core.v1.PodExecOptions",
-        "k8s.io.api.core.v1.PodPortForwardOptions", "k8s.io.api.core.v1.PodProxyOptions",
-        "k8s.io.api.core.v1.ServiceProxyOptions",   "k8s.io.api.core.v1.NodeProxyOptions"};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (strcmp(strrchr(names[i], '.') + 1, subresource->kind) == 0) {
-            return api_message_find(names[i]);
-        }
-    }
-    return NULL;
+    return api_subresource_connects(subresource) ? api_subresource_options(subresource) : NULL;
 }
 
 static struct json_value *value_of(struct arena *arena, const struct api_field *field,

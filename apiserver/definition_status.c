@@ -1,6 +1,7 @@
 #include "apiserver/definition_status.h"
 
 #include "lib/api/codec.h"
+#include "lib/api/definition_approval.h"
 #include "lib/api/object.h"
 #include "lib/api/time.h"
 
@@ -176,42 +177,25 @@ static bool accept_names(struct naming *naming, const names_t *wanted, names_t *
     return changed;
 }
 
-/* --- Groups of the Kubernetes project ----------------------------------------------------------
+/* --- Approval ----------------------------------------------------------------------------------
  */
-
-static bool ends_with(const char *text, const char *end)
-{
-    size_t len = strlen(text), tail = strlen(end);
-    return len >= tail && strcmp(text + len - tail, end) == 0;
-}
-
-static bool is_protected(const char *group)
-{
-    return strcmp(group, "k8s.io") == 0 || strcmp(group, "kubernetes.io") == 0 ||
-           ends_with(group, ".k8s.io") || ends_with(group, ".kubernetes.io");
-}
 
 static bool set_approval(struct arena *arena, definition_t *definition, int64_t now_s)
 {
-    const char *type = "KubernetesAPIApprovalPolicyConformant";
-    if (!is_protected(definition->spec->group)) {
+    static const char *const reasons[] = {
+        [DEFINITION_APPROVAL_INVALID] = "InvalidAnnotation",
+        [DEFINITION_APPROVAL_GIVEN] = "ApprovedAnnotation",
+        [DEFINITION_APPROVAL_BYPASSED] = "UnapprovedAnnotation",
+        [DEFINITION_APPROVAL_MISSING] = "MissingAnnotation",
+    };
+    if (!definition_needs_approval(definition->spec->group)) {
         return false;
     }
-    const char *approval =
-        text_or_empty(api_meta_annotation(definition->metadata, "api-approved.kubernetes.io"));
-    if (approval[0] == '\0') {
-        return set_condition(arena, definition, type, false, "MissingAnnotation",
-                             "protected groups must have approval annotation "
-                             "\"api-approved.kubernetes.io\", see "
-                             "https://github.com/kubernetes/enhancements/pull/1111",
-                             now_s);
-    }
-    if (strncmp(approval, "unapproved", strlen("unapproved")) == 0) {
-        return set_condition(arena, definition, type, false, "UnapprovedAnnotation",
-                             arena_printf(arena, "not approved: \"%s\"", approval), now_s);
-    }
-    return set_condition(arena, definition, type, true, "ApprovedAnnotation",
-                         arena_printf(arena, "approved in %s", approval), now_s);
+    const char *message = NULL;
+    enum definition_approval approval =
+        definition_approval_of(arena, definition->metadata, &message);
+    return set_condition(arena, definition, "KubernetesAPIApprovalPolicyConformant",
+                         approval == DEFINITION_APPROVAL_GIVEN, reasons[approval], message, now_s);
 }
 
 /* --- Plans -------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 #include "apiserver/encryption.h"
 
 #include "apiserver/encryption_config.h"
+#include "apiserver/kms_plugin.h"
 #include "apiserver/limits.h"
 #include "lib/api/kinds.h"
 #include "lib/base/alloc.h"
@@ -18,11 +19,83 @@ struct encryption {
     pthread_rwlock_t lock;            /* Held while a value is sealed or opened. */
     struct encryption_config *config; /* And those before it. */
     atomic_uint_fast64_t generation;  /* Reloads. */
+    /* Of all configurations until now, each once. */
+    struct encryption_plugins environment; /* Loop NULL: there may be none. */
+    struct encryption_kms plugins[ENCRYPTION_PLUGINS_MAX];
+    size_t plugin_count;
+    void (*ready)(void *data);
+    void *ready_data;
 };
+
+/* --- KMS plugins --- */
+
+static void on_settled(void *data)
+{
+    struct encryption *encryption = data;
+    if (encryption->ready != NULL) {
+        encryption->ready(encryption->ready_data);
+    }
+}
+
+static struct encryption_kms *find_plugin(struct encryption *encryption,
+                                          const struct encryption_kms *wanted)
+{
+    for (size_t i = 0; i < encryption->plugin_count; i++) {
+        struct encryption_kms *each = &encryption->plugins[i];
+        if (strcmp(each->name, wanted->name) == 0 && each->timeout_ms == wanted->timeout_ms &&
+            strcmp(each->address.host, wanted->address.host) == 0) {
+            return each;
+        }
+    }
+    return NULL;
+}
+
+/* The one that is there already, or another. */
+static int bind_plugin(struct encryption *encryption, struct encryption_kms *kms,
+                       struct error *reterr)
+{
+    const struct encryption_plugins *environment = &encryption->environment;
+    const struct encryption_kms *known = find_plugin(encryption, kms);
+    if (environment->loop == NULL) {
+        return error_set(reterr, -EINVAL, "the provider kms is not supported here");
+    }
+    if (known == NULL && encryption->plugin_count == ENCRYPTION_PLUGINS_MAX) {
+        return error_set(reterr, -E2BIG, "there have been %d KMS plugins: restart the server",
+                         ENCRYPTION_PLUGINS_MAX);
+    }
+    if (known == NULL) {
+        const struct kms_plugin_options options = {.loop = environment->loop,
+                                                   .metrics = environment->metrics,
+                                                   .name = kms->name,
+                                                   .address = kms->address,
+                                                   .timeout_ms = kms->timeout_ms,
+                                                   .settled = on_settled,
+                                                   .data = encryption};
+        kms->plugin = kms_plugin_new(&options);
+        encryption->plugins[encryption->plugin_count++] = *kms;
+        return 0;
+    }
+    kms->plugin = known->plugin;
+    return 0;
+}
+
+static int bind_plugins(struct encryption *encryption, const struct encryption_config *config,
+                        struct error *reterr)
+{
+    int status = 0;
+    for (size_t i = 0; i < config->rule_count; i++) {
+        for (size_t j = 0; j < config->rules[i].key_count && status == 0; j++) {
+            struct encryption_kms *kms = config->rules[i].keys[j].kms;
+            status = kms == NULL ? 0 : bind_plugin(encryption, kms, reterr);
+        }
+    }
+    return status;
+}
 
 /* --- The configuration --- */
 
-int encryption_new(struct slice text, struct encryption **ret_encryption, struct error *reterr)
+int encryption_new(const struct encryption_plugins *plugins, struct slice text,
+                   struct encryption **ret_encryption, struct error *reterr)
 {
     struct encryption_config *config = NULL;
     int status = encryption_config_parse(text, &config, reterr);
@@ -32,6 +105,14 @@ int encryption_new(struct slice text, struct encryption **ret_encryption, struct
     struct encryption *encryption = alloc_zeroed(sizeof(*encryption));
     pthread_rwlock_init(&encryption->lock, NULL);
     encryption->config = config;
+    if (plugins != NULL) {
+        encryption->environment = *plugins;
+    }
+    status = bind_plugins(encryption, config, reterr);
+    if (status < 0) {
+        encryption_free(encryption);
+        return status;
+    }
     *ret_encryption = encryption;
     return 0;
 }
@@ -47,6 +128,11 @@ int encryption_reload(struct encryption *encryption, struct slice text, struct e
     if (status < 0) {
         return status;
     }
+    status = bind_plugins(encryption, config, reterr);
+    if (status < 0) {
+        encryption_config_free(config);
+        return status;
+    }
     pthread_rwlock_wrlock(&encryption->lock);
     config->before = encryption->config;
     encryption->config = config;
@@ -59,6 +145,9 @@ void encryption_free(struct encryption *encryption)
 {
     if (encryption == NULL) {
         return;
+    }
+    for (size_t i = 0; i < encryption->plugin_count; i++) {
+        kms_plugin_free(encryption->plugins[i].plugin);
     }
     while (encryption->config != NULL) {
         struct encryption_config *config = encryption->config;
@@ -128,16 +217,19 @@ static bool starts_with(struct slice bytes, const char *prefix)
 
 /* --- Sealing --- */
 
-static void seal(const struct encryption_rule *rule, const char *key, struct slice value,
-                 struct buffer *out)
+static int seal(const struct encryption_rule *rule, const char *key, struct slice value,
+                struct buffer *out, struct error *reterr)
 {
     const struct encryption_key *first = rule == NULL ? NULL : &rule->keys[0];
     if (first == NULL || first->cipher == ENCRYPTION_IDENTITY) {
         buffer_append_slice(out, value);
-        return;
+        return 0;
     }
     struct slice secret = slice_of(first->bytes, first->len);
     buffer_append_text(out, first->prefix);
+    if (first->cipher == ENCRYPTION_KMS) {
+        return kms_plugin_seal(first->kms->plugin, key, value, out, reterr);
+    }
     if (first->cipher == ENCRYPTION_AESGCM) {
         cipher_gcm_seal(secret, slice_text(key), value, out);
     } else if (first->cipher == ENCRYPTION_SECRETBOX) {
@@ -145,13 +237,22 @@ static void seal(const struct encryption_rule *rule, const char *key, struct sli
     } else {
         cipher_cbc_seal(secret, value, out);
     }
+    return 0;
 }
 
-void encryption_seal(struct encryption *encryption, const struct api_kind *kind, const char *key,
-                     struct slice value, struct buffer *out)
+int encryption_seal(struct encryption *encryption, const struct api_kind *kind, const char *key,
+                    struct slice value, struct buffer *out, struct error *reterr)
 {
-    seal(rule_of(begin_use(encryption), kind), key, value, out);
+    int status = seal(rule_of(begin_use(encryption), kind), key, value, out, reterr);
     end_use(encryption);
+    return status;
+}
+
+/* What follows the prefix. */
+static struct slice sealed_part(const struct encryption_key *key, struct slice stored)
+{
+    size_t prefix = strlen(key->prefix);
+    return slice_of(stored.data + prefix, stored.len - prefix);
 }
 
 static bool is_current(const struct encryption_rule *rule, struct slice stored)
@@ -159,7 +260,10 @@ static bool is_current(const struct encryption_rule *rule, struct slice stored)
     if (rule == NULL || rule->keys[0].cipher == ENCRYPTION_IDENTITY) {
         return !starts_with(stored, ENCRYPTED);
     }
-    return starts_with(stored, rule->keys[0].prefix);
+    const struct encryption_key *first = &rule->keys[0];
+    return starts_with(stored, first->prefix) &&
+           (first->cipher != ENCRYPTION_KMS ||
+            kms_plugin_is_current(first->kms->plugin, sealed_part(first, stored)));
 }
 
 bool encryption_is_current(struct encryption *encryption, const struct api_kind *kind,
@@ -175,9 +279,8 @@ bool encryption_is_current(struct encryption *encryption, const struct api_kind 
 static int open_with(const struct encryption_key *with, const char *key, struct slice stored,
                      struct buffer *out)
 {
-    size_t prefix = strlen(with->prefix);
     struct slice secret = slice_of(with->bytes, with->len);
-    struct slice sealed = slice_of(stored.data + prefix, stored.len - prefix);
+    struct slice sealed = sealed_part(with, stored);
     if (with->cipher == ENCRYPTION_SECRETBOX) {
         return secretbox_open(secret, sealed, out);
     }
@@ -231,7 +334,15 @@ static int open_sealed(const struct encryption_rule *rule, const char *key, stru
     if (with == NULL) {
         return no_key(key, stored, reterr);
     }
-    int status = open_with(with, key, stored, out);
+    CLEANUP(error_release) struct error error = {0};
+    int status =
+        with->cipher == ENCRYPTION_KMS
+            ? kms_plugin_open(with->kms->plugin, key, sealed_part(with, stored), out, &error)
+            : open_with(with, key, stored, out);
+    if (status == -EAGAIN) {
+        return error_set(reterr, status, "unable to transform key \"%s\": %s", key,
+                         error_message(&error));
+    }
     return status != -EBADMSG
                ? status
                : error_set(reterr, -EBADMSG,
@@ -288,4 +399,69 @@ int encryption_check(struct encryption *encryption, const struct api_kind *kind,
     }
     end_use(encryption);
     return status;
+}
+
+/* --- What is asked of KMS plugins ahead of time --- */
+
+/* Of whatever resource: one whose definition is not known yet has its key opened, too. */
+static const struct encryption_key *find_plugin_key(const struct encryption_config *config,
+                                                    struct slice stored)
+{
+    for (size_t i = 0; i < config->rule_count; i++) {
+        const struct encryption_key *key = find_key(&config->rules[i], stored);
+        if (key != NULL && key->cipher == ENCRYPTION_KMS) {
+            return key;
+        }
+    }
+    return NULL;
+}
+
+bool encryption_prepare(struct encryption *encryption, struct slice stored)
+{
+    if (encryption == NULL || encryption->plugin_count == 0 || !starts_with(stored, ENCRYPTED)) {
+        return true;
+    }
+    const struct encryption_key *with = find_plugin_key(begin_use(encryption), stored);
+    bool ready = with == NULL || kms_plugin_prepare(with->kms->plugin, sealed_part(with, stored));
+    end_use(encryption);
+    return ready;
+}
+
+void encryption_when_prepared(struct encryption *encryption, void (*ready)(void *data), void *data)
+{
+    if (encryption != NULL) {
+        encryption->ready = ready;
+        encryption->ready_data = data;
+    }
+}
+
+/* The first plugin of the configuration; or, with an arena, the first with a problem. */
+static const char *look_at_plugins(const struct encryption_config *config, struct arena *arena,
+                                   bool *ret_found)
+{
+    const char *problem = NULL;
+    for (size_t i = 0; config != NULL && i < config->rule_count; i++) {
+        for (size_t j = 0; j < config->rules[i].key_count && problem == NULL; j++) {
+            const struct encryption_kms *kms = config->rules[i].keys[j].kms;
+            *ret_found = *ret_found || kms != NULL;
+            problem = kms == NULL || arena == NULL ? NULL : kms_plugin_problem(kms->plugin, arena);
+        }
+    }
+    return problem;
+}
+
+bool encryption_has_plugins(struct encryption *encryption)
+{
+    bool found = false;
+    (void)look_at_plugins(begin_use(encryption), NULL, &found);
+    end_use(encryption);
+    return found;
+}
+
+const char *encryption_problem(struct encryption *encryption, struct arena *arena)
+{
+    bool found = false;
+    const char *problem = look_at_plugins(begin_use(encryption), arena, &found);
+    end_use(encryption);
+    return problem;
 }

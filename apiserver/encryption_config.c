@@ -6,6 +6,7 @@
 #include "lib/api/codec.h"
 #include "lib/api/json_value.h"
 #include "lib/base/base64.h"
+#include "lib/base/time_text.h"
 #include "lib/net/cipher.h"
 #include "lib/net/secretbox.h"
 #include <errno.h>
@@ -21,6 +22,12 @@ static const struct json_value *list_of(const struct json_value *object, const c
 {
     const struct json_value *list = json_get_text(object, name);
     return list != NULL && list->type == JSON_ARRAY && list->count > 0 ? list : NULL;
+}
+
+static bool member_is(const struct json_value *object, const char *name, const char *text)
+{
+    const struct json_value *value = json_get_text(object, name);
+    return value != NULL && value->type == JSON_STRING && slice_is(value->text, text);
 }
 
 /* --- Keys --- */
@@ -100,36 +107,121 @@ static int read_keys(struct encryption_config *config, struct encryption_rule *r
     return 0;
 }
 
-/* One of {aesgcm: {keys}}, {aescbc: {keys}}, {secretbox: {keys}}, {identity: {}}. */
+/* --- KMS --- */
+
+static int read_timeout(const struct json_value *value, uint64_t *ret_ms, struct error *reterr)
+{
+    int64_t nanos = 0;
+    if (value != NULL &&
+        (!is_text(value) || duration_parse(value->text, &nanos) < 0 || nanos <= 0)) {
+        return error_set(reterr, -EINVAL, "kms: timeout should be a positive value");
+    }
+    *ret_ms = value == NULL ? KMS_TIMEOUT_MS : ((uint64_t)nanos + 999999) / 1000000;
+    return 0;
+}
+
+static int read_endpoint(struct encryption_config *config, const struct json_value *value,
+                         struct net_address *ret_address, struct error *reterr)
+{
+    static const char scheme[] = "unix://";
+    const char *text = is_text(value) ? arena_text_n(config->arena, (const char *)value->text.data,
+                                                     value->text.len)
+                                      : "";
+    if (strncmp(text, scheme, sizeof(scheme) - 1) != 0 ||
+        net_address_parse(text, ret_address) < 0 || !net_address_is_unix(ret_address)) {
+        return error_set(reterr, -EINVAL,
+                         "kms: endpoint must be unix:// and the absolute path of a socket");
+    }
+    return 0;
+}
+
+static int check_kms(const struct json_value *value, struct error *reterr)
+{
+    static const char *const known[] = {"apiVersion", "name", "endpoint", "timeout", NULL};
+    if (value->type != JSON_OBJECT || !member_is(value, "apiVersion", "v2")) {
+        return error_set(reterr, -EINVAL,
+                         "kms: apiVersion must be v2: v1 is deprecated, and not supported");
+    }
+    const struct json_value *name = json_get_text(value, "name");
+    if (!is_text(name) || name->text.len == 0 || name->text.len > ENCRYPTION_KEY_NAME_MAX ||
+        memchr(name->text.data, ':', name->text.len) != NULL) {
+        return error_set(reterr, -EINVAL,
+                         "kms: name must be given, without colon, of up to %d bytes",
+                         ENCRYPTION_KEY_NAME_MAX);
+    }
+    if (json_get_text(value, "cachesize") != NULL) {
+        return error_set(reterr, -EINVAL, "kms: cachesize is not supported in v2");
+    }
+    for (size_t i = 0; i < value->count; i++) {
+        size_t at = 0;
+        while (known[at] != NULL && !slice_is(value->members[i].name, known[at])) {
+            at++;
+        }
+        if (known[at] == NULL) {
+            return error_set(reterr, -EINVAL, "kms: %.*s is not known",
+                             (int)value->members[i].name.len,
+                             (const char *)value->members[i].name.data);
+        }
+    }
+    return 0;
+}
+
+/* {apiVersion: v2, name, endpoint, timeout} */
+static int read_kms(struct encryption_config *config, struct encryption_rule *rule,
+                    const struct json_value *value, struct error *reterr)
+{
+    struct encryption_kms *kms = arena_zeroed(config->arena, sizeof(*kms));
+    int status = check_kms(value, reterr);
+    if (status == 0) {
+        status = read_endpoint(config, json_get_text(value, "endpoint"), &kms->address, reterr);
+    }
+    if (status == 0) {
+        status = read_timeout(json_get_text(value, "timeout"), &kms->timeout_ms, reterr);
+    }
+    if (status < 0) {
+        return status;
+    }
+    const struct slice *name = &json_get_text(value, "name")->text;
+    kms->name = arena_text_n(config->arena, (const char *)name->data, name->len);
+    const char *prefix = arena_printf(config->arena, "k8s:enc:kms:v2:%s:", kms->name);
+    if (is_known(rule, prefix)) {
+        return error_set(reterr, -EINVAL, "kms: %s: two plugins of one name", kms->name);
+    }
+    rule->keys[rule->key_count++] =
+        (struct encryption_key){.cipher = ENCRYPTION_KMS, .prefix = prefix, .kms = kms};
+    return 0;
+}
+
+/* --- Providers --- */
+
+/* One of {aesgcm: {keys}}, {aescbc: {keys}}, {secretbox: {keys}}, {kms: {...}}, {identity: {}}. */
 static int read_provider(struct encryption_config *config, struct encryption_rule *rule,
                          const struct json_value *value, struct error *reterr)
 {
+    static const char *const known[] = {"aesgcm", "aescbc", "secretbox", "kms", "identity"};
+    enum { KEYED = 3, KMS = 3 };
+    size_t at = 0;
     if (value->type != JSON_OBJECT) {
         return error_set(reterr, -EINVAL, "a provider must be an object");
     }
-    static const char *const known[] = {"aesgcm", "aescbc", "secretbox"};
-    if (json_get_text(value, "kms") != NULL) {
-        return error_set(reterr, -EINVAL,
-                         "the provider kms is not supported: use aesgcm, aescbc, secretbox or "
-                         "identity");
-    }
-    size_t at = 0;
     while (at < ARRAY_LEN(known) && json_get_text(value, known[at]) == NULL) {
         at++;
     }
-    bool identity = at == ARRAY_LEN(known) && json_get_text(value, "identity") != NULL;
-    if ((at == ARRAY_LEN(known) && !identity) || value->count != 1) {
+    if (at == ARRAY_LEN(known) || value->count != 1) {
         return error_set(reterr, -EINVAL,
-                         "a provider must be one of aesgcm, aescbc, secretbox and identity");
+                         "a provider must be one of aesgcm, aescbc, secretbox, kms and identity");
     }
-    if (identity) {
-        if (rule->key_count == ENCRYPTION_KEYS_MAX) {
-            return error_set(reterr, -EINVAL, "more than %d keys", ENCRYPTION_KEYS_MAX);
-        }
-        rule->keys[rule->key_count++] = (struct encryption_key){.prefix = ""};
-        return 0;
+    if (at < KEYED) {
+        return read_keys(config, rule, known[at], json_get_text(value, known[at]), reterr);
     }
-    return read_keys(config, rule, known[at], json_get_text(value, known[at]), reterr);
+    if (rule->key_count == ENCRYPTION_KEYS_MAX) {
+        return error_set(reterr, -EINVAL, "more than %d keys", ENCRYPTION_KEYS_MAX);
+    }
+    if (at == KMS) {
+        return read_kms(config, rule, json_get_text(value, known[at]), reterr);
+    }
+    rule->keys[rule->key_count++] = (struct encryption_key){.prefix = ""};
+    return 0;
 }
 
 /* --- Rules --- */
@@ -165,12 +257,6 @@ static int read_rule(struct encryption_config *config, const struct json_value *
         }
     }
     return 0;
-}
-
-static bool member_is(const struct json_value *object, const char *name, const char *text)
-{
-    const struct json_value *value = json_get_text(object, name);
-    return value != NULL && value->type == JSON_STRING && slice_is(value->text, text);
 }
 
 static int read_document(struct encryption_config *config, const struct json_value *document,

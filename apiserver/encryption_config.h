@@ -3,12 +3,24 @@
 #define APISERVER_ENCRYPTION_CONFIG_H
 #include "lib/base/arena.h"
 #include "lib/base/error.h"
+#include "lib/net/stream.h"
 
 enum encryption_cipher {
     ENCRYPTION_IDENTITY,
     ENCRYPTION_AESGCM,
     ENCRYPTION_AESCBC,
-    ENCRYPTION_SECRETBOX
+    ENCRYPTION_SECRETBOX,
+    ENCRYPTION_KMS
+};
+
+struct kms_plugin;
+
+/* A KMS plugin of version v2. */
+struct encryption_kms {
+    const char *name;
+    struct net_address address; /* A unix socket. */
+    uint64_t timeout_ms;
+    struct kms_plugin *plugin; /* The owner's. */
 };
 
 /* A key, or the identity; in the order of the file. */
@@ -17,6 +29,7 @@ struct encryption_key {
     const char *prefix; /* "k8s:enc:aesgcm:v1:NAME:"; "" for the identity. */
     uint8_t bytes[32];
     size_t len;
+    struct encryption_kms *kms; /* Of ENCRYPTION_KMS. */
 };
 
 /* The keys of some resources; the first writes. */

@@ -1,6 +1,7 @@
 #include "apiserver/expressions.h"
 
 #include "apiserver/access.h"
+#include "apiserver/access_selector.h"
 #include "apiserver/admission_review.h"
 #include "apiserver/authorizer.h"
 #include "apiserver/cel_tree.h"
@@ -221,12 +222,14 @@ static struct cel_decision decide(const struct cel_authorizer *authorizer, struc
     struct access access = {.verb = text_in(arena, check->verb),
                             .is_resource = !check->is_path,
                             .group = text_in(arena, check->group),
+                            .version = "*",
                             .resource = text_in(arena, check->resource),
                             .subresource = text_in(arena, check->subresource),
                             .namespace = text_in(arena, check->namespace_name),
                             .name = text_in(arena, check->name),
-                            .path = text_in(arena, check->path),
-                            .node_selected = ""};
+                            .path = text_in(arena, check->path)};
+    access.fields = access_selector_of_fields(arena, text_in(arena, check->field_selector));
+    access.labels = access_selector_of_labels(arena, text_in(arena, check->label_selector));
     struct authorizer *by = operation->registry->config.authorizer;
     return (struct cel_decision){.allowed = by == NULL || operation_may(operation, user, &access)};
 }

@@ -1,5 +1,7 @@
 /* The reviews of authorization.k8s.io: whether somebody may do something, and all that the caller
  * may do in a namespace. */
+#include "apiserver/access_review_checks.h"
+#include "apiserver/access_selector.h"
 #include "apiserver/request.h"
 #include "k8s/authorization_v1.pb-c.h"
 
@@ -8,33 +10,24 @@ static const char *text(const char *value)
     return value == NULL ? "" : value;
 }
 
-/* The one value that the selector pins spec.nodeName to, or "". */
-static const char *node_selected(const Authorization__V1__FieldSelectorAttributes *selector)
-{
-    for (size_t i = 0; selector != NULL && i < selector->n_requirements; i++) {
-        const Meta__V1__FieldSelectorRequirement *each = selector->requirements[i];
-        if (strcmp(text(each->key), "spec.nodeName") == 0 &&
-            strcmp(text(each->operator_), "In") == 0 && each->n_values == 1) {
-            return text(each->values[0]);
-        }
-    }
-    return "";
-}
-
-static struct access access_of(const Authorization__V1__ResourceAttributes *resource,
+static struct access access_of(struct arena *arena,
+                               const Authorization__V1__ResourceAttributes *resource,
                                const Authorization__V1__NonResourceAttributes *path)
 {
     if (resource != NULL) {
-        return (struct access){.verb = text(resource->verb),
-                               .is_resource = true,
-                               .group = text(resource->group),
-                               .version = text(resource->version),
-                               .resource = text(resource->resource),
-                               .subresource = text(resource->subresource),
-                               .namespace = text(resource->namespace_),
-                               .name = text(resource->name),
-                               .path = "",
-                               .node_selected = node_selected(resource->field_selector)};
+        const char *version = text(resource->version);
+        return (struct access){
+            .verb = text(resource->verb),
+            .is_resource = true,
+            .group = text(resource->group),
+            .version = version[0] == 0 ? "*" : version,
+            .resource = text(resource->resource),
+            .subresource = text(resource->subresource),
+            .namespace = text(resource->namespace_),
+            .name = text(resource->name),
+            .path = "",
+            .fields = access_selector_of_reviewed_fields(arena, resource->field_selector),
+            .labels = access_selector_of_reviewed_labels(arena, resource->label_selector)};
     }
     return (struct access){.verb = path == NULL ? "" : text(path->verb),
                            .path = path == NULL ? "" : text(path->path),
@@ -42,8 +35,7 @@ static struct access access_of(const Authorization__V1__ResourceAttributes *reso
                            .resource = "",
                            .subresource = "",
                            .namespace = "",
-                           .name = "",
-                           .node_selected = ""};
+                           .name = ""};
 }
 
 /* v1.32 blames the review without naming its kind. */
@@ -61,21 +53,6 @@ static bool refuse_review(struct request *request, const struct api_causes *caus
     return true;
 }
 
-static void check_attributes(struct api_causes *causes, const void *resource, const void *path)
-{
-    struct api_path spec = api_path_field(NULL, "spec");
-    struct api_path resource_at = api_path_field(&spec, "resourceAttributes");
-    struct api_path path_at = api_path_field(&spec, "nonResourceAttributes");
-    if (resource != NULL && path != NULL) {
-        api_cause_invalid(causes, &path_at, api_shown_raw("authorization.NonResourceAttributes"),
-                          "cannot be specified in combination with resourceAttributes");
-    } else if (resource == NULL && path == NULL) {
-        api_cause_invalid(causes, &resource_at, api_shown_null(),
-                          "exactly one of nonResourceAttributes or resourceAttributes must be "
-                          "specified");
-    }
-}
-
 /* Somebody has to be asked about, and a local review asks about its own namespace. */
 static void check_review(struct request *request, struct api_causes *causes,
                          const Authorization__V1__SubjectAccessReview *review)
@@ -86,11 +63,12 @@ static void check_review(struct request *request, struct api_causes *causes,
     struct api_path path = api_path_field(&spec, "nonResourceAttributes");
     struct api_path namespace = api_path_field(&resource, "namespace");
     const Authorization__V1__ResourceAttributes *attributes = review->spec->resource_attributes;
-    check_attributes(causes, attributes, review->spec->non_resource_attributes);
+    access_review_check_attributes(causes, attributes, review->spec->non_resource_attributes);
     if (text(review->spec->user)[0] == 0 && review->spec->n_groups == 0) {
         api_cause_invalid(causes, &user, api_shown_text(""),
                           "at least one of user or group must be specified");
     }
+    access_review_check_selectors(causes, attributes);
     if (!request->kind->namespaced) {
         return;
     }
@@ -114,15 +92,32 @@ struct deciding {
     struct authorization question;
 };
 
+/* Adds what became of a selector that could not be read. */
+static const char *add_fault(struct arena *arena, const char *error, const char *name,
+                             const struct access_selector *selector)
+{
+    if (!selector->faulty) {
+        return error;
+    }
+    return arena_printf(arena, "%s%sspec.resourceAttributes.%s %signored due to parse error", error,
+                        error[0] == 0 ? "" : "; ", name, selector->count > 0 ? "partially " : "");
+}
+
 static void answer(struct deciding *state)
 {
     const struct authorization *question = &state->question;
     struct arena *arena = state->request->arena;
+    const char *error = add_fault(arena, question->error, "fieldSelector", &state->access.fields);
+    error = add_fault(arena, error, "labelSelector", &state->access.labels);
     state->status->has_allowed = true;
     state->status->allowed = question->allowed;
+    if (question->denied) {
+        state->status->has_denied = true;
+        state->status->denied = true;
+    }
     state->status->reason = arena_text(arena, question->reason);
-    if (question->error[0] != 0) {
-        state->status->evaluation_error = arena_text(arena, question->error);
+    if (error[0] != 0) {
+        state->status->evaluation_error = arena_text(arena, error);
     }
     respond_review(state->request, state->message);
 }
@@ -164,13 +159,14 @@ static void self_access_review(struct request *request, void *message)
     Authorization__V1__SelfSubjectAccessReview *review = message;
     struct api_causes causes;
     api_causes_init(&causes, request->arena);
-    check_attributes(&causes, review->spec->resource_attributes,
-                     review->spec->non_resource_attributes);
+    access_review_check_attributes(&causes, review->spec->resource_attributes,
+                                   review->spec->non_resource_attributes);
+    access_review_check_selectors(&causes, review->spec->resource_attributes);
     if (refuse_review(request, &causes)) {
         return;
     }
-    const struct access access =
-        access_of(review->spec->resource_attributes, review->spec->non_resource_attributes);
+    const struct access access = access_of(request->arena, review->spec->resource_attributes,
+                                           review->spec->non_resource_attributes);
     decide(request, review, request->user, &access, review->status);
 }
 
@@ -204,8 +200,8 @@ static void access_review(struct request *request, void *message)
         return;
     }
     const struct user user = user_of(request->arena, review->spec);
-    const struct access access =
-        access_of(review->spec->resource_attributes, review->spec->non_resource_attributes);
+    const struct access access = access_of(request->arena, review->spec->resource_attributes,
+                                           review->spec->non_resource_attributes);
     decide(request, review, &user, &access, review->status);
 }
 

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { ETAG_SIZE = 2 * X509_SHA256_SIZE + 1, V3_MAX = 64, DOCUMENT_MAX = 64 << 20 };
+enum { ETAG_SIZE = 2 * X509_SHA256_SIZE + 1, V3_MAX = 128, DOCUMENT_MAX = 64 << 20 };
 
 static const char v2_protobuf_type[] = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
@@ -22,12 +22,15 @@ struct document {
     char etag[ETAG_SIZE]; /* "": never made. */
 };
 
+/* The v2 document is sent in pieces: its halves as JSON, each followed by what custom kinds add. */
+enum v2_piece { V2_DEFINITIONS, V2_PATHS, V2_PROTOBUF, V2_PIECES };
+
 struct openapi_documents {
     pthread_mutex_t lock;
-    struct document v2, v2_protobuf; /* Of the built-in kinds. */
-    struct document v3[V3_MAX];      /* By place in api_group_versions(). */
-    uint64_t custom_number;          /* Of the set that the next two were made of. */
-    struct chunk *custom_v2, *custom_v2_protobuf;
+    struct document v2[V2_PIECES]; /* Of the built-in kinds. */
+    struct document v3[V3_MAX];    /* By place in api_openapi_v3_at(). */
+    uint64_t custom_number;        /* Of the set that the next ones were made of. */
+    struct chunk *custom_v2[V2_PIECES];
 };
 
 struct openapi_documents *openapi_documents_new(void)
@@ -42,13 +45,13 @@ void openapi_documents_free(struct openapi_documents *documents)
     if (documents == NULL) {
         return;
     }
-    chunk_unref(documents->v2.chunk);
-    chunk_unref(documents->v2_protobuf.chunk);
+    for (size_t i = 0; i < V2_PIECES; i++) {
+        chunk_unref(documents->v2[i].chunk);
+        chunk_unref(documents->custom_v2[i]);
+    }
     for (size_t i = 0; i < V3_MAX; i++) {
         chunk_unref(documents->v3[i].chunk);
     }
-    chunk_unref(documents->custom_v2);
-    chunk_unref(documents->custom_v2_protobuf);
     pthread_mutex_destroy(&documents->lock);
     free(documents);
 }
@@ -221,47 +224,52 @@ static struct chunk *noted(struct document *document, struct buffer *out)
 /* --- Version 2 ---------------------------------------------------------------------------------
  */
 
-typedef int make_built_in(struct buffer *out);
-typedef int make_custom(struct arena *arena, const struct api_kind *const *kinds, size_t count,
-                        struct buffer *document);
-
-struct v2_form {
-    const char *type;
-    make_built_in *built_in;
-    make_custom *custom;
-    struct document *document;
-    struct chunk **of_custom;
-};
-
-/* The two parts of the document, one reference each. False when they cannot be made. */
-static bool v2_parts(struct request *request, const struct custom_view *view,
-                     const struct v2_form *form, struct chunk *ret_parts[2])
+static int make_built_in(enum v2_piece piece, struct buffer *out)
 {
-    struct openapi_documents *documents = request->server->openapi;
+    return piece == V2_PROTOBUF
+               ? api_openapi_v2_protobuf(out)
+               : api_openapi_v2(piece == V2_PATHS ? API_OPENAPI_PATHS : API_OPENAPI_DEFINITIONS,
+                                out);
+}
+
+static int make_custom(enum v2_piece piece, const struct custom_view *view, struct buffer *out)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    enum api_openapi_half half = piece == V2_PATHS ? API_OPENAPI_PATHS : API_OPENAPI_DEFINITIONS;
+    return piece == V2_PROTOBUF
+               ? api_openapi_v2_custom_protobuf(arena, view->kinds, view->count, out)
+               : api_openapi_v2_custom(half, arena, view->kinds, view->count, out);
+}
+
+/* A piece and what custom kinds add to it, one reference each. Locked. False when they cannot be
+ * made. */
+static bool v2_piece(struct openapi_documents *documents, const struct custom_view *view,
+                     enum v2_piece piece, struct chunk *ret_parts[2])
+{
+    struct document *document = &documents->v2[piece];
     struct buffer out;
     buffer_init(&out, DOCUMENT_MAX);
-    pthread_mutex_lock(&documents->lock);
-    if (form->document->chunk == NULL && form->built_in(&out) == 0) {
-        form->document->chunk = noted(form->document, &out);
+    if (document->chunk == NULL && make_built_in(piece, &out) == 0) {
+        document->chunk = noted(document, &out);
     }
-    if (documents->custom_number != view->set->number) {
-        chunk_unref(TAKE(documents->custom_v2));
-        chunk_unref(TAKE(documents->custom_v2_protobuf));
-        documents->custom_number = view->set->number;
+    if (documents->custom_v2[piece] == NULL && make_custom(piece, view, &out) == 0) {
+        documents->custom_v2[piece] = chunk_of(&out);
     }
-    if (*form->of_custom == NULL) {
-        CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
-        bool made = form->custom(arena, view->kinds, view->count, &out) == 0;
-        *form->of_custom = made ? chunk_of(&out) : NULL;
-    }
-    bool good = form->document->chunk != NULL && *form->of_custom != NULL;
-    if (good) {
-        ret_parts[0] = chunk_ref(form->document->chunk);
-        ret_parts[1] = chunk_ref(*form->of_custom);
-    }
-    pthread_mutex_unlock(&documents->lock);
     buffer_release(&out);
-    return good;
+    if (document->chunk == NULL || documents->custom_v2[piece] == NULL) {
+        return false;
+    }
+    ret_parts[0] = chunk_ref(document->chunk);
+    ret_parts[1] = chunk_ref(documents->custom_v2[piece]);
+    return true;
+}
+
+static void forget_custom(struct openapi_documents *documents, const struct custom_view *view)
+{
+    for (size_t i = 0; i < V2_PIECES && documents->custom_number != view->set->number; i++) {
+        chunk_unref(TAKE(documents->custom_v2[i]));
+    }
+    documents->custom_number = view->set->number;
 }
 
 static bool wants_v2_protobuf(const struct request *request)
@@ -273,26 +281,31 @@ static bool wants_v2_protobuf(const struct request *request)
 
 static void handle_v2(struct request *request)
 {
+    enum { PARTS_MAX = 4 };
+    static const enum v2_piece as_json[] = {V2_DEFINITIONS, V2_PATHS}, as_bytes[] = {V2_PROTOBUF};
     struct openapi_documents *documents = request->server->openapi;
-    const struct v2_form forms[] = {
-        {"application/json", api_openapi_v2, api_openapi_v2_custom, &documents->v2,
-         &documents->custom_v2},
-        {v2_protobuf_type, api_openapi_v2_protobuf, api_openapi_v2_custom_protobuf,
-         &documents->v2_protobuf, &documents->custom_v2_protobuf},
-    };
-    const struct v2_form *form = &forms[wants_v2_protobuf(request) ? 1 : 0];
+    bool protobuf = wants_v2_protobuf(request);
+    const enum v2_piece *pieces = protobuf ? as_bytes : as_json;
+    size_t count = protobuf ? ARRAY_LEN(as_bytes) : ARRAY_LEN(as_json), made = 0;
     struct custom_view view = custom_view(request);
-    struct chunk *parts[2] = {NULL, NULL};
+    struct chunk *parts[PARTS_MAX] = {NULL};
     char etag[ETAG_SIZE];
-    bool good = v2_parts(request, &view, form, parts);
-    if (good) {
-        custom_etag(form->document->etag, view.kinds, view.count, etag);
-        respond_chunks(request, form->type, etag, parts, ARRAY_LEN(parts));
+    pthread_mutex_lock(&documents->lock);
+    forget_custom(documents, &view);
+    while (made < count && v2_piece(documents, &view, pieces[made], parts + made * 2)) {
+        made++;
+    }
+    pthread_mutex_unlock(&documents->lock);
+    if (made == count) {
+        custom_etag(documents->v2[pieces[0]].etag, view.kinds, view.count, etag);
+        respond_chunks(request, protobuf ? v2_protobuf_type : "application/json", etag, parts,
+                       count * 2);
     } else {
         respond_nothing_there(request);
     }
-    chunk_unref(parts[0]);
-    chunk_unref(parts[1]);
+    for (size_t i = 0; i < PARTS_MAX; i++) {
+        chunk_unref(parts[i]);
+    }
     custom_set_unref(view.set);
 }
 
@@ -305,20 +318,18 @@ static const char *v3_path(struct arena *arena, const char *group, const char *v
                             : arena_printf(arena, "apis/%s/%s", group, version);
 }
 
-/* The document of a built-in group version: a reference of the caller's, NULL when nothing is
- * served there. The index wants its ETag only, so what is made for that is not kept. */
+/* A document of what is built in: a reference of the caller's, NULL when nothing is served there.
+ * The index wants its ETag only, so what is made for that is not kept. */
 static struct chunk *v3_document(struct openapi_documents *documents, size_t place, bool keep,
                                  char ret_etag[ETAG_SIZE])
 {
-    size_t count = 0;
-    const struct api_group_version *version = &api_group_versions(&count)[place];
     struct document *document = &documents->v3[place];
     struct chunk *chunk = NULL;
     pthread_mutex_lock(&documents->lock);
     if (document->chunk == NULL && (keep || document->etag[0] == '\0')) {
         struct buffer out;
         buffer_init(&out, DOCUMENT_MAX);
-        if (api_openapi_v3(version->group, version->version, &out) == 0) {
+        if (api_openapi_v3_at(place, &out) == 0) {
             struct chunk *made = noted(document, &out);
             document->chunk = keep ? chunk_ref(made) : NULL;
             chunk_unref(made);
@@ -358,19 +369,17 @@ static void put_extensions(struct request *request, struct buffer *out, bool *fi
 
 static void handle_v3_index(struct request *request)
 {
-    size_t count = 0;
-    const struct api_group_version *versions = api_group_versions(&count);
     struct custom_view view = custom_view(request);
+    const char *path = NULL;
     char etag[ETAG_SIZE];
     bool first = true;
     CLEANUP(buffer_release) struct buffer out;
     buffer_init(&out, ENCODED_OBJECT_MAX);
     buffer_append_text(&out, "{\"paths\":{");
-    for (size_t i = 0; i < count && i < V3_MAX; i++) {
+    for (size_t i = 0; i < V3_MAX && (path = api_openapi_v3_path(request->arena, i)) != NULL; i++) {
         (void)v3_document(request->server->openapi, i, /* keep= */ false, etag); /* NULL. */
         if (etag[0] != '\0') {
-            put_index_entry(&out, &first,
-                            v3_path(request->arena, versions[i].group, versions[i].version), etag);
+            put_index_entry(&out, &first, path, etag);
         }
     }
     for (size_t i = 0, run; i < view.count; i += run) {
@@ -425,15 +434,14 @@ static bool handle_custom_v3(struct request *request, const char *path)
 
 static void handle_v3(struct request *request, const char *path)
 {
-    size_t count = 0, place = 0;
-    const struct api_group_version *versions = api_group_versions(&count);
+    size_t place = 0;
+    const char *known = NULL;
     char etag[ETAG_SIZE];
-    while (place < count &&
-           strcmp(v3_path(request->arena, versions[place].group, versions[place].version), path) !=
-               0) {
+    while (place < V3_MAX && (known = api_openapi_v3_path(request->arena, place)) != NULL &&
+           strcmp(known, path) != 0) {
         place++;
     }
-    struct chunk *chunk = place < count && place < V3_MAX
+    struct chunk *chunk = known != NULL && place < V3_MAX
                               ? v3_document(request->server->openapi, place, /* keep= */ true, etag)
                               : NULL;
     if (chunk == NULL) {

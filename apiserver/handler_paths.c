@@ -1,4 +1,5 @@
 /* Paths that are no resources: health, version, metrics, keys of tokens. */
+#include "apiserver/encryption.h"
 #include "apiserver/rbac_defaults.h"
 #include "apiserver/request.h"
 
@@ -19,6 +20,7 @@ struct health_check {
     const char *name;
     bool (*good)(struct apiserver *server);
     bool live, ready;
+    bool (*is_there)(struct apiserver *server); /* NULL: on every server. */
 };
 
 static bool always(struct apiserver *server)
@@ -53,14 +55,26 @@ static bool not_closing(struct apiserver *server)
     return !atomic_load(&server->closing);
 }
 
+static bool has_plugins(struct apiserver *server)
+{
+    return encryption_has_plugins(server->encryption);
+}
+
+static bool plugins_are_well(struct apiserver *server)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    return encryption_problem(server->encryption, arena) == NULL;
+}
+
 static const struct health_check checks[] = {
-    {"ping", always, true, true},
-    {"log", always, true, true},
-    {"etcd", has_leader, true, true},
-    {"informer-sync", cache_started, false, true},
-    {"poststarthook/bootstrap-controller", cache_started, true, true},
-    {"poststarthook/rbac/bootstrap-roles", has_roles, false, true},
-    {"shutdown", not_closing, false, true},
+    {"ping", always, true, true, NULL},
+    {"log", always, true, true, NULL},
+    {"etcd", has_leader, true, true, NULL},
+    {"informer-sync", cache_started, false, true, NULL},
+    {"poststarthook/bootstrap-controller", cache_started, true, true, NULL},
+    {"poststarthook/rbac/bootstrap-roles", has_roles, false, true, NULL},
+    {"kms-providers", plugins_are_well, true, true, has_plugins},
+    {"shutdown", not_closing, false, true, NULL},
 };
 
 static bool excluded(const struct request *request, const char *name)
@@ -85,7 +99,8 @@ static void handle_checks(struct request *request, const char *endpoint, const c
     for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
         const struct health_check *check = &checks[i];
         if (!(ready ? check->ready : check->live) ||
-            (only != NULL && strcmp(check->name, only) != 0)) {
+            (only != NULL && strcmp(check->name, only) != 0) ||
+            (check->is_there != NULL && !check->is_there(request->server))) {
             continue;
         }
         found = true;

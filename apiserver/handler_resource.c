@@ -21,12 +21,6 @@ static bool is_custom(const struct request *request)
     return request->kind != NULL && custom_of(request->kind) != NULL;
 }
 
-static bool refuse(struct request *request, const struct api_status *status)
-{
-    respond_status(request, status);
-    return false;
-}
-
 /* --- Media type of the body --- */
 
 static struct slice body_type(struct request *request)
@@ -54,9 +48,9 @@ static bool read_media(struct request *request, enum media_type *ret_media)
                 request->info.verb == VERB_DELETE_COLLECTION)) {
         *ret_media = MEDIA_PROTOBUF; /* Of a custom resource no object, but options. */
     } else {
-        return refuse(request, api_status_unsupported_media(request->arena, is_custom(request)
-                                                                                ? custom_body_types
-                                                                                : body_types));
+        return request_refuse(
+            request, api_status_unsupported_media(
+                         request->arena, is_custom(request) ? custom_body_types : body_types));
     }
     return true;
 }
@@ -72,7 +66,7 @@ struct wanted {
 
 static bool unrecognized(struct request *request, const struct wanted *wanted, const char *why)
 {
-    return refuse(
+    return request_refuse(
         request, api_status_bad_request(request->arena,
                                         "the object provided is unrecognized (must be of type %s): "
                                         "couldn't get version/kind; json parse error: %s",
@@ -82,9 +76,22 @@ static bool unrecognized(struct request *request, const struct wanted *wanted, c
 static bool cannot_handle(struct request *request, const struct wanted *wanted, const char *kind,
                           const char *version, const char *why)
 {
-    return refuse(request, api_status_bad_request(
-                               request->arena, "%s in version \"%s\" cannot be handled as a %s: %s",
+    return request_refuse(
+        request,
+        api_status_bad_request(request->arena, "%s in version \"%s\" cannot be handled as a %s: %s",
                                kind, version, wanted->kind, why));
+}
+
+/* Two forms of one kind: what is sent can be read as what is wanted, but has another path. */
+static bool is_other_version(const struct wanted *wanted, const struct api_type_meta *meta)
+{
+    const struct api_kind *sent = api_kind_by_api_version(meta->api_version, meta->kind);
+    const struct api_kind *here = api_kind_by_api_version(wanted->api_version, wanted->kind);
+    if (strcmp(meta->kind, wanted->kind) != 0 || here == NULL) {
+        return false;
+    }
+    return api_kind_is_past(meta->api_version, meta->kind) ||
+           (sent != NULL && (sent->stored_as == here || here->stored_as == sent));
 }
 
 /* What the body says it is must be what is wanted; left out, it is. */
@@ -96,6 +103,13 @@ static bool check_kind(struct request *request, const struct wanted *wanted,
     bool any_group = strcmp(wanted->kind, "DeleteOptions") == 0;
     if (kind && (version || any_group)) {
         return true;
+    }
+    if (is_other_version(wanted, meta)) {
+        return request_refuse(
+            request, api_status_bad_request(request->arena,
+                                            "the API version in the data (%s) does not match the "
+                                            "expected API version (%s)",
+                                            meta->api_version, wanted->api_version));
     }
     const char *slash = strchr(meta->api_version, '/');
     const char *short_version = slash == NULL ? meta->api_version : slash + 1;
@@ -157,11 +171,11 @@ static bool decode_yaml(struct request *request, const struct wanted *wanted, vo
     buffer_init(&json, ENCODED_OBJECT_MAX);
     struct api_problems duplicates = {0};
     if (api_yaml_to_json(request->arena, request->body, &duplicates, &json, &error) < 0) {
-        return refuse(request,
-                      api_status_bad_request(request->arena,
-                                             "the object provided is unrecognized (must be of "
-                                             "type %s): %s",
-                                             wanted->kind, error_message(&error)));
+        return request_refuse(
+            request, api_status_bad_request(request->arena,
+                                            "the object provided is unrecognized (must be of "
+                                            "type %s): %s",
+                                            wanted->kind, error_message(&error)));
     }
     return decode_text(request, wanted, buffer_slice(&json), ret_message) &&
            take_problems(request, wanted, &duplicates);
@@ -173,8 +187,9 @@ static bool decode_envelope(struct request *request, const struct wanted *wanted
     CLEANUP(error_release) struct error error = {0};
     struct api_envelope envelope = {0};
     if (api_parse_envelope(request->body, &envelope, &error) < 0) {
-        return refuse(request, api_status_bad_request(
-                                   request->arena,
+        return request_refuse(
+            request,
+            api_status_bad_request(request->arena,
                                    "the object provided is unrecognized (must be of type %s): %s",
                                    wanted->kind, error_message(&error)));
     }
@@ -225,152 +240,6 @@ bool decode_body(struct request *request, const struct api_kind *kind,
     struct api_type_meta type_meta = {.api_version = api_version, .kind = kind_name};
     audit_request_object(request, schema, &type_meta, *ret_message);
     return true;
-}
-
-/* --- Options --- */
-
-static bool read_dry_run(struct request *request, const char *options_kind)
-{
-    const char *value = query_get(&request->info.query, "dryRun");
-    if (value == NULL || value[0] == 0) {
-        return true;
-    }
-    if (strcmp(value, "All") == 0) {
-        request->call.options.dry_run = true;
-        return true;
-    }
-    struct api_causes causes;
-    api_causes_init(&causes, request->arena);
-    struct api_path path = api_path_field(NULL, "dryRun");
-    static const char *const values[] = {"All", NULL};
-    api_cause_not_supported(&causes, &path,
-                            api_shown_raw(arena_printf(request->arena, "[\"%s\"]", value)), values);
-    return refuse(request, api_status_invalid_options(request->arena, options_kind, &causes));
-}
-
-static bool read_field_validation(struct request *request, const char *options_kind)
-{
-    const char *value = query_get(&request->info.query, "fieldValidation");
-    enum registry_field_validation *mode = &request->call.options.field_validation;
-    if (value == NULL || value[0] == 0 || strcmp(value, "Warn") == 0) {
-        *mode = REGISTRY_FIELDS_WARN;
-    } else if (strcmp(value, "Ignore") == 0) {
-        *mode = REGISTRY_FIELDS_IGNORE;
-    } else if (strcmp(value, "Strict") == 0) {
-        *mode = REGISTRY_FIELDS_STRICT;
-    } else {
-        struct api_causes causes;
-        api_causes_init(&causes, request->arena);
-        struct api_path path = api_path_field(NULL, "fieldValidation");
-        static const char *const values[] = {"", "Ignore", "Strict", "Warn", NULL};
-        api_cause_not_supported(&causes, &path, api_shown_text(value), values);
-        return refuse(request, api_status_invalid_options(request->arena, options_kind, &causes));
-    }
-    return true;
-}
-
-static bool read_number(struct request *request, const char *key, bool *ret_has, int64_t *ret_value)
-{
-    int status = query_int(&request->info.query, key, ret_value);
-    *ret_has = status == 0;
-    if (status == -EINVAL) {
-        return refuse(request,
-                      api_status_bad_request(request->arena,
-                                             "strconv.ParseInt: parsing \"%s\": invalid syntax",
-                                             query_get(&request->info.query, key)));
-    }
-    return true;
-}
-
-static const char *manager_of(struct request *request)
-{
-    const char *manager = query_get(&request->info.query, "fieldManager");
-    if (manager != NULL && manager[0] != 0) {
-        return manager;
-    }
-    struct slice agent = http_header_find(request->exchange, "user-agent");
-    const uint8_t *slash = agent.len == 0 ? NULL : memchr(agent.data, '/', agent.len);
-    size_t len = slash == NULL ? agent.len : (size_t)(slash - agent.data);
-    return len == 0 ? "unknown" : arena_text_n(request->arena, (const char *)agent.data, len);
-}
-
-static bool is_printable(const char *text)
-{
-    for (const char *c = text; *c != 0; c++) {
-        if ((uint8_t)*c < 32 || *c == 127) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool check_manager(struct request *request, const char *options_kind)
-{
-    const char *manager = query_get(&request->info.query, "fieldManager");
-    struct api_causes causes;
-    api_causes_init(&causes, request->arena);
-    struct api_path path = api_path_field(NULL, "fieldManager");
-    const char *force = query_get(&request->info.query, "force");
-    bool apply =
-        request->info.verb == VERB_PATCH && request->call.patch_type == REGISTRY_PATCH_APPLY;
-    if (apply && (manager == NULL || manager[0] == 0)) {
-        api_cause_required(&causes, &path, "is required for apply patch");
-    } else if (manager != NULL && strlen(manager) > 128) {
-        api_cause_too_long(&causes, &path, 128);
-    } else if (manager != NULL && !is_printable(manager)) {
-        api_cause_invalid(&causes, &path, api_shown_text(manager),
-                          "should only contain printable characters");
-    }
-    struct api_path force_path = api_path_field(NULL, "force");
-    if (request->info.verb == VERB_PATCH && !apply && force != NULL) {
-        api_cause_forbidden(&causes, &force_path, "may not be specified for non-apply patch");
-    }
-    if (causes.count > 0) {
-        return refuse(request, api_status_invalid_options(request->arena, options_kind, &causes));
-    }
-    return true;
-}
-
-static const char *options_kind_of(enum request_verb verb)
-{
-    switch (verb) {
-    case VERB_CREATE:
-        return "CreateOptions";
-    case VERB_UPDATE:
-        return "UpdateOptions";
-    case VERB_PATCH:
-        return "PatchOptions";
-    case VERB_DELETE:
-    case VERB_DELETE_COLLECTION:
-        return "DeleteOptions";
-    case VERB_GET:
-    case VERB_LIST:
-    case VERB_WATCH:
-    case VERB_NONE:
-        break;
-    }
-    return "ListOptions";
-}
-
-bool fill_options(struct request *request)
-{
-    const struct query *query = &request->info.query;
-    struct registry_options *options = &request->call.options;
-    const char *options_kind = options_kind_of(request->info.verb);
-    bool has_limit = false;
-    bool has_timeout = false;
-    int64_t timeout_seconds = 0; /* Only watches use it, but it is checked everywhere. */
-    options->label_selector = query_get(query, "labelSelector");
-    options->field_selector = query_get(query, "fieldSelector");
-    options->resource_version = query_get(query, "resourceVersion");
-    options->resource_version_match = query_get(query, "resourceVersionMatch");
-    options->continue_token = query_get(query, "continue");
-    options->field_manager = manager_of(request);
-    options->force = query_bool(query, "force", false);
-    return read_number(request, "limit", &has_limit, &options->limit) &&
-           read_number(request, "timeoutSeconds", &has_timeout, &timeout_seconds) &&
-           read_dry_run(request, options_kind) && read_field_validation(request, options_kind) &&
-           check_manager(request, options_kind);
 }
 
 /* --- Calls --- */
@@ -498,64 +367,6 @@ static void handle_patch(struct request *request)
     start_call(request, answer_object);
 }
 
-static bool read_delete_options(struct request *request)
-{
-    struct registry_options *options = &request->call.options;
-    if (request->body.len > 0) {
-        void *message = NULL;
-        const struct api_message *schema =
-            api_message_find("k8s.io.apimachinery.pkg.apis.meta.v1.DeleteOptions");
-        if (!decode_body(request, request->kind, schema, "v1", "DeleteOptions", &message)) {
-            return false;
-        }
-        const Meta__V1__DeleteOptions *body = message;
-        options->has_grace_seconds = body->has_grace_period_seconds;
-        options->grace_seconds = body->grace_period_seconds;
-        options->propagation = body->propagation_policy;
-        if (body->preconditions != NULL) {
-            options->expect_uid = body->preconditions->uid;
-            options->expect_version = body->preconditions->resource_version;
-        }
-        options->dry_run = options->dry_run || body->n_dry_run > 0;
-        const protobuf_c_boolean *orphan = NULL;
-        const struct api_member *member = api_message_member_text(schema, "orphanDependents");
-        if (member != NULL && api_field_is_set(member->field, body)) {
-            orphan = api_field_at(member->field, body);
-        }
-        if (orphan != NULL && options->propagation == NULL) {
-            options->propagation = *orphan ? "Orphan" : "Background";
-        }
-        return true;
-    }
-    const struct query *query = &request->info.query;
-    const char *propagation = query_get(query, "propagationPolicy");
-    if (propagation != NULL && propagation[0] != 0) {
-        options->propagation = propagation;
-    }
-    const char *orphan = query_get(query, "orphanDependents");
-    if (orphan != NULL && options->propagation == NULL) {
-        options->propagation =
-            query_bool(query, "orphanDependents", false) ? "Orphan" : "Background";
-    }
-    return read_number(request, "gracePeriodSeconds", &options->has_grace_seconds,
-                       &options->grace_seconds);
-}
-
-static bool check_propagation(struct request *request)
-{
-    const char *policy = request->call.options.propagation;
-    if (policy == NULL || strcmp(policy, "Background") == 0 || strcmp(policy, "Foreground") == 0 ||
-        strcmp(policy, "Orphan") == 0) {
-        return true;
-    }
-    struct api_causes causes;
-    api_causes_init(&causes, request->arena);
-    struct api_path path = api_path_field(NULL, "propagationPolicy");
-    static const char *const values[] = {"Background", "Foreground", "Orphan", "nil", NULL};
-    api_cause_not_supported(&causes, &path, api_shown_text(policy), values);
-    return refuse(request, api_status_invalid_options(request->arena, "DeleteOptions", &causes));
-}
-
 static void answer_collection(struct request *request)
 {
     respond_list(request);
@@ -563,7 +374,7 @@ static void answer_collection(struct request *request)
 
 static void handle_delete(struct request *request, enum registry_verb verb)
 {
-    if (!fill_options(request) || !read_delete_options(request) || !check_propagation(request)) {
+    if (!fill_delete_options(request)) {
         return;
     }
     request->call.verb = verb;
@@ -576,6 +387,8 @@ static void handle_read(struct request *request, enum registry_verb verb)
         return;
     }
     request->call.verb = verb;
+    request->call.options.asks_initial_events =
+        verb == REGISTRY_LIST && query_get(&request->info.query, "sendInitialEvents") != NULL;
     request->call.object_alone =
         strcmp(request->info.subresource, "scale") != 0 && request_needs_object_alone(request);
     start_call(request, verb == REGISTRY_GET ? answer_get : respond_list);

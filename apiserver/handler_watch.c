@@ -1,6 +1,7 @@
 /* Watches: initial state, then events as they come, with back-pressure and bookmarks. */
 #include "apiserver/asked_kind.h"
 #include "apiserver/audit.h"
+#include "apiserver/object_list.h"
 #include "apiserver/request.h"
 #include "apiserver/version_fill.h"
 #include "k8s/tables.h"
@@ -16,8 +17,8 @@ struct watch_stream {
     struct version_fill *fill; /* The next event is being converted. */
     struct loop_timer timeout;
     struct loop_timer bookmark;
-    size_t initial; /* Next item of the initial state. */
-    bool started;   /* Headers are sent. */
+    struct object_walk *initial; /* What is still to be sent of the initial state; NULL: nothing. */
+    bool started;                /* Headers are sent. */
     bool bookmarks;
     bool initial_bookmark; /* sendInitialEvents: mark their end. */
     bool busy;             /* Inside a callback of the cache or of sending. */
@@ -48,6 +49,7 @@ static void stream_end(struct watch_stream *stream)
     loop_timer_stop(loop_of(stream), &stream->timeout);
     loop_timer_stop(loop_of(stream), &stream->bookmark);
     http_on_drain(request->exchange, NULL, NULL);
+    http_on_closing(request->exchange, NULL, NULL);
     request->codec->on_abort(request, NULL, NULL);
     request->codec->watch->end(request);
     request_finish(request);
@@ -278,6 +280,7 @@ static void start_stream(struct watch_stream *stream)
     stream->timeout = (struct loop_timer){.fire = on_timeout, .data = stream};
     stream->bookmark = (struct loop_timer){.fire = on_bookmark, .data = stream};
     loop_timer_start(loop_of(stream), &stream->timeout, (uint64_t)seconds * 1000);
+    http_on_closing(request->exchange, on_timeout, stream); /* Others serve on. */
     if (stream->bookmarks) {
         loop_timer_start(loop_of(stream), &stream->bookmark, BOOKMARK_INTERVAL_MS);
     }
@@ -300,19 +303,24 @@ static bool wants_initial_state(const struct request *request)
 
 static void follow_view(struct watch_stream *stream);
 
+static size_t initial_left(const struct watch_stream *stream)
+{
+    return stream->initial == NULL ? 0 : object_walk_left(stream->initial);
+}
+
 static void send_initial(void *data)
 {
     struct watch_stream *stream = data;
-    struct registry_call *call = &stream->request->call;
     stream->busy = true;
     size_t queued = 0;
-    while (!stream->over && stream->initial < call->item_count && queued < NET_WRITE_HIGH_BYTES) {
-        queued = send_object(stream, event_names[CACHE_ADDED], call->items[stream->initial++]);
+    while (!stream->over && initial_left(stream) > 0 && queued < NET_WRITE_HIGH_BYTES) {
+        const struct cached_object *object = object_walk_next(stream->initial);
+        queued = object == NULL ? queued : send_object(stream, event_names[CACHE_ADDED], object);
     }
     stream->busy = false;
     if (stream->over) {
         stream_end(stream);
-    } else if (stream->initial == call->item_count) {
+    } else if (initial_left(stream) == 0) {
         follow_view(stream);
     } else {
         request_count_list(stream->request);
@@ -331,6 +339,7 @@ static void follow_view(struct watch_stream *stream)
     flow_control_leave(&request->flow); /* What follows costs next to nothing. */
     /* Drops the snapshot: a watch of an hour must not hold the state of an hour ago. */
     request_uncount_list(request);
+    stream->initial = NULL;
     registry_finish(&request->call);
 }
 
@@ -342,9 +351,9 @@ static void listed(struct request *request)
         return;
     }
     start_stream(stream);
-    if (query_get(&request->info.query, "sendInitialEvents") != NULL &&
-        !query_bool(&request->info.query, "sendInitialEvents", true)) {
-        stream->initial = request->call.item_count;
+    if (query_get(&request->info.query, "sendInitialEvents") == NULL ||
+        query_bool(&request->info.query, "sendInitialEvents", true)) {
+        stream->initial = object_list_walk(request->call.list);
     }
     request->codec->on_abort(request, aborted, stream);
     http_on_drain(request->exchange, send_initial, stream);
@@ -384,19 +393,21 @@ static bool check_initial_events(struct request *request)
     struct api_causes causes;
     api_causes_init(&causes, request->arena);
     struct api_path match_path = api_path_field(NULL, "resourceVersionMatch");
-    if (query_get(query, "sendInitialEvents") != NULL) {
-        if (!has_match) {
-            api_cause_forbidden(&causes, &match_path,
-                                "sendInitialEvents requires setting resourceVersionMatch to "
-                                "NotOlderThan");
-        } else if (strcmp(match, "NotOlderThan") != 0) {
-            static const char *const values[] = {"NotOlderThan", NULL};
-            api_cause_not_supported(&causes, &match_path, api_shown_text(match), values);
-        }
-    } else if (has_match) {
+    static const char *const values[] = {"NotOlderThan", NULL};
+    bool not_older = has_match && strcmp(match, values[0]) == 0;
+    bool initial = query_get(query, "sendInitialEvents") != NULL;
+    if (initial && !not_older) {
+        api_cause_forbidden(&causes, &match_path,
+                            "sendInitialEvents requires setting resourceVersionMatch to "
+                            "NotOlderThan");
+    }
+    if (has_match && !initial) {
         api_cause_forbidden(&causes, &match_path,
                             "resourceVersionMatch is forbidden for watch unless "
                             "sendInitialEvents is provided");
+    }
+    if (has_match && !not_older) {
+        api_cause_not_supported(&causes, &match_path, api_shown_text(match), values);
     }
     if (causes.count == 0) {
         return true;

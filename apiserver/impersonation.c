@@ -108,8 +108,7 @@ static struct access one(const char *group, const char *resource, const char *su
                            .subresource = subresource,
                            .namespace = namespace,
                            .name = name,
-                           .path = "",
-                           .node_selected = ""};
+                           .path = ""};
 }
 
 static void list_questions(struct request *request, struct impersonation *wanted)

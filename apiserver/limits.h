@@ -28,6 +28,9 @@
 #define PATCH_ATTEMPTS_MAX           5
 #define GENERATE_NAME_TRIES          8
 #define GENERATE_NAME_MAX            58 /* Longer prefixes are cut, so that 5 characters fit into 63. */
+#define LIST_KEPT_MAX                ((size_t)512)           /* Objects found by a selector. */
+#define LIST_CONVERTED_TOGETHER      512                     /* By one call of a webhook. */
+#define LIST_PAGE_OBJECTS            64                      /* Of the past, held at a time. */
 #define LIST_BATCH_BYTES             ((size_t)56 << 10)      /* Of a list, printed at a time. */
 #define LIST_BATCH_SLACK             (((size_t)8 << 10) - 1) /* Room for the item that goes over it. */
 #define BOOKMARK_INTERVAL_MS         60000
@@ -72,7 +75,8 @@
 #define FLOW_OBJECTS_A_SEAT          100   /* Of a list. */
 #define FLOW_RETRY_SECONDS           1
 #define MEMORY_RETRY_SECONDS         1
-#define API_SERVICES_MAX             256  /* That other servers answer for. */
+#define PROXY_PAGE_PIECE_MAX         ((size_t)64 << 20) /* A piece of a page, its links longer. */
+#define API_SERVICES_MAX             256                /* That other servers answer for. */
 #define EXTENSION_RESOURCES_MAX      2048 /* Subresources included, of a group version. */
 #define EXTENSION_DOCUMENT_MAX       ((size_t)1 << 20) /* Discovery, or the OpenAPI index. */
 #define EXTENSION_CHECK_MS           30000
@@ -114,7 +118,9 @@
 #define ENCRYPTION_RELOADS_MAX  1000 /* Keys that were taken away are kept until the end. */
 #define ENCRYPTION_KEYS_MAX     32   /* Of one entry of resources. */
 #define ENCRYPTION_KEY_NAME_MAX 128
-#define ENCRYPTION_OVERHEAD_MAX ((size_t)256) /* What a stored value grows by. */
+#define ENCRYPTION_OVERHEAD_MAX ((size_t)40 << 10) /* What a stored value grows by. */
+#define ENCRYPTION_PLUGINS_MAX  64 /* KMS plugins, with those of configurations before. */
+#define KMS_TIMEOUT_MS          3000
 
 /* The audit log. */
 #define AUDIT_POLICY_MAX          ((size_t)1 << 20)

@@ -1,24 +1,13 @@
 /* A list is sent from the state that it began with. A client that reads slowly makes the server
  * keep that state while it changes: what is outdated meanwhile is counted. */
+#include "apiserver/object_list.h"
 #include "apiserver/request.h"
-
-static size_t list_memory(const struct registry_call *call)
-{
-    if (call->view != NULL) {
-        return cache_view_outdated_bytes(call->view);
-    }
-    size_t bytes = 0; /* Of an old revision: all of it is the list's own. */
-    for (size_t i = 0; i < call->item_count; i++) {
-        bytes += cached_object_memory(call->items[i]);
-    }
-    return bytes;
-}
 
 static void count(void *data)
 {
     struct request *request = data;
     struct loop *loop = http_exchange_loop(request->exchange);
-    memory_hold_set(&request->list_hold, list_memory(&request->call));
+    memory_hold_set(&request->list_hold, object_list_memory(request->call.list));
     loop_timer_start(loop, &request->list_timer, LIST_COUNT_MS);
 }
 

@@ -1,5 +1,6 @@
 /* Lists and watches of coracle.v1.Objects: messages of some size each, as fast as the client takes
  * them; memory per call does not grow with the list. */
+#include "apiserver/object_list.h"
 #include "apiserver/objects_call.h"
 #include "lib/net/limits.h"
 #include <stdio.h>
@@ -7,8 +8,8 @@
 /* --- Lists --- */
 
 struct list_stream {
-    size_t next; /* Index of the item to send next. */
-    bool headed; /* What is said of the whole list is sent. */
+    struct object_walk *walk; /* What is still to be sent. */
+    bool headed;              /* What is said of the whole list is sent. */
     bool sending;
     bool aborted; /* While sending: finished by the sender. */
 };
@@ -61,15 +62,15 @@ static size_t send_batch(struct request *request, struct object_encoder *encoder
                          struct buffer *out)
 {
     struct list_stream *stream = request->state;
-    const struct registry_call *call = &request->call;
     CLEANUP(arena_freep) struct arena *copies = arena_new(REQUEST_ARENA_MAX);
     buffer_clear(out);
     if (!stream->headed) {
         stream->headed = true;
         put_head(request, out);
     }
-    while (stream->next < call->item_count && out->len < LIST_BATCH_BYTES) {
-        put_item(encoder, copies, call->items[stream->next++], out);
+    const struct cached_object *object = NULL;
+    while (out->len < LIST_BATCH_BYTES && (object = object_walk_next(stream->walk)) != NULL) {
+        put_item(encoder, copies, object, out);
     }
     return grpc_call_send(objects_call_of(request)->call, buffer_slice(out));
 }
@@ -85,11 +86,11 @@ static void send_some(void *data)
     size_t queued = 0;
     stream->sending = true;
     while (!stream->aborted && queued < NET_WRITE_HIGH_BYTES &&
-           (!stream->headed || stream->next < request->call.item_count)) {
+           (!stream->headed || object_walk_left(stream->walk) > 0)) {
         queued = send_batch(request, &encoder, &out);
     }
     stream->sending = false;
-    if (!stream->aborted && stream->next < request->call.item_count) {
+    if (!stream->aborted && object_walk_left(stream->walk) > 0) {
         request_count_list(request);
         return; /* on_drain comes back here. */
     }
@@ -118,7 +119,9 @@ void objects_list(struct request *request)
         request_finish(request);
         return;
     }
-    request->state = arena_zeroed(request->arena, sizeof(struct list_stream));
+    struct list_stream *stream = arena_zeroed(request->arena, sizeof(*stream));
+    stream->walk = object_list_walk(request->call.list);
+    request->state = stream;
     objects_send_headers(request);
     grpc_call_on_drain(call, send_some, request);
     grpc_call_on_cancel(call, list_aborted, request);

@@ -102,22 +102,22 @@ struct operation {
     bool txn_succeeded;
     int64_t txn_revision;
     struct store_snapshot *snapshot; /* For reads of the past. */
-    bool own_items;
     bool timed_out;
     /* deletecollection */
     struct registry_call *child;
-    size_t child_index;
-    const struct cached_object **deleted;
-    size_t deleted_count;
+    struct object_walk *doomed; /* What is still to be deleted. */
     struct hook_answers *hooks; /* Of webhooks, for as long as the call lasts. */
     /* Of a resource whose versions a webhook converts (registry_convert.c). */
     bool prepared;                       /* `subject` is what there is. */
     const struct cached_object *subject; /* What a write is about, as call->kind; or NULL. */
     struct form_answer *forms;           /* What the webhook made of new objects. */
     size_t form_count, forms_under_way;
-    const struct cached_object **candidates; /* Of a list, as they are stored. */
-    size_t candidate_count, candidates_needed;
-    struct leave *leaves; /* Questions to webhooks of authorization, and what they answered. */
+    struct cache_walk *to_convert; /* Of a list: what the webhook is asked about next, ... */
+    size_t unconverted;            /* ... and how many at most. */
+    const struct cached_object *const *candidates; /* Of a list of the past, borrowed from it. */
+    size_t candidate_count;
+    const char *seal_problem; /* Why what is to be stored could not be encrypted, or NULL. */
+    struct leave *leaves;     /* Questions to webhooks of authorization, and what they answered. */
     size_t leave_count, leaves_under_way;
     bool asked; /* Webhooks and policies have seen what was sent: admission_ask(). */
     /* What a plan that is made again with the webhooks' answers has as before. */
@@ -146,7 +146,7 @@ enum plan_step operation_plan(struct operation *operation);
 /* Makes the plan again now that webhooks have answered. At home. */
 void operation_replay(struct operation *operation);
 /* What is stored of a message: without its resourceVersion, which is the store's revision. In the
- * arena; data is NULL when it is larger than STORED_OBJECT_MAX. */
+ * arena; data is NULL when it is larger than STORED_OBJECT_MAX, or cannot be encrypted. */
 struct slice operation_encode(struct operation *operation, const struct api_kind *kind,
                               const char *key, void *message);
 
@@ -157,6 +157,10 @@ int64_t operation_now_ns(struct operation *operation);
 uint64_t operation_random(struct operation *operation);
 const char *operation_uuid(struct operation *operation);
 const char *operation_random_suffix(struct operation *operation, size_t len);
+
+/* 400 unless the object has a name, and it is that of the URL. */
+const struct api_status *operation_match_name(struct operation *operation,
+                                              const Meta__V1__ObjectMeta *meta);
 
 /* --- Small readers --- */
 const char *operation_namespace(const struct operation *operation); /* Never NULL. */
@@ -248,9 +252,11 @@ const struct api_status *operation_store_form(struct operation *operation);
 /* Sends what a plan that ended with PLAN_WAIT has to convert; operation_replay() follows. False
  * when that is nothing. */
 bool operation_convert_start(struct operation *operation);
-/* What is stored of these bytes; data is NULL when that is too much. */
+/* What is stored of these bytes; data is NULL when that is too much, or cannot be encrypted, ... */
 struct slice operation_seal(struct operation *operation, const struct api_kind *kind,
                             const char *key, struct slice bytes);
+/* ... and this says which. */
+const struct api_status *operation_unsealed(const struct operation *operation);
 
 /* --- Authorization on the way (registry_authorize.c); the registry has an authorizer --- */
 /* Whether the user may do that. While a webhook has to be waited for it says no, and
@@ -262,6 +268,13 @@ void operation_release_leaves(struct operation *operation);
 
 /* --- Reads (registry_read.c) --- */
 void operation_start_read(struct operation *operation);
+/* The Status of an object that cannot be read. `problem` is NULL when it could be read just now,
+ * but not before. */
+const struct api_status *operation_problem(struct operation *operation, const char *problem);
+
+/* --- Lists (registry_list.c): each finishes the operation, or has it fail --- */
+void operation_list_newest(struct operation *operation);
+void operation_list_past(struct operation *operation); /* After a barrier. */
 void operation_start_delete_collection(struct operation *operation);
 const struct api_status *status_of_store(struct operation *operation, int status);
 #endif

@@ -1,6 +1,7 @@
 #include "apiserver/proxy.h"
 
 #include "apiserver/audit.h"
+#include "apiserver/html_links.h"
 #include "apiserver/pki.h"
 #include "apiserver/pod_tunnel.h"
 #include "apiserver/proxy_headers.h"
@@ -11,6 +12,7 @@
 #include "lib/net/stream_pair.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <strings.h>
 
 struct proxy {
     struct apiserver *server;
@@ -33,7 +35,8 @@ struct relay {
     struct net_address address;
     struct loop_timer limit;
     const char *upgrade;
-    const char *location_prefix;
+    const struct link_base *links;
+    struct html_links *page;            /* The answer is one whose links are rewritten. */
     struct http_header *answer_headers; /* Of a 101. */
     size_t answer_header_count;
     struct stream_pair pair; /* After it. */
@@ -168,6 +171,8 @@ static void on_limit(void *data)
     relay_fail(data, -ETIMEDOUT, "context deadline exceeded");
 }
 
+static size_t write_page(struct relay *relay, struct slice bytes, bool end);
+
 static void on_end(void *data, int status, const char *message)
 {
     struct relay *relay = data;
@@ -178,6 +183,9 @@ static void on_end(void *data, int status, const char *message)
         return;
     }
     relay_settle(relay);
+    if (relay->page != NULL) {
+        (void)write_page(relay, slice_of(NULL, 0), true); /* Nothing more comes to be held up. */
+    }
     http_finish(request->exchange);
     request_finish(request);
 }
@@ -194,18 +202,41 @@ static bool has_header(const struct http_header *headers, size_t count, const ch
     return false;
 }
 
-/* "/a/b" of "http://host:1/a/b": a redirect there stays with whom the request was passed to, as he
- * knows only his own paths. One to another host is as it was said. */
+/* A redirect stays with whom the request was passed to, as he knows only his own paths. */
 static struct slice relocated(struct relay *relay, struct slice location)
 {
-    struct arena *arena = relay->request->arena;
-    bool rooted = location.len > 0 && location.data[0] == '/' &&
-                  (location.len == 1 || location.data[1] != '/');
-    if (relay->location_prefix == NULL || !rooted) {
+    CLEANUP(buffer_release) struct buffer out;
+    if (relay->links == NULL) {
         return location;
     }
-    return slice_text(arena_printf(arena, "%s%.*s", relay->location_prefix, (int)location.len,
-                                   (const char *)location.data));
+    buffer_init(&out, ENCODED_OBJECT_MAX);
+    link_rewrite(relay->links, location, &out);
+    return arena_slice(relay->request->arena, buffer_slice(&out));
+}
+
+static struct slice header_value(const struct http_header *headers, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (http_name_is(headers[i].name, name)) {
+            return headers[i].value;
+        }
+    }
+    return slice_of(NULL, 0);
+}
+
+/* A whole HTML page in plain bytes. */
+static bool is_page(const struct relay *relay, unsigned status, const struct http_header *headers,
+                    size_t count)
+{
+    static const char html[] = "text/html";
+    const size_t len = sizeof(html) - 1;
+    struct slice type = header_value(headers, count, "content-type");
+    bool plain = header_value(headers, count, "content-encoding").len == 0;
+    bool text = type.len >= len && strncasecmp((const char *)type.data, html, len) == 0 &&
+                (type.len == len || type.data[len] == ';' || type.data[len] == ' ');
+    return relay->links != NULL && text && plain && status != 204 && status != 206 &&
+           status != 304 && strcmp(relay->request->info.method, "HEAD") != 0 &&
+           header_value(headers, count, "location").len == 0;
 }
 
 /* What is passed back, with what each of our answers has. */
@@ -217,7 +248,8 @@ static size_t answer_headers(struct relay *relay, const struct http_header *head
     size_t found = proxy_headers_of_answer(request->arena, headers, count, out);
     size_t kept = 0;
     for (size_t i = 0; i < found; i++) {
-        if (relay->rules->passes_back(out[i].name)) {
+        bool changes = relay->page != NULL && http_name_is(out[i].name, "content-length");
+        if (!changes && relay->rules->passes_back(out[i].name)) {
             out[kept] = out[i];
             if (http_name_is(out[i].name, "location")) {
                 out[kept].value = relocated(relay, out[i].value);
@@ -259,6 +291,9 @@ static void on_response(void *data, unsigned status, const struct http_header *h
         relay->rules->refused(request, status);
         return;
     }
+    if (is_page(relay, status, headers, header_count)) {
+        relay->page = html_links_new(request->arena, relay->links);
+    }
     struct http_header *out = NULL;
     size_t count = answer_headers(relay, headers, header_count, &out);
     relay->started = true;
@@ -269,10 +304,24 @@ static void on_response(void *data, unsigned status, const struct http_header *h
     audit_answer_begun(request);
 }
 
+/* What goes out of a piece of a page: more, by a prefix for each link. */
+static size_t write_page(struct relay *relay, struct slice bytes, bool end)
+{
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, PROXY_PAGE_PIECE_MAX);
+    html_links_feed(relay->page, bytes, &out);
+    if (end) {
+        html_links_end(relay->page, &out);
+    }
+    return http_write(relay->request->exchange, buffer_slice(&out));
+}
+
 static void on_body(void *data, struct slice bytes)
 {
     struct relay *relay = data;
-    if (http_write(relay->request->exchange, bytes) >= NET_WRITE_HIGH_BYTES) {
+    size_t queued = relay->page != NULL ? write_page(relay, bytes, false)
+                                        : http_write(relay->request->exchange, bytes);
+    if (queued >= NET_WRITE_HIGH_BYTES) {
         http_call_pause(relay->call);
     }
 }
@@ -393,7 +442,7 @@ void proxy_pass(struct request *request, const struct proxy_target *target)
     relay->rules = target->rules;
     relay->client = client_of(proxy, loop);
     relay->upgrade = target->upgrade;
-    relay->location_prefix = target->location_prefix;
+    relay->links = target->links;
     relay->limit = (struct loop_timer){.fire = on_limit, .data = relay};
     relay->options = options_of(relay, target);
     http_on_abort(request->exchange, client_gone, relay);

@@ -7,6 +7,7 @@
 #include "lib/net/http.h"
 
 struct apiserver;
+struct link_base;
 struct proxy;
 struct request;
 
@@ -41,9 +42,9 @@ struct proxy_target {
     uint64_t silence_ms_max; /* Until the answer's headers. */
     uint64_t time_ms_max;    /* For all of it; 0: no limit. */
     bool keep_alive;         /* The connection may serve other requests, before and after. */
-    /* What a Location that is a path begins with for the client; NULL: as it is. Lives as the
-     * request. */
-    const char *location_prefix;
+    /* How a Location, and links of an HTML page, look from where the client is; NULL: they stay as
+     * they are. Lives as the request. */
+    const struct link_base *links;
 };
 
 /* Sends the request of `target` and passes the answer back; finishes the request in every case. On

@@ -2,6 +2,7 @@
  * name says the scheme and port as well: "[http|https:]name[:port]". */
 #include "apiserver/proxy.h"
 
+#include "apiserver/html_links.h"
 #include "apiserver/pod_tunnel.h"
 #include "apiserver/request.h"
 #include "apiserver/service_endpoint.h"
@@ -195,9 +196,17 @@ static const struct api_status *find_node(struct request *request, const struct 
 
 /* --- What passes --- */
 
+/* As v1.32: who may read across origins is not for a pod to say in our name. */
 static bool passes_back(struct slice name)
 {
-    (void)name;
+    static const char *const ends_here[] = {
+        "access-control-allow-credentials", "access-control-allow-headers",
+        "access-control-allow-methods", "access-control-allow-origin"};
+    for (size_t i = 0; i < ARRAY_LEN(ends_here); i++) {
+        if (http_name_is(name, ends_here[i])) {
+            return false;
+        }
+    }
     return true;
 }
 
@@ -236,6 +245,37 @@ static bool needs_root(const struct request *request, bool slash)
            (strcmp(info->method, "GET") == 0 || strcmp(info->method, "HEAD") == 0);
 }
 
+/* A browser's page comes uncompressed, as its links are rewritten; all else as the client takes it.
+ */
+static void ask_for_plain_pages(struct request *request, struct http_header *headers, size_t *count)
+{
+    struct slice accept = http_header_find(request->exchange, "accept");
+    bool page = accept.len > 0 && memmem(accept.data, accept.len, "text/html", 9) != NULL;
+    size_t kept = 0;
+    for (size_t i = 0; i < *count; i++) {
+        if (!page || !http_name_is(headers[i].name, "accept-encoding")) {
+            headers[kept++] = headers[i];
+        }
+    }
+    *count = kept;
+}
+
+/* All of the path but what comes after "/proxy". */
+static const struct link_base *links_of(struct request *request, const struct backend *backend,
+                                        bool slash)
+{
+    const struct request_info *info = &request->info;
+    struct link_base *base = arena_alloc(request->arena, sizeof(*base));
+    CLEANUP(buffer_release) struct buffer prefix;
+    size_t rest = strlen(info->rest) + (slash ? 1 : 0) + (info->rest[0] != 0 ? 1 : 0);
+    buffer_init(&prefix, ENCODED_OBJECT_MAX);
+    path_append(&prefix, arena_text_n(request->arena, info->path, strlen(info->path) - rest));
+    *base = (struct link_base){.prefix = arena_text(request->arena, buffer_text(&prefix)),
+                               .server_host = backend->host,
+                               .client_host = http_authority(request->exchange)};
+    return base;
+}
+
 static void pass_to(struct request *request, const struct backend *backend)
 {
     const struct request_info *info = &request->info;
@@ -252,19 +292,19 @@ static void pass_to(struct request *request, const struct backend *backend)
     struct slice query = http_query(request->exchange);
     buffer_printf(&url, "%s%s%.*s", slash && info->rest[0] != 0 ? "/" : "",
                   query.len > 0 ? "?" : "", (int)query.len, (const char *)query.data);
-    /* All of the path but what comes after "/proxy". */
-    size_t rest = strlen(info->rest) + (slash ? 1 : 0) + (info->rest[0] != 0 ? 1 : 0);
-    struct proxy_target target = {
-        .rules = &object_rules,
-        .url = arena_text(request->arena, buffer_text(&url)),
-        .tls = strcmp(backend->scheme, "https") == 0 ? backend->tls : NULL,
-        .tunnel_url = backend->tunnel_url,
-        .body = http_body(request->exchange),
-        .upgrade = upgrade,
-        .silence_ms_max = PROXY_SILENCE_MS,
-        .location_prefix = arena_text_n(request->arena, info->path, strlen(info->path) - rest)};
+    struct proxy_target target = {.rules = &object_rules,
+                                  .url = arena_text(request->arena, buffer_text(&url)),
+                                  .tls =
+                                      strcmp(backend->scheme, "https") == 0 ? backend->tls : NULL,
+                                  .tunnel_url = backend->tunnel_url,
+                                  .body = http_body(request->exchange),
+                                  .upgrade = upgrade,
+                                  .silence_ms_max = PROXY_SILENCE_MS,
+                                  .links = links_of(request, backend, slash)};
     buffer_release(&url);
-    target.headers = proxy_request_headers(request, 0, &target.header_count);
+    struct http_header *headers = proxy_request_headers(request, 0, &target.header_count);
+    ask_for_plain_pages(request, headers, &target.header_count);
+    target.headers = headers;
     proxy_pass(request, &target);
 }
 

@@ -2,6 +2,7 @@
 
 #include "apiserver/admission_webhook.h"
 #include "apiserver/expressions.h"
+#include "apiserver/object_list.h"
 #include "lib/base/alloc.h"
 #include "lib/net/loop.h"
 #include <assert.h>
@@ -483,12 +484,8 @@ void registry_finish(struct registry_call *call)
     struct operation *operation = &state->operation;
     admission_webhooks_release(operation);
     operation_release_leaves(operation);
-    bool converted = operation->candidates != NULL; /* The items are versions of these. */
-    const struct cached_object *const *owned = converted ? operation->candidates : call->items;
-    size_t owned_count = converted ? operation->candidate_count : call->item_count;
-    for (size_t i = 0; operation->own_items && i < owned_count; i++) {
-        cached_object_unref(owned[i]);
-    }
+    object_list_free(call->list);
+    call->list = NULL;
     if (operation->snapshot != NULL) {
         store_snapshot_unref(operation->snapshot);
     }

@@ -17,6 +17,7 @@ struct token_signer;
 struct node_liveness;
 struct authorizer;
 struct custom_kinds;
+struct object_list;
 struct webhook_client;
 
 enum registry_verb {
@@ -58,6 +59,7 @@ struct registry_options {
     const char *field_selector;
     const char *resource_version;       /* NULL or "": newest, confirmed by a quorum. */
     const char *resource_version_match; /* "Exact", "NotOlderThan" */
+    bool asks_initial_events;           /* A list that does is refused. */
     const char *continue_token;
     int64_t limit; /* <= 0: no limit. */
     /* delete */
@@ -101,8 +103,8 @@ struct registry_call {
     const void *result; /* Decoded object answered (in the arena or cached), or NULL ... */
     const struct api_status *success;   /* ... when the answer is this Status (delete, binding). */
     const struct cached_object *object; /* GET: the cached object with its shared encodings. */
-    const struct cached_object *const *items; /* LIST, DELETE_COLLECTION: borrowed from `view`. */
-    size_t item_count;
+    struct object_list *list;           /* LIST, DELETE_COLLECTION: looked at already. */
+    size_t item_count;                  /* In it. */
     uint64_t list_revision;
     const char *list_continue; /* NULL when the list is complete. */
     int64_t list_remaining;    /* < 0 when not known. */

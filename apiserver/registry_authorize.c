@@ -1,6 +1,7 @@
 /* What a plan asks of authorization on its way (`escalate`, `sign`, authorizer.check() of CEL).
  * Planners do not wait: as with admission webhooks, what webhooks of authorization have to say is
  * kept for as long as the call lasts, and the plan is made again with it. */
+#include "apiserver/access_selector.h"
 #include "apiserver/authorizer.h"
 #include "apiserver/operation.h"
 #include "lib/base/alloc.h"
@@ -33,7 +34,8 @@ static struct access copied_access(struct arena *arena, const struct access *acc
                            .name = copy(arena, access->name),
                            .version = copy(arena, access->version),
                            .path = copy(arena, access->path),
-                           .node_selected = copy(arena, access->node_selected)};
+                           .fields = access_selector_copy(arena, &access->fields),
+                           .labels = access_selector_copy(arena, &access->labels)};
 }
 
 static struct user copied_user(struct arena *arena, const struct user *user)
@@ -69,7 +71,9 @@ static bool is_about(const struct leave *leave, const struct user *user,
            same(own->verb, access->verb) && same(own->group, access->group) &&
            same(own->resource, access->resource) && same(own->subresource, access->subresource) &&
            same(own->namespace, access->namespace) && same(own->name, access->name) &&
-           same(own->path, access->path);
+           same(own->version, access->version) && same(own->path, access->path) &&
+           access_selector_equal(&own->fields, &access->fields) &&
+           access_selector_equal(&own->labels, &access->labels);
 }
 
 static void on_decided(struct authorization *question)

@@ -236,6 +236,6 @@ const struct api_status *operation_store_form(struct operation *operation)
         return refusal;
     }
     plan->value = operation_seal(operation, stored, plan->key, json);
-    return plan->value.data == NULL ? api_status_too_large(operation->arena, STORED_OBJECT_MAX)
+    return plan->value.data == NULL ? operation_unsealed(operation)
                                     : answer_as_stored(operation, stored, json);
 }

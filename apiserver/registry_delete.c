@@ -8,32 +8,6 @@
 #include "lib/api/strategy.h"
 #include "lib/api/time.h"
 
-/* Kinds whose deletion answers the object; all others answer a Status. */
-static const char *const answers_object[] = {
-    "namespaces",
-    "persistentvolumeclaims",
-    "persistentvolumes",
-    "pods",
-    "podtemplates",
-    "resourcequotas",
-    "serviceaccounts",
-    "services",
-    "csidrivers.storage.k8s.io",
-    "csinodes.storage.k8s.io",
-    "storageclasses.storage.k8s.io",
-    "volumeattachments.storage.k8s.io",
-};
-
-static bool does_answer_object(const struct api_kind *kind)
-{
-    for (size_t i = 0; i < ARRAY_LEN(answers_object); i++) {
-        if (strcmp(kind->resource, answers_object[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 enum plan_step plan_remove_now(struct operation *operation, const struct cached_object *existing,
                                const void *last_message)
 {
@@ -46,7 +20,7 @@ enum plan_step plan_remove_now(struct operation *operation, const struct cached_
                           .code = 200};
     plan->message = api_message_copy(operation->arena, kind->message, last_message);
     const Meta__V1__ObjectMeta *meta = message_meta(kind, last_message);
-    if (operation->call->verb == REGISTRY_DELETE && !does_answer_object(kind)) {
+    if (operation->call->verb == REGISTRY_DELETE && !api_kind_delete_answers_object(kind)) {
         plan->answer_status = api_status_success(
             operation->arena, operation->call->asked != NULL ? operation->call->asked : kind,
             cached_object_name(existing), meta->uid == NULL ? "" : meta->uid);

@@ -3,6 +3,7 @@
 #include "apiserver/operation.h"
 #include "lib/api/apply.h"
 #include "lib/api/convert.h"
+#include "lib/api/custom.h"
 #include "lib/api/patch.h"
 #include <errno.h>
 
@@ -28,7 +29,8 @@ static const struct api_status *status_of_applied(struct operation *operation,
                                   problems->texts[0]);
 }
 
-/* Fields that the kind does not have are seen here: applying drops them. */
+/* Of a custom kind. What built-in ones do not have is refused when it is applied, whatever the
+ * client wishes to be told of it. */
 static const struct api_status *check_applied(struct operation *operation,
                                               const struct json_value *applied)
 {
@@ -80,7 +82,9 @@ static int apply_text(struct operation *operation, const struct json_value *live
         return -EINVAL;
     }
     const struct api_status *refusal = status_of_applied(operation, &duplicates);
-    refusal = refusal != NULL ? refusal : check_applied(operation, applied);
+    if (refusal == NULL && custom_of(operation_form(operation)) != NULL) {
+        refusal = check_applied(operation, applied);
+    }
     if (refusal != NULL) {
         *reterr_status = refusal;
         return -EINVAL;
@@ -213,17 +217,34 @@ static const struct api_status *check_identity(struct operation *operation,
                                                const Meta__V1__ObjectMeta *meta,
                                                const struct cached_object *existing)
 {
-    const char *name = meta->name == NULL ? "" : meta->name;
-    const char *namespace = meta->namespace_ == NULL ? "" : meta->namespace_;
-    if (strcmp(name, cached_object_name(existing)) != 0) {
-        return api_status_bad_request(
-            operation->arena, "the name of the object (%s) does not match the name on the URL (%s)",
-            name, cached_object_name(existing));
+    const char *namespace = text_or_empty(meta->namespace_);
+    const struct api_status *refusal = operation_match_name(operation, meta);
+    if (refusal != NULL) {
+        return refusal;
     }
     if (strcmp(namespace, cached_object_namespace(existing)) != 0) {
         return api_status_bad_request(operation->arena,
                                       "the namespace of the provided object does not match the "
                                       "namespace sent on the request");
+    }
+    return NULL;
+}
+
+/* What is applied has its own name, which is that of the URL. */
+static const struct api_status *check_new_name(struct operation *operation,
+                                               const Meta__V1__ObjectMeta *meta)
+{
+    const char *namespace = operation_namespace(operation);
+    const char *own = text_or_empty(meta->namespace_);
+    const struct api_status *refusal = operation_match_name(operation, meta);
+    if (refusal != NULL) {
+        return refusal;
+    }
+    if (own[0] != 0 && strcmp(own, namespace) != 0) {
+        return api_status_bad_request(operation->arena,
+                                      "the namespace of the object (%s) does not match the "
+                                      "namespace on the request (%s)",
+                                      own, namespace);
     }
     return NULL;
 }
@@ -239,6 +260,10 @@ static enum plan_step plan_apply_new(struct operation *operation)
         return plan_fail(operation, refusal);
     }
     const Meta__V1__ObjectMeta *meta = message_meta(kind, message);
+    refusal = check_new_name(operation, meta);
+    if (refusal != NULL) {
+        return plan_fail(operation, refusal);
+    }
     if (meta->uid != NULL && meta->uid[0] != 0) {
         return plan_fail(operation,
                          api_status_conflict(

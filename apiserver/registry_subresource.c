@@ -434,6 +434,30 @@ bind_token(struct operation *operation, const Authentication__V1__BoundObjectRef
     return NULL;
 }
 
+/* The name and namespace that a request may have are the account's. */
+static const struct api_status *check_account(struct operation *operation,
+                                              const Authentication__V1__TokenRequest *request)
+{
+    const char *account = operation_name(operation), *namespace = operation_namespace(operation);
+    const char *name = request->metadata == NULL ? NULL : request->metadata->name;
+    const char *own = request->metadata == NULL ? NULL : request->metadata->namespace_;
+    struct api_path meta = api_path_field(NULL, "metadata");
+    struct api_causes causes;
+    api_causes_init(&causes, operation->arena);
+    if (*text_or_empty(name) != '\0' && strcmp(name, account) != 0) {
+        struct api_path path = api_path_field(&meta, "name");
+        api_cause_invalid(&causes, &path, api_shown_text(name),
+                          "must match the service account name if specified");
+    } else if (*text_or_empty(own) != '\0' && strcmp(own, namespace) != 0) {
+        struct api_path path = api_path_field(&meta, "namespace");
+        api_cause_invalid(&causes, &path, api_shown_text(own),
+                          "must match the service account namespace if specified");
+    }
+    return causes.count == 0
+               ? NULL
+               : api_status_invalid(operation->arena, &token_request_kind, account, &causes);
+}
+
 static const struct api_status *check_expiration(struct operation *operation,
                                                  const struct api_kind *kind, int64_t seconds)
 {
@@ -495,7 +519,8 @@ enum plan_step plan_token(struct operation *operation)
         request->spec->has_expiration_seconds = true;
         request->spec->expiration_seconds = 3600;
     }
-    refusal = ask_about(operation, kind, "token", &sent);
+    refusal = check_account(operation, request);
+    refusal = refusal != NULL ? refusal : ask_about(operation, kind, "token", &sent);
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
     }

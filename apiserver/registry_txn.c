@@ -202,11 +202,23 @@ struct slice operation_seal(struct operation *operation, const struct api_kind *
     struct slice stored = {0};
     CLEANUP(buffer_release) struct buffer sealed;
     buffer_init(&sealed, STORED_OBJECT_MAX + ENCRYPTION_OVERHEAD_MAX);
-    if (bytes.len <= STORED_OBJECT_MAX) {
-        encryption_seal(operation->registry->config.encryption, kind, key, bytes, &sealed);
-        stored = arena_slice(operation->arena, buffer_slice(&sealed));
+    if (bytes.len > STORED_OBJECT_MAX) {
+        return stored;
     }
-    return stored;
+    CLEANUP(error_release) struct error error = {0};
+    if (encryption_seal(operation->registry->config.encryption, kind, key, bytes, &sealed, &error) <
+        0) {
+        operation->seal_problem = arena_text(operation->arena, error_message(&error));
+        return stored;
+    }
+    return arena_slice(operation->arena, buffer_slice(&sealed));
+}
+
+const struct api_status *operation_unsealed(const struct operation *operation)
+{
+    return operation->seal_problem != NULL
+               ? api_status_internal(operation->arena, "%s", operation->seal_problem)
+               : api_status_too_large(operation->arena, STORED_OBJECT_MAX);
 }
 
 struct slice operation_encode(struct operation *operation, const struct api_kind *kind,
@@ -285,7 +297,7 @@ static void submit(struct operation *operation)
     if (!encoded && (!plan->remove || plan->mark_first)) {
         plan->value = operation_encode(operation, plan->kind, plan->key, plan->message);
         if (plan->value.data == NULL) {
-            operation_fail(operation, api_status_too_large(operation->arena, STORED_OBJECT_MAX));
+            operation_fail(operation, operation_unsealed(operation));
             return;
         }
     }

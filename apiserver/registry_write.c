@@ -33,8 +33,8 @@ static const struct api_status *match_namespace(struct operation *operation,
     return NULL;
 }
 
-static const struct api_status *match_name(struct operation *operation,
-                                           const Meta__V1__ObjectMeta *meta)
+const struct api_status *operation_match_name(struct operation *operation,
+                                              const Meta__V1__ObjectMeta *meta)
 {
     const char *name = operation_name(operation);
     if (is_empty(meta->name)) {
@@ -350,7 +350,7 @@ enum plan_step plan_update(struct operation *operation)
     const struct api_kind *kind = call->kind;
     void *message = api_message_copy(operation->arena, kind->message, call->body);
     Meta__V1__ObjectMeta *meta = message_meta(kind, message);
-    const struct api_status *refusal = match_name(operation, meta);
+    const struct api_status *refusal = operation_match_name(operation, meta);
     refusal = refusal != NULL ? refusal : match_namespace(operation, kind, meta);
     if (refusal != NULL) {
         return plan_fail(operation, refusal);

@@ -31,6 +31,7 @@ struct audit;
 struct audit_delivery;
 struct audit_event;
 struct encryption_follower;
+struct legacy_tokens;
 struct node_sessions;
 struct objects_service;
 struct openapi_documents;
@@ -73,6 +74,7 @@ struct apiserver {
     struct api_service_checks *api_checks;
     struct api_service_keeper *api_keeper;
     struct published_trust *published_trust;
+    struct legacy_tokens *legacy_tokens;
     struct env_timer tick;
     _Atomic bool leader;
     struct grpc_health *health;
@@ -108,6 +110,7 @@ struct request {
     struct slice body_type; /* Media type of the body, as content-type has it. */
     struct request_info info;
     const struct user *user;
+    const char *token_warning; /* What its user is told besides the answer; or NULL. */
     struct negotiated accept;
     const struct api_kind *kind; /* Of a resource request; referenced when it is custom. */
     const struct api_subresource *subresource; /* NULL for the object itself. */
@@ -161,6 +164,7 @@ struct token_question {
     /* Results: 0; -ENOENT when nobody knows the token; -EACCES when it is known to be bad. */
     int status;
     const struct user *user;
+    const char *warning;       /* For whom has sent it; or NULL. */
     struct text_list for_whom; /* Its audiences. */
     struct token_ask ask;
 };
@@ -184,6 +188,12 @@ bool node_may_read(struct apiserver *server, const char *node, const char *resou
 
 /* --- Answers (respond.c), by the request's codec --- */
 void respond_status(struct request *request, const struct api_status *status);
+/* The same; false, for those who say whether to go on. */
+static inline bool request_refuse(struct request *request, const struct api_status *status)
+{
+    respond_status(request, status);
+    return false;
+}
 /* 429: the memory budget is used up. */
 void respond_short_memory(struct request *request);
 /* An object by its table; `type_meta` is what its JSON says. */
@@ -248,7 +258,8 @@ bool handle_path(struct request *request);      /* Health, version, metrics, ope
 bool decode_body(struct request *request, const struct api_kind *kind,
                  const struct api_message *schema, const char *api_version, const char *kind_name,
                  void **ret_message);
-bool fill_options(struct request *request); /* Query into request->call. False: answered. */
+bool fill_options(struct request *request);        /* Query into request->call. False: answered. */
+bool fill_delete_options(struct request *request); /* The same for a deletion; its body, too. */
 struct watch_hub *request_hub(struct request *request);
 void start_call(struct request *request, void (*after)(struct request *request));
 int64_t wall_seconds(void);

@@ -178,7 +178,7 @@ static void parse_resource(struct arena *arena, const char *const *segments, siz
 {
     bool watch = query_bool(&info->query, "watch", false);
     if (at < count && strcmp(segments[at], "watch") == 0) {
-        watch = true;
+        watch = info->verb_in_path = true;
         at++;
     }
     if (at >= count) {

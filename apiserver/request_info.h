@@ -32,6 +32,7 @@ struct request_info {
     const char *path; /* Decoded, for messages and non-resource authorization. */
     bool is_resource; /* /api/v1/... or /apis/<group>/<version>/... with a resource. */
     enum request_verb verb;
+    bool verb_in_path;   /* .../v1/watch/... */
     const char *prefix;  /* "api" or "apis"; "" for other paths. */
     const char *group;   /* "" for the core group. */
     const char *version; /* "" when the path does not reach it. */

@@ -48,6 +48,12 @@ static const char *quoted(struct arena *arena, const char *text)
     return out;
 }
 
+static struct http_header warning_header(struct request *request, const char *text)
+{
+    return http_header("warning",
+                       arena_printf(request->arena, "299 - %s", quoted(request->arena, text)));
+}
+
 size_t common_headers(struct request *request, const char *content_type,
                       struct http_header *headers)
 {
@@ -62,10 +68,11 @@ size_t common_headers(struct request *request, const char *content_type,
         headers[count++] =
             http_header("x-kubernetes-pf-prioritylevel-uid", request->flow.level_uid);
     }
+    if (request->token_warning != NULL) {
+        headers[count++] = warning_header(request, request->token_warning);
+    }
     for (size_t i = 0; i < request->call.warning_count; i++) {
-        headers[count++] =
-            http_header("warning", arena_printf(request->arena, "299 - %s",
-                                                quoted(request->arena, request->call.warnings[i])));
+        headers[count++] = warning_header(request, request->call.warnings[i]);
     }
     return count;
 }

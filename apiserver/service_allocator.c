@@ -1,5 +1,6 @@
 #include "apiserver/service_allocator.h"
 
+#include "apiserver/service_families.h"
 #include "lib/base/hash_map.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -45,37 +46,27 @@ static bool is_empty(const char *text)
     return text == NULL || text[0] == 0;
 }
 
-static bool is_type(const Core__V1__Service *service, const char *type)
-{
-    const char *actual = is_empty(service->spec->type) ? "ClusterIP" : service->spec->type;
-    return strcmp(actual, type) == 0;
-}
-
-static bool is_headless(const Core__V1__Service *service)
-{
-    const char *ip = service->spec->cluster_ip;
-    return ip != NULL && strcmp(ip, "None") == 0;
-}
-
 static bool has_ip(const Core__V1__Service *service)
 {
-    return !is_type(service, "ExternalName") && !is_headless(service);
+    return !service_is_type(service, "ExternalName") && !service_is_headless(service);
 }
 
 static bool has_node_ports(const Core__V1__Service *service)
 {
-    if (is_type(service, "NodePort")) {
+    if (service_is_type(service, "NodePort")) {
         return true;
     }
     const Core__V1__ServiceSpec *spec = service->spec;
-    return is_type(service, "LoadBalancer") && (!spec->has_allocate_load_balancer_node_ports ||
-                                                spec->allocate_load_balancer_node_ports);
+    return service_is_type(service, "LoadBalancer") &&
+           (!spec->has_allocate_load_balancer_node_ports ||
+            spec->allocate_load_balancer_node_ports);
 }
 
 static bool needs_health_port(const Core__V1__Service *service)
 {
     const char *policy = service->spec->external_traffic_policy;
-    return is_type(service, "LoadBalancer") && policy != NULL && strcmp(policy, "Local") == 0;
+    return service_is_type(service, "LoadBalancer") && policy != NULL &&
+           strcmp(policy, "Local") == 0;
 }
 
 static const char *ip_key(struct arena *arena, const char *ip)
@@ -209,64 +200,13 @@ static void set_ip(struct arena *arena, Core__V1__ServiceSpec *spec, const char 
     spec->n_cluster_ips = 1;
 }
 
-static void set_families(struct arena *arena, Core__V1__Service *service)
-{
-    Core__V1__ServiceSpec *spec = service->spec;
-    if (is_type(service, "ExternalName")) {
-        return;
-    }
-    /* A headless Service without selector may have endpoints of any family. */
-    bool both = is_headless(service) && spec->n_selector == 0 && is_empty(spec->ip_family_policy) &&
-                spec->n_ip_families == 0;
-    if (is_empty(spec->ip_family_policy)) {
-        spec->ip_family_policy = arena_text(arena, both ? "RequireDualStack" : "SingleStack");
-    }
-    if (spec->n_ip_families == 0) {
-        spec->ip_families = arena_array(arena, 2, sizeof(char *));
-        spec->ip_families[spec->n_ip_families++] = arena_text(arena, "IPv4");
-        if (both) {
-            spec->ip_families[spec->n_ip_families++] = arena_text(arena, "IPv6");
-        }
-    }
-}
-
-/* There is one family of addresses; a headless Service may still have endpoints of both. */
-static const struct api_status *check_families(struct operation *operation,
-                                               const Core__V1__Service *service)
-{
-    const Core__V1__ServiceSpec *spec = service->spec;
-    struct api_causes causes;
-    api_causes_init(&causes, operation->arena);
-    struct api_path at = api_path_field(NULL, "spec");
-    struct api_path policy = api_path_field(&at, "ipFamilyPolicy");
-    struct api_path families = api_path_field(&at, "ipFamilies");
-    if (is_type(service, "ExternalName") || (is_headless(service) && spec->n_selector == 0)) {
-        return NULL;
-    }
-    for (size_t i = 0; i < spec->n_ip_families; i++) {
-        struct api_path item = api_path_index(&families, i);
-        if (spec->ip_families[i] != NULL && strcmp(spec->ip_families[i], "IPv6") == 0) {
-            api_cause_invalid(&causes, &item, api_shown_text("IPv6"),
-                              "not configured on this cluster");
-        }
-    }
-    if (spec->ip_family_policy != NULL && strcmp(spec->ip_family_policy, "RequireDualStack") == 0) {
-        api_cause_invalid(&causes, &policy, api_shown_text("RequireDualStack"),
-                          "this cluster is not configured for dual-stack services");
-    }
-    return causes.count == 0
-               ? NULL
-               : api_status_invalid(operation->arena, operation->registry->service_kind,
-                                    service->metadata->name, &causes);
-}
-
 /* An address that stays is not in `taken`. */
 static const struct api_status *allocate_ip(struct operation *operation, Core__V1__Service *service,
                                             const struct taken *taken)
 {
     Core__V1__ServiceSpec *spec = service->spec;
-    set_families(operation->arena, service);
-    if (is_headless(service)) {
+    service_families_set(operation->arena, service);
+    if (service_is_headless(service)) {
         set_ip(operation->arena, spec, "None");
         return NULL;
     }
@@ -354,6 +294,30 @@ static const struct api_status *allocate_port(struct operation *operation,
     return NULL;
 }
 
+static const struct api_status *allocate_health_port(struct operation *operation,
+                                                     Core__V1__ServiceSpec *spec,
+                                                     const struct taken *taken)
+{
+    int32_t wanted = spec->health_check_node_port;
+    const char *why = NULL;
+    if (wanted == 0) {
+        spec->health_check_node_port = pick_port(operation, taken);
+        why = spec->health_check_node_port == 0 ? "range is full" : NULL;
+    } else if (wanted < NODE_PORT_FIRST || wanted > NODE_PORT_LAST) {
+        why = "provided port is not in the valid range. The range of valid ports is 30000-32767";
+    } else if (taken->ports[wanted - NODE_PORT_FIRST]) {
+        why = "provided port is already allocated";
+    }
+    return why == NULL ? NULL
+           : wanted == 0
+               ? api_status_internal(operation->arena,
+                                     "failed to allocate a HealthCheck NodePort : %s", why)
+               : api_status_internal(operation->arena,
+                                     "failed to allocate requested HealthCheck NodePort "
+                                     "%d: %s",
+                                     wanted, why);
+}
+
 static const struct api_status *allocate_ports(struct operation *operation,
                                                Core__V1__Service *service, struct taken *taken)
 {
@@ -369,8 +333,9 @@ static const struct api_status *allocate_ports(struct operation *operation,
         }
     }
     if (needs_health_port(service)) {
-        if (spec->health_check_node_port == 0) {
-            spec->health_check_node_port = pick_port(operation, taken);
+        const struct api_status *refusal = allocate_health_port(operation, spec, taken);
+        if (refusal != NULL) {
+            return refusal;
         }
         take_port(taken, spec->health_check_node_port);
         plan_claim(operation, port_key(operation->arena, spec->health_check_node_port),
@@ -382,10 +347,11 @@ static const struct api_status *allocate_ports(struct operation *operation,
 const struct api_status *service_plan_create(struct operation *operation,
                                              Core__V1__Service *service)
 {
-    if (operation->registry->config.services == NULL) {
+    if (operation->registry->config.services == NULL ||
+        !service_families_are_sound(service->spec)) {
         return NULL;
     }
-    const struct api_status *refusal = check_families(operation, service);
+    const struct api_status *refusal = service_families_check(operation, service);
     if (refusal != NULL) {
         return refusal;
     }
@@ -443,13 +409,15 @@ static void drop_unused(const Core__V1__Service *before, Core__V1__Service *afte
     Core__V1__ServiceSpec *spec = after->spec;
     bool same_ip = !is_empty(spec->cluster_ip) && before->spec->cluster_ip != NULL &&
                    strcmp(spec->cluster_ip, before->spec->cluster_ip) == 0;
-    if (is_type(after, "ExternalName") && !is_type(before, "ExternalName") && same_ip) {
+    if (service_is_type(after, "ExternalName") && !service_is_type(before, "ExternalName") &&
+        same_ip) {
         spec->cluster_ip = NULL;
         spec->n_cluster_ips = 0;
         spec->n_ip_families = 0;
         spec->ip_family_policy = NULL;
     }
-    if (has_node_ports(before) && !has_node_ports(after) && !is_type(after, "LoadBalancer")) {
+    if (has_node_ports(before) && !has_node_ports(after) &&
+        !service_is_type(after, "LoadBalancer")) {
         for (size_t i = 0; i < spec->n_ports; i++) {
             if (earlier_port(before->spec, before->spec->n_ports, spec->ports[i]->node_port)) {
                 spec->ports[i]->node_port = 0;

@@ -1,75 +1,23 @@
-#include "apiserver/watch_cache.h"
+#include "apiserver/watch_cache_private.h"
 
-#include "apiserver/cache_node.h"
+#include "apiserver/encryption.h"
 #include "apiserver/limits.h"
 #include "apiserver/object_json.h"
 #include "apiserver/watch_hub.h"
 #include "lib/api/custom.h"
 #include "lib/base/alloc.h"
-#include "lib/base/cow_tree.h"
-#include "lib/base/env.h"
 #include "lib/base/hash_map.h"
-#include "lib/base/list.h"
 #include "lib/base/log.h"
 #include "store/storage.h"
 #include <assert.h>
 #include <errno.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
-
-/* Everything of one storage prefix. Kinds that are stored under one prefix (an Event of two groups)
- * share it. */
-struct kind_cache {
-    /* The one that the stored bytes are of. NULL for a place that no custom resource has now; for
-     * custom ones it changes, under the lock. */
-    const struct api_kind *kind;
-    struct encryption *encryption;
-    struct json_shelf *shelf;
-    uint64_t loaded; /* Custom resources: events up to this revision are in it. */
-    size_t prefix_len;
-    pthread_mutex_t lock; /* The writer's changes against the taking of snapshots. */
-    struct cow_tree *tree;
-    struct cache_node *oldest; /* Events after it are known; it is a mark, not an event. */
-    struct cache_node *newest;
-    size_t history_count;
-    atomic_uint_fast64_t outdated_bytes; /* Of all objects ever that are no longer the newest. */
-};
-
-struct watch_cache {
-    struct env *env;
-    struct storage *storage;
-    struct encryption *encryption;
-    struct json_shelf *shelf;
-    struct store_watch *watch;
-    struct kind_cache **caches;
-    size_t cache_count;
-    size_t table_count; /* The first of them, of kinds in the table. */
-    /* By api_kind.index, custom kinds after the table's; NULL for kinds that are not stored. */
-    _Atomic(struct kind_cache *) *by_kind;
-    size_t kind_count;
-    struct hash_map *custom;   /* "group/plural/" to the kind_cache that has it. Store loop. */
-    struct kind_cache nothing; /* What is seen of a custom resource that is gone. */
-    _Atomic uint64_t revision;
-    struct list waiting; /* struct waiter, on the store loop. */
-    struct env_timer wake;
-    pthread_mutex_t hub_lock;
-    struct list hubs;
-};
 
 struct waiter {
     struct list node;
     uint64_t revision;
     void (*ready)(void *data, int status);
     void *data;
-};
-
-struct cache_view {
-    struct cow_snapshot *snapshot;
-    struct cache_node *position;
-    uint64_t revision;
-    const struct kind_cache *kind;
-    uint64_t outdated_before; /* kind->outdated_bytes when it was taken. */
 };
 
 static void object_ref(void *value)
@@ -266,9 +214,9 @@ static void publish(struct watch_cache *cache, uint64_t revision)
     }
 }
 
-static void on_events(void *data, int64_t revision, const struct store_event *events, size_t count)
+static void apply_events(struct watch_cache *cache, int64_t revision,
+                         const struct store_event *events, size_t count)
 {
-    struct watch_cache *cache = data;
     for (size_t i = 0; i < count; i++) {
         const struct store_kv *kv = events[i].kv;
         struct kind_cache *kind = cache_of_key(cache, kv->key);
@@ -282,6 +230,54 @@ static void on_events(void *data, int64_t revision, const struct store_event *ev
         }
     }
     publish(cache, (uint64_t)revision);
+}
+
+/* --- Values that a KMS plugin has to open a key for are told when it has --- */
+
+/* The events of one revision, with references. */
+struct held_events {
+    int64_t revision;
+    size_t count;
+    struct store_event items[];
+};
+
+static void hold_events(struct watch_cache *cache, int64_t revision,
+                        const struct store_event *events, size_t count)
+{
+    assert(cache->held == NULL);
+    struct held_events *held = alloc_zeroed(sizeof(*held) + count * sizeof(events[0]));
+    *held = (struct held_events){.revision = revision, .count = count};
+    for (size_t i = 0; i < count; i++) {
+        held->items[i] =
+            (struct store_event){.kind = events[i].kind, .kv = store_kv_ref(events[i].kv)};
+    }
+    cache->held = held;
+    store_watch_pause(cache->watch);
+}
+
+static void drop_held(struct watch_cache *cache)
+{
+    struct held_events *held = TAKE(cache->held);
+    for (size_t i = 0; held != NULL && i < held->count; i++) {
+        store_kv_unref(held->items[i].kv);
+    }
+    free(held);
+}
+
+static void on_events(void *data, int64_t revision, const struct store_event *events, size_t count)
+{
+    struct watch_cache *cache = data;
+    bool prepared = true;
+    for (size_t i = 0; i < count; i++) {
+        prepared = (events[i].kind != STORE_EVENT_PUT ||
+                    encryption_prepare(cache->encryption, events[i].kv->value)) &&
+                   prepared;
+    }
+    if (prepared) {
+        apply_events(cache, revision, events, count);
+    } else {
+        hold_events(cache, revision, events, count);
+    }
 }
 
 /* --- Starting over: what the store holds now, told as events against what was known --- */
@@ -347,9 +343,31 @@ static void on_gap(void *data, int64_t revision)
     publish(cache, (uint64_t)revision);
 }
 
+static bool prepare_put(void *data, const struct store_kv *kv)
+{
+    struct watch_cache *cache = data;
+    cache->unprepared += !encryption_prepare(cache->encryption, kv->value);
+    return true;
+}
+
+/* False when the plugins are asked first: it starts when they have answered. */
+static bool prepare_all(struct watch_cache *cache, struct store_snapshot *snapshot)
+{
+    cache->unprepared = 0;
+    if (encryption_has_plugins(cache->encryption)) {
+        store_snapshot_each(snapshot, slice_text("/registry/"), slice_text("/registry0"),
+                            prepare_put, cache);
+    }
+    return cache->unprepared == 0;
+}
+
 static void start(struct watch_cache *cache)
 {
     struct store_snapshot *snapshot = storage_snapshot(cache->storage);
+    if (!prepare_all(cache, snapshot)) {
+        store_snapshot_unref(snapshot);
+        return;
+    }
     struct resync resync = {.cache = cache,
                             .revision = (uint64_t)store_snapshot_revision(snapshot)};
     for (size_t i = 0; i < cache->cache_count; i++) {
@@ -374,10 +392,27 @@ static void start(struct watch_cache *cache)
     publish(cache, resync.revision);
 }
 
+/* The plugins have answered, or have not within their time. */
+static void on_prepared(void *data)
+{
+    struct watch_cache *cache = data;
+    struct held_events *held = cache->held;
+    if (cache->unprepared > 0) {
+        start(cache);
+        return;
+    }
+    if (held != NULL) {
+        apply_events(cache, held->revision, held->items, held->count);
+        drop_held(cache);
+        store_watch_resume(cache->watch);
+    }
+}
+
 static void watch_ended(void *data, int status, int64_t compact_revision)
 {
     struct watch_cache *cache = data;
     cache->watch = NULL;
+    drop_held(cache);
     if (status == STORE_STOPPED) {
         return;
     }
@@ -408,6 +443,7 @@ struct watch_cache *watch_cache_new(struct env *env, struct storage *storage,
     cache->table_count = cache->cache_count;
     cache->custom = hash_map_new(env_random(env));
     kind_cache_init(&cache->nothing);
+    encryption_when_prepared(encryption, on_prepared, cache);
     start(cache);
     return cache;
 }
@@ -419,6 +455,8 @@ void watch_cache_free(struct watch_cache *cache)
     }
     assert(list_empty(&cache->hubs));
     store_watch_cancel(cache->watch);
+    drop_held(cache);
+    encryption_when_prepared(cache->encryption, NULL, NULL);
     env_timer_stop(cache->env, &cache->wake);
     struct list *first = NULL;
     while ((first = list_first(&cache->waiting)) != NULL) {
@@ -502,11 +540,6 @@ static void load(struct watch_cache *cache, struct kind_cache *kind_cache)
     kind_cache->loaded = resync.revision;
 }
 
-static bool same_resource(const struct api_kind *a, const struct api_kind *b)
-{
-    return a != NULL && custom_of(a)->resource->lineage == custom_of(b)->resource->lineage;
-}
-
 void watch_cache_set_custom(struct watch_cache *cache, const struct api_kind *kind)
 {
     struct kind_cache *kind_cache = atomic_load(&cache->by_kind[kind->index]);
@@ -515,7 +548,7 @@ void watch_cache_set_custom(struct watch_cache *cache, const struct api_kind *ki
         kind_cache = add_cache(cache);
     }
     const struct api_kind *before = kind_cache->kind;
-    bool same = same_resource(before, kind);
+    bool same = is_same_resource(before, kind);
     assert(before == NULL || same); /* Whoever had the place has given it up. */
     pthread_mutex_lock(&kind_cache->lock);
     kind_cache->kind = custom_kind_ref(kind);
@@ -540,7 +573,7 @@ void watch_cache_remove_custom(struct watch_cache *cache, const struct api_kind 
 {
     struct kind_cache *kind_cache = atomic_load(&cache->by_kind[kind->index]);
     const struct api_kind *before = kind_cache->kind;
-    assert(same_resource(before, kind));
+    assert(is_same_resource(before, kind));
     (void)hash_map_remove(cache->custom, custom_part(slice_text(kind->storage_prefix)));
     forget_history(kind_cache, watch_cache_revision(cache), /* bridged= */ false);
     pthread_mutex_lock(&kind_cache->lock);
@@ -551,141 +584,7 @@ void watch_cache_remove_custom(struct watch_cache *cache, const struct api_kind 
     custom_kind_unref(before);
 }
 
-/* Locked, and with the kind in it: that of `kind`, or one with nothing in it when another custom
- * resource has its place by now. */
-static struct kind_cache *lock_cache_of(struct watch_cache *cache, const struct api_kind *kind)
-{
-    struct kind_cache *kind_cache = atomic_load(&cache->by_kind[kind->index]);
-    assert(kind_cache != NULL || custom_of(kind) != NULL);
-    if (kind_cache != NULL) {
-        pthread_mutex_lock(&kind_cache->lock);
-        if (custom_of(kind) == NULL || same_resource(kind_cache->kind, kind)) {
-            return kind_cache;
-        }
-        pthread_mutex_unlock(&kind_cache->lock);
-    }
-    pthread_mutex_lock(&cache->nothing.lock);
-    return &cache->nothing;
-}
-
-/* --- Views --- */
-
-struct cache_view *watch_cache_view(struct watch_cache *cache, const struct api_kind *kind)
-{
-    struct cache_view *view = alloc_zeroed(sizeof(*view));
-    /* Read before the lock: what was applied by then is in the snapshot. */
-    uint64_t revision = watch_cache_revision(cache);
-    struct kind_cache *kind_cache = lock_cache_of(cache, kind);
-    view->snapshot = cow_tree_snapshot(kind_cache->tree);
-    view->position = cache_node_ref(kind_cache->newest);
-    view->kind = kind_cache;
-    view->outdated_before = atomic_load_explicit(&kind_cache->outdated_bytes, memory_order_relaxed);
-    pthread_mutex_unlock(&kind_cache->lock);
-    uint64_t newest = view->position->event.revision;
-    view->revision = newest > revision ? newest : revision;
-    return view;
-}
-
-void cache_view_free(struct cache_view *view)
-{
-    if (view != NULL) {
-        cow_snapshot_unref(view->snapshot);
-        cache_node_unref(view->position);
-        free(view);
-    }
-}
-
-uint64_t cache_view_revision(const struct cache_view *view)
-{
-    return view->revision;
-}
-
-size_t cache_view_count(const struct cache_view *view)
-{
-    return cow_snapshot_count(view->snapshot);
-}
-
-size_t cache_view_outdated_bytes(const struct cache_view *view)
-{
-    uint64_t now = atomic_load_explicit(&view->kind->outdated_bytes, memory_order_relaxed);
-    return (size_t)(now - view->outdated_before);
-}
-
-struct cache_node *cache_view_position(const struct cache_view *view)
-{
-    return view->position;
-}
-
-const struct cached_object *cache_view_get(const struct cache_view *view, const char *namespace,
-                                           const char *name)
-{
-    char key[1024];
-    int len = namespace[0] == 0 ? snprintf(key, sizeof(key), "%s", name)
-                                : snprintf(key, sizeof(key), "%s/%s", namespace, name);
-    if (len < 0 || (size_t)len >= sizeof(key)) {
-        return NULL;
-    }
-    return cow_snapshot_get(view->snapshot, slice_of(key, (size_t)len));
-}
-
-void cache_view_each(const struct cache_view *view, const char *namespace, struct slice start_key,
-                     bool (*each)(void *data, const struct cached_object *object), void *data)
-{
-    char prefix[512];
-    int len = namespace[0] == 0 ? 0 : snprintf(prefix, sizeof(prefix), "%s/", namespace);
-    if (len < 0 || (size_t)len >= sizeof(prefix)) {
-        return;
-    }
-    struct slice bound = slice_of(prefix, (size_t)len);
-    struct slice first = slice_compare(start_key, bound) > 0 ? start_key : bound;
-    struct cow_cursor cursor;
-    cow_cursor_open(&cursor, view->snapshot);
-    bool at = first.len == 0 ? cow_cursor_first(&cursor) : cow_cursor_seek(&cursor, first);
-    while (at && slice_starts_with(cow_cursor_key(&cursor), bound)) {
-        if (!each(data, cow_cursor_value(&cursor))) {
-            return;
-        }
-        at = cow_cursor_next(&cursor);
-    }
-}
-
-const struct cached_object *watch_cache_get(struct watch_cache *cache, const struct api_kind *kind,
-                                            const char *namespace, const char *name)
-{
-    struct cache_view *view = watch_cache_view(cache, kind);
-    const struct cached_object *object = cache_view_get(view, namespace, name);
-    if (object != NULL) {
-        object = cached_object_ref(object);
-    }
-    cache_view_free(view);
-    return object;
-}
-
 /* --- For hubs --- */
-
-struct cache_node *watch_cache_position(struct watch_cache *cache, const struct api_kind *kind,
-                                        uint64_t revision, uint64_t *ret_oldest)
-{
-    struct kind_cache *kind_cache = lock_cache_of(cache, kind);
-    struct cache_node *position = cache_node_ref(kind_cache->oldest);
-    pthread_mutex_unlock(&kind_cache->lock);
-    if (position->event.revision > revision) {
-        *ret_oldest = position->event.revision;
-        cache_node_unref(position);
-        return NULL;
-    }
-    for (;;) {
-        struct cache_node *next = cache_node_next(position);
-        if (next == NULL || next->event.revision > revision) {
-            if (next != NULL) {
-                cache_node_unref(next);
-            }
-            return position;
-        }
-        cache_node_unref(position);
-        position = next;
-    }
-}
 
 void watch_cache_add_hub(struct watch_cache *cache, struct watch_hub *hub)
 {
@@ -704,12 +603,4 @@ void watch_cache_remove_hub(struct watch_cache *cache, struct watch_hub *hub)
 struct env *watch_cache_env(struct watch_cache *cache)
 {
     return cache->env;
-}
-
-uint64_t watch_cache_newest_sequence(struct watch_cache *cache, const struct api_kind *kind)
-{
-    struct kind_cache *kind_cache = lock_cache_of(cache, kind);
-    uint64_t sequence = kind_cache->newest->sequence;
-    pthread_mutex_unlock(&kind_cache->lock);
-    return sequence;
 }

@@ -4,6 +4,7 @@
 #ifndef APISERVER_WATCH_CACHE_H
 #define APISERVER_WATCH_CACHE_H
 #include "apiserver/cached_object.h"
+#include "lib/base/cow_tree.h"
 #include <stdbool.h>
 
 struct env;
@@ -56,6 +57,17 @@ const struct cached_object *cache_view_get(const struct cache_view *view, const 
  * limited to `namespace` when it is not "". Stops when `each` returns false. */
 void cache_view_each(const struct cache_view *view, const char *namespace, struct slice start,
                      bool (*each)(void *data, const struct cached_object *object), void *data);
+/* A place in a view, which must stay meanwhile, as must `namespace`. In the caller's memory, to be
+ * copied at will; needs no release. The members are private. */
+struct cache_walk {
+    struct cow_cursor cursor;
+    const char *namespace;
+    bool at; /* The cursor is at an entry. */
+};
+/* Before the first object of `namespace`, or of all when it is "". */
+void cache_walk_open(struct cache_walk *walk, const struct cache_view *view, const char *namespace);
+/* The next in key order, borrowed from the view; NULL at the end. */
+const struct cached_object *cache_walk_next(struct cache_walk *walk);
 /* Shorthand: newest object with a reference of the caller's, or NULL. */
 MUST_USE const struct cached_object *watch_cache_get(struct watch_cache *cache,
                                                      const struct api_kind *kind,

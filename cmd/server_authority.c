@@ -44,8 +44,7 @@ bool server_may_request(void *data, const Certificates__V1__CertificateSigningRe
                                   .subresource = subresource,
                                   .namespace = "",
                                   .name = "",
-                                  .path = "",
-                                  .node_selected = ""};
+                                  .path = ""};
     return authorizer_allows(apiserver_authorizer(member->apiserver), arena,
                              user_of_request(arena, request), &access, NULL);
 }

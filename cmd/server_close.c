@@ -18,7 +18,20 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { API_CLOSE_GRACE_MS = 2000, ETCD_CLOSE_GRACE_MS = 200 };
+enum { API_CLOSE_GRACE_MS = 2000, ETCD_CLOSE_GRACE_MS = 200, HANDOVER_LOOK_MS = 5 };
+
+/* What parts that close still ask of the store has an answer by then. Without a leader there will
+ * hardly be one; of a store that failed, none at all. */
+static void last_calls(struct member *member, uint64_t grace_ms)
+{
+    if (member->store == NULL) {
+        return;
+    }
+    if (member->raft == NULL || raft_leader_id(member->raft) == 0) {
+        grace_ms = ETCD_CLOSE_GRACE_MS;
+    }
+    store_last_calls(member->store, member->status == 0 ? grace_ms : 0);
+}
 
 static void on_env_closed(void *data)
 {
@@ -55,9 +68,22 @@ static void on_raft_closed(void *data)
     raft_transport_close(TAKE(member->transport), on_transport_closed, member);
 }
 
+/* Who is to lead has yet to take over, and may need entries from here before it can. */
+static bool is_handing_over(const struct member *member)
+{
+    return member->raft != NULL && member->handover_until_ms != 0 &&
+           loop_now_ms(member->store_loop) < member->handover_until_ms &&
+           raft_is_leader(member->raft);
+}
+
 static void close_raft(void *data)
 {
     struct member *member = data;
+    if (is_handing_over(member)) {
+        member->handover = (struct loop_timer){.fire = close_raft, .data = member};
+        loop_timer_start(member->store_loop, &member->handover, HANDOVER_LOOK_MS);
+        return;
+    }
     if (member->etcd != NULL) {
         etcd_service_free(TAKE(member->etcd));
         grpc_server_free(TAKE(member->etcd_grpc));
@@ -98,7 +124,7 @@ static void on_apiserver_closed(void *data)
         close_raft(member);
         return;
     }
-    store_last_calls(member->store, ETCD_CLOSE_GRACE_MS);
+    last_calls(member, ETCD_CLOSE_GRACE_MS);
     loop_post(member->io_loops[0], close_etcd_listener, member);
 }
 
@@ -112,9 +138,7 @@ static void on_scheduler_closed(void *data)
         on_apiserver_closed(member);
         return;
     }
-    if (member->store != NULL && member->status == 0) { /* No quorum must not keep it open. */
-        store_last_calls(member->store, API_CLOSE_GRACE_MS);
-    }
+    last_calls(member, API_CLOSE_GRACE_MS);
     apiserver_close(member->apiserver, on_apiserver_closed, member);
 }
 
@@ -126,6 +150,21 @@ static void on_controllers_closed(void *data)
         return;
     }
     scheduler_close(TAKE(member->scheduler), on_scheduler_closed, member);
+}
+
+/* So that writers wait milliseconds, not an election; failing means a slower change. */
+static void hand_over(struct member *member)
+{
+    if (member->raft == NULL || !raft_is_leader(member->raft)) {
+        return;
+    }
+    int result = raft_transfer_leadership(member->raft, /* target= */ 0);
+    if (result == 0) { /* An election timeout later it has failed. */
+        member->handover_until_ms = loop_now_ms(member->store_loop) + member->config.election_ms;
+    } else if (result != -EINVAL) { /* -EINVAL: there is nobody to take it. */
+        LOG_INFO("server", "leadership cannot be handed over: an election will follow",
+                 KV_TEXT("reason", strerror(-result)));
+    }
 }
 
 void server_stop(void *data)
@@ -140,17 +179,8 @@ void server_stop(void *data)
     if (member->remote != NULL) {
         remote_store_resign(member->remote);
     }
-    if (member->status != 0 && member->store != NULL) {
-        store_last_calls(member->store, /* grace_ms= */ 0); /* Nothing will come any more. */
-    }
-    if (member->raft != NULL && raft_is_leader(member->raft)) {
-        /* So that writers wait milliseconds, not an election; failing means a slower change. */
-        int result = raft_transfer_leadership(member->raft, /* target= */ 0);
-        if (result < 0 && result != -EINVAL) { /* -EINVAL: there is nobody to take it. */
-            LOG_INFO("server", "leadership cannot be handed over: an election will follow",
-                     KV_TEXT("reason", strerror(-result)));
-        }
-    }
+    last_calls(member, API_CLOSE_GRACE_MS); /* Controllers and scheduler wait for theirs, too. */
+    hand_over(member);
     if (member->controllers == NULL) {
         on_controllers_closed(member);
         return;

@@ -48,6 +48,8 @@ struct member {
     struct net_address api_addresses[RAFT_MEMBERS_MAX]; /* What api_endpoints() lends out. */
     struct stop_signal *stop;
     bool stopping;
+    uint64_t handover_until_ms; /* Stopping: while leadership is being handed over; or 0. */
+    struct loop_timer handover;
     int status; /* Exit status. */
 };
 

@@ -139,16 +139,23 @@ void raft_become_follower(struct raft *raft, struct raft_update *update, uint64_
     raft_election_reset(raft);
 }
 
-void raft_append_own(struct raft *raft, struct raft_update *update, enum raft_entry_kind kind,
-                     struct slice data)
+static void append_in(struct raft *raft, struct raft_update *update, struct raft_entry_block *block,
+                      enum raft_entry_kind kind, struct slice data)
 {
     assert(raft->role == RAFT_LEADER);
     struct raft_point last = raft_trail_end(&raft->trail);
-    struct raft_entry *entry = raft_entry_new(last.index + 1, raft->term, kind, last.chain, data);
+    struct raft_entry *entry =
+        raft_entry_new_in(block, last.index + 1, raft->term, kind, last.chain, data);
     raft_trail_append(&raft->trail, entry);
     if (update->entries_from == 0) {
         update->entries_from = entry->index;
     }
+}
+
+void raft_append_own(struct raft *raft, struct raft_update *update, enum raft_entry_kind kind,
+                     struct slice data)
+{
+    append_in(raft, update, /* block= */ NULL, kind, data);
 }
 
 void raft_set_commit(struct raft *raft, uint64_t commit)
@@ -170,9 +177,15 @@ static int on_propose(struct raft *raft, const struct raft_event *event, struct 
     if (raft->transfer_to != 0 || raft_members_find(&raft->members, raft->id) == NULL) {
         return -EAGAIN;
     }
+    size_t bytes = 0;
     for (size_t i = 0; i < event->count; i++) {
-        raft_append_own(raft, update, RAFT_ENTRY_COMMAND, event->commands[i]);
+        bytes += event->commands[i].len;
     }
+    struct raft_entry_block *block = raft_entry_block_new(event->count, bytes);
+    for (size_t i = 0; i < event->count; i++) {
+        append_in(raft, update, block, RAFT_ENTRY_COMMAND, event->commands[i]);
+    }
+    raft_entry_block_release(block);
     return 0;
 }
 
@@ -343,6 +356,13 @@ static void on_compact(struct raft *raft, uint64_t index)
     }
 }
 
+/* Others may be better off. */
+static void step_down(struct raft *raft, struct raft_update *update, const char *why)
+{
+    update->stepped_down = why;
+    raft_become_follower(raft, update, raft->term, 0);
+}
+
 static void tick(struct raft *raft, struct raft_update *update)
 {
     if (raft->role != RAFT_LEADER) {
@@ -359,7 +379,7 @@ static void tick(struct raft *raft, struct raft_update *update)
         return;
     }
     if (raft->stalled && !raft_votes_alone(raft)) {
-        raft_become_follower(raft, update, raft->term, 0); /* Others may have a disk that works. */
+        step_down(raft, update, "its disk has not done a write for an election timeout");
         return;
     }
     if (raft->transfer_to != 0 && raft->now_ns >= raft->transfer_until_ns) {
@@ -367,7 +387,7 @@ static void tick(struct raft *raft, struct raft_update *update)
     }
     if (raft->now_ns >= raft->heartbeat_at_ns) {
         if (!raft_quorum_is_active(raft) && PLANTED != PLANT_NO_CHECK_QUORUM) {
-            raft_become_follower(raft, update, raft->term, 0);
+            step_down(raft, update, "it has not heard of a majority for an election timeout");
             return;
         }
         raft_heartbeat(raft, update);
@@ -421,7 +441,7 @@ int raft_step(struct raft *raft, const struct raft_event *event, struct raft_upd
     raft->now_ns += slept_ns;
     if (raft->role == RAFT_LEADER && slept_ns > raft->election_ns) {
         /* Others may lead by now: what waited in the queues must not be answered as leader. */
-        raft_become_follower(raft, update, raft->term, 0);
+        step_down(raft, update, "it stood still for an election timeout");
     }
     int status = dispatch(raft, event, update);
     tick(raft, update);

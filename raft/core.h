@@ -156,6 +156,7 @@ struct raft_update {
     bool role_changed;     /* Role, term or leader. */
     uint64_t changed; /* The change asked for is committed; index of its last entry. 0: no news. */
     enum raft_refusal refused; /* The cluster does not want this member: stop. 0: no news. */
+    const char *stepped_down;  /* Why a leader gave up the lead by itself; or NULL. */
     const char *fatal;         /* A broken invariant of the cluster: stop. */
     struct raft_message *messages;
     size_t message_count, message_capacity;

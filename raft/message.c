@@ -64,14 +64,25 @@ void raft_message_encode(const struct raft_message *message, struct buffer *out)
     buffer_append_slice(out, message->bytes);
 }
 
+static void block_done(struct raft_entry_block **block)
+{
+    raft_entry_block_release(*block);
+}
+
 static int decode_entries(struct wire_reader *reader, size_t count, struct raft_message *message)
 {
     if (count > RAFT_APPEND_ENTRIES_MAX || count > reader->left.len / ENTRY_HEAD_BYTES ||
         message->last.index > UINT64_MAX - RAFT_APPEND_ENTRIES_MAX) {
         return -EBADMSG;
     }
-    message->entries = count == 0 ? NULL : alloc_array(count, sizeof(struct raft_entry *));
+    if (count == 0) {
+        return 0;
+    }
+    message->entries = alloc_array(count, sizeof(struct raft_entry *));
     struct raft_point last = message->last;
+    CLEANUP(block_done)
+    struct raft_entry_block *block =
+        raft_entry_block_new(count, reader->left.len - count * ENTRY_HEAD_BYTES);
     for (size_t i = 0; i < count; i++) {
         uint64_t term = wire_u64(reader);
         uint8_t kind = wire_u8(reader);
@@ -81,7 +92,8 @@ static int decode_entries(struct wire_reader *reader, size_t count, struct raft_
             term < last.term || term > message->term) {
             return -EBADMSG;
         }
-        struct raft_entry *entry = raft_entry_new(last.index + 1, term, kind, last.chain, data);
+        struct raft_entry *entry =
+            raft_entry_new_in(block, last.index + 1, term, kind, last.chain, data);
         message->entries[message->entry_count++] = entry;
         last = (struct raft_point){entry->index, entry->term, entry->chain};
     }

@@ -4,6 +4,7 @@
 #include "raft/data_dir.h"
 
 #include "lib/base/alloc.h"
+#include "lib/base/log.h"
 #include "raft/io_job.h"
 #include "raft/plant.h"
 #include <assert.h>
@@ -235,6 +236,10 @@ void raft_node_step(struct raft_node *node, struct raft_event event)
     node->core.short_of_room = log_file_short_of_room(node->log);
     node->core.stalled = log_file_stalled_ns(node->log) > node->config.election_ms * NS_PER_MS;
     node->step_status = raft_step(&node->core, &event, update);
+    if (update->stepped_down != NULL) {
+        LOG_WARN("raft", "this member gives up the lead", KV_TEXT("reason", update->stepped_down),
+                 KV_U64("term", node->core.term));
+    }
     if (update->fatal != NULL) {
         raft_node_fail(node, update->fatal, 0);
     }

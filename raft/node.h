@@ -1,6 +1,7 @@
 /* The inside of struct raft_node, for the files of the driver (node*.c, snapshot.c, forward.c). */
 #ifndef RAFT_NODE_H
 #define RAFT_NODE_H
+#include "lib/base/buffer.h"
 #include "lib/base/id_map.h"
 #include "lib/base/list.h"
 #include "raft/core.h"
@@ -83,6 +84,7 @@ struct raft_node {
 
     struct list new_proposals, proposals, new_reads, waiting_reads, indexed_reads;
     size_t proposal_count, read_count;
+    struct buffer message;     /* What is being sent; its memory is kept for the next. */
     struct raft_message *held; /* Wait for term and vote to be durable. */
     size_t held_count;
 

@@ -5,16 +5,20 @@
 #include "lib/base/alloc.h"
 #include "raft/plant.h"
 
+enum { MESSAGE_KEEP_MAX = 256 * 1024 }; /* What a message took is kept for the next. */
+
 static void send_now(struct raft_node *node, struct raft_message *message)
 {
-    struct buffer bytes;
-    buffer_init(&bytes, RAFT_MESSAGE_MAX);
-    raft_message_encode(message, &bytes);
-    if (buffer_error(&bytes) == 0) {
-        int status = env_send(node->env, message->to, buffer_slice(&bytes));
+    struct buffer *bytes = &node->message;
+    buffer_clear(bytes);
+    raft_message_encode(message, bytes);
+    if (buffer_error(bytes) == 0) {
+        int status = env_send(node->env, message->to, buffer_slice(bytes));
         (void)status; /* Lost: what matters is sent again. */
     }
-    buffer_release(&bytes);
+    if (bytes->capacity > MESSAGE_KEEP_MAX) {
+        buffer_release(bytes);
+    }
     raft_message_release(message);
 }
 

@@ -26,6 +26,7 @@ void raft_node_free(struct raft_node *node)
         raft_message_release(&node->held[i]);
     }
     free(node->held);
+    buffer_release(&node->message);
     void *call;
     for (size_t at = 0; id_map_next(node->forwarded, &at, NULL, &call);) {
         free(call);
@@ -359,6 +360,7 @@ int raft_open(const struct raft_config *config,
     for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
         list_init(lists[i]);
     }
+    buffer_init(&node->message, RAFT_MESSAGE_MAX);
     node->forward_ids = env_random(node->env);
     node->forwarded = id_map_new();
     node->meta.env = node->env;

@@ -171,12 +171,18 @@ void raft_replicate(struct raft *raft, struct raft_update *update)
     }
 }
 
+/* Alone, it is but the tick that keeps a leader from taking a rest for a pause of the machine. */
+static uint64_t heartbeat_pause_ns(const struct raft *raft)
+{
+    return raft->members.count > 1 ? raft->heartbeat_ns : raft->election_ns / 2;
+}
+
 void raft_heartbeat(struct raft *raft, struct raft_update *update)
 {
     if (PLANTED != PLANT_READ_CONTEXT_REUSED || raft->context == 0) {
         raft->context++;
     }
-    raft->heartbeat_at_ns = raft->now_ns + raft->heartbeat_ns;
+    raft->heartbeat_at_ns = raft->now_ns + heartbeat_pause_ns(raft);
     for (size_t i = 0; i < raft->members.count; i++) {
         struct raft_progress *progress = &raft->progress[i];
         if (progress->id == raft->id) {

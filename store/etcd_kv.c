@@ -329,18 +329,22 @@ void etcd_txn_run(struct etcd_request *request)
     store_txn_as(request->service->store, &request->caller, &request->txn, txn_done, request);
 }
 
-/* A plain put's answer is its revision: no result goes from this thread to the other. */
-static void put_done(void *data, int status, const struct store_txn_result *result)
+/* A plain put's answer is its revision: no result is made of it. */
+static void put_done(void *data, int status, int64_t revision)
 {
     struct etcd_request *request = data;
-    request->put_revision = status == 0 ? result->revision : 0;
+    request->put_revision = revision;
     etcd_request_done(request, status);
 }
 
 static void put_run(struct etcd_request *request)
 {
-    store_txn_as(request->service->store, &request->caller, &request->txn,
-                 request->op.put.prev_kv ? txn_done : put_done, request);
+    struct store *store = request->service->store;
+    if (request->op.put.prev_kv) {
+        store_txn_as(store, &request->caller, &request->txn, txn_done, request);
+    } else {
+        store_put_as(store, &request->caller, &request->txn, put_done, request);
+    }
 }
 
 static int single_prepare(struct etcd_request *request, struct store_op op)

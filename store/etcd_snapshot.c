@@ -1,25 +1,27 @@
 /* Maintenance.Snapshot: the state as an etcd database file, in pieces, with its SHA-256 at the end.
  *
  * The store loop only takes a view. Ordering, encoding and hashing are done by a thread of libuv's
- * pool, one piece after the other, as the client takes them: what is queued is bounded, writers go
- * on, and the view is immutable. A stream is at any time in the hands of exactly one of: the store
- * loop, the pool, or the connection's loop. */
+ * pool, one piece after the other, as the client takes them, and at a bounded rate while others
+ * write: what is queued is bounded, writers go on, and the view is immutable. A stream is at any
+ * time in the hands of exactly one of: the store loop, the pool, or the connection's loop. */
 #include "store/etcd_private.h"
 
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
+#include "lib/base/urgency.h"
 #include "lib/net/limits.h"
 #include "lib/net/x509.h"
 #include "store/bolt_export.h"
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <unistd.h>
 #include <uv.h>
 
 enum {
     PIECE = 64 * 1024,
-    NICE = 10,       /* A tenth of the weight of who writes, and preempted by him. */
     STREAMS_MAX = 4, /* At once: each holds an ordering of all versions. */
+    /* While others write, a piece each REST_MS, so at most 32 MiB/s: what a piece costs, here and
+     * at the client, who is often on the same machine, is taken from them. */
+    REST_MS = 2,
+    LOOK_EVERY = 16, /* Pieces, until it is looked again whether others write. */
 };
 
 struct snapshot_stream {
@@ -32,7 +34,11 @@ struct snapshot_stream {
     uint64_t left;
     uv_work_t work;
     int status;
-    bool waiting; /* For the client to take what is queued. */
+    bool waiting;          /* For the client to take what is queued. */
+    int64_t seen_revision; /* Store loop: when it was last looked whether others write. */
+    bool others_write;
+    struct loop_timer rest; /* Armed between two pieces while they do. */
+    unsigned pieces;        /* Since it was last looked whether they do. */
     size_t len;
     uint8_t piece[PIECE];
 };
@@ -41,6 +47,7 @@ static void stream_free(struct snapshot_stream *stream)
 {
     grpc_call_on_drain(stream->call, NULL, NULL);
     grpc_call_on_cancel(stream->call, NULL, NULL);
+    loop_timer_stop(grpc_call_loop(stream->call), &stream->rest);
     atomic_fetch_sub(&stream->service->snapshot_streams, 1);
     bolt_export_free(stream->bolt_export);
     x509_digest_free(stream->digest);
@@ -61,20 +68,12 @@ static void send_piece(struct snapshot_stream *stream, struct slice bytes)
     (void)etcd_send(stream->call, &response.base);
 }
 
-/* This thread of the pool, for good: to go back takes a privilege. What else the pool does, looking
- * up names and looking at files, is in no hurry either. */
-static void let_others_go_first(void)
-{
-    id_t thread = (id_t)gettid();
-    if (getpriority(PRIO_PROCESS, thread) < NICE) {
-        (void)setpriority(PRIO_PROCESS, thread, NICE); /* Refused: as before. */
-    }
-}
-
 static void make_piece(uv_work_t *work)
 {
     struct snapshot_stream *stream = CONTAINER_OF(work, struct snapshot_stream, work);
-    let_others_go_first();
+    /* A thread of the pool, for good. What else the pool does, looking up names and looking at
+     * files, is in no hurry either. */
+    urgency_lower();
     if (stream->writer == NULL) {
         stream->writer = bolt_export_writer(stream->bolt_export);
         stream->left = bolt_writer_size(stream->writer);
@@ -96,6 +95,51 @@ static void next_piece(struct snapshot_stream *stream)
     }
 }
 
+static void rest_or_go_on(struct snapshot_stream *stream)
+{
+    if (stream->others_write) {
+        loop_timer_start(grpc_call_loop(stream->call), &stream->rest, REST_MS);
+    } else {
+        next_piece(stream);
+    }
+}
+
+static void on_rested(void *data)
+{
+    next_piece(data);
+}
+
+static void on_looked(void *data) /* Connection's loop again. */
+{
+    struct snapshot_stream *stream = data;
+    if (grpc_call_is_over(stream->call)) {
+        stream_free(stream);
+    } else {
+        rest_or_go_on(stream);
+    }
+}
+
+static void look_for_writers(void *data) /* Store loop. */
+{
+    struct snapshot_stream *stream = data;
+    struct store *store = stream->service->store;
+    int64_t revision = store == NULL ? stream->seen_revision : store_revision(store);
+    stream->others_write = revision != stream->seen_revision;
+    stream->seen_revision = revision;
+    loop_post(grpc_call_loop(stream->call), on_looked, stream);
+}
+
+/* The piece before is with the client, or queued for him. */
+static void go_on(struct snapshot_stream *stream)
+{
+    if (++stream->pieces < LOOK_EVERY) {
+        rest_or_go_on(stream);
+        return;
+    }
+    stream->pieces = 0;
+    loop_post(stream->service->store_loop, look_for_writers, stream);
+}
+
 static void finish(struct snapshot_stream *stream)
 {
     uint8_t digest[X509_SHA256_SIZE];
@@ -110,14 +154,14 @@ static void on_drain(void *data)
     struct snapshot_stream *stream = data;
     if (stream->waiting) {
         stream->waiting = false;
-        next_piece(stream);
+        go_on(stream);
     }
 }
 
 static void on_cancel(void *data)
 {
     struct snapshot_stream *stream = data;
-    if (stream->waiting) {
+    if (stream->waiting || loop_timer_armed(&stream->rest)) {
         stream_free(stream);
     }
 }
@@ -136,7 +180,7 @@ static void on_made(uv_work_t *work, int status)
     }
     stream->waiting = grpc_call_queued(stream->call) >= NET_WRITE_HIGH_BYTES;
     if (!stream->waiting) {
-        next_piece(stream);
+        go_on(stream);
     }
 }
 
@@ -166,6 +210,7 @@ static void export_state(void *data) /* Store loop. */
     }
     if (stream->status == 0) {
         stream->header = etcd_header_now(stream->service);
+        stream->seen_revision = stream->header.revision;
         stream->bolt_export = store_export(store);
     }
     loop_post(grpc_call_loop(stream->call), on_exported, stream);
@@ -184,6 +229,7 @@ void etcd_snapshot_call(void *data, struct grpc_call *call, struct slice request
     stream->service = etcd_service_ref(service);
     stream->call = grpc_call_ref(call);
     stream->digest = x509_digest_new();
+    stream->rest = (struct loop_timer){.fire = on_rested, .data = stream};
     grpc_call_on_drain(call, on_drain, stream);
     grpc_call_on_cancel(call, on_cancel, stream);
     loop_post(service->store_loop, export_state, stream);

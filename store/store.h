@@ -74,6 +74,9 @@ void store_compact(struct store *store, int64_t revision, store_done *done, void
  * applied. NULL is the process itself. */
 void store_txn_as(struct store *store, const struct auth_caller *caller,
                   const struct store_txn *txn, store_txn_done *done, void *data);
+/* Of one put, for who needs no more than the revision that it got. */
+void store_put_as(struct store *store, const struct auth_caller *caller,
+                  const struct store_txn *put, store_done *done, void *data);
 void store_compact_as(struct store *store, const struct auth_caller *caller, int64_t revision,
                       store_done *done, void *data);
 

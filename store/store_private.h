@@ -168,6 +168,7 @@ struct store {
 };
 
 uint64_t store_now_ms(struct store *store);
+void store_fsm_init(struct store *store);  /* store/fsm.c */
 void store_pump_soon(struct store *store); /* Next turn: failures, watches, trimming. */
 void store_lease_timer_set(struct store *store);
 
@@ -238,7 +239,7 @@ void store_rebuild_stop(struct store *store);
 void store_rebuild_tick(struct store *store); /* Now and then: gives up what nobody asks for. */
 void store_rebuild_entry(struct store *store, uint64_t index, uint64_t term, struct slice command);
 void store_rebuild_forwarded(struct store *store, uint64_t forward, struct slice request);
-/* One entry on the state, and those told who wait for it (store/store.c). */
+/* One entry on the state, and those told who wait for it (store/fsm.c). */
 void store_apply(struct store *store, uint64_t index, uint64_t term, struct slice command);
 void store_view_drop(struct store *store);
 

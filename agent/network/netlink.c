@@ -115,9 +115,3 @@ int netlink_loopback_add(struct in_addr address)
     int result = loopback_change(RTM_NEWADDR, address);
     return result == -EEXIST ? 0 : result;
 }
-
-int netlink_loopback_remove(struct in_addr address)
-{
-    int result = loopback_change(RTM_DELADDR, address);
-    return result == -EADDRNOTAVAIL ? 0 : result;
-}

@@ -27,5 +27,4 @@ MUST_USE int netlink_route_replace(struct netlink_prefix to, struct in_addr gate
 MUST_USE int netlink_route_remove(struct netlink_prefix to);
 /* Gives the loopback interface one more address (/32). Existing is no error. */
 MUST_USE int netlink_loopback_add(struct in_addr address);
-MUST_USE int netlink_loopback_remove(struct in_addr address);
 #endif

@@ -486,8 +486,3 @@ void nft_rules_reset(struct nft_rules *rules, const struct nft_rules_config *con
         service_table_settle(table, entry);
     }
 }
-
-void nft_rules_delete(struct buffer *script)
-{
-    buffer_append_text(script, "add table ip coracle\ndelete table ip coracle\n");
-}

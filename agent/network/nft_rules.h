@@ -28,6 +28,4 @@ void nft_rules_reset(struct nft_rules *rules, const struct nft_rules_config *con
 /* Writes one transaction for the entries that changed since; nothing when none did. */
 void nft_rules_update(struct nft_rules *rules, const struct nft_rules_config *config,
                       struct service_table *table, struct buffer *script);
-/* Writes what removes everything. */
-void nft_rules_delete(struct buffer *script);
 #endif

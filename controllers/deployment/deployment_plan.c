@@ -356,20 +356,3 @@ struct deployment_plan deployment_plan(struct arena *arena, const struct deploym
     }
     return collect(&rollout);
 }
-
-void deployment_plan_print(const struct deployment_plan *plan, struct buffer *out)
-{
-    static const char *const verbs[] = {"create", "update", "delete"};
-    for (size_t i = 0; i < plan->step_count; i++) {
-        const struct deployment_step *step = &plan->steps[i];
-        buffer_printf(out, "%s %s %d -> %d\n", verbs[step->kind], step->set->metadata->name,
-                      step->from, step->to);
-    }
-    const Apps__V1__DeploymentStatus *status = plan->deployment->status;
-    buffer_printf(out, "status replicas=%d updated=%d ready=%d available=%d\n", status->replicas,
-                  status->updated_replicas, status->ready_replicas, status->available_replicas);
-    for (size_t i = 0; i < status->n_conditions; i++) {
-        buffer_printf(out, "condition %s=%s %s\n", status->conditions[i]->type,
-                      status->conditions[i]->status, status->conditions[i]->reason);
-    }
-}

@@ -37,5 +37,4 @@ struct deployment_plan {
 };
 
 struct deployment_plan deployment_plan(struct arena *arena, const struct deployment_view *view);
-void deployment_plan_print(const struct deployment_plan *plan, struct buffer *out);
 #endif

@@ -411,20 +411,3 @@ struct endpoints_plan endpoints_plan(struct arena *arena, const struct endpoints
     plan_slices(&planning, groups, group_count);
     return planning.plan;
 }
-
-void endpoints_plan_print(const struct endpoints_plan *plan, struct buffer *out)
-{
-    for (size_t i = 0; i < plan->create_count; i++) {
-        buffer_printf(out, "create slice of %zu\n", plan->create[i]->n_endpoints);
-    }
-    for (size_t i = 0; i < plan->update_count; i++) {
-        buffer_printf(out, "update slice %s to %zu\n", plan->update[i]->metadata->name,
-                      plan->update[i]->n_endpoints);
-    }
-    for (size_t i = 0; i < plan->remove_count; i++) {
-        buffer_printf(out, "delete slice %s\n", plan->remove[i]->metadata->name);
-    }
-    if (plan->endpoints != NULL) {
-        buffer_printf(out, "endpoints subsets=%zu\n", plan->endpoints->n_subsets);
-    }
-}

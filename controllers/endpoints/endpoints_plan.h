@@ -31,5 +31,4 @@ struct endpoints_plan {
 };
 
 struct endpoints_plan endpoints_plan(struct arena *arena, const struct endpoints_view *view);
-void endpoints_plan_print(const struct endpoints_plan *plan, struct buffer *out);
 #endif

@@ -203,24 +203,6 @@ struct replicaset_plan replicaset_plan(struct arena *arena, const struct replica
     return plan;
 }
 
-void replicaset_plan_print(const struct replicaset_plan *plan, struct buffer *out)
-{
-    for (size_t i = 0; i < plan->adopt_count; i++) {
-        buffer_printf(out, "adopt %s\n", plan->adopt[i]->metadata->name);
-    }
-    for (size_t i = 0; i < plan->release_count; i++) {
-        buffer_printf(out, "release %s\n", plan->release[i]->metadata->name);
-    }
-    if (plan->create > 0) {
-        buffer_printf(out, "create %zu\n", plan->create);
-    }
-    for (size_t i = 0; i < plan->remove_count; i++) {
-        buffer_printf(out, "remove %s\n", plan->remove[i]->metadata->name);
-    }
-    buffer_printf(out, "status replicas=%d labeled=%d ready=%d available=%d\n", plan->replicas,
-                  plan->fully_labeled, plan->ready, plan->available);
-}
-
 Meta__V1__OwnerReference *replicaset_owner(struct arena *arena, const struct api_kind *kind,
                                            const Apps__V1__ReplicaSet *set)
 {

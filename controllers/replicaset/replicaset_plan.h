@@ -34,7 +34,6 @@ struct replicaset_plan {
 };
 
 struct replicaset_plan replicaset_plan(struct arena *arena, const struct replicaset_view *view);
-void replicaset_plan_print(const struct replicaset_plan *plan, struct buffer *out);
 /* That the set, which is stored as a `kind`, owns and controls something. */
 Meta__V1__OwnerReference *replicaset_owner(struct arena *arena, const struct api_kind *kind,
                                            const Apps__V1__ReplicaSet *set);

@@ -91,6 +91,12 @@ struct admission_scope *admission_scope_new(struct arena *arena,
     return scope;
 }
 
+void admission_scope_set_stored(struct admission_scope *scope, bool is_stored)
+{
+    scope->env.is_stored = is_stored;
+    scope->message_env.is_stored = is_stored;
+}
+
 static const char *declared_name(struct arena *arena, const struct cel_type *type)
 {
     const char *name = cel_type_runtime_name(type);

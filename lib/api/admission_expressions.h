@@ -40,6 +40,8 @@ struct admission_scope_options {
 /* In `arena`, which the programs need from then on. */
 struct admission_scope *admission_scope_new(struct arena *arena,
                                             const struct admission_scope_options *options);
+/* From now on expressions are (or are not) taken as stored ones, see above. */
+void admission_scope_set_stored(struct admission_scope *scope, bool is_stored);
 /* NULL and a program; or what is wrong, in the words of v1.32 and in the arena of the scope. */
 MUST_USE const char *admission_compile(struct admission_scope *scope, const char *text,
                                        enum admission_result wanted,

@@ -2,6 +2,7 @@
  * how it writes (Apply, Update), and the set of fields that are its. */
 #include "lib/api/apply.h"
 
+#include "lib/api/apply_declared.h"
 #include "lib/api/apply_difference.h"
 #include "lib/api/apply_merge.h"
 #include "lib/api/apply_owners.h"
@@ -178,33 +179,74 @@ static int settle_conflicts(struct arena *arena, const struct api_apply_request 
 /* --- Apply -------------------------------------------------------------------------------------
  */
 
+static const char *text_in(const struct json_value *object, const char *member)
+{
+    const struct json_value *value = json_get_text(object, member);
+    return value == NULL || value->type != JSON_STRING ? "" : (const char *)value->text.data;
+}
+
+/* "default/web; apps/v1, Kind=Deployment". */
+static const char *described(struct arena *arena, const struct json_value *applied,
+                             const char *object_type)
+{
+    const struct json_value *metadata = json_get_text(applied, "metadata");
+    bool has = metadata != NULL && metadata->type == JSON_OBJECT;
+    return arena_printf(arena, "%s/%s; %s", has ? text_in(metadata, "namespace") : "",
+                        has ? text_in(metadata, "name") : "", object_type);
+}
+
+/* "apps/v1, Kind=Deployment"; the core group has an empty name. */
+static const char *object_type(struct arena *arena, const char *api_version, const char *kind)
+{
+    return arena_printf(arena, "%s%s, Kind=%s", strchr(api_version, '/') == NULL ? "/" : "",
+                        api_version, kind);
+}
+
+/* "scale" is written through an object of a kind that is not the request's. */
+static int check_type(struct arena *arena, const struct api_apply_request *request,
+                      const struct json_value *applied, const struct api_status **reterr_status)
+{
+    const char *version = text_in(applied, "apiVersion"), *kind = text_in(applied, "kind");
+    if (strcmp(request->subresource, "scale") == 0 ||
+        (strcmp(version, request->kind->api_version) == 0 &&
+         strcmp(kind, request->kind->kind) == 0)) {
+        return 0;
+    }
+    return refuse(
+        reterr_status,
+        api_status_bad_request(arena, "invalid object type: %s", object_type(arena, version, kind)),
+        -EINVAL);
+}
+
 static int check_request(struct arena *arena, const struct api_apply_request *request,
                          const struct json_value *applied, const struct api_status **reterr_status)
 {
-    const struct json_value *metadata =
-        applied->type == JSON_OBJECT ? json_get_text(applied, "metadata") : NULL;
-    const struct json_value *managed =
-        metadata == NULL ? NULL : json_get_text(metadata, "managedFields");
-    struct apply_shape root = apply_shape_of_message(request->kind->message);
     if (applied->type != JSON_OBJECT) {
         return refuse(reterr_status,
                       api_status_bad_request(arena, "the applied configuration is not an object"),
                       -EINVAL);
     }
+    int result = check_type(arena, request, applied, reterr_status);
+    if (result != 0) {
+        return result;
+    }
+    const struct json_value *metadata = json_get_text(applied, "metadata");
+    const struct json_value *managed =
+        metadata == NULL ? NULL : json_get_text(metadata, "managedFields");
     if (managed != NULL && managed->type != JSON_NULL) {
         return refuse(reterr_status,
                       api_status_bad_request(arena, "metadata.managedFields must be nil"), -EINVAL);
     }
-    const char *twice = apply_find_duplicate(arena, &root, applied, "");
-    if (twice != NULL) {
-        return refuse(reterr_status,
-                      api_status_internal(arena,
-                                          "failed to create manager for existing fields: failed to "
-                                          "convert new object to smd typed: %s",
-                                          twice),
-                      -EINVAL);
+    struct apply_shape root = apply_shape_of_message(request->kind->message);
+    bool whole = strcmp(request->subresource, "scale") != 0;
+    const char *wrong = whole ? apply_find_undeclared(arena, &root, applied) : NULL;
+    if (wrong == NULL) {
+        return 0;
     }
-    return 0;
+    const char *type = object_type(arena, request->kind->api_version, request->kind->kind);
+    const char *message = arena_printf(arena, "failed to create typed patch object (%s): %s",
+                                       described(arena, applied, type), wrong);
+    return refuse(reterr_status, api_status_new(arena, 500, "", message, NULL, ""), -EINVAL);
 }
 
 int api_apply(struct arena *arena, const struct api_apply_request *request,

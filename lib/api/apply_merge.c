@@ -91,48 +91,6 @@ void apply_remove(struct arena *arena, const struct apply_shape *shape, struct j
     }
 }
 
-const char *apply_find_duplicate(struct arena *arena, const struct apply_shape *shape,
-                                 const struct json_value *value, const char *path)
-{
-    if (value->type == JSON_OBJECT && (shape->kind == APPLY_STRUCT || shape->kind == APPLY_MAP)) {
-        for (size_t i = 0; i < value->count; i++) {
-            struct slice name = value->members[i].name;
-            struct apply_shape member = apply_shape_of_member(shape, name);
-            const char *found = apply_find_duplicate(
-                arena, &member, value->members[i].value,
-                arena_printf(arena, "%s.%.*s", path, (int)name.len, (const char *)name.data));
-            if (found != NULL) {
-                return found;
-            }
-        }
-    }
-    if (value->type != JSON_ARRAY || (shape->kind != APPLY_KEYED && shape->kind != APPLY_SET)) {
-        return NULL;
-    }
-    for (size_t i = 0; i < value->count; i++) {
-        const char *name = apply_item_name(arena, shape, value->items[i]);
-        if (name == NULL) {
-            return arena_printf(arena,
-                                "%s: element %zu: associative list with keys has an element "
-                                "that omits key field",
-                                path, i);
-        }
-        if (apply_item_find(arena, shape, value, name) < i) {
-            return arena_printf(arena, "%s: duplicate entries for key [%s]", path,
-                                shape->kind == APPLY_SET ? name + 2
-                                                         : apply_key_text(arena, name + 2));
-        }
-        if (shape->kind == APPLY_KEYED) {
-            struct apply_shape item = apply_shape_of_item(shape);
-            const char *found = apply_find_duplicate(arena, &item, value->items[i], path);
-            if (found != NULL) {
-                return found;
-            }
-        }
-    }
-    return NULL;
-}
-
 const char *apply_key_text(struct arena *arena, const char *key_json)
 {
     struct json_value *keys = NULL;

@@ -12,9 +12,6 @@ struct json_value *apply_merge(struct arena *arena, const struct apply_shape *sh
 void apply_remove(struct arena *arena, const struct apply_shape *shape, struct json_value *object,
                   const struct json_value *dropped, const struct json_value *others,
                   const struct json_value *kept);
-/* The path of a list item that is there twice, in words; NULL when there is none. */
-const char *apply_find_duplicate(struct arena *arena, const struct apply_shape *shape,
-                                 const struct json_value *value, const char *path);
 /* `{"a":1,"b":"x"}` as `a=1,b="x"`. */
 const char *apply_key_text(struct arena *arena, const char *key_json);
 #endif

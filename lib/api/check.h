@@ -14,6 +14,7 @@ struct api_frame {
     const void *message;
     const struct api_path *at; /* Where the message is; NULL at the object. */
     size_t index;              /* In the list `via`. */
+    const void *before;        /* At an object that is replaced: what it was; else NULL. */
 };
 
 /* A rule about several fields of the frame's message, or about those around it. Returns whether the

@@ -77,9 +77,6 @@ bool api_json_omits(const struct api_field *field, const void *object);
  * -EBADMSG with "yaml: line 3: ..."; -E2BIG for what would grow beyond the limits. */
 MUST_USE int api_yaml_to_json(struct arena *arena, struct slice yaml, struct api_problems *problems,
                               struct buffer *out, struct error *reterr);
-MUST_USE int api_decode_yaml(struct arena *arena, const struct api_message *message,
-                             struct slice text, struct api_problems *problems, void **ret_object,
-                             struct error *reterr);
 /* Appends a YAML document: keys sorted, two spaces, as kubectl prints it. Returns 0 or -EINVAL
  * (`json` is not JSON). */
 MUST_USE int api_json_to_yaml(struct slice json, struct buffer *out, struct error *reterr);

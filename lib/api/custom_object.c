@@ -71,25 +71,69 @@ void custom_keep_all_but_status(struct arena *arena, const void *before, void *o
 /* --- Checks ------------------------------------------------------------------------------------
  */
 
-/* What is scaled is counted: no replicas below zero. */
+/* How Go prints a scalar, and calls its type; NULL for what is no scalar. */
+static const char *go_type(const struct json_value *value)
+{
+    int64_t number = 0;
+    switch (value->type) {
+    case JSON_NULL:
+        return "<nil>";
+    case JSON_BOOL:
+        return "bool";
+    case JSON_STRING:
+        return "string";
+    case JSON_NUMBER:
+        return json_int64(value, &number) == 0 ? "int64" : "float64";
+    case JSON_ARRAY:
+    case JSON_OBJECT:
+        break;
+    }
+    return NULL;
+}
+
+static const char *go_text(const struct json_value *value)
+{
+    return value->type == JSON_NULL   ? "<nil>"
+           : value->type != JSON_BOOL ? (const char *)value->text.data
+           : value->boolean           ? "true"
+                                      : "false";
+}
+
+/* What is scaled is counted: replicas are a number that an int32 holds, and not below zero. */
+static void check_count(struct api_causes *causes, const struct json_value *content,
+                        const char *json_path)
+{
+    const struct json_value *value = custom_value(content, json_path);
+    struct api_path path = api_path_field(NULL, json_path);
+    int64_t replicas = 0;
+    if (value == NULL) {
+        return;
+    }
+    if (value->type != JSON_NUMBER || json_int64(value, &replicas) < 0) {
+        const char *type = go_type(value);
+        api_cause_invalid(causes, &path, api_shown_int(0),
+                          type == NULL ? "accessor error: expected int64"
+                                       : arena_printf(causes->arena,
+                                                      "%s accessor error: %s is of the type %s, "
+                                                      "expected int64",
+                                                      json_path, go_text(value), type));
+    } else if (replicas < 0) {
+        api_cause_invalid(causes, &path, api_shown_int(replicas),
+                          "should be a non-negative integer");
+    } else if (replicas > INT32_MAX) {
+        api_cause_invalid(causes, &path, api_shown_int(replicas),
+                          "should be less than or equal to 2147483647");
+    }
+}
+
 static void check_replicas(struct api_causes *causes, const struct custom_version *version,
                            const struct json_value *content)
 {
     const Apiextensions__V1__CustomResourceSubresources *subresources =
         version->source->subresources;
-    if (subresources == NULL || subresources->scale == NULL) {
-        return;
-    }
-    const char *paths[] = {subresources->scale->spec_replicas_path,
-                           subresources->scale->status_replicas_path};
-    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
-        const struct json_value *value = custom_value(content, text_or_empty(paths[i]));
-        int64_t replicas = 0;
-        if (value != NULL && json_int64(value, &replicas) == 0 && replicas < 0) {
-            struct api_path path = api_path_field(NULL, paths[i]);
-            api_cause_invalid(causes, &path, api_shown_int(replicas),
-                              "should be a non-negative integer");
-        }
+    if (subresources != NULL && subresources->scale != NULL) {
+        check_count(causes, content, text_or_empty(subresources->scale->spec_replicas_path));
+        check_count(causes, content, text_or_empty(subresources->scale->status_replicas_path));
     }
 }
 

@@ -45,4 +45,13 @@ void json_decode_report(struct json_decode *decode, const char *what,
 void json_decode_error(struct json_decode *decode, const char *message);
 void json_decode_mismatch(struct json_decode *decode, const struct json_frame *frame,
                           const char *value, const char *type);
+/* What Go calls a value that begins with this byte, a field's type, and a message ("v1.PodSpec").
+ */
+const char *json_decode_value_name(int byte);
+const char *json_decode_go_value_name(const struct api_field *field);
+const char *json_decode_go_message_name(const struct api_message *message);
+/* A value of the wrong JSON type, of the field or (`whole` false) of one of its items: reports and
+ * skips it. */
+MUST_USE int json_decode_wrong_type(struct json_decode *decode, const struct api_field *field,
+                                    bool whole, const struct json_frame *frame);
 #endif

@@ -321,9 +321,3 @@ const struct json_value *json_path_first(struct arena *arena, const struct json_
     struct parsing parsing;
     return parse(&parsing, arena, path) ? first(root, parsing.steps, parsing.count, 0) : NULL;
 }
-
-bool json_path_is_valid(struct arena *arena, const char *path)
-{
-    struct parsing parsing;
-    return parse(&parsing, arena, path);
-}

@@ -8,6 +8,4 @@
 /* The first value at `path` in `root`; NULL when there is none, or when the path is malformed. */
 const struct json_value *json_path_first(struct arena *arena, const struct json_value *root,
                                          const char *path);
-/* Whether the path can be read. */
-bool json_path_is_valid(struct arena *arena, const char *path);
 #endif

@@ -231,11 +231,29 @@ static void new_line(struct buffer *out, size_t depth)
     }
 }
 
-void json_indent(struct slice text, struct buffer *out)
+/* One character outside of strings. */
+static void indent_byte(struct json_indent *state, uint8_t byte, struct buffer *out)
+{
+    bool closes = byte == '}' || byte == ']';
+    if (closes) {
+        state->depth -= state->depth > 0;
+    }
+    if (closes != state->opened) { /* Nothing is between brackets that close at once. */
+        new_line(out, state->depth);
+    }
+    state->opened = byte == '{' || byte == '[';
+    state->depth += state->opened;
+    buffer_append_byte(out, byte);
+    if (byte == ',') {
+        new_line(out, state->depth);
+    } else if (byte == ':') {
+        buffer_append_byte(out, ' ');
+    }
+}
+
+void json_indent_part(struct json_indent *state, struct slice text, struct buffer *out)
 {
     bool quoted = false;
-    size_t depth = 0;
-
     for (size_t i = 0; i < text.len && buffer_error(out) == 0; i++) {
         uint8_t byte = text.data[i];
         if (quoted) {
@@ -244,36 +262,15 @@ void json_indent(struct slice text, struct buffer *out)
                 buffer_append_byte(out, text.data[++i]);
             }
             quoted = byte != '"';
-            continue;
-        }
-        if (byte == ' ' || byte == '\n' || byte == '\t' || byte == '\r') {
-            continue;
-        }
-        if (byte == '{' || byte == '[') {
-            size_t next = i + 1;
-            while (next < text.len && strchr(" \n\t\r", text.data[next]) != NULL &&
-                   text.data[next] != '\0') {
-                next++;
-            }
-            buffer_append_byte(out, byte);
-            if (next < text.len && (text.data[next] == '}' || text.data[next] == ']')) {
-                buffer_append_byte(out, text.data[next]);
-                i = next;
-            } else {
-                new_line(out, ++depth);
-            }
-            continue;
-        }
-        if (byte == '}' || byte == ']') {
-            depth -= depth > 0;
-            new_line(out, depth);
-        }
-        buffer_append_byte(out, byte);
-        quoted = byte == '"';
-        if (byte == ',') {
-            new_line(out, depth);
-        } else if (byte == ':') {
-            buffer_append_byte(out, ' ');
+        } else if (byte != ' ' && byte != '\n' && byte != '\t' && byte != '\r') {
+            indent_byte(state, byte, out);
+            quoted = byte == '"';
         }
     }
+}
+
+void json_indent(struct slice text, struct buffer *out)
+{
+    struct json_indent state = {0};
+    json_indent_part(&state, text, out);
 }

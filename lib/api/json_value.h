@@ -35,6 +35,12 @@ MUST_USE int json_parse(struct arena *arena, struct slice text, struct json_valu
 void json_print(const struct json_value *value, bool sorted, struct buffer *out);
 /* Appends `text` (valid JSON) with an indent of two spaces, as Go's json.Indent does. */
 void json_indent(struct slice text, struct buffer *out);
+/* The same for a text that comes in parts, none of which ends inside of a string. */
+struct json_indent {
+    size_t depth; /* Brackets that are open. */
+    bool opened;  /* The last character was one of them. */
+};
+void json_indent_part(struct json_indent *state, struct slice text, struct buffer *out);
 /* Appends a quoted JSON string; invalid UTF-8 becomes U+FFFD; escapes as Go's encoding/json. */
 void json_print_string(struct slice text, struct buffer *out);
 

@@ -76,6 +76,52 @@ const struct api_subresource *api_kind_subresource(const struct api_kind *kind, 
     return NULL;
 }
 
+bool api_kind_delete_answers_object(const struct api_kind *kind)
+{
+    static const char *const resources[] = {
+        "namespaces",
+        "persistentvolumeclaims",
+        "persistentvolumes",
+        "pods",
+        "podtemplates",
+        "resourcequotas",
+        "serviceaccounts",
+        "services",
+        "csidrivers.storage.k8s.io",
+        "csinodes.storage.k8s.io",
+        "storageclasses.storage.k8s.io",
+        "volumeattachments.storage.k8s.io",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(resources); i++) {
+        if (strcmp(kind->resource, resources[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const struct api_message *api_subresource_options(const struct api_subresource *subresource)
+{
+    static const char *const names[] = {
+        "k8s.io.api.core.v1.PodAttachOptions",      "k8s.io.api.core.v1.PodExecOptions",
+        "k8s.io.api.core.v1.PodPortForwardOptions", "k8s.io.api.core.v1.PodProxyOptions",
+        "k8s.io.api.core.v1.ServiceProxyOptions",   "k8s.io.api.core.v1.NodeProxyOptions"};
+    if (strcmp(subresource->name, "log") == 0) {
+        return api_message_find("k8s.io.api.core.v1.PodLogOptions");
+    }
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (strcmp(strrchr(names[i], '.') + 1, subresource->kind) == 0) {
+            return api_message_find(names[i]);
+        }
+    }
+    return NULL;
+}
+
+bool api_subresource_connects(const struct api_subresource *subresource)
+{
+    return strcmp(subresource->name, "log") != 0 && api_subresource_options(subresource) != NULL;
+}
+
 const struct api_group_version *api_group_versions(size_t *ret_count)
 {
     *ret_count = api_group_version_row_count;

@@ -81,6 +81,15 @@ const struct api_kind *api_kind_by_api_version(const char *api_version, const ch
 /* By message table, or NULL: api_kind_of(&core__v1__pod__schema). */
 const struct api_kind *api_kind_of(const struct api_message *message);
 const struct api_subresource *api_kind_subresource(const struct api_kind *kind, const char *name);
+/* Whether a deletion answers the object that was deleted; of all other kinds a Status. */
+bool api_kind_delete_answers_object(const struct api_kind *kind);
+/* What the query of a subresource without a body holds (PodExecOptions, PodLogOptions), or NULL. */
+const struct api_message *api_subresource_options(const struct api_subresource *subresource);
+/* Whether it is a connection to a pod, a service or a node (exec, proxy) rather than an object. */
+bool api_subresource_connects(const struct api_subresource *subresource);
+
+/* Whether v1.32 reads objects of this version that it does not serve any more. */
+bool api_kind_is_past(const char *api_version, const char *kind);
 
 struct api_group_version {
     const char *group, *version;

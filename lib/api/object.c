@@ -18,38 +18,9 @@ Meta__V1__ObjectMeta *api_message_meta(const struct api_message *message, const 
     return metadata_of(message, object, "ObjectMeta");
 }
 
-Meta__V1__ListMeta *api_message_list_meta(const struct api_message *message, const void *object)
-{
-    return metadata_of(message, object, "ListMeta");
-}
-
 Meta__V1__ObjectMeta *api_object_meta(const struct api_object *object)
 {
     return api_message_meta(object->kind->message, object->message);
-}
-
-const char *api_object_name(const struct api_object *object)
-{
-    const Meta__V1__ObjectMeta *meta = api_object_meta(object);
-    return meta == NULL || meta->name == NULL ? "" : meta->name;
-}
-
-const char *api_object_namespace(const struct api_object *object)
-{
-    const Meta__V1__ObjectMeta *meta = api_object_meta(object);
-    return meta == NULL || meta->namespace_ == NULL ? "" : meta->namespace_;
-}
-
-const char *api_object_uid(const struct api_object *object)
-{
-    const Meta__V1__ObjectMeta *meta = api_object_meta(object);
-    return meta == NULL || meta->uid == NULL ? "" : meta->uid;
-}
-
-struct api_object api_object_copy(struct arena *arena, const struct api_object *object)
-{
-    const struct api_message *message = object->kind->message;
-    return (struct api_object){object->kind, api_message_copy(arena, message, object->message)};
 }
 
 struct api_object api_object_new(struct arena *arena, const struct api_kind *kind)
@@ -200,24 +171,4 @@ const Meta__V1__OwnerReference *api_meta_controller(const Meta__V1__ObjectMeta *
         }
     }
     return NULL;
-}
-
-/* --- Lists ------------------------------------------------------------------------------------ */
-
-static const struct api_field *items_of(const struct api_message *list)
-{
-    const struct api_member *member = api_message_member_text(list, "items");
-    assert(member != NULL);
-    return member->field;
-}
-
-size_t api_list_count(const struct api_message *list, const void *object)
-{
-    return api_field_count(items_of(list), object);
-}
-
-void *api_list_item(const struct api_message *list, const void *object, size_t index)
-{
-    assert(index < api_list_count(list, object));
-    return (*(void ***)api_field_at(items_of(list), object))[index];
 }

@@ -14,13 +14,7 @@ struct api_object {
 /* ObjectMeta inside; NULL for messages without one. */
 Meta__V1__ObjectMeta *api_object_meta(const struct api_object *object);
 Meta__V1__ObjectMeta *api_message_meta(const struct api_message *message, const void *object);
-Meta__V1__ListMeta *api_message_list_meta(const struct api_message *message, const void *object);
-/* name, namespace, uid, resourceVersion; never NULL. */
-const char *api_object_name(const struct api_object *object);
-const char *api_object_namespace(const struct api_object *object);
-const char *api_object_uid(const struct api_object *object);
 
-struct api_object api_object_copy(struct arena *arena, const struct api_object *object);
 struct api_object api_object_new(struct arena *arena, const struct api_kind *kind);
 /* kind and apiVersion of its JSON. */
 struct api_type_meta api_object_type_meta(const struct api_object *object);
@@ -42,8 +36,4 @@ bool api_meta_remove_annotation(Meta__V1__ObjectMeta *meta, const char *key);
 bool api_meta_has_finalizer(const Meta__V1__ObjectMeta *meta, const char *name);
 /* The owner reference with controller=true, or NULL. */
 const Meta__V1__OwnerReference *api_meta_controller(const Meta__V1__ObjectMeta *meta);
-
-/* Lists in general: items of a list message are API_OBJECT pointers in its field "items". */
-size_t api_list_count(const struct api_message *list, const void *object);
-void *api_list_item(const struct api_message *list, const void *object, size_t index);
 #endif

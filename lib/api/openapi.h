@@ -15,23 +15,32 @@ struct api_kind;
 /* Appends the OpenAPI v3 document of one group version ("" and "v1" for core). Returns 0, -ENOENT
  * when nothing is served there, or -ENOSPC over the buffer's maximum. */
 MUST_USE int api_openapi_v3(const char *group, const char *version, struct buffer *document);
-/* Appends the OpenAPI v2 (swagger) document as JSON but for its end, so that custom kinds can
- * follow. */
-MUST_USE int api_openapi_v2(struct buffer *document);
-/* The same as gnostic protobuf (application/com.github.proto-openapi.spec.v2@v1.0+protobuf), which
+/* All v3 documents of what is built in, of group versions and of discovery, have a place, from 0
+ * on. Where it is served after /openapi/v3/, in the arena: "apis/apps/v1", "version"; NULL after
+ * the last. */
+const char *api_openapi_v3_path(struct arena *arena, size_t place);
+/* Appends the document of a place; as api_openapi_v3(). */
+MUST_USE int api_openapi_v3_at(size_t place, struct buffer *document);
+
+/* The v2 (swagger) document as JSON has two halves, each with an end for what custom kinds add:
+ * definitions, then paths. */
+enum api_openapi_half { API_OPENAPI_DEFINITIONS, API_OPENAPI_PATHS, API_OPENAPI_HALVES };
+MUST_USE int api_openapi_v2(enum api_openapi_half half, struct buffer *document);
+/* The same as gnostic protobuf (application/com.github.proto-openapi.spec.v2.v1.0+protobuf), which
  * is what kubectl asks for; whole, and what custom kinds add may follow. */
 MUST_USE int api_openapi_v2_protobuf(struct buffer *document);
 
-/* --- Custom kinds
- * --------------------------------------------------------------------------------- `kinds` are
- * rows of custom resources (lib/api/custom.h). The arena takes what is thrown away. */
+/* --- Custom kinds --------------------------------------------------------------------------------
+ * `kinds` are rows of custom resources (lib/api/custom.h), those of a group version next to each
+ * other. The arena takes what is thrown away. */
 
 /* The OpenAPI v3 document of one group version, of which these are all kinds (one or more). */
 MUST_USE int api_openapi_v3_custom(struct arena *arena, const struct api_kind *const *kinds,
                                    size_t count, struct buffer *document);
-/* What they add to the v2 document, with its end. */
-MUST_USE int api_openapi_v2_custom(struct arena *arena, const struct api_kind *const *kinds,
-                                   size_t count, struct buffer *document);
+/* What they add to a half of the v2 document, with its end. */
+MUST_USE int api_openapi_v2_custom(enum api_openapi_half half, struct arena *arena,
+                                   const struct api_kind *const *kinds, size_t count,
+                                   struct buffer *document);
 MUST_USE int api_openapi_v2_custom_protobuf(struct arena *arena,
                                             const struct api_kind *const *kinds, size_t count,
                                             struct buffer *document);

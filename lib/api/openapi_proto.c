@@ -2,10 +2,21 @@
  * hold is written. */
 #include "lib/api/openapi_proto.h"
 
+#include "lib/api/openapi_proto_parts.h"
+
 enum wire { VARINT = 0, FIXED64 = 1, BYTES = 2 };
 
 /* Document */
-enum { DOCUMENT_SWAGGER = 1, DOCUMENT_INFO = 2, DOCUMENT_PATHS = 8, DOCUMENT_DEFINITIONS = 9 };
+enum {
+    DOCUMENT_SWAGGER = 1,
+    DOCUMENT_INFO = 2,
+    DOCUMENT_DEFINITIONS = 9,
+    DOCUMENT_PARAMETERS = 10,
+    DOCUMENT_SECURITY = 12,
+    DOCUMENT_SECURITY_DEFINITIONS = 13
+};
+/* ApiKeySecurity */
+enum { KEY_TYPE = 1, KEY_NAME = 2, KEY_IN = 3, KEY_DESCRIPTION = 4, SECURITY_KEY = 2 };
 enum { INFO_TITLE = 1, INFO_VERSION = 2 };
 /* Schema */
 enum {
@@ -38,7 +49,7 @@ enum {
 /* NamedSchema, NamedAny, Any and the wrappers. */
 enum { NAMED_NAME = 1, NAMED_VALUE = 2, ANY_YAML = 2, LIST_ITEM = 1, OR_BOOLEAN = 2 };
 
-static void varint(struct buffer *out, uint64_t value)
+void openapi_proto_varint(struct buffer *out, uint64_t value)
 {
     while (value >= 0x80) {
         buffer_append_byte(out, (uint8_t)(value | 0x80));
@@ -47,19 +58,19 @@ static void varint(struct buffer *out, uint64_t value)
     buffer_append_byte(out, (uint8_t)value);
 }
 
-static void bytes(struct buffer *out, unsigned field, struct slice value)
+void openapi_proto_bytes(struct buffer *out, unsigned field, struct slice value)
 {
-    varint(out, (uint64_t)field << 3 | BYTES);
-    varint(out, value.len);
+    openapi_proto_varint(out, (uint64_t)field << 3 | BYTES);
+    openapi_proto_varint(out, value.len);
     buffer_append_slice(out, value);
 }
 
-static void text_member(struct buffer *out, unsigned field, const struct json_value *object,
+void openapi_proto_text(struct buffer *out, unsigned field, const struct json_value *object,
                         const char *name)
 {
     const struct json_value *value = json_get_text(object, name);
     if (value != NULL && value->type == JSON_STRING) {
-        bytes(out, field, value->text);
+        openapi_proto_bytes(out, field, value->text);
     }
 }
 
@@ -67,7 +78,7 @@ static void fixed64(struct buffer *out, unsigned field, double value)
 {
     uint64_t bits = 0;
     memcpy(&bits, &value, sizeof(bits));
-    varint(out, (uint64_t)field << 3 | FIXED64);
+    openapi_proto_varint(out, (uint64_t)field << 3 | FIXED64);
     for (unsigned i = 0; i < sizeof(bits); i++) {
         buffer_append_byte(out, (uint8_t)(bits >> (8 * i)));
     }
@@ -84,13 +95,13 @@ static void bound(struct buffer *out, const struct json_value *schema, const cha
         return;
     }
     if (value->type == JSON_BOOL && value->boolean) {
-        varint(out, (uint64_t)field << 3 | VARINT);
-        varint(out, 1);
+        openapi_proto_varint(out, (uint64_t)field << 3 | VARINT);
+        openapi_proto_varint(out, 1);
     } else if (real && json_double(value, &number) == 0) {
         fixed64(out, field, number);
     } else if (!real && json_int64(value, &whole) == 0) {
-        varint(out, (uint64_t)field << 3 | VARINT);
-        varint(out, (uint64_t)whole);
+        openapi_proto_varint(out, (uint64_t)field << 3 | VARINT);
+        openapi_proto_varint(out, (uint64_t)whole);
     }
 }
 
@@ -103,7 +114,7 @@ static void bounds(struct buffer *out, const struct json_value *schema)
     bound(out, schema, "exclusiveMinimum", SCHEMA_EXCLUSIVE_MINIMUM, false);
     bound(out, schema, "maxLength", SCHEMA_MAX_LENGTH, false);
     bound(out, schema, "minLength", SCHEMA_MIN_LENGTH, false);
-    text_member(out, SCHEMA_PATTERN, schema, "pattern");
+    openapi_proto_text(out, SCHEMA_PATTERN, schema, "pattern");
     bound(out, schema, "maxItems", SCHEMA_MAX_ITEMS, false);
     bound(out, schema, "minItems", SCHEMA_MIN_ITEMS, false);
     bound(out, schema, "uniqueItems", SCHEMA_UNIQUE_ITEMS, false);
@@ -123,21 +134,19 @@ static void any(struct buffer *out, unsigned field, const struct json_value *val
     scratch(&yaml, out);
     scratch(&inner, out);
     json_print(value, /* sorted= */ false, &yaml);
-    bytes(&inner, ANY_YAML, buffer_slice(&yaml));
-    bytes(out, field, buffer_slice(&inner));
+    openapi_proto_bytes(&inner, ANY_YAML, buffer_slice(&yaml));
+    openapi_proto_bytes(out, field, buffer_slice(&inner));
 }
 
-static void named_any(struct buffer *out, unsigned field, struct slice name,
-                      const struct json_value *value)
+void openapi_proto_named_any(struct buffer *out, unsigned field, struct slice name,
+                             const struct json_value *value)
 {
     CLEANUP(buffer_release) struct buffer inner;
     scratch(&inner, out);
-    bytes(&inner, NAMED_NAME, name);
+    openapi_proto_bytes(&inner, NAMED_NAME, name);
     any(&inner, NAMED_VALUE, value);
-    bytes(out, field, buffer_slice(&inner));
+    openapi_proto_bytes(out, field, buffer_slice(&inner));
 }
-
-static void encode_schema(struct buffer *out, const struct json_value *schema, unsigned depth);
 
 /* A schema behind one more message: items, additionalProperties. */
 static void wrapped(struct buffer *out, unsigned field, const struct json_value *schema,
@@ -146,9 +155,9 @@ static void wrapped(struct buffer *out, unsigned field, const struct json_value 
     CLEANUP(buffer_release) struct buffer inner, outer;
     scratch(&inner, out);
     scratch(&outer, out);
-    encode_schema(&inner, schema, depth + 1);
-    bytes(&outer, LIST_ITEM, buffer_slice(&inner));
-    bytes(out, field, buffer_slice(&outer));
+    openapi_proto_schema(&inner, schema, depth + 1);
+    openapi_proto_bytes(&outer, LIST_ITEM, buffer_slice(&inner));
+    openapi_proto_bytes(out, field, buffer_slice(&outer));
 }
 
 /* A schema for members without one of their own, or whether there may be such members. */
@@ -160,9 +169,9 @@ static void additional(struct buffer *out, const struct json_value *value, unsig
     }
     CLEANUP(buffer_release) struct buffer inner;
     scratch(&inner, out);
-    varint(&inner, (uint64_t)OR_BOOLEAN << 3 | VARINT);
-    varint(&inner, value->type == JSON_BOOL && value->boolean ? 1 : 0);
-    bytes(out, SCHEMA_ADDITIONAL, buffer_slice(&inner));
+    openapi_proto_varint(&inner, (uint64_t)OR_BOOLEAN << 3 | VARINT);
+    openapi_proto_varint(&inner, value->type == JSON_BOOL && value->boolean ? 1 : 0);
+    openapi_proto_bytes(out, SCHEMA_ADDITIONAL, buffer_slice(&inner));
 }
 
 /* Properties or definitions: NamedSchema each, in one message. */
@@ -175,12 +184,12 @@ static void named_schemas(struct buffer *out, unsigned field, const struct json_
         CLEANUP(buffer_release) struct buffer one, inner;
         scratch(&one, out);
         scratch(&inner, out);
-        encode_schema(&inner, schemas->members[i].value, depth + 1);
-        bytes(&one, NAMED_NAME, schemas->members[i].name);
-        bytes(&one, NAMED_VALUE, buffer_slice(&inner));
-        bytes(&all, LIST_ITEM, buffer_slice(&one));
+        openapi_proto_schema(&inner, schemas->members[i].value, depth + 1);
+        openapi_proto_bytes(&one, NAMED_NAME, schemas->members[i].name);
+        openapi_proto_bytes(&one, NAMED_VALUE, buffer_slice(&inner));
+        openapi_proto_bytes(&all, LIST_ITEM, buffer_slice(&one));
     }
-    bytes(out, field, buffer_slice(&all));
+    openapi_proto_bytes(out, field, buffer_slice(&all));
 }
 
 static void type_of(struct buffer *out, const struct json_value *schema)
@@ -189,12 +198,12 @@ static void type_of(struct buffer *out, const struct json_value *schema)
     if (type != NULL && type->type == JSON_STRING) {
         CLEANUP(buffer_release) struct buffer inner;
         scratch(&inner, out);
-        bytes(&inner, LIST_ITEM, type->text);
-        bytes(out, SCHEMA_TYPE, buffer_slice(&inner));
+        openapi_proto_bytes(&inner, LIST_ITEM, type->text);
+        openapi_proto_bytes(out, SCHEMA_TYPE, buffer_slice(&inner));
     }
 }
 
-static void encode_schema(struct buffer *out, const struct json_value *schema, unsigned depth)
+void openapi_proto_schema(struct buffer *out, const struct json_value *schema, unsigned depth)
 {
     enum { DEPTH_MAX = 128 }; /* Ours nest by reference, hardly in place; custom ones in place. */
     if (depth > DEPTH_MAX || schema->type != JSON_OBJECT) {
@@ -203,16 +212,16 @@ static void encode_schema(struct buffer *out, const struct json_value *schema, u
     const struct json_value *value = json_get_text(schema, "default");
     const struct json_value *required = json_get_text(schema, "required");
     const struct json_value *values = json_get_text(schema, "enum");
-    text_member(out, SCHEMA_REF, schema, "$ref");
-    text_member(out, SCHEMA_FORMAT, schema, "format");
-    text_member(out, SCHEMA_TITLE, schema, "title");
-    text_member(out, SCHEMA_DESCRIPTION, schema, "description");
+    openapi_proto_text(out, SCHEMA_REF, schema, "$ref");
+    openapi_proto_text(out, SCHEMA_FORMAT, schema, "format");
+    openapi_proto_text(out, SCHEMA_TITLE, schema, "title");
+    openapi_proto_text(out, SCHEMA_DESCRIPTION, schema, "description");
     if (value != NULL) {
         any(out, SCHEMA_DEFAULT, value);
     }
     bounds(out, schema);
     for (size_t i = 0; required != NULL && i < required->count; i++) {
-        bytes(out, SCHEMA_REQUIRED, required->items[i]->text);
+        openapi_proto_bytes(out, SCHEMA_REQUIRED, required->items[i]->text);
     }
     for (size_t i = 0; values != NULL && i < values->count; i++) {
         any(out, SCHEMA_ENUM, values->items[i]);
@@ -229,23 +238,53 @@ static void encode_schema(struct buffer *out, const struct json_value *schema, u
     }
     for (size_t i = 0; i < schema->count; i++) {
         if (slice_starts_with(schema->members[i].name, slice_text("x-"))) {
-            named_any(out, SCHEMA_VENDOR, schema->members[i].name, schema->members[i].value);
+            openapi_proto_named_any(out, SCHEMA_VENDOR, schema->members[i].name,
+                                    schema->members[i].value);
         }
     }
 }
 
+/* One bearer token does for everything. */
+static void security(struct buffer *out, const struct json_value *definitions)
+{
+    CLEANUP(buffer_release) struct buffer key, item, one, all;
+    const struct json_member *token = &definitions->members[0];
+    struct buffer *const buffers[] = {&key, &item, &one, &all};
+    for (size_t i = 0; i < ARRAY_LEN(buffers); i++) {
+        scratch(buffers[i], out);
+    }
+    openapi_proto_text(&key, KEY_TYPE, token->value, "type");
+    openapi_proto_text(&key, KEY_NAME, token->value, "name");
+    openapi_proto_text(&key, KEY_IN, token->value, "in");
+    openapi_proto_text(&key, KEY_DESCRIPTION, token->value, "description");
+    openapi_proto_bytes(&item, SECURITY_KEY, buffer_slice(&key));
+    openapi_proto_bytes(&one, NAMED_NAME, token->name);
+    openapi_proto_bytes(&one, NAMED_VALUE, buffer_slice(&item));
+    openapi_proto_bytes(&all, LIST_ITEM, buffer_slice(&one));
+    openapi_proto_bytes(out, DOCUMENT_SECURITY_DEFINITIONS, buffer_slice(&all));
+    buffer_clear(&one);
+    buffer_clear(&all);
+    openapi_proto_bytes(&one, NAMED_NAME, token->name);
+    openapi_proto_bytes(&one, NAMED_VALUE, slice_of(NULL, 0));
+    openapi_proto_bytes(&all, LIST_ITEM, buffer_slice(&one));
+    openapi_proto_bytes(out, DOCUMENT_SECURITY, buffer_slice(&all));
+}
+
 int openapi_v2_encode(const struct json_value *document, struct buffer *out)
 {
-    CLEANUP(buffer_release) struct buffer info;
+    CLEANUP(buffer_release) struct buffer info, parameters;
     const struct json_value *about = json_get_text(document, "info");
     const struct json_value *definitions = json_get_text(document, "definitions");
     scratch(&info, out);
-    text_member(&info, INFO_TITLE, about, "title");
-    text_member(&info, INFO_VERSION, about, "version");
-    text_member(out, DOCUMENT_SWAGGER, document, "swagger");
-    bytes(out, DOCUMENT_INFO, buffer_slice(&info));
-    bytes(out, DOCUMENT_PATHS, slice_of(NULL, 0));
+    scratch(&parameters, out);
+    openapi_proto_text(&info, INFO_TITLE, about, "title");
+    openapi_proto_text(&info, INFO_VERSION, about, "version");
+    openapi_proto_text(out, DOCUMENT_SWAGGER, document, "swagger");
+    openapi_proto_bytes(out, DOCUMENT_INFO, buffer_slice(&info));
     named_schemas(out, DOCUMENT_DEFINITIONS, definitions, 0);
+    openapi_proto_parameters(&parameters, json_get_text(document, "parameters"));
+    openapi_proto_bytes(out, DOCUMENT_PARAMETERS, buffer_slice(&parameters));
+    security(out, json_get_text(document, "securityDefinitions"));
     return buffer_error(out);
 }
 

@@ -48,7 +48,7 @@ static void reference(struct buffer *out, const struct api_message *message, enu
                   form == OPENAPI_V2 ? "definitions" : "components/schemas", message->schema_name);
 }
 
-static void scalar(struct buffer *out, const struct api_field *field)
+void openapi_scalar(struct buffer *out, const struct api_field *field)
 {
     static const struct {
         const char *type, *format;
@@ -76,7 +76,7 @@ static void value_type(struct buffer *out, const struct api_field *field, enum o
     } else if ((field->flags & API_RAW_JSON) != 0) {
         buffer_append_text(out, "\"type\":\"object\"");
     } else {
-        scalar(out, field);
+        openapi_scalar(out, field);
     }
 }
 
@@ -88,6 +88,26 @@ static void list_of_texts(struct buffer *out, const char *name, const char *cons
         openapi_text(out, texts[i]);
     }
     buffer_append_text(out, "]");
+}
+
+static int by_text(const void *a, const void *b)
+{
+    const char *const *left = a, *const *right = b;
+    return strcmp(*left, *right);
+}
+
+/* In byte order, as v1.32 has them and explain prints them. */
+static void enumeration(struct buffer *out, const char *const *values)
+{
+    size_t count = 0;
+    while (values[count] != NULL) {
+        count++;
+    }
+    CLEANUP(alloc_freep) const char **sorted = alloc_array(count + 1, sizeof(*sorted));
+    memcpy(sorted, values, count * sizeof(*sorted));
+    sorted[count] = NULL;
+    qsort(sorted, count, sizeof(*sorted), by_text);
+    list_of_texts(out, "enum", sorted);
 }
 
 static void patch_strategy(struct buffer *out, const struct api_field *field)
@@ -148,7 +168,7 @@ static void property(struct buffer *out, const struct api_field *field, enum ope
     }
     if (single && field->type == API_STRING && rules->values != NULL &&
         (field->flags & API_OPEN_VALUES) == 0) {
-        list_of_texts(out, "enum", rules->values);
+        enumeration(out, rules->values);
     }
     extensions(out, field);
     buffer_append_text(out, "}");

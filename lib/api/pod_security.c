@@ -16,11 +16,6 @@ const char *pod_security_name(struct arena *arena, struct pod_security_standard 
     return arena_printf(arena, "%s:v1.%u", level, standard.minor);
 }
 
-bool pod_security_equal(struct pod_security_standard a, struct pod_security_standard b)
-{
-    return a.level == b.level && a.minor == b.minor;
-}
-
 /* --- Labels --- */
 
 static void note_invalid(struct api_causes *causes, const char *label, const char *value,

@@ -38,7 +38,6 @@ struct pod_security_policy pod_security_policy_read(const Meta__V1__ObjectMeta *
 
 /* "baseline:v1.24" */
 const char *pod_security_name(struct arena *arena, struct pod_security_standard standard);
-bool pod_security_equal(struct pod_security_standard a, struct pod_security_standard b);
 
 /* What a standard forbids of a pod. */
 struct pod_security_verdict {

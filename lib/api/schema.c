@@ -4,12 +4,6 @@
 #include <assert.h>
 #include <protobuf-c/protobuf-c.h>
 
-const struct api_message *const *api_messages(size_t *ret_count)
-{
-    *ret_count = api_tables_count;
-    return api_tables;
-}
-
 const struct api_message *api_message_find(const char *full_name)
 {
     size_t low = 0, high = api_tables_count;

@@ -87,6 +87,7 @@ enum api_flag {
     X(TRIMMED, trimmed)                                                                            \
     X(ABSOLUTE_PATH, absolute_path)                                                                \
     X(RELATIVE_PATH, relative_path)                                                                \
+    X(LOCAL_PATH, local_path)                                                                      \
     X(HOST_PATH, host_path)                                                                        \
     X(SEARCH_DOMAIN, search_domain)                                                                \
     X(SYSCTL_NAME, sysctl_name)                                                                    \
@@ -200,8 +201,6 @@ struct api_message {
 const struct api_message *api_message_find(const char *full_name);
 /* By OpenAPI name ("io.k8s.api.core.v1.Pod"), or NULL. */
 const struct api_message *api_message_find_schema(const char *schema_name);
-/* All messages, ascending by full name. */
-const struct api_message *const *api_messages(size_t *ret_count);
 /* The member with this JSON name, or NULL. Inline members count. */
 const struct api_member *api_message_member(const struct api_message *message, struct slice name);
 /* The field with this number, or NULL. */

@@ -78,8 +78,8 @@ struct api_field_selector {
     size_t count;
 };
 
-/* Parses `f=v,f!=v` (backslash escapes `\`, `,` and `=`) and checks that `kind` can be selected by
- * every field. Returns 0, or -EINVAL with the message of v1.32. */
+/* Parses `f=v,f!=v` (backslash escapes `\`, `,` and `=`) and checks that `kind` (NULL: any) can
+ * be selected by every field. Returns 0, or -EINVAL with the message of v1.32. */
 MUST_USE int api_field_selector_parse(struct arena *arena, const struct api_kind *kind,
                                       struct slice text, struct api_field_selector *ret_selector,
                                       struct error *reterr);

@@ -78,7 +78,7 @@ static int parse_term(struct arena *arena, const struct api_kind *kind, const ch
                          "invalid field selector: unescaped or bad character in "
                          "the value");
     }
-    if (!selectable(kind, requirement.field)) {
+    if (kind != NULL && !selectable(kind, requirement.field)) {
         return refuse_field(kind, requirement.field, reterr);
     }
     *ret_requirement = requirement;

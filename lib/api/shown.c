@@ -96,3 +96,81 @@ struct api_shown api_shown_selector(struct arena *arena, const Meta__V1__LabelSe
     buffer_append_text(&out, count == 0 ? "}" : "}}");
     return take(arena, &out);
 }
+
+static int by_name(const void *a, const void *b)
+{
+    return slice_compare(((const struct json_member *)a)->name,
+                         ((const struct json_member *)b)->name);
+}
+
+static void print_json(struct arena *arena, const struct json_value *value, struct buffer *out);
+
+static void print_object(struct arena *arena, const struct json_value *value, struct buffer *out)
+{
+    struct json_member *members = arena_array(arena, value->count, sizeof(*members));
+    for (size_t i = 0; i < value->count; i++) {
+        members[i] = value->members[i];
+    }
+    if (value->count > 0) {
+        qsort(members, value->count, sizeof(*members), by_name);
+    }
+    buffer_append_text(out, "map[string]interface {}{");
+    for (size_t i = 0; i < value->count; i++) {
+        buffer_append_text(out, i == 0 ? "" : ", ");
+        api_print_quoted((const char *)members[i].name.data, out);
+        buffer_append_text(out, ":");
+        print_json(arena, members[i].value, out);
+    }
+    buffer_append_text(out, "}");
+}
+
+/* Below the value that is shown. */
+static void print_json(struct arena *arena, const struct json_value *value, struct buffer *out)
+{
+    switch (value->type) {
+    case JSON_NULL:
+        buffer_append_text(out, "interface {}(nil)");
+        return;
+    case JSON_BOOL:
+        buffer_append_text(out, value->boolean ? "true" : "false");
+        return;
+    case JSON_NUMBER:
+        buffer_append_slice(out, value->text);
+        return;
+    case JSON_STRING:
+        api_print_quoted((const char *)value->text.data, out);
+        return;
+    case JSON_ARRAY:
+        buffer_append_text(out, "[]interface {}{");
+        for (size_t i = 0; i < value->count; i++) {
+            buffer_append_text(out, i == 0 ? "" : ", ");
+            print_json(arena, value->items[i], out);
+        }
+        buffer_append_text(out, "}");
+        return;
+    case JSON_OBJECT:
+        print_object(arena, value, out);
+        return;
+    }
+}
+
+struct api_shown api_shown_json(struct arena *arena, const struct json_value *value)
+{
+    switch (value->type) {
+    case JSON_NULL:
+        return api_shown_null();
+    case JSON_BOOL:
+        return api_shown_bool(value->boolean);
+    case JSON_STRING:
+        return api_shown_text((const char *)value->text.data);
+    case JSON_NUMBER:
+        return api_shown_raw((const char *)value->text.data);
+    case JSON_ARRAY:
+    case JSON_OBJECT:
+        break;
+    }
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, API_SHOWN_MAX);
+    print_json(arena, value, &out);
+    return take(arena, &out);
+}

@@ -2,6 +2,7 @@
  * syntax. In the arena. Pure. */
 #ifndef LIB_API_SHOWN_H
 #define LIB_API_SHOWN_H
+#include "lib/api/json_value.h"
 #include "lib/api/selector.h"
 #include "lib/api/status.h"
 
@@ -13,4 +14,6 @@ struct api_shown api_shown_typed_texts(struct arena *arena, const char *type, ch
 struct api_shown api_shown_map(struct arena *arena, struct api_string_map map);
 /* v1.LabelSelector{MatchLabels:..., MatchExpressions:...} */
 struct api_shown api_shown_selector(struct arena *arena, const Meta__V1__LabelSelector *selector);
+/* A JSON value: scalars as themselves, else map[string]interface {}{"a":1} or []interface {}{1}. */
+struct api_shown api_shown_json(struct arena *arena, const struct json_value *value);
 #endif

@@ -296,11 +296,6 @@ const struct api_status *api_status_expired(struct arena *arena, const char *tex
     return new_status(arena, 410, "Expired", text == NULL ? token_text : arena_text(arena, text));
 }
 
-const struct api_status *api_status_gone(struct arena *arena, const char *text)
-{
-    return new_status(arena, 410, "Gone", arena_text(arena, text));
-}
-
 const struct api_status *api_status_too_large(struct arena *arena, size_t limit)
 {
     return new_status(arena, 413, "RequestEntityTooLarge",

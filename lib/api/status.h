@@ -178,7 +178,6 @@ const struct api_status *api_status_not_acceptable(struct arena *arena, const ch
 const struct api_status *api_status_no_representation(struct arena *arena, const char *types);
 /* 410 Expired: `text` NULL for the words about a continue token. */
 const struct api_status *api_status_expired(struct arena *arena, const char *text);
-const struct api_status *api_status_gone(struct arena *arena, const char *text);
 /* 413 with the limit in bytes. */
 const struct api_status *api_status_too_large(struct arena *arena, size_t limit);
 /* 413 with words of its own (json patch operations). */

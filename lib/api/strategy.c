@@ -56,6 +56,7 @@ void api_prepare_create(struct arena *arena, const struct api_kind *kind, void *
         meta->has_deletion_grace_period_seconds = 0;
         meta->deletion_grace_period_seconds = 0;
     }
+    rules_drop_disabled(arena, kind->message, NULL, message);
     if (rules->prepare_create != NULL) {
         rules->prepare_create(arena, message);
     }
@@ -204,6 +205,7 @@ void api_prepare_update(struct arena *arena, const struct api_kind *kind, const 
     } else if (kind->has_status && status != NULL) {
         put_back(status, old_message, new_message);
     }
+    rules_drop_disabled(arena, kind->message, old_message, new_message);
     if (rules->prepare_update != NULL && strcmp(subresource, "finalize") != 0) {
         rules->prepare_update(arena, old_message, new_message);
     }

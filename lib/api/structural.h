@@ -80,8 +80,6 @@ void structural_default(struct arena *arena, const struct structural *root,
 void structural_validate(struct api_causes *causes, const struct api_path *at,
                          const struct structural *root, const struct json_value *object,
                          const struct json_value *old);
-/* The value as Go prints it in a message: objects and lists as JSON. */
-struct api_shown structural_shown(struct arena *arena, const struct json_value *value);
 /* Whether the text (NUL follows) has the format; one that v1.32 does not know has no rule. */
 bool structural_format_matches(const char *format, struct slice text);
 /* The item of the old list that an item of the new list stands for: the one with its keys in a list

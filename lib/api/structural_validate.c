@@ -1,9 +1,12 @@
 /* Values held against a schema: types, bounds, patterns, alternatives. The words are those of the
  * validator that v1.32 uses. */
 #include "lib/api/limits.h"
+#include "lib/api/shown.h"
 #include "lib/api/structural.h"
+#include "lib/api/syntax.h"
 #include "lib/cel/regex.h"
 #include "lib/cel/value.h"
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -22,28 +25,6 @@ static void validate(const struct spot *spot);
 
 /* --- Words -------------------------------------------------------------------------------------
  */
-
-struct api_shown structural_shown(struct arena *arena, const struct json_value *value)
-{
-    enum { SHOWN_MAX = 16 * 1024 };
-    switch (value->type) {
-    case JSON_NULL:
-        return api_shown_null();
-    case JSON_BOOL:
-        return api_shown_bool(value->boolean);
-    case JSON_STRING:
-        return api_shown_text((const char *)value->text.data);
-    case JSON_NUMBER:
-        return api_shown_raw((const char *)value->text.data);
-    case JSON_ARRAY:
-    case JSON_OBJECT:
-        break;
-    }
-    CLEANUP(buffer_release) struct buffer text;
-    buffer_init(&text, SHOWN_MAX);
-    json_print(value, /* sorted= */ true, &text);
-    return api_shown_raw(arena_text_n(arena, buffer_text(&text), text.len));
-}
 
 static const char *number_text(struct arena *arena, double number)
 {
@@ -151,7 +132,7 @@ static void check_number(const struct spot *spot)
 {
     const props *source = spot->schema->source;
     struct arena *arena = spot->causes->arena;
-    struct api_shown value = structural_shown(arena, spot->value);
+    struct api_shown value = api_shown_json(arena, spot->value);
     double number = 0;
     if (json_double(spot->value, &number) < 0) {
         return;
@@ -190,16 +171,16 @@ static void check_text(const struct spot *spot)
         api_cause_too_long(spot->causes, spot->at, (size_t)source->max_length);
     }
     if (source->has_min_length && length < source->min_length) {
-        invalid(spot, structural_shown(arena, spot->value),
+        invalid(spot, api_shown_json(arena, spot->value),
                 arena_printf(arena, "should be at least %lld chars long",
                              (long long)source->min_length));
     }
     if (spot->schema->pattern != NULL && !cel_regex_find(spot->schema->pattern, text, 0, NULL)) {
-        invalid(spot, structural_shown(arena, spot->value),
+        invalid(spot, api_shown_json(arena, spot->value),
                 arena_printf(arena, "should match '%s'", source->pattern));
     }
     if (!structural_format_matches(source->format, text)) {
-        wrong_type(spot, structural_shown(arena, spot->value), source->format,
+        wrong_type(spot, api_shown_json(arena, spot->value), source->format,
                    (const char *)text.data);
     }
 }
@@ -218,10 +199,10 @@ static void check_values(const struct spot *spot)
         }
         const struct json_value *value = schema->values[i];
         words[i] = value->type == JSON_STRING ? (const char *)value->text.data
-                                              : structural_shown(arena, value).text;
+                                              : api_shown_json(arena, value).text;
         words[i] = words[i] == NULL ? "" : words[i];
     }
-    api_cause_not_among(spot->causes, spot->at, structural_shown(arena, spot->value), words);
+    api_cause_not_among(spot->causes, spot->at, api_shown_json(arena, spot->value), words);
 }
 
 /* --- Lists and objects -------------------------------------------------------------------------
@@ -408,17 +389,50 @@ static void check_alternatives(const struct spot *spot)
     }
 }
 
+/* "group/version" or "version". */
+static void check_api_version(struct api_causes *causes, const struct api_path *path,
+                              const char *text)
+{
+    const char *slash = strchr(text, '/');
+    if (slash != NULL && strchr(slash + 1, '/') != NULL) {
+        api_cause_invalid(causes, path, api_shown_text(text),
+                          arena_printf(causes->arena, "unexpected GroupVersion string: %s", text));
+    }
+}
+
+static void check_kind(struct api_causes *causes, const struct api_path *path, const char *text)
+{
+    char *small = arena_text(causes->arena, text);
+    for (char *c = small; *c != '\0'; c++) {
+        *c = (char)tolower((unsigned char)*c);
+    }
+    struct api_syntax syntax = api_syntax_dns1035_label(small);
+    for (size_t i = 0; i < syntax.count; i++) {
+        api_cause_invalid(causes, path, api_shown_text(text),
+                          arena_printf(causes->arena,
+                                       "may have mixed case, but should otherwise match: %s",
+                                       syntax.messages[i]));
+    }
+}
+
 static void check_embedded(const struct spot *spot)
 {
-    static const char *const names[] = {"apiVersion", "kind"};
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        const struct json_value *value = json_get_text(spot->value, names[i]);
-        struct api_path path = api_path_field(spot->at, names[i]);
-        if (value == NULL || (value->type == JSON_STRING && value->text.len == 0)) {
+    static const struct {
+        const char *name;
+        void (*check)(struct api_causes *causes, const struct api_path *path, const char *text);
+    } members[] = {{"apiVersion", check_api_version}, {"kind", check_kind}};
+    for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+        const struct json_value *value = json_get_text(spot->value, members[i].name);
+        struct api_path path = api_path_field(spot->at, members[i].name);
+        if (value == NULL) {
             api_cause_required(spot->causes, &path, "must not be empty");
         } else if (value->type != JSON_STRING) {
-            api_cause_invalid(spot->causes, &path, structural_shown(spot->causes->arena, value),
+            api_cause_invalid(spot->causes, &path, api_shown_json(spot->causes->arena, value),
                               "must be a string");
+        } else if (value->text.len == 0) {
+            api_cause_invalid(spot->causes, &path, api_shown_text(""), "must not be empty");
+        } else {
+            members[i].check(spot->causes, &path, (const char *)value->text.data);
         }
     }
 }
@@ -487,7 +501,7 @@ static void check_twice(struct api_causes *causes, const struct api_path *at,
         for (size_t j = 0; j < i; j++) {
             if (json_equal(seen[i], seen[j])) {
                 struct api_path path = api_path_index(at, i);
-                api_cause_duplicate(causes, &path, structural_shown(causes->arena, seen[i]));
+                api_cause_duplicate(causes, &path, api_shown_json(causes->arena, seen[i]));
                 break;
             }
         }

@@ -25,7 +25,7 @@ api_syntax_rule api_syntax_dns1123_label, api_syntax_dns1123_subdomain, api_synt
     api_syntax_ip, api_syntax_ipv4, api_syntax_cidr;
 /* Of what only few fields hold (syntax_fields.c). */
 api_syntax_rule api_syntax_annotation_key, api_syntax_trimmed, api_syntax_absolute_path,
-    api_syntax_relative_path, api_syntax_host_path, api_syntax_search_domain,
+    api_syntax_relative_path, api_syntax_local_path, api_syntax_host_path, api_syntax_search_domain,
     api_syntax_sysctl_name, api_syntax_namespace_finalizer, api_syntax_object_finalizer,
     api_syntax_endpoint_ip, api_syntax_external_ip, api_syntax_non_special_ip,
     api_syntax_ingress_host, api_syntax_ingress_hostname, api_syntax_wildcard_or_subdomain,

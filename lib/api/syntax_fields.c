@@ -49,6 +49,15 @@ struct api_syntax api_syntax_relative_path(const char *path)
     return syntax;
 }
 
+/* A relative path that the kubelet has no use of its own for: it keeps its links in "..data". */
+struct api_syntax api_syntax_local_path(const char *path)
+{
+    struct api_syntax syntax = api_syntax_relative_path(path);
+    add(&syntax, strncmp(path, "..", 2) == 0 && strncmp(path, "../", 3) != 0,
+        "must not start with '..'");
+    return syntax;
+}
+
 struct api_syntax api_syntax_host_path(const char *path)
 {
     return one_if(has_backstep(path), NO_BACKSTEPS);

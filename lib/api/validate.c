@@ -82,6 +82,7 @@ void api_validate_update(struct arena *arena, const struct api_kind *kind, const
     const Meta__V1__ObjectMeta *before = api_message_meta(kind->message, old_message);
     const Meta__V1__ObjectMeta *after = api_message_meta(kind->message, new_message);
     struct api_frame object = api_frame_object(kind->message, new_message);
+    object.before = old_message;
     if (before != NULL && after != NULL) {
         rules_object_meta_update(causes, &object, before, after);
     }

@@ -391,16 +391,3 @@ int api_yaml_to_json(struct arena *arena, struct slice yaml, struct api_problems
     buffer_release(&composer->duplicates);
     return r;
 }
-
-int api_decode_yaml(struct arena *arena, const struct api_message *message, struct slice text,
-                    struct api_problems *problems, void **ret_object, struct error *reterr)
-{
-    CLEANUP(buffer_release) struct buffer json = {0};
-    int r;
-
-    buffer_init(&json, API_TREE_TEXT_MAX);
-    r = api_yaml_to_json(arena, text, problems, &json, reterr);
-    return r < 0
-               ? r
-               : api_decode_json(arena, message, buffer_slice(&json), problems, ret_object, reterr);
-}

@@ -9,6 +9,7 @@
 
 enum {
     ARENA_CHUNK_FIRST = 4096,
+    ARENA_CHUNK_TIGHT = 512,
     ARENA_CHUNK_MAX = 256 * 1024,
     ARENA_ALIGN = 16,
     ARENA_PRINT_BYTES = 256
@@ -92,7 +93,9 @@ void arena_reset(struct arena *arena)
 
 static void arena_grow(struct arena *arena, size_t size)
 {
-    size_t capacity = arena->chunk == NULL ? ARENA_CHUNK_FIRST : arena->chunk->capacity * 2;
+    size_t capacity = arena->tight           ? ARENA_CHUNK_TIGHT + arena->used / 2
+                      : arena->chunk == NULL ? ARENA_CHUNK_FIRST
+                                             : arena->chunk->capacity * 2;
     size_t most = arena->tight ? ARENA_CHUNK_FIRST + arena->used / 8 : ARENA_CHUNK_MAX;
     if (capacity > most) {
         capacity = most;

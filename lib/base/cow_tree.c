@@ -389,14 +389,6 @@ struct cow_snapshot *cow_tree_snapshot(struct cow_tree *tree)
     return snapshot;
 }
 
-struct cow_snapshot *cow_snapshot_ref(const struct cow_snapshot *snapshot)
-{
-    /* The count is the one mutable part of a snapshot. */
-    struct cow_snapshot *shared = (struct cow_snapshot *)(uintptr_t)snapshot;
-    atomic_fetch_add_explicit(&shared->refs, 1, memory_order_relaxed);
-    return shared;
-}
-
 void cow_snapshot_unref(struct cow_snapshot *snapshot)
 {
     if (snapshot == NULL ||
@@ -405,12 +397,6 @@ void cow_snapshot_unref(struct cow_snapshot *snapshot)
     }
     node_unref(snapshot->type, snapshot->root);
     free(snapshot);
-}
-
-void cow_snapshot_unrefp(struct cow_snapshot **snapshot)
-{
-    cow_snapshot_unref(*snapshot);
-    *snapshot = NULL;
 }
 
 size_t cow_snapshot_count(const struct cow_snapshot *snapshot)

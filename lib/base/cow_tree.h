@@ -34,9 +34,7 @@ bool cow_tree_remove(struct cow_tree *tree, struct slice key); /* True when it w
 
 /* The caller owns one reference. Taking it is the writer's; the rest is any thread's. */
 MUST_USE struct cow_snapshot *cow_tree_snapshot(struct cow_tree *tree);
-struct cow_snapshot *cow_snapshot_ref(const struct cow_snapshot *snapshot);
 void cow_snapshot_unref(struct cow_snapshot *snapshot); /* NULL is a no-op. */
-void cow_snapshot_unrefp(struct cow_snapshot **snapshot);
 size_t cow_snapshot_count(const struct cow_snapshot *snapshot);
 void *cow_snapshot_get(const struct cow_snapshot *snapshot, struct slice key); /* Borrowed. */
 

@@ -1,10 +1,10 @@
 /* From a pattern to a tree. */
 #include "lib/base/utf8.h"
 #include "lib/cel/limits.h"
-#include "lib/cel/regex_program.h"
+#include "lib/cel/regex_class.h"
 #include <errno.h>
 
-enum { RUNE_MAX = 0x10ffff, CLASS_RANGES_MAX = 4096 };
+enum { CLASS_RANGES_MAX = 4096 };
 
 struct regex_flags {
     bool fold, multi_line, dot_all, ungreedy;
@@ -17,14 +17,6 @@ struct regex_parser {
     struct regex_flags flags;
     struct error *reterr;
     int code; /* Of the first error. */
-};
-
-/* Ranges of a class while it is put together. */
-struct class
-{
-    struct regex_parser *parser;
-    struct cel_regex_range *ranges;
-    size_t count, capacity;
 };
 
 static const struct cel_regex_node *parse_either(struct regex_parser *parser);
@@ -93,125 +85,29 @@ static const struct cel_regex_node *place(struct regex_parser *parser, enum cel_
     return node;
 }
 
-/* --- Classes of characters ---------------------------------------------------------------------
+/* --- Single characters -------------------------------------------------------------------------
  */
 
-static void class_add(struct class *class, uint32_t first, uint32_t last)
-{
-    if (class->count == class->capacity) {
-        size_t capacity = class->capacity * 2 + 8;
-        struct cel_regex_range *ranges =
-            arena_array(class->parser->arena, capacity, sizeof(*ranges));
-        for (size_t i = 0; i < class->count; i++) {
-            ranges[i] = class->ranges[i];
-        }
-        class->ranges = ranges;
-        class->capacity = capacity;
-    }
-    class->ranges[class->count++] = (struct cel_regex_range){first, last};
-}
-
-/* With (?i), a range of ASCII letters stands for both cases. */
-static void class_add_folded(struct class *class, uint32_t first, uint32_t last)
-{
-    class_add(class, first, last);
-    if (!class->parser->flags.fold) {
-        return;
-    }
-    for (uint32_t lower = 'a'; lower <= 'z'; lower++) {
-        uint32_t upper = lower - 'a' + 'A';
-        if (lower >= first && lower <= last) {
-            class_add(class, upper, upper);
-        }
-        if (upper >= first && upper <= last) {
-            class_add(class, lower, lower);
-        }
-    }
-}
-
-/* Sorts and merges, then takes the complement. */
-static void class_negate(struct class *class)
-{
-    struct class out = {.parser = class->parser};
-    uint32_t next = 0;
-    for (size_t i = 1; i < class->count; i++) {
-        for (size_t j = i; j > 0 && class->ranges[j - 1].first > class->ranges[j].first; j--) {
-            struct cel_regex_range swap = class->ranges[j];
-            class->ranges[j] = class->ranges[j - 1];
-            class->ranges[j - 1] = swap;
-        }
-    }
-    for (size_t i = 0; i < class->count; i++) {
-        if (class->ranges[i].first > next) {
-            class_add(&out, next, class->ranges[i].first - 1);
-        }
-        if (class->ranges[i].last + 1 > next) {
-            next = class->ranges[i].last + 1;
-        }
-    }
-    if (next <= RUNE_MAX) {
-        class_add(&out, next, RUNE_MAX);
-    }
-    *class = out;
-}
-
-struct named_class {
-    const char *name;
-    const char *ranges; /* Pairs of ASCII characters. */
-};
-
-static const struct named_class perl_classes[] = {
-    {"d", "09"}, {"s", "\t\n\f\r  "}, {"w", "09AZaz__"}};
-
-static const struct named_class posix_classes[] = {{"alnum", "09AZaz"},
-                                                   {"alpha", "AZaz"},
-                                                   {"ascii", "\1\x7f"},
-                                                   {"blank", "\t\t  "},
-                                                   {"cntrl", "\1\x1f\x7f\x7f"},
-                                                   {"digit", "09"},
-                                                   {"graph", "!~"},
-                                                   {"lower", "az"},
-                                                   {"print", " ~"},
-                                                   {"punct", "!/:@[`{~"},
-                                                   {"space", "\t\r  "},
-                                                   {"upper", "AZ"},
-                                                   {"word", "09AZaz__"},
-                                                   {"xdigit", "09AFaf"}};
-
-static void class_add_named(struct class *class, const struct named_class *named, bool negated)
-{
-    struct class part = {.parser = class->parser};
-    for (const char *at = named->ranges; *at != '\0'; at += 2) {
-        class_add_folded(&part, (uint8_t)at[0], (uint8_t)at[1]);
-    }
-    if (strcmp(named->name, "ascii") == 0 || strcmp(named->name, "cntrl") == 0) {
-        class_add(&part, 0, 0);
-    }
-    if (negated) {
-        class_negate(&part);
-    }
-    for (size_t i = 0; i < part.count; i++) {
-        class_add(class, part.ranges[i].first, part.ranges[i].last);
-    }
-}
-
 /* \d \S and the like after the backslash, which is taken. */
-static bool accept_perl_class(struct regex_parser *parser, struct class *class)
+static bool accept_perl_class(struct regex_parser *parser, struct regex_class *class)
 {
-    for (size_t i = 0; i < ARRAY_LEN(perl_classes); i++) {
-        uint8_t letter = (uint8_t)perl_classes[i].name[0];
-        if (peek(parser, 0) == letter || peek(parser, 0) == letter - 'a' + 'A') {
-            class_add_named(class, &perl_classes[i], peek(parser, 0) != letter);
-            parser->at++;
-            return true;
-        }
+    if (!regex_class_add_perl(class, peek(parser, 0))) {
+        return false;
     }
-    return false;
+    parser->at++;
+    return true;
 }
 
-static const struct cel_regex_node *class_node(struct class *class)
+/* An empty one. */
+static struct regex_class class_of(const struct regex_parser *parser)
 {
-    struct cel_regex_node *node = node_new(class->parser, CEL_REGEX_CLASS);
+    return (struct regex_class){.arena = parser->arena, .fold = parser->flags.fold};
+}
+
+static const struct cel_regex_node *class_node(struct regex_parser *parser,
+                                               const struct regex_class *class)
+{
+    struct cel_regex_node *node = node_new(parser, CEL_REGEX_CLASS);
     node->ranges = class->ranges;
     node->range_count = class->count;
     return node;
@@ -219,9 +115,9 @@ static const struct cel_regex_node *class_node(struct class *class)
 
 static const struct cel_regex_node *rune_node(struct regex_parser *parser, uint32_t rune)
 {
-    struct class class = {.parser = parser};
-    class_add_folded(&class, rune, rune);
-    return class_node(&class);
+    struct regex_class class = class_of(parser);
+    regex_class_add_folded(&class, rune, rune);
+    return class_node(parser, &class);
 }
 
 /* --- Escapes -----------------------------------------------------------------------------------
@@ -240,13 +136,13 @@ static bool take_hex(struct regex_parser *parser, uint32_t *ret_rune)
     uint32_t rune = 0;
     size_t digits = 0;
     bool braces = accept(parser, "{");
-    while (hex_value(peek(parser, 0)) >= 0 && (braces || digits < 2) && rune <= RUNE_MAX) {
+    while (hex_value(peek(parser, 0)) >= 0 && (braces || digits < 2) && rune <= REGEX_RUNE_MAX) {
         rune = rune * 16 + (uint32_t)hex_value(peek(parser, 0));
         parser->at++;
         digits++;
     }
     *ret_rune = rune;
-    return rune <= RUNE_MAX && (braces ? digits > 0 && accept(parser, "}") : digits == 2);
+    return rune <= REGEX_RUNE_MAX && (braces ? digits > 0 && accept(parser, "}") : digits == 2);
 }
 
 /* A character after the backslash, which is taken. */
@@ -299,7 +195,7 @@ static const struct cel_regex_node *parse_escape(struct regex_parser *parser, si
                   {"z", CEL_REGEX_TEXT_END},
                   {"b", CEL_REGEX_WORD_EDGE},
                   {"B", CEL_REGEX_NO_WORD_EDGE}};
-    struct class class = {.parser = parser};
+    struct regex_class class = class_of(parser);
     uint32_t rune;
     if (at_end(parser)) {
         return fail(parser, "trailing backslash at end of expression", parser->at);
@@ -313,7 +209,7 @@ static const struct cel_regex_node *parse_escape(struct regex_parser *parser, si
         return parse_quoted(parser);
     }
     if (accept_perl_class(parser, &class)) {
-        return class_node(&class);
+        return class_node(parser, &class);
     }
     if (take_escaped(parser, &rune)) {
         return rune_node(parser, rune);
@@ -326,21 +222,20 @@ static const struct cel_regex_node *parse_escape(struct regex_parser *parser, si
  */
 
 /* [:alpha:] at the parser. */
-static bool accept_posix_class(struct regex_parser *parser, struct class *class)
+static bool accept_posix_class(struct regex_parser *parser, struct regex_class *class)
 {
     size_t start = parser->at;
-    bool negated;
     if (!accept(parser, "[:")) {
         return false;
     }
-    negated = accept(parser, "^");
-    for (size_t i = 0; i < ARRAY_LEN(posix_classes); i++) {
-        size_t name = parser->at;
-        if (accept(parser, posix_classes[i].name) && accept(parser, ":]")) {
-            class_add_named(class, &posix_classes[i], negated);
-            return true;
-        }
-        parser->at = name;
+    bool negated = accept(parser, "^");
+    size_t name = parser->at;
+    while (!at_end(parser) && peek(parser, 0) != ':') {
+        parser->at++;
+    }
+    struct slice named = slice_of(parser->text.data + name, parser->at - name);
+    if (accept(parser, ":]") && regex_class_add_posix(class, named, negated)) {
+        return true;
     }
     parser->at = start;
     return false;
@@ -358,7 +253,7 @@ static bool take_class_rune(struct regex_parser *parser, uint32_t *ret_rune)
     return true;
 }
 
-static bool parse_class_item(struct regex_parser *parser, struct class *class, size_t start)
+static bool parse_class_item(struct regex_parser *parser, struct regex_class *class, size_t start)
 {
     uint32_t first, last;
     size_t item = parser->at;
@@ -385,13 +280,13 @@ static bool parse_class_item(struct regex_parser *parser, struct class *class, s
             return false;
         }
     }
-    class_add_folded(class, first, last);
+    regex_class_add_folded(class, first, last);
     return true;
 }
 
 static const struct cel_regex_node *parse_class(struct regex_parser *parser, size_t start)
 {
-    struct class class = {.parser = parser};
+    struct regex_class class = class_of(parser);
     bool negated = accept(parser, "^");
     for (bool first = true; first || peek(parser, 0) != ']'; first = false) {
         if (at_end(parser)) {
@@ -403,19 +298,19 @@ static const struct cel_regex_node *parse_class(struct regex_parser *parser, siz
     }
     parser->at++;
     if (negated) {
-        class_negate(&class);
+        regex_class_negate(&class);
     }
-    return class_node(&class);
+    return class_node(parser, &class);
 }
 
 static const struct cel_regex_node *any_node(struct regex_parser *parser)
 {
-    struct class class = {.parser = parser};
+    struct regex_class class = class_of(parser);
     if (!parser->flags.dot_all) {
-        class_add(&class, '\n', '\n');
+        regex_class_add(&class, '\n', '\n');
     }
-    class_negate(&class);
-    return class_node(&class);
+    regex_class_negate(&class);
+    return class_node(parser, &class);
 }
 
 /* --- Groups ------------------------------------------------------------------------------------

@@ -274,8 +274,7 @@ static bool is_allowed(const struct local_client *owner, const struct registry_c
                                   .subresource = call->subresource == NULL ? "" : call->subresource,
                                   .namespace = call->namespace,
                                   .name = call->name,
-                                  .path = "",
-                                  .node_selected = ""};
+                                  .path = ""};
     struct authorizer *authorizer = registry_authorizer(owner->registry);
     return request->as == NULL || authorizer == NULL ||
            authorizer_allows(authorizer, call->arena, call->user, &access, NULL);

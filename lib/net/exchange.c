@@ -261,16 +261,6 @@ bool http_is_aborted(const struct http_exchange *exchange)
     return exchange->aborted;
 }
 
-void *http_user_data(const struct http_exchange *exchange)
-{
-    return exchange->user_data;
-}
-
-void http_set_user_data(struct http_exchange *exchange, void *data)
-{
-    exchange->user_data = data;
-}
-
 void http_on_body(struct http_exchange *exchange,
                   void (*piece)(void *data, struct slice bytes, bool end), void *data)
 {
@@ -343,7 +333,6 @@ static void respond_queued(struct http_exchange *exchange, unsigned status,
     bool more = body.bytes > 0 && !exchange->is_head && status != 204 && status != 304;
     send_head(exchange, status, all, header_count, more);
     if (more && exchange->open) {
-        exchange->response_bytes += body.bytes;
         exchange->out = body;
     } else {
         send_queue_release(&body);
@@ -449,7 +438,6 @@ static size_t write_gzip(struct http_exchange *exchange, struct slice bytes, boo
     CLEANUP(buffer_release) struct buffer out;
     buffer_init(&out, SIZE_MAX / 2);
     gzip_stream_write(exchange->gzip, bytes, end, &out);
-    exchange->response_bytes += out.len;
     send_queue_append(&exchange->out, buffer_slice(&out));
     return end ? 0 : after_write(exchange);
 }
@@ -462,7 +450,6 @@ size_t http_write(struct http_exchange *exchange, struct slice bytes)
     if (exchange->gzip != NULL) {
         return write_gzip(exchange, bytes, /* end= */ false);
     }
-    exchange->response_bytes += bytes.len;
     const struct http_wire *wire = exchange->connection->wire;
     if (wire->write_now != NULL && exchange->out.bytes == 0 && wire->write_now(exchange, bytes)) {
         return 0;
@@ -479,7 +466,6 @@ size_t http_write_shared(struct http_exchange *exchange, struct chunk *chunk)
     if (exchange->gzip != NULL) {
         return write_gzip(exchange, chunk->bytes, /* end= */ false);
     }
-    exchange->response_bytes += chunk->bytes.len;
     send_queue_append_chunk(&exchange->out, chunk, chunk->bytes);
     return after_write(exchange);
 }
@@ -546,6 +532,12 @@ void http_on_abort(struct http_exchange *exchange, void (*abort)(void *data), vo
     exchange->abort_data = data;
 }
 
+void http_on_closing(struct http_exchange *exchange, void (*closing)(void *data), void *data)
+{
+    exchange->closing = closing;
+    exchange->closing_data = data;
+}
+
 void http_on_done(struct http_exchange *exchange, void (*done)(void *data), void *data)
 {
     exchange->done = done;
@@ -555,11 +547,6 @@ void http_on_done(struct http_exchange *exchange, void (*done)(void *data), void
 unsigned http_response_status(const struct http_exchange *exchange)
 {
     return exchange->status;
-}
-
-uint64_t http_response_bytes(const struct http_exchange *exchange)
-{
-    return exchange->response_bytes;
 }
 
 void http_exchange_drained(struct http_exchange *exchange)

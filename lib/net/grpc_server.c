@@ -1,68 +1,18 @@
+#include "lib/net/grpc_private.h"
+
 #include "lib/base/alloc.h"
 #include "lib/base/base64.h"
 #include "lib/base/hash_map.h"
-#include "lib/net/grpc.h"
-#include "lib/net/grpc_frame.h"
 #include "lib/net/http_private.h"
 #include "lib/net/limits.h"
-#include <assert.h>
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { CALL_MAGIC = 0x47525043, SMALL_MESSAGE_BYTES = 4096, STATUS_TEXT_MAX = 16 * 1024 };
+enum { SMALL_MESSAGE_BYTES = 4096, STATUS_TEXT_MAX = 16 * 1024 };
 
 const uint64_t grpc_duration_bounds_ms[GRPC_DURATION_BOUNDS] = {5,   10,   25,   50,   100,  250,
                                                                 500, 1000, 2500, 5000, 10000};
-
-struct owned_method {
-    struct grpc_method method;
-    size_t path_len;
-    _Atomic uint64_t started;
-    _Atomic uint64_t handled[GRPC_CODES];
-    _Atomic uint64_t durations[GRPC_DURATION_BOUNDS + 1];
-    _Atomic uint64_t duration_ms, received_bytes, sent_bytes;
-};
-
-struct grpc_server {
-    struct hash_map *methods;            /* By path. */
-    _Atomic(struct owned_method *) last; /* That was called: mostly the next is, too. */
-    struct owned_method **owned;
-    size_t owned_count;
-    size_t message_max;
-    struct http_handler handler;
-};
-
-struct grpc_call {
-    uint32_t magic;
-    struct http_exchange *exchange; /* The call lies in its arena. */
-    struct owned_method *owned;
-    const struct grpc_method *method; /* owned->method */
-    struct grpc_deframer deframer;
-    struct memory_hold hold; /* Of what the deframer keeps. */
-    struct loop_timer deadline;
-    uint64_t started_ms;
-    void (*message)(void *data, struct slice bytes);
-    void (*end)(void *data);
-    void *message_data;
-    void (*cancel)(void *data);
-    void *cancel_data;
-    size_t held;      /* Bytes not given back to the client's window, while paused. */
-    bool has_request; /* UNARY, SERVER_STREAM: the one message is there. */
-    bool paused;
-    bool request_done; /* Half-closed by the client. */
-    bool end_told;
-    bool headers_sent;
-    bool over;
-};
-
-static struct grpc_call *call_from(void *data)
-{
-    struct grpc_call *call = data;
-    assert(call != NULL && call->magic == CALL_MAGIC);
-    return call;
-}
 
 static bool takes_stream(const struct grpc_call *call)
 {
@@ -268,6 +218,11 @@ static void on_deadline(void *data)
     fail(call_from(data), GRPC_DEADLINE_EXCEEDED, "context deadline exceeded");
 }
 
+static void on_closing(void *data)
+{
+    fail(call_from(data), GRPC_UNAVAILABLE, "the server is closing");
+}
+
 /* ---- Receiving ---- */
 
 /* Lends the call to its handler. */
@@ -311,7 +266,7 @@ static void take_end(struct grpc_call *call)
     }
 }
 
-static void process(struct grpc_call *call)
+void grpc_call_process(struct grpc_call *call)
 {
     struct slice message = {.len = 0};
     while (!call->over && !call->paused) {
@@ -349,7 +304,7 @@ static void on_piece(void *data, struct slice bytes, bool end)
     if (grpc_deframer_lend(&call->deframer, bytes) != 0) {
         fail(call, GRPC_RESOURCE_EXHAUSTED, "received message larger than max");
     }
-    process(call);
+    grpc_call_process(call);
     grpc_deframer_keep(&call->deframer);
     memory_hold_set(&call->hold, call->deframer.pending.capacity);
     call->held += bytes.len;
@@ -433,6 +388,7 @@ static bool on_headers(void *data, struct http_exchange *exchange)
         loop_timer_start(http_exchange_loop(exchange), &call->deadline, timeout_ms);
     }
     if (takes_stream(call)) {
+        http_on_closing(exchange, on_closing, call); /* The client may never end it. */
         invoke(call, slice_text(""));
     }
     return true;
@@ -504,109 +460,4 @@ void grpc_server_set_message_max(struct grpc_server *server, size_t bytes)
 const struct http_handler *grpc_server_handler(struct grpc_server *server)
 {
     return &server->handler;
-}
-
-/* ---- What handlers ask ---- */
-
-struct grpc_call *grpc_call_ref(struct grpc_call *call)
-{
-    http_exchange_ref(call->exchange);
-    return call;
-}
-
-void grpc_call_unref(struct grpc_call *call)
-{
-    http_exchange_unref(call->exchange);
-}
-
-struct loop *grpc_call_loop(struct grpc_call *call)
-{
-    return http_exchange_loop(call->exchange);
-}
-
-struct http_exchange *grpc_call_exchange(struct grpc_call *call)
-{
-    return call->exchange;
-}
-
-struct slice grpc_call_path(const struct grpc_call *call)
-{
-    return http_path(call->exchange);
-}
-
-struct slice grpc_call_metadata(const struct grpc_call *call, const char *name)
-{
-    return http_header_find(call->exchange, name);
-}
-
-const struct tls_peer *grpc_call_tls_peer(const struct grpc_call *call)
-{
-    return http_tls_peer(call->exchange);
-}
-
-const char *grpc_call_peer_address(const struct grpc_call *call)
-{
-    return http_peer_address(call->exchange);
-}
-
-struct arena *grpc_call_arena(struct grpc_call *call)
-{
-    return http_arena(call->exchange);
-}
-
-uint64_t grpc_call_time_left_ms(const struct grpc_call *call)
-{
-    if (!loop_timer_armed(&call->deadline)) {
-        return UINT64_MAX;
-    }
-    uint64_t now_ms = loop_now_ms(http_exchange_loop(call->exchange));
-    return call->deadline.deadline_ms > now_ms ? call->deadline.deadline_ms - now_ms : 0;
-}
-
-bool grpc_call_is_over(const struct grpc_call *call)
-{
-    return call->over;
-}
-
-void grpc_call_on_message(struct grpc_call *call, void (*message)(void *data, struct slice bytes),
-                          void (*end)(void *data), void *data)
-{
-    call->message = message;
-    call->end = end;
-    call->message_data = data;
-}
-
-void grpc_call_pause(struct grpc_call *call)
-{
-    call->paused = true;
-}
-
-static void resume_later(void *data)
-{
-    struct grpc_call *call = call_from(data);
-    if (!call->paused && !call->over) {
-        process(call);
-        http_body_consumed(call->exchange, call->held);
-        call->held = 0;
-    }
-    grpc_call_unref(call);
-}
-
-void grpc_call_resume(struct grpc_call *call)
-{
-    if (call->paused && !call->over) {
-        call->paused = false;
-        loop_post(grpc_call_loop(call), resume_later, grpc_call_ref(call));
-    }
-}
-
-void grpc_call_on_drain(struct grpc_call *call, void (*drain)(void *data), void *data)
-{
-    http_on_drain(call->exchange, drain, data);
-}
-
-void grpc_call_on_cancel(struct grpc_call *call, void (*cancel)(void *data), void *data)
-{
-    call->cancel = cancel;
-    call->cancel_data = data;
 }

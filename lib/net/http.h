@@ -70,8 +70,6 @@ const struct tls_peer *http_tls_peer(const struct http_exchange *exchange); /* N
 const char *http_peer_address(const struct http_exchange *exchange);
 int http_version(const struct http_exchange *exchange); /* 1 or 2. */
 bool http_is_aborted(const struct http_exchange *exchange);
-void *http_user_data(const struct http_exchange *exchange); /* One pointer for the handler. */
-void http_set_user_data(struct http_exchange *exchange, void *data);
 
 /* ---- A streamed request body ---- */
 /* `piece` runs for each piece (borrowed for the call) and a last time with end == true, which may
@@ -111,11 +109,14 @@ void http_allow_gzip(struct http_exchange *exchange, bool streamed);
 void http_on_drain(struct http_exchange *exchange, void (*drain)(void *data), void *data);
 /* The client is gone before the response was complete; once. One callback; NULL clears. */
 void http_on_abort(struct http_exchange *exchange, void (*abort)(void *data), void *data);
+/* The server begins to close gracefully: what would go on for long is to end now, properly. Never
+ * from inside of another callback of the exchange; once, if the exchange is open then. An exchange
+ * that asks later ends with the server's grace. One callback; NULL clears. */
+void http_on_closing(struct http_exchange *exchange, void (*closing)(void *data), void *data);
 /* The server has closed the exchange after the whole response was handed to the transport, or
  * after an abort; once, always last. For accounting. */
 void http_on_done(struct http_exchange *exchange, void (*done)(void *data), void *data);
 unsigned http_response_status(const struct http_exchange *exchange); /* 0 before the response. */
-uint64_t http_response_bytes(const struct http_exchange *exchange);  /* Of body, so far. */
 
 /* Answers 101 with these headers (connection and upgrade are added: `protocol`) and hands the
  * connection over; it starts with any bytes that the client sent ahead. The caller owns the stream

@@ -78,12 +78,12 @@ struct span { /* Of the decoder's text. */
 struct known_block {
     size_t len;
     uint8_t bytes[KNOWN_BYTES_MAX];
-    struct http2_fields *fields; /* NULL: free. */
+    struct http2_fields *fields;
 };
 
 struct http2_decoder {
     nghttp2_hd_inflater *inflater;
-    struct known_block known[KNOWN_BLOCKS];
+    struct known_block *known[KNOWN_BLOCKS]; /* NULL: free. */
     size_t next_known;
     /* Of the block that is being decoded. */
     struct http2_check check;
@@ -108,8 +108,11 @@ struct http2_decoder *http2_decoder_new(void)
 static void forget_known(struct http2_decoder *decoder)
 {
     for (size_t i = 0; i < KNOWN_BLOCKS; i++) {
-        http2_fields_unref(decoder->known[i].fields);
-        decoder->known[i].fields = NULL;
+        if (decoder->known[i] != NULL) {
+            http2_fields_unref(decoder->known[i]->fields);
+            free(decoder->known[i]);
+            decoder->known[i] = NULL;
+        }
     }
 }
 
@@ -125,6 +128,15 @@ void http2_decoder_free(struct http2_decoder *decoder)
     free(decoder);
 }
 
+/* An idle connection shall be small: nothing stays of what a block was decoded with. */
+static void end_block(struct http2_decoder *decoder)
+{
+    buffer_release(&decoder->text);
+    free(decoder->spans);
+    decoder->spans = NULL;
+    decoder->span_capacity = 0;
+}
+
 void http2_fields_unref(struct http2_fields *fields)
 {
     if (fields != NULL && --fields->references == 0) {
@@ -135,7 +147,7 @@ void http2_fields_unref(struct http2_fields *fields)
 static void add_span(struct http2_decoder *decoder, struct slice bytes)
 {
     if (decoder->span_count == decoder->span_capacity) {
-        decoder->span_capacity = decoder->span_capacity * 2 + 16;
+        decoder->span_capacity = decoder->span_capacity * 2 + 32;
         decoder->spans =
             alloc_resize(decoder->spans, decoder->span_capacity, sizeof(*decoder->spans));
     }
@@ -231,8 +243,8 @@ static struct http2_fields *gather(const struct http2_decoder *decoder)
 static struct http2_fields *find_known(struct http2_decoder *decoder, struct slice block)
 {
     for (size_t i = 0; i < KNOWN_BLOCKS; i++) {
-        const struct known_block *known = &decoder->known[i];
-        if (known->fields != NULL && slice_equal(block, slice_of(known->bytes, known->len))) {
+        const struct known_block *known = decoder->known[i];
+        if (known != NULL && slice_equal(block, slice_of(known->bytes, known->len))) {
             known->fields->references++;
             return known->fields;
         }
@@ -242,7 +254,11 @@ static struct http2_fields *find_known(struct http2_decoder *decoder, struct sli
 
 static void remember(struct http2_decoder *decoder, struct slice block, struct http2_fields *fields)
 {
-    struct known_block *known = &decoder->known[decoder->next_known++ % KNOWN_BLOCKS];
+    struct known_block **place = &decoder->known[decoder->next_known++ % KNOWN_BLOCKS];
+    if (*place == NULL) {
+        *place = alloc_zeroed(sizeof(**place));
+    }
+    struct known_block *known = *place;
     http2_fields_unref(known->fields);
     known->fields = fields;
     fields->references++;
@@ -272,9 +288,7 @@ int http2_decode(struct http2_decoder *decoder, struct slice block,
     } else if (block.len <= KNOWN_BYTES_MAX) {
         remember(decoder, block, fields);
     }
-    if (decoder->text.capacity > 4 * TABLE_BYTES) { /* An idle connection shall be small. */
-        buffer_release(&decoder->text);
-    }
+    end_block(decoder);
     *ret_fields = fields;
     return 0;
 }
@@ -282,7 +296,7 @@ int http2_decode(struct http2_decoder *decoder, struct slice block,
 /* ---- Encoding ---- */
 
 struct sent_block {
-    size_t field_count; /* 0: free. */
+    size_t field_count;
     uint8_t field_lens[2 * KNOWN_FIELDS_MAX];
     uint8_t text[KNOWN_BYTES_MAX]; /* Of all names and values. */
     size_t len;
@@ -290,8 +304,11 @@ struct sent_block {
 };
 
 struct http2_encoder {
+    /* NULL until a second block is sent: it takes 5 KB, and most connections that are idle watch
+     * something, with one request. */
     nghttp2_hd_deflater *deflater;
-    struct sent_block sent[KNOWN_BLOCKS];
+    bool begun;                            /* A block was sent. */
+    struct sent_block *sent[KNOWN_BLOCKS]; /* NULL: free. */
     size_t next_sent;
     struct buffer names; /* In lower case. */
     struct buffer out;
@@ -300,34 +317,48 @@ struct http2_encoder {
 struct http2_encoder *http2_encoder_new(void)
 {
     struct http2_encoder *encoder = alloc_zeroed(sizeof(*encoder));
-    int status = nghttp2_hd_deflate_new(&encoder->deflater, TABLE_BYTES);
-    assert(status == 0); /* Only out of memory fails here. */
-    (void)status;
     buffer_init(&encoder->names, SIZE_MAX / 2);
     buffer_init(&encoder->out, SIZE_MAX / 2);
     return encoder;
 }
 
+static nghttp2_hd_deflater *deflater_of(struct http2_encoder *encoder)
+{
+    if (encoder->deflater == NULL) {
+        int status = nghttp2_hd_deflate_new(&encoder->deflater, TABLE_BYTES);
+        assert(status == 0); /* Only out of memory fails here. */
+        (void)status;
+    }
+    return encoder->deflater;
+}
+
+static void forget_sent(struct http2_encoder *encoder)
+{
+    for (size_t i = 0; i < KNOWN_BLOCKS; i++) {
+        free(encoder->sent[i]);
+        encoder->sent[i] = NULL;
+    }
+}
+
 void http2_encoder_free(struct http2_encoder *encoder)
 {
     if (encoder != NULL) {
-        nghttp2_hd_deflate_del(encoder->deflater);
+        if (encoder->deflater != NULL) {
+            nghttp2_hd_deflate_del(encoder->deflater);
+        }
+        forget_sent(encoder);
         buffer_release(&encoder->names);
         buffer_release(&encoder->out);
         free(encoder);
     }
 }
 
-static void forget_sent(struct http2_encoder *encoder)
-{
-    for (size_t i = 0; i < KNOWN_BLOCKS; i++) {
-        encoder->sent[i].field_count = 0;
-    }
-}
-
 void http2_encoder_set_table(struct http2_encoder *encoder, uint32_t bytes)
 {
-    int status = nghttp2_hd_deflate_change_table_size(encoder->deflater,
+    if (encoder->deflater == NULL && bytes >= TABLE_BYTES) {
+        return; /* As it will be; what was sent before has nothing to do with a table. */
+    }
+    int status = nghttp2_hd_deflate_change_table_size(deflater_of(encoder),
                                                       bytes < TABLE_BYTES ? bytes : TABLE_BYTES);
     assert(status == 0);
     (void)status;
@@ -364,7 +395,11 @@ static void remember_sent(struct http2_encoder *encoder, const struct http_heade
     if (count > KNOWN_FIELDS_MAX || total > KNOWN_BYTES_MAX || block.len > KNOWN_BYTES_MAX) {
         return;
     }
-    struct sent_block *sent = &encoder->sent[encoder->next_sent++ % KNOWN_BLOCKS];
+    struct sent_block **place = &encoder->sent[encoder->next_sent++ % KNOWN_BLOCKS];
+    if (*place == NULL) {
+        *place = alloc_zeroed(sizeof(**place));
+    }
+    struct sent_block *sent = *place;
     uint8_t *text = sent->text;
     for (size_t i = 0; i < count; i++) {
         const struct slice parts[] = {headers[i].name, headers[i].value};
@@ -381,8 +416,41 @@ static void remember_sent(struct http2_encoder *encoder, const struct http_heade
     memcpy(sent->bytes, block.data, block.len);
 }
 
+/* An integer with a prefix of 7 bits, of which nothing else is in its byte (RFC 7541, section 5.1).
+ */
+static void put_length(struct buffer *out, size_t value)
+{
+    enum { PREFIX_MAX = 127 };
+    buffer_append_byte(out, (uint8_t)(value < PREFIX_MAX ? value : PREFIX_MAX));
+    if (value < PREFIX_MAX) {
+        return;
+    }
+    for (value -= PREFIX_MAX; value >= 0x80; value >>= 7) {
+        buffer_append_byte(out, (uint8_t)(0x80 | (value & 0x7f)));
+    }
+    buffer_append_byte(out, (uint8_t)value);
+}
+
+/* Literal fields without indexing (RFC 7541, section 6.2.2): longer, but no table is needed. */
+static void put_literally(struct http2_encoder *encoder, const struct http_header *headers,
+                          size_t count)
+{
+    struct buffer *out = &encoder->out;
+    buffer_clear(out);
+    for (size_t i = 0; i < count; i++) {
+        buffer_append_byte(out, 0);
+        put_length(out, headers[i].name.len);
+        for (size_t at = 0; at < headers[i].name.len; at++) {
+            buffer_append_byte(out, (uint8_t)tolower(headers[i].name.data[at]));
+        }
+        put_length(out, headers[i].value.len);
+        buffer_append_slice(out, headers[i].value);
+    }
+}
+
 static void deflate(struct http2_encoder *encoder, const struct http_header *headers, size_t count)
 {
+    nghttp2_hd_deflater *deflater = deflater_of(encoder);
     nghttp2_nv *fields = alloc_array(count, sizeof(*fields));
     buffer_clear(&encoder->names);
     buffer_clear(&encoder->out);
@@ -402,9 +470,9 @@ static void deflate(struct http2_encoder *encoder, const struct http_header *hea
             *name++ = (uint8_t)tolower(header->name.data[at]);
         }
     }
-    size_t bound = nghttp2_hd_deflate_bound(encoder->deflater, fields, count);
+    size_t bound = nghttp2_hd_deflate_bound(deflater, fields, count);
     uint8_t *room = buffer_reserve(&encoder->out, bound);
-    ssize_t len = nghttp2_hd_deflate_hd(encoder->deflater, room, bound, fields, count);
+    ssize_t len = nghttp2_hd_deflate_hd(deflater, room, bound, fields, count);
     assert(len >= 0); /* There is room, and memory. */
     buffer_commit(&encoder->out, (size_t)len);
     free(fields);
@@ -414,13 +482,18 @@ struct slice http2_encode(struct http2_encoder *encoder, const struct http_heade
                           size_t count)
 {
     for (size_t i = 0; i < KNOWN_BLOCKS; i++) {
-        const struct sent_block *sent = &encoder->sent[i];
-        if (sent->field_count > 0 && says_the_same(sent, headers, count)) {
+        const struct sent_block *sent = encoder->sent[i];
+        if (sent != NULL && says_the_same(sent, headers, count)) {
             return slice_of(sent->bytes, sent->len);
         }
     }
     if (encoder->out.capacity > 4 * TABLE_BYTES) { /* As when decoding. */
         buffer_release(&encoder->out);
+    }
+    if (!encoder->begun && encoder->deflater == NULL) {
+        encoder->begun = true;
+        put_literally(encoder, headers, count);
+        return buffer_slice(&encoder->out);
     }
     deflate(encoder, headers, count);
     if (http2_block_is_repeatable(buffer_slice(&encoder->out))) {

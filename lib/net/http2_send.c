@@ -111,11 +111,6 @@ void http2_send_data_head(struct http2_session *session, struct http2_stream *st
     session->events->write(session->data, slice_of(head, sizeof(head)));
 }
 
-bool http2_is_blocked(const struct http2_session *session)
-{
-    return session->send_window <= 0;
-}
-
 /* ---- Streams ---- */
 
 static struct http2_stream **bucket_of(struct http2_session *session, uint32_t id)

@@ -74,8 +74,6 @@ size_t http2_data_room(const struct http2_session *session, const struct http2_s
 /* The head of a DATA frame; the owner writes its `len` bytes (within the room) next. */
 void http2_send_data_head(struct http2_session *session, struct http2_stream *stream, size_t len,
                           bool end);
-/* The window of the connection, which all streams share, is used up. */
-bool http2_is_blocked(const struct http2_session *session);
 /* Body bytes are dealt with: the peer may send as many more. */
 void http2_consume(struct http2_session *session, struct http2_stream *stream, size_t bytes);
 /* Ends a stream early: its memory is the owner's again. */

@@ -125,7 +125,6 @@ struct http_exchange {
     bool sends_body; /* The response's status and method allow one. */
     enum http_response_state response;
     unsigned status;
-    uint64_t response_bytes;
     struct send_queue out; /* HTTP/2: what waits for the window. */
     bool over_high;
     struct http_header *trailers;
@@ -148,9 +147,10 @@ struct http_exchange {
     void *drain_data;
     void (*abort)(void *data);
     void *abort_data;
+    void (*closing)(void *data);
+    void *closing_data;
     void (*done)(void *data);
     void *done_data;
-    void *user_data;
 };
 
 /* ---- For the wires ---- */

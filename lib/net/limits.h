@@ -38,6 +38,7 @@ enum {
     /* What a request needs beside its body before it is looked at, and for each byte of that. */
     HTTP_REQUEST_MEMORY_BYTES = 64 * 1024,
     HTTP_REQUEST_MEMORY_A_BYTE = 4,
+    TLS_SESSION_BYTES = 20 * 1024, /* Of OpenSSL 3.0, with the peer's certificate: an estimate. */
     HTTP_HEAD_FREE_BYTES = 16 * 1024, /* Of a head that may come while memory is short. */
     HTTP_GZIP_BYTES_MIN = 128 * 1024, /* As in Kubernetes: small answers are not worth it. */
 

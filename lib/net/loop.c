@@ -304,11 +304,6 @@ uv_loop_t *loop_uv(struct loop *loop)
     return &loop->uv;
 }
 
-const char *loop_name(const struct loop *loop)
-{
-    return loop->name;
-}
-
 bool loop_is_current(const struct loop *loop)
 {
     return !atomic_load(&loop->running) || pthread_equal(loop->runner, pthread_self());

@@ -29,7 +29,6 @@ void loop_join(struct loop *loop);
 void loop_stop(struct loop *loop);
 
 uv_loop_t *loop_uv(struct loop *loop);
-const char *loop_name(const struct loop *loop);
 /* True on the thread that runs the loop, and on any thread while nobody runs it. */
 bool loop_is_current(const struct loop *loop);
 

@@ -435,6 +435,27 @@ static void shard_check_closed(struct http_shard *shard)
     loop_post(shard->server->shards[0].loop, on_shard_closed, shard->server);
 }
 
+/* To those that asked to be told. Each may end any other, so the search starts anew each time. */
+static void tell_closing(struct http_connection *connection)
+{
+    struct http_exchange *found;
+    do {
+        found = NULL;
+        LIST_FOREACH(node, next, &connection->exchanges)
+        {
+            struct http_exchange *exchange = LIST_ENTRY(node, struct http_exchange, node);
+            if (exchange->closing != NULL) {
+                found = exchange;
+                break;
+            }
+        }
+        if (found != NULL) {
+            void (*closing)(void *data) = TAKE(found->closing);
+            closing(found->closing_data);
+        }
+    } while (found != NULL);
+}
+
 static void shard_close(void *data)
 {
     struct http_shard *shard = data;
@@ -445,7 +466,10 @@ static void shard_close(void *data)
     {
         struct http_connection *connection = LIST_ENTRY(node, struct http_connection, node);
         if (connection->wire != NULL) {
+            atomic_fetch_add(&connection->references, 1); /* It may be over with its exchanges. */
             connection->wire->go_away(connection);
+            tell_closing(connection);
+            http_connection_unref(connection);
         } else {
             http_connection_close(connection, /* linger= */ false);
         }

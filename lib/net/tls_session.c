@@ -191,12 +191,20 @@ static const char *text_of(struct arena *arena, const ASN1_STRING *string)
     return text;
 }
 
+/* Room for so many, less than none meaning none, but for no more than are kept. */
+static const char **names_array(struct arena *arena, int count)
+{
+    size_t wanted = count <= 0 ? 0 : (size_t)count;
+    return arena_array(arena, wanted < PEER_NAMES_MAX ? wanted : PEER_NAMES_MAX,
+                       sizeof(const char *));
+}
+
 static void read_subject(struct peer *peer, X509 *leaf)
 {
     struct arena *arena = peer->arena;
     X509_NAME *subject = X509_get_subject_name(leaf);
-    const char **organizations = arena_array(arena, PEER_NAMES_MAX, sizeof(*organizations));
     int count = X509_NAME_entry_count(subject);
+    const char **organizations = names_array(arena, count);
     for (int i = 0; i < count; i++) {
         X509_NAME_ENTRY *entry = X509_NAME_get_entry(subject, i);
         int kind = OBJ_obj2nid(X509_NAME_ENTRY_get_object(entry));
@@ -214,8 +222,8 @@ static void read_subject(struct peer *peer, X509 *leaf)
 static void read_names(struct tls_peer *peer, struct arena *arena, X509 *leaf)
 {
     GENERAL_NAMES *names = X509_get_ext_d2i(leaf, NID_subject_alt_name, NULL, NULL);
-    const char **dns = arena_array(arena, PEER_NAMES_MAX, sizeof(*dns));
-    const char **uris = arena_array(arena, PEER_NAMES_MAX, sizeof(*uris));
+    const char **dns = names_array(arena, sk_GENERAL_NAME_num(names));
+    const char **uris = names_array(arena, sk_GENERAL_NAME_num(names));
     for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
         const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
         if (name->type == GEN_DNS && peer->dns_name_count < PEER_NAMES_MAX) {
@@ -269,7 +277,7 @@ static void read_certificate(struct peer *peer, X509 *leaf)
 
 static void read_peer(struct tls_session *session)
 {
-    struct arena *arena = arena_new(PEER_BYTES_MAX);
+    struct arena *arena = arena_new_tight(PEER_BYTES_MAX); /* It stays as long as the session. */
     session->peer = arena_zeroed(arena, sizeof(*session->peer));
     session->peer->arena = arena;
     atomic_init(&session->peer->references, 1);

@@ -115,16 +115,6 @@ int x509_public_key(struct slice key_pem, struct buffer *public_pem, struct erro
                        : put_public_key(key, public_pem, reterr);
 }
 
-int x509_certificate_public_key(struct slice cert_pem, struct buffer *public_pem,
-                                struct error *reterr)
-{
-    CLEANUP(x509_certificate_freep) X509 *certificate = x509_certificate_of(cert_pem);
-    if (certificate == NULL) {
-        return x509_openssl_error(reterr, -EINVAL, "certificate");
-    }
-    return put_public_key(X509_get0_pubkey(certificate), public_pem, reterr);
-}
-
 /* ---- Names ---- */
 
 static int set_name(X509_NAME *name, const struct x509_subject *subject)

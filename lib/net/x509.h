@@ -28,9 +28,6 @@ MUST_USE int x509_make_key(struct buffer *key_pem, struct error *reterr);
 MUST_USE int x509_make_rsa_key(int bits, struct buffer *key_pem, struct error *reterr);
 /* The public half, as PEM. */
 MUST_USE int x509_public_key(struct slice key_pem, struct buffer *public_pem, struct error *reterr);
-/* `public_pem` of a certificate. */
-MUST_USE int x509_certificate_public_key(struct slice cert_pem, struct buffer *public_pem,
-                                         struct error *reterr);
 
 /* A self-signed CA for `key_pem`. Times in Unix seconds. */
 MUST_USE int x509_make_ca(struct slice key_pem, const char *common_name, int64_t not_before_s,

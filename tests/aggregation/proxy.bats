@@ -103,6 +103,13 @@ proxied() { # PATH [CURL-OPTION...]
     [ "${lines[0]}" = 501 ] # This web server's answer.
 }
 
+@test "links of a page lead through the proxy, as a browser would follow them" {
+    echo '<a href="/sub/x.txt">x</a><a href="https://example.com/">y</a>' >"$D/www/page.html"
+    run -0 kubectl get --raw /api/v1/namespaces/demo/services/web:http/proxy/page.html
+    [ "$output" = '<a href="/api/v1/namespaces/demo/services/web:http/proxy/sub/x.txt">x</a><a href="https://example.com/">y</a>' ]
+    [ "$(kubectl get --raw "$(sed 's/.*"\(.*\)">x.*/\1/' <<<"$output")")" = sub ]
+}
+
 @test "kubectl proxy leads there, and kubectl cluster-info works" {
     kubectl proxy --port=0 >"$BATS_TEST_TMPDIR/proxy" 3>&- &
     local pid=$! address

@@ -99,6 +99,8 @@ P
 {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": "$token", "audiences": ["vault", "x"]}}
 Y
     [[ $output == *"authenticated: true"* && $output == *"audiences:"*"- vault"* ]]
+    run -1 kubectl create --raw /api/v1/namespaces/demo/serviceaccounts/default/token -f - <<<'{"metadata": {"name": "other"}, "spec": {}}'
+    [[ $output == *"must match the service account name if specified"* ]]
     run -1 kubectl create token default -n demo --duration 5m
     [[ $output == *"may not specify a duration less than 10 minutes"* ]]
 }
@@ -327,4 +329,39 @@ Y
     unauthorized "$(printf 'x%.0s' {1..9000})"
     run -0 api /version -H "Authorization: Bearer rubbish"
     [ "${lines[0]}" = 401 ]
+}
+
+@test "the last use of a token in a Secret is noted, and it can be taken out of use" {
+    local token today
+    today=$(date -u +%F)
+    kubectl create serviceaccount keeper -n default
+    kubectl apply -f - <<-END
+	apiVersion: v1
+	kind: Secret
+	type: kubernetes.io/service-account-token
+	metadata: {name: keeper-token, namespace: default, annotations: {kubernetes.io/service-account.name: keeper}}
+	END
+    filled() { [ -n "$(kubectl get secret keeper-token -n default -o 'jsonpath={.data.token}')" ]; }
+    within 10 filled
+    token=$(kubectl get secret keeper-token -n default -o 'jsonpath={.data.token}' | base64 -d)
+    label() { kubectl get secret keeper-token -n default -o "jsonpath={.metadata.labels.kubernetes\.io/legacy-token-$1}"; }
+    [ -z "$(label last-used)" ]
+    [ "$(whoami "$token")" = system:serviceaccount:default:keeper ]
+    noted() { [ "$(label last-used)" = "$today" ] || [ "$(label last-used)" = "$(date -u +%F)" ]; }
+    within 5 noted
+    [[ $(kubectl get configmap kube-apiserver-legacy-service-account-token-tracking -n kube-system -o 'jsonpath={.data.since}') == 20??-??-?? ]]
+
+    warned() { kubectl --token "$token" --kubeconfig "$D/nobody.conf" version 2>&1 | grep -q "auto-generated secret-based tokens"; }
+    run ! warned
+    kubectl patch serviceaccount keeper -n default -p '{"secrets": [{"name": "keeper-token"}]}'
+    within 5 warned
+    kubectl label secret keeper-token -n default kubernetes.io/legacy-token-invalid-since="$today"
+    refused() { [[ $(whoami "$token") == *nauthorized* ]]; }
+    within 5 refused
+    kubectl label secret keeper-token -n default kubernetes.io/legacy-token-invalid-since-
+    accepted() { [[ $(whoami "$token") == *system:serviceaccount:default:keeper ]]; } # After the warning.
+    within 5 accepted
+    kubectl get --raw /metrics | grep -q '^serviceaccount_legacy_tokens_total [1-9]'
+    kubectl get --raw /metrics | grep -q '^serviceaccount_invalid_legacy_auto_token_uses_total [1-9]'
+    kubectl delete serviceaccount keeper -n default
 }

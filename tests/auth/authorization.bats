@@ -29,7 +29,7 @@ write_config() {
 setup_file() {
     load server
     start_reviewer
-    write_config NoOpinion 'request.user.startsWith("hook-")'
+    write_config NoOpinion "request.user.startsWith('hook-') || (has(request.resourceAttributes) && has(request.resourceAttributes.fieldSelector) && request.resourceAttributes.fieldSelector.requirements.exists(r, r.key == 'type' && r.values == ['hidden']))"
     start_server n1 "$HOST" --authorization-config "$D/authorization.yaml"
     write_kubeconfig n1 "$HOST"
     write_nobody
@@ -105,6 +105,42 @@ metric() { kubectl get --raw /metrics | grep -F "$1" | sed 's/.* //'; }
     [[ $output == *"webhook authorizer does not support user rule resolution"* ]]
 }
 
+@test "it is told what a list is narrowed to, and reviews say it, too" {
+    decide allow
+    run -0 as ann get secrets -l 'a in (y,x),!b' --field-selector type=Opaque
+    run -0 tail -n 1 "$D/reviewer/asked"
+    [[ $output == *'"fieldSelector": {"requirements": [{"key": "type", "operator": "In", "values": ["Opaque"]}]}'* ]]
+    [[ $output == *'"labelSelector": {"requirements": [{"key": "a", "operator": "In", "values": ["x", "y"]}, {"key": "b", "operator": "DoesNotExist"}]}'* ]]
+    review() { # FIELD-SELECTOR
+        kubectl create -o 'jsonpath={.status.denied}/{.status.evaluationError}' -f - <<-END
+	apiVersion: authorization.k8s.io/v1
+	kind: SubjectAccessReview
+	spec: {user: hook-ann, resourceAttributes: {verb: list, resource: secrets, fieldSelector: $1}}
+	END
+    }
+    decide deny
+    run -0 review '{requirements: [{key: type, operator: NotIn, values: [x]}]}'
+    [ "$output" = true/ ]
+    run -0 tail -n 1 "$D/reviewer/asked"
+    [[ $output == *'"fieldSelector": {"requirements": [{"key": "type", "operator": "NotIn", "values": ["x"]}]}'*'"version": "*"'* ]]
+    run -0 review '{rawSelector: "what?"}'
+    [ "$output" = 'true/spec.resourceAttributes.fieldSelector ignored due to parse error' ]
+    run -1 review '{}'
+    [[ $output == *'spec.resourceAttributes.fieldSelector.requirements: Required value: when spec.resourceAttributes.fieldSelector is specified, requirements or rawSelector is required'* ]]
+}
+
+@test "conditions see the selectors" {
+    local before
+    kubectl create clusterrolebinding reads --clusterrole cluster-admin --user jane
+    decide deny
+    run -1 as jane get secrets --field-selector type=hidden
+    [[ $output == *"decided to deny"* ]]
+    before=$(asked)
+    run -0 as jane get secrets --field-selector type=Opaque
+    [ "$(asked)" = "$before" ]
+    kubectl delete clusterrolebinding reads
+}
+
 @test "impersonation asks for each part" {
     decide allow
     run -0 as ann --as eve --as-group a --as-group b auth whoami -o 'jsonpath={.status.userInfo.username}'
@@ -130,7 +166,7 @@ metric() { kubectl get --raw /metrics | grep -F "$1" | sed 's/.* //'; }
 	metadata: {name: leave}
 	spec:
 	  matchConstraints: {resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [configmaps]}]}
-	  validations: [{expression: 'authorizer.group("").resource("bells").check("ring").allowed()', message: may not ring}]
+	  validations: [{expression: 'authorizer.group("").resource("bells").labelSelector("tone=low").check("ring").allowed()', message: may not ring}]
 	---
 	apiVersion: admissionregistration.k8s.io/v1
 	kind: ValidatingAdmissionPolicyBinding
@@ -139,7 +175,7 @@ metric() { kubectl get --raw /metrics | grep -F "$1" | sed 's/.* //'; }
 	END
     decide allow
     within 10 as ann create configmap rung
-    grep -q '"resource": "bells", "verb": "ring"' "$D/reviewer/asked"
+    grep -q '"labelSelector": {"requirements": \[{"key": "tone", "operator": "In", "values": \["low"\]}\]}, "resource": "bells", "verb": "ring"' "$D/reviewer/asked"
     kubectl create rolebinding edits --clusterrole edit --user hook-ann
     decide none
     refused() { as ann create configmap silent 2>&1 | grep -q "may not ring"; }

@@ -170,14 +170,91 @@ reloads() {
 }
 
 @test "a configuration that cannot be kept is refused at the start" {
-    configure '- kms: {name: a}'
+    configure '- kms: {name: a, endpoint: "unix:///run/kms.sock"}'
     run -1 "$CORACLE" server --name n1 --data-dir "$D/n1" --api-listen "$HOST:6443" --etcd-listen "https://$HOST:2379" \
         --peer-url "https://$HOST:2380" --initial-cluster "n1=https://$HOST:2380" \
         --encryption-provider-config "$D/encryption.yaml"
-    [[ $output == *"--encryption-provider-config"*"kms is not supported"* ]]
+    [[ $output == *"--encryption-provider-config"*"kms: apiVersion must be v2"* ]]
 }
 
-@test "on an existing etcd secrets are sealed, too" {
+# start_plugin NAME: a KMS plugin at $D/NAME.sock, which goes by $D/NAME/key_id and $D/NAME/healthz.
+start_plugin() {
+    local program=${CORACLE%/cmd/coracle}/tests/unit/apiserver/kms_try
+    [ -x "$program" ] || skip "kms_try is not built"
+    mkdir -p "$D/$1"
+    [ -s "$D/$1/key_id" ] || echo k1 >"$D/$1/key_id"
+    echo ok >"$D/$1/healthz"
+    "$program" "$D/$1.sock" "$D/$1" >>"$D/$1.log" 2>&1 3>&- &
+    echo $! >"$D/$1.pid"
+    disown
+    within 10 test -S "$D/$1.sock"
+}
+ready() { kubectl get --raw "/readyz/kms-providers" >/dev/null 2>&1; }
+
+@test "a KMS plugin seals the keys of secrets" {
+    start_plugin safe
+    configure '- kms: {apiVersion: v2, name: safe, endpoint: "unix://'"$D/safe.sock"'"}' "$IDENTITY"
+    start
+    within 10 ready
+    kubectl create secret generic s --from-literal password=hunter2
+    local raw
+    raw=$(stored /registry/secrets/default/s)
+    [[ $raw == k8s:enc:kms:v2:safe:* && $raw == *k1:* && $raw != *hunter2* ]]
+    [ "$(password)" = hunter2 ]
+    kubectl get --raw /metrics | grep -q '^apiserver_envelope_encryption_dek_source_cache_size{provider_name="safe"} 1'
+    kubectl get --raw /livez?verbose | grep -q 'kms-providers ok'
+    end_server n1
+
+    # Another run has another seed, and opens those of before.
+    echo k2 >"$D/safe/key_id"
+    start
+    within 10 ready
+    [ "$(password)" = hunter2 ]
+    kubectl get secrets -A -o json | kubectl replace -f -
+    [[ $(stored /registry/secrets/default/s) == *k2:* ]]
+    end_server n1
+
+    # Without the plugin all else is served, and what needs it says so.
+    end_server safe
+    start_server_not_ready() {
+        "$CORACLE" server --name n1 --data-dir "$D/n1" --disable scheduler --api-listen "$HOST:6443" \
+            --etcd-listen "https://$HOST:2379" --peer-url "https://$HOST:2380" --initial-cluster "n1=https://$HOST:2380" \
+            --encryption-provider-config "$D/encryption.yaml" >>"$D/n1.log" 2>&1 3>&- &
+        echo $! >"$D/n1.pid"
+        disown
+    }
+    start_server_not_ready
+    within 20 kubectl get serviceaccount default -n default
+    run ! ready
+    run -1 kubectl get secret s
+    [[ $output == *'unable to transform key "/registry/secrets/default/s": the KMS plugin safe'* ]]
+    run -1 kubectl create secret generic t --from-literal password=x
+    [[ $output == *"the KMS plugin safe cannot be used"* ]]
+    kubectl create configmap c --from-literal a=b
+    start_plugin safe
+    within 20 ready
+    readable() { [ "$(password)" = hunter2 ]; }
+    within 10 readable
+    kubectl create secret generic t --from-literal password=x
+}
+
+@test "with reloading, secrets move from a key of the file to a KMS plugin" {
+    start_plugin safe
+    configure "$AESGCM_A" "$IDENTITY"
+    start --encryption-provider-config-automatic-reload
+    kubectl create secret generic s --from-literal password=hunter2
+    configure '- kms: {apiVersion: v2, name: safe, endpoint: "unix://'"$D/safe.sock"'", timeout: 2s}' "$AESGCM_A" "$IDENTITY"
+    reloaded() { [ "$(reloads success)" = 1 ]; }
+    within 10 reloaded
+    within 10 ready
+    [ "$(password)" = hunter2 ]
+    kubectl get secrets -A -o json | kubectl replace -f -
+    [[ $(stored /registry/secrets/default/s) == k8s:enc:kms:v2:safe:* ]]
+    [ "$(password)" = hunter2 ]
+}
+
+# start_etcd: one of its own at $ISSUER_HOST.
+start_etcd() {
     command -v etcd >/dev/null || skip "etcd is not installed"
     etcd --name e1 --data-dir "$D/etcd" --listen-client-urls "http://$ISSUER_HOST:2379" \
         --advertise-client-urls "http://$ISSUER_HOST:2379" --listen-peer-urls "http://$ISSUER_HOST:2380" \
@@ -186,13 +263,22 @@ reloads() {
     echo $! >"$D/etcd.pid"
     disown
     within 20 etcdctl --endpoints "http://$ISSUER_HOST:2379" endpoint health
-    configure "$AESGCM_A"
-    "$CORACLE" server --name n1 --data-dir "$D/n1" --disable scheduler --api-listen "$HOST:6443" \
+}
+
+# start_on_etcd NAME HOST
+start_on_etcd() {
+    "$CORACLE" server --name "$1" --data-dir "$D/$1" --disable scheduler --api-listen "$2:6443" \
         --store-endpoints "http://$ISSUER_HOST:2379" --encryption-provider-config "$D/encryption.yaml" \
-        >>"$D/n1.log" 2>&1 3>&- &
-    echo $! >"$D/n1.pid"
+        >>"$D/$1.log" 2>&1 3>&- &
+    echo $! >"$D/$1.pid"
     disown
-    within 20 curl -sf --cacert "$D/n1/pki/ca.crt" "https://$HOST:6443/readyz"
+    within 20 curl -sf --cacert "$D/$1/pki/ca.crt" "https://$2:6443/readyz"
+}
+
+@test "on an existing etcd secrets are sealed, too" {
+    start_etcd
+    configure "$AESGCM_A"
+    start_on_etcd n1 "$HOST"
     write_kubeconfig n1 "$HOST"
     within 20 kubectl get serviceaccount default -n default
     kubectl create secret generic s --from-literal password=hunter2
@@ -200,4 +286,28 @@ reloads() {
     raw=$(etcdctl --endpoints "http://$ISSUER_HOST:2379" get --prefix --print-value-only / | tr '\0' '?')
     [[ $raw == *k8s:enc:aesgcm:v1:a:* && $raw != *hunter2* ]]
     [ "$(password)" = hunter2 ]
+}
+
+@test "what another server has sealed with a seed of its own is seen at once" {
+    local other=${HOST%.*}.7
+    start_etcd
+    start_plugin safe
+    configure '- kms: {apiVersion: v2, name: safe, endpoint: "unix://'"$D/safe.sock"'"}' "$IDENTITY"
+    start_on_etcd n1 "$HOST"
+    mkdir -p "$D/n2/pki"
+    cp "$D"/n1/pki/{ca,sa,front-proxy-ca}.* "$D/n2/pki/"
+    start_on_etcd n2 "$other"
+    write_kubeconfig n1 "$HOST"
+    within 10 ready
+    within 20 kubectl get serviceaccount default -n default
+    kubectl get --raw '/api/v1/namespaces/default/secrets?watch=1&timeoutSeconds=30' >"$D/watched" 2>&1 3>&- &
+    local watch=$!
+    at_other() { kubectl --server "https://$other:6443" --insecure-skip-tls-verify=false "$@"; }
+    made() { at_other create secret generic s --from-literal password=hunter2; }
+    within 10 made
+    seen() { grep -q '"name":"s"' "$D/watched"; }
+    within 10 seen
+    [ "$(password)" = hunter2 ]
+    ! grep -q "unable to transform" "$D/watched"
+    kill $watch
 }

@@ -527,3 +527,26 @@ types() { grep -oE '"type":"[A-Z]+"' "$1" | cut -d'"' -f4 | tr '\n' ' '; }
         "action": "Do", "reportingController": "test", "reportingInstance": "test-1", "regarding": {"namespace": "'"$N"'"}}' e
     operations "/api/v1/namespaces/$N/events" '{'"$event"', "message": "m", "involvedObject": {"namespace": "'"$N"'"}}' e
 }
+
+@test "Options that contradict each other, or what is asked for, are refused and nothing is done" {
+    local maps=/api/v1/namespaces/$N/configmaps
+    expect 201 '"uid"' POST "$maps" '{"metadata": {"name": "m"}}'
+    expect 422 'propagationPolicy: Invalid value: .*"Orphan.*cannot be both set' DELETE "$maps/m" \
+        '{"propagationPolicy": "Orphan", "orphanDependents": true}'
+    expect 422 'dryRun: Unsupported value: ' DELETE "$maps/m" '{"dryRun": ["Some"]}'
+    expect 200 '"name":"m"' GET "$maps/m"
+    expect 422 'sendInitialEvents is forbidden for list' GET "$maps?sendInitialEvents=true"
+    expect 422 'requires setting resourceVersionMatch.*Unsupported value: .*"Exact' GET \
+        "$maps?watch=1&sendInitialEvents=true&resourceVersionMatch=Exact"
+    expect 400 'not allowed when using continue' GET "$maps?limit=1&resourceVersion=7&continue=eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6NSwic3RhcnQiOiJhIn0"
+    expect 400 'undeterminable: name must be provided' PATCH "$maps/m" '{"metadata": null}' $MERGE
+}
+
+@test "Apply refuses another kind, another name, and a field that the schema does not have" {
+    local maps=/api/v1/namespaces/$N/configmaps apply=application/apply-patch+yaml
+    expect 400 'invalid object type: /v1, Kind=Secret' PATCH "$maps/m?fieldManager=a" '{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "m"}}' $apply
+    expect 400 'does not match the name on the URL' PATCH "$maps/m?fieldManager=a" '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "n"}}' $apply
+    expect 500 '.datum: field not declared in schema' PATCH "$maps/m?fieldManager=a&fieldValidation=Ignore" \
+        '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}, "datum": {}}' $apply
+    run -1 $K get configmap m
+}

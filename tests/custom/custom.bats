@@ -296,6 +296,8 @@ END
     kubectl "${N[@]}" apply -f - <<<"$(printf 'apiVersion: shop.example.com/v1\nkind: Fleet\nmetadata: {name: f}\nspec: {replicas: 2}\nstatus: {replicas: 9}')"
     [ "$(kubectl "${N[@]}" get fl f -o 'jsonpath={.status}')" = "" ] # Only through its subresource.
     run -0 kubectl "${N[@]}" scale fleet f --replicas=5
+    run -1 kubectl "${N[@]}" patch fleet f --type merge -p '{"spec": {"replicas": 3000000000}}'
+    [[ $output == *".spec.replicas: Invalid value: 3000000000: should be less than or equal to 2147483647"* ]]
     run -0 kubectl "${N[@]}" patch fleet f --subresource=status --type=merge -p '{"spec":{"replicas":7},"status":{"replicas":4,"selector":"a=b"}}'
     [ "$(kubectl "${N[@]}" get fleet f -o 'jsonpath={.spec.replicas} {.status.replicas}')" = "5 4" ]
     [ "$(kubectl get --raw "/apis/shop.example.com/v1/namespaces/$NS/fleets/f/scale" | jq -c '[.spec.replicas, .status.replicas, .status.selector]')" = '[5,4,"a=b"]' ]

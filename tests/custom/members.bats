@@ -1,6 +1,6 @@
 # Custom resources on three members: what one of them knows, all of them know.
 bats_require_minimum_version 1.5.0
-NET=${CUSTOM_NET:-127.0.49}
+NET=${CUSTOM_NET:-127.0.58}
 export AUTH_HOST=$NET.1
 
 setup_file() {

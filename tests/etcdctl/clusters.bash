@@ -58,20 +58,23 @@ ours_at() {
 }
 ours() { ours_at 1 "$@"; }
 
-# same SCRIPT: runs the script, in which `ctl` is etcdctl and `ctl_at N` etcdctl against member N, for both clusters, and
-# compares what it prints on both streams, ids and times aside.
+# same SCRIPT: runs the script, in which `ctl` is etcdctl and `ctl_at N` etcdctl against member N, for both clusters at a
+# time, and compares what it prints on both streams, ids and times aside.
 same() {
-    local prefix side
-    for side in ours theirs; do
-        [ $side = ours ] && prefix=$OURS || prefix=$THEIRS
-        PREFIX=$prefix timeout 120 bash -c '
-            export ETCDCTL_API=3
-            ctl_at() { local place=$1; shift; timeout 30 etcdctl --endpoints "$PREFIX$place:2379" "$@" 2>&1 || echo "status $?"; }
-            ctl() { ctl_at 1 "$@"; }
-            '"$1" 3>&- | "$TOP/tests/etcdctl/normalize" >"$BATS_TEST_TMPDIR/$side"
-    done
+    answers_of "$THEIRS" "$1" >"$BATS_TEST_TMPDIR/theirs" &
+    answers_of "$OURS" "$1" >"$BATS_TEST_TMPDIR/ours"
+    wait $!
     [ -s "$BATS_TEST_TMPDIR/ours" ]
     diff -u --label etcd --label coracle "$BATS_TEST_TMPDIR/theirs" "$BATS_TEST_TMPDIR/ours"
+}
+
+# answers_of PREFIX SCRIPT
+answers_of() {
+    PREFIX=$1 timeout 120 bash -c '
+        export ETCDCTL_API=3
+        ctl_at() { local place=$1; shift; timeout 30 etcdctl --endpoints "$PREFIX$place:2379" "$@" 2>&1 || echo "status $?"; }
+        ctl() { ctl_at 1 "$@"; }
+        '"$2" 3>&- | "$TOP/tests/etcdctl/normalize"
 }
 
 explain_failure() {

@@ -1,7 +1,7 @@
 # Members of a store without Kubernetes on loopback addresses, and an etcd beside them where one is installed.
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 CORACLE=${CORACLE:-$TOP/build/release/cmd/coracle}
-NET=${ETCDCTL_TEST_NET:-127.0.33}
+NET=${STORE_TEST_NET:-127.0.33}
 export ETCDCTL_API=3
 source "$TOP/tests/within.bash"
 

@@ -27,7 +27,7 @@ teardown_file() {
 }
 
 one() {
-    timeout 20 etcdctl --endpoints https://127.0.34.14:2379 --cacert "$ONE/pki/ca.crt" --cert "$ONE/pki/admin.crt" \
+    timeout "${SECONDS_MAX:-20}" etcdctl --endpoints https://127.0.34.14:2379 --cacert "$ONE/pki/ca.crt" --cert "$ONE/pki/admin.crt" \
         --key "$ONE/pki/admin.key" "$@"
 }
 
@@ -37,10 +37,11 @@ teardown() { [ -n "${BATS_TEST_COMPLETED:-}" ] || tail -8 "$BATS_FILE_TMPDIR/one
     run -0 one put tls 1
     run -0 one get tls --print-value-only
     [ "$output" = 1 ]
-    run -0 one watch tls --rev 1 2>&1 < <(:) 3>&- || true
-    run timeout 5 etcdctl --endpoints https://127.0.34.14:2379 --cacert "$ONE/pki/ca.crt" get tls
+    SECONDS_MAX=2 run one watch tls --rev 1 # Until it is stopped.
+    [ "$output" = $'PUT\ntls\n1' ]
+    run timeout 3 etcdctl --endpoints https://127.0.34.14:2379 --cacert "$ONE/pki/ca.crt" get tls
     [ "$status" -ne 0 ]
-    run timeout 5 etcdctl --endpoints http://127.0.34.14:2379 get tls
+    run timeout 3 etcdctl --endpoints http://127.0.34.14:2379 get tls
     [ "$status" -ne 0 ]
 }
 

@@ -57,8 +57,9 @@ teardown() { explain_failure; }
 @test "a mirror of one prefix under another" {
     run -0 ours put mirror/a 1
     run -0 ours put mirror/b 2
-    timeout 8 etcdctl --endpoints "${OURS}1:2379" make-mirror --prefix mirror/ --dest-prefix mirrored/ \
+    timeout 20 etcdctl --endpoints "${OURS}1:2379" make-mirror --prefix mirror/ --dest-prefix mirrored/ \
         "${OURS}2:2379" >/dev/null 2>&1 3>&- &
+    local mirror=$!
     mirrored() { [ "$(ours_at 3 get "$1" --print-value-only)" = "$2" ]; }
     within 5 mirrored mirrored/b 2
     run -0 ours put mirror/c 3
@@ -66,6 +67,7 @@ teardown() { explain_failure; }
     run -0 ours del mirror/a
     gone() { [ -z "$(ours get mirrored/a)" ]; }
     within 5 gone
+    kill "$mirror"
     wait
 }
 

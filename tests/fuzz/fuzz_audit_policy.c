@@ -13,9 +13,31 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const struct user user = {
         .name = "alice", .uid = "", .groups = groups, .group_count = 1};
     static const struct access accesses[] = {
-        {"get", true, "", "pods", "log", "default", "p", "v1", "", ""},
-        {"list", true, "apps", "deployments", "", "", "", "v1", "", ""},
-        {"get", false, "", "", "", "", "", NULL, "/version", ""},
+        {.verb = "get",
+         .is_resource = true,
+         .group = "",
+         .resource = "pods",
+         .subresource = "log",
+         .namespace = "default",
+         .name = "p",
+         .version = "v1",
+         .path = ""},
+        {.verb = "list",
+         .is_resource = true,
+         .group = "apps",
+         .resource = "deployments",
+         .subresource = "",
+         .namespace = "",
+         .name = "",
+         .version = "v1",
+         .path = ""},
+        {.verb = "get",
+         .group = "",
+         .resource = "",
+         .subresource = "",
+         .namespace = "",
+         .name = "",
+         .path = "/version"},
     };
     struct audit_policy *policy = NULL;
     CLEANUP(error_release) struct error error = {0};

@@ -53,7 +53,10 @@ static void write_documents(struct arena *arena, const struct api_kind *kind)
     check_is_json(arena, &document);
     buffer_clear(&document);
     buffer_append_text(&document, "{\"definitions\":{\"first\":{}");
-    status = api_openapi_v2_custom(arena, &kind, 1, &document);
+    status = api_openapi_v2_custom(API_OPENAPI_DEFINITIONS, arena, &kind, 1, &document);
+    assert(status == 0);
+    buffer_append_text(&document, "\"/\":{}"); /* What custom paths follow. */
+    status = api_openapi_v2_custom(API_OPENAPI_PATHS, arena, &kind, 1, &document);
     assert(status == 0);
     check_is_json(arena, &document);
     buffer_clear(&document);

@@ -90,6 +90,23 @@ definitions() { kubectl get --raw /openapi/v2 | grep -o "\"$1\":" | sort -u; }
     [ "$(definitions 'com.example.crd[56].v[0-9].Foo' | tr -d '\n')" = '"com.example.crd5.v1.Foo":' ]
 }
 
+# Both versions, with and without custom kinds, of groups and of what is no resource.
+@test "generators of clients find every path, with its operations, parameters and answers" {
+    define crd8.example.com foos Foo "v1=$BARS"
+    local path
+    for path in $(kubectl get --raw /openapi/v3 | grep -o '"serverRelativeURL":"[^"?]*' | cut -d'"' -f4); do
+        kubectl get --raw "$path" | python3 -B "$BATS_TEST_DIRNAME/openapi_shape.py"
+    done
+    kubectl get --raw /openapi/v2 >"$BATS_TEST_TMPDIR/v2.json"
+    python3 -B "$BATS_TEST_DIRNAME/openapi_shape.py" <"$BATS_TEST_TMPDIR/v2.json"
+    for path in /version/ /apis/apps/ /api/v1/watch/pods \
+        '/apis/crd8.example.com/v1/namespaces/{namespace}/foos/{name}'; do
+        grep -qF "\"$path\":{" "$BATS_TEST_TMPDIR/v2.json"
+    done
+    kubectl delete crd foos.crd8.example.com
+    run ! grep -F crd8.example.com <(kubectl get --raw /openapi/v2)
+}
+
 # headers PATH [OPTION...]: status and headers of the answer, one a line.
 headers() {
     curl -s -m 10 --cacert "$D/n1/pki/ca.crt" --cert "$D/n1/pki/admin.crt" --key "$D/n1/pki/admin.key" \

@@ -266,6 +266,14 @@ END
     refuses 'deployments.apps "web" not found' kubectl get deployment web
 }
 
+@test "an object of a version that is no more is refused in the words of v1.32" {
+    deployment apps/v1 extensions/v1beta1 >"$D/old.yaml"
+    refuses 'no matches for kind "Deployment" in version "extensions/v1beta1"' kubectl apply -f "$D/old.yaml"
+    echo '{"apiVersion":"extensions/v1beta1","kind":"Deployment","metadata":{"name":"d"}}' >"$D/old.json"
+    refuses 'the API version in the data \(extensions/v1beta1\) does not match the expected API version \(apps/v1\)' \
+        kubectl create --raw /apis/apps/v1/namespaces/default/deployments -f "$D/old.json"
+}
+
 @test "what the server printed is taken again" {
     kubectl create deployment round --image nginx --dry-run=client -o yaml >"$D/round.yaml"
     says '^deployment.apps/round created$' kubectl apply -f "$D/round.yaml"

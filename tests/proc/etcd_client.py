@@ -194,6 +194,9 @@ class Client:
     def delete(self, key, timeout=2.0):
         self.call("/etcdserverpb.KV/DeleteRange", field(1, key), timeout)
 
+    def compact(self, revision, timeout=2.0):
+        self.call("/etcdserverpb.KV/Compact", field(1, revision), timeout)
+
     def swap(self, key, expected, value, timeout=2.0):
         """Puts the value if it is as expected. -> whether it was"""
         compare = field(2, 3) + field(3, key) + field(7, expected)  # The value, equal.

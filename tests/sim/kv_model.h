@@ -53,7 +53,7 @@ struct kv_model {
 void kv_model_init(struct kv_model *model, size_t key_count);
 void kv_model_release(struct kv_model *model);
 
-/* Text of a key or value, in a buffer that is large enough; returns it. */
+/* kv_digest.c. Text of a key or value, in a buffer that is large enough; returns it. */
 struct slice model_key_text(size_t key, char *buffer);
 struct slice model_value_text(uint64_t value, size_t len, char *buffer);
 /* The number in a key or value, or -1 when these bytes are not one of ours. */

@@ -231,7 +231,9 @@ start_as_etcd() { # NAME [FLAG...]
         [[ $output == *"Peer URLs already exists"* ]]
     }
     within 20 taken # Not while too few members have been heard of lately.
-    within 20 ctl n1 member add n3 --peer-urls "$(peer n3),http://$(host n3):2381"
+    # On a busy machine the answer may come too late, to a change that took effect.
+    added() { ctl n1 member add n3 --peer-urls "$(peer n3),http://$(host n3):2381" || voters n1 3; }
+    within 60 added
     start_as_etcd n3 --initial-cluster "$all,$(both n3)" --initial-cluster-state existing
     within 60 voters n1 3
     within 20 sh -c "[ \"\$(etcdctl --endpoints http://$(host n3):2378 get first --print-value-only)\" = 1 ]"

@@ -49,6 +49,13 @@ static bool check_field(struct api_causes *causes, const struct api_path *at,
     if (!rules_is(requirement->key, "metadata.name")) {
         rules_invalid(causes, at, "key", api_shown_text(requirement->key),
                       "not a valid field selector key");
+        return false;
+    }
+    for (size_t i = 0; i < requirement->n_values; i++) {
+        const char *value = text_or_empty(requirement->values[i]);
+        struct api_path item = api_path_index(&values, i);
+        rules_invalid_each(causes, &item, api_shown_text(value),
+                           api_syntax_dns1123_subdomain(value));
     }
     return false;
 }
@@ -106,6 +113,59 @@ bool rules_spread_domains(struct api_causes *causes, const struct api_frame *fra
         rules_invalid(causes, frame->at, "minDomains", api_shown_int(constraint->min_domains),
                       "can only use minDomains if whenUnsatisfiable=DoNotSchedule, not "
                       "ScheduleAnyway");
+    }
+    return true;
+}
+
+static bool selects_by(const Meta__V1__LabelSelector *selector, const char *key)
+{
+    for (size_t i = 0; i < selector->n_match_labels; i++) {
+        if (rules_is(selector->match_labels[i]->key, key)) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < selector->n_match_expressions; i++) {
+        if (rules_is(selector->match_expressions[i]->key, key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool rules_spread_keys(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__TopologySpreadConstraint *constraint = frame->message;
+    struct api_path list = api_path_field(frame->at, "matchLabelKeys");
+    if (constraint->n_match_label_keys > 0 && constraint->label_selector == NULL) {
+        api_cause_forbidden(causes, &list, "must not be specified when labelSelector is not set");
+    }
+    for (size_t i = 0; i < constraint->n_match_label_keys; i++) {
+        const char *key = text_or_empty(constraint->match_label_keys[i]);
+        struct api_path at = api_path_index(&list, i);
+        rules_invalid_each(causes, &at, api_shown_text(key), api_syntax_qualified_name(key));
+        if (constraint->label_selector != NULL && selects_by(constraint->label_selector, key)) {
+            api_cause_invalid(causes, &at, api_shown_text(key),
+                              "exists in both matchLabelKeys and labelSelector");
+        }
+    }
+    return true;
+}
+
+/* Two constraints about the same places, in the same way. */
+bool rules_spread_twice(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__TopologySpreadConstraint *constraint = frame->message;
+    const Core__V1__PodSpec *spec = frame->parent->message;
+    const char *key = text_or_empty(constraint->topology_key);
+    const char *when = text_or_empty(constraint->when_unsatisfiable);
+    for (size_t i = 0; i < frame->index; i++) {
+        const Core__V1__TopologySpreadConstraint *other = spec->topology_spread_constraints[i];
+        if (rules_is(other->topology_key, key) && rules_is(other->when_unsatisfiable, when)) {
+            struct api_path at = api_path_field(frame->at, "{topologyKey, whenUnsatisfiable}");
+            api_cause_duplicate(causes, &at,
+                                api_shown_text(arena_printf(causes->arena, "{%s, %s}", key, when)));
+            break;
+        }
     }
     return true;
 }

@@ -1,4 +1,5 @@
-/* Rules of the containers of a pod: ports, environment, mounts, security, names. */
+/* Rules of the containers of a pod: ports, environment, security, names. */
+#include "lib/api/quantity.h"
 #include "lib/api/rules/rules.h"
 
 static const Core__V1__PodSpec *spec_of(const struct api_frame *frame)
@@ -57,24 +58,90 @@ bool rules_host_port(struct api_causes *causes, const struct api_frame *frame)
 /* --- Environment -------------------------------------------------------------------------------
  */
 
-/* "metadata.labels['key']" and the same of annotations. Returns whether `path` has that form. */
-static bool check_subscript(struct api_causes *causes, const struct api_path *at, const char *path)
+/* "metadata.labels['key']": the part before the bracket and that inside of it. Returns whether
+ * `path` has that form. */
+static bool split_subscript(struct arena *arena, const char *path, const char **ret_map,
+                            const char **ret_key)
 {
-    static const char *const keyed[] = {"metadata.annotations", "metadata.labels", NULL};
-    const char *bracket = strchr(path, '[');
+    const char *bracket = strstr(path, "['");
     size_t len = strlen(path);
-    if (bracket == NULL || len <= 4 || strcmp(path + len - 2, "']") != 0 || bracket[1] != '\'') {
+    if (bracket == NULL || bracket == path || strcmp(path + len - 2, "']") != 0 ||
+        bracket + 4 > path + len) {
         return false;
     }
     size_t before = (size_t)(bracket - path);
-    const char *map = arena_text_n(causes->arena, path, before);
-    const char *key = arena_text_n(causes->arena, bracket + 2, len - before - 4);
-    if (!rules_one_of(map, keyed)) {
-        rules_invalid(causes, at, "fieldPath", api_shown_text(path), "does not support subscript");
-    } else {
-        rules_check_text(causes, at, "fieldPath", key, api_syntax_qualified_name);
-    }
+    *ret_map = arena_text_n(arena, path, before);
+    *ret_key = arena_text_n(arena, bracket + 2, len - before - 4);
     return true;
+}
+
+static const char *small_letters(struct arena *arena, const char *text)
+{
+    char *copy = arena_text(arena, text);
+    for (char *c = copy; *c != '\0'; c++) {
+        *c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
+    }
+    return copy;
+}
+
+/* Labels and annotations by key; said of the reference, not of its path. Keys of annotations have
+ * no case. */
+static void check_subscript(struct api_causes *causes, const struct api_path *at, const char *path,
+                            const char *map, const char *key)
+{
+    if (strcmp(map, "metadata.labels") == 0) {
+        rules_invalid_each(causes, at, api_shown_text(key), api_syntax_qualified_name(key));
+    } else if (strcmp(map, "metadata.annotations") == 0) {
+        key = small_letters(causes->arena, key);
+        rules_invalid_each(causes, at, api_shown_text(key), api_syntax_qualified_name(key));
+    } else {
+        rules_invalid(causes, at, "fieldPath", api_shown_text(path),
+                      arena_printf(causes->arena,
+                                   "error converting fieldPath: field label does not support "
+                                   "subscript: %s",
+                                   path));
+    }
+}
+
+/* What v1.32 knows of a pod at all, and turns down later where it is of no use. */
+static bool is_pod_field(const char *path)
+{
+    static const char *const known[] = {"metadata.annotations",
+                                        "metadata.labels",
+                                        "metadata.name",
+                                        "metadata.namespace",
+                                        "metadata.uid",
+                                        "spec.nodeName",
+                                        "spec.restartPolicy",
+                                        "spec.serviceAccountName",
+                                        "spec.schedulerName",
+                                        "status.phase",
+                                        "status.hostIP",
+                                        "status.hostIPs",
+                                        "status.podIP",
+                                        "status.podIPs",
+                                        NULL};
+    return rules_one_of(path, known);
+}
+
+static void check_field_path(struct api_causes *causes, const struct api_path *at,
+                             const Core__V1__ObjectFieldSelector *ref, const char *const *allowed)
+{
+    const char *path = ref->field_path, *map = NULL, *key = NULL, *why = NULL;
+    if (!rules_is(ref->api_version, "v1")) {
+        why = arena_printf(causes->arena, "unsupported pod version: %s", ref->api_version);
+    } else if (split_subscript(causes->arena, path, &map, &key)) {
+        check_subscript(causes, at, path, map, key);
+        return;
+    } else if (!is_pod_field(path)) {
+        why = arena_printf(causes->arena, "field label not supported: %s", path);
+    }
+    if (why != NULL) {
+        rules_invalid(causes, at, "fieldPath", api_shown_text(path),
+                      arena_printf(causes->arena, "error converting fieldPath: %s", why));
+    } else if (!rules_one_of(path, allowed)) {
+        rules_not_supported(causes, at, "fieldPath", path, allowed);
+    }
 }
 
 /* What a variable may refer to is more than what a file may. */
@@ -101,11 +168,44 @@ bool rules_field_ref(struct api_causes *causes, const struct api_frame *frame)
         rules_required(causes, frame->at, "apiVersion", "");
     } else if (rules_empty(ref->field_path)) {
         rules_required(causes, frame->at, "fieldPath", "");
-    } else if (!check_subscript(causes, frame->at, ref->field_path) &&
-               !rules_one_of(ref->field_path, allowed)) {
-        rules_not_supported(causes, frame->at, "fieldPath", ref->field_path, allowed);
+    } else {
+        check_field_path(causes, frame->at, ref, allowed);
     }
     return true;
+}
+
+/* The units that an amount can be shown in; of other resources, whatever is asked for. */
+static void check_divisor(struct api_causes *causes, const struct api_path *at,
+                          const Core__V1__ResourceFieldSelector *ref)
+{
+    static const char *const of_cpu[] = {"1m", "1", NULL};
+    static const char *const of_bytes[] = {"1",   "1k",  "1M",  "1G",  "1T",  "1P",  "1E",
+                                           "1Ki", "1Mi", "1Gi", "1Ti", "1Pi", "1Ei", NULL};
+    static const struct {
+        const char *resource, *said;
+        const char *const *units;
+    } rows[] = {
+        {"cpu", "only divisor's values 1m and 1 are supported with the cpu resource", of_cpu},
+#define BYTES(OF)                                                                                  \
+    "only divisor's values 1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi, 1Ei are supported " \
+    "with the " OF " resource"
+        {"memory", BYTES("memory"), of_bytes},
+        {"ephemeral-storage", BYTES("local ephemeral storage"), of_bytes},
+        {"hugepages-", BYTES("hugepages"), of_bytes},
+#undef BYTES
+    };
+    const char *resource = strchr(text_or_empty(ref->resource), '.');
+    if (resource == NULL || ref->divisor == NULL ||
+        quantity_sign(quantity_read(ref->divisor)) == 0) {
+        return;
+    }
+    const char *divisor = rules_quantity_text(causes->arena, ref->divisor);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (strncmp(resource + 1, rows[i].resource, strlen(rows[i].resource)) == 0 &&
+            !rules_one_of(divisor, rows[i].units)) {
+            rules_invalid(causes, at, "divisor", api_shown_text(ref->resource), rows[i].said);
+        }
+    }
 }
 
 bool rules_resource_ref(struct api_causes *causes, const struct api_frame *frame)
@@ -129,6 +229,51 @@ bool rules_resource_ref(struct api_causes *causes, const struct api_frame *frame
     } else if (!huge && !rules_one_of(name, resources)) {
         rules_not_supported(causes, frame->at, "resource", name, resources);
     }
+    check_divisor(causes, frame->at, ref);
+    return true;
+}
+
+static const char *name_of(const Core__V1__LocalObjectReference *reference)
+{
+    return reference == NULL ? "" : text_or_empty(reference->name);
+}
+
+/* Of a ConfigMap's or Secret's key. */
+bool rules_config_map_key(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__ConfigMapKeySelector *key = frame->message;
+    rules_check_text(causes, frame->at, "name", name_of(key->local_object_reference),
+                     api_syntax_dns1123_subdomain);
+    return true;
+}
+
+bool rules_secret_key(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__SecretKeySelector *key = frame->message;
+    rules_check_text(causes, frame->at, "name", name_of(key->local_object_reference),
+                     api_syntax_dns1123_subdomain);
+    return true;
+}
+
+/* A whole ConfigMap or Secret; that there is a name was looked at before. */
+static void check_env_name(struct api_causes *causes, const struct api_path *at, const char *name)
+{
+    if (*name != '\0') {
+        rules_check_text(causes, at, "name", name, api_syntax_dns1123_subdomain);
+    }
+}
+
+bool rules_config_map_env(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__ConfigMapEnvSource *source = frame->message;
+    check_env_name(causes, frame->at, name_of(source->local_object_reference));
+    return true;
+}
+
+bool rules_secret_env(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__SecretEnvSource *source = frame->message;
+    check_env_name(causes, frame->at, name_of(source->local_object_reference));
     return true;
 }
 
@@ -167,49 +312,6 @@ bool rules_env_from(struct api_causes *causes, const struct api_frame *frame)
     return true;
 }
 
-/* --- Mounts ------------------------------------------------------------------------------------
- */
-
-bool rules_mount_name(struct api_causes *causes, const struct api_frame *frame)
-{
-    const Core__V1__VolumeMount *mount = frame->message;
-    const Core__V1__PodSpec *spec = spec_of(frame);
-    struct api_path at = api_path_field(frame->at, "name");
-    for (size_t i = 0; spec != NULL && i < spec->n_volumes; i++) {
-        if (rules_is(spec->volumes[i]->name, text_or_empty(mount->name))) {
-            return true;
-        }
-    }
-    api_cause_not_found(causes, &at, api_shown_text(mount->name));
-    return true;
-}
-
-bool rules_mount_path(struct api_causes *causes, const struct api_frame *frame)
-{
-    const Core__V1__VolumeMount *mount = frame->message;
-    const void *const holder = frame->parent->message;
-    const Core__V1__VolumeMount *const *mounts =
-        *(const Core__V1__VolumeMount *const *const *)api_field_at(frame->via, holder);
-    for (size_t i = 0; i < frame->index; i++) {
-        if (rules_is(mounts[i]->mount_path, text_or_empty(mount->mount_path))) {
-            rules_invalid(causes, frame->at, "mountPath", api_shown_text(mount->mount_path),
-                          "must be unique");
-            break;
-        }
-    }
-    return true;
-}
-
-bool rules_mount_sub_path(struct api_causes *causes, const struct api_frame *frame)
-{
-    const Core__V1__VolumeMount *mount = frame->message;
-    if (!rules_empty(mount->sub_path) && !rules_empty(mount->sub_path_expr)) {
-        rules_invalid(causes, frame->at, "subPathExpr", api_shown_text(mount->sub_path_expr),
-                      "subPathExpr and subPath are mutually exclusive");
-    }
-    return true;
-}
-
 /* --- Security ----------------------------------------------------------------------------------
  */
 
@@ -234,11 +336,56 @@ bool rules_seccomp(struct api_causes *causes, const struct api_frame *frame)
 bool rules_privileges(struct api_causes *causes, const struct api_frame *frame)
 {
     const Core__V1__SecurityContext *security = frame->message;
-    if (security->has_allow_privilege_escalation && !security->allow_privilege_escalation &&
-        security->has_privileged && security->privileged) {
+    const Core__V1__Capabilities *more = security->capabilities;
+    if (!security->has_allow_privilege_escalation || security->allow_privilege_escalation) {
+        return true;
+    }
+    if (security->has_privileged && security->privileged) {
         api_cause_invalid(
             causes, frame->at, api_shown_raw("v1.SecurityContext"),
             "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
+    }
+    if (more != NULL && rules_has(more->add, more->n_add, "CAP_SYS_ADMIN")) {
+        api_cause_invalid(
+            causes, frame->at, api_shown_raw("v1.SecurityContext"),
+            "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN");
+    }
+    return true;
+}
+
+enum { APP_ARMOR_PROFILE_MAX = 4095 };
+
+static bool is_padded(const char *text)
+{
+    static const char spaces[] = " \t\r\n\v\f";
+    size_t len = strlen(text);
+    return len > 0 && (strchr(spaces, text[0]) != NULL || strchr(spaces, text[len - 1]) != NULL);
+}
+
+bool rules_app_armor(struct api_causes *causes, const struct api_frame *frame)
+{
+    static const char needed[] = "must be set when AppArmor type is Localhost";
+    const Core__V1__AppArmorProfile *profile = frame->message;
+    const char *local = profile->localhost_profile;
+    struct api_path at = api_path_field(frame->at, "localhostProfile");
+    if (!rules_is(profile->type, "Localhost")) {
+        bool known =
+            rules_is(profile->type, "RuntimeDefault") || rules_is(profile->type, "Unconfined");
+        if (known && local != NULL) {
+            api_cause_invalid(causes, &at, api_shown_text(local),
+                              "can only be set when AppArmor type is Localhost");
+        }
+        return true;
+    }
+    if (rules_empty(local)) {
+        api_cause_required(causes, &at, needed);
+        return true;
+    }
+    if (is_padded(local)) {
+        api_cause_invalid(causes, &at, api_shown_text(local), "must not be padded with whitespace");
+    }
+    if (strlen(local) > APP_ARMOR_PROFILE_MAX) {
+        api_cause_too_long(causes, &at, APP_ARMOR_PROFILE_MAX);
     }
     return true;
 }

@@ -32,6 +32,11 @@ static void check_client(struct api_causes *causes, const struct api_path *at,
     if (client->service != NULL && rules_empty(client->service->namespace_)) {
         rules_required(causes, &service, "namespace", "service namespace is required");
     }
+    if (client->service != NULL && client->service->has_port &&
+        (client->service->port < 1 || client->service->port > UINT16_MAX)) {
+        rules_invalid(causes, &service, "port", api_shown_int(client->service->port),
+                      "port is not valid: must be between 1 and 65535, inclusive");
+    }
     if (client->service != NULL && client->service->path != NULL) {
         rules_check_webhook_path(causes, &service, client->service->path);
     }

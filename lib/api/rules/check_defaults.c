@@ -3,6 +3,7 @@
 #include "lib/api/cel_functions.h"
 #include "lib/api/custom_rules.h"
 #include "lib/api/rules/rules.h"
+#include "lib/api/shown.h"
 
 typedef Apiextensions__V1__JSONSchemaProps props;
 
@@ -46,7 +47,7 @@ static void check_default(struct walk *walk, const struct api_path *parent,
     }
     if (unknown && !walk->may_have_unknown) {
         api_cause_invalid(walk->causes, &at,
-                          structural_shown(walk->causes->arena, schema->default_value),
+                          api_shown_json(walk->causes->arena, schema->default_value),
                           "must not have unknown fields");
     }
     size_t before = walk->causes->count;

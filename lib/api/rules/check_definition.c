@@ -1,7 +1,9 @@
-/* What a CustomResourceDefinition may not say: names, versions, columns, subresources. */
+/* What a CustomResourceDefinition may not say: names, versions as a whole, status, approval. */
+#include "lib/api/definition_approval.h"
 #include "lib/api/rules/check_conversion.h"
-#include "lib/api/rules/check_schema.h"
+#include "lib/api/rules/check_versions.h"
 #include "lib/api/rules/rules.h"
+#include "lib/api/shown.h"
 #include <ctype.h>
 
 typedef Apiextensions__V1__CustomResourceDefinition definition_t;
@@ -12,7 +14,9 @@ typedef Apiextensions__V1__CustomResourceDefinitionNames names_t;
 static void check_label(struct api_causes *causes, const struct api_path *at, const char *name,
                         const char *value)
 {
-    rules_check_text(causes, at, name, value, api_syntax_dns1035_label);
+    if (!rules_empty(value)) {
+        rules_check_text(causes, at, name, value, api_syntax_dns1035_label);
+    }
 }
 
 /* A kind is a label but for its capital letters. */
@@ -20,7 +24,10 @@ static void check_kind_name(struct api_causes *causes, const struct api_path *at
                             const char *value)
 {
     struct api_path path = api_path_field(at, name);
-    char *small = arena_text(causes->arena, text_or_empty(value));
+    if (rules_empty(value)) {
+        return;
+    }
+    char *small = arena_text(causes->arena, value);
     for (char *c = small; *c != '\0'; c++) {
         *c = (char)tolower((unsigned char)*c);
     }
@@ -33,32 +40,49 @@ static void check_kind_name(struct api_causes *causes, const struct api_path *at
     }
 }
 
-static void check_names(struct api_causes *causes, const struct api_path *spec,
-                        const names_t *names)
+static void check_name_list(struct api_causes *causes, const struct api_path *at,
+                            char *const *names, size_t count)
 {
-    struct api_path at = api_path_field(spec, "names");
-    struct api_path shorts = api_path_field(&at, "shortNames");
-    struct api_path categories = api_path_field(&at, "categories");
-    check_label(causes, &at, "plural", names->plural);
-    if (!rules_empty(names->singular)) {
-        check_label(causes, &at, "singular", names->singular);
+    for (size_t i = 0; i < count; i++) {
+        struct api_path path = api_path_index(at, i);
+        rules_invalid_each(causes, &path, api_shown_text(names[i]),
+                           api_syntax_dns1035_label(text_or_empty(names[i])));
     }
-    check_kind_name(causes, &at, "kind", names->kind);
-    check_kind_name(causes, &at, "listKind", names->list_kind);
-    for (size_t i = 0; i < names->n_short_names; i++) {
-        struct api_path path = api_path_index(&shorts, i);
-        rules_invalid_each(causes, &path, api_shown_text(names->short_names[i]),
-                           api_syntax_dns1035_label(text_or_empty(names->short_names[i])));
-    }
-    for (size_t i = 0; i < names->n_categories; i++) {
-        struct api_path path = api_path_index(&categories, i);
-        rules_invalid_each(causes, &path, api_shown_text(names->categories[i]),
-                           api_syntax_dns1035_label(text_or_empty(names->categories[i])));
-    }
+}
+
+/* The names that are there. */
+static void check_names(struct api_causes *causes, const struct api_path *at, const names_t *names)
+{
+    struct api_path shorts = api_path_field(at, "shortNames");
+    struct api_path categories = api_path_field(at, "categories");
+    check_label(causes, at, "plural", names->plural);
+    check_label(causes, at, "singular", names->singular);
+    check_kind_name(causes, at, "kind", names->kind);
+    check_kind_name(causes, at, "listKind", names->list_kind);
+    check_name_list(causes, &shorts, names->short_names, names->n_short_names);
     if (!rules_empty(names->kind) && rules_is(names->list_kind, names->kind)) {
-        rules_invalid(causes, &at, "listKind", api_shown_text(names->list_kind),
+        rules_invalid(causes, at, "listKind", api_shown_text(names->list_kind),
                       "kind and listKind may not be the same");
     }
+    check_name_list(causes, &categories, names->categories, names->n_categories);
+}
+
+static void check_names_given(struct api_causes *causes, const struct api_path *spec,
+                              const names_t *names)
+{
+    struct api_path at = api_path_field(spec, "names");
+    const struct {
+        const char *name, *value;
+    } wanted[] = {{"plural", names->plural},
+                  {"singular", names->singular},
+                  {"kind", names->kind},
+                  {"listKind", names->list_kind}};
+    for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
+        if (rules_empty(wanted[i].value)) {
+            rules_required(causes, &at, wanted[i].name, "");
+        }
+    }
+    check_names(causes, &at, names);
 }
 
 static void check_group(struct api_causes *causes, const struct api_path *spec, const char *group)
@@ -67,136 +91,17 @@ static void check_group(struct api_causes *causes, const struct api_path *spec, 
         rules_required(causes, spec, "group", "");
         return;
     }
-    rules_check_text(causes, spec, "group", group, api_syntax_dns1123_subdomain);
-    if (strchr(group, '.') == NULL) {
+    if (api_syntax_dns1123_subdomain(group).count > 0) {
+        rules_check_text(causes, spec, "group", group, api_syntax_dns1123_subdomain);
+    } else if (strchr(group, '.') == NULL) {
         rules_invalid(causes, spec, "group", api_shown_text(group),
                       "should be a domain with at least one dot");
     }
 }
 
-/* --- Parts of a version ------------------------------------------------------------------------
- */
-
-static bool is_below(const char *path, const char *part)
-{
-    size_t len = strlen(part);
-    return strncmp(text_or_empty(path), part, len) == 0 && path[len] != '\0';
-}
-
-static void check_subresources(struct api_causes *causes, const struct api_path *at,
-                               const Apiextensions__V1__CustomResourceSubresources *subresources)
-{
-    if (subresources == NULL || subresources->scale == NULL) {
-        return;
-    }
-    const Apiextensions__V1__CustomResourceSubresourceScale *scale = subresources->scale;
-    struct api_path own = api_path_field(at, "subresources");
-    struct api_path path = api_path_field(&own, "scale");
-    if (rules_empty(scale->spec_replicas_path)) {
-        rules_required(causes, &path, "specReplicasPath", "");
-    } else if (!is_below(scale->spec_replicas_path, ".spec.")) {
-        rules_invalid(causes, &path, "specReplicasPath", api_shown_text(scale->spec_replicas_path),
-                      "should be a json path under .spec");
-    }
-    if (rules_empty(scale->status_replicas_path)) {
-        rules_required(causes, &path, "statusReplicasPath", "");
-    } else if (!is_below(scale->status_replicas_path, ".status.")) {
-        rules_invalid(causes, &path, "statusReplicasPath",
-                      api_shown_text(scale->status_replicas_path),
-                      "should be a json path under .status");
-    }
-    if (!rules_empty(scale->label_selector_path) &&
-        !is_below(scale->label_selector_path, ".spec.") &&
-        !is_below(scale->label_selector_path, ".status.")) {
-        rules_invalid(causes, &path, "labelSelectorPath",
-                      api_shown_text(scale->label_selector_path),
-                      "should be a json path under either .spec or .status");
-    }
-}
-
-static void check_columns(struct api_causes *causes, const struct api_path *at,
-                          const version_t *version)
-{
-    static const char *const types[] = {"boolean", "date", "integer", "number", "string", NULL};
-    struct api_path columns = api_path_field(at, "additionalPrinterColumns");
-    for (size_t i = 0; i < version->n_additional_printer_columns; i++) {
-        const Apiextensions__V1__CustomResourceColumnDefinition *column =
-            version->additional_printer_columns[i];
-        struct api_path path = api_path_index(&columns, i);
-        if (rules_empty(column->name)) {
-            rules_required(causes, &path, "name", "");
-        }
-        if (rules_empty(column->type)) {
-            rules_required(causes, &path, "type",
-                           "must be one of boolean,date,integer,number,string");
-        } else if (!rules_one_of(column->type, types)) {
-            rules_invalid(causes, &path, "type", api_shown_text(column->type),
-                          "must be one of boolean,date,integer,number,string");
-        }
-        if (rules_empty(column->json_path)) {
-            rules_required(causes, &path, "JSONPath", "");
-        } else if (column->json_path[0] != '.') {
-            rules_invalid(causes, &path, "JSONPath", api_shown_text(column->json_path),
-                          "must be a simple json path starting with .");
-        }
-    }
-}
-
-/* --- Versions ----------------------------------------------------------------------------------
- */
-
-static const version_t *version_of(const definition_t *definition, const char *name)
-{
-    for (size_t i = 0; definition != NULL && i < definition->spec->n_versions; i++) {
-        if (rules_is(definition->spec->versions[i]->name, name)) {
-            return definition->spec->versions[i];
-        }
-    }
-    return NULL;
-}
-
-/* The definition that is replaced, and what it excuses. */
-struct replaced {
-    const definition_t *definition; /* NULL on creation. */
-    struct definition_past past;
-};
-
-static void check_schema(struct api_causes *causes, const struct api_path *at,
-                         const version_t *version, const struct replaced *replaced)
-{
-    struct api_path root = api_path_field(at, "openAPIV3Schema");
-    const version_t *before = version_of(replaced->definition, text_or_empty(version->name));
-    struct definition_past past = replaced->past;
-    past.same_schema = before != NULL && before->schema != NULL &&
-                       api_message_equal(&apiextensions__v1__custom_resource_validation__schema,
-                                         before->schema, version->schema);
-    rules_check_schema(causes, &root, version->schema->open_apiv3_schema, &past);
-}
-
-static void check_version(struct api_causes *causes, const struct api_path *spec, const spec_t *all,
-                          size_t index, const struct replaced *replaced)
-{
-    const version_t *version = all->versions[index];
-    struct api_path versions = api_path_field(spec, "versions");
-    struct api_path own = api_path_index(&versions, index);
-    bool alone = all->n_versions == 1; /* v1.32 blames the fields of its internal form then. */
-    const struct api_path *at = alone ? spec : &own;
-    struct api_path schema = api_path_field(at, alone ? "validation" : "schema");
-    check_label(causes, &own, "name", version->name);
-    if (version->schema == NULL || version->schema->open_apiv3_schema == NULL) {
-        struct api_path wanted = api_path_field(&own, "schema");
-        rules_required(causes, &wanted, "openAPIV3Schema", "schemas are required");
-    } else {
-        check_schema(causes, &schema, version, replaced);
-    }
-    check_subresources(causes, at, version->subresources);
-    check_columns(causes, at, version);
-}
-
 static void check_versions(struct api_causes *causes, const struct api_path *spec,
-                           const definition_t *definition, const struct replaced *replaced)
+                           const spec_t *all)
 {
-    const spec_t *all = definition->spec;
     size_t stored = 0;
     bool twice = false;
     for (size_t i = 0; i < all->n_versions; i++) {
@@ -205,9 +110,6 @@ static void check_versions(struct api_causes *causes, const struct api_path *spe
             twice =
                 twice || rules_is(all->versions[i]->name, text_or_empty(all->versions[j]->name));
         }
-    }
-    for (size_t i = 0; i < all->n_versions; i++) {
-        check_version(causes, spec, all, i, replaced);
     }
     if (twice) {
         rules_invalid(causes, spec, "versions", api_shown_raw("[]"),
@@ -228,6 +130,11 @@ static void check_stored_versions(struct api_causes *causes, const definition_t 
     const Apiextensions__V1__CustomResourceDefinitionStatus *status = definition->status;
     struct api_path at = api_path_field(NULL, "status");
     struct api_path stored = api_path_field(&at, "storedVersions");
+    if (status->n_stored_versions == 0) {
+        api_cause_invalid(causes, &stored, api_shown_texts(causes->arena, NULL, 0),
+                          "must have at least one stored version");
+        return;
+    }
     for (size_t i = 0; i < definition->spec->n_versions; i++) {
         const version_t *version = definition->spec->versions[i];
         bool known = !version->storage;
@@ -235,9 +142,11 @@ static void check_stored_versions(struct api_causes *causes, const definition_t 
             known = rules_is(version->name, text_or_empty(status->stored_versions[j]));
         }
         if (!known) {
-            api_cause_invalid(causes, &stored, api_shown_raw("[]"),
-                              arena_printf(causes->arena, "must have the storage version %s",
-                                           text_or_empty(version->name)));
+            api_cause_invalid(
+                causes, &stored,
+                api_shown_texts(causes->arena, status->stored_versions, status->n_stored_versions),
+                arena_printf(causes->arena, "must have the storage version %s",
+                             text_or_empty(version->name)));
         }
     }
     for (size_t j = 0; j < status->n_stored_versions; j++) {
@@ -249,16 +158,50 @@ static void check_stored_versions(struct api_causes *causes, const definition_t 
         if (!found) {
             struct api_path path = api_path_index(&stored, j);
             api_cause_invalid(causes, &path, api_shown_text(status->stored_versions[j]),
-                              "missing from spec.versions; versions that were previously the "
-                              "storage version must remain in spec.versions until a storage "
-                              "migration ensures no data remains persisted in that version and "
-                              "removes it from status.storedVersions");
+                              "must appear in spec.versions");
         }
     }
 }
 
+/* An approval that is missing or wrong may stay so. */
+static void check_approval(struct api_causes *causes, const definition_t *definition,
+                           const definition_t *before)
+{
+    struct api_path meta = api_path_field(NULL, "metadata");
+    struct api_path annotations = api_path_field(&meta, "annotations");
+    struct api_path at = api_path_key(&annotations, DEFINITION_APPROVAL);
+    const char *reason = NULL;
+    if (!definition_needs_approval(text_or_empty(definition->spec->group))) {
+        return;
+    }
+    if (before != NULL &&
+        definition_approval_of(causes->arena, before->metadata, &reason) ==
+            definition_approval_of(causes->arena, definition->metadata, &reason)) {
+        return;
+    }
+    enum definition_approval approval =
+        definition_approval_of(causes->arena, definition->metadata, &reason);
+    if (approval == DEFINITION_APPROVAL_MISSING) {
+        api_cause_required(causes, &at, reason);
+    } else if (approval == DEFINITION_APPROVAL_INVALID) {
+        api_cause_invalid(
+            causes, &at,
+            api_shown_text(api_meta_annotation(definition->metadata, DEFINITION_APPROVAL)), reason);
+    }
+}
+
+static void check_accepted_names(struct api_causes *causes, const definition_t *definition)
+{
+    struct api_path status = api_path_field(NULL, "status");
+    struct api_path accepted = api_path_field(&status, "acceptedNames");
+    if (definition->status->accepted_names != NULL) {
+        check_names(causes, &accepted, definition->status->accepted_names);
+    }
+}
+
+/* `before`, the definition that is replaced, may be NULL; `past` is what it excuses. */
 static void check_definition(struct api_causes *causes, const definition_t *definition,
-                             const struct replaced *replaced)
+                             const definition_t *before, const struct definition_past *past)
 {
     static const char *const scopes[] = {"Cluster", "Namespaced", NULL};
     const spec_t *spec = definition->spec;
@@ -266,7 +209,7 @@ static void check_definition(struct api_causes *causes, const definition_t *defi
     struct api_path meta = api_path_field(NULL, "metadata");
     const char *name = arena_printf(causes->arena, "%s.%s", text_or_empty(spec->names->plural),
                                     text_or_empty(spec->group));
-    if (replaced->definition == NULL && !rules_is(definition->metadata->name, name)) {
+    if (before == NULL && !rules_is(definition->metadata->name, name)) {
         rules_invalid(causes, &meta, "name", api_shown_text(definition->metadata->name),
                       "must be spec.names.plural+\".\"+spec.group");
     }
@@ -276,28 +219,36 @@ static void check_definition(struct api_causes *causes, const definition_t *defi
     } else if (!rules_one_of(spec->scope, scopes)) {
         rules_not_supported(causes, &at, "scope", spec->scope, scopes);
     }
-    if (spec->preserve_unknown_fields) {
+    rules_check_versions(causes, &at, spec, before == NULL ? NULL : before->spec, past);
+    check_versions(causes, &at, spec);
+    check_names_given(causes, &at, spec->names);
+    rules_check_versions_alike(causes, &at, spec, before == NULL ? NULL : before->spec, past);
+    rules_check_conversion(causes, &at, spec->conversion);
+    check_accepted_names(causes, definition);
+    check_stored_versions(causes, definition);
+    check_approval(causes, definition, before);
+    if (spec->preserve_unknown_fields &&
+        (before == NULL || !before->spec->preserve_unknown_fields)) {
         rules_invalid(causes, &at, "preserveUnknownFields", api_shown_bool(true),
                       "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in "
                       "spec.versions[*].schema instead");
     }
-    check_versions(causes, &at, definition, replaced);
-    check_names(causes, &at, spec->names);
-    rules_check_conversion(causes, &at, spec->conversion);
-    check_stored_versions(causes, definition);
 }
 
 void rules_check_definition(struct api_causes *causes, const void *message)
 {
-    check_definition(causes, message, &(struct replaced){.definition = NULL});
+    struct definition_past past;
+    definition_past_init(&past, NULL);
+    check_definition(causes, message, NULL, &past);
+    definition_past_release(&past);
 }
 
 void rules_replace_definition(struct api_causes *causes, const void *before, const void *after)
 {
-    struct replaced replaced = {.definition = before};
-    definition_past_init(&replaced.past, before);
-    check_definition(causes, after, &replaced);
-    definition_past_release(&replaced.past);
+    struct definition_past past;
+    definition_past_init(&past, before);
+    check_definition(causes, after, before, &past);
+    definition_past_release(&past);
 }
 
 /* --- Changes -----------------------------------------------------------------------------------
@@ -327,4 +278,11 @@ void rules_update_definition(struct api_causes *causes, const void *before, cons
     }
     same(causes, &spec, "group", old->spec->group, definition->spec->group);
     same(causes, &names, "plural", old->spec->names->plural, definition->spec->names->plural);
+}
+
+void rules_update_definition_status(struct api_causes *causes, const void *before,
+                                    const void *after)
+{
+    (void)before;
+    check_accepted_names(causes, after);
 }

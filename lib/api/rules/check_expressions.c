@@ -3,6 +3,7 @@
 #include "lib/api/admission_expressions.h"
 #include "lib/api/cel_functions.h"
 #include "lib/api/rules/rules.h"
+#include "lib/base/hash_map.h"
 #include "lib/cel/function.h"
 
 enum { CONDITIONS_MAX = 64, ANNOTATIONS_MAX = 20, ANNOTATION_EXPRESSION_MAX = 5 * 1024 };
@@ -22,14 +23,31 @@ struct compiler {
     struct arena *arena;
     struct cel_functions *functions;
     struct admission_scope *scope;
+    struct hash_map *past; /* Expressions that the object had, NULL for none: what is not to be
+                            * written any more may stay (v1.32 ratchets so). */
 };
+
+static void note(const struct compiler *compiler, const char *text)
+{
+    const char *words = trimmed(compiler->arena, text_or_empty(text));
+    (void)hash_map_set(compiler->past, slice_text(words), compiler->past);
+}
+
+/* The scope, ready to compile this expression. */
+static struct admission_scope *scope_for(const struct compiler *compiler, const char *text)
+{
+    struct slice words = slice_trimmed(slice_text(text));
+    bool known = compiler->past != NULL && hash_map_get(compiler->past, words) != NULL;
+    admission_scope_set_stored(compiler->scope, known);
+    return compiler->scope;
+}
 
 /* The program, or NULL with a cause. */
 static const struct cel_program *compile(const struct compiler *compiler, const struct api_path *at,
                                          const char *text, enum admission_result wanted)
 {
     const struct cel_program *program = NULL;
-    const char *problem = admission_compile(compiler->scope, text, wanted, &program);
+    const char *problem = admission_compile(scope_for(compiler, text), text, wanted, &program);
     if (problem != NULL) {
         api_cause_invalid(compiler->causes, at, api_shown_text(text), problem);
     }
@@ -88,11 +106,24 @@ struct conditions {
     size_t count;
 };
 
-static void check_hooks(struct api_causes *causes, const struct conditions *hooks, size_t count)
+static void note_conditions(const struct compiler *compiler, const struct conditions *conditions)
+{
+    for (size_t i = 0; i < conditions->count; i++) {
+        note(compiler, conditions->items[i]->expression);
+    }
+}
+
+/* `past_count` webhooks after the first `count` are those that the object had. */
+static void check_hooks(struct api_causes *causes, const struct conditions *hooks, size_t count,
+                        size_t past_count)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
-    struct compiler compiler = {.causes = causes, .arena = arena};
+    struct compiler compiler = {
+        .causes = causes, .arena = arena, .past = hash_map_new(/* seed= */ 0)};
     struct api_path list = api_path_field(NULL, "webhooks");
+    for (size_t i = count; i < count + past_count; i++) {
+        note_conditions(&compiler, &hooks[i]);
+    }
     for (size_t i = 0; i < count; i++) {
         struct api_path at = api_path_index(&list, i);
         if (hooks[i].count > 0 && compiler.functions == NULL) {
@@ -102,31 +133,49 @@ static void check_hooks(struct api_causes *causes, const struct conditions *hook
         }
         check_conditions(&compiler, &at, hooks[i].items, hooks[i].count);
     }
+    hash_map_free(compiler.past);
     cel_functions_unref(compiler.functions);
+}
+
+typedef Admissionregistration__V1__ValidatingWebhookConfiguration validating_t;
+typedef Admissionregistration__V1__MutatingWebhookConfiguration mutating_t;
+
+void rules_replace_validating_webhooks(struct api_causes *causes, const void *before,
+                                       const void *after)
+{
+    const validating_t *new = after, *old = before;
+    size_t count = new->n_webhooks, past_count = old == NULL ? 0 : old->n_webhooks;
+    struct conditions *hooks = arena_array(causes->arena, count + past_count + 1, sizeof(*hooks));
+    for (size_t i = 0; i < count + past_count; i++) {
+        const Admissionregistration__V1__ValidatingWebhook *hook =
+            i < count ? new->webhooks[i] : old->webhooks[i - count];
+        hooks[i] = (struct conditions){hook->match_conditions, hook->n_match_conditions};
+    }
+    check_hooks(causes, hooks, count, past_count);
 }
 
 void rules_check_validating_webhooks(struct api_causes *causes, const void *message)
 {
-    const Admissionregistration__V1__ValidatingWebhookConfiguration *configuration = message;
-    size_t count = configuration->n_webhooks;
-    struct conditions *hooks = arena_array(causes->arena, count + 1, sizeof(*hooks));
-    for (size_t i = 0; i < count; i++) {
-        hooks[i] = (struct conditions){configuration->webhooks[i]->match_conditions,
-                                       configuration->webhooks[i]->n_match_conditions};
+    rules_replace_validating_webhooks(causes, NULL, message);
+}
+
+void rules_replace_mutating_webhooks(struct api_causes *causes, const void *before,
+                                     const void *after)
+{
+    const mutating_t *new = after, *old = before;
+    size_t count = new->n_webhooks, past_count = old == NULL ? 0 : old->n_webhooks;
+    struct conditions *hooks = arena_array(causes->arena, count + past_count + 1, sizeof(*hooks));
+    for (size_t i = 0; i < count + past_count; i++) {
+        const Admissionregistration__V1__MutatingWebhook *hook =
+            i < count ? new->webhooks[i] : old->webhooks[i - count];
+        hooks[i] = (struct conditions){hook->match_conditions, hook->n_match_conditions};
     }
-    check_hooks(causes, hooks, count);
+    check_hooks(causes, hooks, count, past_count);
 }
 
 void rules_check_mutating_webhooks(struct api_causes *causes, const void *message)
 {
-    const Admissionregistration__V1__MutatingWebhookConfiguration *configuration = message;
-    size_t count = configuration->n_webhooks;
-    struct conditions *hooks = arena_array(causes->arena, count + 1, sizeof(*hooks));
-    for (size_t i = 0; i < count; i++) {
-        hooks[i] = (struct conditions){configuration->webhooks[i]->match_conditions,
-                                       configuration->webhooks[i]->n_match_conditions};
-    }
-    check_hooks(causes, hooks, count);
+    rules_replace_mutating_webhooks(causes, NULL, message);
 }
 
 /* --- Policies ----------------------------------------------------------------------------------
@@ -196,8 +245,8 @@ static void check_value(const struct compiler *compiler, const struct api_path *
     } else if (strlen(words) > ANNOTATION_EXPRESSION_MAX) {
         api_cause_required(compiler->causes, &path, "must not exceed 5120 bytes in length");
     } else {
-        const char *problem =
-            admission_compile(compiler->scope, words, ADMISSION_STRING_OR_NULL, &program);
+        const char *problem = admission_compile(scope_for(compiler, words), words,
+                                                ADMISSION_STRING_OR_NULL, &program);
         if (problem != NULL) {
             api_cause_invalid(compiler->causes, &path, api_shown_text(text), problem);
         }
@@ -229,6 +278,22 @@ static void check_annotations(const struct compiler *compiler, const struct api_
     }
 }
 
+static void note_policy(const struct compiler *compiler, const spec_t *spec)
+{
+    const struct conditions conditions = {spec->match_conditions, spec->n_match_conditions};
+    note_conditions(compiler, &conditions);
+    for (size_t i = 0; i < spec->n_variables; i++) {
+        note(compiler, spec->variables[i]->expression);
+    }
+    for (size_t i = 0; i < spec->n_validations; i++) {
+        note(compiler, spec->validations[i]->expression);
+        note(compiler, spec->validations[i]->message_expression);
+    }
+    for (size_t i = 0; i < spec->n_audit_annotations; i++) {
+        note(compiler, spec->audit_annotations[i]->value_expression);
+    }
+}
+
 bool rules_policy_expressions(struct api_causes *causes, const struct api_frame *frame)
 {
     const spec_t *spec = frame->message;
@@ -237,13 +302,22 @@ bool rules_policy_expressions(struct api_causes *causes, const struct api_frame 
     struct cel_functions *functions = api_cel_functions_new();
     struct admission_scope_options options = {.functions = functions,
                                               .has_params = spec->param_kind != NULL};
-    struct compiler compiler = {causes, arena, functions, admission_scope_new(arena, &options)};
+    const Admissionregistration__V1__ValidatingAdmissionPolicy *before = frame->parent->before;
+    struct compiler compiler = {.causes = causes,
+                                .arena = arena,
+                                .functions = functions,
+                                .scope = admission_scope_new(arena, &options),
+                                .past = hash_map_new(/* seed= */ 0)};
+    if (before != NULL && before->spec != NULL) {
+        note_policy(&compiler, before->spec);
+    }
     check_conditions(&compiler, frame->at, spec->match_conditions, spec->n_match_conditions);
     options.has_variables = spec->n_variables > 0;
     compiler.scope = admission_scope_new(arena, &options);
     check_variables(&compiler, frame->at, spec);
     check_validations(&compiler, frame->at, spec);
     check_annotations(&compiler, frame->at, spec, text_or_empty(policy->metadata->name));
+    hash_map_free(compiler.past);
     cel_functions_unref(functions);
     return true;
 }

@@ -99,10 +99,25 @@ bool rules_pod_template(struct api_causes *causes, const struct api_frame *frame
     return true;
 }
 
+static void check_images(struct api_causes *causes, const struct api_path *spec, const char *list,
+                         Core__V1__Container *const *containers, size_t count)
+{
+    struct api_path at = api_path_field(spec, list);
+    for (size_t i = 0; i < count; i++) {
+        struct api_path item = api_path_index(&at, i);
+        rules_check_text(causes, &item, "image", text_or_empty(containers[i]->image),
+                         api_syntax_trimmed);
+    }
+}
+
+/* Templates may have images with spaces around their names. */
 bool rules_pod(struct api_causes *causes, const struct api_frame *frame)
 {
     const Core__V1__Pod *pod = frame->message;
     struct api_path at = api_path_field(NULL, "spec");
+    check_images(causes, &at, "containers", pod->spec->containers, pod->spec->n_containers);
+    check_images(causes, &at, "initContainers", pod->spec->init_containers,
+                 pod->spec->n_init_containers);
     if (pod->spec->n_ephemeral_containers > 0) {
         rules_forbidden(causes, &at, "ephemeralContainers", "cannot be set on create");
     }

@@ -324,10 +324,15 @@ static void check(struct api_causes *causes, const struct place *place)
         api_cause_forbidden(causes, place->at, "the schema nests too deep");
         return;
     }
-    check_keywords(causes, place);
     check_type(causes, place->at, place->schema);
+    check_keywords(causes, place);
     check_list(causes, place);
     check_map_type(causes, place->at, place->schema);
+    if (place->schema->has_x_kubernetes_preserve_unknown_fields &&
+        !place->schema->x_kubernetes_preserve_unknown_fields) {
+        rules_invalid(causes, place->at, "x-kubernetes-preserve-unknown-fields",
+                      api_shown_bool(false), "must be true or undefined");
+    }
     check_pattern(causes, place->at, place->schema);
     rules_check_validation_words(causes, place->at, place->schema);
     check_inner(causes, place);

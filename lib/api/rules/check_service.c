@@ -78,36 +78,47 @@ static void check_cluster_ip(struct api_causes *causes, const struct api_path *a
     struct api_path item = api_path_index(at, index);
     bool is_v6 = false;
     uint8_t bytes[16];
-    if (index > 0 && strcmp(ip, "None") == 0) {
-        api_cause_invalid(causes, &item, api_shown_text(ip),
-                          "must be empty, 'None', or a valid IP address");
-    } else if (strcmp(ip, "None") != 0 && !api_ip_parse(ip, bytes, &is_v6)) {
+    if (!(index == 0 && strcmp(ip, "None") == 0) && !api_ip_parse(ip, bytes, &is_v6)) {
         rules_invalid_each(causes, &item, api_shown_text(ip), api_syntax_ip(ip));
     }
 }
 
-static void check_cluster_ips(struct api_causes *causes, const struct api_path *at,
+/* The old field for one address and the new one for two say the same. */
+static void check_singular(struct api_causes *causes, const struct api_path *ips,
+                           const Core__V1__ServiceSpec *spec)
+{
+    struct api_shown shown = api_shown_texts(causes->arena, spec->cluster_ips, spec->n_cluster_ips);
+    if (rules_empty(spec->cluster_ip) && spec->n_cluster_ips > 0) {
+        api_cause_invalid(causes, ips, shown, "must be empty when `clusterIP` is not specified");
+    } else if (!rules_empty(spec->cluster_ip) && spec->n_cluster_ips == 0) {
+        api_cause_required(causes, ips, "");
+    } else if (spec->n_cluster_ips > 0 &&
+               !rules_is(spec->cluster_ip, text_or_empty(spec->cluster_ips[0]))) {
+        api_cause_invalid(causes, ips, shown, "first value must match `clusterIP`");
+    }
+}
+
+static void check_cluster_ips(struct api_causes *causes, const struct api_path *ips,
                               const Core__V1__ServiceSpec *spec)
 {
-    struct api_path ips = api_path_field(at, "clusterIPs");
-    if (rules_is(spec->type, "ExternalName")) {
-        if (spec->n_cluster_ips > 0) {
-            api_cause_forbidden(causes, &ips, "may not be set for ExternalName services");
-        }
-        return;
-    }
-    if (spec->n_cluster_ips > 2) {
-        api_cause_invalid(causes, &ips,
-                          api_shown_texts(causes->arena, spec->cluster_ips, spec->n_cluster_ips),
-                          "may only hold up to 2 values");
+    struct api_shown shown = api_shown_texts(causes->arena, spec->cluster_ips, spec->n_cluster_ips);
+    size_t before = causes->count;
+    if (is_headless(spec) && spec->n_cluster_ips > 1) {
+        api_cause_invalid(causes, ips, shown, "'None' must be the first and only value");
     }
     for (size_t i = 0; i < spec->n_cluster_ips; i++) {
-        check_cluster_ip(causes, &ips, spec, i);
+        check_cluster_ip(causes, ips, spec, i);
     }
-    if (spec->n_cluster_ips > 0 &&
-        !rules_is(spec->cluster_ip, text_or_empty(spec->cluster_ips[0]))) {
-        rules_invalid(causes, at, "clusterIP", api_shown_text(spec->cluster_ip),
-                      "first value of `clusterIPs` must match this field");
+    bool sound = causes->count == before;
+    if (spec->n_cluster_ips > 2) {
+        api_cause_invalid(causes, ips, shown, "may only hold up to 2 values");
+    }
+    bool first_v6 = false, second_v6 = false;
+    uint8_t bytes[16];
+    if (sound && spec->n_cluster_ips > 1 &&
+        (spec->n_cluster_ips > 2 || !api_ip_parse(spec->cluster_ips[0], bytes, &first_v6) ||
+         !api_ip_parse(spec->cluster_ips[1], bytes, &second_v6) || first_v6 == second_v6)) {
+        api_cause_invalid(causes, ips, shown, "may specify no more than one IP for each IP family");
     }
 }
 
@@ -151,16 +162,49 @@ static void check_families_of_ips(struct api_causes *causes, const struct api_pa
     }
 }
 
+/* A name that stands for another one has no addresses. */
+static void check_no_addresses(struct api_causes *causes, const struct api_path *at,
+                               const Core__V1__ServiceSpec *spec)
+{
+    const struct {
+        const char *name;
+        bool used;
+    } members[] = {{"clusterIPs", spec->n_cluster_ips > 0},
+                   {"ipFamilies", spec->n_ip_families > 0},
+                   {"ipFamilyPolicy", spec->ip_family_policy != NULL}};
+    for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+        if (members[i].used) {
+            rules_forbidden(causes, at, members[i].name,
+                            "may not be set for ExternalName services");
+        }
+    }
+}
+
+static void check_addresses(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__ServiceSpec *spec = frame->message;
+    struct api_path ips = api_path_field(frame->at, "clusterIPs");
+    size_t before = causes->count;
+    if (rules_is(spec->type, "ExternalName")) {
+        check_no_addresses(causes, frame->at, spec);
+        return;
+    }
+    check_singular(causes, &ips, spec);
+    check_ip_families(causes, frame->at, spec);
+    api_check_member(causes, frame, "ipFamilyPolicy");
+    check_cluster_ips(causes, &ips, spec);
+    if (causes->count == before && !is_headless(spec)) {
+        check_families_of_ips(causes, frame->at, spec);
+    }
+}
+
 /* What allocation looks at before anything else is checked: when this is wrong, nothing else is
  * said. */
 bool rules_service_addresses(struct api_causes *causes, const struct api_frame *frame)
 {
     const Core__V1__ServiceSpec *spec = frame->message;
     size_t before = causes->count;
-    check_cluster_ips(causes, frame->at, spec);
-    check_ip_families(causes, frame->at, spec);
-    api_check_member(causes, frame, "ipFamilyPolicy");
-    check_families_of_ips(causes, frame->at, spec);
+    check_addresses(causes, frame);
     if (causes->count > before) {
         return false;
     }
@@ -241,6 +285,17 @@ bool rules_service_health_port(struct api_causes *causes, const struct api_frame
     return true;
 }
 
+static void check_distribution(struct api_causes *causes, const struct api_path *at,
+                               const Core__V1__ServiceSpec *spec)
+{
+    static const char *const distributions[] = {"PreferClose", NULL};
+    if (spec->traffic_distribution != NULL &&
+        !rules_one_of(spec->traffic_distribution, distributions)) {
+        rules_not_supported(causes, at, "trafficDistribution", spec->traffic_distribution,
+                            distributions);
+    }
+}
+
 static void check_source_ranges(struct api_causes *causes, const struct api_path *at,
                                 const Core__V1__ServiceSpec *spec)
 {
@@ -280,6 +335,7 @@ bool rules_service_balancer(struct api_causes *causes, const struct api_frame *f
                           "may not expose port 10250 externally since it is used by kubelet");
         }
     }
+    check_distribution(causes, frame->at, spec);
     return true;
 }
 

@@ -274,6 +274,20 @@ static void *reference_to(struct arena *arena, const char *full_name, const char
     return reference;
 }
 
+/* What both versions have, under the same names in structs of their own. */
+#define COPY_SHARED(to, from)                                                                      \
+    do {                                                                                           \
+        (to)->spec->has_min_replicas = (from)->spec->has_min_replicas;                             \
+        (to)->spec->min_replicas = (from)->spec->min_replicas;                                     \
+        (to)->spec->has_max_replicas = (from)->spec->has_max_replicas;                             \
+        (to)->spec->max_replicas = (from)->spec->max_replicas;                                     \
+        (to)->status->has_observed_generation = (from)->status->has_observed_generation;           \
+        (to)->status->observed_generation = (from)->status->observed_generation;                   \
+        (to)->status->last_scale_time = (from)->status->last_scale_time;                           \
+        (to)->status->current_replicas = (from)->status->current_replicas;                         \
+        (to)->status->desired_replicas = (from)->status->desired_replicas;                         \
+    } while (0)
+
 void *rules_autoscaler_from_stored(struct arena *arena, const void *message)
 {
     const new_form *from = message;
@@ -285,15 +299,7 @@ void *rules_autoscaler_from_stored(struct arena *arena, const void *message)
             reference_to(arena, "k8s.io.api.autoscaling.v1.CrossVersionObjectReference",
                          target->kind, target->name, target->api_version);
     }
-    to->spec->has_min_replicas = from->spec->has_min_replicas;
-    to->spec->min_replicas = from->spec->min_replicas;
-    to->spec->has_max_replicas = from->spec->has_max_replicas;
-    to->spec->max_replicas = from->spec->max_replicas;
-    to->status->has_observed_generation = from->status->has_observed_generation;
-    to->status->observed_generation = from->status->observed_generation;
-    to->status->last_scale_time = from->status->last_scale_time;
-    to->status->current_replicas = from->status->current_replicas;
-    to->status->desired_replicas = from->status->desired_replicas;
+    COPY_SHARED(to, from);
     targets_from(arena, from, to);
     current_from(arena, from, to);
     rest_from(arena, from, to);
@@ -377,15 +383,7 @@ void *rules_autoscaler_to_stored(struct arena *arena, const void *message)
             reference_to(arena, "k8s.io.api.autoscaling.v2.CrossVersionObjectReference",
                          target->kind, target->name, target->api_version);
     }
-    to->spec->has_min_replicas = from->spec->has_min_replicas;
-    to->spec->min_replicas = from->spec->min_replicas;
-    to->spec->has_max_replicas = from->spec->has_max_replicas;
-    to->spec->max_replicas = from->spec->max_replicas;
-    to->status->has_observed_generation = from->status->has_observed_generation;
-    to->status->observed_generation = from->status->observed_generation;
-    to->status->last_scale_time = from->status->last_scale_time;
-    to->status->current_replicas = from->status->current_replicas;
-    to->status->desired_replicas = from->status->desired_replicas;
+    COPY_SHARED(to, from);
     targets_to(arena, from, to);
     rest_to(arena, to);
     return to;

@@ -89,11 +89,14 @@ static const struct rules_kind KINDS[] = {
      .prepare_update = rules_prepare_definition_update,
      .create = rules_check_definition,
      .replace = rules_replace_definition,
-     .update = rules_update_definition},
+     .update = rules_update_definition,
+     .status = rules_update_definition_status},
     {.table = &admissionregistration__v1__validating_webhook_configuration__schema,
-     .create = rules_check_validating_webhooks},
+     .create = rules_check_validating_webhooks,
+     .replace = rules_replace_validating_webhooks},
     {.table = &admissionregistration__v1__mutating_webhook_configuration__schema,
-     .create = rules_check_mutating_webhooks},
+     .create = rules_check_mutating_webhooks,
+     .replace = rules_replace_mutating_webhooks},
     {.table = &core__v1__limit_range__schema, .prepare_create = rules_prepare_limit_range},
 };
 

@@ -114,6 +114,11 @@ void rules_not_above(struct api_causes *causes, const struct api_frame *frame, c
 /* A metric: use of CPU as a share of what is requested. */
 Autoscaling__V2__MetricSpec *rules_cpu_metric(struct arena *arena, int32_t percentage);
 
+/* Takes the fields of switched-off features out of an object that is created (`before` is NULL) or
+ * replaced. Both have their specs. */
+void rules_drop_disabled(struct arena *arena, const struct api_message *table, const void *before,
+                         void *message);
+
 /* --- Webhooks (check_webhook_client.c) ---------------------------------------------------------
  */
 
@@ -194,7 +199,8 @@ rules_prepare rules_prepare_role, rules_prepare_cluster_role;
 rules_prepare_change rules_prepare_role_update, rules_prepare_cluster_role_update;
 rules_create rules_check_definition;
 rules_create rules_check_validating_webhooks, rules_check_mutating_webhooks;
-rules_update rules_replace_definition, rules_update_definition;
+rules_update rules_replace_validating_webhooks, rules_replace_mutating_webhooks;
+rules_update rules_replace_definition, rules_update_definition, rules_update_definition_status;
 rules_prepare rules_prepare_definition;
 rules_prepare_change rules_prepare_definition_update;
 rules_convert rules_event_to_stored, rules_event_from_stored, rules_autoscaler_to_stored,
@@ -214,15 +220,19 @@ rules_update rules_update_pod, rules_update_pod_status, rules_update_pod_ephemer
 
 api_frame_rule rules_annotations_size, rules_owner, rules_finalizers, rules_label_requirement;
 api_frame_rule rules_node_requirement, rules_toleration_key, rules_toleration_value,
-    rules_spread_domains;
+    rules_spread_domains, rules_spread_keys, rules_spread_twice;
 api_frame_rule rules_host_port, rules_field_ref, rules_resource_ref, rules_value_from,
-    rules_env_from, rules_mount_name, rules_mount_path, rules_mount_sub_path, rules_seccomp,
+    rules_env_from, rules_config_map_key, rules_secret_key, rules_config_map_env, rules_secret_env,
+    rules_mount_name, rules_mount_path, rules_mount, rules_device, rules_seccomp, rules_app_armor,
     rules_privileges, rules_container_name, rules_container_rest, rules_ephemeral_name,
     rules_ephemeral_rest, rules_resources;
 api_frame_rule rules_lifecycle, rules_hook, rules_probe, rules_probe_once, rules_http_headers;
 api_frame_rule rules_dns_config, rules_dns_servers, rules_dns_searches, rules_dns_options,
-    rules_shared_namespaces, rules_scheduling_gate, rules_pod, rules_pod_template;
+    rules_shared_namespaces, rules_scheduling_gate, rules_pod, rules_pod_os, rules_pod_template;
 api_frame_rule rules_volume_sources, rules_downward_file, rules_projection, rules_token;
+api_frame_rule rules_empty_dir, rules_cinder, rules_csi_source, rules_storage_os,
+    rules_fibre_channel, rules_flocker, rules_quobyte, rules_azure_disk, rules_iscsi,
+    rules_iscsi_persistent;
 api_frame_rule rules_service_addresses, rules_service_type, rules_service_affinity,
     rules_service_external_name, rules_service_external_policy, rules_service_health_port,
     rules_service_balancer, rules_service_port_name, rules_service_node_port,

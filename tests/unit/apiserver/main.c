@@ -4,9 +4,11 @@ Suite *request_info_suite(void);
 Suite *token_suite(void);
 Suite *registry_suite(void);
 Suite *object_json_suite(void);
+Suite *object_list_suite(void);
 Suite *node_restriction_suite(void);
 Suite *proxy_suite(void);
 Suite *proxy_object_suite(void);
+Suite *html_links_suite(void);
 Suite *extension_discovery_suite(void);
 Suite *rbac_suite(void);
 Suite *webhook_client_suite(void);
@@ -23,6 +25,8 @@ Suite *kubeconfig_suite(void);
 Suite *authn_config_suite(void);
 Suite *review_hook_suite(void);
 Suite *authz_config_suite(void);
+Suite *access_review_suite(void);
+Suite *kms_suite(void);
 Suite *node_graph_suite(void);
 Suite *objects_request_suite(void);
 Suite *objects_suite(void);
@@ -46,6 +50,7 @@ int main(void)
                        oidc_suite(),
                        encryption_suite(),
                        proxy_object_suite(),
+                       html_links_suite(),
                        extension_discovery_suite(),
                        audit_suite(),
                        audit_webhook_suite(),
@@ -53,8 +58,11 @@ int main(void)
                        authn_config_suite(),
                        review_hook_suite(),
                        authz_config_suite(),
+                       access_review_suite(),
+                       kms_suite(),
                        node_graph_suite(),
                        object_json_suite(),
+                       object_list_suite(),
                        objects_request_suite(),
                        objects_suite(),
                        objects_streams_suite(),

@@ -45,8 +45,7 @@ static struct access object_access(const char *verb, const char *group, const ch
                            .subresource = subresource,
                            .namespace = namespace,
                            .name = name,
-                           .path = "",
-                           .node_selected = ""};
+                           .path = ""};
 }
 
 static struct access path_access(const char *path)
@@ -57,8 +56,7 @@ static struct access path_access(const char *path)
                            .subresource = "",
                            .namespace = "",
                            .name = "",
-                           .path = path,
-                           .node_selected = ""};
+                           .path = path};
 }
 
 static enum audit_level level_of(const char *rule, const struct user *user,

@@ -1,6 +1,5 @@
 /* AuthorizationConfiguration: who decides, in which order; what is wrong or not known is refused
- * with its place. And what a SubjectAccessReview says. */
-#include "apiserver/access_review.h"
+ * with its place. */
 #include "apiserver/authz_config.h"
 #include "lib/api/cel_functions.h"
 
@@ -153,98 +152,6 @@ START_TEST(flags_make_the_same)
 }
 END_TEST
 
-/* --- SubjectAccessReview --- */
-
-static const char *const groups[] = {"a", "b"};
-static const struct user_extra extras[] = {{"k", "x"}, {"l", "z"}, {"k", "y"}};
-static const struct user ann = {.name = "ann",
-                                .uid = "7",
-                                .groups = groups,
-                                .group_count = 2,
-                                .extras = extras,
-                                .extra_count = 3};
-
-START_TEST(a_question_has_what_is_known)
-{
-    const struct access pods = {.verb = "get",
-                                .is_resource = true,
-                                .group = "",
-                                .version = "v1",
-                                .resource = "pods",
-                                .subresource = "log",
-                                .namespace = "ns",
-                                .name = "p",
-                                .path = ""};
-    CLEANUP(buffer_release) struct buffer out;
-    buffer_init(&out, 4096);
-    access_review_print("v1", &ann, &pods, &out);
-    ck_assert_str_eq(
-        buffer_text(&out),
-        "{\"kind\":\"SubjectAccessReview\",\"apiVersion\":\"authorization.k8s.io/v1\",\"metadata\":"
-        "{\"creationTimestamp\":null},\"spec\":{\"resourceAttributes\":{\"namespace\":\"ns\","
-        "\"verb\":\"get\",\"version\":\"v1\",\"resource\":\"pods\",\"subresource\":\"log\","
-        "\"name\":"
-        "\"p\"},\"user\":\"ann\",\"groups\":[\"a\",\"b\"],\"extra\":{\"k\":[\"x\",\"y\"],\"l\":"
-        "[\"z\"]},\"uid\":\"7\"},\"status\":{\"allowed\":false}}");
-    buffer_clear(&out);
-    const struct access path = {.verb = "get", .path = "/version"};
-    access_review_print("v1beta1", &ann, &path, &out);
-    ck_assert_ptr_nonnull(strstr(buffer_text(&out), "\"group\":[\"a\",\"b\"]"));
-    ck_assert_ptr_nonnull(strstr(
-        buffer_text(&out), "\"nonResourceAttributes\":{\"path\":\"/version\",\"verb\":\"get\"}"));
-}
-END_TEST
-
-START_TEST(conditions_see_empty_members_too)
-{
-    const struct user nobody = {.name = "ann", .uid = ""};
-    const struct access pods = {.verb = "list",
-                                .is_resource = true,
-                                .group = "",
-                                .resource = "pods",
-                                .subresource = "",
-                                .namespace = "",
-                                .name = ""};
-    CLEANUP(buffer_release) struct buffer out;
-    buffer_init(&out, 4096);
-    access_review_print_spec(&nobody, &pods, &out);
-    ck_assert_str_eq(buffer_text(&out),
-                     "{\"resourceAttributes\":{\"namespace\":\"\",\"verb\":\"list\",\"group\":\"\","
-                     "\"version\":\"\",\"resource\":\"pods\",\"subresource\":\"\",\"name\":\"\"},"
-                     "\"user\":\"ann\",\"groups\":[],\"extra\":{},\"uid\":\"\"}");
-}
-END_TEST
-
-#define ANSWER(status)                                                                             \
-    "{\"apiVersion\":\"authorization.k8s.io/v1\",\"kind\":\"SubjectAccessReview\","                \
-    "\"status\":" status "}"
-
-START_TEST(an_answer_allows_denies_or_has_no_opinion)
-{
-    static const struct {
-        const char *json;
-        int status;
-        bool allowed, denied;
-    } rows[] = {
-        {ANSWER("{\"allowed\":true,\"reason\":\"so\"}"), 0, true, false},
-        {ANSWER("{\"allowed\":false,\"denied\":true,\"reason\":\"so\"}"), 0, false, true},
-        {ANSWER("{\"allowed\":false,\"reason\":\"so\"}"), 0, false, false},
-        {ANSWER("{\"allowed\":true,\"denied\":true}"), -EINVAL, false, false},
-        {ANSWER("{\"allowed\":\"true\"}"), -EINVAL, false, false},
-        {"{}", -EINVAL, false, false},
-        {"", -EINVAL, false, false},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct access_review_answer answer = {.reason = ""};
-        ck_assert_int_eq(access_review_read(arena, "v1", slice_text(rows[i].json), &answer, NULL),
-                         rows[i].status);
-        ck_assert_int_eq(answer.allowed, rows[i].allowed);
-        ck_assert_int_eq(answer.denied, rows[i].denied);
-        ck_assert_str_eq(answer.reason, rows[i].status == 0 ? "so" : "");
-    }
-}
-END_TEST
-
 Suite *authz_config_suite(void)
 {
     Suite *suite = suite_create("apiserver/authz_config");
@@ -253,9 +160,6 @@ Suite *authz_config_suite(void)
     tcase_add_test(tcase, authorizers_come_in_their_order);
     tcase_add_test(tcase, what_is_wrong_is_refused_with_its_place);
     tcase_add_test(tcase, flags_make_the_same);
-    tcase_add_test(tcase, a_question_has_what_is_known);
-    tcase_add_test(tcase, conditions_see_empty_members_too);
-    tcase_add_test(tcase, an_answer_allows_denies_or_has_no_opinion);
     suite_add_tcase(suite, tcase);
     return suite;
 }

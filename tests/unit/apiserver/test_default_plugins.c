@@ -44,6 +44,40 @@ START_TEST(there_is_one_default_priority_class)
 }
 END_TEST
 
+START_TEST(a_mirror_pod_has_nothing_of_the_api)
+{
+    static const struct {
+        const char *spec, *why;
+    } cases[] = {
+        {"\"serviceAccountName\":\"default\"", "a mirror pod may not reference service accounts"},
+        {"\"volumes\":[{\"name\":\"v\",\"secret\":{\"secretName\":\"s\"}}]",
+         "a mirror pod may not reference secrets"},
+        {"\"volumes\":[{\"name\":\"v\",\"projected\":{\"sources\":[{\"serviceAccountToken\":"
+         "{\"path\":\"t\"}}]}}]",
+         "a mirror pod may not use ServiceAccountToken volume projections"},
+    };
+    ck_assert_ptr_null(make("", "namespaces", "{\"metadata\":{\"name\":\"ns\"}}").status);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        void *pod = NULL;
+        const struct api_kind *kind = api_kind_find("", "v1", "pods");
+        const char *json = arena_printf(
+            fixture.arena,
+            "{\"metadata\":{\"name\":\"m\",\"annotations\":{\"kubernetes.io/"
+            "config.mirror\":\"x\"}},"
+            "\"spec\":{\"nodeName\":\"n1\",\"containers\":[{\"name\":\"a\",\"image\":\"b\"}],%s}}",
+            cases[i].spec);
+        ck_assert_int_eq(
+            api_decode_json(fixture.arena, kind->message, slice_text(json), NULL, &pod, NULL), 0);
+        struct registry_call call = {
+            .verb = REGISTRY_CREATE, .kind = kind, .namespace = "ns", .body = pod};
+        run(&fixture, &call);
+        ck_assert_int_eq(call.status->code, 403);
+        ck_assert_str_eq(call.status->message,
+                         arena_printf(fixture.arena, "pods \"m\" is forbidden: %s", cases[i].why));
+    }
+}
+END_TEST
+
 static struct registry_call ask_for_certificate(const char *name, const char *organization)
 {
     CLEANUP(buffer_release) struct buffer key;
@@ -83,6 +117,7 @@ Suite *default_plugins_suite(void)
     tcase_set_timeout(tcase, 30);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, there_is_one_default_priority_class);
+    tcase_add_test(tcase, a_mirror_pod_has_nothing_of_the_api);
     tcase_add_test(tcase, no_certificate_is_asked_for_that_may_everything);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -29,7 +29,7 @@ static struct encryption *parse(const char *text)
 {
     struct encryption *encryption = NULL;
     CLEANUP(error_release) struct error error = {0};
-    int status = encryption_new(slice_text(text), &encryption, &error);
+    int status = encryption_new(NULL, slice_text(text), &encryption, &error);
     ck_assert_msg(status == 0, "%s", error_message(&error));
     return encryption;
 }
@@ -53,7 +53,8 @@ static int open_text(struct encryption *encryption, const char *key, struct slic
 static void seal(struct encryption *encryption, const struct api_kind *kind, struct buffer *stored)
 {
     buffer_init(stored, TEXT_MAX);
-    encryption_seal(encryption, kind, SECRET, slice_text("hunter2"), stored);
+    ck_assert_int_eq(encryption_seal(encryption, kind, SECRET, slice_text("hunter2"), stored, NULL),
+                     0);
     ck_assert_int_eq(buffer_error(stored), 0);
 }
 
@@ -158,10 +159,12 @@ START_TEST(a_configuration_that_is_not_understood_is_refused)
         {HEAD, "resources are missing"},
         {HEAD "- {resources: [secrets]}", "needs resources and providers"},
         {HEAD "- {resources: ['*'], providers: [{identity: {}}]}", "use *."},
-        {HEAD "- {resources: [secrets], providers: [{kms: {name: a}}]}", "kms is not supported"},
+        {HEAD "- {resources: [secrets], providers: [{kms: {name: a}}]}",
+         "kms: apiVersion must be v2"},
         {HEAD "- {resources: [secrets], providers: [{secretbox: {keys: [" KEY_B "]}}]}",
          "key b: secret must be the base64 of 32 bytes"},
-        {HEAD "- {resources: [secrets], providers: [{kms: {name: k}}]}", "kms is not supported"},
+        {HEAD "- {resources: [secrets], providers: [{kms: {name: k}}]}",
+         "kms: apiVersion must be v2"},
         {HEAD "- {resources: [secrets], providers: [{aesgcm: {}}]}", "keys are missing"},
         {HEAD "- {resources: [secrets], providers: [{aesgcm: {keys: [" KEY_A "]}, identity: {}}]}",
          "must be one of"},
@@ -176,7 +179,8 @@ START_TEST(a_configuration_that_is_not_understood_is_refused)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct encryption *encryption = NULL;
         CLEANUP(error_release) struct error error = {0};
-        ck_assert_int_eq(encryption_new(slice_text(cases[i].text), &encryption, &error), -EINVAL);
+        ck_assert_int_eq(encryption_new(NULL, slice_text(cases[i].text), &encryption, &error),
+                         -EINVAL);
         ck_assert_msg(strstr(error_message(&error), cases[i].why) != NULL, "%s: %s", cases[i].why,
                       error_message(&error));
         ck_assert_ptr_null(encryption);
@@ -343,7 +347,8 @@ START_TEST(an_object_that_was_read_outlives_its_key_and_one_that_was_not_does_no
     struct encryption *encryption =
         parse(HEAD "- {resources: [secrets], providers: [{aesgcm: {keys: [" KEY_A "]}}]}");
     buffer_init(&stored, TEXT_MAX);
-    encryption_seal(encryption, secrets, SECRET, slice_text(json), &stored);
+    ck_assert_int_eq(encryption_seal(encryption, secrets, SECRET, slice_text(json), &stored, NULL),
+                     0);
     struct store_kv *kv = store_kv_new(slice_text(SECRET), buffer_slice(&stored));
     struct cached_object *known = cached_object_new(secrets, kv, 7, encryption, NULL);
     struct cached_object *unknown = cached_object_new(secrets, kv, 7, encryption, NULL);

@@ -49,8 +49,7 @@ static struct access resource(const char *verb, const char *group, const char *p
                            .subresource = subresource,
                            .namespace = namespace,
                            .name = "",
-                           .path = "",
-                           .node_selected = ""};
+                           .path = ""};
 }
 
 static struct access path_of(const char *path)

@@ -117,6 +117,41 @@ START_TEST(a_redirect_to_a_path_stays_behind_the_proxy)
 }
 END_TEST
 
+static void act_page(int fd, const char *request)
+{
+    (void)request;
+    say(fd, "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: 17\r\n"
+            "Access-Control-Allow-Origin: *\r\n\r\n<a href=\"/x\">y</");
+}
+
+START_TEST(links_of_a_page_lead_through_the_proxy)
+{
+    const char *answer = pass("GET " PROXY "/a/b",
+                              "Accept: text/html,*/*\r\nAccept-Encoding: gzip\r\n", "", act_page);
+    ck_assert_ptr_nonnull(strstr(answer, "<a href=\"" PROXY "/x\">y</"));
+    ck_assert_ptr_null(strstr(answer, "content-length: 17"));
+    ck_assert_ptr_null(strstr(answer, "access-control"));
+    ck_assert(!agent_got("accept-encoding"));
+}
+END_TEST
+
+static void act_compressed_page(int fd, const char *request)
+{
+    (void)request;
+    say(fd, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Encoding: gzip\r\n"
+            "Content-Length: 13\r\n\r\n<a href=\"/x\">");
+}
+
+START_TEST(what_is_no_plain_page_passes_as_it_is)
+{
+    const char *answer =
+        pass("GET " PROXY "/a", "Accept-Encoding: gzip\r\n", "", act_compressed_page);
+    ck_assert_ptr_nonnull(strstr(answer, "<a href=\"/x\">"));
+    ck_assert_ptr_nonnull(strstr(answer, "content-length: 13"));
+    ck_assert(agent_got("accept-encoding: gzip"));
+}
+END_TEST
+
 static void act_smuggle(int fd, const char *request)
 {
     (void)request;
@@ -336,6 +371,8 @@ Suite *proxy_object_suite(void)
     tcase_add_test(tcase, an_encoded_slash_arrives_as_a_slash);
     tcase_add_test(tcase, a_path_that_climbs_out_is_refused);
     tcase_add_test(tcase, a_redirect_to_a_path_stays_behind_the_proxy);
+    tcase_add_test(tcase, links_of_a_page_lead_through_the_proxy);
+    tcase_add_test(tcase, what_is_no_plain_page_passes_as_it_is);
     tcase_add_test(tcase, an_answer_that_two_readers_read_differently_is_refused);
     tcase_add_test(tcase, an_answer_with_two_lengths_is_refused);
     tcase_add_test(tcase, a_head_without_end_is_refused);

@@ -46,8 +46,7 @@ static struct access resource(const char *verb, const char *group, const char *n
                            .subresource = subresource,
                            .namespace = namespace,
                            .name = name,
-                           .path = "",
-                           .node_selected = ""};
+                           .path = ""};
 }
 
 static struct access path_of(const char *verb, const char *path)

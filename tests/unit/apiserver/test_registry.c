@@ -299,6 +299,88 @@ START_TEST(an_only_family_of_addresses_is_the_only_one_that_services_get)
 }
 END_TEST
 
+START_TEST(addresses_and_families_of_a_service_fit_together)
+{
+    static const struct {
+        const char *spec, *field, *end; /* Of the message. */
+    } cases[] = {
+        {"\"clusterIP\":\"10.96.0.50\",\"clusterIPs\":[\"10.96.0.50\",\"10.96.0.51\"]",
+         "spec.clusterIPs", "may specify no more than one IP for each IP family"},
+        {"\"clusterIPs\":[\"10.96.0.50\"]", "spec.clusterIPs",
+         "must be empty when `clusterIP` is not specified"},
+        {"\"clusterIP\":\"10.96.0.50\",\"clusterIPs\":[\"10.96.0.51\"]", "spec.clusterIPs",
+         "first value must match `clusterIP`"},
+        {"\"ipFamilies\":[\"IPv4\",\"IPv6\"]", "spec.ipFamilyPolicy",
+         "must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified"},
+        {"\"ipFamilies\":[\"IPv4\",\"IPv4\"]", "spec.ipFamilies[1]", "Duplicate value: \"IPv4\""},
+        {"\"trafficDistribution\":\"Far\"", "spec.trafficDistribution",
+         "supported values: \"PreferClose\""},
+    };
+    struct fixture fixture;
+    fixture_init(&fixture);
+    make_namespace(&fixture);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *json =
+            arena_printf(fixture.arena,
+                         "{\"metadata\":{\"name\":\"s\"},\"spec\":{\"ports\":[{\"port\":80}],%s}}",
+                         cases[i].spec);
+        struct registry_call call = create(&fixture, "services", "ns", json);
+        ck_assert_int_eq(call.code, 422);
+        ck_assert_str_eq(call.status->causes[0].field, cases[i].field);
+        ck_assert_ptr_nonnull(strstr(call.status->causes[0].message, cases[i].end));
+    }
+    fixture_release(&fixture);
+}
+END_TEST
+
+START_TEST(a_headless_service_without_selector_may_have_both_families)
+{
+    static const struct {
+        const char *spec, *policy;
+        size_t families;
+    } cases[] = {
+        {"\"ipFamilyPolicy\":\"RequireDualStack\"", "RequireDualStack", 2},
+        {"\"ipFamilies\":[\"IPv6\",\"IPv4\"]", "RequireDualStack", 2},
+        {"\"ipFamilyPolicy\":\"PreferDualStack\",\"ipFamilies\":[\"IPv6\"]", "PreferDualStack", 2},
+        {"\"ipFamilyPolicy\":\"SingleStack\"", "SingleStack", 1},
+        {"\"selector\":{\"a\":\"b\"}", "SingleStack", 1}};
+    struct fixture fixture;
+    fixture_init(&fixture);
+    make_namespace(&fixture);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *json = arena_printf(
+            fixture.arena,
+            "{\"metadata\":{\"generateName\":\"s-\"},\"spec\":{\"clusterIP\":\"None\",%s}}",
+            cases[i].spec);
+        struct registry_call call = create(&fixture, "services", "ns", json);
+        ck_assert_ptr_null(call.status);
+        const Core__V1__Service *service = call.result;
+        ck_assert_str_eq(service->spec->ip_family_policy, cases[i].policy);
+        ck_assert_uint_eq(service->spec->n_ip_families, cases[i].families);
+    }
+    fixture_release(&fixture);
+}
+END_TEST
+
+START_TEST(a_health_port_that_is_taken_is_said_so)
+{
+    static const char json[] =
+        "{\"metadata\":{\"generateName\":\"s-\"},\"spec\":{\"type\":\"LoadBalancer\","
+        "\"externalTrafficPolicy\":\"Local\",\"healthCheckNodePort\":31000,"
+        "\"ports\":[{\"port\":80}]}}";
+    struct fixture fixture;
+    fixture_init(&fixture);
+    make_namespace(&fixture);
+    ck_assert_ptr_null(create(&fixture, "services", "ns", json).status);
+    struct registry_call second = create(&fixture, "services", "ns", json);
+    ck_assert_int_eq(second.code, 500);
+    ck_assert_str_eq(second.status->message,
+                     "Internal error occurred: failed to allocate requested HealthCheck NodePort "
+                     "31000: provided port is already allocated");
+    fixture_release(&fixture);
+}
+END_TEST
+
 static struct registry_call apply(struct fixture *fixture, const char *manager, const char *text,
                                   bool strict)
 {
@@ -367,6 +449,9 @@ Suite *registry_suite(void)
     tcase_add_test(tcase, a_watch_after_a_view_misses_nothing_even_when_it_pauses);
     tcase_add_test(tcase, the_removal_of_a_pod_is_seen_as_a_change_and_then_as_a_deletion);
     tcase_add_test(tcase, an_only_family_of_addresses_is_the_only_one_that_services_get);
+    tcase_add_test(tcase, addresses_and_families_of_a_service_fit_together);
+    tcase_add_test(tcase, a_headless_service_without_selector_may_have_both_families);
+    tcase_add_test(tcase, a_health_port_that_is_taken_is_said_so);
     tcase_add_test(tcase, applying_may_give_up_a_field_that_another_manager_keeps);
     tcase_add_test(tcase, strict_applying_refuses_a_key_that_is_there_twice);
     suite_add_tcase(suite, tcase);

@@ -33,8 +33,7 @@ void permissions_check(const struct client_request *request)
                                   .subresource = text_or_empty(request->subresource),
                                   .namespace = text_or_empty(request->namespace_),
                                   .name = text_or_empty(request->name),
-                                  .path = "",
-                                  .node_selected = ""};
+                                  .path = ""};
     Rbac__V1__PolicyRule **rules = rbac_default_rules(arena, role_of(arena, request->as->user));
     for (; *rules != NULL; rules++) {
         if (rbac_rule_allows(*rules, &access)) {

@@ -79,6 +79,14 @@ static void answer_later(void *data)
     http_exchange_unref(exchange);
 }
 
+/* ---- /until-closing ---- */
+
+static void say_goodbye(void *data)
+{
+    http_write(data, slice_text("last\n"));
+    http_finish(data);
+}
+
 /* ---- /upgrade ---- */
 
 static void raw_read(void *data, struct slice bytes)
@@ -204,6 +212,10 @@ static void on_request(void *data, struct http_exchange *exchange)
         loop_post(http_exchange_loop(exchange), answer_later, http_exchange_ref(exchange));
     } else if (slice_is(path, "/never")) {
         http_on_abort(exchange, count_abort, echo);
+        http_respond_start(exchange, 200, &type, 1);
+        http_write(exchange, slice_text("first\n"));
+    } else if (slice_is(path, "/until-closing")) {
+        http_on_closing(exchange, say_goodbye, exchange);
         http_respond_start(exchange, 200, &type, 1);
         http_write(exchange, slice_text("first\n"));
     } else if (slice_is(path, "/upgrade")) {

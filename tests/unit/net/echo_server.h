@@ -2,7 +2,8 @@
  * GET /hello, POST /echo (body back), POST /echo-stream (piece by piece), GET /stream?n=N (N
  * chunks of 1 KiB, with back-pressure), GET /big (1 MiB, shared, gzip allowed), GET /later (from
  * another turn), GET /never (answers nothing until aborted), GET /dropped (handler forgets), GET
- * /upgrade (raw echo), GET /ws (WebSocket echo). gRPC: /test.Echo/{Unary,Server,Client,Bidi,Never}.
+ * /until-closing (ends when the server closes), GET /upgrade (raw echo), GET /ws (WebSocket echo).
+ * gRPC: /test.Echo/{Unary,Server,Client,Bidi,Never}.
  */
 #ifndef TESTS_UNIT_NET_ECHO_SERVER_H
 #define TESTS_UNIT_NET_ECHO_SERVER_H

@@ -340,6 +340,27 @@ static void stop_echo(void *data)
     echo_server_stop(&echo);
 }
 
+START_TEST(an_open_stream_is_told_that_its_server_closes)
+{
+    open_wire(WIRE_TCP);
+    struct outcome outcome = {.over = false};
+    const struct grpc_call_options options = {.path = "/test.Echo/Bidi"};
+    struct grpc_stream *stream = grpc_stream_open(channel, &options, &events, &outcome);
+    grpc_stream_send(stream, slice_text("a"));
+    while (outcome.messages == 0) {
+        loop_turn(loop, /* wait= */ true);
+    }
+    stop_echo(NULL);
+    run_until(&outcome.over);
+    ck_assert_int_eq(outcome.code, GRPC_UNAVAILABLE);
+    ck_assert_str_eq(outcome.message, "the server is closing");
+    grpc_channel_close(channel);
+    loop_turn(loop, /* wait= */ false);
+    loop_turn(loop, /* wait= */ false);
+    loop_free(loop);
+}
+END_TEST
+
 START_TEST(lost_connection_ends_calls_as_unavailable)
 {
     open_wire(WIRE_TCP);
@@ -376,6 +397,7 @@ Suite *grpc_suite(void)
     tcase_add_test(tcase, message_over_the_limit_is_resource_exhausted);
     tcase_add_test(tcase, paused_stream_holds_the_server_back);
     tcase_add_test(tcase, refused_connection_is_unavailable_when_fail_fast);
+    tcase_add_test(tcase, an_open_stream_is_told_that_its_server_closes);
     tcase_add_test(tcase, lost_connection_ends_calls_as_unavailable);
     suite_add_tcase(suite, tcase);
     return suite;

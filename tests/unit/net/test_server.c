@@ -449,6 +449,18 @@ START_TEST(garbage_after_the_preface_ends_the_connection)
 }
 END_TEST
 
+START_TEST(who_asked_is_told_that_the_server_closes)
+{
+    int fd = dial();
+    say(fd, "GET /until-closing HTTP/1.1\r\nHost: a\r\n\r\n");
+    free(hear(fd, "first\n"));
+    teardown();
+    CLEANUP(alloc_freep) char *heard = hear(fd, NULL);
+    ck_assert_str_eq(heard, "\r\n5\r\nlast\n\r\n0\r\n\r\n"); /* Not broken off. */
+    close(fd);
+}
+END_TEST
+
 Suite *server_suite(void)
 {
     Suite *suite = suite_create("net/server");
@@ -475,5 +487,10 @@ Suite *server_suite(void)
     tcase_add_test(tcase, lingering_connection_goes_with_its_loop);
     tcase_add_test(tcase, garbage_after_the_preface_ends_the_connection);
     suite_add_tcase(suite, tcase);
+    TCase *end = tcase_create("end");
+    tcase_set_timeout(end, 60);
+    tcase_add_checked_fixture(end, setup, NULL);
+    tcase_add_test(end, who_asked_is_told_that_the_server_closes);
+    suite_add_tcase(suite, end);
     return suite;
 }

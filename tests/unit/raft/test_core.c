@@ -209,6 +209,22 @@ START_TEST(a_read_needs_a_round_of_heartbeats_sent_after_it)
 }
 END_TEST
 
+START_TEST(a_leader_without_followers_wakes_less_often_and_stays_leader)
+{
+    const uint64_t pauses[] = {150 * MS, 50 * MS}; /* Of one member, and of two. */
+    struct fixture f;
+    core_start(&f, (size_t)_i + 1);
+    core_elect(&f);
+    for (int ticks = 0; ticks < 4; ticks++) {
+        f.now = raft_next_tick_ns(&f.raft);
+        core_step(&f, (struct raft_event){.kind = RAFT_EVENT_TICK});
+        ck_assert_int_eq(f.raft.role, RAFT_LEADER);
+        ck_assert_uint_eq(raft_next_tick_ns(&f.raft), f.now + pauses[_i]);
+    }
+    core_stop(&f);
+}
+END_TEST
+
 START_TEST(a_leader_whose_loop_stood_still_steps_down)
 {
     struct fixture f;
@@ -266,6 +282,7 @@ Suite *core_suite(void)
     tcase_add_test(tcase, news_of_the_commit_alone_is_not_answered);
     tcase_add_test(tcase, a_flush_begun_before_a_truncation_proves_nothing);
     tcase_add_test(tcase, a_read_needs_a_round_of_heartbeats_sent_after_it);
+    tcase_add_loop_test(tcase, a_leader_without_followers_wakes_less_often_and_stays_leader, 0, 2);
     tcase_add_test(tcase, a_leader_whose_loop_stood_still_steps_down);
     tcase_add_loop_test(tcase, only_a_member_that_votes_alone_campaigns_without_waiting, 0, 2);
     tcase_add_test(tcase, a_joint_configuration_needs_both_majorities);

@@ -263,6 +263,28 @@ START_TEST(halves_of_two_writes_of_term_and_vote_are_no_whole)
 }
 END_TEST
 
+START_TEST(an_entry_outlives_those_that_it_shares_memory_with)
+{
+    enum { COUNT = 5 };
+    struct raft_entry *entries[COUNT];
+    struct raft_entry_block *block = raft_entry_block_new(COUNT, 0 + 1 + 2 + 3 + 4);
+    uint64_t chain = 0;
+    for (size_t i = 0; i < COUNT; i++) {
+        entries[i] =
+            raft_entry_new_in(block, i + 1, 1, RAFT_ENTRY_COMMAND, chain, slice_of("abcd", i));
+        chain = entries[i]->chain;
+    }
+    raft_entry_block_release(block);
+    struct raft_entry *kept = raft_entry_ref(entries[3]);
+    for (size_t i = 0; i < COUNT; i++) {
+        raft_entry_unref(entries[i]);
+    }
+    ck_assert_uint_eq(kept->index, 4);
+    ck_assert_int_eq(memcmp(kept->data, "abc", 3), 0);
+    raft_entry_unref(kept);
+}
+END_TEST
+
 START_TEST(a_message_survives_its_encoding_and_no_part_of_it_decodes)
 {
     struct raft_entry *entries[2];
@@ -314,6 +336,7 @@ Suite *format_suite(void)
     tcase_add_test(tcase, what_a_truncation_left_before_the_next_segment_is_not_read);
     tcase_add_test(tcase, term_and_vote_of_a_version_that_did_not_note_the_log_are_read);
     tcase_add_test(tcase, halves_of_two_writes_of_term_and_vote_are_no_whole);
+    tcase_add_test(tcase, an_entry_outlives_those_that_it_shares_memory_with);
     tcase_add_test(tcase, a_message_survives_its_encoding_and_no_part_of_it_decodes);
     suite_add_tcase(suite, tcase);
     return suite;

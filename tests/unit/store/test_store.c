@@ -337,6 +337,27 @@ START_TEST(a_watch_on_a_follower_follows_and_ends_with_the_store)
 }
 END_TEST
 
+START_TEST(a_put_by_itself_answers_with_the_revision_that_it_got)
+{
+    struct fixture *f = fixture_new(3);
+    struct answer first, second = {0}, empty = {0};
+    struct store_op op = {.kind = STORE_OP_PUT,
+                          .put = {.key = slice_text("a"), .value = slice_text("v")}};
+    struct store_txn txn = {.success = &op, .success_count = 1};
+    put(f->stores[2], "b", 0, &first);
+    store_put_as(f->stores[2], /* caller= */ NULL, &txn, on_done, &second);
+    op.put.key = slice_text("");
+    store_put_as(f->stores[2], /* caller= */ NULL, &txn, on_done, &empty);
+    virtual_env_run(&f->env, 100);
+    ck_assert_int_eq(first.status, 0);
+    ck_assert_int_eq(second.status, 0);
+    ck_assert_int_eq(second.revision, store_revision(f->stores[2]));
+    ck_assert_int_eq(empty.status, STORE_EMPTY_KEY);
+    ck_assert(has(f->stores[2], "a"));
+    fixture_free(f);
+}
+END_TEST
+
 START_TEST(bad_requests_fail_without_reaching_the_log)
 {
     struct fixture *f = fixture_new(1);
@@ -371,6 +392,7 @@ Suite *store_suite(void)
     tcase_add_test(tcase, a_new_leader_gives_every_lease_its_whole_time_again);
     tcase_add_test(tcase, history_is_compacted_by_age_but_the_present_stays);
     tcase_add_test(tcase, a_watch_on_a_follower_follows_and_ends_with_the_store);
+    tcase_add_test(tcase, a_put_by_itself_answers_with_the_revision_that_it_got);
     tcase_add_test(tcase, bad_requests_fail_without_reaching_the_log);
     suite_add_tcase(suite, tcase);
     return suite;

@@ -194,7 +194,14 @@ START_TEST(trees_keep_order_and_take_the_last_duplicate)
     ck_assert(!json_equal(value, other));
     buffer_clear(&out);
     json_indent(slice_text("{\"a\":[],\"b\":[1,{}]}"), &out);
-    ck_assert_str_eq(buffer_text(&out), "{\n  \"a\": [],\n  \"b\": [\n    1,\n    {}\n  ]\n}");
+    static const char indented[] = "{\n  \"a\": [],\n  \"b\": [\n    1,\n    {}\n  ]\n}";
+    ck_assert_str_eq(buffer_text(&out), indented);
+    buffer_clear(&out);
+    struct json_indent state = {0};
+    json_indent_part(&state, slice_text("{\"a\":["), &out);
+    json_indent_part(&state, slice_text("],\"b\":["), &out);
+    json_indent_part(&state, slice_text("1,{}]}"), &out);
+    ck_assert_str_eq(buffer_text(&out), indented);
 }
 END_TEST
 

@@ -1,4 +1,5 @@
-#include "tests/unit/api/semantics/golden.h"
+/* One recorded case against the library: what each request does. */
+#include "tests/unit/api/semantics/golden_replay.h"
 
 #include "k8s/core_v1.pb-c.h"
 #include "lib/api/apply.h"
@@ -13,37 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { STORED_MAX = 64, PATH_PARTS_MAX = 16, NOW_S = 1900000000 };
+enum { PATH_PARTS_MAX = 16 };
 
-struct stored {
-    const char *path;
-    const struct api_kind *kind;
-    void *message;
-};
-
-struct replay {
-    struct arena *arena;
-    const char *name;
-    struct stored stored[STORED_MAX];
-    size_t stored_count;
-    const char *why;
-};
-
-struct request {
-    const struct api_kind *kind;
-    const char *path; /* Of the object, without subresource and query. */
-    const char *namespace_name, *object_name, *subresource;
-    const char *manager;
-    bool force, dry_run, applied;
-};
-
-struct outcome {
-    int status;
-    struct api_causes causes;
-    void *message;
-};
-
-static const char *text_of(const struct json_value *object, const char *name)
+const char *golden_text(const struct json_value *object, const char *name)
 {
     const struct json_value *value = object == NULL ? NULL : json_get_text(object, name);
     return value == NULL || value->type != JSON_STRING ? "" : (const char *)value->text.data;
@@ -105,7 +78,7 @@ static bool parse_path(struct replay *replay, const char *url, struct request *r
     return request->kind != NULL && kind_is_ours(request->kind);
 }
 
-static struct stored *find(struct replay *replay, const struct request *request, const char *name)
+struct stored *golden_find(struct replay *replay, const struct request *request, const char *name)
 {
     for (size_t i = 0; i < replay->stored_count; i++) {
         const Meta__V1__ObjectMeta *meta =
@@ -143,7 +116,7 @@ static char *expand(struct arena *arena, const char *text)
     return arena_text_n(arena, buffer_text(&out), out.len);
 }
 
-static struct slice print(struct arena *arena, const struct json_value *value)
+struct slice golden_print(struct arena *arena, const struct json_value *value)
 {
     CLEANUP(buffer_release) struct buffer out;
     buffer_init(&out, SIZE_MAX / 2);
@@ -253,7 +226,7 @@ static int update(struct replay *replay, const struct request *request, struct s
 static int put(struct replay *replay, const struct request *request, struct slice body,
                struct outcome *outcome)
 {
-    struct stored *stored = find(replay, request, request->object_name);
+    struct stored *stored = golden_find(replay, request, request->object_name);
     void *message = NULL;
     if (stored == NULL) {
         return 404;
@@ -267,7 +240,7 @@ static int put(struct replay *replay, const struct request *request, struct slic
 static int patch(struct replay *replay, const struct request *request, const char *type,
                  struct slice body, struct outcome *outcome)
 {
-    struct stored *stored = find(replay, request, request->object_name);
+    struct stored *stored = golden_find(replay, request, request->object_name);
     const struct api_status *status = NULL;
     struct json_value *patched = NULL;
     void *message = NULL;
@@ -301,7 +274,7 @@ static int patch(struct replay *replay, const struct request *request, const cha
 static int apply(struct replay *replay, const struct request *request,
                  const struct json_value *body, struct outcome *outcome)
 {
-    struct stored *stored = find(replay, request, request->object_name);
+    struct stored *stored = golden_find(replay, request, request->object_name);
     const struct api_status *status = NULL;
     struct json_value *live = NULL, *result = NULL;
     void *message = NULL;
@@ -323,265 +296,13 @@ static int apply(struct replay *replay, const struct request *request,
         return status->code;
     }
     if (stored == NULL) {
-        return create(replay, request, print(replay->arena, result), outcome);
+        return create(replay, request, golden_print(replay->arena, result), outcome);
     }
     if (api_message_from_json(replay->arena, stored->kind->message, result, NULL, &message, NULL) !=
         0) {
         return 422;
     }
     return update(replay, request, stored, message, outcome);
-}
-
-/* --- Comparison --------------------------------------------------------------------------------
- */
-
-static bool status_is(const struct json_value *expect, int status)
-{
-    const struct json_value *wanted = json_get_text(expect, "status");
-    int64_t number = 0;
-    size_t count = wanted->type == JSON_ARRAY ? wanted->count : 1;
-    for (size_t i = 0; i < count; i++) {
-        const struct json_value *one = wanted->type == JSON_ARRAY ? wanted->items[i] : wanted;
-        if (json_int64(one, &number) == 0 && number == status) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Long messages were recorded cut, with three dots at the end. */
-static bool cut_matches(const char *wanted, const char *have)
-{
-    size_t len = strlen(wanted);
-    return len > 3 && strcmp(wanted + len - 3, "...") == 0 && strncmp(wanted, have, len - 3) == 0;
-}
-
-/* What follows the last "}: " of a value that is a Go struct: how the struct looks is Go's. */
-static const char *after_value(const char *message)
-{
-    const char *end = strstr(message, ": ");
-    for (const char *at = message; (at = strstr(at, "}: ")) != NULL; at++) {
-        end = at + 1;
-    }
-    return end == NULL ? message : end;
-}
-
-static bool message_matches(const char *wanted, const char *have)
-{
-    static const char structs[] = "Invalid value: ", address[] = "\"10.96.";
-    if (strcmp(wanted, have) == 0 || cut_matches(wanted, have)) {
-        return true;
-    }
-    if (strncmp(wanted, "Duplicate value: core.", 22) == 0) {
-        return strncmp(have, "Duplicate value: core.", 22) == 0;
-    }
-    if (strncmp(wanted, structs, strlen(structs)) != 0 ||
-        strncmp(have, structs, strlen(structs)) != 0) {
-        return false;
-    }
-    const char *value = wanted + strlen(structs);
-    if (strncmp(value, address, strlen(address)) ==
-        0) { /* Another cluster gives other addresses. */
-        return strstr(have, address) != NULL;
-    }
-    size_t len = strlen(wanted);
-    bool is_struct = strchr(value, '{') != NULL && *value != '"';
-    return is_struct &&
-           (strcmp(wanted + len - 3, "...") == 0 || strstr(have, after_value(wanted)) != NULL);
-}
-
-/* The same causes in the same order. */
-static bool causes_match(struct replay *replay, const struct json_value *body,
-                         const struct api_causes *causes)
-{
-    const struct json_value *details = body == NULL ? NULL : json_get_text(body, "details");
-    const struct json_value *wanted = details == NULL ? NULL : json_get_text(details, "causes");
-    size_t count = wanted == NULL ? 0 : wanted->count;
-    for (size_t i = 0; i < count || i < causes->count; i++) {
-        const struct json_value *item = i < count ? wanted->items[i] : NULL;
-        const struct api_cause *have = i < causes->count ? &causes->items[i] : NULL;
-        if (item == NULL || have == NULL || strcmp(text_of(item, "reason"), have->reason) != 0 ||
-            strcmp(text_of(item, "field"), have->field) != 0 ||
-            !message_matches(text_of(item, "message"), have->message)) {
-            replay->why = arena_printf(
-                replay->arena, "cause %zu: expected %s %s: %s; have %s %s: %s", i,
-                item == NULL ? "none" : text_of(item, "reason"),
-                item == NULL ? "" : text_of(item, "field"),
-                item == NULL ? "" : text_of(item, "message"), have == NULL ? "none" : have->reason,
-                have == NULL ? "" : have->field, have == NULL ? "" : have->message);
-            return false;
-        }
-    }
-    return true;
-}
-
-/* The value at a dotted path in which ~1 stands for a dot. */
-static const struct json_value *value_at(struct arena *arena, const struct json_value *value,
-                                         const char *path)
-{
-    while (value != NULL && *path != '\0') {
-        size_t len = strcspn(path, "."), used = 0;
-        char *name = arena_text_n(arena, path, len);
-        for (size_t i = 0; i < len; i++) {
-            bool dot = i + 1 < len && path[i] == '~' && path[i + 1] == '1';
-            name[used++] = dot ? '.' : path[i];
-            i += dot;
-        }
-        value = value->type == JSON_OBJECT ? json_get(value, slice_of(name, used)) : NULL;
-        path += len + (path[len] == '.');
-    }
-    return value;
-}
-
-static bool picks_match(struct replay *replay, const struct json_value *expected,
-                        const struct json_value *actual)
-{
-    for (size_t i = 0; i < expected->count; i++) {
-        const char *path = (const char *)expected->members[i].name.data;
-        if (strchr(path, '|') != NULL) {
-            continue;
-        }
-        const struct json_value *value = value_at(replay->arena, actual, path);
-        if (value == NULL && expected->members[i].value->type == JSON_NULL) {
-            continue;
-        }
-        if (value == NULL ||
-            !golden_matches(replay->arena, expected->members[i].value, value, path, &replay->why)) {
-            replay->why = value == NULL ? path : replay->why;
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Entries in any order, but for their times. */
-static bool owners_match(struct replay *replay, const struct json_value *expected,
-                         const struct json_value *actual)
-{
-    const struct json_value *wanted = json_get_text(expected, "metadata");
-    const struct json_value *have = json_get_text(actual, "metadata");
-    wanted = wanted == NULL ? NULL : json_get_text(wanted, "managedFields");
-    have = have == NULL ? NULL : json_get_text(have, "managedFields");
-    size_t count = have == NULL ? 0 : have->count;
-    if (count != (wanted == NULL ? 0 : wanted->count)) {
-        replay->why = arena_printf(replay->arena, "%zu managers", count);
-        return false;
-    }
-    for (size_t i = 0; i < count; i++) {
-        bool found = false;
-        (void)json_remove(have->items[i], slice_text("time")); /* May be absent. */
-        for (size_t j = 0; j < count; j++) {
-            (void)json_remove(wanted->items[j], slice_text("time")); /* As above. */
-            found = found || json_equal(have->items[i], wanted->items[j]);
-        }
-        if (!found) {
-            replay->why = arena_printf(replay->arena, "managedFields: have %s",
-                                       (const char *)print(replay->arena, have->items[i]).data);
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool object_matches(struct replay *replay, const struct request *request,
-                           const struct json_value *step, const struct json_value *body,
-                           void *message)
-{
-    const struct json_value *expect = json_get_text(step, "expect");
-    struct json_value *expected = json_get_text(expect, "body");
-    const struct api_object object = {request->kind, message};
-    struct api_type_meta meta = api_object_type_meta(&object);
-    if (expected == NULL || strcmp(text_of(step, "compare"), "status") == 0) {
-        return true;
-    }
-    struct json_value *actual =
-        api_message_to_json(replay->arena, request->kind->message, message, &meta);
-    bool picked = json_get_text(step, "pick") != NULL;
-    struct json_value *whole = expected;
-    if (picked) { /* Strip works on objects: a picked spec is put into one. */
-        struct json_value *spec = json_get_text(expected, "spec");
-        whole = json_new_object(replay->arena);
-        if (spec != NULL) {
-            json_set_text(replay->arena, whole, "spec", spec);
-        }
-    }
-    if (json_get_text(step, "managedFields") != NULL && !picked &&
-        !owners_match(replay, expected, actual)) {
-        return false;
-    }
-    golden_strip(replay->arena, request->kind->kind, body, whole, actual);
-    return picked ? picks_match(replay, expected, actual)
-                  : golden_matches(replay->arena, expected, actual, "", &replay->why);
-}
-
-/* --- Tables ------------------------------------------------------------------------------------
- */
-
-static bool cell_matches(const struct json_value *expected, const struct api_table_cell *cell)
-{
-    int64_t number = 0;
-    if (cell->type == API_CELL_INTEGER) {
-        return json_int64(expected, &number) == 0 && number == cell->number;
-    }
-    return expected->type == JSON_STRING &&
-           (memchr(expected->text.data, '<', expected->text.len) != NULL ||
-            slice_is(expected->text, cell->text));
-}
-
-static bool columns_match(const struct json_value *expected, const struct api_kind *kind)
-{
-    size_t count = 0;
-    const struct api_table_column *columns = api_table_columns(kind, &count);
-    if (expected == NULL || expected->count != count) {
-        return expected == NULL;
-    }
-    for (size_t i = 0; i < count; i++) {
-        const struct json_value *priority = json_get_text(expected->items[i], "priority");
-        int64_t number = 0;
-        if (strcmp(text_of(expected->items[i], "name"), columns[i].name) != 0 ||
-            strcmp(text_of(expected->items[i], "type"), columns[i].type) != 0 ||
-            strcmp(text_of(expected->items[i], "format"), columns[i].format) != 0 ||
-            (priority != NULL &&
-             (json_int64(priority, &number) != 0 || number != columns[i].priority))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool table_matches(struct replay *replay, const struct request *request,
-                          const struct json_value *table)
-{
-    const struct json_value *rows = json_get_text(table, "rows");
-    size_t columns = 0;
-    (void)api_table_columns(request->kind, &columns);
-    if (!columns_match(json_get_text(table, "columnDefinitions"), request->kind)) {
-        replay->why = "columns";
-        return false;
-    }
-    for (size_t r = 0; rows != NULL && rows->type == JSON_ARRAY && r < rows->count; r++) {
-        const struct json_value *object = json_get_text(rows->items[r], "object");
-        const struct json_value *meta = object == NULL ? NULL : json_get_text(object, "metadata");
-        const struct json_value *cells = json_get_text(rows->items[r], "cells");
-        struct stored *stored = find(replay, request, text_of(meta, "name"));
-        struct api_table_cell actual[API_TABLE_COLUMNS_MAX];
-        struct api_table_condition condition;
-        if (stored == NULL) {
-            continue;
-        }
-        api_table_row(replay->arena, stored->kind, stored->message, NOW_S, actual, &condition);
-        for (size_t c = 0; c < columns; c++) {
-            if (c >= cells->count || !cell_matches(cells->items[c], &actual[c])) {
-                replay->why = arena_printf(
-                    replay->arena, "row %zu cell %zu: expected %s, have %s %lld", r, c,
-                    c < cells->count ? (const char *)print(replay->arena, cells->items[c]).data
-                                     : "nothing",
-                    actual[c].text == NULL ? "" : actual[c].text, (long long)actual[c].number);
-                return false;
-            }
-        }
-    }
-    return true;
 }
 
 /* --- Steps -------------------------------------------------------------------------------------
@@ -592,31 +313,31 @@ static enum golden_result read_step(struct replay *replay, const struct request 
 {
     const struct json_value *expect = json_get_text(step, "expect");
     struct json_value *body = json_get_text(expect, "body");
-    if (body == NULL || strcmp(text_of(step, "compare"), "status") == 0) {
+    if (body == NULL || strcmp(golden_text(step, "compare"), "status") == 0) {
         return GOLDEN_PASSED;
     }
-    if (strcmp(text_of(body, "kind"), "Table") == 0) {
-        return table_matches(replay, request, body) ? GOLDEN_PASSED : GOLDEN_FAILED;
+    if (strcmp(golden_text(body, "kind"), "Table") == 0) {
+        return golden_table_matches(replay, request, body) ? GOLDEN_PASSED : GOLDEN_FAILED;
     }
-    struct stored *stored = find(replay, request, request->object_name);
-    if (stored == NULL || !status_is(expect, 200) ||
-        strcmp(text_of(body, "kind"), request->kind->kind) != 0) {
+    struct stored *stored = golden_find(replay, request, request->object_name);
+    if (stored == NULL || !golden_status_is(expect, 200) ||
+        strcmp(golden_text(body, "kind"), request->kind->kind) != 0) {
         return GOLDEN_PASSED; /* Lists and the like are the server's. */
     }
-    return object_matches(replay, request, step, NULL, stored->message) ? GOLDEN_PASSED
-                                                                        : GOLDEN_FAILED;
+    return golden_object_matches(replay, request, step, NULL, stored->message) ? GOLDEN_PASSED
+                                                                               : GOLDEN_FAILED;
 }
 
 static enum golden_result run_step(struct replay *replay, const struct json_value *step)
 {
     struct request request;
-    const char *method = text_of(step, "method");
+    const char *method = golden_text(step, "method");
     const struct json_value *expect = json_get_text(step, "expect");
     const struct json_value *body = json_get_text(step, "body");
     const struct json_value *raw = json_get_text(step, "raw");
     struct outcome outcome = {.status = 0};
-    if (*text_of(step, "type") != '\0' || expect == NULL ||
-        !parse_path(replay, text_of(step, "path"), &request) ||
+    if (*golden_text(step, "type") != '\0' || expect == NULL ||
+        !parse_path(replay, golden_text(step, "path"), &request) ||
         json_get_text(step, "bodyFill") != NULL || json_get_text(step, "base64") != NULL) {
         return GOLDEN_OTHER;
     }
@@ -628,38 +349,39 @@ static enum golden_result run_step(struct replay *replay, const struct json_valu
     }
     struct slice bytes = raw != NULL && raw->type == JSON_STRING ? raw->text
                          : body == NULL                          ? slice_text("")
-                                                                 : print(replay->arena, body);
+                                        : golden_print(replay->arena, body);
     api_causes_init(&outcome.causes, replay->arena);
     if (strcmp(method, "POST") == 0) {
         outcome.status = create(replay, &request, bytes, &outcome);
     } else if (strcmp(method, "PUT") == 0) {
         outcome.status = put(replay, &request, bytes, &outcome);
     } else if (strcmp(method, "PATCH") == 0 && body != NULL && *request.manager != '\0' &&
-               strstr(text_of(step, "contentType"), "apply") != NULL && !request.dry_run) {
+               strstr(golden_text(step, "contentType"), "apply") != NULL && !request.dry_run) {
         request.applied = true;
         outcome.status = apply(replay, &request, body, &outcome);
     } else if (strcmp(method, "PATCH") == 0 &&
-               strstr(text_of(step, "contentType"), "apply") == NULL) {
-        outcome.status = patch(replay, &request, text_of(step, "contentType"), bytes, &outcome);
+               strstr(golden_text(step, "contentType"), "apply") == NULL) {
+        outcome.status = patch(replay, &request, golden_text(step, "contentType"), bytes, &outcome);
     } else {
         return GOLDEN_OTHER;
     }
-    if (!status_is(expect, outcome.status)) {
+    if (!golden_status_is(expect, outcome.status)) {
         replay->why = arena_printf(replay->arena, "%s %s gives %d %s %s", method,
-                                   text_of(step, "path"), outcome.status,
+                                   golden_text(step, "path"), outcome.status,
                                    outcome.causes.count > 0 ? outcome.causes.items[0].field : "",
                                    outcome.causes.count > 0 ? outcome.causes.items[0].message : "");
         return GOLDEN_FAILED;
     }
     const struct json_value *expected = json_get_text(expect, "body");
     if (outcome.message == NULL) {
-        return causes_match(replay, expected, &outcome.causes) ? GOLDEN_PASSED : GOLDEN_FAILED;
+        return golden_causes_match(replay, expected, &outcome.causes) ? GOLDEN_PASSED
+                                                                      : GOLDEN_FAILED;
     }
-    if (expected != NULL && strcmp(text_of(expected, "kind"), "Table") == 0) {
-        return table_matches(replay, &request, expected) ? GOLDEN_PASSED : GOLDEN_FAILED;
+    if (expected != NULL && strcmp(golden_text(expected, "kind"), "Table") == 0) {
+        return golden_table_matches(replay, &request, expected) ? GOLDEN_PASSED : GOLDEN_FAILED;
     }
-    return object_matches(replay, &request, step, body, outcome.message) ? GOLDEN_PASSED
-                                                                         : GOLDEN_FAILED;
+    return golden_object_matches(replay, &request, step, body, outcome.message) ? GOLDEN_PASSED
+                                                                                : GOLDEN_FAILED;
 }
 
 static char *read_file(struct arena *arena, const char *path)

@@ -6,8 +6,10 @@
 #include "lib/api/json_value.h"
 #include "lib/api/kinds.h"
 #include "lib/api/object.h"
+#include "lib/api/status.h"
 #include "tests/unit/api/semantics/suites.h"
 #include <check.h>
+#include <errno.h>
 
 enum { NOW_S = 1767225600 };
 
@@ -55,15 +57,76 @@ static size_t entry_count(const struct json_value *object)
     return json_get_text(json_get_text(object, "metadata"), "managedFields")->count;
 }
 
+static struct json_value *autoscaler(const char *version, const char *spec)
+{
+    return tree_of(arena_printf(arena,
+                                "{\"apiVersion\":\"autoscaling/%s\",\"kind\":"
+                                "\"HorizontalPodAutoscaler\",\"metadata\":{\"name\":\"o\","
+                                "\"namespace\":\"n\"},\"spec\":%s}",
+                                version, spec));
+}
+
 START_TEST(who_applies_through_two_versions_is_one_manager)
 {
-    const struct json_value *wanted = tree_of("{\"spec\":{\"maxReplicas\":3}}");
+    const char *spec = "{\"maxReplicas\":3}";
     const struct api_apply_request first = through("v1"), second = through("v2");
     struct json_value *object = NULL, *again = NULL;
-    ck_assert_int_eq(api_apply(arena, &first, NULL, wanted, &object, NULL), 0);
-    ck_assert_int_eq(api_apply(arena, &second, object, wanted, &again, NULL), 0);
+    ck_assert_int_eq(api_apply(arena, &first, NULL, autoscaler("v1", spec), &object, NULL), 0);
+    ck_assert_int_eq(api_apply(arena, &second, object, autoscaler("v2", spec), &again, NULL), 0);
     ck_assert_uint_eq(entry_count(again), 1);
     ck_assert_str_eq(entry(again, 0), "Apply autoscaling/v2");
+}
+END_TEST
+
+/* The message of the status that refuses it. */
+static const char *refused(const struct json_value *applied, int code)
+{
+    const struct api_apply_request request = through("v2");
+    const struct api_status *status = NULL;
+    struct json_value *object = NULL;
+    ck_assert_int_eq(api_apply(arena, &request, NULL, applied, &object, &status), -EINVAL);
+    ck_assert_int_eq(status->code, code);
+    return status->message;
+}
+
+START_TEST(what_is_applied_is_of_the_kind_of_the_url)
+{
+    ck_assert_str_eq(refused(autoscaler("v1", "{}"), 400),
+                     "invalid object type: autoscaling/v1, Kind=HorizontalPodAutoscaler");
+    ck_assert_str_eq(refused(tree_of("{}"), 400), "invalid object type: /, Kind=");
+    ck_assert_str_eq(refused(tree_of("{\"apiVersion\":\"v1\",\"kind\":\"Pod\"}"), 400),
+                     "invalid object type: /v1, Kind=Pod");
+}
+END_TEST
+
+START_TEST(what_is_applied_has_only_what_the_schema_declares)
+{
+#define UNTYPED                                                                                    \
+    "failed to create typed patch object (n/o; autoscaling/v2, Kind=HorizontalPodAutoscaler): "
+    ck_assert_str_eq(refused(autoscaler("v2", "{\"bogus\":1}"), 500),
+                     UNTYPED ".spec.bogus: field not declared in schema");
+    ck_assert_str_eq(
+        refused(autoscaler("v2", "{\"metrics\":[{\"typ\":\"Pods\"}],\"maxReplicas\":\"3\"}"), 500),
+        UNTYPED "errors:\n  .spec.metrics[0].typ: field not declared in schema\n"
+                "  .spec.maxReplicas: expected numeric (int or float), got string");
+#undef UNTYPED
+}
+END_TEST
+
+START_TEST(items_of_a_keyed_list_have_their_keys_once)
+{
+    const struct api_apply_request request = {
+        .kind = api_kind_find("", "v1", "pods"), .manager = "m", .subresource = ""};
+    const struct api_status *status = NULL;
+    struct json_value *object = NULL;
+    const struct json_value *pod =
+        tree_of("{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"o\"},\"spec\":{"
+                "\"containers\":[{\"name\":\"c\",\"imagee\":\"i\"},{\"name\":\"c\"}]}}");
+    ck_assert_int_eq(api_apply(arena, &request, NULL, pod, &object, &status), -EINVAL);
+    ck_assert_str_eq(status->message,
+                     "failed to create typed patch object (/o; /v1, Kind=Pod): errors:\n"
+                     "  .spec.containers[name=\"c\"].imagee: field not declared in schema\n"
+                     "  .spec.containers: duplicate entries for key [name=\"c\"]");
 }
 END_TEST
 
@@ -194,6 +257,9 @@ Suite *apply_suite(void)
     TCase *cases = tcase_create("apply");
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_test(cases, who_applies_through_two_versions_is_one_manager);
+    tcase_add_test(cases, what_is_applied_is_of_the_kind_of_the_url);
+    tcase_add_test(cases, what_is_applied_has_only_what_the_schema_declares);
+    tcase_add_test(cases, items_of_a_keyed_list_have_their_keys_once);
     tcase_add_test(cases, who_updates_through_two_versions_has_an_entry_for_each);
     tcase_add_test(cases, a_field_goes_to_its_last_writer_and_a_field_that_goes_is_nobodys);
     tcase_add_test(cases, objects_differ_by_their_tables_as_they_do_by_their_trees);

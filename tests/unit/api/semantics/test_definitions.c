@@ -75,7 +75,7 @@ static const struct {
     {OBJECT("'a':{'type':'object','default':{'b':'x'},'properties':{'b':{'type':'integer'}}}"),
      A ".default.b: Invalid value: \"string\": b in body must be of type integer: \"string\"\n"},
     {OBJECT("'a':{'type':'object','default':{'c':1},'properties':{'b':{'type':'integer'}}}"),
-     A ".default: Invalid value: {\"c\":1}: must not have unknown fields\n"},
+     A ".default: Invalid value: map[string]interface {}{\"c\":1}: must not have unknown fields\n"},
     {OBJECT("'a':{'type':'array','items':{'type':'integer','default':'x'}}"),
      A ".items.default: Invalid value: \"string\":  in body must be of type integer: "
        "\"string\"\n"},
@@ -204,8 +204,145 @@ START_TEST(fields_that_defaults_had_may_stay)
     static const char known[] =
         OBJECT("'a':{'type':'object','default':{'b':1},'properties':{'b':{'type':'integer'}}}");
     ck_assert_str_eq(replaced(unknown, unknown), "");
-    ck_assert_str_eq(replaced(known, unknown),
-                     NODE ".default: Invalid value: {\"c\":1}: must not have unknown fields\n");
+    ck_assert_str_eq(replaced(known, unknown), NODE ".default: Invalid value: map[string]interface "
+                                                    "{}{\"c\":1}: must not have unknown fields\n");
+}
+END_TEST
+
+/* --- Versions, groups and names ----------------------------------------------------------------
+ */
+
+/* What is wrong with a new definition of `group`, with these annotations and versions. */
+static const char *refused_new(const char *group, const char *annotations, const char *versions)
+{
+    struct api_causes causes;
+    const struct api_kind *kind =
+        api_kind_find("apiextensions.k8s.io", "v1", "customresourcedefinitions");
+    const char *text = arena_printf(
+        arena,
+        "{'metadata':{'name':'as.%s','annotations':{%s}},'spec':{'group':'%s','scope':'Namespaced',"
+        "'names':{'plural':'as','singular':'a','kind':'A','listKind':'AList'},'conversion':"
+        "{'strategy':'None'},'versions':[%s]},'status':{'storedVersions':['v1']}}",
+        group, annotations, group, versions);
+    api_causes_init(&causes, arena);
+    api_validate_create(arena, kind, decoded(kind->message, text), &causes);
+    return causes_text(&causes);
+}
+
+#define VERSION(name, stored, rest)                                                                \
+    "{'name':'" name "','served':true,'storage':" stored ",'schema':{'openAPIV3Schema':"           \
+    "{'type':'object','properties':{'spec':{'type':'object','properties':{'s':{'type':'string'},"  \
+    "'n':{'type':'number'}}}}}}" rest "}"
+#define GROUP "x.example.com"
+
+START_TEST(groups_of_the_community_need_an_approval)
+{
+    static const char version[] = VERSION("v1", "true", "");
+    ck_assert_str_eq(refused_new("x.example.com", "", version), "");
+    ck_assert_str_eq(refused_new("x.k8s.io", "", version),
+                     "metadata.annotations[api-approved.kubernetes.io]: Required value: protected "
+                     "groups must have approval annotation \"api-approved.kubernetes.io\", see "
+                     "https://github.com/kubernetes/enhancements/pull/1111\n");
+    ck_assert_ptr_nonnull(
+        strstr(refused_new("x.k8s.io", "'api-approved.kubernetes.io':'yes'", version),
+               "Invalid value: \"yes\": protected groups must have approval annotation "
+               "\"api-approved.kubernetes.io\" with either a URL or a reason starting with"));
+    ck_assert_str_eq(refused_new("x.k8s.io", "'api-approved.kubernetes.io':'https://a/b'", version),
+                     "");
+    ck_assert_str_eq(
+        refused_new("x.k8s.io", "'api-approved.kubernetes.io':'unapproved, a test'", version), "");
+}
+END_TEST
+
+START_TEST(selecting_fields_are_scalars_that_the_schema_has)
+{
+    static const struct {
+        const char *paths, *causes;
+    } cases[] = {
+        {"{'jsonPath':'.spec.s'}", ""},
+        {"{'jsonPath':'.spec.s'},{'jsonPath':'.spec.s'}",
+         "spec.selectableFields[1].jsonPath: Duplicate value: \".spec.s\"\n"},
+        {"{'jsonPath':'.spec.n'}",
+         "spec.selectableFields[0].jsonPath: Invalid value: \".spec.n\": must point to a field of "
+         "type string, boolean or integer. Enum string fields and strings with formats are "
+         "allowed.\n"},
+        {"{'jsonPath':'.spec.q'}", "spec.selectableFields[0].jsonPath: Invalid value: \".spec.q\": "
+                                   "is an invalid path: does not refer to a valid field\n"},
+        {"{'jsonPath':'spec.s'}",
+         "spec.selectableFields[0].jsonPath: Invalid value: \"spec.s\": is "
+         "an invalid path: expected [ or . but got: spec\n"},
+        {"{'jsonPath':'.spec[0]'}", "spec.selectableFields[0].jsonPath: Invalid value: "
+                                    "\".spec[0]\": is an invalid path: array notation is not "
+                                    "allowed\n"},
+        {"{'jsonPath':''}", "spec.selectableFields[0].jsonPath: Required value\n"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *version =
+            arena_printf(arena, VERSION("v1", "true", ",'selectableFields':[%s]"), cases[i].paths);
+        ck_assert_str_eq(refused_new(GROUP, "", version), cases[i].causes);
+    }
+}
+END_TEST
+
+START_TEST(what_versions_say_alike_is_blamed_beside_them)
+{
+    static const char column[] = ",'additionalPrinterColumns':[{'name':'a','type':'string',"
+                                 "'format':'x','jsonPath':'.a'}]";
+    static const char why[] =
+        "Invalid value: \"x\": must be one of byte,date,date-time,double,float,"
+        "int32,int64,password\n";
+    const char *alike = arena_printf(
+        arena, VERSION("v1", "true", "%s") "," VERSION("v2", "false", "%s"), column, column);
+    const char *one =
+        arena_printf(arena, VERSION("v1", "true", "") "," VERSION("v2", "false", "%s"), column);
+    ck_assert_str_eq(refused_new(GROUP, "", alike),
+                     arena_printf(arena, "spec.additionalPrinterColumns[0].format: %s", why));
+    ck_assert_str_eq(
+        refused_new(GROUP, "", one),
+        arena_printf(arena, "spec.versions[1].additionalPrinterColumns[0].format: %s", why));
+}
+END_TEST
+
+START_TEST(a_warning_is_printable_and_of_a_deprecated_version)
+{
+    static const struct {
+        const char *rest, *why;
+    } cases[] = {
+        {",'deprecated':true,'deprecationWarning':'go to v2 \xc3\xa9'", ""},
+        {",'deprecationWarning':'x'", "\"x\": can only be set for deprecated versions\n"},
+        {",'deprecated':true,'deprecationWarning':''", "\"\": must not be an empty string\n"},
+        {",'deprecated':true,'deprecationWarning':'a\\tb'",
+         "\"a\\tb\": must only contain printable UTF-8 characters; non-printable character found "
+         "at index 1\n"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *version = arena_printf(arena, VERSION("v1", "true", "%s"), cases[i].rest);
+        const char *at = "spec.versions[0].deprecationWarning: Invalid value: ";
+        ck_assert_str_eq(refused_new(GROUP, "", version),
+                         *cases[i].why == '\0' ? ""
+                                               : arena_printf(arena, "%s%s", at, cases[i].why));
+    }
+}
+END_TEST
+
+START_TEST(a_root_beside_a_status_says_nothing_of_both)
+{
+    static const char version[] =
+        "{'name':'v1','served':true,'storage':true,'subresources':{'status':{}},'schema':"
+        "{'openAPIV3Schema':{'type':'object','maxProperties':9}}}";
+    ck_assert_ptr_nonnull(strstr(refused_new(GROUP, "", version),
+                                 "XPreserveUnknownFields XValidations] fields are allowed at the "
+                                 "root of the schema if the status subresource is enabled\n"));
+}
+END_TEST
+
+START_TEST(unknown_fields_are_kept_or_not_spoken_of)
+{
+    static const struct definition_past nothing = {.rules = NULL};
+    ck_assert_str_eq(
+        refused("{'type':'object','x-kubernetes-preserve-unknown-fields':false}", &nothing),
+        "schema.x-kubernetes-preserve-unknown-fields: Invalid value: false: must be "
+        "true or undefined\n");
 }
 END_TEST
 
@@ -218,6 +355,12 @@ Suite *definitions_suite(void)
     tcase_add_test(group, a_version_that_stays_is_not_weighed_again);
     tcase_add_test(group, rules_that_were_there_may_use_what_new_ones_may_not);
     tcase_add_test(group, fields_that_defaults_had_may_stay);
+    tcase_add_test(group, groups_of_the_community_need_an_approval);
+    tcase_add_test(group, selecting_fields_are_scalars_that_the_schema_has);
+    tcase_add_test(group, what_versions_say_alike_is_blamed_beside_them);
+    tcase_add_test(group, a_warning_is_printable_and_of_a_deprecated_version);
+    tcase_add_test(group, a_root_beside_a_status_says_nothing_of_both);
+    tcase_add_test(group, unknown_fields_are_kept_or_not_spoken_of);
     suite_add_tcase(suite, group);
     return suite;
 }

@@ -7,6 +7,7 @@
 #include "lib/base/hash_map.h"
 #include "tests/unit/api/semantics/suites.h"
 #include <check.h>
+#include <stdio.h>
 
 static bool is_sentence(const char *text)
 {
@@ -54,9 +55,11 @@ START_TEST(descriptions_reach_the_documents)
     buffer_init(&v2, SIZE_MAX);
     buffer_init(&v3, SIZE_MAX);
     ck_assert_int_eq(api_openapi_v3("", "v1", &v3), 0);
-    ck_assert_int_eq(api_openapi_v2(&v2), 0);
+    ck_assert_int_eq(api_openapi_v2(API_OPENAPI_DEFINITIONS, &v2), 0);
     ck_assert_ptr_nonnull(strstr(buffer_text(&v3), wanted));
     ck_assert_ptr_nonnull(strstr(buffer_text(&v2), wanted));
+    static const char pull_policies[] = "\"enum\":[\"Always\",\"IfNotPresent\",\"Never\"]";
+    ck_assert_ptr_nonnull(strstr(buffer_text(&v3), pull_policies));
 }
 END_TEST
 
@@ -70,6 +73,86 @@ START_TEST(paths_name_what_is_served_and_the_older_way_to_watch)
     ck_assert_ptr_nonnull(
         strstr(buffer_text(&v3), "\"/api/v1/watch/namespaces/{namespace}/pods\":"));
     ck_assert_ptr_nonnull(strstr(buffer_text(&v3), "\"/api/v1/nodes/{name}/proxy/{path}\":"));
+}
+END_TEST
+
+/* Both versions come from the same tables, so what one has the other has too; and every reference
+ * must lead somewhere, or generators of clients give up. */
+static void check_references(const struct json_value *tree, struct json_value *document)
+{
+    for (size_t i = 0; tree->type == JSON_ARRAY && i < tree->count; i++) {
+        check_references(tree->items[i], document);
+    }
+    for (size_t i = 0; tree->type == JSON_OBJECT && i < tree->count; i++) {
+        const struct json_value *value = tree->members[i].value;
+        if (!slice_is(tree->members[i].name, "$ref") || value->type != JSON_STRING) {
+            check_references(value, document);
+            continue;
+        }
+        bool parameter = slice_starts_with(value->text, slice_text("#/parameters/"));
+        size_t prefix = strlen(parameter ? "#/parameters/" : "#/definitions/");
+        struct slice name = slice_of(value->text.data + prefix, value->text.len - prefix);
+        ck_assert_msg(json_get(json_get_text(document, parameter ? "parameters" : "definitions"),
+                               name) != NULL,
+                      "%.*s", (int)value->text.len, (const char *)value->text.data);
+    }
+}
+
+START_TEST(version_two_has_every_path_and_no_reference_to_nothing)
+{
+    CLEANUP(buffer_release) struct buffer v2 = {0};
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    struct json_value *tree = NULL;
+    size_t paths_of_v3 = 0;
+    buffer_init(&v2, SIZE_MAX);
+    for (enum api_openapi_half half = 0; half < API_OPENAPI_HALVES; half++) {
+        ck_assert_int_eq(api_openapi_v2(half, &v2), 0);
+        ck_assert_int_eq(api_openapi_v2_custom(half, arena, NULL, 0, &v2), 0);
+    }
+    ck_assert_int_eq(json_parse(arena, buffer_slice(&v2), &tree, NULL), 0);
+    check_references(tree, tree);
+    const struct json_value *paths = json_get_text(tree, "paths");
+    for (size_t i = 0; api_openapi_v3_path(arena, i) != NULL; i++) {
+        CLEANUP(buffer_release) struct buffer v3 = {0};
+        struct json_value *document = NULL;
+        buffer_init(&v3, SIZE_MAX);
+        if (api_openapi_v3_at(i, &v3) == 0) {
+            ck_assert_int_eq(json_parse(arena, buffer_slice(&v3), &document, NULL), 0);
+            const struct json_value *own = json_get_text(document, "paths");
+            paths_of_v3 += own->count;
+            for (size_t j = 0; j < own->count; j++) {
+                ck_assert_ptr_nonnull(json_get(paths, own->members[j].name));
+            }
+        }
+    }
+    ck_assert_uint_eq(paths->count, paths_of_v3);
+}
+END_TEST
+
+START_TEST(operations_are_named_as_generated_clients_name_their_functions)
+{
+    static const char *const ids[] = {
+        "listCoreV1PodForAllNamespaces",
+        "deleteCoreV1CollectionNamespacedPod",
+        "replaceCoreV1NamespacedPodEphemeralcontainers",
+        "connectCoreV1HeadNamespacedPodProxyWithPath",
+        "connectCoreV1PostNamespacedPodExec",
+        "watchCoreV1NamespacedPodList",
+        "watchCoreV1NodeList",
+        "createCoreV1NamespacedServiceAccountToken",
+        "patchAppsV1NamespacedDeploymentScale",
+        "readRbacAuthorizationV1ClusterRole",
+        "getFlowcontrolApiserverAPIGroup",
+        "getCodeVersion",
+    };
+    CLEANUP(buffer_release) struct buffer v2 = {0};
+    buffer_init(&v2, SIZE_MAX);
+    ck_assert_int_eq(api_openapi_v2(API_OPENAPI_PATHS, &v2), 0);
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+        char wanted[128];
+        (void)snprintf(wanted, sizeof(wanted), "\"operationId\":\"%s\"", ids[i]);
+        ck_assert_msg(strstr(buffer_text(&v2), wanted) != NULL, "%s", ids[i]);
+    }
 }
 END_TEST
 
@@ -119,8 +202,10 @@ static struct json_value *document_of(const struct custom_resource *resource, en
     struct json_value *tree = NULL;
     buffer_init(&out, SIZE_MAX);
     if (form == V2) {
-        ck_assert_int_eq(api_openapi_v2(&out), 0);
-        ck_assert_int_eq(api_openapi_v2_custom(arena, &kind, 1, &out), 0);
+        for (enum api_openapi_half half = 0; half < API_OPENAPI_HALVES; half++) {
+            ck_assert_int_eq(api_openapi_v2(half, &out), 0);
+            ck_assert_int_eq(api_openapi_v2_custom(half, arena, &kind, 1, &out), 0);
+        }
     } else {
         ck_assert_int_eq(api_openapi_v3_custom(arena, &kind, 1, &out), 0);
     }
@@ -263,6 +348,8 @@ Suite *openapi_suite(void)
     tcase_add_test(explain, every_served_kind_is_described_to_the_last_field);
     tcase_add_test(explain, descriptions_reach_the_documents);
     tcase_add_test(explain, paths_name_what_is_served_and_the_older_way_to_watch);
+    tcase_add_test(explain, version_two_has_every_path_and_no_reference_to_nothing);
+    tcase_add_test(explain, operations_are_named_as_generated_clients_name_their_functions);
     suite_add_tcase(suite, explain);
     TCase *custom = tcase_create("custom kinds");
     tcase_add_checked_fixture(custom, setup, teardown);

@@ -101,6 +101,36 @@ START_TEST(each_field_is_blamed_with_its_reason)
 }
 END_TEST
 
+START_TEST(an_embedded_object_says_what_it_is)
+{
+    static const char schema[] =
+        "{\"type\":\"object\",\"properties\":{\"e\":{\"type\":\"object\","
+        "\"x-kubernetes-embedded-resource\":true,\"x-kubernetes-preserve-unknown-fields\":true}}}";
+    static const struct {
+        const char *object, *causes[2];
+    } cases[] = {
+        {"{\"e\":{\"apiVersion\":\"a/v1\",\"kind\":\"Foo\"}}", {NULL}},
+        {"{\"e\":{}}", {"Required value: must not be empty", "Required value: must not be empty"}},
+        {"{\"e\":{\"apiVersion\":\"\",\"kind\":\"F\"}}",
+         {"Invalid value: \"\": must not be empty"}},
+        {"{\"e\":{\"apiVersion\":\"a/b/c\",\"kind\":\"F_\"}}",
+         {"Invalid value: \"a/b/c\": unexpected GroupVersion string: a/b/c",
+          "Invalid value: \"F_\": may have mixed case, but should otherwise match: "}},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct api_causes causes;
+        api_causes_init(&causes, arena);
+        structural_validate(&causes, NULL, schema_of(schema), tree_of(cases[i].object), NULL);
+        for (size_t j = 0; j < ARRAY_LEN(cases[i].causes); j++) {
+            const char *wanted = cases[i].causes[j];
+            ck_assert_int_eq(causes.count > j, wanted != NULL);
+            ck_assert(wanted == NULL ||
+                      strncmp(causes.items[j].message, wanted, strlen(wanted)) == 0);
+        }
+    }
+}
+END_TEST
+
 START_TEST(what_did_not_change_is_not_blamed_on_an_update)
 {
     struct api_causes causes;
@@ -140,6 +170,7 @@ Suite *structural_suite(void)
     tcase_add_test(tcase, unknown_fields_are_removed_and_told_but_where_they_are_preserved);
     tcase_add_test(tcase, a_null_that_is_not_allowed_counts_as_absent_for_defaults);
     tcase_add_test(tcase, each_field_is_blamed_with_its_reason);
+    tcase_add_test(tcase, an_embedded_object_says_what_it_is);
     tcase_add_test(tcase, what_did_not_change_is_not_blamed_on_an_update);
     tcase_add_test(tcase, rules_see_the_object_and_what_it_was);
     suite_add_tcase(suite, tcase);

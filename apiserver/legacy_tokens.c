@@ -1,0 +1,289 @@
+#include "apiserver/legacy_tokens.h"
+
+#include "apiserver/authn_internal.h"
+#include "apiserver/request.h"
+#include "k8s/core_v1.pb-c.h"
+#include "lib/base/alloc.h"
+#include <assert.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define NAMESPACE     "kube-system"
+#define NAME          "kube-apiserver-legacy-service-account-token-tracking"
+#define SINCE         "since"
+#define LAST_USED     "kubernetes.io/legacy-token-last-used"
+#define INVALID_SINCE "kubernetes.io/legacy-token-invalid-since"
+
+enum { TICK_MS = 1000, IDLE_MS = 60 * 1000, USES_MAX = 64, DATE_SIZE = 16 };
+
+struct legacy_tokens {
+    struct apiserver *server;
+    const struct api_kind *maps, *secrets;
+    struct metric *uses, *generated_uses, *invalid_uses;
+    /* The store loop's. */
+    struct env_timer timer;
+    struct arena *arena; /* Of the call about the ConfigMap. */
+    struct registry_call call;
+    struct list under_way; /* struct use. */
+    size_t use_count;
+    bool busy, stopped;
+};
+
+/* A Secret whose label is to be written. */
+struct use {
+    struct list node;
+    struct legacy_tokens *tokens;
+    struct arena *arena; /* Has it, too. */
+    const char *namespace, *name, *uid;
+    struct registry_call call;
+};
+
+/* The day in UTC that is `days` after today: "2006-01-02". */
+static void write_date(int days, char ret_date[static DATE_SIZE])
+{
+    time_t at = (time_t)(wall_seconds() + days * INT64_C(86400));
+    struct tm parts;
+    size_t len = strftime(ret_date, DATE_SIZE, "%Y-%m-%d", gmtime_r(&at, &parts));
+    assert(len > 0);
+    (void)len;
+}
+
+static bool is_date(const char *text)
+{
+    struct tm parts = {0};
+    const char *end = strptime(text, "%Y-%m-%d", &parts);
+    return end != NULL && *end == 0;
+}
+
+/* --- Since when --- */
+
+static void wake_after(struct legacy_tokens *tokens, uint64_t ms)
+{
+    env_timer_start(tokens->server->config.env, &tokens->timer, ms * NS_PER_MS);
+}
+
+static void map_written(struct registry_call *call)
+{
+    struct legacy_tokens *tokens = call->data;
+    registry_finish(call);
+    tokens->busy = false;
+    if (!tokens->stopped) {
+        wake_after(tokens, TICK_MS); /* To see whether it is so. */
+    }
+}
+
+static const char *since_of(const Core__V1__ConfigMap *map)
+{
+    return map == NULL
+               ? ""
+               : text_or_empty(api_string_map_get(API_STRING_MAP(map->data, map->n_data), SINCE));
+}
+
+static void write_map(struct legacy_tokens *tokens, const Core__V1__ConfigMap *present)
+{
+    struct arena *arena = tokens->arena;
+    Core__V1__ConfigMap *map = present != NULL
+                                   ? api_message_copy(arena, tokens->maps->message, present)
+                                   : api_message_new(arena, tokens->maps->message);
+    Core__V1__ConfigMap__DataEntry *entry = arena_alloc(arena, sizeof(*entry));
+    char date[DATE_SIZE];
+    write_date(0, date);
+    core__v1__config_map__data_entry__init(entry);
+    entry->key = arena_text(arena, SINCE);
+    entry->value = arena_text(arena, date);
+    map->metadata->name = arena_text(arena, NAME);
+    map->data = arena_array(arena, 1, sizeof(*map->data)); /* It has nothing else. */
+    map->data[0] = entry;
+    map->n_data = 1;
+    tokens->call =
+        (struct registry_call){.verb = present != NULL ? REGISTRY_UPDATE : REGISTRY_CREATE,
+                               .kind = tokens->maps,
+                               .namespace = NAMESPACE,
+                               .name = present != NULL ? NAME : NULL,
+                               .user = &user_system_apiserver,
+                               .arena = arena,
+                               .body = map,
+                               .done = map_written,
+                               .data = tokens};
+    tokens->busy = true;
+    registry_start(tokens->server->registry, &tokens->call);
+}
+
+static bool namespace_exists(const struct legacy_tokens *tokens)
+{
+    const struct cached_object *object = watch_cache_get(
+        tokens->server->cache, api_kind_find("", "v1", "namespaces"), "", NAMESPACE);
+    cached_object_unref(object);
+    return object != NULL;
+}
+
+/* One that cannot be read is left alone: it may be again. */
+static void look(void *data)
+{
+    struct legacy_tokens *tokens = data;
+    arena_reset(tokens->arena);
+    const struct cached_object *object =
+        watch_cache_get(tokens->server->cache, tokens->maps, NAMESPACE, NAME);
+    const Core__V1__ConfigMap *present = object == NULL ? NULL : cached_object_message(object);
+    bool good = object != NULL && (present == NULL || is_date(since_of(present)));
+    if (!good && namespace_exists(tokens)) {
+        write_map(tokens, present);
+    } else {
+        wake_after(tokens, good ? IDLE_MS : TICK_MS);
+    }
+    cached_object_unref(object);
+}
+
+/* --- When last --- */
+
+static void use_end(struct use *use)
+{
+    list_remove(&use->node);
+    use->tokens->use_count--;
+    arena_free(use->arena);
+}
+
+static void label_written(struct registry_call *call)
+{
+    registry_finish(call);
+    use_end(call->data);
+}
+
+static bool is_under_way(const struct legacy_tokens *tokens, const struct use *wanted)
+{
+    LIST_FOREACH(node, next, &tokens->under_way)
+    {
+        const struct use *each = LIST_ENTRY(node, struct use, node);
+        if (strcmp(each->uid, wanted->uid) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Too many at once: the next use of those that are left out notes them. */
+static void write_label(void *data)
+{
+    struct use *use = data;
+    struct legacy_tokens *tokens = use->tokens;
+    char date[DATE_SIZE];
+    if (tokens->stopped || tokens->use_count == USES_MAX || is_under_way(tokens, use)) {
+        arena_free(use->arena);
+        return;
+    }
+    write_date(0, date);
+    const char *patch = arena_printf(
+        use->arena, "{\"metadata\":{\"uid\":\"%s\",\"labels\":{\"" LAST_USED "\":\"%s\"}}}",
+        use->uid, date);
+    use->call = (struct registry_call){.verb = REGISTRY_PATCH,
+                                       .kind = tokens->secrets,
+                                       .namespace = use->namespace,
+                                       .name = use->name,
+                                       .user = &user_system_apiserver,
+                                       .arena = use->arena,
+                                       .patch_type = REGISTRY_PATCH_MERGE,
+                                       .patch = slice_text(patch),
+                                       .options = {.field_manager = "kube-apiserver"},
+                                       .done = label_written,
+                                       .data = use};
+    list_push_back(&tokens->under_way, &use->node);
+    tokens->use_count++;
+    registry_start(tokens->server->registry, &use->call);
+}
+
+/* Clocks of members may differ by a day's end. */
+static bool is_noted(const Core__V1__Secret *secret)
+{
+    char today[DATE_SIZE], tomorrow[DATE_SIZE];
+    const char *last = text_or_empty(api_meta_label(secret->metadata, LAST_USED));
+    write_date(0, today);
+    write_date(1, tomorrow);
+    return strcmp(last, today) == 0 || strcmp(last, tomorrow) == 0;
+}
+
+static void note_use(struct legacy_tokens *tokens, const Core__V1__Secret *secret)
+{
+    if (is_noted(secret)) {
+        return;
+    }
+    struct arena *arena = arena_new(SIZE_MAX);
+    struct use *use = arena_zeroed(arena, sizeof(*use));
+    *use = (struct use){.tokens = tokens,
+                        .arena = arena,
+                        .namespace = arena_text(arena, secret->metadata->namespace_),
+                        .name = arena_text(arena, secret->metadata->name),
+                        .uid = arena_text(arena, secret->metadata->uid)};
+    list_init(&use->node);
+    loop_post(tokens->server->config.store_loop, write_label, use);
+}
+
+static bool is_listed(const Core__V1__ServiceAccount *account, const char *secret)
+{
+    for (size_t i = 0; account != NULL && i < account->n_secrets; i++) {
+        if (strcmp(text_or_empty(account->secrets[i]->name), secret) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool legacy_tokens_use(struct legacy_tokens *tokens, const Core__V1__Secret *secret,
+                       const Core__V1__ServiceAccount *account, const char **ret_warning)
+{
+    *ret_warning = NULL;
+    bool invalid = text_or_empty(api_meta_label(secret->metadata, INVALID_SINCE))[0] != 0;
+    note_use(tokens, secret);
+    if (invalid) {
+        metric_add(tokens->invalid_uses, 1);
+        return false;
+    }
+    /* Those that an account lists were made for it, before v1.24. */
+    if (is_listed(account, secret->metadata->name)) {
+        metric_add(tokens->generated_uses, 1);
+        *ret_warning = "Use tokens from the TokenRequest API or manually created secret-based "
+                       "tokens instead of auto-generated secret-based tokens.";
+    }
+    metric_add(tokens->uses, 1);
+    return true;
+}
+
+/* --- Life --- */
+
+struct legacy_tokens *legacy_tokens_new(struct apiserver *server)
+{
+    struct legacy_tokens *tokens = alloc_zeroed(sizeof(*tokens));
+    struct metrics *metrics = server->config.metrics;
+    tokens->server = server;
+    tokens->maps = api_kind_find("", "v1", "configmaps");
+    tokens->secrets = api_kind_find("", "v1", "secrets");
+    tokens->arena = arena_new(SIZE_MAX);
+    tokens->uses = metrics_counter(metrics, "serviceaccount_legacy_tokens_total",
+                                   "Uses of tokens that are kept in Secrets.", NULL);
+    tokens->generated_uses =
+        metrics_counter(metrics, "serviceaccount_legacy_auto_token_uses_total",
+                        "Uses of tokens in Secrets that were made for an account.", NULL);
+    tokens->invalid_uses =
+        metrics_counter(metrics, "serviceaccount_invalid_legacy_auto_token_uses_total",
+                        "Uses of tokens in Secrets that are marked as invalid.", NULL);
+    list_init(&tokens->under_way);
+    tokens->timer = (struct env_timer){.fire = look, .data = tokens};
+    wake_after(tokens, 0);
+    return tokens;
+}
+
+void legacy_tokens_stop(struct legacy_tokens *tokens)
+{
+    tokens->stopped = true;
+    env_timer_stop(tokens->server->config.env, &tokens->timer);
+}
+
+void legacy_tokens_free(struct legacy_tokens *tokens)
+{
+    if (tokens == NULL) {
+        return;
+    }
+    assert(!tokens->busy && tokens->use_count == 0);
+    env_timer_stop(tokens->server->config.env, &tokens->timer);
+    arena_free(tokens->arena);
+    free(tokens);
+}

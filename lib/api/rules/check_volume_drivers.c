@@ -1,0 +1,241 @@
+/* Rules of the sources of volumes that are one driver's own, as pods and PersistentVolumes have
+ * them. */
+#include "lib/api/quantity.h"
+#include "lib/api/rules/rules.h"
+#include "lib/api/shown.h"
+
+enum { UNIT_MAX = 255, TENANT_MAX = 64 };
+
+static const char *name_of(const Core__V1__LocalObjectReference *reference)
+{
+    return text_or_empty(reference->name);
+}
+
+static void require_secret_name(struct api_causes *causes, const struct api_path *at,
+                                const char *member, const char *name)
+{
+    struct api_path secret = api_path_field(at, member);
+    if (rules_empty(name)) {
+        rules_required(causes, &secret, "name", "");
+    }
+}
+
+bool rules_empty_dir(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__EmptyDirVolumeSource *dir = frame->message;
+    if (dir->size_limit != NULL && quantity_sign(quantity_read(dir->size_limit)) < 0) {
+        rules_forbidden(causes, frame->at, "sizeLimit",
+                        "SizeLimit field must be a valid resource quantity");
+    }
+    return true;
+}
+
+bool rules_cinder(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__CinderVolumeSource *disk = frame->message;
+    if (disk->secret_ref != NULL) {
+        require_secret_name(causes, frame->at, "secretRef", name_of(disk->secret_ref));
+    }
+    return true;
+}
+
+/* The path of a wrong name is not that of an absent one: so v1.32 has it. */
+bool rules_csi_source(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__CSIVolumeSource *source = frame->message;
+    if (source->node_publish_secret_ref == NULL) {
+        return true;
+    }
+    const char *name = name_of(source->node_publish_secret_ref);
+    require_secret_name(causes, frame->at, "nodePublishSecretRef", name);
+    if (*name != '\0') {
+        rules_check_text(causes, frame->at, "name", name, api_syntax_dns1123_subdomain);
+    }
+    return true;
+}
+
+bool rules_storage_os(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__StorageOSVolumeSource *volume = frame->message;
+    if (volume->secret_ref != NULL) {
+        require_secret_name(causes, frame->at, "secretRef", name_of(volume->secret_ref));
+    }
+    return true;
+}
+
+bool rules_fibre_channel(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__FCVolumeSource *disk = frame->message;
+    if (disk->n_target_wwns == 0 && disk->n_wwids == 0) {
+        rules_required(causes, frame->at, "targetWWNs",
+                       "must specify either targetWWNs or wwids, but not both");
+    }
+    if (disk->n_target_wwns > 0 && disk->n_wwids > 0) {
+        rules_invalid(causes, frame->at, "targetWWNs",
+                      api_shown_texts(causes->arena, disk->target_wwns, disk->n_target_wwns),
+                      "targetWWNs and wwids can not be specified simultaneously");
+    }
+    if (disk->n_target_wwns > 0 && !disk->has_lun) {
+        rules_required(causes, frame->at, "lun", "lun is required if targetWWNs is specified");
+    } else if (disk->n_target_wwns > 0 && (disk->lun < 0 || disk->lun > UNIT_MAX)) {
+        rules_invalid(causes, frame->at, "lun", api_shown_int(disk->lun),
+                      "must be between 0 and 255, inclusive");
+    }
+    return true;
+}
+
+bool rules_flocker(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__FlockerVolumeSource *dataset = frame->message;
+    bool named = !rules_empty(dataset->dataset_name);
+    if (!named && rules_empty(dataset->dataset_uuid)) {
+        api_cause_required(causes, frame->at, "one of datasetName and datasetUUID is required");
+    } else if (named && !rules_empty(dataset->dataset_uuid)) {
+        api_cause_invalid(causes, frame->at, api_shown_text("resource"),
+                          "datasetName and datasetUUID can not be specified simultaneously");
+    }
+    if (named && strchr(dataset->dataset_name, '/') != NULL) {
+        rules_invalid(causes, frame->at, "datasetName", api_shown_text(dataset->dataset_name),
+                      "must not contain '/'");
+    }
+    return true;
+}
+
+/* A host, a colon and a port, of which the host may be empty. */
+static bool is_host_port(const char *pair, size_t len)
+{
+    const char *colon = memchr(pair, ':', len);
+    return colon != NULL && memchr(colon + 1, ':', (size_t)(pair + len - colon - 1)) == NULL;
+}
+
+bool rules_quobyte(struct api_causes *causes, const struct api_frame *frame)
+{
+    static const char form[] = "must be a host:port pair or multiple pairs separated by commas";
+    const Core__V1__QuobyteVolumeSource *volume = frame->message;
+    const char *registry = text_or_empty(volume->registry);
+    if (*registry == '\0') {
+        rules_required(causes, frame->at, "registry", form);
+        return true;
+    }
+    if (strlen(text_or_empty(volume->tenant)) > TENANT_MAX) {
+        rules_required(causes, frame->at, "tenant",
+                       "must be a UUID and may not exceed a length of 64 characters");
+        return true;
+    }
+    for (const char *pair = registry; pair != NULL; pair = strchr(pair, ',')) {
+        pair += *pair == ',';
+        if (!is_host_port(pair, strcspn(pair, ","))) {
+            rules_invalid(causes, frame->at, "registry", api_shown_text(registry), form);
+        }
+    }
+    return true;
+}
+
+bool rules_azure_disk(struct api_causes *causes, const struct api_frame *frame)
+{
+    static const char *const managed[] = {
+        "/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/"
+        "{disk-id}",
+        NULL};
+    static const char *const blob[] = {
+        "https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd", NULL};
+    const Core__V1__AzureDiskVolumeSource *disk = frame->message;
+    const char *uri = text_or_empty(disk->disk_uri);
+    bool is_managed = rules_is(disk->kind, "Managed");
+    const char *start = is_managed ? "/subscriptions/" : "https://";
+    if (disk->kind != NULL && strncmp(uri, start, strlen(start)) != 0) {
+        rules_not_supported(causes, frame->at, "diskURI", uri, is_managed ? managed : blob);
+    }
+    return true;
+}
+
+/* --- iSCSI -------------------------------------------------------------------------------------
+ */
+
+static bool starts(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static bool is_hex(const char *text, size_t len)
+{
+    return strlen(text) == len && strspn(text, "0123456789abcdefABCDEF") == len;
+}
+
+/* "iqn.2001-04.com.example:storage": a month, a domain in reverse and, after a colon, what its
+ * owner likes. */
+static bool is_dated_name(const char *text)
+{
+    static const char host[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-";
+    const char *digits = "0123456789";
+    if (!starts(text, "iqn.") || strspn(text + 4, digits) != 4 || text[8] != '-' ||
+        strspn(text + 9, digits) != 2 || text[11] != '.') {
+        return false;
+    }
+    const char *domain = text + 12;
+    size_t len = strspn(domain, host);
+    if (len < 2 || strchr(".-", domain[0]) != NULL || strchr(".-", domain[len - 1]) != NULL) {
+        return false;
+    }
+    return domain[len] == '\0' || (domain[len] == ':' && domain[len + 1] != '\0');
+}
+
+/* NULL when it is one; `strange` is said of what is none of the three sorts of names. */
+static const char *wrong_name(const char *name, const char *strange)
+{
+    bool right = true;
+    if (starts(name, "iqn")) {
+        right = is_dated_name(name);
+    } else if (starts(name, "eui")) {
+        right = starts(name, "eui.") && is_hex(name + 4, 16);
+    } else if (starts(name, "naa")) {
+        right = starts(name, "naa.") && (is_hex(name + 4, 16) || is_hex(name + 4, 32));
+    } else {
+        return strange;
+    }
+    return right ? NULL : "must be valid format";
+}
+
+struct iscsi {
+    const char *iqn, *initiator;
+    bool authenticates, has_secret;
+};
+
+static void check_iscsi(struct api_causes *causes, const struct api_path *at, struct iscsi disk,
+                        const char *strange)
+{
+    const char *wrong = rules_empty(disk.iqn) ? NULL : wrong_name(disk.iqn, strange);
+    if (wrong != NULL) {
+        rules_invalid(causes, at, "iqn", api_shown_text(disk.iqn), wrong);
+    }
+    if (disk.authenticates && !disk.has_secret) {
+        rules_required(causes, at, "secretRef", "");
+    }
+    wrong = disk.initiator == NULL ? NULL : wrong_name(disk.initiator, strange);
+    if (wrong != NULL) {
+        rules_invalid(causes, at, "initiatorname", api_shown_text(disk.initiator), wrong);
+    }
+}
+
+bool rules_iscsi(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__ISCSIVolumeSource *disk = frame->message;
+    struct iscsi view = {disk->iqn, disk->initiator_name,
+                         disk->chap_auth_discovery || disk->chap_auth_session,
+                         disk->secret_ref != NULL};
+    check_iscsi(causes, frame->at, view, "must be valid format starting with iqn, eui, or naa");
+    return true;
+}
+
+bool rules_iscsi_persistent(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__ISCSIPersistentVolumeSource *disk = frame->message;
+    struct iscsi view = {disk->iqn, disk->initiator_name,
+                         disk->chap_auth_discovery || disk->chap_auth_session,
+                         disk->secret_ref != NULL};
+    check_iscsi(causes, frame->at, view, "must be valid format");
+    if (disk->secret_ref != NULL) {
+        require_secret_name(causes, frame->at, "secretRef", disk->secret_ref->name);
+    }
+    return true;
+}

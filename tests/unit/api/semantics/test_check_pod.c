@@ -1,0 +1,286 @@
+/* Rules of pods that no option can express: mounts and devices, sources of volumes, operating
+ * systems, security; and fields of features that are switched off. */
+#include "k8s/tables.h"
+#include "lib/api/codec.h"
+#include "lib/api/defaults.h"
+#include "lib/api/kinds.h"
+#include "lib/api/status.h"
+#include "lib/api/strategy.h"
+#include "lib/api/validate.h"
+#include "tests/unit/api/semantics/suites.h"
+#include <check.h>
+
+static struct arena *arena;
+
+static void setup(void)
+{
+    arena = arena_new(SIZE_MAX);
+}
+
+static void teardown(void)
+{
+    arena_free(arena);
+}
+
+/* A pod's JSON from the beginning of its spec, with a comma behind it, and from the end of its
+ * container, with a comma before it. */
+static Core__V1__Pod *decoded(const char *spec, const char *container)
+{
+    struct error error = {0};
+    void *message = NULL;
+    const struct api_kind *kind = api_kind_by_api_version("v1", "Pod");
+    const char *json = arena_printf(arena,
+                                    "{\"metadata\":{\"name\":\"o\",\"namespace\":\"n\"},\"spec\":{"
+                                    "%s\"containers\":[{\"name\":\"c\",\"image\":\"i\"%s}]}}",
+                                    spec, container);
+    ck_assert_msg(api_decode_json(arena, kind->message, slice_text(json), NULL, &message, &error) ==
+                      0,
+                  "%s", error_message(&error));
+    api_default_object(arena, kind, message);
+    return message;
+}
+
+static const char *created(const char *spec, const char *container)
+{
+    const struct api_kind *kind = api_kind_by_api_version("v1", "Pod");
+    Core__V1__Pod *pod = decoded(spec, container);
+    struct api_causes causes;
+    const char *text = "";
+    api_causes_init(&causes, arena);
+    api_prepare_create(arena, kind, pod);
+    api_validate_create(arena, kind, pod, &causes);
+    for (size_t i = 0; i < causes.count; i++) {
+        text = arena_printf(arena, "%s%s%s: %s", text, i == 0 ? "" : "\n", causes.items[i].field,
+                            causes.items[i].message);
+    }
+    return text;
+}
+
+struct row {
+    const char *members;
+    const char *causes;
+};
+
+static void check_volumes(const struct row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *spec =
+            arena_printf(arena, "\"volumes\":[{\"name\":\"v\",%s}],", rows[i].members);
+        ck_assert_str_eq(created(spec, ""), rows[i].causes);
+    }
+}
+
+#define MOUNTS "spec.containers[0].volumeMounts"
+
+static const char *mounted(const char *members)
+{
+    return created("\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}}],",
+                   arena_printf(arena,
+                                ",\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":\"/a\",%s}]",
+                                members));
+}
+
+START_TEST(what_is_wrong_with_a_mount_is_said_of_the_list)
+{
+    ck_assert_str_eq(mounted("\"subPath\":\"/x\""),
+                     MOUNTS ".subPath: Invalid value: \"/x\": must be a relative path");
+    ck_assert_str_eq(mounted("\"subPathExpr\":\"a/../b\""),
+                     MOUNTS ".subPathExpr: Invalid value: \"a/../b\": must not contain '..'");
+    ck_assert_str_eq(mounted("\"mountPropagation\":\"Bidirectional\""),
+                     MOUNTS ".mountPropagation: Forbidden: Bidirectional mount propagation is "
+                            "available only to privileged containers");
+    ck_assert_str_eq(mounted("\"recursiveReadOnly\":\"Enabled\""),
+                     MOUNTS ".recursiveReadOnly: Forbidden: may only be specified when readOnly is "
+                            "true");
+    ck_assert_str_eq(mounted("\"recursiveReadOnly\":\"Disabled\""), "");
+}
+END_TEST
+
+START_TEST(a_device_is_a_claims_and_no_mount_too)
+{
+#define DEVICES "spec.containers[0].volumeDevices"
+    ck_assert_str_eq(created("", ",\"volumeDevices\":[{\"name\":\"v\",\"devicePath\":\"/d\"}]"),
+                     DEVICES "[0].name: Not found: \"v\"");
+    ck_assert_str_eq(created("\"volumes\":[{\"name\":\"v\",\"persistentVolumeClaim\":{"
+                             "\"claimName\":\"a\"}}],",
+                             ",\"volumeDevices\":[{\"name\":\"v\",\"devicePath\":\"/d\"}]"),
+                     "");
+    ck_assert_str_eq(
+        created("\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}}],",
+                ",\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":\"/d\"}],"
+                "\"volumeDevices\":[{\"name\":\"v\",\"devicePath\":\"/d\"}]"),
+        MOUNTS "[0].name: Invalid value: \"v\": must not already exist in volumeDevices\n" MOUNTS
+               "[0].mountPath: Invalid value: \"/d\": must not already exist as a path in "
+               "volumeDevices\n" DEVICES
+               "[0].name: Invalid value: \"v\": can only use volume source type of "
+               "PersistentVolumeClaim or Ephemeral for block mode\n" DEVICES
+               "[0].name: Invalid value: \"v\": must not already exist in volumeMounts\n" DEVICES
+               "[0].devicePath: Invalid value: \"/d\": must not already exist as a path in "
+               "volumeMounts");
+#undef DEVICES
+}
+END_TEST
+
+START_TEST(mounts_of_a_container_that_was_added_are_its_own)
+{
+    ck_assert_str_eq(created("\"volumes\":[{\"name\":\"v\",\"emptyDir\":{}}],"
+                             "\"ephemeralContainers\":[{\"name\":\"e\",\"image\":\"i\","
+                             "\"volumeMounts\":[{\"name\":\"v\",\"mountPath\":\"/a\"},{\"name\":"
+                             "\"v\",\"mountPath\":\"/a\"}]}],",
+                             ""),
+                     "spec.ephemeralContainers[0].volumeMounts[1].mountPath: Invalid value: "
+                     "\"/a\": must be unique\n"
+                     "spec.ephemeralContainers: Forbidden: cannot be set on create");
+}
+END_TEST
+
+START_TEST(drivers_of_volumes_have_rules_of_their_own)
+{
+#define AT "spec.volumes[0]."
+    static const struct row rows[] = {
+        {"\"emptyDir\":{\"sizeLimit\":\"-1\"}",
+         AT "emptyDir.sizeLimit: Forbidden: SizeLimit field must be a valid resource quantity"},
+        {"\"fc\":{\"targetWWNs\":[\"a\"]}",
+         AT "fc.lun: Required value: lun is required if targetWWNs is specified"},
+        {"\"flocker\":{}",
+         AT "flocker: Required value: one of datasetName and datasetUUID is required"},
+        {"\"quobyte\":{\"registry\":\"a:1,b\",\"volume\":\"v\"}",
+         AT "quobyte.registry: Invalid value: \"a:1,b\": must be a host:port pair or multiple "
+            "pairs separated by commas"},
+        {"\"azureDisk\":{\"diskName\":\"a\",\"diskURI\":\"https://x\"}", ""},
+        {"\"iscsi\":{\"targetPortal\":\"a\",\"lun\":0,\"iqn\":\"iqn.2001-04.com.example:x\"}", ""},
+        {"\"iscsi\":{\"targetPortal\":\"a\",\"lun\":0,\"iqn\":\"iqn.2001-4.com\"}",
+         AT "iscsi.iqn: Invalid value: \"iqn.2001-4.com\": must be valid format"},
+        {"\"iscsi\":{\"targetPortal\":\"a\",\"lun\":0,\"iqn\":\"naa.62004567BA64678D\"}", ""},
+        {"\"csi\":{\"driver\":\"d\",\"nodePublishSecretRef\":{}}",
+         AT "csi.nodePublishSecretRef.name: Required value"},
+        {"\"configMap\":{\"name\":\"a\",\"items\":[{\"key\":\"k\",\"path\":\"..x\"}]}",
+         AT "configMap.items[0].path: Invalid value: \"..x\": must not start with '..'"},
+    };
+    check_volumes(rows, ARRAY_LEN(rows));
+#undef AT
+}
+END_TEST
+
+START_TEST(a_variable_refers_to_what_there_is_in_units_that_there_are)
+{
+#define REF "spec.containers[0].env[0].valueFrom."
+    static const struct row rows[] = {
+        {"\"fieldRef\":{\"fieldPath\":\"x\"}",
+         REF "fieldRef.fieldPath: Invalid value: \"x\": error converting fieldPath: field label "
+             "not supported: x"},
+        {"\"fieldRef\":{\"fieldPath\":\"metadata.name['a']\"}",
+         REF "fieldRef.fieldPath: Invalid value: \"metadata.name['a']\": error converting "
+             "fieldPath: field label does not support subscript: metadata.name['a']"},
+        {"\"fieldRef\":{\"fieldPath\":\"metadata.labels['a']\"}", ""},
+        {"\"fieldRef\":{\"fieldPath\":\"metadata.labels['a/']\"}",
+         REF "fieldRef: Invalid value: \"a/\": name part must be non-empty\n" REF
+             "fieldRef: Invalid value: \"a/\": name part must consist of alphanumeric characters, "
+             "'-', '_' or '.', and must start and end with an alphanumeric character (e.g. "
+             "'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+             "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"},
+        {"\"resourceFieldRef\":{\"resource\":\"limits.cpu\",\"divisor\":\"1m\"}", ""},
+        {"\"resourceFieldRef\":{\"resource\":\"limits.cpu\",\"divisor\":\"2\"}",
+         REF "resourceFieldRef.divisor: Invalid value: \"limits.cpu\": only divisor's values 1m "
+             "and 1 are supported with the cpu resource"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const char *container =
+            arena_printf(arena, ",\"env\":[{\"name\":\"a\",\"valueFrom\":{%s}}]", rows[i].members);
+        ck_assert_str_eq(created("", container), rows[i].causes);
+    }
+#undef REF
+}
+END_TEST
+
+START_TEST(a_pod_says_nothing_that_its_operating_system_does_not_know)
+{
+    ck_assert_str_eq(
+        created("\"os\":{\"name\":\"linux\"},", ",\"securityContext\":{\"windowsOptions\":{}}"),
+        "spec.containers[0].securityContext.windowsOptions: Forbidden: windows "
+        "options cannot be set for a linux pod");
+    ck_assert_str_eq(created("\"os\":{\"name\":\"windows\"},\"hostIPC\":true,",
+                             ",\"securityContext\":{\"runAsUser\":1}"),
+                     "spec.hostIPC: Forbidden: cannot be set for a windows pod\n"
+                     "spec.containers[0].securityContext.runAsUser: Forbidden: cannot be set for "
+                     "a windows pod");
+}
+END_TEST
+
+START_TEST(an_app_armor_profile_of_the_node_has_a_name)
+{
+#define SECURITY(PROFILE) ",\"securityContext\":{\"appArmorProfile\":{" PROFILE "}}"
+#define AT                "spec.containers[0].securityContext.appArmorProfile."
+    ck_assert_str_eq(created("", SECURITY("")),
+                     AT "type: Required value: type is required when appArmorProfile is set");
+    ck_assert_str_eq(created("", SECURITY("\"type\":\"Localhost\"")),
+                     AT "localhostProfile: Required value: must be set when AppArmor type is "
+                        "Localhost");
+    ck_assert_str_eq(
+        created("", SECURITY("\"type\":\"Unconfined\",\"localhostProfile\":\"a\"")),
+        AT "localhostProfile: Invalid value: \"a\": can only be set when AppArmor type is "
+           "Localhost");
+#undef SECURITY
+#undef AT
+}
+END_TEST
+
+START_TEST(constraints_about_the_same_places_are_twice)
+{
+#define ONE "{\"maxSkew\":1,\"topologyKey\":\"a\",\"whenUnsatisfiable\":\"DoNotSchedule\""
+    ck_assert_str_eq(created("\"topologySpreadConstraints\":[" ONE "}," ONE "}],", ""),
+                     "spec.topologySpreadConstraints[1].{topologyKey, whenUnsatisfiable}: "
+                     "Duplicate value: \"{a, DoNotSchedule}\"");
+    ck_assert_str_eq(
+        created("\"topologySpreadConstraints\":[" ONE ",\"matchLabelKeys\":[\"k\"]}],", ""),
+        "spec.topologySpreadConstraints[0].matchLabelKeys: Forbidden: must not be "
+        "specified when labelSelector is not set");
+#undef ONE
+}
+END_TEST
+
+START_TEST(fields_of_features_that_are_off_are_left_out)
+{
+    const struct api_kind *kind = api_kind_by_api_version("v1", "Pod");
+    static const char spec[] = "\"hostUsers\":false,\"resources\":{\"limits\":{\"cpu\":\"1\"}},"
+                               "\"resourceClaims\":[{\"name\":\"a\"}],\"securityContext\":{"
+                               "\"supplementalGroupsPolicy\":\"Strict\"},\"volumes\":[{\"name\":"
+                               "\"v\",\"image\":{\"reference\":\"a\"}}],";
+    static const char container[] =
+        ",\"resizePolicy\":[{\"resourceName\":\"cpu\",\"restartPolicy\":\"NotRequired\"}],"
+        "\"securityContext\":{\"procMount\":\"Unmasked\"}";
+    Core__V1__Pod *pod = decoded(spec, container);
+    api_prepare_create(arena, kind, pod);
+    ck_assert_int_eq(pod->spec->has_host_users, 0);
+    ck_assert_ptr_null(pod->spec->resources);
+    ck_assert_uint_eq(pod->spec->n_resource_claims, 0);
+    ck_assert_ptr_null(pod->spec->security_context->supplemental_groups_policy);
+    ck_assert_ptr_null(pod->spec->volumes[0]->volume_source->image);
+    ck_assert_uint_eq(pod->spec->containers[0]->n_resize_policy, 0);
+    ck_assert_str_eq(pod->spec->containers[0]->security_context->proc_mount, "Default");
+
+    /* What has them keeps them. */
+    Core__V1__Pod *before = decoded(spec, container), *after = decoded(spec, container);
+    api_prepare_update(arena, kind, before, after, "");
+    ck_assert_int_eq(after->spec->has_host_users, 1);
+    ck_assert_str_eq(after->spec->containers[0]->security_context->proc_mount, "Unmasked");
+}
+END_TEST
+
+Suite *check_pod_suite(void)
+{
+    Suite *suite = suite_create("check_pod");
+    TCase *rules = tcase_create("rules");
+    tcase_add_checked_fixture(rules, setup, teardown);
+    tcase_add_test(rules, what_is_wrong_with_a_mount_is_said_of_the_list);
+    tcase_add_test(rules, a_device_is_a_claims_and_no_mount_too);
+    tcase_add_test(rules, mounts_of_a_container_that_was_added_are_its_own);
+    tcase_add_test(rules, drivers_of_volumes_have_rules_of_their_own);
+    tcase_add_test(rules, a_variable_refers_to_what_there_is_in_units_that_there_are);
+    tcase_add_test(rules, a_pod_says_nothing_that_its_operating_system_does_not_know);
+    tcase_add_test(rules, an_app_armor_profile_of_the_node_has_a_name);
+    tcase_add_test(rules, constraints_about_the_same_places_are_twice);
+    tcase_add_test(rules, fields_of_features_that_are_off_are_left_out);
+    suite_add_tcase(suite, rules);
+    return suite;
+}
