@@ -143,7 +143,7 @@ of() { jq -r "$2" <<<"$1"; }
 
 @test "a policy that is wrong keeps the server from starting, and says where" {
     printf 'apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata, user: [bob]}]\n' >"$D/wrong.yaml"
-    run ! "$CORACLE" server --name n2 --data-dir "$D/n2" --api-listen "$HOST:7443" --etcd-listen "http://$HOST:7379" \
+    run ! timeout 60 "$CORACLE" server --name n2 --data-dir "$D/n2" --api-listen "$HOST:7443" --etcd-listen "http://$HOST:7379" \
         --peer-url "http://$HOST:7380" --initial-cluster "n2=http://$HOST:7380" --audit-policy-file "$D/wrong.yaml"
     [[ $output == *"--audit-policy-file: rules[0].user: unknown field"* ]]
 }

@@ -103,7 +103,7 @@ errors() { kubectl get --raw /metrics | sed -n 's/^apiserver_audit_error_total{p
 
 @test "a configuration that is wrong keeps the server from starting, and says where" {
     sed -i 's/cluster: receiver/cluster: nobody/' "$D/webhook.conf"
-    run ! "$CORACLE" server --name n2 --data-dir "$D/n2" --api-listen "$HOST:7443" --etcd-listen "http://$HOST:7379" \
+    run ! timeout 60 "$CORACLE" server --name n2 --data-dir "$D/n2" --api-listen "$HOST:7443" --etcd-listen "http://$HOST:7379" \
         --peer-url "http://$HOST:7380" --initial-cluster "n2=http://$HOST:7380" \
         --audit-policy-file "$D/policy.yaml" --audit-webhook-config-file "$D/webhook.conf"
     [[ $output == *"--audit-webhook-config-file: $D/webhook.conf: context.cluster: there is no cluster \"nobody\""* ]]

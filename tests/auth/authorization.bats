@@ -247,13 +247,13 @@ metric() { kubectl get --raw /metrics | grep -F "$1" | sed 's/.* //'; }
 @test "flags that cannot be right keep the server from starting" {
     local common=(--name n3 --data-dir "$D/n3" --api-listen "$HOST:7443" --etcd-listen "http://$HOST:7379"
         --peer-url "http://$HOST:7380" --initial-cluster "n3=http://$HOST:7380")
-    run ! "$CORACLE" server "${common[@]}" --authorization-config "$D/good.yaml" --authorization-mode RBAC
+    run ! timeout 60 "$CORACLE" server "${common[@]}" --authorization-config "$D/good.yaml" --authorization-mode RBAC
     [[ $output == *"only one of them"* ]]
-    run ! "$CORACLE" server "${common[@]}" --authorization-mode Webhook
+    run ! timeout 60 "$CORACLE" server "${common[@]}" --authorization-mode Webhook
     [[ $output == *"needs --authorization-webhook-config-file"* ]]
-    run ! "$CORACLE" server "${common[@]}" --authorization-mode ABAC
+    run ! timeout 60 "$CORACLE" server "${common[@]}" --authorization-mode ABAC
     [[ $output == *"--authorization-mode=ABAC"* ]]
     sed 's,reviewer-access,none,' "$D/good.yaml" >"$D/wrong.yaml"
-    run ! "$CORACLE" server "${common[@]}" --authorization-config "$D/wrong.yaml"
+    run ! timeout 60 "$CORACLE" server "${common[@]}" --authorization-config "$D/wrong.yaml"
     [[ $output == *"--authorization-config: authorizers[1]: "*"none.conf"* ]]
 }

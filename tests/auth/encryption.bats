@@ -171,7 +171,7 @@ reloads() {
 
 @test "a configuration that cannot be kept is refused at the start" {
     configure '- kms: {name: a, endpoint: "unix:///run/kms.sock"}'
-    run -1 "$CORACLE" server --name n1 --data-dir "$D/n1" --api-listen "$HOST:6443" --etcd-listen "https://$HOST:2379" \
+    run -1 timeout 60 "$CORACLE" server --name n1 --data-dir "$D/n1" --api-listen "$HOST:6443" --etcd-listen "https://$HOST:2379" \
         --peer-url "https://$HOST:2380" --initial-cluster "n1=https://$HOST:2380" \
         --encryption-provider-config "$D/encryption.yaml"
     [[ $output == *"--encryption-provider-config"*"kms: apiVersion must be v2"* ]]

@@ -126,9 +126,9 @@ write_expressions() {
     local common=(--name n2 --data-dir "$D/n2" --api-listen "$HOST:7443" --etcd-listen "http://$HOST:7379"
         --peer-url "http://$HOST:7380" --initial-cluster "n2=http://$HOST:7380")
     sed 's/requiredValue/required/' "$D/good.yaml" >"$D/wrong.yaml"
-    run ! "$CORACLE" server "${common[@]}" --authentication-config "$D/wrong.yaml"
+    run ! timeout 60 "$CORACLE" server "${common[@]}" --authentication-config "$D/wrong.yaml"
     [[ $output == *"--authentication-config: jwt[1].claimValidationRules[0].required: unknown field"* ]]
-    run ! "$CORACLE" server "${common[@]}" --authentication-config "$D/good.yaml" \
+    run ! timeout 60 "$CORACLE" server "${common[@]}" --authentication-config "$D/good.yaml" \
         --oidc-issuer-url https://a.test --oidc-client-id me
     [[ $output == *"only one of them"* ]]
 }

@@ -102,10 +102,10 @@ unauthorized() { [[ $(whoami "$1") == *"must be logged in to the server"* ]]; }
 @test "flags that cannot be right keep the server from starting" {
     local common=(--name n2 --data-dir "$D/n2" --api-listen "$HOST:7443" --etcd-listen "http://$HOST:7379"
         --peer-url "http://$HOST:7380" --initial-cluster "n2=http://$HOST:7380")
-    run ! "$CORACLE" server "${common[@]}" --authentication-token-webhook-config-file "$D/none.conf"
+    run ! timeout 60 "$CORACLE" server "${common[@]}" --authentication-token-webhook-config-file "$D/none.conf"
     [[ $output == *"--authentication-token-webhook-config-file: "*"none.conf"* ]]
-    run ! "$CORACLE" server "${common[@]}" --authentication-token-webhook-version v2
+    run ! timeout 60 "$CORACLE" server "${common[@]}" --authentication-token-webhook-version v2
     [[ $output == *"must be v1 or v1beta1"* ]]
-    run ! "$CORACLE" server "${common[@]}" --authentication-token-webhook-cache-ttl soon
+    run ! timeout 60 "$CORACLE" server "${common[@]}" --authentication-token-webhook-cache-ttl soon
     [[ $output == *"must be a duration"* ]]
 }

@@ -77,8 +77,9 @@ load servers
     all="n1=$(peer n1),n2=$(peer n2),n3=$(peer n3)"
     for name in n1 n2 n3; do start_member $name --initial-cluster "$all"; done
     within 60 ctl n1 put first 1
+    within 60 listed n1 n2 # Until it has said its name, nobody knows that n2 is taken.
     before=$(members n1 | awk '$2 == "n2" {print $1}')
-    run "$CORACLE" server --name n2 --data-dir "$PWD/other" --disable api,scheduler,controllers \
+    run timeout 60 "$CORACLE" server --name n2 --data-dir "$PWD/other" --disable api,scheduler,controllers \
         --etcd-listen "$(client n8)" --peer-url "$(peer n8)" --join "$(client n1)"
     [ "$status" = 1 ]
     [[ $output == *"is in the cluster and answers"* ]]
@@ -159,14 +160,14 @@ load servers
 @test "a data directory belongs to one name and one process" {
     start_member n1 --initial-cluster "n1=$(peer n1)"
     within 60 ctl n1 put first 1
-    run "$CORACLE" server --name n1 --data-dir "$PWD/n1"
+    run timeout 60 "$CORACLE" server --name n1 --data-dir "$PWD/n1"
     [ "$status" = 1 ]
     [[ $output == *"another process uses"* ]]
     end_member n1 TERM
-    run "$CORACLE" server --name n2 --data-dir "$PWD/n1"
+    run timeout 60 "$CORACLE" server --name n2 --data-dir "$PWD/n1"
     [ "$status" = 1 ]
     [[ $output == *"is the data directory of member n1"* ]]
-    run "$CORACLE" server --name n1 --data-dir "$PWD/empty"
+    run timeout 60 "$CORACLE" server --name n1 --data-dir "$PWD/empty"
     [ "$status" = 1 ]
     [[ $output == *"--initial-cluster"*"--join"* ]]
     start_member n1 # What the first start was told is in the data.
