@@ -1,5 +1,6 @@
 /* Objects that every cluster has, made by each new leader where they are missing, and brought back
- * to what they should be: the namespaces first, then all others, several at once. */
+ * to what they should be: the namespaces first, then all others, several at once. Some of them
+ * every minute, and what an earlier version had of priority and fairness is taken away then. */
 #include "apiserver/bootstrap.h"
 
 #include "apiserver/api_service_defaults.h"
@@ -16,7 +17,13 @@
 
 static const char *const namespaces[] = {"default", "kube-system", "kube-public",
                                          "kube-node-lease"};
-enum { RETRY_FIRST_MS = 500, RETRY_MS_MAX = 60000, CALLS_MAX = 16 };
+enum {
+    RETRY_FIRST_MS = 500,
+    RETRY_MS_MAX = 60000,
+    AGAIN_MS = 60000,
+    CALLS_MAX = 16,
+    OBSOLETE_MAX = 64, /* In one round; the rest in the next. */
+};
 
 /* One call at a time, for one object. */
 struct bootstrap_call {
@@ -26,6 +33,7 @@ struct bootstrap_call {
     size_t index; /* Of the object. */
     bool busy;
     bool replacing; /* The call deletes what is to be made anew. */
+    bool removing;  /* The call deletes what is not to be. */
 };
 
 struct bootstrap {
@@ -37,6 +45,10 @@ struct bootstrap {
     bool repeated;     /* Something failed: all is looked at again. */
     uint64_t retry_ms; /* After this, which doubles. */
     bool wanted;
+    bool again;          /* Not the first round of this leader. */
+    struct arena *round; /* Of what is obsolete. */
+    struct default_object obsolete[OBSOLETE_MAX];
+    size_t obsolete_count;
 };
 
 /* --- What there has to be --- */
@@ -81,11 +93,11 @@ static enum default_repair leave_alone(const struct default_object *wanted, cons
 }
 
 static const struct default_objects sources[] = {
-    {namespace_count, namespace_at, leave_alone},
-    {priority_count, priority_at, leave_alone},
-    {rbac_default_count, rbac_default_at, rbac_default_repair},
-    {flow_default_count, flow_default_at, flow_default_repair},
-    {api_service_default_count, api_service_default_at, api_service_default_repair},
+    {namespace_count, namespace_at, leave_alone, true},
+    {priority_count, priority_at, leave_alone, false},
+    {rbac_default_count, rbac_default_at, rbac_default_repair, false},
+    {flow_default_count, flow_default_at, flow_default_repair, true},
+    {api_service_default_count, api_service_default_at, api_service_default_repair, false},
 };
 
 static size_t object_count(void)
@@ -108,14 +120,56 @@ static const struct default_objects *source_of(size_t *index)
     return source;
 }
 
+/* --- What there must not be --- */
+
+static bool note_obsolete(void *data, const struct cached_object *object)
+{
+    struct bootstrap *bootstrap = data;
+    const struct api_kind *kind = cached_object_kind(object);
+    const void *message = cached_object_message(object);
+    if (message != NULL && flow_default_is_obsolete(kind, message)) {
+        bootstrap->obsolete[bootstrap->obsolete_count++] = (struct default_object){
+            .kind = kind,
+            .namespace = "",
+            .name = arena_text(bootstrap->round, cached_object_name(object))};
+    }
+    return bootstrap->obsolete_count < OBSOLETE_MAX;
+}
+
+/* Schemas before the levels that they lead to. */
+static void find_obsolete(struct bootstrap *bootstrap)
+{
+    static const char *const plurals[] = {"flowschemas", "prioritylevelconfigurations"};
+    arena_reset(bootstrap->round);
+    bootstrap->obsolete_count = 0;
+    for (size_t i = 0; i < ARRAY_LEN(plurals); i++) {
+        struct cache_view *view =
+            watch_cache_view(bootstrap->server->cache, api_kind_find(FLOW_GROUP, "v1", plurals[i]));
+        if (bootstrap->obsolete_count < OBSOLETE_MAX) {
+            cache_view_each(view, "", slice_text(""), note_obsolete, bootstrap);
+        }
+        cache_view_free(view);
+    }
+}
+
 /* --- Making it so --- */
 
 static void step(struct bootstrap *bootstrap);
 static void start(struct bootstrap_call *call);
 
+static void begin_round(struct bootstrap *bootstrap)
+{
+    bootstrap->next = 0;
+    find_obsolete(bootstrap);
+    step(bootstrap);
+}
+
 static void retry(void *data)
 {
-    step(data);
+    struct bootstrap *bootstrap = data;
+    if (bootstrap->wanted) {
+        begin_round(bootstrap);
+    }
 }
 
 static void finish(struct bootstrap_call *call, bool good)
@@ -132,9 +186,10 @@ static void done(struct registry_call *registry_call)
     struct bootstrap_call *call = registry_call->data;
     struct bootstrap *bootstrap = call->bootstrap;
     bool good = registry_call->status == NULL;
-    bool gone = call->replacing && !good && registry_call->status->code == 404;
-    /* Somebody else has made it: whether it is as it should be, the next leader sees. */
-    bool exists = !call->replacing && !good && registry_call->status->code == 409;
+    bool deleting = call->replacing || call->removing;
+    bool gone = deleting && !good && registry_call->status->code == 404;
+    /* Somebody else has made it: whether it is as it should be, the next round sees. */
+    bool exists = !deleting && !good && registry_call->status->code == 409;
     bool deleted = call->replacing && (good || gone);
     if (!good && !exists && !gone && bootstrap->wanted) {
         LOG_WARN("api", "an object that every cluster has cannot be made, trying again",
@@ -146,8 +201,36 @@ static void done(struct registry_call *registry_call)
         bootstrap->busy_count--;
         start(call);
     } else {
-        finish(call, good || exists);
+        finish(call, good || exists || gone);
     }
+}
+
+static void begin(struct bootstrap_call *call, const struct default_object *object,
+                  enum registry_verb verb, void *message)
+{
+    call->call = (struct registry_call){.verb = verb,
+                                        .kind = object->kind,
+                                        .namespace = object->namespace,
+                                        .name = verb == REGISTRY_CREATE ? NULL : object->name,
+                                        .user = &user_system_apiserver,
+                                        .arena = call->arena,
+                                        .body = message,
+                                        .done = done,
+                                        .data = call};
+    registry_start(call->bootstrap->server->registry, &call->call);
+}
+
+static void start_removing(struct bootstrap_call *call)
+{
+    struct bootstrap *bootstrap = call->bootstrap;
+    arena_reset(call->arena);
+    struct default_object obsolete = bootstrap->obsolete[call->index - object_count()];
+    obsolete.name = arena_text(call->arena, obsolete.name);
+    call->busy = true;
+    bootstrap->busy_count++;
+    call->replacing = false;
+    call->removing = true;
+    begin(call, &obsolete, REGISTRY_DELETE, NULL);
 }
 
 /* Begins what the object of this call needs, which may be nothing. */
@@ -157,6 +240,9 @@ static void start(struct bootstrap_call *call)
     arena_reset(call->arena);
     size_t index = call->index;
     const struct default_objects *source = source_of(&index);
+    if (bootstrap->again && !source->every_minute) {
+        return;
+    }
     const struct default_object wanted = source->at(index, call->arena);
     const struct cached_object *cached =
         watch_cache_get(bootstrap->server->cache, wanted.kind, wanted.namespace, wanted.name);
@@ -164,7 +250,7 @@ static void start(struct bootstrap_call *call)
     enum registry_verb verb = REGISTRY_CREATE;
     call->busy = true;
     bootstrap->busy_count++;
-    call->replacing = false;
+    call->replacing = call->removing = false;
     if (cached != NULL) {
         const void *present = cached_object_message(cached);
         enum default_repair repair = present == NULL
@@ -179,16 +265,7 @@ static void start(struct bootstrap_call *call)
         call->replacing = repair == DEFAULT_REPLACE;
         verb = call->replacing ? REGISTRY_DELETE : REGISTRY_UPDATE;
     }
-    call->call = (struct registry_call){.verb = verb,
-                                        .kind = wanted.kind,
-                                        .namespace = wanted.namespace,
-                                        .name = verb == REGISTRY_CREATE ? NULL : wanted.name,
-                                        .user = &user_system_apiserver,
-                                        .arena = call->arena,
-                                        .body = message,
-                                        .done = done,
-                                        .data = call};
-    registry_start(bootstrap->server->registry, &call->call);
+    begin(call, &wanted, verb, message);
 }
 
 static struct bootstrap_call *idle_call(struct bootstrap *bootstrap)
@@ -204,23 +281,31 @@ static struct bootstrap_call *idle_call(struct bootstrap *bootstrap)
 static void step(struct bootstrap *bootstrap)
 {
     struct bootstrap_call *call = NULL;
-    while (bootstrap->wanted && bootstrap->next < object_count() &&
-           (call = idle_call(bootstrap)) != NULL) {
+    size_t last = object_count() + bootstrap->obsolete_count;
+    while (bootstrap->wanted && bootstrap->next < last && (call = idle_call(bootstrap)) != NULL) {
         if (bootstrap->next == ARRAY_LEN(namespaces) && bootstrap->busy_count > 0) {
             return; /* The others live in them. */
         }
         call->index = bootstrap->next++;
-        start(call);
-    }
-    if (bootstrap->wanted && bootstrap->busy_count == 0 && bootstrap->repeated) {
-        bootstrap->repeated = false;
-        bootstrap->next = 0;
-        env_timer_start(bootstrap->server->config.env, &bootstrap->retry,
-                        bootstrap->retry_ms * NS_PER_MS);
-        bootstrap->retry_ms *= 2;
-        if (bootstrap->retry_ms > RETRY_MS_MAX) {
-            bootstrap->retry_ms = RETRY_MS_MAX;
+        if (call->index < object_count()) {
+            start(call);
+        } else {
+            start_removing(call);
         }
+    }
+    if (bootstrap->wanted && bootstrap->busy_count == 0) {
+        uint64_t after_ms = bootstrap->repeated ? bootstrap->retry_ms : AGAIN_MS;
+        if (bootstrap->repeated) {
+            bootstrap->retry_ms *= 2;
+            if (bootstrap->retry_ms > RETRY_MS_MAX) {
+                bootstrap->retry_ms = RETRY_MS_MAX;
+            }
+        } else {
+            bootstrap->again = true;
+            bootstrap->retry_ms = RETRY_FIRST_MS;
+        }
+        bootstrap->repeated = false;
+        env_timer_start(bootstrap->server->config.env, &bootstrap->retry, after_ms * NS_PER_MS);
     }
 }
 
@@ -229,6 +314,7 @@ struct bootstrap *bootstrap_new(struct apiserver *server)
     struct bootstrap *bootstrap = alloc_zeroed(sizeof(*bootstrap));
     bootstrap->server = server;
     bootstrap->retry = (struct env_timer){.fire = retry, .data = bootstrap};
+    bootstrap->round = arena_new(SIZE_MAX);
     for (size_t i = 0; i < CALLS_MAX; i++) {
         bootstrap->calls[i].bootstrap = bootstrap;
         bootstrap->calls[i].arena = arena_new(SIZE_MAX);
@@ -246,15 +332,17 @@ void bootstrap_free(struct bootstrap *bootstrap)
     for (size_t i = 0; i < CALLS_MAX; i++) {
         arena_free(bootstrap->calls[i].arena);
     }
+    arena_free(bootstrap->round);
     free(bootstrap);
 }
 
 void bootstrap_set_leader(struct bootstrap *bootstrap, bool leader)
 {
     bootstrap->wanted = leader;
+    env_timer_stop(bootstrap->server->config.env, &bootstrap->retry);
     if (leader) {
-        bootstrap->next = 0;
+        bootstrap->again = bootstrap->repeated = false;
         bootstrap->retry_ms = RETRY_FIRST_MS;
-        step(bootstrap);
+        begin_round(bootstrap);
     }
 }

@@ -27,6 +27,7 @@ struct default_objects {
      */
     enum default_repair (*repair)(const struct default_object *wanted, const void *present,
                                   struct arena *arena, void **ret_message);
+    bool every_minute; /* Not only by each new leader. */
 };
 
 /* "a,b" of the tables as a list of texts, in the arena; "core" is the group "". */

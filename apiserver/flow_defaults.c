@@ -268,6 +268,21 @@ struct default_object flow_default_at(size_t index, struct arena *arena)
 
 /* --- Bringing them back --- */
 
+/* As Go's strconv.ParseBool() reads it; false when it says neither. */
+static bool read_wish(const char *text, bool *ret_wish)
+{
+    static const char *const words[][6] = {{"0", "f", "F", "FALSE", "false", "False"},
+                                           {"1", "t", "T", "TRUE", "true", "True"}};
+    for (size_t i = 0; text != NULL && i < ARRAY_LEN(words) * ARRAY_LEN(words[0]); i++) {
+        size_t wish = i / ARRAY_LEN(words[0]);
+        if (strcmp(text, words[wish][i % ARRAY_LEN(words[0])]) == 0) {
+            *ret_wish = wish == 1;
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum default_repair repair_schema(const Flowcontrol__V1__FlowSchema *wanted,
                                          Flowcontrol__V1__FlowSchema *present)
 {
@@ -298,16 +313,39 @@ enum default_repair flow_default_repair(const struct default_object *wanted, con
                                         struct arena *arena, void **ret_message)
 {
     void *message = api_message_copy(arena, wanted->kind->message, present);
-    const Meta__V1__ObjectMeta *meta = api_message_meta(wanted->kind->message, message);
-    const char *wish = api_meta_annotation(meta, autoupdate);
-    if (!flow_default_is_mandatory(wanted->name) && (wish == NULL || strcmp(wish, "true") != 0)) {
-        return DEFAULT_AS_IT_SHOULD_BE;
+    Meta__V1__ObjectMeta *meta = api_message_meta(wanted->kind->message, message);
+    bool mandatory = flow_default_is_mandatory(wanted->name), wish = false;
+    bool wishes = read_wish(api_meta_annotation(meta, autoupdate), &wish);
+    /* Where the cluster does not say, what nobody has changed is still ours. */
+    bool ours = mandatory || (wishes ? wish : meta->generation == 1);
+    enum default_repair repair = DEFAULT_AS_IT_SHOULD_BE;
+    if (ours) {
+        repair = strcmp(wanted->kind->plural, "flowschemas") == 0
+                     ? repair_schema(wanted->message, message)
+                     : repair_level(wanted->message, message);
     }
-    enum default_repair repair = strcmp(wanted->kind->plural, "flowschemas") == 0
-                                     ? repair_schema(wanted->message, message)
-                                     : repair_level(wanted->message, message);
+    if (!wishes || wish != ours) {
+        api_meta_set_annotation(arena, meta, autoupdate, ours ? "true" : "false");
+        repair = DEFAULT_UPDATE;
+    }
     if (repair == DEFAULT_UPDATE) {
         *ret_message = message;
     }
     return repair;
+}
+
+bool flow_default_is_obsolete(const struct api_kind *kind, const void *message)
+{
+    const Meta__V1__ObjectMeta *meta = api_message_meta(kind->message, message);
+    bool wish = false;
+    if (!read_wish(api_meta_annotation(meta, autoupdate), &wish) || !wish) {
+        return false;
+    }
+    bool schema = strcmp(kind->plural, "flowschemas") == 0;
+    for (size_t i = 0; i < (schema ? ARRAY_LEN(schemas) : ARRAY_LEN(levels)); i++) {
+        if (strcmp(schema ? schemas[i].name : levels[i].name, text_or_empty(meta->name)) == 0) {
+            return false;
+        }
+    }
+    return true;
 }

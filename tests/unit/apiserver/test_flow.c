@@ -433,6 +433,86 @@ START_TEST(defaults_are_brought_back_unless_somebody_owns_them)
 }
 END_TEST
 
+#define AUTOUPDATE "apf.kubernetes.io/autoupdate-spec"
+
+/* As the cluster has it: a default schema with another precedence. */
+static Flowcontrol__V1__FlowSchema *changed_schema(const struct default_object *wanted,
+                                                   const char *wish, int64_t generation)
+{
+    Flowcontrol__V1__FlowSchema *schema =
+        api_message_copy(arena, wanted->kind->message, wanted->message);
+    schema->spec->matching_precedence += 1;
+    schema->metadata->generation = generation;
+    api_meta_remove_annotation(schema->metadata, AUTOUPDATE);
+    if (wish != NULL) {
+        api_meta_set_annotation(arena, schema->metadata, AUTOUPDATE, wish);
+    }
+    return schema;
+}
+
+static struct default_object default_schema(const char *name)
+{
+    for (size_t i = 0; i < flow_default_count(); i++) {
+        struct default_object each = flow_default_at(i, arena);
+        if (strcmp(each.kind->plural, "flowschemas") == 0 && strcmp(each.name, name) == 0) {
+            return each;
+        }
+    }
+    ck_abort_msg("no default schema %s", name);
+}
+
+START_TEST(without_the_annotation_only_what_nobody_has_changed_is_brought_back)
+{
+    static const struct {
+        const char *schema, *wish;
+        int64_t generation;
+        bool brought_back;
+        const char *wish_after; /* NULL: left alone. */
+    } cases[] = {
+        {"service-accounts", NULL, 1, true, "true"},
+        {"service-accounts", NULL, 2, false, "false"},
+        {"service-accounts", "maybe", 1, true, "true"},
+        {"service-accounts", "maybe", 2, false, "false"},
+        {"service-accounts", "t", 2, true, "t"},
+        {"service-accounts", "0", 1, false, NULL},
+        {"catch-all", "false", 2, true, "true"},
+        {"catch-all", NULL, 2, true, "true"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct default_object wanted = default_schema(cases[i].schema);
+        const Flowcontrol__V1__FlowSchema *present =
+            changed_schema(&wanted, cases[i].wish, cases[i].generation);
+        void *message = NULL;
+        enum default_repair repair = flow_default_repair(&wanted, present, arena, &message);
+        ck_assert_int_eq(repair,
+                         cases[i].wish_after == NULL ? DEFAULT_AS_IT_SHOULD_BE : DEFAULT_UPDATE);
+        if (repair == DEFAULT_UPDATE) {
+            const Flowcontrol__V1__FlowSchema *after = message;
+            ck_assert_int_eq(after->spec->matching_precedence != present->spec->matching_precedence,
+                             cases[i].brought_back);
+            ck_assert_str_eq(api_meta_annotation(after->metadata, AUTOUPDATE), cases[i].wish_after);
+        }
+    }
+}
+END_TEST
+
+START_TEST(what_an_earlier_version_started_with_is_obsolete_unless_somebody_owns_it)
+{
+    static const struct {
+        const char *name, *wish;
+        bool obsolete;
+    } cases[] = {{"old", "true", true},         {"old", "1", true},   {"old", "false", false},
+                 {"old", "maybe", false},       {"old", NULL, false}, {"probes", "true", false},
+                 {"workload-low", "true", true}}; /* A level's name. */
+    const struct default_object probes = default_schema("probes");
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        Flowcontrol__V1__FlowSchema *schema = changed_schema(&probes, cases[i].wish, 1);
+        schema->metadata->name = arena_text(arena, cases[i].name);
+        ck_assert_int_eq(flow_default_is_obsolete(probes.kind, schema), cases[i].obsolete);
+    }
+}
+END_TEST
+
 START_TEST(every_default_is_an_object_that_may_be_made)
 {
     for (size_t i = 0; i < flow_default_count(); i++) {
@@ -468,6 +548,8 @@ Suite *flow_suite(void)
     tcase_add_test(tests, seats_go_by_shares);
     tcase_add_test(tests, what_one_level_does_not_need_another_may_borrow);
     tcase_add_test(tests, defaults_are_brought_back_unless_somebody_owns_them);
+    tcase_add_test(tests, without_the_annotation_only_what_nobody_has_changed_is_brought_back);
+    tcase_add_test(tests, what_an_earlier_version_started_with_is_obsolete_unless_somebody_owns_it);
     tcase_add_test(tests, every_default_is_an_object_that_may_be_made);
     suite_add_tcase(suite, tests);
     return suite;
