@@ -28,13 +28,15 @@ setup() {
     kubectl create namespace "t$BATS_TEST_NUMBER"
     kubectl label namespace "t$BATS_TEST_NUMBER" "test=t$BATS_TEST_NUMBER"
     N=(-n "t$BATS_TEST_NUMBER")
+    within 20 kubectl "${N[@]}" get serviceaccount default
 }
 
 teardown() {
     [ "$BATS_TEST_COMPLETED" = 1 ] || tail -n 20 "$D/n1.log"
 }
 
-# hook mutating|validating NAME PATH [FAILURE-POLICY [CONDITION]]: for ConfigMaps of this test's namespace.
+# hook mutating|validating NAME PATH [FAILURE-POLICY [CONDITION]]: for ConfigMaps of this test's namespace. It has a second
+# to answer only where it will not.
 hook() {
     local kind=MutatingWebhookConfiguration
     [ "$1" = mutating ] || kind=ValidatingWebhookConfiguration
@@ -49,7 +51,7 @@ webhooks:
     namespaceSelector: {matchLabels: {test: "t$BATS_TEST_NUMBER"}}
     failurePolicy: ${4:-Fail}
     sideEffects: None
-    timeoutSeconds: 1
+    timeoutSeconds: $([ "$3" = /slow ] && echo 1 || echo 20)
     admissionReviewVersions: [v1]
     matchConditions: [{name: asked, expression: "${5:-true}"}]
 END
@@ -57,7 +59,7 @@ END
 
 @test "a quota is counted, charged, and given back" {
     kubectl "${N[@]}" create quota q --hard=secrets=2,count/deployments.apps=1
-    within 10 kubectl "${N[@]}" wait --for=jsonpath='{.status.used.secrets}'=0 quota/q --timeout=1s
+    within 10 kubectl "${N[@]}" wait --for=jsonpath='{.status.used.secrets}'=0 quota/q --timeout=5s
     run -0 kubectl "${N[@]}" create secret generic a
     run -0 kubectl "${N[@]}" create secret generic b
     run -1 kubectl "${N[@]}" create secret generic c
@@ -68,7 +70,7 @@ END
 
 @test "many clients at once do not get more than the quota has" {
     kubectl "${N[@]}" create quota q --hard=services=7
-    within 10 kubectl "${N[@]}" wait --for=jsonpath='{.status.used.services}'=0 quota/q --timeout=1s
+    within 10 kubectl "${N[@]}" wait --for=jsonpath='{.status.used.services}'=0 quota/q --timeout=5s
     local i pids=()
     for i in $(seq 14); do
         kubectl "${N[@]}" create service clusterip "s$i" --tcp=80 3>&- &
@@ -276,7 +278,7 @@ webhooks:
     clientConfig: {url: "https://$HOOK_HOST:9443/denyall", caBundle: $(base64 -w0 "$D/hooks.crt")}
     rules: [{apiGroups: [authentication.k8s.io], apiVersions: [v1], operations: [CREATE], resources: [selfsubjectreviews]}]
     sideEffects: None
-    timeoutSeconds: 1
+    timeoutSeconds: 20
     admissionReviewVersions: [v1]
 END
     run -1 kubectl create --raw /apis/authentication.k8s.io/v1/selfsubjectreviews -f - \
@@ -289,7 +291,8 @@ END
 
 @test "webhooks and policies see what is sent through a subresource as what it is" {
     kubectl "${N[@]}" create deployment d --image=i --replicas=1
-    within 10 kubectl "${N[@]}" get pods -l app=d -o name
+    one_pod() { [ "$(kubectl "${N[@]}" get pods -l app=d -o name | wc -l)" = 1 ]; }
+    within 10 one_pod
     local pod
     pod=$(kubectl "${N[@]}" get pods -l app=d -o 'jsonpath={.items[0].metadata.name}')
     deny_all deployments/scale UPDATE apps

@@ -184,7 +184,7 @@ Y
 }
 
 @test "a watch is passed on event by event" {
-    timeout 20 kubectl get --raw "/apis/$GROUP/v1alpha1/namespaces/demo/flunders?watch=true" >"$BATS_TEST_TMPDIR/events" 3>&- &
+    timeout 250 kubectl get --raw "/apis/$GROUP/v1alpha1/namespaces/demo/flunders?watch=true" >"$BATS_TEST_TMPDIR/events" 3>&- &
     local watcher=$!
     within 10 grep -q 'flunders?watch=true' "$D/requests"
     flunder watched | kubectl create -n demo -f -
@@ -336,7 +336,7 @@ Y
 @test "a server that is silent holds nobody else up" {
     local i waiting=()
     for i in $(seq 40); do
-        admin "/apis/$GROUP/v1alpha1/namespaces/demo/flunders/hostile-silent" -m 40 >/dev/null 3>&- &
+        admin "/apis/$GROUP/v1alpha1/namespaces/demo/flunders/hostile-silent" -m 250 >/dev/null 3>&- &
         waiting+=($!)
     done
     within 10 bash -c "[ \$(grep -c hostile-silent $D/requests) = 40 ]"
@@ -348,7 +348,7 @@ Y
         kill -0 "$i" # It waits still: the commands have not waited for it.
         kill "$i"
     done
-    wait || true
+    wait "${waiting[@]}" || true
 }
 
 @test "an answer without end fills no memory" {

@@ -58,8 +58,7 @@ errors() { kubectl get --raw /metrics | sed -n 's/^apiserver_audit_error_total{p
 @test "what waits when the server ends is sent" {
     start --audit-webhook-batch-max-wait 1h
     kubectl create configmap last --from-literal word=plain
-    kill "$(cat "$D/n1.pid")"
-    rm "$D/n1.pid"
+    end n1
     within 10 sent '.objectRef.name == "last" and .stage == "ResponseComplete"'
 }
 

@@ -25,16 +25,8 @@ configure() { # PROVIDER...
         echo "- resources: [secrets]"
         echo "  providers:"
         printf '  %s\n' "$@"
-    } >"$D/encryption.yaml"
-}
-
-end_server() { # NAME
-    local pid
-    pid=$(cat "$D/$1.pid")
-    kill "$pid"
-    gone() { ! kill -0 "$1" 2>/dev/null || grep -qs '^State:[[:space:]]*Z' "/proc/$1/status"; }
-    within 20 gone "$pid"
-    rm "$D/$1.pid"
+    } >"$D/next.yaml"
+    mv "$D/next.yaml" "$D/encryption.yaml" # At once: a server may be reading it.
 }
 
 # start [FLAG...]: with the configuration as it is now.
@@ -57,7 +49,7 @@ password() { kubectl get secret s -o 'jsonpath={.data.password}' | base64 -d; }
     kubectl create secret generic s --from-literal password=hunter2
     kubectl create configmap c --from-literal word=plainword
     [[ $(stored /registry/secrets/default/s) == k8s*hunter2* ]]
-    end_server n1
+    end n1
 
     configure "$AESGCM_A" "$IDENTITY"
     start
@@ -68,7 +60,7 @@ password() { kubectl get secret s -o 'jsonpath={.data.password}' | base64 -d; }
     [[ $raw == k8s:enc:aesgcm:v1:a:* && $raw != *hunter2* ]]
     [[ $(stored /registry/configmaps/default/c) == *plainword* ]]
     [ "$(password)" = hunter2 ]
-    end_server n1
+    end n1
 
     configure "$AESGCM_BA"
     start
@@ -77,7 +69,7 @@ password() { kubectl get secret s -o 'jsonpath={.data.password}' | base64 -d; }
     [[ $(stored /registry/secrets/default/s) == k8s:enc:aesgcm:v1:b:* ]]
     kubectl patch secret s -p '{"stringData": {"password": "hunter3"}}'
     [ "$(password)" = hunter3 ]
-    end_server n1
+    end n1
 
     configure "$AESGCM_B"
     start
@@ -88,7 +80,7 @@ password() { kubectl get secret s -o 'jsonpath={.data.password}' | base64 -d; }
     configure "$AESGCM_A"
     start
     kubectl create secret generic s --from-literal password=hunter2
-    end_server n1
+    end n1
     configure "$AESGCM_B" "$IDENTITY"
     start
     run -1 kubectl get secret s
@@ -135,7 +127,7 @@ reloads() {
     [ "$(password)" = hunter2 ]
     grep -q 'aesgcm: key c: secret must be' "$D/n1.log"
 
-    kubectl get --raw '/api/v1/namespaces/default/secrets?watch=1&timeoutSeconds=60' >"$D/watched" 2>&1 3>&- &
+    kubectl get --raw '/api/v1/namespaces/default/secrets?watch=1&timeoutSeconds=250' >"$D/watched" 2>&1 3>&- &
     local watch=$!
     seen() { grep -q "$1" "$D/watched"; }
     within 10 seen '"name":"s"'
@@ -203,7 +195,7 @@ ready() { kubectl get --raw "/readyz/kms-providers" >/dev/null 2>&1; }
     [ "$(password)" = hunter2 ]
     kubectl get --raw /metrics | grep -q '^apiserver_envelope_encryption_dek_source_cache_size{provider_name="safe"} 1'
     kubectl get --raw /livez?verbose | grep -q 'kms-providers ok'
-    end_server n1
+    end n1
 
     # Another run has another seed, and opens those of before.
     echo k2 >"$D/safe/key_id"
@@ -212,10 +204,10 @@ ready() { kubectl get --raw "/readyz/kms-providers" >/dev/null 2>&1; }
     [ "$(password)" = hunter2 ]
     kubectl get secrets -A -o json | kubectl replace -f -
     [[ $(stored /registry/secrets/default/s) == *k2:* ]]
-    end_server n1
+    end n1
 
     # Without the plugin all else is served, and what needs it says so.
-    end_server safe
+    end safe
     start_server_not_ready() {
         "$CORACLE" server --name n1 --data-dir "$D/n1" --disable scheduler --api-listen "$HOST:6443" \
             --etcd-listen "https://$HOST:2379" --peer-url "https://$HOST:2380" --initial-cluster "n1=https://$HOST:2380" \
@@ -300,7 +292,7 @@ start_on_etcd() {
     write_kubeconfig n1 "$HOST"
     within 10 ready
     within 20 kubectl get serviceaccount default -n default
-    kubectl get --raw '/api/v1/namespaces/default/secrets?watch=1&timeoutSeconds=30' >"$D/watched" 2>&1 3>&- &
+    kubectl get --raw '/api/v1/namespaces/default/secrets?watch=1&timeoutSeconds=250' >"$D/watched" 2>&1 3>&- &
     local watch=$!
     at_other() { kubectl --server "https://$other:6443" --insecure-skip-tls-verify=false "$@"; }
     made() { at_other create secret generic s --from-literal password=hunter2; }
@@ -308,6 +300,6 @@ start_on_etcd() {
     seen() { grep -q '"name":"s"' "$D/watched"; }
     within 10 seen
     [ "$(password)" = hunter2 ]
-    ! grep -q "unable to transform" "$D/watched"
+    run ! grep -q "unable to transform" "$D/watched"
     kill $watch
 }

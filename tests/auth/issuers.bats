@@ -103,7 +103,8 @@ write_expressions() {
 
 @test "a changed file that is wrong, or lets nobody in elsewhere, is not taken" {
     cp "$D/authentication.yaml" "$D/good.yaml"
-    echo "jwt: [{}]" >"$D/authentication.yaml"
+    echo "jwt: [{}]" >"$D/next.yaml"
+    mv "$D/next.yaml" "$D/authentication.yaml"
     within 10 reloaded failure 1
     write_expressions /livez
     within 10 reloaded failure 2

@@ -3,11 +3,11 @@
 
     reviewer.py serve DIR HOST PORT     DIR has tls.crt and tls.key; questions are written to DIR/asked, one a line
 
-POST /tokens, a TokenReview: the token good-NAME is the user NAME, slow-NAME too but after three seconds; refused-... is
+POST /tokens, a TokenReview: the token good-NAME is the user NAME, slow-NAME too but only when DIR/go is there, or after 25 seconds; refused-... is
 answered with 403, nonsense-... with text, any other with nobody.
 
-POST /access, a SubjectAccessReview: DIR/decision says what is answered: allow, deny, none, both, slow (allow after three
-seconds), refuse (403), nonsense.
+POST /access, a SubjectAccessReview: DIR/decision says what is answered: allow, deny, none, both, slow (allow when
+DIR/go is there), refuse (403), nonsense.
 
 Each must come with the header "Authorization: Bearer webhook-secret". Python's own library.
 """
@@ -27,10 +27,15 @@ def serve(directory, host, port):
         with lock, open(os.path.join(directory, "asked"), "a") as log:
             log.write(json.dumps(review, sort_keys=True) + "\n")
 
+    def wait():
+        end = time.monotonic() + 25
+        while time.monotonic() < end and not os.path.exists(os.path.join(directory, "go")):
+            time.sleep(0.05)
+
     def token(review):
         kind, _, name = review["spec"]["token"].partition("-")
         if kind == "slow":
-            time.sleep(3)
+            wait()
         if kind == "refused":
             return 403, None
         if kind == "nonsense":
@@ -45,7 +50,7 @@ def serve(directory, host, port):
         with open(os.path.join(directory, "decision")) as file:
             decision = file.read().strip()
         if decision == "slow":
-            time.sleep(3)
+            wait()
         if decision == "refuse":
             return 403, None
         if decision == "nonsense":

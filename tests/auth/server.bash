@@ -89,13 +89,23 @@ start_hook() {
     within 10 curl -sf --cacert "$D/hooks.crt" "https://$HOOK_HOST:9443/"
 }
 
+# end_all: what was started, until it is gone: the next to start may want its address.
 end_all() {
-    local file
+    local file pids=()
     for file in "$D"/*.pid; do
-        [ -e "$file" ] && kill "$(cat "$file")" 2>/dev/null
+        [ -e "$file" ] || continue
+        pids+=("$(cat "$file")")
+        kill "${pids[-1]}" 2>/dev/null || true
         rm -f "$file"
     done
-    true
+    ended "${pids[@]}"
+}
+
+# end NAME: one of them.
+end() {
+    kill "$(cat "$D/$1.pid")"
+    ended "$(cat "$D/$1.pid")"
+    rm -f "$D/$1.pid"
 }
 
 token() { "$BATS_TEST_DIRNAME/provider.py" token "$D/provider" "$@"; }
@@ -107,6 +117,6 @@ whoami() { kubectl --token "$1" --kubeconfig "$D/nobody.conf" auth whoami -o 'js
 api() {
     local path=$1
     shift
-    curl -s -m 10 -A tests --cacert "$D/n1/pki/ca.crt" -o "$BATS_TEST_TMPDIR/body" -w '%{http_code}\n' "$@" "$API$path"
+    curl -s -m 60 -A tests --cacert "$D/n1/pki/ca.crt" -o "$BATS_TEST_TMPDIR/body" -w '%{http_code}\n' "$@" "$API$path"
     cat "$BATS_TEST_TMPDIR/body"
 }

@@ -5,7 +5,7 @@ setup_file() {
     load server
     start_reviewer
     start_server n1 "$HOST" --authentication-token-webhook-config-file "$D/reviewer-tokens.conf" \
-        --authentication-token-webhook-version v1 --authentication-token-webhook-cache-ttl 2s
+        --authentication-token-webhook-version v1 --authentication-token-webhook-cache-ttl 5s
     write_kubeconfig n1 "$HOST"
     write_nobody
     within 20 kubectl get serviceaccount default -n default
@@ -35,15 +35,19 @@ unauthorized() { [[ $(whoami "$1") == *"must be logged in to the server"* ]]; }
 
 @test "answers are remembered for their time" {
     local before
+    cached() { api /version -H 'Authorization: Bearer good-cached' | head -n 1 | grep -qx 200; }
     [ "$(whoami good-cached)" = cached ]
+    within 20 cached
     before=$(asked)
-    [ "$(whoami good-cached)" = cached ]
-    [ "$(asked)" = "$before" ]
+    [ "$before" -ge 1 ]
+    cached
+    cached
+    [ "$(asked)" -le $((before + 1)) ] # It may have ended just before the first of them.
     run -0 kubectl get --raw /metrics
     [[ $output == *'authentication_token_cache_request_total{status="hit"}'* ]]
-    sleep 2
-    [ "$(whoami good-cached)" = cached ]
-    [ "$(asked)" = "$((before + 1))" ]
+    before=$(asked)
+    asked_again() { cached && [ "$(asked)" -gt "$before" ]; }
+    within 10 asked_again
 }
 
 @test "nobody, refusals and nonsense are 401" {
@@ -56,11 +60,13 @@ unauthorized() { [[ $(whoami "$1") == *"must be logged in to the server"* ]]; }
 }
 
 @test "a slow webhook holds only those who need it" {
+    rm -f "$D/reviewer/go"
     whoami slow-tim >"$D/slow" 3>&- &
     local slow=$!
     within 3 grep -q slow-tim "$D/reviewer/asked"
     api /version -H 'Authorization: Bearer good-quick' | head -n 1 | grep -qx 200
     [ ! -s "$D/slow" ]
+    touch "$D/reviewer/go"
     wait $slow
     [ "$(cat "$D/slow")" = tim ]
 }

@@ -42,7 +42,7 @@ teardown() {
 call() {
     local method=$1 path=$2 body=${3-} type=${4:-application/json}
     shift $(($# < 4 ? $# : 4))
-    curl -s -m 20 -A tests -X "$method" --cacert "$D/n1/pki/ca.crt" --cert "$D/n1/pki/admin.crt" --key "$D/n1/pki/admin.key" \
+    curl -s -m 60 -A tests -X "$method" --cacert "$D/n1/pki/ca.crt" --cert "$D/n1/pki/admin.crt" --key "$D/n1/pki/admin.key" \
         -H "Content-Type: $type" ${body:+-d "$body"} -w '\n%{http_code}\n' "$@" "$API$path" >"$BATS_TEST_TMPDIR/answer"
     tail -n 1 "$BATS_TEST_TMPDIR/answer"
     sed '$d' "$BATS_TEST_TMPDIR/answer"
@@ -167,7 +167,7 @@ spec:
         properties: {spec: {type: object, properties: {colour: {type: string}}}}
 END
     )
-    kubectl wait --for condition=established crd "toys.$N.example" --timeout 10s
+    kubectl wait --for condition=established crd "toys.$N.example" --timeout 60s
 }
 
 toy() { # NAME COLOUR
@@ -448,10 +448,11 @@ END
 types() { grep -oE '"type":"[A-Z]+"' "$1" | cut -d'"' -f4 | tr '\n' ' '; }
 
 @test "Watchers should observe add, update, and delete, from a specific version, concurrent ones in the same order" {
-    local all=/api/v1/namespaces/$N/configmaps version i
+    local all=/api/v1/namespaces/$N/configmaps version i watches=()
     version=$(kubectl get --raw "$all" | sed -E 's/.*"metadata":\{"resourceVersion":"([0-9]+)".*/\1/' | head -c 20)
     for i in 1 2 3; do
-        kubectl get --raw "$all?watch=1&resourceVersion=$version&timeoutSeconds=6" >"$D/$N.$i" 3>&- &
+        kubectl get --raw "$all?watch=1&resourceVersion=$version&timeoutSeconds=250" >"$D/$N.$i" 3>&- &
+        watches+=($!)
     done
     $K create configmap c --from-literal a=0
     for i in $(seq 10); do
@@ -460,7 +461,10 @@ types() { grep -oE '"type":"[A-Z]+"' "$1" | cut -d'"' -f4 | tr '\n' ' '; }
     local middle
     middle=$($K get configmap c -o 'jsonpath={.metadata.resourceVersion}')
     $K delete configmap c
-    wait
+    for i in 1 2 3; do
+        within 10 grep -q '"type":"DELETED"' "$D/$N.$i"
+    done
+    kill "${watches[@]}"
     [ "$(types "$D/$N.1")" = 'ADDED MODIFIED MODIFIED MODIFIED MODIFIED MODIFIED MODIFIED MODIFIED MODIFIED MODIFIED MODIFIED DELETED ' ]
     cmp "$D/$N.1" "$D/$N.2"
     cmp "$D/$N.1" "$D/$N.3"

@@ -51,7 +51,7 @@ spec:
             spec: {type: object, properties: {size: {type: integer}, color: {type: string, default: red}}}
             status: {type: object, x-kubernetes-preserve-unknown-fields: true}
 END
-    kubectl wait --for=condition=Established "crd/$1.shop.example.com" --timeout=10s
+    kubectl wait --for=condition=Established "crd/$1.shop.example.com" --timeout=60s
 }
 
 # make KIND NAME [OWNER-KIND OWNER-NAME]
@@ -95,7 +95,7 @@ is_gone() { ! kubectl "${N[@]}" get "$@"; }
     make Widget child Widget owner
     kubectl "${N[@]}" patch widget child --type=merge -p '{"metadata":{"finalizers":["me.example.com/too"]}}'
     kubectl "${N[@]}" delete widget owner --cascade=foreground --wait=false
-    within 10 kubectl "${N[@]}" wait --for=jsonpath='{.metadata.deletionTimestamp}' widget/child --timeout=1s
+    within 10 kubectl "${N[@]}" wait --for=jsonpath='{.metadata.deletionTimestamp}' widget/child --timeout=5s
     [ "$(kubectl "${N[@]}" get widget owner -o 'jsonpath={.metadata.finalizers}')" = '["foregroundDeletion"]' ]
     kubectl "${N[@]}" patch widget child --type=merge -p '{"metadata":{"finalizers":null}}'
     within 10 is_gone widget owner
@@ -115,9 +115,9 @@ is_gone() { ! kubectl "${N[@]}" get "$@"; }
     kubectl delete namespace "$NS" --wait=false
     within 10 is_gone widget a
     within 10 kubectl wait --for=jsonpath='{.status.conditions[?(@.type=="NamespaceContentRemaining")].message}'='Some resources are remaining: widgets.shop.example.com has 1 resource instances' \
-        "namespace/$NS" --timeout=1s
+        "namespace/$NS" --timeout=5s
     kubectl "${N[@]}" patch widget b --type=merge -p '{"metadata":{"finalizers":null}}'
-    kubectl wait --for=delete "namespace/$NS" --timeout=10s
+    kubectl wait --for=delete "namespace/$NS" --timeout=60s
 }
 
 @test "a definition that is deleted takes its objects along, and they what they own" {
@@ -127,20 +127,20 @@ is_gone() { ! kubectl "${N[@]}" get "$@"; }
     make ConfigMap child Gadget a
     kubectl "${N[@]}" patch gadget b --type=merge -p '{"metadata":{"finalizers":["me.example.com/too"]}}'
     kubectl delete crd gadgets.shop.example.com --wait=false
-    kubectl wait --for=condition=Terminating crd/gadgets.shop.example.com --timeout=10s
+    kubectl wait --for=condition=Terminating crd/gadgets.shop.example.com --timeout=60s
     [ "$(kubectl get crd gadgets.shop.example.com -o 'jsonpath={.metadata.finalizers}')" = '["customresourcecleanup.apiextensions.k8s.io"]' ]
     run -1 make Gadget c
     [[ $output == *MethodNotAllowed* ]]
     within 10 is_gone gadget a
     kubectl "${N[@]}" patch gadget b --type=merge -p '{"metadata":{"finalizers":null}}'
-    kubectl wait --for=delete crd/gadgets.shop.example.com --timeout=10s
+    kubectl wait --for=delete crd/gadgets.shop.example.com --timeout=60s
     within 10 is_gone configmap child
     run -1 kubectl "${N[@]}" get gadgets
 }
 
 @test "a quota counts custom objects, also those of a definition that came later" {
     kubectl "${N[@]}" create quota q --hard=count/widgets.shop.example.com=1,count/sprockets.shop.example.com=1
-    within 10 kubectl "${N[@]}" wait --for=jsonpath='{.status.used.count/widgets\.shop\.example\.com}'=0 quota/q --timeout=1s
+    within 10 kubectl "${N[@]}" wait --for=jsonpath='{.status.used.count/widgets\.shop\.example\.com}'=0 quota/q --timeout=5s
     make Widget a
     run -1 make Widget b
     [[ $output == *'widgets.shop.example.com "b" is forbidden: exceeded quota: q, requested: count/widgets.shop.example.com=1, used: count/widgets.shop.example.com=1, limited: count/widgets.shop.example.com=1'* ]]
@@ -195,7 +195,7 @@ END
     kubectl get crd widgets.shop.example.com -o json |
         jq '.metadata = {name: "pairs.shop.example.com"} | del(.status) | .spec.names = {plural: "pairs", kind: "Pair"}
             | .spec.versions += [.spec.versions[0] | .name = "v2" | .storage = false]' | kubectl apply -f -
-    kubectl wait --for=condition=Established crd/pairs.shop.example.com --timeout=10s
+    kubectl wait --for=condition=Established crd/pairs.shop.example.com --timeout=60s
     hook validating deny /denyall pairs v2
     run -1 make Pair a
     [[ $output == *'denied the request: no CREATE pairs - Pair Pair -'* ]]
@@ -262,7 +262,7 @@ metadata: {name: late, namespace: $NS}
 END
     [[ $output == *"create not allowed while custom resource definition is terminating"* ]]
     kubectl patch gizmos keeps "${N[@]}" --type=merge -p '{"metadata":{"finalizers":null}}'
-    kubectl wait --for=delete crd/gizmos.shop.example.com --timeout=10s
+    kubectl wait --for=delete crd/gizmos.shop.example.com --timeout=60s
 }
 
 @test "explain, scale, status and printed columns of a custom resource" {
@@ -292,7 +292,7 @@ spec:
               properties: {replicas: {type: integer, description: How many ships.}}
             status: {type: object, properties: {replicas: {type: integer}, selector: {type: string}}}
 END
-    kubectl wait --for=condition=Established crd/fleets.shop.example.com --timeout=10s
+    kubectl wait --for=condition=Established crd/fleets.shop.example.com --timeout=60s
     kubectl "${N[@]}" apply -f - <<<"$(printf 'apiVersion: shop.example.com/v1\nkind: Fleet\nmetadata: {name: f}\nspec: {replicas: 2}\nstatus: {replicas: 9}')"
     [ "$(kubectl "${N[@]}" get fl f -o 'jsonpath={.status}')" = "" ] # Only through its subresource.
     run -0 kubectl "${N[@]}" scale fleet f --replicas=5

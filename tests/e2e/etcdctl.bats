@@ -30,11 +30,11 @@ teardown() {
     run -0 etcdctl_ 10.89.0.11 lease revoke "$lease"
     run -0 etcdctl_ 10.89.0.12 get e2e/leased
     [ -z "$output" ]
-    timeout 10 bash -c "$(declare -f etcdctl_); E2E_DIR=$E2E_DIR; etcdctl_ 10.89.0.12 watch e2e/seen" >"$BATS_TEST_TMPDIR/watch" 3>&- &
-    sleep 1
-    run -0 etcdctl_ 10.89.0.11 put e2e/seen it
-    seen() { grep -q it "$BATS_TEST_TMPDIR/watch"; }
-    within 5 seen
+    timeout 120 bash -c "$(declare -f etcdctl_); E2E_DIR=$E2E_DIR; etcdctl_ 10.89.0.12 watch e2e/seen" >"$BATS_TEST_TMPDIR/watch" 3>&- &
+    local watch=$!
+    seen() { etcdctl_ 10.89.0.11 put e2e/seen it && grep -q it "$BATS_TEST_TMPDIR/watch"; } # Once it watches.
+    within 10 seen
+    kill $watch
 }
 
 @test "endpoint status and member list name a leader and three members" {

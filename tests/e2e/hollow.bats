@@ -20,7 +20,7 @@ inside() { ip netns exec coracle-hollow "$@"; }
     run -0 inside "$CORACLE" up --dir "$hollow" --runtime hollow --servers 1 --agents 2
     export KUBECONFIG=$hollow/kubeconfig
     run -0 inside $KUBECTL apply -f "$TOP/deploy/examples/web.yaml"
-    run -0 inside $KUBECTL -n demo rollout status deployment/web --timeout 30s
+    run -0 inside $KUBECTL -n demo rollout status deployment/web --timeout 120s
     run -0 inside "$CORACLE" status --dir "$hollow"
     [[ $output == *"all is well"* ]]
 }

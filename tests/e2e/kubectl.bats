@@ -29,7 +29,7 @@ teardown() {
 
 @test "scale up and down" {
     run -0 $KUBECTL -n demo scale deployment web --replicas 5
-    run -0 $KUBECTL -n demo rollout status deployment web --timeout 60s
+    run -0 $KUBECTL -n demo rollout status deployment web --timeout 120s
     [ "$($KUBECTL -n demo get deployment web -o 'jsonpath={.status.readyReplicas}')" = 5 ]
     run -0 $KUBECTL -n demo scale deployment web --replicas 3
     three() { [ "$($KUBECTL -n demo get pods -l app=web --no-headers | wc -l)" = 3 ]; }
@@ -38,13 +38,13 @@ teardown() {
 
 @test "a rollout replaces every pod and can be undone" {
     run -0 $KUBECTL -n demo set env deployment/web GREETING=changed
-    run -0 $KUBECTL -n demo rollout status deployment web --timeout 90s
+    run -0 $KUBECTL -n demo rollout status deployment web --timeout 120s
     changed() { curl -sf http://10.89.0.101:30080 | grep -q ^changed; }
     within 20 changed
     run -0 $KUBECTL -n demo rollout history deployment web
     [ "$(grep -cE '^[0-9]+ ' <<<"$output")" = 2 ]
     run -0 $KUBECTL -n demo rollout undo deployment web
-    run -0 $KUBECTL -n demo rollout status deployment web --timeout 90s
+    run -0 $KUBECTL -n demo rollout status deployment web --timeout 120s
     hello() { curl -sf http://10.89.0.101:30080 | grep -q ^hello; }
     within 20 hello
 }

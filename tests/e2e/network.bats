@@ -23,7 +23,7 @@ from_pod() {
     address=$($KUBECTL -n demo get service web -o 'jsonpath={.spec.clusterIP}')
     run -0 $KUBECTL -n demo exec "$pod" -- nslookup web.demo.svc.cluster.local
     [[ $output == *"$address"* ]]
-    run -0 from_pod curl -s -m 3 "http://$address"
+    run -0 from_pod curl -s -m 20 "http://$address"
     [[ $output == hello* ]]
     run -0 $KUBECTL -n demo exec "$pod" -- cat /etc/resolv.conf
     [[ $output == *"search demo.svc.cluster.local svc.cluster.local cluster.local"* ]]
@@ -32,17 +32,17 @@ from_pod() {
 @test "a Service reaches pods of every node, also the caller itself" {
     address=$($KUBECTL -n demo get service web -o 'jsonpath={.spec.clusterIP}')
     for _ in $(seq 40); do
-        from_pod curl -s -m 3 "http://$address"
+        from_pod curl -s -m 20 "http://$address"
     done | sort -u >"$BATS_TEST_TMPDIR/pages"
     [ "$(wc -l <"$BATS_TEST_TMPDIR/pages")" = 3 ]
 }
 
 @test "the kubernetes Service is the API, for nodes and with a pod's own token" {
-    run -0 ip netns exec coracle-a1 curl -sk -m 5 https://10.96.0.1/version
+    run -0 ip netns exec coracle-a1 curl -sk -m 20 https://10.96.0.1/version
     [[ $output == *gitVersion* ]]
     token=$($KUBECTL -n demo exec "$pod" -- cat /var/run/secrets/kubernetes.io/serviceaccount/token)
     $KUBECTL -n demo exec "$pod" -- cat /var/run/secrets/kubernetes.io/serviceaccount/ca.crt >"$BATS_TEST_TMPDIR/ca"
-    api() { ip netns exec coracle-a1 curl -s -m 5 --cacert "$BATS_TEST_TMPDIR/ca" -H "Authorization: Bearer $token" "https://10.96.0.1$1"; }
+    api() { ip netns exec coracle-a1 curl -s -m 20 --cacert "$BATS_TEST_TMPDIR/ca" -H "Authorization: Bearer $token" "https://10.96.0.1$1"; }
     run -0 api /api/v1/namespaces/demo/pods
     [ "$(jq .code <<<"$output")" = 403 ]
     run -0 $KUBECTL -n demo create rolebinding default-view --clusterrole=view --serviceaccount=demo:default
@@ -57,7 +57,7 @@ from_pod() {
 @test "a Service without endpoints refuses at once" {
     run -0 $KUBECTL -n demo create service clusterip nobody --tcp=80:80
     address=$($KUBECTL -n demo get service nobody -o 'jsonpath={.spec.clusterIP}')
-    refused() { ip netns exec coracle-a1 curl -s -m 5 "http://$address"; [ $? = 7 ]; }
+    refused() { ip netns exec coracle-a1 curl -s -m 20 "http://$address"; [ $? = 7 ]; }
     within 5 refused
     run -0 $KUBECTL -n demo delete service nobody
 }

@@ -8,8 +8,8 @@ teardown_suite() {
     "$TOP/deploy/quickstart" down >&2
     # Nothing is left behind.
     [ ! -e "$E2E_DIR" ]
-    ! grep -q "$E2E_DIR" /proc/self/mountinfo
-    ! ip netns list | grep -q '^coracle-a'
-    ! ip link show coracle0 2>/dev/null
-    ! pgrep -f "$E2E_DIR/" >/dev/null
+    ! grep "$E2E_DIR" /proc/self/mountinfo || return 1
+    ! ip netns list | grep '^coracle-a' || return 1
+    ! ip link show coracle0 2>/dev/null || return 1
+    ! pgrep -f "$E2E_DIR/" || return 1
 }

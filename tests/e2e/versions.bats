@@ -38,10 +38,10 @@ use() {
     [ "$($kubectl -n demo get configmap edited -o 'jsonpath={.data.a}')" = 2 ]
     $kubectl -n demo delete configmap edited
     $kubectl -n demo set env deployment/web GREETING=changed
-    $kubectl -n demo rollout status deployment web --timeout 90s
+    $kubectl -n demo rollout status deployment web --timeout 120s
     $kubectl -n demo rollout undo deployment web
     $kubectl -n demo scale deployment web --replicas 4
-    $kubectl -n demo rollout status deployment web --timeout 90s
+    $kubectl -n demo rollout status deployment web --timeout 120s
     $kubectl -n demo scale deployment web --replicas 3
 }
 

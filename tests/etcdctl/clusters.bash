@@ -24,7 +24,7 @@ end_all() {
     done <"$SUITE_DIR/pids"
     while read -r pid; do
         # A child of another shell cannot be waited for.
-        within 10 eval "! kill -0 $pid 2>/dev/null" || kill -9 "$pid" 2>/dev/null || true
+        ended "$pid" || true
     done <"$SUITE_DIR/pids"
 }
 

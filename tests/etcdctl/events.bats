@@ -5,8 +5,11 @@ setup() { load clusters; }
 
 teardown() { explain_failure; }
 
-# In each script, `lines N COMMAND...` ends a command that has printed N lines.
-LINES='lines() { local n=$1; shift; timeout 20 "$@" 2>&1 | head -n $n; }
+# In each script, `lines N COMMAND...` ends a command that has printed N lines, `watching N` waits until the member has so
+# many watches.
+LINES='lines() { local n=$1; shift; timeout 60 "$@" 2>&1 | head -n $n; }
+       watches() { curl -sf "http://${PREFIX}1:2379/metrics" | grep -q "^etcd_debugging_mvcc_watcher_total $1$"; }
+       watching() { local i; for i in $(seq 300); do ! watches $1 || return 0; sleep 0.1; done; }
        watch() { local n=$1; shift; lines $n etcdctl --endpoints "${PREFIX}1:2379" watch "$@"; }
        put() { etcdctl --endpoints "${PREFIX}2:2379" put "$@" >/dev/null; }
        revision() { etcdctl --endpoints "${PREFIX}1:2379" get x -w fields | grep "\"Revision\"" | cut -d" " -f3; }
@@ -17,13 +20,16 @@ LINES='lines() { local n=$1; shift; timeout 20 "$@" 2>&1 | head -n $n; }
         first=$(($(revision) + 1))
         put w/a 1; put w/b 1; put w/a 2; put other x
         ctl del w/a
-        (sleep 1; put w/a 9; for i in 1 2 3; do put w/z end; done) &
+        watching 0
+        (watching 1; put w/a 9; for i in 1 2 3; do put w/z end; done) &
         watch 18 --prefix w/ --rev $first --prev-kv
         wait # Later puts would come before the last of these, or after.
-        (sleep 1; put w/a 9; put w/a 10; put w/a 11) &
+        watching 0
+        (watching 1; put w/a 9; put w/a 10; put w/a 11) &
         watch 9 w/a --rev $first
         wait
-        (sleep 1; for i in 1 2 3; do put w/b z; done) &
+        watching 0
+        (watching 1; for i in 1 2 3; do put w/b z; done) &
         watch 5 w/b w/c --rev $first
         wait
     '
@@ -31,15 +37,17 @@ LINES='lines() { local n=$1; shift; timeout 20 "$@" 2>&1 | head -n $n; }
 
 @test "a watch from the standard input" {
     same "$LINES"'
-        (sleep 1; put wi/a 1; put wi/b 2; sleep 1; put wi/a 3; put wi/a 4) &
-        (echo "watch wi/a"; echo "watch wi/b"; sleep 5) | watch 9 -i
+        watching 0
+        (watching 2; put wi/a 1; put wi/b 2; sleep 1; put wi/a 3; put wi/a 4) &
+        (echo "watch wi/a"; echo "watch wi/b"; until [ "$(etcdctl --endpoints "${PREFIX}1:2379" get wi/a --print-value-only)" = 4 ]; do sleep 0.1; done; sleep 1) | watch 9 -i
         wait
     '
 }
 
 @test "a watch that runs a command" {
     same "$LINES"'
-        (sleep 1; put we/a 1; sleep 0.5; put we/a 2; put we/a 3; put we/a 4) &
+        watching 0
+        (watching 1; put we/a 1; sleep 0.5; put we/a 2; put we/a 3; put we/a 4) &
         watch 6 we/a -- sh -c "env | grep ^ETCD_WATCH | grep -v REVISION | sort"
         wait
     '
@@ -51,7 +59,8 @@ LINES='lines() { local n=$1; shift; timeout 20 "$@" 2>&1 | head -n $n; }
         put wc/a 1; put wc/a 2; put wc/a 3
         ctl compact $((first + 2)) >/dev/null
         watch 1 wc/a --rev $first
-        (sleep 1; put wc/a 4; put wc/a 5) &
+        watching 0
+        (watching 1; put wc/a 4; put wc/a 5) &
         watch 6 wc/a --rev $((first + 2)) --prev-kv
         wait
     '
@@ -60,7 +69,8 @@ LINES='lines() { local n=$1; shift; timeout 20 "$@" 2>&1 | head -n $n; }
 @test "a watch of a revision to come" {
     same "$LINES"'
         then=$(($(revision) + 3))
-        (sleep 1; put wf/a 1; put wf/a 2; put wf/a 3; put wf/a 4; put wf/a 5) &
+        watching 0
+        (watching 1; put wf/a 1; put wf/a 2; put wf/a 3; put wf/a 4; put wf/a 5) &
         watch 6 wf/a --rev $then
         wait
     '

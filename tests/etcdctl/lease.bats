@@ -44,9 +44,9 @@ teardown() { explain_failure; }
 @test "an election has one leader, and then the next" {
     same '
         elect() { timeout $1 etcdctl --endpoints "${PREFIX}$2:2379" elect elect/one $3 2>/dev/null; }
-        elect 7 1 first >/dev/null &
-        sleep 2
-        timeout 4 etcdctl --endpoints "${PREFIX}3:2379" elect -l elect/one 2>/dev/null
+        elect 15 1 first >/dev/null &
+        until [ -n "$(ctl get elect/ --prefix)" ]; do sleep 0.1; done
+        timeout 5 etcdctl --endpoints "${PREFIX}3:2379" elect -l elect/one 2>/dev/null
         wait
         elect 10 2 second
         ctl get elect/ --prefix

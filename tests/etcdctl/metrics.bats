@@ -75,8 +75,11 @@ value() { curl -sf "http://$OURS$1:2379/metrics" | grep -E "^$2 " | awk '{sum +=
 @test "events are counted as watches are told them" {
     local before
     before=$(value 3 'etcd_debugging_mvcc_events_total')
-    (sleep 1; for i in 1 2 3; do ours put metrics/w $i; done) >/dev/null &
-    timeout 10 etcdctl --endpoints "${OURS}3:2379" watch metrics/w 2>&1 | head -9 >/dev/null
-    wait
-    [ "$(value 3 'etcd_debugging_mvcc_events_total')" -eq $((before + 3)) ]
+    watched() { [ "$(value 3 etcd_debugging_mvcc_watcher_total)" = 1 ]; }
+    (within 15 watched; for i in 1 2 3; do ours put metrics/w $i; done) >/dev/null 3>&- &
+    local puts=$!
+    timeout 60 etcdctl --endpoints "${OURS}3:2379" watch metrics/w 2>&1 | head -9 >/dev/null
+    wait "$puts"
+    counted() { [ "$(value 3 'etcd_debugging_mvcc_events_total')" -eq $((before + 3)) ]; }
+    within 5 counted
 }

@@ -9,7 +9,7 @@ source "$TOP/tests/within.bash"
 ctl() {
     local member=$1
     shift
-    etcdctl --command-timeout=5s --endpoints="http://$NET.$member:2379" "$@"
+    etcdctl --command-timeout=30s --endpoints="http://$NET.$member:2379" "$@"
 }
 
 answers() { curl -sf "http://$NET.$1:2379/health" >/dev/null; }
@@ -32,15 +32,13 @@ start_etcd() {
     echo $! >"$DIR/etcd.pid"
 }
 
-gone() { ! kill -0 "$1" 2>/dev/null; }
-
 # stop NAME: ends what start_member or start_etcd began, and waits for it.
 stop() {
     [ -f "$DIR/$1.pid" ] || return 0
     local pid
     pid=$(cat "$DIR/$1.pid")
     kill "$pid" 2>/dev/null || true
-    within 10 gone "$pid" || kill -9 "$pid"
+    ended "$pid" || true
     rm -f "$DIR/$1.pid"
 }
 

@@ -37,8 +37,11 @@ teardown() { [ -n "${BATS_TEST_COMPLETED:-}" ] || tail -8 "$BATS_FILE_TMPDIR/one
     run -0 one put tls 1
     run -0 one get tls --print-value-only
     [ "$output" = 1 ]
-    SECONDS_MAX=2 run one watch tls --rev 1 # Until it is stopped.
-    [ "$output" = $'PUT\ntls\n1' ]
+    SECONDS_MAX=60 one watch tls --rev 1 >"$BATS_TEST_TMPDIR/watch" 3>&- &
+    local watch=$!
+    told() { [ "$(cat "$BATS_TEST_TMPDIR/watch")" = $'PUT\ntls\n1' ]; }
+    within 10 told
+    kill $watch
     run timeout 3 etcdctl --endpoints https://127.0.34.14:2379 --cacert "$ONE/pki/ca.crt" get tls
     [ "$status" -ne 0 ]
     run timeout 3 etcdctl --endpoints http://127.0.34.14:2379 get tls

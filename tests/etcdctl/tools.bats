@@ -57,7 +57,7 @@ teardown() { explain_failure; }
 @test "a mirror of one prefix under another" {
     run -0 ours put mirror/a 1
     run -0 ours put mirror/b 2
-    timeout 20 etcdctl --endpoints "${OURS}1:2379" make-mirror --prefix mirror/ --dest-prefix mirrored/ \
+    timeout 250 etcdctl --endpoints "${OURS}1:2379" make-mirror --prefix mirror/ --dest-prefix mirrored/ \
         "${OURS}2:2379" >/dev/null 2>&1 3>&- &
     local mirror=$!
     mirrored() { [ "$(ours_at 3 get "$1" --print-value-only)" = "$2" ]; }
@@ -68,7 +68,7 @@ teardown() { explain_failure; }
     gone() { [ -z "$(ours get mirrored/a)" ]; }
     within 5 gone
     kill "$mirror"
-    wait
+    wait "$mirror" || true
 }
 
 @test "check datascale passes" {
@@ -85,8 +85,10 @@ teardown() { explain_failure; }
 @test "a watch ends when its member has lost its leader" {
     local others
     others=$(sed -n '3p;5p' "$SUITE_DIR/pids") # Members 2 and 3 of ours: see setup_suite.
-    timeout 20 etcdctl --endpoints "${OURS}1:2379" watch nothing >"$BATS_TEST_TMPDIR/watch" 2>&1 3>&- &
-    sleep 1
+    timeout 120 etcdctl --endpoints "${OURS}1:2379" watch nothing >"$BATS_TEST_TMPDIR/watch" 2>&1 3>&- &
+    local watch=$!
+    watched() { curl -sf "http://${OURS}1:2379/metrics" | grep -q '^etcd_debugging_mvcc_watcher_total 1$'; }
+    within 10 watched
     # shellcheck disable=SC2086
     kill -STOP $others
     told() { grep -q 'etcdserver: no leader' "$BATS_TEST_TMPDIR/watch"; }
@@ -94,6 +96,6 @@ teardown() { explain_failure; }
     # shellcheck disable=SC2086
     kill -CONT $others
     [ "${status:-0}" = 0 ]
-    wait
+    wait "$watch" || true
     within 10 healthy $OURS
 }

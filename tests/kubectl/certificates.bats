@@ -43,7 +43,7 @@ condition() { kubectl get csr "$1" -o "jsonpath={.status.conditions[?(@.type==\"
 @test "a user gets a certificate and what roles give" {
     ask jane /CN=jane/O=dev kubernetes.io/kube-apiserver-client "[client auth]"
     kubectl get csr jane | grep -q Pending
-    ! issued jane
+    run ! issued jane
     kubectl certificate approve jane
     take jane
     kubectl get csr jane | grep -q Approved,Issued
@@ -61,7 +61,7 @@ condition() { kubectl get csr "$1" -o "jsonpath={.status.conditions[?(@.type==\"
     ask joe /CN=joe kubernetes.io/kube-apiserver-client "[client auth]"
     kubectl certificate deny joe
     sleep 0.5
-    ! issued joe
+    run ! issued joe
     kubectl get csr joe | grep -q Denied
 }
 

@@ -18,7 +18,7 @@ define() {
         done
     } >"$BATS_TEST_TMPDIR/definition.yaml"
     kubectl apply -f "$BATS_TEST_TMPDIR/definition.yaml"
-    kubectl wait --for=condition=Established "crd/$plural.$group" --timeout=10s
+    kubectl wait --for=condition=Established "crd/$plural.$group" --timeout=60s
 }
 
 BARS='{"type":"object","description":"A foo.","properties":{"spec":{"type":"object","description":"What it should be.",
@@ -109,7 +109,7 @@ definitions() { kubectl get --raw /openapi/v2 | grep -o "\"$1\":" | sort -u; }
 
 # headers PATH [OPTION...]: status and headers of the answer, one a line.
 headers() {
-    curl -s -m 10 --cacert "$D/n1/pki/ca.crt" --cert "$D/n1/pki/admin.crt" --key "$D/n1/pki/admin.key" \
+    curl -s -m 60 --cacert "$D/n1/pki/ca.crt" --cert "$D/n1/pki/admin.crt" --key "$D/n1/pki/admin.key" \
         -o /dev/null -D - "${@:2}" "$API$1" | tr -d '\r'
 }
 

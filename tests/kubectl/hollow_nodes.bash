@@ -11,7 +11,7 @@ setup_file() {
     start_one
     start_agent h1 1
     start_agent h2 2
-    within 20 kubectl wait --for=condition=Ready node/h1 node/h2 --timeout 1s
+    within 20 kubectl wait --for=condition=Ready node/h1 node/h2 --timeout 5s
     within 20 kubectl get serviceaccount default
 }
 
@@ -37,5 +37,5 @@ start_agent() { # NAME NUMBER
 nodes_of() { kubectl get pods -l "$1" -o 'jsonpath={range .items[*]}{.spec.nodeName}{"\n"}{end}' | sort; }
 
 rolled() { # NAME
-    kubectl rollout status "deployment/$1" --timeout 30s >/dev/null
+    kubectl rollout status "deployment/$1" --timeout 120s >/dev/null
 }

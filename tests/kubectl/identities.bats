@@ -45,7 +45,8 @@ END
         rbac.authorization.kubernetes.io/autoupdate=false
     kubectl get clusterrole system:controller:deployment-controller -o json >"$D/role.json"
     kubectl patch clusterrole system:controller:deployment-controller --type json -p '[{"op":"replace","path":"/rules","value":[]}]'
-    sleep 0.5
+    within 10 eval '[ "$(kubectl auth can-i create replicasets.apps \
+        --as system:serviceaccount:kube-system:deployment-controller)" = no ]'
     kubectl create deployment bound --image registry.example/web --replicas 1
     sleep 1
     sets_of bound 0

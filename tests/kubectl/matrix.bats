@@ -169,11 +169,12 @@ edits() {
 
 waits() {
     $K create configmap w --from-literal a=1
-    $K wait --for=jsonpath='{.data.a}'=1 configmap/w --timeout 5s
+    $K wait --for=jsonpath='{.data.a}'=1 configmap/w --timeout 60s
     refuses 'timed out' $K wait --for=jsonpath='{.data.a}'=2 configmap/w --timeout 1s
     (sleep 0.3 && $K delete configmap w >/dev/null) 3>&- &
-    $K wait --for=delete configmap/w --timeout 10s
-    wait
+    local deleting=$!
+    $K wait --for=delete configmap/w --timeout 60s
+    wait $deleting
     $K create configmap d1
     $K create configmap d2
     $K label configmap d1 d2 gone=soon

@@ -51,11 +51,11 @@ cleared() { kubectl delete pods -l "group=t$BATS_TEST_NUMBER" --now --wait=false
     within 20 pending picky "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector. preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling."
     kubectl label node h2 web=yes
     sleep 0.5
-    ! on picky h2
+    run ! on picky h2
     kubectl label node h2 type=backend
     within 20 on picky h2
     kubectl label node h2 type- web-
-    within 20 kubectl wait --for=condition=Ready pod/picky --timeout 1s
+    within 20 kubectl wait --for=condition=Ready pod/picky --timeout 5s
     says '^Node-Selectors: +type=backend$' kubectl describe pod picky
     cleared
 }
@@ -113,7 +113,7 @@ cleared() { kubectl delete pods -l "group=t$BATS_TEST_NUMBER" --now --wait=false
         pod later 'tolerations: [{key: out, operator: Exists, effect: NoExecute, tolerationSeconds: 3}]'
         pod saved 'tolerations: [{key: out, operator: Exists, effect: NoExecute, tolerationSeconds: 3600}]'
     } | sed 's/^  tolerations/  nodeName: h1\n&/' | kubectl apply -f -
-    within 20 kubectl wait --for=condition=Ready pod -l "group=t$BATS_TEST_NUMBER" --timeout 1s
+    within 20 kubectl wait --for=condition=Ready pod -l "group=t$BATS_TEST_NUMBER" --timeout 5s
     kubectl taint node h1 out=now:NoExecute
     within 10 gone goes
     says 'TaintManagerEviction +Pod/goes +Marking for deletion Pod default/goes$' kubectl events --for pod/goes
@@ -131,7 +131,7 @@ cleared() { kubectl delete pods -l "group=t$BATS_TEST_NUMBER" --now --wait=false
         pod would 'affinity: {nodeAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 1, preference: {matchExpressions: [{key: env, operator: Exists}]}}]}}'
         pod more 'affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: size, operator: Gt, values: ["4"]}]}]}}}'
     } | kubectl apply -f -
-    within 20 kubectl wait --for=condition=Ready pod/would --timeout 1s
+    within 20 kubectl wait --for=condition=Ready pod/would --timeout 5s
     within 20 pending must "2 node(s) didn't match Pod's node affinity/selector"
     kubectl label node h1 env=dev old=yes size=4
     kubectl label node h2 env=test size=5
@@ -157,7 +157,7 @@ cleared() { kubectl delete pods -l "group=t$BATS_TEST_NUMBER" --now --wait=false
 
 @test "a pod, described: where it is, what it mounts, what it tolerates, what happened" {
     says '^pod/first-pod created$' kubectl run first-pod --image example.com/httpd:2.4
-    within 20 kubectl wait --for=condition=Ready pod/first-pod --timeout 1s
+    within 20 kubectl wait --for=condition=Ready pod/first-pod --timeout 5s
     says '^first-pod +1/1 +Running +0 +[0-9]+s +[0-9.]+ +h[12] +<none> +<none>$' kubectl get pods -o wide
     started() { kubectl get events --field-selector involvedObject.name=first-pod -o name | wc -l | grep -qx 4; }
     within 20 started
@@ -196,9 +196,9 @@ END
     rolled drained
     kubectl create poddisruptionbudget kept --selector app=drained --min-available 4
     says 'SchedulingDisabled' sh -c 'kubectl cordon h2 && kubectl get node h2'
-    refuses "Cannot evict pod as it would violate the pod's disruption budget" kubectl drain h2 --ignore-daemonsets --force --timeout 2s
+    refuses "Cannot evict pod as it would violate the pod's disruption budget" kubectl drain h2 --ignore-daemonsets --force --timeout 6s
     kubectl delete pdb kept
-    says 'node/h2 drained' kubectl drain h2 --ignore-daemonsets --force --timeout 30s
+    says 'node/h2 drained' kubectl drain h2 --ignore-daemonsets --force --timeout 120s
     rolled drained
     [ "$(nodes_of app=drained | uniq)" = h1 ]
     kubectl uncordon h2

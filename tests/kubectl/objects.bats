@@ -372,5 +372,5 @@ END
         kubectl patch pvc my-pvc -p '{"spec": {"resources": {"requests": {"storage": "6Gi"}}}}'
     refuses 'provisioner: Forbidden: updates to provisioner are forbidden.$' kubectl patch sc fast -p '{"provisioner": "x"}'
     says '^Finalizers: +\[kubernetes.io/pvc-protection\]$' kubectl describe pvc my-pvc
-    says 'deleted$' kubectl delete pvc/my-pvc pv/my-pv --timeout 20s
+    says 'deleted$' kubectl delete pvc/my-pvc pv/my-pv --timeout 120s
 }

@@ -32,7 +32,7 @@ scalings() { # NAME: what the events say, from the first on, without the names' 
 
 @test "a first application: created, exposed, scaled, updated, undone" {
     says '^deployment.apps/boot created$' kubectl create deployment boot --image example.com/boot:v1 --port 8080
-    says 'deployment "boot" successfully rolled out' kubectl rollout status deployment boot --timeout 30s
+    says 'deployment "boot" successfully rolled out' kubectl rollout status deployment boot --timeout 120s
     says '^service/boot exposed$' kubectl expose deployment/boot --type NodePort --port 8080
     says '^boot +NodePort +10\.[0-9.]+ +<none> +8080:3[0-9]{4}/TCP +[0-9]+s$' kubectl get services boot
     says '^deployment.apps/boot scaled$' kubectl scale deployments/boot --replicas 3
@@ -75,7 +75,7 @@ scalings() { # NAME: what the events say, from the first on, without the names' 
 @test "a namespace of one's own: applied there, and gone from there with its pods" {
     deployment here i:1 2 | sed 's/name: here}$/name: here, namespace: kube-public}/' >"$D/here.yaml"
     says '^deployment.apps/here created$' kubectl apply -f "$D/here.yaml"
-    kubectl -n kube-public rollout status deployment/here --timeout 30s
+    kubectl -n kube-public rollout status deployment/here --timeout 120s
     says '^here +2/2' kubectl get deployment -n kube-public
     says '^deployment.apps "here" deleted$' kubectl delete -f "$D/here.yaml"
     says '^No resources found in kube-public namespace.$' kubectl get deployment -n kube-public
@@ -170,7 +170,7 @@ stalled() { [ "$(of "$1" '.status.readyReplicas}/{.status.replicas')" = "$2/$3" 
     deployment stall i:2 10 "$most" 'nodeSelector: {no: where}' | kubectl apply -f -
     within 20 stalled stall 7 14
     kubectl patch deployment stall -p '{"spec": {"progressDeadlineSeconds": 1}}'
-    refuses 'exceeded its progress deadline' kubectl rollout status deployment/stall --timeout 20s
+    refuses 'exceeded its progress deadline' kubectl rollout status deployment/stall --timeout 120s
     kubectl delete deployment stall
 }
 

@@ -67,7 +67,7 @@ spec:
     subresources: {scale: {specReplicasPath: .spec.size, statusReplicasPath: .status.size}}
     schema: {openAPIV3Schema: {type: object, properties: {spec: {type: object, properties: {size: {type: integer}}}}}}
 END
-    kubectl wait --for=condition=Established crd/fleets.example.com --timeout=10s
+    kubectl wait --for=condition=Established crd/fleets.example.com --timeout=60s
     kubectl apply -f - <<<'{"apiVersion":"example.com/v1","kind":"Fleet","metadata":{"name":"f"},"spec":{"size":1}}'
     kubectl scale statefulset/db rc/old fleet/f --replicas 2
     [ "$(replicas statefulset db)$(replicas rc old)$(kubectl get fleet f -o 'jsonpath={.spec.size}')" = 222 ]

@@ -67,7 +67,7 @@ load servers
     refused ctl n2 lease keep-alive --once 1
     refused ctl n2 endpoint health
     refused ctl n2 user list
-    refused timeout 5 etcdctl --endpoints "$(client n2)" watch key
+    refused timeout 60 etcdctl --endpoints "$(client n2)" watch key
     ctl n2 snapshot save copy.db # As etcd 3.5.
     within 60 "$CORACLE" member promote n2 --endpoints "$(client n1)"
     within 20 ctl n2 put key other
@@ -119,7 +119,7 @@ load servers
     before=$(members n1 | awk '$2 == "n2" {print $1}')
     end_member n2 KILL
     head -c "$(stat -c %s n2/raft/raft-meta)" /dev/urandom >n2/raft/raft-meta
-    run timeout 20 "$CORACLE" server --name n2 --data-dir "$PWD/n2" --disable api,scheduler,controllers \
+    run timeout 60 "$CORACLE" server --name n2 --data-dir "$PWD/n2" --disable api,scheduler,controllers \
         --etcd-listen "$(client n2)" --peer-url "$(peer n2)"
     [ "$status" = 1 ]
     [[ $output == *"both copies in $PWD/n2/raft/raft-meta are damaged"*"--join"* ]]
@@ -257,7 +257,7 @@ start_as_etcd() { # NAME [FLAG...]
     within 60 voters n1 2 # It was waiting for that.
     end_member n2 KILL
     rm -r n2
-    run timeout 20 "$CORACLE" server --name n2 --data-dir "$PWD/n2" --disable api,scheduler,controllers \
+    run timeout 60 "$CORACLE" server --name n2 --data-dir "$PWD/n2" --disable api,scheduler,controllers \
         --etcd-listen "$(client n2)" --peer-url "$(peer n2)" \
         --initial-cluster "n1=$(peer n1),n2=$(peer n2)" --initial-cluster-state existing
     [ "$status" = 1 ]

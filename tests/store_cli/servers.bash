@@ -48,9 +48,7 @@ end_member() { # NAME SIGNAL
     local pid
     pid=$(cat "$1.pid")
     kill "-$2" "$pid"
-    while kill -0 "$pid" 2>/dev/null && ! grep -qs '^State:[[:space:]]*Z' "/proc/$pid/status"; do
-        sleep 0.05
-    done
+    ended "$pid"
     rm "$1.pid"
 }
 

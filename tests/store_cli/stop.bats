@@ -2,11 +2,14 @@
 source "$BATS_TEST_DIRNAME/servers.bash"
 
 # ended_within NAME MILLISECONDS: stops it, as an operator does.
+# A machine with more to do than it has processors gets that much longer.
 ended_within() {
-    local begin=${EPOCHREALTIME/./} took
+    local load limit begin=${EPOCHREALTIME/./} took
     end_member "$1" TERM
     took=$(((${EPOCHREALTIME/./} - begin) / 1000))
-    [ "$took" -le "$2" ] || { echo "$1 ended after $took ms, not within $2" >&2; return 1; }
+    read -r load _ </proc/loadavg
+    limit=$(($2 * (1 + ${load%.*} / $(nproc))))
+    [ "$took" -le $limit ] || { echo "$1 ended after $took ms, not within $limit" >&2; return 1; }
 }
 
 admin() { # NAME PATH [CURL ARGUMENT...]
@@ -58,7 +61,7 @@ has_line() { [ -s "$1" ] && grep -q "$2" "$1"; }
     other=n1
     [ "$leader" = n1 ] && other=n2
     ended_within "$leader" 5000
-    timeout 5 etcdctl --command-timeout=4s --endpoints "$(client "$other")" put after 1
+    timeout 9 etcdctl --command-timeout=8s --endpoints "$(client "$other")" put after 1 # No election is as quick.
 }
 
 @test "without a majority, a whole server ends all the same" {
