@@ -1,5 +1,9 @@
 /* Rules of FlowSchemas and priority levels. */
+#include "lib/api/limits.h"
+#include "lib/api/object.h"
 #include "lib/api/rules/rules.h"
+#include "lib/api/shown.h"
+#include <assert.h>
 
 static const char EXEMPT[] = "exempt";
 
@@ -7,6 +11,80 @@ static const char *name_of(const struct api_frame *frame)
 {
     const Flowcontrol__V1__FlowSchema *object = frame->parent->message; /* Metadata comes first. */
     return text_or_empty(object->metadata->name);
+}
+
+/* --- What must be as it is ---------------------------------------------------------------------
+ */
+
+/* Without these the server could not be reached by those who would mend it. */
+struct fixed {
+    const char *name, *spec; /* JSON */
+};
+
+#define EVERYTHING                                                                                 \
+    "\"resourceRules\":[{\"verbs\":[\"*\"],\"apiGroups\":[\"*\"],\"resources\":[\"*\"],"           \
+    "\"clusterScope\":true,\"namespaces\":[\"*\"]}],\"nonResourceRules\":[{\"verbs\":[\"*\"],"     \
+    "\"nonResourceURLs\":[\"*\"]}]"
+
+static const struct fixed SCHEMAS[] = {
+    {"exempt", "{\"priorityLevelConfiguration\":{\"name\":\"exempt\"},\"matchingPrecedence\":1,"
+               "\"rules\":[{\"subjects\":[{\"kind\":\"Group\",\"group\":{\"name\":"
+               "\"system:masters\"}}]," EVERYTHING "}]}"},
+    {"catch-all",
+     "{\"priorityLevelConfiguration\":{\"name\":\"catch-all\"},\"matchingPrecedence\":10000,"
+     "\"distinguisherMethod\":{\"type\":\"ByUser\"},\"rules\":[{\"subjects\":["
+     "{\"kind\":\"Group\",\"group\":{\"name\":\"system:unauthenticated\"}},"
+     "{\"kind\":\"Group\",\"group\":{\"name\":\"system:authenticated\"}}]," EVERYTHING "}]}"}};
+
+static const struct fixed LEVELS[] = {
+    {"exempt", "{\"type\":\"Exempt\"}"}, /* But for what member "exempt" says. */
+    {"catch-all", "{\"type\":\"Limited\",\"limited\":{\"nominalConcurrencyShares\":5,"
+                  "\"limitResponse\":{\"type\":\"Reject\"},\"lendablePercent\":0}}"}};
+
+/* Whether the object of this name may be as it is. */
+static bool is_as_fixed(const struct fixed *rows, size_t count, const char *name,
+                        const struct api_message *table, const void *spec)
+{
+    size_t at = 0;
+    while (at < count && strcmp(rows[at].name, name) != 0) {
+        at++;
+    }
+    if (at == count) {
+        return true;
+    }
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    struct error error = {0};
+    void *wanted = NULL;
+    int decoded = api_decode_json(arena, table, slice_text(rows[at].spec), NULL, &wanted, &error);
+    assert(decoded == 0);
+    return decoded == 0 && api_message_equal(table, wanted, spec);
+}
+
+bool rules_flow_fixed(struct api_causes *causes, const struct api_frame *frame)
+{
+    const char *name = name_of(frame);
+    if (!is_as_fixed(SCHEMAS, ARRAY_LEN(SCHEMAS), name, frame->table, frame->message)) {
+        api_cause_invalid(
+            causes, frame->at, api_shown_raw("flowcontrol.FlowSchemaSpec"),
+            arena_printf(causes->arena, "spec of '%s' must equal the fixed value", name));
+    }
+    return true;
+}
+
+bool rules_priority_level_fixed(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Flowcontrol__V1__PriorityLevelConfiguration *level = frame->parent->message;
+    const char *name = text_or_empty(level->metadata->name);
+    Flowcontrol__V1__PriorityLevelConfigurationSpec spec = *level->spec;
+    bool exempt = strcmp(name, EXEMPT) == 0;
+    spec.exempt = exempt ? NULL : spec.exempt;
+    if (!is_as_fixed(LEVELS, ARRAY_LEN(LEVELS), name, frame->table, &spec)) {
+        api_cause_invalid(causes, frame->at,
+                          api_shown_raw("flowcontrol.PriorityLevelConfigurationSpec"),
+                          arena_printf(causes->arena, "spec of '%s' %smust equal the fixed value",
+                                       name, exempt ? "except the 'spec.exempt' field " : ""));
+    }
+    return true;
 }
 
 /* --- PriorityLevelConfiguration ----------------------------------------------------------------
@@ -107,8 +185,14 @@ bool rules_flow_schema(struct api_causes *causes, const struct api_frame *frame)
     }
     if (spec->distinguisher_method != NULL &&
         !rules_one_of(spec->distinguisher_method->type, methods)) {
-        rules_not_supported(causes, frame->at, "distinguisherMethod",
-                            spec->distinguisher_method->type, methods);
+        CLEANUP(buffer_release) struct buffer shown;
+        struct api_path method = api_path_field(frame->at, "distinguisherMethod");
+        struct api_path at = api_path_field(&method, "type");
+        buffer_init(&shown, API_SHOWN_MAX);
+        buffer_append_text(&shown, "flowcontrol.FlowDistinguisherMethod{Type:");
+        api_print_quoted(text_or_empty(spec->distinguisher_method->type), &shown);
+        buffer_append_text(&shown, "}");
+        api_cause_not_supported(causes, &at, api_shown_raw(buffer_text(&shown)), methods);
     }
     return true;
 }
@@ -124,30 +208,107 @@ bool rules_flow_rules(struct api_causes *causes, const struct api_frame *frame)
     return true;
 }
 
+static void check_verbs(struct api_causes *causes, const struct api_path *parent,
+                        char *const *verbs, size_t count)
+{
+    static const char *const known[] = {"create", "delete", "deletecollection", "get",   "list",
+                                        "patch",  "proxy",  "update",           "watch", NULL};
+    struct api_path at = api_path_field(parent, "verbs");
+    rules_star_alone(causes, parent, "verbs", verbs, count, "verbs");
+    if (rules_has(verbs, count, "*")) {
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!rules_one_of(verbs[i], known)) {
+            api_cause_not_supported(causes, &at, api_shown_texts(causes->arena, verbs, count),
+                                    known);
+            return;
+        }
+    }
+}
+
+static void check_namespaces(struct api_causes *causes, const struct api_path *parent,
+                             const Flowcontrol__V1__ResourcePolicyRule *rule)
+{
+    struct api_path list = api_path_field(parent, "namespaces");
+    rules_star_alone(causes, parent, "namespaces", rule->namespaces, rule->n_namespaces,
+                     "namespaces");
+    if (rules_has(rule->namespaces, rule->n_namespaces, "*")) {
+        return;
+    }
+    for (size_t i = 0; i < rule->n_namespaces; i++) {
+        const char *name = text_or_empty(rule->namespaces[i]);
+        struct api_path at = api_path_index(&list, i);
+        struct api_syntax wrong = api_syntax_dns1123_label(name);
+        for (size_t j = 0; j < wrong.count; j++) {
+            api_cause_invalid(causes, &at, api_shown_text(name),
+                              arena_printf(causes->arena,
+                                           "each member of this list must be '*' or a DNS-1123 "
+                                           "label; %s",
+                                           wrong.messages[j]));
+        }
+    }
+}
+
 bool rules_flow_resources(struct api_causes *causes, const struct api_frame *frame)
 {
     const Flowcontrol__V1__ResourcePolicyRule *rule = frame->message;
-    rules_star_alone(causes, frame->at, "verbs", rule->verbs, rule->n_verbs, "verbs");
+    check_verbs(causes, frame->at, rule->verbs, rule->n_verbs);
     rules_star_alone(causes, frame->at, "apiGroups", rule->api_groups, rule->n_api_groups,
                      "api groups");
     rules_star_alone(causes, frame->at, "resources", rule->resources, rule->n_resources,
                      "resources");
-    rules_star_alone(causes, frame->at, "namespaces", rule->namespaces, rule->n_namespaces,
-                     "namespaces");
     if (rule->n_namespaces == 0 && !rule->cluster_scope) {
         rules_required(causes, frame->at, "namespaces",
                        "resource rules that are not cluster scoped must supply at least one "
                        "namespace");
     }
+    check_namespaces(causes, frame->at, rule);
     return true;
+}
+
+/* NULL when it is one. */
+static const char *wrong_path(const char *path)
+{
+    const char *star = strchr(path, '*');
+    if (*path == '\0') {
+        return "must not be empty";
+    }
+    if (strcmp(path, "/") == 0) {
+        return NULL;
+    }
+    if (*path != '/') {
+        return "must start with slash";
+    }
+    if (strchr(path, ' ') != NULL) {
+        return "must not contain white-space";
+    }
+    if (strstr(path, "//") != NULL) {
+        return "must not contain double slash";
+    }
+    return star != NULL && (star[1] != '\0' || star[-1] != '/')
+               ? "wildcard can only do suffix matching"
+               : NULL;
 }
 
 bool rules_flow_paths(struct api_causes *causes, const struct api_frame *frame)
 {
     const Flowcontrol__V1__NonResourcePolicyRule *rule = frame->message;
-    rules_star_alone(causes, frame->at, "verbs", rule->verbs, rule->n_verbs, "verbs");
+    struct api_path list = api_path_field(frame->at, "nonResourceURLs");
+    check_verbs(causes, frame->at, rule->verbs, rule->n_verbs);
     rules_star_alone(causes, frame->at, "nonResourceURLs", rule->non_resource_urls,
                      rule->n_non_resource_urls, "non-resource URLs");
+    if (rules_has(rule->non_resource_urls, rule->n_non_resource_urls, "*")) {
+        return true;
+    }
+    for (size_t i = 0; i < rule->n_non_resource_urls; i++) {
+        struct api_path at = api_path_index(&list, i);
+        const char *path = text_or_empty(rule->non_resource_urls[i]);
+        const char *wrong = wrong_path(path);
+        if (wrong != NULL) {
+            api_cause_invalid(causes, &at, api_shown_text(path), wrong);
+        }
+    }
     return true;
 }
 
@@ -167,7 +328,11 @@ bool rules_flow_subject(struct api_causes *causes, const struct api_frame *frame
     static const struct {
         const char *kind, *member;
     } members[] = {{"ServiceAccount", "serviceAccount"}, {"User", "user"}, {"Group", "group"}};
+    static const char *const kinds[] = {"ServiceAccount", "User", "Group", NULL};
     const char *kind = ((const Flowcontrol__V1__Subject *)frame->message)->kind;
+    if (!rules_one_of(kind, kinds)) {
+        return false; /* Said already. */
+    }
     for (size_t i = 0; i < ARRAY_LEN(members); i++) {
         const struct api_member *member = api_message_member_text(frame->table, members[i].member);
         bool present = api_field_is_set(member->field, frame->message);

@@ -11,6 +11,15 @@ bool rules_has(char *const *items, size_t count, const char *text)
     return false;
 }
 
+const char *rules_joined(struct arena *arena, struct api_syntax wrong)
+{
+    const char *text = "";
+    for (size_t i = 0; i < wrong.count; i++) {
+        text = arena_printf(arena, "%s%s%s", text, i == 0 ? "" : ",", wrong.messages[i]);
+    }
+    return text;
+}
+
 const char *rules_list_shown(struct arena *arena, char *const *items, size_t count)
 {
     CLEANUP(buffer_release) struct buffer text;

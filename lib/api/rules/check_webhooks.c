@@ -1,6 +1,8 @@
 /* Rules of admission webhooks and of admission policies, but for their expressions:
  * check_expressions.c. */
 #include "lib/api/rules/rules.h"
+#include "lib/api/shown.h"
+#include <ctype.h>
 
 /* --- Names and clients -------------------------------------------------------------------------
  */
@@ -14,8 +16,9 @@ static void check_name(struct api_causes *causes, const struct api_path *parent,
         return;
     }
     struct api_syntax wrong = api_syntax_dns1123_subdomain(name);
-    rules_invalid_each(causes, &at, api_shown_text(name), wrong);
-    if (wrong.count == 0 && (first == NULL || strchr(first + 1, '.') == NULL)) {
+    if (wrong.count > 0) {
+        api_cause_invalid(causes, &at, api_shown_text(name), rules_joined(causes->arena, wrong));
+    } else if (first == NULL || strchr(first + 1, '.') == NULL) {
         api_cause_invalid(causes, &at, api_shown_text(name),
                           "should be a domain with at least three segments separated by dots");
     }
@@ -55,7 +58,19 @@ bool rules_validating_webhook(struct api_causes *causes, const struct api_frame 
 {
     const Admissionregistration__V1__ValidatingWebhook *hook = frame->message;
     check_name(causes, frame->at, hook->name);
+    return true;
+}
+
+bool rules_validating_effects(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Admissionregistration__V1__ValidatingWebhook *hook = frame->message;
     check_side_effects(causes, frame->at, hook->side_effects);
+    return true;
+}
+
+bool rules_validating_versions(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Admissionregistration__V1__ValidatingWebhook *hook = frame->message;
     check_versions(causes, frame->at, hook->admission_review_versions,
                    hook->n_admission_review_versions);
     return true;
@@ -65,7 +80,19 @@ bool rules_mutating_webhook(struct api_causes *causes, const struct api_frame *f
 {
     const Admissionregistration__V1__MutatingWebhook *hook = frame->message;
     check_name(causes, frame->at, hook->name);
+    return true;
+}
+
+bool rules_mutating_effects(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Admissionregistration__V1__MutatingWebhook *hook = frame->message;
     check_side_effects(causes, frame->at, hook->side_effects);
+    return true;
+}
+
+bool rules_mutating_versions(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Admissionregistration__V1__MutatingWebhook *hook = frame->message;
     check_versions(causes, frame->at, hook->admission_review_versions,
                    hook->n_admission_review_versions);
     return true;
@@ -81,9 +108,27 @@ bool rules_webhook_client(struct api_causes *causes, const struct api_frame *fra
     if (client->url != NULL) {
         rules_check_webhook_url(causes, frame->at, client->url);
     }
-    if (client->service != NULL && client->service->path != NULL) {
-        struct api_path service = api_path_field(frame->at, "service");
-        rules_check_webhook_path(causes, &service, client->service->path);
+    return true;
+}
+
+/* v1.32 takes the one for the other: a missing name is said of the namespace. */
+bool rules_webhook_service(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Admissionregistration__V1__ServiceReference *service = frame->message;
+    if (rules_empty(service->namespace_)) {
+        rules_required(causes, frame->at, "name", "service name is required");
+    }
+    if (rules_empty(service->name)) {
+        rules_required(causes, frame->at, "namespace", "service namespace is required");
+    }
+    return true;
+}
+
+bool rules_webhook_service_path(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Admissionregistration__V1__ServiceReference *service = frame->message;
+    if (service->path != NULL) {
+        rules_check_webhook_path(causes, frame->at, service->path);
     }
     return true;
 }
@@ -133,7 +178,9 @@ static void check_resources(struct api_causes *causes, const struct api_path *pa
             api_cause_required(causes, &item, "");
             continue;
         }
-        whole = whole || (strchr(items[i], '/') == NULL && !rules_is(items[i], "*"));
+        if (strchr(items[i], '/') == NULL) {
+            whole = !rules_is(items[i], "*"); /* The last one decides: so v1.32 has it. */
+        }
         check_covered(causes, &item, items, i);
     }
     if (count > 1 && rules_has(items, count, "*/*")) {
@@ -151,8 +198,13 @@ bool rules_admission_rule(struct api_causes *causes, const struct api_frame *fra
 {
     const Admissionregistration__V1__RuleWithOperations *operations = frame->message;
     const Admissionregistration__V1__Rule *rule = operations->rule;
-    rules_star_alone(causes, frame->at, "operations", operations->operations,
-                     operations->n_operations, "operations");
+    if (operations->n_operations > 1 &&
+        rules_has(operations->operations, operations->n_operations, "*")) {
+        rules_invalid(causes, frame->at, "operations",
+                      api_shown_typed_texts(causes->arena, "admissionregistration.OperationType",
+                                            operations->operations, operations->n_operations),
+                      "if '*' is present, must not specify other operations");
+    }
     if (rule == NULL) {
         return true;
     }
@@ -222,18 +274,111 @@ bool rules_admission_validation(struct api_causes *causes, const struct api_fram
 
 bool rules_admission_parameters(struct api_causes *causes, const struct api_frame *frame)
 {
-    static const char *const actions[] = {"Allow", "Deny", NULL};
+    static const char words[] = "name and selector are mutually exclusive";
+    static const char *const actions[] = {"Deny", "Allow", NULL};
     const Admissionregistration__V1__ParamRef *reference = frame->message;
-    if (!rules_empty(reference->name) && reference->selector != NULL) {
-        rules_forbidden(causes, frame->at, "name", "name and selector are mutually exclusive");
-    } else if (rules_empty(reference->name) && reference->selector == NULL) {
+    bool named = !rules_empty(reference->name);
+    struct api_path action = api_path_field(frame->at, "parameterNotFoundAction");
+    if (named && reference->selector != NULL) {
+        rules_forbidden(causes, frame->at, "name", words);
+        rules_forbidden(causes, frame->at, "selector", words);
+    } else if (!named && reference->selector == NULL) {
         api_cause_required(causes, frame->at, "one of name or selector must be specified");
     }
-    if (reference->parameter_not_found_action == NULL) {
-        rules_required(causes, frame->at, "parameterNotFoundAction", "");
+    if (rules_empty(reference->parameter_not_found_action)) {
+        api_cause_required(causes, &action, "");
     } else if (!rules_one_of(reference->parameter_not_found_action, actions)) {
-        rules_not_supported(causes, frame->at, "parameterNotFoundAction",
-                            reference->parameter_not_found_action, actions);
+        api_cause_not_among(causes, &action, api_shown_text(reference->parameter_not_found_action),
+                            actions);
+    }
+    return true;
+}
+
+/* A group, which the core one leaves out, and a version. */
+static void check_parameter_version(struct api_causes *causes, const struct api_path *at,
+                                    const char *text)
+{
+    struct arena *arena = causes->arena;
+    const char *slash = strchr(text, '/');
+    if (slash != NULL && strchr(slash + 1, '/') != NULL) {
+        api_cause_invalid(causes, at, api_shown_text(text),
+                          arena_printf(arena, "unexpected GroupVersion string: %s", text));
+        return;
+    }
+    const char *group = slash == NULL ? "" : arena_text_n(arena, text, (size_t)(slash - text));
+    const char *version = slash == NULL ? text : slash + 1;
+    struct api_syntax wrong = {.count = 0};
+    if (*group != '\0') {
+        wrong = api_syntax_dns1123_subdomain(group);
+    }
+    if (wrong.count > 0) {
+        api_cause_invalid(causes, at, api_shown_text(group), rules_joined(arena, wrong));
+    }
+    wrong = api_syntax_dns1035_label(version);
+    if (*version == '\0') {
+        api_cause_invalid(causes, at, api_shown_text(text), "version must be specified");
+    } else if (wrong.count > 0) {
+        api_cause_invalid(causes, at, api_shown_text(version), rules_joined(arena, wrong));
+    }
+}
+
+static const char *in_lower_case(struct arena *arena, const char *text)
+{
+    char *lower = arena_text_n(arena, text, strlen(text));
+    for (char *at = lower; *at != '\0'; at++) {
+        *at = (char)tolower((unsigned char)*at);
+    }
+    return lower;
+}
+
+bool rules_parameter_kind(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Admissionregistration__V1__ParamKind *wanted = frame->message;
+    struct api_path version = api_path_field(frame->at, "apiVersion");
+    struct api_path kind = api_path_field(frame->at, "kind");
+    if (rules_empty(wanted->api_version)) {
+        api_cause_required(causes, &version, "");
+    } else {
+        check_parameter_version(causes, &version, wanted->api_version);
+    }
+    if (rules_empty(wanted->kind)) {
+        api_cause_required(causes, &kind, "");
+        return true;
+    }
+    struct api_syntax wrong = api_syntax_dns1035_label(in_lower_case(causes->arena, wanted->kind));
+    if (wrong.count > 0) {
+        api_cause_invalid(causes, &kind, api_shown_text(wanted->kind),
+                          arena_printf(causes->arena,
+                                       "may have mixed case, but should otherwise match: %s",
+                                       rules_joined(causes->arena, wrong)));
+    }
+    return true;
+}
+
+/* v1.32 spells the path of this member so. */
+bool rules_binding_resources(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Admissionregistration__V1__ValidatingAdmissionPolicyBindingSpec *spec = frame->message;
+    struct api_path at = api_path_field(frame->at, "matchResouces");
+    struct api_frame inner = {.parent = frame,
+                              .via = api_message_member_text(frame->table, "matchResources")->field,
+                              .table = &admissionregistration__v1__match_resources__schema,
+                              .message = spec->match_resources,
+                              .at = &at};
+    api_check_message(causes, &inner);
+    return true;
+}
+
+bool rules_binding_actions(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Admissionregistration__V1__ValidatingAdmissionPolicyBindingSpec *spec = frame->message;
+    if (rules_has(spec->validation_actions, spec->n_validation_actions, "Deny") &&
+        rules_has(spec->validation_actions, spec->n_validation_actions, "Warn")) {
+        rules_invalid(causes, frame->at, "validationActions",
+                      api_shown_typed_texts(causes->arena, "admissionregistration.ValidationAction",
+                                            spec->validation_actions, spec->n_validation_actions),
+                      "must not contain both Deny and Warn (repeating the same validation failure "
+                      "information in the API response and headers serves no purpose)");
     }
     return true;
 }

@@ -139,6 +139,8 @@ void rules_check_inline_volume(struct api_causes *causes, const struct api_path 
  */
 
 bool rules_has(char *const *items, size_t count, const char *text);
+/* All messages in one text, with commas between them. */
+const char *rules_joined(struct arena *arena, struct api_syntax wrong);
 /* As Go prints it: `[]string{"a", "b"}`. */
 const char *rules_list_shown(struct arena *arena, char *const *items, size_t count);
 /* "if '*' is present, must not specify other <what>" */
@@ -265,10 +267,13 @@ rules_create rules_check_attachment;
 rules_update rules_update_csi_driver, rules_update_csi_node;
 api_frame_rule rules_validating_webhook, rules_mutating_webhook, rules_webhook_client,
     rules_admission_rule, rules_named_admission_rule, rules_admission_policy,
-    rules_admission_validation, rules_admission_parameters, rules_policy_expressions;
+    rules_admission_validation, rules_admission_parameters, rules_policy_expressions,
+    rules_validating_effects, rules_validating_versions, rules_mutating_effects,
+    rules_mutating_versions, rules_webhook_service, rules_webhook_service_path,
+    rules_parameter_kind, rules_binding_resources, rules_binding_actions;
 api_frame_rule rules_priority_level, rules_limit_response, rules_queuing, rules_flow_schema,
     rules_flow_rules, rules_flow_resources, rules_flow_paths, rules_flow_account,
-    rules_flow_subject;
+    rules_flow_subject, rules_flow_fixed, rules_priority_level_fixed;
 api_frame_rule rules_certificate_request, rules_signer_name, rules_certificate_status,
     rules_api_service;
 rules_create rules_check_api_service;

@@ -4,6 +4,7 @@
 #include <check.h>
 
 Suite *apply_suite(void);
+Suite *check_admission_suite(void);
 Suite *check_pod_suite(void);
 Suite *check_suite(void);
 Suite *conversion_review_suite(void);

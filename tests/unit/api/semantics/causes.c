@@ -1,0 +1,53 @@
+#include "tests/unit/api/semantics/causes.h"
+
+#include "lib/api/codec.h"
+#include "lib/api/defaults.h"
+#include "lib/api/kinds.h"
+#include "lib/api/object.h"
+#include "lib/api/status.h"
+#include "lib/api/strategy.h"
+#include "lib/api/validate.h"
+#include <check.h>
+
+static void *decoded(struct arena *arena, const struct api_kind *kind, const char *quoted)
+{
+    struct error error = {0};
+    void *message = NULL;
+    char *json = arena_text(arena, quoted);
+    for (char *at = json; *at != '\0'; at++) {
+        *at = *at == '\'' ? '"' : *at;
+    }
+    ck_assert_msg(api_decode_json(arena, kind->message, slice_text(json), NULL, &message, &error) ==
+                      0,
+                  "%s", error_message(&error));
+    api_default_object(arena, kind, message);
+    return message;
+}
+
+void assert_causes(const char *file, int line, const char *api_version, const char *kind,
+                   const char *before, const char *after, const char *expected)
+{
+    struct arena *arena = arena_new(SIZE_MAX);
+    const struct api_kind *row = api_kind_by_api_version(api_version, kind);
+    struct api_causes causes;
+    const char *text = "";
+    ck_assert_ptr_nonnull(row);
+    void *object = decoded(arena, row, after);
+    api_causes_init(&causes, arena);
+    if (before == NULL) {
+        api_prepare_create(arena, row, object);
+        api_validate_create(arena, row, object, &causes);
+    } else {
+        void *old = decoded(arena, row, before);
+        api_message_meta(row->message, old)->resource_version = arena_text(arena, "1");
+        api_message_meta(row->message, object)->resource_version = arena_text(arena, "1");
+        api_validate_update(arena, row, old, object, "", &causes);
+    }
+    for (size_t i = 0; i < causes.count; i++) {
+        text = arena_printf(arena, "%s%s%s: %s", text, i == 0 ? "" : "\n", causes.items[i].field,
+                            causes.items[i].message);
+    }
+    ck_assert_msg(strcmp(text, expected) == 0, "%s:%d: causes are\n%s\nand not\n%s", file, line,
+                  text, expected);
+    arena_free(arena);
+}
