@@ -101,7 +101,11 @@ static bool check_kind(struct request *request, const struct wanted *wanted,
     bool kind = meta->kind[0] == 0 || strcmp(meta->kind, wanted->kind) == 0;
     bool version = meta->api_version[0] == 0 || strcmp(meta->api_version, wanted->api_version) == 0;
     bool any_group = strcmp(wanted->kind, "DeleteOptions") == 0;
-    if (kind && (version || any_group)) {
+    /* The one kind of which v1.32 takes an older version at the path of the newer one. */
+    bool older = strcmp(wanted->kind, "Eviction") == 0 &&
+                 strcmp(wanted->api_version, "policy/v1") == 0 &&
+                 strcmp(meta->api_version, "policy/v1beta1") == 0;
+    if (kind && (version || any_group || older)) {
         return true;
     }
     if (is_other_version(wanted, meta)) {

@@ -6,6 +6,7 @@
 #include "apiserver/limits.h"
 #include "apiserver/quota_turns.h"
 #include "apiserver/registry.h"
+#include "k8s/core_v1.pb-c.h"
 #include "lib/api/object.h"
 #include "lib/api/status.h"
 #include "lib/base/env.h"
@@ -158,6 +159,10 @@ uint64_t operation_random(struct operation *operation);
 const char *operation_uuid(struct operation *operation);
 const char *operation_random_suffix(struct operation *operation, size_t len);
 
+/* 400 unless the namespace of the body is the request's; where it is empty it becomes that. */
+const struct api_status *operation_match_namespace(struct operation *operation,
+                                                   const struct api_kind *kind,
+                                                   Meta__V1__ObjectMeta *meta);
 /* 400 unless the object has a name, and it is that of the URL. */
 const struct api_status *operation_match_name(struct operation *operation,
                                               const Meta__V1__ObjectMeta *meta);
@@ -194,6 +199,21 @@ enum plan_step plan_token(struct operation *operation);
 enum plan_step plan_scale(struct operation *operation); /* update or patch of "scale" */
 enum plan_step plan_connect(struct operation *operation);
 enum plan_step plan_review(struct operation *operation);
+
+/* --- What the subresources that are no plain update share (registry_subresource.c) --- */
+enum plan_step plan_missing(struct operation *operation, const struct api_kind *kind,
+                            const char *name);  /* 404 */
+void plan_success(struct operation *operation); /* 201 with a Status answers the plan. */
+/* Webhooks and policies on what was sent, which may become another one. */
+const struct api_status *plan_ask_about(struct operation *operation, const struct api_kind *kind,
+                                        const char *subresource, void **message);
+const struct api_status *plan_restrict_node(struct operation *operation,
+                                            const struct api_kind *kind, const char *subresource);
+/* Sets a condition of our own copy of a pod to True; `reason` and `message` may be NULL. */
+void plan_pod_condition(struct operation *operation, Core__V1__Pod *pod, const char *type,
+                        const char *reason, const char *message);
+/* 500 without a reason: what v1.32 makes of an error that is no answer. */
+const struct api_status *plan_plain_failure(struct operation *operation, const char *message);
 
 /* The second half of update and patch: checks and prepares `message` against `existing`. */
 enum plan_step plan_replace(struct operation *operation, const struct cached_object *existing,

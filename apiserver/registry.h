@@ -6,6 +6,7 @@
 #define APISERVER_REGISTRY_H
 #include "apiserver/user.h"
 #include "apiserver/watch_cache.h"
+#include "k8s/meta_v1.pb-c.h"
 #include "lib/base/arena.h"
 
 struct api_status;
@@ -141,6 +142,11 @@ void registry_when_idle(struct registry *registry, struct loop *loop, void (*idl
 struct authorizer *registry_authorizer(const struct registry *registry); /* Or NULL. */
 struct watch_cache *registry_cache(struct registry *registry);
 struct custom_kinds *registry_custom_kinds(struct registry *registry); /* May be NULL. */
+
+/* Takes over what the body of a deletion says. NULL, or 422. */
+const struct api_status *registry_read_deletion(struct arena *arena,
+                                                const Meta__V1__DeleteOptions *body,
+                                                struct registry_options *options);
 
 /* Starts an operation; any thread (the one of `home`). */
 void registry_start(struct registry *registry, struct registry_call *call);

@@ -31,6 +31,65 @@ enum plan_step plan_remove_now(struct operation *operation, const struct cached_
     return PLAN_WRITE;
 }
 
+const struct api_status *registry_read_deletion(struct arena *arena,
+                                                const Meta__V1__DeleteOptions *body,
+                                                struct registry_options *options)
+{
+    static const char *const policies[] = {"Foreground", "Background", "Orphan", "nil", NULL};
+    static const char *const all[] = {"All", NULL};
+    const char *policy = body->propagation_policy;
+    struct api_causes causes;
+    api_causes_init(&causes, arena);
+    struct api_path path = api_path_field(NULL, "propagationPolicy");
+    /* What becomes of dependents is said in one way, of which the old one is `orphanDependents`. */
+    if (policy != NULL && body->has_orphan_dependents) {
+        api_cause_invalid(&causes, &path, api_shown_text(policy),
+                          "orphanDependents and deletionPropagation cannot be both set");
+    }
+    if (policy != NULL && strcmp(policy, "Background") != 0 && strcmp(policy, "Foreground") != 0 &&
+        strcmp(policy, "Orphan") != 0) {
+        api_cause_not_among(&causes, &path, api_shown_text(policy), policies);
+    }
+    struct api_path dry_run = api_path_field(NULL, "dryRun");
+    const char *shown = "";
+    bool known = true;
+    for (size_t i = 0; i < body->n_dry_run; i++) {
+        const char *value = text_or_empty(body->dry_run[i]);
+        shown = arena_printf(arena, "%s%s\"%s\"", shown, i == 0 ? "" : ",", value);
+        known = known && strcmp(value, "All") == 0;
+    }
+    if (!known) {
+        api_cause_not_supported(&causes, &dry_run,
+                                api_shown_raw(arena_printf(arena, "[%s]", shown)), all);
+    }
+    if (causes.count > 0) {
+        return api_status_invalid_options(arena, "DeleteOptions", &causes);
+    }
+    const char *orphans = body->orphan_dependents ? "Orphan" : "Background";
+    options->propagation = policy != NULL ? policy : body->has_orphan_dependents ? orphans : NULL;
+    options->has_grace_seconds = body->has_grace_period_seconds;
+    options->grace_seconds = body->grace_period_seconds;
+    options->dry_run = options->dry_run || body->n_dry_run > 0;
+    if (body->preconditions != NULL) {
+        options->expect_uid = body->preconditions->uid;
+        options->expect_version = body->preconditions->resource_version;
+    }
+    return NULL;
+}
+
+/* Of a precondition v1.32 names the kind, where other conflicts name the resource. */
+static const struct api_status *precondition_failed(struct operation *operation,
+                                                    const struct api_kind *kind, const char *name,
+                                                    const char *why)
+{
+    struct api_kind shown = *kind;
+    shown.plural = kind->kind;
+    shown.resource = kind->group[0] == 0
+                         ? kind->kind
+                         : arena_printf(operation->arena, "%s.%s", kind->kind, kind->group);
+    return api_status_conflict(operation->arena, &shown, name, why);
+}
+
 static const struct api_status *check_preconditions(struct operation *operation,
                                                     const struct api_kind *kind,
                                                     const Meta__V1__ObjectMeta *meta,
@@ -40,16 +99,16 @@ static const struct api_status *check_preconditions(struct operation *operation,
     const char *uid = meta->uid == NULL ? "" : meta->uid;
     const char *version = meta->resource_version == NULL ? "" : meta->resource_version;
     if (options->expect_uid != NULL && strcmp(options->expect_uid, uid) != 0) {
-        return api_status_conflict(
-            operation->arena, kind, name,
+        return precondition_failed(
+            operation, kind, name,
             arena_printf(operation->arena,
                          "the UID in the precondition (%s) does not match the UID in record (%s). "
                          "The object might have been deleted and then recreated",
                          options->expect_uid, uid));
     }
     if (options->expect_version != NULL && strcmp(options->expect_version, version) != 0) {
-        return api_status_conflict(
-            operation->arena, kind, name,
+        return precondition_failed(
+            operation, kind, name,
             arena_printf(operation->arena,
                          "the ResourceVersion in the precondition (%s) does not match the "
                          "ResourceVersion in record (%s). The object might have been modified",

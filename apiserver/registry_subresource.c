@@ -1,12 +1,10 @@
-/* Planning of the subresources that are no plain update of their object: binding, eviction, token.
- */
+/* Planning of the subresources that are no plain update of their object: binding and token. What
+ * evictions need is in registry_eviction.c. */
 #include "apiserver/admission.h"
 #include "apiserver/operation.h"
 #include "apiserver/token.h"
 #include "k8s/authentication_v1.pb-c.h"
 #include "k8s/core_v1.pb-c.h"
-#include "k8s/policy_v1.pb-c.h"
-#include "lib/api/selector.h"
 #include "lib/api/time.h"
 
 static bool is_empty(const char *text)
@@ -14,8 +12,8 @@ static bool is_empty(const char *text)
     return text == NULL || text[0] == 0;
 }
 
-static enum plan_step plan_missing(struct operation *operation, const struct api_kind *kind,
-                                   const char *name)
+enum plan_step plan_missing(struct operation *operation, const struct api_kind *kind,
+                            const char *name)
 {
     return plan_fail(operation, api_status_not_found(operation->arena, kind, name));
 }
@@ -25,7 +23,7 @@ static const struct api_status *created(struct operation *operation)
     return api_status_new(operation->arena, 201, "", "", NULL, "");
 }
 
-static void succeed(struct operation *operation)
+void plan_success(struct operation *operation)
 {
     struct api_status *status = arena_alloc(operation->arena, sizeof(*status));
     *status = *created(operation);
@@ -34,38 +32,49 @@ static void succeed(struct operation *operation)
     operation->plan.code = 201;
 }
 
-/* What was sent may become another one. */
-static const struct api_status *ask_about(struct operation *operation, const struct api_kind *kind,
-                                          const char *subresource, void **message)
+/* The admission of what was sent to a subresource. */
+static struct admission admission_of(struct operation *operation, const struct api_kind *kind,
+                                     const char *subresource, void *message)
 {
-    struct admission admission = {.operation = operation,
-                                  .verb = ADMIT_CREATE,
-                                  .kind = kind,
-                                  .subresource = subresource,
-                                  .namespace = operation_namespace(operation),
-                                  .name = operation_name(operation),
-                                  .message = *message};
+    return (struct admission){.operation = operation,
+                              .verb = ADMIT_CREATE,
+                              .kind = kind,
+                              .subresource = subresource,
+                              .namespace = operation_namespace(operation),
+                              .name = operation_name(operation),
+                              .message = message};
+}
+
+const struct api_status *plan_ask_about(struct operation *operation, const struct api_kind *kind,
+                                        const char *subresource, void **message)
+{
+    struct admission admission = admission_of(operation, kind, subresource, *message);
     const struct api_status *refusal = admission_ask(&admission);
     *message = admission.message;
     return refusal;
 }
 
-/* --- pods/binding --- */
+const struct api_status *plan_restrict_node(struct operation *operation,
+                                            const struct api_kind *kind, const char *subresource)
+{
+    struct admission admission = admission_of(operation, kind, subresource, operation->call->body);
+    return admit_node_restriction(&admission);
+}
 
-static void set_scheduled(struct operation *operation, Core__V1__Pod *pod)
+void plan_pod_condition(struct operation *operation, Core__V1__Pod *pod, const char *type,
+                        const char *reason, const char *message)
 {
     struct arena *arena = operation->arena;
     Core__V1__PodStatus *status = pod->status;
     Core__V1__PodCondition *condition = NULL;
     for (size_t i = 0; i < status->n_conditions; i++) {
-        if (status->conditions[i]->type != NULL &&
-            strcmp(status->conditions[i]->type, "PodScheduled") == 0) {
+        if (strcmp(text_or_empty(status->conditions[i]->type), type) == 0) {
             condition = status->conditions[i];
         }
     }
     if (condition == NULL) {
         condition = api_message_new(arena, api_message_find("k8s.io.api.core.v1.PodCondition"));
-        condition->type = arena_text(arena, "PodScheduled");
+        condition->type = arena_text(arena, type);
         Core__V1__PodCondition **grown =
             arena_array(arena, status->n_conditions + 1, sizeof(*grown));
         if (status->n_conditions > 0) {
@@ -74,48 +83,129 @@ static void set_scheduled(struct operation *operation, Core__V1__Pod *pod)
         grown[status->n_conditions++] = condition;
         status->conditions = grown;
     }
+    if (strcmp(text_or_empty(condition->status), "True") != 0) {
+        condition->last_transition_time = api_time_new(arena, operation_now_s(operation));
+    }
     condition->status = arena_text(arena, "True");
-    condition->reason = NULL;
-    condition->message = NULL;
-    condition->last_transition_time = api_time_new(arena, operation_now_s(operation));
+    condition->reason = reason == NULL ? NULL : arena_text(arena, reason);
+    condition->message = message == NULL ? NULL : arena_text(arena, message);
+}
+
+const struct api_status *plan_plain_failure(struct operation *operation, const char *message)
+{
+    return api_status_new(operation->arena, 500, "", message, NULL, "");
+}
+
+/* --- pods/binding --- */
+
+/* For the words of its refusals. */
+static const struct api_kind binding_kind = {.group = "",
+                                             .version = "v1",
+                                             .kind = "Binding",
+                                             .api_version = "v1",
+                                             .plural = "pods/binding",
+                                             .resource = "pods/binding"};
+
+/* v1.32 answers what these find as an error of its own, not as an invalid object. */
+static const struct api_status *check_target(struct operation *operation,
+                                             const Core__V1__Binding *binding)
+{
+    static const char *const kinds[] = {"Node", "<empty>", NULL};
+    struct arena *arena = operation->arena;
+    const Core__V1__ObjectReference *target = binding->target;
+    const char *kind = target == NULL ? "" : text_or_empty(target->kind);
+    struct api_causes causes;
+    api_causes_init(&causes, arena);
+    struct api_path root = api_path_field(NULL, "target");
+    if (kind[0] != 0 && strcmp(kind, "Node") != 0) {
+        struct api_path path = api_path_field(&root, "kind");
+        api_cause_not_among(&causes, &path, api_shown_text(kind), kinds);
+    }
+    if (target == NULL || is_empty(target->name)) {
+        struct api_path path = api_path_field(&root, "name");
+        api_cause_required(&causes, &path, "");
+    }
+    const char *all = "";
+    for (size_t i = 0; i < causes.count; i++) {
+        all = arena_printf(arena, "%s%s%s: %s", all, i == 0 ? "" : ", ", causes.items[i].field,
+                           causes.items[i].message);
+    }
+    return causes.count == 0   ? NULL
+           : causes.count == 1 ? plan_plain_failure(operation, all)
+                               : plan_plain_failure(operation, arena_printf(arena, "[%s]", all));
+}
+
+static const struct api_status *check_precondition(struct operation *operation,
+                                                   const struct cached_object *existing,
+                                                   const char *what, const char *asked,
+                                                   const char *actual)
+{
+    if (is_empty(asked) || strcmp(asked, actual) == 0) {
+        return NULL;
+    }
+    return api_status_conflict(
+        operation->arena, cached_object_kind(existing), cached_object_name(existing),
+        arena_printf(operation->arena,
+                     "StorageError: invalid object, Code: 4, Key: %s, ResourceVersion: 0, "
+                     "AdditionalErrorMsg: Precondition failed: %s in precondition: %s, %s in "
+                     "object meta: %s",
+                     cached_object_key(existing), what, asked, what, actual));
 }
 
 static const struct api_status *check_binding(struct operation *operation,
                                               const Core__V1__Binding *binding,
+                                              const struct cached_object *existing,
                                               const Core__V1__Pod *pod)
 {
     struct arena *arena = operation->arena;
+    const char *name = cached_object_name(existing);
+    const Meta__V1__ObjectMeta *asked = binding->metadata;
+    const Meta__V1__ObjectMeta *actual = pod->metadata;
+    const struct api_status *refusal = check_precondition(
+        operation, existing, "UID", asked == NULL ? NULL : asked->uid, text_or_empty(actual->uid));
+    if (refusal == NULL) {
+        refusal = check_precondition(operation, existing, "ResourceVersion",
+                                     asked == NULL ? NULL : asked->resource_version,
+                                     text_or_empty(actual->resource_version));
+    }
+    if (refusal != NULL) {
+        return refusal;
+    }
+    const char *why = NULL;
+    if (!api_time_is_zero(actual->deletion_timestamp)) {
+        why = arena_printf(arena, "pod %s is being deleted, cannot be assigned to a host", name);
+    } else if (!is_empty(pod->spec->node_name)) {
+        why = arena_printf(arena, "pod %s is already assigned to node \"%s\"", name,
+                           pod->spec->node_name);
+    } else if (pod->spec->n_scheduling_gates > 0) {
+        why = arena_printf(arena, "pod %s has non-empty .spec.schedulingGates", name);
+    }
+    return why == NULL ? NULL : api_status_conflict(arena, &binding_kind, name, why);
+}
+
+/* All that can be said before the pod is looked at. */
+static const struct api_status *check_sent(struct operation *operation, Core__V1__Binding **binding,
+                                           const char *name)
+{
     const struct api_kind *kind = operation->registry->pod_kind;
-    const char *name = pod->metadata->name;
-    const char *target = binding->target == NULL ? NULL : binding->target->name;
-    if (is_empty(target)) {
-        struct api_causes causes;
-        api_causes_init(&causes, arena);
-        struct api_path root = api_path_field(NULL, "target");
-        struct api_path path = api_path_field(&root, "name");
-        api_cause_required(&causes, &path, "");
-        return api_status_invalid(arena, kind, name, &causes);
+    Meta__V1__ObjectMeta *meta = (*binding)->metadata;
+    const struct api_status *refusal =
+        meta == NULL ? NULL : operation_match_namespace(operation, kind, meta);
+    if (refusal != NULL) {
+        return refusal;
     }
-    const Meta__V1__ObjectMeta *meta = binding->metadata;
-    if (meta != NULL && !is_empty(meta->uid) && strcmp(meta->uid, pod->metadata->uid) != 0) {
-        return api_status_conflict(
-            arena, kind, name,
-            arena_printf(arena,
-                         "Precondition failed: UID in precondition: %s, UID in object "
-                         "meta: %s",
-                         meta->uid, pod->metadata->uid));
+    if (strcmp(name, meta == NULL ? "" : text_or_empty(meta->name)) != 0) {
+        return api_status_bad_request(operation->arena,
+                                      "name in URL does not match name in Binding object");
     }
-    if (!api_time_is_zero(pod->metadata->deletion_timestamp)) {
-        return api_status_conflict(
-            arena, kind, name,
-            arena_printf(arena, "pod %s is being deleted, cannot be assigned to a host", name));
+    refusal = check_target(operation, *binding);
+    if (refusal == NULL && name[0] == 0) { /* At /bindings, where no name is in the URL. */
+        refusal = api_status_bad_request(operation->arena, "Name parameter required.");
     }
-    if (!is_empty(pod->spec->node_name)) {
-        return api_status_conflict(arena, kind, name,
-                                   arena_printf(arena, "pod %s is already assigned to node \"%s\"",
-                                                name, pod->spec->node_name));
-    }
-    return NULL;
+    void *sent = *binding;
+    refusal = refusal != NULL ? refusal : plan_ask_about(operation, kind, "binding", &sent);
+    *binding = sent;
+    return refusal;
 }
 
 enum plan_step plan_binding(struct operation *operation)
@@ -123,24 +213,22 @@ enum plan_step plan_binding(struct operation *operation)
     const struct api_kind *kind = operation->registry->pod_kind;
     Core__V1__Binding *binding = operation->call->body;
     const char *name = operation_name(operation);
-    if (name[0] == 0 && binding->metadata != NULL && binding->metadata->name != NULL) {
-        name = binding->metadata->name;
+    const struct api_status *refusal = check_sent(operation, &binding, name);
+    if (refusal != NULL) {
+        return plan_fail(operation, refusal);
     }
     const struct cached_object *existing =
         operation_lookup(operation, kind, operation_namespace(operation), name);
     if (existing == NULL) {
         return plan_missing(operation, kind, name);
     }
-    void *sent = binding;
-    const struct api_status *refusal = operation_unreadable(operation, existing);
-    refusal = refusal != NULL ? refusal : ask_about(operation, kind, "binding", &sent);
+    refusal = operation_unreadable(operation, existing);
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
     }
-    binding = sent;
     Core__V1__Pod *pod =
         api_message_copy(operation->arena, kind->message, operation_message(operation, existing));
-    refusal = check_binding(operation, binding, pod);
+    refusal = check_binding(operation, binding, existing, pod);
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
     }
@@ -151,197 +239,13 @@ enum plan_step plan_binding(struct operation *operation)
         api_meta_set_annotation(operation->arena, pod->metadata, api_string_map_key(map, i),
                                 api_string_map_value(map, i));
     }
-    set_scheduled(operation, pod);
+    plan_pod_condition(operation, pod, "PodScheduled", NULL, NULL);
     operation->plan = (struct plan){.kind = kind,
                                     .key = cached_object_key(existing),
                                     .expect_mod = (int64_t)cached_object_revision(existing),
                                     .message = pod};
-    succeed(operation);
+    plan_success(operation);
     return PLAN_WRITE;
-}
-
-/* --- pods/eviction --- */
-
-struct budgets {
-    struct operation *operation;
-    const Core__V1__Pod *pod;
-    const struct cached_object *found;
-    size_t count;
-};
-
-static bool match_budget(void *data, const struct cached_object *object)
-{
-    struct budgets *budgets = data;
-    const Policy__V1__PodDisruptionBudget *budget = cached_object_message(object);
-    struct api_label_selector selector = {0};
-    if (budget == NULL || budget->spec == NULL ||
-        api_label_selector_from_message(budgets->operation->arena, budget->spec->selector,
-                                        &selector, NULL) < 0) {
-        return true;
-    }
-    const Meta__V1__ObjectMeta *meta = budgets->pod->metadata;
-    if (api_label_selector_matches(&selector, API_STRING_MAP(meta->labels, meta->n_labels))) {
-        budgets->count++;
-        budgets->found =
-            operation_lookup(budgets->operation, cached_object_kind(object),
-                             cached_object_namespace(object), cached_object_name(object));
-    }
-    return true;
-}
-
-static const struct api_status *budget_refusal(struct operation *operation, const char *cause)
-{
-    struct api_cause *item = arena_zeroed(operation->arena, sizeof(*item));
-    *item = (struct api_cause){.reason = "DisruptionBudget", .message = cause, .field = ""};
-    struct api_status *status = arena_alloc(operation->arena, sizeof(*status));
-    *status = *api_status_too_many_requests(
-        operation->arena, "Cannot evict pod as it would violate the pod's disruption budget.", 0);
-    status->has_details = true;
-    status->causes = item;
-    status->cause_count = 1;
-    return status;
-}
-
-static struct slice encode_object(struct operation *operation, const struct api_kind *kind,
-                                  void *message)
-{
-    CLEANUP(buffer_release) struct buffer out;
-    buffer_init(&out, STORED_OBJECT_MAX);
-    struct api_object object = {.kind = kind, .message = message};
-    message_meta(kind, message)->resource_version = NULL;
-    api_object_encode(&object, &out);
-    return arena_slice(operation->arena, buffer_slice(&out));
-}
-
-/* One eviction less is left, in the same transaction as the deletion of the pod. */
-static const struct api_status *charge_budget(struct operation *operation,
-                                              const struct cached_object *cached, const char *pod)
-{
-    const struct api_kind *kind = cached_object_kind(cached);
-    Policy__V1__PodDisruptionBudget *budget =
-        api_message_copy(operation->arena, kind->message, cached_object_message(cached));
-    Policy__V1__PodDisruptionBudgetStatus *status = budget->status;
-    if (status->observed_generation < budget->metadata->generation) {
-        return budget_refusal(operation,
-                              arena_printf(operation->arena,
-                                           "The disruption budget %s is still being processed by "
-                                           "the server.",
-                                           cached_object_name(cached)));
-    }
-    if (status->disruptions_allowed <= 0) {
-        return budget_refusal(
-            operation, arena_printf(operation->arena,
-                                    "The disruption budget %s needs %d healthy pods and has %d "
-                                    "currently",
-                                    cached_object_name(cached), status->desired_healthy,
-                                    status->current_healthy));
-    }
-    status->disruptions_allowed--;
-    status->has_disruptions_allowed = true;
-    Policy__V1__PodDisruptionBudgetStatus__DisruptedPodsEntry *entry = arena_alloc(
-        operation->arena, sizeof(Policy__V1__PodDisruptionBudgetStatus__DisruptedPodsEntry));
-    policy__v1__pod_disruption_budget_status__disrupted_pods_entry__init(entry);
-    entry->key = arena_text(operation->arena, pod);
-    entry->value = api_time_new(operation->arena, operation_now_s(operation));
-    Policy__V1__PodDisruptionBudgetStatus__DisruptedPodsEntry **grown =
-        arena_array(operation->arena, status->n_disrupted_pods + 1, sizeof(*grown));
-    if (status->n_disrupted_pods > 0) {
-        memcpy(grown, status->disrupted_pods, status->n_disrupted_pods * sizeof(*grown));
-    }
-    grown[status->n_disrupted_pods++] = entry;
-    status->disrupted_pods = grown;
-    struct plan *plan = &operation->plan;
-    plan->extras[plan->extra_count++] =
-        (struct plan_extra){.key = cached_object_key(cached),
-                            .value = encode_object(operation, kind, budget),
-                            .expect_mod = (int64_t)cached_object_revision(cached)};
-    return NULL;
-}
-
-static bool needs_budget(const Core__V1__Pod *pod)
-{
-    const char *phase = pod->status->phase == NULL ? "" : pod->status->phase;
-    return strcmp(phase, "Pending") != 0 && strcmp(phase, "Succeeded") != 0 &&
-           strcmp(phase, "Failed") != 0 && api_time_is_zero(pod->metadata->deletion_timestamp);
-}
-
-static void take_delete_options(struct registry_options *options,
-                                const Meta__V1__DeleteOptions *asked)
-{
-    if (asked == NULL) {
-        return;
-    }
-    options->has_grace_seconds = asked->has_grace_period_seconds;
-    options->grace_seconds = asked->grace_period_seconds;
-    options->propagation = asked->propagation_policy;
-    if (asked->preconditions != NULL) {
-        options->expect_uid = asked->preconditions->uid;
-        options->expect_version = asked->preconditions->resource_version;
-    }
-    options->dry_run = options->dry_run || asked->n_dry_run > 0;
-}
-
-static const struct api_status *restrict_node(struct operation *operation,
-                                              const struct api_kind *kind, const char *subresource)
-{
-    struct admission admission = {.operation = operation,
-                                  .verb = ADMIT_CREATE,
-                                  .kind = kind,
-                                  .subresource = subresource,
-                                  .namespace = operation_namespace(operation),
-                                  .name = operation_name(operation),
-                                  .message = operation->call->body};
-    return admit_node_restriction(&admission);
-}
-
-enum plan_step plan_eviction(struct operation *operation)
-{
-    const struct api_kind *kind = operation->registry->pod_kind;
-    void *sent = operation->call->body;
-    const char *name = operation_name(operation);
-    const struct cached_object *existing =
-        operation_lookup(operation, kind, operation_namespace(operation), name);
-    if (existing == NULL) {
-        return plan_missing(operation, kind, name);
-    }
-    const struct api_status *refusal = operation_unreadable(operation, existing);
-    refusal = refusal != NULL ? refusal : restrict_node(operation, kind, "eviction");
-    refusal = refusal != NULL ? refusal : ask_about(operation, kind, "eviction", &sent);
-    if (refusal != NULL) {
-        return plan_fail(operation, refusal);
-    }
-    const Policy__V1__Eviction *eviction = sent;
-    struct budgets budgets = {.operation = operation,
-                              .pod = operation_message(operation, existing)};
-    take_delete_options(&operation->call->options, eviction->delete_options);
-    enum plan_step step = plan_removal(operation, existing);
-    if (step == PLAN_ANSWER && operation->call->status != NULL) {
-        return step;
-    }
-    if (operation->registry->budget_kind != NULL && needs_budget(budgets.pod)) {
-        struct cache_view *view =
-            watch_cache_view(operation->registry->config.cache, operation->registry->budget_kind);
-        cache_view_each(view, operation_namespace(operation), slice_text(""), match_budget,
-                        &budgets);
-        cache_view_free(view);
-    }
-    if (budgets.count > 1) {
-        return plan_fail(operation,
-                         api_status_internal(operation->arena,
-                                             "This pod has more than one PodDisruptionBudget, "
-                                             "which the eviction subresource does not support."));
-    }
-    refusal = budgets.count == 0 ? NULL : charge_budget(operation, budgets.found, name);
-    if (refusal != NULL) {
-        return plan_fail(operation, refusal);
-    }
-    succeed(operation);
-    if (step == PLAN_ANSWER) {
-        operation->call->result = NULL;
-        operation->call->success = operation->plan.answer_status;
-        operation->call->code = 201;
-    }
-    return step;
 }
 
 /* --- serviceaccounts/token --- */
@@ -508,7 +412,7 @@ enum plan_step plan_token(struct operation *operation)
         return plan_missing(operation, kind, name);
     }
     const struct api_status *refusal = operation_unreadable(operation, cached);
-    refusal = refusal != NULL ? refusal : restrict_node(operation, kind, "token");
+    refusal = refusal != NULL ? refusal : plan_restrict_node(operation, kind, "token");
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
     }
@@ -520,7 +424,7 @@ enum plan_step plan_token(struct operation *operation)
         request->spec->expiration_seconds = 3600;
     }
     refusal = check_account(operation, request);
-    refusal = refusal != NULL ? refusal : ask_about(operation, kind, "token", &sent);
+    refusal = refusal != NULL ? refusal : plan_ask_about(operation, kind, "token", &sent);
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
     }

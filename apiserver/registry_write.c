@@ -14,10 +14,9 @@ static bool is_empty(const char *text)
     return text == NULL || text[0] == 0;
 }
 
-/* The namespace of the body must be the request's; where it is empty it becomes the request's. */
-static const struct api_status *match_namespace(struct operation *operation,
-                                                const struct api_kind *kind,
-                                                Meta__V1__ObjectMeta *meta)
+const struct api_status *operation_match_namespace(struct operation *operation,
+                                                   const struct api_kind *kind,
+                                                   Meta__V1__ObjectMeta *meta)
 {
     const char *namespace = operation_namespace(operation);
     if (!kind->namespaced) {
@@ -111,7 +110,7 @@ static enum plan_step plan_new_object(struct operation *operation, void *message
     const struct api_kind *kind = operation->call->kind;
     Meta__V1__ObjectMeta *meta = message_meta(kind, message);
     const struct api_status *refusal = operation_guard_definition(operation);
-    refusal = refusal != NULL ? refusal : match_namespace(operation, kind, meta);
+    refusal = refusal != NULL ? refusal : operation_match_namespace(operation, kind, meta);
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
     }
@@ -351,7 +350,7 @@ enum plan_step plan_update(struct operation *operation)
     void *message = api_message_copy(operation->arena, kind->message, call->body);
     Meta__V1__ObjectMeta *meta = message_meta(kind, message);
     const struct api_status *refusal = operation_match_name(operation, meta);
-    refusal = refusal != NULL ? refusal : match_namespace(operation, kind, meta);
+    refusal = refusal != NULL ? refusal : operation_match_namespace(operation, kind, meta);
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
     }

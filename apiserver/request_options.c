@@ -152,72 +152,36 @@ bool fill_options(struct request *request)
            check_manager(request, options_kind);
 }
 
-/* What becomes of dependents is said in one way, of which the old one is `orphan`. */
-static bool check_propagation(struct request *request, bool has_orphan, bool orphan)
+static bool take_deletion(struct request *request, const Meta__V1__DeleteOptions *asked)
 {
-    static const char *const values[] = {"Foreground", "Background", "Orphan", "nil", NULL};
-    struct registry_options *options = &request->call.options;
-    const char *policy = options->propagation;
-    struct api_causes causes;
-    api_causes_init(&causes, request->arena);
-    struct api_path path = api_path_field(NULL, "propagationPolicy");
-    if (policy == NULL) {
-        options->propagation = !has_orphan ? NULL : orphan ? "Orphan" : "Background";
-        return true;
-    }
-    if (has_orphan) {
-        api_cause_invalid(&causes, &path, api_shown_text(policy),
-                          "orphanDependents and deletionPropagation cannot be both set");
-    }
-    if (strcmp(policy, "Background") != 0 && strcmp(policy, "Foreground") != 0 &&
-        strcmp(policy, "Orphan") != 0) {
-        api_cause_not_among(&causes, &path, api_shown_text(policy), values);
-    }
-    return causes.count == 0 ||
-           request_refuse(request,
-                          api_status_invalid_options(request->arena, "DeleteOptions", &causes));
+    const struct api_status *refusal =
+        registry_read_deletion(request->arena, asked, &request->call.options);
+    return refusal == NULL || request_refuse(request, refusal);
 }
 
 static bool read_delete_options(struct request *request)
 {
-    struct registry_options *options = &request->call.options;
+    static const char schema_name[] = "k8s.io.apimachinery.pkg.apis.meta.v1.DeleteOptions";
+    const struct api_message *schema = api_message_find(schema_name);
     if (request->body.len > 0) {
         void *message = NULL;
-        const struct api_message *schema =
-            api_message_find("k8s.io.apimachinery.pkg.apis.meta.v1.DeleteOptions");
-        if (!decode_body(request, request->kind, schema, "v1", "DeleteOptions", &message)) {
-            return false;
-        }
-        const Meta__V1__DeleteOptions *body = message;
-        options->has_grace_seconds = body->has_grace_period_seconds;
-        options->grace_seconds = body->grace_period_seconds;
-        options->propagation = body->propagation_policy;
-        if (body->preconditions != NULL) {
-            options->expect_uid = body->preconditions->uid;
-            options->expect_version = body->preconditions->resource_version;
-        }
-        for (size_t i = 0; i < body->n_dry_run; i++) {
-            if (!set_dry_run(request, "DeleteOptions", text_or_empty(body->dry_run[i]))) {
-                return false;
-            }
-        }
-        const protobuf_c_boolean *orphan = NULL;
-        const struct api_member *member = api_message_member_text(schema, "orphanDependents");
-        if (member != NULL && api_field_is_set(member->field, body)) {
-            orphan = api_field_at(member->field, body);
-        }
-        return check_propagation(request, orphan != NULL, orphan != NULL && *orphan);
+        return decode_body(request, request->kind, schema, "v1", "DeleteOptions", &message) &&
+               take_deletion(request, message);
     }
     const struct query *query = &request->info.query;
+    Meta__V1__DeleteOptions *asked = api_message_new(request->arena, schema);
     const char *propagation = query_get(query, "propagationPolicy");
     if (propagation != NULL && propagation[0] != 0) {
-        options->propagation = propagation;
+        asked->propagation_policy = arena_text(request->arena, propagation);
     }
-    const char *orphan = query_get(query, "orphanDependents");
-    return check_propagation(request, orphan != NULL,
-                             query_bool(query, "orphanDependents", false)) &&
-           read_number(request, "gracePeriodSeconds", &options->has_grace_seconds,
-                       &options->grace_seconds);
+    asked->has_orphan_dependents = query_get(query, "orphanDependents") != NULL;
+    asked->orphan_dependents = query_bool(query, "orphanDependents", false);
+    bool has_grace = false;
+    if (!read_number(request, "gracePeriodSeconds", &has_grace, &asked->grace_period_seconds)) {
+        return false;
+    }
+    asked->has_grace_period_seconds = has_grace;
+    return take_deletion(request, asked);
 }
 
 bool fill_delete_options(struct request *request)

@@ -32,6 +32,7 @@ Suite *objects_request_suite(void);
 Suite *objects_suite(void);
 Suite *objects_streams_suite(void);
 Suite *server_close_suite(void);
+Suite *subresources_suite(void);
 
 int main(void)
 {
@@ -66,6 +67,7 @@ int main(void)
                        objects_request_suite(),
                        objects_suite(),
                        objects_streams_suite(),
-                       server_close_suite()};
+                       server_close_suite(),
+                       subresources_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }
