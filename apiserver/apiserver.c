@@ -23,6 +23,7 @@
 #include "descriptors/objects_services.h"
 #include "lib/base/alloc.h"
 #include "lib/base/log.h"
+#include "lib/base/uuid.h"
 #include "lib/net/grpc_health.h"
 #include "lib/net/grpc_reflection.h"
 #include "lib/net/x509.h"
@@ -55,10 +56,7 @@ static const char *audit_id(struct request *request)
     }
     uint64_t random[2];
     x509_random((uint8_t *)random, sizeof(random));
-    return arena_printf(request->arena, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)random[0],
-                        (unsigned)(random[0] >> 32) & 0xffff, (unsigned)(random[0] >> 48) & 0xfff,
-                        ((unsigned)(random[1] >> 48) & 0x3fff) | 0x8000,
-                        (unsigned long long)(random[1] & UINT64_C(0xffffffffffff)));
+    return uuid_text(request->arena, random[0], random[1]);
 }
 
 void request_init(struct request *request, struct apiserver *server, struct http_exchange *exchange,

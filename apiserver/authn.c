@@ -54,16 +54,6 @@ const struct user *user_of_certificate(struct arena *arena, const struct tls_pee
     return user;
 }
 
-const struct user *user_with_group(struct arena *arena, const struct user *user, const char *group)
-{
-    const char **groups = arena_array(arena, user->group_count + 1, sizeof(char *));
-    for (size_t i = 0; i < user->group_count; i++) {
-        groups[i] = user->groups[i];
-    }
-    groups[user->group_count] = group;
-    return user_new(arena, user->name, user->uid, groups, user->group_count + 1);
-}
-
 /* --- ServiceAccount tokens --- */
 
 /* An object that is being deleted still counts for a while: its pod may be shutting down. */

@@ -10,12 +10,6 @@ bool node_may_read(struct apiserver *server, const char *node, const char *resou
     return authorizer_node_refers(server->authorizer, node, resource, namespace, name);
 }
 
-bool authorize(struct apiserver *server, struct arena *arena, const struct user *user,
-               const struct access *access)
-{
-    return authorizer_allows(server->authorizer, arena, user, access, NULL);
-}
-
 static const char *quoted(struct arena *arena, const char *text)
 {
     CLEANUP(buffer_release) struct buffer out;

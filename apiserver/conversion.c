@@ -2,7 +2,7 @@
 
 #include "apiserver/limits.h"
 #include "lib/api/status.h"
-#include "lib/base/alloc.h"
+#include "lib/base/uuid.h"
 #include "lib/net/x509.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -28,21 +28,16 @@ static void finish(struct conversion *conversion, const char *problem)
     /* v1.32 has no reason for it, either. */
     const struct api_status *refusal =
         problem == NULL ? NULL : api_status_new(conversion->arena, 500, "", problem, NULL, "");
-    if (conversion->done != NULL) {
-        conversion->done(conversion->data, refusal == NULL ? conversion->results : NULL, refusal);
-    }
+    conversion->done(conversion->data, refusal == NULL ? conversion->results : NULL, refusal);
     custom_kind_unref(conversion->to);
     arena_free(conversion->arena);
 }
 
-/* RFC 9562 version 4. */
 static const char *new_uid(struct arena *arena)
 {
-    uint16_t random[8];
+    uint64_t random[2];
     x509_random((uint8_t *)random, sizeof(random));
-    return arena_printf(arena, "%04x%04x-%04x-4%03x-a%03x-%04x%04x%04x", random[0], random[1],
-                        random[2], random[3] & 0xfff, random[4] & 0xfff, random[5], random[6],
-                        random[7]);
+    return uuid_text(arena, random[0], random[1]);
 }
 
 /* NULL, or what is wrong with the answer. */
@@ -67,10 +62,9 @@ static void ask(struct conversion *conversion);
 static void answered(struct webhook_call *call)
 {
     struct conversion *conversion = call->data;
-    bool wanted = conversion->done != NULL;
-    const char *problem = wanted ? read_answer(conversion) : NULL;
+    const char *problem = read_answer(conversion);
     conversion->first += conversion->batch;
-    if (problem != NULL || !wanted || conversion->first == conversion->count) {
+    if (problem != NULL || conversion->first == conversion->count) {
         finish(conversion, problem);
     } else {
         ask(conversion);
@@ -128,7 +122,7 @@ static void ask(struct conversion *conversion)
     webhook_client_start(conversion->client, &conversion->call);
 }
 
-struct conversion *conversion_start(const struct conversion_request *request)
+void conversion_start(const struct conversion_request *request)
 {
     struct arena *arena = arena_new(SIZE_MAX); /* Bounded by what the items and answers hold. */
     struct conversion *conversion = arena_zeroed(arena, sizeof(*conversion));
@@ -151,12 +145,4 @@ struct conversion *conversion_start(const struct conversion_request *request)
             .from = request->items[i].from, .json = arena_slice(arena, request->items[i].json)};
     }
     ask(conversion);
-    return conversion;
-}
-
-void conversion_cancel(struct conversion *conversion)
-{
-    if (conversion != NULL) {
-        conversion->done = NULL;
-    }
 }

@@ -5,8 +5,6 @@
 #include "apiserver/webhook_client.h"
 #include "lib/api/conversion_review.h"
 
-struct conversion;
-
 struct conversion_request {
     struct webhook_client *client;
     const struct api_kind *to; /* Has a custom_converter(). */
@@ -15,13 +13,11 @@ struct conversion_request {
     size_t count;
     struct loop *home; /* `done` runs there; NULL: on the store loop. */
     /* Once, never from inside conversion_start(). `results` are JSON, in the order of the items,
-     * and NULL with a `refusal`; both are lent. Not after conversion_cancel(). */
+     * and NULL with a `refusal`; both are lent. */
     void (*done)(void *data, const struct slice *results, const struct api_status *refusal);
     void *data;
 };
 
 /* Frees itself after `done`. On the thread of `home`. */
-struct conversion *conversion_start(const struct conversion_request *request);
-/* Whoever waits is gone. On the same thread; NULL is a no-op. */
-void conversion_cancel(struct conversion *conversion);
+void conversion_start(const struct conversion_request *request);
 #endif

@@ -62,25 +62,10 @@ struct custom_set *custom_kinds_set(struct custom_kinds *kinds)
     return set;
 }
 
-static const char *group_of(const struct custom_resource *resource)
-{
-    return resource->storage->kind.group;
-}
-
-bool custom_set_has_group(const struct custom_set *set, const char *group)
-{
-    for (size_t i = 0; i < set->count; i++) {
-        if (strcmp(group_of(set->resources[i]), group) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static int by_place(const void *a, const void *b)
 {
     const struct custom_resource *const *left = a, *const *right = b;
-    int order = strcmp(group_of(*left), group_of(*right));
+    int order = strcmp((*left)->storage->kind.group, (*right)->storage->kind.group);
     return order != 0 ? order
                       : strcmp((*left)->storage->kind.plural, (*right)->storage->kind.plural);
 }

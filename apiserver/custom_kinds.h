@@ -39,7 +39,6 @@ struct custom_set {
 };
 MUST_USE struct custom_set *custom_kinds_set(struct custom_kinds *kinds);
 void custom_set_unref(struct custom_set *set); /* NULL is a no-op. */
-bool custom_set_has_group(const struct custom_set *set, const char *group);
 
 /* All definitions up to this revision are in the set. Store loop. */
 uint64_t custom_kinds_revision(const struct custom_kinds *kinds);

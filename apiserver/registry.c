@@ -4,6 +4,7 @@
 #include "apiserver/expressions.h"
 #include "apiserver/object_list.h"
 #include "lib/base/alloc.h"
+#include "lib/base/uuid.h"
 #include "lib/net/loop.h"
 #include <assert.h>
 #include <errno.h>
@@ -144,15 +145,11 @@ uint64_t operation_random(struct operation *operation)
     return value ^ (value >> 31);
 }
 
-/* RFC 9562 version 4. */
 const char *operation_uuid(struct operation *operation)
 {
     uint64_t high = operation_random(operation);
     uint64_t low = operation_random(operation);
-    return arena_printf(operation->arena, "%08x-%04x-4%03x-%04x-%012llx", (unsigned)(high >> 32),
-                        (unsigned)(high >> 16) & 0xffff, (unsigned)high & 0xfff,
-                        ((unsigned)(low >> 48) & 0x3fff) | 0x8000,
-                        (unsigned long long)(low & UINT64_C(0xffffffffffff)));
+    return uuid_text(operation->arena, high, low);
 }
 
 /* Without vowels and look-alikes, as v1.32 generates names. */

@@ -152,7 +152,7 @@ bool operation_convert_start(struct operation *operation)
                                              .data = each};
         each->started = true;
         operation->forms_under_way++;
-        (void)conversion_start(&request);
+        conversion_start(&request);
     }
     return operation->forms_under_way > 0;
 }

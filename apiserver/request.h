@@ -174,10 +174,7 @@ bool authenticate_token(struct apiserver *server, struct token_question *questio
 bool bootstrap_token_is_for(struct apiserver *server, struct arena *arena, struct slice token,
                             const char *usage);
 const struct user *user_of_certificate(struct arena *arena, const struct tls_peer *peer);
-const struct user *user_with_group(struct arena *arena, const struct user *user, const char *group);
 struct access request_access(struct request *request); /* What it asks for. */
-bool authorize(struct apiserver *server, struct arena *arena, const struct user *user,
-               const struct access *access);
 /* `reason` follows the words of the refusal; "" for none. */
 const struct api_status *forbidden_access(struct arena *arena, const struct user *user,
                                           const struct access *access, const char *reason);

@@ -35,12 +35,6 @@ static const char *ip_text(struct arena *arena, uint32_t ip)
                         ip & 255);
 }
 
-const char *service_allocator_first_ip(const struct service_allocator *allocator,
-                                       struct arena *arena)
-{
-    return ip_text(arena, allocator->first_ip + 1);
-}
-
 static bool is_empty(const char *text)
 {
     return text == NULL || text[0] == 0;

@@ -13,9 +13,6 @@ struct service_allocator {
 
 /* "10.96.0.0/12". Returns 0, or -EINVAL for anything but an IPv4 network of /8 to /30. */
 MUST_USE int service_allocator_init(struct service_allocator *allocator, const char *cidr);
-/* The first usable address: the `kubernetes` Service's. */
-const char *service_allocator_first_ip(const struct service_allocator *allocator,
-                                       struct arena *arena);
 
 /* Fill in clusterIP(s), ipFamilies, ipFamilyPolicy, nodePorts and add the claims to the plan. NULL,
  * or the refusal. */

@@ -182,7 +182,7 @@ static void ask(struct question *question)
                                             .done = converted,
                                             .data = question};
     size_t count = question->count;
-    (void)conversion_start(&conversion);
+    conversion_start(&conversion);
     for (size_t i = 0; i < count; i++) { /* They were copied. */
         chunk_unref(jsons[i]);
     }

@@ -408,11 +408,6 @@ uint64_t raft_term(const struct raft_node *node)
     return node->core.term;
 }
 
-uint64_t raft_commit_index(const struct raft_node *node)
-{
-    return node->core.commit;
-}
-
 uint64_t raft_applied_index(const struct raft_node *node)
 {
     return node->applied;

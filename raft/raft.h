@@ -130,7 +130,6 @@ uint64_t raft_leader_id(const struct raft_node *node); /* 0: none known. */
 uint64_t raft_id(const struct raft_node *node);
 uint64_t raft_cluster_id(const struct raft_node *node);
 uint64_t raft_term(const struct raft_node *node);
-uint64_t raft_commit_index(const struct raft_node *node);
 uint64_t raft_applied_index(const struct raft_node *node);
 uint64_t raft_last_index(const struct raft_node *node);
 

@@ -60,7 +60,6 @@ MUST_USE struct grpc_server *grpc_server_new(void);
 void grpc_server_free(struct grpc_server *server); /* After the http_server that uses it. */
 /* Adds methods, before the server listens. A path given twice is a bug of ours. */
 void grpc_server_add(struct grpc_server *server, const struct grpc_method *methods, size_t count);
-void grpc_server_set_message_max(struct grpc_server *server, size_t bytes); /* 4 MiB otherwise. */
 enum { GRPC_CODES = 17, GRPC_DURATION_BOUNDS = 11 };
 /* Upper bounds in milliseconds, ascending: those of Prometheus' client libraries. */
 extern const uint64_t grpc_duration_bounds_ms[GRPC_DURATION_BOUNDS];
@@ -88,13 +87,10 @@ struct loop *grpc_call_loop(struct grpc_call *call);
 /* What it came by: for those who read requests of both kinds. All of the answer goes by the call.
  */
 struct http_exchange *grpc_call_exchange(struct grpc_call *call);
-struct slice grpc_call_path(const struct grpc_call *call);
 struct slice grpc_call_metadata(const struct grpc_call *call, const char *name);
 const struct tls_peer *grpc_call_tls_peer(const struct grpc_call *call);
 const char *grpc_call_peer_address(const struct grpc_call *call);
 struct arena *grpc_call_arena(struct grpc_call *call);
-/* Milliseconds until the deadline, on the loop's clock; UINT64_MAX without one. */
-uint64_t grpc_call_time_left_ms(const struct grpc_call *call);
 bool grpc_call_is_over(const struct grpc_call *call); /* Finished or cancelled. */
 
 /* Streaming requests: `message` runs per message (borrowed for the call), `end` once, when the

@@ -23,11 +23,6 @@ struct http_exchange *grpc_call_exchange(struct grpc_call *call)
     return call->exchange;
 }
 
-struct slice grpc_call_path(const struct grpc_call *call)
-{
-    return http_path(call->exchange);
-}
-
 struct slice grpc_call_metadata(const struct grpc_call *call, const char *name)
 {
     return http_header_find(call->exchange, name);
@@ -46,15 +41,6 @@ const char *grpc_call_peer_address(const struct grpc_call *call)
 struct arena *grpc_call_arena(struct grpc_call *call)
 {
     return http_arena(call->exchange);
-}
-
-uint64_t grpc_call_time_left_ms(const struct grpc_call *call)
-{
-    if (!loop_timer_armed(&call->deadline)) {
-        return UINT64_MAX;
-    }
-    uint64_t now_ms = loop_now_ms(http_exchange_loop(call->exchange));
-    return call->deadline.deadline_ms > now_ms ? call->deadline.deadline_ms - now_ms : 0;
 }
 
 bool grpc_call_is_over(const struct grpc_call *call)

@@ -24,7 +24,6 @@ struct grpc_server {
     _Atomic(struct owned_method *) last; /* That was called: mostly the next is, too. */
     struct owned_method **owned;
     size_t owned_count;
-    size_t message_max;
     struct http_handler handler;
 };
 

@@ -378,7 +378,7 @@ static bool on_headers(void *data, struct http_exchange *exchange)
     call->started_ms = loop_now_ms(http_exchange_loop(exchange));
     call->deadline.fire = on_deadline;
     call->deadline.data = call;
-    grpc_deframer_init(&call->deframer, server->message_max);
+    grpc_deframer_init(&call->deframer, GRPC_MESSAGE_BYTES_MAX);
     call->hold.budget = loop_memory(http_exchange_loop(exchange));
     http_on_body(exchange, on_piece, call);
     http_on_abort(exchange, on_abort, call);
@@ -398,7 +398,6 @@ struct grpc_server *grpc_server_new(void)
 {
     struct grpc_server *server = alloc_zeroed(sizeof(*server));
     server->methods = hash_map_new(/* seed= */ 1); /* Keys are ours; lookups do not add. */
-    server->message_max = GRPC_MESSAGE_BYTES_MAX;
     server->handler = (struct http_handler){.on_headers = on_headers, .data = server};
     return server;
 }
@@ -450,11 +449,6 @@ void grpc_server_each_method(const struct grpc_server *server,
         }
         each(data, &owned->method, &counts);
     }
-}
-
-void grpc_server_set_message_max(struct grpc_server *server, size_t bytes)
-{
-    server->message_max = bytes;
 }
 
 const struct http_handler *grpc_server_handler(struct grpc_server *server)

@@ -71,8 +71,7 @@ void net_stream_resume(struct net_stream *stream);
  * writing at NET_WRITE_HIGH_BYTES and go on at on_drain. A queue over NET_WRITE_QUEUE_BYTES_MAX
  * ends the stream with -ENOBUFS. Errors show up in on_end. No-op after an error. */
 size_t net_stream_write(struct net_stream *stream, struct slice bytes);
-size_t net_stream_write_chunk(struct net_stream *stream, struct chunk *chunk); /* References it. */
-/* A part of a chunk. */
+/* A part of a chunk, which it references. */
 size_t net_stream_write_chunk_part(struct net_stream *stream, struct chunk *chunk,
                                    struct slice part);
 size_t net_stream_queued(const struct net_stream *stream);

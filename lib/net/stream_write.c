@@ -215,11 +215,6 @@ size_t net_stream_write(struct net_stream *stream, struct slice bytes)
     return after_append(stream);
 }
 
-size_t net_stream_write_chunk(struct net_stream *stream, struct chunk *chunk)
-{
-    return net_stream_write_chunk_part(stream, chunk, chunk->bytes);
-}
-
 size_t net_stream_write_chunk_part(struct net_stream *stream, struct chunk *chunk,
                                    struct slice part)
 {

@@ -3,6 +3,7 @@
 #include "lib/base/error.h"
 #include "lib/base/memory_budget.h"
 #include "lib/base/metrics.h"
+#include "lib/base/uuid.h"
 
 #include <check.h>
 #include <errno.h>
@@ -50,6 +51,18 @@ START_TEST(arena_counts_aligns_and_resets)
     ck_assert_uint_eq(arena_used(arena) + arena_left(arena), 1 << 20);
     arena_reset(arena);
     ck_assert_uint_eq(arena_used(arena), 0);
+}
+END_TEST
+
+START_TEST(a_uuid_says_its_version_and_variant)
+{
+    struct arena *arena = arena_new(SIZE_MAX);
+    ck_assert_str_eq(uuid_text(arena, 0, 0), "00000000-0000-4000-8000-000000000000");
+    ck_assert_str_eq(uuid_text(arena, UINT64_MAX, UINT64_MAX),
+                     "ffffffff-ffff-4fff-bfff-ffffffffffff");
+    ck_assert_str_eq(uuid_text(arena, UINT64_C(0x0123456789abcdef), UINT64_C(0x0011223344556677)),
+                     "01234567-89ab-4def-8011-223344556677");
+    arena_free(arena);
 }
 END_TEST
 
@@ -163,6 +176,7 @@ Suite *memory_suite(void)
     tcase_add_test(tcase, small_changes_of_a_hold_are_not_counted_and_its_end_is);
     tcase_add_test(tcase, an_arena_counts_what_it_takes_from_the_heap);
     tcase_add_test(tcase, a_tight_arena_leaves_an_eighth_unused);
+    tcase_add_test(tcase, a_uuid_says_its_version_and_variant);
     tcase_add_test(tcase, error_keeps_code_and_gains_context);
     tcase_add_test(tcase, metrics_render_in_exposition_format);
     suite_add_tcase(suite, tcase);
