@@ -62,12 +62,27 @@ static bool same(const char *a, const char *b)
     return strcmp(text_or_empty(a), text_or_empty(b)) == 0;
 }
 
-/* One call is of one user, beside the ServiceAccounts that expressions name. */
+/* A call is of one user, beside the ServiceAccounts that expressions name: who impersonates one of
+ * these may have other groups than it has. */
+static bool is_same_user(const struct user *a, const struct user *b)
+{
+    bool equal = same(a->name, b->name) && same(a->uid, b->uid) &&
+                 a->group_count == b->group_count && a->extra_count == b->extra_count;
+    for (size_t i = 0; equal && i < a->group_count; i++) {
+        equal = same(a->groups[i], b->groups[i]);
+    }
+    for (size_t i = 0; equal && i < a->extra_count; i++) {
+        equal = same(a->extras[i].key, b->extras[i].key) &&
+                same(a->extras[i].value, b->extras[i].value);
+    }
+    return equal;
+}
+
 static bool is_about(const struct leave *leave, const struct user *user,
                      const struct access *access)
 {
     const struct access *own = &leave->access;
-    return same(leave->user.name, user->name) && own->is_resource == access->is_resource &&
+    return is_same_user(&leave->user, user) && own->is_resource == access->is_resource &&
            same(own->verb, access->verb) && same(own->group, access->group) &&
            same(own->resource, access->resource) && same(own->subresource, access->subresource) &&
            same(own->namespace, access->namespace) && same(own->name, access->name) &&

@@ -29,7 +29,7 @@ write_config() {
 setup_file() {
     load server
     start_reviewer
-    write_config NoOpinion "request.user.startsWith('hook-') || (has(request.resourceAttributes) && has(request.resourceAttributes.fieldSelector) && request.resourceAttributes.fieldSelector.requirements.exists(r, r.key == 'type' && r.values == ['hidden']))"
+    write_config NoOpinion "request.user.startsWith('hook-') || (has(request.resourceAttributes) && request.resourceAttributes.resource == 'gongs') || (has(request.resourceAttributes) && has(request.resourceAttributes.fieldSelector) && request.resourceAttributes.fieldSelector.requirements.exists(r, r.key == 'type' && r.values == ['hidden']))"
     start_server n1 "$HOST" --authorization-config "$D/authorization.yaml"
     write_kubeconfig n1 "$HOST"
     write_nobody
@@ -181,6 +181,35 @@ metric() { kubectl get --raw /metrics | grep -F "$1" | sed 's/.* //'; }
     refused() { as ann create configmap silent 2>&1 | grep -q "may not ring"; }
     within 10 refused
     kubectl delete validatingadmissionpolicybinding leave
+}
+
+@test "who impersonates a ServiceAccount with other groups is another user to a policy than that account" {
+    kubectl apply -f - <<-END
+	apiVersion: admissionregistration.k8s.io/v1
+	kind: ValidatingAdmissionPolicy
+	metadata: {name: two}
+	spec:
+	  matchConstraints: {resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [configmaps]}]}
+	  matchConditions: [{name: named, expression: object.metadata.name.startsWith("gong")}]
+	  variables:
+	  - {name: sent, expression: 'authorizer.group("").resource("gongs").check("ring")'}
+	  - {name: account, expression: 'authorizer.serviceAccount("default", "ringer").group("").resource("gongs").check("ring")'}
+	  validations: [{expression: variables.sent.allowed() && variables.account.allowed(), message: may not ring}]
+	---
+	apiVersion: admissionregistration.k8s.io/v1
+	kind: ValidatingAdmissionPolicyBinding
+	metadata: {name: two}
+	spec: {policyName: two, validationActions: [Deny], matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: default}}}}
+	END
+    kubectl create rolebinding gongs --clusterrole edit --group gongers
+    decide allow
+    ring() {
+        kubectl create configmap "gong$RANDOM" --as system:serviceaccount:default:ringer --as-group gongers &&
+            grep '"resource": "gongs"' "$D/reviewer/asked" | grep gongers
+    }
+    within 10 ring
+    grep '"resource": "gongs"' "$D/reviewer/asked" | grep -v gongers | grep -q '"user": "system:serviceaccount:default:ringer"'
+    kubectl delete validatingadmissionpolicybinding two
 }
 
 @test "a failure is no opinion, and an error where nobody else allows it" {
