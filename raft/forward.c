@@ -1,9 +1,7 @@
 /* Requests that a follower passes to the leader's FSM, and their replies. Not part of the log: what
  * is lost is reported as of unknown outcome. */
-#include "lib/base/alloc.h"
 #include "raft/node.h"
 #include <errno.h>
-#include <stdlib.h>
 
 enum { FORWARD_TIMEOUT_ELECTIONS = 20 };
 
@@ -24,12 +22,12 @@ int raft_forward(struct raft_node *node, struct slice request,
         return -EAGAIN;
     }
     uint64_t wait_ns = FORWARD_TIMEOUT_ELECTIONS * node->config.election_ms * NS_PER_MS;
-    struct raft_forward_call *call = alloc_zeroed(sizeof(*call));
-    call->id = ++node->forward_ids;
-    call->leader = node->core.leader;
-    call->deadline_ns = env_now_ns(node->env) + wait_ns;
-    call->done = done;
-    call->data = data;
+    struct raft_forward_call *call = pool_take(&node->records, sizeof(*call));
+    *call = (struct raft_forward_call){.id = ++node->forward_ids,
+                                       .leader = node->core.leader,
+                                       .deadline_ns = env_now_ns(node->env) + wait_ns,
+                                       .done = done,
+                                       .data = data};
     list_init(&call->link);
     list_push_back(&node->forwards, &call->link);
     node->forward_count++;
@@ -56,7 +54,7 @@ bool raft_forward_forget(struct raft_node *node, uint64_t id)
             if (found) {
                 list_remove(&call->link);
                 node->forward_count--;
-                free(call);
+                pool_give(&node->records, call, sizeof(*call));
             }
             return found;
         }
@@ -70,7 +68,7 @@ static void call_done(struct raft_node *node, struct raft_forward_call *call, in
     list_remove(&call->link);
     node->forward_count--;
     call->done(call->data, status, reply);
-    free(call);
+    pool_give(&node->records, call, sizeof(*call));
 }
 
 void raft_forward_expire(struct raft_node *node, bool all)
@@ -107,16 +105,20 @@ static void reply_to(struct raft_node *node, uint64_t peer, uint64_t context, in
 
 void raft_forward_reply(struct raft_node *node, uint64_t call, int status, struct slice reply)
 {
-    CLEANUP(alloc_freep)
     struct raft_forwarded_call *record = id_map_remove(node->forwarded, call);
-    if (record == NULL || node->dead || node->closing) {
+    if (record == NULL) {
+        return;
+    }
+    struct raft_forwarded_call asked = *record;
+    pool_give(&node->records, record, sizeof(*record));
+    if (node->dead || node->closing) {
         return;
     }
     if (reply.len > RAFT_FORWARD_MAX || status > 0) {
         status = -EMSGSIZE;
         reply = slice_of(NULL, 0);
     }
-    reply_to(node, record->peer, record->context, status, reply);
+    reply_to(node, asked.peer, asked.context, status, reply);
 }
 
 static void forwarded_done(void *data, int status, uint64_t index)
@@ -128,7 +130,7 @@ static void forwarded_done(void *data, int status, uint64_t index)
         raft_forward_reply(node, record->id, status, slice_of(NULL, 0));
     } else {
         (void)id_map_remove(node->forwarded, record->id);
-        free(record);
+        pool_give(&node->records, record, sizeof(*record));
     }
 }
 
@@ -150,7 +152,7 @@ static void on_request(struct raft_node *node, const struct raft_message *messag
                  node->fsm.forwarded == NULL ? -EOPNOTSUPP : -EAGAIN, slice_of(NULL, 0));
         return;
     }
-    struct raft_forwarded_call *record = alloc_zeroed(sizeof(*record));
+    struct raft_forwarded_call *record = pool_take(&node->records, sizeof(*record));
     *record =
         (struct raft_forwarded_call){node, ++node->forward_ids, message->from, message->context};
     (void)id_map_set(node->forwarded, record->id, record); /* A new id. */

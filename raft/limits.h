@@ -27,6 +27,8 @@ enum {
     RAFT_LOG_MEMORY_DEFAULT = 16 * 1024 * 1024, /* Of entries applied; see raft/log_bounds.c. */
     RAFT_HELD_MESSAGES_MAX = 4096, /* Messages waiting for term and vote to be durable. */
     RAFT_PEER_QUEUE_BYTES_MAX = 16 * 1024 * 1024, /* Transport: bytes queued to one peer. */
+    RAFT_SMALL_PROPOSAL = 512, /* Bytes: memory of those up to this is kept for the next, ... */
+    RAFT_SPARE_MAX = 512,      /* ... of so many at most; of reads and forwarded requests, too. */
     RAFT_PATH_MAX = 4096,
 };
 #endif

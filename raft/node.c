@@ -48,7 +48,7 @@ static void read_done(struct raft_node *node, struct raft_waiting_read *read, in
     if (read->done != NULL) {
         read->done(read->data, status, read->index);
     }
-    free(read);
+    pool_give(&node->records, read, sizeof(*read));
 }
 
 static void answer_reads(struct raft_node *node)
@@ -60,6 +60,11 @@ static void answer_reads(struct raft_node *node)
             read_done(node, read, 0);
         }
     }
+}
+
+static void proposal_free(struct raft_node *node, struct raft_proposal *proposal)
+{
+    pool_give(&node->commands, proposal, raft_proposal_size(proposal->len));
 }
 
 static struct raft_proposal *proposal_of(struct raft_node *node, const struct raft_entry *entry)
@@ -93,7 +98,7 @@ void raft_node_apply(struct raft_node *node)
         node->applied = entry->index;
         if (proposal != NULL) {
             proposal->done(proposal->data, 0, proposal->index);
-            free(proposal);
+            proposal_free(node, proposal);
         }
     }
     answer_reads(node);
@@ -122,7 +127,7 @@ static void drop_proposals(struct raft_node *node, struct list *list)
         list_remove(&proposal->link);
         node->proposal_count--;
         proposal->done(proposal->data, -ECANCELED, proposal->index);
-        free(proposal);
+        proposal_free(node, proposal);
     }
 }
 
@@ -420,7 +425,7 @@ int raft_propose(struct raft_node *node, struct slice command, uint64_t tag, raf
         bool moves = raft_member_with_room(&node->core) != 0 && node->room_moves < ROOM_MOVES_MAX;
         return moves ? -EAGAIN : -ENOSPC;
     }
-    struct raft_proposal *proposal = alloc_bytes(sizeof(*proposal) + command.len);
+    struct raft_proposal *proposal = pool_take(&node->commands, raft_proposal_size(command.len));
     *proposal = (struct raft_proposal){.tag = tag, .done = done, .data = data, .len = command.len};
     if (command.len > 0) {
         memcpy(proposal->command, command.data, command.len);
@@ -437,11 +442,10 @@ int raft_read_index(struct raft_node *node, raft_done *done, void *data)
     if (node->dead || node->closing || node->read_count >= RAFT_READS_MAX) {
         return -EAGAIN;
     }
-    struct raft_waiting_read *read = alloc_zeroed(sizeof(*read));
+    struct raft_waiting_read *read = pool_take(&node->records, sizeof(*read));
     uint64_t wait_ns = READ_TIMEOUT_ELECTIONS * node->config.election_ms * NS_PER_MS;
-    read->deadline_ns = env_now_ns(node->env) + wait_ns;
-    read->done = done;
-    read->data = data;
+    *read = (struct raft_waiting_read){
+        .deadline_ns = env_now_ns(node->env) + wait_ns, .done = done, .data = data};
     list_init(&read->link);
     list_push_back(&node->new_reads, &read->link);
     node->read_count++;

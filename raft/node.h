@@ -4,6 +4,7 @@
 #include "lib/base/buffer.h"
 #include "lib/base/id_map.h"
 #include "lib/base/list.h"
+#include "lib/base/pool.h"
 #include "raft/core.h"
 #include "raft/log_file.h"
 #include "raft/meta_file.h"
@@ -21,6 +22,11 @@ struct raft_proposal {
     size_t len;
     uint8_t command[];
 };
+
+static inline size_t raft_proposal_size(size_t command_len)
+{
+    return sizeof(struct raft_proposal) + command_len;
+}
 
 struct raft_waiting_read { /* Its address is its id in the core. */
     struct list link;
@@ -84,6 +90,8 @@ struct raft_node {
 
     struct list new_proposals, proposals, new_reads, waiting_reads, indexed_reads;
     size_t proposal_count, read_count;
+    struct pool commands;      /* Proposals. */
+    struct pool records;       /* Reads that wait, and requests passed on. */
     struct buffer message;     /* What is being sent; its memory is kept for the next. */
     struct raft_message *held; /* Wait for term and vote to be durable. */
     size_t held_count;

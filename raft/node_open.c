@@ -29,9 +29,11 @@ void raft_node_free(struct raft_node *node)
     buffer_release(&node->message);
     void *call;
     for (size_t at = 0; id_map_next(node->forwarded, &at, NULL, &call);) {
-        free(call);
+        pool_give(&node->records, call, sizeof(struct raft_forwarded_call));
     }
     id_map_free(node->forwarded);
+    pool_release(&node->commands);
+    pool_release(&node->records);
     raft_repair_release(node);
     free(node->names);
     free(node->snapshot_path);
@@ -361,6 +363,8 @@ int raft_open(const struct raft_config *config,
         list_init(lists[i]);
     }
     buffer_init(&node->message, RAFT_MESSAGE_MAX);
+    pool_init(&node->commands, RAFT_SMALL_PROPOSAL, RAFT_SPARE_MAX);
+    pool_init(&node->records, sizeof(struct raft_forward_call), RAFT_SPARE_MAX);
     node->forward_ids = env_random(node->env);
     node->forwarded = id_map_new();
     node->meta.env = node->env;

@@ -7,12 +7,7 @@
 #include "store/permit.h"
 #include "store/plant.h"
 #include <assert.h>
-#include <stdlib.h>
-
-enum {
-    COMMAND_HEAD = 96, /* About what a command takes beside keys and values. */
-    COMMAND_RESERVE_MAX = 64 * 1024,
-};
+#include <string.h>
 
 static void timeout_timer_set(struct store *store)
 {
@@ -23,9 +18,12 @@ static void timeout_timer_set(struct store *store)
 
 static void call_free(struct store_call *call)
 {
-    buffer_release(&call->request);
+    struct store *store = call->store;
+    if (call->request != NULL) {
+        pool_give(&store->spare_requests, call->request, call->request_len);
+    }
     arena_free(call->arena);
-    free(call);
+    pool_give(&store->spare_calls, call, sizeof(*call));
 }
 
 /* No answer is needed any more from whom it was forwarded to. */
@@ -70,16 +68,15 @@ void store_last_calls(struct store *store, uint64_t grace_ms)
 struct store_call *store_call_new(struct store *store, enum store_call_kind kind,
                                   enum call_answer answer, uint64_t timeout_ms)
 {
-    struct store_call *call = alloc_zeroed(sizeof(*call));
-    call->store = store;
-    call->kind = kind;
-    call->answer = answer;
-    call->deadline_ns = env_now_ns(store->env) + timeout_ms * NS_PER_MS;
+    struct store_call *call = pool_take(&store->spare_calls, sizeof(*call));
+    *call = (struct store_call){.store = store,
+                                .kind = kind,
+                                .answer = answer,
+                                .deadline_ns = env_now_ns(store->env) + timeout_ms * NS_PER_MS,
+                                .sequence = store->next_sequence++};
     hurry(call);
-    call->sequence = store->next_sequence++;
     list_init(&call->node);
     list_init(&call->waiting);
-    buffer_init(&call->request, STORE_REQUEST_BYTES_MAX);
     list_push_back(&store->calls, &call->node); /* All timeouts are equal: this is their order. */
     store->call_count++;
     timeout_timer_set(store);
@@ -271,7 +268,7 @@ static int send_read(struct store_call *call)
 static int send_to_leader(struct store_call *call)
 {
     struct raft_node *raft = call->store->raft;
-    struct slice request = buffer_slice(&call->request);
+    struct slice request = store_call_request(call);
     int status;
     if (!raft_is_leader(raft)) {
         status = raft_forward(raft, request, forward_answered, call, &call->forward);
@@ -457,6 +454,9 @@ void store_calls_init(struct store *store)
     list_init(&store->calls);
     list_init(&store->waiting);
     store->commands = id_map_new();
+    pool_init(&store->spare_calls, sizeof(struct store_call), STORE_SPARE_CALLS_MAX);
+    pool_init(&store->spare_requests, STORE_SMALL_REQUEST, STORE_SPARE_CALLS_MAX);
+    buffer_init(&store->encoding, STORE_REQUEST_BYTES_MAX);
     store->next_sequence = 1;
     store->incarnation = env_random(store->env);
     store->timeout_timer = (struct env_timer){.fire = timeout_fired, .data = store};
@@ -474,14 +474,27 @@ void store_calls_fail_all(struct store *store, int status)
     env_timer_stop(store->env, &store->timeout_timer);
     env_timer_stop(store->env, &store->retry_timer);
     id_map_free(store->commands);
+    pool_release(&store->spare_calls);
+    pool_release(&store->spare_requests);
+    buffer_release(&store->encoding);
 }
 
-/* So that the buffer of a small command grows once. */
-static void reserve_request(struct store_call *call, const struct store_command *command)
+struct buffer *store_encoding(struct store *store)
 {
-    size_t bytes = command->kind == STORE_COMMAND_TXN ? store_txn_bytes(command->txn) : 0;
-    if (bytes <= COMMAND_RESERVE_MAX) {
-        (void)!buffer_reserve(&call->request, COMMAND_HEAD + bytes);
+    buffer_clear(&store->encoding);
+    return &store->encoding;
+}
+
+void store_call_ask(struct store_call *call)
+{
+    struct store *store = call->store;
+    struct buffer *encoding = &store->encoding;
+    assert(call->request == NULL);
+    call->request_len = encoding->len;
+    call->request = pool_take(&store->spare_requests, encoding->len);
+    memcpy(call->request, encoding->data, encoding->len);
+    if (encoding->capacity > STORE_ENCODING_KEEP) {
+        buffer_release(encoding);
     }
 }
 
@@ -502,13 +515,14 @@ void store_command_start(struct store *store, struct store_command *command,
     command->sequence = call->sequence;
     command->incarnation = store->incarnation;
     command->floor = LIST_ENTRY(list_first(&store->calls), struct store_call, node)->sequence;
-    reserve_request(call, command);
-    buffer_append_byte(&call->request, FORWARD_COMMAND);
-    int status = store_command_encode(command, &call->request);
+    struct buffer *encoding = store_encoding(store);
+    buffer_append_byte(encoding, FORWARD_COMMAND);
+    int status = store_command_encode(command, encoding);
     if (status != 0) {
         store_call_fail_soon(call, status);
         return;
     }
+    store_call_ask(call);
     (void)id_map_set(store->commands, call->sequence, call);
     store_call_start(call);
 }

@@ -56,9 +56,10 @@ static void lease_call(struct store *store, int64_t id, enum store_call_kind kin
     call->data = data;
     call->lease_id = id;
     call->with_keys = with_keys;
-    buffer_append_byte(&call->request,
-                       kind == CALL_KEEPALIVE ? FORWARD_KEEPALIVE : FORWARD_LEASE_TTL);
-    buffer_append(&call->request, &id, sizeof(id));
+    struct buffer *encoding = store_encoding(store);
+    buffer_append_byte(encoding, kind == CALL_KEEPALIVE ? FORWARD_KEEPALIVE : FORWARD_LEASE_TTL);
+    buffer_append(encoding, &id, sizeof(id));
+    store_call_ask(call);
     store_call_start(call);
 }
 

@@ -10,7 +10,10 @@ enum {
     STORE_TXN_OPS_MAX = 128,               /* Compares, and operations of one branch. */
     STORE_TXN_DEPTH_MAX = 8,               /* Transactions inside transactions. */
 
-    STORE_PENDING_MAX = 5000, /* Own commands waiting for their apply (etcd: apply gap). */
+    STORE_PENDING_MAX = 5000,    /* Own commands waiting for their apply (etcd: apply gap). */
+    STORE_SPARE_CALLS_MAX = 512, /* Memory of so many calls is kept for the next ones, ... */
+    STORE_SMALL_REQUEST = 512,   /* ... and of their requests of up to so many bytes. */
+    STORE_ENCODING_KEEP = 65536, /* What a larger request was encoded in is given back. */
     STORE_READS_WAITING_MAX = 100000,
     STORE_WATCHES_MAX = 1000000,
     STORE_LEASES_MAX = 1000000,

@@ -116,15 +116,17 @@ void store_change_member(struct store *store, const struct raft_change *change, 
         store_call_new(store, CALL_MEMBER, ANSWER_PLAIN, STORE_TXN_TIMEOUT_MS);
     call->done.any = (any_done)done;
     call->data = data;
-    buffer_append_byte(&call->request, FORWARD_MEMBER);
-    encode(change, &call->request);
+    struct buffer *encoding = store_encoding(store);
+    buffer_append_byte(encoding, FORWARD_MEMBER);
+    encode(change, encoding);
+    store_call_ask(call);
     store_call_start(call);
 }
 
 /* When it was asked before, it may be that which has done it. */
 int store_member_status(const struct store_call *call, int status)
 {
-    struct slice request = buffer_slice(&call->request);
+    struct slice request = store_call_request(call);
     struct raft_change change;
     if (call->tries < 2 || decode(slice_of(request.data + 1, request.len - 1), &change) != 0) {
         return status;
@@ -145,7 +147,7 @@ static void own_changed(void *data, int status, uint64_t index)
 
 int store_member_try(struct store_call *call)
 {
-    struct slice request = buffer_slice(&call->request);
+    struct slice request = store_call_request(call);
     struct raft_change change;
     int status = decode(slice_of(request.data + 1, request.len - 1), &change);
     return status != 0

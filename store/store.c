@@ -220,11 +220,12 @@ static void read_only_txn(struct store *store, const struct auth_caller *caller,
     call->data = data;
     struct store_command command = {.kind = STORE_COMMAND_TXN, .txn = txn};
     store_command_call(&command, caller);
-    int status = store_command_encode(&command, &call->request);
+    int status = store_command_encode(&command, store_encoding(store));
     if (status == 0) {
+        store_call_ask(call);
         call->arena = arena_new(SIZE_MAX);
         call->read = arena_zeroed(call->arena, sizeof(*call->read));
-        status = store_command_decode(buffer_slice(&call->request), call->arena, call->read);
+        status = store_command_decode(store_call_request(call), call->arena, call->read);
     }
     if (status != 0) {
         store_call_fail_soon(call, status);

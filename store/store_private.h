@@ -4,6 +4,7 @@
 #include "lib/base/buffer.h"
 #include "lib/base/id_map.h"
 #include "lib/base/list.h"
+#include "lib/base/pool.h"
 #include "raft/raft.h"
 #include "store/snapshot.h"
 #include "store/state.h"
@@ -34,10 +35,11 @@ struct store_call {
     unsigned owed;
     uint64_t forward; /* The last one's id; 0 when there was none. */
     bool finished;
-    bool forwarded;        /* Another member has it, or has it twice: the network may repeat it. */
-    bool doubtful;         /* It may have been carried out: no answer may say that it was not. */
-    int failed_status;     /* CALL_FAILED: answered on the next turn. */
-    struct buffer request; /* First byte enum forward_kind; a command or a lease id follows. */
+    bool forwarded;    /* Another member has it, or has it twice: the network may repeat it. */
+    bool doubtful;     /* It may have been carried out: no answer may say that it was not. */
+    int failed_status; /* CALL_FAILED: answered on the next turn. */
+    uint8_t *request;  /* First byte enum forward_kind; a command or a lease id follows. */
+    size_t request_len;
     int64_t lease_id;
     bool with_keys;
     uint64_t term;  /* Of the leader that renews a lease while its leadership is confirmed. */
@@ -132,6 +134,8 @@ struct store {
     struct list calls;       /* All unfinished, by deadline. */
     uint64_t end_ns;         /* None of them has a later deadline; 0: none is set. */
     size_t call_count;
+    struct pool spare_calls, spare_requests; /* Memory of calls that are over. */
+    struct buffer encoding;                  /* See store_encoding(). */
     struct list waiting;
     char own_url[STORE_URL_MAX]; /* To be published; empty once it is known, or never. */
     bool publishing;
@@ -175,6 +179,13 @@ void store_lease_timer_set(struct store *store);
 /* --- Calls (store/calls.c). */
 struct store_call *store_call_new(struct store *store, enum store_call_kind kind,
                                   enum call_answer answer, uint64_t timeout_ms);
+/* Where what a call asks for is encoded, empty now; store_call_ask() then gives the call a copy. */
+struct buffer *store_encoding(struct store *store);
+void store_call_ask(struct store_call *call);
+static inline struct slice store_call_request(const struct store_call *call)
+{
+    return slice_of(call->request, call->request_len);
+}
 void store_call_start(struct store_call *call); /* Sends it, or lets it wait for a leader. */
 void store_call_fail_soon(struct store_call *call, int status);
 void store_call_finish(struct store_call *call, int status, const struct store_applied *applied,

@@ -3,6 +3,7 @@
 #include "lib/base/error.h"
 #include "lib/base/memory_budget.h"
 #include "lib/base/metrics.h"
+#include "lib/base/pool.h"
 #include "lib/base/uuid.h"
 
 #include <check.h>
@@ -63,6 +64,34 @@ START_TEST(a_uuid_says_its_version_and_variant)
     ck_assert_str_eq(uuid_text(arena, UINT64_C(0x0123456789abcdef), UINT64_C(0x0011223344556677)),
                      "01234567-89ab-4def-8011-223344556677");
     arena_free(arena);
+}
+END_TEST
+
+START_TEST(a_pool_hands_out_again_what_came_back_and_keeps_no_more_than_it_may)
+{
+    struct pool pool;
+    pool_init(&pool, /* block_bytes= */ 64, /* keep= */ 2);
+    size_t keep = LEAKS_ARE_LOOKED_FOR ? 0 : 2; /* Then each block is freed, so that uses show. */
+    void *blocks[3];
+    for (size_t i = 0; i < ARRAY_LEN(blocks); i++) {
+        blocks[i] = pool_take(&pool, 1 + i * 31);
+        memset(blocks[i], 0xa5, 1 + i * 31);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(blocks); i++) {
+        pool_give(&pool, blocks[i], 1 + i * 31);
+    }
+    ck_assert_uint_eq(pool.count, keep);
+    void *again = pool_take(&pool, 64);
+    ck_assert(keep == 0 || again == blocks[1]);
+    memset(again, 0x5a, 64);
+    void *large = pool_take(&pool, 65);
+    memset(large, 0x5a, 65);
+    pool_give(&pool, large, 65);
+    ck_assert_uint_eq(pool.count, keep == 0 ? 0 : keep - 1); /* Too large to be kept. */
+    pool_release(&pool);
+    ck_assert_uint_eq(pool.count, 0);
+    pool_give(&pool, again, 64); /* Still out when the pool ended: freed. */
+    ck_assert_uint_eq(pool.count, 0);
 }
 END_TEST
 
@@ -177,6 +206,7 @@ Suite *memory_suite(void)
     tcase_add_test(tcase, an_arena_counts_what_it_takes_from_the_heap);
     tcase_add_test(tcase, a_tight_arena_leaves_an_eighth_unused);
     tcase_add_test(tcase, a_uuid_says_its_version_and_variant);
+    tcase_add_test(tcase, a_pool_hands_out_again_what_came_back_and_keeps_no_more_than_it_may);
     tcase_add_test(tcase, error_keeps_code_and_gains_context);
     tcase_add_test(tcase, metrics_render_in_exposition_format);
     suite_add_tcase(suite, tcase);
