@@ -46,6 +46,7 @@ static void begin(struct api_service_keeper *keeper, struct registry_call call)
     call.kind = keeper->kind;
     call.user = &user_system_apiserver;
     call.arena = keeper->arena;
+    call.options.field_manager = "kube-apiserver";
     call.done = call_done;
     call.data = keeper;
     keeper->call = call;

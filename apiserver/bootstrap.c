@@ -215,6 +215,7 @@ static void begin(struct bootstrap_call *call, const struct default_object *obje
                                         .user = &user_system_apiserver,
                                         .arena = call->arena,
                                         .body = message,
+                                        .options = {.field_manager = "kube-apiserver"},
                                         .done = done,
                                         .data = call};
     registry_start(call->bootstrap->server->registry, &call->call);

@@ -63,6 +63,7 @@ static void begin_call(struct definitions *definitions, struct registry_call cal
 {
     call.user = &user_system_apiserver;
     call.arena = definitions->arena;
+    call.options.field_manager = "kube-apiserver";
     call.done = call_done;
     call.data = definitions;
     definitions->call = call;

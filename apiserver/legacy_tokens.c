@@ -103,6 +103,7 @@ static void write_map(struct legacy_tokens *tokens, const Core__V1__ConfigMap *p
                                .user = &user_system_apiserver,
                                .arena = arena,
                                .body = map,
+                               .options = {.field_manager = "kube-apiserver"},
                                .done = map_written,
                                .data = tokens};
     tokens->busy = true;

@@ -305,15 +305,17 @@ void session_task_start(struct session_task *task, void (*done)(struct session_t
 void session_task_prepare(struct session_task *task, enum registry_verb verb,
                           const struct api_kind *kind, const char *namespace, const char *name)
 {
-    struct registry_call call = {.verb = verb,
-                                 .kind = kind,
-                                 .namespace = arena_text(task->arena, namespace),
-                                 .name = arena_text(task->arena, name),
-                                 .user = task->call.user,
-                                 .arena = task->arena,
-                                 .home = task->call.home,
-                                 .done = task->call.done,
-                                 .data = task};
+    struct registry_call call = {
+        .verb = verb,
+        .kind = kind,
+        .namespace = arena_text(task->arena, namespace),
+        .name = arena_text(task->arena, name),
+        .user = task->call.user,
+        .arena = task->arena,
+        .options = {.field_manager = verb == REGISTRY_CREATE ? "kubelet" : NULL},
+        .home = task->call.home,
+        .done = task->call.done,
+        .data = task};
     task->call = call;
 }
 

@@ -186,6 +186,7 @@ static void write_map(struct published_trust *trust, const Core__V1__ConfigMap *
                                .user = &user_system_apiserver,
                                .arena = arena,
                                .body = map,
+                               .options = {.field_manager = "kube-apiserver"},
                                .done = call_done,
                                .data = trust};
     trust->busy = true;

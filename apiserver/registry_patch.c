@@ -46,20 +46,31 @@ static const struct api_status *check_applied(struct operation *operation,
     return status_of_applied(operation, &problems);
 }
 
-/* The fields that changed become the writer's (KEP-555); writers inside this process own none. */
+/* The fields that changed become the writer's (KEP-555), in the form in which it wrote them. */
 void plan_manage_fields(struct operation *operation, const struct api_kind *kind,
                         const void *before, void *message)
 {
     struct registry_call *call = operation->call;
+    struct arena *arena = operation->arena;
     bool apply = call->verb == REGISTRY_PATCH && call->patch_type == REGISTRY_PATCH_APPLY;
     if (call->options.field_manager == NULL || apply) {
         return;
     }
-    struct api_apply_request request = {.kind = kind,
+    const struct api_kind *form = call->kind == kind ? operation_form(operation) : kind;
+    struct api_apply_request request = {.kind = form,
                                         .manager = call->options.field_manager,
                                         .subresource = operation_subresource(operation),
                                         .now_s = operation_now_s(operation)};
-    api_managed_fields_track(operation->arena, &request, before, message);
+    if (form == kind) {
+        api_managed_fields_track(arena, &request, before, message);
+        return;
+    }
+    before = before == NULL ? NULL : api_convert_from_stored(arena, form, before);
+    void *written = api_convert_from_stored(arena, form, message);
+    api_managed_fields_track(arena, &request, before, written);
+    Meta__V1__ObjectMeta *meta = message_meta(kind, message);
+    meta->managed_fields = message_meta(form, written)->managed_fields;
+    meta->n_managed_fields = message_meta(form, written)->n_managed_fields;
 }
 
 static int apply_text(struct operation *operation, const struct json_value *live,

@@ -265,19 +265,18 @@ static enum plan_step keep(struct operation *operation, const struct cached_obje
     return PLAN_ANSWER;
 }
 
-/* Applying may move the ownership of fields and nothing else: that is a change, too. */
-static bool same_owners(const struct operation *operation, const Meta__V1__ObjectMeta *before,
-                        const Meta__V1__ObjectMeta *after)
+/* A request may move the ownership of fields and nothing else: that is a change, too. That an owner
+ * did so again now is none. */
+static bool same_owners(const Meta__V1__ObjectMeta *before, const Meta__V1__ObjectMeta *after)
 {
-    const struct registry_call *call = operation->call;
-    if (call->verb != REGISTRY_PATCH || call->patch_type != REGISTRY_PATCH_APPLY) {
-        return true;
-    }
     const struct api_message *schema =
         api_message_find("k8s.io.apimachinery.pkg.apis.meta.v1.ManagedFieldsEntry");
     bool same = before->n_managed_fields == after->n_managed_fields;
     for (size_t i = 0; same && i < before->n_managed_fields; i++) {
-        same = api_message_equal(schema, before->managed_fields[i], after->managed_fields[i]);
+        Meta__V1__ManagedFieldsEntry left = *before->managed_fields[i];
+        Meta__V1__ManagedFieldsEntry right = *after->managed_fields[i];
+        left.time = right.time = NULL;
+        same = api_message_equal(schema, &left, &right);
     }
     return same;
 }
@@ -305,7 +304,10 @@ enum plan_step plan_replace(struct operation *operation, const struct cached_obj
                                   .before = before};
     const struct api_status *refusal = check_uid(operation, kind, before_meta, meta);
     refusal = refusal != NULL ? refusal : check_version(operation, kind, existing, meta);
-    refusal = refusal != NULL ? refusal : admission_mutate(&admission);
+    if (refusal == NULL) {
+        plan_manage_fields(operation, kind, before, message);
+        refusal = admission_mutate(&admission);
+    }
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
     }
@@ -335,11 +337,10 @@ enum plan_step plan_replace(struct operation *operation, const struct cached_obj
     if (finished_deletion(operation, kind, message)) {
         return plan_remove_now(operation, existing, message);
     }
-    if (api_object_unchanged(kind, before, message) && same_owners(operation, before_meta, meta) &&
+    if (api_object_unchanged(kind, before, message) && same_owners(before_meta, meta) &&
         cached_object_is_current(existing)) {
         return keep(operation, existing, before);
     }
-    plan_manage_fields(operation, kind, before, message);
     return PLAN_WRITE;
 }
 

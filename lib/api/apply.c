@@ -2,19 +2,19 @@
  * how it writes (Apply, Update), and the set of fields that are its. */
 #include "lib/api/apply.h"
 
+#include "lib/api/apply_conflicts.h"
 #include "lib/api/apply_declared.h"
 #include "lib/api/apply_difference.h"
+#include "lib/api/apply_last.h"
 #include "lib/api/apply_merge.h"
 #include "lib/api/apply_owners.h"
+#include "lib/api/apply_scope.h"
 #include "lib/api/apply_set.h"
+#include "lib/api/codec.h"
 #include "lib/api/kinds.h"
-#include "lib/api/limits_semantics.h"
-#include "lib/api/object.h"
 #include "lib/api/status.h"
-#include "lib/api/strategy.h"
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
 static int refuse(const struct api_status **reterr_status, const struct api_status *status,
                   int code)
@@ -23,157 +23,6 @@ static int refuse(const struct api_status **reterr_status, const struct api_stat
         *reterr_status = status;
     }
     return code;
-}
-
-static void strip_path(struct json_value *set, const char *path)
-{
-    const char *dot = strchr(path, '.');
-    struct json_value *holder = dot == NULL ? set : json_get_text(set, "f:metadata");
-    char member[128];
-    (void)snprintf(member, sizeof(member), "f:%s", dot == NULL ? path : dot + 1);
-    if (holder != NULL) {
-        (void)json_remove(holder, slice_text(member)); /* May be absent. */
-    }
-}
-
-/* Takes fields out that a request of this kind and subresource does not write. */
-static void strip(const struct api_apply_request *request, struct json_value *set)
-{
-    const struct api_kind *kind = request->kind;
-    apply_set_strip(set);
-    if (!kind->has_status) {
-        return;
-    }
-    if (strcmp(request->subresource, "status") != 0) {
-        strip_path(set, "status");
-        return;
-    }
-    strip_path(set, "spec");
-    for (size_t i = 0; kind->status_keeps[i] != NULL; i++) {
-        strip_path(set, kind->status_keeps[i]);
-    }
-}
-
-/* --- Conflicts ---------------------------------------------------------------------------------
- */
-
-struct conflicts {
-    struct arena *arena;
-    struct api_causes causes;
-    struct buffer lines;
-    const char *manager; /* The last one, as the message shows it. */
-};
-
-static int by_member_name(const void *a, const void *b)
-{
-    const struct json_member *const *left = a, *const *right = b;
-    return strcmp((const char *)(*left)->name.data, (const char *)(*right)->name.data);
-}
-
-static const char *inner_path(struct arena *arena, const char *path, const char *name)
-{
-    return name[0] == 'f'   ? arena_printf(arena, "%s.%s", path, name + 2)
-           : name[0] == 'k' ? arena_printf(arena, "%s[%s]", path, apply_key_text(arena, name + 2))
-           : name[0] == 'v' ? arena_printf(arena, "%s[=%s]", path, name + 2)
-                            : path;
-}
-
-/* `.spec.containers[name="c"].image` for each path of the set: by name, and at each level first
- * what has nothing below it, as v1.32 lists them. */
-static void add_paths(struct conflicts *conflicts, const struct json_value *set, const char *path,
-                      const char *who)
-{
-    const struct json_member **sorted =
-        arena_array(conflicts->arena, set->count, sizeof(struct json_member *));
-    for (size_t i = 0; i < set->count; i++) {
-        sorted[i] = &set->members[i];
-    }
-    qsort(sorted, set->count, sizeof(*sorted), by_member_name);
-    for (size_t i = 0; i < 2 * set->count; i++) {
-        const struct json_member *member = sorted[i % set->count];
-        bool leaf = member->value->count == 0, leaves = i < set->count;
-        const char *inner = inner_path(conflicts->arena, path, (const char *)member->name.data);
-        if (leaf && leaves) {
-            api_cause_add(&conflicts->causes, "FieldManagerConflict",
-                          arena_printf(conflicts->arena, "conflict with %s", who), inner);
-            buffer_printf(&conflicts->lines, "\n- %s", inner);
-        } else if (!leaf && !leaves) {
-            add_paths(conflicts, member->value, inner, who);
-        }
-    }
-}
-
-static const char *text_of(const char *text)
-{
-    return text == NULL ? "" : text;
-}
-
-static const char *describe(struct arena *arena, const Meta__V1__ManagedFieldsEntry *entry,
-                            const char *api_version)
-{
-    const char *subresource = text_of(entry->subresource);
-    const char *other = text_of(entry->api_version);
-    bool update = strcmp(text_of(entry->operation), "Update") == 0;
-    bool versioned = update || strcmp(other, api_version) != 0;
-    return arena_printf(arena, "\"%s\"%s%s%s%s%s", text_of(entry->manager),
-                        *subresource == '\0' ? "" : " with subresource \"", subresource,
-                        *subresource == '\0' ? "" : "\"", versioned ? " using " : "",
-                        versioned ? other : "");
-}
-
-static const struct api_status *conflict_status(struct conflicts *conflicts)
-{
-    struct api_status *status = arena_zeroed(conflicts->arena, sizeof(*status));
-    size_t count = conflicts->causes.count;
-    const char *message =
-        count == 1
-            ? arena_printf(conflicts->arena, "Apply failed with 1 conflict: %s: %s",
-                           conflicts->causes.items[0].message, conflicts->causes.items[0].field)
-            : arena_printf(conflicts->arena,
-                           "Apply failed with %zu conflicts: conflicts with %s:%s", count,
-                           conflicts->manager, buffer_text(&conflicts->lines));
-    *status = (struct api_status){.code = 409,
-                                  .reason = "Conflict",
-                                  .message = message,
-                                  .has_details = true,
-                                  .name = "",
-                                  .group = "",
-                                  .kind = "",
-                                  .uid = "",
-                                  .causes = conflicts->causes.items,
-                                  .cause_count = count,
-                                  .continue_token = ""};
-    return status;
-}
-
-/* Fields that change and belong to somebody else: refused, or taken over by force. */
-static int settle_conflicts(struct arena *arena, const struct api_apply_request *request,
-                            struct apply_owners *owners, const struct apply_owner *mine,
-                            const struct json_value *changed,
-                            const struct api_status **reterr_status)
-{
-    struct conflicts conflicts = {.arena = arena, .manager = ""};
-    int result = 0;
-    api_causes_init(&conflicts.causes, arena);
-    buffer_init(&conflicts.lines, API_FIELD_CONFLICT_TEXT_MAX);
-    for (size_t i = 0; i < owners->count; i++) {
-        struct apply_owner *other = &owners->items[i];
-        if (other == mine) {
-            continue;
-        }
-        struct json_value *both = apply_set_common(arena, other->set, changed);
-        if (both->count > 0 && request->force) {
-            apply_owner_set(arena, other, apply_set_minus(arena, other->set, both), request->now_s);
-        } else if (both->count > 0) {
-            conflicts.manager = describe(arena, other->entry, request->kind->api_version);
-            add_paths(&conflicts, both, "", conflicts.manager);
-        }
-    }
-    if (conflicts.causes.count > 0) {
-        result = refuse(reterr_status, conflict_status(&conflicts), -EEXIST);
-    }
-    buffer_release(&conflicts.lines);
-    return result;
 }
 
 /* --- Apply -------------------------------------------------------------------------------------
@@ -249,72 +98,182 @@ static int check_request(struct arena *arena, const struct api_apply_request *re
     return refuse(reterr_status, api_status_new(arena, 500, "", message, NULL, ""), -EINVAL);
 }
 
+/* --- One apply ---------------------------------------------------------------------------------
+ */
+
+/* An apply under way. */
+struct application {
+    struct arena *arena;
+    const struct api_apply_request *request;
+    struct apply_shape root;
+    const struct json_value *live; /* As the object was; empty when there is none. */
+    struct json_value *object;     /* As it becomes. */
+    struct apply_owners *owners;
+    size_t mine; /* Index of the applier's. */
+    struct json_value *changed;
+};
+
+static struct json_value *empty_tree(struct arena *arena, const struct api_message *table)
+{
+    return api_message_to_json(arena, table, api_message_new(arena, table), NULL);
+}
+
+/* What there was before anybody's ownership was recorded is one manager's of its own. */
+static void own_unowned(struct application *application)
+{
+    struct arena *arena = application->arena;
+    struct api_apply_request earlier = *application->request;
+    if (application->owners->count > 0) {
+        return;
+    }
+    earlier.manager = "before-first-apply";
+    struct json_value *set =
+        apply_set_changed(arena, &application->root, empty_tree(arena, earlier.kind->message),
+                          application->live, /* dots= */ true);
+    if (set == NULL) {
+        return;
+    }
+    apply_scope_strip(&earlier, set);
+    struct apply_owner *owner = apply_owners_find(arena, application->owners, &earlier, "Update");
+    apply_owner_set(arena, owner, set);
+    apply_owner_touch(arena, owner, earlier.now_s);
+}
+
+static const void *message_of(struct application *application, const struct json_value *tree)
+{
+    void *message = NULL;
+    return api_message_from_json(application->arena, application->request->kind->message, tree,
+                                 NULL, &message, NULL) == 0
+               ? message
+               : NULL;
+}
+
+/* What changes in the eyes of who wrote the object in another version; NULL when that version is
+ * not served any more. */
+static const struct json_value *changed_for(struct application *application,
+                                            const struct apply_owner *owner)
+{
+    const struct api_kind *kind = application->request->kind;
+    const struct api_kind *form = apply_scope_form(kind, owner->entry->api_version);
+    if (form == NULL || form->message == kind->message || form->message->custom != NULL) {
+        return form == NULL ? NULL : application->changed;
+    }
+    const void *before = message_of(application, application->live);
+    const void *after = message_of(application, application->object);
+    if (before == NULL || after == NULL) {
+        return application->changed; /* Who decodes the result says what is wrong with it. */
+    }
+    struct json_value *changed =
+        apply_difference(application->arena, form->message,
+                         apply_scope_convert(application->arena, kind, form, before),
+                         apply_scope_convert(application->arena, kind, form, after))
+            .changed;
+    apply_scope_strip(application->request, changed);
+    return changed;
+}
+
+static int settle_conflicts(struct application *application,
+                            const struct api_status **reterr_status)
+{
+    struct arena *arena = application->arena;
+    struct apply_owners *owners = application->owners;
+    struct apply_conflicts *conflicts = apply_conflicts_new(arena, owners);
+    for (size_t i = 0; i < owners->count; i++) {
+        struct apply_owner *owner = &owners->items[i];
+        const struct json_value *changed =
+            i == application->mine ? NULL : changed_for(application, owner);
+        if (changed != NULL) {
+            apply_conflicts_add(arena, conflicts, owner, changed);
+        } else if (i != application->mine) {
+            apply_owner_set(arena, owner, json_new_object(arena));
+        }
+    }
+    if (!application->request->force && conflicts->count > 0) {
+        struct apply_conflicts *refused = apply_conflicts_new(arena, owners);
+        memcpy(refused->items, conflicts->items, conflicts->count * sizeof(*conflicts->items));
+        refused->count = conflicts->count;
+        apply_conflicts_allow(arena, refused,
+                              apply_last_allowed(arena, application->request, application->live));
+        if (refused->count > 0) {
+            return refuse(reterr_status, apply_conflicts_status(arena, refused), -EEXIST);
+        }
+    }
+    apply_conflicts_force(arena, conflicts);
+    return 0;
+}
+
+/* Takes out what the manager applied before and does not now. */
+static void prune(struct application *application, const struct json_value *set)
+{
+    struct arena *arena = application->arena;
+    const struct apply_owners *owners = application->owners;
+    const struct json_value *others = json_new_object(arena);
+    for (size_t i = 0; i < owners->count; i++) {
+        if (i != application->mine) {
+            others = apply_set_union(arena, others, owners->items[i].set);
+        }
+    }
+    apply_remove(arena, &application->root, application->object,
+                 apply_set_minus(arena, owners->items[application->mine].set, set), others, set);
+}
+
+static int merge(struct application *application, const struct json_value *applied,
+                 const struct api_status **reterr_status)
+{
+    struct arena *arena = application->arena;
+    const struct api_apply_request *request = application->request;
+    struct json_value *set = apply_set_of(arena, &application->root, applied, /* dots= */ false);
+    apply_scope_strip(request, set);
+    application->object =
+        apply_merge(arena, &application->root, json_copy(arena, application->live), applied);
+    application->changed = apply_set_changed(arena, &application->root, application->live,
+                                             application->object, /* dots= */ false);
+    if (application->changed == NULL) {
+        application->changed = json_new_object(arena);
+    }
+    apply_scope_strip(request, application->changed);
+    int result = settle_conflicts(application, reterr_status);
+    if (result != 0) {
+        return result;
+    }
+    prune(application, set);
+    struct apply_owner *mine = &application->owners->items[application->mine];
+    apply_owner_set_version(arena, mine, request->kind->api_version);
+    apply_owner_set(arena, mine, set);
+    if (!json_equal(application->live, application->object)) {
+        apply_owner_touch(arena, mine, request->now_s);
+    }
+    return 0;
+}
+
 int api_apply(struct arena *arena, const struct api_apply_request *request,
               const struct json_value *live, const struct json_value *applied,
               struct json_value **ret_object, const struct api_status **reterr_status)
 {
-    struct apply_shape root = apply_shape_of_message(request->kind->message);
     int result = check_request(arena, request, applied, reterr_status);
     if (result != 0) {
         return result;
     }
-    const struct json_value *before = live == NULL ? json_new_object(arena) : live;
-    struct json_value *set = apply_set_of(arena, &root, applied, /* dots= */ false);
-    strip(request, set);
-    struct apply_owners *owners = apply_owners_read_tree(arena, live);
-    struct apply_owner *mine = apply_owners_find(arena, owners, request, "Apply");
+    struct application application = {.arena = arena,
+                                      .request = request,
+                                      .root = apply_shape_of_message(request->kind->message),
+                                      .live = live != NULL ? live : json_new_object(arena),
+                                      .owners = apply_owners_read_tree(arena, live)};
+    if (live != NULL) {
+        own_unowned(&application);
+    }
+    const struct apply_owner *mine = apply_owners_find(arena, application.owners, request, "Apply");
     if (mine == NULL) {
         return refuse(reterr_status, api_status_bad_request(arena, "too many field managers"),
                       -EINVAL);
     }
-    apply_owner_set_version(arena, mine, request->kind->api_version);
-    struct json_value *object = apply_merge(arena, &root, json_copy(arena, before), applied);
-    struct json_value *dropped = apply_set_minus(arena, mine->set, set);
-    struct json_value *others = json_new_object(arena);
-    struct json_value *changed = apply_set_changed(arena, &root, before, object, false);
-    if (changed != NULL) {
-        strip(request, changed);
-        result = settle_conflicts(arena, request, owners, mine, changed, reterr_status);
-        if (result != 0) {
-            return result;
-        }
+    application.mine = (size_t)(mine - application.owners->items);
+    result = merge(&application, applied, reterr_status);
+    if (result != 0) {
+        return result;
     }
-    for (size_t i = 0; i < owners->count; i++) {
-        if (&owners->items[i] != mine) {
-            others = apply_set_union(arena, others, owners->items[i].set);
-        }
-    }
-    apply_remove(arena, &root, object, dropped, others, set);
-    apply_owner_set(arena, mine, set, request->now_s);
-    apply_owners_write_tree(arena, owners, object);
-    *ret_object = object;
+    apply_last_update(arena, request, application.object, applied);
+    apply_owners_write_tree(arena, application.owners, application.object);
+    *ret_object = application.object;
     return 0;
-}
-
-/* --- Tracking of other writes ------------------------------------------------------------------
- */
-
-void api_managed_fields_track(struct arena *arena, const struct api_apply_request *request,
-                              const void *before, void *after)
-{
-    const struct api_message *table = request->kind->message;
-    Meta__V1__ObjectMeta *meta = api_message_meta(table, after);
-    if (meta == NULL) {
-        return;
-    }
-    /* What an empty object has is nobody's: members that are always there. */
-    const void *base = before != NULL ? before : api_message_new(arena, table);
-    struct apply_difference difference = apply_difference(arena, table, base, after);
-    struct apply_owners *owners = apply_owners_read(arena, api_message_meta(table, base));
-    strip(request, difference.changed);
-    struct apply_owner *mine =
-        difference.changed->count == 0 ? NULL : apply_owners_find(arena, owners, request, "Update");
-    for (size_t i = 0; i < owners->count; i++) {
-        struct apply_owner *owner = &owners->items[i];
-        struct json_value *set = apply_set_minus(arena, owner->set, difference.gone);
-        set = owner == mine ? apply_set_union(arena, set, difference.changed)
-                            : apply_set_minus(arena, set, difference.changed);
-        apply_owner_set(arena, owner, set, request->now_s);
-    }
-    apply_owners_write(arena, owners, meta);
 }

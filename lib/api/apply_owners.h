@@ -6,7 +6,10 @@
 #include "lib/api/apply.h"
 #include "lib/api/json_value.h"
 
-enum { APPLY_OWNERS_MAX = 256 };
+enum {
+    APPLY_OWNERS_MAX = 256,
+    APPLY_UPDATERS_MAX = 10, /* More that update are merged, the oldest first. */
+};
 
 struct apply_owner {
     const Meta__V1__ManagedFieldsEntry *entry; /* fields_v1 as it was read, or NULL. */
@@ -15,13 +18,17 @@ struct apply_owner {
 
 struct apply_owners {
     size_t count;
-    struct apply_owner items[]; /* With room for one more, up to the limit. */
+    struct apply_owner items[]; /* With room for two more, up to the limit. */
 };
 
-/* Entries without a set of fields are dropped, and those beyond the limit. `meta` may be NULL; what
- * is read refers to it. */
+/* Entries beyond the limit are dropped; of two of one manager the later one counts. Nobody owns
+ * anything when one entry is not as it should be, or `meta` is NULL. What is read refers to it. */
 struct apply_owners *apply_owners_read(struct arena *arena, const Meta__V1__ObjectMeta *meta);
-/* Owners of nothing are left out. */
+/* Of a change by a client: what it sent, unless that cannot be read or is nothing; then what the
+ * object had. NULL when the client wants it cleared: an empty list, or one entry that is empty. */
+struct apply_owners *apply_owners_sent(struct arena *arena, const Meta__V1__ObjectMeta *before,
+                                       const Meta__V1__ObjectMeta *after);
+/* Owners of nothing are left out; in the order of v1.32: by operation, age and name. */
 void apply_owners_write(struct arena *arena, const struct apply_owners *owners,
                         Meta__V1__ObjectMeta *meta);
 /* The same for metadata of an object that is a tree, which may be NULL when it is read. */
@@ -30,13 +37,16 @@ void apply_owners_write_tree(struct arena *arena, const struct apply_owners *own
                              struct json_value *object);
 
 /* The entry of the request's manager, made when it has none; NULL when there are too many. Of what
- * was read for one request, one manager can be asked for. */
+ * was read for one request, two managers can be asked for. */
 struct apply_owner *apply_owners_find(struct arena *arena, struct apply_owners *owners,
                                       const struct api_apply_request *request,
                                       const char *operation);
-/* Gives the owner a new set; its time moves only when the set does. */
-void apply_owner_set(struct arena *arena, struct apply_owner *owner, struct json_value *set,
-                     int64_t now_s);
+/* Merges the oldest of too many that update, version by version, into "ancient-changes". */
+void apply_owners_cap(struct arena *arena, struct apply_owners *owners);
+bool apply_owner_updates(const struct apply_owner *owner); /* In contrast to who applies. */
+void apply_owner_set(struct arena *arena, struct apply_owner *owner, struct json_value *set);
+/* It has changed the object now. */
+void apply_owner_touch(struct arena *arena, struct apply_owner *owner, int64_t now_s);
 /* For the version through which it was written last. */
 void apply_owner_set_version(struct arena *arena, struct apply_owner *owner,
                              const char *api_version);

@@ -1,5 +1,7 @@
 #include "lib/api/apply_set.h"
 
+#include <errno.h>
+
 void apply_set_add_field(struct arena *arena, struct json_value *set, struct slice name,
                          struct json_value *inner)
 {
@@ -213,6 +215,59 @@ struct json_value *apply_set_common(struct arena *arena, const struct json_value
         }
     }
     return both;
+}
+
+/* Whether an element of a path reads: 0, -EINVAL, or -ENOTSUP for a kind that we do not know. */
+static int check_element(struct arena *arena, struct slice name)
+{
+    struct json_value *value = NULL;
+    int64_t index = 0;
+    if (name.len < 2 || name.data[1] != ':') {
+        return -EINVAL;
+    }
+    struct slice text = slice_of(name.data + 2, name.len - 2);
+    switch (name.data[0]) {
+    case 'f':
+        return 0;
+    case 'k':
+        return json_parse(arena, text, &value, NULL) == 0 && value->type == JSON_OBJECT ? 0
+                                                                                        : -EINVAL;
+    case 'v':
+        return json_parse(arena, text, &value, NULL);
+    case 'i':
+        return json_parse(arena, text, &value, NULL) == 0 && json_int64(value, &index) == 0
+                   ? 0
+                   : -EINVAL;
+    default:
+        return -ENOTSUP;
+    }
+}
+
+/* Recursion is as deep as the parser lets a document be. */
+int apply_set_check(struct arena *arena, struct json_value *set)
+{
+    if (set->type == JSON_NULL) {
+        *set = *json_new_object(arena);
+    }
+    if (set->type != JSON_OBJECT) {
+        return -EINVAL;
+    }
+    for (size_t i = 0; i < set->count;) {
+        struct json_member *member = &set->members[i];
+        int result = slice_is(member->name, APPLY_SELF) ? 0 : check_element(arena, member->name);
+        if (result == 0) {
+            result = apply_set_check(arena, member->value);
+        }
+        if (result == -EINVAL) {
+            return result;
+        }
+        if (result == -ENOTSUP) {
+            (void)json_remove(set, member->name); /* It is there. */
+        } else {
+            i++;
+        }
+    }
+    return 0;
 }
 
 void apply_set_strip(struct json_value *set)

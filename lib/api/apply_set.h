@@ -31,6 +31,9 @@ struct json_value *apply_set_gone(struct arena *arena, struct json_value *had,
                                   const struct json_value *has);
 struct json_value *apply_set_common(struct arena *arena, const struct json_value *a,
                                     const struct json_value *b);
+/* Whether a tree that comes from outside is a set: 0 or -EINVAL. Elements of a kind that we do not
+ * know are taken out. */
+MUST_USE int apply_set_check(struct arena *arena, struct json_value *set);
 /* Takes out what nobody can own: kind, apiVersion, and the server's part of metadata. */
 void apply_set_strip(struct json_value *set);
 #endif

@@ -4,6 +4,7 @@
 #include <check.h>
 
 Suite *apply_suite(void);
+Suite *apply_owners_suite(void);
 Suite *check_admission_suite(void);
 Suite *check_pod_suite(void);
 Suite *check_suite(void);
