@@ -372,12 +372,11 @@ static void check_one(struct api_causes *causes, const struct api_frame *frame,
                       const struct api_member *member)
 {
     const void *object = api_member_holder(member, frame->message);
-    struct api_path at = api_path_field(frame->at, member->field->name);
-    struct place place = {.causes = causes,
-                          .frame = frame,
-                          .field = member->field,
-                          .check = member->field->rules->check,
-                          .at = &at};
+    const struct api_check *own = member->field->rules->check;
+    bool renamed = own != NULL && own->shown_as != NULL;
+    struct api_path at = api_path_field(frame->at, renamed ? own->shown_as : member->field->name);
+    struct place place = {
+        .causes = causes, .frame = frame, .field = member->field, .check = own, .at = &at};
     size_t before = causes->count;
     for (size_t i = 0; i < API_INLINE_DEPTH_MAX && place.check == NULL; i++) {
         place.check = member->via[i] == NULL ? NULL : member->via[i]->rules->check;

@@ -125,7 +125,7 @@ struct api_check {
     uint8_t syntax, keys; /* enum api_syntax_id */
     uint32_t max_items;   /* 0 for none. */
     int64_t min, max;
-    const char *because, *when_empty, *range, *too_many, *unique_by; /* Or NULL. */
+    const char *because, *when_empty, *range, *too_many, *unique_by, *shown_as; /* Or NULL. */
 };
 
 /* The rarer rules of a field. */

@@ -97,6 +97,43 @@ struct api_shown api_shown_selector(struct arena *arena, const Meta__V1__LabelSe
     return take(arena, &out);
 }
 
+/* How the suffix scales: by a power of ten or of two. */
+struct suffix {
+    const char *text;
+    int exponent;
+};
+
+struct api_shown api_shown_quantity(struct arena *arena, const char *canonical)
+{
+    enum { TEN = 10, LOW_BITS = 7 };
+    static const struct suffix suffixes[] = {{"n", -9},  {"u", -6},  {"m", -3},  {"", 0},
+                                             {"k", 3},   {"M", 6},   {"G", 9},   {"T", 12},
+                                             {"P", 15},  {"E", 18},  {"Ki", 10}, {"Mi", 20},
+                                             {"Gi", 30}, {"Ti", 40}, {"Pi", 50}, {"Ei", 60}};
+    char *end = NULL;
+    int64_t value = strtoll(canonical, &end, TEN);
+    int scale = 0;
+    bool binary = strchr(end, 'i') != NULL, decimal = *end == 'e';
+    bool kept = !binary || (value & LOW_BITS) != 0; /* Whether Go keeps the text it read. */
+    if (decimal) {
+        scale = (int)strtol(end + 1, NULL, TEN);
+    }
+    for (size_t i = 0; !decimal && i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+        if (strcmp(suffixes[i].text, end) == 0) {
+            scale = binary ? 0 : suffixes[i].exponent;
+            value = binary ? (int64_t)((uint64_t)value << (unsigned)suffixes[i].exponent) : value;
+        }
+    }
+    return api_shown_raw(
+        arena_printf(arena,
+                     "resource.Quantity{i:resource.int64Amount{value:%lld, scale:%d}, "
+                     "d:resource.infDecAmount{Dec:(*inf.Dec)(nil)}, s:\"%s\", Format:\"%s\"}",
+                     (long long)value, scale, kept ? canonical : "",
+                     binary    ? "BinarySI"
+                     : decimal ? "DecimalExponent"
+                               : "DecimalSI"));
+}
+
 static int by_name(const void *a, const void *b)
 {
     return slice_compare(((const struct json_member *)a)->name,

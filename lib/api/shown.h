@@ -14,6 +14,8 @@ struct api_shown api_shown_typed_texts(struct arena *arena, const char *type, ch
 struct api_shown api_shown_map(struct arena *arena, struct api_string_map map);
 /* v1.LabelSelector{MatchLabels:..., MatchExpressions:...} */
 struct api_shown api_shown_selector(struct arena *arena, const Meta__V1__LabelSelector *selector);
+/* resource.Quantity{i:resource.int64Amount{value:1, scale:0}, ...}, of the canonical text. */
+struct api_shown api_shown_quantity(struct arena *arena, const char *canonical);
 /* A JSON value: scalars as themselves, else map[string]interface {}{"a":1} or []interface {}{1}. */
 struct api_shown api_shown_json(struct arena *arena, const struct json_value *value);
 #endif

@@ -138,8 +138,8 @@ static void emit_check(const struct model_message *message, size_t index, struct
     emit_syntax(out, check->keys);
     buffer_printf(out, ", %u, INT64_C(%lld), INT64_C(%lld)", check->max_items,
                   (long long)check->min, (long long)check->max);
-    const char *const texts[] = {check->because, check->when_empty, check->range, check->too_many,
-                                 check->unique_by};
+    const char *const texts[] = {check->because,  check->when_empty, check->range,
+                                 check->too_many, check->unique_by,  check->shown_as};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         buffer_append_text(out, ", ");
         emit_text_or_null(out, texts[i]);

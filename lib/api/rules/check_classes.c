@@ -79,6 +79,74 @@ bool rules_storage_class(struct api_causes *causes, const struct api_frame *fram
     return true;
 }
 
+/* --- Topologies --------------------------------------------------------------------------------
+ */
+
+typedef Core__V1__TopologySelectorTerm term_t;
+
+/* The second of two requirements of one label: the label is said to be there twice. */
+bool rules_topology_key(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__TopologySelectorLabelRequirement *item = frame->message;
+    const term_t *term = frame->parent->message;
+    for (size_t i = 0; i < frame->index; i++) {
+        if (rules_is(term->match_label_expressions[i]->key, text_or_empty(item->key))) {
+            struct api_path at = api_path_field(frame->at, "key");
+            api_cause_duplicate(causes, &at, api_shown_text(item->key));
+            break;
+        }
+    }
+    return true;
+}
+
+/* What the term says last about the label, or NULL. */
+static const Core__V1__TopologySelectorLabelRequirement *about(const term_t *term, const char *key)
+{
+    for (size_t i = term->n_match_label_expressions; i > 0; i--) {
+        if (rules_is(term->match_label_expressions[i - 1]->key, text_or_empty(key))) {
+            return term->match_label_expressions[i - 1];
+        }
+    }
+    return NULL;
+}
+
+/* Whether the other term has all labels of this one, with at least these values. */
+static bool is_within(const term_t *term, const term_t *other)
+{
+    for (size_t i = 0; i < term->n_match_label_expressions; i++) {
+        const char *key = term->match_label_expressions[i]->key;
+        const Core__V1__TopologySelectorLabelRequirement *mine = about(term, key);
+        const Core__V1__TopologySelectorLabelRequirement *its = about(other, key);
+        for (size_t j = 0; its != NULL && j < mine->n_values; j++) {
+            if (!rules_has(its->values, its->n_values, text_or_empty(mine->values[j]))) {
+                its = NULL;
+            }
+        }
+        if (its == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool rules_storage_topologies(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Storage__V1__StorageClass *class = frame->message;
+    struct api_path list = api_path_field(NULL, "allowedTopologies");
+    for (size_t i = 0; i < class->n_allowed_topologies; i++) {
+        struct api_path item = api_path_index(&list, i);
+        struct api_path at = api_path_field(&item, "matchLabelExpressions");
+        const term_t *term = class->allowed_topologies[i];
+        for (size_t j = 0; j < i; j++) {
+            const term_t *other = class->allowed_topologies[j];
+            if (is_within(term, other) && is_within(other, term)) {
+                api_cause_duplicate(causes, &at, api_shown_text(""));
+            }
+        }
+    }
+    return true;
+}
+
 /* --- VolumeAttachment --------------------------------------------------------------------------
  */
 

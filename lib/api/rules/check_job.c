@@ -4,8 +4,9 @@
 #include "lib/api/rules/rules.h"
 #include "lib/api/shown.h"
 #include "lib/api/time.h"
-#include <ctype.h>
+#include "lib/api/time_zones.h"
 #include <stdlib.h>
+#include <strings.h>
 
 enum { INDEXES_MAX = 100000, PARALLEL_INDEXES_MAX = 10000, INDEX_TEXT_MAX = 64 * 1024 };
 
@@ -86,6 +87,25 @@ bool rules_job_numbers(struct api_causes *causes, const struct api_frame *frame)
         check_many_indexes(causes, frame->at, spec);
     } else {
         check_unindexed(causes, frame->at, spec);
+    }
+    return true;
+}
+
+/* The pods' host names are the job's with their index behind it. */
+bool rules_job_name(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Batch__V1__Job *job = frame->message;
+    const Batch__V1__JobSpec *spec = job->spec;
+    const char *name = text_or_empty(job->metadata->name);
+    struct api_path metadata = api_path_field(NULL, "metadata");
+    if (frame->before != NULL || !is_indexed(spec) || spec->completions <= 0) {
+        return true;
+    }
+    const char *host = arena_printf(causes->arena, "%s-%d", name, spec->completions - 1);
+    if (api_syntax_dns1123_label(host).count > 0) {
+        rules_invalid(causes, &metadata, "name", api_shown_text(name),
+                      arena_printf(causes->arena,
+                                   "will not able to create pod with invalid DNS label: %s", host));
     }
     return true;
 }
@@ -460,27 +480,29 @@ bool rules_cron_schedule(struct api_causes *causes, const struct api_frame *fram
     return true;
 }
 
-/* Which zones there are, only a file knows: names are checked by their letters. */
 bool rules_cron_time_zone(struct api_causes *causes, const struct api_frame *frame)
 {
     const Batch__V1__CronJobSpec *spec = frame->message;
     const char *zone = spec->time_zone;
+    struct api_path at = api_path_field(frame->at, "timeZone");
     if (zone == NULL) {
         return true;
     }
-    const char *wrong = NULL;
     if (*zone == '\0') {
-        wrong = "timeZone must be nil or non-empty string";
-    } else if (strcmp(zone, "Local") == 0) {
-        wrong = "timeZone must be an explicit time zone as defined in "
-                "https://www.iana.org/time-zones";
-    } else if (strspn(zone, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-                            "_+-/") != strlen(zone) ||
-               !isalpha((unsigned char)*zone)) {
-        wrong = arena_printf(causes->arena, "unknown time zone %s", zone);
+        api_cause_invalid(causes, &at, api_shown_text(zone),
+                          "timeZone must be nil or non-empty string");
+        return true;
     }
-    if (wrong != NULL) {
-        rules_invalid(causes, frame->at, "timeZone", api_shown_text(zone), wrong);
+    if (strcasecmp(zone, "Local") == 0) {
+        api_cause_invalid(causes, &at, api_shown_text(zone),
+                          "timeZone must be an explicit time zone as defined in "
+                          "https://www.iana.org/time-zones");
+    }
+    if (strstr(zone, "..") != NULL || strchr("/\\", *zone) != NULL) {
+        api_cause_invalid(causes, &at, api_shown_text(zone), "time: invalid location name");
+    } else if (strcmp(zone, "Local") != 0 && !api_time_zone_exists(zone)) {
+        api_cause_invalid(causes, &at, api_shown_text(zone),
+                          arena_printf(causes->arena, "unknown time zone %s", zone));
     }
     return true;
 }

@@ -25,13 +25,30 @@ static struct container_view view_of(const struct api_frame *container)
                                    common->security_context};
 }
 
-/* NULL when the pod has no such volume. */
-static const Core__V1__Volume *volume_of(const struct api_frame *frame, const char *name)
+/* Volumes are checked before the containers. */
+static bool is_wrong(const struct api_causes *causes, const struct api_path *spec, size_t index)
+{
+    struct api_path list = api_path_field(spec, "volumes");
+    struct api_path at = api_path_index(&list, index);
+    const char *field = api_path_text(causes->arena, &at);
+    size_t len = strlen(field);
+    for (size_t i = 0; i < causes->count; i++) {
+        if (strncmp(causes->items[i].field, field, len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* NULL when the pod has no such volume, or one that is wrong: v1.32 does not know that then. */
+static const Core__V1__Volume *volume_of(const struct api_causes *causes,
+                                         const struct api_frame *frame, const char *name)
 {
     const struct api_frame *spec_frame = api_frame_find(frame, &core__v1__pod_spec__schema);
     const Core__V1__PodSpec *spec = spec_frame == NULL ? NULL : spec_frame->message;
     for (size_t i = 0; spec != NULL && i < spec->n_volumes; i++) {
-        if (rules_is(spec->volumes[i]->name, text_or_empty(name))) {
+        if (rules_is(spec->volumes[i]->name, text_or_empty(name)) &&
+            (causes->count == 0 || !is_wrong(causes, spec_frame->at, i))) {
             return spec->volumes[i];
         }
     }
@@ -45,7 +62,7 @@ bool rules_mount_name(struct api_causes *causes, const struct api_frame *frame)
 {
     const Core__V1__VolumeMount *mount = frame->message;
     struct api_path at = api_path_field(frame->at, "name");
-    if (volume_of(frame, mount->name) == NULL) {
+    if (volume_of(causes, frame, mount->name) == NULL) {
         api_cause_not_found(causes, &at, api_shown_text(mount->name));
     }
     return true;
@@ -155,7 +172,7 @@ static void check_device_name(struct api_causes *causes, const struct api_frame 
                               struct container_view view)
 {
     const Core__V1__VolumeDevice *device = frame->message;
-    const Core__V1__Volume *volume = volume_of(frame, device->name);
+    const Core__V1__Volume *volume = volume_of(causes, frame, device->name);
     const Core__V1__VolumeSource *source = volume == NULL ? NULL : volume->volume_source;
     struct api_path at = api_path_field(frame->at, "name");
     if (rules_empty(device->name)) {

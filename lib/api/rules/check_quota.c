@@ -4,6 +4,8 @@
 #include "lib/api/rules/rules.h"
 #include "lib/api/shown.h"
 
+enum { NANOS = 1000000000 };
+
 static const char *const COMPUTE[] = {
     "cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory", NULL};
 static const char *const STANDARD[] = {"cpu",
@@ -64,7 +66,6 @@ static void check_resource_name(struct api_causes *causes, const struct api_path
 static void check_amount(struct api_causes *causes, const struct api_path *at, const char *name,
                          const Quantity__Quantity *value)
 {
-    enum { NANOS = 1000000000 };
     struct quantity amount = quantity_read(value);
     struct api_shown shown = api_shown_text(rules_quantity_text(causes->arena, value));
     bool counted = rules_one_of(name, COUNTED) || strncmp(name, "count/", strlen("count/")) == 0;
@@ -203,47 +204,48 @@ bool rules_quota_status(struct api_causes *causes, const struct api_frame *frame
  */
 
 /* A pair of amounts of which the first must not be above the second. */
-static void check_order(struct api_causes *causes, const struct api_path *item, const char *at_name,
-                        const char *resource, const struct rules_quantities maps[2],
-                        const char *words)
+struct order {
+    struct rules_quantities low, high;
+    const char *at, *low_name, *high_name;
+    bool shows_high;
+};
+
+static void check_order(struct api_causes *causes, const struct api_path *item,
+                        const char *resource, const struct order *order)
 {
-    const Quantity__Quantity *low = rules_quantity_get(maps[0], resource);
-    const Quantity__Quantity *high = rules_quantity_get(maps[1], resource);
+    const Quantity__Quantity *low = rules_quantity_get(order->low, resource);
+    const Quantity__Quantity *high = rules_quantity_get(order->high, resource);
     if (low == NULL || high == NULL ||
         quantity_compare(quantity_read(low), quantity_read(high)) <= 0) {
         return;
     }
-    struct api_path list = api_path_field(item, at_name);
+    struct arena *arena = causes->arena;
+    struct api_path list = api_path_field(item, order->at);
     struct api_path at = api_path_key(&list, resource);
-    const char *left = rules_quantity_text(causes->arena, low);
-    const char *right = rules_quantity_text(causes->arena, high);
-    const char *gap = strstr(words, "%1"), *end = strstr(words, "%2");
-    api_cause_invalid(
-        causes, &at,
-        api_shown_text(strcmp(at_name, "default") == 0 && *words == 'm' ? right : left),
-        arena_printf(causes->arena, "%.*s%s%.*s%s", (int)(gap - words), words, left,
-                     (int)(end - gap - 2), gap + 2, right));
+    const char *left = rules_quantity_text(arena, low);
+    const char *right = rules_quantity_text(arena, high);
+    api_cause_invalid(causes, &at, api_shown_quantity(arena, order->shows_high ? right : left),
+                      arena_printf(arena, "%s value %s is greater than %s value %s",
+                                   order->low_name, left, order->high_name, right));
 }
 
 static void check_limits_of(struct api_causes *causes, const struct api_path *item,
                             const char *resource, const Core__V1__LimitRangeItem *limit)
 {
+    static const char request_name[] = "default request";
     struct rules_quantities min = RULES_QUANTITIES(limit, min), max = RULES_QUANTITIES(limit, max);
     struct rules_quantities request = RULES_QUANTITIES(limit, default_request);
     struct rules_quantities otherwise = {(void *const *)limit->default_, limit->n_default_};
-    check_order(causes, item, "min", resource, (struct rules_quantities[]){min, max},
-                "min value %1 is greater than max value %2");
-    check_order(causes, item, "defaultRequest", resource, (struct rules_quantities[]){min, request},
-                "min value %1 is greater than default request value %2");
-    check_order(causes, item, "defaultRequest", resource, (struct rules_quantities[]){request, max},
-                "default request value %1 is greater than max value %2");
-    check_order(causes, item, "defaultRequest", resource,
-                (struct rules_quantities[]){request, otherwise},
-                "default request value %1 is greater than default limit value %2");
-    check_order(causes, item, "default", resource, (struct rules_quantities[]){min, otherwise},
-                "min value %1 is greater than default value %2");
-    check_order(causes, item, "default", resource, (struct rules_quantities[]){otherwise, max},
-                "default value %1 is greater than max value %2");
+    const struct order orders[] = {
+        {min, max, "min", "min", "max", false},
+        {min, request, "defaultRequest", "min", request_name, true},
+        {request, max, "defaultRequest", request_name, "max", false},
+        {request, otherwise, "defaultRequest", request_name, "default limit", false},
+        {min, otherwise, "default", "min", "default", false},
+        {otherwise, max, "default", "default", "max", true}};
+    for (size_t i = 0; i < ARRAY_LEN(orders); i++) {
+        check_order(causes, item, resource, &orders[i]);
+    }
     const Quantity__Quantity *ratio =
         rules_quantity_get(RULES_QUANTITIES(limit, max_limit_request_ratio), resource);
     if (ratio != NULL &&
@@ -251,9 +253,57 @@ static void check_limits_of(struct api_causes *causes, const struct api_path *it
         struct api_path list = api_path_field(item, "maxLimitRequestRatio");
         struct api_path at = api_path_key(&list, resource);
         const char *text = rules_quantity_text(causes->arena, ratio);
-        api_cause_invalid(causes, &at, api_shown_text(text),
+        api_cause_invalid(causes, &at, api_shown_quantity(causes->arena, text),
                           arena_printf(causes->arena, "ratio %s is less than 1", text));
     }
+}
+
+/* The ratio that the bounds themselves allow. */
+static void check_ratio(struct api_causes *causes, const struct api_path *item,
+                        const char *resource, const Core__V1__LimitRangeItem *limit)
+{
+    const Quantity__Quantity *low = rules_quantity_get(RULES_QUANTITIES(limit, min), resource);
+    const Quantity__Quantity *high = rules_quantity_get(RULES_QUANTITIES(limit, max), resource);
+    const Quantity__Quantity *ratio =
+        rules_quantity_get(RULES_QUANTITIES(limit, max_limit_request_ratio), resource);
+    if (ratio == NULL || low == NULL || high == NULL) {
+        return;
+    }
+    double allowed = (double)quantity_read(high).nanos / (double)quantity_read(low).nanos;
+    if ((double)quantity_read(ratio).nanos / NANOS <= allowed ||
+        quantity_is_zero(quantity_read(low))) {
+        return;
+    }
+    struct api_path list = api_path_field(item, "maxLimitRequestRatio");
+    struct api_path at = api_path_key(&list, resource);
+    const char *text = rules_quantity_text(causes->arena, ratio);
+    api_cause_invalid(
+        causes, &at, api_shown_quantity(causes->arena, text),
+        arena_printf(causes->arena, "ratio %s is greater than max/min = %f", text, allowed));
+}
+
+/* What cannot be handed out twice: its default and its default request are the same. */
+static void check_fixed(struct api_causes *causes, const struct api_path *item,
+                        const char *resource, const Core__V1__LimitRangeItem *limit)
+{
+    const struct rules_quantities defaults = {(void *const *)limit->default_, limit->n_default_};
+    const Quantity__Quantity *otherwise = rules_quantity_get(defaults, resource);
+    const Quantity__Quantity *request =
+        rules_quantity_get(RULES_QUANTITIES(limit, default_request), resource);
+    bool native = strchr(resource, '/') == NULL || strstr(resource, "kubernetes.io/") != NULL;
+    bool huge = strncmp(resource, "hugepages-", strlen("hugepages-")) == 0;
+    if ((native && !huge) || otherwise == NULL || request == NULL ||
+        quantity_compare(quantity_read(otherwise), quantity_read(request)) == 0) {
+        return;
+    }
+    struct api_path list = api_path_field(item, "defaultRequest");
+    struct api_path at = api_path_key(&list, resource);
+    const char *left = rules_quantity_text(causes->arena, otherwise);
+    const char *right = rules_quantity_text(causes->arena, request);
+    api_cause_invalid(causes, &at, api_shown_quantity(causes->arena, right),
+                      arena_printf(causes->arena,
+                                   "default value %s must equal to defaultRequest value %s in %s",
+                                   left, right, resource));
 }
 
 /* Whether an earlier map of the item has the resource too. */
@@ -285,6 +335,8 @@ static void check_resources_of(struct api_causes *causes, const struct api_path 
             check_resource_name(causes, &at, resource, "storage");
             if (!was_seen(maps, i, resource)) {
                 check_limits_of(causes, item, resource, limit);
+                check_ratio(causes, item, resource, limit);
+                check_fixed(causes, item, resource, limit);
             }
         }
     }

@@ -1,8 +1,13 @@
 /* Checks of Service. Addresses and node ports are allocated, and their ranges checked, by the API
  * server; here is what needs no cluster. */
 #include "lib/api/intstr.h"
+#include "lib/api/object.h"
 #include "lib/api/rules/rules.h"
 #include "lib/api/shown.h"
+
+#define TOPOLOGY_HINTS "service.kubernetes.io/topology-aware-hints"
+static const char TOPOLOGY_MODE[] = "service.kubernetes.io/topology-mode";
+static const char SOURCE_RANGES[] = "service.beta.kubernetes.io/load-balancer-source-ranges";
 
 static const char *const POLICIES[] = {"Cluster", "Local", NULL};
 
@@ -34,11 +39,9 @@ bool rules_service_node_port(struct api_causes *causes, const struct api_frame *
 {
     const Core__V1__ServicePort *port = frame->message;
     const Core__V1__ServiceSpec *spec = frame->parent->message;
-    if (port->node_port != 0 && !needs_node_ports(spec)) {
+    if (port->node_port != 0 && rules_is(spec->type, "ClusterIP")) {
         rules_forbidden(causes, frame->at, "nodePort",
-                        rules_is(spec->type, "ClusterIP")
-                            ? "may not be used when `type` is 'ClusterIP'"
-                            : "may not be used when `type` is 'ExternalName'");
+                        "may not be used when `type` is 'ClusterIP'");
     }
     return true;
 }
@@ -57,7 +60,9 @@ bool rules_service_port_clash(struct api_causes *causes, const struct api_frame 
                 causes, frame->at,
                 api_shown_raw(arena_printf(causes->arena,
                                            "core.ServicePort{Name:\"\", Protocol:\"%s\", "
-                                           "Port:%d}",
+                                           "AppProtocol:(*string)(nil), Port:%d, "
+                                           "TargetPort:intstr.IntOrString{Type:0, IntVal:0, "
+                                           "StrVal:\"\"}, NodePort:0}",
                                            text_or_empty(port->protocol), port->port)));
         }
         if (port->node_port != 0 && other->node_port == port->node_port) {
@@ -198,6 +203,36 @@ static void check_addresses(struct api_causes *causes, const struct api_frame *f
     }
 }
 
+/* The ports of a load balancer can be reached from anywhere. */
+static void check_balanced_ports(struct api_causes *causes, const struct api_frame *frame)
+{
+    enum { KUBELET_PORT = 10250 };
+    const Core__V1__ServiceSpec *spec = frame->message;
+    struct api_path ports = api_path_field(frame->at, "ports");
+    bool balancer = rules_is(spec->type, "LoadBalancer");
+    for (size_t i = 0; balancer && i < spec->n_ports; i++) {
+        struct api_path item = api_path_index(&ports, i);
+        if (spec->ports[i]->port == KUBELET_PORT) {
+            api_cause_invalid(causes, &item, api_shown_int(KUBELET_PORT),
+                              "may not expose port 10250 externally since it is used by kubelet");
+        }
+    }
+}
+
+/* The annotation that was renamed has to say the same under both names. */
+static void check_topology(struct api_causes *causes, const Core__V1__Service *service)
+{
+    const char *hints = api_meta_annotation(service->metadata, TOPOLOGY_HINTS);
+    const char *mode = api_meta_annotation(service->metadata, TOPOLOGY_MODE);
+    struct api_path metadata = api_path_field(NULL, "metadata");
+    struct api_path annotations = api_path_field(&metadata, "annotations");
+    struct api_path at = api_path_key(&annotations, TOPOLOGY_MODE);
+    if (hints != NULL && mode != NULL && strcmp(hints, mode) != 0) {
+        api_cause_invalid(causes, &at, api_shown_text(mode),
+                          "must match annotations[" TOPOLOGY_HINTS "] when both are specified");
+    }
+}
+
 /* What allocation looks at before anything else is checked: when this is wrong, nothing else is
  * said. */
 bool rules_service_addresses(struct api_causes *causes, const struct api_frame *frame)
@@ -211,6 +246,7 @@ bool rules_service_addresses(struct api_causes *causes, const struct api_frame *
     if (spec->n_ports == 0 && !is_headless(spec) && !rules_is(spec->type, "ExternalName")) {
         rules_required(causes, frame->at, "ports", "");
     }
+    check_balanced_ports(causes, frame);
     return true;
 }
 
@@ -296,28 +332,64 @@ static void check_distribution(struct api_causes *causes, const struct api_path 
     }
 }
 
-static void check_source_ranges(struct api_causes *causes, const struct api_path *at,
-                                const Core__V1__ServiceSpec *spec)
+/* Spaces around a range do not count. */
+static void check_range(struct api_causes *causes, const struct api_path *at, struct slice range)
 {
-    struct api_path ranges = api_path_field(at, "loadBalancerSourceRanges");
+    struct slice words = slice_trimmed(range);
+    const char *text = arena_text_n(causes->arena, (const char *)words.data, words.len);
+    rules_invalid_each(causes, at, api_shown_text(text), api_syntax_cidr(text));
+}
+
+/* What the field was before it was one. */
+static void check_annotated_ranges(struct api_causes *causes, const char *value, bool balancer)
+{
+    struct api_path metadata = api_path_field(NULL, "metadata");
+    struct api_path annotations = api_path_field(&metadata, "annotations");
+    struct api_path at = api_path_key(&annotations, SOURCE_RANGES);
+    if (!balancer) {
+        api_cause_forbidden(causes, &at, "may only be used when `type` is 'LoadBalancer'");
+    }
+    if (slice_trimmed(slice_text(value)).len == 0) {
+        return;
+    }
+    for (const char *range = value; range != NULL; range = strchr(range, ',')) {
+        range += range != value;
+        check_range(causes, &at, slice_of(range, strcspn(range, ",")));
+    }
+}
+
+/* v1.32 spells the path of the field so. */
+static void check_source_ranges(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__ServiceSpec *spec = frame->message;
+    struct api_path ranges = api_path_field(frame->at, "LoadBalancerSourceRanges");
     bool balancer = rules_is(spec->type, "LoadBalancer");
     if (spec->n_load_balancer_source_ranges > 0 && !balancer) {
         api_cause_forbidden(causes, &ranges, "may only be used when `type` is 'LoadBalancer'");
     }
-    for (size_t i = 0; balancer && i < spec->n_load_balancer_source_ranges; i++) {
+    for (size_t i = 0; i < spec->n_load_balancer_source_ranges; i++) {
         struct api_path item = api_path_index(&ranges, i);
-        const char *range = text_or_empty(spec->load_balancer_source_ranges[i]);
-        rules_invalid_each(causes, &item, api_shown_text(range), api_syntax_cidr(range));
+        check_range(causes, &item, slice_text(spec->load_balancer_source_ranges[i]));
     }
+}
+
+bool rules_service_annotations(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__Service *service = frame->message;
+    const char *ranges = api_meta_annotation(service->metadata, SOURCE_RANGES);
+    check_topology(causes, service);
+    if (ranges != NULL && service->spec->n_load_balancer_source_ranges == 0) {
+        check_annotated_ranges(causes, ranges, rules_is(service->spec->type, "LoadBalancer"));
+    }
+    return true;
 }
 
 bool rules_service_balancer(struct api_causes *causes, const struct api_frame *frame)
 {
-    enum { KUBELET_PORT = 10250 };
     static const char only[] = "may only be used when `type` is 'LoadBalancer'";
     const Core__V1__ServiceSpec *spec = frame->message;
     bool balancer = rules_is(spec->type, "LoadBalancer");
-    check_source_ranges(causes, frame->at, spec);
+    check_source_ranges(causes, frame);
     if (!balancer && spec->has_allocate_load_balancer_node_ports) {
         rules_forbidden(causes, frame->at, "allocateLoadBalancerNodePorts", only);
     }
@@ -326,14 +398,6 @@ bool rules_service_balancer(struct api_causes *causes, const struct api_frame *f
     } else if (spec->load_balancer_class != NULL) {
         rules_check_text(causes, frame->at, "loadBalancerClass", spec->load_balancer_class,
                          api_syntax_qualified_name);
-    }
-    for (size_t i = 0; balancer && i < spec->n_ports; i++) {
-        struct api_path ports = api_path_field(frame->at, "ports");
-        struct api_path item = api_path_index(&ports, i);
-        if (spec->ports[i]->port == KUBELET_PORT) {
-            rules_invalid(causes, &item, "port", api_shown_int(KUBELET_PORT),
-                          "may not expose port 10250 externally since it is used by kubelet");
-        }
     }
     check_distribution(causes, frame->at, spec);
     return true;

@@ -1,5 +1,6 @@
 /* Rules of a pod's volumes. */
 #include "lib/api/rules/rules.h"
+#include "lib/base/hash_map.h"
 
 enum { TOKEN_MIN_S = 600 };
 static const int64_t TOKEN_MAX_S = 1LL << 32;
@@ -36,7 +37,62 @@ bool rules_token(struct api_causes *causes, const struct api_frame *frame)
     }
     if (rules_empty(token->path)) {
         rules_required(causes, volume == NULL ? frame->at : volume->at, "path", "");
+    } else {
+        rules_check_text(causes, volume == NULL ? frame->at : volume->at, "path", token->path,
+                         api_syntax_local_path);
     }
+    return true;
+}
+
+/* The files of one volume, as far as its sources name them. */
+struct files {
+    struct api_causes *causes;
+    const struct api_path *at;
+    struct hash_map *seen;
+};
+
+/* `shown` is what v1.32 shows: the source or the path. */
+static void note_file(const struct files *files, const char *path, const char *shown)
+{
+    if (rules_empty(path)) {
+        return;
+    }
+    if (hash_map_get(files->seen, slice_text(path)) != NULL) {
+        api_cause_invalid(files->causes, files->at, api_shown_text(shown),
+                          "conflicting duplicate paths");
+    } else {
+        (void)hash_map_set(files->seen, slice_text(path), files->seen);
+    }
+}
+
+static void note_items(const struct files *files, Core__V1__KeyToPath *const *items, size_t count,
+                       const Core__V1__LocalObjectReference *source)
+{
+    for (size_t i = 0; i < count; i++) {
+        note_file(files, items[i]->path, source == NULL ? "" : text_or_empty(source->name));
+    }
+}
+
+bool rules_projected_files(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__ProjectedVolumeSource *volume = frame->message;
+    struct files files = {causes, frame->at, hash_map_new(/* seed= */ 0)};
+    for (size_t i = 0; i < volume->n_sources; i++) {
+        const Core__V1__VolumeProjection *source = volume->sources[i];
+        if (source->secret != NULL) {
+            note_items(&files, source->secret->items, source->secret->n_items,
+                       source->secret->local_object_reference);
+        }
+        if (source->config_map != NULL) {
+            note_items(&files, source->config_map->items, source->config_map->n_items,
+                       source->config_map->local_object_reference);
+        }
+        for (size_t j = 0; source->downward_api != NULL && j < source->downward_api->n_items; j++) {
+            const char *path = source->downward_api->items[j]->path;
+            note_file(&files, path, path);
+        }
+    }
+    hash_map_free(files.seen);
     return true;
 }
 
@@ -56,6 +112,14 @@ bool rules_projection(struct api_causes *causes, const struct api_frame *frame)
 /* --- Sources -----------------------------------------------------------------------------------
  */
 
+/* v1.32 spells two of them otherwise when it says that they are one too many. */
+static const char *name_in_words(const char *name)
+{
+    return strcmp(name, "cephfs") == 0        ? "cephFS"
+           : strcmp(name, "downwardAPI") == 0 ? "downwarAPI"
+                                              : name;
+}
+
 /* More than one source: the first counts, each other one is forbidden. Walks the table, so that
  * every kind of source counts. */
 bool rules_volume_sources(struct api_causes *causes, const struct api_frame *frame)
@@ -73,7 +137,7 @@ bool rules_volume_sources(struct api_causes *causes, const struct api_frame *fra
         const struct api_field *field = &table->fields[i];
         if (strcmp(field->name, "emptyDir") != 0 && api_field_is_set(field, source) &&
             count++ > 0) {
-            rules_forbidden(causes, frame->at, field->name,
+            rules_forbidden(causes, frame->at, name_in_words(field->name),
                             "may not specify more than 1 volume type");
         }
     }

@@ -39,6 +39,92 @@ bool rules_cinder(struct api_causes *causes, const struct api_frame *frame)
     return true;
 }
 
+static void check_driver(struct api_causes *causes, const struct api_path *parent,
+                         const char *driver)
+{
+    enum { DRIVER_MAX_BYTES = 63 };
+    const char *name = text_or_empty(driver);
+    struct api_path at = api_path_field(parent, "driver");
+    if (*name == '\0') {
+        api_cause_required(causes, &at, "");
+    }
+    if (strlen(name) > DRIVER_MAX_BYTES) {
+        api_cause_too_long(causes, &at, DRIVER_MAX_BYTES);
+    }
+    rules_invalid_each(causes, &at, api_shown_text(name), api_syntax_driver_name(name));
+}
+
+bool rules_csi_driver_name(struct api_causes *causes, const struct api_frame *frame)
+{
+    check_driver(causes, frame->at, ((const Core__V1__CSIVolumeSource *)frame->message)->driver);
+    return true;
+}
+
+static void check_secret(struct api_causes *causes, const struct api_path *parent,
+                         const char *member, const Core__V1__SecretReference *secret)
+{
+    struct api_path at = api_path_field(parent, member);
+    if (secret == NULL) {
+        return;
+    }
+    if (rules_empty(secret->name)) {
+        rules_required(causes, &at, "name", "");
+    } else {
+        rules_check_text(causes, &at, "name", secret->name, api_syntax_dns1123_subdomain);
+    }
+    if (rules_empty(secret->namespace_)) {
+        rules_required(causes, &at, "namespace", "");
+    } else {
+        rules_check_text(causes, &at, "namespace", secret->namespace_, api_syntax_dns1123_label);
+    }
+}
+
+/* Of the secret for staging v1.32 says nothing. */
+bool rules_csi_persistent(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__CSIPersistentVolumeSource *source = frame->message;
+    check_driver(causes, frame->at, source->driver);
+    if (rules_empty(source->volume_handle)) {
+        rules_required(causes, frame->at, "volumeHandle", "");
+    }
+    check_secret(causes, frame->at, "controllerPublishSecretRef",
+                 source->controller_publish_secret_ref);
+    check_secret(causes, frame->at, "controllerExpandSecretRef",
+                 source->controller_expand_secret_ref);
+    check_secret(causes, frame->at, "nodePublishSecretRef", source->node_publish_secret_ref);
+    check_secret(causes, frame->at, "nodeExpandSecretRef", source->node_expand_secret_ref);
+    return true;
+}
+
+/* Both names of a secret of a volume in the cluster. */
+static void require_secret(struct api_causes *causes, const struct api_path *at, const char *name,
+                           const char *namespace_name)
+{
+    struct api_path secret = api_path_field(at, "secretRef");
+    require_secret_name(causes, at, "secretRef", name);
+    if (rules_empty(namespace_name)) {
+        rules_required(causes, &secret, "namespace", "");
+    }
+}
+
+bool rules_cinder_persistent(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__CinderPersistentVolumeSource *disk = frame->message;
+    if (disk->secret_ref != NULL) {
+        require_secret(causes, frame->at, disk->secret_ref->name, disk->secret_ref->namespace_);
+    }
+    return true;
+}
+
+bool rules_storage_os_persistent(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__StorageOSPersistentVolumeSource *volume = frame->message;
+    if (volume->secret_ref != NULL) {
+        require_secret(causes, frame->at, volume->secret_ref->name, volume->secret_ref->namespace_);
+    }
+    return true;
+}
+
 /* The path of a wrong name is not that of an absent one: so v1.32 has it. */
 bool rules_csi_source(struct api_causes *causes, const struct api_frame *frame)
 {

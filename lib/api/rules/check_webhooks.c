@@ -355,20 +355,6 @@ bool rules_parameter_kind(struct api_causes *causes, const struct api_frame *fra
     return true;
 }
 
-/* v1.32 spells the path of this member so. */
-bool rules_binding_resources(struct api_causes *causes, const struct api_frame *frame)
-{
-    const Admissionregistration__V1__ValidatingAdmissionPolicyBindingSpec *spec = frame->message;
-    struct api_path at = api_path_field(frame->at, "matchResouces");
-    struct api_frame inner = {.parent = frame,
-                              .via = api_message_member_text(frame->table, "matchResources")->field,
-                              .table = &admissionregistration__v1__match_resources__schema,
-                              .message = spec->match_resources,
-                              .at = &at};
-    api_check_message(causes, &inner);
-    return true;
-}
-
 bool rules_binding_actions(struct api_causes *causes, const struct api_frame *frame)
 {
     const Admissionregistration__V1__ValidatingAdmissionPolicyBindingSpec *spec = frame->message;

@@ -55,10 +55,15 @@ const struct api_frame_rule_row api_frame_rules[] = {
     {&core__v1__downward_apivolume_file__schema, "path", rules_downward_file},
     {&core__v1__volume_projection__schema, "", rules_projection},
     {&core__v1__service_account_token_projection__schema, ".", rules_token},
+    {&core__v1__projected_volume_source__schema, ".", rules_projected_files},
 
     {&core__v1__empty_dir_volume_source__schema, "", rules_empty_dir},
     {&core__v1__cinder_volume_source__schema, ".", rules_cinder},
+    {&core__v1__csivolume_source__schema, "driver", rules_csi_driver_name},
     {&core__v1__csivolume_source__schema, ".", rules_csi_source},
+    {&core__v1__csipersistent_volume_source__schema, ".", rules_csi_persistent},
+    {&core__v1__cinder_persistent_volume_source__schema, ".", rules_cinder_persistent},
+    {&core__v1__storage_ospersistent_volume_source__schema, ".", rules_storage_os_persistent},
     {&core__v1__storage_osvolume_source__schema, ".", rules_storage_os},
     {&core__v1__fcvolume_source__schema, "", rules_fibre_channel},
     {&core__v1__flocker_volume_source__schema, "", rules_flocker},
@@ -67,6 +72,7 @@ const struct api_frame_rule_row api_frame_rules[] = {
     {&core__v1__iscsivolume_source__schema, "iqn", rules_iscsi},
     {&core__v1__iscsipersistent_volume_source__schema, "iqn", rules_iscsi_persistent},
 
+    {&core__v1__service__schema, ".", rules_service_annotations},
     {&core__v1__service_spec__schema, "", rules_service_addresses},
     {&core__v1__service_spec__schema, "type", rules_service_type},
     {&core__v1__service_spec__schema, "sessionAffinity", rules_service_affinity},
@@ -111,6 +117,7 @@ const struct api_frame_rule_row api_frame_rules[] = {
     {&core__v1__replication_controller_spec__schema, "template", rules_controller_template},
     {&core__v1__replication_controller_status__schema, ".", rules_controller_status},
 
+    {&batch__v1__job__schema, ".", rules_job_name},
     {&batch__v1__job_spec__schema, "managedBy", rules_job_managed_by},
     {&batch__v1__job_spec__schema, "completionMode", rules_job_numbers},
     {&batch__v1__job_spec__schema, "podReplacementPolicy", rules_job_replacement},
@@ -161,6 +168,8 @@ const struct api_frame_rule_row api_frame_rules[] = {
 
     {&scheduling__v1__priority_class__schema, "", rules_priority_class},
     {&storage__v1__storage_class__schema, "provisioner", rules_storage_class},
+    {&storage__v1__storage_class__schema, ".", rules_storage_topologies},
+    {&core__v1__topology_selector_label_requirement__schema, "key", rules_topology_key},
     {&storage__v1__volume_attachment_source__schema, "", rules_attachment_source},
     {&storage__v1__volume_attachment_status__schema, "", rules_attachment_status},
     {&storage__v1__volume_error__schema, "", rules_volume_error},
@@ -187,8 +196,6 @@ const struct api_frame_rule_row api_frame_rules[] = {
     {&admissionregistration__v1__validation__schema, ".", rules_admission_validation},
     {&admissionregistration__v1__param_ref__schema, ".", rules_admission_parameters},
     {&admissionregistration__v1__param_kind__schema, "", rules_parameter_kind},
-    {&admissionregistration__v1__validating_admission_policy_binding_spec__schema, "matchResources",
-     rules_binding_resources},
     {&admissionregistration__v1__validating_admission_policy_binding_spec__schema,
      "validationActions", rules_binding_actions},
 

@@ -232,6 +232,10 @@ api_frame_rule rules_lifecycle, rules_hook, rules_probe, rules_probe_once, rules
 api_frame_rule rules_dns_config, rules_dns_servers, rules_dns_searches, rules_dns_options,
     rules_shared_namespaces, rules_scheduling_gate, rules_pod, rules_pod_os, rules_pod_template;
 api_frame_rule rules_volume_sources, rules_downward_file, rules_projection, rules_token;
+api_frame_rule rules_projected_files, rules_csi_driver_name, rules_csi_persistent,
+    rules_cinder_persistent, rules_storage_os_persistent, rules_job_name, rules_storage_topologies,
+    rules_topology_key;
+api_frame_rule rules_service_annotations;
 api_frame_rule rules_empty_dir, rules_cinder, rules_csi_source, rules_storage_os,
     rules_fibre_channel, rules_flocker, rules_quobyte, rules_azure_disk, rules_iscsi,
     rules_iscsi_persistent;
@@ -270,7 +274,7 @@ api_frame_rule rules_validating_webhook, rules_mutating_webhook, rules_webhook_c
     rules_admission_validation, rules_admission_parameters, rules_policy_expressions,
     rules_validating_effects, rules_validating_versions, rules_mutating_effects,
     rules_mutating_versions, rules_webhook_service, rules_webhook_service_path,
-    rules_parameter_kind, rules_binding_resources, rules_binding_actions;
+    rules_parameter_kind, rules_binding_actions;
 api_frame_rule rules_priority_level, rules_limit_response, rules_queuing, rules_flow_schema,
     rules_flow_rules, rules_flow_resources, rules_flow_paths, rules_flow_account,
     rules_flow_subject, rules_flow_fixed, rules_priority_level_fixed;

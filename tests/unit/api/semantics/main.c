@@ -7,6 +7,7 @@ int main(void)
                        check_suite(),
                        check_pod_suite(),
                        check_admission_suite(),
+                       check_kinds_suite(),
                        selector_suite(),
                        patch_suite(),
                        table_suite(),

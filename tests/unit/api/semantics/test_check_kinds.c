@@ -1,0 +1,243 @@
+/* Rules that look at several fields, by kind: volumes, jobs, Services, ranges and classes. Objects
+ * are JSON with ' for quotes; causes are compared as text, in order. */
+#include "tests/unit/api/semantics/causes.h"
+#include "tests/unit/api/semantics/suites.h"
+#include <check.h>
+
+#define SUBDOMAIN                                                                                  \
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "   \
+    "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used "  \
+    "for validation is "                                                                           \
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+
+/* --- Volumes ------------------------------------------------------------------------------------
+ */
+
+#define POD_OF(volume)                                                                             \
+    "{'metadata':{'name':'o','namespace':'n'},'spec':{'volumes':[{'name':'v'," volume              \
+    "}],'containers':[{'name':'c','image':'i','volumeMounts':[{'name':'v','mountPath':'/v'}]}]}}"
+
+START_TEST(two_files_of_a_projected_volume_are_not_in_one_place)
+{
+    ck_assert_causes("v1", "Pod",
+                     POD_OF("'projected':{'sources':[{'secret':{'name':'s','items':[{'key':'k',"
+                            "'path':'a'},{'key':'l','path':'b'}]}},{'configMap':{'name':'m',"
+                            "'items':[{'key':'k','path':'a'}]}},{'downwardAPI':{'items':[{'path':"
+                            "'b','fieldRef':{'fieldPath':'metadata.name'}}]}}]}"),
+                     "spec.volumes[0].projected: Invalid value: \"m\": conflicting duplicate "
+                     "paths\n"
+                     "spec.volumes[0].projected: Invalid value: \"b\": conflicting duplicate "
+                     "paths\n"
+                     "spec.containers[0].volumeMounts[0].name: Not found: \"v\"");
+    ck_assert_causes("v1", "Pod",
+                     POD_OF("'projected':{'sources':[{'secret':{'name':'s','items':[{'key':'k',"
+                            "'path':'a'}]}},{'configMap':{'name':'m','items':[{'key':'k','path':"
+                            "'b'}]}}]}"),
+                     "");
+}
+END_TEST
+
+START_TEST(a_volume_that_is_wrong_is_not_found_by_those_who_mount_it)
+{
+    ck_assert_causes("v1", "Pod", POD_OF("'configMap':{}"),
+                     "spec.volumes[0].configMap.name: Required value\n"
+                     "spec.containers[0].volumeMounts[0].name: Not found: \"v\"");
+    ck_assert_causes("v1", "Pod", POD_OF("'gcePersistentDisk':{}"),
+                     "spec.volumes[0].persistentDisk.pdName: Required value\n"
+                     "spec.containers[0].volumeMounts[0].name: Not found: \"v\"");
+    ck_assert_causes("v1", "Pod", POD_OF("'emptyDir':{},'downwardAPI':{}"),
+                     "spec.volumes[0].downwarAPI: Forbidden: may not specify more than 1 volume "
+                     "type\n"
+                     "spec.containers[0].volumeMounts[0].name: Not found: \"v\"");
+}
+END_TEST
+
+#define PV_OF(source)                                                                              \
+    "{'metadata':{'name':'o'},'spec':{'capacity':{'storage':'1Gi'},'accessModes':["                \
+    "'ReadWriteOnce'],'nodeAffinity':{'required':{'nodeSelectorTerms':[{'matchExpressions':[{"     \
+    "'key':'a','operator':'Exists'}]}]}}," source "}}"
+
+START_TEST(a_persistent_volumes_driver_secrets_and_path_are_checked)
+{
+    ck_assert_causes("v1", "PersistentVolume", PV_OF("'local':{'path':'/a/../b'}"),
+                     "spec.local.path: Invalid value: \"/a/../b\": must not contain '..'");
+    ck_assert_causes("v1", "PersistentVolume", PV_OF("'csi':{}"),
+                     "spec.csi.driver: Required value\n"
+                     "spec.csi.driver: Invalid value: \"\": " SUBDOMAIN "\n"
+                     "spec.csi.volumeHandle: Required value");
+    ck_assert_causes("v1", "PersistentVolume",
+                     PV_OF("'csi':{'driver':'D_','volumeHandle':'h','nodeStageSecretRef':{},"
+                           "'nodePublishSecretRef':{'name':'S_'}}"),
+                     "spec.csi.driver: Invalid value: \"D_\": " SUBDOMAIN "\n"
+                     "spec.csi.nodePublishSecretRef.name: Invalid value: \"S_\": " SUBDOMAIN "\n"
+                     "spec.csi.nodePublishSecretRef.namespace: Required value");
+    ck_assert_causes("v1", "PersistentVolume",
+                     PV_OF("'csi':{'driver':'Csi.Example.com','volumeHandle':'h'}"), "");
+    ck_assert_causes("v1", "PersistentVolume",
+                     PV_OF("'csi':{'driver':'a23456789-123456789-123456789-123456789-123456789-"
+                           "123456789-1234','volumeHandle':'h'}"),
+                     "spec.csi.driver: Too long: may not be more than 63 bytes");
+}
+END_TEST
+
+START_TEST(topologies_of_a_storage_class_differ)
+{
+#define CLASS_OF(terms)                                                                            \
+    "{'metadata':{'name':'o'},'provisioner':'p','allowedTopologies':[" terms "]}"
+#define TERM(key, values) "{'matchLabelExpressions':[{'key':" key ",'values':[" values "]}]}"
+    ck_assert_causes("storage.k8s.io/v1", "StorageClass",
+                     CLASS_OF(TERM("'a'", "'x','y'") "," TERM("'a'", "'y','x'")),
+                     "allowedTopologies[1].matchLabelExpressions: Duplicate value: \"\"");
+    ck_assert_causes("storage.k8s.io/v1", "StorageClass",
+                     CLASS_OF(TERM("'a'", "'x','y'") "," TERM("'a'", "'y'")), "");
+    ck_assert_causes("storage.k8s.io/v1", "StorageClass",
+                     CLASS_OF("{'matchLabelExpressions':[{'key':'a','values':['x']},{'key':'a',"
+                              "'values':['y']}]}"),
+                     "allowedTopologies[0].matchLabelExpressions[1].key: Duplicate value: \"a\"");
+#undef TERM
+#undef CLASS_OF
+}
+END_TEST
+
+/* --- Jobs ---------------------------------------------------------------------------------------
+ */
+
+#define TEMPLATE                                                                                   \
+    "'template':{'spec':{'restartPolicy':'Never','containers':[{'name':'c','image':'i'}]}}"
+#define LONG "a23456789-123456789-123456789-123456789-123456789-123456789-1"
+
+START_TEST(an_indexed_jobs_name_has_room_for_the_last_index)
+{
+#define JOB(completions)                                                                           \
+    "{'metadata':{'name':'" LONG "','namespace':'n'},'spec':{'completionMode':'Indexed',"          \
+    "'parallelism':1,'completions':" completions "," TEMPLATE "}}"
+    ck_assert_causes("batch/v1", "Job", JOB("1"), "");
+    ck_assert_causes("batch/v1", "Job", JOB("11"),
+                     "metadata.name: Invalid value: \"" LONG "\": will not able to create pod with "
+                     "invalid DNS label: " LONG "-10");
+#undef JOB
+}
+END_TEST
+
+START_TEST(a_cron_jobs_time_zone_is_one_that_exists)
+{
+#define CRON(zone)                                                                                 \
+    "{'metadata':{'name':'o','namespace':'n'},'spec':{'schedule':'* * * * *','timeZone':'" zone    \
+    "','jobTemplate':{'spec':{" TEMPLATE "}}}}"
+#define ZONE(zone) "spec.timeZone: Invalid value: \"" zone "\": "
+    ck_assert_causes("batch/v1", "CronJob", CRON("Europe/Berlin"), "");
+    ck_assert_causes("batch/v1", "CronJob", CRON("America/Argentina/Ushuaia"), "");
+    ck_assert_causes("batch/v1", "CronJob", CRON("UTC"), "");
+    ck_assert_causes("batch/v1", "CronJob", CRON("Europe/Berli"),
+                     ZONE("Europe/Berli") "unknown time zone Europe/Berli");
+    ck_assert_causes("batch/v1", "CronJob", CRON("Berlin"),
+                     ZONE("Berlin") "unknown time zone Berlin");
+    ck_assert_causes("batch/v1", "CronJob", CRON("Europe/"),
+                     ZONE("Europe/") "unknown time zone Europe/");
+    ck_assert_causes("batch/v1", "CronJob", CRON("utc"), ZONE("utc") "unknown time zone utc");
+    ck_assert_causes("batch/v1", "CronJob", CRON("Local"),
+                     ZONE("Local") "timeZone must be an explicit time zone as defined in "
+                                   "https://www.iana.org/time-zones");
+    ck_assert_causes("batch/v1", "CronJob", CRON("../etc"),
+                     ZONE("../etc") "time: invalid location name");
+    ck_assert_causes("batch/v1", "CronJob", CRON(""),
+                     ZONE("") "timeZone must be nil or non-empty string");
+#undef ZONE
+#undef CRON
+}
+END_TEST
+
+/* --- Services -----------------------------------------------------------------------------------
+ */
+
+#define SERVICE(metadata, spec)                                                                    \
+    "{'metadata':{'name':'o','namespace':'n'" metadata "},'spec':{'clusterIP':'None',"             \
+    "'ports':[{'port':80}]" spec "}}"
+
+START_TEST(source_ranges_may_have_spaces_and_be_an_annotation)
+{
+#define KEY "service.beta.kubernetes.io/load-balancer-source-ranges"
+#define BALANCER(metadata, ranges)                                                                 \
+    "{'metadata':{'name':'o','namespace':'n'" metadata "},'spec':{'type':'LoadBalancer',"          \
+    "'clusterIP':'10.0.0.1','clusterIPs':['10.0.0.1'],'ports':[{'port':80}]" ranges "}}"
+#define RANGE "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
+    ck_assert_causes("v1", "Service",
+                     BALANCER("", ",'loadBalancerSourceRanges':[' 10.0.0.0/8 ','x']"),
+                     "spec.LoadBalancerSourceRanges[1]: Invalid value: \"x\": " RANGE);
+    ck_assert_causes("v1", "Service",
+                     BALANCER(",'annotations':{'" KEY "':'10.0.0.0/8, 192.168.0.0/16,y'}", ""),
+                     "metadata.annotations[" KEY "]: Invalid value: \"y\": " RANGE);
+    ck_assert_causes("v1", "Service", SERVICE(",'annotations':{'" KEY "':' '}", ""),
+                     "metadata.annotations[" KEY "]: Forbidden: may only be used when `type` is "
+                     "'LoadBalancer'");
+#undef RANGE
+#undef BALANCER
+#undef KEY
+}
+END_TEST
+
+START_TEST(topology_is_asked_for_in_one_way)
+{
+    ck_assert_causes("v1", "Service",
+                     SERVICE(",'annotations':{'service.kubernetes.io/topology-mode':'Auto',"
+                             "'service.kubernetes.io/topology-aware-hints':'Disabled'}",
+                             ""),
+                     "metadata.annotations[service.kubernetes.io/topology-mode]: Invalid value: "
+                     "\"Auto\": must match annotations[service.kubernetes.io/topology-aware-hints] "
+                     "when both are specified");
+}
+END_TEST
+
+/* --- Ranges of limits ---------------------------------------------------------------------------
+ */
+
+#define AMOUNT(value, scale, text, format)                                                         \
+    "resource.Quantity{i:resource.int64Amount{value:" value ", scale:" scale                       \
+    "}, d:resource.infDecAmount{Dec:(*inf.Dec)(nil)}, s:\"" text "\", Format:\"" format "\"}"
+
+START_TEST(a_limit_range_agrees_with_itself)
+{
+#define RANGE(members)                                                                             \
+    "{'metadata':{'name':'o','namespace':'n'},'spec':{'limits':[{'type':'Container'," members "}]" \
+    "}}"
+    ck_assert_causes("v1", "LimitRange",
+                     RANGE("'min':{'cpu':'100m'},'max':{'cpu':'200m'},"
+                           "'maxLimitRequestRatio':{'cpu':'3'}"),
+                     "spec.limits[0].maxLimitRequestRatio[cpu]: Invalid value: " AMOUNT(
+                         "3", "0", "3", "DecimalSI") ": ratio 3 is greater than max/min = "
+                                                     "2.000000");
+    ck_assert_causes("v1", "LimitRange",
+                     RANGE("'min':{'cpu':'100m'},'max':{'cpu':'200m'},"
+                           "'maxLimitRequestRatio':{'cpu':'2'}"),
+                     "");
+    ck_assert_causes("v1", "LimitRange",
+                     RANGE("'defaultRequest':{'memory':'1Gi'},'default':{'memory':'512Mi'}"),
+                     "spec.limits[0].defaultRequest[memory]: Invalid value: " AMOUNT(
+                         "1073741824", "0", "1Gi",
+                         "BinarySI") ": default request value 1Gi is greater than default limit "
+                                     "value 512Mi");
+    ck_assert_causes("v1", "LimitRange",
+                     RANGE("'defaultRequest':{'a.b/c':'1'},'default':{'a.b/c':'2'}"),
+                     "spec.limits[0].defaultRequest[a.b/c]: Invalid value: " AMOUNT(
+                         "1", "0", "1", "DecimalSI") ": default value 2 must equal to "
+                                                     "defaultRequest value 1 in a.b/c");
+#undef RANGE
+}
+END_TEST
+
+Suite *check_kinds_suite(void)
+{
+    Suite *suite = suite_create("check_kinds");
+    TCase *rules = tcase_create("rules");
+    tcase_add_test(rules, two_files_of_a_projected_volume_are_not_in_one_place);
+    tcase_add_test(rules, a_volume_that_is_wrong_is_not_found_by_those_who_mount_it);
+    tcase_add_test(rules, a_persistent_volumes_driver_secrets_and_path_are_checked);
+    tcase_add_test(rules, topologies_of_a_storage_class_differ);
+    tcase_add_test(rules, an_indexed_jobs_name_has_room_for_the_last_index);
+    tcase_add_test(rules, a_cron_jobs_time_zone_is_one_that_exists);
+    tcase_add_test(rules, source_ranges_may_have_spaces_and_be_an_annotation);
+    tcase_add_test(rules, topology_is_asked_for_in_one_way);
+    tcase_add_test(rules, a_limit_range_agrees_with_itself);
+    suite_add_tcase(suite, rules);
+    return suite;
+}
