@@ -73,8 +73,9 @@ void plan_manage_fields(struct operation *operation, const struct api_kind *kind
     meta->n_managed_fields = message_meta(form, written)->n_managed_fields;
 }
 
-static int apply_text(struct operation *operation, const struct json_value *live,
-                      struct json_value **ret_object, const struct api_status **reterr_status)
+static int apply_text(struct operation *operation, const struct api_kind *kind,
+                      const struct json_value *live, struct json_value **ret_object,
+                      const struct api_status **reterr_status)
 {
     const struct registry_call *call = operation->call;
     struct arena *arena = operation->arena;
@@ -93,14 +94,14 @@ static int apply_text(struct operation *operation, const struct json_value *live
         return -EINVAL;
     }
     const struct api_status *refusal = status_of_applied(operation, &duplicates);
-    if (refusal == NULL && custom_of(operation_form(operation)) != NULL) {
+    if (refusal == NULL && custom_of(kind) != NULL) {
         refusal = check_applied(operation, applied);
     }
     if (refusal != NULL) {
         *reterr_status = refusal;
         return -EINVAL;
     }
-    struct api_apply_request request = {.kind = operation_form(operation),
+    struct api_apply_request request = {.kind = kind,
                                         .manager = call->options.field_manager,
                                         .subresource = operation_subresource(operation),
                                         .now_s = operation_now_s(operation),
@@ -108,9 +109,9 @@ static int apply_text(struct operation *operation, const struct json_value *live
     return api_apply(arena, &request, live, applied, ret_object, reterr_status);
 }
 
-static int patch_tree(struct operation *operation, const struct api_message *schema,
-                      const struct json_value *document, struct json_value **ret_document,
-                      const struct api_status **reterr_status)
+static int patch_tree(struct operation *operation, const struct api_kind *kind,
+                      const struct api_message *schema, const struct json_value *document,
+                      struct json_value **ret_document, const struct api_status **reterr_status)
 {
     const struct registry_call *call = operation->call;
     switch (call->patch_type) {
@@ -123,7 +124,7 @@ static int patch_tree(struct operation *operation, const struct api_message *sch
         return api_patch_strategic(operation->arena, schema, document, call->patch, ret_document,
                                    reterr_status);
     case REGISTRY_PATCH_APPLY:
-        return apply_text(operation, document, ret_document, reterr_status);
+        return apply_text(operation, kind, document, ret_document, reterr_status);
     }
     return -EINVAL;
 }
@@ -193,7 +194,7 @@ const struct api_status *patch_message(struct operation *operation, const struct
         before == NULL ? NULL : api_message_to_json(arena, schema, before, type_meta);
     struct json_value *patched = NULL;
     const struct api_status *refusal = NULL;
-    if (patch_tree(operation, schema, document, &patched, &refusal) < 0) {
+    if (patch_tree(operation, kind, schema, document, &patched, &refusal) < 0) {
         return refusal != NULL ? refusal : api_status_unprocessable(arena);
     }
     struct api_problems problems = {0};

@@ -2,6 +2,7 @@
 #include "apiserver/admission.h"
 #include "apiserver/operation.h"
 #include "k8s/autoscaling_v1.pb-c.h"
+#include "lib/api/apply_scale.h"
 #include "lib/api/custom.h"
 #include "lib/api/selector.h"
 
@@ -148,16 +149,43 @@ static const struct api_status *wanted_scale(struct operation *operation, const 
                                              Autoscaling__V1__Scale **ret_scale)
 {
     struct registry_call *call = operation->call;
+    const struct api_kind *kind = api_scale_kind();
+    void *wanted = NULL;
     if (call->verb == REGISTRY_UPDATE) {
-        *ret_scale = call->body;
-        return NULL;
+        wanted = api_message_copy(operation->arena, kind->message, call->body);
+    } else {
+        struct api_type_meta type_meta = {.api_version = kind->api_version, .kind = kind->kind};
+        const struct api_status *refusal =
+            patch_message(operation, kind, kind->message, current, &type_meta, &wanted);
+        if (refusal != NULL) {
+            return refusal;
+        }
     }
-    struct api_type_meta type_meta = {.api_version = "autoscaling/v1", .kind = "Scale"};
-    void *patched = NULL;
-    const struct api_status *refusal =
-        patch_message(operation, call->kind, scale_schema(), current, &type_meta, &patched);
-    *ret_scale = patched;
-    return refusal;
+    plan_manage_fields(operation, kind, current, wanted);
+    *ret_scale = wanted;
+    return NULL;
+}
+
+/* Where the kind has what a Scale calls spec.replicas. */
+static const char *replicas_path(const struct api_kind *kind)
+{
+    const struct custom_version *custom = custom_of(kind);
+    return custom == NULL ? ".spec.replicas"
+                          : text_or_empty(custom->source->subresources->scale->spec_replicas_path);
+}
+
+/* Owners were settled with the Scale: the object is written as by nobody. */
+static enum plan_step replace_scaled(struct operation *operation,
+                                     const struct cached_object *existing, void *message)
+{
+    struct registry_call *call = operation->call;
+    const char *subresource = call->subresource, *manager = call->options.field_manager;
+    call->subresource = "";
+    call->options.field_manager = NULL;
+    enum plan_step step = plan_replace(operation, existing, message);
+    call->subresource = subresource;
+    call->options.field_manager = manager;
+    return step;
 }
 
 static void write_custom_replicas(struct arena *arena, const struct api_kind *kind, void *object,
@@ -203,7 +231,11 @@ enum plan_step plan_scale(struct operation *operation)
     const void *before = operation_message(operation, existing);
     Autoscaling__V1__Scale *wanted = NULL;
     const struct api_status *refusal = NULL;
-    const void *current = registry_scale_of(arena, kind, before, &refusal);
+    Autoscaling__V1__Scale *current = registry_scale_of(arena, kind, before, &refusal);
+    if (refusal == NULL) {
+        api_scale_owners(arena, kind, replicas_path(kind), message_meta(kind, before),
+                         current->metadata);
+    }
     refusal = refusal != NULL ? refusal : wanted_scale(operation, current, &wanted);
     refusal = refusal != NULL ? refusal : ask_about_scale(operation, current, &wanted);
     refusal = refusal != NULL ? refusal : validate_scale(operation, wanted);
@@ -222,10 +254,8 @@ enum plan_step plan_scale(struct operation *operation)
     if (!is_empty(version)) {
         meta->resource_version = arena_text(arena, version);
     }
-    const char *subresource = operation->call->subresource;
-    operation->call->subresource = "";
-    enum plan_step step = plan_replace(operation, existing, message);
-    operation->call->subresource = subresource;
+    api_scale_owners_back(arena, kind, replicas_path(kind), wanted->metadata, meta);
+    enum plan_step step = replace_scaled(operation, existing, message);
     if (operation->call->status != NULL || step == PLAN_WAIT) {
         return step;
     }

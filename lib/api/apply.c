@@ -51,14 +51,12 @@ static const char *object_type(struct arena *arena, const char *api_version, con
                         api_version, kind);
 }
 
-/* "scale" is written through an object of a kind that is not the request's. */
 static int check_type(struct arena *arena, const struct api_apply_request *request,
                       const struct json_value *applied, const struct api_status **reterr_status)
 {
     const char *version = text_in(applied, "apiVersion"), *kind = text_in(applied, "kind");
-    if (strcmp(request->subresource, "scale") == 0 ||
-        (strcmp(version, request->kind->api_version) == 0 &&
-         strcmp(kind, request->kind->kind) == 0)) {
+    if (strcmp(version, request->kind->api_version) == 0 &&
+        strcmp(kind, request->kind->kind) == 0) {
         return 0;
     }
     return refuse(
@@ -87,8 +85,7 @@ static int check_request(struct arena *arena, const struct api_apply_request *re
                       api_status_bad_request(arena, "metadata.managedFields must be nil"), -EINVAL);
     }
     struct apply_shape root = apply_shape_of_message(request->kind->message);
-    bool whole = strcmp(request->subresource, "scale") != 0;
-    const char *wrong = whole ? apply_find_undeclared(arena, &root, applied) : NULL;
+    const char *wrong = apply_find_undeclared(arena, &root, applied);
     if (wrong == NULL) {
         return 0;
     }

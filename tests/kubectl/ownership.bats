@@ -71,3 +71,28 @@ END
     refuses NotFound kubectl get configmap two
     kubectl get configmap one
 }
+
+apply_scale() { # NAME REPLICAS [QUERY]: kubectl applies no Scale.
+    curl -sS --cacert "$D/n1/pki/ca.crt" --cert "$D/n1/pki/admin.crt" --key "$D/n1/pki/admin.key" -X PATCH \
+        -H 'Content-Type: application/apply-patch+yaml' \
+        -d "{apiVersion: autoscaling/v1, kind: Scale, metadata: {name: $1}, spec: {replicas: $2}}" \
+        "$API/apis/apps/v1/namespaces/default/deployments/$1/scale?fieldManager=applier${3:-}"
+}
+
+@test "who scales owns the object's replicas, and who applies them meets him" {
+    kubectl create deployment scaled --image i --replicas 0
+    kubectl scale deployment scaled --replicas 0
+    [ "$(owned kubectl-create deployment scaled | jq -c '."f:spec"."f:replicas"')" = '{}' ]
+    kubectl patch deployment scaled --subresource scale --type merge -p '{"spec":{"replicas":1}}' --field-manager scaler
+    [ "$(owned scaler deployment scaled)" = '{"f:spec":{"f:replicas":{}}}' ]
+    managers deployment scaled | grep -qx 'scaler Update scale'
+    [ "$(owned kubectl-create deployment scaled | jq -c '."f:spec"."f:replicas"')" = null ]
+    [ "$(apply_scale scaled 2 | jq -r .message)" = \
+        'Apply failed with 1 conflict: conflict with "scaler" with subresource "scale" using autoscaling/v1: .spec.replicas' ]
+    [ "$(apply_scale scaled 2 '&force=true' | jq -c '[.kind, .spec.replicas, .metadata.managedFields]')" = '["Scale",2,null]' ]
+    managers deployment scaled | grep -qx 'applier Apply scale'
+    ! managers deployment scaled | grep scaler || false
+    [ "$(kubectl get deployment scaled -o 'jsonpath={.spec.replicas}')" = 2 ]
+    kubectl get deployment scaled -o json | jq '{apiVersion, kind, metadata: {name: .metadata.name}, spec: {replicas: 3}}' | refuses 'conflict with "applier" with subresource "scale": .spec.replicas' \
+        kubectl apply --server-side --field-manager third -f -
+}
