@@ -11,6 +11,13 @@ within() {
     done
 }
 
+# busy NUMBER: that of a quiet machine, times as many as there are to share its processors.
+busy() {
+    local load
+    read -r load _ </proc/loadavg
+    echo $(($1 * (1 + ${load%%.*} / $(nproc))))
+}
+
 has_ended() { ! kill -0 "$1" 2>/dev/null || grep -qs '^State:[[:space:]]*Z' "/proc/$1/status"; }
 
 # ended PID...: waits for processes that were told to end; one that does not is killed, and that is a failure.

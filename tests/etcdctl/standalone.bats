@@ -82,8 +82,8 @@ teardown() { [ -n "${BATS_TEST_COMPLETED:-}" ] || tail -8 "$BATS_FILE_TMPDIR/one
     within 5 alarm
     run one put quota/small x
     [[ $output == *"etcdserver: mvcc: database space exceeded"* ]]
-    run curl -s http://127.0.34.14:2381/health
-    [[ $output == *'"health":"false"'*'ALARM NOSPACE'* ]]
+    unhealthy() { [[ $(curl -s http://127.0.34.14:2381/health) == *'"health":"false"'*'ALARM NOSPACE'* ]]; }
+    within 5 unhealthy
     run -0 one del quota/1
     run -0 one compact "$(one get x -w fields | grep '"Revision"' | cut -d' ' -f3)"
     quiet() { [ -z "$(one alarm list)" ]; }

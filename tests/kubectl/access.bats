@@ -44,6 +44,53 @@ forbids() { # USER WORDS COMMAND...: it is forbidden in just these words
     forbids Lixl 'pods is forbidden: User "Lixl" cannot list resource "pods" in API group "" in the namespace "here"' get pods -n here
 }
 
+# person NAME: a kubeconfig of one's own, made step by step, with a certificate of the cluster's CA.
+person() {
+    local conf=$D/$1.conf
+    make_cert "$1" "$D/n1/pki/ca" "/CN=$1"
+    says '^Cluster "kubernetes" set\.$' kubectl config set-cluster kubernetes --certificate-authority "$D/n1/pki/ca.crt" --embed-certs=true \
+        --server "$API" --kubeconfig "$conf"
+    says "^User \"$1\" set\.\$" kubectl config set-credentials "$1" --client-key "$D/$1.key" --client-certificate "$D/$1.crt" \
+        --embed-certs=true --kubeconfig "$conf"
+    says '^Context "kubernetes" created\.$' kubectl config set-context kubernetes --cluster kubernetes --user "$1" --kubeconfig "$conf"
+    says '^Switched to context "kubernetes"\.$' kubectl config use-context kubernetes --kubeconfig "$conf"
+}
+
+@test "somebody with a certificate: nothing, then what a role and its bindings give, here and everywhere" {
+    person train
+    as_train() { kubectl --kubeconfig "$D/train.conf" "$@"; }
+    kubectl create ns cka
+    says '^ATTRIBUTE +VALUE$' as_train auth whoami
+    [ "$(as_train auth whoami -o 'jsonpath={.status.userInfo.username} {.status.userInfo.groups[*]}')" = "train system:authenticated" ]
+    refuses '\(Forbidden\): pods is forbidden: User "train" cannot list resource "pods" in API group "" in the namespace "cka"$' as_train get pods -n cka
+    kubectl apply -f - <<'END'
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: doers}
+rules:
+- {apiGroups: [apps], resources: [deployments, statefulsets, daemonsets], verbs: [create, list]}
+- {apiGroups: [""], resources: [pods, services], verbs: [create, list]}
+END
+    says '^rolebinding.rbac.authorization.k8s.io/train-doers created$' kubectl create rolebinding train-doers --user train --clusterrole doers -n cka
+    says '^deployment.apps/web created$' as_train create deployment web --image i -n cka
+    says '^web +0/1 ' as_train get deployments -n cka
+    refuses 'cannot get resource "deployments" in API group "apps" in the namespace "cka"$' as_train get deployment web -n cka
+    refuses 'cannot delete resource "deployments" in API group "apps" in the namespace "cka"$' as_train delete deployment web -n cka
+    refuses 'cannot list resource "pods" in API group "" in the namespace "default"$' as_train get pods
+    says '^clusterrolebinding.rbac.authorization.k8s.io/train-doers-all created$' \
+        kubectl create clusterrolebinding train-doers-all --user train --clusterrole doers
+    as_train get pods
+    as_train get services -A | grep -q kubernetes
+    refuses 'cannot get resource "services"' as_train get service kubernetes
+    refuses 'cannot list resource "nodes" in API group "" at the cluster scope$' as_train get nodes
+    kubectl create sa user1
+    kubectl create clusterrolebinding user1-doers --serviceaccount default:user1 --clusterrole doers
+    says '^yes$' kubectl auth can-i list services -A --as system:serviceaccount:default:user1
+    refuses '^no$' kubectl auth can-i get services -A --as system:serviceaccount:default:user1
+    kubectl delete clusterrolebinding train-doers-all user1-doers
+    refuses 'cannot list resource "pods" in API group "" in the namespace "default"$' as_train get pods
+}
+
 @test "paths that are no resources are named as such" {
     [ "$(kubectl --as lixl get --raw /healthz)" = ok ]
     forbids lixl 'forbidden: User "lixl" cannot get path "/metrics"' get --raw /metrics
@@ -132,6 +179,10 @@ END
     kubectl get clusterrole admin -o yaml >"$D/admin"
     [ "$(head -n 1 "$D/admin")" = aggregationRule: ]
     grep -q 'rbac.authorization.k8s.io/aggregate-to-admin: "true"' "$D/admin"
+    # What lets people into pods is of what edit adds, in one rule.
+    kubectl get clusterrole admin -o json | jq -e '[.rules[] | select(.resources == ["pods/attach", "pods/exec", "pods/portforward",
+        "pods/proxy", "secrets", "services/proxy"] and .verbs == ["get", "list", "watch"] and .apiGroups == [""])] | length == 1'
+    kubectl get clusterrole admin -o json | jq -e '[.rules[] | select(.resources == ["serviceaccounts"] and .verbs == ["impersonate"])] | length == 1'
     kubectl get clusterrole admin edit view >/dev/null
 }
 

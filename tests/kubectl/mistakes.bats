@@ -221,6 +221,32 @@ spec:
 status:
   loadBalancer: {}
 END
+    prints kubectl create deployment web --image nginx:1.23 --dry-run=client -o yaml <<'END'
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  creationTimestamp: null
+  labels:
+    app: web
+  name: web
+spec:
+  replicas: 1
+  selector:
+    matchLabels:
+      app: web
+  strategy: {}
+  template:
+    metadata:
+      creationTimestamp: null
+      labels:
+        app: web
+    spec:
+      containers:
+      - image: nginx:1.23
+        name: nginx
+        resources: {}
+status: {}
+END
     prints kubectl create deployment web --image nginx:1.23 --dry-run=server -o yaml <<'END'
 apiVersion: apps/v1
 kind: Deployment

@@ -60,6 +60,91 @@ cleared() { kubectl delete pods -l "group=t$BATS_TEST_NUMBER" --now --wait=false
     cleared
 }
 
+# spread NAME: how many of a Deployment's pods each of its nodes has, least first.
+spread() { nodes_of "app=$1" | uniq -c | sort -n | awk '{print $1 "@" $2}' | xargs; }
+
+# server NAME REPLICAS [POD-SPEC]
+server() {
+    cat <<END
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: $1}
+spec:
+  replicas: $2
+  selector: {matchLabels: {app: $1}}
+  template:
+    metadata: {labels: {app: $1}}
+    spec:
+      ${3-}
+      containers: [{name: c, image: "i:1"}]
+END
+}
+
+@test "a Deployment with a selector of nodes is there only, stays when the label goes, and spreads without it" {
+    says '^node/h2 labeled$' kubectl label node h2 disktype=ssd
+    server disk 4 'nodeSelector: {disktype: ssd}' | kubectl apply -f -
+    rolled disk
+    [ "$(spread disk)" = 4@h2 ]
+    local set before
+    set=$(kubectl get rs -l app=disk -o name)
+    before=$(kubectl get pods -l app=disk -o name)
+    kubectl label node h2 disktype-
+    kubectl delete pod -l none=such # A moment in which somebody might have done something.
+    [ "$(kubectl get pods -l app=disk -o name)" = "$before" ]
+    says '^deployment.apps/disk configured$' kubectl apply -f <(server disk 4)
+    rolled disk
+    alone() { [ "$(kubectl get rs -l app=disk -o 'jsonpath={range .items[?(@.spec.replicas>0)]}{.kind}/{.metadata.name} {end}')" != "" ] &&
+        [ "$(kubectl get "$set" -o 'jsonpath={.status.replicas}')" = 0 ] && [ "$(spread disk)" = "2@h1 2@h2" ]; }
+    within 20 alone
+    kubectl delete deployment disk
+}
+
+@test "five pods are on both nodes, and all on the other when one is tainted" {
+    kubectl create deployment walk --image i:1
+    kubectl scale deployment walk --replicas 5
+    rolled walk
+    [[ $(spread walk) =~ ^2@h[12]\ 3@h[12]$ ]]
+    kubectl delete deployment walk
+    says '^node/h1 tainted$' kubectl taint node h1 env_role=yes:NoSchedule
+    says '^Taints: +env_role=yes:NoSchedule$' kubectl describe node h1
+    kubectl create deployment web --image i:1
+    kubectl scale deployment web --replicas 5
+    rolled web
+    [ "$(spread web)" = 5@h2 ]
+    says '^node/h1 untainted$' kubectl taint node h1 env_role:NoSchedule-
+    says '^Taints: +<none>$' kubectl describe node h1
+    kubectl delete deployment web
+}
+
+@test "a control plane's node has only who tolerates that, until its taint is taken away" {
+    kubectl taint node h1 node-role.kubernetes.io/control-plane="":NoSchedule
+    pod plain 'nodeSelector: {kubernetes.io/hostname: h1}' | kubectl apply -f -
+    pod any 'nodeSelector: {kubernetes.io/hostname: h1}' | sed 's/^  nodeS/  tolerations: [{operator: Exists}]\n  nodeS/' | kubectl apply -f -
+    within 20 on any h1
+    within 20 pending plain '1 node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }'
+    kubectl taint node h1 node-role.kubernetes.io/control-plane-
+    within 30 on plain h1
+    cleared
+}
+
+@test "what pods ask for is taken from a node, used or not, and given back when they go" {
+    local cores share last
+    cores=$(kubectl get node h1 -o 'jsonpath={.status.allocatable.cpu}')
+    [[ $cores == *m ]] && cores=${cores%m} || cores=$((cores * 1000))
+    share=$((cores * 3 / 10)) last=$((cores * 2 / 10))
+    local name
+    for name in one two three; do
+        pod $name 'nodeSelector: {kubernetes.io/hostname: h1}' ", resources: {requests: {cpu: ${share}m}}"
+    done | kubectl apply -f -
+    for name in one two three; do within 20 on $name h1; done
+    pod four 'nodeSelector: {kubernetes.io/hostname: h1}' ", resources: {requests: {cpu: ${last}m}}" | kubectl apply -f -
+    within 20 pending four '1 Insufficient cpu'
+    says "^ +cpu +$((share * 3))m \\(90%\\)|^ +cpu +$((share * 3))m " kubectl describe node h1
+    kubectl delete pod two --now
+    within 30 on four h1
+    cleared
+}
+
 @test "a node's taints, one after the other, as describe shows them" {
     taints() { kubectl get node h1 -o 'jsonpath={range .spec.taints[*]}{.key}={.value}:{.effect} {end}'; }
     says '^Taints: +<none>$' kubectl describe node h1
@@ -110,14 +195,14 @@ cleared() { kubectl delete pods -l "group=t$BATS_TEST_NUMBER" --now --wait=false
     {
         pod goes 'nodeName: h1'
         pod stays 'tolerations: [{key: out, operator: Exists, effect: NoExecute}]'
-        pod later 'tolerations: [{key: out, operator: Exists, effect: NoExecute, tolerationSeconds: 3}]'
+        pod later 'tolerations: [{key: out, operator: Exists, effect: NoExecute, tolerationSeconds: 15}]'
         pod saved 'tolerations: [{key: out, operator: Exists, effect: NoExecute, tolerationSeconds: 3600}]'
     } | sed 's/^  tolerations/  nodeName: h1\n&/' | kubectl apply -f -
     within 20 kubectl wait --for=condition=Ready pod -l "group=t$BATS_TEST_NUMBER" --timeout 5s
     kubectl taint node h1 out=now:NoExecute
     within 10 gone goes
-    says 'TaintManagerEviction +Pod/goes +Marking for deletion Pod default/goes$' kubectl events --for pod/goes
     kubectl get pod later
+    says 'TaintManagerEviction +Pod/goes +Marking for deletion Pod default/goes$' kubectl events --for pod/goes
     within 20 gone later
     kubectl get pod stays saved
     kubectl taint node h1 out-

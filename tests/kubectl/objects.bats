@@ -139,6 +139,41 @@ END
     kubectl delete service np ext lb none change
 }
 
+# web TYPE PORT-FIELDS
+web() {
+    printf 'apiVersion: v1\nkind: Service\nmetadata: {name: httpd-svc}\nspec:\n  %s\n  selector: {run: httpd}\n  ports: [{protocol: TCP, port: 8080, targetPort: 80%s}]\n' \
+        "${1:+type: $1}" "$2"
+}
+
+@test "a Service is made a NodePort by its manifest, keeps its address, and takes the port that is named" {
+    says '^service/httpd-svc created$' kubectl apply -f <(web '' '')
+    says '^httpd-svc +ClusterIP +10\.[0-9.]+ +<none> +8080/TCP +[0-9]+s$' kubectl get service httpd-svc
+    local address
+    address=$(jsonpath '{.spec.clusterIP}' service httpd-svc)
+    [[ $address =~ ^10\.(9[6-9]|10[0-9]|11[01])\. ]]
+    says '^service/httpd-svc configured$' kubectl apply -f <(web NodePort '')
+    [ "$(jsonpath '{.spec.clusterIP}' service httpd-svc)" = "$address" ]
+    says '^httpd-svc +NodePort +10\.[0-9.]+ +<none> +8080:3[0-2][0-9]{3}/TCP ' kubectl get service httpd-svc
+    says '^service/httpd-svc configured$' kubectl apply -f <(web NodePort ', nodePort: 30000')
+    says '^httpd-svc +NodePort +10\.[0-9.]+ +<none> +8080:30000/TCP ' kubectl get service httpd-svc
+    [ "$(jsonpath '{.spec.clusterIP}' service httpd-svc)" = "$address" ]
+    refuses 'The range of valid ports is 30000-32767$' kubectl apply -f <(web NodePort ', nodePort: 33000')
+    refuses 'provided port is already allocated$' kubectl create service nodeport other --tcp 80 --node-port 30000
+    says '^kubernetes +ClusterIP +10.96.0.1 +<none> +443/TCP ' kubectl get service/kubernetes service/httpd-svc
+    says '^service/httpd-svc edited$' env EDITOR='sed -i s/NodePort$/ClusterIP/' kubectl edit service httpd-svc
+    says '^httpd-svc +ClusterIP +10\.[0-9.]+ +<none> +8080/TCP ' kubectl get svc httpd-svc
+    kubectl delete service httpd-svc
+}
+
+@test "lists of all namespaces have their column, in both spellings; wide ones have more" {
+    kubectl run anywhere --image i -n kube-public || { within 20 kubectl get sa default -n kube-public; kubectl run anywhere --image i -n kube-public; }
+    says '^NAMESPACE +NAME +READY +STATUS +RESTARTS +AGE$' kubectl get pods --all-namespaces
+    [ "$(kubectl get pods -A --no-headers | awk '{print $1, $2}')" = "$(kubectl get pods --all-namespaces --no-headers | awk '{print $1, $2}')" ]
+    says '^NAME +READY +STATUS +RESTARTS +AGE +IP +NODE +NOMINATED NODE +READINESS GATES$' kubectl get pods -n kube-public -owide
+    says '^anywhere +0/1 +Pending +0 +[0-9]+s +<none> +<none> +<none> +<none>$' kubectl get pods -n kube-public -o wide
+    kubectl delete pod anywhere -n kube-public --now
+}
+
 @test "a Service for something outside has the endpoints that it is given" {
     kubectl apply -f - <<'END'
 apiVersion: v1

@@ -70,6 +70,14 @@ scalings() { # NAME: what the events say, from the first on, without the names' 
     grep -qE 'deployment.kubernetes.io/desired-replicas: 2$' "$D/chain"
     [ "$(grep -c 'SuccessfulCreate .* replicaset-controller  *Created pod: chain-' "$D/chain")" = 2 ]
     says "^Controlled By: +ReplicaSet/$set$" kubectl describe pod "${pod%?????}"
+    says '^chain +2/2 +2 +2 +[0-9]+s$' kubectl get deployment chain
+    says "^pod \"$pod\" deleted$" kubectl delete pod "$pod" --now
+    replaced() { counted chain 2 && ! kubectl get pod "$pod"; }
+    within 20 replaced
+    EDITOR="sed -i s/i:1/i:2/" says '^deployment.apps/chain edited$' kubectl edit deployment chain
+    rolled chain
+    renewed() { [ "$(kubectl get pods -l "app=chain,pod-template-hash!=${set#chain-}" -o name | wc -l)" = 2 ]; }
+    within 20 renewed
 }
 
 @test "a namespace of one's own: applied there, and gone from there with its pods" {
@@ -244,5 +252,5 @@ END
     within 20 leads blue
     kubectl patch service both -p '{"spec": {"selector": {"app": "green"}}}'
     within 20 leads green
-    ! leads blue
+    run ! leads blue
 }

@@ -4,11 +4,10 @@ source "$BATS_TEST_DIRNAME/servers.bash"
 # ended_within NAME MILLISECONDS: stops it, as an operator does.
 # A machine with more to do than it has processors gets that much longer.
 ended_within() {
-    local load limit begin=${EPOCHREALTIME/./} took
+    local limit begin=${EPOCHREALTIME/./} took
     end_member "$1" TERM
     took=$(((${EPOCHREALTIME/./} - begin) / 1000))
-    read -r load _ </proc/loadavg
-    limit=$(($2 * (1 + ${load%.*} / $(nproc))))
+    limit=$(busy "$2")
     [ "$took" -le $limit ] || { echo "$1 ended after $took ms, not within $limit" >&2; return 1; }
 }
 
