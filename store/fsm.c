@@ -53,7 +53,6 @@ static void count_applied(struct store *store, const struct store_applied *appli
     metric_set(store->metrics.keys, (int64_t)mvcc_key_count(store->state.mvcc));
     metric_set(store->metrics.bytes, (int64_t)mvcc_bytes(store->state.mvcc));
     metric_set(store->metrics.compact_revision, mvcc_compact_revision(store->state.mvcc));
-    metric_set(store->metrics.watches, (int64_t)watch_hub_count(store->hub));
     metric_set(store->metrics.slow_watches, (int64_t)watch_hub_behind(store->hub));
     if (applied->status == 0) {
         if (applied->kind == STORE_COMMAND_TXN) {

@@ -119,6 +119,7 @@ struct store *store_new(const struct store_config *config)
     store_calls_init(store);
     store_versions_init(store);
     metrics_init(store);
+    watch_hub_show(store->hub, store->metrics.watches);
     store_auto_compact_start(store);
     store_check_start(store);
     return store;

@@ -7,7 +7,16 @@ teardown() { explain_failure; }
 
 # In each script, `lines N COMMAND...` ends a command that has printed N lines, `watching N` waits until the member has so
 # many watches.
-LINES='lines() { local n=$1; shift; timeout 60 "$@" 2>&1 | head -n $n; }
+LINES='lines() {
+           local n=$1 pipe=$(mktemp -u) pid
+           shift
+           mkfifo $pipe
+           timeout 60 "$@" <&0 >$pipe 2>&1 &
+           pid=$!
+           head -n $n <$pipe
+           kill $pid
+           rm $pipe
+       }
        watches() { curl -sf "http://${PREFIX}1:2379/metrics" | grep -q "^etcd_debugging_mvcc_watcher_total $1$"; }
        watching() { local i; for i in $(seq 300); do ! watches $1 || return 0; sleep 0.1; done; }
        watch() { local n=$1; shift; lines $n etcdctl --endpoints "${PREFIX}1:2379" watch "$@"; }
@@ -24,10 +33,7 @@ LINES='lines() { local n=$1; shift; timeout 60 "$@" 2>&1 | head -n $n; }
         (watching 1; put w/a 9; for i in 1 2 3; do put w/z end; done) &
         watch 18 --prefix w/ --rev $first --prev-kv
         wait # Later puts would come before the last of these, or after.
-        watching 0
-        (watching 1; put w/a 9; put w/a 10; put w/a 11) &
         watch 9 w/a --rev $first
-        wait
         watching 0
         (watching 1; for i in 1 2 3; do put w/b z; done) &
         watch 5 w/b w/c --rev $first

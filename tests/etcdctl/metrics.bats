@@ -73,13 +73,16 @@ value() { curl -sf "http://$OURS$1:2379/metrics" | grep -E "^$2 " | awk '{sum +=
 }
 
 @test "events are counted as watches are told them" {
-    local before
+    local before watches watch i
     before=$(value 3 'etcd_debugging_mvcc_events_total')
-    watched() { [ "$(value 3 etcd_debugging_mvcc_watcher_total)" = 1 ]; }
-    (within 15 watched; for i in 1 2 3; do ours put metrics/w $i; done) >/dev/null 3>&- &
-    local puts=$!
-    timeout 60 etcdctl --endpoints "${OURS}3:2379" watch metrics/w 2>&1 | head -9 >/dev/null
-    wait "$puts"
-    counted() { [ "$(value 3 'etcd_debugging_mvcc_events_total')" -eq $((before + 3)) ]; }
-    within 5 counted
+    watches=$(value 3 etcd_debugging_mvcc_watcher_total)
+    timeout 120 etcdctl --endpoints "${OURS}3:2379" watch metrics/w >"$BATS_TEST_TMPDIR/watch" 3>&- &
+    watch=$!
+    watched() { [ "$(value 3 etcd_debugging_mvcc_watcher_total)" = $((watches + 1)) ]; }
+    within 15 watched
+    for i in 1 2 3; do ours put metrics/w $i; done
+    told() { [ "$(wc -l <"$BATS_TEST_TMPDIR/watch")" = 9 ]; }
+    within 5 told
+    [ "$(value 3 'etcd_debugging_mvcc_events_total')" -eq $((before + 3)) ]
+    kill $watch
 }

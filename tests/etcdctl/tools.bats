@@ -85,9 +85,12 @@ teardown() { explain_failure; }
 @test "a watch ends when its member has lost its leader" {
     local others
     others=$(sed -n '3p;5p' "$SUITE_DIR/pids") # Members 2 and 3 of ours: see setup_suite.
+    watches() { curl -sf "http://${OURS}1:2379/metrics" | sed -n 's/^etcd_debugging_mvcc_watcher_total //p'; }
+    local before
+    before=$(watches)
     timeout 120 etcdctl --endpoints "${OURS}1:2379" watch nothing >"$BATS_TEST_TMPDIR/watch" 2>&1 3>&- &
     local watch=$!
-    watched() { curl -sf "http://${OURS}1:2379/metrics" | grep -q '^etcd_debugging_mvcc_watcher_total 1$'; }
+    watched() { [ "$(watches)" = $((before + 1)) ]; }
     within 10 watched
     # shellcheck disable=SC2086
     kill -STOP $others
