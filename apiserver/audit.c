@@ -143,17 +143,6 @@ static void find_sources(struct request *request, struct audit_event *event)
     event->source_ip_count = count;
 }
 
-static const char *request_uri(struct request *request)
-{
-    if (request->uri != NULL) {
-        return request->uri;
-    }
-    struct slice path = http_path(request->exchange);
-    struct slice query = http_query(request->exchange);
-    return arena_printf(request->arena, "%.*s%s%.*s", (int)path.len, (const char *)path.data,
-                        query.len > 0 ? "?" : "", (int)query.len, (const char *)query.data);
-}
-
 static void begin(struct request *request, const struct user *user)
 {
     struct audit *audit = request->server->audit;

@@ -150,25 +150,69 @@ static void add_extras(struct arena *arena, struct user *user, const struct toke
     user->extra_count = count;
 }
 
+/* ["a" "b"] */
+static void print_list(struct buffer *out, const char *const *items, size_t count)
+{
+    buffer_append_byte(out, '[');
+    for (size_t i = 0; i < count; i++) {
+        buffer_append_text(out, i == 0 ? "" : " ");
+        api_print_quoted(items[i], out);
+    }
+    buffer_append_byte(out, ']');
+}
+
+static const char *wrong_audience(struct arena *arena, const struct token_claims *claims,
+                                  const struct text_list *wanted)
+{
+    CLEANUP(buffer_release) struct buffer text;
+    buffer_init(&text, ENCODED_OBJECT_MAX);
+    buffer_append_text(&text, "token audiences ");
+    print_list(&text, claims->audiences, claims->audience_count);
+    buffer_append_text(&text, " is invalid for the target audiences ");
+    print_list(&text, wanted->items, wanted->count);
+    return arena_text(arena, buffer_text(&text));
+}
+
+/* NULL when the account that the token is of, and what it is bound to, are there. */
+static const char *why_not_there(struct apiserver *server, struct token_question *question,
+                                 const struct token_claims *claims)
+{
+    const struct cached_object *account =
+        watch_cache_get(server->cache, api_kind_find("", "v1", "serviceaccounts"),
+                        claims->namespace, claims->account);
+    cached_object_unref(account);
+    if (account == NULL) {
+        return arena_printf(question->arena, "serviceaccounts \"%s\" not found", claims->account);
+    }
+    if (!still_there(server, "serviceaccounts", claims->namespace, claims->account,
+                     claims->account_uid)) {
+        return arena_printf(question->arena, "service account %s/%s has been deleted",
+                            claims->namespace, claims->account);
+    }
+    bool good = claims->legacy ? secret_vouches(server, claims, question->token, &question->warning)
+                               : bound_still_there(server, claims);
+    return good ? NULL : "service account token has been invalidated";
+}
+
 static int authenticate_account(struct apiserver *server, struct token_question *question,
                                 struct token_claims *ret_claims)
 {
+    CLEANUP(error_release) struct error error = {0};
     struct arena *arena = question->arena;
     const struct text_list *wanted = &question->audiences;
     struct token_claims claims;
     int status =
-        token_verify(server->signer, arena, question->token, wall_seconds(), &claims, NULL);
+        token_verify(server->signer, arena, question->token, wall_seconds(), &claims, &error);
     if (status < 0) {
+        question->why = status == -EACCES ? arena_text(arena, error_message(&error)) : NULL;
         return status;
     }
-    if (!still_there(server, "serviceaccounts", claims.namespace, claims.account,
-                     claims.account_uid)) {
+    if (!claims.legacy && !audience_wanted(&claims, wanted->items, wanted->count)) {
+        question->why = wrong_audience(arena, &claims, wanted);
         return -EACCES;
     }
-    bool good = claims.legacy ? secret_vouches(server, &claims, question->token, &question->warning)
-                              : audience_wanted(&claims, wanted->items, wanted->count) &&
-                                    bound_still_there(server, &claims);
-    if (!good) {
+    question->why = why_not_there(server, question, &claims);
+    if (question->why != NULL) {
         return -EACCES;
     }
     const char *groups[] = {"system:serviceaccounts",

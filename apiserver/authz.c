@@ -95,11 +95,13 @@ struct access request_access(struct request *request)
 
 void authorization_refuse(struct request *request, const struct authorization *question)
 {
-    struct arena *arena = request->arena;
-    respond_status(
-        request, question->error[0] != 0
-                     ? api_status_internal(arena, "%s", question->error)
-                     : forbidden_access(arena, question->user, question->access, question->reason));
+    if (question->error[0] != 0) {
+        request->codec->failed(request, question->error);
+        return;
+    }
+    request->is_refused = true;
+    respond_status(request, forbidden_access(request->arena, question->user, question->access,
+                                             question->reason));
 }
 
 struct authorizing {

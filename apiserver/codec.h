@@ -41,6 +41,8 @@ struct request_codec {
     void (*status)(struct request *request, const struct api_status *status);
     void (*too_many)(struct request *request);  /* Refused by priority and fairness. */
     void (*not_found)(struct request *request); /* There is no such path. */
+    /* It went wrong before a handler was reached. */
+    void (*failed)(struct request *request, const char *why);
     void (*message)(struct request *request, unsigned code, const struct api_message *schema,
                     const void *message, const struct api_type_meta *type_meta);
     /* `object` is the cached one whose encodings can be sent, or NULL; `shown` is the message. */

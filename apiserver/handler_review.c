@@ -94,7 +94,10 @@ static void answer_token_review(const struct token_review *state)
     struct request *request = state->request;
     Authentication__V1__TokenReviewStatus *status = state->review->status;
     if (state->question.status < 0) {
-        status->error = arena_text(request->arena, "invalid bearer token");
+        const char *why = state->question.why;
+        status->error = arena_printf(
+            request->arena, why == NULL ? "invalid bearer token" : "[invalid bearer token, %s]",
+            text(why));
         respond_review(request, state->review);
         return;
     }

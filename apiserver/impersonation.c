@@ -221,15 +221,31 @@ static void on_decided(struct authorization *question)
     }
 }
 
-/* Parts of another without a name. */
+/* Parts of another without a name. They are shown as v1.32 holds them: kind, namespace, name, uid,
+ * version of the kind, version of the object, path of a field. */
 static bool refuse_nameless(struct request *request, const struct impersonation *wanted)
 {
+    static const char version[] = "authentication.k8s.io/v1";
     if (wanted->group_count == 0 && wanted->extra_count == 0 && wanted->uid[0] == 0) {
         return true;
     }
-    respond_status(request, api_status_internal(
-                                request->arena, "requested %s without impersonating a user name",
-                                wanted->group_count > 0 ? "[{Group}]" : "[{UserExtra}]"));
+    CLEANUP(buffer_release) struct buffer text;
+    buffer_init(&text, ENCODED_OBJECT_MAX);
+    buffer_append_text(&text, "requested [");
+    for (size_t i = 0; i < wanted->group_count; i++) {
+        buffer_printf(&text, "%s{Group  %s    }", i == 0 ? "" : " ", wanted->groups[i]);
+    }
+    for (size_t i = 0; i < wanted->extra_count; i++) {
+        buffer_printf(&text, "%s{UserExtra  %s  %s  %s}", wanted->group_count + i == 0 ? "" : " ",
+                      wanted->extras[i].value, version, wanted->extras[i].key);
+    }
+    if (wanted->uid[0] != 0) {
+        buffer_printf(&text, "%s{UID  %s  %s  }",
+                      wanted->group_count + wanted->extra_count == 0 ? "" : " ", wanted->uid,
+                      version);
+    }
+    buffer_append_text(&text, "] without impersonating a user");
+    request->codec->failed(request, buffer_text(&text));
     return false;
 }
 

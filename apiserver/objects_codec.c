@@ -75,6 +75,11 @@ static void objects_not_found(struct request *request)
     respond_status(request, api_status_no_resource(request->arena));
 }
 
+static void objects_failed(struct request *request, const char *why)
+{
+    respond_status(request, api_status_internal(request->arena, "%s", why));
+}
+
 static void objects_message(struct request *request, unsigned code,
                             const struct api_message *schema, const void *message,
                             const struct api_type_meta *type_meta)
@@ -108,6 +113,7 @@ const struct request_codec objects_codec = {.negotiate = objects_negotiate,
                                             .status = objects_status,
                                             .too_many = objects_too_many,
                                             .not_found = objects_not_found,
+                                            .failed = objects_failed,
                                             .message = objects_message,
                                             .object = objects_object,
                                             .list = objects_list,

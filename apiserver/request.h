@@ -111,6 +111,7 @@ struct request {
     struct request_info info;
     const struct user *user;
     const char *token_warning; /* What its user is told besides the answer; or NULL. */
+    bool is_refused;           /* Its answer says that it is forbidden. */
     struct negotiated accept;
     const struct api_kind *kind; /* Of a resource request; referenced when it is custom. */
     const struct api_subresource *subresource; /* NULL for the object itself. */
@@ -165,6 +166,7 @@ struct token_question {
     int status;
     const struct user *user;
     const char *warning;       /* For whom has sent it; or NULL. */
+    const char *why;           /* It is bad, in the words of v1.32; or NULL. */
     struct text_list for_whom; /* Its audiences. */
     struct token_ask ask;
 };
@@ -182,6 +184,9 @@ const struct api_status *forbidden_access(struct arena *arena, const struct user
 void authorization_refuse(struct request *request, const struct authorization *question);
 bool node_may_read(struct apiserver *server, const char *node, const char *resource,
                    const char *namespace, const char *name);
+
+/* What is asked for, with its query, as it was written. */
+const char *request_uri(struct request *request);
 
 /* --- Answers (respond.c), by the request's codec --- */
 void respond_status(struct request *request, const struct api_status *status);
@@ -219,7 +224,7 @@ void respond_bytes(struct request *request, unsigned code, const char *content_t
                    struct slice body);
 void append_yaml(struct slice json, struct buffer *out);
 /* Fills headers that every answer has; returns how many. `content_type` is NULL for gRPC. */
-enum { COMMON_HEADERS_MAX = WARNINGS_MAX + 8 };
+enum { COMMON_HEADERS_MAX = WARNINGS_MAX + 9 };
 size_t common_headers(struct request *request, const char *content_type,
                       struct http_header *headers);
 const char *content_type_of(struct request *request, bool watch);

@@ -68,6 +68,10 @@ size_t common_headers(struct request *request, const char *content_type,
         headers[count++] =
             http_header("x-kubernetes-pf-prioritylevel-uid", request->flow.level_uid);
     }
+    bool is_text = content_type != NULL && strncmp(content_type, "text/plain", 10) == 0;
+    if (is_text || request->is_refused) {
+        headers[count++] = http_header("x-content-type-options", "nosniff");
+    }
     if (request->token_warning != NULL) {
         headers[count++] = warning_header(request, request->token_warning);
     }
@@ -472,6 +476,37 @@ static void http_not_found(struct request *request)
     respond_text(request, 404, "404 page not found\n");
 }
 
+const char *request_uri(struct request *request)
+{
+    if (request->uri != NULL) {
+        return request->uri;
+    }
+    struct slice path = http_path(request->exchange);
+    struct slice query = http_query(request->exchange);
+    return arena_printf(request->arena, "%.*s%s%.*s", (int)path.len, (const char *)path.data,
+                        query.len > 0 ? "?" : "", (int)query.len, (const char *)query.data);
+}
+
+/* As kube-apiserver's filters have it: text, in which nothing looks like HTML. */
+static void http_failed(struct request *request, const char *why)
+{
+    CLEANUP(buffer_release) struct buffer said, text;
+    buffer_init(&said, ENCODED_OBJECT_MAX);
+    buffer_init(&text, ENCODED_OBJECT_MAX);
+    buffer_append_text(&said, "Internal Server Error: ");
+    api_print_quoted(request_uri(request), &said);
+    buffer_printf(&said, ": %s\n", why);
+    for (const char *c = buffer_text(&said); *c != 0; c++) {
+        if (*c == '&' || *c == '<' || *c == '>') {
+            buffer_append_text(&text, *c == '&' ? "&amp;" : *c == '<' ? "&lt;" : "&gt;");
+        } else {
+            buffer_append_byte(&text, (uint8_t)*c);
+        }
+    }
+    audit_status(request, api_status_internal(request->arena, "%s", why));
+    respond_text(request, 500, buffer_text(&text));
+}
+
 static void on_abort(struct request *request, void (*abort)(void *data), void *data)
 {
     http_on_abort(request->exchange, abort, data);
@@ -486,6 +521,7 @@ const struct request_codec http_codec = {.negotiate = http_negotiate,
                                          .status = http_status,
                                          .too_many = http_too_many,
                                          .not_found = http_not_found,
+                                         .failed = http_failed,
                                          .message = http_message,
                                          .object = http_object,
                                          .object_alone = http_object_alone,

@@ -253,8 +253,11 @@ static int read_claims(struct arena *arena, const struct json_value *payload, in
     if (claims.namespace == NULL || claims.account == NULL) {
         return error_set(reterr, -EACCES, "the token names no ServiceAccount");
     }
-    if (claims.expires_s <= now_s || number_of(payload, "nbf") > now_s + CLOCK_SKEW_S) {
-        return error_set(reterr, -EACCES, "the token has expired or is not yet valid");
+    if (claims.expires_s <= now_s) {
+        return error_set(reterr, -EACCES, "service account token has expired");
+    }
+    if (number_of(payload, "nbf") > now_s + CLOCK_SKEW_S) {
+        return error_set(reterr, -EACCES, "service account token is not valid yet");
     }
     *ret_claims = claims;
     return 0;

@@ -105,6 +105,24 @@ Y
     [[ $output == *"may not specify a duration less than 10 minutes"* ]]
 }
 
+@test "a TokenReview says why a token is not good" {
+    local token
+    reviewed() {
+        kubectl create --raw /apis/authentication.k8s.io/v1/tokenreviews -f - \
+            <<<"{\"apiVersion\": \"authentication.k8s.io/v1\", \"kind\": \"TokenReview\", \"spec\": {\"token\": \"$token\"}}" |
+            python3 -c 'import json, sys; print(json.load(sys.stdin)["status"].get("error"))'
+    }
+    token=$(kubectl create token default -n demo --audience vault)
+    [ "$(reviewed)" = '[invalid bearer token, token audiences ["vault"] is invalid for the target audiences ["https://kubernetes.default.svc"]]' ]
+    kubectl create serviceaccount short -n demo
+    token=$(kubectl create token short -n demo)
+    [ "$(reviewed)" = None ]
+    kubectl delete serviceaccount short -n demo
+    within 5 eval '[ "$(reviewed)" = "[invalid bearer token, serviceaccounts \"short\" not found]" ]'
+    token=nonsense
+    [ "$(reviewed)" = "invalid bearer token" ]
+}
+
 @test "a token bound to an object ends with it" {
     local token uid
     kubectl create secret generic bound -n demo
@@ -239,6 +257,12 @@ P
     [[ $output == *'groups "system:masters" is forbidden'* ]]
     run -1 as_jane get pods --as zoe
     [[ $output == *'users "zoe" is forbidden'* ]]
+    run -0 api '/api/v1/pods?a=<' --cert "$D/n1/pki/admin.crt" --key "$D/n1/pki/admin.key" -D "$BATS_TEST_TMPDIR/head" \
+        -H 'Impersonate-Group: readers' -H 'Impersonate-Extra-Scopes: view' -H 'Impersonate-Uid: u7'
+    [ "${lines[0]}" = 500 ]
+    [ "${lines[1]}" = 'Internal Server Error: "/api/v1/pods?a=&lt;": requested [{Group  readers    } {UserExtra  view  authentication.k8s.io/v1  scopes} {UID  u7  authentication.k8s.io/v1  }] without impersonating a user' ]
+    grep -i '^content-type: text/plain; charset=utf-8' "$BATS_TEST_TMPDIR/head"
+    grep -i '^x-content-type-options: nosniff' "$BATS_TEST_TMPDIR/head"
 }
 
 @test "kubectl auth can-i, also --list" {

@@ -218,7 +218,7 @@ metric() { kubectl get --raw /metrics | grep -F "$1" | sed 's/.* //'; }
         decide $answer
         run -0 as ann get pods
         run -1 as ann get nodes
-        [[ $output == *"Internal error"*"webhook authorizer"* ]]
+        [[ $output == *"Internal Server Error: "*"webhook authorizer"* ]]
     done
     [ "$(metric 'apiserver_authorization_webhook_evaluations_fail_open_total{name="hook.test",result="error"}')" -ge 2 ]
 }
