@@ -170,7 +170,9 @@ static void compile(struct admission *admission, struct policy *policy)
 bool admission_conditions_hold(const struct expression_set *set, size_t first, size_t count,
                                struct expression_activation *activation, const char **ret_problem)
 {
+    struct arena *arena = activation->admission->operation->arena;
     const char *problem = NULL;
+    size_t problems = 0;
     for (size_t i = 0; i < count; i++) {
         struct cel_value value;
         const char *wrong =
@@ -178,10 +180,12 @@ bool admission_conditions_hold(const struct expression_set *set, size_t first, s
         if (wrong == NULL && !cel_is_true(&value)) {
             return false;
         }
-        problem = problem == NULL ? wrong : problem;
+        if (wrong != NULL && (problem == NULL || strstr(problem, wrong) == NULL)) {
+            problem = problems++ == 0 ? wrong : arena_printf(arena, "%s, %s", problem, wrong);
+        }
     }
     if (problem != NULL) {
-        *ret_problem = problem;
+        *ret_problem = problems == 1 ? problem : arena_printf(arena, "[%s]", problem);
     }
     return problem == NULL;
 }

@@ -242,34 +242,40 @@ static const char *text_of(const struct json_value *object, const char *name)
     return value != NULL && value->type == JSON_STRING ? (const char *)value->text.data : "";
 }
 
-static const char *read_patch(struct arena *arena, const struct json_value *response, bool mutating,
-                              struct slice *ret_patch)
+/* Patch and type, of v1: a mutating webhook has both or neither, a validating one neither. */
+static const char *check_patch(const struct json_value *response, bool mutating)
 {
-    const char *patch = text_of(response, "patch");
+    bool patched = text_of(response, "patch")[0] != 0;
     const struct json_value *type = json_get_text(response, "patchType");
     bool typed = type != NULL && type->type == JSON_STRING;
     if (!mutating) {
-        return patch[0] != 0 ? "validating webhook may not return response.patch"
-               : typed       ? "validating webhook may not return response.patchType"
-                             : NULL;
+        return patched ? "validating webhook may not return response.patch"
+               : typed ? "validating webhook may not return response.patchType"
+                       : NULL;
     }
-    if (patch[0] == 0 && !typed) {
+    if (patched != typed) {
+        return patched ? "webhook returned response.patch but not response.patchType"
+                       : "webhook returned response.patchType but not response.patch";
+    }
+    return typed && type->text.len == 0 ? "webhook returned invalid response.patchType of \"\""
+                                        : NULL;
+}
+
+/* Of a mutating webhook. */
+static const char *read_patch(struct arena *arena, const struct json_value *response, bool typed,
+                              struct slice *ret_patch)
+{
+    const char *patch = text_of(response, "patch"), *type = text_of(response, "patchType");
+    if (patch[0] == 0) {
         return NULL;
     }
-    if (!typed) {
-        return "webhook returned response.patch but not response.patchType";
-    }
-    if (patch[0] == 0) {
-        return "webhook returned response.patchType but not response.patch";
-    }
-    if (!slice_is(type->text, "JSONPatch")) {
-        return arena_printf(arena, "webhook returned invalid response.patchType of \"%s\"",
-                            (const char *)type->text.data);
+    if (typed && strcmp(type, "JSONPatch") != 0) {
+        return arena_printf(arena, "unsupported patch type \"%s\"", type);
     }
     CLEANUP(buffer_release) struct buffer out;
     buffer_init(&out, WEBHOOK_ANSWER_MAX);
     if (base64_decode(slice_text(patch), &out) < 0) {
-        return "illegal base64 data in response.patch";
+        return "failed to call webhook: illegal base64 data in response.patch";
     }
     *ret_patch = arena_slice(arena, buffer_slice(&out));
     return NULL;
@@ -333,23 +339,26 @@ static const struct api_status *read_status(struct arena *arena, const struct js
 }
 
 static const char *check_review(struct arena *arena, const struct json_value *tree,
-                                const char *version, const char *uid)
+                                const char *version, const char *uid, bool mutating)
 {
-    const char *api_version = arena_printf(arena, "admission.k8s.io/%s", version);
-    if (strcmp(text_of(tree, "apiVersion"), api_version) != 0 ||
-        strcmp(text_of(tree, "kind"), "AdmissionReview") != 0) {
-        return arena_printf(
-            arena, "expected webhook response of %s, Kind=AdmissionReview, got %s, Kind=%s",
-            api_version, text_of(tree, "apiVersion"), text_of(tree, "kind"));
-    }
     const struct json_value *response = json_get_text(tree, "response");
     if (response == NULL || response->type != JSON_OBJECT) {
         return "webhook response was absent";
     }
+    if (strcmp(version, "v1") != 0) {
+        return NULL; /* Neither was looked at before v1. */
+    }
     const char *got = text_of(response, "uid");
-    return strcmp(got, uid) == 0
-               ? NULL
-               : arena_printf(arena, "expected response.uid=\"%s\", got \"%s\"", uid, got);
+    if (strcmp(got, uid) != 0) {
+        return arena_printf(arena, "expected response.uid=\"%s\", got \"%s\"", uid, got);
+    }
+    const char *api_version = text_of(tree, "apiVersion"), *kind = text_of(tree, "kind");
+    return strcmp(api_version, "admission.k8s.io/v1") == 0 && strcmp(kind, "AdmissionReview") == 0
+               ? check_patch(response, mutating)
+               : arena_printf(arena,
+                              "expected webhook response of admission.k8s.io/v1, "
+                              "Kind=AdmissionReview, got %s%s, Kind=%s",
+                              strchr(api_version, '/') == NULL ? "/" : "", api_version, kind);
 }
 
 const char *admission_review_read(struct arena *arena, const struct webhook_call *call,
@@ -371,16 +380,19 @@ const char *admission_review_read(struct arena *arena, const struct webhook_call
                             error.message == NULL ? "not an object" : error_message(&error));
     }
     struct review_answer answer = {0};
-    const char *problem = check_review(arena, tree, version, uid);
+    const char *problem = check_review(arena, tree, version, uid, mutating);
     const struct json_value *response = json_get_text(tree, "response");
-    if (problem == NULL) {
-        problem = read_patch(arena, response, mutating, &answer.patch);
-    }
     if (problem != NULL) {
         return arena_printf(arena, "received invalid webhook response: %s", problem);
     }
     const struct json_value *allowed = json_get_text(response, "allowed");
     answer.allowed = allowed != NULL && allowed->type == JSON_BOOL && allowed->boolean;
+    if (mutating && answer.allowed) {
+        problem = read_patch(arena, response, strcmp(version, "v1") == 0, &answer.patch);
+    }
+    if (problem != NULL) {
+        return problem;
+    }
     answer.status = read_status(arena, response);
     read_warnings(arena, response, &answer);
     read_notes(arena, response, &answer);

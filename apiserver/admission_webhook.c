@@ -223,7 +223,8 @@ static const struct api_status *consult(struct admission *admission, const struc
     struct arena *arena = operation->arena;
     *ret_answer = (struct review_answer){.allowed = true};
     const struct hook_answer *answer = find_answer(operation, hook, request);
-    const char *problem = "unsupported admission review versions";
+    const char *problem = "could not create admission objects: webhook does not accept known "
+                          "AdmissionReview versions (v1, v1beta1)";
     if (hook->version != NULL && answer == NULL) {
         return ask(admission, hook, request)
                    ? &admission_waiting
@@ -302,7 +303,7 @@ static const struct api_status *decode_patched(struct admission *admission,
     return NULL;
 }
 
-static const struct api_status *apply_patch(struct admission *admission,
+static const struct api_status *apply_patch(struct admission *admission, const struct hook *hook,
                                             const struct review_request *request,
                                             struct slice patch, struct hook_round *round)
 {
@@ -310,17 +311,18 @@ static const struct api_status *apply_patch(struct admission *admission,
     CLEANUP(error_release) struct error error = {0};
     struct json_value *before = NULL;
     struct json_value *after = NULL;
-    const struct api_status *said = NULL;
+    const char *words = NULL;
     if (admission->verb == ADMIT_DELETE) {
         return api_status_internal(arena,
-                                   "admission webhook attempted to modify the object, which is "
-                                   "not supported for this operation");
+                                   "admission webhook \"%s\" attempted to modify the object, "
+                                   "which is not supported for this operation",
+                                   hook->name);
     }
     if (json_parse(arena, request->object, &before, &error) < 0) {
         return api_status_internal(arena, "%s", error_message(&error));
     }
-    if (api_patch_json(arena, before, patch, &after, &said) < 0) {
-        return api_status_internal(arena, "%s", said == NULL ? "bad patch" : said->message);
+    if (api_patch_json_worded(arena, before, patch, &after, &words) < 0) {
+        return api_status_internal(arena, "%s", words);
     }
     if (json_equal(before, after)) {
         return NULL;
@@ -431,7 +433,7 @@ static const struct api_status *mutate_with(struct admission *admission,
     refusal = consult(admission, hook, &request, &answer);
     const void *before = admission->message;
     if (refusal == NULL && answer.patch.len > 0) {
-        refusal = apply_patch(admission, &request, answer.patch, round);
+        refusal = apply_patch(admission, hook, &request, answer.patch, round);
     }
     if (refusal == NULL) {
         admission_note_mutation(admission->operation, &hook->place, admission->message != before,

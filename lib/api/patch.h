@@ -20,6 +20,11 @@ struct json_value;
 MUST_USE int api_patch_json(struct arena *arena, const struct json_value *document,
                             struct slice patch, struct json_value **ret_document,
                             const struct api_status **reterr_status);
+/* The same for a webhook's patch; what is wrong is told in the words of the library that Kubernetes
+ * uses, which callers of a webhook are shown. */
+MUST_USE int api_patch_json_worded(struct arena *arena, const struct json_value *document,
+                                   struct slice patch, struct json_value **ret_document,
+                                   const char **reterr_words);
 /* RFC 7386. */
 MUST_USE int api_patch_merge(struct arena *arena, const struct json_value *document,
                              struct slice patch, struct json_value **ret_document,

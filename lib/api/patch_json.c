@@ -3,6 +3,7 @@
 #include "lib/api/json_value.h"
 #include "lib/api/limits_semantics.h"
 #include "lib/api/patch_error.h"
+#include "lib/api/status.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -278,25 +279,171 @@ static int read_operations(struct arena *arena, struct slice patch,
     return 0;
 }
 
+/* 0, or what the operation failed with that is *ret_failed. */
+static int apply_all(struct patcher *patcher, const struct json_value *operations,
+                     const struct json_value **ret_failed)
+{
+    for (size_t i = 0; i < operations->count; i++) {
+        int result = apply(patcher, operations->items[i]);
+        if (result != 0) {
+            *ret_failed = operations->items[i];
+            return result;
+        }
+    }
+    return 0;
+}
+
+static const char too_many_bytes[] = "the copy operations of the JSON patch add too many bytes";
+
 int api_patch_json(struct arena *arena, const struct json_value *document, struct slice patch,
                    struct json_value **ret_document, const struct api_status **reterr_status)
 {
     struct json_value *operations = NULL;
+    const struct json_value *failed = NULL;
     int result = read_operations(arena, patch, &operations, reterr_status);
     if (result != 0) {
         return result;
     }
     assert(operations != NULL);
     struct patcher patcher = {.arena = arena, .document = json_copy(arena, document)};
-    for (size_t i = 0; i < operations->count; i++) {
-        result = apply(&patcher, operations->items[i]);
-        if (result == -E2BIG) {
-            return patch_too_large(arena, reterr_status,
-                                   "the copy operations of the JSON patch add too many bytes");
+    result = apply_all(&patcher, operations, &failed);
+    if (result != 0) {
+        return result == -E2BIG ? patch_too_large(arena, reterr_status, too_many_bytes)
+                                : patch_inapplicable(arena, reterr_status);
+    }
+    *ret_document = patcher.document;
+    return 0;
+}
+
+/* --- In the words of the library --- */
+
+static const char *text_of(const struct json_value *operation, const char *name)
+{
+    const struct json_value *value = json_get_text(operation, name);
+    return value != NULL && value->type == JSON_STRING ? (const char *)value->text.data : NULL;
+}
+
+static bool is_number(struct slice token)
+{
+    size_t at = token.len > 1 && (token.data[0] == '-' || token.data[0] == '+') ? 1 : 0;
+    for (size_t i = at; i < token.len; i++) {
+        if (token.data[i] < '0' || token.data[i] > '9') {
+            return false;
         }
-        if (result != 0) {
-            return patch_inapplicable(arena, reterr_status);
+    }
+    return token.len > at;
+}
+
+/* What is wrong with the last part of a path whose parent is there. */
+static const char *words_of_part(struct arena *arena, const struct target *target, bool adding)
+{
+    const char *token = (const char *)target->token.data;
+    if (target->parent != NULL && target->parent->type == JSON_OBJECT) {
+        return arena_printf(arena, "Unable to remove nonexistent key: %s: missing value", token);
+    }
+    if (target->parent == NULL || is_number(target->token)) {
+        return arena_printf(arena, "Unable to access invalid index: %s: invalid index referenced",
+                            target->parent == NULL ? "0" : token);
+    }
+    const char *number = arena_printf(arena, "strconv.Atoi: parsing \"%s\": invalid syntax", token);
+    return adding
+               ? arena_printf(arena, "value was not a proper array index: '%s': %s", token, number)
+               : number;
+}
+
+static const char *words_of_two(struct patcher *patcher, const char *op, const char *from,
+                                const char *path)
+{
+    struct target target;
+    if (from == NULL) {
+        return arena_printf(patcher->arena,
+                            "%s operation failed to decode from: operation, missing from field: "
+                            "missing value",
+                            op);
+    }
+    if (locate(patcher, slice_text(from), &target) != 0) {
+        return arena_printf(patcher->arena,
+                            "%s operation does not apply: doc is missing from path: %s: missing "
+                            "value",
+                            op, from);
+    }
+    if (locate(patcher, slice_text(path), &target) != 0) {
+        return arena_printf(patcher->arena,
+                            "%s operation does not apply: doc is missing destination path: %s: "
+                            "missing value",
+                            op, path);
+    }
+    return arena_printf(patcher->arena, "error in %s for path: '%s': %s", op, path,
+                        words_of_part(patcher->arena, &target, true));
+}
+
+/* Why the operation could not be applied to what the ones before it have left. */
+static const char *words_of(struct patcher *patcher, const struct json_value *operation)
+{
+    struct arena *arena = patcher->arena;
+    const char *op = text_of(operation, "op"), *path = text_of(operation, "path");
+    op = op == NULL ? "unknown" : op;
+    bool add = strcmp(op, "add") == 0, remove = strcmp(op, "remove") == 0;
+    bool replace = strcmp(op, "replace") == 0, test = strcmp(op, "test") == 0;
+    bool two = strcmp(op, "move") == 0 || strcmp(op, "copy") == 0;
+    struct target target;
+    if (!add && !remove && !replace && !test && !two) {
+        return arena_printf(arena, "Unexpected kind: %s", op);
+    }
+    if (path == NULL) {
+        return arena_printf(arena, "%s operation failed to decode path: %smissing value", op,
+                            add || remove ? "" : "operation missing path field: ");
+    }
+    if (two) {
+        return words_of_two(patcher, op, text_of(operation, "from"), path);
+    }
+    if (locate(patcher, slice_text(path), &target) != 0) {
+        return arena_printf(arena, "%s operation does not apply: %sis missing path: %s%s%s: %s", op,
+                            test ? "" : "doc ", add || remove ? "\"" : "", path,
+                            add || remove ? "\"" : "", "missing value");
+    }
+    if (test) {
+        return arena_printf(arena, "testing value %s failed: test failed", path);
+    }
+    if (replace) {
+        return arena_printf(
+            arena, "replace operation does not apply: doc is missing key: %s: missing value", path);
+    }
+    return arena_printf(arena, "error in %s for path: '%s': %s", op, path,
+                        words_of_part(arena, &target, add));
+}
+
+int api_patch_json_worded(struct arena *arena, const struct json_value *document,
+                          struct slice patch, struct json_value **ret_document,
+                          const char **reterr_words)
+{
+    CLEANUP(error_release) struct error error = {0};
+    struct json_value *operations = NULL;
+    const struct json_value *failed = NULL;
+    if (json_parse(arena, patch, &operations, &error) != 0) {
+        *reterr_words = arena_text(arena, error_message(&error));
+        return -EINVAL;
+    }
+    const struct api_status *refusal = NULL;
+    bool is_list = operations->type == JSON_ARRAY;
+    if (read_operations(arena, patch, &operations, &refusal) != 0) {
+        const char *type = is_list ? "jsonpatch.Operation" : "jsonpatch.Patch";
+        const struct json_value *wrong = operations;
+        for (size_t i = 0; is_list && i < operations->count; i++) {
+            wrong = operations->items[i]->type != JSON_OBJECT ? operations->items[i] : wrong;
         }
+        *reterr_words =
+            wrong->type == JSON_ARRAY
+                ? refusal->message
+                : arena_printf(arena, "json: cannot unmarshal %s into Go value of type %s",
+                               json_type_name(wrong->type), type);
+        return -EINVAL;
+    }
+    struct patcher patcher = {.arena = arena, .document = json_copy(arena, document)};
+    int result = apply_all(&patcher, operations, &failed);
+    if (result != 0) {
+        *reterr_words = result == -E2BIG ? too_many_bytes : words_of(&patcher, failed);
+        return result;
     }
     *ret_document = patcher.document;
     return 0;

@@ -97,7 +97,7 @@ static void finish(struct net_connect *attempt, int status, const char *message)
 
 static void fail(struct net_connect *attempt, int status, const char *what)
 {
-    char message[NET_HOST_MAX + 128];
+    char message[NET_HOST_MAX + 600];
     snprintf(message, sizeof(message), "%s:%u: %s", attempt->address.host, attempt->address.port,
              what);
     finish(attempt, status, message);
@@ -359,6 +359,8 @@ const char *net_error_words(struct arena *arena, int status, const char *message
         return "context deadline exceeded";
     case -ECONNRESET:
         return "EOF";
+    case -EPROTO: /* Of a certificate Go does not say whose. */
+        return what != NULL && strncmp(what + 2, "tls: ", 5) == 0 ? what + 2 : message;
     default:
         return message;
     }

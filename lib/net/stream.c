@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { REASON_SIZE = 160 };
+enum { REASON_SIZE = 512 };
 
 static void stream_read_cipher(struct net_stream *stream, struct slice bytes);
 

@@ -5,6 +5,7 @@
 #include "lib/base/buffer.h"
 #include "lib/net/limits.h"
 #include "lib/net/tls_config.h"
+#include "lib/net/tls_verify.h"
 #include "lib/net/x509.h"
 #include <arpa/inet.h>
 #include <assert.h>
@@ -29,6 +30,7 @@ struct tls_session {
     size_t in_read;
     struct buffer out; /* Cipher bytes to the peer. */
     int verify_error;  /* The first thing wrong with the peer's chain, X509_V_OK when none. */
+    char *refusal;     /* Why the peer was not accepted; NULL before. */
     struct peer *peer; /* NULL before the end of the handshake. */
 };
 
@@ -51,6 +53,19 @@ static int remember_verify_error(int ok, X509_STORE_CTX *store)
     return 1;
 }
 
+static int remember_refusal(int ok, X509_STORE_CTX *store)
+{
+    SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct tls_session *session = SSL_get_app_data(ssl);
+    if (ok == 0 && session->refusal == NULL) {
+        CLEANUP(buffer_release) struct buffer words;
+        buffer_init(&words, PEER_BYTES_MAX);
+        tls_verify_words(store, &words);
+        session->refusal = alloc_text(buffer_text(&words));
+    }
+    return ok;
+}
+
 void tls_session_set_verify(SSL_CTX *context, enum tls_verify verify)
 {
     switch (verify) {
@@ -61,7 +76,8 @@ void tls_session_set_verify(SSL_CTX *context, enum tls_verify verify)
         SSL_CTX_set_verify(context, SSL_VERIFY_PEER, remember_verify_error);
         break;
     case TLS_VERIFY_REQUIRED:
-        SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+        SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+                           remember_refusal);
         break;
     }
 }
@@ -169,6 +185,7 @@ void tls_session_free(struct tls_session *session)
     buffer_release(&session->in);
     buffer_release(&session->out);
     tls_peer_unref(tls_session_peer(session));
+    free(session->refusal);
     free(session);
 }
 
@@ -315,10 +332,9 @@ int tls_session_handshake(struct tls_session *session, char *reason, size_t reas
     if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) {
         return -EAGAIN;
     }
-    long verify = SSL_get_verify_result(session->ssl);
     const char *text = ERR_reason_error_string(ERR_peek_error());
-    if (verify != X509_V_OK) {
-        snprintf(reason, reason_size, "TLS: %s", X509_verify_cert_error_string(verify));
+    if (session->refusal != NULL) {
+        snprintf(reason, reason_size, "%s", session->refusal);
     } else {
         snprintf(reason, reason_size, "TLS: %s", text == NULL ? "handshake broken off" : text);
     }

@@ -99,6 +99,22 @@ START_TEST(an_error_refuses_unless_failures_are_ignored)
 }
 END_TEST
 
+START_TEST(conditions_that_fail_are_all_told_once)
+{
+    make_policy("p",
+                "\"matchConditions\":[{\"name\":\"a\",\"expression\":\"object.none == 1\"},"
+                "{\"name\":\"b\",\"expression\":\"object.nil == 1\"}],"
+                "\"validations\":[{\"expression\":\"true\"}]",
+                "\"validationActions\":[\"Deny\"]");
+    struct registry_call call = config_map("c", "");
+    ck_assert_int_eq(call.status->code, 422);
+    ck_assert_ptr_nonnull(strstr(
+        call.status->message, "denied request: [expression 'object.none == 1' resulted in error: "
+                              "no such key: none, expression 'object.nil == 1' resulted in "
+                              "error: no such key: nil]"));
+}
+END_TEST
+
 START_TEST(an_ignored_error_lets_pass)
 {
     make_policy("p",
@@ -343,6 +359,7 @@ Suite *policies_suite(void)
     tcase_add_test(tcase, what_a_rule_forbids_is_refused_and_nothing_else);
     tcase_add_test(tcase, variables_and_message_expressions_work_together);
     tcase_add_test(tcase, an_error_refuses_unless_failures_are_ignored);
+    tcase_add_test(tcase, conditions_that_fail_are_all_told_once);
     tcase_add_test(tcase, an_ignored_error_lets_pass);
     tcase_add_test(tcase, a_binding_may_warn_only_and_choose_by_labels);
     tcase_add_test(tcase, conditions_and_deletions_see_the_old_object);

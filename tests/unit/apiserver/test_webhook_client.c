@@ -82,13 +82,35 @@ START_TEST(who_is_not_signed_by_the_bundle_is_not_asked)
     stranger.target.ca_bundle = buffer_slice(&other.ca_cert);
     call(&stranger);
     ck_assert_int_lt(stranger.error, 0);
-    ck_assert_ptr_nonnull(strstr(stranger.message, "certificate"));
+    ck_assert_str_eq(
+        stranger.message,
+        arena_printf(fixture.arena,
+                     "Post \"%s?timeout=5s\": tls: failed to verify certificate: x509: "
+                     "certificate signed by unknown authority (possibly because of "
+                     "\"x509: ECDSA verification failure\" while trying to verify "
+                     "candidate authority certificate \"test-ca\")",
+                     hook_url(&hook, fixture.arena, "/")));
     ck_assert_uint_eq(hook.asked, 0);
     struct webhook_call nonsense = to_hook("/");
     nonsense.target.ca_bundle = slice_text("no certificate");
     call(&nonsense);
     ck_assert_int_eq(nonsense.error, -EINVAL);
     pki_release(&other);
+}
+END_TEST
+
+START_TEST(a_certificate_for_another_name_says_for_whom_it_is)
+{
+    struct webhook_call other = to_hook("/"); /* The same address, in a form that is a name. */
+    other.target.url = arena_printf(fixture.arena, "https://127.1:%u/", hook_port(&hook));
+    call(&other);
+    ck_assert_str_eq(
+        other.message,
+        arena_printf(fixture.arena,
+                     "Post \"https://127.1:%u/?timeout=5s\": tls: failed to verify "
+                     "certificate: x509: certificate is valid for localhost, not 127.1",
+                     hook_port(&hook)));
+    ck_assert_uint_eq(hook.asked, 0);
 }
 END_TEST
 
@@ -194,6 +216,7 @@ Suite *webhook_client_suite(void)
     tcase_add_checked_fixture(calls, setup, teardown);
     tcase_add_test(calls, the_body_goes_there_and_the_answer_comes_back);
     tcase_add_test(calls, who_is_not_signed_by_the_bundle_is_not_asked);
+    tcase_add_test(calls, a_certificate_for_another_name_says_for_whom_it_is);
     tcase_add_test(calls, who_is_not_there_is_named_as_go_does);
     tcase_add_test(calls, silence_ends_in_time_and_a_cut_is_noticed);
     tcase_add_test(calls, an_answer_without_end_is_refused);

@@ -20,6 +20,9 @@ static const char *patch_of(const char *path)
     if (strcmp(path, "/data") == 0) {
         return "[{\"op\":\"add\",\"path\":\"/data\",\"value\":{\"k\":\"v\"}}]";
     }
+    if (strcmp(path, "/patch") == 0) {
+        return hook.text;
+    }
     return NULL;
 }
 
@@ -259,6 +262,97 @@ START_TEST(conditions_choose_who_is_asked)
 }
 END_TEST
 
+START_TEST(a_patch_that_does_not_apply_is_told_in_the_words_of_v1_32)
+{
+    static const struct {
+        const char *patch, *message;
+    } cases[] = {
+        {"[{\"op\":\"add\",\"path\":\"/none/a\",\"value\":1}]",
+         "add operation does not apply: doc is missing path: \"/none/a\": missing value"},
+        {"[{\"op\":\"remove\",\"path\":\"/none\"}]",
+         "error in remove for path: '/none': Unable to remove nonexistent key: none: missing "
+         "value"},
+        {"[{\"op\":\"replace\",\"path\":\"/none/a\",\"value\":1}]",
+         "replace operation does not apply: doc is missing path: /none/a: missing value"},
+        {"[{\"op\":\"test\",\"path\":\"/metadata/name\",\"value\":\"x\"}]",
+         "testing value /metadata/name failed: test failed"},
+        {"[{\"op\":\"turn\",\"path\":\"/metadata\"}]", "Unexpected kind: turn"},
+        {"[{\"op\":\"move\",\"from\":\"/none/a\",\"path\":\"/data\"}]",
+         "move operation does not apply: doc is missing from path: /none/a: missing value"},
+        {"[{\"op\":\"add\",\"path\":\"/metadata/finalizers\",\"value\":[]},"
+         "{\"op\":\"add\",\"path\":\"/metadata/finalizers/x\",\"value\":\"a.b/c\"}]",
+         "error in add for path: '/metadata/finalizers/x': value was not a proper array index: "
+         "'x': "
+         "strconv.Atoi: parsing \"x\": invalid syntax"},
+        {"[{\"op\":\"add\",\"path\":\"/metadata/finalizers\",\"value\":[]},"
+         "{\"op\":\"remove\",\"path\":\"/metadata/finalizers/3\"}]",
+         "error in remove for path: '/metadata/finalizers/3': Unable to access invalid index: 3: "
+         "invalid index referenced"},
+        {"{}", "json: cannot unmarshal object into Go value of type jsonpatch.Patch"},
+        {"[\"x\"]", "json: cannot unmarshal string into Go value of type jsonpatch.Operation"},
+    };
+    make_mutating("m", "/patch", ",\"failurePolicy\":\"Ignore\"");
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        hook.text = cases[i].patch;
+        struct registry_call call = make_config_map();
+        ck_assert_ptr_nonnull(call.status);
+        ck_assert_int_eq(call.status->code, 500);
+        ck_assert_str_eq(
+            call.status->message,
+            arena_printf(fixture.arena, "Internal error occurred: %s", cases[i].message));
+    }
+}
+END_TEST
+
+/* What a mutating webhook answers, but for its uid. */
+static const char *refusal_of(const char *answer)
+{
+    hook.text = answer;
+    struct registry_call call = make_config_map();
+    return call.status == NULL ? "" : call.status->message;
+}
+
+START_TEST(wrong_answers_are_told_in_the_words_of_v1_32)
+{
+    static const struct {
+        const char *answer, *words;
+    } cases[] = {
+        {",\"allowed\":true,\"patch\":\"W10=\"",
+         "received invalid webhook response: webhook returned response.patch but not "
+         "response.patchType"},
+        {",\"allowed\":true,\"patchType\":\"JSONPatch\"",
+         "received invalid webhook response: webhook returned response.patchType but not "
+         "response.patch"},
+        {",\"allowed\":true,\"patchType\":\"Merge\",\"patch\":\"W10=\"",
+         "unsupported patch type \"Merge\""},
+    };
+    make_mutating("m", "/answer", "");
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        ck_assert_str_eq(refusal_of(cases[i].answer),
+                         arena_printf(fixture.arena,
+                                      "Internal error occurred: failed calling webhook "
+                                      "\"m.example.com\": %s",
+                                      cases[i].words));
+    }
+    ck_assert_str_eq(refusal_of(",\"allowed\":false"),
+                     "admission webhook \"m.example.com\" denied the request without explanation");
+    hook.answer = hook_says;
+    ck_assert_ptr_nonnull(strstr(refusal_of("{\"kind\":\"AdmissionReview\"}"),
+                                 "received invalid webhook response: webhook response was absent"));
+}
+END_TEST
+
+START_TEST(a_patch_of_what_is_deleted_names_the_webhook)
+{
+    ck_assert_ptr_null(make_config_map().status);
+    make_mutating("m", "/label", "");
+    struct registry_call call = simple(&fixture, REGISTRY_DELETE, "configmaps", "ns", "o");
+    ck_assert_str_eq(call.status->message,
+                     "Internal error occurred: admission webhook \"m.example.com\" attempted to "
+                     "modify the object, which is not supported for this operation");
+}
+END_TEST
+
 START_TEST(a_validating_webhook_may_not_patch)
 {
     make_hook("validatingwebhookconfigurations", "v", "/label", "");
@@ -312,6 +406,9 @@ Suite *webhooks_suite(void)
     tcase_add_test(tcase, an_ignored_failure_lets_the_request_pass);
     tcase_add_test(tcase, selectors_choose_who_is_asked);
     tcase_add_test(tcase, conditions_choose_who_is_asked);
+    tcase_add_test(tcase, a_patch_that_does_not_apply_is_told_in_the_words_of_v1_32);
+    tcase_add_test(tcase, wrong_answers_are_told_in_the_words_of_v1_32);
+    tcase_add_test(tcase, a_patch_of_what_is_deleted_names_the_webhook);
     tcase_add_test(tcase, a_validating_webhook_may_not_patch);
     tcase_add_test(tcase, a_dry_run_is_put_to_webhooks_which_have_no_side_effects);
     suite_add_tcase(suite, tcase);
