@@ -1,62 +1,19 @@
-#include "apiserver/flow_control.h"
+#include "apiserver/flow_control_private.h"
 
-#include "apiserver/cache_follower.h"
 #include "apiserver/flow_defaults.h"
 #include "apiserver/flow_match.h"
-#include "apiserver/flow_share.h"
 #include "apiserver/limits.h"
 #include "lib/api/object.h"
 #include "lib/base/alloc.h"
-#include "lib/base/env.h"
 #include "lib/base/metrics.h"
 #include "lib/net/loop.h"
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-enum { LENDING_MS = 10000, FOLLOWED = 2 };
+enum { LENDING_MS = 10000 };
 
-/* A priority level at work. `lock` guards `level`; name, uid and share are the store loop's, and
- * change only where no request reads them. */
-struct flow_pool {
-    atomic_size_t references;
-    pthread_mutex_t lock;
-    struct flow_level *level;
-    struct flow_share share;
-    const char *name;
-    char uid[FLOW_UID_SIZE];
-    bool exempt;
-    bool wanted; /* Found in the present round. */
-    struct metric *nominal, *current;
-};
-
-/* A FlowSchema and where it leads. */
-struct flow_rule {
-    const struct cached_object *object; /* Holds the schema; NULL: one of our own. */
-    const Flowcontrol__V1__FlowSchema *schema;
-    struct flow_pool *pool; /* Referenced. */
-    struct flow_counts counts;
-};
-
-struct flow_control {
-    struct env *env;
-    struct watch_cache *cache;
-    struct metrics *metrics;
-    uint32_t seats;
-    struct watch_hub *hub;
-    struct cache_follower followers[FOLLOWED];
-    struct env_timer lending;
-    struct arena *arena;      /* Of the mandatory objects. */
-    struct flow_pool **pools; /* Store loop. */
-    size_t pool_count;
-    pthread_rwlock_t lock;   /* Guards the rules. */
-    struct flow_rule *rules; /* In the order in which they are asked. */
-    size_t rule_count;
-};
-
-static uint64_t now_ns(void)
+uint64_t flow_now_ns(void)
 {
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
@@ -87,25 +44,14 @@ static void pool_unref(struct flow_pool *pool)
     free(pool);
 }
 
-static struct metric *level_gauge(struct flow_control *control, const char *name, const char *help,
-                                  const char *level)
-{
-    char labels[300];
-    (void)snprintf(labels, sizeof(labels), "priority_level=\"%s\"", level);
-    return metrics_gauge(control->metrics, name, help, labels);
-}
-
 static struct flow_pool *pool_new(struct flow_control *control, const char *name)
 {
     struct flow_pool *pool = alloc_zeroed(sizeof(*pool));
     atomic_init(&pool->references, 1);
     pthread_mutex_init(&pool->lock, NULL);
-    pool->level = flow_level_new(now_ns());
+    pool->level = flow_level_new(flow_now_ns());
     pool->name = alloc_text(name);
-    pool->nominal = level_gauge(control, "apiserver_flowcontrol_nominal_limit_seats",
-                                "Seats of a priority level by its shares.", name);
-    pool->current = level_gauge(control, "apiserver_flowcontrol_current_limit_seats",
-                                "Seats of a priority level with those lent and borrowed.", name);
+    pool->gauges = flow_level_gauges_of(control->metrics, name);
     return pool;
 }
 
@@ -117,7 +63,7 @@ static void start_waiting(struct flow_pool *pool)
     list_init(&ready);
     pthread_mutex_lock(&pool->lock);
     struct flow_ticket *ticket = NULL;
-    while ((ticket = flow_level_next(pool->level, now_ns())) != NULL) {
+    while ((ticket = flow_level_next(pool->level, flow_now_ns())) != NULL) {
         list_push_back(&ready, &ticket->node);
     }
     pthread_mutex_unlock(&pool->lock);
@@ -154,10 +100,12 @@ config_of(const Flowcontrol__V1__PriorityLevelConfigurationSpec *spec)
 static void pool_set_seats(struct flow_pool *pool, uint32_t seats)
 {
     pthread_mutex_lock(&pool->lock);
-    flow_level_set_seats(pool->level, seats, now_ns());
+    flow_level_set_seats(pool->level, seats, flow_now_ns());
     pthread_mutex_unlock(&pool->lock);
-    metric_set(pool->nominal, pool->share.nominal);
-    metric_set(pool->current, seats);
+    metric_set(pool->gauges.nominal, pool->share.nominal);
+    metric_set(pool->gauges.lower, pool->share.least);
+    metric_set(pool->gauges.upper, pool->share.most);
+    metric_set(pool->gauges.current, seats);
     start_waiting(pool);
 }
 
@@ -274,43 +222,11 @@ static void follow_levels(struct flow_control *control, const struct collected *
         flow_share_set(&pool->share, level->spec, shares, control->seats);
         pthread_mutex_lock(&pool->lock);
         copy_uid(pool->uid, level->metadata->uid);
-        flow_level_configure(pool->level, &config, now_ns());
+        flow_level_configure(pool->level, &config, flow_now_ns());
         pthread_mutex_unlock(&pool->lock);
         pool_set_seats(pool, pool->share.current);
     }
     drop_unwanted_pools(control);
-}
-
-static struct metric *schema_counter(struct flow_control *control, const char *name,
-                                     const char *help, const char *labels, const char *reason)
-{
-    char all[700];
-    (void)snprintf(all, sizeof(all), "%s,reason=\"%s\"", labels, reason);
-    return metrics_counter(control->metrics, name, help, all);
-}
-
-static struct flow_counts counts_of(struct flow_control *control, const char *schema,
-                                    const char *level)
-{
-    static const char refused[] = "apiserver_flowcontrol_rejected_requests_total";
-    static const char refused_help[] = "Requests that priority and fairness refused.";
-    char labels[600];
-    (void)snprintf(labels, sizeof(labels), "flow_schema=\"%s\",priority_level=\"%s\"", schema,
-                   level);
-    struct metrics *metrics = control->metrics;
-    return (struct flow_counts){
-        .dispatched = metrics_counter(metrics, "apiserver_flowcontrol_dispatched_requests_total",
-                                      "Requests that priority and fairness let in.", labels),
-        .full = schema_counter(control, refused, refused_help, labels, "queue-full"),
-        .timed_out = schema_counter(control, refused, refused_help, labels, "time-out"),
-        .cancelled = schema_counter(control, refused, refused_help, labels, "cancelled"),
-        .waiting = metrics_gauge(metrics, "apiserver_flowcontrol_current_inqueue_requests",
-                                 "Requests that wait in queues.", labels),
-        .executing = metrics_gauge(metrics, "apiserver_flowcontrol_current_executing_requests",
-                                   "Requests that hold seats.", labels),
-        .wait = metrics_histogram(metrics, "apiserver_flowcontrol_request_wait_duration_seconds",
-                                  "Time that requests waited in a queue.", labels,
-                                  metrics_seconds_bounds, metrics_seconds_bound_count)};
 }
 
 static int by_order(const void *first, const void *second)
@@ -333,11 +249,11 @@ static struct flow_rule *make_rules(struct flow_control *control, const struct c
             continue;
         }
         const struct cached_object *object = schemas->objects[i];
-        rules[count++] =
-            (struct flow_rule){.object = object == NULL ? NULL : cached_object_ref(object),
-                               .schema = schema,
-                               .pool = pool_ref(pool),
-                               .counts = counts_of(control, schema->metadata->name, level)};
+        rules[count++] = (struct flow_rule){
+            .object = object == NULL ? NULL : cached_object_ref(object),
+            .schema = schema,
+            .pool = pool_ref(pool),
+            .counts = flow_counts_of(control->metrics, schema->metadata->name, level)};
     }
     qsort(rules, count, sizeof(*rules), by_order);
     *ret_count = count;
@@ -362,7 +278,9 @@ static void follow_all(void *data)
     struct collected levels =
         collect_all(control, api_kind_find(FLOW_GROUP, "v1", "prioritylevelconfigurations"));
     struct collected schemas = collect_all(control, api_kind_find(FLOW_GROUP, "v1", "flowschemas"));
+    pthread_rwlock_wrlock(&control->lock);
     follow_levels(control, &levels);
+    pthread_rwlock_unlock(&control->lock);
     size_t count = 0;
     struct flow_rule *rules = make_rules(control, &schemas, &count);
     pthread_rwlock_wrlock(&control->lock);
@@ -407,9 +325,10 @@ static void lend(void *data)
     for (size_t i = 0; i < control->pool_count; i++) {
         struct flow_pool *pool = control->pools[i];
         pthread_mutex_lock(&pool->lock);
-        const struct flow_demand demand = flow_level_demand(pool->level, now_ns());
+        const struct flow_demand demand = flow_level_demand(pool->level, flow_now_ns());
         pthread_mutex_unlock(&pool->lock);
         flow_share_note(&pool->share, &demand);
+        metric_set(pool->gauges.high, pool->share.high);
         if (!pool->exempt) {
             shares[count++] = &pool->share;
         }
@@ -417,7 +336,9 @@ static void lend(void *data)
     flow_share_out(shares, count, control->seats);
     free(shares);
     for (size_t i = 0; i < control->pool_count; i++) {
-        pool_set_seats(control->pools[i], control->pools[i]->share.current);
+        struct flow_pool *pool = control->pools[i];
+        metric_set(pool->gauges.target, pool->share.current);
+        pool_set_seats(pool, pool->share.current);
     }
     env_timer_start(control->env, &control->lending, LENDING_MS * NS_PER_MS);
 }
@@ -427,7 +348,8 @@ static void lend(void *data)
 struct flow_control *flow_control_new(struct env *env, struct watch_cache *cache,
                                       struct metrics *metrics, uint32_t seats)
 {
-    static const char *const kinds[FOLLOWED] = {"prioritylevelconfigurations", "flowschemas"};
+    static const char *const kinds[FLOW_KINDS_FOLLOWED] = {"prioritylevelconfigurations",
+                                                           "flowschemas"};
     struct flow_control *control = alloc_zeroed(sizeof(*control));
     control->env = env;
     control->cache = cache;
@@ -435,7 +357,7 @@ struct flow_control *flow_control_new(struct env *env, struct watch_cache *cache
     control->seats = seats;
     control->hub = watch_hub_new(cache, NULL);
     pthread_rwlock_init(&control->lock, NULL);
-    for (size_t i = 0; i < FOLLOWED; i++) {
+    for (size_t i = 0; i < FLOW_KINDS_FOLLOWED; i++) {
         cache_follower_open(&control->followers[i], cache, control->hub,
                             api_kind_find(FLOW_GROUP, "v1", kinds[i]), &follow_ops, control);
     }
@@ -450,7 +372,7 @@ void flow_control_free(struct flow_control *control)
         return;
     }
     env_timer_stop(control->env, &control->lending);
-    for (size_t i = 0; i < FOLLOWED; i++) {
+    for (size_t i = 0; i < FLOW_KINDS_FOLLOWED; i++) {
         cache_follower_stop(&control->followers[i]);
     }
     watch_hub_free(control->hub);
@@ -478,42 +400,70 @@ static const struct flow_rule *rule_for(const struct flow_control *control, cons
     return &control->rules[control->rule_count - 1];
 }
 
-static uint64_t choose(struct flow_control *control, const struct user *user,
-                       const struct access *access, struct flow_entry *entry)
+static uint64_t choose(struct flow_control *control, struct flow_entry *entry)
 {
+    const struct user *user = entry->request.user;
+    const struct access *access = &entry->request.access;
     pthread_rwlock_rdlock(&control->lock);
     const struct flow_rule *rule = rule_for(control, user, access);
     uint64_t hash = flow_hash(rule->schema, user, access);
+    entry->flow = flow_distinguisher(rule->schema, user, access);
     entry->pool = pool_ref(rule->pool);
     entry->counts = rule->counts;
     copy_uid(entry->schema_uid, rule->schema->metadata->uid);
+    size_t len = strlen(rule->schema->metadata->name);
+    len = len < FLOW_NAME_SIZE ? len : FLOW_NAME_SIZE - 1;
+    memcpy(entry->schema, rule->schema->metadata->name, len);
+    entry->schema[len] = 0;
     pthread_rwlock_unlock(&control->lock);
     return hash;
 }
 
-enum flow_state flow_control_enter(struct flow_control *control, const struct user *user,
-                                   const struct access *access, uint32_t seats,
+static void count_seat(struct flow_entry *entry)
+{
+    metric_add(entry->counts.dispatched, 1);
+    metric_add(entry->counts.executing, 1);
+    metric_add(entry->counts.executing_seats, entry->ticket.seats);
+}
+
+enum flow_state flow_control_enter(struct flow_control *control, uint32_t seats,
                                    struct flow_entry *entry)
 {
-    uint64_t hash = choose(control, user, access, entry);
+    uint64_t hash = choose(control, entry);
     struct flow_pool *pool = entry->pool;
-    entry->entered_ns = now_ns();
+    entry->entered_ns = flow_now_ns();
     pthread_mutex_lock(&pool->lock);
     copy_uid(entry->level_uid, pool->uid);
     enum flow_state state =
         flow_level_arrive(pool->level, &entry->ticket, hash, seats, entry->entered_ns);
+    bool has_queues = flow_level_has_queues(pool->level);
+    uint32_t length =
+        state == FLOW_WAITS ? flow_level_queue_length(pool->level, &entry->ticket) : 0;
     pthread_mutex_unlock(&pool->lock);
+    metric_observe(entry->counts.seats, seats);
     if (state == FLOW_OUT) {
-        metric_add(entry->counts.full, 1);
+        metric_add(has_queues ? entry->counts.full : entry->counts.no_queue, 1);
         entry->pool = NULL;
         pool_unref(pool);
     } else if (state == FLOW_WAITS) {
         metric_add(entry->counts.waiting, 1);
+        metric_add(entry->counts.waiting_seats, seats);
+        metric_observe(entry->counts.length, length);
     } else {
-        metric_add(entry->counts.dispatched, 1);
-        metric_add(entry->counts.executing, 1);
+        count_seat(entry);
     }
     return state;
+}
+
+static double seconds_since(uint64_t then_ns)
+{
+    return (double)(flow_now_ns() - then_ns) / 1e9;
+}
+
+static void stop_waiting(struct flow_entry *entry)
+{
+    metric_add(entry->counts.waiting, -1);
+    metric_add(entry->counts.waiting_seats, -(int64_t)entry->ticket.seats);
 }
 
 bool flow_control_cancel(struct flow_entry *entry, bool timed_out)
@@ -522,13 +472,16 @@ bool flow_control_cancel(struct flow_entry *entry, bool timed_out)
     pthread_mutex_lock(&pool->lock);
     bool waits = entry->ticket.state == FLOW_WAITS;
     if (waits) {
-        flow_level_leave(pool->level, &entry->ticket, now_ns());
+        flow_level_leave(pool->level, &entry->ticket, flow_now_ns());
+        pool->timed_out += timed_out;
+        pool->cancelled += !timed_out;
     }
     pthread_mutex_unlock(&pool->lock);
     if (!waits) {
         return false;
     }
-    metric_add(entry->counts.waiting, -1);
+    stop_waiting(entry);
+    metric_observe(entry->counts.wait_in_vain, seconds_since(entry->entered_ns));
     metric_add(timed_out ? entry->counts.timed_out : entry->counts.cancelled, 1);
     entry->pool = NULL;
     start_waiting(pool); /* A wide one may have stood before narrow ones. */
@@ -538,11 +491,9 @@ bool flow_control_cancel(struct flow_entry *entry, bool timed_out)
 
 void flow_control_admitted(struct flow_entry *entry)
 {
-    double waited = (double)(now_ns() - entry->entered_ns) / 1e9;
-    metric_add(entry->counts.waiting, -1);
-    metric_add(entry->counts.dispatched, 1);
-    metric_add(entry->counts.executing, 1);
-    metric_observe(entry->counts.wait, waited);
+    stop_waiting(entry);
+    count_seat(entry);
+    metric_observe(entry->counts.wait, seconds_since(entry->entered_ns));
 }
 
 void flow_control_leave(struct flow_entry *entry)
@@ -553,10 +504,14 @@ void flow_control_leave(struct flow_entry *entry)
     }
     entry->pool = NULL;
     pthread_mutex_lock(&pool->lock);
-    flow_level_leave(pool->level, &entry->ticket, now_ns());
+    flow_level_leave(pool->level, &entry->ticket, flow_now_ns());
     bool others_wait = flow_level_waiting(pool->level) > 0;
     pthread_mutex_unlock(&pool->lock);
+    bool watches = strcmp(entry->request.access.verb, "watch") == 0;
     metric_add(entry->counts.executing, -1);
+    metric_add(entry->counts.executing_seats, -(int64_t)entry->ticket.seats);
+    metric_observe(watches ? entry->counts.watch_execution : entry->counts.execution,
+                   seconds_since(entry->ticket.since_ns));
     if (others_wait) {
         start_waiting(pool);
     }

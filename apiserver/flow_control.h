@@ -9,6 +9,7 @@
 #include "apiserver/flow_level.h"
 #include "apiserver/user.h"
 
+struct buffer;
 struct env;
 struct flow_control;
 struct flow_pool;
@@ -20,11 +21,19 @@ struct watch_cache;
 
 /* What is counted for one schema at one level. */
 struct flow_counts {
-    struct metric *dispatched, *full, *timed_out, *cancelled, *waiting, *executing;
-    struct metric_histogram *wait;
+    struct metric *dispatched, *full, *no_queue, *timed_out, *cancelled;
+    struct metric *waiting, *waiting_seats, *executing, *executing_seats;
+    struct metric_histogram *wait, *wait_in_vain, *execution, *watch_execution, *length, *seats;
 };
 
-enum { FLOW_UID_SIZE = 40 };
+enum { FLOW_UID_SIZE = 40, FLOW_NAME_SIZE = 256 };
+
+/* What is shown of a request. Borrowed while it is in a level. */
+struct flow_request {
+    const struct user *user;
+    struct access access;
+    const char *path, *version;
+};
 
 /* One request. In its memory, zeroed before its first use. */
 struct flow_entry {
@@ -33,11 +42,14 @@ struct flow_entry {
     void (*admitted)(void *data);
     void *data;
     struct loop *loop;
+    struct flow_request request;
     /* The rest is set by flow_control_enter(). */
     struct flow_ticket ticket;
     struct flow_pool *pool; /* Referenced; NULL when the request is in none. */
     struct flow_counts counts;
     uint64_t entered_ns;
+    char schema[FLOW_NAME_SIZE];
+    const char *flow; /* Within the schema. */
     char schema_uid[FLOW_UID_SIZE], level_uid[FLOW_UID_SIZE];
 };
 
@@ -48,12 +60,16 @@ void flow_control_free(struct flow_control *control); /* Before the cache; NULL 
 
 /* FLOW_SITS: go on, and leave at the end. FLOW_WAITS: `admitted` will run, unless
  * flow_control_cancel() comes first. FLOW_OUT: refused; there is nothing to leave. */
-enum flow_state flow_control_enter(struct flow_control *control, const struct user *user,
-                                   const struct access *access, uint32_t seats,
+enum flow_state flow_control_enter(struct flow_control *control, uint32_t seats,
                                    struct flow_entry *entry);
 /* True: it no longer waits and is out. False: it was let in; `admitted` is on its way. */
 bool flow_control_cancel(struct flow_entry *entry, bool timed_out);
 void flow_control_admitted(struct flow_entry *entry); /* Counts it. */
 /* Gives the seats back; a no-op for one that has none. */
 void flow_control_leave(struct flow_entry *entry);
+
+/* As text in columns, as v1.32 shows them at /debug/api_priority_and_fairness. */
+enum flow_dump { FLOW_DUMP_LEVELS, FLOW_DUMP_QUEUES, FLOW_DUMP_REQUESTS };
+void flow_control_dump(struct flow_control *control, enum flow_dump what, bool details,
+                       struct buffer *out);
 #endif

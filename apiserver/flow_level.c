@@ -20,10 +20,13 @@ struct flow_queue {
 struct flow_level {
     struct flow_level_config config;
     uint32_t seats;
-    uint32_t sitting;       /* Seats in use. */
-    uint32_t waiting;       /* Tickets. */
-    uint32_t waiting_seats; /* Theirs. */
-    uint32_t shape;         /* Counts changes of the queues. */
+    uint32_t sitting;        /* Seats in use. */
+    uint32_t waiting;        /* Tickets. */
+    uint32_t waiting_seats;  /* Theirs. */
+    uint32_t shape;          /* Counts changes of the queues. */
+    struct list seats_taken; /* Tickets that sit. */
+    uint32_t executing;      /* How many. */
+    uint64_t dispatched, rejected;
     struct flow_queue *queues;
     uint32_t busy_queues; /* With work. */
     double virtual_time;
@@ -168,6 +171,9 @@ static void sit(struct flow_level *level, struct flow_ticket *ticket)
     ticket->since_ns = level->now_ns;
     ticket->shape = level->shape;
     level->sitting += ticket->seats;
+    level->executing++;
+    level->dispatched++;
+    list_push_back(&level->seats_taken, &ticket->seat);
     struct flow_queue *queue = &level->queues[ticket->queue];
     queue_add_work(level, queue, ticket->seats);
     queue->next_start += ticket->seats * expected_seconds;
@@ -176,6 +182,8 @@ static void sit(struct flow_level *level, struct flow_ticket *ticket)
 static void stand_up(struct flow_level *level, struct flow_ticket *ticket)
 {
     level->sitting -= ticket->seats;
+    level->executing--;
+    list_remove(&ticket->seat);
     ticket->state = FLOW_OUT;
     if (ticket->shape != level->shape) {
         return; /* It sat down under another order of queues. */
@@ -193,6 +201,7 @@ enum flow_state flow_level_arrive(struct flow_level *level, struct flow_ticket *
     *ticket = (struct flow_ticket){
         .hash = hash, .seats = seats == 0 ? 1 : seats, .since_ns = level->now_ns};
     list_init(&ticket->node);
+    list_init(&ticket->seat);
     ticket->queue = choose_queue(level, hash);
     bool may_wait =
         level->config.queues > 0 && level->queues[ticket->queue].waiting < level->config.waiting;
@@ -200,6 +209,8 @@ enum flow_state flow_level_arrive(struct flow_level *level, struct flow_ticket *
         sit(level, ticket);
     } else if (may_wait) {
         enqueue(level, ticket);
+    } else {
+        level->rejected++;
     }
     note_demand(level);
     return ticket->state;
@@ -294,6 +305,7 @@ struct flow_level *flow_level_new(uint64_t now_ns)
     struct flow_level *level = alloc_zeroed(sizeof(*level));
     level->now_ns = now_ns;
     level->window_ns = now_ns;
+    list_init(&level->seats_taken);
     make_queues(level, &(struct flow_level_config){.queues = 0});
     return level;
 }
@@ -317,6 +329,16 @@ uint32_t flow_level_waiting(const struct flow_level *level)
     return level->waiting;
 }
 
+bool flow_level_has_queues(const struct flow_level *level)
+{
+    return level->config.queues > 0;
+}
+
+uint32_t flow_level_queue_length(const struct flow_level *level, const struct flow_ticket *ticket)
+{
+    return level->queues[ticket->queue].waiting;
+}
+
 struct flow_demand flow_level_demand(struct flow_level *level, uint64_t now_ns)
 {
     advance(level, now_ns);
@@ -330,4 +352,65 @@ struct flow_demand flow_level_demand(struct flow_level *level, uint64_t now_ns)
     level->sum = level->squares = 0;
     level->high = demand(level);
     return seen;
+}
+
+/* --- To be shown --- */
+
+struct flow_level_facts flow_level_facts(const struct flow_level *level)
+{
+    struct flow_level_facts facts = {.queues = level->config.queues,
+                                     .waiting = level->waiting,
+                                     .executing = level->executing,
+                                     .dispatched = level->dispatched,
+                                     .rejected = level->rejected};
+    for (uint32_t i = 0; i < queue_count(level); i++) {
+        facts.active_queues += level->queues[i].waiting > 0;
+    }
+    return facts;
+}
+
+/* Where a ticket that sits stood, or would have; -1 for none of the queues that are there. */
+static int64_t queue_of(const struct flow_level *level, const struct flow_ticket *ticket)
+{
+    return level->config.queues > 0 && ticket->shape == level->shape ? (int64_t)ticket->queue : -1;
+}
+
+struct flow_queue_facts flow_level_queue_facts(const struct flow_level *level, uint32_t queue)
+{
+    assert(queue < queue_count(level));
+    const struct flow_queue *at = &level->queues[queue];
+    struct flow_queue_facts facts = {.waiting = at->waiting, .next_start = at->next_start};
+    LIST_FOREACH(node, next, &at->tickets)
+    {
+        facts.waiting_seats += LIST_ENTRY(node, struct flow_ticket, node)->seats;
+    }
+    LIST_FOREACH(node, next, &level->seats_taken)
+    {
+        const struct flow_ticket *ticket = LIST_ENTRY(node, struct flow_ticket, seat);
+        if (queue_of(level, ticket) == (int64_t)queue) {
+            facts.executing++;
+            facts.seats_in_use += ticket->seats;
+        }
+    }
+    facts.waiting_work = facts.waiting_seats * expected_seconds;
+    return facts;
+}
+
+void flow_level_each(const struct flow_level *level,
+                     void (*each)(void *data, const struct flow_ticket *ticket, int64_t queue,
+                                  int64_t place),
+                     void *data)
+{
+    for (uint32_t i = 0; i < queue_count(level); i++) {
+        int64_t place = 0;
+        LIST_FOREACH(node, next, &level->queues[i].tickets)
+        {
+            each(data, LIST_ENTRY(node, struct flow_ticket, node), (int64_t)i, place++);
+        }
+    }
+    LIST_FOREACH(node, next, &level->seats_taken)
+    {
+        const struct flow_ticket *ticket = LIST_ENTRY(node, struct flow_ticket, seat);
+        each(data, ticket, queue_of(level, ticket), -1);
+    }
 }

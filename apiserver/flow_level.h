@@ -23,6 +23,7 @@ enum flow_state { FLOW_OUT, FLOW_WAITS, FLOW_SITS };
 
 struct flow_ticket {
     struct list node; /* All of this is the level's. */
+    struct list seat; /* In the level's list of those who sit. */
     enum flow_state state;
     uint32_t seats;
     uint64_t hash;
@@ -57,5 +58,30 @@ void flow_level_leave(struct flow_level *level, struct flow_ticket *ticket, uint
 
 uint32_t flow_level_sitting(const struct flow_level *level); /* Seats in use. */
 uint32_t flow_level_waiting(const struct flow_level *level); /* Tickets. */
+bool flow_level_has_queues(const struct flow_level *level);
+/* How many stand in the queue of one who waits. */
+uint32_t flow_level_queue_length(const struct flow_level *level, const struct flow_ticket *ticket);
+
+/* --- To be shown --- */
+
+struct flow_level_facts {
+    uint32_t queues, active_queues; /* In which somebody waits. */
+    uint32_t waiting, executing;    /* Tickets. */
+    uint64_t dispatched, rejected;  /* Ever. */
+};
+
+struct flow_queue_facts {
+    uint32_t waiting, waiting_seats, executing, seats_in_use;
+    double next_start, waiting_work; /* Seconds of virtual time; of seats. */
+};
+
+struct flow_level_facts flow_level_facts(const struct flow_level *level);
+struct flow_queue_facts flow_level_queue_facts(const struct flow_level *level, uint32_t queue);
+/* Those who wait, queue by queue, then those who sit. `queue` is -1 for those who stood in none,
+ * `place` for those who sit. */
+void flow_level_each(const struct flow_level *level,
+                     void (*each)(void *data, const struct flow_ticket *ticket, int64_t queue,
+                                  int64_t place),
+                     void *data);
 struct flow_demand flow_level_demand(struct flow_level *level, uint64_t now_ns);
 #endif

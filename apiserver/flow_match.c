@@ -158,16 +158,20 @@ int flow_schema_compare(const Flowcontrol__V1__FlowSchema *first,
 
 /* --- Flows --- */
 
+const char *flow_distinguisher(const Flowcontrol__V1__FlowSchema *schema, const struct user *user,
+                               const struct access *access)
+{
+    const Flowcontrol__V1__FlowDistinguisherMethod *method = schema->spec->distinguisher_method;
+    if (method != NULL && is(method->type, "ByUser")) {
+        return user->name;
+    }
+    return method != NULL && is(method->type, "ByNamespace") ? access->namespace : "";
+}
+
 uint64_t flow_hash(const Flowcontrol__V1__FlowSchema *schema, const struct user *user,
                    const struct access *access)
 {
-    const Flowcontrol__V1__FlowDistinguisherMethod *method = schema->spec->distinguisher_method;
-    const char *flow = "";
-    if (method != NULL && is(method->type, "ByUser")) {
-        flow = user->name;
-    } else if (method != NULL && is(method->type, "ByNamespace")) {
-        flow = access->namespace;
-    }
+    const char *flow = flow_distinguisher(schema, user, access);
     uint64_t schema_hash = hash_bytes(0, slice_text(text_or_empty(schema->metadata->name)));
     return hash_bytes(schema_hash, slice_text(flow));
 }

@@ -13,6 +13,9 @@ bool flow_schema_matches(const Flowcontrol__V1__FlowSchema *schema, const struct
 /* < 0 when `first` is asked before `second`: the smaller precedence, then the smaller name. */
 int flow_schema_compare(const Flowcontrol__V1__FlowSchema *first,
                         const Flowcontrol__V1__FlowSchema *second);
+/* What tells the flow from others of the schema: a user, a namespace, or "". Borrowed of these. */
+const char *flow_distinguisher(const Flowcontrol__V1__FlowSchema *schema, const struct user *user,
+                               const struct access *access);
 /* Names the flow within the schema; the same for requests that share a flow. */
 uint64_t flow_hash(const Flowcontrol__V1__FlowSchema *schema, const struct user *user,
                    const struct access *access);

@@ -4,12 +4,22 @@
 #include "apiserver/flow_control.h"
 #include "lib/api/convert.h"
 
+/* Lists, and watches that begin with one; not of one object by its name. */
+static bool goes_through_all(const struct request_info *info)
+{
+    const char *fields = query_get(&info->query, "fieldSelector");
+    bool by_name = fields != NULL && strncmp(fields, "metadata.name=", 14) == 0;
+    bool all = info->verb == VERB_LIST ||
+               (info->verb == VERB_WATCH && query_bool(&info->query, "sendInitialEvents", false));
+    return all && !by_name && info->name[0] == 0;
+}
+
 /* A list takes seats by the number of objects that it goes through. */
 static uint32_t seats_of(struct request *request)
 {
     const struct request_info *info = &request->info;
     const struct api_kind *kind =
-        info->verb == VERB_LIST ? api_kind_find(info->group, info->version, info->resource) : NULL;
+        goes_through_all(info) ? api_kind_find(info->group, info->version, info->resource) : NULL;
     if (kind == NULL || !api_stored_kind(kind)->stored) {
         return 1;
     }
@@ -20,8 +30,8 @@ static uint32_t seats_of(struct request *request)
     if (query_int(&info->query, "limit", &limit) == 0 && limit > 0 && (uint64_t)limit < objects) {
         objects = (size_t)limit;
     }
-    size_t seats = 1 + objects / FLOW_OBJECTS_A_SEAT;
-    return seats > FLOW_WIDTH_MAX ? FLOW_WIDTH_MAX : (uint32_t)seats;
+    size_t seats = (objects + FLOW_OBJECTS_A_SEAT - 1) / FLOW_OBJECTS_A_SEAT;
+    return seats == 0 ? 1 : seats > FLOW_WIDTH_MAX ? FLOW_WIDTH_MAX : (uint32_t)seats;
 }
 
 static void stop_waiting(struct request *request)
@@ -68,13 +78,15 @@ bool stage_flow(struct request *request)
     if (request_info_is_connection(&request->info)) {
         return true;
     }
-    const struct access access = request_access(request);
+    request->flow.request = (struct flow_request){.user = request->user,
+                                                  .access = request_access(request),
+                                                  .path = request->info.path,
+                                                  .version = request->info.version};
     request->flow.loop = http_exchange_loop(request->exchange);
     request->flow.admitted = on_admitted;
     request->flow.data = request;
     request->flow_timer = (struct loop_timer){.fire = on_timeout, .data = request};
-    switch (flow_control_enter(request->server->flow, request->user, &access, seats_of(request),
-                               &request->flow)) {
+    switch (flow_control_enter(request->server->flow, seats_of(request), &request->flow)) {
     case FLOW_SITS:
         return true;
     case FLOW_WAITS:

@@ -155,6 +155,30 @@ static void handle_metrics(struct request *request)
     respond_media(request, "text/plain; version=0.0.4", buffer_slice(&out));
 }
 
+static bool handle_flow(struct request *request)
+{
+    static const struct {
+        const char *path;
+        enum flow_dump what;
+    } dumps[] = {
+        {"/debug/api_priority_and_fairness/dump_priority_levels", FLOW_DUMP_LEVELS},
+        {"/debug/api_priority_and_fairness/dump_queues", FLOW_DUMP_QUEUES},
+        {"/debug/api_priority_and_fairness/dump_requests", FLOW_DUMP_REQUESTS},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(dumps); i++) {
+        if (strcmp(request->info.path, dumps[i].path) == 0) {
+            const char *details = query_get(&request->info.query, "includeRequestDetails");
+            CLEANUP(buffer_release) struct buffer text;
+            buffer_init(&text, ENCODED_LIST_MAX);
+            flow_control_dump(request->server->flow, dumps[i].what,
+                              details != NULL && details[0] != 0, &text);
+            respond_text(request, 200, buffer_text(&text));
+            return true;
+        }
+    }
+    return false;
+}
+
 static void handle_keys(struct request *request, bool discovery)
 {
     CLEANUP(buffer_release) struct buffer out;
@@ -205,7 +229,7 @@ bool handle_path(struct request *request)
         respond_text(request, known ? 405 : 404, known ? "" : "404 page not found\n");
         return true;
     }
-    if (handle_health(request) || handle_openapi(request)) {
+    if (handle_health(request) || handle_openapi(request) || handle_flow(request)) {
         return true;
     }
     if (strcmp(path, "/version") == 0 || strcmp(path, "/version/") == 0) {

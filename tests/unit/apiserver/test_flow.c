@@ -196,6 +196,65 @@ START_TEST(who_finds_no_seat_waits_and_who_finds_no_place_is_refused)
 }
 END_TEST
 
+struct shown {
+    const struct flow_ticket *tickets[4];
+    int64_t queues[4], places[4];
+    size_t count;
+};
+
+static void show(void *data, const struct flow_ticket *ticket, int64_t queue, int64_t place)
+{
+    struct shown *shown = data;
+    ck_assert_uint_lt(shown->count, 4);
+    shown->tickets[shown->count] = ticket;
+    shown->queues[shown->count] = queue;
+    shown->places[shown->count++] = place;
+}
+
+START_TEST(a_level_shows_who_waits_and_who_sits_and_what_it_has_done)
+{
+    struct flow_level *level = level_with(2, 1, 1, 2);
+    struct flow_ticket tickets[4];
+    for (size_t i = 0; i < 4; i++) {
+        ck_assert_int_eq(flow_level_arrive(level, &tickets[i], 7, i == 0 ? 2 : 1, i),
+                         i == 0   ? FLOW_SITS
+                         : i == 3 ? FLOW_OUT
+                                  : FLOW_WAITS);
+    }
+    struct flow_level_facts facts = flow_level_facts(level);
+    ck_assert_uint_eq(facts.queues, 1);
+    ck_assert_uint_eq(facts.active_queues, 1);
+    ck_assert_uint_eq(facts.waiting, 2);
+    ck_assert_uint_eq(facts.executing, 1);
+    ck_assert_uint_eq(facts.dispatched, 1);
+    ck_assert_uint_eq(facts.rejected, 1);
+    struct flow_queue_facts queue = flow_level_queue_facts(level, 0);
+    ck_assert_uint_eq(queue.waiting, 2);
+    ck_assert_uint_eq(queue.waiting_seats, 2);
+    ck_assert_uint_eq(queue.executing, 1);
+    ck_assert_uint_eq(queue.seats_in_use, 2);
+    struct shown shown = {.count = 0};
+    flow_level_each(level, show, &shown);
+    ck_assert_uint_eq(shown.count, 3);
+    ck_assert_ptr_eq(shown.tickets[1], &tickets[2]);
+    ck_assert_int_eq(shown.places[1], 1);
+    ck_assert_ptr_eq(shown.tickets[2], &tickets[0]);
+    ck_assert_int_eq(shown.queues[2], 0);
+    ck_assert_int_eq(shown.places[2], -1);
+    /* The queue that it stood in is none of the new ones. */
+    const struct flow_level_config others = {.queues = 2, .hand = 1, .waiting = 2};
+    flow_level_configure(level, &others, 5);
+    shown.count = 0;
+    flow_level_each(level, show, &shown);
+    ck_assert_uint_eq(shown.count, 3);
+    ck_assert_int_eq(shown.queues[2], -1);
+    for (size_t i = 0; i < 3; i++) {
+        flow_level_leave(level, &tickets[i], 6);
+    }
+    flow_level_free(level);
+}
+END_TEST
+
 START_TEST(a_level_without_queues_refuses_and_an_exempt_one_never_does)
 {
     struct flow_level *level = level_with(1, 0, 0, 0);
@@ -538,6 +597,7 @@ Suite *flow_suite(void)
     tcase_add_test(tests, a_rule_is_for_the_cluster_or_for_namespaces_and_for_parts_by_name);
     tcase_add_test(tests, flows_are_told_apart_as_the_schema_says);
     tcase_add_test(tests, who_finds_no_seat_waits_and_who_finds_no_place_is_refused);
+    tcase_add_test(tests, a_level_shows_who_waits_and_who_sits_and_what_it_has_done);
     tcase_add_test(tests, a_level_without_queues_refuses_and_an_exempt_one_never_does);
     tcase_add_test(tests, a_request_wider_than_the_level_gets_all_of_it_and_is_not_overtaken);
     tcase_add_test(tests,
