@@ -72,6 +72,36 @@ bool rules_shared_namespaces(struct api_causes *causes, const struct api_frame *
     return true;
 }
 
+static bool starts(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* A setting of a namespace that the pod shares with the node would be one of the node. */
+bool rules_host_sysctl(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__Sysctl *sysctl = frame->message;
+    const struct api_frame *pod = api_frame_find(frame, &core__v1__pod_spec__schema);
+    const Core__V1__PodSpec *spec = pod == NULL ? NULL : pod->message;
+    char *name = arena_text(causes->arena, text_or_empty(sysctl->name));
+    size_t first = strcspn(name, "./");
+    for (char *at = name; name[first] == '/' && *at != '\0'; at++) {
+        *at = *at == '/' ? '.' : *at == '.' ? '/' : *at;
+    }
+    if (spec == NULL) {
+        return true;
+    }
+    if (spec->host_network && starts(name, "net.")) {
+        rules_invalid(causes, frame->at, "name", api_shown_text(sysctl->name),
+                      "may not be specified when 'hostNetwork' is true");
+    } else if (spec->host_ipc && (starts(name, "kernel.shm") || starts(name, "kernel.msg") ||
+                                  starts(name, "fs.mqueue.") || strcmp(name, "kernel.sem") == 0)) {
+        rules_invalid(causes, frame->at, "name", api_shown_text(sysctl->name),
+                      "may not be specified when 'hostIPC' is true");
+    }
+    return true;
+}
+
 /* Said of the gate, not of its name. */
 bool rules_scheduling_gate(struct api_causes *causes, const struct api_frame *frame)
 {

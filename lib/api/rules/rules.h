@@ -128,6 +128,26 @@ void rules_check_webhook_url(struct api_causes *causes, const struct api_path *p
 void rules_check_webhook_path(struct api_causes *causes, const struct api_path *service,
                               const char *path);
 
+/* --- Pods --------------------------------------------------------------------------------------
+ */
+
+/* A container of any sort, and where it is. */
+struct rules_container {
+    const char *list;
+    size_t index;
+    const char *name;                          /* Never NULL. */
+    const Core__V1__SecurityContext *security; /* Or NULL. */
+};
+static inline size_t rules_container_count(const Core__V1__PodSpec *spec)
+{
+    return spec->n_init_containers + spec->n_containers + spec->n_ephemeral_containers;
+}
+/* In the order in which v1.32 visits them: init, plain, ephemeral. */
+struct rules_container rules_container_at(const Core__V1__PodSpec *spec, size_t index);
+/* What may not change among the annotations, and all that has to be right. */
+void rules_update_pod_annotations(struct api_causes *causes, const Core__V1__Pod *before,
+                                  const Core__V1__Pod *pod);
+
 /* --- Volumes -----------------------------------------------------------------------------------
  */
 
@@ -235,7 +255,9 @@ api_frame_rule rules_volume_sources, rules_downward_file, rules_projection, rule
 api_frame_rule rules_projected_files, rules_csi_driver_name, rules_csi_persistent,
     rules_cinder_persistent, rules_storage_os_persistent, rules_job_name, rules_storage_topologies,
     rules_topology_key;
-api_frame_rule rules_service_annotations;
+api_frame_rule rules_service_annotations, rules_windows_options, rules_host_process,
+    rules_host_sysctl, rules_pod_annotations, rules_pod_annotated_fields,
+    rules_template_annotations, rules_template_annotated_fields;
 api_frame_rule rules_empty_dir, rules_cinder, rules_csi_source, rules_storage_os,
     rules_fibre_channel, rules_flocker, rules_quobyte, rules_azure_disk, rules_iscsi,
     rules_iscsi_persistent;

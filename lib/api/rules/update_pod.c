@@ -258,6 +258,7 @@ void rules_update_pod(struct api_causes *causes, const void *before, const void 
     struct api_path containers = api_path_field(&at, "containers");
     struct api_path init = api_path_field(&at, "initContainers");
     const Core__V1__PodSpec *old_spec = old_pod->spec, *spec = pod->spec;
+    rules_update_pod_annotations(causes, old_pod, pod);
     if (!check_counts(causes, old_spec, spec)) {
         return;
     }
@@ -309,6 +310,7 @@ void rules_update_pod_status(struct api_causes *causes, const void *before, cons
     const Core__V1__Pod *old_pod = before, *pod = after;
     struct api_path status = api_path_field(NULL, "status");
     const char *policy = old_pod->spec->restart_policy;
+    rules_update_pod_annotations(causes, old_pod, pod);
     if (!rules_is(old_pod->spec->node_name, text_or_empty(pod->spec->node_name))) {
         rules_forbidden(causes, &status, "nodeName", "may not be changed directly");
     }

@@ -7,6 +7,7 @@
 #include "lib/api/status.h"
 #include "lib/api/strategy.h"
 #include "lib/api/validate.h"
+#include "tests/unit/api/semantics/causes.h"
 #include "tests/unit/api/semantics/suites.h"
 #include <check.h>
 
@@ -267,6 +268,105 @@ START_TEST(fields_of_features_that_are_off_are_left_out)
 }
 END_TEST
 
+/* --- Windows, sysctls, annotations -------------------------------------------------------------
+ */
+
+START_TEST(options_for_windows_are_those_of_windows)
+{
+#define USER(name) "'securityContext':{'windowsOptions':{'runAsUserName':'" name "'}},"
+#define POD(spec)                                                                                  \
+    "{'metadata':{'name':'o','namespace':'n'},'spec':{" spec                                       \
+    "'containers':[{'name':'c','image':'i'}]}}"
+#define AT "spec.securityContext.windowsOptions."
+    ck_assert_causes("v1", "Pod", POD(USER("DOMAIN\\\\user name")), "");
+    ck_assert_causes("v1", "Pod", POD(USER("")),
+                     AT "runAsUserName: Invalid value: \"\": runAsUserName cannot be an empty "
+                        "string");
+    ck_assert_causes("v1", "Pod", POD(USER("a\\\\b\\\\c")),
+                     AT "runAsUserName: Invalid value: \"a\\\\b\\\\c\": runAsUserName cannot "
+                        "contain more than one backslash");
+    ck_assert_causes("v1", "Pod", POD(USER("a_very_long_name\\\\..")),
+                     AT "runAsUserName: Invalid value: \"a_very_long_name\\\\..\": runAsUserName's "
+                        "Domain doesn't match the NetBios nor the DNS format\n" AT
+                        "runAsUserName: Invalid value: \"a_very_long_name\\\\..\": runAsUserName's "
+                        "User cannot contain only periods or spaces");
+    ck_assert_causes("v1", "Pod", POD(USER("a@b")),
+                     AT
+                     "runAsUserName: Invalid value: \"a@b\": runAsUserName's User cannot contain "
+                     "the following characters: \"/\\:;|=,+*?<>@[]");
+    ck_assert_causes("v1", "Pod",
+                     POD("'securityContext':{'windowsOptions':{'gmsaCredentialSpec':'',"
+                         "'hostProcess':true}},"),
+                     AT "gmsaCredentialSpec: Invalid value: \"\": gmsaCredentialSpec cannot be an "
+                        "empty string\n"
+                        "spec.hostNetwork: Invalid value: false: hostNetwork must be true if pod "
+                        "contains any hostProcess containers");
+#undef AT
+#undef USER
+}
+END_TEST
+
+START_TEST(sysctls_of_the_nodes_namespaces_are_refused)
+{
+#define SYSCTL(name) "'securityContext':{'sysctls':[{'name':'" name "','value':'1'}]},"
+    ck_assert_causes("v1", "Pod", POD("'hostNetwork':true," SYSCTL("net.core.somaxconn")),
+                     "spec.securityContext.sysctls[0].name: Invalid value: "
+                     "\"net.core.somaxconn\": may not be specified when 'hostNetwork' is true");
+    ck_assert_causes("v1", "Pod", POD("'hostIPC':true," SYSCTL("kernel/shm_rmid_forced")),
+                     "spec.securityContext.sysctls[0].name: Invalid value: "
+                     "\"kernel/shm_rmid_forced\": may not be specified when 'hostIPC' is true");
+    ck_assert_causes("v1", "Pod", POD("'hostIPC':true," SYSCTL("net.core.somaxconn")), "");
+#undef SYSCTL
+#undef POD
+}
+END_TEST
+
+#define ANNOTATED(annotations, spec)                                                               \
+    "{'metadata':{'name':'o','namespace':'n','annotations':{" annotations "}},'spec':{" spec       \
+    "'containers':[{'name':'c','image':'i'}]}}"
+#define ARMOR   "container.apparmor.security.beta.kubernetes.io/"
+#define SECCOMP "seccomp.security.alpha.kubernetes.io/pod"
+
+START_TEST(annotations_that_became_fields_are_still_checked)
+{
+    ck_assert_causes("v1", "Pod", ANNOTATED("'" ARMOR "x':'odd'", ""),
+                     "metadata.annotations[" ARMOR "x]: Invalid value: \"x\": container not found\n"
+                     "metadata.annotations[" ARMOR "x]: Invalid value: \"odd\": invalid AppArmor "
+                     "profile name: \"odd\"");
+    ck_assert_causes("v1", "Pod", ANNOTATED("'" ARMOR "c':'localhost/p','" SECCOMP "':'odd'", ""),
+                     "metadata.annotations." SECCOMP ": Invalid value: \"odd\": must be a valid "
+                     "seccomp profile");
+    ck_assert_causes("v1", "Pod",
+                     ANNOTATED("'" SECCOMP "':'unconfined','" ARMOR "c':'localhost/p'",
+                               "'securityContext':{'seccompProfile':{'type':'RuntimeDefault'},"
+                               "'appArmorProfile':{'type':'Localhost','localhostProfile':'q'}},"),
+                     "spec.securityContext.seccompProfile.type: Forbidden: seccomp type in "
+                     "annotation and field must match\n"
+                     "spec.containers[0].securityContext.appArmorProfile.localhostProfile: "
+                     "Forbidden: apparmor profile in annotation and field must match");
+    ck_assert_causes("v1", "Pod",
+                     ANNOTATED("'controller.kubernetes.io/pod-deletion-cost':'+1'", ""),
+                     "metadata.annotations[controller.kubernetes.io/pod-deletion-cost]: Invalid "
+                     "value: \"+1\": must be a 32bit integer");
+}
+END_TEST
+
+START_TEST(annotations_of_app_armor_and_mirrors_stay_as_they_are)
+{
+    ck_assert_causes_update("v1", "Pod", ANNOTATED("'" ARMOR "c':'unconfined'", ""),
+                            ANNOTATED("'kubernetes.io/config.mirror':'m'", "'nodeName':'x',"),
+                            "metadata.annotations[" ARMOR "c]: Forbidden: may not remove or update "
+                            "AppArmor annotations\n"
+                            "metadata.annotations[kubernetes.io/config.mirror]: Forbidden: may not "
+                            "add mirror pod annotation\n"
+                            "spec: Forbidden: pod updates may not change fields other than "
+                            "`spec.containers[*].image`,`spec.initContainers[*].image`,"
+                            "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to "
+                            "existing tolerations),`spec.terminationGracePeriodSeconds` (allow it "
+                            "to be set to 1 if it was previously negative)\n");
+}
+END_TEST
+
 Suite *check_pod_suite(void)
 {
     Suite *suite = suite_create("check_pod");
@@ -281,6 +381,10 @@ Suite *check_pod_suite(void)
     tcase_add_test(rules, an_app_armor_profile_of_the_node_has_a_name);
     tcase_add_test(rules, constraints_about_the_same_places_are_twice);
     tcase_add_test(rules, fields_of_features_that_are_off_are_left_out);
+    tcase_add_test(rules, options_for_windows_are_those_of_windows);
+    tcase_add_test(rules, sysctls_of_the_nodes_namespaces_are_refused);
+    tcase_add_test(rules, annotations_that_became_fields_are_still_checked);
+    tcase_add_test(rules, annotations_of_app_armor_and_mirrors_stay_as_they_are);
     suite_add_tcase(suite, rules);
     return suite;
 }
