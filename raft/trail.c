@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TRAIL_CAPACITY_MIN = 64 };
+enum { TRAIL_CAPACITY_MIN = 64 }; /* A power of two, as are all that follow. */
 
 void raft_trail_init(struct raft_trail *trail, struct raft_point base)
 {
@@ -14,7 +14,7 @@ void raft_trail_init(struct raft_trail *trail, struct raft_point base)
 
 static struct raft_entry **slot(const struct raft_trail *trail, size_t position)
 {
-    return &trail->items[(trail->head + position) % trail->capacity];
+    return &trail->items[(trail->head + position) & (trail->capacity - 1)];
 }
 
 void raft_trail_release(struct raft_trail *trail)
@@ -112,7 +112,7 @@ void raft_trail_compact(struct raft_trail *trail, uint64_t to)
         struct raft_entry **first = slot(trail, 0);
         trail->bytes -= (*first)->len;
         raft_entry_unref(TAKE(*first));
-        trail->head = (trail->head + 1) % trail->capacity;
+        trail->head = (trail->head + 1) & (trail->capacity - 1);
         trail->count--;
         trail->base.index++;
     }

@@ -305,8 +305,9 @@ static void member_sent(struct store_call *call, int status)
 static bool is_hopeless(const struct store_call *call)
 {
     const struct store *store = call->store;
-    return call->kind == CALL_COMMAND && is_sure(call) && store->raft != NULL &&
-           !raft_is_leader(store->raft) && env_now_ns(store->env) < store->no_room_until_ns;
+    return store->no_room_until_ns != 0 && call->kind == CALL_COMMAND && is_sure(call) &&
+           store->raft != NULL && !raft_is_leader(store->raft) &&
+           env_now_ns(store->env) < store->no_room_until_ns;
 }
 
 void store_call_start(struct store_call *call)

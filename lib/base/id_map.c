@@ -3,6 +3,7 @@
 #include "lib/base/alloc.h"
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Open addressing with linear probing. Removal moves later entries of a run back, so that there are
  * no marks of what was removed and a table that sees many come and go never has to be rebuilt. */
@@ -18,12 +19,17 @@ struct id_map {
     unsigned shift; /* 64 - log2(size) */
 };
 
-enum { ID_MAP_MIN_BITS = 4 };
+enum {
+    ID_MAP_MIN_BITS = 4,
+    GROUP = 4, /* Slots that lie in one cache line. */
+};
 
-/* Multiplicative hashing: numbers that follow each other land far apart (Knuth 6.4). */
+/* Ids are mostly given out one after the other, and come and go so: neighbours share a cache line.
+ * Multiplicative hashing puts such groups far apart (Knuth 6.4). */
 static size_t home_of(const struct id_map *map, uint64_t id)
 {
-    return (size_t)((id * UINT64_C(0x9e3779b97f4a7c15)) >> map->shift);
+    uint64_t spread = id / GROUP * UINT64_C(0x9e3779b97f4a7c15) >> map->shift;
+    return (size_t)(spread / GROUP * GROUP + id % GROUP);
 }
 
 struct id_map *id_map_new(void)
@@ -61,7 +67,8 @@ static void grow(struct id_map *map)
     unsigned bits = map->size == 0 ? ID_MAP_MIN_BITS : 64 - map->shift + 1;
     grown.size = (size_t)1 << bits;
     grown.shift = 64 - bits;
-    grown.slots = alloc_array(grown.size, sizeof(*grown.slots));
+    grown.slots = alloc_aligned(GROUP * sizeof(*grown.slots), grown.size * sizeof(*grown.slots));
+    memset(grown.slots, 0, grown.size * sizeof(*grown.slots));
     for (size_t i = 0; i < map->size; i++) {
         if (map->slots[i].value != NULL) {
             *slot_of(&grown, map->slots[i].id) = map->slots[i];
