@@ -61,8 +61,9 @@ merge() { expect 200 "$2" PATCH "$1" "$3" $MERGE; }
 
 # operations COLLECTION OBJECT NAME: all verbs on an object that has the label op=yes.
 operations() {
-    local all=$1 object=$2 one=$1/$3 got
+    local all=$1 object=$2 one=$1/$3 got since
     expect 201 '"uid"' POST "$all" "$object"
+    since=$(sed -nE 's/.*"resourceVersion":"([0-9]+)".*/\1/p' "$BATS_TEST_TMPDIR/answer")
     expect 200 '"op":"yes"' GET "$one"
     expect 200 "\"name\":\"$3\"" GET "$all?labelSelector=op%3Dyes"
     expect 200 '"type":"ADDED"' GET "$all?watch=1&labelSelector=op%3Dyes&timeoutSeconds=1"
@@ -72,6 +73,11 @@ operations() {
     expect 200 '' DELETE "$one"
     gone() { [[ $(call GET "$1") == 404* ]]; }
     within 10 gone "$one"
+    # A watch from the first of them on has told all of it, in this order; controllers may have written status, too.
+    expect 200 '"type":"DELETED"' GET "$all?watch=1&labelSelector=op%3Dyes&resourceVersion=$since&timeoutSeconds=2"
+    [[ $(types "$BATS_TEST_TMPDIR/answer") =~ ^(MODIFIED\ ){2,}DELETED\ $ ]]
+    [ "$(grep -n '"patched":"yes"' "$BATS_TEST_TMPDIR/answer" | head -n 1 | cut -d: -f1)" -lt \
+        "$(grep -n '"updated":"yes"' "$BATS_TEST_TMPDIR/answer" | head -n 1 | cut -d: -f1)" ]
     expect 201 '"uid"' POST "$all" "$object"
     expect 200 '' DELETE "$all?labelSelector=op%3Dyes"
     within 10 gone "$one"
@@ -85,6 +91,7 @@ operations() {
     expect 201 '' POST $all '{"metadata": {"name": "fs"}, "spec": {"priorityLevelConfiguration": {"name": "global-default"}}}'
     expect 200 '"conditions"' GET $all/fs/status
     merge $all/fs/status '"reason":"Mine"' '{"status": {"conditions": [{"type": "Test", "status": "True", "reason": "Mine"}]}}'
+    expect 200 '"reason":"Other"' PUT $all/fs/status "$(kubectl get --raw $all/fs/status | sed 's/"reason":"Mine"/"reason":"Other"/')"
     kubectl delete flowschema fs
 }
 
@@ -93,6 +100,10 @@ operations() {
     operations $all '{"metadata": {"name": "pl", "labels": {"op": "yes"}}, "spec": {"type": "Limited", "limited":
         {"nominalConcurrencyShares": 2, "limitResponse": {"type": "Reject"}}}}' pl
     expect 200 '"status"' GET $all/exempt/status
+    expect 201 '' POST $all '{"metadata": {"name": "pl"}, "spec": {"type": "Limited", "limited": {"limitResponse": {"type": "Reject"}}}}'
+    merge $all/pl/status '"reason":"Mine"' '{"status": {"conditions": [{"type": "Test", "status": "True", "reason": "Mine"}]}}'
+    expect 200 '"reason":"Other"' PUT $all/pl/status "$(kubectl get --raw $all/pl/status | sed 's/"reason":"Mine"/"reason":"Other"/')"
+    kubectl delete prioritylevelconfiguration pl
 }
 
 hook() { # KIND NAME [MORE-OF-WEBHOOK]
@@ -120,8 +131,6 @@ hook() { # KIND NAME [MORE-OF-WEBHOOK]
 }
 
 @test "AdmissionWebhook should not be able to mutate or prevent deletion of webhook configuration objects" {
-    local rules='"rules": [{"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["*"], "resources": ["*"]}]'
-    hook ValidatingWebhookConfiguration "$N" | sed "s/\"rules\": \[.*\]}\]/$rules}]/; s/, \"namespaceSelector\": .*/,/" >/dev/null
     kubectl apply -f <(echo '{"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
         "metadata": {"name": "'"$N"'"}, "webhooks": [{"name": "a.example.com", "sideEffects": "None", "timeoutSeconds": 1,
         "admissionReviewVersions": ["v1"], "clientConfig": {"url": "https://127.0.0.1:1/"}, "rules": [{"apiGroups":
@@ -140,7 +149,11 @@ hook() { # KIND NAME [MORE-OF-WEBHOOK]
     local accept='Accept: application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList'
     expect 200 '"kind":"APIGroupDiscoveryList".*"resource":"deployments"' GET /apis '' '' -H "$accept"
     expect 200 '"kind":"APIGroupDiscoveryList".*"resource":"configmaps"' GET /api '' '' -H "$accept"
+    grep -q '"resource":"pods".*"subresource":"status"' "$BATS_TEST_TMPDIR/answer"
+    expect 200 '^[Cc]ontent-[Tt]ype: application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList' GET /apis '' '' -i -H "$accept"
+    expect 200 '"apiVersion":"apidiscovery.k8s.io/v2beta1"' GET /apis '' '' -H "${accept/v=v2/v=v2beta1},application/json"
     expect 200 '"kind":"APIGroupList"' GET /apis '' '' -H 'Accept: application/json'
+    expect 200 '"kind":"APIVersions"' GET /api '' '' -H 'Accept: application/json'
     toys_are_defined
     found() { expect 200 "\"name\":\"$N.example\".*\"resource\":\"toys\"" GET /apis '' '' -H "$accept"; }
     within 10 found
@@ -180,6 +193,7 @@ toy() { # NAME COLOUR
     expect 200 '"storedVersions":\["v1"\]' GET "$one/status"
     merge "$one/status" '"reason":"Mine"' '{"status": {"conditions": [{"type": "Test", "status": "True", "reason": "Mine",
         "message": ""}]}}'
+    expect 200 '"reason":"Other"' PUT "$one/status" "$(kubectl get --raw "$one/status" | sed 's/"reason":"Mine"/"reason":"Other"/')"
     expect 200 '"name":"apiextensions.k8s.io"' GET /apis
     expect 200 '"name":"customresourcedefinitions"' GET /apis/apiextensions.k8s.io/v1
     expect 200 '"name":"toys"' GET "/apis/$N.example/v1"
@@ -379,7 +393,17 @@ used() { [ "$($K get quota q -o "jsonpath={.status.used.$1}")" = "$2" ]; }
     $K create quota q --hard pods=5
     within 10 used pods 0
     merge "$all/q" '"pods":"7"' '{"spec": {"hard": {"pods": "7"}}}'
-    merge "$all/q/status" '"hard":\{' '{"status": {"hard": {"pods": "6"}}}'
+    $K run p --image i
+    within 10 used pods 1
+    merge "$all/q" '"a":"b"' '{"metadata": {"labels": {"a": "b"}}}'
+    expect 200 '"spec":\{"hard":\{"pods":"8"\}' PUT "$all/q" "$(kubectl get --raw "$all/q" | sed 's/"spec":{"hard":{"pods":"7"}/"spec":{"hard":{"pods":"8"}/')"
+    # Whose status is written is right again a moment later.
+    merge "$all/q/status" '"status":\{"hard":\{"pods":"6"\}' '{"status": {"hard": {"pods": "6"}}}'
+    right() { [ "$($K get quota q -o 'jsonpath={.status.hard.pods} {.status.used.pods}')" = '8 1' ]; }
+    within 20 right
+    $K delete quota q
+    run -1 $K get quota q
+    expect 200 '"items":\[\]' GET "$all?labelSelector=a%3Db"
 }
 
 @test "API chunking should return chunks of results for list calls" {
@@ -470,6 +494,42 @@ types() { grep -oE '"type":"[A-Z]+"' "$1" | cut -d'"' -f4 | tr '\n' ' '; }
     cmp "$D/$N.1" "$D/$N.3"
     expect 200 '"type":"DELETED"' GET "$all?watch=1&resourceVersion=$middle&timeoutSeconds=1"
     [ "$(types "$BATS_TEST_TMPDIR/answer")" = 'DELETED ' ]
+}
+
+# labelled VALUE [FROM]: starts a watch of the ConfigMaps with that label into $D/$N.VALUE.
+labelled() {
+    kubectl get --raw "/api/v1/namespaces/$N/configmaps?watch=1&labelSelector=w+in+($1)&timeoutSeconds=250${2:+&resourceVersion=$2}" \
+        >"$D/$N.$1" 3>&- &
+    watches+=($!)
+}
+seen() { [ "$(types "$D/$N.$1")" = "$2" ]; }
+
+@test "Watchers should observe what begins to match and what does not any more, and restart where another has ended" {
+    local watches=() version
+    version=$(kubectl get --raw "/api/v1/namespaces/$N/configmaps" | sed -E 's/.*"metadata":\{"resourceVersion":"([0-9]+)".*/\1/' | head -c 20)
+    labelled a "$version"
+    labelled b "$version"
+    labelled a,b "$version"
+    $K create configmap one
+    $K label configmap one w=a
+    within 10 seen a 'ADDED '
+    within 10 seen a,b 'ADDED '
+    $K patch configmap one -p '{"data": {"mutation": "1"}}'
+    within 10 seen a 'ADDED MODIFIED '
+    $K label configmap one w=b --overwrite
+    within 10 seen a 'ADDED MODIFIED DELETED '
+    within 10 seen b 'ADDED '
+    within 10 seen a,b 'ADDED MODIFIED MODIFIED '
+    grep '"type":"DELETED"' "$D/$N.a" | grep -q '"w":"a"' # As it was when it matched.
+    version=$($K get configmap one -o 'jsonpath={.metadata.resourceVersion}')
+    kill "${watches[1]}"
+    $K patch configmap one -p '{"data": {"mutation": "2"}}'
+    $K delete configmap one
+    labelled b "$version"
+    within 10 seen b 'MODIFIED DELETED '
+    within 10 seen a,b 'ADDED MODIFIED MODIFIED MODIFIED DELETED '
+    seen a 'ADDED MODIFIED DELETED '
+    kill "${watches[0]}" "${watches[2]}" "${watches[3]}"
 }
 
 @test "Certificates API should support CSR API operations" {
