@@ -182,6 +182,16 @@ static bool is_refused_by_deletion(struct request *request)
     return true;
 }
 
+/* Whatever the answer will be. */
+static void warn_of_deprecation(struct request *request)
+{
+    const struct custom_version *custom = custom_of(request->kind);
+    const char *text = custom == NULL ? NULL : custom_deprecation(request->arena, custom);
+    if (text != NULL) {
+        request->call.warnings[request->call.warning_count++] = text;
+    }
+}
+
 static void pass_connection(struct request *request)
 {
     if (strcmp(request->info.subresource, "proxy") == 0) {
@@ -232,6 +242,7 @@ bool stage_dispatch(struct request *request)
     if (!find_resource(request)) {
         return false;
     }
+    warn_of_deprecation(request);
     if (!has_verb(request)) {
         return not_allowed(request);
     }

@@ -330,6 +330,28 @@ const struct api_kind *custom_resource_kind(const struct custom_resource *resour
     return NULL;
 }
 
+const char *custom_deprecation(struct arena *arena, const struct custom_version *version)
+{
+    const struct custom_resource *resource = version->resource;
+    const char *group = resource->definition->spec->group, *kind = version->kind.kind;
+    const char *name = version->source->name;
+    if (!version->source->deprecated) {
+        return NULL;
+    }
+    if (version->source->deprecation_warning != NULL) {
+        return version->source->deprecation_warning;
+    }
+    const char *text = arena_printf(arena, "%s/%s %s is deprecated", group, name, kind);
+    for (size_t i = 0; i < resource->version_count; i++) {
+        const Apiextensions__V1__CustomResourceDefinitionVersion *other =
+            resource->versions[i].source;
+        if (other->served && !other->deprecated && custom_version_order(other->name, name) < 0) {
+            return arena_printf(arena, "%s; use %s/%s %s", text, group, other->name, kind);
+        }
+    }
+    return text;
+}
+
 const Apiextensions__V1__WebhookConversion *custom_converter(const struct api_kind *kind)
 {
     const struct custom_version *version = custom_of(kind);

@@ -84,6 +84,9 @@ static inline const struct custom_version *custom_of(const struct api_kind *kind
 const Apiextensions__V1__WebhookConversion *custom_converter(const struct api_kind *kind);
 /* The version of the same resource with this name, served or not; NULL when there is none. */
 const struct api_kind *custom_sibling(const struct api_kind *kind, const char *version);
+/* What who asks for a deprecated version is told: the definition's own words, or that there is a
+ * newer one; NULL when it is not deprecated. */
+const char *custom_deprecation(struct arena *arena, const struct custom_version *version);
 /* Rows of custom kinds live as long as somebody counts on them; for built-in ones both do nothing.
  */
 const struct api_kind *custom_kind_ref(const struct api_kind *kind);

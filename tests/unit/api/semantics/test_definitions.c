@@ -1,6 +1,7 @@
 /* The schemas of definitions: what keeps them from being structural, which defaults they may have,
  * and what a definition that is replaced excuses. */
 #include "lib/api/codec.h"
+#include "lib/api/custom.h"
 #include "lib/api/kinds.h"
 #include "lib/api/rules/check_schema.h"
 #include "lib/api/validate.h"
@@ -325,6 +326,40 @@ START_TEST(a_warning_is_printable_and_of_a_deprecated_version)
 }
 END_TEST
 
+static void release_nothing(void *owner)
+{
+    (void)owner;
+}
+
+START_TEST(who_asks_for_a_deprecated_version_is_told_of_a_newer_one)
+{
+    static const struct {
+        const char *version, *told; /* NULL: nothing. */
+    } cases[] = {{"v1", "x.io/v1 Foo is deprecated; use x.io/v2 Foo"},
+                 {"v2", NULL},
+                 {"v2beta1", "ask for v2"},
+                 {"v3alpha1", "x.io/v3alpha1 Foo is deprecated; use x.io/v2 Foo"}};
+    const struct api_kind *kind =
+        api_kind_find("apiextensions.k8s.io", "v1", "customresourcedefinitions");
+    const Apiextensions__V1__CustomResourceDefinition *definition = decoded(
+        kind->message,
+        "{'spec':{'group':'x.io','scope':'Namespaced','versions':["
+        "{'name':'v3alpha1','served':true,'deprecated':true},"
+        "{'name':'v3','deprecated':false},{'name':'v1','served':true,'deprecated':true},"
+        "{'name':'v2beta1','served':true,'deprecated':true,'deprecationWarning':'ask for v2'},"
+        "{'name':'v2','served':true,'storage':true}]},'status':{'acceptedNames':{"
+        "'plural':'foos','singular':'foo','kind':'Foo','listKind':'FooList'}}}");
+    const struct custom_options options = {.storage_hash = "", .release = release_nothing};
+    struct custom_resource *resource = custom_resource_new(definition, &options);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const struct api_kind *version = custom_resource_kind(resource, cases[i].version);
+        const char *told = custom_deprecation(arena, custom_of(version));
+        ck_assert_pstr_eq(told, cases[i].told);
+    }
+    custom_resource_unref(resource);
+}
+END_TEST
+
 START_TEST(a_root_beside_a_status_says_nothing_of_both)
 {
     static const char version[] =
@@ -359,6 +394,7 @@ Suite *definitions_suite(void)
     tcase_add_test(group, selecting_fields_are_scalars_that_the_schema_has);
     tcase_add_test(group, what_versions_say_alike_is_blamed_beside_them);
     tcase_add_test(group, a_warning_is_printable_and_of_a_deprecated_version);
+    tcase_add_test(group, who_asks_for_a_deprecated_version_is_told_of_a_newer_one);
     tcase_add_test(group, a_root_beside_a_status_says_nothing_of_both);
     tcase_add_test(group, unknown_fields_are_kept_or_not_spoken_of);
     suite_add_tcase(suite, group);
