@@ -111,6 +111,8 @@
 
 /* Of an object in the cache: as stored, decoded and as JSON. */
 #define CACHED_MEMORY_A_BYTE 4
+#define ORDERED_ROWS_MAX     1024 /* Longer tables are in the order of their keys, ... */
+#define ORDERED_BYTES_MAX    ((size_t)4 << 20) /* ... and those of larger objects. */
 #define LIST_COUNT_MS        1000 /* How often what a slow list keeps is counted again. */
 
 /* Encryption at rest. */

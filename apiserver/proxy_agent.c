@@ -118,12 +118,23 @@ static const char *agent_path(struct request *request, const Core__V1__Pod *pod,
     return NULL;
 }
 
+static bool wants_stream(const struct request *request)
+{
+    return strcmp(request->info.subresource, "log") != 0;
+}
+
+/* NULL when there is nothing to ask a node for: the status says why, or is NULL where v1.32 has an
+ * empty answer. */
 static const char *agent_url(struct request *request, const Core__V1__Pod *pod,
                              const struct api_status **ret_status)
 {
     const char *node = pod->spec->node_name == NULL ? "" : pod->spec->node_name;
     const char *path = agent_path(request, pod, ret_status);
     if (path == NULL) {
+        return NULL;
+    }
+    if (node[0] == 0 && !wants_stream(request)) {
+        *ret_status = NULL; /* There are no logs yet. */
         return NULL;
     }
     if (node[0] == 0) {
@@ -171,11 +182,6 @@ static bool passes_back(struct slice name)
     static const char *const names[] = {"sec-websocket-accept", "sec-websocket-protocol",
                                         "x-stream-protocol-version", "content-type"};
     return is_one_of(name, names, ARRAY_LEN(names));
-}
-
-static bool wants_stream(const struct request *request)
-{
-    return strcmp(request->info.subresource, "log") != 0;
 }
 
 /* An answer that is neither what was asked for nor an error: a redirect would lead the client, with
@@ -251,9 +257,11 @@ void handle_agent_stream(struct request *request)
         api_status_internal(request->arena, "%s is unreadable", request->info.name);
     const char *url = pod == NULL ? NULL : agent_url(request, pod, &refusal);
     cached_object_unref(object);
-    if (url == NULL) {
+    if (url != NULL) {
+        start(request, url);
+    } else if (refusal != NULL) {
         respond_status(request, refusal);
-        return;
+    } else {
+        respond_bytes(request, 204, NULL, slice_text(""));
     }
-    start(request, url);
 }

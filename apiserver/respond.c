@@ -282,9 +282,20 @@ void encode_table_row(struct request *request, const struct api_kind *kind, cons
 
 /* --- Single objects --- */
 
+static void respond_form(struct request *request, unsigned code, const struct api_kind *kind,
+                         const void *message);
+
 static void http_message(struct request *request, unsigned code, const struct api_message *schema,
                          const void *message, const struct api_type_meta *type_meta)
 {
+    const struct api_kind kind = {.group = "autoscaling",
+                                  .api_version = type_meta->api_version,
+                                  .kind = type_meta->kind,
+                                  .message = schema};
+    if (request->accept.form == FORM_TABLE && strcmp(kind.kind, "Scale") == 0) {
+        respond_form(request, code, &kind, message); /* The only one that has columns. */
+        return;
+    }
     CLEANUP(buffer_release) struct buffer out;
     buffer_init(&out, ENCODED_LIST_MAX);
     if (request->accept.media == MEDIA_PROTOBUF) {
@@ -327,7 +338,9 @@ void respond_rows(struct request *request, const void *const *messages, size_t c
     CLEANUP(buffer_release) struct buffer out;
     buffer_init(&out, ENCODED_LIST_MAX);
     if (table) {
-        encode_table_open(request, kind, 0, NULL, -1, &out);
+        const struct registry_call *call = &request->call;
+        encode_table_open(request, kind, call->list_revision, call->list_continue,
+                          call->list == NULL ? -1 : call->list_remaining, &out);
     } else {
         buffer_printf(&out,
                       "{\"kind\":\"PartialObjectMetadataList\",\"apiVersion\":\"meta.k8s.io/%s\","

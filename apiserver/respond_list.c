@@ -7,6 +7,7 @@
 #include "lib/base/memory_budget.h"
 #include "lib/net/limits.h"
 #include <assert.h>
+#include <stdlib.h>
 
 struct list_stream {
     struct object_walk *walk; /* What is still to be sent. */
@@ -456,6 +457,45 @@ static void build_protobuf_list(struct request *request)
     respond_bytes(request, 200, content_type_of(request, false), buffer_slice(&out));
 }
 
+/* --- Rows in another order than that of their keys --- */
+
+/* All of them are decoded at a time: there must not be many. */
+static bool may_be_ordered(struct request *request)
+{
+    struct object_walk *walk = object_list_walk(request->call.list);
+    const struct cached_object *object = NULL;
+    size_t bytes = 0;
+    while (bytes <= ORDERED_BYTES_MAX && (object = object_walk_next(walk)) != NULL) {
+        bytes += cached_object_protobuf_size(object);
+    }
+    return request->call.item_count <= ORDERED_ROWS_MAX && bytes <= ORDERED_BYTES_MAX;
+}
+
+/* False, and nothing answered, when the order is that of the keys. */
+static bool respond_ordered(struct request *request)
+{
+    api_table_compare *compare =
+        request->accept.form == FORM_TABLE ? api_table_order(request->kind) : NULL;
+    if (compare == NULL || !may_be_ordered(request)) {
+        return false;
+    }
+    CLEANUP(arena_freep) struct arena *scratch = arena_new(SIZE_MAX);
+    size_t count = 0;
+    const void **messages =
+        arena_array(scratch, request->call.item_count + 1, sizeof(const void *));
+    struct object_walk *walk = object_list_walk(request->call.list);
+    const struct cached_object *object = NULL;
+    while (count < request->call.item_count && (object = object_walk_next(walk)) != NULL) {
+        const void *message = item_message(request, object, scratch);
+        if (message != NULL) {
+            messages[count++] = message;
+        }
+    }
+    qsort(messages, count, sizeof(const void *), compare);
+    respond_rows(request, messages, count);
+    return true;
+}
+
 void encode_list(struct request *request, shown_as *shown, struct buffer *out)
 {
     print_head(request, out);
@@ -478,7 +518,7 @@ void http_list(struct request *request)
     bool changes = request->accept.form == FORM_OBJECT && node_liveness_concerns(request->kind);
     if (request->accept.media == MEDIA_PROTOBUF && changes) {
         build_protobuf_list(request);
-    } else {
+    } else if (!respond_ordered(request)) {
         stream_list(request);
     }
 }

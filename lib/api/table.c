@@ -36,6 +36,11 @@ const Meta__V1__ObjectMeta *api_table_meta(struct arena *arena, const struct api
     return shown;
 }
 
+api_table_compare *api_table_order(const struct api_kind *kind)
+{
+    return custom_of(kind) == NULL ? table_layout_of(kind)->compare : NULL;
+}
+
 static void add_cell(struct table_row *row, struct api_table_cell cell)
 {
     assert(row->count < API_TABLE_COLUMNS_MAX);

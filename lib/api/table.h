@@ -31,6 +31,9 @@ struct api_table_condition {
     const char *type, *status, *reason, *message;
 };
 
+/* Order of the rows of a list, for qsort() of pointers to the objects that they show. */
+typedef int api_table_compare(const void *a, const void *b);
+
 const struct api_table_column *api_table_columns(const struct api_kind *kind, size_t *ret_count);
 /* Fills as many cells as there are columns. Text lives in `arena` or in `message`. */
 void api_table_row(struct arena *arena, const struct api_kind *kind, const void *message,
@@ -40,6 +43,8 @@ void api_table_row(struct arena *arena, const struct api_kind *kind, const void 
  * the arena without the annotation that only the object's whole form has (DaemonSet). */
 const Meta__V1__ObjectMeta *api_table_meta(struct arena *arena, const struct api_kind *kind,
                                            const void *message);
+/* NULL when rows are in the order of their keys. */
+api_table_compare *api_table_order(const struct api_kind *kind);
 /* "5m3s", "2d4h" as kubectl prints ages. */
 const char *api_human_duration(struct arena *arena, int64_t seconds);
 #endif

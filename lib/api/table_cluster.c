@@ -228,6 +228,15 @@ void table_flow_schema(struct table_row *row, const void *message)
     table_text(row, dangling(schema->status));
 }
 
+int table_compare_flow_schemas(const void *a, const void *b)
+{
+    const Flowcontrol__V1__FlowSchema *left = *(const void *const *)a,
+                                      *right = *(const void *const *)b;
+    int32_t first = left->spec->matching_precedence, second = right->spec->matching_precedence;
+    return first != second ? (first < second ? -1 : 1)
+                           : strcmp(left->metadata->name, right->metadata->name);
+}
+
 static void integer_or_none(struct table_row *row, bool known, int64_t number)
 {
     if (known) {

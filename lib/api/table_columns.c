@@ -182,6 +182,12 @@ static const struct api_table_column AUTOSCALER[] = {
     {"Replicas", "string", "", "Replicas at the moment.", 0},
     AGE_COLUMN,
 };
+static const struct api_table_column SCALE[] = {
+    {"Name", "string", "", "Name of what is scaled.", 0},
+    {"Desired", "integer", "", "Replicas that are wanted.", 0},
+    {"Available", "integer", "", "Replicas at the moment.", 0},
+    AGE_COLUMN,
+};
 static const struct api_table_column CRON_JOB[] = {
     NAME_COLUMN,
     {"Schedule", "string", "", "When a job starts, as cron has it.", 0},
@@ -341,13 +347,14 @@ static const struct {
     const char *group, *kind;
     struct table_layout layout;
 } TABLES[] = {
-#define TABLE(group, kind, columns, make)                                                          \
+#define ORDERED_TABLE(group, kind, columns, make, compare)                                         \
     {                                                                                              \
         group, kind,                                                                               \
         {                                                                                          \
-            columns, ARRAY_LEN(columns), make                                                      \
+            columns, ARRAY_LEN(columns), make, compare                                             \
         }                                                                                          \
     }
+#define TABLE(group, kind, columns, make) ORDERED_TABLE(group, kind, columns, make, NULL)
     TABLE("", "Pod", POD, table_pod),
     TABLE("", "Service", SERVICE, table_service),
     TABLE("", "Node", NODE, table_node),
@@ -371,6 +378,7 @@ static const struct {
     TABLE("apps", "DaemonSet", DAEMON_SET, table_daemon_set),
     TABLE("apps", "StatefulSet", STATEFUL_SET, table_stateful_set),
     TABLE("autoscaling", "HorizontalPodAutoscaler", AUTOSCALER, table_autoscaler),
+    TABLE("autoscaling", "Scale", SCALE, table_scale),
     TABLE("batch", "CronJob", CRON_JOB, table_cron_job),
     TABLE("batch", "Job", JOB, table_job),
     TABLE("certificates.k8s.io", "CertificateSigningRequest", CERTIFICATE_REQUEST,
@@ -396,16 +404,18 @@ static const struct {
           table_policy_binding),
     TABLE("scheduling.k8s.io", "PriorityClass", PRIORITY_CLASS, table_priority_class),
     TABLE("node.k8s.io", "RuntimeClass", RUNTIME_CLASS, table_runtime_class),
-    TABLE("flowcontrol.apiserver.k8s.io", "FlowSchema", FLOW_SCHEMA, table_flow_schema),
+    ORDERED_TABLE("flowcontrol.apiserver.k8s.io", "FlowSchema", FLOW_SCHEMA, table_flow_schema,
+                  table_compare_flow_schemas),
     TABLE("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration", PRIORITY_LEVEL,
           table_priority_level),
     TABLE("apiregistration.k8s.io", "APIService", API_SERVICE, table_api_service),
 #undef TABLE
+#undef ORDERED_TABLE
 };
 
 const struct table_layout *table_layout_of(const struct api_kind *kind)
 {
-    static const struct table_layout plain = {PLAIN, ARRAY_LEN(PLAIN), NULL};
+    static const struct table_layout plain = {PLAIN, ARRAY_LEN(PLAIN), NULL, NULL};
     for (size_t i = 0; i < ARRAY_LEN(TABLES); i++) {
         if (strcmp(TABLES[i].kind, kind->kind) == 0 && strcmp(TABLES[i].group, kind->group) == 0) {
             return &TABLES[i].layout;

@@ -43,13 +43,15 @@ table_row_maker table_persistent_volume, table_claim, table_pod_template,
     table_cluster_role_binding, table_csi_driver, table_csi_node, table_storage_class,
     table_attachment, table_mutating_webhooks, table_validating_webhooks, table_admission_policy,
     table_policy_binding, table_priority_class, table_runtime_class, table_flow_schema,
-    table_priority_level, table_api_service, table_component_status;
+    table_priority_level, table_api_service, table_component_status, table_scale;
 
 struct table_layout {
     const struct api_table_column *columns;
     size_t count;
-    table_row_maker *make; /* NULL: name and time of creation. */
+    table_row_maker *make;      /* NULL: name and time of creation. */
+    api_table_compare *compare; /* NULL: rows are in the order of their keys. */
 };
+api_table_compare table_compare_flow_schemas;
 /* Never NULL. */
 const struct table_layout *table_layout_of(const struct api_kind *kind);
 

@@ -30,7 +30,7 @@ static void access_modes(struct table_row *row, char *const *modes, size_t count
 static const char *storage_text(const struct table_row *row, struct rules_quantities amounts)
 {
     const Quantity__Quantity *storage = rules_quantity_get(amounts, "storage");
-    return storage == NULL ? "" : rules_quantity_text(row->arena, storage);
+    return storage == NULL ? "0" : rules_quantity_text(row->arena, storage);
 }
 
 static const char *phase_text(const Meta__V1__ObjectMeta *meta, const char *phase)
@@ -137,10 +137,26 @@ void table_resource_quota(struct table_row *row, const void *message)
 /* --- Classes and drivers -----------------------------------------------------------------------
  */
 
+static bool is_default_class(const Meta__V1__ObjectMeta *meta)
+{
+    static const char *const names[] = {"storageclass.kubernetes.io/is-default-class",
+                                        "storageclass.beta.kubernetes.io/is-default-class"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const char *value = api_meta_annotation(meta, names[i]);
+        if (value != NULL && strcmp(value, "true") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void table_storage_class(struct table_row *row, const void *message)
 {
     const Storage__V1__StorageClass *class = message;
-    table_text(row, class->metadata->name);
+    const char *name = text_or_empty(class->metadata->name);
+    table_text(row, is_default_class(class->metadata)
+                        ? arena_printf(row->arena, "%s (default)", name)
+                        : name);
     table_text(row, class->provisioner);
     table_text_or(row, class->reclaim_policy, "Delete");
     table_text_or(row, class->volume_binding_mode, "Immediate");

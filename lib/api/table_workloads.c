@@ -65,6 +65,15 @@ void table_pod_template(struct table_row *row, const void *message)
     table_labels(row, API_STRING_MAP(inner->metadata->labels, inner->metadata->n_labels));
 }
 
+void table_scale(struct table_row *row, const void *message)
+{
+    const Autoscaling__V1__Scale *scale = message;
+    table_text(row, scale->metadata->name);
+    table_integer(row, scale->spec->replicas);
+    table_integer(row, scale->status->replicas);
+    table_age(row, scale->metadata);
+}
+
 /* --- Jobs --------------------------------------------------------------------------------------
  */
 

@@ -401,6 +401,9 @@ spec: {accessModes: [ReadWriteMany], resources: {requests: {storage: 5Gi}}}
 END
     says '^my-pv +5Gi +RWX +Retain ' kubectl get pv
     says '^fast +example.com/x +Delete +WaitForFirstConsumer +false ' kubectl get sc
+    kubectl annotate sc fast storageclass.kubernetes.io/is-default-class=true
+    says '^fast \(default\) +example.com/x ' kubectl get sc
+    kubectl annotate sc fast storageclass.kubernetes.io/is-default-class-
     says '^Status: +Pending$' kubectl describe pvc my-pvc
     refuses 'spec.persistentvolumesource is immutable after creation$' kubectl patch pv my-pv -p '{"spec": {"nfs": {"path": "/x"}}}'
     refuses 'spec is immutable after creation except resources.requests' \
@@ -408,4 +411,36 @@ END
     refuses 'provisioner: Forbidden: updates to provisioner are forbidden.$' kubectl patch sc fast -p '{"provisioner": "x"}'
     says '^Finalizers: +\[kubernetes.io/pvc-protection\]$' kubectl describe pvc my-pvc
     says 'deleted$' kubectl delete pvc/my-pvc pv/my-pv --timeout 120s
+}
+
+@test "what only the server knows of: scales, the order of FlowSchemas, logs that are not there yet" {
+    kubectl create deployment scaled --image registry.example/web --replicas 2
+    says '^NAME +DESIRED +AVAILABLE +AGE$' kubectl get deployment scaled --subresource scale
+    says '^scaled +2 +[0-2] +[0-9]+s$' kubectl get deployment scaled --subresource scale
+    says '^exempt$' sed -n 1p <(kubectl get flowschemas --no-headers | cut -d" " -f1)
+    says '^catch-all$' sed -n '$p' <(kubectl get flowschemas --no-headers | cut -d" " -f1)
+    kubectl run unscheduled --image registry.example/web
+    [ -z "$(kubectl logs unscheduled 2>&1)" ]
+}
+
+@test "who asks for a deprecated version of a custom resource is told so" {
+    kubectl apply -f - <<'END'
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: relics.old.example.com}
+spec:
+  group: old.example.com
+  scope: Namespaced
+  names: {plural: relics, kind: Relic}
+  versions:
+    - {name: v1, served: true, storage: true, schema: &any {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}
+    - {name: v1beta1, served: true, storage: false, deprecated: true, deprecationWarning: "relics have moved", schema: *any}
+    - {name: v1alpha1, served: true, storage: false, deprecated: true, schema: *any}
+END
+    kubectl wait --for=condition=Established crd/relics.old.example.com --timeout=10s
+    within 20 kubectl get relics.v1alpha1.old.example.com
+    says '^Warning: old.example.com/v1alpha1 Relic is deprecated; use old.example.com/v1 Relic$' \
+        kubectl get relics.v1alpha1.old.example.com
+    says '^Warning: relics have moved$' kubectl get relics.v1beta1.old.example.com
+    ! kubectl get relics.v1.old.example.com 2>&1 | grep Warning: || return 1
 }
