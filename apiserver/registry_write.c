@@ -246,8 +246,15 @@ static const struct api_status *validate_change(struct operation *operation,
     api_causes_init(&causes, operation->arena);
     api_causes_init(&warnings, operation->arena);
     causes.warnings = &warnings;
-    api_validate_update(operation->arena, kind, before, after, operation_subresource(operation),
-                        &causes);
+    const struct api_kind *asked = operation->call->asked, *form = kind;
+    const void *old_form = before, *new_form = after;
+    if (asked != NULL && kind == operation->call->kind && api_convert_is_checked_first(asked)) {
+        form = asked;
+        old_form = api_convert_from_stored(operation->arena, asked, before);
+        new_form = api_convert_from_stored(operation->arena, asked, after);
+    }
+    api_validate_update(operation->arena, form, old_form, new_form,
+                        operation_subresource(operation), &causes);
     for (size_t i = 0; i < warnings.count; i++) {
         const struct api_cause *cause = &warnings.items[i];
         operation_warn(operation,

@@ -472,10 +472,16 @@ const struct api_status *service_plan_update(struct operation *operation,
     }
     keep_allocated(operation, before, after);
     drop_unused(before, after);
+    bool sound =
+        service_families_are_sound(after->spec) && service_families_fit_addresses(after->spec);
+    const struct api_status *refusal = sound ? service_families_check(operation, after) : NULL;
+    if (refusal != NULL) {
+        return refusal;
+    }
     struct taken *taken = read_taken(operation);
     forget_own(taken, before);
     size_t first = operation->plan.extra_count;
-    const struct api_status *refusal = allocate_ip(operation, after, taken);
+    refusal = allocate_ip(operation, after, taken);
     if (refusal == NULL) {
         refusal = allocate_ports(operation, after, taken);
     }

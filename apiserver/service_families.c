@@ -125,3 +125,15 @@ bool service_families_are_sound(const Core__V1__ServiceSpec *spec)
     return spec->n_cluster_ips == 1 ||
            (spec->n_cluster_ips == 2 && is_v6(spec->cluster_ips[0]) != is_v6(spec->cluster_ips[1]));
 }
+
+bool service_families_fit_addresses(const Core__V1__ServiceSpec *spec)
+{
+    for (size_t i = 0; i < spec->n_cluster_ips && i < spec->n_ip_families; i++) {
+        const char *ip = spec->cluster_ips[i];
+        if (strcmp(ip, "None") != 0 &&
+            strcmp(spec->ip_families[i], is_v6(ip) ? "IPv6" : "IPv4") != 0) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -11,6 +11,8 @@ bool service_is_headless(const Core__V1__Service *service);
 
 /* Whether addresses and families fit together on their own; if not, validation says so. */
 bool service_families_are_sound(const Core__V1__ServiceSpec *spec);
+/* Whether each address that it has is of the family in its place. */
+bool service_families_fit_addresses(const Core__V1__ServiceSpec *spec);
 /* NULL when the cluster can serve them. In the words of v1.32. */
 const struct api_status *service_families_check(struct operation *operation,
                                                 const Core__V1__Service *service);

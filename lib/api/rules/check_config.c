@@ -1,4 +1,4 @@
-/* Rules of ConfigMap, Secret, Namespace and Node. */
+/* Rules of ConfigMap, Secret and Namespace. */
 #include "lib/api/json_value.h"
 #include "lib/api/limits_semantics.h"
 #include "lib/api/rules/rules.h"
@@ -182,61 +182,5 @@ void rules_update_namespace_status(struct api_causes *causes, const void *before
     if (deleted && !rules_is(object->status->phase, "Terminating")) {
         rules_invalid(causes, &status, "Phase", api_shown_text(object->status->phase),
                       "may only be 'Terminating' if `deletionTimestamp` is not empty");
-    }
-}
-
-/* --- Node --------------------------------------------------------------------------------------
- */
-
-bool rules_taint(struct api_causes *causes, const struct api_frame *frame)
-{
-    const Core__V1__Taint *taint = frame->message;
-    const Core__V1__NodeSpec *node = frame->parent->message;
-    for (size_t i = 0; i < frame->index; i++) {
-        if (rules_is(node->taints[i]->key, text_or_empty(taint->key)) &&
-            rules_is(node->taints[i]->effect, text_or_empty(taint->effect))) {
-            api_cause_duplicate(causes, frame->at, api_shown_text(taint->key));
-            break;
-        }
-    }
-    return true;
-}
-
-bool rules_pod_cidrs(struct api_causes *causes, const struct api_frame *frame)
-{
-    const Core__V1__NodeSpec *node = frame->message;
-    size_t v4 = 0, v6 = 0;
-    for (size_t i = 0; i < node->n_pod_cidrs; i++) {
-        const char *text = text_or_empty(node->pod_cidrs[i]);
-        if (api_syntax_cidr(text).count == 0) {
-            v6 += strchr(text, ':') != NULL;
-            v4 += strchr(text, ':') == NULL;
-        }
-    }
-    if (v4 > 1 || v6 > 1 || node->n_pod_cidrs > 2) {
-        rules_invalid(causes, frame->at, "podCIDRs",
-                      api_shown_texts(causes->arena, node->pod_cidrs, node->n_pod_cidrs),
-                      "may specify no more than one CIDR for each IP family");
-    }
-    return true;
-}
-
-void rules_update_node(struct api_causes *causes, const void *before, const void *after)
-{
-    const Core__V1__Node *old_node = before, *node = after;
-    struct api_path spec = api_path_field(NULL, "spec");
-    struct api_path cidrs = api_path_field(&spec, "podCIDRs");
-    bool same = old_node->spec->n_pod_cidrs == node->spec->n_pod_cidrs;
-    for (size_t i = 0; same && i < node->spec->n_pod_cidrs; i++) {
-        same = rules_is(old_node->spec->pod_cidrs[i], text_or_empty(node->spec->pod_cidrs[i]));
-    }
-    if (old_node->spec->n_pod_cidrs > 0 && !same) {
-        api_cause_forbidden(causes, &cidrs,
-                            "node updates may not change podCIDR except from \"\" to valid");
-    }
-    if (!rules_empty(old_node->spec->provider_id) &&
-        !rules_is(old_node->spec->provider_id, text_or_empty(node->spec->provider_id))) {
-        rules_forbidden(causes, &spec, "providerID",
-                        "node updates may not change providerID except from \"\" to valid");
     }
 }

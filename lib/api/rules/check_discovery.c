@@ -48,7 +48,7 @@ static void check_slice_address(struct api_causes *causes, const struct api_path
         rules_invalid_each(causes, at, api_shown_text(address), api_syntax_ip(address));
     } else if (is_v6 != (strcmp(type, "IPv6") == 0)) {
         api_cause_invalid(causes, at, api_shown_text(address),
-                          is_v6 ? "must be an IPv4 address" : "must be an IPv6 address");
+                          is_v6 ? "must be a valid IPv4 address" : "must be a valid IPv6 address");
     } else {
         rules_invalid_each(causes, at, api_shown_text(address), api_syntax_non_special_ip(address));
     }
@@ -203,6 +203,20 @@ void rules_update_event_v1(struct api_causes *causes, const void *before, const 
     same(causes, "eventTime",
          api_micro_time_nanos(old_event->event_time) == api_micro_time_nanos(event->event_time),
          api_shown_raw("time"));
+    same(causes, "source",
+         api_message_equal(&core__v1__event_source__schema, old_event->deprecated_source,
+                           event->deprecated_source),
+         api_shown_raw("object"));
+    same(causes, "firstTimestamp",
+         api_time_seconds(old_event->deprecated_first_timestamp) ==
+             api_time_seconds(event->deprecated_first_timestamp),
+         api_shown_raw("time"));
+    same(causes, "lastTimestamp",
+         api_time_seconds(old_event->deprecated_last_timestamp) ==
+             api_time_seconds(event->deprecated_last_timestamp),
+         api_shown_raw("time"));
+    same(causes, "count", old_event->deprecated_count == event->deprecated_count,
+         api_shown_int(event->deprecated_count));
     same_text(causes, "action", old_event->action, event->action);
     same(causes, "related", api_message_equal(reference, old_event->related, event->related),
          api_shown_raw("object"));

@@ -49,17 +49,33 @@ static const char *const SCOPES[] = {"Terminating",
 /* --- Amounts -----------------------------------------------------------------------------------
  */
 
-/* `also` is a name that counts as standard besides those of quotas, or NULL. */
-static void check_resource_name(struct api_causes *causes, const struct api_path *at,
-                                const char *name, const char *also)
+bool rules_resource_is_counted(const char *name)
+{
+    bool extended = strchr(name, '/') != NULL && strstr(name, "kubernetes.io/") == NULL &&
+                    strncmp(name, "requests.", strlen("requests.")) != 0;
+    return rules_one_of(name, COUNTED) || extended;
+}
+
+/* Whether it is one of those without a prefix that there are. */
+static bool check_resource_name(struct api_causes *causes, const struct api_path *at,
+                                const char *name)
 {
     struct api_syntax syntax = api_syntax_qualified_name(name);
-    rules_invalid_each(causes, at, api_shown_text(name), syntax);
-    if (syntax.count == 0 && strchr(name, '/') == NULL && !rules_one_of(name, STANDARD) &&
-        !rules_is(also, name) && strncmp(name, "hugepages-", strlen("hugepages-")) != 0 &&
-        strncmp(name, "requests.hugepages-", strlen("requests.hugepages-")) != 0) {
-        api_cause_invalid(causes, at, api_shown_text(name),
-                          "must be a standard resource for quota");
+    bool standard = rules_one_of(name, STANDARD) ||
+                    strncmp(name, "hugepages-", strlen("hugepages-")) == 0 ||
+                    strncmp(name, "requests.hugepages-", strlen("requests.hugepages-")) == 0;
+    rules_invalid_each(causes, at, api_shown_raw(name), syntax);
+    if (syntax.count == 0 && strchr(name, '/') == NULL && !standard && !rules_is("storage", name)) {
+        api_cause_invalid(causes, at, api_shown_raw(name),
+                          "must be a standard resource type or fully qualified");
+    }
+    return standard;
+}
+
+static void check_quota_name(struct api_causes *causes, const struct api_path *at, const char *name)
+{
+    if (!check_resource_name(causes, at, name) && strchr(name, '/') == NULL) {
+        api_cause_invalid(causes, at, api_shown_raw(name), "must be a standard resource for quota");
     }
 }
 
@@ -83,7 +99,7 @@ static void check_amounts(struct api_causes *causes, const struct api_path *pare
     struct api_path list = api_path_field(parent, member);
     for (size_t i = 0; i < map.count; i++) {
         struct api_path at = api_path_key(&list, rules_quantity_key(map, i));
-        check_resource_name(causes, &at, rules_quantity_key(map, i), NULL);
+        check_quota_name(causes, &at, rules_quantity_key(map, i));
         check_amount(causes, &at, rules_quantity_key(map, i), rules_quantity_at(map, i));
     }
 }
@@ -332,7 +348,7 @@ static void check_resources_of(struct api_causes *causes, const struct api_path 
         for (size_t j = 0; j < maps[i].count; j++) {
             const char *resource = rules_quantity_key(maps[i], j);
             struct api_path at = api_path_key(&list, resource);
-            check_resource_name(causes, &at, resource, "storage");
+            (void)check_resource_name(causes, &at, resource);
             if (!was_seen(maps, i, resource)) {
                 check_limits_of(causes, item, resource, limit);
                 check_ratio(causes, item, resource, limit);

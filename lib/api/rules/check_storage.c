@@ -242,6 +242,7 @@ static bool same_claim(const Core__V1__PersistentVolumeClaim *before,
 {
     static const char class_key[] = "volume.beta.kubernetes.io/storage-class";
     Core__V1__PersistentVolumeClaimSpec rest = *after->spec;
+    Core__V1__VolumeResourceRequirements resources;
     if (rules_empty(before->spec->volume_name)) {
         rest.volume_name = before->spec->volume_name;
     }
@@ -251,7 +252,10 @@ static bool same_claim(const Core__V1__PersistentVolumeClaim *before,
     }
     if (after->status != NULL && rules_is(after->status->phase, "Bound") &&
         storage_of(before->spec) != NULL && storage_of(after->spec) != NULL) {
-        rest.resources = before->spec->resources;
+        resources = *after->spec->resources;
+        resources.requests = before->spec->resources->requests;
+        resources.n_requests = before->spec->resources->n_requests;
+        rest.resources = &resources;
         rest.volume_attributes_class_name = before->spec->volume_attributes_class_name;
     }
     return api_message_equal(&core__v1__persistent_volume_claim_spec__schema, before->spec, &rest);

@@ -102,6 +102,7 @@ const struct api_frame_rule_row api_frame_rules[] = {
     {&core__v1__secret__schema, "data", rules_secret_size},
     {&core__v1__secret__schema, ".", rules_secret_type},
     {&core__v1__taint__schema, ".", rules_taint},
+    {&core__v1__node_spec__schema, "taints", rules_taint_paths},
     {&core__v1__node_spec__schema, "podCIDRs", rules_pod_cidrs},
 
     {&apps__v1__deployment_spec__schema, "selector", rules_deployment_selector},

@@ -88,6 +88,8 @@ const char *rules_quantity_key(struct rules_quantities map, size_t index); /* Ne
 const Quantity__Quantity *rules_quantity_at(struct rules_quantities map, size_t index);
 /* NULL when it is not there. */
 const Quantity__Quantity *rules_quantity_get(struct rules_quantities map, const char *name);
+/* Whether there are only whole ones of this resource. */
+bool rules_resource_is_counted(const char *name);
 /* In its canonical form. */
 const char *rules_quantity_text(struct arena *arena, const Quantity__Quantity *value);
 
@@ -267,7 +269,8 @@ api_frame_rule rules_service_addresses, rules_service_type, rules_service_affini
     rules_service_port_clash, rules_balancer_mode;
 api_frame_rule rules_subset, rules_endpoint_port, rules_slice_endpoint, rules_slice_addresses,
     rules_slice_port_name;
-api_frame_rule rules_config_map, rules_secret_size, rules_secret_type, rules_taint, rules_pod_cidrs;
+api_frame_rule rules_config_map, rules_secret_size, rules_secret_type, rules_taint,
+    rules_taint_paths, rules_pod_cidrs;
 api_frame_rule rules_deployment_selector, rules_workload_template, rules_strategy, rules_deadline,
     rules_deployment_status, rules_replica_set_selector, rules_replica_set_status;
 api_frame_rule rules_daemon_set_selector, rules_daemon_set_strategy, rules_pod_management,

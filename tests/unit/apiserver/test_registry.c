@@ -333,6 +333,38 @@ START_TEST(addresses_and_families_of_a_service_fit_together)
 }
 END_TEST
 
+START_TEST(an_update_does_not_give_a_service_a_second_family)
+{
+    static const struct {
+        const char *patch, *field; /* NULL: it is accepted. */
+    } cases[] = {{"{\"spec\":{\"ipFamilyPolicy\":\"RequireDualStack\"}}", "spec.ipFamilyPolicy"},
+                 {"{\"spec\":{\"ipFamilyPolicy\":\"PreferDualStack\","
+                  "\"ipFamilies\":[\"IPv4\",\"IPv6\"]}}",
+                  "spec.ipFamilies[1]"},
+                 {"{\"spec\":{\"ipFamilies\":[\"IPv6\"]}}", "spec.clusterIPs[0]"},
+                 {"{\"spec\":{\"ipFamilyPolicy\":\"PreferDualStack\"}}", NULL}};
+    struct fixture fixture;
+    fixture_init(&fixture);
+    make_namespace(&fixture);
+    (void)create(&fixture, "services", "ns",
+                 "{\"metadata\":{\"name\":\"s\"},\"spec\":{\"ports\":[{\"port\":80}]}}");
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct registry_call call = {.verb = REGISTRY_PATCH,
+                                     .kind = core("services"),
+                                     .namespace = "ns",
+                                     .name = "s",
+                                     .patch_type = REGISTRY_PATCH_MERGE,
+                                     .patch = slice_text(cases[i].patch)};
+        run(&fixture, &call);
+        ck_assert_int_eq(call.code, cases[i].field == NULL ? 200 : 422);
+        if (cases[i].field != NULL) {
+            ck_assert_str_eq(call.status->causes[0].field, cases[i].field);
+        }
+    }
+    fixture_release(&fixture);
+}
+END_TEST
+
 START_TEST(a_headless_service_without_selector_may_have_both_families)
 {
     static const struct {
@@ -450,6 +482,7 @@ Suite *registry_suite(void)
     tcase_add_test(tcase, the_removal_of_a_pod_is_seen_as_a_change_and_then_as_a_deletion);
     tcase_add_test(tcase, an_only_family_of_addresses_is_the_only_one_that_services_get);
     tcase_add_test(tcase, addresses_and_families_of_a_service_fit_together);
+    tcase_add_test(tcase, an_update_does_not_give_a_service_a_second_family);
     tcase_add_test(tcase, a_headless_service_without_selector_may_have_both_families);
     tcase_add_test(tcase, a_health_port_that_is_taken_is_said_so);
     tcase_add_test(tcase, applying_may_give_up_a_field_that_another_manager_keeps);

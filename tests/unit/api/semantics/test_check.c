@@ -270,6 +270,73 @@ START_TEST(an_immutable_field_may_not_change)
 }
 END_TEST
 
+#define NODE(spec, status)                                                                         \
+    "{\"metadata\":{\"name\":\"n\",\"resourceVersion\":\"1\"},\"spec\":{" spec "},"                \
+    "\"status\":{" status "}}"
+
+/* v1.32 looks for taints where they once were, in an annotation. */
+START_TEST(an_update_of_a_node_is_held_to_its_taints_amounts_and_addresses)
+{
+    static const char before[] = NODE("", "");
+    ck_assert_str_eq(
+        updated("v1", "Node", before,
+                NODE("\"taints\":[{\"key\":\"a\",\"value\":\"v\",\"effect\":\"NoSchedule\"},"
+                     "{\"key\":\"a\",\"effect\":\"NoSchedule\"}]",
+                     "")),
+        "metadata.taints[1]: Duplicate value: core.Taint{Key:\"a\", Value:\"\", "
+        "Effect:\"NoSchedule\", TimeAdded:(*v1.Time)(nil)}: taints must be unique by key and "
+        "effect pair");
+    ck_assert_str_eq(updated("v1", "Node", before, NODE("\"externalID\":\"x\"", "")),
+                     "spec.externalID: Forbidden: may not be updated");
+    ck_assert_str_eq(
+        updated("v1", "Node", before,
+                NODE("", "\"capacity\":{\"cpu\":\"1500m\",\"pods\":\"1500m\"},"
+                         "\"allocatable\":{\"x.io/y\":\"500m\",\"memory\":\"-1\"}")),
+        "status.capacity.pods: Invalid value: \"1500m\": must be an integer\n"
+        "status.allocatable.memory: Invalid value: \"-1\": must be greater than or equal to 0\n"
+        "status.allocatable.x.io/y: Invalid value: \"500m\": must be an integer");
+    ck_assert_str_eq(
+        updated("v1", "Node", before,
+                NODE("", "\"addresses\":[{\"type\":\"InternalIP\",\"address\":\"10.0.0.1\"},"
+                         "{\"type\":\"ExternalIP\",\"address\":\"10.0.0.1\"},"
+                         "{\"type\":\"InternalIP\",\"address\":\"10.0.0.1\"}]")),
+        "status.addresses[2]: Duplicate value: core.NodeAddress{Type:\"InternalIP\", "
+        "Address:\"10.0.0.1\"}");
+}
+END_TEST
+#undef NODE
+
+START_TEST(only_the_size_that_is_asked_for_changes_in_a_claim_that_is_bound)
+{
+#define CLAIM(resources)                                                                           \
+    "{" META ",\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],\"volumeName\":\"v\","                \
+    "\"resources\":{" resources "}},\"status\":{\"phase\":\"Bound\",\"capacity\":"                 \
+    "{\"storage\":\"1Gi\"}}}"
+    static const char before[] = CLAIM("\"requests\":{\"storage\":\"1Gi\"}");
+    ck_assert_str_eq(
+        updated("v1", "PersistentVolumeClaim", before, CLAIM("\"requests\":{\"storage\":\"2Gi\"}")),
+        "");
+    ck_assert_str_eq(updated("v1", "PersistentVolumeClaim", before,
+                             CLAIM("\"requests\":{\"storage\":\"2Gi\"},"
+                                   "\"limits\":{\"storage\":\"3Gi\"}")),
+                     "spec: Forbidden: spec is immutable after creation except resources.requests "
+                     "and volumeAttributesClassName for bound claims");
+#undef CLAIM
+}
+END_TEST
+
+START_TEST(an_unknown_resource_is_neither_standard_nor_a_quotas)
+{
+    ck_assert_str_eq(
+        created("v1", "ResourceQuota",
+                "{" META ",\"spec\":{\"hard\":{\"foo\":\"1\",\"storage\":\"1\",\"a.b/c\":\"1\"}}}"),
+        "spec.hard[foo]: Invalid value: foo: must be a standard resource type or fully "
+        "qualified\n"
+        "spec.hard[foo]: Invalid value: foo: must be a standard resource for quota\n"
+        "spec.hard[storage]: Invalid value: storage: must be a standard resource for quota");
+}
+END_TEST
+
 static const char *hook(const char *client)
 {
     return created("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration",
@@ -347,6 +414,9 @@ Suite *check_suite(void)
     tcase_add_test(options, probes_of_init_containers_are_forbidden_and_not_looked_at);
     tcase_add_test(options, an_expression_that_was_stored_may_stay_and_no_new_one_like_it_come);
     tcase_add_test(options, an_immutable_field_may_not_change);
+    tcase_add_test(options, an_update_of_a_node_is_held_to_its_taints_amounts_and_addresses);
+    tcase_add_test(options, only_the_size_that_is_asked_for_changes_in_a_claim_that_is_bound);
+    tcase_add_test(options, an_unknown_resource_is_neither_standard_nor_a_quotas);
     tcase_add_test(options, a_webhook_is_at_a_host_and_a_path_and_nothing_else);
     tcase_add_test(options, an_inline_volume_is_a_csi_volume_that_is_retained);
     suite_add_tcase(suite, options);

@@ -1,0 +1,138 @@
+/* Checks of nodes. Who updates a node's status is held to all rules of an update. */
+#include "lib/api/quantity.h"
+#include "lib/api/rules/rules.h"
+#include "lib/api/shown.h"
+
+static const char *taint_text(struct arena *arena, const Core__V1__Taint *taint)
+{
+    return arena_printf(arena,
+                        "core.Taint{Key:\"%s\", Value:\"%s\", Effect:\"%s\", "
+                        "TimeAdded:(*v1.Time)(%s)}: taints must be unique by key and effect pair",
+                        text_or_empty(taint->key), text_or_empty(taint->value),
+                        text_or_empty(taint->effect), taint->time_added == NULL ? "nil" : "set");
+}
+
+bool rules_taint(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__Taint *taint = frame->message;
+    const Core__V1__NodeSpec *node = frame->parent->message;
+    for (size_t i = 0; i < frame->index; i++) {
+        if (rules_is(node->taints[i]->key, text_or_empty(taint->key)) &&
+            rules_is(node->taints[i]->effect, text_or_empty(taint->effect))) {
+            api_cause_duplicate(causes, frame->at, api_shown_raw(taint_text(causes->arena, taint)));
+            break;
+        }
+    }
+    return true;
+}
+
+/* v1.32 looks for them where they once were, in an annotation. */
+bool rules_taint_paths(struct api_causes *causes, const struct api_frame *frame)
+{
+    static const char prefix[] = "spec.taints[";
+    (void)frame;
+    for (size_t i = 0; i < causes->count; i++) {
+        struct api_cause *cause = &causes->items[i];
+        if (strncmp(cause->field, prefix, sizeof(prefix) - 1) == 0) {
+            cause->field =
+                arena_printf(causes->arena, "metadata.%s", cause->field + strlen("spec."));
+        }
+    }
+    return true;
+}
+
+bool rules_pod_cidrs(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__NodeSpec *node = frame->message;
+    size_t v4 = 0, v6 = 0;
+    for (size_t i = 0; i < node->n_pod_cidrs; i++) {
+        const char *text = text_or_empty(node->pod_cidrs[i]);
+        if (api_syntax_cidr(text).count == 0) {
+            v6 += strchr(text, ':') != NULL;
+            v4 += strchr(text, ':') == NULL;
+        }
+    }
+    if (v4 > 1 || v6 > 1 || node->n_pod_cidrs > 2) {
+        rules_invalid(causes, frame->at, "podCIDRs",
+                      api_shown_texts(causes->arena, node->pod_cidrs, node->n_pod_cidrs),
+                      "may specify no more than one CIDR for each IP family");
+    }
+    return true;
+}
+
+/* --- Updates ----------------------------------------------------------------------------------
+ */
+
+static void check_amounts(struct api_causes *causes, const struct api_path *status,
+                          const char *member, struct rules_quantities map)
+{
+    enum { NANOS = 1000000000 };
+    struct api_path list = api_path_field(status, member);
+    for (size_t i = 0; i < map.count; i++) {
+        const char *name = rules_quantity_key(map, i);
+        struct api_path at = api_path_field(&list, name);
+        struct quantity amount = quantity_read(rules_quantity_at(map, i));
+        struct api_shown shown =
+            api_shown_text(rules_quantity_text(causes->arena, rules_quantity_at(map, i)));
+        if (quantity_sign(amount) < 0) {
+            api_cause_invalid(causes, &at, shown, "must be greater than or equal to 0");
+        }
+        if (rules_resource_is_counted(name) && amount.nanos % NANOS != 0) {
+            api_cause_invalid(causes, &at, shown, "must be an integer");
+        }
+    }
+}
+
+static void check_addresses(struct api_causes *causes, const struct api_path *status,
+                            const Core__V1__NodeStatus *node)
+{
+    struct api_path list = api_path_field(status, "addresses");
+    for (size_t i = 0; i < node->n_addresses; i++) {
+        const char *type = text_or_empty(node->addresses[i]->type);
+        const char *address = text_or_empty(node->addresses[i]->address);
+        for (size_t j = 0; j < i; j++) {
+            if (rules_is(node->addresses[j]->type, type) &&
+                rules_is(node->addresses[j]->address, address)) {
+                struct api_path at = api_path_index(&list, i);
+                api_cause_duplicate(
+                    causes, &at,
+                    api_shown_raw(arena_printf(causes->arena,
+                                               "core.NodeAddress{Type:\"%s\", Address:\"%s\"}",
+                                               type, address)));
+                break;
+            }
+        }
+    }
+}
+
+static void check_spec_change(struct api_causes *causes, const Core__V1__NodeSpec *before,
+                              const Core__V1__NodeSpec *after)
+{
+    struct api_path spec = api_path_field(NULL, "spec");
+    bool same = before->n_pod_cidrs == after->n_pod_cidrs;
+    for (size_t i = 0; same && i < after->n_pod_cidrs; i++) {
+        same = rules_is(before->pod_cidrs[i], text_or_empty(after->pod_cidrs[i]));
+    }
+    if (before->n_pod_cidrs > 0 && !same) {
+        rules_forbidden(causes, &spec, "podCIDRs",
+                        "node updates may not change podCIDR except from \"\" to valid");
+    }
+    if (!rules_empty(before->provider_id) &&
+        !rules_is(before->provider_id, text_or_empty(after->provider_id))) {
+        rules_forbidden(causes, &spec, "providerID",
+                        "node updates may not change providerID except from \"\" to valid");
+    }
+    if (!rules_is(before->external_id, text_or_empty(after->external_id))) {
+        rules_forbidden(causes, &spec, "externalID", "may not be updated");
+    }
+}
+
+void rules_update_node(struct api_causes *causes, const void *before, const void *after)
+{
+    const Core__V1__Node *old_node = before, *node = after;
+    struct api_path status = api_path_field(NULL, "status");
+    check_amounts(causes, &status, "capacity", RULES_QUANTITIES(node->status, capacity));
+    check_amounts(causes, &status, "allocatable", RULES_QUANTITIES(node->status, allocatable));
+    check_addresses(causes, &status, node->status);
+    check_spec_change(causes, old_node->spec, node->spec);
+}
