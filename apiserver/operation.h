@@ -243,10 +243,6 @@ const struct api_status *patch_message(struct operation *operation, const struct
 /* Brings metadata.managedFields of `message` up to date for this writer. */
 void plan_manage_fields(struct operation *operation, const struct api_kind *kind,
                         const void *before, void *message);
-/* Unknown and duplicate fields: NULL with warnings, or the refusal of strict validation. */
-const struct api_status *status_of_problems(struct operation *operation,
-                                            const struct api_kind *kind,
-                                            const struct api_problems *problems);
 
 /* --- Versions of custom objects that a webhook converts (registry_convert.c) --- */
 /* True when all of the objects (NULLs are passed over) can be had as call->kind. Else they will be:

@@ -5,6 +5,7 @@
 #include "lib/api/convert.h"
 #include "lib/api/custom.h"
 #include "lib/api/patch.h"
+#include "lib/api/patch_typed.h"
 #include <errno.h>
 
 /* What the client calls the kind. */
@@ -129,15 +130,30 @@ static int patch_tree(struct operation *operation, const struct api_kind *kind,
     return -EINVAL;
 }
 
+/* What the refusal of a patch shows: of a strategic one itself, else what it makes of the object.
+ */
+static const char *shown_patch(struct operation *operation, const struct json_value *patched)
+{
+    const struct registry_call *call = operation->call;
+    struct json_value *patch = NULL;
+    if (call->patch_type != REGISTRY_PATCH_STRATEGIC ||
+        json_parse(operation->arena, call->patch, &patch, NULL) != 0) {
+        return patch_show_patched(operation->arena, patched);
+    }
+    CLEANUP(buffer_release) struct buffer text;
+    buffer_init(&text, 2 * REQUEST_BODY_MAX);
+    patch_print_go(patch, &text);
+    return arena_text_n(operation->arena, buffer_text(&text), text.len);
+}
+
 /* v1.32 blames the patch, not the object: no kind, no name. */
-static const struct api_status *patch_refused(struct operation *operation, const char *why)
+static const struct api_status *patch_refused(struct operation *operation,
+                                              const struct json_value *patched, const char *why)
 {
     struct api_causes causes;
     api_causes_init(&causes, operation->arena);
     struct api_path path = api_path_field(NULL, "patch");
-    const char *text = arena_text_n(operation->arena, (const char *)operation->call->patch.data,
-                                    operation->call->patch.len);
-    api_cause_invalid(&causes, &path, api_shown_text(text), why);
+    api_cause_invalid(&causes, &path, api_shown_text(shown_patch(operation, patched)), why);
     struct api_status *status = arena_alloc(operation->arena, sizeof(*status));
     *status = *api_status_invalid(operation->arena, operation->call->kind, "", &causes);
     status->kind = "";
@@ -147,9 +163,10 @@ static const struct api_status *patch_refused(struct operation *operation, const
     return status;
 }
 
-const struct api_status *status_of_problems(struct operation *operation,
-                                            const struct api_kind *kind,
-                                            const struct api_problems *problems)
+/* Unknown and duplicate fields: NULL with warnings, or the refusal of strict validation. */
+static const struct api_status *status_of_problems(struct operation *operation,
+                                                   const struct json_value *patched,
+                                                   const struct api_problems *problems)
 {
     enum registry_field_validation mode = operation->call->options.field_validation;
     if (problems->count == 0 || mode == REGISTRY_FIELDS_IGNORE) {
@@ -165,8 +182,7 @@ const struct api_status *status_of_problems(struct operation *operation,
     for (size_t i = 0; i < problems->count; i++) {
         all = arena_printf(operation->arena, "%s%s%s", all, i == 0 ? "" : ", ", problems->texts[i]);
     }
-    (void)kind;
-    return patch_refused(operation,
+    return patch_refused(operation, patched,
                          arena_printf(operation->arena, "strict decoding error: %s", all));
 }
 
@@ -180,6 +196,68 @@ static bool patch_named_members(struct operation *operation, const struct api_me
            api_patch_members(operation->arena, schema, before,
                              strategic ? API_MERGE_STRATEGIC : API_MERGE_PLAIN, call->patch,
                              ret_message) == 0;
+}
+
+static const struct api_status *must_be(struct operation *operation, const struct api_kind *kind,
+                                        const char *member, const char *is, const char *wanted)
+{
+    struct api_causes causes;
+    api_causes_init(&causes, operation->arena);
+    struct api_path path = api_path_field(NULL, member);
+    api_cause_invalid(&causes, &path, api_shown_text(is),
+                      arena_printf(operation->arena, "must be %s", wanted));
+    return api_status_invalid(operation->arena, kind, operation_name(operation), &causes);
+}
+
+static const char *text_member(const struct json_value *object, const char *name)
+{
+    const struct json_value *value = json_get_text(object, name);
+    return value == NULL || value->type != JSON_STRING ? "" : (const char *)value->text.data;
+}
+
+/* A JSON or merge patch may not make another kind of the object; a strategic one has no say in it.
+ */
+static const struct api_status *check_type(struct operation *operation, const struct api_kind *kind,
+                                           const struct json_value *patched)
+{
+    enum registry_patch type = operation->call->patch_type;
+    struct arena *arena = operation->arena;
+    if ((type != REGISTRY_PATCH_JSON && type != REGISTRY_PATCH_MERGE) ||
+        patched->type != JSON_OBJECT) {
+        return NULL;
+    }
+    const char *is = text_member(patched, "kind");
+    const char *version = text_member(patched, "apiVersion");
+    bool same_version = strcmp(version, kind->api_version) == 0;
+    if (same_version && (strcmp(is, kind->kind) == 0 || (is[0] == 0 && custom_of(kind) == NULL))) {
+        return NULL;
+    }
+    if (custom_of(kind) != NULL) {
+        return strcmp(is, kind->kind) != 0
+                   ? must_be(operation, kind, "kind", is, kind->kind)
+                   : must_be(operation, kind, "apiVersion", version, kind->api_version);
+    }
+    if (version[0] == 0) { /* Read as the internal version, which calls all members otherwise. */
+        return api_status_bad_request(arena,
+                                      "the name of the object (%s based on URL) was "
+                                      "undeterminable: name must be provided",
+                                      operation_name(operation));
+    }
+    is = is[0] == 0 ? kind->kind : is;
+    const struct api_kind *other = api_kind_by_api_version(version, is);
+    if (other != NULL && api_stored_kind(other) == api_stored_kind(kind)) {
+        return NULL;
+    }
+    const char *group = kind->group[0] == 0 ? "core" : kind->group;
+    const char *why =
+        other != NULL
+            ? arena_printf(arena, "converting (%s.%s) to (%.*s.%s): unknown conversion",
+                           other->version, is, (int)strcspn(group, "."), group, kind->kind)
+            : arena_printf(arena,
+                           "no kind \"%s\" is registered for version \"%s\" in scheme "
+                           "\"pkg/api/legacyscheme/scheme.go:30\"",
+                           is, version);
+    return patch_refused(operation, patched, why);
 }
 
 const struct api_status *patch_message(struct operation *operation, const struct api_kind *kind,
@@ -199,10 +277,18 @@ const struct api_status *patch_message(struct operation *operation, const struct
     }
     struct api_problems problems = {0};
     CLEANUP(error_release) struct error error = {0};
-    if (api_message_from_json(arena, schema, patched, &problems, ret_message, &error) < 0) {
-        return patch_refused(operation, arena_text(arena, error_message(&error)));
+    refusal = check_type(operation, kind, patched);
+    if (refusal != NULL) {
+        return refusal;
     }
-    return status_of_problems(operation, kind, &problems);
+    if (api_message_from_json(arena, schema, patched, &problems, ret_message, &error) < 0) {
+        const char *why = operation->call->patch_type == REGISTRY_PATCH_STRATEGIC
+                              ? patch_find_mistyped(arena, schema, patched)
+                              : NULL;
+        return patch_refused(operation, patched,
+                             why != NULL ? why : arena_text(arena, error_message(&error)));
+    }
+    return status_of_problems(operation, patched, &problems);
 }
 
 /* The patched object, whose form is the one that the client asked for. */
@@ -225,40 +311,13 @@ static const struct api_status *patch_object(struct operation *operation, const 
     return refusal;
 }
 
-static const struct api_status *check_identity(struct operation *operation,
-                                               const Meta__V1__ObjectMeta *meta,
-                                               const struct cached_object *existing)
+/* The patched object is still the one of the URL; a namespace that it lacks it gets. */
+static const struct api_status *check_identity(struct operation *operation, void *message)
 {
-    const char *namespace = text_or_empty(meta->namespace_);
-    const struct api_status *refusal = operation_match_name(operation, meta);
-    if (refusal != NULL) {
-        return refusal;
-    }
-    if (strcmp(namespace, cached_object_namespace(existing)) != 0) {
-        return api_status_bad_request(operation->arena,
-                                      "the namespace of the provided object does not match the "
-                                      "namespace sent on the request");
-    }
-    return NULL;
-}
-
-/* What is applied has its own name, which is that of the URL. */
-static const struct api_status *check_new_name(struct operation *operation,
-                                               const Meta__V1__ObjectMeta *meta)
-{
-    const char *namespace = operation_namespace(operation);
-    const char *own = text_or_empty(meta->namespace_);
-    const struct api_status *refusal = operation_match_name(operation, meta);
-    if (refusal != NULL) {
-        return refusal;
-    }
-    if (own[0] != 0 && strcmp(own, namespace) != 0) {
-        return api_status_bad_request(operation->arena,
-                                      "the namespace of the object (%s) does not match the "
-                                      "namespace on the request (%s)",
-                                      own, namespace);
-    }
-    return NULL;
+    const struct api_kind *kind = operation->call->kind;
+    Meta__V1__ObjectMeta *meta = message_meta(kind, message);
+    const struct api_status *refusal = operation_match_namespace(operation, kind, meta);
+    return refusal != NULL ? refusal : operation_match_name(operation, meta);
 }
 
 /* Apply creates what does not exist. */
@@ -272,10 +331,6 @@ static enum plan_step plan_apply_new(struct operation *operation)
         return plan_fail(operation, refusal);
     }
     const Meta__V1__ObjectMeta *meta = message_meta(kind, message);
-    refusal = check_new_name(operation, meta);
-    if (refusal != NULL) {
-        return plan_fail(operation, refusal);
-    }
     if (meta->uid != NULL && meta->uid[0] != 0) {
         return plan_fail(operation,
                          api_status_conflict(
@@ -284,6 +339,10 @@ static enum plan_step plan_apply_new(struct operation *operation)
                                           "uid mismatch: the provided object specified uid %s, and "
                                           "no existing object was found",
                                           meta->uid)));
+    }
+    refusal = check_identity(operation, message);
+    if (refusal != NULL) {
+        return plan_fail(operation, refusal);
     }
     call->body = message;
     return plan_create(operation);
@@ -310,7 +369,7 @@ enum plan_step plan_patch(struct operation *operation)
     void *message = NULL;
     const struct api_status *refusal = patch_object(operation, before, &message);
     if (refusal == NULL) {
-        refusal = check_identity(operation, message_meta(kind, message), existing);
+        refusal = check_identity(operation, message);
     }
     if (refusal != NULL) {
         return plan_fail(operation, refusal);

@@ -309,7 +309,9 @@ enum plan_step plan_replace(struct operation *operation, const struct cached_obj
                                   .name = name,
                                   .message = message,
                                   .before = before};
-    const struct api_status *refusal = check_uid(operation, kind, before_meta, meta);
+    /* That a patch may not change it is a rule for the object. */
+    bool sent = operation->call->verb == REGISTRY_UPDATE;
+    const struct api_status *refusal = sent ? check_uid(operation, kind, before_meta, meta) : NULL;
     refusal = refusal != NULL ? refusal : check_version(operation, kind, existing, meta);
     if (refusal == NULL) {
         plan_manage_fields(operation, kind, before, message);

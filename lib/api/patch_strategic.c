@@ -6,6 +6,7 @@
 #include "lib/api/patch_error.h"
 #include "lib/api/patch_lists.h"
 #include "lib/api/patch_trees.h"
+#include "lib/api/patch_typed.h"
 #include "lib/api/schema.h"
 #include <errno.h>
 
@@ -104,6 +105,16 @@ static struct json_value *without_directives(struct strategic *merge, struct jso
     return kept;
 }
 
+static const char *no_merge_key(struct strategic *merge, const struct json_value *item,
+                                const char *merge_key)
+{
+    CLEANUP(buffer_release) struct buffer text;
+    buffer_init(&text, SIZE_MAX / 2);
+    patch_print_go(item, &text);
+    return arena_printf(merge->arena, "map: %s does not contain declared merge key: %s",
+                        buffer_text(&text), merge_key);
+}
+
 /* Takes `$patch` items out of a patch list: deletes what they match, or notes a replacement. */
 static int list_directives(struct strategic *merge, const char *merge_key,
                            struct json_value *original, struct json_value *patch, bool *ret_replace)
@@ -123,9 +134,7 @@ static int list_directives(struct strategic *merge, const char *merge_key,
             const struct json_value *key = json_get_text(item, merge_key);
             if (key == NULL) {
                 return patch_failed(merge->arena, merge->reterr_status,
-                                    arena_printf(merge->arena,
-                                                 "map does not contain declared merge key: %s",
-                                                 merge_key));
+                                    no_merge_key(merge, item, merge_key));
             }
             patch_list_remove(original, merge_key, key);
         } else if (slice_is(directive->text, "replace")) {
@@ -148,9 +157,7 @@ static int merge_items(struct strategic *merge, const struct api_field *field,
             item->type == JSON_OBJECT ? json_get_text(item, merge_key) : NULL;
         if (key == NULL) {
             return patch_failed(merge->arena, merge->reterr_status,
-                                arena_printf(merge->arena,
-                                             "map does not contain declared merge key: %s",
-                                             merge_key));
+                                no_merge_key(merge, item, merge_key));
         }
         size_t at = patch_list_find(merged, merge_key, item);
         if (at == PATCH_LIST_ABSENT) {

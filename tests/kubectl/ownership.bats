@@ -96,3 +96,28 @@ apply_scale() { # NAME REPLICAS [QUERY]: kubectl applies no Scale.
     kubectl get deployment scaled -o json | jq '{apiVersion, kind, metadata: {name: .metadata.name}, spec: {replicas: 3}}' | refuses 'conflict with "applier" with subresource "scale": .spec.replicas' \
         kubectl apply --server-side --field-manager third -f -
 }
+
+patched() { kubectl patch deployment patched "$@"; }
+
+@test "a patch makes no other object: neither its namespace, nor its kind, version or types" {
+    kubectl create deployment patched --image i --replicas 0
+    says 'no change' patched --type merge -p '{"metadata":{"namespace":null}}'
+    refuses 'the namespace of the provided object does not match the namespace sent on the request' \
+        patched --type merge -p '{"metadata":{"namespace":"other"}}'
+    refuses 'no kind "Nothing" is registered for version "apps/v1" in scheme "pkg/api/legacyscheme/scheme.go:30"' \
+        patched --type merge -p '{"kind":"Nothing"}'
+    refuses 'converting \(v1.StatefulSet\) to \(apps.Deployment\): unknown conversion' \
+        patched --type json -p '[{"op":"replace","path":"/kind","value":"StatefulSet"}]'
+    refuses 'was undeterminable: name must be provided' patched --type merge -p '{"apiVersion":null}'
+    says 'no change' patched --type merge -p '{"kind":null}'
+    says 'no change' patched -p '{"kind":"Nothing"}'
+    refuses 'patch: Invalid value: "map\[spec:map\[replicas:many\]\]": unrecognized type: int32' \
+        patched -p '{"spec":{"replicas":"many"}}'
+    refuses 'patch: Invalid value: "map\[metadata:map\[labels:map\[a:1\]\]\]": cannot convert int64 to string' \
+        patched -p '{"metadata":{"labels":{"a":1}}}'
+    refuses 'patch: Invalid value: "\{.*apiVersion.*replicas.*many.*: json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32' \
+        patched --type merge -p '{"spec":{"replicas":"many"}}'
+    refuses 'map: map\[image:j\] does not contain declared merge key: name' \
+        patched -p '{"spec":{"template":{"spec":{"containers":[{"image":"j"}]}}}}'
+    refuses 'metadata.uid: Invalid value: "u": field is immutable' patched --type merge -p '{"metadata":{"uid":"u"}}'
+}

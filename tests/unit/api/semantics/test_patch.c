@@ -2,6 +2,7 @@
 #include "lib/api/codec.h"
 #include "lib/api/json_value.h"
 #include "lib/api/patch.h"
+#include "lib/api/patch_typed.h"
 #include "lib/api/schema.h"
 #include "lib/api/status.h"
 
@@ -262,6 +263,34 @@ START_TEST(what_has_to_be_reported_is_left_to_the_way_by_trees)
 }
 END_TEST
 
+static const char *mistyped(const char *pod)
+{
+    const char *why =
+        patch_find_mistyped(arena, api_message_find("k8s.io.api.core.v1.Pod"), parse(pod));
+    return why == NULL ? "" : why;
+}
+
+START_TEST(the_first_value_of_a_wrong_type_is_named_by_its_type)
+{
+    ck_assert_str_eq(mistyped("{\"spec\":{\"priority\":1.0,\"hostPID\":null}}"), "");
+    ck_assert_str_eq(mistyped("{\"spec\":{\"priority\":1.5}}"), "cannot convert float64 to int32");
+    ck_assert_str_eq(mistyped("{\"spec\":{\"hostPID\":\"yes\"}}"), "unrecognized type: bool");
+    ck_assert_str_eq(mistyped("{\"spec\":{\"nodeName\":{}}}"), "unrecognized type: string");
+    ck_assert_str_eq(mistyped("{\"spec\":{\"containers\":{}}}"), "cannot restore slice from map");
+    ck_assert_str_eq(mistyped("{\"spec\":{\"nodeSelector\":[]}}"), "cannot restore map from slice");
+    ck_assert_str_eq(mistyped("{\"spec\":1,\"status\":true}"), "cannot restore struct from: int64");
+}
+END_TEST
+
+START_TEST(a_patch_is_shown_as_go_prints_it)
+{
+    CLEANUP(buffer_release) struct buffer text;
+    buffer_init(&text, 1024);
+    patch_print_go(parse("{\"b\":[1,\"x\",null],\"a\":{\"t\":true,\"m\":{}}}"), &text);
+    ck_assert_str_eq(buffer_text(&text), "map[a:map[m:map[] t:true] b:[1 x <nil>]]");
+}
+END_TEST
+
 Suite *patch_suite(void)
 {
     Suite *suite = suite_create("patch");
@@ -273,6 +302,8 @@ Suite *patch_suite(void)
     tcase_add_test(formats, strategic_merge_knows_the_keys_of_lists);
     tcase_add_test(formats, patching_the_named_members_gives_what_patching_the_whole_tree_gives);
     tcase_add_test(formats, what_has_to_be_reported_is_left_to_the_way_by_trees);
+    tcase_add_test(formats, the_first_value_of_a_wrong_type_is_named_by_its_type);
+    tcase_add_test(formats, a_patch_is_shown_as_go_prints_it);
     suite_add_tcase(suite, formats);
     return suite;
 }
