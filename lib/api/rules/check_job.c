@@ -159,9 +159,14 @@ bool rules_job_selector(struct api_causes *causes, const struct api_frame *frame
     const Batch__V1__JobSpec *spec = frame->message;
     if (frame->parent->table != &batch__v1__job__schema) {
         static const char *const values[] = {"nil", "false", NULL};
+        if (spec->selector != NULL) {
+            rules_invalid(causes, frame->at, "selector",
+                          api_shown_selector(causes->arena, spec->selector),
+                          "`selector` will be auto-generated");
+        }
         if (spec->manual_selector) {
             struct api_path at = api_path_field(frame->at, "manualSelector");
-            api_cause_not_supported(causes, &at, api_shown_bool(true), values);
+            api_cause_not_among(causes, &at, api_shown_bool(true), values);
         }
         return true;
     }
@@ -186,7 +191,8 @@ bool rules_job_template(struct api_causes *causes, const struct api_frame *frame
     if (strcmp(policy, "Always") == 0) {
         rules_required(causes, &at, "restartPolicy", "valid values: \"OnFailure\", \"Never\"");
     } else if (!rules_one_of(policy, policies)) {
-        rules_not_supported(causes, &at, "restartPolicy", policy, policies);
+        struct api_path restart = api_path_field(&at, "restartPolicy");
+        api_cause_not_among(causes, &restart, api_shown_text(policy), policies);
     } else if (spec->pod_failure_policy != NULL && strcmp(policy, "Never") != 0) {
         rules_invalid(causes, &at, "restartPolicy", api_shown_text(policy),
                       "only \"Never\" is supported when podFailurePolicy is specified");

@@ -147,6 +147,20 @@ START_TEST(a_cron_jobs_time_zone_is_one_that_exists)
 }
 END_TEST
 
+START_TEST(a_cron_jobs_template_has_no_selector_of_its_own)
+{
+    ck_assert_causes("batch/v1", "CronJob",
+                     "{'metadata':{'name':'o','namespace':'n'},'spec':{'schedule':'* * * * *',"
+                     "'jobTemplate':{'spec':{'manualSelector':true,'selector':{'matchLabels':{"
+                     "'a':'b'}}," TEMPLATE "}}}}",
+                     "spec.jobTemplate.spec.selector: Invalid value: v1.LabelSelector{MatchLabels:"
+                     "map[string]string{\"a\":\"b\"}, MatchExpressions:"
+                     "[]v1.LabelSelectorRequirement(nil)}: `selector` will be auto-generated\n"
+                     "spec.jobTemplate.spec.manualSelector: Unsupported value: true: supported "
+                     "values: \"nil\", \"false\"");
+}
+END_TEST
+
 /* --- Services -----------------------------------------------------------------------------------
  */
 
@@ -235,6 +249,7 @@ Suite *check_kinds_suite(void)
     tcase_add_test(rules, topologies_of_a_storage_class_differ);
     tcase_add_test(rules, an_indexed_jobs_name_has_room_for_the_last_index);
     tcase_add_test(rules, a_cron_jobs_time_zone_is_one_that_exists);
+    tcase_add_test(rules, a_cron_jobs_template_has_no_selector_of_its_own);
     tcase_add_test(rules, source_ranges_may_have_spaces_and_be_an_annotation);
     tcase_add_test(rules, topology_is_asked_for_in_one_way);
     tcase_add_test(rules, a_limit_range_agrees_with_itself);
