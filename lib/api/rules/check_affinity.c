@@ -103,6 +103,152 @@ bool rules_toleration_value(struct api_causes *causes, const struct api_frame *f
     return true;
 }
 
+/* --- Affinity to pods --------------------------------------------------------------------------
+ */
+
+static void check_label_keys(struct api_causes *causes, const struct api_path *list, char **keys,
+                             size_t count, bool selects)
+{
+    if (count > 0 && !selects) {
+        api_cause_forbidden(causes, list, "must not be specified when labelSelector is not set");
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct api_path at = api_path_index(list, i);
+        rules_invalid_each(causes, &at, api_shown_text(keys[i]),
+                           api_syntax_qualified_name(keys[i]));
+    }
+}
+
+/* The last place of a key in a list, or `count`. */
+static size_t last_place(char **keys, size_t count, const char *key)
+{
+    size_t place = count;
+    for (size_t i = 0; i < count; i++) {
+        place = strcmp(keys[i], key) == 0 ? i : place;
+    }
+    return place;
+}
+
+/* Keys that the selector has twice. Of a pod, whose selector has got those of matchLabelKeys before
+ * it is checked (rules_prepare_pod), that is each which was there already; of a template, each of
+ * matchLabelKeys that its own expressions repeat. */
+static void check_repeated(struct api_causes *causes, const struct api_path *term_at,
+                           const Core__V1__PodAffinityTerm *term)
+{
+    const Meta__V1__LabelSelector *selector = term->label_selector;
+    for (size_t i = 0; i < selector->n_match_expressions; i++) {
+        const char *key = text_or_empty(selector->match_expressions[i]->key);
+        size_t place = last_place(term->match_label_keys, term->n_match_label_keys, key);
+        bool before = false;
+        for (size_t j = 0; j < selector->n_match_labels; j++) {
+            before = before || rules_is(selector->match_labels[j]->key, key);
+        }
+        for (size_t j = 0; j < i; j++) {
+            before = before || rules_is(selector->match_expressions[j]->key, key);
+        }
+        if (before && place < term->n_match_label_keys) {
+            struct api_path at = api_path_index(term_at, place); /* So v1.32 has it. */
+            api_cause_invalid(causes, &at, api_shown_text(key),
+                              "exists in both matchLabelKeys and labelSelector");
+        }
+    }
+}
+
+bool rules_affinity_keys(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__PodAffinityTerm *term = frame->message;
+    bool selects = term->label_selector != NULL;
+    struct api_path match = api_path_field(frame->at, "matchLabelKeys");
+    struct api_path mismatch = api_path_field(frame->at, "mismatchLabelKeys");
+    check_label_keys(causes, &match, term->match_label_keys, term->n_match_label_keys, selects);
+    check_label_keys(causes, &mismatch, term->mismatch_label_keys, term->n_mismatch_label_keys,
+                     selects);
+    if (selects) {
+        check_repeated(causes, frame->at, term);
+    }
+    for (size_t i = 0; i < term->n_match_label_keys; i++) {
+        const char *key = term->match_label_keys[i];
+        if (last_place(term->mismatch_label_keys, term->n_mismatch_label_keys, key) <
+            term->n_mismatch_label_keys) {
+            struct api_path at = api_path_index(&match, i);
+            api_cause_invalid(causes, &at, api_shown_text(key),
+                              "exists in both matchLabelKeys and mismatchLabelKeys");
+        }
+    }
+    return true;
+}
+
+static void select_by_own(struct arena *arena, Meta__V1__LabelSelector *selector,
+                          const Meta__V1__ObjectMeta *meta, char **keys, size_t count,
+                          const char *operator)
+{
+    struct api_string_map labels = API_STRING_MAP(meta->labels, meta->n_labels);
+    Meta__V1__LabelSelectorRequirement **grown =
+        arena_array(arena, selector->n_match_expressions + count, sizeof(*grown));
+    if (selector->n_match_expressions > 0) {
+        memcpy(grown, selector->match_expressions, selector->n_match_expressions * sizeof(*grown));
+    }
+    for (size_t i = 0; i < count; i++) {
+        const char *value = api_string_map_get(labels, keys[i]);
+        if (value == NULL) {
+            continue;
+        }
+        Meta__V1__LabelSelectorRequirement *requirement =
+            rules_new(arena, "k8s.io.apimachinery.pkg.apis.meta.v1.LabelSelectorRequirement");
+        requirement->key = keys[i];
+        requirement->operator_ = arena_text(arena, operator);
+        requirement->values = arena_array(arena, 1, sizeof(char *));
+        requirement->values[0] = arena_text(arena, value);
+        requirement->n_values = 1;
+        grown[selector->n_match_expressions++] = requirement;
+    }
+    selector->match_expressions = grown;
+}
+
+static void apply_label_keys(struct arena *arena, const Meta__V1__ObjectMeta *meta,
+                             Core__V1__PodAffinityTerm *term)
+{
+    if (term == NULL || term->label_selector == NULL) {
+        return; /* It selects nothing, whatever else is asked of them. */
+    }
+    select_by_own(arena, term->label_selector, meta, term->match_label_keys,
+                  term->n_match_label_keys, "In");
+    select_by_own(arena, term->label_selector, meta, term->mismatch_label_keys,
+                  term->n_mismatch_label_keys, "NotIn");
+}
+
+void rules_apply_label_keys(struct arena *arena, Core__V1__Pod *pod)
+{
+    const Core__V1__Affinity *affinity = pod->spec->affinity;
+    const Core__V1__PodAffinity *with = affinity == NULL ? NULL : affinity->pod_affinity;
+    const Core__V1__PodAntiAffinity *away = affinity == NULL ? NULL : affinity->pod_anti_affinity;
+    size_t preferred =
+        with == NULL ? 0 : with->n_preferred_during_scheduling_ignored_during_execution;
+    size_t required =
+        with == NULL ? 0 : with->n_required_during_scheduling_ignored_during_execution;
+    for (size_t i = 0; i < preferred; i++) {
+        apply_label_keys(
+            arena, pod->metadata,
+            with->preferred_during_scheduling_ignored_during_execution[i]->pod_affinity_term);
+    }
+    for (size_t i = 0; i < required; i++) {
+        apply_label_keys(arena, pod->metadata,
+                         with->required_during_scheduling_ignored_during_execution[i]);
+    }
+    preferred = away == NULL ? 0 : away->n_preferred_during_scheduling_ignored_during_execution;
+    required = away == NULL ? 0 : away->n_required_during_scheduling_ignored_during_execution;
+    for (size_t i = 0; i < preferred; i++) {
+        apply_label_keys(
+            arena, pod->metadata,
+            away->preferred_during_scheduling_ignored_during_execution[i]->pod_affinity_term);
+    }
+    for (size_t i = 0; i < required; i++) {
+        apply_label_keys(arena, pod->metadata,
+                         away->required_during_scheduling_ignored_during_execution[i]);
+    }
+}
+
 /* --- Spreading ---------------------------------------------------------------------------------
  */
 

@@ -7,6 +7,7 @@ void rules_prepare_pod(struct arena *arena, void *message)
     Core__V1__Pod *pod = message;
     pod->status->phase = arena_text(arena, "Pending");
     pod->status->qos_class = arena_text(arena, rules_pod_qos_class(pod->spec));
+    rules_apply_label_keys(arena, pod);
     if (pod->spec->n_scheduling_gates > 0) {
         Core__V1__PodCondition *condition = rules_new(arena, "k8s.io.api.core.v1.PodCondition");
         condition->type = arena_text(arena, "PodScheduled");

@@ -27,6 +27,7 @@ const struct api_frame_rule_row api_frame_rules[] = {
     {&core__v1__node_selector_requirement__schema, "", rules_node_requirement},
     {&core__v1__toleration__schema, "key", rules_toleration_key},
     {&core__v1__toleration__schema, "operator", rules_toleration_value},
+    {&core__v1__pod_affinity_term__schema, "namespaces", rules_affinity_keys},
     {&core__v1__topology_spread_constraint__schema, "minDomains", rules_spread_domains},
     {&core__v1__topology_spread_constraint__schema, "whenUnsatisfiable", rules_spread_twice},
     {&core__v1__topology_spread_constraint__schema, ".", rules_spread_keys},

@@ -244,7 +244,9 @@ rules_update rules_update_pod, rules_update_pod_status, rules_update_pod_ephemer
 
 api_frame_rule rules_annotations_size, rules_owner, rules_finalizers, rules_label_requirement;
 api_frame_rule rules_node_requirement, rules_toleration_key, rules_toleration_value,
-    rules_spread_domains, rules_spread_keys, rules_spread_twice;
+    rules_spread_domains, rules_spread_keys, rules_spread_twice, rules_affinity_keys;
+/* Of a new pod: labels that its affinity names by key become part of its selectors. */
+void rules_apply_label_keys(struct arena *arena, Core__V1__Pod *pod);
 api_frame_rule rules_host_port, rules_field_ref, rules_resource_ref, rules_value_from,
     rules_env_from, rules_config_map_key, rules_secret_key, rules_config_map_env, rules_secret_env,
     rules_mount_name, rules_mount_path, rules_mount, rules_device, rules_seccomp, rules_app_armor,

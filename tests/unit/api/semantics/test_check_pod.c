@@ -4,6 +4,7 @@
 #include "lib/api/codec.h"
 #include "lib/api/defaults.h"
 #include "lib/api/kinds.h"
+#include "lib/api/object.h"
 #include "lib/api/status.h"
 #include "lib/api/strategy.h"
 #include "lib/api/validate.h"
@@ -240,6 +241,54 @@ START_TEST(constraints_about_the_same_places_are_twice)
 }
 END_TEST
 
+START_TEST(an_affinity_names_labels_by_key_once)
+{
+#define AFFINITY(more)                                                                             \
+    "\"affinity\":{\"podAffinity\":{\"requiredDuringSchedulingIgnoredDuringExecution\":[{"         \
+    "\"topologyKey\":\"z\"" more "}]}},"
+#define AT      "spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0]"
+#define SELECTS ",\"labelSelector\":{\"matchLabels\":{\"a\":\"1\"}}"
+    ck_assert_str_eq(created(AFFINITY(",\"matchLabelKeys\":[\"k\"]"), ""),
+                     AT ".matchLabelKeys: Forbidden: must not be specified when labelSelector is "
+                        "not set");
+    ck_assert_str_eq(created(AFFINITY(SELECTS ",\"mismatchLabelKeys\":[\"-\"]"), ""),
+                     AT ".mismatchLabelKeys[0]: Invalid value: \"-\": name part must consist of "
+                        "alphanumeric characters, '-', '_' or '.', and must start and end with an "
+                        "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', "
+                        "regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')");
+    ck_assert_str_eq(
+        created(AFFINITY(SELECTS ",\"matchLabelKeys\":[\"k\"],\"mismatchLabelKeys\":[\"k\"]"), ""),
+        AT ".matchLabelKeys[0]: Invalid value: \"k\": exists in both matchLabelKeys and "
+           "mismatchLabelKeys");
+#undef SELECTS
+#undef AT
+}
+END_TEST
+
+START_TEST(a_new_pods_affinity_selects_by_the_labels_it_names)
+{
+    const struct api_kind *kind = api_kind_by_api_version("v1", "Pod");
+    Core__V1__Pod *pod =
+        decoded(AFFINITY(",\"labelSelector\":{},\"matchLabelKeys\":[\"own\",\"none\"],"
+                         "\"mismatchLabelKeys\":[\"other\"]"),
+                "");
+    api_meta_set_label(arena, pod->metadata, "own", "1");
+    api_meta_set_label(arena, pod->metadata, "other", "2");
+    api_prepare_create(arena, kind, pod);
+    Core__V1__PodAffinityTerm *term =
+        pod->spec->affinity->pod_affinity->required_during_scheduling_ignored_during_execution[0];
+    const Meta__V1__LabelSelector *selector = term->label_selector;
+    ck_assert_uint_eq(selector->n_match_expressions, 2);
+    ck_assert_str_eq(selector->match_expressions[0]->key, "own");
+    ck_assert_str_eq(selector->match_expressions[0]->operator_, "In");
+    ck_assert_str_eq(selector->match_expressions[0]->values[0], "1");
+    ck_assert_str_eq(selector->match_expressions[1]->key, "other");
+    ck_assert_str_eq(selector->match_expressions[1]->operator_, "NotIn");
+    ck_assert_str_eq(selector->match_expressions[1]->values[0], "2");
+#undef AFFINITY
+}
+END_TEST
+
 START_TEST(fields_of_features_that_are_off_are_left_out)
 {
     const struct api_kind *kind = api_kind_by_api_version("v1", "Pod");
@@ -380,6 +429,8 @@ Suite *check_pod_suite(void)
     tcase_add_test(rules, a_pod_says_nothing_that_its_operating_system_does_not_know);
     tcase_add_test(rules, an_app_armor_profile_of_the_node_has_a_name);
     tcase_add_test(rules, constraints_about_the_same_places_are_twice);
+    tcase_add_test(rules, an_affinity_names_labels_by_key_once);
+    tcase_add_test(rules, a_new_pods_affinity_selects_by_the_labels_it_names);
     tcase_add_test(rules, fields_of_features_that_are_off_are_left_out);
     tcase_add_test(rules, options_for_windows_are_those_of_windows);
     tcase_add_test(rules, sysctls_of_the_nodes_namespaces_are_refused);
