@@ -2,6 +2,7 @@
 #include "lib/api/custom.h"
 #include "lib/api/json_decode.h"
 #include "lib/api/limits.h"
+#include <errno.h>
 #include <stdlib.h>
 
 static int decode_tree(struct json_decode *decode, const struct json_frame *frame,
@@ -89,9 +90,16 @@ static int decode_scalar(struct json_decode *decode, struct json_value **ret_val
     struct arena *arena = decode->memory.arena;
     const uint8_t *start = decode->scan.at;
     int r = json_scan_skip(&decode->scan);
-    return r != 0 ? r
-                  : json_parse(arena, slice_of(start, (size_t)(decode->scan.at - start)), ret_value,
-                               NULL);
+    r = r != 0 ? r
+               : json_parse(arena, slice_of(start, (size_t)(decode->scan.at - start)), ret_value,
+                            NULL);
+    if (r == 0 && (*ret_value)->type == JSON_NUMBER && json_settle_number(arena, *ret_value) < 0) {
+        return json_scan_fail_code(
+            &decode->scan, -EBADMSG,
+            arena_printf(arena, "json: cannot unmarshal number %s into Go value of type float64",
+                         (const char *)(*ret_value)->text.data));
+    }
+    return r;
 }
 
 static int decode_tree(struct json_decode *decode, const struct json_frame *frame,

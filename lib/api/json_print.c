@@ -99,6 +99,21 @@ void json_print_int(int64_t value, struct buffer *out)
     buffer_append(out, at, (size_t)(text + sizeof(text) - at));
 }
 
+/* Its digits ("-1.8e+19"), then zeros: what they stand for is not known more closely. */
+static void print_whole(const char *text, int exponent, struct buffer *out)
+{
+    int digits = 0;
+    for (const char *at = text; *at != 'e'; at++) {
+        if (*at != '.') {
+            buffer_append_byte(out, (uint8_t)*at);
+            digits += *at != '-';
+        }
+    }
+    for (; digits <= exponent; digits++) {
+        buffer_append_byte(out, '0');
+    }
+}
+
 /* As Go: the shortest text that reads back, without an exponent from 1e-6 up to 1e21. */
 void json_print_double(double value, struct buffer *out)
 {
@@ -116,8 +131,12 @@ void json_print_double(double value, struct buffer *out)
     if (size == 0 || (size >= 1e-6 && size < 1e21)) {
         int exponent = (int)strtol(strchr(text, 'e') + 1, NULL, 10);
         int decimals = precision - 2 - exponent;
+        if (decimals < 0) {
+            print_whole(text, exponent, out);
+            return;
+        }
         char plain[64];
-        (void)snprintf(plain, sizeof(plain), "%.*f", decimals > 0 ? decimals : 0, value);
+        (void)snprintf(plain, sizeof(plain), "%.*f", decimals, value);
         buffer_append_text(out, plain);
         return;
     }

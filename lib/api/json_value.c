@@ -1,5 +1,6 @@
 #include "lib/api/json_value.h"
 
+#include "lib/api/json_print.h"
 #include "lib/api/json_scan.h"
 #include "lib/api/limits.h"
 #include <assert.h>
@@ -382,6 +383,49 @@ int json_int64(const struct json_value *value, int64_t *ret_value)
         return -ERANGE;
     }
     *ret_value = (int64_t)number;
+    return 0;
+}
+
+/* Digits alone, whatever they come to. */
+static bool is_digits(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] == '.' || text.data[i] == 'e' || text.data[i] == 'E') {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool json_is_real(const struct json_value *value)
+{
+    enum { INT64_DIGITS = 18 }; /* That any int64 has, and its sign. */
+    assert(value->type == JSON_NUMBER);
+    if (value->real || !is_digits(value->text)) {
+        return true;
+    }
+    errno = 0;
+    return value->text.len > INT64_DIGITS &&
+           strtoll((const char *)value->text.data, NULL, 10) != 0 && errno == ERANGE;
+}
+
+int json_settle_number(struct arena *arena, struct json_value *value)
+{
+    enum { NUMBER_TEXT_MAX = 64 };
+    assert(value->type == JSON_NUMBER);
+    if (!json_is_real(value)) {
+        value->text = slice_is(value->text, "-0") ? slice_text("0") : value->text;
+        return 0;
+    }
+    double number = strtod((const char *)value->text.data, NULL);
+    if (!isfinite(number)) {
+        return -ERANGE;
+    }
+    CLEANUP(buffer_release) struct buffer text;
+    buffer_init(&text, NUMBER_TEXT_MAX);
+    json_print_double(number, &text);
+    value->text = slice_text(arena_text_n(arena, buffer_text(&text), text.len));
+    value->real = true;
     return 0;
 }
 

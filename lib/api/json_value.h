@@ -14,6 +14,7 @@ enum { JSON_TREE_BYTES_PER_BYTE = 64 };
 struct json_value {
     enum json_type type;
     bool boolean;      /* JSON_BOOL */
+    bool real;         /* JSON_NUMBER: settled, and no int64. */
     struct slice text; /* JSON_STRING: unescaped bytes, NUL follows; JSON_NUMBER: as written. */
     size_t count;      /* JSON_ARRAY, JSON_OBJECT */
     size_t capacity;
@@ -79,5 +80,9 @@ bool json_equal(const struct json_value *a, const struct json_value *b);
  */
 MUST_USE int json_int64(const struct json_value *value, int64_t *ret_value);
 MUST_USE int json_double(const struct json_value *value, double *ret_value);
-const char *json_type_name(enum json_type type); /* "null", "bool", "number", "string", ... */
+/* A number as Go keeps it where nobody says of what type it is: digits that an int64 holds are one,
+ * all else is a float64, and is written as that. -ERANGE when it is beyond both. */
+MUST_USE int json_settle_number(struct arena *arena, struct json_value *value);
+bool json_is_real(const struct json_value *value); /* A number that is a float64 then. */
+const char *json_type_name(enum json_type type);   /* "null", "bool", "number", "string", ... */
 #endif

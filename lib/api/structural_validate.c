@@ -51,11 +51,21 @@ static void invalid(const struct spot *spot, struct api_shown value, const char 
 /* --- Types -------------------------------------------------------------------------------------
  */
 
+/* Of a float64 v1.32 takes for an integer what is nearly one and no larger than all readers of JSON
+ * tell apart. */
 static bool is_integer(const struct json_value *value)
 {
+    const double largest = 9007199254740991.0, nearly = 1e-9;
     double number = 0;
-    return value->type == JSON_NUMBER && json_double(value, &number) == 0 &&
-           number == floor(number);
+    if (value->type != JSON_NUMBER || !json_is_real(value)) {
+        return value->type == JSON_NUMBER;
+    }
+    if (json_double(value, &number) < 0 || fabs(number) > largest) {
+        return false;
+    }
+    double whole = trunc(number);
+    return number == whole ||
+           (whole != 0 && fabs(number - whole) / (fabs(number) + fabs(whole)) < nearly);
 }
 
 static const char *type_word(const struct json_value *value)
@@ -66,7 +76,7 @@ static const char *type_word(const struct json_value *value)
     case JSON_BOOL:
         return "boolean";
     case JSON_NUMBER:
-        return is_integer(value) ? "integer" : "number";
+        return json_is_real(value) ? "number" : "integer";
     case JSON_STRING:
         return "string";
     case JSON_ARRAY:

@@ -6,6 +6,7 @@
 #include "lib/cel/function.h"
 #include "tests/unit/api/semantics/suites.h"
 #include <check.h>
+#include <errno.h>
 
 static struct arena *arena;
 
@@ -101,6 +102,52 @@ START_TEST(each_field_is_blamed_with_its_reason)
 }
 END_TEST
 
+START_TEST(numbers_are_kept_as_int64_or_as_float64)
+{
+    static const struct {
+        const char *sent, *kept; /* NULL: refused. */
+        const char *as_integer;  /* What is said where an integer is wanted; NULL: nothing. */
+    } cases[] = {
+        {"1", "1", NULL},
+        {"-0", "0", NULL},
+        {"1.0", "1", NULL},
+        {"-0.0", "-0", NULL},
+        {"1e2", "100", NULL},
+        {"3.0000000001", "3.0000000001", NULL},
+        {"9223372036854775807", "9223372036854775807", NULL},
+        {"9007199254740991.0", "9007199254740991", NULL},
+        {"9007199254740993.0", "9007199254740992", "number"},
+        {"9223372036854775808", "9223372036854776000", "number"},
+        {"18446744073709551615", "18446744073709552000", "number"},
+        {"1e30", "1e+30", "number"},
+        {"1.5", "1.5", "number"},
+        {"1e-400", "0", NULL},
+        {"1e400", NULL, NULL},
+        {"-1e400", NULL, NULL},
+    };
+    static const char schema[] =
+        "{\"type\":\"object\",\"properties\":{\"i\":{\"type\":\"integer\"}}}";
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct json_value *tree = tree_of(arena_printf(arena, "{\"i\":%s}", cases[i].sent));
+        int kept = json_settle_number(arena, tree->members[0].value);
+        ck_assert_int_eq(kept, cases[i].kept == NULL ? -ERANGE : 0);
+        if (cases[i].kept == NULL) {
+            continue;
+        }
+        ck_assert_str_eq(text_of(tree->members[0].value), cases[i].kept);
+        struct api_causes causes;
+        api_causes_init(&causes, arena);
+        structural_validate(&causes, NULL, schema_of(schema), tree, NULL);
+        ck_assert_msg(causes.count == (cases[i].as_integer != NULL), "%s", cases[i].sent);
+        if (causes.count > 0) {
+            ck_assert_str_eq(causes.items[0].message,
+                             "Invalid value: \"number\": i in body must be of type integer: "
+                             "\"number\"");
+        }
+    }
+}
+END_TEST
+
 START_TEST(an_embedded_object_says_what_it_is)
 {
     static const char schema[] =
@@ -170,6 +217,7 @@ Suite *structural_suite(void)
     tcase_add_test(tcase, unknown_fields_are_removed_and_told_but_where_they_are_preserved);
     tcase_add_test(tcase, a_null_that_is_not_allowed_counts_as_absent_for_defaults);
     tcase_add_test(tcase, each_field_is_blamed_with_its_reason);
+    tcase_add_test(tcase, numbers_are_kept_as_int64_or_as_float64);
     tcase_add_test(tcase, an_embedded_object_says_what_it_is);
     tcase_add_test(tcase, what_did_not_change_is_not_blamed_on_an_update);
     tcase_add_test(tcase, rules_see_the_object_and_what_it_was);
