@@ -214,6 +214,26 @@ static const struct api_status *ask_about_scale(struct operation *operation, con
     return refusal;
 }
 
+/* It is the Scale of the object in the URL, and of this one when it says which. */
+static const struct api_status *check_identity(struct operation *operation,
+                                               const Meta__V1__ObjectMeta *object,
+                                               Autoscaling__V1__Scale *wanted)
+{
+    const struct api_kind *kind = operation->call->kind;
+    Meta__V1__ObjectMeta *meta = wanted->metadata;
+    const struct api_status *refusal = operation_match_namespace(operation, kind, meta);
+    refusal = refusal != NULL ? refusal : operation_match_name(operation, meta);
+    refusal = refusal != NULL ? refusal : validate_scale(operation, wanted);
+    if (refusal != NULL || is_empty(meta->uid) || strcmp(meta->uid, object->uid) == 0) {
+        return refusal;
+    }
+    return api_status_conflict(operation->arena, kind, operation_name(operation),
+                               arena_printf(operation->arena,
+                                            "Precondition failed: UID in precondition: %s, UID in "
+                                            "object meta: %s",
+                                            meta->uid, object->uid));
+}
+
 enum plan_step plan_scale(struct operation *operation)
 {
     const struct api_kind *kind = operation->call->kind;
@@ -238,7 +258,8 @@ enum plan_step plan_scale(struct operation *operation)
     }
     refusal = refusal != NULL ? refusal : wanted_scale(operation, current, &wanted);
     refusal = refusal != NULL ? refusal : ask_about_scale(operation, current, &wanted);
-    refusal = refusal != NULL ? refusal : validate_scale(operation, wanted);
+    refusal =
+        refusal != NULL ? refusal : check_identity(operation, message_meta(kind, before), wanted);
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
     }

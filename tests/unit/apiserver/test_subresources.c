@@ -345,6 +345,49 @@ START_TEST(two_budgets_of_a_pod_are_a_failure_but_of_a_pending_one)
 }
 END_TEST
 
+/* --- Scales --- */
+
+static struct registry_call put_scale(const char *name, const char *json)
+{
+    const struct api_kind *kind = core("replicationcontrollers");
+    void *message = NULL;
+    ck_assert_int_eq(api_decode_json(fixture.arena, api_kind_subresource(kind, "scale")->message,
+                                     slice_text(json), NULL, &message, NULL),
+                     0);
+    struct registry_call call = {.verb = REGISTRY_UPDATE,
+                                 .kind = kind,
+                                 .namespace = "ns",
+                                 .name = name,
+                                 .subresource = "scale",
+                                 .body = message};
+    run(&fixture, &call);
+    return call;
+}
+
+START_TEST(a_scale_is_that_of_the_object_in_the_url)
+{
+    struct registry_call made = create(&fixture, "replicationcontrollers", "ns",
+                                       "{\"metadata\":{\"name\":\"r\"},\"spec\":{\"template\":{"
+                                       "\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{"
+                                       "\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}}}");
+    ck_assert_ptr_null(made.status);
+    ck_refused(put_scale("r", "{\"metadata\":{\"name\":\"q\"},\"spec\":{\"replicas\":2}}"), 400,
+               "BadRequest", "the name of the object (q) does not match the name on the URL (r)");
+    ck_refused(put_scale("r", "{\"spec\":{\"replicas\":2}}"), 400, "BadRequest",
+               "the name of the object (r based on URL) was undeterminable: name must be provided");
+    ck_refused(put_scale("r", "{\"metadata\":{\"name\":\"r\",\"namespace\":\"x\"}}"), 400,
+               "BadRequest",
+               "the namespace of the provided object does not match the namespace sent on the "
+               "request");
+    struct registry_call other =
+        put_scale("r", "{\"metadata\":{\"name\":\"r\",\"uid\":\"u\"},\"spec\":{\"replicas\":2}}");
+    ck_assert_int_eq(other.status->code, 409);
+    ck_assert_ptr_nonnull(strstr(other.status->message, "UID in precondition: u, UID in object"));
+    ck_assert_ptr_null(
+        put_scale("r", "{\"metadata\":{\"name\":\"r\"},\"spec\":{\"replicas\":2}}").status);
+}
+END_TEST
+
 Suite *subresources_suite(void);
 Suite *subresources_suite(void)
 {
@@ -361,6 +404,7 @@ Suite *subresources_suite(void)
     tcase_add_test(tcase, an_eviction_is_charged_to_the_budget_and_the_pod_says_why_it_goes);
     tcase_add_test(tcase, a_pod_that_is_not_ready_goes_when_enough_others_are_or_always);
     tcase_add_test(tcase, two_budgets_of_a_pod_are_a_failure_but_of_a_pending_one);
+    tcase_add_test(tcase, a_scale_is_that_of_the_object_in_the_url);
     suite_add_tcase(suite, tcase);
     return suite;
 }
