@@ -265,21 +265,30 @@ static void on_bookmark(void *data)
 
 /* --- Start --- */
 
+/* When the client does not say, or says 0: 1800 to 3600 s, so that not all come back at once. A
+ * negative time is over at once; nanoseconds wrap as in v1.32, so that one of centuries may be. */
+static uint64_t watch_lasts_ms(const struct request *request)
+{
+    int64_t seconds = 0;
+    if (query_int(&request->info.query, "timeoutSeconds", &seconds) < 0 || seconds == 0) {
+        uint16_t spread;
+        x509_random((uint8_t *)&spread, sizeof(spread));
+        seconds = 1800 + spread % 1800;
+    }
+    uint64_t lasts_ns = (uint64_t)seconds * 1000000000U;
+    return lasts_ns > INT64_MAX ? 0 : lasts_ns / 1000000U;
+}
+
 static void start_stream(struct watch_stream *stream)
 {
     struct request *request = stream->request;
     stream->started = true;
     request->codec->watch->begin(request);
     audit_answer_begun(request);
-    int64_t seconds = 0;
-    if (query_int(&request->info.query, "timeoutSeconds", &seconds) < 0 || seconds <= 0) {
-        uint16_t spread; /* So that not all come back at once. */
-        x509_random((uint8_t *)&spread, sizeof(spread));
-        seconds = 1800 + spread % 1800;
-    }
+    uint64_t lasts_ms = watch_lasts_ms(request);
     stream->timeout = (struct loop_timer){.fire = on_timeout, .data = stream};
     stream->bookmark = (struct loop_timer){.fire = on_bookmark, .data = stream};
-    loop_timer_start(loop_of(stream), &stream->timeout, (uint64_t)seconds * 1000);
+    loop_timer_start(loop_of(stream), &stream->timeout, lasts_ms);
     http_on_closing(request->exchange, on_timeout, stream); /* Others serve on. */
     if (stream->bookmarks) {
         loop_timer_start(loop_of(stream), &stream->bookmark, BOOKMARK_INTERVAL_MS);
@@ -385,6 +394,18 @@ static void follow_version(struct watch_stream *stream, uint64_t revision)
     http_on_drain(request->exchange, on_drain, stream);
 }
 
+/* As v1.32, which treats a watch from no version or from any as one that asks for what there is,
+ * unless it says otherwise: with bookmarks it is told where that ends. */
+static bool asks_initial_events(const struct request *request)
+{
+    const struct query *query = &request->info.query;
+    const char *match = query_get(query, "resourceVersionMatch");
+    if (query_get(query, "sendInitialEvents") != NULL) {
+        return query_bool(query, "sendInitialEvents", false);
+    }
+    return (match == NULL || match[0] == 0) && wants_initial_state(request);
+}
+
 static bool check_initial_events(struct request *request)
 {
     const struct query *query = &request->info.query;
@@ -409,6 +430,11 @@ static bool check_initial_events(struct request *request)
     if (has_match && !not_older) {
         api_cause_not_supported(&causes, &match_path, api_shown_text(match), values);
     }
+    const char *token = query_get(query, "continue");
+    if (has_match && token != NULL && token[0] != 0) {
+        api_cause_forbidden(&causes, &match_path,
+                            "resourceVersionMatch is forbidden when continue is provided");
+    }
     if (causes.count == 0) {
         return true;
     }
@@ -425,8 +451,7 @@ void handle_watch(struct request *request)
     stream->request = request;
     stream->object_alone = request_needs_object_alone(request);
     stream->bookmarks = query_bool(&request->info.query, "allowWatchBookmarks", false);
-    stream->initial_bookmark =
-        stream->bookmarks && query_bool(&request->info.query, "sendInitialEvents", false);
+    stream->initial_bookmark = stream->bookmarks && asks_initial_events(request);
     request->state = stream;
     const char *namespace = request->kind->namespaced ? request->info.namespace : "";
     const struct api_status *refusal = NULL;

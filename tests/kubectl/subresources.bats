@@ -101,3 +101,80 @@ END
         -p '{"spec":{"containers":[{"name":"fixed","resources":{"limits":{"cpu":"1"}}}]}}'
     [[ "$output" == *"the server could not find the requested resource"* ]] || [[ "$output" == *NotFound* ]]
 }
+
+# post PATH KIND-AND-MORE: the body of a subresource as people write it by hand.
+post() { kubectl create --raw "/api/v1/namespaces/default/$1" -f - <<<"{$2}"; }
+
+@test "an eviction is of the pod in the URL, and may be of the older version" {
+    kubectl run goes --image registry.example/web
+    run ! post pods/goes/eviction '"apiVersion":"policy/v1","kind":"Eviction","metadata":{"name":"stays"}'
+    [[ "$output" == *"name in URL does not match name in Eviction object"* ]]
+    run ! post pods/goes/eviction '"apiVersion":"policy/v2","kind":"Eviction","metadata":{"name":"goes"}'
+    kubectl get pod goes
+    post pods/goes/eviction '"apiVersion":"policy/v1beta1","kind":"Eviction","metadata":{"name":"goes"}'
+    run ! kubectl get pod goes
+}
+
+@test "a binding is of the pod in the URL and to a node, at both of its paths" {
+    kubectl run bound --image registry.example/web
+    run ! post pods/bound/binding '"apiVersion":"v1","kind":"Binding","metadata":{"name":"other"},"target":{"name":"n1"}'
+    [[ "$output" == *"name in URL does not match name in Binding object"* ]]
+    run ! post bindings '"apiVersion":"v1","kind":"Binding","metadata":{"name":"bound"},"target":{"kind":"Pod","name":"n1"}'
+    [[ "$output" == *'target.kind: Unsupported value: "Pod": supported values: "Node", "<empty>"'* ]]
+    post bindings '"apiVersion":"v1","kind":"Binding","metadata":{"name":"bound"},"target":{"kind":"Node","name":"n1"}'
+    [ "$(kubectl get pod bound -o 'jsonpath={.spec.nodeName}')" = n1 ]
+    run ! post pods/bound/binding '"apiVersion":"v1","kind":"Binding","metadata":{"name":"bound"},"target":{"name":"n2"}'
+    [[ "$output" == *'Operation cannot be fulfilled on pods/binding "bound": pod bound is already assigned to node "n1"'* ]]
+}
+
+@test "a watch ends when it was to, at once for a time below zero, and says with bookmarks where it is up to date" {
+    local started=$SECONDS all="/api/v1/namespaces/default/serviceaccounts?watch=1"
+    kubectl get --raw "$all&timeoutSeconds=-1" >/dev/null
+    kubectl get --raw "$all&timeoutSeconds=9223372037" >/dev/null # Nanoseconds that no int64 holds.
+    [ $((SECONDS - started)) -lt 10 ]
+    kubectl get --raw "$all&timeoutSeconds=1&allowWatchBookmarks=true" >"$D/watched"
+    grep -q '"k8s.io/initial-events-end":"true"' "$D/watched"
+    kubectl get --raw "$all&timeoutSeconds=1&allowWatchBookmarks=true&resourceVersion=1" >"$D/watched" || true
+    run ! grep -q initial-events-end "$D/watched"
+}
+
+@test "numbers of custom objects are integers or 64-bit floats" {
+    kubectl apply -f - <<'END'
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: sums.example.com}
+spec:
+  group: example.com
+  scope: Namespaced
+  names: {plural: sums, kind: Sum}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, properties: {i: {type: integer}, f: {type: number}}}}
+END
+    kubectl wait --for=condition=Established crd/sums.example.com --timeout=60s
+    make() { kubectl create --raw /apis/example.com/v1/namespaces/default/sums -f - <<<'{"apiVersion":"example.com/v1","kind":"Sum","metadata":{"name":"'"$1"'"},'"$2"'}'; }
+    make kept '"i":1.0,"f":18446744073709551615'
+    [ "$(kubectl get --raw /apis/example.com/v1/namespaces/default/sums/kept | grep -oE '"(i|f)":[^,}]*' | sort | tr '\n' ' ')" = '"f":18446744073709552000 "i":1 ' ]
+    run ! make large '"i":9007199254740993.0'
+    [[ "$output" == *'i in body must be of type integer: "number"'* ]]
+    run ! make huge '"f":1e400'
+    [[ "$output" == *'cannot unmarshal number 1e400 into Go value of type float64'* ]]
+    run ! kubectl patch sum kept --type merge -p '{"f":1e400}'
+}
+
+@test "a new pod's affinity selects by the labels that it names" {
+    kubectl apply -f - <<'END'
+apiVersion: v1
+kind: Pod
+metadata: {name: near, labels: {app: web, version: "2"}}
+spec:
+  containers: [{name: c, image: registry.example/web}]
+  affinity:
+    podAffinity:
+      requiredDuringSchedulingIgnoredDuringExecution:
+      - {topologyKey: zone, labelSelector: {matchLabels: {app: web}}, matchLabelKeys: [version]}
+END
+    [ "$(kubectl get pod near -o 'jsonpath={.spec.affinity.podAffinity.*[0].labelSelector.matchExpressions}')" = '[{"key":"version","operator":"In","values":["2"]}]' ]
+}
