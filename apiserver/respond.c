@@ -2,6 +2,7 @@
  * without a copy unless the client wants it indented. */
 #include "apiserver/audit.h"
 #include "apiserver/request.h"
+#include "apiserver/warnings.h"
 #include "lib/net/limits.h"
 
 #include <stdlib.h>
@@ -32,28 +33,6 @@ const char *content_type_of(struct request *request, bool watch)
     return "application/json";
 }
 
-static const char *quoted(struct arena *arena, const char *text)
-{
-    char *out = arena_alloc(arena, strlen(text) * 2 + 3);
-    size_t len = 0;
-    out[len++] = '"';
-    for (const char *c = text; *c != 0 && len < 512; c++) {
-        if (*c == '"' || *c == '\\') {
-            out[len++] = '\\';
-        }
-        out[len++] = *c < 32 && *c >= 0 ? ' ' : *c;
-    }
-    out[len++] = '"';
-    out[len] = 0;
-    return out;
-}
-
-static struct http_header warning_header(struct request *request, const char *text)
-{
-    return http_header("warning",
-                       arena_printf(request->arena, "299 - %s", quoted(request->arena, text)));
-}
-
 size_t common_headers(struct request *request, const char *content_type,
                       struct http_header *headers)
 {
@@ -72,11 +51,17 @@ size_t common_headers(struct request *request, const char *content_type,
     if (is_text || request->is_refused) {
         headers[count++] = http_header("x-content-type-options", "nosniff");
     }
+    const char *texts[WARNINGS_MAX + 1], *values[WARNINGS_MAX + 1];
+    size_t text_count = 0;
     if (request->token_warning != NULL) {
-        headers[count++] = warning_header(request, request->token_warning);
+        texts[text_count++] = request->token_warning;
     }
     for (size_t i = 0; i < request->call.warning_count; i++) {
-        headers[count++] = warning_header(request, request->call.warnings[i]);
+        texts[text_count++] = request->call.warnings[i];
+    }
+    size_t value_count = warning_values(request->arena, texts, text_count, values);
+    for (size_t i = 0; i < value_count; i++) {
+        headers[count++] = http_header("warning", values[i]);
     }
     return count;
 }

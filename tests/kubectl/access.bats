@@ -202,3 +202,12 @@ END
     KUBECONFIG=/dev/null says '^nginx ' kubectl --kubeconfig "$other" get pods
     says '^Kubernetes control plane is running at https://' sh -c "kubectl cluster-info | sed 's/\x1b\[[0-9;]*m//g'"
 }
+
+@test "a refusal and plain text are not to be taken for anything else by a browser" {
+    header() { curl -s -m 30 -o /dev/null -D - --cacert "$D/n1/pki/ca.crt" "$@" | tr -d '\r' | grep -ci '^x-content-type-options: nosniff$'; }
+    local admin=(--cert "$D/n1/pki/admin.crt" --key "$D/n1/pki/admin.key") at=https://$HOST:6443
+    [ "$(header "$at/api/v1/secrets")" = 1 ]
+    [ "$(header "$at/livez")" = 1 ]
+    [ "$(header "${admin[@]}" "$at/nowhere")" = 1 ]
+    run -1 header "${admin[@]}" "$at/api/v1/namespaces/default/pods/none"
+}

@@ -33,6 +33,7 @@ Suite *objects_suite(void);
 Suite *objects_streams_suite(void);
 Suite *server_close_suite(void);
 Suite *subresources_suite(void);
+Suite *warnings_suite(void);
 
 int main(void)
 {
@@ -68,6 +69,7 @@ int main(void)
                        objects_suite(),
                        objects_streams_suite(),
                        server_close_suite(),
-                       subresources_suite()};
+                       subresources_suite(),
+                       warnings_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }

@@ -1,0 +1,64 @@
+#include "apiserver/warnings.h"
+
+#include "lib/base/utf8.h"
+#include <stdbool.h>
+#include <string.h>
+
+enum { ALL_CHARACTERS_MAX = 4096, CUT_CHARACTERS = 256 };
+
+/* The number of characters, or 0 when the text cannot be a header. */
+static size_t characters(const char *text)
+{
+    const uint8_t *at = (const uint8_t *)text, *end = at + strlen(text);
+    size_t count = 0;
+    while (at < end) {
+        uint32_t rune = 0;
+        size_t len = utf8_get(at, end, &rune);
+        bool control = rune < 0x20 || (rune >= 0x7f && rune < 0xa0);
+        if (control || (rune == UTF8_REPLACEMENT && len == 1)) {
+            return 0;
+        }
+        at += len;
+        count++;
+    }
+    return count;
+}
+
+static const char *quoted(struct arena *arena, const char *text, size_t characters_max)
+{
+    static const char head[] = "299 - \"";
+    const uint8_t *at = (const uint8_t *)text, *end = at + strlen(text);
+    char *out = arena_alloc(arena, strlen(text) * 2 + sizeof(head) + 1);
+    size_t size = sizeof(head) - 1;
+    memcpy(out, head, size);
+    for (size_t i = 0; i < characters_max && at < end; i++) {
+        uint32_t rune = 0;
+        size_t len = utf8_get(at, end, &rune);
+        if (rune == '"' || rune == '\\') {
+            out[size++] = '\\';
+        }
+        memcpy(out + size, at, len);
+        size += len;
+        at += len;
+    }
+    out[size++] = '"';
+    out[size] = '\0';
+    return out;
+}
+
+size_t warning_values(struct arena *arena, const char *const *texts, size_t count,
+                      const char **ret_values)
+{
+    size_t all = 0, made = 0;
+    for (size_t i = 0; i < count; i++) {
+        all += characters(texts[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        size_t length = characters(texts[i]);
+        if (length > 0) {
+            ret_values[made++] =
+                quoted(arena, texts[i], all > ALL_CHARACTERS_MAX ? CUT_CHARACTERS : length);
+        }
+    }
+    return made;
+}
