@@ -1,5 +1,6 @@
 #include "lib/api/cron.h"
 
+#include "lib/base/buffer.h"
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -132,15 +133,19 @@ static int read_fields(char *text, struct cron *cron, struct error *reterr)
     bool any[FIELDS] = {false};
     char *fields[FIELDS], *rest = NULL;
     size_t count = 0;
+    CLEANUP(buffer_release) struct buffer shown;
+    buffer_init(&shown, SIZE_MAX / 2);
     for (char *field = strtok_r(text, " \t\r\n", &rest); field != NULL;
          field = strtok_r(NULL, " \t\r\n", &rest)) {
         if (count < FIELDS) {
             fields[count] = field;
         }
+        buffer_printf(&shown, "%s%s", count == 0 ? "" : " ", field);
         count++;
     }
     if (count != FIELDS) {
-        return error_set(reterr, -EINVAL, "expected exactly 5 fields, found %zu", count);
+        return error_set(reterr, -EINVAL, "expected exactly 5 fields, found %zu: [%s]", count,
+                         buffer_text(&shown));
     }
     for (size_t i = 0; i < FIELDS; i++) {
         int r = read_field(fields[i], &BOUNDS[i], bits[i], &any[i], reterr);

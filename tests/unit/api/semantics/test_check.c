@@ -337,6 +337,18 @@ START_TEST(an_unknown_resource_is_neither_standard_nor_a_quotas)
 }
 END_TEST
 
+START_TEST(a_schedule_with_too_few_fields_shows_them)
+{
+    ck_assert_str_eq(
+        created("batch/v1", "CronJob",
+                "{" META ",\"spec\":{\"schedule\":\"0  2-7/1 *\",\"jobTemplate\":{\"spec\":{"
+                "\"template\":{\"spec\":{\"restartPolicy\":\"Never\",\"containers\":[{"
+                "\"name\":\"a\",\"image\":\"b\"}]}}}}}}"),
+        "spec.schedule: Invalid value: \"0  2-7/1 *\": expected exactly 5 fields, found 3: "
+        "[0 2-7/1 *]");
+}
+END_TEST
+
 static const char *hook(const char *client)
 {
     return created("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration",
@@ -414,6 +426,7 @@ Suite *check_suite(void)
     tcase_add_test(options, probes_of_init_containers_are_forbidden_and_not_looked_at);
     tcase_add_test(options, an_expression_that_was_stored_may_stay_and_no_new_one_like_it_come);
     tcase_add_test(options, an_immutable_field_may_not_change);
+    tcase_add_test(options, a_schedule_with_too_few_fields_shows_them);
     tcase_add_test(options, an_update_of_a_node_is_held_to_its_taints_amounts_and_addresses);
     tcase_add_test(options, only_the_size_that_is_asked_for_changes_in_a_claim_that_is_bound);
     tcase_add_test(options, an_unknown_resource_is_neither_standard_nor_a_quotas);
