@@ -2,6 +2,7 @@
 #include "apiserver/encryption.h"
 #include "apiserver/rbac_defaults.h"
 #include "apiserver/request.h"
+#include <stdlib.h>
 
 static const char version_json[] =
     "{\n  \"major\": \"1\",\n  \"minor\": \"32\",\n  \"gitVersion\": \"v1.32.0-coracle\",\n"
@@ -89,21 +90,76 @@ static bool excluded(const struct request *request, const char *name)
     return false;
 }
 
-static void handle_checks(struct request *request, const char *endpoint, const char *only)
+static bool is_part_of(const struct health_check *check, struct apiserver *server, bool ready)
+{
+    return (ready ? check->ready : check->live) &&
+           (check->is_there == NULL || check->is_there(server));
+}
+
+static const struct health_check *find_check(struct request *request, bool ready, const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
+        if (strcmp(checks[i].name, name) == 0 && is_part_of(&checks[i], request->server, ready)) {
+            return &checks[i];
+        }
+    }
+    return NULL;
+}
+
+/* One of them alone. */
+static void handle_check(struct request *request, bool ready, const char *name)
+{
+    const struct health_check *check = find_check(request, ready, name);
+    if (check == NULL) {
+        respond_text(request, 404, "404 page not found\n");
+    } else if (check->good(request->server)) {
+        respond_text(request, 200, "ok");
+    } else {
+        respond_text(request, 500,
+                     arena_printf(request->arena, "internal server error: %s failed\n", name));
+    }
+}
+
+static int by_text(const void *first, const void *second)
+{
+    return strcmp(*(const char *const *)first, *(const char *const *)second);
+}
+
+/* Says which of those that are to be left out are none, each once, in order. */
+static void warn_of_unknown(struct request *request, bool ready, struct buffer *text)
+{
+    const struct query *query = &request->info.query;
+    const char **names = arena_array(request->arena, query->count + 1, sizeof(*names));
+    size_t count = 0;
+    for (size_t i = 0; i < query->count; i++) {
+        if (strcmp(query->params[i].key, "exclude") == 0 &&
+            find_check(request, ready, query->params[i].value) == NULL) {
+            names[count++] = query->params[i].value;
+        }
+    }
+    qsort(names, count, sizeof(*names), by_text);
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0 && strcmp(names[i], names[i - 1]) == 0) {
+            continue;
+        }
+        buffer_append_text(
+            text, i == 0 ? "warn: some health checks cannot be excluded: no matches for " : ", ");
+        api_print_quoted(names[i], text);
+    }
+    buffer_append_text(text, count > 0 ? "\n" : "");
+}
+
+static void handle_checks(struct request *request, const char *endpoint)
 {
     bool ready = strcmp(endpoint, "readyz") == 0;
     bool good = true;
-    bool found = only == NULL;
     CLEANUP(buffer_release) struct buffer text;
     buffer_init(&text, ENCODED_OBJECT_MAX);
     for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
         const struct health_check *check = &checks[i];
-        if (!(ready ? check->ready : check->live) ||
-            (only != NULL && strcmp(check->name, only) != 0) ||
-            (check->is_there != NULL && !check->is_there(request->server))) {
+        if (!is_part_of(check, request->server, ready)) {
             continue;
         }
-        found = true;
         if (excluded(request, check->name)) {
             buffer_printf(&text, "[+]%s excluded: ok\n", check->name);
         } else if (check->good(request->server)) {
@@ -113,10 +169,7 @@ static void handle_checks(struct request *request, const char *endpoint, const c
             good = false;
         }
     }
-    if (!found) {
-        respond_text(request, 404, "404 page not found\n");
-        return;
-    }
+    warn_of_unknown(request, ready, &text);
     if (!good) {
         buffer_printf(&text, "%s check failed\n", endpoint);
         respond_text(request, 500, buffer_text(&text));
@@ -138,7 +191,11 @@ static bool handle_health(struct request *request)
         const char *path = request->info.path + 1;
         if (strncmp(path, endpoints[i], len) == 0 && (path[len] == 0 || path[len] == '/')) {
             const char *rest = path[len] == '/' && path[len + 1] != 0 ? path + len + 1 : NULL;
-            handle_checks(request, endpoints[i], rest);
+            if (rest == NULL) {
+                handle_checks(request, endpoints[i]);
+            } else {
+                handle_check(request, strcmp(endpoints[i], "readyz") == 0, rest);
+            }
             return true;
         }
     }

@@ -77,6 +77,19 @@ review() {
     [ "${lines[0]}" = 403 ]
 }
 
+@test "health: each check by its name, those that are left out, and names that are none" {
+    admin() { api "$1" --cert "$D/n1/pki/admin.crt" --key "$D/n1/pki/admin.key"; }
+    run -0 admin '/readyz?verbose&exclude=etcd&exclude=nosuch&exclude=none'
+    [ "${lines[0]}" = 200 ]
+    [[ $output == *$'[+]ping ok\n'*$'[+]etcd excluded: ok\n'*$'warn: some health checks cannot be excluded: no matches for "none", "nosuch"\nreadyz check passed' ]]
+    run -0 admin /livez/ping
+    [ "$output" = $'200\nok' ]
+    run -0 admin '/livez/ping?verbose'
+    [ "$output" = $'200\nok' ]
+    run -0 admin /livez/nosuch
+    [ "$output" = $'404\n404 page not found' ]
+}
+
 @test "kubectl create token: audiences, times and the account" {
     local token
     token=$(kubectl create token default -n demo --duration 20m)
