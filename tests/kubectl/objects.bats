@@ -69,6 +69,16 @@ END
     says '^No resources found$' kubectl get pods -A
 }
 
+@test "the page of kinds says what is served" {
+    kubectl proxy --port=0 >"$BATS_TEST_TMPDIR/proxy" 3>&- &
+    local proxy=$! status=0
+    within 10 grep -q 'serve on' "$BATS_TEST_TMPDIR/proxy"
+    "$BATS_TEST_DIRNAME/kinds_page.py" "$BATS_TEST_DIRNAME/../../docs/reference/kinds.md" \
+        "$(sed 's/.*://' "$BATS_TEST_TMPDIR/proxy")" || status=1
+    kill $proxy
+    [ $status = 0 ]
+}
+
 @test "explain tells fields, their types and values" {
     kubectl explain pods --recursive >"$D/pods"
     grep -qE '^ +emptyDir\s<EmptyDirVolumeSource>$' "$D/pods"
