@@ -81,10 +81,12 @@ END
 admin() { api "$1" --cert "$D/n1/pki/admin.crt" --key "$D/n1/pki/admin.key" "${@:2}"; }
 as_slow() { api "$1" --cert "$D/slow.crt" --key "$D/slow.key" "${@:2}"; }
 # hold NAME: takes three seconds, in the background.
+holding=()
 hold() {
     curl -s -m 20 -o /dev/null --cacert "$D/n1/pki/ca.crt" --cert "$D/slow.crt" --key "$D/slow.key" \
         -H 'Content-Type: application/json' "$API/api/v1/namespaces/default/configmaps" \
         -d "{\"metadata\":{\"name\":\"$1\",\"labels\":{\"slow\":\"yes\"}}}" 3>&- &
+    holding+=($!)
 }
 held() { admin "$DUMP/dump_requests?includeRequestDetails=1" | grep -c "^tiny, .* slow, *create, */api/v1/namespaces/default/configmaps, *default, *, *v1, *configmaps,"; }
 
@@ -98,7 +100,7 @@ held() { admin "$DUMP/dump_requests?includeRequestDetails=1" | grep -c "^tiny, .
     grep -i '^retry-after: 1' "$BATS_TEST_TMPDIR/head"
     grep -i '^content-type: text/plain; charset=utf-8' "$BATS_TEST_TMPDIR/head"
     grep -i "^x-kubernetes-pf-prioritylevel-uid: $(kubectl get prioritylevelconfiguration tiny -o 'jsonpath={.metadata.uid}')" "$BATS_TEST_TMPDIR/head"
-    wait
+    wait "${holding[@]}"
     run -0 as_slow /api/v1/namespaces/default/pods
     [ "${lines[0]}" = 200 ]
     run -0 admin /metrics
@@ -120,7 +122,7 @@ held() { admin "$DUMP/dump_requests?includeRequestDetails=1" | grep -c "^tiny, .
     [ "$(grep '^tiny,' <<<"$output" | tr -s ' ' | cut -d' ' -f1-6)" = "tiny, 1, false, false, 1, 1," ]
     run -0 as_slow /api/v1/namespaces/default/pods # The queue is full.
     [ "${lines[0]}" = 429 ]
-    wait
+    wait "${holding[@]}"
     kubectl get configmap second third
     run -0 admin /metrics
     [[ $output == *'apiserver_flowcontrol_rejected_requests_total{flow_schema="tiny",priority_level="tiny",reason="queue-full"} 1'* ]]
