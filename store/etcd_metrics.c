@@ -52,6 +52,7 @@ static void store_lines(const struct store_figures *figures, struct buffer *out)
     line(out, "gauge", "etcd_server_quota_backend_bytes", figures->quota_bytes);
     line(out, "gauge", "coracle_store_versions", figures->versions);
     line(out, "gauge", "coracle_store_leases", figures->leases);
+    line(out, "gauge", "etcd_debugging_mvcc_watcher_total", figures->watches);
     line(out, "counter", "coracle_store_checks_total", figures->checks);
     line(out, "counter", "coracle_store_checks_failed_total", figures->checks_failed);
     buffer_append_text(out,

@@ -79,7 +79,6 @@ static void metrics_init(struct store *store)
     s->keys = metrics_gauge(m, "etcd_debugging_mvcc_keys_total", "Keys held.", NULL);
     s->bytes = metrics_gauge(m, "etcd_mvcc_db_total_size_in_use_in_bytes",
                              "Bytes of keys and values of all versions held.", NULL);
-    s->watches = metrics_gauge(m, "etcd_debugging_mvcc_watcher_total", "Watches.", NULL);
     s->slow_watches = metrics_gauge(m, "etcd_debugging_mvcc_slow_watcher_total",
                                     "Watches that are behind.", NULL);
     s->leases_granted =
@@ -119,7 +118,6 @@ struct store *store_new(const struct store_config *config)
     store_calls_init(store);
     store_versions_init(store);
     metrics_init(store);
-    watch_hub_show(store->hub, store->metrics.watches);
     store_auto_compact_start(store);
     store_check_start(store);
     return store;

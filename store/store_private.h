@@ -111,9 +111,9 @@ struct store_rebuild {
 
 struct store_metrics {
     struct metric *puts, *deletes, *ranges, *txns, *revision, *compact_revision, *keys, *bytes,
-        *watches, *slow_watches, *leases_granted, *leases_revoked, *leases_expired, *pending,
-        *applied, *failed, *has_leader, *is_leader, *leader_changes, *auth_revision,
-        *command_version, *read_index_slow;
+        *slow_watches, *leases_granted, *leases_revoked, *leases_expired, *pending, *applied,
+        *failed, *has_leader, *is_leader, *leader_changes, *auth_revision, *command_version,
+        *read_index_slow;
 };
 
 struct store {

@@ -2,7 +2,6 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/list.h"
-#include "lib/base/metrics.h"
 #include "store/mvcc_range.h"
 #include "store/plant.h"
 #include "store/watch_group.h"
@@ -39,7 +38,6 @@ struct watch_hub {
     struct list paused;
     struct list dead; /* Cancelled while events were being delivered. */
     size_t count, behind_count;
-    struct metric *gauge; /* Of `count`; NULL without metrics. */
     unsigned delivering;
     struct touched *touched;
     size_t touched_count, touched_capacity;
@@ -135,19 +133,6 @@ static void free_dead(struct watch_hub *hub)
     watch_groups_sweep(&hub->live);
 }
 
-void watch_hub_show(struct watch_hub *hub, struct metric *gauge)
-{
-    hub->gauge = gauge;
-}
-
-static void count_watches(struct watch_hub *hub, ptrdiff_t change)
-{
-    hub->count += (size_t)change;
-    if (hub->gauge != NULL) {
-        metric_set(hub->gauge, (int64_t)hub->count);
-    }
-}
-
 struct store_watch *watch_hub_add(struct watch_hub *hub, const struct mvcc *mvcc,
                                   const struct store_watch_options *options)
 {
@@ -167,7 +152,7 @@ struct store_watch *watch_hub_add(struct watch_hub *hub, const struct mvcc *mvcc
     watch->options.key = slice_of(watch->bytes, options->key.len);
     watch->options.end = slice_of(watch->bytes + options->key.len, options->end.len);
     list_init(&watch->node);
-    count_watches(hub, 1);
+    hub->count++;
     hub->revision = mvcc_revision(mvcc);
     if (options->start_revision <= 0 || options->start_revision > hub->revision) {
         enter_state(watch, WATCH_LIVE);
@@ -184,7 +169,7 @@ void store_watch_cancel(struct store_watch *watch)
         return;
     }
     struct watch_hub *hub = watch->hub;
-    count_watches(hub, -1);
+    hub->count--;
     move_to(watch, WATCH_DEAD);
     if (hub->delivering == 0) {
         free_dead(hub);

@@ -7,14 +7,11 @@
 #include "store/mvcc.h"
 #include "store/store.h"
 
-struct metric;
 struct watch_hub;
 
 /* `wake` is called when watch_hub_catch_up() has work; it must only remember that. */
 MUST_USE struct watch_hub *store_watch_hub_new(void (*wake)(void *data), void *data);
 void store_watch_hub_free(struct watch_hub *hub); /* All watches must have ended. */
-/* How many watches there are is told to `gauge` from now on. */
-void watch_hub_show(struct watch_hub *hub, struct metric *gauge);
 size_t watch_hub_count(const struct watch_hub *hub);
 size_t watch_hub_behind(const struct watch_hub *hub); /* Catching up, or paused. */
 /* NULL at STORE_WATCHES_MAX. */
