@@ -455,9 +455,8 @@ void handle_watch(struct request *request)
     request->state = stream;
     const char *namespace = request->kind->namespaced ? request->info.namespace : "";
     const struct api_status *refusal = NULL;
-    if (registry_filter_new(request->arena, api_stored_kind(request->kind), namespace,
-                            request->info.name, &request->call.options, &stream->filter,
-                            &refusal) < 0) {
+    if (registry_filter_new(request->arena, request->kind, namespace, request->info.name,
+                            &request->call.options, &stream->filter, &refusal) < 0) {
         respond_status(request, refusal);
         return;
     }

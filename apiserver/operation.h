@@ -155,6 +155,12 @@ struct slice operation_encode(struct operation *operation, const struct api_kind
  * plan of an attempt, so that webhooks were asked about what is written --- */
 int64_t operation_now_s(struct operation *operation);
 int64_t operation_now_ns(struct operation *operation);
+/* What the client calls the kind. */
+static inline const struct api_kind *operation_form(const struct operation *operation)
+{
+    const struct registry_call *call = operation->call;
+    return call->asked == NULL ? call->kind : call->asked;
+}
 uint64_t operation_random(struct operation *operation);
 const char *operation_uuid(struct operation *operation);
 const char *operation_random_suffix(struct operation *operation, size_t len);

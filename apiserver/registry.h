@@ -160,8 +160,9 @@ void *registry_scale_of(struct arena *arena, const struct api_kind *kind, const 
 
 /* The label and field selectors of `options`, compiled, for watches. */
 struct registry_filter;
-/* 0, or -EINVAL with *ret_status (in the arena). The filter lives in the arena. */
-MUST_USE int registry_filter_new(struct arena *arena, const struct api_kind *kind,
+/* Fields are those of the form that is `asked` for; objects come as they are stored. 0, or -EINVAL
+ * with *ret_status (in the arena). The filter lives in the arena. */
+MUST_USE int registry_filter_new(struct arena *arena, const struct api_kind *asked,
                                  const char *namespace, const char *name,
                                  const struct registry_options *options,
                                  struct registry_filter **ret_filter,

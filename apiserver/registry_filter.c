@@ -1,10 +1,12 @@
 /* Label and field selectors of one request, compiled once. */
 #include "apiserver/operation.h"
+#include "lib/api/convert.h"
 #include "lib/api/selector.h"
 #include <errno.h>
 
 struct registry_filter {
-    const struct api_kind *kind;
+    const struct api_kind *kind; /* As it is stored. */
+    const struct api_kind *form; /* Whose fields the selector names. */
     const char *namespace;
     const char *name; /* "" for any. */
     struct api_label_selector labels;
@@ -18,12 +20,14 @@ static bool is_empty(const char *text)
     return text == NULL || text[0] == 0;
 }
 
-int registry_filter_new(struct arena *arena, const struct api_kind *kind, const char *namespace,
+int registry_filter_new(struct arena *arena, const struct api_kind *asked, const char *namespace,
                         const char *name, const struct registry_options *options,
                         struct registry_filter **ret_filter, const struct api_status **ret_status)
 {
     struct registry_filter *filter = arena_zeroed(arena, sizeof(*filter));
-    filter->kind = kind;
+    filter->kind = api_stored_kind(asked);
+    /* Of custom resources: those of the version that is stored. */
+    filter->form = asked->message->custom == NULL ? asked : filter->kind;
     filter->namespace = namespace == NULL ? "" : namespace;
     filter->name = name == NULL ? "" : name;
     filter->has_labels = !is_empty(options->label_selector);
@@ -35,7 +39,7 @@ int registry_filter_new(struct arena *arena, const struct api_kind *kind, const 
                                           &filter->labels, &error);
     }
     if (status == 0 && filter->has_fields) {
-        status = api_field_selector_parse(arena, kind, slice_text(options->field_selector),
+        status = api_field_selector_parse(arena, filter->form, slice_text(options->field_selector),
                                           &filter->fields, &error);
     }
     if (status < 0) {
@@ -61,9 +65,14 @@ static bool selects(const struct registry_filter *filter, const void *message)
 bool registry_filter_matches_message(const struct registry_filter *filter, struct arena *scratch,
                                      const void *message)
 {
-    return (!filter->has_labels || selects(filter, message)) &&
-           (!filter->has_fields ||
-            api_field_selector_matches(scratch, filter->kind, &filter->fields, message));
+    if (filter->has_labels && !selects(filter, message)) {
+        return false;
+    }
+    if (filter->has_fields && filter->form->message != filter->kind->message) {
+        message = api_convert_from_stored(scratch, filter->form, message);
+    }
+    return !filter->has_fields ||
+           api_field_selector_matches(scratch, filter->form, &filter->fields, message);
 }
 
 int registry_filter_match(const struct registry_filter *filter, const struct cached_object *object)

@@ -126,8 +126,9 @@ static int list_options(struct operation *operation, struct object_list_options 
     const struct registry_call *call = operation->call;
     const struct api_status *refusal = NULL;
     struct registry_filter *filter = NULL;
-    if (registry_filter_new(operation->arena, call->kind, operation_namespace(operation),
-                            operation_name(operation), &call->options, &filter, &refusal) < 0) {
+    if (registry_filter_new(operation->arena, operation_form(operation),
+                            operation_namespace(operation), operation_name(operation),
+                            &call->options, &filter, &refusal) < 0) {
         operation_fail(operation, refusal);
         return -EINVAL;
     }

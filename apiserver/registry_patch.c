@@ -8,13 +8,6 @@
 #include "lib/api/patch_typed.h"
 #include <errno.h>
 
-/* What the client calls the kind. */
-static const struct api_kind *operation_form(const struct operation *operation)
-{
-    const struct registry_call *call = operation->call;
-    return call->asked == NULL ? call->kind : call->asked;
-}
-
 /* Unknown and duplicate fields of an applied configuration: warned of, or refused when strict. */
 static const struct api_status *status_of_applied(struct operation *operation,
                                                   const struct api_problems *problems)

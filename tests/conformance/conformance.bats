@@ -592,6 +592,19 @@ seen() { [ "$(types "$D/$N.$1")" = "$2" ]; }
     operations "/api/v1/namespaces/$N/events" '{'"$event"', "message": "m", "involvedObject": {"namespace": "'"$N"'"}}' e
 }
 
+@test "Events API: each group has the field selectors of its own form" {
+    local new=/apis/events.k8s.io/v1/namespaces/$N/events old=/api/v1/namespaces/$N/events
+    expect 201 '"uid"' POST "$new" '{"metadata": {"name": "e"}, "reason": "Test", "type": "Normal",
+        "eventTime": "2026-01-02T03:04:05.000006Z", "action": "Do", "reportingController": "test",
+        "reportingInstance": "test-1", "regarding": {"kind": "Pod", "name": "p", "namespace": "'"$N"'"}}'
+    expect 200 '"items":\[[{]' GET "$new?fieldSelector=regarding.name%3Dp,reportingController%3Dtest"
+    expect 200 '"items":\[\]' GET "$new?fieldSelector=regarding.name%3Dq"
+    expect 400 'field label not supported: involvedObject.name' GET "$new?fieldSelector=involvedObject.name%3Dp"
+    expect 200 '"items":\[[{]' GET "$old?fieldSelector=involvedObject.name%3Dp,reportingComponent%3Dtest"
+    expect 400 'field label not supported: regarding.name' GET "$old?fieldSelector=regarding.name%3Dp"
+    expect 200 '"type":"ADDED"' GET "$new?watch=1&timeoutSeconds=1&resourceVersion=0&fieldSelector=regarding.kind%3DPod"
+}
+
 @test "Options that contradict each other, or what is asked for, are refused and nothing is done" {
     local maps=/api/v1/namespaces/$N/configmaps
     expect 201 '"uid"' POST "$maps" '{"metadata": {"name": "m"}}'

@@ -321,8 +321,11 @@ START_TEST(a_watch_ends_well_when_its_time_is_over)
     watch.bookmarks = true;
     struct answer *answer = objects_ask(&fixture, fixture.admin, "Watch", &watch);
     ck_assert_int_eq(answer->code, GRPC_OK);
-    ck_assert_uint_eq(answer->count, 1); /* How far it was. */
+    ck_assert_uint_eq(answer->count, 2); /* Where what there was ends, and how far it was. */
     ck_assert_int_eq(event(answer, 0)->type, OBJECTS__V1__WATCH_RESPONSE__TYPE__BOOKMARK);
+    ck_assert(event(answer, 0)->initial_events_end);
+    ck_assert_int_eq(event(answer, 1)->type, OBJECTS__V1__WATCH_RESPONSE__TYPE__BOOKMARK);
+    ck_assert(!event(answer, 1)->initial_events_end);
 }
 END_TEST
 
