@@ -29,6 +29,7 @@ webhooks:
     clientConfig: {url: "https://$HOOK_HOST:9443/slow", caBundle: $(base64 -w0 "$D/hooks.crt")}
     rules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [configmaps]}]
     objectSelector: {matchLabels: {slow: "yes"}}
+    timeoutSeconds: 30
     failurePolicy: Fail
     sideEffects: None
     admissionReviewVersions: [v1]
@@ -80,10 +81,10 @@ END
 
 admin() { api "$1" --cert "$D/n1/pki/admin.crt" --key "$D/n1/pki/admin.key" "${@:2}"; }
 as_slow() { api "$1" --cert "$D/slow.crt" --key "$D/slow.key" "${@:2}"; }
-# hold NAME: takes three seconds, in the background.
+# hold NAME: takes eight seconds, in the background.
 holding=()
 hold() {
-    curl -s -m 20 -o /dev/null --cacert "$D/n1/pki/ca.crt" --cert "$D/slow.crt" --key "$D/slow.key" \
+    curl -s -m 60 -o /dev/null --cacert "$D/n1/pki/ca.crt" --cert "$D/slow.crt" --key "$D/slow.key" \
         -H 'Content-Type: application/json' "$API/api/v1/namespaces/default/configmaps" \
         -d "{\"metadata\":{\"name\":\"$1\",\"labels\":{\"slow\":\"yes\"}}}" 3>&- &
     holding+=($!)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """A webhook: hook.py CERT KEY HOST PORT. Admission: /label adds a label, /fill a spec, /deny refuses what has the label
-bad=yes, /denyall refuses everything and says what it was asked, /slow answers after three seconds, /garbage says
+bad=yes, /denyall refuses everything and says what it was asked, /slow answers after eight seconds, /garbage says
 nothing sensible, /cut breaks off. Conversion: /convert does it, /convert/HOW does it wrong."""
 import base64
 import http.server
@@ -58,7 +58,7 @@ class Hook(http.server.BaseHTTPRequestHandler):
             self.connection.close()
             return
         if path == "/slow":
-            time.sleep(3)
+            time.sleep(8)
         answer = {"uid": request["uid"], "allowed": True}
         labels = ((request["object"] or {}).get("metadata") or {}).get("labels") or {}
         if path == "/label":
