@@ -315,5 +315,6 @@ END
     says '^service/web1 created$' kubectl apply -f "$D/web1.yaml"
     [ "$(kubectl get service web1 -o 'jsonpath={.spec.clusterIP}')" = "$(awk '/ clusterIP:/ {print $2}' "$D/web1.yaml")" ]
     # It is another one now.
-    refuses 'Precondition failed: UID in precondition: .*, UID in object meta: ' kubectl apply -f "$D/web1.yaml"
+    refuses 'Operation cannot be fulfilled on services "web1": the object has been modified' kubectl apply -f "$D/web1.yaml"
+    refuses 'Precondition failed: UID in precondition: .*, UID in object meta: ' kubectl replace -f "$D/web1.yaml"
 }
