@@ -295,7 +295,7 @@ static enum plan_step remove_pod(struct operation *operation, const struct cache
 enum plan_step plan_eviction(struct operation *operation)
 {
     const struct api_kind *kind = operation->registry->pod_kind;
-    const Policy__V1__Eviction *eviction = NULL;
+    const Policy__V1__Eviction *eviction = operation->call->body;
     const char *name = operation_name(operation);
     const struct api_status *refusal = check_eviction(operation, &eviction);
     if (refusal != NULL) {
