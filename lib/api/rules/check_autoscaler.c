@@ -2,6 +2,7 @@
 #include "lib/api/quantity.h"
 #include "lib/api/rules/default_hooks.h"
 #include "lib/api/rules/rules.h"
+#include "lib/api/shown.h"
 
 static bool is_positive(const Quantity__Quantity *value)
 {
@@ -30,7 +31,8 @@ bool rules_metric_target(struct api_causes *causes, const struct api_frame *fram
     for (size_t i = 0; i < ARRAY_LEN(amounts); i++) {
         if (amounts[i].value != NULL && !is_positive(amounts[i].value)) {
             rules_invalid(causes, frame->at, amounts[i].name,
-                          api_shown_text(rules_quantity_text(causes->arena, amounts[i].value)),
+                          api_shown_quantity(causes->arena,
+                                             rules_quantity_text(causes->arena, amounts[i].value)),
                           "must be positive");
         }
     }
@@ -60,6 +62,16 @@ bool rules_resource_metric(struct api_causes *causes, const struct api_frame *fr
     return true;
 }
 
+bool rules_container_metric_name(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Autoscaling__V2__ContainerResourceMetricSource *source = frame->message;
+    struct api_path at = api_path_field(frame->at, "name");
+    if (!rules_empty(source->name)) {
+        rules_check_container_resource(causes, &at, source->name);
+    }
+    return true;
+}
+
 bool rules_container_metric(struct api_causes *causes, const struct api_frame *frame)
 {
     const Autoscaling__V2__ContainerResourceMetricSource *source = frame->message;
@@ -71,7 +83,7 @@ bool rules_pods_metric(struct api_causes *causes, const struct api_frame *frame)
 {
     const Autoscaling__V2__PodsMetricSource *source = frame->message;
     struct api_path at = api_path_field(frame->at, "target");
-    if (source->target == NULL || !is_positive(source->target->average_value)) {
+    if (source->target == NULL || source->target->average_value == NULL) {
         rules_required(causes, &at, "averageValue", "must specify a positive target averageValue");
     }
     return true;
@@ -171,6 +183,23 @@ bool rules_autoscaler_range(struct api_causes *causes, const struct api_frame *f
     if (spec->has_min_replicas && spec->max_replicas < spec->min_replicas) {
         rules_invalid(causes, frame->at, "maxReplicas", api_shown_int(spec->max_replicas),
                       "must be greater than or equal to `minReplicas`");
+    }
+    return true;
+}
+
+/* Without pods there is nothing to measure in them. */
+bool rules_autoscaler_metrics(struct api_causes *causes, const struct api_frame *frame)
+{
+    static const char *const elsewhere[] = {"Object", "External", NULL};
+    const Autoscaling__V2__HorizontalPodAutoscalerSpec *spec = frame->message;
+    bool found = false;
+    for (size_t i = 0; i < spec->n_metrics; i++) {
+        found = found || rules_one_of(spec->metrics[i]->type, elsewhere);
+    }
+    if (spec->has_min_replicas && spec->min_replicas == 0 && !found) {
+        rules_forbidden(causes, frame->at, "metrics",
+                        "must specify at least one Object or External metric to support scaling "
+                        "to zero replicas");
     }
     return true;
 }

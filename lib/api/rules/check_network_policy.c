@@ -2,6 +2,7 @@
 #include "lib/api/intstr.h"
 #include "lib/api/rules/default_hooks.h"
 #include "lib/api/rules/rules.h"
+#include "lib/api/shown.h"
 
 /* --- Ports -------------------------------------------------------------------------------------
  */
@@ -105,7 +106,9 @@ bool rules_policy_types(struct api_causes *causes, const struct api_frame *frame
     const Networking__V1__NetworkPolicySpec *spec = frame->message;
     enum { TYPES = 2 };
     if (spec->n_policy_types > TYPES) {
-        rules_invalid(causes, frame->at, "policyTypes", api_shown_raw("[]networking.PolicyType"),
+        rules_invalid(causes, frame->at, "policyTypes",
+                      api_shown_typed_texts(causes->arena, "networking.PolicyType",
+                                            spec->policy_types, spec->n_policy_types),
                       "may not specify more than two policyTypes");
         return false;
     }

@@ -56,9 +56,8 @@ bool rules_resource_is_counted(const char *name)
     return rules_one_of(name, COUNTED) || extended;
 }
 
-/* Whether it is one of those without a prefix that there are. */
-static bool check_resource_name(struct api_causes *causes, const struct api_path *at,
-                                const char *name)
+bool rules_check_resource_name(struct api_causes *causes, const struct api_path *at,
+                               const char *name)
 {
     struct api_syntax syntax = api_syntax_qualified_name(name);
     bool standard = rules_one_of(name, STANDARD) ||
@@ -74,7 +73,7 @@ static bool check_resource_name(struct api_causes *causes, const struct api_path
 
 static void check_quota_name(struct api_causes *causes, const struct api_path *at, const char *name)
 {
-    if (!check_resource_name(causes, at, name) && strchr(name, '/') == NULL) {
+    if (!rules_check_resource_name(causes, at, name) && strchr(name, '/') == NULL) {
         api_cause_invalid(causes, at, api_shown_raw(name), "must be a standard resource for quota");
     }
 }
@@ -348,7 +347,7 @@ static void check_resources_of(struct api_causes *causes, const struct api_path 
         for (size_t j = 0; j < maps[i].count; j++) {
             const char *resource = rules_quantity_key(maps[i], j);
             struct api_path at = api_path_key(&list, resource);
-            (void)check_resource_name(causes, &at, resource);
+            (void)rules_check_resource_name(causes, &at, resource);
             if (!was_seen(maps, i, resource)) {
                 check_limits_of(causes, item, resource, limit);
                 check_ratio(causes, item, resource, limit);

@@ -59,17 +59,14 @@ static bool is_native(const char *name)
     return strchr(name, '/') == NULL || strstr(name, "kubernetes.io/") != NULL;
 }
 
-static void check_name(struct api_causes *causes, const struct api_path *at, const char *name)
+void rules_check_container_resource(struct api_causes *causes, const struct api_path *at,
+                                    const char *name)
 {
     struct api_shown value = api_shown_raw(name);
     struct api_syntax syntax = api_syntax_qualified_name(name);
     bool prefixed = strchr(name, '/') != NULL;
-    rules_invalid_each(causes, at, value, syntax);
+    (void)rules_check_resource_name(causes, at, name);
     if (!prefixed && !is_standard(name)) {
-        if (syntax.count == 0) {
-            api_cause_invalid(causes, at, value,
-                              "must be a standard resource type or fully qualified");
-        }
         api_cause_invalid(causes, at, value, "must be a standard resource for containers");
     } else if (prefixed && !is_native(name) &&
                (syntax.count > 0 || strncmp(name, "requests.", strlen("requests.")) == 0)) {
@@ -116,7 +113,7 @@ static void check_entry(struct api_causes *causes, const struct api_path *list,
 {
     const char *key = text_or_empty(entry->key);
     struct api_path at = api_path_key(list, key);
-    check_name(causes, &at, key);
+    rules_check_container_resource(causes, &at, key);
     check_amount(causes, &at, key, entry->value);
 }
 

@@ -164,9 +164,12 @@ const struct api_frame_rule_row api_frame_rules[] = {
 
     {&autoscaling__v2__horizontal_pod_autoscaler_spec__schema, "maxReplicas",
      rules_autoscaler_range},
+    {&autoscaling__v2__horizontal_pod_autoscaler_spec__schema, "metrics", rules_autoscaler_metrics},
     {&autoscaling__v2__metric_spec__schema, "", rules_metric},
     {&autoscaling__v2__metric_target__schema, "", rules_metric_target},
     {&autoscaling__v2__resource_metric_source__schema, ".", rules_resource_metric},
+    {&autoscaling__v2__container_resource_metric_source__schema, "name",
+     rules_container_metric_name},
     {&autoscaling__v2__container_resource_metric_source__schema, ".", rules_container_metric},
     {&autoscaling__v2__pods_metric_source__schema, ".", rules_pods_metric},
     {&autoscaling__v2__object_metric_source__schema, ".", rules_object_metric},

@@ -88,6 +88,13 @@ const char *rules_quantity_key(struct rules_quantities map, size_t index); /* Ne
 const Quantity__Quantity *rules_quantity_at(struct rules_quantities map, size_t index);
 /* NULL when it is not there. */
 const Quantity__Quantity *rules_quantity_get(struct rules_quantities map, const char *name);
+/* What is wrong with the name of a resource. Whether it is one of those without a prefix that
+ * quotas know. */
+bool rules_check_resource_name(struct api_causes *causes, const struct api_path *at,
+                               const char *name);
+/* What is wrong with it as the name of a resource that a container has. */
+void rules_check_container_resource(struct api_causes *causes, const struct api_path *at,
+                                    const char *name);
 /* Whether there are only whole ones of this resource. */
 bool rules_resource_is_counted(const char *name);
 /* In its canonical form. */
@@ -287,11 +294,13 @@ api_frame_rule rules_quota, rules_quota_status, rules_limit, rules_volume_capaci
 api_frame_rule rules_ingress, rules_ingress_backend, rules_ingress_path, rules_ingress_class,
     rules_ingress_parameters;
 rules_create rules_check_ingress;
+rules_update rules_replace_ingress;
 api_frame_rule rules_policy_port, rules_policy_peer, rules_ip_block, rules_policy_types;
 api_frame_rule rules_disruption_budget;
 api_frame_rule rules_metric, rules_metric_target, rules_resource_metric, rules_container_metric,
     rules_pods_metric, rules_object_metric, rules_external_metric, rules_autoscaler_range,
-    rules_scaling_window, rules_scaling_period;
+    rules_autoscaler_metrics, rules_container_metric_name, rules_scaling_window,
+    rules_scaling_period;
 api_frame_rule rules_priority_class, rules_storage_class, rules_attachment_source,
     rules_attachment_status, rules_volume_error, rules_csi_driver, rules_csi_node_driver;
 rules_create rules_check_attachment;

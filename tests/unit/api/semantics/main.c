@@ -8,6 +8,8 @@ int main(void)
                        check_pod_suite(),
                        check_admission_suite(),
                        check_kinds_suite(),
+                       check_amounts_suite(),
+                       check_network_suite(),
                        selector_suite(),
                        patch_suite(),
                        table_suite(),

@@ -6,7 +6,9 @@
 Suite *apply_suite(void);
 Suite *apply_owners_suite(void);
 Suite *check_admission_suite(void);
+Suite *check_amounts_suite(void);
 Suite *check_kinds_suite(void);
+Suite *check_network_suite(void);
 Suite *check_pod_suite(void);
 Suite *check_suite(void);
 Suite *conversion_review_suite(void);
