@@ -2,6 +2,7 @@
 
 #include "agent/limits.h"
 #include "agent/volumes.h"
+#include "lib/api/syntax.h"
 #include "lib/base/alloc.h"
 #include "lib/base/file.h"
 #include "lib/base/log.h"
@@ -375,11 +376,19 @@ int agent_open(const struct agent_config *config, struct agent **ret_agent, stru
     if (config->server_count == 0 || config->data_dir == NULL || config->data_dir[0] == '\0') {
         return error_set(reterr, -EINVAL, "an agent needs a server and a data directory");
     }
+    CLEANUP(alloc_freep)
+    char *node_name = config->node_name == NULL ? host_name() : alloc_text(config->node_name);
+    if (api_syntax_dns1123_subdomain(node_name).count > 0) {
+        return error_set(reterr, -EINVAL,
+                         "\"%s\" cannot be the name of a node: give a --node-name of lower case "
+                         "letters, digits, '-' and '.'",
+                         node_name);
+    }
     struct agent *agent = alloc_zeroed(sizeof(*agent));
     agent->loop = config->loop;
     agent->network = config->network;
     agent->port = config->port == 0 ? AGENT_PORT_DEFAULT : config->port;
-    agent->node_name = config->node_name == NULL ? host_name() : alloc_text(config->node_name);
+    agent->node_name = TAKE(node_name);
     agent->data_dir = absolute_path(config->data_dir);
     agent->node_ip =
         config->node_ip == NULL ? route_address(config->servers[0]) : alloc_text(config->node_ip);

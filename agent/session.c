@@ -341,6 +341,12 @@ int agent_session_new(const struct agent_session_config *config, struct session 
     session->timer = (struct loop_timer){.fire = on_timer, .data = session};
     session->deferred = (struct loop_timer){.fire = on_expire, .data = session};
     int r = agent_session_load_identity(session, reterr);
+    if (r == 0 && session->token == NULL && session->cert_pem.len == 0) {
+        r = error_set(reterr, -EINVAL,
+                      "the node has no certificate in %s yet: give --token, which `coracle token "
+                      "create` prints on a server",
+                      session->pki_dir);
+    }
     if (r < 0) {
         agent_session_free(session);
         return r;

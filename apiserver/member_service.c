@@ -80,7 +80,9 @@ static void on_join(void *data, struct grpc_call *call, struct slice bytes)
                                        "usage-coracle-member")) {
         LOG_WARN("apiserver", "refused to give keys: the token is not one for members",
                  KV_TEXT("address", grpc_call_peer_address(call)));
-        finish(call, GRPC_UNAUTHENTICATED, "the token is not accepted");
+        finish(call, GRPC_UNAUTHENTICATED,
+               "the token is not accepted: `coracle token create --member` on a server "
+               "prints one, which is good for an hour");
     } else {
         give(server, call, request->name);
     }

@@ -2,6 +2,7 @@
 
 #include "apiserver/node_session_internal.h"
 #include "apiserver/pki.h"
+#include "lib/api/syntax.h"
 #include "lib/base/alloc.h"
 #include "lib/base/hash_map.h"
 #include "lib/base/log.h"
@@ -24,14 +25,7 @@ static void finish(struct grpc_call *call, enum grpc_code code, const char *mess
 
 static bool name_is_valid(const char *name)
 {
-    size_t len = strlen(name);
-    for (size_t i = 0; i < len; i++) {
-        char c = name[i];
-        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-' && c != '.') {
-            return false;
-        }
-    }
-    return len > 0 && len <= 253;
+    return api_syntax_dns1123_subdomain(name).count == 0;
 }
 
 static bool may_register(struct apiserver *server, struct grpc_call *call,
@@ -87,9 +81,12 @@ static void on_register(void *data, struct grpc_call *call, struct slice bytes)
     Session__V1__RegisterRequest *request =
         session__v1__register_request__unpack(NULL, bytes.len, bytes.data);
     if (request == NULL || !name_is_valid(text_or_empty(request->node_name))) {
-        finish(call, GRPC_INVALID_ARGUMENT, "a valid node_name is needed");
+        finish(call, GRPC_INVALID_ARGUMENT,
+               "the name of a node has lower case letters, digits, '-' and '.'");
     } else if (!may_register(sessions->server, call, request)) {
-        finish(call, GRPC_UNAUTHENTICATED, "the token or certificate is not accepted");
+        finish(call, GRPC_UNAUTHENTICATED,
+               "the token or certificate is not accepted: `coracle token create` on a server "
+               "prints a token, which is good for a day");
     } else {
         sign(sessions->server, call, request);
     }
@@ -103,7 +100,9 @@ static void on_register(void *data, struct grpc_call *call, struct slice bytes)
 static void abort_old(void *data)
 {
     struct node_session *session = data;
-    session_end(session, GRPC_ABORTED, "the node has opened another session");
+    session_end(session, GRPC_ABORTED,
+                "the node has opened another session (if this comes again and again, another "
+                "machine has the same --node-name)");
     session_unref(session);
 }
 

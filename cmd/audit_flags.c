@@ -71,8 +71,8 @@ static void must_be(struct reader *reader, const char *name, const char *only)
 
 static bool boolean(struct reader *reader, const char *name)
 {
-    static const char *const words[] = {"false", "true", NULL};
-    return word(reader, name, words, "true or false") == 1;
+    char room[64];
+    return flag_on(reader->set, full_name(reader, name, room));
 }
 
 static enum audit_mode mode(struct reader *reader)

@@ -121,6 +121,6 @@ int command_certs(int argc, char **argv)
         .count = sizeof(flags) / sizeof(flags[0]),
         .operands_max = 1,
     };
-    const struct command command = {.name = "certs", .run = run};
+    const struct command command = {.name = "certs", .run = run, .checks_words = true};
     return command_run(&command, &set, argc, argv);
 }

@@ -23,6 +23,10 @@ int command_run(const struct command *command, struct flag_set *set, int argc, c
     if (flag_set_parse(set, argc, argv, &error) < 0) {
         status = command_misused(command->name, &error);
     } else if (!set->help && command->run(set, &error) < 0) {
+        if (command->server_flag != NULL &&
+            (error.code == -ECONNREFUSED || error.code == -EHOSTUNREACH)) {
+            flag_explain(set, command->server_flag, &error);
+        }
         status = command->checks_words && error.code == -EINVAL
                      ? command_misused(command->name, &error)
                      : command_failed(command->name, &error);

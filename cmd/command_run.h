@@ -10,6 +10,7 @@ struct command {
     const char *name;
     int (*run)(const struct flag_set *set, struct error *reterr);
     bool checks_words; /* -EINVAL of run() is a wrong call: it reads words beside the flags. */
+    const char *server_flag; /* The flag to give when nobody can be reached, or NULL. */
 };
 
 /* Parses the flags, prints the help or runs the command, and releases the flags. Returns the exit

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { HELP_COLUMN = 35, HELP_WIDTH = 110, HELP_BYTES_MAX = 4096 };
+
 static bool is_named(const char *flag, const char *name, size_t len)
 {
     return strlen(flag) == len && strncmp(flag, name, len) == 0;
@@ -27,6 +29,45 @@ static struct flag *find(const struct flag_set *set, const char *name, size_t le
     return NULL;
 }
 
+/* The words of `text` from the column where `column` is now, on as many lines as it takes. */
+static void print_words(const char *text, size_t column)
+{
+    while (*text != '\0') {
+        size_t len = strcspn(text, " ");
+        if (column > HELP_COLUMN && column + 1 + len > HELP_WIDTH) {
+            printf("\n%*s", HELP_COLUMN, "");
+            column = HELP_COLUMN;
+        }
+        printf("%s%.*s", column > HELP_COLUMN ? " " : "", (int)len, text);
+        column += len + (column > HELP_COLUMN ? 1 : 0);
+        text += len + strspn(text + len, " ");
+    }
+    printf("\n");
+}
+
+static void print_flag(const struct flag *flag)
+{
+    CLEANUP(buffer_release) struct buffer text;
+    buffer_init(&text, HELP_BYTES_MAX);
+    buffer_printf(&text, "%s", flag->help);
+    if (flag->fallback != NULL) {
+        buffer_printf(&text, " (default %s)", flag->fallback);
+    }
+    buffer_append_text(&text, flag->required ? " (required)" : "");
+    buffer_append_text(&text, flag->list ? " (repeatable)" : "");
+    if (flag->alias != NULL) {
+        buffer_printf(&text, " (also --%s)", flag->alias);
+    }
+    CLEANUP(alloc_freep)
+    char *name = flag->placeholder == NULL ? alloc_printf("--%s", flag->name)
+                                           : alloc_printf("--%s %s", flag->name, flag->placeholder);
+    printf("  %-*s", HELP_COLUMN - 2, name);
+    if (strlen(name) + 1 > HELP_COLUMN - 2) { /* A long name has a line of its own. */
+        printf("\n%*s", HELP_COLUMN, "");
+    }
+    print_words(buffer_text(&text), HELP_COLUMN);
+}
+
 static void print_help(const struct flag_set *set)
 {
     printf("Usage: %s\n\n%s\n", set->usage, set->summary);
@@ -34,20 +75,7 @@ static void print_help(const struct flag_set *set)
         printf("\nFlags:\n");
     }
     for (size_t i = 0; i < set->count; i++) {
-        const struct flag *flag = &set->flags[i];
-        char *name = flag->placeholder == NULL
-                         ? alloc_printf("--%s", flag->name)
-                         : alloc_printf("--%s %s", flag->name, flag->placeholder);
-        printf("  %-32s %s", name, flag->help);
-        free(name);
-        if (flag->fallback != NULL) {
-            printf(" (default %s)", flag->fallback);
-        }
-        printf("%s%s", flag->required ? " (required)" : "", flag->list ? " (repeatable)" : "");
-        if (flag->alias != NULL) {
-            printf(" (also --%s)", flag->alias);
-        }
-        printf("\n");
+        print_flag(&set->flags[i]);
     }
 }
 
@@ -64,6 +92,9 @@ static const char *own(struct flag_set *set, char *text_consume)
 static int add_value(struct flag_set *set, struct flag *flag, const char *value,
                      struct error *reterr)
 {
+    if (flag->placeholder == NULL && strcmp(value, "true") != 0 && strcmp(value, "false") != 0) {
+        return error_set(reterr, -EINVAL, "--%s=%s: must be true or false", flag->name, value);
+    }
     if (!flag->list) {
         flag->values[0] = value;
         flag->count = 1;
@@ -84,12 +115,18 @@ static int add_value(struct flag_set *set, struct flag *flag, const char *value,
     }
 }
 
+/* Its value was forgotten when what stands there is another flag. "--x=--y" says what is meant. */
+static bool is_flag(const struct flag_set *set, const char *word)
+{
+    return strncmp(word, "--", 2) == 0 && find(set, word + 2, strcspn(word + 2, "=")) != NULL;
+}
+
 /* One word that begins with "--"; may take the next one as its value. */
 static int parse_flag(struct flag_set *set, char **argv, int argc, int *at, struct error *reterr)
 {
     const char *word = argv[*at] + 2;
-    const char *equals = strchr(word, '=');
-    size_t len = equals == NULL ? strlen(word) : (size_t)(equals - word);
+    size_t len = strcspn(word, "=");
+    const char *equals = word[len] == '=' ? word + len : NULL;
     struct flag *flag = find(set, word, len);
     if (flag == NULL) {
         return error_set(reterr, -EINVAL, "unknown flag %s; see --help", argv[*at]);
@@ -100,7 +137,7 @@ static int parse_flag(struct flag_set *set, char **argv, int argc, int *at, stru
     if (flag->placeholder == NULL) {
         return add_value(set, flag, "true", reterr);
     }
-    if (*at + 1 >= argc) {
+    if (*at + 1 >= argc || is_flag(set, argv[*at + 1])) {
         return error_set(reterr, -EINVAL, "--%s needs a value (%s)", flag->name, flag->placeholder);
     }
     (*at)++;
@@ -243,6 +280,15 @@ int flag_number(const struct flag_set *set, const char *name, long min, long max
     }
     *ret_value = value;
     return 0;
+}
+
+void flag_explain(const struct flag_set *set, const char *name, struct error *reterr)
+{
+    const struct flag *flag = flag_get(set, name);
+    if (!flag->given) {
+        (void)error_set(reterr, reterr->code, "%s. Give --%s %s: %s", error_message(reterr),
+                        flag->name, flag->placeholder, flag->help);
+    }
 }
 
 int flag_file(const struct flag_set *set, const char *name, struct arena *arena,

@@ -48,6 +48,8 @@ const struct flag *flag_get(const struct flag_set *set, const char *name);
 /* A number within bounds, else -EINVAL with a message. Absent: the flag must have a fallback. */
 MUST_USE int flag_number(const struct flag_set *set, const char *name, long min, long max,
                          long *ret_value, struct error *reterr);
+/* For a failure that is the fallback's when the flag was not given: says what to give. */
+void flag_explain(const struct flag_set *set, const char *name, struct error *reterr);
 /* The text of the file that the flag names, in `arena`; NULL when it is not given. At most
  * FLAG_FILE_MAX bytes. A negative errno with a message. */
 MUST_USE int flag_file(const struct flag_set *set, const char *name, struct arena *arena,

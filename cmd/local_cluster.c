@@ -54,7 +54,8 @@ int local_cluster_load(const char *dir, struct local_cluster *ret_cluster, struc
     CLEANUP(config_release) struct config config = {.count = 0};
     int result = access(path, R_OK) < 0 ? -errno : file_read(path, &text, reterr);
     if (result < 0) {
-        result = error_set(reterr, result, "no cluster in %s; start one with `coracle up`", dir);
+        result = error_set(reterr, result,
+                           "no cluster of `coracle up` in %s (another one's is --dir)", dir);
     } else {
         result = config_parse(buffer_slice(&text), &config, reterr);
     }

@@ -286,6 +286,7 @@ int command_member(int argc, char **argv)
         .count = sizeof(flags) / sizeof(flags[0]),
         .operands_max = 3,
     };
-    const struct command command = {.name = "member", .run = run, .checks_words = true};
+    const struct command command = {
+        .name = "member", .run = run, .checks_words = true, .server_flag = "endpoints"};
     return command_run(&command, &set, argc, argv);
 }

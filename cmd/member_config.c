@@ -311,6 +311,7 @@ static int parse_store_urls(struct member_config *config, const struct flag_set 
     config->etcd_url = clients_told->values[0];
     config->etcd_urls = clients.text;
     config->peer_urls = peers.text;
+    config->peer_urls_given = flag_get(set, "peer-url")->given;
     return 0;
 }
 
@@ -354,6 +355,27 @@ static int follow_encryption(struct member_config *config, const struct flag_set
                : error_set(reterr, -EINVAL,
                            "--encryption-provider-config-automatic-reload needs "
                            "--encryption-provider-config");
+}
+
+int member_config_check_first_start(const struct member_config *config, struct error *reterr)
+{
+    if (config->join_url != NULL && !config->peer_urls_given) {
+        return error_set(reterr, -EINVAL,
+                         "--join needs --peer-url https://HOST:2380: where the other members reach "
+                         "this one");
+    }
+    /* A cluster that runs already is asked; --join leaves --initial-cluster alone. */
+    bool stated = config->join_url == NULL && !config->existing;
+    for (size_t i = 0; stated && i < config->peer_count; i++) {
+        const struct raft_peer *peer = &config->peers[i];
+        if (peer->id == config->id && strcmp(peer->url, config->peer_urls) != 0) {
+            return error_set(reterr, -EINVAL,
+                             "--initial-cluster has %s=%s, but --peer-url is %s: they must be the "
+                             "same",
+                             peer->name, peer->url, config->peer_urls);
+        }
+    }
+    return 0;
 }
 
 int member_config_from(const struct flag_set *set, struct arena *arena,

@@ -28,7 +28,8 @@ struct member_config {
     const char *etcd_url;  /* The first that clients are told. */
     const char *etcd_urls; /* All of them, and those of the peers: lib/base/url_list.h. */
     const char *peer_urls;
-    uint64_t id; /* 0 without --initial-cluster, as the next. */
+    bool peer_urls_given; /* Not the default, where only this machine reaches it. */
+    uint64_t id;          /* 0 without --initial-cluster, as the next. */
     uint64_t cluster_id;
     bool existing;        /* --initial-cluster names one that runs already. */
     bool join;            /* It was added to a cluster that runs already. */
@@ -65,6 +66,11 @@ MUST_USE int member_peers_from(const struct flag *flag, struct arena *arena,
                                struct raft_peer *peers, size_t *ret_count, struct error *reterr);
 /* A number that is not 0, the same for the same text everywhere. */
 uint64_t member_id_from(const char *text);
+
+/* What is wrong with the flags for a member that starts for the first time; later its data says who
+ * belongs to the cluster. -EINVAL with a message that names the flag. */
+MUST_USE int member_config_check_first_start(const struct member_config *config,
+                                             struct error *reterr);
 
 /* Texts live in `arena` or in the flags. -EINVAL with a message that names the flag. */
 MUST_USE int member_config_from(const struct flag_set *set, struct arena *arena,

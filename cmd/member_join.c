@@ -165,12 +165,24 @@ static int check_own_ca(const struct member_config *config, struct slice ca_pem,
                      config->data_dir);
 }
 
+/* Without them a CA of its own would be made here, which no member knows. */
+static int check_own_keys(const struct member_config *config, struct error *reterr)
+{
+    bool tls = strncmp(config->join_url, "https://", strlen("https://")) == 0;
+    return !tls || has_file(config, "pki/ca.key")
+               ? 0
+               : error_set(reterr, -EINVAL,
+                           "--join needs --token, which `coracle token create --member` prints on "
+                           "a server; or the pki files of a member in %s/pki",
+                           config->data_dir);
+}
+
 int member_join_keys(const struct member_config *config, struct error *reterr)
 {
     char token[JOIN_TOKEN_SIZE];
     uint8_t ca_hash[JOIN_TOKEN_HASH];
     if (config->join_token == NULL) {
-        return 0;
+        return check_own_keys(config, reterr);
     }
     if (join_token_split(config->join_token, token, ca_hash) < 0) {
         return error_set(reterr, -EINVAL,

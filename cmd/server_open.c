@@ -329,6 +329,9 @@ static int find_identity(struct member *member, struct arena *arena)
                          "%s holds a store of its own: --store-endpoints needs another --data-dir",
                          config->data_dir);
     }
+    if (result == -ENOENT && member_config_check_first_start(config, member->reterr) < 0) {
+        return -EINVAL;
+    }
     if (result == -ENOENT && config->join_url != NULL) {
         error_release(member->reterr);
         member->joins = true;

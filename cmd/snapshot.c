@@ -307,6 +307,7 @@ int command_snapshot(int argc, char **argv)
         .count = sizeof(flags) / sizeof(flags[0]),
         .operands_max = 2,
     };
-    const struct command command = {.name = "snapshot", .run = run, .checks_words = true};
+    const struct command command = {
+        .name = "snapshot", .run = run, .checks_words = true, .server_flag = "endpoints"};
     return command_run(&command, &set, argc, argv);
 }

@@ -196,7 +196,8 @@ static int find_places(const struct flag_set *set, struct places *places, struct
     if (servers->count > 0) {
         if (etcd->count != servers->count || servers->count > MEMBERS_MAX) {
             return error_set(reterr, -EINVAL,
-                             "give one --etcd URL for each --server URL, at most %d", MEMBERS_MAX);
+                             "give one --etcd https://HOST:2379 for each --server, at most %d",
+                             MEMBERS_MAX);
         }
         places->data_dir = alloc_text(flag_text(set, "data-dir"));
         for (size_t i = 0; i < servers->count; i++) {
@@ -212,7 +213,10 @@ static int find_places(const struct flag_set *set, struct places *places, struct
     int result = local_cluster_load(dir, &cluster, reterr);
     free(dir);
     if (result < 0) {
-        return result;
+        return error_set(reterr, result,
+                         "%s. Name the members of a cluster of several machines: --server "
+                         "https://HOST:6443,... --etcd https://HOST:2379,...",
+                         error_message(reterr));
     }
     places->data_dir = local_server_dir(&cluster, 1);
     for (long i = 1; i <= cluster.server_count; i++) {
@@ -232,10 +236,15 @@ static int run(const struct flag_set *set, struct error *reterr)
     if (result < 0) {
         return result;
     }
+    const char *output = flag_text(set, "output");
+    if (strcmp(output, "text") != 0 && strcmp(output, "json") != 0) {
+        places_release(&places);
+        return error_set(reterr, -EINVAL, "--output=%s: must be text or json", output);
+    }
     struct report report = {.member_count = places.count};
     result = member_status_read(places.data_dir, (const char *const *)places.etcd, places.count,
                                 report.members, reterr);
-    if (result == 0 && strcmp(flag_text(set, "output"), "json") == 0) {
+    if (result == 0 && strcmp(output, "json") == 0) {
         print_json(&report);
     } else if (result == 0) {
         struct api_target target = {.data_dir = places.data_dir,
@@ -247,7 +256,8 @@ static int run(const struct flag_set *set, struct error *reterr)
         print_nodes(&report);
         print_problems(&report);
         if (report.problems > 0) {
-            result = error_set(reterr, -EIO, "%zu things are wrong", report.problems);
+            result = error_set(reterr, -EIO, "%zu %s wrong", report.problems,
+                               report.problems == 1 ? "thing is" : "things are");
         } else {
             printf("\nall is well\n");
         }

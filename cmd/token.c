@@ -4,6 +4,7 @@
 #include "cmd/flags.h"
 #include "cmd/join_token.h"
 #include "lib/base/alloc.h"
+#include "lib/base/base64.h"
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@ enum {
     VALID_SECONDS_MAX = 10 * 365 * 24 * 3600,
     AGENT_VALID_SECONDS = 24 * 3600,
     MEMBER_VALID_SECONDS = 3600,
+    SECRET_TEXT_MAX = 1024,
 };
 
 static struct api_target target_of(const struct flag_set *set)
@@ -84,6 +86,27 @@ static int call(const struct flag_set *set, const char *method, const char *path
     return result;
 }
 
+/* Data of a Secret is base64; NULL when it is not there. The caller frees. */
+static char *secret_text(const json_t *secret, const char *key)
+{
+    const char *text = json_string_value(json_object_get(json_object_get(secret, "data"), key));
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, SECRET_TEXT_MAX);
+    return text == NULL || base64_decode(slice_text(text), &out) < 0
+               ? NULL
+               : alloc_text(buffer_text(&out));
+}
+
+static void print_token(const json_t *secret, const char *id)
+{
+    CLEANUP(alloc_freep) char *member = secret_text(secret, "usage-coracle-member");
+    CLEANUP(alloc_freep) char *end = secret_text(secret, "expiration");
+    const char *created = json_string_value(
+        json_object_get(json_object_get(secret, "metadata"), "creationTimestamp"));
+    printf("%-8s %-8s %-22s %s\n", id, member == NULL ? "agents" : "members",
+           created == NULL ? "-" : created, end == NULL ? "never" : end);
+}
+
 static int token_list(const struct flag_set *set, struct error *reterr)
 {
     CLEANUP(buffer_release) struct buffer answer;
@@ -98,15 +121,14 @@ static int token_list(const struct flag_set *set, struct error *reterr)
     json_t *list = json_loads(buffer_text(&answer), 0, NULL);
     size_t index;
     const json_t *secret;
-    printf("%-10s %s\n", "ID", "CREATED");
+    printf("%-8s %-8s %-22s %s\n", "ID", "FOR", "CREATED", "ENDS");
     json_array_foreach(json_object_get(list, "items"), index, secret)
     {
         const json_t *metadata = json_object_get(secret, "metadata");
         const char *name = json_string_value(json_object_get(metadata, "name"));
-        const char *created = json_string_value(json_object_get(metadata, "creationTimestamp"));
         const char *prefix = "bootstrap-token-";
         if (name != NULL && strncmp(name, prefix, strlen(prefix)) == 0) {
-            printf("%-10s %s\n", name + strlen(prefix), created == NULL ? "-" : created);
+            print_token(secret, name + strlen(prefix));
         }
     }
     json_decref(list);
@@ -176,6 +198,7 @@ int command_token(int argc, char **argv)
         .count = sizeof(flags) / sizeof(flags[0]),
         .operands_max = 2,
     };
-    const struct command command = {.name = "token", .run = run};
+    const struct command command = {
+        .name = "token", .run = run, .checks_words = true, .server_flag = "server"};
     return command_run(&command, &set, argc, argv);
 }

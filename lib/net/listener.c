@@ -184,7 +184,7 @@ static int bind_unix(const struct net_address *address, struct error *reterr)
     if (bind(fd, (const struct sockaddr *)&name, sizeof(name)) != 0) {
         int code = -errno;
         close(fd);
-        return error_set(reterr, code, "binding %s: %s", address->host, strerror(-code));
+        return error_set(reterr, code, "cannot listen on %s: %s", address->host, strerror(-code));
     }
     return fd;
 }
@@ -216,8 +216,9 @@ static int bind_tcp(const struct net_address *address, struct error *reterr)
         close(fd);
     }
     freeaddrinfo(found);
-    return error_set(reterr, code, "binding %s:%u: %s", address->host, address->port,
-                     strerror(-code));
+    return error_set(reterr, code, "cannot listen on %s:%u: %s%s", address->host, address->port,
+                     strerror(-code),
+                     code == -EADDRNOTAVAIL ? " (this machine does not have that address)" : "");
 }
 
 static uint16_t port_of(int fd)

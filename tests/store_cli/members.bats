@@ -190,6 +190,20 @@ load servers
     token=$(create --member)
     agent=$(create)
     refused "$agent" "coracle token create --member"
+    run timeout 60 "$CORACLE" server --name n3 --data-dir "$PWD/n3" --peer-url "https://$(host n3):2380" \
+        --join "https://$(host n1):6443"
+    [ "$status" = 1 ]
+    [[ $output == *"--join needs --token"* ]]
+    [ ! -e n3/pki ] # A CA of its own would be in the way of the next try.
+    run timeout 60 "$CORACLE" server --name n3 --data-dir "$PWD/n3" --join "https://$(host n1):6443" --token "$token"
+    [ "$status" = 1 ]
+    [[ $output == *"--join needs --peer-url"* ]]
+    run "$CORACLE" token list --data-dir "$PWD/n1" --server "https://$(host n1):6443"
+    [[ $output == *"${token%%.*} "*"members "* ]]
+    [[ $output == *"${agent%%.*} "*"agents "*"Z"*"Z"* ]]
+    run "$CORACLE" token list --data-dir "$PWD/n1"
+    [ "$status" = 1 ]
+    [[ $output == *"Connection refused. Give --server URL"* ]]
     refused "$agent:${token#*:}" "the token is not accepted"
     refused "${token%%:*}:$(printf '0%.0s' $(seq 64))" "another CA than the token says"
     mkdir -p n3/pki

@@ -10,6 +10,7 @@
 #include "lib/net/http_client.h"
 #include "lib/net/x509.h"
 #include "tests/unit/agent/suites.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -283,20 +284,26 @@ static void setup(void)
     ck_assert_int_eq(file_write(ca_path, buffer_slice(&ca_cert), 0644, NULL), 0);
 }
 
+/* As a user gives it; a test may change what it is about. */
+static struct agent_config good_config(const char *const *servers)
+{
+    return (struct agent_config){.loop = loop,
+                                 .node_name = "n1",
+                                 .node_ip = "127.0.0.1",
+                                 .servers = servers,
+                                 .server_count = 1,
+                                 .token = "abc.def",
+                                 .ca_file = ca_path,
+                                 .data_dir = dir,
+                                 .runtime = "hollow",
+                                 .port = NODE_PORT,
+                                 .heartbeat_ms = 100};
+}
+
 static void start_agent(void)
 {
     const char *servers[] = {url};
-    struct agent_config config = {.loop = loop,
-                                  .node_name = "n1",
-                                  .node_ip = "127.0.0.1",
-                                  .servers = servers,
-                                  .server_count = 1,
-                                  .token = "abc.def",
-                                  .ca_file = ca_path,
-                                  .data_dir = dir,
-                                  .runtime = "hollow",
-                                  .port = NODE_PORT,
-                                  .heartbeat_ms = 100};
+    struct agent_config config = good_config(servers);
     struct error error = {0};
     ck_assert_msg(agent_open(&config, &agent, &error) == 0, "%s", error_message(&error));
 }
@@ -315,8 +322,10 @@ static void on_server_closed(void *data)
 static void teardown(void)
 {
     closed = false;
-    agent_gone = false;
-    agent_close(agent, on_agent_closed, NULL);
+    agent_gone = agent == NULL;
+    if (agent != NULL) {
+        agent_close(agent, on_agent_closed, NULL);
+    }
     WAIT_FOR(agent_gone);
     drop_call(NULL);
     http_server_close(http_server, 0, on_server_closed, &closed);
@@ -392,6 +401,23 @@ static void ask(struct http_client *client, const char *path, bool with_certific
 }
 
 /* CVE-2025-0426, CVE-2020-8551, CVE-2019-11248: what anybody could ask a node's port for. */
+START_TEST(an_agent_that_can_never_register_says_so_at_its_start)
+{
+    const char *servers[] = {url};
+    struct agent_config config = good_config(servers);
+    struct error error = {0};
+    config.token = NULL;
+    ck_assert_int_eq(agent_open(&config, &agent, &error), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(error_message(&error), "give --token"));
+    config = good_config(servers);
+    config.node_name = "N_1";
+    ck_assert_int_eq(agent_open(&config, &agent, &error), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(error_message(&error), "\"N_1\" cannot be the name of a node"));
+    ck_assert_ptr_null(agent);
+    error_release(&error);
+}
+END_TEST
+
 START_TEST(node_port_lets_only_members_in)
 {
     start_agent();
@@ -427,6 +453,7 @@ Suite *agent_suite(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, agent_registers_runs_its_pods_and_resumes_after_a_lost_session);
+    tcase_add_test(tcase, an_agent_that_can_never_register_says_so_at_its_start);
     tcase_add_test(tcase, node_port_lets_only_members_in);
     suite_add_tcase(suite, tcase);
     return suite;

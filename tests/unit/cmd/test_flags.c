@@ -79,6 +79,32 @@ START_TEST(mistakes_name_the_flag)
     ck_assert_int_eq(PARSE("--on"), -EINVAL);
     ck_assert_str_eq(error_message(&error), "--name is required: a name");
     ck_assert_int_eq(PARSE("--name", "a", "word"), -EINVAL);
+    ck_assert_int_eq(PARSE("--name", "a", "--on=yes"), -EINVAL);
+    ck_assert_str_eq(error_message(&error), "--on=yes: must be true or false");
+}
+END_TEST
+
+START_TEST(a_value_that_was_forgotten_is_not_the_next_flag)
+{
+    ck_assert_int_eq(PARSE("--name", "--size=9"), -EINVAL);
+    ck_assert_str_eq(error_message(&error), "--name needs a value (N)");
+    ck_assert_int_eq(PARSE("--name", "--other"), 0);
+    ck_assert_str_eq(flag_text(&set, "name"), "--other");
+    ck_assert_int_eq(PARSE("--name=--size"), 0);
+    ck_assert_str_eq(flag_text(&set, "name"), "--size");
+}
+END_TEST
+
+START_TEST(what_fails_with_a_fallback_says_which_flag_to_give)
+{
+    ck_assert_int_eq(PARSE("--name", "a"), 0);
+    (void)error_set(&error, -ECONNREFUSED, "nobody there");
+    flag_explain(&set, "size", &error);
+    ck_assert_str_eq(error_message(&error), "nobody there. Give --size S: a size");
+    ck_assert_int_eq(error.code, -ECONNREFUSED);
+    (void)error_set(&error, -ECONNREFUSED, "nobody there");
+    flag_explain(&set, "name", &error);
+    ck_assert_str_eq(error_message(&error), "nobody there");
 }
 END_TEST
 
@@ -129,6 +155,8 @@ Suite *flags_suite(void)
     tcase_add_test(tcase, lists_grow_by_repetition_and_by_commas);
     tcase_add_test(tcase, a_flag_has_another_name_too);
     tcase_add_test(tcase, mistakes_name_the_flag);
+    tcase_add_test(tcase, a_value_that_was_forgotten_is_not_the_next_flag);
+    tcase_add_test(tcase, what_fails_with_a_fallback_says_which_flag_to_give);
     tcase_add_test(tcase, the_command_line_wins_over_the_file);
     tcase_add_test(tcase, files_that_are_no_flat_mapping_are_refused_with_their_line);
     suite_add_tcase(suite, tcase);

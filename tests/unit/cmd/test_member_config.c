@@ -18,6 +18,7 @@ static const char *told;
 static const char *peer_url;
 static const char *state;
 static const char *token;
+static const char *join;
 static const char *retention;
 static struct error error;
 static struct arena *arena;
@@ -34,6 +35,7 @@ static void setup(void)
     peer_url = "https://192.0.2.1:2380";
     state = "new";
     token = NULL;
+    join = NULL;
     arena = arena_new(SIZE_MAX);
     error = (struct error){.code = 0};
 }
@@ -59,6 +61,7 @@ static int parse(struct member_config *config)
         {"--peer-url", peer_url},
         {"--initial-cluster-state", state},
         {"--initial-cluster-token", token},
+        {"--join", join},
         {"--quota-bytes", "1000"},
         {"--auto-compaction-mode", mode},
         {"--auto-compaction-retention", retention},
@@ -201,6 +204,28 @@ START_TEST(a_token_makes_another_cluster_and_a_state_is_new_or_existing)
 }
 END_TEST
 
+START_TEST(a_first_start_needs_the_peer_url_that_the_others_know)
+{
+    struct member_config config;
+    ck_assert_int_eq(parse(&config), 0);
+    ck_assert_int_eq(member_config_check_first_start(&config, &error), 0);
+    peer_url = NULL; /* The default is this machine's. */
+    ck_assert_int_eq(parse(&config), 0);
+    ck_assert_int_eq(member_config_check_first_start(&config, &error), -EINVAL);
+    ck_assert_str_eq(error_message(&error),
+                     "--initial-cluster has n1=https://192.0.2.1:2380, but --peer-url is "
+                     "https://127.0.0.1:2380: they must be the same");
+    cluster = NULL;
+    join = "https://192.0.2.2:6443";
+    ck_assert_int_eq(parse(&config), 0);
+    ck_assert_int_eq(member_config_check_first_start(&config, &error), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(error_message(&error), "--join needs --peer-url"));
+    peer_url = "https://192.0.2.1:2380";
+    ck_assert_int_eq(parse(&config), 0);
+    ck_assert_int_eq(member_config_check_first_start(&config, &error), 0);
+}
+END_TEST
+
 START_TEST(a_cluster_that_cannot_be_is_refused_with_the_reason)
 {
     static const struct {
@@ -277,7 +302,6 @@ START_TEST(an_audit_flag_that_is_wrong_is_named)
         {"--audit-webhook-version=v1", "must be audit.k8s.io/v1"},
         {"--audit-webhook-batch-max-wait=soon", "must be a time of up to a day"},
         {"--audit-webhook-batch-max-size=0", "--audit-webhook-batch-max-size"},
-        {"--audit-webhook-batch-throttle-enable=maybe", "must be true or false"},
         {"--audit-log-path=/tmp/x", "--audit-log-path needs --audit-policy-file"},
         {"--audit-webhook-config-file=/tmp/x", "--audit-webhook-config-file needs"},
     };
@@ -307,6 +331,7 @@ Suite *member_config_suite(void)
     tcase_add_test(tcase, urls_decide_on_tls_and_defaults_are_filled_in);
     tcase_add_test(tcase, a_member_may_have_several_urls_in_any_order);
     tcase_add_test(tcase, a_token_makes_another_cluster_and_a_state_is_new_or_existing);
+    tcase_add_test(tcase, a_first_start_needs_the_peer_url_that_the_others_know);
     tcase_add_test(tcase, a_cluster_that_cannot_be_is_refused_with_the_reason);
     tcase_add_test(tcase, audit_is_as_kubernetes_has_it_unless_said);
     tcase_add_test(tcase, an_audit_flag_that_is_wrong_is_named);
