@@ -1,4 +1,5 @@
 /* Rules of ResourceQuota and LimitRange. */
+#include "lib/api/limits.h"
 #include "lib/api/quantity.h"
 #include "lib/api/rules/default_hooks.h"
 #include "lib/api/rules/rules.h"
@@ -56,13 +57,18 @@ bool rules_resource_is_counted(const char *name)
     return rules_one_of(name, COUNTED) || extended;
 }
 
+/* Whether it is one of those that quotas know, which have no prefix. */
+static bool is_standard(const char *name)
+{
+    return rules_one_of(name, STANDARD) || strncmp(name, "hugepages-", strlen("hugepages-")) == 0 ||
+           strncmp(name, "requests.hugepages-", strlen("requests.hugepages-")) == 0;
+}
+
 bool rules_check_resource_name(struct api_causes *causes, const struct api_path *at,
                                const char *name)
 {
     struct api_syntax syntax = api_syntax_qualified_name(name);
-    bool standard = rules_one_of(name, STANDARD) ||
-                    strncmp(name, "hugepages-", strlen("hugepages-")) == 0 ||
-                    strncmp(name, "requests.hugepages-", strlen("requests.hugepages-")) == 0;
+    bool standard = is_standard(name);
     rules_invalid_each(causes, at, api_shown_raw(name), syntax);
     if (syntax.count == 0 && strchr(name, '/') == NULL && !standard && !rules_is("storage", name)) {
         api_cause_invalid(causes, at, api_shown_raw(name),
@@ -78,17 +84,17 @@ static void check_quota_name(struct api_causes *causes, const struct api_path *a
     }
 }
 
-static void check_amount(struct api_causes *causes, const struct api_path *at, const char *name,
-                         const Quantity__Quantity *value)
+void rules_check_resource_amount(struct api_causes *causes, const struct api_path *at,
+                                 const char *name, const Quantity__Quantity *value)
 {
     struct quantity amount = quantity_read(value);
-    struct api_shown shown = api_shown_text(rules_quantity_text(causes->arena, value));
-    bool counted = rules_one_of(name, COUNTED) || strncmp(name, "count/", strlen("count/")) == 0;
+    const char *text = rules_quantity_text(causes->arena, value);
     if (quantity_sign(amount) < 0) {
-        api_cause_invalid(causes, at, shown, "must be greater than or equal to 0");
+        api_cause_invalid(causes, at, api_shown_text(text), "must be greater than or equal to 0");
     }
-    if (counted && amount.nanos % NANOS != 0) {
-        api_cause_invalid(causes, at, shown, "must be an integer");
+    if (rules_resource_is_counted(name) && amount.nanos % NANOS != 0) {
+        api_cause_invalid(causes, at, api_shown_quantity(causes->arena, text),
+                          "must be an integer");
     }
 }
 
@@ -99,52 +105,76 @@ static void check_amounts(struct api_causes *causes, const struct api_path *pare
     for (size_t i = 0; i < map.count; i++) {
         struct api_path at = api_path_key(&list, rules_quantity_key(map, i));
         check_quota_name(causes, &at, rules_quantity_key(map, i));
-        check_amount(causes, &at, rules_quantity_key(map, i), rules_quantity_at(map, i));
+        rules_check_resource_amount(causes, &at, rules_quantity_key(map, i),
+                                    rules_quantity_at(map, i));
     }
 }
 
 /* --- Scopes ------------------------------------------------------------------------------------
  */
 
+/* Of a scope that there is not, nobody knows what it does not fit. */
 static bool scope_fits(const char *scope, const char *resource)
 {
-    return strcmp(resource, "pods") == 0 ||
+    return !rules_one_of(scope, SCOPES) || strcmp(resource, "pods") == 0 ||
            (strcmp(scope, "BestEffort") != 0 && rules_one_of(resource, COMPUTE));
 }
 
-static bool scope_fits_all(const char *scope, struct rules_quantities hard)
+/* Once for each resource that pods do not have. */
+static void check_scope_fits(struct api_causes *causes, const struct api_path *at,
+                             struct api_shown shown, const char *scope,
+                             struct rules_quantities hard)
 {
     for (size_t i = 0; i < hard.count; i++) {
         const char *name = rules_quantity_key(hard, i);
-        if (rules_one_of(name, STANDARD) && !scope_fits(scope, name)) {
-            return false;
+        if (is_standard(name) && !scope_fits(scope, name)) {
+            api_cause_invalid(causes, at, shown, "unsupported scope applied to resource");
         }
     }
-    return true;
 }
 
-static void check_scopes(struct api_causes *causes, const struct api_path *at,
+/* Which of the scopes that exclude each other were met. */
+struct scopes_met {
+    bool best, not_best, ending, not_ending;
+};
+
+static void meet(struct scopes_met *met, const char *scope)
+{
+    met->best = met->best || strcmp(scope, "BestEffort") == 0;
+    met->not_best = met->not_best || strcmp(scope, "NotBestEffort") == 0;
+    met->ending = met->ending || strcmp(scope, "Terminating") == 0;
+    met->not_ending = met->not_ending || strcmp(scope, "NotTerminating") == 0;
+}
+
+static void check_conflicts(struct api_causes *causes, const struct api_path *at,
+                            const struct scopes_met *met, const Core__V1__ResourceQuotaSpec *spec)
+{
+    const bool conflicts[] = {met->best && met->not_best, met->ending && met->not_ending};
+    struct api_shown shown = api_shown_typed_texts(causes->arena, "core.ResourceQuotaScope",
+                                                   spec->scopes, spec->n_scopes);
+    for (size_t i = 0; i < ARRAY_LEN(conflicts); i++) {
+        if (conflicts[i]) {
+            api_cause_invalid(causes, at, shown, "conflicting scopes");
+        }
+    }
+}
+
+static void check_scopes(struct api_causes *causes, const struct api_path *parent,
                          const Core__V1__ResourceQuotaSpec *spec)
 {
     struct api_shown shown = api_shown_typed_texts(causes->arena, "core.ResourceQuotaScope",
                                                    spec->scopes, spec->n_scopes);
-    bool best = false, not_best = false, ending = false, not_ending = false;
+    struct api_path at = api_path_field(parent, "scopes");
+    struct scopes_met met = {.best = false};
     for (size_t i = 0; i < spec->n_scopes; i++) {
         const char *scope = text_or_empty(spec->scopes[i]);
         if (!rules_one_of(scope, SCOPES)) {
-            rules_invalid(causes, at, "scopes", shown, "unsupported scope");
+            api_cause_invalid(causes, &at, shown, "unsupported scope");
         }
-        if (!scope_fits_all(scope, RULES_QUANTITIES(spec, hard))) {
-            rules_invalid(causes, at, "scopes", shown, "unsupported scope applied to resource");
-        }
-        best = best || strcmp(scope, "BestEffort") == 0;
-        not_best = not_best || strcmp(scope, "NotBestEffort") == 0;
-        ending = ending || strcmp(scope, "Terminating") == 0;
-        not_ending = not_ending || strcmp(scope, "NotTerminating") == 0;
+        check_scope_fits(causes, &at, shown, scope, RULES_QUANTITIES(spec, hard));
+        meet(&met, scope);
     }
-    if ((best && not_best) || (ending && not_ending)) {
-        rules_invalid(causes, at, "scopes", shown, "conflicting scopes");
-    }
+    check_conflicts(causes, &at, &met, spec);
 }
 
 static void check_scope_operator(struct api_causes *causes, const struct api_path *at,
@@ -169,31 +199,53 @@ static void check_scope_operator(struct api_causes *causes, const struct api_pat
     }
 }
 
+static struct api_shown shown_selector(struct arena *arena, const Core__V1__ScopeSelector *selector)
+{
+    static const char type[] = "core.ScopedResourceSelectorRequirement";
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, API_SHOWN_MAX);
+    buffer_printf(&out, "core.ScopeSelector{MatchExpressions:[]%s{", type);
+    for (size_t i = 0; i < selector->n_match_expressions; i++) {
+        const Core__V1__ScopedResourceSelectorRequirement *item = selector->match_expressions[i];
+        buffer_printf(&out, "%s%s{ScopeName:", i == 0 ? "" : ", ", type);
+        api_print_quoted(text_or_empty(item->scope_name), &out);
+        buffer_append_text(&out, ", Operator:");
+        api_print_quoted(text_or_empty(item->operator_), &out);
+        buffer_printf(&out, ", Values:%s}",
+                      api_shown_texts(arena, item->values, item->n_values).text);
+    }
+    buffer_append_text(&out, "}}");
+    return api_shown_raw(arena_text_n(arena, buffer_text(&out), out.len));
+}
+
 /* Paths name the list, not the item: so v1.32 has it. */
 static void check_selector(struct api_causes *causes, const struct api_path *spec_at,
                            const Core__V1__ResourceQuotaSpec *spec)
 {
     struct api_path selector = api_path_field(spec_at, "scopeSelector");
     struct api_path at = api_path_field(&selector, "matchExpressions");
+    struct api_shown shown = shown_selector(causes->arena, spec->scope_selector);
+    struct scopes_met met = {.best = false};
     for (size_t i = 0; i < spec->scope_selector->n_match_expressions; i++) {
         const Core__V1__ScopedResourceSelectorRequirement *item =
             spec->scope_selector->match_expressions[i];
         const char *scope = text_or_empty(item->scope_name);
-        if (!rules_one_of(scope, SCOPES)) {
+        bool known = rules_one_of(scope, SCOPES);
+        if (!known) {
             rules_invalid(causes, &at, "scopeName", api_shown_text(scope), "unsupported scope");
-        } else if (strcmp(scope, "PriorityClass") != 0 && !rules_is(item->operator_, "Exists")) {
+        }
+        check_scope_fits(causes, &at, shown, scope, RULES_QUANTITIES(spec, hard));
+        if (known && strcmp(scope, "PriorityClass") != 0 && !rules_is(item->operator_, "Exists")) {
             rules_invalid(causes, &at, "operator", api_shown_text(item->operator_),
                           "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, "
                           "ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, "
                           "ResourceQuotaScopeNotBestEffort or "
                           "ResourceQuotaScopeCrossNamespacePodAffinity");
         }
-        if (!scope_fits_all(scope, RULES_QUANTITIES(spec, hard))) {
-            api_cause_invalid(causes, &at, api_shown_raw("core.ScopeSelector"),
-                              "unsupported scope applied to resource");
-        }
         check_scope_operator(causes, &at, item);
+        meet(&met, scope);
     }
+    check_conflicts(causes, &at, &met, spec);
 }
 
 bool rules_quota(struct api_causes *causes, const struct api_frame *frame)

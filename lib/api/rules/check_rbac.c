@@ -41,6 +41,20 @@ bool rules_policy_rule(struct api_causes *causes, const struct api_frame *frame)
     return true;
 }
 
+/* Of a selector in which something was found wrong v1.32 says so as a whole, too. */
+bool rules_aggregated(struct api_causes *causes, const struct api_frame *frame)
+{
+    if (frame->parent == NULL || frame->parent->table != &rbac__v1__aggregation_rule__schema ||
+        causes->count == 0) {
+        return true;
+    }
+    const char *at = api_path_text(causes->arena, frame->at);
+    if (strncmp(causes->items[causes->count - 1].field, at, strlen(at)) == 0) {
+        api_cause_invalid(causes, frame->at, api_shown_null(), "invalid label selector.");
+    }
+    return true;
+}
+
 /* --- Bindings ----------------------------------------------------------------------------------
  */
 
@@ -84,7 +98,8 @@ bool rules_subject(struct api_causes *causes, const struct api_frame *frame)
     if (rules_is(subject->kind, "ServiceAccount")) {
         check_account(causes, frame, subject);
     } else if (!rules_one_of(subject->kind, kinds)) {
-        rules_not_supported(causes, frame->at, "kind", subject->kind, kinds);
+        struct api_path at = api_path_field(frame->at, "kind");
+        api_cause_not_among(causes, &at, api_shown_text(subject->kind), kinds);
     } else if (!rules_is(subject->api_group, *RBAC_GROUP)) {
         rules_not_supported(causes, frame->at, "apiGroup", subject->api_group, RBAC_GROUP);
     }

@@ -93,16 +93,7 @@ static void check_page_size(struct api_causes *causes, const struct api_path *at
 static void check_amount(struct api_causes *causes, const struct api_path *at, const char *name,
                          const Quantity__Quantity *value)
 {
-    enum { NANOS = 1000000000 };
-    struct quantity amount = quantity_read(value);
-    struct api_shown text = api_shown_text(rules_quantity_text(causes->arena, value));
-    if (quantity_sign(amount) < 0) {
-        api_cause_invalid(causes, at, text, "must be greater than or equal to 0");
-    }
-    if (!may_overcommit(name) && strncmp(name, "hugepages-", strlen("hugepages-")) != 0 &&
-        strchr(name, '/') != NULL && amount.nanos % NANOS != 0) {
-        api_cause_invalid(causes, at, text, "must be an integer");
-    }
+    rules_check_resource_amount(causes, at, name, value);
     if (strncmp(name, "hugepages-", strlen("hugepages-")) == 0) {
         check_page_size(causes, at, name, value);
     }

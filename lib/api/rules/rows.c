@@ -6,6 +6,7 @@ const struct api_frame_rule_row api_frame_rules[] = {
     {&meta__v1__object_meta__schema, "annotations", rules_annotations_size},
     {&meta__v1__object_meta__schema, "finalizers", rules_finalizers},
     {&meta__v1__owner_reference__schema, ".", rules_owner},
+    {&meta__v1__label_selector__schema, ".", rules_aggregated},
     {&meta__v1__label_selector_requirement__schema, "", rules_label_requirement},
 
     {&core__v1__pod__schema, "", rules_pod_annotations},

@@ -92,6 +92,9 @@ const Quantity__Quantity *rules_quantity_get(struct rules_quantities map, const 
  * quotas know. */
 bool rules_check_resource_name(struct api_causes *causes, const struct api_path *at,
                                const char *name);
+/* What is wrong with an amount of the resource. */
+void rules_check_resource_amount(struct api_causes *causes, const struct api_path *at,
+                                 const char *name, const Quantity__Quantity *value);
 /* What is wrong with it as the name of a resource that a container has. */
 void rules_check_container_resource(struct api_causes *causes, const struct api_path *at,
                                     const char *name);
@@ -288,7 +291,7 @@ api_frame_rule rules_daemon_set_selector, rules_daemon_set_strategy, rules_pod_m
 api_frame_rule rules_job_numbers, rules_job_managed_by, rules_job_selector, rules_job_template,
     rules_job_replacement, rules_failure_rule, rules_failure_codes, rules_success_policy,
     rules_success_rule, rules_cron_schedule, rules_cron_time_zone;
-api_frame_rule rules_policy_rule, rules_role_ref, rules_subject;
+api_frame_rule rules_policy_rule, rules_aggregated, rules_role_ref, rules_subject;
 api_frame_rule rules_quota, rules_quota_status, rules_limit, rules_volume_capacity,
     rules_persistent_volume, rules_claim;
 api_frame_rule rules_ingress, rules_ingress_backend, rules_ingress_path, rules_ingress_class,

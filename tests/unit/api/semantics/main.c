@@ -8,6 +8,7 @@ int main(void)
                        check_pod_suite(),
                        check_admission_suite(),
                        check_kinds_suite(),
+                       check_access_suite(),
                        check_amounts_suite(),
                        check_network_suite(),
                        selector_suite(),

@@ -5,6 +5,7 @@
 
 Suite *apply_suite(void);
 Suite *apply_owners_suite(void);
+Suite *check_access_suite(void);
 Suite *check_admission_suite(void);
 Suite *check_amounts_suite(void);
 Suite *check_kinds_suite(void);

@@ -71,6 +71,72 @@ START_TEST(a_metrics_selector_is_left_to_who_measures)
 }
 END_TEST
 
+/* --- Quotas -------------------------------------------------------------------------------------
+ */
+
+#define QUOTA(hard, members)                                                                       \
+    "{'metadata':{'name':'o','namespace':'n'},'spec':{'hard':{" hard "}" members "}}"
+#define SELECTED(scope, op)                                                                        \
+    ",'scopeSelector':{'matchExpressions':[{'scopeName':'" scope "','operator':'" op "'}]}"
+
+START_TEST(what_is_counted_is_whole)
+{
+#define PARTS(value, text)                                                                         \
+    "resource.Quantity{i:resource.int64Amount{value:" value                                        \
+    ", scale:-3}, d:resource.infDecAmount{Dec:(*inf.Dec)(nil)}, s:\"" text                         \
+    "\", Format:\"DecimalSI\"}"
+    ck_assert_causes("v1", "ResourceQuota", QUOTA("'pods':'1500m'", ""),
+                     "spec.hard[pods]: Invalid value: " PARTS("1500", "1500m") ": must be an "
+                                                                               "integer");
+    ck_assert_causes("v1", "ResourceQuota", QUOTA("'a.b/c':'500m'", ""),
+                     "spec.hard[a.b/c]: Invalid value: " PARTS("500", "500m") ": must be an "
+                                                                              "integer");
+    ck_assert_causes("v1", "ResourceQuota", QUOTA("'requests.a.b/c':'500m'", ""), "");
+    ck_assert_causes("v1", "ResourceQuota", QUOTA("'pods':'-1'", ""),
+                     "spec.hard[pods]: Invalid value: \"-1\": must be greater than or equal to 0");
+#undef PARTS
+}
+END_TEST
+
+START_TEST(a_scope_that_is_not_known_is_told_once)
+{
+    ck_assert_causes("v1", "ResourceQuota", QUOTA("'services':'1'", ",'scopes':['X']"),
+                     "spec.scopes: Invalid value: []core.ResourceQuotaScope{\"X\"}: unsupported "
+                     "scope");
+}
+END_TEST
+
+START_TEST(a_scope_is_of_pods_for_each_resource_that_they_do_not_have)
+{
+    ck_assert_causes(
+        "v1", "ResourceQuota",
+        QUOTA("'hugepages-2Mi':'1','services':'1','count/pods':'1'", ",'scopes':['Terminating']"),
+        "spec.scopes: Invalid value: []core.ResourceQuotaScope{\"Terminating\"}: "
+        "unsupported scope applied to resource\n"
+        "spec.scopes: Invalid value: []core.ResourceQuotaScope{\"Terminating\"}: "
+        "unsupported scope applied to resource");
+    ck_assert_causes("v1", "ResourceQuota",
+                     QUOTA("'services':'1'", SELECTED("PriorityClass", "Exists")),
+                     "spec.scopeSelector.matchExpressions: Invalid value: "
+                     "core.ScopeSelector{MatchExpressions:[]core.ScopedResourceSelectorRequirement{"
+                     "core.ScopedResourceSelectorRequirement{ScopeName:\"PriorityClass\", "
+                     "Operator:\"Exists\", Values:[]string(nil)}}}: unsupported scope applied to "
+                     "resource");
+}
+END_TEST
+
+START_TEST(scopes_of_a_selector_exclude_each_other_too)
+{
+    ck_assert_causes("v1", "ResourceQuota",
+                     QUOTA("'pods':'1'",
+                           ",'scopeSelector':{'matchExpressions':[{'scopeName':'Terminating',"
+                           "'operator':'Exists'},{'scopeName':'NotTerminating','operator':'Exists'"
+                           "}]}"),
+                     "spec.scopeSelector.matchExpressions: Invalid value: "
+                     "[]core.ResourceQuotaScope(nil): conflicting scopes");
+}
+END_TEST
+
 Suite *check_amounts_suite(void)
 {
     Suite *suite = suite_create("check_amounts");
@@ -79,6 +145,10 @@ Suite *check_amounts_suite(void)
     tcase_add_test(rules, an_amount_of_nothing_is_told_once_and_shown_as_its_parts);
     tcase_add_test(rules, a_container_metric_names_a_container_and_what_containers_have);
     tcase_add_test(rules, a_metrics_selector_is_left_to_who_measures);
+    tcase_add_test(rules, what_is_counted_is_whole);
+    tcase_add_test(rules, a_scope_that_is_not_known_is_told_once);
+    tcase_add_test(rules, a_scope_is_of_pods_for_each_resource_that_they_do_not_have);
+    tcase_add_test(rules, scopes_of_a_selector_exclude_each_other_too);
     suite_add_tcase(suite, rules);
     return suite;
 }
