@@ -2,6 +2,7 @@
 
 #include "cmd/audit_flags.h"
 #include "cmd/authn_flags.h"
+#include "lib/api/syntax.h"
 #include "lib/base/buffer.h"
 #include "lib/base/hash_map.h"
 #include "lib/base/url_list.h"
@@ -13,6 +14,8 @@
 
 enum { ID_SEED = 0x636f7261, TEXT_MAX = 64 * 1024, API_COMPACT_AGE_MS = 5 * 60 * 1000 };
 enum { MEMORY_BUDGET_MIN = 8 << 20 };
+/* Each node gets a /24 of the pods' network. */
+enum { SERVICE_BITS_MIN = 8, SERVICE_BITS_MAX = 30, PODS_BITS_MIN = 8, PODS_BITS_MAX = 24 };
 
 /* Ids are made from what the members are told alike, so that they need not agree on anything. */
 uint64_t member_id_from(const char *text)
@@ -253,26 +256,46 @@ static int parse_store(struct member_config *config, const struct flag_set *set,
     return 0;
 }
 
-static int first_service_ip(struct member_config *config, struct arena *arena, struct error *reterr)
+/* "10.96.0.0/12": an IPv4 network whose prefix has so many bits, and its first address. */
+static int parse_network(const char *flag, const char *text, unsigned bits_min, unsigned bits_max,
+                         uint32_t *ret_base, struct error *reterr)
 {
-    char text[INET_ADDRSTRLEN];
-    const char *slash = strchr(config->service_cidr, '/');
-    struct in_addr address;
-    size_t len = slash == NULL ? sizeof(text) : (size_t)(slash - config->service_cidr);
-    if (len >= sizeof(text)) {
-        return error_set(reterr, -EINVAL, "--service-cidr=%s: must be like 10.96.0.0/12",
-                         config->service_cidr);
+    uint8_t ip[16];
+    unsigned bits = 0;
+    bool is_v6 = false;
+    if (!api_cidr_parse(text, ip, &bits, &is_v6) || is_v6 || bits < bits_min || bits > bits_max) {
+        return error_set(reterr, -EINVAL, "--%s=%s: must be an IPv4 network of /%u to /%u", flag,
+                         text, bits_min, bits_max);
     }
-    memcpy(text, config->service_cidr, len);
-    text[len] = '\0';
-    if (inet_pton(AF_INET, text, &address) != 1) {
-        return error_set(reterr, -EINVAL, "--service-cidr=%s: must be like 10.96.0.0/12",
-                         config->service_cidr);
-    }
-    address.s_addr = htonl(ntohl(address.s_addr) + 1);
-    (void)inet_ntop(AF_INET, &address, text, sizeof(text)); /* Cannot fail: the size is enough. */
-    config->service_ip = arena_text(arena, text);
+    uint32_t address;
+    memcpy(&address, ip + 12, sizeof(address)); /* Of ::ffff:a.b.c.d. */
+    *ret_base = ntohl(address) & UINT32_MAX << (32 - bits);
     return 0;
+}
+
+/* What Services and pods are found by, on the whole cluster. */
+static int parse_cluster_network(struct member_config *config, struct arena *arena,
+                                 struct error *reterr)
+{
+    uint32_t services = 0;
+    uint32_t pods = 0;
+    char text[INET_ADDRSTRLEN];
+    int result = parse_network("service-cidr", config->service_cidr, SERVICE_BITS_MIN,
+                               SERVICE_BITS_MAX, &services, reterr);
+    if (result == 0) {
+        result = parse_network("cluster-cidr", config->cluster_cidr, PODS_BITS_MIN, PODS_BITS_MAX,
+                               &pods, reterr);
+    }
+    if (result == 0 && api_syntax_dns1123_subdomain(config->cluster_domain).count > 0) {
+        result = error_set(reterr, -EINVAL, "--cluster-domain=%s: must be like cluster.local",
+                           config->cluster_domain);
+    }
+    if (result == 0) {
+        struct in_addr first = {.s_addr = htonl(services + 1)};
+        (void)inet_ntop(AF_INET, &first, text, sizeof(text)); /* Cannot fail: there is room. */
+        config->service_ip = arena_text(arena, text);
+    }
+    return result;
 }
 
 static const struct flag *either(const struct flag_set *set, const char *name, const char *fallback)
@@ -322,10 +345,17 @@ static int parse_listeners(struct member_config *config, const struct flag_set *
     if (net_address_parse(api, &config->api) < 0 || net_address_is_unix(&config->api)) {
         return error_set(reterr, -EINVAL, "--api-listen=%s: must be HOST:PORT", api);
     }
-    config->api_url = flag_text(set, "advertise-url");
-    if (config->api_url == NULL) {
-        config->api_url = arena_printf(arena, "https://%s", api);
+    const char *told = flag_text(set, "advertise-url");
+    struct net_address address;
+    bool tls = false;
+    int result = told == NULL ? 0 : listen_url_parse("advertise-url", told, &address, &tls, reterr);
+    if (result == 0 && told != NULL && !tls) {
+        result = error_set(reterr, -EINVAL, "--advertise-url=%s: must be https://HOST:PORT", told);
     }
+    if (result < 0) {
+        return result;
+    }
+    config->api_url = told == NULL ? arena_printf(arena, "https://%s", api) : told;
     return parse_store_urls(config, set, arena, reterr);
 }
 
@@ -418,7 +448,7 @@ int member_config_from(const struct flag_set *set, struct arena *arena,
         result = parse_metrics(&config, flag_text(set, "metrics-listen"), reterr);
     }
     if (result == 0) {
-        result = first_service_ip(&config, arena, reterr);
+        result = parse_cluster_network(&config, arena, reterr);
     }
     if (result == 0) {
         result = authn_options_from(set, arena, &config.authn, &config.encryption_config, reterr);

@@ -18,6 +18,7 @@
 #include "store/storage.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { CATCH_UP_SHARE = 80 };
@@ -52,8 +53,13 @@ static int open_loops(struct member *member)
 static int open_pki(struct member *member)
 {
     const struct member_config *config = &member->config;
-    const char *hosts[2 * URL_LIST_MAX + 3] = {config->api.host, "localhost", "127.0.0.1"};
+    struct net_address told;
+    const char *hosts[2 * URL_LIST_MAX + 4] = {config->api.host, "localhost", "127.0.0.1"};
     size_t host_count = 3;
+    if (net_address_parse(config->api_url, &told) == 0 &&
+        strcmp(told.host, config->api.host) != 0) {
+        hosts[host_count++] = told.host;
+    }
     for (size_t i = 0; i < config->etcd.count; i++) {
         hosts[host_count++] = config->etcd.addresses[i].host;
     }

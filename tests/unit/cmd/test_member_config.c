@@ -19,6 +19,8 @@ static const char *peer_url;
 static const char *state;
 static const char *token;
 static const char *join;
+static const char *setting; /* Any other flag. */
+static const char *setting_value;
 static const char *retention;
 static struct error error;
 static struct arena *arena;
@@ -36,6 +38,7 @@ static void setup(void)
     state = "new";
     token = NULL;
     join = NULL;
+    setting = NULL;
     arena = arena_new(SIZE_MAX);
     error = (struct error){.code = 0};
 }
@@ -67,8 +70,12 @@ static int parse(struct member_config *config)
         {"--auto-compaction-retention", retention},
         {"--snapshot-entries", "100000"},
     };
-    char *argv[2 * ARRAY_LEN(given)];
+    char *argv[2 * ARRAY_LEN(given) + 2];
     int argc = 0;
+    if (setting != NULL) {
+        argv[argc++] = (char *)(uintptr_t)setting;
+        argv[argc++] = (char *)(uintptr_t)setting_value;
+    }
     for (size_t i = 0; i < ARRAY_LEN(given); i++) {
         if (given[i].value != NULL) {
             argv[argc++] = (char *)(uintptr_t)given[i].flag;
@@ -251,6 +258,38 @@ START_TEST(a_cluster_that_cannot_be_is_refused_with_the_reason)
 }
 END_TEST
 
+START_TEST(settings_of_the_cluster_that_cannot_be_are_refused)
+{
+    static const struct {
+        const char *flag, *value, *reason;
+    } rows[] = {
+        {"--service-cidr", "10.96.0.0", "must be an IPv4 network of /8 to /30"},
+        {"--service-cidr", "10.96.0.0/31", "must be an IPv4 network of /8 to /30"},
+        {"--cluster-cidr", "10.244.0.0/25", "must be an IPv4 network of /8 to /24"},
+        {"--cluster-cidr", "fd00::/16", "must be an IPv4 network of /8 to /24"},
+        {"--cluster-domain", "-.", "must be like cluster.local"},
+        {"--advertise-url", "192.0.2.9", "must be https://HOST:PORT"},
+        {"--advertise-url", "http://192.0.2.9:6443", "must be https://HOST:PORT"},
+    };
+    struct member_config config;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        setting = rows[i].flag;
+        setting_value = rows[i].value;
+        ck_assert_int_eq(parse(&config), -EINVAL);
+        ck_assert_ptr_nonnull(strstr(error_message(&error), rows[i].flag));
+        ck_assert_ptr_nonnull(strstr(error_message(&error), rows[i].reason));
+    }
+    setting = "--service-cidr";
+    setting_value = "10.97.3.9/12"; /* Its network's first address, not that one's. */
+    ck_assert_int_eq(parse(&config), 0);
+    ck_assert_str_eq(config.service_ip, "10.96.0.1");
+    setting = "--advertise-url";
+    setting_value = "https://api.example:443";
+    ck_assert_int_eq(parse(&config), 0);
+    ck_assert_str_eq(config.api_url, "https://api.example:443");
+}
+END_TEST
+
 /* --- The audit's --- */
 
 static int parse_audit(char **argv, int argc, struct audit_options *options)
@@ -332,6 +371,7 @@ Suite *member_config_suite(void)
     tcase_add_test(tcase, a_member_may_have_several_urls_in_any_order);
     tcase_add_test(tcase, a_token_makes_another_cluster_and_a_state_is_new_or_existing);
     tcase_add_test(tcase, a_first_start_needs_the_peer_url_that_the_others_know);
+    tcase_add_test(tcase, settings_of_the_cluster_that_cannot_be_are_refused);
     tcase_add_test(tcase, a_cluster_that_cannot_be_is_refused_with_the_reason);
     tcase_add_test(tcase, audit_is_as_kubernetes_has_it_unless_said);
     tcase_add_test(tcase, an_audit_flag_that_is_wrong_is_named);
