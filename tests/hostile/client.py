@@ -1,4 +1,6 @@
 """The server under test, the plain clients that the cases use, and the loop over the cases."""
+import contextlib
+import glob
 import http.client
 import json
 import os
@@ -18,6 +20,7 @@ PODS = "/api/v1/namespaces/default/pods"
 MAPS = "/api/v1/namespaces/default/configmaps"
 JSON = "application/json"
 ANSWER_S = 1.0  # A well-behaved client's request, whatever others do.
+PATIENCE_S = 60  # For what must come, on a machine that others take away at times.
 FDS_GROWTH_MAX = 20
 RSS_GROWTH_MAX_KB = 160 * 1024  # Also holds the history of what the cases wrote.
 
@@ -63,7 +66,7 @@ class Server:
                 stdout=log, stderr=subprocess.STDOUT, env=environment)
 
     def wait_ready(self):
-        end = time.monotonic() + 20
+        end = time.monotonic() + PATIENCE_S
         while time.monotonic() < end:
             try:
                 if request("GET", "/readyz")[0] == 200 and request("GET", MAPS)[0] == 200 and \
@@ -73,7 +76,7 @@ class Server:
                 pass
             assert self.process.poll() is None, "the server ended at its start"
             time.sleep(0.05)
-        raise AssertionError("the server is not ready after 20 s")
+        raise AssertionError(f"the server is not ready after {PATIENCE_S} s")
 
     def fds(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
@@ -102,11 +105,11 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(15)
+                self.process.wait(PATIENCE_S)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-                return "did not end within 15 s of SIGTERM"
+                return f"did not end within {PATIENCE_S} s of SIGTERM"
         return None if self.process.returncode == 0 else f"exit code {self.process.returncode}"
 
 
@@ -125,7 +128,7 @@ def tls_context(client="admin", alpn=None):
     return context
 
 
-def connect(client="admin", alpn=None, timeout=10, receive_buffer=None):
+def connect(client="admin", alpn=None, timeout=PATIENCE_S, receive_buffer=None):
     raw = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     if receive_buffer:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -134,7 +137,7 @@ def connect(client="admin", alpn=None, timeout=10, receive_buffer=None):
     return tls_context(client, alpn).wrap_socket(raw, server_hostname=HOST)
 
 
-def request(method, path, body=None, content_type=JSON, headers=None, client="admin", timeout=20):
+def request(method, path, body=None, content_type=JSON, headers=None, client="admin", timeout=PATIENCE_S):
     """One request on a connection of its own: (code, headers, body)."""
     connection = http.client.HTTPSConnection(HOST, PORT, context=tls_context(client),
                                              timeout=timeout)
@@ -158,7 +161,7 @@ def request(method, path, body=None, content_type=JSON, headers=None, client="ad
         connection.close()
 
 
-def exchange(raw, client="admin", timeout=5, half_close=False):
+def exchange(raw, client="admin", timeout=20, half_close=False):
     """Writes raw bytes and reads until the server closes or is silent."""
     with connect(client, timeout=timeout) as stream:
         try:
@@ -211,12 +214,27 @@ def pod(name, **container):
             "spec": {"containers": [{"name": "c", "image": "i", **container}]}}
 
 
-def healthy():
-    begin = time.monotonic()
-    code, _, _ = request("GET", MAPS, timeout=5)
+def withheld_s():
+    """What the machine kept from this process and the server until now: processors that were given to others."""
+    waited_ns = 0
+    for pid in ("self", server.process.pid):
+        for thread in glob.glob(f"/proc/{pid}/task/*/schedstat"):
+            with contextlib.suppress(OSError), open(thread) as stat:  # Threads come and go.
+                waited_ns += int(stat.read().split()[1])
+    with open("/proc/stat") as stat:
+        stolen = int(stat.readline().split()[8])
+    return waited_ns / 1e9 + stolen / os.sysconf("SC_CLK_TCK")
+
+
+def healthy(path=MAPS):
+    """A well-behaved client is served at once, but for the time in which the machine let nobody work."""
+    withheld, begin = withheld_s(), time.monotonic()
+    code, _, _ = request("GET", path, timeout=PATIENCE_S)
     took = time.monotonic() - begin
+    withheld = withheld_s() - withheld
     assert code == 200, f"a well-behaved client got {code}"
-    assert took < ANSWER_S, f"a well-behaved client waited {took:.2f} s"
+    assert took < ANSWER_S + max(withheld, 0), \
+        f"a well-behaved client waited {took:.2f} s, {withheld:.2f} s of them for processors"
 
 
 def failure_of(function):
@@ -228,7 +246,7 @@ def failure_of(function):
 
 
 def check_growth(fds, rss):
-    end = time.monotonic() + 8
+    end = time.monotonic() + PATIENCE_S
     while server.fds() > fds + FDS_GROWTH_MAX and time.monotonic() < end:
         time.sleep(0.1)
     assert server.fds() <= fds + FDS_GROWTH_MAX, f"descriptors: {fds} -> {server.fds()}"
@@ -238,7 +256,7 @@ def check_growth(fds, rss):
 def check_end():
     idle = None
     if server.process.poll() is None:  # Must neither delay the end nor be leaked by it.
-        idle = http.client.HTTPSConnection(HOST, PORT, context=tls_context(), timeout=5)
+        idle = http.client.HTTPSConnection(HOST, PORT, context=tls_context(), timeout=PATIENCE_S)
         idle.request("GET", "/version")
         idle.getresponse().read()
     problem = server.end()

@@ -6,7 +6,8 @@ import struct
 
 from http2 import ACK, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PREFACE, RST, SETTINGS, frame, field, message
 
-SILENCE_S = 10.0  # Nobody thinks for so long.
+SILENCE_S = 10.0  # Nobody thinks for so long about what a stream asks.
+PATIENCE_S = 60.0  # For an answer that must come.
 EMIT, FINAL = 2, 1
 
 
@@ -51,7 +52,7 @@ class Calls:
     """One connection. context is None for one in the clear."""
 
     def __init__(self, host, port, context=None):
-        self.stream = socket.create_connection((host, port), timeout=SILENCE_S)
+        self.stream = socket.create_connection((host, port), timeout=PATIENCE_S)
         self.inflater, self.number, self.pending = Inflater(), 1, b""
         try:
             if context is not None:
@@ -86,6 +87,7 @@ class Calls:
         names = {":method": "POST", ":scheme": "https", ":authority": "a", ":path": path,
                  "content-type": "application/grpc", "te": "trailers", **metadata}
         head = b"".join(field(name.encode(), value.encode()) for name, value in names.items())
+        self.stream.settimeout(SILENCE_S if streams_out else PATIENCE_S)
         self.stream.sendall(frame(HEADERS, END_HEADERS, number, head) +
                             frame(DATA, 0 if streams_in else END_STREAM, number, message(body)))
         fields, received, end = {}, b"", False

@@ -48,7 +48,7 @@ def send_all(stream, raw):
 
 def flood(raw, seconds=2.0, settings=b""):
     """Sends the bytes again and again; the server must close, or must go on serving others."""
-    with connect(alpn=["h2"], timeout=3) as stream:
+    with connect(alpn=["h2"]) as stream:
         assert stream.selected_alpn_protocol() == "h2"
         stream.sendall(PREFACE + frame(SETTINGS, 0, 0, settings))
         end = time.monotonic() + seconds
@@ -62,7 +62,7 @@ def flood(raw, seconds=2.0, settings=b""):
                     return True
             except (OSError, ValueError):
                 pass
-            stream.settimeout(3)
+            stream.settimeout(client.PATIENCE_S)
             client.healthy()
     return False
 
@@ -80,7 +80,7 @@ def rapid_resets_end_the_connection():
             state["id"] += 2
         return out
 
-    assert flood(raw, 5), "reset streams for 5 s without an end"
+    assert flood(raw, client.PATIENCE_S), "reset streams for a minute without an end"
 
 
 # CVE-2025-8671, CVE-2019-9514: errors of a stream make the server reset it, while its request is still worked on.
@@ -99,7 +99,7 @@ def resets_that_the_server_is_made_to_send_end_the_connection():
                 state["id"] += 2
             return out
 
-        assert flood(raw, 5), "made to reset streams for 5 s without an end"
+        assert flood(raw, client.PATIENCE_S), "made to reset streams for a minute without an end"
 
 
 # CVE-2024-28182, CVE-2024-30255: a head that never ends.
@@ -114,7 +114,7 @@ def continuations_without_end_are_refused():
             state["first"] = False
         return out + frame(CONTINUATION, 0, 1, field(b"x" * 100, b"y" * 100) * 60) * 50
 
-    assert flood(raw, 5), "CONTINUATION for 5 s without an end"
+    assert flood(raw, client.PATIENCE_S), "CONTINUATION for a minute without an end"
     state["first"] = True
     empty = frame(CONTINUATION, 0, 1) * 5000
 
@@ -122,7 +122,7 @@ def continuations_without_end_are_refused():
         first, state["first"] = state["first"], False
         return (frame(HEADERS, END_STREAM, 1, head(b"GET", b"/version")) if first else b"") + empty
 
-    assert flood(raw_empty, 5), "empty CONTINUATION for 5 s without an end"
+    assert flood(raw_empty, client.PATIENCE_S), "empty CONTINUATION for a minute without an end"
 
 
 # CVE-2019-9512 (PING), CVE-2019-9515 (SETTINGS), CVE-2019-9513 (PRIORITY): answers that nobody reads pile up.
@@ -146,7 +146,7 @@ def broken_frames_end_the_connection():
                 frame(PUSH, 4, 1, b"\0\0\0\2"), frame(DATA, 8, 1, b"\xff"),
                 frame(SETTINGS, 0, 0, struct.pack(">HI", 4, 0xffffffff)),
                 frame(HEADERS, both, 1, b"\x3f\xff\xff\xff\xff\xff\x0f")):
-        with connect(alpn=["h2"], timeout=3) as stream:
+        with connect(alpn=["h2"]) as stream:
             send_all(stream, PREFACE + frame(SETTINGS, 0, 0) + raw)
             kinds = [f[0] for f in frames(client.read_all(stream))]
             assert GOAWAY in kinds or RST in kinds, f"{raw[:20]}: {kinds}"
@@ -166,7 +166,7 @@ def bad_h2_requests_are_answered_alone():
            head(b"GET", b"/version", [(b"content-length", b"7")]),
            head(b"GET", b"/version", [(b"x", b"a\r\nb: c")]), head(b"GET", b"no-slash")]
     for block in bad:
-        with connect(alpn=["h2"], timeout=2) as stream:
+        with connect(alpn=["h2"]) as stream:
             send_all(stream, PREFACE + frame(SETTINGS, 0, 0) + frame(HEADERS, both, 1, block) +
                      frame(HEADERS, both, 3, head(b"GET", b"/version")))
             received = frames(read_some(stream, 2))
@@ -211,9 +211,7 @@ def readers_with_a_closed_window_hold_nobody_up():
         stream.sendall(f"GET {MAPS} HTTP/1.1\r\nHost: a\r\n\r\n".encode() * 20)
         waiting.append(stream)
     for _ in range(5):
-        begin = time.monotonic()
-        assert request("GET", "/api/v1/namespaces/default")[0] == 200
-        assert time.monotonic() - begin < client.ANSWER_S
+        client.healthy("/api/v1/namespaces/default")
         time.sleep(0.1)
     grown = client.server.rss_kb() - before
     for stream in waiting:
@@ -226,7 +224,7 @@ def readers_with_a_closed_window_hold_nobody_up():
 def grpc(path, body, extra=(), end=True):
     """One call on the etcd port: (frames received, whether the server closed)."""
     fields = [(b"content-type", b"application/grpc"), (b"te", b"trailers"), *extra]
-    with socket.create_connection((HOST, ETCD_PORT), timeout=2) as stream:
+    with socket.create_connection((HOST, ETCD_PORT), timeout=client.PATIENCE_S) as stream:
         raw = PREFACE + frame(SETTINGS, 0, 0) + frame(HEADERS, END_HEADERS, 1,
                                                       head(b"POST", path, fields))
         if not send_all(stream, raw):

@@ -177,7 +177,7 @@ class Guarded:
                  "--etcd-listen", f"https://{HOST}:{ETCD},http://{HOST}:{PLAIN}"], stdout=log, stderr=subprocess.STDOUT)
 
     def wait_ready(self):
-        end = time.monotonic() + 20
+        end = time.monotonic() + client.PATIENCE_S
         while True:
             try:
                 calls = Calls(HOST, PLAIN)
@@ -188,14 +188,14 @@ class Guarded:
             except (OSError, Refused):
                 pass
             assert self.process.poll() is None, "the server ended at its start"
-            assert time.monotonic() < end, "the server is not ready after 20 s"
+            assert time.monotonic() < end, "the server is not ready after a minute"
             time.sleep(0.05)
 
     def wait_rights(self):
         """The roles that everybody has are written by the server once it leads."""
-        end = time.monotonic() + 20
+        end = time.monotonic() + client.PATIENCE_S
         while self.http("poor", API, "/api") != 200 or self.http("nobody", API, "/version") != 200:
-            assert time.monotonic() < end, "no roles after 20 s"
+            assert time.monotonic() < end, "no roles after a minute"
             time.sleep(0.05)
 
     def end(self):
@@ -241,7 +241,7 @@ class Guarded:
         return context
 
     def http(self, who, port, path):
-        connection = http.client.HTTPSConnection(HOST, port, context=self.context(who), timeout=10)
+        connection = http.client.HTTPSConnection(HOST, port, context=self.context(who), timeout=client.PATIENCE_S)
         try:
             connection.request("GET", path)
             return connection.getresponse().status

@@ -25,7 +25,7 @@ def define(plural, kind, scope):
     until(lambda: request("GET", f"{CUSTOM}/{plural}")[0] == 200, f"{plural} are not served")
 
 
-def until(condition, problem, seconds=10):
+def until(condition, problem, seconds=client.PATIENCE_S):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, problem
