@@ -439,8 +439,9 @@ int raft_step(struct raft *raft, const struct raft_event *event, struct raft_upd
     uint64_t leader = raft->leader;
     uint64_t slept_ns = event->now_ns > raft->now_ns ? event->now_ns - raft->now_ns : 0;
     raft->now_ns += slept_ns;
-    if (raft->role == RAFT_LEADER && slept_ns > raft->election_ns) {
-        /* Others may lead by now: what waited in the queues must not be answered as leader. */
+    if (raft->role == RAFT_LEADER && slept_ns > raft->election_ns && !raft_votes_alone(raft)) {
+        /* Others may lead by now: what waited in the queues must not be answered as leader. Where
+         * nobody else can, stepping down would only make a busy machine busier. */
         step_down(raft, update, "it stood still for an election timeout");
     }
     int status = dispatch(raft, event, update);

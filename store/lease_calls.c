@@ -246,6 +246,11 @@ static void lease_timer_fired(void *data)
     if (!leads || store->raft == NULL) {
         return;
     }
+    if (store_now_ms(store) > store->lease_timer_ms + store->config.lease_grace_ms) {
+        /* This loop stood still: renewals wait in its sockets. As if its leadership began now. */
+        store_leases_role(store, /* leading= */ true);
+        return;
+    }
     size_t count = lease_table_due(store->state.leases, store_now_ms(store), EXPIRY_RETRY_MS, ids,
                                    STORE_LEASE_EXPIRE_BATCH);
     for (size_t i = 0; i < count; i++) {
@@ -266,6 +271,7 @@ void store_lease_timer_set(struct store *store)
     bool leads = store->leading || PLANTED == PLANT_STALE_EXPIRY;
     if (leads && next_ms != UINT64_MAX) {
         uint64_t delay_ms = next_ms > now_ms ? next_ms - now_ms : 0;
+        store->lease_timer_ms = now_ms + delay_ms + 1;
         store->lease_timer.fire = lease_timer_fired;
         store->lease_timer.data = store;
         env_timer_start(store->env, &store->lease_timer, (delay_ms + 1) * NS_PER_MS);

@@ -33,7 +33,9 @@ struct store_config {
     /* Commands up to this version can be applied. 0: all that are known. Tests set others, and are
      * members of an earlier or later version with it. */
     uint32_t command_version;
-    uint64_t lease_grace_ms; /* A new leader adds this to each lease; at least one election. */
+    /* A new leader adds this to each lease; at least one election. One that stood still for longer
+     * gives each lease its whole time again, as a new one does. */
+    uint64_t lease_grace_ms;
     /* store_free() leaves all keys to the end of the process, which is at hand: to free a million
      * one by one takes a second. */
     bool leave_memory;

@@ -142,6 +142,7 @@ struct store {
     uint64_t no_room_until_ns; /* The leader refused a command for want of room just now. */
     struct env_timer timeout_timer, retry_timer, pump_timer, trim_timer, lease_timer, compact_timer,
         publish_timer;
+    uint64_t lease_timer_ms; /* When it is to fire. */
 
     _Atomic bool auth_is_on; /* Of `state`, for other threads. */
     bool leading;

@@ -225,6 +225,20 @@ START_TEST(a_leader_without_followers_wakes_less_often_and_stays_leader)
 }
 END_TEST
 
+START_TEST(a_leader_that_votes_alone_leads_on_after_it_stood_still)
+{
+    struct fixture f;
+    core_start(&f, 1);
+    core_elect(&f);
+    uint64_t term = f.raft.term;
+    f.now += 5000 * MS;
+    (void)core_step(&f, (struct raft_event){.kind = RAFT_EVENT_TICK});
+    ck_assert_int_eq(f.raft.role, RAFT_LEADER);
+    ck_assert_uint_eq(f.raft.term, term);
+    core_stop(&f);
+}
+END_TEST
+
 START_TEST(a_leader_whose_loop_stood_still_steps_down)
 {
     struct fixture f;
@@ -284,6 +298,7 @@ Suite *core_suite(void)
     tcase_add_test(tcase, a_read_needs_a_round_of_heartbeats_sent_after_it);
     tcase_add_loop_test(tcase, a_leader_without_followers_wakes_less_often_and_stays_leader, 0, 2);
     tcase_add_test(tcase, a_leader_whose_loop_stood_still_steps_down);
+    tcase_add_test(tcase, a_leader_that_votes_alone_leads_on_after_it_stood_still);
     tcase_add_loop_test(tcase, only_a_member_that_votes_alone_campaigns_without_waiting, 0, 2);
     tcase_add_test(tcase, a_joint_configuration_needs_both_majorities);
     suite_add_tcase(suite, tcase);
