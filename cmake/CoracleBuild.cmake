@@ -69,8 +69,9 @@ function(coracle_test name)
     # check's own macros use GNU variadics and mixed signedness.
     target_compile_options(${name} PRIVATE -Wno-pedantic -Wno-conversion -Wno-sign-conversion)
     add_test(NAME ${name} COMMAND ${name})
-    # check ends a test after 4 s unless told otherwise, which is little on a machine that is busy.
-    set_tests_properties(${name} PROPERTIES TIMEOUT 300 ENVIRONMENT CK_DEFAULT_TIMEOUT=30)
+    # check ends a test after 4 s unless told otherwise, and after what a suite says: little on a machine that is busy.
+    set_tests_properties(${name} PROPERTIES TIMEOUT 1200
+                         ENVIRONMENT "CK_DEFAULT_TIMEOUT=30;CK_TIMEOUT_MULTIPLIER=4")
 endfunction()
 
 # coracle_fuzz(NAME SOURCES ... LINK ... ): a libFuzzer target; its corpus is tests/fuzz/corpus/NAME.
