@@ -4,6 +4,19 @@
 #include "lib/api/syntax.h"
 #include <string.h>
 
+static struct api_shown shown_path(struct arena *arena,
+                                   const Authorization__V1__NonResourceAttributes *path)
+{
+    CLEANUP(buffer_release) struct buffer text;
+    buffer_init(&text, SIZE_MAX / 2); /* What a request holds is bounded already. */
+    buffer_append_text(&text, "authorization.NonResourceAttributes{Path:");
+    api_print_quoted(text_or_empty(path->path), &text);
+    buffer_append_text(&text, ", Verb:");
+    api_print_quoted(text_or_empty(path->verb), &text);
+    buffer_append_text(&text, "}");
+    return api_shown_raw(arena_text(arena, buffer_text(&text)));
+}
+
 void access_review_check_attributes(struct api_causes *causes,
                                     const Authorization__V1__ResourceAttributes *resource,
                                     const Authorization__V1__NonResourceAttributes *path)
@@ -12,7 +25,7 @@ void access_review_check_attributes(struct api_causes *causes,
     struct api_path resource_at = api_path_field(&spec, "resourceAttributes");
     struct api_path path_at = api_path_field(&spec, "nonResourceAttributes");
     if (resource != NULL && path != NULL) {
-        api_cause_invalid(causes, &path_at, api_shown_raw("authorization.NonResourceAttributes"),
+        api_cause_invalid(causes, &path_at, shown_path(causes->arena, path),
                           "cannot be specified in combination with resourceAttributes");
     } else if (resource == NULL && path == NULL) {
         api_cause_invalid(causes, &resource_at, api_shown_null(),

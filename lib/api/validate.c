@@ -62,14 +62,14 @@ static void check_update(struct api_causes *causes, const struct rules_kind *rul
     }
 }
 
-static void check_status(struct api_causes *causes, const struct rules_kind *rules,
+static void check_status(struct api_causes *causes, rules_update *rule,
                          const struct api_frame *object, const void *before)
 {
     if (api_message_member_text(object->table, "status") != NULL) {
         api_check_member(causes, object, "status");
     }
-    if (rules->status != NULL) {
-        rules->status(causes, before, object->message);
+    if (rule != NULL) {
+        rule(causes, before, object->message);
     }
 }
 
@@ -88,8 +88,10 @@ void api_validate_update(struct arena *arena, const struct api_kind *kind, const
     }
     if (custom_of(kind) != NULL) {
         custom_validate(causes, kind, old_message, new_message);
-    } else if (strcmp(subresource, "status") == 0 || strcmp(subresource, "approval") == 0) {
-        check_status(causes, rules, &object, old_message);
+    } else if (strcmp(subresource, "status") == 0) {
+        check_status(causes, rules->status, &object, old_message);
+    } else if (strcmp(subresource, "approval") == 0) {
+        check_status(causes, rules->approval, &object, old_message);
     } else if (strcmp(subresource, "ephemeralcontainers") == 0) {
         rules_update_pod_ephemeral(causes, old_message, new_message);
     } else {

@@ -221,21 +221,50 @@ void rules_check_attachment(struct api_causes *causes, const void *message)
 /* --- CSIDriver, CSINode ------------------------------------------------------------------------
  */
 
-bool rules_csi_driver(struct api_causes *causes, const struct api_frame *frame)
+static void check_duration(struct api_causes *causes, const struct api_path *item,
+                           const Storage__V1__TokenRequest *request)
 {
-    const Storage__V1__CSIDriverSpec *spec = frame->message;
-    struct api_path requests = api_path_field(frame->at, "tokenRequests");
+    static const int64_t SECONDS_MIN = 600, SECONDS_MAX = (int64_t)1 << 32;
+    struct api_shown shown = api_shown_int(request->expiration_seconds);
+    if (request->has_expiration_seconds && request->expiration_seconds < SECONDS_MIN) {
+        rules_invalid(causes, item, "expirationSeconds", shown,
+                      "may not specify a duration less than 10 minutes");
+    }
+    if (request->has_expiration_seconds && request->expiration_seconds > SECONDS_MAX) {
+        rules_invalid(causes, item, "expirationSeconds", shown,
+                      "may not specify a duration larger than 2^32 seconds");
+    }
+}
+
+static bool is_requested(const Storage__V1__CSIDriverSpec *spec, size_t count, const char *audience)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (rules_is(spec->token_requests[i]->audience, audience)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_tokens(struct api_causes *causes, const struct api_path *spec_at,
+                         const Storage__V1__CSIDriverSpec *spec)
+{
+    struct api_path requests = api_path_field(spec_at, "tokenRequests");
     for (size_t i = 0; i < spec->n_token_requests; i++) {
         const char *audience = text_or_empty(spec->token_requests[i]->audience);
         struct api_path item = api_path_index(&requests, i);
         struct api_path at = api_path_field(&item, "audience");
-        for (size_t other = 0; other < i; other++) {
-            if (rules_is(spec->token_requests[other]->audience, audience)) {
-                api_cause_duplicate(causes, &at, api_shown_text(audience));
-                break;
-            }
+        if (is_requested(spec, i, audience)) {
+            api_cause_duplicate(causes, &at, api_shown_text(audience));
+        } else {
+            check_duration(causes, &item, spec->token_requests[i]);
         }
     }
+}
+
+bool rules_csi_driver(struct api_causes *causes, const struct api_frame *frame)
+{
+    check_tokens(causes, frame->at, frame->message);
     return true;
 }
 
@@ -250,15 +279,41 @@ void rules_update_csi_driver(struct api_causes *causes, const void *before, cons
         rules_invalid(causes, &at, "attachedRequired", api_shown_bool(spec->attach_required),
                       "field is immutable");
     }
+    check_tokens(causes, &at, spec); /* v1.32 says it again. */
 }
 
 bool rules_csi_node_driver(struct api_causes *causes, const struct api_frame *frame)
 {
-    enum { NODE_ID_BYTES_MAX = 192 };
+    enum { NODE_ID_BYTES_MAX = 256 };
     const char *id = text_or_empty(((const Storage__V1__CSINodeDriver *)frame->message)->node_id);
     if (strlen(id) > NODE_ID_BYTES_MAX) {
         rules_invalid(causes, frame->at, "nodeID", api_shown_text(id),
-                      "must be 192 characters or less");
+                      "must be 256 characters or less");
+    }
+    return true;
+}
+
+/* Paths name the driver, not the list of keys: so v1.32 has it. */
+bool rules_csi_node_keys(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Storage__V1__CSINodeDriver *driver = frame->message;
+    const Storage__V1__CSINodeSpec *spec = frame->parent->message;
+    struct api_path name = api_path_field(frame->at, "name");
+    for (size_t i = 0; i < frame->index; i++) {
+        if (rules_is(spec->drivers[i]->name, text_or_empty(driver->name))) {
+            api_cause_duplicate(causes, &name, api_shown_text(driver->name));
+            break;
+        }
+    }
+    for (size_t i = 0; i < driver->n_topology_keys; i++) {
+        const char *key = text_or_empty(driver->topology_keys[i]);
+        if (*key == '\0') {
+            api_cause_required(causes, frame->at, "");
+        }
+        if (rules_has(driver->topology_keys, i, key)) {
+            api_cause_duplicate(causes, frame->at, api_shown_text(key));
+        }
+        rules_invalid_each(causes, frame->at, api_shown_text(key), api_syntax_qualified_name(key));
     }
     return true;
 }

@@ -77,10 +77,27 @@ bool rules_certificate_request(struct api_causes *causes, const struct api_frame
     return true;
 }
 
+/* Whether all parts between dots are right; only the first that is not is told. */
+static void check_labels(struct api_causes *causes, const struct api_path *at, const char *text,
+                         api_syntax_rule *rule)
+{
+    for (const char *label = text; label != NULL;) {
+        const char *dot = strchrnul(label, '.');
+        const char *part = arena_text_n(causes->arena, label, (size_t)(dot - label));
+        struct api_syntax wrong = rule(part);
+        for (size_t i = 0; i < wrong.count; i++) {
+            api_cause_invalid(causes, at, api_shown_text(text),
+                              arena_printf(causes->arena, "validating label \"%s\": %s", part,
+                                           wrong.messages[i]));
+        }
+        label = wrong.count > 0 || *dot == '\0' ? NULL : dot + 1;
+    }
+}
+
 /* "example.com/signer": a domain of at least two parts and a path whose parts are subdomains. */
 bool rules_signer_name(struct api_causes *causes, const struct api_frame *frame)
 {
-    enum { SIGNER_BYTES_MAX = 571 };
+    enum { DOMAIN_BYTES_MAX = 253, SIGNER_BYTES_MAX = 571 };
     static const char unknown[] = "kubernetes.io/legacy-unknown";
     const char *name = text_or_empty(
         ((const Certificates__V1__CertificateSigningRequestSpec *)frame->message)->signer_name);
@@ -101,14 +118,15 @@ bool rules_signer_name(struct api_causes *causes, const struct api_frame *frame)
         return true;
     }
     const char *domain = arena_text_n(causes->arena, name, (size_t)(slash - name));
-    struct api_syntax wrong = api_syntax_dns1123_subdomain(domain);
-    rules_invalid_each(causes, &at, api_shown_text(domain), wrong);
-    if (wrong.count == 0 && strchr(domain, '.') == NULL) {
+    if (strlen(domain) > DOMAIN_BYTES_MAX) {
+        api_cause_too_long(causes, &at, DOMAIN_BYTES_MAX);
+    }
+    check_labels(causes, &at, domain, api_syntax_dns1123_label);
+    if (strchr(domain, '.') == NULL) {
         api_cause_invalid(causes, &at, api_shown_text(domain),
                           "should be a domain with at least two segments separated by dots");
     }
-    rules_invalid_each(causes, &at, api_shown_text(slash + 1),
-                       api_syntax_dns1123_subdomain(slash + 1));
+    check_labels(causes, &at, slash + 1, api_syntax_dns1123_subdomain);
     if (strlen(name) > SIGNER_BYTES_MAX) {
         api_cause_too_long(causes, &at, SIGNER_BYTES_MAX);
     }
@@ -139,6 +157,25 @@ void rules_prepare_request_approval(struct arena *arena, const void *before, voi
 static bool is_decision(const char *type)
 {
     return strcmp(type, "Approved") == 0 || strcmp(type, "Denied") == 0;
+}
+
+/* Through "status": what was decided is as it was. That something was added or taken away is left
+ * to be refused. */
+void rules_prepare_request_status(struct arena *arena, const void *before, void *after)
+{
+    (void)arena; /* As above. */
+    const Certificates__V1__CertificateSigningRequestStatus *old =
+        ((const Certificates__V1__CertificateSigningRequest *)before)->status;
+    Certificates__V1__CertificateSigningRequestStatus *status =
+        ((Certificates__V1__CertificateSigningRequest *)after)->status;
+    for (size_t i = 0; i < status->n_conditions; i++) {
+        const char *type = text_or_empty(status->conditions[i]->type);
+        for (size_t j = 0; is_decision(type) && j < old->n_conditions; j++) {
+            if (rules_is(old->conditions[j]->type, type)) {
+                status->conditions[i] = old->conditions[j];
+            }
+        }
+    }
 }
 
 static void check_condition_status(struct api_causes *causes, const struct api_path *at,
@@ -179,24 +216,79 @@ static void check_conditions(struct api_causes *causes, const struct api_path *a
         }
         if (*type == '\0') {
             api_cause_required(causes, &path, "");
-        } else if (both) {
-            api_cause_invalid(causes, &path, api_shown_text(type),
-                              "Approved and Denied conditions are mutually exclusive");
-        } else if (twice) {
-            api_cause_duplicate(causes, &path, api_shown_text(type));
         }
         check_condition_status(causes, &item, status->conditions[i]);
+        if (both) {
+            api_cause_invalid(causes, &path, api_shown_text(type),
+                              "Approved and Denied conditions are mutually exclusive");
+        }
+        if (twice) {
+            api_cause_duplicate(causes, &path, api_shown_text(type));
+        }
     }
+}
+
+/* The type of the next PEM block, whose body is written to `body`; NULL when there is none. Goes
+ * on after it. */
+static const char *next_block(struct arena *arena, struct slice *rest, struct slice *body)
+{
+    static const char begin[] = "-----BEGIN ", dashes[] = "-----";
+    const uint8_t *from = memmem(rest->data, rest->len, begin, strlen(begin));
+    if (from == NULL) {
+        return NULL;
+    }
+    from += strlen(begin);
+    const uint8_t *end = rest->data + rest->len;
+    const uint8_t *to = memmem(from, (size_t)(end - from), dashes, strlen(dashes));
+    if (to == NULL) {
+        return NULL;
+    }
+    const char *type = arena_text_n(arena, (const char *)from, (size_t)(to - from));
+    *body = pem_body(slice_of(from - strlen(begin), (size_t)(end - from) + strlen(begin)), type);
+    if (body->len == 0) {
+        return NULL;
+    }
+    *rest = slice_of(body->data + body->len, (size_t)(end - (body->data + body->len)));
+    return type;
+}
+
+/* NULL when it is certificates and nothing else. What is in them its readers look at. */
+static const char *not_certificates(struct arena *arena, struct slice rest)
+{
+    struct slice body;
+    size_t blocks = 0;
+    for (const char *type = next_block(arena, &rest, &body); type != NULL;
+         type = next_block(arena, &rest, &body), blocks++) {
+        if (strcmp(type, "CERTIFICATE") != 0) {
+            return arena_printf(arena, "only CERTIFICATE PEM blocks are allowed, found \"%s\"",
+                                type);
+        }
+        if (memchr(body.data, ':', body.len) != NULL) { /* Base64 has none. */
+            return "no PEM block headers are permitted";
+        }
+    }
+    return blocks == 0 ? "must contain at least one CERTIFICATE PEM block" : NULL;
+}
+
+static bool same_certificate(const Certificates__V1__CertificateSigningRequestStatus *before,
+                             const Certificates__V1__CertificateSigningRequestStatus *after)
+{
+    return slice_equal(slice_of(before->certificate.data, before->certificate.len),
+                       slice_of(after->certificate.data, after->certificate.len));
 }
 
 bool rules_certificate_status(struct api_causes *causes, const struct api_frame *frame)
 {
     const Certificates__V1__CertificateSigningRequestStatus *status = frame->message;
+    const Certificates__V1__CertificateSigningRequest *before = frame->parent->before;
     struct slice certificate = slice_of(status->certificate.data, status->certificate.len);
     check_conditions(causes, frame->at, status);
-    if (certificate.len > 0 && pem_body(certificate, "CERTIFICATE").len == 0) {
-        rules_invalid(causes, frame->at, "certificate", api_shown_text("<certificate data>"),
-                      "must contain at least one CERTIFICATE PEM block");
+    if (certificate.len > 0 && (before == NULL || !same_certificate(before->status, status))) {
+        const char *why = not_certificates(causes->arena, certificate);
+        if (why != NULL) {
+            rules_invalid(causes, frame->at, "certificate", api_shown_text("<certificate data>"),
+                          why);
+        }
     }
     return false;
 }
@@ -223,22 +315,74 @@ static void keep_conditions(struct api_causes *causes,
     }
 }
 
-void rules_update_request(struct api_causes *causes, const void *before, const void *after)
+static const Certificates__V1__CertificateSigningRequestCondition *
+condition_of(const Certificates__V1__CertificateSigningRequestStatus *status, const char *type)
+{
+    for (size_t i = 0; i < status->n_conditions; i++) {
+        if (rules_is(status->conditions[i]->type, type)) {
+            return status->conditions[i];
+        }
+    }
+    return NULL;
+}
+
+void rules_approve_request(struct api_causes *causes, const void *before, const void *after)
 {
     keep_conditions(causes, ((const Certificates__V1__CertificateSigningRequest *)before)->status,
                     ((const Certificates__V1__CertificateSigningRequest *)after)->status);
 }
 
+/* Who signs does not approve, and signs once. */
+void rules_sign_request(struct api_causes *causes, const void *before, const void *after)
+{
+    static const char *const decisions[] = {"Approved", "Denied"};
+    const Certificates__V1__CertificateSigningRequestStatus *old =
+        ((const Certificates__V1__CertificateSigningRequest *)before)->status;
+    const Certificates__V1__CertificateSigningRequestStatus *status =
+        ((const Certificates__V1__CertificateSigningRequest *)after)->status;
+    struct api_path at = api_path_field(NULL, "status");
+    keep_conditions(causes, old, status);
+    for (size_t i = 0; i < ARRAY_LEN(decisions); i++) {
+        if (condition_of(old, decisions[i]) == NULL && condition_of(status, decisions[i]) != NULL) {
+            rules_forbidden(causes, &at, "conditions",
+                            arena_printf(causes->arena,
+                                         "updates may not add a condition of type \"%s\"",
+                                         decisions[i]));
+        }
+    }
+    if (old->certificate.len > 0 && !same_certificate(old, status)) {
+        rules_forbidden(causes, &at, "certificate",
+                        "updates may not modify existing certificate content");
+    }
+}
+
 /* --- APIService --------------------------------------------------------------------------------
  */
 
-bool rules_api_service(struct api_causes *causes, const struct api_frame *frame)
+/* Its name says both parts of what it serves. */
+bool rules_api_service_name(struct api_causes *causes, const struct api_frame *frame)
 {
+    const Apiregistration__V1__APIService *service = frame->parent->message;
     const Apiregistration__V1__APIServiceSpec *spec = frame->message;
+    const char *name = text_or_empty(service->metadata->name);
+    struct api_path metadata = api_path_field(NULL, "metadata");
+    const char *wanted = arena_printf(causes->arena, "%s.%s", text_or_empty(spec->version),
+                                      text_or_empty(spec->group));
+    if (strcmp(name, wanted) != 0 && *name != '\0' && api_syntax_path_segment(name).count == 0) {
+        rules_invalid(
+            causes, &metadata, "name", api_shown_text(name),
+            arena_printf(causes->arena, "must be `spec.version+\".\"+spec.group`: \"%s\"", wanted));
+    }
     if (rules_empty(spec->group) && !rules_is(spec->version, "v1")) {
         rules_required(causes, frame->at, "group",
                        "only v1 may have an empty group and it better be legacy kube");
     }
+    return true;
+}
+
+bool rules_api_service(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Apiregistration__V1__APIServiceSpec *spec = frame->message;
     if (spec->service == NULL) {
         if (spec->ca_bundle.len > 0) {
             rules_invalid(
@@ -255,20 +399,6 @@ bool rules_api_service(struct api_causes *causes, const struct api_frame *frame)
                       "may not be true if caBundle is present");
     }
     return true;
-}
-
-void rules_check_api_service(struct api_causes *causes, const void *message)
-{
-    const Apiregistration__V1__APIService *service = message;
-    const char *name = text_or_empty(service->metadata->name);
-    struct api_path metadata = api_path_field(NULL, "metadata");
-    const char *wanted = arena_printf(causes->arena, "%s.%s", text_or_empty(service->spec->version),
-                                      text_or_empty(service->spec->group));
-    if (strcmp(name, wanted) != 0) {
-        rules_invalid(
-            causes, &metadata, "name", api_shown_text(name),
-            arena_printf(causes->arena, "must be `spec.version+\".\"+spec.group`: \"%s\"", wanted));
-    }
 }
 
 /* A service that this server itself is needs nobody to look for it. */

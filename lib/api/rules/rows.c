@@ -188,6 +188,7 @@ const struct api_frame_rule_row api_frame_rules[] = {
     {&storage__v1__volume_error__schema, "", rules_volume_error},
     {&storage__v1__csidriver_spec__schema, "tokenRequests", rules_csi_driver},
     {&storage__v1__csinode_driver__schema, "nodeID", rules_csi_node_driver},
+    {&storage__v1__csinode_driver__schema, ".", rules_csi_node_keys},
 
     {&admissionregistration__v1__validating_webhook__schema, "", rules_validating_webhook},
     {&admissionregistration__v1__validating_webhook__schema, "sideEffects",
@@ -227,6 +228,7 @@ const struct api_frame_rule_row api_frame_rules[] = {
     {&certificates__v1__certificate_signing_request_spec__schema, "", rules_certificate_request},
     {&certificates__v1__certificate_signing_request_spec__schema, "signerName", rules_signer_name},
     {&certificates__v1__certificate_signing_request_status__schema, "", rules_certificate_status},
+    {&apiregistration__v1__apiservice_spec__schema, "", rules_api_service_name},
     {&apiregistration__v1__apiservice_spec__schema, ".", rules_api_service},
 };
 

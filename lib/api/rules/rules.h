@@ -215,7 +215,7 @@ struct rules_kind {
     rules_create *create;  /* Checks. */
     rules_update *replace; /* In place of `create` where an object is replaced, which may excuse
                             * what is wrong. */
-    rules_update *update, *status;
+    rules_update *update, *status, *approval;
     enum rules_order order;
     rules_convert *to_stored, *from_stored; /* Of a kind that is another one's other form. */
 };
@@ -305,7 +305,8 @@ api_frame_rule rules_metric, rules_metric_target, rules_resource_metric, rules_c
     rules_autoscaler_metrics, rules_container_metric_name, rules_scaling_window,
     rules_scaling_period;
 api_frame_rule rules_priority_class, rules_storage_class, rules_attachment_source,
-    rules_attachment_status, rules_volume_error, rules_csi_driver, rules_csi_node_driver;
+    rules_attachment_status, rules_volume_error, rules_csi_driver, rules_csi_node_driver,
+    rules_csi_node_keys;
 rules_create rules_check_attachment;
 rules_update rules_update_csi_driver, rules_update_csi_node;
 api_frame_rule rules_validating_webhook, rules_mutating_webhook, rules_webhook_client,
@@ -318,11 +319,11 @@ api_frame_rule rules_priority_level, rules_limit_response, rules_queuing, rules_
     rules_flow_rules, rules_flow_resources, rules_flow_paths, rules_flow_account,
     rules_flow_subject, rules_flow_fixed, rules_priority_level_fixed;
 api_frame_rule rules_certificate_request, rules_signer_name, rules_certificate_status,
-    rules_api_service;
-rules_create rules_check_api_service;
+    rules_api_service, rules_api_service_name;
 rules_prepare rules_prepare_api_service;
-rules_prepare_change rules_prepare_request_update, rules_prepare_request_approval;
-rules_update rules_update_request;
+rules_prepare_change rules_prepare_request_update, rules_prepare_request_status,
+    rules_prepare_request_approval;
+rules_update rules_sign_request, rules_approve_request;
 rules_update rules_update_persistent_volume, rules_update_claim;
 rules_prepare rules_prepare_claim, rules_prepare_limit_range;
 rules_prepare_change rules_prepare_claim_update;

@@ -25,7 +25,8 @@ static void *decoded(struct arena *arena, const struct api_kind *kind, const cha
 }
 
 void assert_causes(const char *file, int line, const char *api_version, const char *kind,
-                   const char *before, const char *after, const char *expected)
+                   const char *subresource, const char *before, const char *after,
+                   const char *expected)
 {
     struct arena *arena = arena_new(SIZE_MAX);
     const struct api_kind *row = api_kind_by_api_version(api_version, kind);
@@ -41,7 +42,10 @@ void assert_causes(const char *file, int line, const char *api_version, const ch
         void *old = decoded(arena, row, before);
         api_message_meta(row->message, old)->resource_version = arena_text(arena, "1");
         api_message_meta(row->message, object)->resource_version = arena_text(arena, "1");
-        api_validate_update(arena, row, old, object, "", &causes);
+        if (*subresource != '\0') {
+            api_prepare_update(arena, row, old, object, subresource);
+        }
+        api_validate_update(arena, row, old, object, subresource, &causes);
     }
     for (size_t i = 0; i < causes.count; i++) {
         text = arena_printf(arena, "%s%s%s: %s", text, i == 0 ? "" : "\n", causes.items[i].field,

@@ -5,11 +5,14 @@
 /* Both are JSON with ' for quotes, as a client sends them; `before` is NULL for a creation. Fails
  * the test when the causes are others than `expected`, "" for none. */
 void assert_causes(const char *file, int line, const char *api_version, const char *kind,
-                   const char *before, const char *after, const char *expected);
+                   const char *subresource, const char *before, const char *after,
+                   const char *expected);
 #define ck_assert_causes(...)        CAUSES_CREATED(__VA_ARGS__)
 #define ck_assert_causes_update(...) CAUSES_UPDATED(__VA_ARGS__)
+/* Of a subresource, which comes third. */
+#define ck_assert_causes_part(...) assert_causes(__FILE__, __LINE__, __VA_ARGS__)
 #define CAUSES_CREATED(version, kind, json, expected)                                              \
-    assert_causes(__FILE__, __LINE__, version, kind, NULL, json, expected)
+    assert_causes(__FILE__, __LINE__, version, kind, "", NULL, json, expected)
 #define CAUSES_UPDATED(version, kind, before, after, expected)                                     \
-    assert_causes(__FILE__, __LINE__, version, kind, before, after, expected)
+    assert_causes(__FILE__, __LINE__, version, kind, "", before, after, expected)
 #endif

@@ -239,6 +239,131 @@ START_TEST(a_limit_range_agrees_with_itself)
 }
 END_TEST
 
+/* --- Events -------------------------------------------------------------------------------------
+ */
+
+#define EVENT(namespace, members)                                                                    \
+    "{'metadata':{'name':'o','namespace':'n'},'involvedObject':{'namespace':'" namespace "','"       \
+                                                                                         "kind':'"   \
+                                                                                         "Pod','"    \
+                                                                                         "name':'"   \
+                                                                                         "p'"        \
+                                                                                         "}" members \
+                                                                                         "}"
+#define NEW_EVENT(members)                                                                         \
+    "{'metadata':{'name':'o','namespace':'n'},'regarding':{'namespace':'n','kind':'Pod','name':"   \
+    "'p'},'reportingController':'a.b/c','reportingInstance':'i','action':'A','reason':'R','type':" \
+    "'Normal'" members "}"
+#define EVENT_TIME ",'eventTime':'2020-01-01T00:00:00.000001Z'"
+
+START_TEST(an_event_is_about_something_in_its_namespace_unless_it_has_a_time)
+{
+    ck_assert_causes("v1", "Event", EVENT("m", ""),
+                     "involvedObject.namespace: Invalid value: \"m\": does not match "
+                     "event.namespace");
+    ck_assert_causes("v1", "Event",
+                     EVENT("m", EVENT_TIME ",'reportingComponent':'c','reportingInstance':'i',"
+                                           "'action':'A','reason':'R'"),
+                     "");
+    ck_assert_causes("v1", "Event",
+                     "{'metadata':{'name':'o','namespace':'kube-system'},'involvedObject':{"
+                     "'kind':'Node','name':'p'}}",
+                     "involvedObject.namespace: Invalid value: \"\": does not match "
+                     "event.namespace");
+}
+END_TEST
+
+START_TEST(an_old_event_calls_its_reporter_a_component)
+{
+    ck_assert_causes("v1", "Event",
+                     EVENT("n", EVENT_TIME ",'reportingComponent':'-','reportingInstance':'i',"
+                                           "'action':'A','reason':'R'"),
+                     "reportingComponent: Invalid value: \"-\": name part must consist of "
+                     "alphanumeric characters, '-', '_' or '.', and must start and end with an "
+                     "alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex "
+                     "used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')");
+}
+END_TEST
+
+START_TEST(a_new_event_says_nothing_in_the_old_way)
+{
+    ck_assert_causes("events.k8s.io/v1", "Event", NEW_EVENT(EVENT_TIME), "");
+    ck_assert_causes("events.k8s.io/v1", "Event",
+                     NEW_EVENT(EVENT_TIME ",'series':{'count':1},'deprecatedCount':1,"
+                                          "'deprecatedFirstTimestamp':'2020-01-01T00:00:00Z',"
+                                          "'deprecatedSource':{'host':'h'}"),
+                     "series.count: Invalid value: \"\": should be at least 2\n"
+                     "series.lastObservedTime: Required value\n"
+                     "firstTimestamp: Invalid value: \"\": needs to be unset\n"
+                     "count: Invalid value: \"\": needs to be unset\n"
+                     "source: Invalid value: \"\": needs to be unset");
+    ck_assert_causes("events.k8s.io/v1", "Event", NEW_EVENT(",'reportingInstance':''"),
+                     "eventTime: Required value");
+}
+END_TEST
+
+START_TEST(of_a_new_event_only_the_series_goes_on)
+{
+    ck_assert_causes_update("events.k8s.io/v1", "Event", NEW_EVENT(EVENT_TIME),
+                            NEW_EVENT(EVENT_TIME ",'series':{'count':2,'lastObservedTime':"
+                                                 "'2020-01-01T00:00:00.000001Z'}"),
+                            "");
+    ck_assert_causes_update("events.k8s.io/v1", "Event", NEW_EVENT(EVENT_TIME),
+                            NEW_EVENT(EVENT_TIME ",'series':{'count':1,'lastObservedTime':"
+                                                 "'2020-01-01T00:00:00.000001Z'},'note':'x'"),
+                            "series.count: Invalid value: \"\": should be at least 2\n"
+                            "message: Invalid value: \"x\": field is immutable");
+}
+END_TEST
+
+/* --- Storage drivers, extension servers ---------------------------------------------------------
+ */
+
+START_TEST(tokens_of_a_driver_have_an_audience_and_a_duration_each)
+{
+    ck_assert_causes("storage.k8s.io/v1", "CSIDriver",
+                     "{'metadata':{'name':'o'},'spec':{'volumeLifecycleModes':['X'],"
+                     "'tokenRequests':[{'audience':'a','expirationSeconds':599},{'audience':'a',"
+                     "'expirationSeconds':1},{'audience':'b','expirationSeconds':4294967297}]}}",
+                     "spec.tokenRequests[0].expirationSeconds: Invalid value: 599: may not "
+                     "specify a duration less than 10 minutes\n"
+                     "spec.tokenRequests[1].audience: Duplicate value: \"a\"\n"
+                     "spec.tokenRequests[2].expirationSeconds: Invalid value: 4294967297: may not "
+                     "specify a duration larger than 2^32 seconds\n"
+                     "spec.volumeLifecycleModes: Unsupported value: \"X\": supported values: "
+                     "\"Persistent\", \"Ephemeral\"");
+}
+END_TEST
+
+START_TEST(a_drivers_topology_keys_are_told_at_the_driver)
+{
+    ck_assert_causes("storage.k8s.io/v1", "CSINode",
+                     "{'metadata':{'name':'o'},'spec':{'drivers':[{'name':'a.b','nodeID':'i',"
+                     "'topologyKeys':['k','k']},{'name':'a.b','nodeID':''}]}}",
+                     "spec.drivers[0]: Duplicate value: \"k\"\n"
+                     "spec.drivers[1].nodeID: Required value\n"
+                     "spec.drivers[1].name: Duplicate value: \"a.b\"");
+}
+END_TEST
+
+START_TEST(an_api_services_name_and_group_are_told_before_the_rest)
+{
+    ck_assert_causes("apiregistration.k8s.io/v1", "APIService",
+                     "{'metadata':{'name':'x'},'spec':{'version':'V','groupPriorityMinimum':1,"
+                     "'versionPriority':0}}",
+                     "metadata.name: Invalid value: \"x\": must be "
+                     "`spec.version+\".\"+spec.group`: \"V.\"\n"
+                     "spec.group: Required value: only v1 may have an empty group and it better be "
+                     "legacy kube\n"
+                     "spec.version: Invalid value: \"V\": a DNS-1035 label must consist of lower "
+                     "case alphanumeric characters or '-', start with an alphabetic character, "
+                     "and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', "
+                     "regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')\n"
+                     "spec.versionPriority: Invalid value: 0: must be positive and less than "
+                     "1000");
+}
+END_TEST
+
 Suite *check_kinds_suite(void)
 {
     Suite *suite = suite_create("check_kinds");
@@ -253,6 +378,13 @@ Suite *check_kinds_suite(void)
     tcase_add_test(rules, source_ranges_may_have_spaces_and_be_an_annotation);
     tcase_add_test(rules, topology_is_asked_for_in_one_way);
     tcase_add_test(rules, a_limit_range_agrees_with_itself);
+    tcase_add_test(rules, an_event_is_about_something_in_its_namespace_unless_it_has_a_time);
+    tcase_add_test(rules, an_old_event_calls_its_reporter_a_component);
+    tcase_add_test(rules, a_new_event_says_nothing_in_the_old_way);
+    tcase_add_test(rules, of_a_new_event_only_the_series_goes_on);
+    tcase_add_test(rules, tokens_of_a_driver_have_an_audience_and_a_duration_each);
+    tcase_add_test(rules, a_drivers_topology_keys_are_told_at_the_driver);
+    tcase_add_test(rules, an_api_services_name_and_group_are_told_before_the_rest);
     suite_add_tcase(suite, rules);
     return suite;
 }
