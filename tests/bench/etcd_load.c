@@ -241,6 +241,7 @@ static int run(struct load *load)
     }
     free(clients);
     latencies_release(&load->latencies);
+    loop_turn(load->loop, /* wait= */ false); /* What is closed is freed on the next turn. */
     loop_free(load->loop);
     return load->acknowledged == 0 || load->wrong > 0 ? -EIO : 0;
 }

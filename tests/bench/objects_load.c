@@ -162,6 +162,7 @@ static int run(struct load *load)
     for (uint64_t i = 0; i < load->clients; i++) {
         grpc_channel_close(load->each[i].channel);
     }
+    loop_turn(load->loop, /* wait= */ false); /* What is closed is freed on the next turn. */
     loop_free(load->loop);
     free(load->each);
     latencies_release(&load->latencies);

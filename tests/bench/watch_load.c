@@ -285,6 +285,7 @@ static int run(struct load *load)
     grpc_channel_close(load->writer);
     free(load->watchers);
     buffer_release(&load->put);
+    loop_turn(load->loop, /* wait= */ false); /* What is closed is freed on the next turn. */
     loop_free(load->loop);
     return load->wrong > 0 || load->events != (uint64_t)load->watches * load->puts ? -EIO : 0;
 }

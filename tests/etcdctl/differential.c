@@ -375,6 +375,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < SIDES; i++) {
         close_side(&run.sides[i]);
     }
+    loop_turn(run.loop, /* wait= */ false); /* What is closed is freed on the next turn. */
     loop_free(run.loop);
     return equal ? 0 : 1;
 }
