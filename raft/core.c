@@ -394,6 +394,19 @@ static void tick(struct raft *raft, struct raft_update *update)
     }
 }
 
+/* For so long this member did not come to look: what others said meanwhile is still to be read, and
+ * their silence was its own. */
+static void forgive(struct raft *raft, uint64_t late_ns)
+{
+    if (raft->role == RAFT_LEADER) {
+        raft_forgive_silence(raft, late_ns);
+    } else if (!raft->forgiven && !raft_votes_alone(raft) &&
+               raft->election_at_ns < raft->now_ns + raft->heartbeat_ns) {
+        raft->forgiven = true; /* Once: one that never is in time shall find out all the same. */
+        raft->election_at_ns = raft->now_ns + raft->heartbeat_ns;
+    }
+}
+
 static int dispatch(struct raft *raft, const struct raft_event *event, struct raft_update *update)
 {
     switch (event->kind) {
@@ -437,12 +450,19 @@ int raft_step(struct raft *raft, const struct raft_event *event, struct raft_upd
     enum raft_role role = raft->role;
     uint64_t term = raft->term;
     uint64_t leader = raft->leader;
+    uint64_t due_ns = raft_next_tick_ns(raft);
     uint64_t slept_ns = event->now_ns > raft->now_ns ? event->now_ns - raft->now_ns : 0;
     raft->now_ns += slept_ns;
+    if (raft->now_ns > due_ns + raft->heartbeat_ns) {
+        forgive(raft, raft->now_ns - due_ns);
+    }
     if (raft->role == RAFT_LEADER && slept_ns > raft->election_ns && !raft_votes_alone(raft)) {
-        /* Others may lead by now: what waited in the queues must not be answered as leader. Where
-         * nobody else can, stepping down would only make a busy machine busier. */
+        /* Others may lead by now: what waited in the queues must not be answered as leader, and
+         * says whether they do. Where nobody else can, stepping down would only make a busy machine
+         * busier. */
         step_down(raft, update, "it stood still for an election timeout");
+        raft->election_at_ns = raft->now_ns + raft->heartbeat_ns;
+        raft->forgiven = true;
     }
     int status = dispatch(raft, event, update);
     tick(raft, update);

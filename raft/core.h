@@ -91,6 +91,7 @@ struct raft {
 
     uint64_t now_ns;
     uint64_t election_at_ns;
+    bool forgiven; /* It got time to read what others said while it did not come to look. */
     uint64_t heartbeat_at_ns;
     uint64_t leader_heard_ns; /* Follower: last message of the leader. */
     bool leader_heard;

@@ -52,6 +52,7 @@ void raft_replicate(struct raft *raft, struct raft_update *update);
 void raft_heartbeat(struct raft *raft, struct raft_update *update);
 void raft_leader_commit(struct raft *raft);
 bool raft_quorum_is_active(struct raft *raft);
+void raft_forgive_silence(struct raft *raft, uint64_t late_ns); /* Of its followers. */
 void raft_on_append_result(struct raft *raft, const struct raft_message *message,
                            struct raft_update *update);
 void raft_on_heartbeat_result(struct raft *raft, const struct raft_message *message,

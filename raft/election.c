@@ -16,6 +16,7 @@ void raft_election_reset(struct raft *raft)
 {
     raft->election_at_ns =
         raft->now_ns + raft->election_ns + next_random(raft) % (raft->election_ns + 1);
+    raft->forgiven = false;
 }
 
 bool raft_votes_alone(const struct raft *raft)

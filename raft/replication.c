@@ -240,6 +240,14 @@ bool raft_quorum_is_active(struct raft *raft)
     return raft_members_quorum(&raft->members, active);
 }
 
+void raft_forgive_silence(struct raft *raft, uint64_t late_ns)
+{
+    for (size_t i = 0; i < raft->members.count; i++) {
+        uint64_t silent_ns = raft->now_ns - raft->progress[i].contact_ns;
+        raft->progress[i].contact_ns += late_ns < silent_ns ? late_ns : silent_ns;
+    }
+}
+
 /* What a member acknowledged counts for the data it had then, not for its id. */
 static bool same_data(const struct raft *raft, const struct raft_progress *progress,
                       uint64_t incarnation)

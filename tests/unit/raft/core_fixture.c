@@ -53,7 +53,7 @@ const struct raft_message *core_sent(const struct fixture *f, enum raft_message_
 
 void core_elect(struct fixture *f)
 {
-    f->now += 700 * MS;
+    f->now = raft_next_tick_ns(&f->raft); /* In time. */
     (void)core_step(f, (struct raft_event){.kind = RAFT_EVENT_TICK});
     for (uint64_t id = 2; id <= 3 && f->raft.role != RAFT_LEADER; id++) {
         core_receive(f, (struct raft_message){.kind = RAFT_PRE_VOTE_RESULT, .from = id, .term = 1});

@@ -294,7 +294,7 @@ START_TEST(a_leader_that_removes_itself_hands_over_and_steps_down_after_the_comm
     ck_assert_int_eq(f.raft.role, RAFT_FOLLOWER);
     ck_assert_ptr_nonnull(core_sent(&f, RAFT_TIMEOUT_NOW, 2));
     ck_assert(f.raft.removed);
-    f.now += 700 * MS;
+    f.now = raft_next_tick_ns(&f.raft);
     (void)core_step(&f, (struct raft_event){.kind = RAFT_EVENT_TICK});
     ck_assert_int_eq(f.raft.role, RAFT_FOLLOWER);
     core_stop(&f);
@@ -312,7 +312,7 @@ START_TEST(who_is_none_in_a_configuration_that_only_it_has_still_brings_it_to_th
     raft_members_encode(&without, &bytes);
     struct raft_entry *entry = raft_entry_new(1, 0, RAFT_ENTRY_CONFIG, 0, buffer_slice(&bytes));
     ck_assert_int_eq(raft_restore_entry(&f.raft, entry), 0);
-    f.now += 700 * MS;
+    f.now = raft_next_tick_ns(&f.raft);
     (void)core_step(&f, (struct raft_event){.kind = RAFT_EVENT_TICK});
     ck_assert_int_eq(f.raft.role, RAFT_PRE_CANDIDATE); /* Its own vote does not count. */
     core_receive(&f, (struct raft_message){.kind = RAFT_PRE_VOTE_RESULT, .from = 2, .term = 1});
@@ -535,7 +535,7 @@ START_TEST(a_member_that_lost_its_disk_has_no_vote)
                                 .last = raft_trail_end(&f.raft.trail)};
     core_receive(&f, vote);
     ck_assert(core_sent(&f, RAFT_VOTE_RESULT, 2)->reject);
-    f.now += 700 * MS;
+    f.now = raft_next_tick_ns(&f.raft);
     (void)core_step(&f, (struct raft_event){.kind = RAFT_EVENT_TICK});
     ck_assert_int_eq(f.raft.role, RAFT_PRE_CANDIDATE);
     struct raft_message yes = {
@@ -555,7 +555,7 @@ START_TEST(a_member_with_new_data_under_an_old_id_calls_no_election)
     core_start(&f, 3);
     f.raft.incarnation = 5;
     f.raft.members.items[0].incarnation = 4;
-    f.now += 700 * MS;
+    f.now = raft_next_tick_ns(&f.raft);
     (void)core_step(&f, (struct raft_event){.kind = RAFT_EVENT_TICK});
     ck_assert_int_eq(f.raft.role, RAFT_FOLLOWER);
     core_receive(&f, (struct raft_message){.kind = RAFT_HEARTBEAT, .from = 2, .term = 1});

@@ -10,7 +10,7 @@ START_TEST(pre_vote_does_not_change_the_term)
 {
     struct fixture f;
     core_start(&f, 3);
-    f.now += 700 * MS;
+    f.now = raft_next_tick_ns(&f.raft);
     (void)core_step(&f, (struct raft_event){.kind = RAFT_EVENT_TICK});
     ck_assert_int_eq(f.raft.role, RAFT_PRE_CANDIDATE);
     ck_assert_uint_eq(f.raft.term, 0);
@@ -248,6 +248,50 @@ START_TEST(a_leader_whose_loop_stood_still_steps_down)
     (void)core_step(&f, (struct raft_event){.kind = RAFT_EVENT_READ, .id = 1});
     ck_assert_int_ne(f.raft.role, RAFT_LEADER);
     ck_assert_int_eq(core_step(&f, (struct raft_event){.kind = RAFT_EVENT_PROPOSE}), -ENOTCONN);
+    f.now += 51 * MS; /* Nobody has said that he leads. */
+    (void)core_step(&f, (struct raft_event){.kind = RAFT_EVENT_TICK});
+    ck_assert_int_eq(f.raft.role, RAFT_PRE_CANDIDATE);
+    core_stop(&f);
+}
+END_TEST
+
+START_TEST(a_leader_does_not_take_its_own_absence_for_the_silence_of_others)
+{
+    struct fixture f;
+    core_start(&f, 3);
+    core_elect(&f);
+    for (uint64_t id = 2; id <= 3; id++) {
+        core_receive(&f, (struct raft_message){.kind = RAFT_HEARTBEAT_RESULT,
+                                               .from = id,
+                                               .term = f.raft.term});
+    }
+    f.now += 50 * MS;
+    (void)core_step(&f, (struct raft_event){.kind = RAFT_EVENT_TICK});
+    f.now += 290 * MS; /* Their answers wait to be read. */
+    (void)core_step(&f, (struct raft_event){.kind = RAFT_EVENT_TICK});
+    ck_assert_int_eq(f.raft.role, RAFT_LEADER);
+    for (int ticks = 0; ticks < 6; ticks++) { /* There are none. */
+        f.now += 50 * MS;
+        (void)core_step(&f, (struct raft_event){.kind = RAFT_EVENT_TICK});
+    }
+    ck_assert_int_ne(f.raft.role, RAFT_LEADER);
+    core_stop(&f);
+}
+END_TEST
+
+START_TEST(a_follower_that_comes_late_reads_what_waited_before_it_stands_for_election)
+{
+    struct fixture f;
+    core_start(&f, 3);
+    f.now += 700 * MS;
+    (void)core_step(&f, (struct raft_event){.kind = RAFT_EVENT_TICK});
+    ck_assert_int_eq(f.raft.role, RAFT_FOLLOWER);
+    if (_i == 0) {
+        core_receive(&f, (struct raft_message){.kind = RAFT_HEARTBEAT, .from = 2, .term = 1});
+    }
+    f.now += 200 * MS; /* Too late again: now it does not wait. */
+    (void)core_step(&f, (struct raft_event){.kind = RAFT_EVENT_TICK});
+    ck_assert_int_eq(f.raft.role, _i == 0 ? RAFT_FOLLOWER : RAFT_PRE_CANDIDATE);
     core_stop(&f);
 }
 END_TEST
@@ -299,6 +343,9 @@ Suite *core_suite(void)
     tcase_add_loop_test(tcase, a_leader_without_followers_wakes_less_often_and_stays_leader, 0, 2);
     tcase_add_test(tcase, a_leader_whose_loop_stood_still_steps_down);
     tcase_add_test(tcase, a_leader_that_votes_alone_leads_on_after_it_stood_still);
+    tcase_add_test(tcase, a_leader_does_not_take_its_own_absence_for_the_silence_of_others);
+    tcase_add_loop_test(
+        tcase, a_follower_that_comes_late_reads_what_waited_before_it_stands_for_election, 0, 2);
     tcase_add_loop_test(tcase, only_a_member_that_votes_alone_campaigns_without_waiting, 0, 2);
     tcase_add_test(tcase, a_joint_configuration_needs_both_majorities);
     suite_add_tcase(suite, tcase);
