@@ -31,6 +31,7 @@ void raft_init(struct raft *raft, const struct raft_start *start)
         .members_index = start->base.index,
         .listed = !start->joined || start->incarnation == 0,
         .now_ns = start->now_ns,
+        .answered_ns = start->now_ns,
         .attempts = start->seed,
     };
     raft_trail_init(&raft->trail, start->base);

@@ -105,6 +105,12 @@ static bool take_entries(struct raft *raft, const struct raft_message *message,
     return true;
 }
 
+static void acknowledge(struct raft *raft, struct raft_update *update)
+{
+    raft->answered_ns = raft->now_ns;
+    raft_send(raft, update, raft->leader, RAFT_APPEND_RESULT)->commit = raft->acknowledged;
+}
+
 void raft_on_append(struct raft *raft, const struct raft_message *message,
                     struct raft_update *update)
 {
@@ -135,10 +141,11 @@ void raft_on_append(struct raft *raft, const struct raft_message *message,
                  */
     }
     if (raft->stable >= last || PLANTED == PLANT_ACK_BEFORE_FLUSH) {
-        struct raft_message *answer = raft_send(raft, update, message->from, RAFT_APPEND_RESULT);
-        answer->commit =
+        raft->acknowledged =
             last < raft->stable || PLANTED == PLANT_ACK_BEFORE_FLUSH ? last : raft->stable;
-        raft->acknowledged = answer->commit;
+        acknowledge(raft, update);
+    } else if (raft->now_ns >= raft->answered_ns + 2 * raft->heartbeat_ns) {
+        acknowledge(raft, update); /* Heartbeats wait behind entries: it is to know who listens. */
     }
 }
 
@@ -149,8 +156,7 @@ void raft_acknowledge(struct raft *raft, struct raft_update *update)
         return;
     }
     raft->acknowledged = match;
-    struct raft_message *answer = raft_send(raft, update, raft->leader, RAFT_APPEND_RESULT);
-    answer->commit = match;
+    acknowledge(raft, update);
 }
 
 void raft_on_heartbeat(struct raft *raft, const struct raft_message *message,
@@ -160,6 +166,7 @@ void raft_on_heartbeat(struct raft *raft, const struct raft_message *message,
     uint64_t commit = message->commit;
     raft_set_commit(raft, bounded && commit > raft->verified ? raft->verified : commit);
     struct raft_message *answer = raft_send(raft, update, message->from, RAFT_HEARTBEAT_RESULT);
+    raft->answered_ns = raft->now_ns;
     answer->context = message->context;
     answer->commit = raft->stable < raft->verified ? raft->stable : raft->verified;
     answer->reject = raft->verified < message->last.index;

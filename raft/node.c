@@ -16,6 +16,7 @@ enum {
     READ_TIMEOUT_ELECTIONS = 10,
     PROPOSE_BATCH_MAX = 1024,
     APPLY_BATCH_MAX = 4096, /* Entries a turn: a few milliseconds. */
+    TURN_BYTES_MAX = 4 * 1024 * 1024, /* Of commands taken in, or applied, likewise. */
     ROOM_MOVE_S = 1,
     ROOM_MOVES_MAX = 3,
 };
@@ -82,14 +83,15 @@ static struct raft_proposal *proposal_of(struct raft_node *node, const struct ra
 
 void raft_node_apply(struct raft_node *node)
 {
-    size_t left = APPLY_BATCH_MAX;
+    size_t left = APPLY_BATCH_MAX, bytes = 0;
     while (node->restoring == NULL && !node->dead && node->applied < node->core.commit) {
-        if (left-- == 0) {
+        if (left-- == 0 || bytes >= TURN_BYTES_MAX) {
             raft_node_wake(node); /* The rest in the next turn: heartbeats must go out meanwhile. */
             break;
         }
         struct raft_entry *entry = raft_trail_get(&node->core.trail, node->applied + 1);
         assert(entry != NULL);
+        bytes += entry->len;
         struct raft_proposal *proposal = proposal_of(node, entry);
         if (entry->kind == RAFT_ENTRY_COMMAND) {
             node->fsm.apply(node->fsm.data, entry->index, entry->term, raft_entry_data(entry),
@@ -298,8 +300,13 @@ static void on_tick(void *data)
 static void step_proposals(struct raft_node *node)
 {
     struct slice commands[PROPOSE_BATCH_MAX];
+    size_t bytes = 0;
     while (!list_empty(&node->new_proposals) && !node->dead) {
         size_t count = 0;
+        if (bytes >= TURN_BYTES_MAX) {
+            raft_node_wake(node);
+            return;
+        }
         uint64_t index = raft_trail_last(&node->core.trail);
         if (node->core.role != RAFT_LEADER || node->core.transfer_to != 0 ||
             raft_members_place(&node->core.members, node->config.id) < 0) {
@@ -309,9 +316,10 @@ static void step_proposals(struct raft_node *node)
         LIST_FOREACH(link, next, &node->new_proposals)
         {
             struct raft_proposal *proposal = LIST_ENTRY(link, struct raft_proposal, link);
-            if (count == PROPOSE_BATCH_MAX) {
+            if (count == PROPOSE_BATCH_MAX || bytes >= TURN_BYTES_MAX) {
                 break;
             }
+            bytes += proposal->len;
             commands[count++] = slice_of(proposal->command, proposal->len);
             proposal->index = index + count;
             proposal->term = node->core.term;

@@ -134,6 +134,25 @@ START_TEST(follower_acknowledges_only_what_is_flushed)
 }
 END_TEST
 
+START_TEST(a_follower_whose_disk_is_slow_still_says_that_it_hears_its_leader)
+{
+    struct fixture f;
+    core_start(&f, 3);
+    struct raft_entry *entry = raft_entry_new(1, 1, RAFT_ENTRY_COMMAND, 0, slice_text("x"));
+    const struct raft_message append = {
+        .kind = RAFT_APPEND, .from = 2, .term = 1, .entries = &entry, .entry_count = 1};
+    for (int i = 0; i < 4; i++) {
+        f.now += 40 * MS; /* Heartbeats are still behind all these entries. */
+        core_receive(&f, append);
+        const struct raft_message *answer = core_sent(&f, RAFT_APPEND_RESULT, 2);
+        ck_assert_int_eq(answer != NULL, i == 2);
+        ck_assert(answer == NULL || answer->commit == 0);
+    }
+    raft_entry_unref(entry);
+    core_stop(&f);
+}
+END_TEST
+
 START_TEST(news_of_the_commit_alone_is_not_answered)
 {
     struct fixture f;
@@ -337,6 +356,7 @@ Suite *core_suite(void)
     tcase_add_test(tcase, a_probe_ends_without_entries_when_a_heartbeat_is_answered);
     tcase_add_test(tcase, a_member_that_heard_a_leader_refuses_to_vote);
     tcase_add_test(tcase, follower_acknowledges_only_what_is_flushed);
+    tcase_add_test(tcase, a_follower_whose_disk_is_slow_still_says_that_it_hears_its_leader);
     tcase_add_test(tcase, news_of_the_commit_alone_is_not_answered);
     tcase_add_test(tcase, a_flush_begun_before_a_truncation_proves_nothing);
     tcase_add_test(tcase, a_read_needs_a_round_of_heartbeats_sent_after_it);
