@@ -15,7 +15,7 @@
 enum {
     READ_TIMEOUT_ELECTIONS = 10,
     PROPOSE_BATCH_MAX = 1024,
-    APPLY_BATCH_MAX = 4096, /* Entries a turn: a few milliseconds. */
+    APPLY_BATCH_MAX = 4096,           /* Entries a turn: a few milliseconds. */
     TURN_BYTES_MAX = 4 * 1024 * 1024, /* Of commands taken in, or applied, likewise. */
     ROOM_MOVE_S = 1,
     ROOM_MOVES_MAX = 3,

@@ -44,11 +44,16 @@ static struct store_op delete_op(const Etcdserverpb__DeleteRangeRequest *message
                                               .prev_kv = message->prev_kv}};
 }
 
-static int to_txn(struct arena *arena, const Etcdserverpb__TxnRequest *message, unsigned depth,
-                  struct store_txn *ret_txn);
+struct txn_room {
+    unsigned depth;
+    size_t ops; /* What the transactions around it have left of max-txn-ops, as etcd counts. */
+};
+
+static int to_txn(struct arena *arena, const Etcdserverpb__TxnRequest *message,
+                  struct txn_room room, struct store_txn *ret_txn);
 
 static int to_ops(struct arena *arena, Etcdserverpb__RequestOp **messages, size_t count,
-                  unsigned depth, const struct store_op **ret_ops)
+                  struct txn_room inner, const struct store_op **ret_ops)
 {
     struct store_op *ops = arena_array(arena, count + 1, sizeof(*ops));
     int status = 0;
@@ -68,7 +73,7 @@ static int to_ops(struct arena *arena, Etcdserverpb__RequestOp **messages, size_
         case ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_TXN: {
             struct store_txn *txn = arena_zeroed(arena, sizeof(*txn));
             ops[i] = (struct store_op){.kind = STORE_OP_TXN, .txn = txn};
-            status = to_txn(arena, message->request_txn, depth + 1, txn);
+            status = to_txn(arena, message->request_txn, inner, txn);
             break;
         }
         case ETCDSERVERPB__REQUEST_OP__REQUEST__NOT_SET:
@@ -116,13 +121,20 @@ static bool is_known_compare(const Etcdserverpb__Compare *message)
            (int)message->result >= 0 && (int)message->result <= STORE_COMPARE_NOT_EQUAL;
 }
 
-static int to_txn(struct arena *arena, const Etcdserverpb__TxnRequest *message, unsigned depth,
-                  struct store_txn *ret_txn)
+static size_t count_ops(const Etcdserverpb__TxnRequest *message)
 {
-    if (depth > STORE_TXN_DEPTH_MAX || message->n_compare > STORE_TXN_OPS_MAX ||
-        message->n_success > STORE_TXN_OPS_MAX || message->n_failure > STORE_TXN_OPS_MAX) {
+    size_t most = message->n_success > message->n_failure ? message->n_success : message->n_failure;
+    return message->n_compare > most ? message->n_compare : most;
+}
+
+static int to_txn(struct arena *arena, const Etcdserverpb__TxnRequest *message,
+                  struct txn_room room, struct store_txn *ret_txn)
+{
+    size_t count = count_ops(message);
+    if (room.depth == 0 || count > room.ops) {
         return STORE_TOO_MANY_OPS;
     }
+    struct txn_room inner = {.depth = room.depth - 1, .ops = room.ops - count};
     struct store_compare *compares = arena_array(arena, message->n_compare + 1, sizeof(*compares));
     for (size_t i = 0; i < message->n_compare; i++) {
         if (!is_known_compare(message->compare[i])) {
@@ -134,10 +146,10 @@ static int to_txn(struct arena *arena, const Etcdserverpb__TxnRequest *message, 
                                   .compare_count = message->n_compare,
                                   .success_count = message->n_success,
                                   .failure_count = message->n_failure};
-    int status = to_ops(arena, message->success, message->n_success, depth, &ret_txn->success);
+    int status = to_ops(arena, message->success, message->n_success, inner, &ret_txn->success);
     return status != 0
                ? status
-               : to_ops(arena, message->failure, message->n_failure, depth, &ret_txn->failure);
+               : to_ops(arena, message->failure, message->n_failure, inner, &ret_txn->failure);
 }
 
 /* --- Results into messages, in the request's arena. */
@@ -389,7 +401,8 @@ static void delete_answer(struct etcd_request *request)
 
 static int txn_prepare(struct etcd_request *request)
 {
-    int status = to_txn(request->arena, request->message, /* depth= */ 1, &request->txn);
+    const struct txn_room room = {.depth = STORE_TXN_DEPTH_MAX, .ops = STORE_TXN_OPS_MAX};
+    int status = to_txn(request->arena, request->message, room, &request->txn);
     return status != 0 ? status : store_txn_check(&request->txn);
 }
 

@@ -44,6 +44,9 @@ struct question question_of(const char *path, const void *message,
 struct question choose(struct chooser *chooser, struct arena *arena, bool first);
 struct question choose_auth(struct chooser *chooser, struct arena *arena);
 
+/* Step by step: what chance rarely asks. False after the last. */
+bool corners(size_t at, struct arena *arena, struct question *ret_question);
+
 /* Step by step: alice and root come about and users are required; and all that is left of users and
  * roles goes again, asked for by root. False after the last. */
 bool users_begin(size_t at, struct arena *arena, struct question *ret_question);

@@ -280,9 +280,8 @@ START_TEST(a_leader_does_not_take_its_own_absence_for_the_silence_of_others)
     core_start(&f, 3);
     core_elect(&f);
     for (uint64_t id = 2; id <= 3; id++) {
-        core_receive(&f, (struct raft_message){.kind = RAFT_HEARTBEAT_RESULT,
-                                               .from = id,
-                                               .term = f.raft.term});
+        core_receive(&f, (struct raft_message){
+                             .kind = RAFT_HEARTBEAT_RESULT, .from = id, .term = f.raft.term});
     }
     f.now += 50 * MS;
     (void)core_step(&f, (struct raft_event){.kind = RAFT_EVENT_TICK});
