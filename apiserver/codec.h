@@ -29,6 +29,9 @@ struct watch_codec {
     void (*begin)(struct request *request);
     /* Returns the bytes queued: stop at NET_WRITE_HIGH_BYTES until http_on_drain(). */
     size_t (*event)(struct request *request, const struct watch_event *event);
+    /* base64 of a list without items in the form of the answer, which a bookmark at the end of the
+     * initial events holds. The function may be NULL: it holds none. */
+    const char *(*empty_list)(struct request *request);
     /* Why the watch ends; once, before end(). */
     void (*error)(struct request *request, const struct api_status *status);
     void (*end)(struct request *request);

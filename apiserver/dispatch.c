@@ -93,7 +93,9 @@ static bool not_found(struct request *request)
 
 static bool not_allowed(struct request *request)
 {
-    if (custom_of(request->kind) != NULL) {
+    bool unwatched = request->info.verb == VERB_WATCH && !request->info.verb_in_path &&
+                     request->subresource == NULL && (request->kind->verbs & API_VERB_LIST) != 0;
+    if (custom_of(request->kind) != NULL || unwatched) {
         respond_status(request, api_status_verb_not_allowed(request->arena, request->kind,
                                                             request_verb_name(request->info.verb)));
         return false;
@@ -111,6 +113,14 @@ static bool scope_fits(const struct request *request)
         return namespace_itself || info->namespace[0] == 0;
     }
     return info->namespace[0] != 0 || info->name[0] == 0;
+}
+
+/* Below .../watch/ there are only kinds that can be watched, and nothing of their objects. */
+static bool has_watch_path(const struct request *request)
+{
+    const struct request_info *info = &request->info;
+    return !info->verb_in_path ||
+           ((request->kind->verbs & API_VERB_WATCH) != 0 && info->subresource[0] == 0);
 }
 
 /* v1.32 says of a custom object that it is not found. */
@@ -136,7 +146,7 @@ static bool find_resource(struct request *request)
         learn_kinds(request);
         return false;
     }
-    if (request->kind == NULL || !scope_fits(request)) {
+    if (request->kind == NULL || !scope_fits(request) || !has_watch_path(request)) {
         return not_found(request);
     }
     if (info->subresource[0] != 0) {
@@ -161,6 +171,9 @@ static bool has_verb(struct request *request)
     bool named = info->name[0] != 0;
     if (request->subresource != NULL) {
         return true;
+    }
+    if (info->verb_in_path) {
+        return info->verb == VERB_WATCH;
     }
     /* POST goes to the collection, PUT and PATCH to a name; and to a namespace's collection. */
     if (info->verb == VERB_CREATE || info->verb == VERB_DELETE_COLLECTION) {

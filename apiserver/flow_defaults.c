@@ -1,4 +1,5 @@
 #include "apiserver/flow_defaults.h"
+#include "apiserver/go_text.h"
 
 #include "k8s/flowcontrol_v1.pb-c.h"
 #include "lib/api/object.h"
@@ -268,21 +269,6 @@ struct default_object flow_default_at(size_t index, struct arena *arena)
 
 /* --- Bringing them back --- */
 
-/* As Go's strconv.ParseBool() reads it; false when it says neither. */
-static bool read_wish(const char *text, bool *ret_wish)
-{
-    static const char *const words[][6] = {{"0", "f", "F", "FALSE", "false", "False"},
-                                           {"1", "t", "T", "TRUE", "true", "True"}};
-    for (size_t i = 0; text != NULL && i < ARRAY_LEN(words) * ARRAY_LEN(words[0]); i++) {
-        size_t wish = i / ARRAY_LEN(words[0]);
-        if (strcmp(text, words[wish][i % ARRAY_LEN(words[0])]) == 0) {
-            *ret_wish = wish == 1;
-            return true;
-        }
-    }
-    return false;
-}
-
 static enum default_repair repair_schema(const Flowcontrol__V1__FlowSchema *wanted,
                                          Flowcontrol__V1__FlowSchema *present)
 {
@@ -315,7 +301,7 @@ enum default_repair flow_default_repair(const struct default_object *wanted, con
     void *message = api_message_copy(arena, wanted->kind->message, present);
     Meta__V1__ObjectMeta *meta = api_message_meta(wanted->kind->message, message);
     bool mandatory = flow_default_is_mandatory(wanted->name), wish = false;
-    bool wishes = read_wish(api_meta_annotation(meta, autoupdate), &wish);
+    bool wishes = go_text_bool(api_meta_annotation(meta, autoupdate), &wish);
     /* Where the cluster does not say, what nobody has changed is still ours. */
     bool ours = mandatory || (wishes ? wish : meta->generation == 1);
     enum default_repair repair = DEFAULT_AS_IT_SHOULD_BE;
@@ -338,7 +324,7 @@ bool flow_default_is_obsolete(const struct api_kind *kind, const void *message)
 {
     const Meta__V1__ObjectMeta *meta = api_message_meta(kind->message, message);
     bool wish = false;
-    if (!read_wish(api_meta_annotation(meta, autoupdate), &wish) || !wish) {
+    if (!go_text_bool(api_meta_annotation(meta, autoupdate), &wish) || !wish) {
         return false;
     }
     bool schema = strcmp(kind->plural, "flowschemas") == 0;

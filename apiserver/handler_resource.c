@@ -1,6 +1,7 @@
 /* Resource requests: the body decoded, the query read, the registry asked, the answer sent. */
 #include "apiserver/asked_kind.h"
 #include "apiserver/audit.h"
+#include "apiserver/go_text.h"
 #include "apiserver/request.h"
 #include "lib/base/alloc.h"
 #include <errno.h>
@@ -23,6 +24,7 @@ static bool is_custom(const struct request *request)
 
 /* --- Media type of the body --- */
 
+/* Up to its parameters. */
 static struct slice body_type(struct request *request)
 {
     struct slice type = request->body_type;
@@ -36,14 +38,19 @@ static struct slice body_type(struct request *request)
     return type;
 }
 
+static bool is_type(struct slice type, const char *name)
+{
+    return type.len == strlen(name) && strncasecmp((const char *)type.data, name, type.len) == 0;
+}
+
 static bool read_media(struct request *request, enum media_type *ret_media)
 {
     struct slice type = body_type(request);
-    if (type.len == 0 || slice_is(type, "application/json")) {
+    if (type.len == 0 || is_type(type, "application/json")) {
         *ret_media = MEDIA_JSON;
-    } else if (slice_is(type, "application/yaml")) {
+    } else if (is_type(type, "application/yaml")) {
         *ret_media = MEDIA_YAML;
-    } else if (slice_is(type, "application/vnd.kubernetes.protobuf") &&
+    } else if (is_type(type, "application/vnd.kubernetes.protobuf") &&
                (!is_custom(request) || request->info.verb == VERB_DELETE ||
                 request->info.verb == VERB_DELETE_COLLECTION)) {
         *ret_media = MEDIA_PROTOBUF; /* Of a custom resource no object, but options. */
@@ -64,13 +71,32 @@ struct wanted {
     const char *kind;
 };
 
+/* How a body begins that could not be read: what looks like JSON as it is, all else in hex. */
+static const char *summary_of(struct arena *arena, struct slice body)
+{
+    enum { SHOWN_BYTES = 30 };
+    size_t len = body.len > SHOWN_BYTES ? SHOWN_BYTES : body.len;
+    const char *more = body.len > SHOWN_BYTES ? " ..." : "";
+    if (body.len == 0) {
+        return "<empty>";
+    }
+    if (body.data[0] == '{') {
+        return arena_printf(arena, "%.*s%s", (int)len, (const char *)body.data, more);
+    }
+    const char *hex = "";
+    for (size_t i = 0; i < len; i++) {
+        hex = arena_printf(arena, "%s%02x", hex, body.data[i]);
+    }
+    return arena_printf(arena, "%s%s", hex, more);
+}
+
 static bool unrecognized(struct request *request, const struct wanted *wanted, const char *why)
 {
     return request_refuse(
-        request, api_status_bad_request(request->arena,
-                                        "the object provided is unrecognized (must be of type %s): "
-                                        "couldn't get version/kind; json parse error: %s",
-                                        wanted->kind, why));
+        request,
+        api_status_bad_request(request->arena,
+                               "the object provided is unrecognized (must be of type %s): %s (%s)",
+                               wanted->kind, why, summary_of(request->arena, request->body)));
 }
 
 static bool cannot_handle(struct request *request, const struct wanted *wanted, const char *kind,
@@ -115,16 +141,20 @@ static bool check_kind(struct request *request, const struct wanted *wanted,
                                             "expected API version (%s)",
                                             meta->api_version, wanted->api_version));
     }
-    const char *slash = strchr(meta->api_version, '/');
-    const char *short_version = slash == NULL ? meta->api_version : slash + 1;
+    /* A kind alone is of the version that is wanted. */
+    const char *api_version = meta->api_version[0] == 0 ? wanted->api_version : meta->api_version;
+    const char *slash = strchr(api_version, '/');
+    const char *short_version = slash == NULL ? api_version : slash + 1;
     const char *shown = meta->kind[0] == 0 ? wanted->kind : meta->kind;
-    bool known = api_kind_by_api_version(meta->api_version, shown) != NULL;
+    bool known = api_kind_by_api_version(api_version, shown) != NULL;
     const char *why =
         known ? arena_printf(request->arena, "converting (%s.%s) to (%s.%s): unknown conversion",
-                             short_version, shown, wanted->version, wanted->kind)
+                             short_version, shown,
+                             go_text_package(request->arena, request->info.group), wanted->kind)
               : arena_printf(request->arena,
-                             "no kind \"%s\" is registered for version \"%s\" in scheme", shown,
-                             meta->api_version);
+                             "no kind \"%s\" is registered for version \"%s\" in scheme "
+                             "\"pkg/api/legacyscheme/scheme.go:30\"",
+                             shown, api_version);
     return cannot_handle(request, wanted, shown, short_version, why);
 }
 
@@ -156,7 +186,16 @@ static bool decode_text(struct request *request, const struct wanted *wanted, st
     CLEANUP(error_release) struct error error = {0};
     struct api_type_meta meta = {0};
     if (api_peek_json(request->arena, json, &meta, &error) < 0) {
-        return unrecognized(request, wanted, error_message(&error));
+        return unrecognized(request, wanted,
+                            arena_printf(request->arena,
+                                         "couldn't get version/kind; json parse error: %s",
+                                         error_message(&error)));
+    }
+    const char *slash = strchr(meta.api_version, '/');
+    if (slash != NULL && strchr(slash + 1, '/') != NULL) {
+        return unrecognized(
+            request, wanted,
+            arena_printf(request->arena, "unexpected GroupVersion string: %s", meta.api_version));
     }
     if (!check_kind(request, wanted, &meta)) {
         return false;
@@ -175,11 +214,7 @@ static bool decode_yaml(struct request *request, const struct wanted *wanted, vo
     buffer_init(&json, ENCODED_OBJECT_MAX);
     struct api_problems duplicates = {0};
     if (api_yaml_to_json(request->arena, request->body, &duplicates, &json, &error) < 0) {
-        return request_refuse(
-            request, api_status_bad_request(request->arena,
-                                            "the object provided is unrecognized (must be of "
-                                            "type %s): %s",
-                                            wanted->kind, error_message(&error)));
+        return unrecognized(request, wanted, error_message(&error));
     }
     return decode_text(request, wanted, buffer_slice(&json), ret_message) &&
            take_problems(request, wanted, &duplicates);
@@ -191,11 +226,7 @@ static bool decode_envelope(struct request *request, const struct wanted *wanted
     CLEANUP(error_release) struct error error = {0};
     struct api_envelope envelope = {0};
     if (api_parse_envelope(request->body, &envelope, &error) < 0) {
-        return request_refuse(
-            request,
-            api_status_bad_request(request->arena,
-                                   "the object provided is unrecognized (must be of type %s): %s",
-                                   wanted->kind, error_message(&error)));
+        return unrecognized(request, wanted, error_message(&error));
     }
     struct arena *arena = request->arena;
     struct api_type_meta meta = {
@@ -251,11 +282,13 @@ bool decode_body(struct request *request, const struct api_kind *kind,
 static void call_done(struct registry_call *call)
 {
     struct request *request = call->data;
-    if (call->status != NULL) {
-        respond_status(request, status_as_asked(call, call->status));
-        return;
+    const struct api_status *refusal =
+        call->status == NULL ? NULL : status_as_asked(call, call->status);
+    if (refusal == NULL) {
+        request->after_call(request);
+    } else if (request->info.verb != VERB_WATCH || !watch_refused(request, refusal)) {
+        respond_status(request, refusal);
     }
-    request->after_call(request);
 }
 
 void start_call(struct request *request, void (*after)(struct request *request))

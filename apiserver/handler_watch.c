@@ -4,14 +4,15 @@
 #include "apiserver/object_list.h"
 #include "apiserver/request.h"
 #include "apiserver/version_fill.h"
+#include "apiserver/watch_options.h"
 #include "k8s/tables.h"
 #include "lib/net/limits.h"
-#include "lib/net/x509.h"
 #include <stdio.h>
 #include <stdlib.h>
 
 struct watch_stream {
     struct request *request;
+    struct watch_options options;
     struct registry_filter *filter;
     struct cache_watch *watch;
     struct version_fill *fill; /* The next event is being converted. */
@@ -19,9 +20,7 @@ struct watch_stream {
     struct loop_timer bookmark;
     struct object_walk *initial; /* What is still to be sent of the initial state; NULL: nothing. */
     bool started;                /* Headers are sent. */
-    bool bookmarks;
-    bool initial_bookmark; /* sendInitialEvents: mark their end. */
-    bool busy;             /* Inside a callback of the cache or of sending. */
+    bool busy;                   /* Inside a callback of the cache or of sending. */
     bool over;
     bool object_alone; /* See request_needs_object_alone(). */
 };
@@ -111,7 +110,13 @@ static void send_bookmark(struct watch_stream *stream, uint64_t revision, bool i
     Meta__V1__ObjectMeta *meta = api_object_meta(&object);
     meta->resource_version = arena_printf(arena, "%llu", (unsigned long long)revision);
     if (initial_end) {
+        const struct watch_codec *codec = request->codec->watch;
+        const char *list = codec->empty_list == NULL ? NULL : codec->empty_list(request);
         api_meta_set_annotation(arena, meta, "k8s.io/initial-events-end", "true");
+        if (list != NULL) {
+            api_meta_set_annotation(arena, meta, "kubernetes.io/initial-events-list-blueprint",
+                                    list);
+        }
     }
     struct watch_event event = {.type = "BOOKMARK",
                                 .message = object.message,
@@ -248,7 +253,7 @@ static const struct cache_watch_ops watch_ops = {.event = on_event, .expired = o
 static void on_timeout(void *data)
 {
     struct watch_stream *stream = data;
-    if (stream->bookmarks && stream->watch != NULL) {
+    if (stream->options.bookmarks && stream->watch != NULL) {
         send_bookmark(stream, cache_watch_revision(stream->watch), false);
     }
     stream_end(stream);
@@ -265,32 +270,17 @@ static void on_bookmark(void *data)
 
 /* --- Start --- */
 
-/* When the client does not say, or says 0: 1800 to 3600 s, so that not all come back at once. A
- * negative time is over at once; nanoseconds wrap as in v1.32, so that one of centuries may be. */
-static uint64_t watch_lasts_ms(const struct request *request)
-{
-    int64_t seconds = 0;
-    if (query_int(&request->info.query, "timeoutSeconds", &seconds) < 0 || seconds == 0) {
-        uint16_t spread;
-        x509_random((uint8_t *)&spread, sizeof(spread));
-        seconds = 1800 + spread % 1800;
-    }
-    uint64_t lasts_ns = (uint64_t)seconds * 1000000000U;
-    return lasts_ns > INT64_MAX ? 0 : lasts_ns / 1000000U;
-}
-
 static void start_stream(struct watch_stream *stream)
 {
     struct request *request = stream->request;
     stream->started = true;
     request->codec->watch->begin(request);
     audit_answer_begun(request);
-    uint64_t lasts_ms = watch_lasts_ms(request);
     stream->timeout = (struct loop_timer){.fire = on_timeout, .data = stream};
     stream->bookmark = (struct loop_timer){.fire = on_bookmark, .data = stream};
-    loop_timer_start(loop_of(stream), &stream->timeout, lasts_ms);
+    loop_timer_start(loop_of(stream), &stream->timeout, stream->options.lasts_ms);
     http_on_closing(request->exchange, on_timeout, stream); /* Others serve on. */
-    if (stream->bookmarks) {
+    if (stream->options.bookmarks) {
         loop_timer_start(loop_of(stream), &stream->bookmark, BOOKMARK_INTERVAL_MS);
     }
 }
@@ -301,13 +291,6 @@ static void on_drain(void *data)
     if (stream->watch != NULL) {
         cache_watch_resume(stream->watch);
     }
-}
-
-static bool wants_initial_state(const struct request *request)
-{
-    const char *version = request->call.options.resource_version;
-    bool any = version == NULL || version[0] == 0 || strcmp(version, "0") == 0;
-    return any || query_bool(&request->info.query, "sendInitialEvents", false);
 }
 
 static void follow_view(struct watch_stream *stream);
@@ -339,7 +322,7 @@ static void send_initial(void *data)
 static void follow_view(struct watch_stream *stream)
 {
     struct request *request = stream->request;
-    if (stream->initial_bookmark) {
+    if (stream->options.end_is_told) {
         send_bookmark(stream, request->call.list_revision, true);
     }
     http_on_drain(request->exchange, on_drain, stream);
@@ -360,13 +343,25 @@ static void listed(struct request *request)
         return;
     }
     start_stream(stream);
-    if (query_get(&request->info.query, "sendInitialEvents") == NULL ||
-        query_bool(&request->info.query, "sendInitialEvents", true)) {
+    if (stream->options.initial_events) {
         stream->initial = object_list_walk(request->call.list);
     }
     request->codec->on_abort(request, aborted, stream);
     http_on_drain(request->exchange, send_initial, stream);
     send_initial(stream);
+}
+
+/* As v1.32, which has begun to answer by the time it waits for a state that is new enough. */
+bool watch_refused(struct request *request, const struct api_status *status)
+{
+    struct watch_stream *stream = request->state;
+    if (status->code != 504 || status->cause_count == 0 || request->codec->is_aborted(request)) {
+        return false;
+    }
+    start_stream(stream);
+    send_error(stream, status);
+    stream_end(stream);
+    return true;
 }
 
 static void follow_version(struct watch_stream *stream, uint64_t revision)
@@ -394,88 +389,30 @@ static void follow_version(struct watch_stream *stream, uint64_t revision)
     http_on_drain(request->exchange, on_drain, stream);
 }
 
-/* As v1.32, which treats a watch from no version or from any as one that asks for what there is,
- * unless it says otherwise: with bookmarks it is told where that ends. */
-static bool asks_initial_events(const struct request *request)
-{
-    const struct query *query = &request->info.query;
-    const char *match = query_get(query, "resourceVersionMatch");
-    if (query_get(query, "sendInitialEvents") != NULL) {
-        return query_bool(query, "sendInitialEvents", false);
-    }
-    return (match == NULL || match[0] == 0) && wants_initial_state(request);
-}
-
-static bool check_initial_events(struct request *request)
-{
-    const struct query *query = &request->info.query;
-    const char *match = query_get(query, "resourceVersionMatch");
-    bool has_match = match != NULL && match[0] != 0;
-    struct api_causes causes;
-    api_causes_init(&causes, request->arena);
-    struct api_path match_path = api_path_field(NULL, "resourceVersionMatch");
-    static const char *const values[] = {"NotOlderThan", NULL};
-    bool not_older = has_match && strcmp(match, values[0]) == 0;
-    bool initial = query_get(query, "sendInitialEvents") != NULL;
-    if (initial && !not_older) {
-        api_cause_forbidden(&causes, &match_path,
-                            "sendInitialEvents requires setting resourceVersionMatch to "
-                            "NotOlderThan");
-    }
-    if (has_match && !initial) {
-        api_cause_forbidden(&causes, &match_path,
-                            "resourceVersionMatch is forbidden for watch unless "
-                            "sendInitialEvents is provided");
-    }
-    if (has_match && !not_older) {
-        api_cause_not_supported(&causes, &match_path, api_shown_text(match), values);
-    }
-    const char *token = query_get(query, "continue");
-    if (has_match && token != NULL && token[0] != 0) {
-        api_cause_forbidden(&causes, &match_path,
-                            "resourceVersionMatch is forbidden when continue is provided");
-    }
-    if (causes.count == 0) {
-        return true;
-    }
-    respond_status(request, api_status_invalid_options(request->arena, "ListOptions", &causes));
-    return false;
-}
-
 void handle_watch(struct request *request)
 {
-    if (!fill_options(request) || !check_initial_events(request)) {
+    if (!fill_options(request)) {
         return;
     }
     struct watch_stream *stream = arena_zeroed(request->arena, sizeof(*stream));
     stream->request = request;
     stream->object_alone = request_needs_object_alone(request);
-    stream->bookmarks = query_bool(&request->info.query, "allowWatchBookmarks", false);
-    stream->initial_bookmark = stream->bookmarks && asks_initial_events(request);
     request->state = stream;
     const char *namespace = request->kind->namespaced ? request->info.namespace : "";
-    const struct api_status *refusal = NULL;
-    if (registry_filter_new(request->arena, request->kind, namespace, request->info.name,
+    const struct api_status *refusal = watch_options_read(request, &stream->options);
+    if (refusal != NULL ||
+        registry_filter_new(request->arena, request->kind, namespace, request->info.name,
                             &request->call.options, &stream->filter, &refusal) < 0) {
         respond_status(request, refusal);
         return;
     }
-    if (wants_initial_state(request)) {
-        request->call.verb = REGISTRY_LIST;
-        request->call.options.resource_version_match = NULL;
-        request->call.options.limit = 0;
-        start_call(request, listed);
+    if (!stream->options.from_state) {
+        follow_version(stream, stream->options.revision);
         return;
     }
-    const char *version = request->call.options.resource_version;
-    char *end = NULL;
-    unsigned long long revision = strtoull(version, &end, 10);
-    if (*end != 0 || version[0] < '0' || version[0] > '9') {
-        respond_status(request, api_status_bad_request(request->arena,
-                                                       "Invalid value: \"%s\": strconv.ParseUint: "
-                                                       "parsing \"%s\": invalid syntax",
-                                                       version, version));
-        return;
-    }
-    follow_version(stream, revision);
+    request->call.verb = REGISTRY_LIST;
+    request->call.options.resource_version_match = NULL;
+    request->call.options.continue_token = NULL;
+    request->call.options.limit = 0;
+    start_call(request, listed);
 }

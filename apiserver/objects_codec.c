@@ -33,8 +33,21 @@ static void answer(struct request *request, const struct shown *shown)
 
 /* --- The codec --- */
 
+/* What is no version is the caller's fault; that v1.32 answers 500 binds HTTP only. */
+static bool has_version(struct request *request)
+{
+    uint64_t revision = 0;
+    const char *version = query_get(&request->info.query, "resourceVersion");
+    const struct api_status *refusal = registry_parse_version(request->arena, version, &revision);
+    return refusal == NULL ||
+           request_refuse(request, api_status_bad_request(request->arena, "%s", refusal->message));
+}
+
 static bool objects_negotiate(struct request *request)
 {
+    if (!has_version(request)) {
+        return false;
+    }
     bool custom = custom_of(request->kind) != NULL;
     Objects__V1__Encoding encoding = objects_call_of(request)->encoding;
     bool json = encoding == OBJECTS__V1__ENCODING__ENCODING_JSON ||

@@ -143,6 +143,9 @@ struct authorizer *registry_authorizer(const struct registry *registry); /* Or N
 struct watch_cache *registry_cache(struct registry *registry);
 struct custom_kinds *registry_custom_kinds(struct registry *registry); /* May be NULL. */
 
+/* NULL, or 500: no version. "" and NULL are 0. */
+const struct api_status *registry_parse_version(struct arena *arena, const char *text,
+                                                uint64_t *ret_version);
 /* Takes over what the body of a deletion says. NULL, or 422. */
 const struct api_status *registry_read_deletion(struct arena *arena,
                                                 const Meta__V1__DeleteOptions *body,

@@ -1,5 +1,6 @@
 /* Planning of patches: the stored object as a JSON tree, patched, decoded again, and then an
  * update. */
+#include "apiserver/go_text.h"
 #include "apiserver/operation.h"
 #include "lib/api/apply.h"
 #include "lib/api/convert.h"
@@ -19,7 +20,8 @@ static const struct api_status *status_of_applied(struct operation *operation,
     if (problems->count == 0 || mode != REGISTRY_FIELDS_STRICT) {
         return NULL;
     }
-    return api_status_bad_request(operation->arena, "error strict decoding YAML: %s",
+    return api_status_bad_request(operation->arena,
+                                  "error strict decoding YAML: error converting YAML to JSON: %s",
                                   problems->texts[0]);
 }
 
@@ -241,11 +243,10 @@ static const struct api_status *check_type(struct operation *operation, const st
     if (other != NULL && api_stored_kind(other) == api_stored_kind(kind)) {
         return NULL;
     }
-    const char *group = kind->group[0] == 0 ? "core" : kind->group;
     const char *why =
         other != NULL
-            ? arena_printf(arena, "converting (%s.%s) to (%.*s.%s): unknown conversion",
-                           other->version, is, (int)strcspn(group, "."), group, kind->kind)
+            ? arena_printf(arena, "converting (%s.%s) to (%s.%s): unknown conversion",
+                           other->version, is, go_text_package(arena, kind->group), kind->kind)
             : arena_printf(arena,
                            "no kind \"%s\" is registered for version \"%s\" in scheme "
                            "\"pkg/api/legacyscheme/scheme.go:30\"",

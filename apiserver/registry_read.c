@@ -1,7 +1,6 @@
 /* Get and list: which revision may answer. */
+#include "apiserver/go_text.h"
 #include "apiserver/operation.h"
-#include <errno.h>
-#include <stdlib.h>
 
 static bool is_empty(const char *text)
 {
@@ -10,27 +9,21 @@ static bool is_empty(const char *text)
 
 /* --- Which revision --- */
 
-/* 0 or a Status: "" and absent are 0. */
-static const struct api_status *parse_version(struct operation *operation, uint64_t *ret_version)
+const struct api_status *registry_parse_version(struct arena *arena, const char *text,
+                                                uint64_t *ret_version)
 {
-    const char *text = operation->call->options.resource_version;
     *ret_version = 0;
     if (is_empty(text)) {
         return NULL;
     }
-    char *end = NULL;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    if (errno != 0 || *end != 0 || text[0] < '0' || text[0] > '9') {
-        return api_status_new(operation->arena, 500, "",
-                              arena_printf(operation->arena,
-                                           "resourceVersion: Invalid value: \"%s\": "
-                                           "strconv.ParseUint: parsing \"%s\": invalid syntax",
-                                           text, text),
-                              NULL, "");
-    }
-    *ret_version = value;
-    return NULL;
+    const char *problem = go_text_uint(arena, text, ret_version);
+    return problem == NULL ? NULL
+                           : api_status_new(arena, 500, "",
+                                            arena_printf(arena,
+                                                         "resourceVersion: Invalid value: "
+                                                         "\"%s\": %s",
+                                                         text, problem),
+                                            NULL, "");
 }
 
 /* A scale that is not there goes by a name of its own, as it does in v1.32. */
@@ -124,7 +117,9 @@ void operation_start_read(struct operation *operation)
     bool list = call->verb == REGISTRY_LIST;
     uint64_t version = 0;
     const struct api_status *refusal = list ? check_list_options(operation) : NULL;
-    refusal = refusal != NULL ? refusal : parse_version(operation, &version);
+    refusal = refusal != NULL ? refusal
+                              : registry_parse_version(operation->arena,
+                                                       call->options.resource_version, &version);
     if (refusal != NULL) {
         operation_fail(operation, refusal);
         return;

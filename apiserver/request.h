@@ -243,11 +243,17 @@ typedef const void *shown_as(struct request *request, const struct api_message *
 void encode_list(struct request *request, shown_as *shown, struct buffer *out);
 void encode_partial(struct request *request, const struct api_kind *kind, const void *message,
                     struct buffer *out);
+/* PartialObjectMetadata, or its list, in the version that is asked for. */
+struct api_type_meta partial_type_meta(const struct request *request, const char *kind);
 struct api_type_meta type_meta_of_schema(const struct api_message *schema, struct arena *arena);
 
 /* --- Handlers --- */
 void handle_resource(struct request *request);
 void handle_watch(struct request *request);
+/* True when it was said in the stream why the registry has refused the state to begin with. */
+bool watch_refused(struct request *request, const struct api_status *status);
+/* A watch that begins with what there is, and says where that ends. */
+bool watch_tells_end_of_list(const struct request *request);
 void handle_components(struct request *request); /* ComponentStatus. */
 void handle_review(struct request *request);     /* Kinds that are answered and forgotten. */
 /* Those of authorization.k8s.io; false when the kind is another. */

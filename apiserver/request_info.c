@@ -148,10 +148,10 @@ static const char *join(struct arena *arena, const char *const *segments, size_t
     return text;
 }
 
-static enum request_verb verb_of(const char *method, bool named, bool subresource, bool watch)
+static enum request_verb verb_of(const char *method, bool named, bool watch)
 {
     if (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0) {
-        if (watch && !subresource) {
+        if (watch) {
             return VERB_WATCH;
         }
         return named ? VERB_GET : VERB_LIST;
@@ -176,15 +176,14 @@ static enum request_verb verb_of(const char *method, bool named, bool subresourc
 static void parse_resource(struct arena *arena, const char *const *segments, size_t at,
                            size_t count, struct request_info *info)
 {
-    bool watch = query_bool(&info->query, "watch", false);
     if (at < count && strcmp(segments[at], "watch") == 0) {
-        watch = info->verb_in_path = true;
+        info->verb_in_path = true;
         at++;
     }
+    info->is_resource = at < count || info->verb_in_path;
     if (at >= count) {
         return;
     }
-    info->is_resource = true;
     bool namespace_object = count - at <= 2 || strcmp(segments[at + 2], "status") == 0 ||
                             strcmp(segments[at + 2], "finalize") == 0;
     if (strcmp(segments[at], "namespaces") == 0) {
@@ -201,8 +200,10 @@ static void parse_resource(struct arena *arena, const char *const *segments, siz
     info->rest_at = at + 3;
     info->rest = join(arena, segments, at + 3, count);
     info->too_many_segments = count - at > 3;
+    /* By its own path an object is read, whatever the query says. */
     bool named = info->name[0] != 0;
-    info->verb = verb_of(info->method, named, info->subresource[0] != 0, watch);
+    bool watch = info->verb_in_path || (!named && query_bool(&info->query, "watch", false));
+    info->verb = verb_of(info->method, named, watch);
 }
 
 int request_info_parse(struct arena *arena, const char *method, struct slice path,
@@ -229,7 +230,7 @@ int request_info_parse(struct arena *arena, const char *method, struct slice pat
     }
     info.path = arena_printf(arena, "/%s%s", join(arena, segments, 0, count),
                              count > 0 && path.data[path.len - 1] == '/' ? "/" : "");
-    info.verb = verb_of(method, true, false, false);
+    info.verb = verb_of(method, true, false);
     if (count > 0 && (strcmp(segments[0], "api") == 0 || strcmp(segments[0], "apis") == 0)) {
         info.prefix = segments[0];
         bool core = info.prefix[3] == 0;

@@ -170,6 +170,13 @@ static const struct api_message *meta_schema(void)
     return api_message_find("k8s.io.apimachinery.pkg.apis.meta.v1.ObjectMeta");
 }
 
+struct api_type_meta partial_type_meta(const struct request *request, const char *kind)
+{
+    bool beta = strcmp(request->accept.form_version, "v1beta1") == 0;
+    return (struct api_type_meta){.api_version = beta ? "meta.k8s.io/v1beta1" : "meta.k8s.io/v1",
+                                  .kind = kind};
+}
+
 void encode_partial(struct request *request, const struct api_kind *kind, const void *message,
                     struct buffer *out)
 {
@@ -353,8 +360,7 @@ static void respond_partial_protobuf(struct request *request, unsigned code,
     /* It is only encoded. */
     partial->metadata =
         (Meta__V1__ObjectMeta *)(uintptr_t)api_table_meta(request->arena, kind, message);
-    struct api_type_meta type_meta = {.api_version = "meta.k8s.io/v1",
-                                      .kind = "PartialObjectMetadata"};
+    struct api_type_meta type_meta = partial_type_meta(request, "PartialObjectMetadata");
     http_message(request, code, schema, partial, &type_meta);
 }
 

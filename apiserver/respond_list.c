@@ -389,10 +389,11 @@ static void put_protobuf_head(struct request *request, struct list_stream *strea
     while ((object = object_walk_next(walk)) != NULL) {
         stream->promised += item_size(request, object);
     }
-    bool partial = request->accept.form != FORM_OBJECT;
-    struct api_type_meta type_meta = {
-        .api_version = partial ? "meta.k8s.io/v1" : request->kind->api_version,
-        .kind = partial ? "PartialObjectMetadataList" : request->kind->list_kind};
+    struct api_type_meta type_meta = {.api_version = request->kind->api_version,
+                                      .kind = request->kind->list_kind};
+    if (request->accept.form != FORM_OBJECT) {
+        type_meta = partial_type_meta(request, "PartialObjectMetadataList");
+    }
     api_envelope_head(&type_meta, meta.len + stream->promised, out);
     buffer_append_slice(out, buffer_slice(&meta));
 }

@@ -1,6 +1,7 @@
 /* A watch over HTTP: JSON lines or length-prefixed protobuf, of objects, Tables or their metadata
  * alone. The bytes of an object are the cache's own. */
 #include "apiserver/request.h"
+#include "lib/base/base64.h"
 #include <stdio.h>
 
 /* Length, then meta/v1.WatchEvent {1 type, 2 RawExtension {1 raw: envelope}}. */
@@ -75,8 +76,7 @@ static size_t send_object_protobuf(struct request *request, const char *type,
         meta__v1__partial_object_metadata__init(&partial);
         partial.metadata = api_message_meta(kind->message, message);
         shown = &partial;
-        type_meta = (struct api_type_meta){.api_version = "meta.k8s.io/v1",
-                                           .kind = "PartialObjectMetadata"};
+        type_meta = partial_type_meta(request, "PartialObjectMetadata");
     }
     api_encode_envelope(schema, shown, &type_meta, &out);
     return send_protobuf(request, type, buffer_slice(&out));
@@ -129,6 +129,47 @@ static size_t http_event(struct request *request, const struct watch_event *even
     return send_json(request, event->type, buffer_slice(&out));
 }
 
+/* What comes after its kind is the same for all: no items, and metadata of empty texts. */
+static void put_empty_list(const struct api_type_meta *type_meta, struct buffer *out)
+{
+    const struct api_message *schema =
+        api_message_find("k8s.io.apimachinery.pkg.apis.meta.v1.ListMeta");
+    CLEANUP(arena_freep) struct arena *scratch = arena_new(REQUEST_ARENA_MAX);
+    CLEANUP(buffer_release) struct buffer meta;
+    CLEANUP(buffer_release) struct buffer list;
+    buffer_init(&meta, ENCODED_OBJECT_MAX);
+    buffer_init(&list, ENCODED_OBJECT_MAX);
+    api_encode_protobuf(schema, api_message_new(scratch, schema), &meta);
+    api_put_field_head(1, meta.len, &list);
+    buffer_append_slice(&list, buffer_slice(&meta));
+    api_envelope_head(type_meta, list.len, out);
+    buffer_append_slice(out, buffer_slice(&list));
+    api_envelope_tail(out);
+}
+
+static const char *http_empty_list(struct request *request)
+{
+    const struct api_kind *kind = request->kind;
+    struct api_type_meta type_meta = {.api_version = kind->api_version, .kind = kind->list_kind};
+    if (request->accept.form != FORM_OBJECT) {
+        type_meta = partial_type_meta(request, "PartialObjectMetadataList");
+    }
+    CLEANUP(buffer_release) struct buffer list;
+    CLEANUP(buffer_release) struct buffer text;
+    buffer_init(&list, ENCODED_OBJECT_MAX);
+    buffer_init(&text, ENCODED_OBJECT_MAX);
+    if (request->accept.media == MEDIA_PROTOBUF) {
+        put_empty_list(&type_meta, &list);
+    } else {
+        bool custom = custom_of(kind) != NULL && request->accept.form == FORM_OBJECT;
+        buffer_printf(&list,
+                      "{\"kind\":\"%s\",\"apiVersion\":\"%s\",\"metadata\":{},\"items\":%s}\n",
+                      type_meta.kind, type_meta.api_version, custom ? "[]" : "null");
+    }
+    base64_encode(buffer_slice(&list), &text);
+    return arena_text(request->arena, buffer_text(&text));
+}
+
 static void http_error(struct request *request, const struct api_status *status)
 {
     CLEANUP(buffer_release) struct buffer out;
@@ -154,5 +195,8 @@ static void http_end(struct request *request)
     http_finish(request->exchange);
 }
 
-const struct watch_codec http_watch_codec = {
-    .begin = http_begin, .event = http_event, .error = http_error, .end = http_end};
+const struct watch_codec http_watch_codec = {.begin = http_begin,
+                                             .event = http_event,
+                                             .empty_list = http_empty_list,
+                                             .error = http_error,
+                                             .end = http_end};

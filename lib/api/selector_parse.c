@@ -163,9 +163,9 @@ static int check_values(struct parser *parser, const struct api_requirement *req
             (void)strtoll(value, &end, 10); /* Only whether it is a number matters here. */
             if (errno != 0 || end == value || *end != '\0') {
                 return error_set(parser->reterr, -EINVAL,
-                                 "values[%zu][%s]: Invalid value: \"%s\": for 'Gt', 'Lt' "
+                                 "values[%zu]: Invalid value: \"%s\": for 'Gt', 'Lt' "
                                  "operators, the value must be an integer",
-                                 i, requirement->key, value);
+                                 i, value);
             }
         } else if (syntax.count != 0) {
             return error_set(parser->reterr, -EINVAL, "values[%zu][%s]: Invalid value: \"%s\": %s",

@@ -177,15 +177,15 @@ static void check_text(const struct spot *spot)
     struct arena *arena = spot->causes->arena;
     struct slice text = spot->value->text;
     int64_t length = (int64_t)cel_text_size(text);
+    /* Only the first of these is told; what is no match of its format is one thing more. */
     if (source->has_max_length && length > source->max_length) {
         api_cause_too_long(spot->causes, spot->at, (size_t)source->max_length);
-    }
-    if (source->has_min_length && length < source->min_length) {
+    } else if (source->has_min_length && length < source->min_length) {
         invalid(spot, api_shown_json(arena, spot->value),
                 arena_printf(arena, "should be at least %lld chars long",
                              (long long)source->min_length));
-    }
-    if (spot->schema->pattern != NULL && !cel_regex_find(spot->schema->pattern, text, 0, NULL)) {
+    } else if (spot->schema->pattern != NULL &&
+               !cel_regex_find(spot->schema->pattern, text, 0, NULL)) {
         invalid(spot, api_shown_json(arena, spot->value),
                 arena_printf(arena, "should match '%s'", source->pattern));
     }

@@ -81,6 +81,36 @@ int base64url_decode(struct slice text, struct buffer *out)
     return decode(url_safe, text, out);
 }
 
+int base64url_decode_loosely(struct slice text, struct buffer *out, size_t *reterr_position)
+{
+    uint8_t *to = buffer_reserve(out, text.len / 4 * 3 + 3);
+    if (to == NULL) {
+        return -ENOSPC;
+    }
+    size_t len = 0, digits = 0;
+    uint32_t group = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        int digit = digit_of(url_safe, text.data[i]);
+        if (text.data[i] == '\n' || text.data[i] == '\r') {
+            continue;
+        }
+        if (digit < 0) {
+            *reterr_position = i;
+            return -EINVAL;
+        }
+        group = group << 6 | (uint32_t)digit;
+        if (++digits % 4 != 1) {
+            to[len++] = (uint8_t)(group >> (6 - 2 * ((digits - 1) % 4)));
+        }
+    }
+    if (digits % 4 == 1) {
+        *reterr_position = text.len - 1;
+        return -EINVAL;
+    }
+    buffer_commit(out, len);
+    return 0;
+}
+
 void base64_encode(struct slice bytes, struct buffer *out)
 {
     encode(standard, /* pad= */ true, bytes, out);

@@ -15,4 +15,8 @@ MUST_USE int base64_decode_padded(struct slice text, uint8_t *out, size_t *ret_l
 /* base64url without padding (section 5). Decoding: 0, -EINVAL, -ENOSPC. */
 void base64url_encode(struct slice bytes, struct buffer *out);
 MUST_USE int base64url_decode(struct slice text, struct buffer *out);
+/* The same as Go's encoding/base64 does it: line ends are skipped, bits left over in the last digit
+ * are not looked at. -EINVAL comes with the position of the byte at fault. */
+MUST_USE int base64url_decode_loosely(struct slice text, struct buffer *out,
+                                      size_t *reterr_position);
 #endif

@@ -1,5 +1,6 @@
 #include "tests/unit/unit.h"
 
+Suite *go_text_suite(void);
 Suite *request_info_suite(void);
 Suite *token_suite(void);
 Suite *registry_suite(void);
@@ -37,7 +38,8 @@ Suite *warnings_suite(void);
 
 int main(void)
 {
-    Suite *suites[] = {request_info_suite(),
+    Suite *suites[] = {go_text_suite(),
+                       request_info_suite(),
                        token_suite(),
                        registry_suite(),
                        node_restriction_suite(),

@@ -54,6 +54,19 @@ START_TEST(the_query_turns_a_list_into_a_watch)
 }
 END_TEST
 
+START_TEST(an_object_is_only_watched_below_the_path_for_it)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    ck_assert_int_eq(parse(arena, "GET", "/api/v1/nodes/n", "watch=1").verb, VERB_GET);
+    struct request_info info = parse(arena, "GET", "/api/v1/watch/nodes/n", "");
+    ck_assert_int_eq(info.verb, VERB_WATCH);
+    ck_assert_str_eq(info.name, "n");
+    info = parse(arena, "GET", "/api/v1/watch", "");
+    ck_assert(info.is_resource);
+    ck_assert_str_eq(info.resource, "");
+}
+END_TEST
+
 /* CVE-2022-3162: authorization and storage must see the same kind, namespace and name. */
 START_TEST(segments_cannot_climb_or_hide_slashes)
 {
@@ -103,6 +116,7 @@ Suite *request_info_suite(void)
     tcase_add_test(tcase, a_named_object_in_a_namespace);
     tcase_add_test(tcase, a_namespace_is_a_resource_itself);
     tcase_add_test(tcase, the_query_turns_a_list_into_a_watch);
+    tcase_add_test(tcase, an_object_is_only_watched_below_the_path_for_it);
     tcase_add_test(tcase, segments_cannot_climb_or_hide_slashes);
     tcase_add_test(tcase, query_values_are_decoded);
     suite_add_tcase(suite, tcase);

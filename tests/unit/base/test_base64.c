@@ -47,12 +47,29 @@ START_TEST(padded_text_is_read_as_go_reads_bytes)
 }
 END_TEST
 
+START_TEST(tokens_are_read_as_go_reads_them)
+{
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, 64);
+    size_t position = 99;
+    ck_assert_int_eq(base64url_decode_loosely(slice_text("Zm9v\nYmE\n"), &out, &position), 0);
+    ck_assert_str_eq(buffer_text(&out), "fooba");
+    ck_assert_int_eq(base64url_decode_loosely(slice_text("Zh"), &out, &position), 0);
+    ck_assert_str_eq(buffer_text(&out), "foobaf"); /* Bits left over are not looked at. */
+    ck_assert_int_eq(base64url_decode_loosely(slice_text("Zm9v="), &out, &position), -EINVAL);
+    ck_assert_uint_eq(position, 4);
+    ck_assert_int_eq(base64url_decode_loosely(slice_text("Zm9vY"), &out, &position), -EINVAL);
+    ck_assert_uint_eq(position, 4);
+}
+END_TEST
+
 Suite *base64_suite(void)
 {
     Suite *suite = suite_create("base64");
     TCase *tcase = tcase_create("texts");
     tcase_add_test(tcase, base64_follows_the_rfc);
     tcase_add_test(tcase, padded_text_is_read_as_go_reads_bytes);
+    tcase_add_test(tcase, tokens_are_read_as_go_reads_them);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -102,6 +102,21 @@ START_TEST(each_field_is_blamed_with_its_reason)
 }
 END_TEST
 
+START_TEST(of_a_text_only_the_first_fault_is_told_besides_its_format)
+{
+    static const char schema[] = "{\"type\":\"object\",\"properties\":{\"s\":{\"type\":\"string\","
+                                 "\"minLength\":2,\"pattern\":\"^[a-z]+$\",\"format\":\"ipv4\"}}}";
+    struct api_causes causes;
+    api_causes_init(&causes, arena);
+    structural_validate(&causes, NULL, schema_of(schema), tree_of("{\"s\":\"A\"}"), NULL);
+    ck_assert_uint_eq(causes.count, 2);
+    ck_assert_str_eq(causes.items[0].message,
+                     "Invalid value: \"A\": s in body should be at least 2 chars long");
+    ck_assert_str_eq(causes.items[1].message,
+                     "Invalid value: \"A\": s in body must be of type ipv4: \"A\"");
+}
+END_TEST
+
 START_TEST(numbers_are_kept_as_int64_or_as_float64)
 {
     static const struct {
@@ -217,6 +232,7 @@ Suite *structural_suite(void)
     tcase_add_test(tcase, unknown_fields_are_removed_and_told_but_where_they_are_preserved);
     tcase_add_test(tcase, a_null_that_is_not_allowed_counts_as_absent_for_defaults);
     tcase_add_test(tcase, each_field_is_blamed_with_its_reason);
+    tcase_add_test(tcase, of_a_text_only_the_first_fault_is_told_besides_its_format);
     tcase_add_test(tcase, numbers_are_kept_as_int64_or_as_float64);
     tcase_add_test(tcase, an_embedded_object_says_what_it_is);
     tcase_add_test(tcase, what_did_not_change_is_not_blamed_on_an_update);

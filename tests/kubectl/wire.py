@@ -1,0 +1,267 @@
+"""What the HTTP surface of the API server answers, asked without a client library: each function is one case, named
+by the test that runs it.
+
+    wire.py ADDRESS PKI-DIRECTORY CASE
+"""
+import base64
+import http.client
+import json
+import ssl
+import sys
+
+MAPS = "/api/v1/namespaces/default/configmaps"
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+AS_TABLE = "as=Table;v=v1;g=meta.k8s.io"
+AS_PARTIAL = "as=PartialObjectMetadata;v={};g=meta.k8s.io"
+MEDIA_TYPES = "application/json, application/yaml, " + PROTOBUF
+STREAM_TYPES = "application/json;stream=watch, " + PROTOBUF + ";stream=watch"
+
+host, pki = sys.argv[1:3]
+tls = ssl.create_default_context(cafile=pki + "/ca.crt")
+tls.load_cert_chain(pki + "/admin.crt", pki + "/admin.key")
+
+
+def ask(method, path, accept=None, body=None, content_type="application/json"):
+    """Status code, headers and body; of a watch until it ends."""
+    connection = http.client.HTTPSConnection(host, 6443, context=tls, timeout=120)
+    headers = {} if accept is None else {"Accept": accept}
+    if body is not None:
+        headers["Content-Type"] = content_type
+        body = body if isinstance(body, (bytes, str)) else json.dumps(body)
+    connection.request(method, path, body, headers)
+    answer = connection.getresponse()
+    content = answer.read()
+    connection.close()
+    return answer.status, answer.headers, content
+
+
+def refused(code, message, method, path, **rest):
+    status, _, content = ask(method, path, **rest)
+    told = json.loads(content)
+    assert status == code, f"{method} {path}: {status} {content[:300]}"
+    assert told["message"] == message, f"{method} {path}: {told['message']}"
+    return told
+
+
+def read(path, accept=None):
+    status, _, content = ask("GET", path, accept)
+    assert status == 200, f"{path}: {status} {content[:300]}"
+    return content
+
+
+def watch(query, accept=None, path=MAPS):
+    """The events of a watch of one second."""
+    content = read(f"{path}?watch=1&timeoutSeconds=1&{query}", accept)
+    return [json.loads(line) for line in content.splitlines()]
+
+
+def frames(query, accept):
+    """The objects of a watch in protobuf, each as it is in its envelope."""
+    content = read(f"{MAPS}?watch=1&timeoutSeconds=1&{query}", accept)
+    found = []
+    while content:
+        size = int.from_bytes(content[:4], "big")
+        assert len(content) >= 4 + size, content[:40]
+        at = content.index(b"k8s\0")
+        found.append(content[at:4 + size])
+        content = content[4 + size:]
+    return found
+
+
+def an_object(name):
+    status, _, content = ask("POST", MAPS, body={"metadata": {"name": name}, "data": {"a": "b"}})
+    assert status in (201, 409), content
+    return MAPS + "/" + name
+
+
+def an_object_is_read_by_its_path_whatever_the_query_says():
+    path = an_object("one")
+    assert json.loads(read(path + "?watch=1&limit=x&dryRun=x"))["kind"] == "ConfigMap"
+    refused(400, "the export parameter, deprecated since v1.14, is no longer supported", "GET", path + "?export=1")
+
+
+def the_old_paths_of_watches_are_for_what_can_be_watched():
+    an_object("one")
+    old = "/api/v1/watch/namespaces/default/configmaps"
+    events = [json.loads(line) for line in read(old + "/one?timeoutSeconds=1").splitlines()]
+    assert [event["object"]["metadata"]["name"] for event in events] == ["one"], events
+    refused(400, "fieldSelector metadata.name doesn't match requested name", "GET",
+            old + "/one?fieldSelector=metadata.name%3Dtwo")
+    refused(405, "the server does not allow this method on the requested resource", "POST", old, body={})
+    for path in (old + "/one/status", "/api/v1/watch", "/api/v1/watch/componentstatuses"):
+        refused(404, "the server could not find the requested resource", "GET", path)
+    refused(405, 'watch is not supported on resources of kind "componentstatuses"', "GET",
+            "/api/v1/componentstatuses?watch=1")
+
+
+def versions_that_are_none_are_refused_alike():
+    path = an_object("one")
+    for version, why in (("abc", "invalid syntax"), ("-1", "invalid syntax"), ("1.0", "invalid syntax"),
+                         ("99999999999999999999", "value out of range")):
+        message = f'resourceVersion: Invalid value: "{version}": strconv.ParseUint: parsing "{version}": {why}'
+        for where in (path + "?", MAPS + "?", MAPS + "?watch=1&"):
+            told = refused(500, message, "GET", f"{where}resourceVersion={version}")
+            assert "reason" not in told, told
+
+
+def a_watch_says_in_its_stream_that_a_version_is_not_there_yet():
+    events = watch("sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=99999999")
+    assert [event["type"] for event in events] == ["ERROR"], events
+    status = events[0]["object"]
+    assert status["code"] == 504 and status["details"]["causes"][0]["reason"] == "ResourceVersionTooLarge", status
+
+
+def a_watch_overlooks_where_a_list_would_go_on():
+    an_object("one")
+    assert watch("continue=none"), "no events"
+
+
+def list_of(event):
+    """The list of the annotation at the end of the initial events."""
+    annotations = event["metadata"]["annotations"]
+    assert annotations["k8s.io/initial-events-end"] == "true", annotations
+    return base64.b64decode(annotations["kubernetes.io/initial-events-list-blueprint"])
+
+
+def the_end_of_the_initial_events_brings_an_empty_list():
+    an_object("one")
+    ends = [event["object"] for event in watch("allowWatchBookmarks=1") if event["type"] == "BOOKMARK"]
+    assert json.loads(list_of(ends[0])) == {
+        "kind": "ConfigMapList", "apiVersion": "v1", "metadata": {}, "items": None}, ends[0]
+    assert "annotations" not in ends[-1]["metadata"], ends[-1]
+    ends = [event["object"] for event in watch("allowWatchBookmarks=1", "application/json;" + AS_PARTIAL.format("v1"))
+            if event["type"] == "BOOKMARK"]
+    assert json.loads(list_of(ends[0])) == {
+        "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": {}, "items": None}, ends[0]
+    marked = [frame for frame in frames("allowWatchBookmarks=1", PROTOBUF) if b"initial-events-end" in frame]
+    empty = b"k8s\0\n\x13\n\x02v1\x12\rConfigMapList\x12\x08\n\x06\n\0\x12\0\x1a\0\x1a\0\"\0"
+    assert base64.b64encode(empty) in marked[0], marked
+
+
+def tables_do_not_tell_where_a_list_ends():
+    table = "application/json;" + AS_TABLE
+    path = MAPS + "?watch=1&timeoutSeconds=1&allowWatchBookmarks=1"
+    refused(406, "only the following media types are accepted: " + MEDIA_TYPES, "GET", path, accept=table)
+    kinds = {event["object"]["kind"] for event in watch("allowWatchBookmarks=1", table + ",application/json")}
+    assert kinds == {"ConfigMap"}, kinds
+    kinds = {event["object"]["kind"] for event in watch("", table)}
+    assert kinds == {"Table"}, kinds
+
+
+def metadata_are_in_the_version_that_is_asked_for():
+    path = an_object("one")
+    for version in ("v1", "v1beta1"):
+        accept = f"{PROTOBUF};{AS_PARTIAL.format(version)}"
+        kind = f"meta.k8s.io/{version}".encode()
+        for content in [read(path, accept)] + frames("", accept):
+            assert kind + b"\x12\x15PartialObjectMetadata\x12" in content, content
+        content = read(MAPS, accept.replace("PartialObjectMetadata", "PartialObjectMetadataList"))
+        assert kind + b"\x12\x19PartialObjectMetadataList\x12" in content, content
+    accept = "application/json;" + AS_PARTIAL.format("v1")
+    refused(406, "you requested PartialObjectMetadata, but the requested object is a list (*core.ConfigMapList)",
+            "GET", MAPS, accept=accept)
+    refused(406, "you requested PartialObjectMetadataList, but the requested object is not a list (*core.ConfigMap)",
+            "GET", path, accept=accept.replace("PartialObjectMetadata", "PartialObjectMetadataList"))
+
+
+def custom_metadata_come_as_protobuf_and_custom_objects_do_not():
+    path = "/apis/wire.example/v1/namespaces/default/things"
+    accept = f"{PROTOBUF};{AS_PARTIAL.format('v1')}"
+    assert b"PartialObjectMetadata\x12" in read(path + "/x", accept)
+    assert b"PartialObjectMetadataList\x12" in read(path, accept.replace("Metadata;", "MetadataList;"))
+    assert b"PartialObjectMetadata\x12" in read(path + "?watch=1&timeoutSeconds=1", accept)
+    status, headers, content = ask("GET", path + "/x", PROTOBUF)
+    assert status == 406 and headers["Content-Type"] == PROTOBUF, (status, headers)
+    assert MEDIA_TYPES.encode() in content, content
+    refused(406, "only the following media types are accepted: " + MEDIA_TYPES, "GET", path, accept="text/html")
+    read(path, "application/*")
+
+
+def what_is_accepted_goes_by_quality_and_then_by_how_narrow_it_is():
+    path = an_object("one")
+    for accept, kind in (("*/*, application/yaml", "application/yaml"), ("application/json;q=0", "application/json"),
+                         ("application/yaml;q=0.5, */*", "application/json"),
+                         ("application/*, application/yaml", "application/yaml"),
+                         ("application/json;stream=foo, application/yaml", "application/yaml"),
+                         ("application/json;v=v1, application/yaml", "application/yaml"),
+                         ("application/json;sv=v2, application/yaml", "application/yaml"),
+                         ("application/json;as=APIGroupDiscoveryList;v=v2;g=apidiscovery.k8s.io, application/yaml",
+                          "application/yaml")):
+        status, headers, _ = ask("GET", path, accept)
+        assert status == 200 and headers["Content-Type"] == kind, (accept, status, headers["Content-Type"])
+    nothing = "406: Not Acceptable\n\nAvailable representations: "
+    refused(406, nothing + MEDIA_TYPES, "GET", path, accept="application/*")
+    refused(406, f"{nothing}{MEDIA_TYPES}, {STREAM_TYPES}", "GET", MAPS, accept="text/csv")
+    refused(406, "only the following media types are accepted: " + MEDIA_TYPES, "GET", path,
+            accept="application/yaml;stream=watch")
+    status, _, content = ask("GET", MAPS + "?watch=1", "application/yaml")
+    assert status == 406 and STREAM_TYPES.encode() in content, (status, content)
+
+
+def answers_are_indented_when_that_is_wished():
+    path = an_object("one")
+    for query, accept, wished in (("pretty=1", None, True), ("pretty=True", None, True), ("pretty=yes", None, False),
+                                  ("pretty=0", None, False), ("", "application/json;pretty=1", True)):
+        status, _, content = ask("GET", path + "?" + query, accept)
+        assert status == 200 and (b"\n  " in content) == wished, (query, accept, content[:60])
+
+
+def options_are_those_of_the_verb_and_their_faults_are_told_together():
+    body = {"metadata": {"name": "options"}}
+    code, _, content = ask("POST", MAPS + "?dryRun=All&limit=x&timeoutSeconds=x", body=body)
+    assert code == 201, content
+    told = refused(422, 'CreateOptions.meta.k8s.io "" is invalid: [fieldManager: Invalid value: "a\\x01b": invalid '
+                   'character U+0001 (at position 1), dryRun: Unsupported value: ["All","x"]: supported values: "All", '
+                   'fieldValidation: Unsupported value: "x": supported values: "", "Ignore", "Strict", "Warn"]', "POST",
+                   MAPS + "?fieldManager=a%01b&dryRun=All&dryRun=x&fieldValidation=x", body=body)
+    assert len(told["details"]["causes"]) == 3, told
+    for query in ("limit=", "limit=x", "timeoutSeconds=x"):
+        value = query.split("=")[1]
+        refused(400, f'strconv.ParseInt: parsing "{value}": invalid syntax', "GET", MAPS + "?" + query)
+    refused(400, 'strconv.ParseInt: parsing "99999999999999999999": value out of range', "GET",
+            MAPS + "?limit=99999999999999999999")
+    refused(400, 'strconv.ParseInt: parsing "x": invalid syntax', "DELETE", an_object("one") + "?gracePeriodSeconds=x")
+    refused(422, 'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: "": supported values: '
+            '"Foreground", "Background", "Orphan", "nil"', "DELETE", an_object("one") + "?propagationPolicy=")
+
+
+def selectors_are_refused_with_the_value_at_fault():
+    refused(400, "unable to parse requirement: values[0]: Invalid value: \"x\": for 'Gt', 'Lt' operators, the value must "
+            "be an integer", "GET", MAPS + "?labelSelector=a%3Ex")
+
+
+def what_was_to_be_tried_is_not_deleted_for_a_body():
+    path = an_object("tried")
+    status, _, content = ask("DELETE", path + "?dryRun=All", body={"propagationPolicy": "Background"})
+    assert status == 200, content
+    read(path)
+
+
+def tokens_to_go_on_with_are_read_as_written():
+    bad = "invalid continue token: continue key is not valid: "
+    for token, why in (("a*b", "illegal base64 data at input byte 1"), ("abcde", "illegal base64 data at input byte 4")):
+        refused(400, bad + why, "GET", f"{MAPS}?continue={token}")
+    token = base64.urlsafe_b64encode(b'{"v":"meta.k8s.io/v1","rv":1,"start":"../x"}').decode().rstrip("=")
+    refused(400, bad + "../x", "GET", f"{MAPS}?continue={token}")
+
+
+def a_body_that_is_not_understood_is_shown():
+    prefix = "the object provided is unrecognized (must be of type ConfigMap): "
+    end = "couldn't get version/kind; json parse error: unexpected end of JSON input "
+    text = '{"apiVersion":"v1","kind":"ConfigMap"'
+    refused(400, f"{prefix}{end}({text[:30]} ...)", "POST", MAPS, body=text)
+    refused(400, f"{prefix}{end}(<empty>)", "POST", MAPS, body="")
+    refused(400, f"{prefix}{end}(5b)", "POST", MAPS, body="[")
+    refused(400, 'ConfigMap in version "v2" cannot be handled as a ConfigMap: no kind "ConfigMap" is registered for '
+            'version "v2" in scheme "pkg/api/legacyscheme/scheme.go:30"', "POST", MAPS,
+            body={"apiVersion": "v2", "kind": "ConfigMap"})
+    refused(400, 'Pod in version "v1" cannot be handled as a ConfigMap: converting (v1.Pod) to (core.ConfigMap): unknown '
+            'conversion', "POST", MAPS, body={"kind": "Pod"})
+    text = '{"apiVersion":"a/b/c"}'
+    refused(400, f"{prefix}unexpected GroupVersion string: a/b/c ({text})", "POST", MAPS, body=text)
+    code, _, content = ask("POST", MAPS + "?dryRun=All", body={"metadata": {"name": "x"}},
+                           content_type="Application/JSON; charset=utf-8")
+    assert code == 201, content
+
+
+globals()[sys.argv[3]]()
