@@ -10,6 +10,8 @@ size_t api_type_size(const struct api_field *field);
  * to that), else a copy in *ret_copy, which the caller frees. */
 void **api_map_sorted(const struct api_field *field, const void *object, void **ret_copy);
 const char *api_entry_key(const struct api_message *entry, const void *object); /* Never NULL. */
+/* What api_message_equal() says of this field of two messages. */
+bool api_field_equal(const struct api_field *field, const void *a, const void *b);
 
 static inline void api_set_presence(const struct api_field *field, void *object)
 {

@@ -197,7 +197,7 @@ static bool equal_maps(const struct api_field *field, const void *a, const void 
     return equal;
 }
 
-static bool equal_fields(const struct api_field *field, const void *a, const void *b)
+bool api_field_equal(const struct api_field *field, const void *a, const void *b)
 {
     if (field->label == API_REPEATED) {
         return equal_lists(field, a, b);
@@ -248,7 +248,7 @@ bool api_message_equal(const struct api_message *message, const void *a, const v
         return is_zero(message, a == NULL ? b : a);
     }
     for (size_t i = 0; i < message->field_count; i++) {
-        if (!equal_fields(&message->fields[i], a, b)) {
+        if (!api_field_equal(&message->fields[i], a, b)) {
             return false;
         }
     }

@@ -18,4 +18,9 @@ struct api_shown api_shown_selector(struct arena *arena, const Meta__V1__LabelSe
 struct api_shown api_shown_quantity(struct arena *arena, const char *canonical);
 /* A JSON value: scalars as themselves, else map[string]interface {}{"a":1} or []interface {}{1}. */
 struct api_shown api_shown_json(struct arena *arena, const struct json_value *value);
+/* What differs between two messages of this table that are not equal: a line for each member, - in
+ * front of the old and + in front of the new one, most of the equal ones left out. It ends with a
+ * newline. */
+const char *api_shown_difference(struct arena *arena, const struct api_message *table,
+                                 const void *before, const void *after);
 #endif

@@ -180,6 +180,7 @@ static void prepare_status(struct arena *arena, const struct api_kind *kind,
         keep_part(kind->status_keeps[i], api_message_meta(kind->message, old_message),
                   api_message_meta(kind->message, new_message));
     }
+    rules_drop_disabled_status(kind->message, old_message, new_message);
     if (rules->prepare_status != NULL) {
         rules->prepare_status(arena, old_message, new_message);
     }
@@ -199,6 +200,10 @@ void api_prepare_update(struct arena *arena, const struct api_kind *kind, const 
     if (strcmp(subresource, "approval") == 0 && rules->prepare_approval != NULL) {
         rules->prepare_approval(arena, old_message, new_message);
         return;
+    }
+    if (strcmp(subresource, "ephemeralcontainers") == 0 && rules->prepare_ephemeral != NULL) {
+        keep_metadata(api_message_meta(kind->message, old_message), meta);
+        rules->prepare_ephemeral(arena, old_message, new_message);
     }
     if (custom_of(kind) != NULL && kind->has_status) {
         custom_keep_status(arena, old_message, new_message);

@@ -141,13 +141,18 @@ static void check_images(struct api_causes *causes, const struct api_path *spec,
 }
 
 /* Templates may have images with spaces around their names. */
+void rules_check_pod_only(struct api_causes *causes, const Core__V1__PodSpec *spec)
+{
+    struct api_path at = api_path_field(NULL, "spec");
+    check_images(causes, &at, "containers", spec->containers, spec->n_containers);
+    check_images(causes, &at, "initContainers", spec->init_containers, spec->n_init_containers);
+}
+
 bool rules_pod(struct api_causes *causes, const struct api_frame *frame)
 {
     const Core__V1__Pod *pod = frame->message;
     struct api_path at = api_path_field(NULL, "spec");
-    check_images(causes, &at, "containers", pod->spec->containers, pod->spec->n_containers);
-    check_images(causes, &at, "initContainers", pod->spec->init_containers,
-                 pod->spec->n_init_containers);
+    rules_check_pod_only(causes, pod->spec);
     if (pod->spec->n_ephemeral_containers > 0) {
         rules_forbidden(causes, &at, "ephemeralContainers", "cannot be set on create");
     }

@@ -2,6 +2,7 @@
 #include "lib/api/object.h"
 #include "lib/api/quantity.h"
 #include "lib/api/rules/rules.h"
+#include "lib/api/shown.h"
 
 static void check_modes(struct api_causes *causes, const struct api_path *at, char *const *modes,
                         size_t count)
@@ -127,19 +128,27 @@ void rules_check_inline_volume(struct api_causes *causes, const struct api_path 
 }
 
 /* The one part of a source that may be set later is the secret for growing. */
-static bool same_source(const Core__V1__PersistentVolumeSource *before,
-                        const Core__V1__PersistentVolumeSource *after)
+static void check_same_source(struct api_causes *causes,
+                              const Core__V1__PersistentVolumeSource *before,
+                              const Core__V1__PersistentVolumeSource *after)
 {
     const struct api_message *table = &core__v1__persistent_volume_source__schema;
-    if (before == NULL || after == NULL || before->csi == NULL || after->csi == NULL ||
-        before->csi->controller_expand_secret_ref != NULL) {
-        return api_message_equal(table, before, after);
-    }
+    struct api_path at = api_path_field(NULL, "spec");
     Core__V1__PersistentVolumeSource source = *after;
-    Core__V1__CSIPersistentVolumeSource csi = *after->csi;
-    csi.controller_expand_secret_ref = NULL;
-    source.csi = &csi;
-    return api_message_equal(table, before, &source);
+    Core__V1__CSIPersistentVolumeSource csi;
+    if (before->csi != NULL && after->csi != NULL &&
+        before->csi->controller_expand_secret_ref == NULL) {
+        csi = *after->csi;
+        csi.controller_expand_secret_ref = NULL;
+        source.csi = &csi;
+    }
+    if (!api_message_equal(table, before, &source)) {
+        const char *difference = api_shown_difference(causes->arena, table, before, &source);
+        rules_forbidden(causes, &at, "persistentvolumesource",
+                        arena_printf(causes->arena,
+                                     "spec.persistentvolumesource is immutable after creation\n%s",
+                                     difference));
+    }
 }
 
 void rules_update_persistent_volume(struct api_causes *causes, const void *before,
@@ -148,11 +157,7 @@ void rules_update_persistent_volume(struct api_causes *causes, const void *befor
     const Core__V1__PersistentVolumeSpec *old_spec =
         ((const Core__V1__PersistentVolume *)before)->spec;
     const Core__V1__PersistentVolumeSpec *spec = ((const Core__V1__PersistentVolume *)after)->spec;
-    struct api_path at = api_path_field(NULL, "spec");
-    if (!same_source(old_spec->persistent_volume_source, spec->persistent_volume_source)) {
-        rules_forbidden(causes, &at, "persistentvolumesource",
-                        "spec.persistentvolumesource is immutable after creation");
-    }
+    check_same_source(causes, old_spec->persistent_volume_source, spec->persistent_volume_source);
     api_check_same(causes, NULL, &core__v1__persistent_volume_spec__schema, "volumeMode", old_spec,
                    spec);
     if (old_spec->node_affinity != NULL &&
@@ -236,20 +241,53 @@ static const Quantity__Quantity *storage_of(const Core__V1__PersistentVolumeClai
                : rules_quantity_get(RULES_QUANTITIES(spec->resources, requests), "storage");
 }
 
-/* All but what the binding controller sets once, and the size of a claim that is bound. */
-static bool same_claim(const Core__V1__PersistentVolumeClaim *before,
-                       const Core__V1__PersistentVolumeClaim *after)
+/* Whether the name of the class moves from the annotation, where it was once, to its field. */
+static bool class_moves(const char *annotated, const char *new_annotated,
+                        const Core__V1__PersistentVolumeClaimSpec *before,
+                        const Core__V1__PersistentVolumeClaimSpec *after)
 {
-    static const char class_key[] = "volume.beta.kubernetes.io/storage-class";
-    Core__V1__PersistentVolumeClaimSpec rest = *after->spec;
+    return annotated != NULL && before->storage_class_name == NULL &&
+           after->storage_class_name != NULL && rules_is(after->storage_class_name, annotated) &&
+           (new_annotated == NULL || strcmp(new_annotated, annotated) == 0);
+}
+
+/* The spec with what may be set once set back. */
+static void check_class(struct api_causes *causes, const Core__V1__PersistentVolumeClaim *before,
+                        const Core__V1__PersistentVolumeClaim *after,
+                        Core__V1__PersistentVolumeClaimSpec *rest)
+{
+    static const char key[] = "volume.beta.kubernetes.io/storage-class";
+    struct api_path metadata = api_path_field(NULL, "metadata");
+    struct api_path annotations = api_path_field(&metadata, "annotations");
+    const char *annotated = api_meta_annotation(before->metadata, key);
+    const char *new_annotated = api_meta_annotation(after->metadata, key);
+    if (class_moves(annotated, new_annotated, before->spec, after->spec)) {
+        rest->storage_class_name = NULL;
+        return;
+    }
+    if (!rules_is(annotated, text_or_empty(new_annotated))) {
+        rules_invalid(causes, &annotations, key, api_shown_text(new_annotated),
+                      "field is immutable");
+    }
+    if (before->spec->storage_class_name == NULL && rest->storage_class_name != NULL &&
+        (annotated == NULL || rules_is(rest->storage_class_name, annotated))) {
+        rest->storage_class_name = NULL;
+    }
+}
+
+/* All but what the binding controller sets once, and the size of a claim that is bound. */
+static void check_same_claim(struct api_causes *causes,
+                             const Core__V1__PersistentVolumeClaim *before,
+                             const Core__V1__PersistentVolumeClaim *after)
+{
+    const struct api_message *table = &core__v1__persistent_volume_claim_spec__schema;
+    struct api_path at = api_path_field(NULL, "spec");
+    Core__V1__PersistentVolumeClaimSpec old_rest = *before->spec, rest = *after->spec;
     Core__V1__VolumeResourceRequirements resources;
     if (rules_empty(before->spec->volume_name)) {
-        rest.volume_name = before->spec->volume_name;
+        old_rest.volume_name = rest.volume_name;
     }
-    if (before->spec->storage_class_name == NULL &&
-        api_meta_annotation(before->metadata, class_key) == NULL) {
-        rest.storage_class_name = NULL;
-    }
+    check_class(causes, before, after, &rest);
     if (after->status != NULL && rules_is(after->status->phase, "Bound") &&
         storage_of(before->spec) != NULL && storage_of(after->spec) != NULL) {
         resources = *after->spec->resources;
@@ -258,7 +296,15 @@ static bool same_claim(const Core__V1__PersistentVolumeClaim *before,
         rest.resources = &resources;
         rest.volume_attributes_class_name = before->spec->volume_attributes_class_name;
     }
-    return api_message_equal(&core__v1__persistent_volume_claim_spec__schema, before->spec, &rest);
+    if (!api_message_equal(table, &old_rest, &rest)) {
+        const char *difference = api_shown_difference(causes->arena, table, &old_rest, &rest);
+        api_cause_forbidden(causes, &at,
+                            arena_printf(causes->arena,
+                                         "spec is immutable after creation except "
+                                         "resources.requests and volumeAttributesClassName for "
+                                         "bound claims\n%s",
+                                         difference));
+    }
 }
 
 void rules_update_claim(struct api_causes *causes, const void *before, const void *after)
@@ -269,11 +315,7 @@ void rules_update_claim(struct api_causes *causes, const void *before, const voi
                              *old_size = storage_of(old_claim->spec);
     const Quantity__Quantity *capacity =
         rules_quantity_get(RULES_QUANTITIES(old_claim->status, capacity), "storage");
-    if (!same_claim(old_claim, claim)) {
-        api_cause_forbidden(causes, &spec,
-                            "spec is immutable after creation except resources.requests and "
-                            "volumeAttributesClassName for bound claims");
-    }
+    check_same_claim(causes, old_claim, claim);
     if (size != NULL && old_size != NULL && capacity != NULL &&
         quantity_compare(quantity_read(size), quantity_read(old_size)) < 0 &&
         quantity_compare(quantity_read(size), quantity_read(capacity)) <= 0) {

@@ -222,6 +222,17 @@ static void drop_from_claim(const Core__V1__PersistentVolumeClaimSpec *before,
     }
 }
 
+/* Where kubelets once found their configuration. */
+static void drop_from_node(const Core__V1__Node *before, Core__V1__Node *node)
+{
+    if (before == NULL) {
+        node->status->config = NULL;
+    }
+    if (before == NULL || before->spec->config_source == NULL) {
+        node->spec->config_source = NULL;
+    }
+}
+
 void rules_drop_disabled(struct arena *arena, const struct api_message *table, const void *before,
                          void *message)
 {
@@ -232,10 +243,56 @@ void rules_drop_disabled(struct arena *arena, const struct api_message *table, c
         const Core__V1__PersistentVolumeClaim *old = before;
         drop_from_claim(old == NULL ? NULL : old->spec,
                         ((Core__V1__PersistentVolumeClaim *)message)->spec);
+    } else if (table == &core__v1__node__schema) {
+        drop_from_node(before, message);
     } else if (table == &core__v1__persistent_volume__schema) {
         const Core__V1__PersistentVolume *old = before;
         if (old == NULL || old->spec->volume_attributes_class_name == NULL) {
             ((Core__V1__PersistentVolume *)message)->spec->volume_attributes_class_name = NULL;
         }
+    }
+}
+
+/* --- Status ------------------------------------------------------------------------------------
+ */
+
+static void drop_from_statuses(Core__V1__ContainerStatus *const *statuses, size_t count,
+                               struct features used)
+{
+    for (size_t i = 0; i < count; i++) {
+        Core__V1__ContainerStatus *status = statuses[i];
+        status->n_allocated_resources = 0;
+        status->n_allocated_resources_status = 0;
+        status->resources = used.resizing ? status->resources : NULL;
+        status->user = used.group_policy ? status->user : NULL;
+    }
+}
+
+void rules_drop_disabled_status(const struct api_message *table, const void *before, void *message)
+{
+    if (table == &core__v1__pod__schema) {
+        Core__V1__PodStatus *status = ((Core__V1__Pod *)message)->status;
+        struct features used = used_by(((const Core__V1__Pod *)before)->spec);
+        drop_from_statuses(status->container_statuses, status->n_container_statuses, used);
+        drop_from_statuses(status->init_container_statuses, status->n_init_container_statuses,
+                           used);
+        drop_from_statuses(status->ephemeral_container_statuses,
+                           status->n_ephemeral_container_statuses, used);
+        status->resize = used.resizing ? status->resize : NULL;
+        status->n_resource_claim_statuses = used.claims ? status->n_resource_claim_statuses : 0;
+    } else if (table == &core__v1__persistent_volume_claim__schema) {
+        const Core__V1__PersistentVolumeClaimStatus *old_status =
+            ((const Core__V1__PersistentVolumeClaim *)before)->status;
+        Core__V1__PersistentVolumeClaimStatus *status =
+            ((Core__V1__PersistentVolumeClaim *)message)->status;
+        if (old_status->current_volume_attributes_class_name == NULL) {
+            status->current_volume_attributes_class_name = NULL;
+        }
+        if (old_status->modify_volume_status == NULL) {
+            status->modify_volume_status = NULL;
+        }
+    } else if (table == &core__v1__node__schema &&
+               ((const Core__V1__Node *)before)->status->config == NULL) {
+        ((Core__V1__Node *)message)->status->config = NULL;
     }
 }

@@ -5,6 +5,7 @@ static const struct rules_kind KINDS[] = {
     {.table = &core__v1__pod__schema,
      .prepare_create = rules_prepare_pod,
      .prepare_status = rules_prepare_pod_status,
+     .prepare_ephemeral = rules_prepare_pod_ephemeral,
      .update = rules_update_pod,
      .status = rules_update_pod_status,
      .order = RULES_UPDATE_ALONE},

@@ -130,6 +130,8 @@ Autoscaling__V2__MetricSpec *rules_cpu_metric(struct arena *arena, int32_t perce
  * replaced. Both have their specs. */
 void rules_drop_disabled(struct arena *arena, const struct api_message *table, const void *before,
                          void *message);
+/* The same of a status that is replaced. */
+void rules_drop_disabled_status(const struct api_message *table, const void *before, void *message);
 
 /* --- Webhooks (check_webhook_client.c) ---------------------------------------------------------
  */
@@ -156,6 +158,8 @@ static inline size_t rules_container_count(const Core__V1__PodSpec *spec)
 }
 /* In the order in which v1.32 visits them: init, plain, ephemeral. */
 struct rules_container rules_container_at(const Core__V1__PodSpec *spec, size_t index);
+/* What holds for pods and not for their templates. */
+void rules_check_pod_only(struct api_causes *causes, const Core__V1__PodSpec *spec);
 /* What may not change among the annotations, and all that has to be right. */
 void rules_update_pod_annotations(struct api_causes *causes, const Core__V1__Pod *before,
                                   const Core__V1__Pod *pod);
@@ -211,7 +215,7 @@ enum rules_order {
 struct rules_kind {
     const struct api_message *table;
     rules_prepare *prepare_create; /* Before the object is checked: what the server writes. */
-    rules_prepare_change *prepare_update, *prepare_status, *prepare_approval;
+    rules_prepare_change *prepare_update, *prepare_status, *prepare_approval, *prepare_ephemeral;
     rules_create *create;  /* Checks. */
     rules_update *replace; /* In place of `create` where an object is replaced, which may excuse
                             * what is wrong. */
@@ -226,9 +230,10 @@ rules_prepare rules_prepare_daemon_set, rules_prepare_job;
 rules_prepare_change rules_prepare_daemon_set_update;
 rules_prepare rules_prepare_pod, rules_prepare_namespace, rules_prepare_service_account,
     rules_prepare_lease, rules_prepare_slice, rules_prepare_service;
-rules_prepare_change rules_prepare_pod_status, rules_prepare_namespace_update,
-    rules_prepare_service_account_update, rules_prepare_secret_update, rules_prepare_lease_update,
-    rules_prepare_slice_update, rules_prepare_service_update;
+rules_prepare_change rules_prepare_pod_status, rules_prepare_pod_ephemeral,
+    rules_prepare_namespace_update, rules_prepare_service_account_update,
+    rules_prepare_secret_update, rules_prepare_lease_update, rules_prepare_slice_update,
+    rules_prepare_service_update;
 rules_prepare rules_prepare_role, rules_prepare_cluster_role;
 rules_prepare_change rules_prepare_role_update, rules_prepare_cluster_role_update;
 rules_create rules_check_definition;

@@ -1,5 +1,6 @@
 /* What may change in a pod that exists: almost nothing (images, deadline, added tolerations,
  * gates). */
+#include "lib/api/object.h"
 #include "lib/api/rules/rules.h"
 #include "lib/api/shown.h"
 
@@ -13,32 +14,24 @@ static const char POD_UPDATE[] =
 /* --- Images ------------------------------------------------------------------------------------
  */
 
-static bool check_counts(struct api_causes *causes, const Core__V1__PodSpec *before,
-                         const Core__V1__PodSpec *after)
+/* Whether the rest is worth a look. */
+static bool check_containers(struct api_causes *causes, const char *name,
+                             Core__V1__Container *const *containers, size_t count, size_t old_count)
 {
-    static const char why[] = "pod updates may not add or remove containers";
-    struct api_path at = api_path_field(NULL, "spec");
-    bool same = true;
-    if (before->n_containers != after->n_containers) {
-        rules_forbidden(causes, &at, "containers", why);
-        same = false;
+    struct api_path spec = api_path_field(NULL, "spec");
+    struct api_path list = api_path_field(&spec, name);
+    if (count != old_count) {
+        api_cause_forbidden(causes, &list, "pod updates may not add or remove containers");
+        return false;
     }
-    if (before->n_init_containers != after->n_init_containers) {
-        rules_forbidden(causes, &at, "initContainers", why);
-        same = false;
-    }
-    return same;
-}
-
-static void check_images(struct api_causes *causes, const struct api_path *list,
-                         Core__V1__Container *const *containers, size_t count)
-{
     for (size_t i = 0; i < count; i++) {
-        struct api_path at = api_path_index(list, i);
-        struct api_frame frame = api_frame_object(&core__v1__container__schema, containers[i]);
-        frame.at = &at;
-        api_check_member(causes, &frame, "image");
+        struct api_path at = api_path_index(&list, i);
+        if (rules_empty(containers[i]->image)) {
+            rules_required(causes, &at, "image", "");
+        }
+        rules_check_text(causes, &at, "image", containers[i]->image, api_syntax_trimmed);
     }
+    return true;
 }
 
 /* Copies of the containers with the images (and nothing else) of `images`. */
@@ -58,10 +51,12 @@ static Core__V1__Container **with_images(struct arena *arena,
 /* --- Deadline, tolerations, gates --------------------------------------------------------------
  */
 
-static void check_deadline(struct api_causes *causes, const Core__V1__PodSpec *before,
+/* Whether the rest is worth a look. */
+static bool check_deadline(struct api_causes *causes, const Core__V1__PodSpec *before,
                            const Core__V1__PodSpec *after)
 {
     struct api_path at = api_path_field(NULL, "spec");
+    size_t count = causes->count;
     if (after->has_active_deadline_seconds) {
         if (after->active_deadline_seconds < 0 || after->active_deadline_seconds > INT32_MAX) {
             rules_invalid(causes, &at, "activeDeadlineSeconds",
@@ -77,6 +72,7 @@ static void check_deadline(struct api_causes *causes, const Core__V1__PodSpec *b
         rules_invalid(causes, &at, "activeDeadlineSeconds", api_shown_null(),
                       "must not update from a positive integer to nil value");
     }
+    return causes->count == count || !after->has_active_deadline_seconds;
 }
 
 static bool same_toleration(const Core__V1__Toleration *a, const Core__V1__Toleration *b)
@@ -92,7 +88,6 @@ static void check_tolerations(struct api_causes *causes, const Core__V1__PodSpec
     struct api_path at = api_path_field(NULL, "spec");
     struct api_frame frame = api_frame_object(&core__v1__pod_spec__schema, after);
     frame.at = &at;
-    api_check_member(causes, &frame, "tolerations");
     for (size_t i = 0; i < before->n_tolerations; i++) {
         bool kept = false;
         for (size_t j = 0; j < after->n_tolerations; j++) {
@@ -104,6 +99,7 @@ static void check_tolerations(struct api_causes *causes, const Core__V1__PodSpec
             return;
         }
     }
+    api_check_member(causes, &frame, "tolerations");
 }
 
 static void check_gates(struct api_causes *causes, const Core__V1__PodSpec *before,
@@ -125,10 +121,6 @@ static void check_gates(struct api_causes *causes, const Core__V1__PodSpec *befo
                              "only deletion is allowed, but found new scheduling gate '%s'",
                              text_or_empty(after->scheduling_gates[i]->name)));
         }
-    }
-    if (after->n_scheduling_gates > 0 && !rules_empty(after->node_name)) {
-        rules_forbidden(causes, &at, "nodeName",
-                        "cannot be set until all schedulingGates have been cleared");
     }
 }
 
@@ -224,6 +216,35 @@ static void check_placement(struct api_causes *causes, const Core__V1__PodSpec *
 /* --- The whole ---------------------------------------------------------------------------------
  */
 
+/* What is left of the affinity when that to nodes is set back. */
+static Core__V1__Affinity *munged_affinity(struct arena *arena, const Core__V1__PodSpec *before,
+                                           const Core__V1__PodSpec *after)
+{
+    Core__V1__NodeAffinity *old_affinity =
+        before->affinity == NULL ? NULL : before->affinity->node_affinity;
+    const Core__V1__Affinity *affinity = after->affinity;
+    if ((affinity == NULL && old_affinity == NULL) ||
+        (affinity != NULL && before->affinity == NULL && affinity->pod_affinity == NULL &&
+         affinity->pod_anti_affinity == NULL)) {
+        return NULL;
+    }
+    Core__V1__Affinity *copy = rules_new(arena, "k8s.io.api.core.v1.Affinity");
+    if (affinity != NULL) {
+        *copy = *affinity;
+    }
+    copy->node_affinity = old_affinity;
+    return copy;
+}
+
+static bool same_node_affinity(const Core__V1__PodSpec *before, const Core__V1__PodSpec *after)
+{
+    const Core__V1__NodeAffinity *a =
+        before->affinity == NULL ? NULL : before->affinity->node_affinity;
+    const Core__V1__NodeAffinity *b =
+        after->affinity == NULL ? NULL : after->affinity->node_affinity;
+    return (a == NULL) == (b == NULL) && api_message_equal(&core__v1__node_affinity__schema, a, b);
+}
+
 /* The new spec with everything that may change set back: what still differs is forbidden. */
 static Core__V1__PodSpec munged(struct arena *arena, const Core__V1__PodSpec *before,
                                 const Core__V1__PodSpec *after)
@@ -246,25 +267,38 @@ static Core__V1__PodSpec munged(struct arena *arena, const Core__V1__PodSpec *be
     if (before->n_scheduling_gates > 0) {
         spec.node_selector = before->node_selector;
         spec.n_node_selector = before->n_node_selector;
-        spec.affinity = before->affinity;
+        if (!same_node_affinity(before, after)) {
+            spec.affinity = munged_affinity(arena, before, after);
+        }
     }
     return spec;
+}
+
+/* The object itself, as on creation but for what only creation asks for. */
+static void check_whole(struct api_causes *causes, const Core__V1__Pod *before,
+                        const Core__V1__Pod *pod)
+{
+    struct api_frame frame = api_frame_object(&core__v1__pod__schema, pod);
+    frame.before = before;
+    rules_pod_annotations(causes, &frame);
+    api_check_member(causes, &frame, "spec");
+    rules_check_pod_only(causes, pod->spec);
 }
 
 void rules_update_pod(struct api_causes *causes, const void *before, const void *after)
 {
     const Core__V1__Pod *old_pod = before, *pod = after;
     struct api_path at = api_path_field(NULL, "spec");
-    struct api_path containers = api_path_field(&at, "containers");
-    struct api_path init = api_path_field(&at, "initContainers");
     const Core__V1__PodSpec *old_spec = old_pod->spec, *spec = pod->spec;
+    check_whole(causes, old_pod, pod);
     rules_update_pod_annotations(causes, old_pod, pod);
-    if (!check_counts(causes, old_spec, spec)) {
+    if (!check_containers(causes, "containers", spec->containers, spec->n_containers,
+                          old_spec->n_containers) ||
+        !check_containers(causes, "initContainers", spec->init_containers, spec->n_init_containers,
+                          old_spec->n_init_containers) ||
+        !check_deadline(causes, old_spec, spec)) {
         return;
     }
-    check_images(causes, &containers, spec->containers, spec->n_containers);
-    check_images(causes, &init, spec->init_containers, spec->n_init_containers);
-    check_deadline(causes, old_spec, spec);
     check_tolerations(causes, old_spec, spec);
     check_gates(causes, old_spec, spec);
     if (old_spec->n_scheduling_gates > 0) {
@@ -272,83 +306,71 @@ void rules_update_pod(struct api_causes *causes, const void *before, const void 
     }
     Core__V1__PodSpec left = munged(causes->arena, old_spec, spec);
     if (!api_message_equal(&core__v1__pod_spec__schema, old_spec, &left)) {
-        api_cause_forbidden(causes, &at, POD_UPDATE);
+        const char *difference =
+            api_shown_difference(causes->arena, &core__v1__pod_spec__schema, old_spec, &left);
+        api_cause_forbidden(causes, &at,
+                            arena_printf(causes->arena, "%s%s", POD_UPDATE, difference));
     }
 }
 
-/* --- Status ------------------------------------------------------------------------------------
+/* --- Ephemeral containers ----------------------------------------------------------------------
  */
 
-/* A container that ended for good must not come back. */
-static void check_states(struct api_causes *causes, const char *name,
-                         Core__V1__ContainerStatus *const *before, size_t before_count,
-                         Core__V1__ContainerStatus *const *after, size_t after_count,
-                         const char *restart_policy)
+static const Core__V1__EphemeralContainer *ephemeral_named(const Core__V1__PodSpec *spec,
+                                                           const char *name)
 {
-    struct api_path status = api_path_field(NULL, "status");
-    struct api_path list = api_path_field(&status, name);
-    for (size_t i = 0; i < before_count; i++) {
-        const Core__V1__ContainerState *old_state = before[i]->state;
-        if (old_state == NULL || old_state->terminated == NULL ||
-            rules_is(restart_policy, "Always") ||
-            (rules_is(restart_policy, "OnFailure") && old_state->terminated->exit_code != 0)) {
-            continue;
-        }
-        for (size_t j = 0; j < after_count; j++) {
-            struct api_path item = api_path_index(&list, j);
-            if (rules_is(after[j]->name, text_or_empty(before[i]->name)) &&
-                (after[j]->state == NULL || after[j]->state->terminated == NULL)) {
-                rules_forbidden(causes, &item, "state",
-                                "may not be transitioned to non-terminated state");
-            }
+    const Core__V1__EphemeralContainer *found = NULL;
+    for (size_t i = 0; i < spec->n_ephemeral_containers; i++) {
+        if (rules_is(spec->ephemeral_containers[i]->ephemeral_container_common->name, name)) {
+            found = spec->ephemeral_containers[i];
         }
     }
+    return found;
 }
 
-void rules_update_pod_status(struct api_causes *causes, const void *before, const void *after)
+static void check_kept(struct api_causes *causes, const Core__V1__EphemeralContainer *old_item,
+                       const Core__V1__PodSpec *spec)
 {
-    const Core__V1__Pod *old_pod = before, *pod = after;
-    struct api_path status = api_path_field(NULL, "status");
-    const char *policy = old_pod->spec->restart_policy;
-    rules_update_pod_annotations(causes, old_pod, pod);
-    if (!rules_is(old_pod->spec->node_name, text_or_empty(pod->spec->node_name))) {
-        rules_forbidden(causes, &status, "nodeName", "may not be changed directly");
+    const struct api_message *table = &core__v1__ephemeral_container__schema;
+    struct api_path at = api_path_field(NULL, "spec");
+    const char *name = text_or_empty(old_item->ephemeral_container_common->name);
+    const Core__V1__EphemeralContainer *item = ephemeral_named(spec, name);
+    if (item == NULL || !api_message_equal(table, old_item, item)) {
+        const char *difference =
+            item == NULL ? "" : api_shown_difference(causes->arena, table, old_item, item);
+        rules_forbidden(causes, &at, "ephemeralContainers",
+                        arena_printf(causes->arena,
+                                     "existing ephemeral containers \"%s\" may not be %s\n%s", name,
+                                     item == NULL ? "removed" : "changed", difference));
     }
-    if (!rules_is(old_pod->status->qos_class, text_or_empty(pod->status->qos_class)) &&
-        !rules_empty(old_pod->status->qos_class)) {
-        rules_invalid(causes, &status, "qosClass", api_shown_text(pod->status->qos_class),
-                      "field is immutable");
-    }
-    check_states(causes, "containerStatuses", old_pod->status->container_statuses,
-                 old_pod->status->n_container_statuses, pod->status->container_statuses,
-                 pod->status->n_container_statuses, policy);
 }
 
 void rules_update_pod_ephemeral(struct api_causes *causes, const void *before, const void *after)
 {
-    const struct api_message *table = &core__v1__ephemeral_container__schema;
     const Core__V1__Pod *old_pod = before, *pod = after;
-    struct api_path at = api_path_field(NULL, "spec");
-    for (size_t i = 0; i < old_pod->spec->n_ephemeral_containers; i++) {
-        const Core__V1__EphemeralContainer *old_item = old_pod->spec->ephemeral_containers[i];
-        const char *name = text_or_empty(old_item->ephemeral_container_common->name);
-        const Core__V1__EphemeralContainer *item = NULL;
-        for (size_t j = 0; j < pod->spec->n_ephemeral_containers; j++) {
-            if (rules_is(pod->spec->ephemeral_containers[j]->ephemeral_container_common->name,
-                         name)) {
-                item = pod->spec->ephemeral_containers[j];
-            }
-        }
-        if (item == NULL || !api_message_equal(table, old_item, item)) {
-            rules_forbidden(causes, &at, "ephemeralContainers",
-                            arena_printf(causes->arena,
-                                         "existing ephemeral containers \"%s\" may not be %s\n",
-                                         name, item == NULL ? "removed" : "changed"));
-        }
+    struct api_path whole = api_path_field(NULL, "");
+    if (api_meta_annotation(old_pod->metadata, "kubernetes.io/config.mirror") != NULL) {
+        causes->count = 0; /* Nothing else matters. */
+        api_cause_forbidden(causes, &whole, "static pods do not support ephemeral containers");
+        return;
     }
-    struct api_frame frame = api_frame_object(&core__v1__pod_spec__schema, pod->spec);
-    frame.at = &at;
-    api_check_member(causes, &frame, "containers");
-    api_check_member(causes, &frame, "initContainers");
-    api_check_member(causes, &frame, "ephemeralContainers");
+    check_whole(causes, old_pod, pod);
+    rules_update_pod_annotations(causes, old_pod, pod);
+    for (size_t i = 0; i < old_pod->spec->n_ephemeral_containers; i++) {
+        check_kept(causes, old_pod->spec->ephemeral_containers[i], pod->spec);
+    }
+}
+
+/* Of the spec, this subresource is about its own list only. */
+void rules_prepare_pod_ephemeral(struct arena *arena, const void *before, void *after)
+{
+    const Core__V1__Pod *old_pod = before;
+    Core__V1__Pod *pod = after;
+    Core__V1__EphemeralContainer **items = pod->spec->ephemeral_containers;
+    size_t count = pod->spec->n_ephemeral_containers;
+    (void)arena;
+    *pod->spec = *old_pod->spec;
+    pod->spec->ephemeral_containers = items;
+    pod->spec->n_ephemeral_containers = count;
+    pod->status = old_pod->status;
 }

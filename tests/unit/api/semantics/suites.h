@@ -11,6 +11,7 @@ Suite *check_amounts_suite(void);
 Suite *check_kinds_suite(void);
 Suite *check_network_suite(void);
 Suite *check_pod_suite(void);
+Suite *check_update_suite(void);
 Suite *check_suite(void);
 Suite *conversion_review_suite(void);
 Suite *custom_rules_suite(void);

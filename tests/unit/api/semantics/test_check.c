@@ -320,7 +320,19 @@ START_TEST(only_the_size_that_is_asked_for_changes_in_a_claim_that_is_bound)
                              CLAIM("\"requests\":{\"storage\":\"2Gi\"},"
                                    "\"limits\":{\"storage\":\"3Gi\"}")),
                      "spec: Forbidden: spec is immutable after creation except resources.requests "
-                     "and volumeAttributesClassName for bound claims");
+                     "and volumeAttributesClassName for bound claims\n"
+                     "  core.PersistentVolumeClaimSpec{\n"
+                     "  \tAccessModes: {\"ReadWriteOnce\"},\n"
+                     "  \tSelector:    nil,\n"
+                     "  \tResources: core.VolumeResourceRequirements{\n"
+                     "- \t\tLimits:   nil,\n"
+                     "+ \t\tLimits:   core.ResourceList{s\"storage\": s\"3Gi\"},\n"
+                     "  \t\tRequests: {s\"storage\": s\"1Gi\"},\n"
+                     "  \t},\n"
+                     "  \tVolumeName:       \"v\",\n"
+                     "  \tStorageClassName: nil,\n"
+                     "  \t... // 4 identical fields\n"
+                     "  }\n");
 #undef CLAIM
 }
 END_TEST
