@@ -66,20 +66,11 @@ bool rules_pod_cidrs(struct api_causes *causes, const struct api_frame *frame)
 static void check_amounts(struct api_causes *causes, const struct api_path *status,
                           const char *member, struct rules_quantities map)
 {
-    enum { NANOS = 1000000000 };
     struct api_path list = api_path_field(status, member);
     for (size_t i = 0; i < map.count; i++) {
         const char *name = rules_quantity_key(map, i);
         struct api_path at = api_path_field(&list, name);
-        struct quantity amount = quantity_read(rules_quantity_at(map, i));
-        struct api_shown shown =
-            api_shown_text(rules_quantity_text(causes->arena, rules_quantity_at(map, i)));
-        if (quantity_sign(amount) < 0) {
-            api_cause_invalid(causes, &at, shown, "must be greater than or equal to 0");
-        }
-        if (rules_resource_is_counted(name) && amount.nanos % NANOS != 0) {
-            api_cause_invalid(causes, &at, shown, "must be an integer");
-        }
+        rules_check_resource_amount(causes, &at, name, rules_quantity_at(map, i));
     }
 }
 

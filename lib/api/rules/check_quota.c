@@ -50,11 +50,9 @@ static const char *const SCOPES[] = {"Terminating",
 /* --- Amounts -----------------------------------------------------------------------------------
  */
 
-bool rules_resource_is_counted(const char *name)
+bool rules_resource_is_counted(struct arena *arena, const char *name)
 {
-    bool extended = strchr(name, '/') != NULL && strstr(name, "kubernetes.io/") == NULL &&
-                    strncmp(name, "requests.", strlen("requests.")) != 0;
-    return rules_one_of(name, COUNTED) || extended;
+    return rules_one_of(name, COUNTED) || rules_resource_is_extended(arena, name);
 }
 
 /* Whether it is one of those that quotas know, which have no prefix. */
@@ -81,20 +79,6 @@ static void check_quota_name(struct api_causes *causes, const struct api_path *a
 {
     if (!rules_check_resource_name(causes, at, name) && strchr(name, '/') == NULL) {
         api_cause_invalid(causes, at, api_shown_raw(name), "must be a standard resource for quota");
-    }
-}
-
-void rules_check_resource_amount(struct api_causes *causes, const struct api_path *at,
-                                 const char *name, const Quantity__Quantity *value)
-{
-    struct quantity amount = quantity_read(value);
-    const char *text = rules_quantity_text(causes->arena, value);
-    if (quantity_sign(amount) < 0) {
-        api_cause_invalid(causes, at, api_shown_text(text), "must be greater than or equal to 0");
-    }
-    if (rules_resource_is_counted(name) && amount.nanos % NANOS != 0) {
-        api_cause_invalid(causes, at, api_shown_quantity(causes->arena, text),
-                          "must be an integer");
     }
 }
 
@@ -384,22 +368,30 @@ static bool was_seen(const struct rules_quantities *maps, size_t count, const ch
     return false;
 }
 
-static void check_resources_of(struct api_causes *causes, const struct api_path *item,
-                               const Core__V1__LimitRangeItem *limit)
+static void check_names(struct api_causes *causes, const struct api_path *item, const char *type,
+                        const char *member, struct rules_quantities map)
 {
-    static const char *const names[] = {"max", "min", "default", "defaultRequest",
-                                        "maxLimitRequestRatio"};
-    const struct rules_quantities maps[] = {RULES_QUANTITIES(limit, max),
-                                            RULES_QUANTITIES(limit, min),
-                                            {(void *const *)limit->default_, limit->n_default_},
-                                            RULES_QUANTITIES(limit, default_request),
-                                            RULES_QUANTITIES(limit, max_limit_request_ratio)};
-    for (size_t i = 0; i < ARRAY_LEN(maps); i++) {
-        struct api_path list = api_path_field(item, names[i]);
+    struct api_path list = api_path_field(item, member);
+    bool of_containers = rules_is(type, "Pod") || rules_is(type, "Container");
+    for (size_t i = 0; i < map.count; i++) {
+        const char *resource = rules_quantity_key(map, i);
+        struct api_path at = api_path_key(&list, resource);
+        if (of_containers) {
+            rules_check_container_resource(causes, &at, resource);
+        } else {
+            (void)rules_check_resource_name(causes, &at, resource);
+        }
+    }
+}
+
+/* `maps`: all in which a resource may be named. */
+static void check_all_limits(struct api_causes *causes, const struct api_path *item,
+                             const Core__V1__LimitRangeItem *limit,
+                             const struct rules_quantities *maps, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < maps[i].count; j++) {
             const char *resource = rules_quantity_key(maps[i], j);
-            struct api_path at = api_path_key(&list, resource);
-            (void)rules_check_resource_name(causes, &at, resource);
             if (!was_seen(maps, i, resource)) {
                 check_limits_of(causes, item, resource, limit);
                 check_ratio(causes, item, resource, limit);
@@ -430,27 +422,48 @@ static void check_type(struct api_causes *causes, const struct api_frame *frame,
     }
 }
 
-bool rules_limit(struct api_causes *causes, const struct api_frame *frame)
+/* Pods ask for nothing themselves: there is nothing to fill in. */
+static void refuse_defaults(struct api_causes *causes, const struct api_path *item,
+                            const Core__V1__LimitRangeItem *limit)
 {
     static const char words[] = "may not be specified when `type` is 'Pod'";
-    const Core__V1__LimitRangeItem *limit = frame->message;
-    check_type(causes, frame, limit);
-    if (rules_is(limit->type, "Pod")) {
-        if (limit->n_default_ > 0) {
-            rules_forbidden(causes, frame->at, "default", words);
-        }
-        if (limit->n_default_request > 0) {
-            rules_forbidden(causes, frame->at, "defaultRequest", words);
-        }
+    if (limit->n_default_ > 0) {
+        rules_forbidden(causes, item, "default", words);
     }
+    if (limit->n_default_request > 0) {
+        rules_forbidden(causes, item, "defaultRequest", words);
+    }
+}
+
+bool rules_limit(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__LimitRangeItem *limit = frame->message;
+    bool of_pods = rules_is(limit->type, "Pod");
+    Core__V1__LimitRangeItem seen = *limit;
+    seen.n_default_ = of_pods ? 0 : limit->n_default_;
+    seen.n_default_request = of_pods ? 0 : limit->n_default_request;
+    const struct rules_quantities maps[] = {RULES_QUANTITIES(limit, max),
+                                            RULES_QUANTITIES(limit, min),
+                                            {(void *const *)seen.default_, seen.n_default_},
+                                            RULES_QUANTITIES(&seen, default_request),
+                                            RULES_QUANTITIES(limit, max_limit_request_ratio)};
+    check_type(causes, frame, limit);
+    check_names(causes, frame->at, limit->type, "max", maps[0]);
+    check_names(causes, frame->at, limit->type, "min", maps[1]);
+    if (of_pods) {
+        refuse_defaults(causes, frame->at, limit);
+    }
+    check_names(causes, frame->at, limit->type, "default", maps[2]);
+    check_names(causes, frame->at, limit->type, "defaultRequest", maps[3]);
     if (rules_is(limit->type, "PersistentVolumeClaim") &&
-        rules_quantity_get(RULES_QUANTITIES(limit, min), "storage") == NULL &&
-        rules_quantity_get(RULES_QUANTITIES(limit, max), "storage") == NULL) {
+        rules_quantity_get(maps[1], "storage") == NULL &&
+        rules_quantity_get(maps[0], "storage") == NULL) {
         rules_required(causes, frame->at, "limits",
                        "either minimum or maximum storage value is required, but neither was "
                        "provided");
     }
-    check_resources_of(causes, frame->at, limit);
+    check_names(causes, frame->at, limit->type, "maxLimitRequestRatio", maps[4]);
+    check_all_limits(causes, frame->at, &seen, maps, ARRAY_LEN(maps));
     return true;
 }
 

@@ -1,6 +1,7 @@
 /* Checks of resource requests and limits, and the quality of service that follows from them. */
 #include "lib/api/quantity.h"
 #include "lib/api/rules/rules.h"
+#include "lib/api/shown.h"
 
 /* Entries of every map of quantities have this layout. */
 struct entry {
@@ -41,71 +42,86 @@ const char *rules_quantity_text(struct arena *arena, const Quantity__Quantity *v
     return arena_text(arena, text);
 }
 
-static bool is_standard(const char *name)
+static bool is_huge(const char *name)
 {
-    static const char *const names[] = {"cpu", "memory", "ephemeral-storage", NULL};
-    return rules_one_of(name, names) || strncmp(name, "hugepages-", strlen("hugepages-")) == 0;
+    return strncmp(name, "hugepages-", strlen("hugepages-")) == 0;
 }
 
-/* cpu, memory and disk may be promised more than once; nothing else may. */
-static bool may_overcommit(const char *name)
-{
-    static const char *const names[] = {"cpu", "memory", "ephemeral-storage", NULL};
-    return rules_one_of(name, names);
-}
-
+/* One without a prefix, or with Kubernetes' own. */
 static bool is_native(const char *name)
 {
     return strchr(name, '/') == NULL || strstr(name, "kubernetes.io/") != NULL;
 }
 
+/* What is promised more than once is Kubernetes' own, and not in pages. */
+static bool may_overcommit(const char *name)
+{
+    return is_native(name) && !is_huge(name);
+}
+
+bool rules_resource_is_extended(struct arena *arena, const char *name)
+{
+    const char *in_quotas = arena_printf(arena, "requests.%s", name);
+    return !is_native(name) && strncmp(name, "requests.", strlen("requests.")) != 0 &&
+           api_syntax_qualified_name(in_quotas).count == 0;
+}
+
 void rules_check_container_resource(struct api_causes *causes, const struct api_path *at,
                                     const char *name)
 {
+    static const char *const standard[] = {"cpu", "memory", "ephemeral-storage", NULL};
     struct api_shown value = api_shown_raw(name);
-    struct api_syntax syntax = api_syntax_qualified_name(name);
-    bool prefixed = strchr(name, '/') != NULL;
     (void)rules_check_resource_name(causes, at, name);
-    if (!prefixed && !is_standard(name)) {
-        api_cause_invalid(causes, at, value, "must be a standard resource for containers");
-    } else if (prefixed && !is_native(name) &&
-               (syntax.count > 0 || strncmp(name, "requests.", strlen("requests.")) == 0)) {
+    if (strchr(name, '/') == NULL) {
+        if (!rules_one_of(name, standard) && !is_huge(name)) {
+            api_cause_invalid(causes, at, value, "must be a standard resource for containers");
+        }
+    } else if (!is_native(name) && !rules_resource_is_extended(causes->arena, name)) {
         api_cause_invalid(causes, at, value, "doesn't follow extended resource name standard");
     }
+}
+
+static bool is_in_pages(const char *name, struct quantity amount)
+{
+    enum { NANOS = 1000000000 };
+    struct quantity page;
+    const char *size = name + strlen("hugepages-");
+    return quantity_parse(slice_text(size), &page, NULL) == 0 && quantity_sign(page) > 0 &&
+           page.nanos % NANOS == 0 && quantity_value(amount) % quantity_value(page) == 0;
 }
 
 static void check_page_size(struct api_causes *causes, const struct api_path *at, const char *name,
                             const Quantity__Quantity *value)
 {
-    struct quantity page;
-    const char *size = name + strlen("hugepages-");
-    if (quantity_parse(slice_text(size), &page, NULL) != 0 || quantity_sign(page) <= 0) {
-        return;
-    }
-    struct quantity amount = quantity_read(value);
-    if (quantity_sign(amount) < 0 || amount.nanos % page.nanos != 0) {
-        api_cause_invalid(causes, at, api_shown_text(rules_quantity_text(causes->arena, value)),
-                          arena_printf(causes->arena, "%s is not positive integer multiple of %s",
-                                       rules_quantity_text(causes->arena, value), name));
+    if (is_huge(name) && !is_in_pages(name, quantity_read(value))) {
+        const char *text = rules_quantity_text(causes->arena, value);
+        api_cause_invalid(
+            causes, at, api_shown_text(text),
+            arena_printf(causes->arena, "%s is not positive integer multiple of %s", text, name));
     }
 }
 
-static void check_amount(struct api_causes *causes, const struct api_path *at, const char *name,
-                         const Quantity__Quantity *value)
+void rules_check_resource_amount(struct api_causes *causes, const struct api_path *at,
+                                 const char *name, const Quantity__Quantity *value)
 {
-    rules_check_resource_amount(causes, at, name, value);
-    if (strncmp(name, "hugepages-", strlen("hugepages-")) == 0) {
-        check_page_size(causes, at, name, value);
+    enum { NANOS = 1000000000 };
+    struct quantity amount = quantity_read(value);
+    const char *text = rules_quantity_text(causes->arena, value);
+    if (quantity_sign(amount) < 0) {
+        api_cause_invalid(causes, at, api_shown_text(text), "must be greater than or equal to 0");
+    }
+    if (rules_resource_is_counted(causes->arena, name) && amount.nanos % NANOS != 0) {
+        api_cause_invalid(causes, at, api_shown_quantity(causes->arena, text),
+                          "must be an integer");
     }
 }
 
-static void check_entry(struct api_causes *causes, const struct api_path *list,
+static void check_entry(struct api_causes *causes, const struct api_path *at,
                         const struct entry *entry)
 {
     const char *key = text_or_empty(entry->key);
-    struct api_path at = api_path_key(list, key);
-    rules_check_container_resource(causes, &at, key);
-    check_amount(causes, &at, key, entry->value);
+    rules_check_container_resource(causes, at, key);
+    rules_check_resource_amount(causes, at, key, entry->value);
 }
 
 static void check_request(struct api_causes *causes, const struct api_path *at,
@@ -115,8 +131,7 @@ static void check_request(struct api_causes *causes, const struct api_path *at,
     const Quantity__Quantity *limit = rules_quantity_get(limits, name);
     struct api_path list = api_path_field(at, "requests");
     if (limit == NULL) {
-        /* A name that is no resource at all was refused already. */
-        if (!may_overcommit(name) && strchr(name, '/') != NULL) {
+        if (!may_overcommit(name)) {
             rules_required(causes, at, "limits",
                            "Limit must be set for non overcommitable resources");
         }
@@ -145,16 +160,22 @@ bool rules_resources(struct api_causes *causes, const struct api_frame *frame)
     struct api_path limits_at = api_path_field(frame->at, "limits");
     struct api_path requests_at = api_path_field(frame->at, "requests");
     for (size_t i = 0; i < limits.count; i++) {
-        check_entry(causes, &limits_at, entry_at(limits, i));
+        const struct entry *entry = entry_at(limits, i);
+        struct api_path at = api_path_key(&limits_at, text_or_empty(entry->key));
+        check_entry(causes, &at, entry);
+        check_page_size(causes, &at, text_or_empty(entry->key), entry->value);
     }
     for (size_t i = 0; i < requests.count; i++) {
-        check_entry(causes, &requests_at, entry_at(requests, i));
-        check_request(causes, frame->at, limits, entry_at(requests, i));
+        const struct entry *entry = entry_at(requests, i);
+        struct api_path at = api_path_key(&requests_at, text_or_empty(entry->key));
+        check_entry(causes, &at, entry);
+        check_request(causes, frame->at, limits, entry);
+        check_page_size(causes, &at, text_or_empty(entry->key), entry->value);
     }
     for (size_t i = 0; i < limits.count + requests.count; i++) {
         const struct entry *entry =
             i < limits.count ? entry_at(limits, i) : entry_at(requests, i - limits.count);
-        huge = huge || strncmp(text_or_empty(entry->key), "hugepages-", strlen("hugepages-")) == 0;
+        huge = huge || is_huge(text_or_empty(entry->key));
         base = base || rules_is(entry->key, "cpu") || rules_is(entry->key, "memory");
     }
     if (huge && !base) {

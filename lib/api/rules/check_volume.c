@@ -146,3 +146,53 @@ bool rules_volume_sources(struct api_causes *causes, const struct api_frame *fra
     }
     return true;
 }
+
+/* --- Claims that are made for a pod --------------------------------------------------------------
+ */
+
+static bool is_made_for(struct arena *arena, const Core__V1__Pod *pod, const char *claim)
+{
+    for (size_t i = 0; i < pod->spec->n_volumes; i++) {
+        const Core__V1__Volume *volume = pod->spec->volumes[i];
+        if (volume->volume_source != NULL && volume->volume_source->ephemeral != NULL &&
+            rules_is(claim, arena_printf(arena, "%s-%s", pod->metadata->name,
+                                         text_or_empty(volume->name)))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void check_claim_name(struct api_causes *causes, const struct api_path *at,
+                             const Core__V1__Pod *pod, const char *volume)
+{
+    const char *claim = arena_printf(causes->arena, "%s-%s", pod->metadata->name, volume);
+    struct api_syntax wrong = api_syntax_dns1123_subdomain(claim);
+    for (size_t i = 0; i < wrong.count; i++) {
+        rules_invalid(causes, at, "name", api_shown_text(volume),
+                      arena_printf(causes->arena, "PVC name \"%s\": %s", claim, wrong.messages[i]));
+    }
+}
+
+/* Their names are made of the pod's, which templates do not have yet. */
+bool rules_volume_claim(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__Volume *volume = frame->message;
+    const Core__V1__VolumeSource *source = volume->volume_source;
+    const struct api_frame *object = api_frame_find(frame, &core__v1__pod__schema);
+    const Core__V1__Pod *pod = object == NULL ? NULL : object->message;
+    if (source == NULL || pod == NULL || rules_empty(pod->metadata->name)) {
+        return true;
+    }
+    if (source->ephemeral != NULL && !rules_empty(volume->name)) {
+        check_claim_name(causes, frame->at, pod, volume->name);
+    }
+    if (source->persistent_volume_claim != NULL &&
+        is_made_for(causes->arena, pod, source->persistent_volume_claim->claim_name)) {
+        struct api_path at = api_path_field(frame->at, "persistentVolumeClaim");
+        rules_invalid(causes, &at, "claimName",
+                      api_shown_text(source->persistent_volume_claim->claim_name),
+                      "must not reference a PVC that gets created for an ephemeral volume");
+    }
+    return true;
+}

@@ -3,6 +3,7 @@
 #include "lib/api/quantity.h"
 #include "lib/api/rules/rules.h"
 #include "lib/api/shown.h"
+#include <strings.h>
 
 enum { UNIT_MAX = 255, TENANT_MAX = 64 };
 
@@ -235,6 +236,74 @@ bool rules_azure_disk(struct api_causes *causes, const struct api_frame *frame)
     return true;
 }
 
+/* --- Glusterfs, Azure Files, FlexVolumes ---------------------------------------------------------
+ */
+
+bool rules_gluster_persistent(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__GlusterfsPersistentVolumeSource *volume = frame->message;
+    const char *name = volume->endpoints_namespace;
+    if (name != NULL && *name == '\0') {
+        rules_invalid(causes, frame->at, "endpointsNamespace", api_shown_text(name),
+                      "if the endpointnamespace is set, it must be a valid namespace name");
+    } else if (name != NULL) {
+        rules_check_text(causes, frame->at, "endpointsNamespace", name, api_syntax_dns1123_label);
+    }
+    return true;
+}
+
+bool rules_azure_file_persistent(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__AzureFilePersistentVolumeSource *share = frame->message;
+    if (share->secret_namespace != NULL && *share->secret_namespace == '\0') {
+        rules_required(causes, frame->at, "secretNamespace", "");
+    }
+    return true;
+}
+
+/* Whether the key is in one of the name spaces that are Kubernetes' own. */
+static bool is_reserved(const char *key)
+{
+    static const char *const owned[] = {".kubernetes.io", ".k8s.io", NULL};
+    size_t len = strcspn(key, "/");
+    bool reserved = false;
+    for (size_t i = 0; owned[i] != NULL; i++) {
+        const char *name = owned[i] + 1;
+        size_t own = strlen(name);
+        reserved = reserved || (len >= own && strncasecmp(key + len - own, name, own) == 0 &&
+                                (len == own || key[len - own - 1] == '.'));
+    }
+    return reserved;
+}
+
+static void check_options(struct api_causes *causes, const struct api_path *parent,
+                          struct api_string_map options)
+{
+    struct api_path list = api_path_field(parent, "options");
+    for (size_t i = 0; i < options.count; i++) {
+        const char *key = api_string_map_key(options, i);
+        struct api_path at = api_path_key(&list, key);
+        if (is_reserved(key)) {
+            api_cause_invalid(causes, &at, api_shown_text(key),
+                              "kubernetes.io and k8s.io namespaces are reserved");
+        }
+    }
+}
+
+bool rules_flex(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__FlexVolumeSource *volume = frame->message;
+    check_options(causes, frame->at, API_STRING_MAP(volume->options, volume->n_options));
+    return true;
+}
+
+bool rules_flex_persistent(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__FlexPersistentVolumeSource *volume = frame->message;
+    check_options(causes, frame->at, API_STRING_MAP(volume->options, volume->n_options));
+    return true;
+}
+
 /* --- iSCSI -------------------------------------------------------------------------------------
  */
 
@@ -310,6 +379,24 @@ bool rules_iscsi(struct api_causes *causes, const struct api_frame *frame)
                          disk->chap_auth_discovery || disk->chap_auth_session,
                          disk->secret_ref != NULL};
     check_iscsi(causes, frame->at, view, "must be valid format starting with iqn, eui, or naa");
+    return true;
+}
+
+/* The initiator is told the name of the volume and of its portal, for which there is little room.
+ */
+bool rules_iscsi_portal(struct api_causes *causes, const struct api_frame *frame)
+{
+    enum { PORTAL_MAX = 64 };
+    const Core__V1__ISCSIPersistentVolumeSource *disk = frame->message;
+    const struct api_frame *object = api_frame_find(frame, &core__v1__persistent_volume__schema);
+    const Core__V1__PersistentVolume *volume = object == NULL ? NULL : object->message;
+    const char *name = volume == NULL ? "" : text_or_empty(volume->metadata->name);
+    if (disk->initiator_name != NULL &&
+        strlen(name) + 1 + strlen(text_or_empty(disk->target_portal)) > PORTAL_MAX) {
+        rules_invalid(causes, frame->at, "targetportal", api_shown_text(disk->target_portal),
+                      "Total length of <volume name>:<iscsi.targetPortal> must be under 64 "
+                      "characters if iscsi.initiatorName is specified.");
+    }
     return true;
 }
 

@@ -61,6 +61,7 @@ const struct api_frame_rule_row api_frame_rules[] = {
     {&core__v1__httpget_action__schema, "httpHeaders", rules_http_headers},
 
     {&core__v1__volume__schema, "name", rules_volume_sources},
+    {&core__v1__volume__schema, ".", rules_volume_claim},
     {&core__v1__downward_apivolume_file__schema, "path", rules_downward_file},
     {&core__v1__volume_projection__schema, "", rules_projection},
     {&core__v1__service_account_token_projection__schema, ".", rules_token},
@@ -79,7 +80,12 @@ const struct api_frame_rule_row api_frame_rules[] = {
     {&core__v1__quobyte_volume_source__schema, "", rules_quobyte},
     {&core__v1__azure_disk_volume_source__schema, ".", rules_azure_disk},
     {&core__v1__iscsivolume_source__schema, "iqn", rules_iscsi},
+    {&core__v1__iscsipersistent_volume_source__schema, "targetPortal", rules_iscsi_portal},
     {&core__v1__iscsipersistent_volume_source__schema, "iqn", rules_iscsi_persistent},
+    {&core__v1__glusterfs_persistent_volume_source__schema, ".", rules_gluster_persistent},
+    {&core__v1__azure_file_persistent_volume_source__schema, ".", rules_azure_file_persistent},
+    {&core__v1__flex_volume_source__schema, ".", rules_flex},
+    {&core__v1__flex_persistent_volume_source__schema, ".", rules_flex_persistent},
 
     {&core__v1__service__schema, ".", rules_service_annotations},
     {&core__v1__service_spec__schema, "", rules_service_addresses},

@@ -88,18 +88,18 @@ const char *rules_quantity_key(struct rules_quantities map, size_t index); /* Ne
 const Quantity__Quantity *rules_quantity_at(struct rules_quantities map, size_t index);
 /* NULL when it is not there. */
 const Quantity__Quantity *rules_quantity_get(struct rules_quantities map, const char *name);
-/* What is wrong with the name of a resource. Whether it is one of those without a prefix that
- * quotas know. */
+/* Whether it is neither Kubernetes' own nor a limit of quotas. */
+bool rules_resource_is_extended(struct arena *arena, const char *name);
+/* Whether there are only whole ones of this resource. */
+bool rules_resource_is_counted(struct arena *arena, const char *name);
+/* Checks the name of any resource; whether it is one of those without a prefix that quotas know. */
 bool rules_check_resource_name(struct api_causes *causes, const struct api_path *at,
                                const char *name);
-/* What is wrong with an amount of the resource. */
-void rules_check_resource_amount(struct api_causes *causes, const struct api_path *at,
-                                 const char *name, const Quantity__Quantity *value);
-/* What is wrong with it as the name of a resource that a container has. */
+/* ... of one that containers ask for. */
 void rules_check_container_resource(struct api_causes *causes, const struct api_path *at,
                                     const char *name);
-/* Whether there are only whole ones of this resource. */
-bool rules_resource_is_counted(const char *name);
+void rules_check_resource_amount(struct api_causes *causes, const struct api_path *at,
+                                 const char *name, const Quantity__Quantity *value);
 /* In its canonical form. */
 const char *rules_quantity_text(struct arena *arena, const Quantity__Quantity *value);
 
@@ -279,7 +279,8 @@ api_frame_rule rules_service_annotations, rules_windows_options, rules_host_proc
     rules_template_annotations, rules_template_annotated_fields;
 api_frame_rule rules_empty_dir, rules_cinder, rules_csi_source, rules_storage_os,
     rules_fibre_channel, rules_flocker, rules_quobyte, rules_azure_disk, rules_iscsi,
-    rules_iscsi_persistent;
+    rules_iscsi_persistent, rules_iscsi_portal, rules_gluster_persistent,
+    rules_azure_file_persistent, rules_flex, rules_flex_persistent, rules_volume_claim;
 api_frame_rule rules_service_addresses, rules_service_type, rules_service_affinity,
     rules_service_external_name, rules_service_external_policy, rules_service_health_port,
     rules_service_balancer, rules_service_port_name, rules_service_node_port,

@@ -292,9 +292,14 @@ START_TEST(an_update_of_a_node_is_held_to_its_taints_amounts_and_addresses)
         updated("v1", "Node", before,
                 NODE("", "\"capacity\":{\"cpu\":\"1500m\",\"pods\":\"1500m\"},"
                          "\"allocatable\":{\"x.io/y\":\"500m\",\"memory\":\"-1\"}")),
-        "status.capacity.pods: Invalid value: \"1500m\": must be an integer\n"
+        "status.capacity.pods: Invalid value: resource.Quantity{i:resource.int64Amount{value:1500, "
+        "scale:-3}, d:resource.infDecAmount{Dec:(*inf.Dec)(nil)}, s:\"1500m\", "
+        "Format:\"DecimalSI\"}: must be an integer\n"
         "status.allocatable.memory: Invalid value: \"-1\": must be greater than or equal to 0\n"
-        "status.allocatable.x.io/y: Invalid value: \"500m\": must be an integer");
+        "status.allocatable.x.io/y: Invalid value: "
+        "resource.Quantity{i:resource.int64Amount{value:500, "
+        "scale:-3}, d:resource.infDecAmount{Dec:(*inf.Dec)(nil)}, s:\"500m\", "
+        "Format:\"DecimalSI\"}: must be an integer");
     ck_assert_str_eq(
         updated("v1", "Node", before,
                 NODE("", "\"addresses\":[{\"type\":\"InternalIP\",\"address\":\"10.0.0.1\"},"

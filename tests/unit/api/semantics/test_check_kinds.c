@@ -364,6 +364,106 @@ START_TEST(an_api_services_name_and_group_are_told_before_the_rest)
 }
 END_TEST
 
+START_TEST(names_of_other_objects_in_a_volumes_source_are_checked)
+{
+#define VOLUME_OF(source)                                                                          \
+    "{'metadata':{'name':'o'},'spec':{'capacity':{'storage':'1Gi'},'accessModes':["                \
+    "'ReadWriteOnce']," source "}}"
+    ck_assert_causes("v1", "PersistentVolume",
+                     VOLUME_OF("'glusterfs':{'endpoints':'e','path':'p','endpointsNamespace':''}"),
+                     "spec.glusterfs.endpointsNamespace: Invalid value: \"\": if the "
+                     "endpointnamespace is set, it must be a valid namespace name");
+    ck_assert_causes("v1", "PersistentVolume",
+                     VOLUME_OF("'azureFile':{'secretName':'s','shareName':'t',"
+                               "'secretNamespace':''}"),
+                     "spec.azureFile.secretNamespace: Required value");
+    ck_assert_causes(
+        "v1", "PersistentVolume",
+        VOLUME_OF("'flexVolume':{'driver':'d','options':{'a.K8S.io/b':'','k8s.io':'',"
+                  "'xk8s.io/b':''}}"),
+        "spec.flexVolume.options[a.K8S.io/b]: Invalid value: \"a.K8S.io/b\": "
+        "kubernetes.io and k8s.io namespaces are reserved\n"
+        "spec.flexVolume.options[k8s.io]: Invalid value: \"k8s.io\": kubernetes.io and "
+        "k8s.io namespaces are reserved");
+    ck_assert_causes("v1", "PersistentVolume",
+                     VOLUME_OF("'iscsi':{'targetPortal':'0123456789012345678901234567890123456789"
+                               "0123456789012345678901','iqn':'eui.0123456789abcdef','lun':0,"
+                               "'initiatorName':'eui.0123456789abcdef'}"),
+                     "");
+    ck_assert_causes("v1", "PersistentVolume",
+                     VOLUME_OF("'iscsi':{'targetPortal':'0123456789012345678901234567890123456789"
+                               "012345678901234567890123','iqn':'eui.0123456789abcdef','lun':0,"
+                               "'initiatorName':'eui.0123456789abcdef'}"),
+                     "spec.iscsi.targetportal: Invalid value: \"01234567890123456789012345678901234"
+                     "56789012345678901234567890123\": Total length of <volume "
+                     "name>:<iscsi.targetPortal> must be under 64 characters if "
+                     "iscsi.initiatorName is specified.");
+#undef VOLUME_OF
+}
+END_TEST
+
+START_TEST(a_pod_does_not_use_the_claims_that_are_made_for_it)
+{
+    ck_assert_causes(
+        "v1", "Pod",
+        "{'metadata':{'name':'o','namespace':'n'},'spec':{'volumes':[{'name':'a','ephemeral':{"
+        "'volumeClaimTemplate':{'spec':{'accessModes':['ReadWriteOnce'],'resources':{'requests':{"
+        "'storage':'1Gi'}}}}}},{'name':'b','persistentVolumeClaim':{'claimName':'o-a'}}],"
+        "'containers':[{'name':'c','image':'i'}]}}",
+        "spec.volumes[1].persistentVolumeClaim.claimName: Invalid value: \"o-a\": must not "
+        "reference a PVC that gets created for an ephemeral volume");
+}
+END_TEST
+
+START_TEST(limits_of_containers_are_of_what_containers_ask_for)
+{
+#define LIMITS(type, max)                                                                          \
+    "{'metadata':{'name':'o','namespace':'n'},'spec':{'limits':[{'type':'" type "','max':{" max    \
+    "}}]}}"
+#define MAX_OF(name) "spec.limits[0].max[" name "]: Invalid value: " name ": must be "
+    ck_assert_causes("v1", "LimitRange", LIMITS("Pod", "'pods':'1'"),
+                     MAX_OF("pods") "a standard resource for containers");
+    ck_assert_causes("v1", "LimitRange", LIMITS("Pod", "'odd':'1'"),
+                     MAX_OF("odd") "a standard resource type or fully qualified\n" MAX_OF(
+                         "odd") "a standard resource for containers");
+    ck_assert_causes("v1", "LimitRange", LIMITS("a.b/c", "'odd':'1','pods':'1'"),
+                     MAX_OF("odd") "a standard resource type or fully qualified");
+    ck_assert_causes("v1", "LimitRange", LIMITS("Pod", "'requests.a.b/c':'1'"),
+                     "spec.limits[0].max[requests.a.b/c]: Invalid value: requests.a.b/c: doesn't "
+                     "follow extended resource name standard");
+#undef LIMITS
+}
+END_TEST
+
+START_TEST(what_is_not_promised_twice_is_limited_to_what_is_asked_for)
+{
+#define ASKS(resources)                                                                            \
+    "{'metadata':{'name':'o','namespace':'n'},'spec':{'containers':[{'name':'c','image':'i',"      \
+    "'resources':{" resources "}}]}}"
+#define RESOURCES "spec.containers[0].resources"
+    ck_assert_causes("v1", "Pod", ASKS("'requests':{'cpu':'1','pods':'1'}"),
+                     RESOURCES ".requests[pods]: Invalid value: pods: must be a standard resource "
+                               "for containers");
+    ck_assert_causes("v1", "Pod", ASKS("'requests':{'cpu':'1','hugepages-2Mi':'3Mi'}"),
+                     RESOURCES ".limits: Required value: Limit must be set for non overcommitable "
+                               "resources\n" RESOURCES
+                               ".requests[hugepages-2Mi]: Invalid value: \"3Mi\": 3Mi is not "
+                               "positive integer multiple of hugepages-2Mi");
+    ck_assert_causes("v1", "Pod", ASKS("'limits':{'cpu':'1','hugepages-odd':'1'}"),
+                     RESOURCES ".limits[hugepages-odd]: Invalid value: \"1\": 1 is not positive "
+                               "integer multiple of hugepages-odd\n" RESOURCES
+                               ".requests[hugepages-odd]: Invalid value: \"1\": 1 is not positive "
+                               "integer multiple of hugepages-odd");
+    ck_assert_causes("v1", "Pod", ASKS("'requests':{'a.kubernetes.io/b':'1500m'}"), "");
+    ck_assert_causes("v1", "Pod", ASKS("'limits':{'a.b/c':'1'},'requests':{'a.b/c':'2'}"),
+                     RESOURCES
+                     ".requests: Invalid value: \"2\": must be equal to a.b/c limit of 1");
+    ck_assert_causes("v1", "Pod", ASKS("'limits':{'cpu':'1'},'requests':{'cpu':'2'}"),
+                     RESOURCES ".requests: Invalid value: \"2\": must be less than or equal to cpu "
+                               "limit of 1");
+}
+END_TEST
+
 Suite *check_kinds_suite(void)
 {
     Suite *suite = suite_create("check_kinds");
@@ -385,6 +485,10 @@ Suite *check_kinds_suite(void)
     tcase_add_test(rules, tokens_of_a_driver_have_an_audience_and_a_duration_each);
     tcase_add_test(rules, a_drivers_topology_keys_are_told_at_the_driver);
     tcase_add_test(rules, an_api_services_name_and_group_are_told_before_the_rest);
+    tcase_add_test(rules, names_of_other_objects_in_a_volumes_source_are_checked);
+    tcase_add_test(rules, a_pod_does_not_use_the_claims_that_are_made_for_it);
+    tcase_add_test(rules, limits_of_containers_are_of_what_containers_ask_for);
+    tcase_add_test(rules, what_is_not_promised_twice_is_limited_to_what_is_asked_for);
     suite_add_tcase(suite, rules);
     return suite;
 }
