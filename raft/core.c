@@ -457,7 +457,9 @@ int raft_step(struct raft *raft, const struct raft_event *event, struct raft_upd
     if (raft->now_ns > due_ns + raft->heartbeat_ns) {
         forgive(raft, raft->now_ns - due_ns);
     }
-    if (raft->role == RAFT_LEADER && slept_ns > raft->election_ns && !raft_votes_alone(raft)) {
+    bool absent = raft->role == RAFT_LEADER && slept_ns > raft->election_ns;
+    raft->absences += absent;
+    if (absent && !raft_votes_alone(raft)) {
         /* Others may lead by now: what waited in the queues must not be answered as leader, and
          * says whether they do. Where nobody else can, stepping down would only make a busy machine
          * busier. */

@@ -91,7 +91,8 @@ struct raft {
 
     uint64_t now_ns;
     uint64_t election_at_ns;
-    bool forgiven; /* It got time to read what others said while it did not come to look. */
+    uint64_t absences; /* How often, leading, it stood still for an election timeout. */
+    bool forgiven;     /* It got time to read what others said while it did not come to look. */
     uint64_t heartbeat_at_ns;
     uint64_t leader_heard_ns; /* Follower: last message of the leader, ... */
     uint64_t answered_ns;     /* ... and when it last said that it hears it. */

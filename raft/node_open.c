@@ -392,6 +392,11 @@ bool raft_is_settled_leader(const struct raft_node *node)
     return raft_is_leader(node) && node->applied >= node->core.term_start;
 }
 
+uint64_t raft_absences(const struct raft_node *node)
+{
+    return node->core.absences;
+}
+
 uint64_t raft_leader_id(const struct raft_node *node)
 {
     return node->running ? node->core.leader : 0;

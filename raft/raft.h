@@ -126,6 +126,9 @@ bool raft_is_learner(const struct raft_node *node);
 /* Leading, and an entry of this term is committed: all earlier acknowledged ones are applied or
  * about to be. */
 bool raft_is_settled_leader(const struct raft_node *node);
+/* How often this member, leading, did nothing for an election timeout: what clients sent meanwhile
+ * is still to be read. */
+uint64_t raft_absences(const struct raft_node *node);
 uint64_t raft_leader_id(const struct raft_node *node); /* 0: none known. */
 uint64_t raft_id(const struct raft_node *node);
 uint64_t raft_cluster_id(const struct raft_node *node);

@@ -246,7 +246,8 @@ static void lease_timer_fired(void *data)
     if (!leads || store->raft == NULL) {
         return;
     }
-    if (store_now_ms(store) > store->lease_timer_ms + store->config.lease_grace_ms) {
+    if (raft_absences(store->raft) != store->absences ||
+        store_now_ms(store) > store->lease_timer_ms + store->config.lease_grace_ms) {
         /* This loop stood still: renewals wait in its sockets. As if its leadership began now. */
         store_leases_role(store, /* leading= */ true);
         return;
@@ -281,6 +282,7 @@ void store_lease_timer_set(struct store *store)
 void store_leases_role(struct store *store, bool leading)
 {
     if (leading) {
+        store->absences = raft_absences(store->raft);
         lease_table_lead(store->state.leases, store_now_ms(store), store->config.lease_grace_ms);
     } else if (PLANTED != PLANT_STALE_EXPIRY) {
         lease_table_follow(store->state.leases);

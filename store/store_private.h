@@ -143,6 +143,7 @@ struct store {
     struct env_timer timeout_timer, retry_timer, pump_timer, trim_timer, lease_timer, compact_timer,
         publish_timer;
     uint64_t lease_timer_ms; /* When it is to fire. */
+    uint64_t absences;       /* Of this member, when leases were last given their whole time. */
 
     _Atomic bool auth_is_on; /* Of `state`, for other threads. */
     bool leading;

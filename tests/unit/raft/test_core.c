@@ -254,6 +254,7 @@ START_TEST(a_leader_that_votes_alone_leads_on_after_it_stood_still)
     (void)core_step(&f, (struct raft_event){.kind = RAFT_EVENT_TICK});
     ck_assert_int_eq(f.raft.role, RAFT_LEADER);
     ck_assert_uint_eq(f.raft.term, term);
+    ck_assert_uint_eq(f.raft.absences, 1);
     core_stop(&f);
 }
 END_TEST

@@ -323,6 +323,11 @@ bool raft_is_settled_leader(const struct raft_node *node)
     return raft_is_leader(node);
 }
 
+uint64_t raft_absences(const struct raft_node *node)
+{
+    return node->cluster->absences;
+}
+
 uint64_t raft_leader_id(const struct raft_node *node)
 {
     return node->cluster->leader;

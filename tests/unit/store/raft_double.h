@@ -45,6 +45,7 @@ struct raft_cluster {
     size_t entries;
     int change_status; /* What raft_change_members() says. */
     size_t changes;
+    uint64_t absences;              /* What raft_absences() says. */
     struct raft_change last_change; /* Its texts live as long as the call. */
     int drop_forwards;              /* So many requests get lost, ... */
     int drop_replies;               /* ... and so many answers: told -ECANCELED after 20 s. */

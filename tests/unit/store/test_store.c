@@ -297,6 +297,23 @@ START_TEST(a_leader_that_stood_still_gives_every_lease_its_whole_time_again)
 }
 END_TEST
 
+START_TEST(a_lease_that_would_end_right_after_a_standstill_waits_for_what_came_meanwhile)
+{
+    struct fixture *f = fixture_new(1);
+    struct answer grant = {0}, answer;
+    store_lease_grant(f->stores[0], 5, 10, on_lease, &grant);
+    virtual_env_run(&f->env, 10);
+    put(f->stores[0], "leased", 5, &answer);
+    f->env.now_ns += 9900 * NS_PER_MS; /* No timer of a lease is late by that. */
+    f->cluster.absences++;
+    virtual_env_run(&f->env, 9000);
+    ck_assert(has(f->stores[0], "leased"));
+    virtual_env_run(&f->env, 3000);
+    ck_assert(!has(f->stores[0], "leased"));
+    fixture_free(f);
+}
+END_TEST
+
 START_TEST(history_is_compacted_by_age_but_the_present_stays)
 {
     struct fixture *f = fixture_new(1);
@@ -408,6 +425,8 @@ Suite *store_suite(void)
     tcase_add_test(tcase, a_lease_lives_while_renewed_and_ends_on_every_member_at_once);
     tcase_add_test(tcase, a_new_leader_gives_every_lease_its_whole_time_again);
     tcase_add_test(tcase, a_leader_that_stood_still_gives_every_lease_its_whole_time_again);
+    tcase_add_test(tcase,
+                   a_lease_that_would_end_right_after_a_standstill_waits_for_what_came_meanwhile);
     tcase_add_test(tcase, history_is_compacted_by_age_but_the_present_stays);
     tcase_add_test(tcase, a_watch_on_a_follower_follows_and_ends_with_the_store);
     tcase_add_test(tcase, a_put_by_itself_answers_with_the_revision_that_it_got);
