@@ -284,6 +284,10 @@ static void create(struct watch_stream *stream, const Etcdserverpb__WatchCreateR
     if (options.key.len == 0) {
         options.key = slice_of(&zero, 1); /* As etcd: the smallest key. */
     }
+    if (message->start_revision < 0) {
+        refuse(stream, store_status_text(STORE_COMPACTED));
+        return;
+    }
     int status = permit(stream, message);
     if (status != 0) {
         refuse(stream, refusal(status));

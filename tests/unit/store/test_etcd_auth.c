@@ -331,6 +331,28 @@ START_TEST(a_watch_with_an_open_end_needs_more_than_its_first_key)
 }
 END_TEST
 
+START_TEST(a_watch_from_before_all_history_is_refused)
+{
+    Etcdserverpb__WatchRequest request = ETCDSERVERPB__WATCH_REQUEST__INIT;
+    Etcdserverpb__WatchCreateRequest create = ETCDSERVERPB__WATCH_CREATE_REQUEST__INIT;
+    create.key = etcd_client_bytes("k");
+    create.start_revision = -1;
+    create.watch_id = 7;
+    request.request_union_case = ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_CREATE_REQUEST;
+    request.create_request = &create;
+    struct etcd_client_stream *stream = etcd_client_stream(
+        live.clients[0], "/etcdserverpb.Watch/Watch", &etcdserverpb__watch_response__descriptor);
+    etcd_client_send(stream, &request.base);
+    const Etcdserverpb__WatchResponse *refused = etcd_client_next(stream);
+    ck_assert_ptr_nonnull(refused);
+    ck_assert(refused->created && refused->canceled);
+    ck_assert_int_eq(refused->watch_id, -1);
+    ck_assert_str_eq(refused->cancel_reason,
+                     "etcdserver: mvcc: required revision has been compacted");
+    etcd_client_stream_close(stream);
+}
+END_TEST
+
 START_TEST(a_lease_is_kept_alive_by_users_only)
 {
     set_up();
@@ -610,6 +632,7 @@ static Suite *etcd_auth_suite(void)
     tcase_add_test(one, only_root_manages_users_and_everybody_may_look_at_themselves);
     tcase_add_test(one, calls_that_are_not_about_keys_are_guarded_too);
     tcase_add_test(one, a_watch_with_an_open_end_needs_more_than_its_first_key);
+    tcase_add_test(one, a_watch_from_before_all_history_is_refused);
     tcase_add_test(one, a_lease_is_kept_alive_by_users_only);
     tcase_add_test(one, the_keys_of_a_lease_are_shown_to_those_who_may_read_them);
     tcase_add_test(one, a_user_without_a_password_cannot_authenticate);
