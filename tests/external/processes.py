@@ -11,6 +11,7 @@ import threading
 import time
 
 START_S = 20
+PATIENCE = 4  # A machine that others take away at times gets so many times what a quiet one needs.
 ETCD = os.environ.get("EXTERNAL_ETCD_HOST", "127.0.0.71")
 SERVERS = {"a": os.environ.get("EXTERNAL_A_HOST", "127.0.0.72"),
            "b": os.environ.get("EXTERNAL_B_HOST", "127.0.0.73")}
@@ -27,6 +28,7 @@ def check(holds, rule):
 
 
 def wait_for(what, seconds, probe):
+    seconds *= PATIENCE
     end = time.monotonic() + seconds
     while True:
         result = probe()
@@ -122,7 +124,7 @@ class Etcd(Process):
     def ctl(self, *arguments):
         """etcdctl's answer; again for as long as the etcd is only starting."""
         environment = {**os.environ, "ETCDCTL_API": "3"}
-        end = time.monotonic() + 10
+        end = time.monotonic() + 10 * PATIENCE
         while True:
             result = subprocess.run(["etcdctl", *self.client_flags, *arguments],
                                     env=environment, capture_output=True, text=True, check=False)
