@@ -54,6 +54,9 @@ static void check_versions(struct api_causes *causes, const struct api_path *at,
         known = known || rules_is(versions[i], "v1") || rules_is(versions[i], "v1beta1");
         if (rules_has(versions, i, text_or_empty(versions[i]))) {
             api_cause_invalid(causes, &item, api_shown_text(versions[i]), "duplicate version");
+        } else {
+            rules_invalid_each(causes, &item, api_shown_text(versions[i]),
+                               api_syntax_dns1035_label(text_or_empty(versions[i])));
         }
     }
     if (count == 0) {

@@ -11,11 +11,23 @@ typedef Apiextensions__V1__CustomResourceDefinitionSpec spec_t;
 typedef Apiextensions__V1__CustomResourceDefinitionVersion version_t;
 typedef Apiextensions__V1__CustomResourceDefinitionNames names_t;
 
+/* All that is wrong in one cause. */
+static void check_joined(struct api_causes *causes, const struct api_path *at, const char *value,
+                         struct api_syntax syntax, const char *before)
+{
+    if (syntax.count > 0) {
+        api_cause_invalid(
+            causes, at, api_shown_text(value),
+            arena_printf(causes->arena, "%s%s", before, rules_joined(causes->arena, syntax)));
+    }
+}
+
 static void check_label(struct api_causes *causes, const struct api_path *at, const char *name,
                         const char *value)
 {
+    struct api_path path = api_path_field(at, name);
     if (!rules_empty(value)) {
-        rules_check_text(causes, at, name, value, api_syntax_dns1035_label);
+        check_joined(causes, &path, value, api_syntax_dns1035_label(value), "");
     }
 }
 
@@ -31,13 +43,8 @@ static void check_kind_name(struct api_causes *causes, const struct api_path *at
     for (char *c = small; *c != '\0'; c++) {
         *c = (char)tolower((unsigned char)*c);
     }
-    struct api_syntax syntax = api_syntax_dns1035_label(small);
-    for (size_t i = 0; i < syntax.count; i++) {
-        api_cause_invalid(causes, &path, api_shown_text(value),
-                          arena_printf(causes->arena,
-                                       "may have mixed case, but should otherwise match: %s",
-                                       syntax.messages[i]));
-    }
+    check_joined(causes, &path, value, api_syntax_dns1035_label(small),
+                 "may have mixed case, but should otherwise match: ");
 }
 
 static void check_name_list(struct api_causes *causes, const struct api_path *at,
@@ -45,8 +52,8 @@ static void check_name_list(struct api_causes *causes, const struct api_path *at
 {
     for (size_t i = 0; i < count; i++) {
         struct api_path path = api_path_index(at, i);
-        rules_invalid_each(causes, &path, api_shown_text(names[i]),
-                           api_syntax_dns1035_label(text_or_empty(names[i])));
+        check_joined(causes, &path, names[i], api_syntax_dns1035_label(text_or_empty(names[i])),
+                     "");
     }
 }
 
@@ -91,8 +98,9 @@ static void check_group(struct api_causes *causes, const struct api_path *spec, 
         rules_required(causes, spec, "group", "");
         return;
     }
+    struct api_path path = api_path_field(spec, "group");
     if (api_syntax_dns1123_subdomain(group).count > 0) {
-        rules_check_text(causes, spec, "group", group, api_syntax_dns1123_subdomain);
+        check_joined(causes, &path, group, api_syntax_dns1123_subdomain(group), "");
     } else if (strchr(group, '.') == NULL) {
         rules_invalid(causes, spec, "group", api_shown_text(group),
                       "should be a domain with at least one dot");

@@ -375,7 +375,12 @@ static void check_version(struct api_causes *causes, const struct api_path *at,
                           const struct definition_past *past)
 {
     struct api_path schema = api_path_field(at, "schema");
-    rules_check_text(causes, at, "name", version->name, api_syntax_dns1035_label);
+    struct api_path name = api_path_field(at, "name");
+    struct api_syntax wrong = api_syntax_dns1035_label(text_or_empty(version->name));
+    if (wrong.count > 0) {
+        api_cause_invalid(causes, &name, api_shown_text(version->name),
+                          rules_joined(causes->arena, wrong));
+    }
     check_warning(causes, at, version);
     if (!alike.schema && schema_of(version) != NULL) {
         check_schema(causes, &schema, version, has_status(version), before, past);

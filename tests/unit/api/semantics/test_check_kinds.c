@@ -464,6 +464,28 @@ START_TEST(what_is_not_promised_twice_is_limited_to_what_is_asked_for)
 }
 END_TEST
 
+START_TEST(all_that_is_wrong_with_a_definitions_name_is_one_cause)
+{
+#define BOTH "A234567890123456789012345678901234567890123456789012345678901234"
+    ck_assert_causes(
+        "apiextensions.k8s.io/v1", "CustomResourceDefinition",
+        "{'metadata':{'name':'things.a.b'},'spec':{'group':'a.b','scope':'Cluster','names':{"
+        "'plural':'things','singular':'" BOTH "','kind':'Thing','listKind':'ThingList'},"
+        "'versions':[{'name':'v1','served':true,'storage':true,'schema':{'openAPIV3Schema':{"
+        "'type':'object'}}}],'conversion':{'strategy':'Webhook','webhook':{'clientConfig':{'url':"
+        "'https://a.b'},'conversionReviewVersions':['v1','V']}}}}",
+        "spec.names.singular: Invalid value: \"" BOTH "\": must be no more than 63 characters,a "
+        "DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
+        "alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or "
+        "'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')\n"
+        "spec.conversion.conversionReviewVersions[1]: Invalid value: \"V\": a DNS-1035 label must "
+        "consist of lower case alphanumeric characters or '-', start with an alphabetic "
+        "character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex "
+        "used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')");
+#undef BOTH
+}
+END_TEST
+
 Suite *check_kinds_suite(void)
 {
     Suite *suite = suite_create("check_kinds");
@@ -489,6 +511,7 @@ Suite *check_kinds_suite(void)
     tcase_add_test(rules, a_pod_does_not_use_the_claims_that_are_made_for_it);
     tcase_add_test(rules, limits_of_containers_are_of_what_containers_ask_for);
     tcase_add_test(rules, what_is_not_promised_twice_is_limited_to_what_is_asked_for);
+    tcase_add_test(rules, all_that_is_wrong_with_a_definitions_name_is_one_cause);
     suite_add_tcase(suite, rules);
     return suite;
 }
