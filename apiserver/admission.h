@@ -55,7 +55,6 @@ const struct api_status *admit_pod_service_account(struct admission *admission);
 const struct api_status *admit_pod_priority(struct admission *admission);
 const struct api_status *admit_pod_tolerations(struct admission *admission);
 /* Never refuses: tells the client of what is deprecated or has no effect. */
-const struct api_status *admit_pod_warnings(struct admission *admission);
 
 /* admission_secrets.c */
 const struct api_status *admit_account_secrets(struct admission *admission);

@@ -68,6 +68,16 @@ static void fill_metadata(struct operation *operation, Meta__V1__ObjectMeta *met
     meta->self_link = NULL;
 }
 
+/* What the client is told besides. */
+static void tell(struct operation *operation, const struct api_causes *warnings)
+{
+    for (size_t i = 0; i < warnings->count; i++) {
+        const struct api_cause *each = &warnings->items[i];
+        operation_warn(operation, arena_printf(operation->arena, "%s%s%s", each->field,
+                                               each->field[0] == '\0' ? "" : ": ", each->message));
+    }
+}
+
 static const struct api_status *validate_new(struct operation *operation,
                                              const struct api_kind *kind, void *message,
                                              const char *name)
@@ -83,6 +93,12 @@ static const struct api_status *validate_new(struct operation *operation,
     }
     if (causes.count == 0) {
         validate_certificate_request(&causes, kind, message);
+    }
+    if (causes.count == 0) {
+        struct api_causes warnings;
+        api_causes_init(&warnings, operation->arena);
+        api_validate_warnings(kind, NULL, message, &warnings);
+        tell(operation, &warnings);
     }
     return causes.count == 0 ? NULL : api_status_invalid(operation->arena, kind, name, &causes);
 }
@@ -255,11 +271,10 @@ static const struct api_status *validate_change(struct operation *operation,
     }
     api_validate_update(operation->arena, form, old_form, new_form,
                         operation_subresource(operation), &causes);
-    for (size_t i = 0; i < warnings.count; i++) {
-        const struct api_cause *cause = &warnings.items[i];
-        operation_warn(operation,
-                       arena_printf(operation->arena, "%s: %s", cause->field, cause->message));
+    if (causes.count == 0 && operation_subresource(operation)[0] == '\0') {
+        api_validate_warnings(kind, before, after, &warnings);
     }
+    tell(operation, &warnings);
     return causes.count == 0 ? NULL : api_status_invalid(operation->arena, kind, name, &causes);
 }
 

@@ -16,4 +16,8 @@ void api_validate_create(struct arena *arena, const struct api_kind *kind, const
 void api_validate_update(struct arena *arena, const struct api_kind *kind, const void *old_message,
                          const void *new_message, const char *subresource,
                          struct api_causes *causes);
+/* Appends what the client is told about an object that is valid; `before` is what it replaces, or
+ * NULL. Of a warning field and message count, or the message alone when the field is "". */
+void api_validate_warnings(const struct api_kind *kind, const void *before, const void *message,
+                           struct api_causes *warnings);
 #endif

@@ -28,4 +28,5 @@ Suite *resource_list_suite(void);
 Suite *selector_suite(void);
 Suite *syntax_suite(void);
 Suite *table_suite(void);
+Suite *warnings_suite(void);
 #endif

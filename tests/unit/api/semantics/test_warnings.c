@@ -1,0 +1,182 @@
+/* What clients are told about objects that are valid. Objects are JSON with ' for quotes; warnings
+ * are compared as text, in order. */
+#include "lib/api/defaults.h"
+#include "lib/api/kinds.h"
+#include "lib/api/object.h"
+#include "lib/api/status.h"
+#include "lib/api/validate.h"
+#include "tests/unit/api/semantics/suites.h"
+#include <check.h>
+
+static void *decoded(struct arena *arena, const struct api_kind *kind, const char *quoted)
+{
+    struct error error = {0};
+    void *message = NULL;
+    char *json = arena_text(arena, quoted);
+    for (char *at = json; *at != '\0'; at++) {
+        *at = *at == '\'' ? '"' : *at;
+    }
+    ck_assert_msg(api_decode_json(arena, kind->message, slice_text(json), NULL, &message, &error) ==
+                      0,
+                  "%s", error_message(&error));
+    api_default_object(arena, kind, message);
+    return message;
+}
+
+/* `before` is NULL for a creation. */
+static void assert_warnings(const char *api_version, const char *kind, const char *before,
+                            const char *after, const char *expected)
+{
+    struct arena *arena = arena_new(SIZE_MAX);
+    const struct api_kind *row = api_kind_by_api_version(api_version, kind);
+    struct api_causes warnings;
+    const char *text = "";
+    api_causes_init(&warnings, arena);
+    api_validate_warnings(row, before == NULL ? NULL : decoded(arena, row, before),
+                          decoded(arena, row, after), &warnings);
+    for (size_t i = 0; i < warnings.count; i++) {
+        const struct api_cause *each = &warnings.items[i];
+        text = arena_printf(arena, "%s%s%s%s%s", text, i == 0 ? "" : "\n", each->field,
+                            each->field[0] == '\0' ? "" : ": ", each->message);
+    }
+    ck_assert_str_eq(text, expected);
+    arena_free(arena);
+}
+
+#define POD(members)       "{'metadata':{'name':'o','namespace':'n'},'spec':{" members "}}"
+#define CONTAINER(members) "{'name':'c','image':'i'" members "}"
+
+START_TEST(a_name_that_is_no_label_is_told)
+{
+    assert_warnings("v1", "Pod", NULL,
+                    "{'metadata':{'name':'a.b'},'spec':{'containers':[{'name':'c'}]}}",
+                    "metadata.name: this is used in the Pod's hostname, which can result in "
+                    "surprising behavior; a DNS label is recommended: [must not contain dots]");
+    assert_warnings("apps/v1", "Deployment", NULL,
+                    "{'metadata':{'name':'a.b'},'spec':{'template':{'spec':{'containers':[]}}}}",
+                    "metadata.name: this is used in Pod names and hostnames, which can result in "
+                    "surprising behavior; a DNS label is recommended: [must not contain dots]");
+    assert_warnings("apps/v1", "StatefulSet", NULL,
+                    "{'metadata':{'name':'a.b'},'spec':{'template':{'spec':{'containers':[]}}}}",
+                    "");
+}
+END_TEST
+
+START_TEST(old_labels_annotations_and_volumes_are_told)
+{
+    assert_warnings(
+        "v1", "Pod", NULL,
+        "{'metadata':{'name':'o','annotations':{'scheduler.alpha.kubernetes.io/critical-pod':'',"
+        "'container.seccomp.security.alpha.kubernetes.io/c':'x'}},'spec':{'nodeSelector':{"
+        "'beta.kubernetes.io/os':'linux'},'topologySpreadConstraints':[{'topologyKey':"
+        "'failure-domain.beta.kubernetes.io/zone'}],'volumes':[{'name':'v','gitRepo':{}},{'name':"
+        "'w','storageos':{}},{'name':'e'}],'containers':[{'name':'c'}]}}",
+        "spec.nodeSelector[beta.kubernetes.io/os]: deprecated since v1.14; use "
+        "\"kubernetes.io/os\" instead\n"
+        "spec.topologySpreadConstraints[0].topologyKey: failure-domain.beta.kubernetes.io/zone is "
+        "deprecated since v1.17; use \"topology.kubernetes.io/zone\" instead\n"
+        "spec.topologySpreadConstraints[0].labelSelector: a null labelSelector results in "
+        "matching no pod\n"
+        "metadata.annotations[scheduler.alpha.kubernetes.io/critical-pod]: non-functional in "
+        "v1.16+; use the \"priorityClassName\" field instead\n"
+        "spec.volumes[0].gitRepo: deprecated in v1.11\n"
+        "spec.volumes[1].storageOS: deprecated in v1.22, non-functional in v1.25+\n"
+        "metadata.annotations[container.seccomp.security.alpha.kubernetes.io/c]: non-functional "
+        "in v1.27+; use the \"seccompProfile\" field instead");
+}
+END_TEST
+
+START_TEST(what_hides_something_of_its_name_is_told)
+{
+    assert_warnings("v1", "Pod", NULL,
+                    POD("'imagePullSecrets':[{'name':'s'},{'name':'s'},{}],'hostAliases':[{'ip':"
+                        "'1.2.3.4'},{'ip':'1.2.3.4'}],'containers':[" CONTAINER(
+                            ",'env':[{'name':'A','value':'1'},{'name':'A','value':'$(A)2'},{"
+                            "'name':'A','value':'3'}]") "]"),
+                    "spec.hostAliases[1].ip: duplicate ip \"1.2.3.4\"\n"
+                    "spec.imagePullSecrets[1].name: duplicate name \"s\"\n"
+                    "spec.imagePullSecrets[2].name: invalid empty name \"\"\n"
+                    "spec.containers[0].env[2]: hides previous definition of \"A\", which may be "
+                    "dropped when using apply");
+}
+END_TEST
+
+START_TEST(parts_of_bytes_and_ports_that_meet_are_told)
+{
+    assert_warnings(
+        "v1", "Pod", NULL,
+        POD("'containers':[" CONTAINER(
+            ",'resources':{'limits':{'memory':'100m'}},'ports':[{'containerPort':80},{"
+            "'containerPort':80},{'containerPort':80,'hostPort':80},{'containerPort':81,'hostIP':"
+            "'1.2.3.4'}]") "]"),
+        "spec.containers[0].resources.limits[memory]: fractional byte value \"100m\" is invalid, "
+        "must be an integer\n"
+        "spec.containers[0].resources.requests[memory]: fractional byte value \"100m\" is "
+        "invalid, must be an integer\n"
+        "spec.containers[0].ports[1]: duplicate port definition with "
+        "spec.containers[0].ports[0]\n"
+        "spec.containers[0].ports[2]: overlapping port definition with "
+        "spec.containers[0].ports[0]\n"
+        "spec.containers[0].ports[2]: overlapping port definition with "
+        "spec.containers[0].ports[1]\n"
+        "spec.containers[0].ports[3]: hostIP set without hostPort: {Name: HostPort:0 "
+        "ContainerPort:81 Protocol:TCP HostIP:1.2.3.4}");
+}
+END_TEST
+
+START_TEST(a_negative_grace_is_told_where_it_is_kept)
+{
+    assert_warnings("v1", "Pod", NULL, POD("'terminationGracePeriodSeconds':-1"), "");
+    assert_warnings("apps/v1", "DaemonSet", NULL,
+                    "{'metadata':{'name':'o'},'spec':{'template':{'spec':{"
+                    "'terminationGracePeriodSeconds':-1}}}}",
+                    "spec.template.spec.terminationGracePeriodSeconds: must be >= 0; negative "
+                    "values are invalid and will be treated as 1");
+}
+END_TEST
+
+START_TEST(a_template_is_looked_at_when_the_object_changes)
+{
+#define CRON(generation)                                                                           \
+    "{'metadata':{'name':'o','generation':" generation                                             \
+    "},'spec':{'jobTemplate':{'spec':{'template':{'spec':{'containers':[],'volumes':[{'name':'v'," \
+    "'rbd':{}}]}}}}}}"
+    static const char told[] = "spec.jobTemplate.spec.template.spec.volumes[0].rbd: deprecated in "
+                               "v1.28, non-functional in v1.31+";
+    assert_warnings("batch/v1", "CronJob", NULL, CRON("1"), told);
+    assert_warnings("batch/v1", "CronJob", CRON("1"), CRON("2"), told);
+    assert_warnings("batch/v1", "CronJob", CRON("1"), CRON("1"), "");
+    assert_warnings("v1", "Pod", POD("'terminationGracePeriodSeconds':-1"),
+                    POD("'terminationGracePeriodSeconds':-1"), "");
+#undef CRON
+}
+END_TEST
+
+START_TEST(the_old_way_to_name_an_ingress_class_is_told_once)
+{
+#define INGRESS(spec)                                                                              \
+    "{'metadata':{'name':'o','annotations':{'kubernetes.io/ingress.class':'a'}},'spec':{" spec "}" \
+    "}"
+    assert_warnings("networking.k8s.io/v1", "Ingress", NULL, INGRESS(""),
+                    "annotation \"kubernetes.io/ingress.class\" is deprecated, please use "
+                    "'spec.ingressClassName' instead");
+    assert_warnings("networking.k8s.io/v1", "Ingress", NULL, INGRESS("'ingressClassName':'a'"), "");
+    assert_warnings("networking.k8s.io/v1", "Ingress", INGRESS(""), INGRESS(""), "");
+#undef INGRESS
+}
+END_TEST
+
+Suite *warnings_suite(void)
+{
+    Suite *suite = suite_create("warnings");
+    TCase *told = tcase_create("told");
+    tcase_add_test(told, a_name_that_is_no_label_is_told);
+    tcase_add_test(told, old_labels_annotations_and_volumes_are_told);
+    tcase_add_test(told, what_hides_something_of_its_name_is_told);
+    tcase_add_test(told, parts_of_bytes_and_ports_that_meet_are_told);
+    tcase_add_test(told, a_negative_grace_is_told_where_it_is_kept);
+    tcase_add_test(told, a_template_is_looked_at_when_the_object_changes);
+    tcase_add_test(told, the_old_way_to_name_an_ingress_class_is_told_once);
+    suite_add_tcase(suite, told);
+    return suite;
+}
