@@ -81,6 +81,32 @@ static void warn_ingress(struct api_causes *warnings, const Networking__V1__Ingr
     }
 }
 
+static void warn_service(struct api_causes *warnings, const Core__V1__Service *service)
+{
+    if (api_meta_annotation(service->metadata, "service.kubernetes.io/topology-aware-hints") !=
+        NULL) {
+        api_cause_add(warnings, "",
+                      "annotation service.kubernetes.io/topology-aware-hints is deprecated, please "
+                      "use service.kubernetes.io/topology-mode instead",
+                      "");
+    }
+}
+
+/* Of these kinds the same is said whenever they are written. */
+static void warn_always(struct api_causes *warnings, const struct api_message *table,
+                        const void *message)
+{
+    if (table == &core__v1__service__schema) {
+        warn_service(warnings, message);
+    } else if (table == &core__v1__persistent_volume_claim__schema) {
+        rules_warn_claim(warnings, message);
+    } else if (table == &core__v1__persistent_volume__schema) {
+        rules_warn_volume(warnings, message);
+    } else if (table == &node__v1__runtime_class__schema) {
+        rules_warn_runtime_class(warnings, message);
+    }
+}
+
 /* Of what is replaced only what could be new is said: that is, when its generation moved. */
 void api_validate_warnings(const struct api_kind *kind, const void *before, const void *message,
                            struct api_causes *warnings)
@@ -102,5 +128,7 @@ void api_validate_warnings(const struct api_kind *kind, const void *before, cons
                        &(struct warned_pod){.metadata = pod->metadata, .spec = pod->spec});
     } else if (table == &networking__v1__ingress__schema && before == NULL) {
         warn_ingress(warnings, message);
+    } else {
+        warn_always(warnings, table, message);
     }
 }

@@ -9,8 +9,8 @@ static void warn(struct api_causes *warnings, const struct api_path *at, const c
     api_cause_add(warnings, "", text, api_path_text(warnings->arena, at));
 }
 
-static void warn_member(struct api_causes *warnings, const struct api_path *parent,
-                        const char *name, const char *text)
+void rules_warn_member(struct api_causes *warnings, const struct api_path *parent, const char *name,
+                       const char *text)
 {
     struct api_path at = api_path_field(parent, name);
     warn(warnings, &at, text);
@@ -19,8 +19,7 @@ static void warn_member(struct api_causes *warnings, const struct api_path *pare
 /* --- Labels of nodes ---------------------------------------------------------------------------
  */
 
-/* NULL when the label is not an old one. */
-static const char *old_label(const char *key)
+const char *rules_old_node_label(const char *key)
 {
     static const char *const labels[][2] = {
         {"beta.kubernetes.io/arch", "deprecated since v1.14; use \"kubernetes.io/arch\" instead"},
@@ -42,14 +41,15 @@ static const char *old_label(const char *key)
 static void warn_label(struct api_causes *warnings, const struct api_path *parent, const char *name,
                        const char *key)
 {
-    if (old_label(key) != NULL) {
-        warn_member(warnings, parent, name,
-                    arena_printf(warnings->arena, "%s is %s", key, old_label(key)));
+    if (rules_old_node_label(key) != NULL) {
+        rules_warn_member(
+            warnings, parent, name,
+            arena_printf(warnings->arena, "%s is %s", key, rules_old_node_label(key)));
     }
 }
 
-static void warn_term(struct api_causes *warnings, const struct api_path *at,
-                      const Core__V1__NodeSelectorTerm *term)
+void rules_warn_node_term(struct api_causes *warnings, const struct api_path *at,
+                          const Core__V1__NodeSelectorTerm *term)
 {
     struct api_path list = api_path_field(at, "matchExpressions");
     for (size_t i = 0; term != NULL && i < term->n_match_expressions; i++) {
@@ -71,13 +71,14 @@ static void warn_node_affinity(struct api_causes *warnings, const struct api_pat
         node->required_during_scheduling_ignored_during_execution;
     for (size_t i = 0; selector != NULL && i < selector->n_node_selector_terms; i++) {
         struct api_path item = api_path_index(&terms, i);
-        warn_term(warnings, &item, selector->node_selector_terms[i]);
+        rules_warn_node_term(warnings, &item, selector->node_selector_terms[i]);
     }
     for (size_t i = 0; i < node->n_preferred_during_scheduling_ignored_during_execution; i++) {
         struct api_path item = api_path_index(&preferred, i);
         struct api_path preference = api_path_field(&item, "preference");
-        warn_term(warnings, &preference,
-                  node->preferred_during_scheduling_ignored_during_execution[i]->preference);
+        rules_warn_node_term(
+            warnings, &preference,
+            node->preferred_during_scheduling_ignored_during_execution[i]->preference);
     }
 }
 
@@ -91,8 +92,8 @@ static void warn_places(struct api_causes *warnings, const struct api_path *spec
     struct api_path spreads = api_path_field(spec_at, "topologySpreadConstraints");
     for (size_t i = 0; i < spec->n_node_selector; i++) {
         struct api_path at = api_path_key(&selector, text_or_empty(spec->node_selector[i]->key));
-        if (old_label(spec->node_selector[i]->key) != NULL) {
-            warn(warnings, &at, old_label(spec->node_selector[i]->key));
+        if (rules_old_node_label(spec->node_selector[i]->key) != NULL) {
+            warn(warnings, &at, rules_old_node_label(spec->node_selector[i]->key));
         }
     }
     if (spec->affinity != NULL && spec->affinity->node_affinity != NULL) {
@@ -103,7 +104,7 @@ static void warn_places(struct api_causes *warnings, const struct api_path *spec
         warn_label(warnings, &item, "topologyKey",
                    spec->topology_spread_constraints[i]->topology_key);
         if (spec->topology_spread_constraints[i]->label_selector == NULL) {
-            warn_member(warnings, &item, "labelSelector", no_selector);
+            rules_warn_member(warnings, &item, "labelSelector", no_selector);
         }
     }
 }
@@ -111,8 +112,8 @@ static void warn_places(struct api_causes *warnings, const struct api_path *spec
 /* --- Annotations, volumes, names that come twice -----------------------------------------------
  */
 
-static void warn_annotation(struct api_causes *warnings, const struct api_path *metadata,
-                            const Meta__V1__ObjectMeta *meta, const char *key, const char *text)
+void rules_warn_annotation(struct api_causes *warnings, const struct api_path *metadata,
+                           const Meta__V1__ObjectMeta *meta, const char *key, const char *text)
 {
     struct api_path annotations = api_path_field(metadata, "annotations");
     struct api_path at = api_path_key(&annotations, key);
@@ -143,10 +144,10 @@ static void warn_volumes(struct api_causes *warnings, const struct api_path *spe
                 api_message_member_text(&core__v1__volume__schema, drivers[j][0]);
             const void *holder = api_member_holder(member, spec->volumes[i]);
             if (holder != NULL && api_field_is_set(member->field, holder)) {
-                warn_member(warnings, &item,
-                            drivers[j][1] == gone && *drivers[j][0] == 's' ? "storageOS"
-                                                                           : drivers[j][0],
-                            drivers[j][1]);
+                rules_warn_member(warnings, &item,
+                                  drivers[j][1] == gone && *drivers[j][0] == 's' ? "storageOS"
+                                                                                 : drivers[j][0],
+                                  drivers[j][1]);
             }
         }
     }
@@ -165,8 +166,8 @@ static void warn_twice(struct api_causes *warnings, const struct api_path *spec_
             twice = twice || rules_is(spec->host_aliases[j]->ip, ip);
         }
         if (twice) {
-            warn_member(warnings, &item, "ip",
-                        arena_printf(warnings->arena, "duplicate ip \"%s\"", ip));
+            rules_warn_member(warnings, &item, "ip",
+                              arena_printf(warnings->arena, "duplicate ip \"%s\"", ip));
         }
     }
     for (size_t i = 0; i < spec->n_image_pull_secrets; i++) {
@@ -177,11 +178,11 @@ static void warn_twice(struct api_causes *warnings, const struct api_path *spec_
             twice = twice || rules_is(spec->image_pull_secrets[j]->name, name);
         }
         if (twice) {
-            warn_member(warnings, &item, "name",
-                        arena_printf(warnings->arena, "duplicate name \"%s\"", name));
+            rules_warn_member(warnings, &item, "name",
+                              arena_printf(warnings->arena, "duplicate name \"%s\"", name));
         }
         if (*name == '\0') {
-            warn_member(warnings, &item, "name", "invalid empty name \"\"");
+            rules_warn_member(warnings, &item, "name", "invalid empty name \"\"");
         }
     }
 }
@@ -189,8 +190,8 @@ static void warn_twice(struct api_causes *warnings, const struct api_path *spec_
 /* --- Containers --------------------------------------------------------------------------------
  */
 
-static void warn_fraction(struct api_causes *warnings, const struct api_path *parent,
-                          const char *list, struct rules_quantities map, const char *name)
+void rules_warn_fraction(struct api_causes *warnings, const struct api_path *parent,
+                         const char *list, struct rules_quantities map, const char *name)
 {
     enum { NANOS = 1000000000 };
     struct api_path at = api_path_field(parent, list), key = api_path_key(&at, name);
@@ -209,8 +210,9 @@ static void warn_amounts(struct api_causes *warnings, const struct api_path *con
     static const char *const names[] = {"memory", "ephemeral-storage"};
     struct api_path at = api_path_field(container_at, "resources");
     for (size_t i = 0; resources != NULL && i < ARRAY_LEN(names); i++) {
-        warn_fraction(warnings, &at, "limits", RULES_QUANTITIES(resources, limits), names[i]);
-        warn_fraction(warnings, &at, "requests", RULES_QUANTITIES(resources, requests), names[i]);
+        rules_warn_fraction(warnings, &at, "limits", RULES_QUANTITIES(resources, limits), names[i]);
+        rules_warn_fraction(warnings, &at, "requests", RULES_QUANTITIES(resources, requests),
+                            names[i]);
     }
 }
 
@@ -257,16 +259,18 @@ static void warn_container(struct api_causes *warnings, const struct api_path *a
     const Core__V1__SecurityContext *own = container->security_context;
     const char *name = text_or_empty(container->name);
     if (own == NULL || own->seccomp_profile == NULL) {
-        warn_annotation(warnings, metadata, pod->metadata,
-                        arena_printf(warnings->arena,
-                                     "container.seccomp.security.alpha.kubernetes.io/%s", name),
-                        "non-functional in v1.27+; use the \"seccompProfile\" field instead");
+        rules_warn_annotation(warnings, metadata, pod->metadata,
+                              arena_printf(warnings->arena,
+                                           "container.seccomp.security.alpha.kubernetes.io/%s",
+                                           name),
+                              "non-functional in v1.27+; use the \"seccompProfile\" field instead");
     }
     if ((all == NULL || all->app_armor_profile == NULL) && !has_profile(own)) {
-        warn_annotation(warnings, metadata, pod->metadata,
-                        arena_printf(warnings->arena,
-                                     "container.apparmor.security.beta.kubernetes.io/%s", name),
-                        "deprecated since v1.30; use the \"appArmorProfile\" field instead");
+        rules_warn_annotation(warnings, metadata, pod->metadata,
+                              arena_printf(warnings->arena,
+                                           "container.apparmor.security.beta.kubernetes.io/%s",
+                                           name),
+                              "deprecated since v1.30; use the \"appArmorProfile\" field instead");
     }
     warn_amounts(warnings, at, container->resources);
     warn_variables(warnings, at, container);
@@ -361,7 +365,7 @@ static void warn_terms(struct api_causes *warnings, const struct api_path *affin
     for (size_t i = 0; i < count; i++) {
         struct api_path item = api_path_index(&required, i);
         if (terms[i]->label_selector == NULL) {
-            warn_member(warnings, &item, "labelSelector", no_selector);
+            rules_warn_member(warnings, &item, "labelSelector", no_selector);
         }
     }
     for (size_t i = 0; i < weighted_count; i++) {
@@ -369,7 +373,7 @@ static void warn_terms(struct api_causes *warnings, const struct api_path *affin
         struct api_path item = api_path_index(&preferred, i);
         struct api_path inner = api_path_field(&item, "podAffinityTerm");
         if (term == NULL || term->label_selector == NULL) {
-            warn_member(warnings, &inner, "labelSelector", no_selector);
+            rules_warn_member(warnings, &inner, "labelSelector", no_selector);
         }
     }
 }
@@ -400,11 +404,12 @@ static void warn_old_annotations(struct api_causes *warnings, const struct api_p
                                  const Meta__V1__ObjectMeta *meta)
 {
     static const char sysctls[] = "non-functional in v1.11+; use the \"sysctls\" field instead";
-    warn_annotation(warnings, metadata, meta, "scheduler.alpha.kubernetes.io/critical-pod",
-                    "non-functional in v1.16+; use the \"priorityClassName\" field instead");
-    warn_annotation(warnings, metadata, meta, "security.alpha.kubernetes.io/sysctls", sysctls);
-    warn_annotation(warnings, metadata, meta, "security.alpha.kubernetes.io/unsafe-sysctls",
-                    sysctls);
+    rules_warn_annotation(warnings, metadata, meta, "scheduler.alpha.kubernetes.io/critical-pod",
+                          "non-functional in v1.16+; use the \"priorityClassName\" field instead");
+    rules_warn_annotation(warnings, metadata, meta, "security.alpha.kubernetes.io/sysctls",
+                          sysctls);
+    rules_warn_annotation(warnings, metadata, meta, "security.alpha.kubernetes.io/unsafe-sysctls",
+                          sysctls);
 }
 
 void rules_warn_pod(struct api_causes *warnings, const struct api_path *at,
@@ -417,13 +422,13 @@ void rules_warn_pod(struct api_causes *warnings, const struct api_path *at,
     warn_old_annotations(warnings, &metadata, pod->metadata);
     warn_volumes(warnings, &spec_at, spec);
     warn_twice(warnings, &spec_at, spec);
-    warn_fraction(warnings, &spec_at, "overhead", RULES_QUANTITIES(spec, overhead), "memory");
-    warn_fraction(warnings, &spec_at, "overhead", RULES_QUANTITIES(spec, overhead),
-                  "ephemeral-storage");
+    rules_warn_fraction(warnings, &spec_at, "overhead", RULES_QUANTITIES(spec, overhead), "memory");
+    rules_warn_fraction(warnings, &spec_at, "overhead", RULES_QUANTITIES(spec, overhead),
+                        "ephemeral-storage");
     if (spec->security_context == NULL || spec->security_context->seccomp_profile == NULL) {
-        warn_annotation(warnings, &metadata, pod->metadata,
-                        "seccomp.security.alpha.kubernetes.io/pod",
-                        "non-functional in v1.27+; use the \"seccompProfile\" field instead");
+        rules_warn_annotation(warnings, &metadata, pod->metadata,
+                              "seccomp.security.alpha.kubernetes.io/pod",
+                              "non-functional in v1.27+; use the \"seccompProfile\" field instead");
     }
     for (size_t i = 0; i < spec->n_init_containers + spec->n_containers; i++) {
         bool first = i < spec->n_init_containers;
@@ -435,8 +440,8 @@ void rules_warn_pod(struct api_causes *warnings, const struct api_path *at,
     }
     warn_ports(warnings, &spec_at, spec);
     if (spec->has_termination_grace_period_seconds && spec->termination_grace_period_seconds < 0) {
-        warn_member(warnings, &spec_at, "terminationGracePeriodSeconds",
-                    "must be >= 0; negative values are invalid and will be treated as 1");
+        rules_warn_member(warnings, &spec_at, "terminationGracePeriodSeconds",
+                          "must be >= 0; negative values are invalid and will be treated as 1");
     }
     warn_pod_affinity(warnings, &spec_at, spec->affinity);
 }

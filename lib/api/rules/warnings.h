@@ -12,4 +12,23 @@ struct warned_pod {
 /* `at` is where the two are members; NULL for a pod. */
 void rules_warn_pod(struct api_causes *warnings, const struct api_path *at,
                     const struct warned_pod *pod);
+void rules_warn_claim(struct api_causes *warnings, const Core__V1__PersistentVolumeClaim *claim);
+void rules_warn_volume(struct api_causes *warnings, const Core__V1__PersistentVolume *volume);
+void rules_warn_runtime_class(struct api_causes *warnings, const Node__V1__RuntimeClass *class);
+
+/* --- What they are made of ---------------------------------------------------------------------
+ */
+
+void rules_warn_member(struct api_causes *warnings, const struct api_path *parent, const char *name,
+                       const char *text);
+/* Where the annotation is there; `metadata` is where `meta` is. */
+void rules_warn_annotation(struct api_causes *warnings, const struct api_path *metadata,
+                           const Meta__V1__ObjectMeta *meta, const char *key, const char *text);
+/* Where `map`, which is member `list` of `parent`, has a part of a byte of `name`. */
+void rules_warn_fraction(struct api_causes *warnings, const struct api_path *parent,
+                         const char *list, struct rules_quantities map, const char *name);
+void rules_warn_node_term(struct api_causes *warnings, const struct api_path *at,
+                          const Core__V1__NodeSelectorTerm *term);
+/* What is said of an old label of nodes; NULL of any other. */
+const char *rules_old_node_label(const char *key);
 #endif

@@ -166,6 +166,43 @@ START_TEST(the_old_way_to_name_an_ingress_class_is_told_once)
 }
 END_TEST
 
+START_TEST(old_ways_to_say_what_a_volume_or_a_service_is_are_told_each_time)
+{
+    static const char volume[] =
+        "{'metadata':{'name':'o','annotations':{'volume.beta.kubernetes.io/mount-options':'x'}},"
+        "'spec':{'persistentVolumeReclaimPolicy':'Recycle','storageos':{},'nodeAffinity':{"
+        "'required':{'nodeSelectorTerms':[{'matchExpressions':[{'key':'beta.kubernetes.io/os',"
+        "'operator':'Exists'}]}]}}}}";
+    assert_warnings(
+        "v1", "PersistentVolume", volume, volume,
+        "metadata.annotations[volume.beta.kubernetes.io/mount-options]: deprecated since v1.31; "
+        "use \"mountOptions\" attribute instead\n"
+        "spec.nodeAffinity.required.nodeSelectorTerms[0].matchExpressions[0].key: "
+        "beta.kubernetes.io/os is deprecated since v1.14; use \"kubernetes.io/os\" instead\n"
+        "spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, "
+        "the recommended approach is to use dynamic provisioning.\n"
+        "spec.storageOS: deprecated in v1.22, non-functional in v1.25+");
+    assert_warnings("v1", "PersistentVolumeClaim", NULL,
+                    "{'metadata':{'name':'o','annotations':{"
+                    "'volume.beta.kubernetes.io/storage-class':'x'}},'spec':{'resources':{"
+                    "'requests':{'storage':'100m'}}}}",
+                    "metadata.annotations[volume.beta.kubernetes.io/storage-class]: deprecated "
+                    "since v1.8; use \"storageClassName\" attribute instead\n"
+                    "spec.resources.requests[storage]: fractional byte value \"100m\" is invalid, "
+                    "must be an integer");
+    assert_warnings("v1", "Service", NULL,
+                    "{'metadata':{'name':'o','annotations':{"
+                    "'service.kubernetes.io/topology-aware-hints':'Auto'}}}",
+                    "annotation service.kubernetes.io/topology-aware-hints is deprecated, please "
+                    "use service.kubernetes.io/topology-mode instead");
+    assert_warnings("node.k8s.io/v1", "RuntimeClass", NULL,
+                    "{'metadata':{'name':'o'},'handler':'h','scheduling':{'nodeSelector':{"
+                    "'beta.kubernetes.io/arch':'x'}}}",
+                    "scheduling.nodeSelector: deprecated since v1.14; use \"kubernetes.io/arch\" "
+                    "instead");
+}
+END_TEST
+
 Suite *warnings_suite(void)
 {
     Suite *suite = suite_create("warnings");
@@ -177,6 +214,7 @@ Suite *warnings_suite(void)
     tcase_add_test(told, a_negative_grace_is_told_where_it_is_kept);
     tcase_add_test(told, a_template_is_looked_at_when_the_object_changes);
     tcase_add_test(told, the_old_way_to_name_an_ingress_class_is_told_once);
+    tcase_add_test(told, old_ways_to_say_what_a_volume_or_a_service_is_are_told_each_time);
     suite_add_tcase(suite, told);
     return suite;
 }
