@@ -1,6 +1,7 @@
 /* Streams to a node's agent over mutual TLS: pods/log, exec, attach, portforward. */
 #include "apiserver/proxy.h"
 
+#include "apiserver/log_options.h"
 #include "apiserver/pod_tunnel.h"
 #include "apiserver/request.h"
 #include "k8s/core_v1.pb-c.h"
@@ -123,6 +124,16 @@ static bool wants_stream(const struct request *request)
     return strcmp(request->info.subresource, "log") != 0;
 }
 
+static const struct api_status *no_address(struct request *request, const char *node)
+{
+    const struct api_kind *nodes = api_kind_find("", "v1", "nodes");
+    const struct cached_object *object = watch_cache_get(request->server->cache, nodes, "", node);
+    bool there = object != NULL;
+    cached_object_unref(object);
+    return there ? api_status_internal(request->arena, "node %s has no InternalIP", node)
+                 : api_status_not_found(request->arena, nodes, node);
+}
+
 /* NULL when there is nothing to ask a node for: the status says why, or is NULL where v1.32 has an
  * empty answer. */
 static const char *agent_url(struct request *request, const Core__V1__Pod *pod,
@@ -145,7 +156,7 @@ static const char *agent_url(struct request *request, const Core__V1__Pod *pod,
     const char *address =
         node_agent_address(request->server->cache, request->arena, node, /* port= */ 0);
     if (address == NULL) {
-        *ret_status = api_status_internal(request->arena, "node %s has no InternalIP", node);
+        *ret_status = no_address(request, node);
         return NULL;
     }
     struct buffer url;
@@ -245,6 +256,14 @@ static void start(struct request *request, const char *url)
 
 void handle_agent_stream(struct request *request)
 {
+    const struct api_status *bad_options =
+        strcmp(request->info.subresource, "log") == 0
+            ? log_options_check(request->arena, &request->info.query, request->info.name)
+            : NULL;
+    if (bad_options != NULL) {
+        respond_status(request, bad_options);
+        return;
+    }
     const struct cached_object *object = watch_cache_get(
         request->server->cache, request->kind, request->info.namespace, request->info.name);
     if (object == NULL) {

@@ -84,3 +84,7 @@ answers() { python3 -B "$BATS_TEST_DIRNAME/wire.py" "$HOST" "$D/n1/pki" "${BATS_
 @test "a body that is not understood is shown" {
     answers
 }
+
+@test "what a log is asked for is checked" {
+    answers
+}

@@ -264,4 +264,27 @@ def a_body_that_is_not_understood_is_shown():
     assert code == 201, content
 
 
+def what_a_log_is_asked_for_is_checked():
+    pods = "/api/v1/namespaces/default/pods"
+    for name, node in (("unbound", None), ("lost", "nowhere")):
+        spec = {"containers": [{"name": "c", "image": "registry.example/i"}]}
+        status, _, content = ask("POST", pods, body={
+            "metadata": {"name": name}, "spec": spec if node is None else {"nodeName": node, **spec}})
+        assert status in (201, 409), content
+    log = pods + "/unbound/log?"
+    invalid = 'PodLogOptions "unbound" is invalid: '
+    for query, message in (
+            ("tailLines=-1", "tailLines: Invalid value: -1: must be greater than or equal to 0"),
+            ("sinceSeconds=0&limitBytes=0", "[limitBytes: Invalid value: 0: must be greater than 0, sinceSeconds: Invalid "
+             "value: 0: must be greater than 0]"),
+            ("sinceSeconds=1&sinceTime=2020-01-01T00:00:00Z",
+             ": Forbidden: at most one of `sinceTime` or `sinceSeconds` may be specified"),
+            ("stream=Stdout", "stream: Forbidden: may not be specified")):
+        refused(422, invalid + message, "GET", log + query)
+    refused(400, 'strconv.ParseInt: parsing "x": invalid syntax', "GET", log + "tailLines=x")
+    refused(400, 'parsing time "x" as "2006-01-02T15:04:05Z07:00": cannot parse "x" as "2006"', "GET", log + "sinceTime=x")
+    for path in (pods + "/lost/log", pods + "/lost/exec?command=x&stdout=1"):
+        refused(404, 'nodes "nowhere" not found', "GET", path)
+
+
 globals()[sys.argv[3]]()
