@@ -248,8 +248,10 @@ static void lease_timer_fired(void *data)
     }
     if (raft_absences(store->raft) != store->absences ||
         store_now_ms(store) > store->lease_timer_ms + store->config.lease_grace_ms) {
-        /* This loop stood still: renewals wait in its sockets. As if its leadership began now. */
-        store_leases_role(store, /* leading= */ true);
+        /* This loop stood still: renewals wait in its sockets. */
+        store->absences = raft_absences(store->raft);
+        lease_table_extend(store->state.leases, store_now_ms(store), store->config.lease_grace_ms);
+        store_lease_timer_set(store);
         return;
     }
     size_t count = lease_table_due(store->state.leases, store_now_ms(store), EXPIRY_RETRY_MS, ids,

@@ -207,6 +207,18 @@ void lease_table_follow(struct lease_table *table)
     table->leading = false;
 }
 
+void lease_table_extend(struct lease_table *table, uint64_t now_ms, uint64_t grace_ms)
+{
+    void *value;
+    for (size_t at = 0; hash_map_next(table->leases, &at, NULL, &value);) {
+        struct lease *lease = value;
+        if (table->leading && lease->given_out == 0) {
+            lease->deadline_ms = now_ms + lease_ttl_ms(lease) + grace_ms;
+            heap_update(&table->deadlines, lease);
+        }
+    }
+}
+
 int lease_table_renew(struct lease_table *table, int64_t id, uint64_t now_ms)
 {
     struct lease *lease = lease_find(table, id);

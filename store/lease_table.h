@@ -33,6 +33,9 @@ size_t lease_table_ids(const struct lease_table *table, int64_t *ids, size_t max
  * are not known here. */
 void lease_table_lead(struct lease_table *table, uint64_t now_ms, uint64_t grace_ms);
 void lease_table_follow(struct lease_table *table);
+/* The same in the midst of a term, after the leader stood still: but for those that were given out,
+ * whose expiry may be in the log and still takes effect. */
+void lease_table_extend(struct lease_table *table, uint64_t now_ms, uint64_t grace_ms);
 /* Full TTL from now on. 0, STORE_LEASE_NOT_FOUND, or -EAGAIN: it was given out as due, and a
  * renewal acknowledged now could be undone by its expiry, which is on its way (L1). Also called for
  * a lease just granted. */

@@ -1,5 +1,7 @@
 /* struct store on virtual time over the raft double: who answers what, when, and how often. */
 #include "store/command.h"
+#include "store/lease_table.h"
+#include "store/status.h"
 #include "store/store.h"
 #include "tests/unit/store/raft_double.h"
 
@@ -314,6 +316,21 @@ START_TEST(a_lease_that_would_end_right_after_a_standstill_waits_for_what_came_m
 }
 END_TEST
 
+START_TEST(a_lease_whose_end_is_on_its_way_is_not_extended)
+{
+    struct lease_table *table = lease_table_new();
+    int64_t due[2];
+    ck_assert_int_eq(lease_table_grant(table, 5, 10), 0);
+    ck_assert_int_eq(lease_table_grant(table, 6, 20), 0);
+    lease_table_lead(table, /* now_ms= */ 1000, /* grace_ms= */ 0);
+    ck_assert_uint_eq(lease_table_due(table, 11000, 1000, due, 2), 1);
+    lease_table_extend(table, 15000, 600);
+    ck_assert_int_eq(lease_table_renew(table, 5, 15000), -EAGAIN);
+    ck_assert_int_eq(lease_table_left_ms(table, 6, 15000), 20600);
+    lease_table_free(table);
+}
+END_TEST
+
 START_TEST(history_is_compacted_by_age_but_the_present_stays)
 {
     struct fixture *f = fixture_new(1);
@@ -427,6 +444,7 @@ Suite *store_suite(void)
     tcase_add_test(tcase, a_leader_that_stood_still_gives_every_lease_its_whole_time_again);
     tcase_add_test(tcase,
                    a_lease_that_would_end_right_after_a_standstill_waits_for_what_came_meanwhile);
+    tcase_add_test(tcase, a_lease_whose_end_is_on_its_way_is_not_extended);
     tcase_add_test(tcase, history_is_compacted_by_age_but_the_present_stays);
     tcase_add_test(tcase, a_watch_on_a_follower_follows_and_ends_with_the_store);
     tcase_add_test(tcase, a_put_by_itself_answers_with_the_revision_that_it_got);
