@@ -2,12 +2,13 @@
  * how it writes (Apply, Update), and the set of fields that are its. */
 #include "lib/api/apply.h"
 
+#include "lib/api/apply_compare.h"
 #include "lib/api/apply_conflicts.h"
 #include "lib/api/apply_declared.h"
-#include "lib/api/apply_difference.h"
 #include "lib/api/apply_last.h"
 #include "lib/api/apply_merge.h"
 #include "lib/api/apply_owners.h"
+#include "lib/api/apply_prune.h"
 #include "lib/api/apply_scope.h"
 #include "lib/api/apply_set.h"
 #include "lib/api/codec.h"
@@ -84,8 +85,7 @@ static int check_request(struct arena *arena, const struct api_apply_request *re
         return refuse(reterr_status,
                       api_status_bad_request(arena, "metadata.managedFields must be nil"), -EINVAL);
     }
-    struct apply_shape root = apply_shape_of_message(request->kind->message);
-    const char *wrong = apply_find_undeclared(arena, &root, applied);
+    const char *wrong = apply_find_undeclared(arena, request->kind->message, applied);
     if (wrong == NULL) {
         return 0;
     }
@@ -98,16 +98,23 @@ static int check_request(struct arena *arena, const struct api_apply_request *re
 /* --- One apply ---------------------------------------------------------------------------------
  */
 
+/* What an apply changes in the eyes of who sees the object in one version. */
+struct view {
+    const struct api_kind *form; /* NULL: nobody has asked yet. */
+    struct apply_difference difference;
+};
+
 /* An apply under way. */
 struct application {
     struct arena *arena;
     const struct api_apply_request *request;
     struct apply_shape root;
-    const struct json_value *live; /* As the object was; empty when there is none. */
-    struct json_value *object;     /* As it becomes. */
+    struct json_value *live;   /* As the object was; empty when there is none. */
+    struct json_value *object; /* As it becomes. */
     struct apply_owners *owners;
     size_t mine; /* Index of the applier's. */
-    struct json_value *changed;
+    struct view own;
+    struct view other; /* Of the last other version that was asked for. */
 };
 
 static struct json_value *empty_tree(struct arena *arena, const struct api_message *table)
@@ -125,48 +132,45 @@ static void own_unowned(struct application *application)
     }
     earlier.manager = "before-first-apply";
     struct json_value *set =
-        apply_set_changed(arena, &application->root, empty_tree(arena, earlier.kind->message),
-                          application->live, /* dots= */ true);
-    if (set == NULL) {
+        apply_compare(arena, &application->root, empty_tree(arena, earlier.kind->message),
+                      application->live)
+            .changed;
+    apply_scope_strip(&earlier, set);
+    if (set->count == 0) {
         return;
     }
-    apply_scope_strip(&earlier, set);
     struct apply_owner *owner = apply_owners_find(arena, application->owners, &earlier, "Update");
     apply_owner_set(arena, owner, set);
     apply_owner_touch(arena, owner, earlier.now_s);
 }
 
-static const void *message_of(struct application *application, const struct json_value *tree)
+static struct view view_of(struct application *application, const struct api_kind *form)
 {
-    void *message = NULL;
-    return api_message_from_json(application->arena, application->request->kind->message, tree,
-                                 NULL, &message, NULL) == 0
-               ? message
-               : NULL;
+    struct arena *arena = application->arena;
+    const struct api_kind *kind = application->request->kind;
+    struct apply_shape root = apply_shape_of_message(form->message);
+    struct view view = {
+        form,
+        apply_compare(arena, &root, apply_scope_convert_tree(arena, kind, form, application->live),
+                      apply_scope_convert_tree(arena, kind, form, application->object))};
+    apply_scope_reset(application->request, view.difference.changed);
+    apply_scope_reset(application->request, view.difference.gone);
+    return view;
 }
 
-/* What changes in the eyes of who wrote the object in another version; NULL when that version is
- * not served any more. */
-static const struct json_value *changed_for(struct application *application,
-                                            const struct apply_owner *owner)
+/* NULL when the owner's version is not served any more. */
+static const struct apply_difference *difference_for(struct application *application,
+                                                     const struct apply_owner *owner)
 {
     const struct api_kind *kind = application->request->kind;
     const struct api_kind *form = apply_scope_form(kind, owner->entry->api_version);
-    if (form == NULL || form->message == kind->message || form->message->custom != NULL) {
-        return form == NULL ? NULL : application->changed;
+    if (form == NULL || form == kind) {
+        return form == NULL ? NULL : &application->own.difference;
     }
-    const void *before = message_of(application, application->live);
-    const void *after = message_of(application, application->object);
-    if (before == NULL || after == NULL) {
-        return application->changed; /* Who decodes the result says what is wrong with it. */
+    if (application->other.form != form) {
+        application->other = view_of(application, form);
     }
-    struct json_value *changed =
-        apply_difference(application->arena, form->message,
-                         apply_scope_convert(application->arena, kind, form, before),
-                         apply_scope_convert(application->arena, kind, form, after))
-            .changed;
-    apply_scope_strip(application->request, changed);
-    return changed;
+    return &application->other.difference;
 }
 
 static int settle_conflicts(struct application *application,
@@ -175,14 +179,13 @@ static int settle_conflicts(struct application *application,
     struct arena *arena = application->arena;
     struct apply_owners *owners = application->owners;
     struct apply_conflicts *conflicts = apply_conflicts_new(arena, owners);
+    application->own = view_of(application, application->request->kind);
     for (size_t i = 0; i < owners->count; i++) {
         struct apply_owner *owner = &owners->items[i];
-        const struct json_value *changed =
-            i == application->mine ? NULL : changed_for(application, owner);
-        if (changed != NULL) {
-            apply_conflicts_add(arena, conflicts, owner, changed);
-        } else if (i != application->mine) {
-            apply_owner_set(arena, owner, json_new_object(arena));
+        const struct apply_difference *difference =
+            i == application->mine ? NULL : difference_for(application, owner);
+        if (difference != NULL) {
+            apply_conflicts_add(arena, conflicts, owner, difference->changed);
         }
     }
     if (!application->request->force && conflicts->count > 0) {
@@ -195,23 +198,41 @@ static int settle_conflicts(struct application *application,
             return refuse(reterr_status, apply_conflicts_status(arena, refused), -EEXIST);
         }
     }
-    apply_conflicts_force(arena, conflicts);
     return 0;
 }
 
-/* Takes out what the manager applied before and does not now. */
-static void prune(struct application *application, const struct json_value *set)
+/* Nobody else owns what has changed, or is gone; nor anything in versions that are not served. */
+static void take_from_others(struct application *application)
 {
     struct arena *arena = application->arena;
-    const struct apply_owners *owners = application->owners;
-    const struct json_value *others = json_new_object(arena);
-    for (size_t i = 0; i < owners->count; i++) {
-        if (i != application->mine) {
-            others = apply_set_union(arena, others, owners->items[i].set);
+    for (size_t i = 0; i < application->owners->count; i++) {
+        struct apply_owner *owner = &application->owners->items[i];
+        if (i == application->mine) {
+            continue;
         }
+        const struct apply_difference *difference = difference_for(application, owner);
+        struct json_value *left = json_new_object(arena);
+        if (difference != NULL) {
+            left = apply_set_minus(arena, owner->set, difference->changed);
+            left = apply_set_minus(arena, left, difference->gone);
+        }
+        apply_owner_set(arena, owner, left);
     }
-    apply_remove(arena, &application->root, application->object,
-                 apply_set_minus(arena, owners->items[application->mine].set, set), others, set);
+}
+
+/* Merges, and takes out what the manager applied before and does not now. The set has all that the
+ * configuration names. */
+static void change(struct application *application, const struct json_value *applied,
+                   const struct json_value *set)
+{
+    struct arena *arena = application->arena;
+    struct apply_owners *owners = application->owners;
+    struct apply_owner last = owners->items[application->mine];
+    application->object = apply_merge(arena, &application->root, application->live, applied);
+    owners->items[application->mine].set = json_new_object(arena);
+    application->object =
+        apply_prune(arena, application->request->kind, application->object, &last, set, owners);
+    owners->items[application->mine] = last;
 }
 
 static int merge(struct application *application, const struct json_value *applied,
@@ -219,22 +240,16 @@ static int merge(struct application *application, const struct json_value *appli
 {
     struct arena *arena = application->arena;
     const struct api_apply_request *request = application->request;
-    struct json_value *set = apply_set_of(arena, &application->root, applied, /* dots= */ false);
-    apply_scope_strip(request, set);
-    application->object =
-        apply_merge(arena, &application->root, json_copy(arena, application->live), applied);
-    application->changed = apply_set_changed(arena, &application->root, application->live,
-                                             application->object, /* dots= */ false);
-    if (application->changed == NULL) {
-        application->changed = json_new_object(arena);
-    }
-    apply_scope_strip(request, application->changed);
+    struct json_value *set = apply_set_of(arena, &application->root, applied);
+    apply_scope_reset(request, set);
+    change(application, applied, set);
     int result = settle_conflicts(application, reterr_status);
     if (result != 0) {
         return result;
     }
-    prune(application, set);
+    take_from_others(application);
     struct apply_owner *mine = &application->owners->items[application->mine];
+    apply_set_strip(set);
     apply_owner_set_version(arena, mine, request->kind->api_version);
     apply_owner_set(arena, mine, set);
     if (!json_equal(application->live, application->object)) {
@@ -251,14 +266,19 @@ int api_apply(struct arena *arena, const struct api_apply_request *request,
     if (result != 0) {
         return result;
     }
+    struct json_value *before = json_new_object(arena);
+    if (live != NULL) {
+        *before = *live;
+    }
     struct application application = {.arena = arena,
                                       .request = request,
                                       .root = apply_shape_of_message(request->kind->message),
-                                      .live = live != NULL ? live : json_new_object(arena),
+                                      .live = before,
                                       .owners = apply_owners_read_tree(arena, live)};
     if (live != NULL) {
         own_unowned(&application);
     }
+    apply_owners_fit(arena, request->kind, application.owners);
     const struct apply_owner *mine = apply_owners_find(arena, application.owners, request, "Apply");
     if (mine == NULL) {
         return refuse(reterr_status, api_status_bad_request(arena, "too many field managers"),
@@ -269,6 +289,7 @@ int api_apply(struct arena *arena, const struct api_apply_request *request,
     if (result != 0) {
         return result;
     }
+    application.object = json_copy(arena, application.object); /* It shares values with others. */
     apply_last_update(arena, request, application.object, applied);
     apply_owners_write_tree(arena, application.owners, application.object);
     *ret_object = application.object;

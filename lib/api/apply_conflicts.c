@@ -37,15 +37,6 @@ void apply_conflicts_allow(struct arena *arena, struct apply_conflicts *conflict
     conflicts->count = left;
 }
 
-void apply_conflicts_force(struct arena *arena, const struct apply_conflicts *conflicts)
-{
-    for (size_t i = 0; i < conflicts->count; i++) {
-        const struct apply_conflict *conflict = &conflicts->items[i];
-        apply_owner_set(arena, conflict->owner,
-                        apply_set_minus(arena, conflict->owner->set, conflict->set));
-    }
-}
-
 /* --- Words ------------------------------------------------------------------------------------ */
 
 struct words {

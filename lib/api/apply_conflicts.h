@@ -22,8 +22,6 @@ void apply_conflicts_add(struct arena *arena, struct apply_conflicts *conflicts,
 /* Takes those out that are allowed. */
 void apply_conflicts_allow(struct arena *arena, struct apply_conflicts *conflicts,
                            const struct json_value *allowed);
-/* The owners lose what is in conflict. */
-void apply_conflicts_force(struct arena *arena, const struct apply_conflicts *conflicts);
 /* The 409 that names them all. */
 const struct api_status *apply_conflicts_status(struct arena *arena,
                                                 struct apply_conflicts *conflicts);

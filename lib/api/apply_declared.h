@@ -5,8 +5,7 @@
 #define LIB_API_APPLY_DECLARED_H
 #include "lib/api/apply_shape.h"
 
-/* What is wrong with `applied`, in the words of v1.32; NULL when nothing is. Of custom resources,
- * only lists are looked at. */
-const char *apply_find_undeclared(struct arena *arena, const struct apply_shape *root,
+/* What is wrong with `applied`, in the words of v1.32; NULL when nothing is. */
+const char *apply_find_undeclared(struct arena *arena, const struct api_message *table,
                                   const struct json_value *applied);
 #endif

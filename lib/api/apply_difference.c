@@ -1,5 +1,6 @@
 #include "lib/api/apply_difference.h"
 
+#include "lib/api/apply_compare.h"
 #include "lib/api/apply_set.h"
 #include "lib/api/codec.h"
 #include "lib/api/custom.h"
@@ -73,9 +74,10 @@ static struct json_value *set_of_keyed(struct arena *arena, const struct apply_s
     for (size_t i = 0; i < api_field_count(field, object); i++) {
         const char *name = apply_item_name(arena, shape, keys_of_item(arena, field, items[i]));
         if (name != NULL) {
-            struct json_value *inner = set_of_message(arena, field->message, items[i]);
-            json_set_text(arena, inner, APPLY_SELF, json_new_object(arena));
-            json_set_text(arena, set, name, inner);
+            bool again = json_get_text(set, name) != NULL; /* Then they are one piece. */
+            struct json_value *inner =
+                again ? json_new_object(arena) : set_of_message(arena, field->message, items[i]);
+            json_set_text(arena, set, name, apply_set_node(arena, inner, /* self= */ true));
         }
     }
     add_self(arena, set);
@@ -137,20 +139,11 @@ static void add_member(struct arena *arena, struct apply_difference *difference,
 
 /* Both values by way of trees, of which either may be NULL. */
 static void compare_trees(struct arena *arena, const struct apply_shape *shape, struct slice name,
-                          const struct json_value *before, const struct json_value *after,
+                          struct json_value *before, struct json_value *after,
                           struct apply_difference *difference)
 {
-    struct json_value *changed = NULL, *gone = NULL;
-    if (after != NULL) {
-        changed = before == NULL ? apply_set_of_new(arena, shape, after)
-                                 : apply_set_changed(arena, shape, before, after, /* dots= */ true);
-    }
-    if (before != NULL) {
-        struct json_value *had = apply_set_of_new(arena, shape, before);
-        gone =
-            after == NULL ? had : apply_set_gone(arena, had, apply_set_of_new(arena, shape, after));
-    }
-    add_member(arena, difference, name, changed, gone);
+    struct apply_difference inner = apply_compare_member(arena, shape, before, after);
+    add_member(arena, difference, name, inner.changed, inner.gone);
 }
 
 static bool is_empty(const struct api_message *table, const void *object)
@@ -226,7 +219,7 @@ static void compare_contents(struct arena *arena, const struct api_message *tabl
     const struct apply_shape root = apply_shape_of_message(table);
     for (size_t i = 0; i < after->content->count; i++) {
         const struct json_member *member = &after->content->members[i];
-        const struct json_value *old = json_get(before->content, member->name);
+        struct json_value *old = json_get(before->content, member->name);
         if (old == NULL || !json_equal(old, member->value)) {
             const struct apply_shape shape = apply_shape_of_member(&root, member->name);
             compare_trees(arena, &shape, member->name, old, member->value, difference);

@@ -12,8 +12,7 @@ struct apply_difference {
     struct json_value *gone;    /* In `before` and no more in `after`. */
 };
 
-/* Equal to apply_set_changed() and the difference of both apply_set_of() of the JSON trees; neither
- * set is NULL. */
+/* Equal to apply_compare() of the JSON trees; neither set is NULL. */
 struct apply_difference apply_difference(struct arena *arena, const struct api_message *table,
                                          const void *before, const void *after);
 #endif

@@ -1,5 +1,6 @@
 #include "lib/api/apply_last.h"
 
+#include "lib/api/apply_compare.h"
 #include "lib/api/apply_declared.h"
 #include "lib/api/apply_set.h"
 #include "lib/api/kinds.h"
@@ -36,13 +37,13 @@ static bool by_kubectl(const struct api_apply_request *request)
 
 /* Configurations of another version, or that the schema does not know, say nothing. */
 static bool is_of_form(struct arena *arena, const struct api_apply_request *request,
-                       const struct apply_shape *root, const struct json_value *last)
+                       const struct json_value *last)
 {
     const struct json_value *version =
         last->type == JSON_OBJECT ? json_get_text(last, "apiVersion") : NULL;
     return version != NULL && version->type == JSON_STRING &&
            slice_is(version->text, request->kind->api_version) &&
-           apply_find_undeclared(arena, root, last) == NULL;
+           apply_find_undeclared(arena, request->kind->message, last) == NULL;
 }
 
 const struct json_value *apply_last_allowed(struct arena *arena,
@@ -53,15 +54,12 @@ const struct json_value *apply_last_allowed(struct arena *arena,
     struct slice text = last_of(live);
     struct json_value *last = NULL;
     if (!by_kubectl(request) || text.len == 0 || json_parse(arena, text, &last, NULL) != 0 ||
-        !is_of_form(arena, request, &root, last)) {
+        !is_of_form(arena, request, last)) {
         return NULL;
     }
-    const struct json_value *set = apply_set_of(arena, &root, last, /* dots= */ false);
-    const struct json_value *has = apply_set_of(arena, &root, live, /* dots= */ false);
-    const struct json_value *gone = apply_set_minus(arena, set, has);
-    const struct json_value *changed =
-        apply_set_changed(arena, &root, last, live, /* dots= */ false);
-    return apply_set_minus(arena, apply_set_minus(arena, set, gone), changed);
+    const struct json_value *set = apply_set_of(arena, &root, last);
+    const struct apply_difference since = apply_compare(arena, &root, last, live);
+    return apply_set_minus(arena, apply_set_minus(arena, set, since.gone), since.changed);
 }
 
 static size_t bytes_of(const struct json_value *annotations)

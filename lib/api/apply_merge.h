@@ -4,14 +4,14 @@
 #define LIB_API_APPLY_MERGE_H
 #include "lib/api/apply_shape.h"
 
-/* `live` with what `applied` says; changes and returns `live`. */
-struct json_value *apply_merge(struct arena *arena, const struct apply_shape *shape,
-                               struct json_value *live, const struct json_value *applied);
-/* Takes the fields of `dropped` out of the object, but for those that `others` own; items go as a
- * whole when neither others nor `kept` (the applier's new set) have them. */
-void apply_remove(struct arena *arena, const struct apply_shape *shape, struct json_value *object,
-                  const struct json_value *dropped, const struct json_value *others,
-                  const struct json_value *kept);
+/* `live` with what `applied` says, which shares values with both. A list gets the order of what is
+ * applied; null and what is empty change nothing of a container that has something. */
+struct json_value *apply_merge(struct arena *arena, const struct apply_shape *root,
+                               const struct json_value *live, const struct json_value *applied);
+/* The value without the fields and items of the set, which shares values with it; NULL when it is a
+ * container of which nothing is left. */
+struct json_value *apply_without(struct arena *arena, const struct apply_shape *shape,
+                                 struct json_value *value, const struct json_value *set);
 /* `{"a":1,"b":"x"}` as `a=1,b="x"`. */
 const char *apply_key_text(struct arena *arena, const char *key_json);
 #endif

@@ -1,6 +1,7 @@
 #include "lib/api/apply_scope.h"
 
 #include "lib/api/apply_set.h"
+#include "lib/api/codec.h"
 #include "lib/api/convert.h"
 #include "lib/api/custom.h"
 #include <stdio.h>
@@ -19,11 +20,10 @@ static void strip_path(struct json_value *set, const char *path)
     }
 }
 
-void apply_scope_strip(const struct api_apply_request *request, struct json_value *set)
+void apply_scope_reset(const struct api_apply_request *request, struct json_value *set)
 {
     const struct api_kind *kind = request->kind;
     bool status = strcmp(request->subresource, "status") == 0;
-    apply_set_strip(set);
     if (!kind->has_status) {
         return;
     }
@@ -38,6 +38,12 @@ void apply_scope_strip(const struct api_apply_request *request, struct json_valu
     for (size_t i = 0; status && kind->status_keeps[i] != NULL; i++) {
         strip_path(set, kind->status_keeps[i]);
     }
+}
+
+void apply_scope_strip(const struct api_apply_request *request, struct json_value *set)
+{
+    apply_set_strip(set);
+    apply_scope_reset(request, set);
 }
 
 /* --- Versions ----------------------------------------------------------------------------------
@@ -80,4 +86,16 @@ const void *apply_scope_convert(struct arena *arena, const struct api_kind *kind
         object = api_convert_to_stored(arena, kind, object);
     }
     return form->stored_as == NULL ? object : api_convert_from_stored(arena, form, object);
+}
+
+struct json_value *apply_scope_convert_tree(struct arena *arena, const struct api_kind *kind,
+                                            const struct api_kind *form, struct json_value *tree)
+{
+    void *message = NULL;
+    if (form->message == kind->message || custom_of(kind) != NULL ||
+        api_message_from_json(arena, kind->message, tree, NULL, &message, NULL) != 0) {
+        return tree;
+    }
+    return api_message_to_json(arena, form->message,
+                               apply_scope_convert(arena, kind, form, message), NULL);
 }

@@ -13,130 +13,29 @@ void apply_set_add_field(struct arena *arena, struct json_value *set, struct sli
     json_add_lent(arena, set, slice_of(text, name.len + 2), inner);
 }
 
-static bool is_container(const struct apply_shape *shape, const struct json_value *value)
-{
-    bool object = shape->kind == APPLY_STRUCT || shape->kind == APPLY_MAP;
-    bool list = shape->kind == APPLY_KEYED || shape->kind == APPLY_SET;
-    return value->count > 0 &&
-           ((object && value->type == JSON_OBJECT) || (list && value->type == JSON_ARRAY));
-}
-
-/* A whole item of a list: its fields, and itself. */
-static struct json_value *item_set(struct arena *arena, const struct apply_shape *list,
-                                   const struct json_value *item, bool dots)
-{
-    struct json_value *set = json_new_object(arena);
-    if (list->kind == APPLY_KEYED) {
-        struct apply_shape shape = apply_shape_of_item(list);
-        set = apply_set_of(arena, &shape, item, dots);
-        if (shape.kind != APPLY_LEAF) {
-            json_set_text(arena, set, APPLY_SELF, json_new_object(arena));
-        }
-    }
-    return set;
-}
-
-/* The set of a member that is new. */
-static struct json_value *member_set(struct arena *arena, const struct apply_shape *shape,
-                                     const struct json_value *value, bool dots)
-{
-    struct json_value *set = apply_set_of(arena, shape, value, dots);
-    if (dots && is_container(shape, value)) {
-        json_set_text(arena, set, APPLY_SELF, json_new_object(arena));
-    }
-    return set;
-}
-
-struct json_value *apply_set_of_new(struct arena *arena, const struct apply_shape *shape,
-                                    const struct json_value *value)
-{
-    return member_set(arena, shape, value, /* dots= */ true);
-}
-
-struct json_value *apply_set_of(struct arena *arena, const struct apply_shape *shape,
-                                const struct json_value *value, bool dots)
-{
-    struct json_value *set = json_new_object(arena);
-    if (!is_container(shape, value)) {
-        return set;
-    }
-    for (size_t i = 0; value->type == JSON_OBJECT && i < value->count; i++) {
-        struct slice name = value->members[i].name;
-        struct apply_shape member = apply_shape_of_member(shape, name);
-        apply_set_add_field(arena, set, name,
-                            member_set(arena, &member, value->members[i].value, dots));
-    }
-    for (size_t i = 0; value->type == JSON_ARRAY && i < value->count; i++) {
-        const char *name = apply_item_name(arena, shape, value->items[i]);
-        if (name != NULL) {
-            json_set_text(arena, set, name, item_set(arena, shape, value->items[i], dots));
-        }
-    }
-    return set;
-}
-
-static struct json_value *changed_members(struct arena *arena, const struct apply_shape *shape,
-                                          const struct json_value *before,
-                                          const struct json_value *after, bool dots)
-{
-    struct json_value *set = json_new_object(arena);
-    for (size_t i = 0; i < after->count; i++) {
-        struct slice name = after->members[i].name;
-        struct apply_shape member = apply_shape_of_member(shape, name);
-        const struct json_value *old_value = json_get(before, name);
-        struct json_value *changed =
-            old_value == NULL
-                ? member_set(arena, &member, after->members[i].value, dots)
-                : apply_set_changed(arena, &member, old_value, after->members[i].value, dots);
-        if (changed != NULL) {
-            apply_set_add_field(arena, set, name, changed);
-        }
-    }
-    return set->count == 0 ? NULL : set;
-}
-
-static struct json_value *changed_items(struct arena *arena, const struct apply_shape *shape,
-                                        const struct json_value *before,
-                                        const struct json_value *after, bool dots)
-{
-    struct json_value *set = json_new_object(arena);
-    for (size_t i = 0; i < after->count; i++) {
-        const char *name = apply_item_name(arena, shape, after->items[i]);
-        size_t at = name == NULL || before->type != JSON_ARRAY
-                        ? SIZE_MAX
-                        : apply_item_find(arena, shape, before, name);
-        struct json_value *changed = NULL;
-        if (name != NULL && at == SIZE_MAX) {
-            changed = item_set(arena, shape, after->items[i], dots);
-        } else if (name != NULL && shape->kind == APPLY_KEYED) {
-            struct apply_shape item = apply_shape_of_item(shape);
-            changed = apply_set_changed(arena, &item, before->items[at], after->items[i], dots);
-        }
-        if (changed != NULL) {
-            json_set_text(arena, set, name, changed);
-        }
-    }
-    return set->count == 0 ? NULL : set;
-}
-
-struct json_value *apply_set_changed(struct arena *arena, const struct apply_shape *shape,
-                                     const struct json_value *before,
-                                     const struct json_value *after, bool dots)
-{
-    bool object = shape->kind == APPLY_STRUCT || shape->kind == APPLY_MAP;
-    bool list = shape->kind == APPLY_KEYED || shape->kind == APPLY_SET;
-    if (object && before->type == JSON_OBJECT && after->type == JSON_OBJECT) {
-        return changed_members(arena, shape, before, after, dots);
-    }
-    /* A list that was null was there already: only its items are new. */
-    if (list && after->type == JSON_ARRAY) {
-        return changed_items(arena, shape, before, after, dots);
-    }
-    return json_equal(before, after) ? NULL : apply_set_of(arena, shape, after, dots);
-}
-
 /* --- Algebra -----------------------------------------------------------------------------------
  */
+
+bool apply_set_has_self(const struct json_value *node)
+{
+    return node->count == 0 || json_get_text(node, APPLY_SELF) != NULL;
+}
+
+static bool is_self(const struct json_member *member)
+{
+    return slice_is(member->name, APPLY_SELF);
+}
+
+struct json_value *apply_set_node(struct arena *arena, struct json_value *inner, bool self)
+{
+    if (inner->count == 0) {
+        return self ? inner : NULL;
+    }
+    if (self) {
+        json_set_text(arena, inner, APPLY_SELF, json_new_object(arena));
+    }
+    return inner;
+}
 
 /* A copy that has the same values. */
 static struct json_value *set_copy(struct arena *arena, const struct json_value *set)
@@ -156,38 +55,37 @@ struct json_value *apply_set_union(struct arena *arena, const struct json_value 
     struct json_value *all = set_copy(arena, a);
     for (size_t i = 0; b != NULL && i < b->count; i++) {
         const struct json_member *member = &b->members[i];
-        const struct json_value *mine = json_get(all, member->name);
+        struct json_value *mine = json_get(all, member->name);
         if (mine == NULL) {
             json_add_lent(arena, all, member->name, member->value);
-        } else if (member->value->count > 0) {
-            json_set(arena, all, member->name, apply_set_union(arena, mine, member->value));
+        } else if (!is_self(member)) {
+            bool self = apply_set_has_self(mine) || apply_set_has_self(member->value);
+            struct json_value *both = apply_set_union(arena, mine, member->value);
+            json_set(arena, all, member->name, apply_set_node(arena, both, self));
         }
     }
     return all;
 }
 
-struct json_value *apply_set_gone(struct arena *arena, struct json_value *had,
-                                  const struct json_value *has)
+/* `had` without what `has` has (NULL for nothing); NULL when nothing is left. */
+static struct json_value *node_minus(struct arena *arena, struct json_value *had,
+                                     const struct json_value *has)
 {
-    if (had->count == 0) {
-        return has->count > 0 && json_get_text(has, APPLY_SELF) == NULL ? had : NULL;
+    if (has == NULL) {
+        return had;
     }
-    struct json_value *left = apply_set_minus(arena, had, has);
-    return left->count == 0 ? NULL : left;
+    bool self = apply_set_has_self(had) && !apply_set_has_self(has);
+    return apply_set_node(arena, apply_set_minus(arena, had, has), self);
 }
 
 struct json_value *apply_set_minus(struct arena *arena, const struct json_value *a,
                                    const struct json_value *b)
 {
-    if (a == NULL || b == NULL || b->count == 0) {
-        return set_copy(arena, a);
-    }
     struct json_value *left = json_new_object(arena);
-    for (size_t i = 0; i < a->count; i++) {
+    for (size_t i = 0; a != NULL && i < a->count; i++) {
         const struct json_member *member = &a->members[i];
-        const struct json_value *other = json_get(b, member->name);
-        struct json_value *kept =
-            other == NULL ? member->value : apply_set_gone(arena, member->value, other);
+        const struct json_value *other = b == NULL ? NULL : json_get(b, member->name);
+        struct json_value *kept = is_self(member) ? NULL : node_minus(arena, member->value, other);
         if (kept != NULL) {
             json_add_lent(arena, left, member->name, kept);
         }
@@ -200,18 +98,16 @@ struct json_value *apply_set_common(struct arena *arena, const struct json_value
 {
     struct json_value *both = json_new_object(arena);
     for (size_t i = 0; a != NULL && b != NULL && i < a->count; i++) {
-        const struct json_value *mine = a->members[i].value;
-        const struct json_value *other = json_get(b, a->members[i].name);
-        if (other == NULL) {
+        const struct json_member *member = &a->members[i];
+        const struct json_value *other = json_get(b, member->name);
+        if (other == NULL || is_self(member)) {
             continue;
         }
-        if (mine->count == 0 && other->count == 0) {
-            json_set(arena, both, a->members[i].name, json_new_object(arena));
-            continue;
-        }
-        struct json_value *inner = apply_set_common(arena, mine, other);
-        if (inner->count > 0) {
-            json_set(arena, both, a->members[i].name, inner);
+        bool self = apply_set_has_self(member->value) && apply_set_has_self(other);
+        struct json_value *inner =
+            apply_set_node(arena, apply_set_common(arena, member->value, other), self);
+        if (inner != NULL) {
+            json_add_lent(arena, both, member->name, inner);
         }
     }
     return both;

@@ -3,32 +3,24 @@
  * Internal to lib/api. */
 #ifndef LIB_API_APPLY_SET_H
 #define LIB_API_APPLY_SET_H
-#include "lib/api/apply_shape.h"
+#include "lib/api/json_value.h"
 
 #define APPLY_SELF "." /* The thing itself. */
 
-/* All paths of a value. `dots`: containers count too (what an update makes, it owns). */
-struct json_value *apply_set_of(struct arena *arena, const struct apply_shape *shape,
-                                const struct json_value *value, bool dots);
-/* All paths of a member that is new, and the member itself when it contains something. */
-struct json_value *apply_set_of_new(struct arena *arena, const struct apply_shape *shape,
-                                    const struct json_value *value);
 /* Adds member "f:<name>"; the set has none of that name. */
 void apply_set_add_field(struct arena *arena, struct json_value *set, struct slice name,
                          struct json_value *inner);
-/* Paths that are new or different in `after`; NULL for none. */
-struct json_value *apply_set_changed(struct arena *arena, const struct apply_shape *shape,
-                                     const struct json_value *before,
-                                     const struct json_value *after, bool dots);
+/* Whether the set of a member has the member itself, and not only what is in it. */
+bool apply_set_has_self(const struct json_value *node);
+/* The set of a member from that of what is in it, which it changes; NULL for nothing. */
+struct json_value *apply_set_node(struct arena *arena, struct json_value *inner, bool self);
+
+/* Either may be NULL (empty); the result is never NULL and shares values with its operands: a set
+ * that was an operand may not be changed any more. */
 struct json_value *apply_set_union(struct arena *arena, const struct json_value *a,
                                    const struct json_value *b);
-/* Either may be NULL (empty); the result is never NULL and shares values with its operands, as
- * that of the union does: a set that was an operand may not be changed any more. */
 struct json_value *apply_set_minus(struct arena *arena, const struct json_value *a,
                                    const struct json_value *b);
-/* The same of the sets of one member; NULL when nothing is left of it. */
-struct json_value *apply_set_gone(struct arena *arena, struct json_value *had,
-                                  const struct json_value *has);
 struct json_value *apply_set_common(struct arena *arena, const struct json_value *a,
                                     const struct json_value *b);
 /* Whether a tree that comes from outside is a set: 0 or -EINVAL. Elements of a kind that we do not

@@ -1,6 +1,8 @@
 #include "lib/api/apply_shape.h"
 
+#include "k8s/tables.h"
 #include "lib/api/custom.h"
+#include <stdlib.h>
 
 struct apply_shape apply_shape_of_message(const struct api_message *message)
 {
@@ -8,8 +10,7 @@ struct apply_shape apply_shape_of_message(const struct api_message *message)
     return (struct apply_shape){.kind = whole ? APPLY_LEAF : APPLY_STRUCT, .message = message};
 }
 
-/* A value inside a custom resource. Of what no schema tells, objects merge and lists do not. */
-static struct apply_shape shape_of_schema(const struct structural *schema)
+struct apply_shape apply_shape_of_schema(const struct structural *schema)
 {
     struct apply_shape shape = {.kind = APPLY_MAP, .schema = schema, .custom = true};
     if (schema == NULL) {
@@ -49,34 +50,50 @@ struct apply_shape apply_shape_of_field(const struct api_field *field)
     return leaf;
 }
 
+/* A member of an object that a schema describes, or that nothing does. */
+static struct apply_shape shape_of_property(const struct structural *schema, struct slice name)
+{
+    if (schema != NULL && schema->embedded_resource && structural_is_type_meta(name)) {
+        return slice_is(name, "metadata") ? apply_shape_of_message(&meta__v1__object_meta__schema)
+                                          : (struct apply_shape){.kind = APPLY_LEAF};
+    }
+    struct apply_shape shape =
+        apply_shape_of_schema(schema == NULL ? NULL : structural_member(schema, name));
+    shape.entry = schema == NULL || structural_property(schema, name) == NULL;
+    return shape;
+}
+
 struct apply_shape apply_shape_of_member(const struct apply_shape *shape, struct slice name)
 {
     if (shape->custom) {
-        return shape_of_schema(shape->schema == NULL ? NULL
-                                                     : structural_member(shape->schema, name));
+        return shape_of_property(shape->schema, name);
     }
     if (shape->kind == APPLY_MAP) {
+        struct apply_shape entry = {.kind = APPLY_LEAF};
         if (shape->field->type == API_OBJECT) {
-            return apply_shape_of_message(shape->field->message);
+            entry = apply_shape_of_message(shape->field->message);
         }
-        return (struct apply_shape){.kind = APPLY_LEAF};
+        entry.entry = true;
+        return entry;
     }
     const struct api_member *member =
         shape->kind == APPLY_STRUCT ? api_message_member(shape->message, name) : NULL;
     if (member == NULL && shape->kind == APPLY_STRUCT && shape->message->custom != NULL) {
-        const struct structural *schema = custom_schema(shape->message->custom);
-        return shape_of_schema(schema == NULL ? NULL : structural_member(schema, name));
+        return shape_of_property(custom_schema(shape->message->custom), name);
     }
     if (member == NULL) {
-        return (struct apply_shape){.kind = APPLY_LEAF};
+        return (struct apply_shape){.kind = APPLY_LEAF, .entry = true};
     }
     return apply_shape_of_field(member->field);
 }
 
 struct apply_shape apply_shape_of_item(const struct apply_shape *shape)
 {
+    if (shape->kind == APPLY_SET) {
+        return (struct apply_shape){.kind = APPLY_LEAF};
+    }
     return shape->custom
-               ? shape_of_schema(shape->schema->items)
+               ? apply_shape_of_schema(shape->schema->items)
                : apply_shape_of_message(shape->field->message); /* An owner is one piece. */
 }
 
@@ -141,14 +158,80 @@ const char *apply_item_name(struct arena *arena, const struct apply_shape *shape
     return arena_text_n(arena, buffer_text(&text), text.len);
 }
 
-size_t apply_item_find(struct arena *arena, const struct apply_shape *shape,
-                       const struct json_value *list, const char *name)
+const char *apply_missing_key(struct arena *arena, const struct apply_shape *shape,
+                              const struct json_value *item)
 {
+    size_t i = 0;
+    while (key_at(shape, i) != NULL && key_value(arena, shape, item, key_at(shape, i)) != NULL) {
+        i++;
+    }
+    return key_at(shape, i);
+}
+
+bool apply_shape_has_members(const struct apply_shape *shape)
+{
+    return shape->kind == APPLY_STRUCT || shape->kind == APPLY_MAP;
+}
+
+bool apply_shape_has_items(const struct apply_shape *shape)
+{
+    return shape->kind == APPLY_KEYED || shape->kind == APPLY_SET;
+}
+
+/* --- Items ------------------------------------------------------------------------------------ */
+
+static int by_name_and_place(const void *a, const void *b)
+{
+    const char **const *left = a, **const *right = b;
+    int order = strcmp(**left, **right);
+    return order != 0 ? order : (*left > *right) - (*left < *right);
+}
+
+struct apply_items apply_items_of(struct arena *arena, const struct apply_shape *shape,
+                                  const struct json_value *list)
+{
+    struct apply_items items = {.count = list->count};
+    items.names = arena_array(arena, list->count, sizeof(*items.names));
+    items.ordered = arena_array(arena, list->count, sizeof(*items.ordered));
     for (size_t i = 0; i < list->count; i++) {
-        const char *other = apply_item_name(arena, shape, list->items[i]);
-        if (other != NULL && strcmp(other, name) == 0) {
-            return i;
+        items.names[i] = apply_item_name(arena, shape, list->items[i]);
+        if (items.names[i] != NULL) {
+            items.ordered[items.ordered_count++] = &items.names[i];
         }
     }
-    return SIZE_MAX;
+    if (items.ordered_count > 1) {
+        qsort(items.ordered, items.ordered_count, sizeof(*items.ordered), by_name_and_place);
+    }
+    return items;
+}
+
+/* Place in `ordered` of the first that is not below the name (`after`: that is above it). */
+static size_t bound(const struct apply_items *items, const char *name, bool after)
+{
+    size_t low = 0, high = items->ordered_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(*items->ordered[middle], name);
+        if (order < 0 || (after && order == 0)) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+size_t apply_items_count(const struct apply_items *items, const char *name)
+{
+    return bound(items, name, /* after= */ true) - bound(items, name, /* after= */ false);
+}
+
+size_t apply_items_at(const struct apply_items *items, const char *name, size_t place)
+{
+    return (size_t)(items->ordered[bound(items, name, /* after= */ false) + place] - items->names);
+}
+
+size_t apply_items_first(const struct apply_items *items, const char *name)
+{
+    return apply_items_at(items, name, 0);
 }

@@ -2,7 +2,7 @@
 #include "lib/api/apply.h"
 
 #include "lib/api/apply_difference.h"
-#include "lib/api/apply_owners.h"
+#include "lib/api/apply_prune.h"
 #include "lib/api/apply_scope.h"
 #include "lib/api/apply_set.h"
 #include "lib/api/kinds.h"
@@ -84,6 +84,9 @@ void api_managed_fields_track(struct arena *arena, const struct api_apply_reques
         return;
     }
     owners = owners != NULL ? owners : apply_owners_read(arena, NULL);
+    if (table->custom != NULL) { /* Schemas of built-in kinds stay. */
+        apply_owners_fit(arena, request->kind, owners);
+    }
     struct track track = {arena, request, base, after, {request->kind->api_version, {0}}, {0}};
     track.own.difference = difference_of(&track, request->kind);
     struct json_value *changed = track.own.difference.changed;

@@ -64,6 +64,12 @@ const struct structural *structural_property(const struct structural *schema, st
 /* The same, or that of additional properties. */
 const struct structural *structural_member(const struct structural *schema, struct slice name);
 
+/* What every embedded object may have: apiVersion, kind and metadata. */
+static inline bool structural_is_type_meta(struct slice name)
+{
+    return slice_is(name, "apiVersion") || slice_is(name, "kind") || slice_is(name, "metadata");
+}
+
 /* --- Objects: the content of a custom resource, without apiVersion, kind and metadata ----------
  */
 

@@ -13,11 +13,6 @@ struct pruning {
 static void prune(struct pruning *pruning, const struct structural *schema,
                   struct json_value *value, const struct api_path *at);
 
-static bool is_type_meta(struct slice name)
-{
-    return slice_is(name, "apiVersion") || slice_is(name, "kind") || slice_is(name, "metadata");
-}
-
 static void remember(struct pruning *pruning, const struct api_path *path)
 {
     struct api_problems *problems = pruning->problems;
@@ -40,7 +35,7 @@ static void prune_object(struct pruning *pruning, const struct structural *schem
         struct json_member member = object->members[i];
         struct api_path path = api_path_field(at, (const char *)member.name.data);
         const struct structural *inner = structural_member(schema, member.name);
-        bool meta = schema->embedded_resource && is_type_meta(member.name);
+        bool meta = schema->embedded_resource && structural_is_type_meta(member.name);
         if (inner == NULL && !meta && !schema->has_additional && !schema->preserve_unknown) {
             remember(pruning, &path);
             continue;

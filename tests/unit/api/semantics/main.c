@@ -26,6 +26,7 @@ int main(void)
                        definitions_suite(),
                        expression_types_suite(),
                        apply_suite(),
+                       apply_merge_suite(),
                        apply_owners_suite(),
                        conversion_review_suite(),
                        golden_suite()};

@@ -4,6 +4,7 @@
 #include <check.h>
 
 Suite *apply_suite(void);
+Suite *apply_merge_suite(void);
 Suite *apply_owners_suite(void);
 Suite *check_access_suite(void);
 Suite *check_admission_suite(void);
