@@ -217,11 +217,11 @@ static bool rbac_decides(struct authorizer *authorizer, struct authorization *qu
 }
 
 /* What one that need not be waited for thinks. */
-static enum access_opinion opinion_of(struct authorizer *authorizer, enum authorizer_type type,
+static enum access_opinion opinion_of(struct authorizer *authorizer, const struct chain_item *item,
                                       struct authorization *question, const char **ret_reason)
 {
     bool allowed = false;
-    switch (type) {
+    switch (item->type) {
     case AUTHORIZER_NODE: {
         const char *node = node_of_user(question->user);
         allowed = node != NULL &&
@@ -236,6 +236,10 @@ static enum access_opinion opinion_of(struct authorizer *authorizer, enum author
         break;
     case AUTHORIZER_ALWAYS_DENY:
         *ret_reason = "Everything is forbidden.";
+        break;
+    case AUTHORIZER_ABAC:
+        allowed = abac_allows(item->abac, question->user, question->access);
+        *ret_reason = allowed ? "" : "No policy matched.";
         break;
     case AUTHORIZER_WEBHOOK:
         break;
@@ -277,7 +281,7 @@ static bool take_ask(struct authorization *question, const struct chain_item *it
 static bool ask_here(struct authorization *question, const struct chain_item *item)
 {
     const char *reason = "";
-    enum access_opinion opinion = opinion_of(question->authorizer, item->type, question, &reason);
+    enum access_opinion opinion = opinion_of(question->authorizer, item, question, &reason);
     return take_opinion(question, item, opinion, reason);
 }
 
@@ -431,7 +435,10 @@ struct rbac_rules authorizer_rules(struct authorizer *authorizer, struct arena *
     struct authorizer_chain *chain = authorizer_chain_current(authorizer->chains);
     bool all = master || authorizer_chain_has(chain, AUTHORIZER_ALWAYS_ALLOW);
     bool has_rbac = authorizer_chain_has(chain, AUTHORIZER_RBAC);
-    struct rbac_rules first = all ? all_rules(arena) : (struct rbac_rules){.count = 0};
+    const struct chain_item *abac = authorizer_chain_find(chain, AUTHORIZER_ABAC);
+    struct rbac_rules first = all            ? all_rules(arena)
+                              : abac != NULL ? abac_rules(arena, abac->abac, user, namespace)
+                                             : (struct rbac_rules){.count = 0};
     const char *node = node_of_user(user) == NULL || !authorizer_chain_has(chain, AUTHORIZER_NODE)
                            ? ""
                            : "node authorizer does not support user rule resolution";

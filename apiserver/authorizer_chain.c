@@ -29,6 +29,7 @@ struct authorizer_chain {
     struct arena *arena; /* Holds all of it. */
     struct cel_functions *functions;
     struct authz_config config;
+    struct abac abac;         /* When somebody asks it. */
     struct place *places;     /* config.count of them, */
     struct chain_item *items; /* and of these. */
 };
@@ -77,16 +78,22 @@ const struct chain_item *authorizer_chain_items(const struct authorizer_chain *c
     return chain == NULL ? plain : chain->items;
 }
 
-bool authorizer_chain_has(const struct authorizer_chain *chain, enum authorizer_type type)
+const struct chain_item *authorizer_chain_find(const struct authorizer_chain *chain,
+                                               enum authorizer_type type)
 {
     size_t count = 0;
     const struct chain_item *items = authorizer_chain_items(chain, &count);
     for (size_t i = 0; i < count; i++) {
         if (items[i].type == type) {
-            return true;
+            return &items[i];
         }
     }
-    return false;
+    return NULL;
+}
+
+bool authorizer_chain_has(const struct authorizer_chain *chain, enum authorizer_type type)
+{
+    return authorizer_chain_find(chain, type) != NULL;
 }
 
 /* As client-go finds the API server from inside of a pod. */
@@ -136,6 +143,21 @@ static int load_places(struct authorizer_chain *chain, struct error *reterr)
     return 0;
 }
 
+static int load_policies(struct authorizer_chain *chain, const struct authz_options *options,
+                         struct error *reterr)
+{
+    bool asked = false;
+    for (size_t i = 0; i < chain->config.count; i++) {
+        asked = asked || chain->config.items[i].type == AUTHORIZER_ABAC;
+    }
+    if (!asked || options->policy == NULL) {
+        return !asked ? 0
+                      : error_set(reterr, -EINVAL, "type ABAC needs --authorization-policy-file");
+    }
+    int status = abac_parse(chain->arena, slice_text(options->policy), &chain->abac, reterr);
+    return status < 0 ? error_wrap(reterr, "--authorization-policy-file") : 0;
+}
+
 /* By `text`, or by the flags when that is empty. Any thread that may wait. */
 static int chain_load(const struct authz_options *options, struct slice text,
                       struct authorizer_chain **ret_chain, struct error *reterr)
@@ -155,6 +177,9 @@ static int chain_load(const struct authz_options *options, struct slice text,
     chain->items = arena_array(arena, chain->config.count + 1, sizeof(*chain->items));
     if (status == 0) {
         status = load_places(chain, reterr);
+    }
+    if (status == 0) {
+        status = load_policies(chain, options, reterr);
     }
     if (status < 0) {
         authorizer_chain_unref(chain);
@@ -183,6 +208,7 @@ static void chain_arm(struct authorizer_chain *chain,
         struct place *place = &chain->places[i];
         struct chain_item *item = &chain->items[i];
         *item = (struct chain_item){.type = own->type,
+                                    .abac = own->type == AUTHORIZER_ABAC ? &chain->abac : NULL,
                                     .allowed = decisions(options->metrics, own, "allowed"),
                                     .denied = decisions(options->metrics, own, "denied")};
         if (own->type == AUTHORIZER_WEBHOOK) {

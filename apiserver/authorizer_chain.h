@@ -3,6 +3,7 @@
  * counted by reference. Made and freed on the store loop, taken on any thread. */
 #ifndef APISERVER_AUTHORIZER_CHAIN_H
 #define APISERVER_AUTHORIZER_CHAIN_H
+#include "apiserver/abac.h"
 #include "apiserver/authz_webhook.h"
 
 struct authorizer_chain;
@@ -13,6 +14,7 @@ struct metric;
 struct chain_item {
     enum authorizer_type type;
     struct authz_webhook *webhook;   /* Of AUTHORIZER_WEBHOOK. */
+    const struct abac *abac;         /* Of AUTHORIZER_ABAC. */
     struct metric *allowed, *denied; /* NULL in the chain that nobody has asked for. */
 };
 
@@ -36,4 +38,7 @@ void authorizer_chain_unref(struct authorizer_chain *chain); /* NULL is a no-op.
 const struct chain_item *authorizer_chain_items(const struct authorizer_chain *chain,
                                                 size_t *ret_count);
 bool authorizer_chain_has(const struct authorizer_chain *chain, enum authorizer_type type);
+/* The first item of the type, or NULL. */
+const struct chain_item *authorizer_chain_find(const struct authorizer_chain *chain,
+                                               enum authorizer_type type);
 #endif

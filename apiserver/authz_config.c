@@ -15,6 +15,7 @@ static const char *const type_names[] = {
     [AUTHORIZER_RBAC] = "RBAC",
     [AUTHORIZER_ALWAYS_ALLOW] = "AlwaysAllow",
     [AUTHORIZER_ALWAYS_DENY] = "AlwaysDeny",
+    [AUTHORIZER_ABAC] = "ABAC",
     [AUTHORIZER_WEBHOOK] = "Webhook",
 };
 
@@ -240,8 +241,8 @@ static void read_authorizer(struct authz_reader *reader, const struct authz_conf
     options->name = config_text(config, entry, path, "name");
     if (!find_type(type, &options->type)) {
         config_fail(config,
-                    "%s.type: Unsupported value: \"%s\": must be Node, RBAC, Webhook, AlwaysAllow "
-                    "or AlwaysDeny",
+                    "%s.type: Unsupported value: \"%s\": must be Node, RBAC, ABAC, Webhook, "
+                    "AlwaysAllow or AlwaysDeny",
                     path, type);
         return;
     }
@@ -314,8 +315,8 @@ static int add_mode(struct arena *arena, const struct authz_options *options, co
     struct authorizer_options *item = &items[count];
     if (!find_type(mode, &item->type)) {
         return error_set(reterr, -EINVAL,
-                         "--authorization-mode=%s: knows Node, RBAC, Webhook, AlwaysAllow and "
-                         "AlwaysDeny",
+                         "--authorization-mode=%s: knows Node, RBAC, ABAC, Webhook, "
+                         "AlwaysAllow and AlwaysDeny",
                          mode);
     }
     for (size_t i = 0; i < count; i++) {
@@ -324,6 +325,10 @@ static int add_mode(struct arena *arena, const struct authz_options *options, co
         }
     }
     item->name = lower(arena, mode);
+    if (item->type == AUTHORIZER_ABAC && options->policy == NULL) {
+        return error_set(reterr, -EINVAL,
+                         "--authorization-mode=ABAC needs --authorization-policy-file");
+    }
     if (item->type != AUTHORIZER_WEBHOOK) {
         return 0;
     }
@@ -349,13 +354,18 @@ int authz_config_of_flags(struct arena *arena, const struct authz_options *optio
         modes = (struct text_list){.items = fallback, .count = ARRAY_LEN(fallback)};
     }
     struct authorizer_options *items = arena_array(arena, modes.count, sizeof(*items));
-    bool asks = false;
+    bool asks = false, has_abac = false;
     for (size_t i = 0; i < modes.count; i++) {
         int status = add_mode(arena, options, modes.items[i], items, i, reterr);
         if (status < 0) {
             return status;
         }
         asks = asks || items[i].type == AUTHORIZER_WEBHOOK;
+        has_abac = has_abac || items[i].type == AUTHORIZER_ABAC;
+    }
+    if (options->policy != NULL && !has_abac) {
+        return error_set(reterr, -EINVAL,
+                         "--authorization-policy-file needs --authorization-mode=ABAC");
     }
     if (options->webhook_config_path != NULL && !asks) {
         return error_set(reterr, -EINVAL,

@@ -13,6 +13,7 @@ enum authorizer_type {
     AUTHORIZER_RBAC,
     AUTHORIZER_ALWAYS_ALLOW,
     AUTHORIZER_ALWAYS_DENY,
+    AUTHORIZER_ABAC,
     AUTHORIZER_WEBHOOK,
 };
 const char *authorizer_type_name(enum authorizer_type type); /* "Node" */

@@ -6,6 +6,7 @@
 
 struct authz_options {
     struct text_list modes;          /* "Node", "RBAC", ...; none given: these two. */
+    const char *policy;              /* Text of the policies of the mode "ABAC"; or NULL. */
     const char *webhook_config_path; /* Of the mode "Webhook": its kubeconfig. */
     const char *webhook_version;     /* Of the SubjectAccessReview: "v1", "v1beta1". */
     uint64_t authorized_ttl_ms, unauthorized_ttl_ms; /* Of its answers. */

@@ -96,6 +96,7 @@
 
 #define AUTHZ_CONFIG_MAX     ((size_t)1 << 20)
 #define AUTHORIZERS_MAX      64
+#define ABAC_LINE_MAX        65536 /* One policy. */
 #define MATCH_CONDITIONS_MAX 64
 
 /* Webhooks that are asked about requests; each of these for each webhook. */

@@ -78,6 +78,9 @@ int authz_options_from(const struct flag_set *set, struct arena *arena,
     if (result == 0) {
         result = flag_file(set, "authorization-config", arena, &options.config, reterr);
     }
+    if (result == 0) {
+        result = flag_file(set, "authorization-policy-file", arena, &options.policy, reterr);
+    }
     if (result == 0 && options.config != NULL &&
         (options.modes.count > 0 || options.webhook_config_path != NULL)) {
         result = error_set(reterr, -EINVAL,

@@ -127,8 +127,11 @@ static const struct flag table[] = {
     {.name = "authorization-mode",
      .placeholder = "MODE,...",
      .list = true,
-     .help = "who decides about requests, in this order: Node, RBAC, Webhook, AlwaysAllow, "
+     .help = "who decides about requests, in this order: Node, RBAC, ABAC, Webhook, AlwaysAllow, "
              "AlwaysDeny; default Node,RBAC"},
+    {.name = "authorization-policy-file",
+     .placeholder = "FILE",
+     .help = "policies of the mode ABAC, one JSON object a line"},
     {.name = "authorization-webhook-config-file",
      .placeholder = "FILE",
      .help = "kubeconfig of the mode Webhook"},

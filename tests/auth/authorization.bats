@@ -274,6 +274,32 @@ metric() { kubectl get --raw /metrics | grep -F "$1" | sed 's/.* //'; }
     end n2
 }
 
+@test "policies of a file decide" {
+    local host=${HOST%.*}.8
+    policy() {
+        echo "{\"apiVersion\":\"abac.authorization.kubernetes.io/v1beta1\",\"kind\":\"Policy\",\"spec\":$1}"
+    }
+    { echo "# who may what"
+        policy '{"user":"eve","namespace":"shop","resource":"configmaps"}'
+        policy '{"user":"*","nonResourcePath":"*"}'
+        policy '{"user":"*","namespace":"*","resource":"*","apiGroup":"*","readonly":true}'; } >"$D/policies.jsonl"
+    start_server n4 "$host" --authorization-mode Node,RBAC,ABAC --authorization-policy-file "$D/policies.jsonl"
+    make_cert eve4 "$D/n4/pki/ca" /CN=eve
+    kubectl --server "https://$host:6443" --certificate-authority "$D/n4/pki/ca.crt" --kubeconfig /dev/null \
+        --client-certificate "$D/n4/pki/admin.crt" --client-key "$D/n4/pki/admin.key" create namespace shop
+    as_eve() {
+        kubectl --server "https://$host:6443" --certificate-authority "$D/n4/pki/ca.crt" --client-certificate "$D/eve4.crt" \
+            --client-key "$D/eve4.key" --kubeconfig /dev/null "$@"
+    }
+    run -0 as_eve -n shop create configmap c
+    run -0 as_eve get nodes
+    run -1 as_eve -n shop create serviceaccount s
+    [[ $output == *'cannot create resource "serviceaccounts" in API group "" in the namespace "shop": No policy matched.'* ]]
+    run -0 as_eve -n shop auth can-i --list
+    [[ $output == *configmaps* ]]
+    end n4
+}
+
 @test "flags that cannot be right keep the server from starting" {
     local common=(--name n3 --data-dir "$D/n3" --api-listen "$HOST:7443" --etcd-listen "http://$HOST:7379"
         --peer-url "http://$HOST:7380" --initial-cluster "n3=http://$HOST:7380")
@@ -282,7 +308,10 @@ metric() { kubectl get --raw /metrics | grep -F "$1" | sed 's/.* //'; }
     run ! timeout 60 "$CORACLE" server "${common[@]}" --authorization-mode Webhook
     [[ $output == *"needs --authorization-webhook-config-file"* ]]
     run ! timeout 60 "$CORACLE" server "${common[@]}" --authorization-mode ABAC
-    [[ $output == *"--authorization-mode=ABAC"* ]]
+    [[ $output == *"--authorization-mode=ABAC needs --authorization-policy-file"* ]]
+    echo '{"user":"eve"}' >"$D/wrong.jsonl"
+    run ! timeout 60 "$CORACLE" server "${common[@]}" --authorization-mode ABAC --authorization-policy-file "$D/wrong.jsonl"
+    [[ $output == *"--authorization-policy-file: line 1: "* ]]
     sed 's,reviewer-access,none,' "$D/good.yaml" >"$D/wrong.yaml"
     run ! timeout 60 "$CORACLE" server "${common[@]}" --authorization-config "$D/wrong.yaml"
     [[ $output == *"--authorization-config: authorizers[1]: "*"none.conf"* ]]

@@ -25,6 +25,7 @@ Suite *audit_webhook_suite(void);
 Suite *kubeconfig_suite(void);
 Suite *authn_config_suite(void);
 Suite *review_hook_suite(void);
+Suite *abac_suite(void);
 Suite *authz_config_suite(void);
 Suite *access_review_suite(void);
 Suite *kms_suite(void);
@@ -61,6 +62,7 @@ int main(void)
                        kubeconfig_suite(),
                        authn_config_suite(),
                        review_hook_suite(),
+                       abac_suite(),
                        authz_config_suite(),
                        access_review_suite(),
                        kms_suite(),

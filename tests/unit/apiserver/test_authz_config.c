@@ -85,7 +85,7 @@ START_TEST(what_is_wrong_is_refused_with_its_place)
     } rows[] = {
         {HEAD, "authorizers: at least one"},
         {HEAD "authorizers: [{name: a}]\n", "authorizers[0].type: Unsupported value"},
-        {HEAD "authorizers: [{type: ABAC, name: a}]\n", "authorizers[0].type: Unsupported value"},
+        {HEAD "authorizers: [{type: Roles, name: a}]\n", "authorizers[0].type: Unsupported value"},
         {HEAD "authorizers: [{type: RBAC}]\n", "authorizers[0].name: Invalid value"},
         {HEAD "authorizers: [{type: RBAC, name: A_B}]\n", "authorizers[0].name: Invalid value"},
         {HEAD "authorizers: [{type: RBAC, name: a}, {type: RBAC, name: b}]\n",
@@ -127,7 +127,8 @@ END_TEST
 START_TEST(flags_make_the_same)
 {
     static const char *const modes[] = {"Webhook", "AlwaysAllow"};
-    static const char *const unknown[] = {"ABAC"};
+    static const char *const abac[] = {"ABAC"};
+    static const char *const unknown[] = {"Roles"};
     static const char *const twice[] = {"RBAC", "RBAC"};
     struct authz_config config;
     struct authz_options options = {.webhook_version = "v1", .authorized_ttl_ms = 7};
@@ -147,6 +148,14 @@ START_TEST(flags_make_the_same)
     ck_assert_int_eq(authz_config_of_flags(arena, &options, &config, NULL), -EINVAL);
     options.modes = (struct text_list){unknown, 1};
     ck_assert_int_eq(authz_config_of_flags(arena, &options, &config, NULL), -EINVAL);
+    options.modes = (struct text_list){abac, 1};
+    ck_assert_int_eq(authz_config_of_flags(arena, &options, &config, NULL), -EINVAL);
+    options.policy = "";
+    ck_assert_int_eq(authz_config_of_flags(arena, &options, &config, NULL), 0);
+    ck_assert_int_eq(config.items[0].type, AUTHORIZER_ABAC);
+    options.modes = (struct text_list){twice, 1};
+    ck_assert_int_eq(authz_config_of_flags(arena, &options, &config, NULL), -EINVAL);
+    options.policy = NULL;
     options.modes = (struct text_list){twice, 2};
     ck_assert_int_eq(authz_config_of_flags(arena, &options, &config, NULL), -EINVAL);
 }
