@@ -97,10 +97,12 @@ config_of(const Flowcontrol__V1__PriorityLevelConfigurationSpec *spec)
     return config;
 }
 
-static void pool_set_seats(struct flow_pool *pool, uint32_t seats)
+static void pool_set_seats(struct flow_control *control, struct flow_pool *pool, uint32_t seats)
 {
+    uint32_t tenth = (control->seats + 5) / 10; /* What a level without seats is measured by. */
+    uint32_t measure = seats > 0 ? seats : tenth > 0 ? tenth : 1;
     pthread_mutex_lock(&pool->lock);
-    flow_level_set_seats(pool->level, seats, flow_now_ns());
+    flow_level_set_seats(pool->level, seats, measure, flow_now_ns());
     pthread_mutex_unlock(&pool->lock);
     metric_set(pool->gauges.nominal, pool->share.nominal);
     metric_set(pool->gauges.lower, pool->share.least);
@@ -203,7 +205,7 @@ static void drop_unwanted_pools(struct flow_control *control)
 /* Pools as the levels ask for; those that are gone go with their last request. */
 static void follow_levels(struct flow_control *control, const struct collected *levels)
 {
-    uint64_t shares = sum_of_shares(levels);
+    uint64_t shares = sum_of_shares(levels), executing = 0, waiting = 0;
     control->pools =
         alloc_resize(control->pools, control->pool_count + levels->count, sizeof(*control->pools));
     for (size_t i = 0; i < control->pool_count; i++) {
@@ -224,8 +226,11 @@ static void follow_levels(struct flow_control *control, const struct collected *
         copy_uid(pool->uid, level->metadata->uid);
         flow_level_configure(pool->level, &config, flow_now_ns());
         pthread_mutex_unlock(&pool->lock);
-        pool_set_seats(pool, pool->share.current);
+        pool_set_seats(control, pool, pool->share.current);
+        executing += pool->share.nominal;
+        waiting += (uint64_t)config.queues * config.waiting;
     }
+    flow_tally_limit(&control->tally, executing, waiting);
     drop_unwanted_pools(control);
 }
 
@@ -329,16 +334,19 @@ static void lend(void *data)
         pthread_mutex_unlock(&pool->lock);
         flow_share_note(&pool->share, &demand);
         metric_set(pool->gauges.high, pool->share.high);
+        metric_set_real(pool->gauges.average, pool->share.mean);
+        metric_set_real(pool->gauges.deviation, pool->share.deviation);
+        metric_set_real(pool->gauges.smoothed, pool->share.smoothed);
         if (!pool->exempt) {
             shares[count++] = &pool->share;
         }
     }
-    flow_share_out(shares, count, control->seats);
+    metric_set_real(control->fair_fraction, flow_share_out(shares, count, control->seats));
     free(shares);
     for (size_t i = 0; i < control->pool_count; i++) {
         struct flow_pool *pool = control->pools[i];
         metric_set(pool->gauges.target, pool->share.current);
-        pool_set_seats(pool, pool->share.current);
+        pool_set_seats(control, pool, pool->share.current);
     }
     env_timer_start(control->env, &control->lending, LENDING_MS * NS_PER_MS);
 }
@@ -357,6 +365,10 @@ struct flow_control *flow_control_new(struct env *env, struct watch_cache *cache
     control->seats = seats;
     control->hub = watch_hub_new(cache, NULL);
     pthread_rwlock_init(&control->lock, NULL);
+    flow_tally_init(&control->tally, metrics);
+    control->fair_fraction = metrics_gauge_real(
+        metrics, "apiserver_flowcontrol_seat_fair_frac",
+        "Part of the seats that it wants that a priority level gets, if its limits let it.", NULL);
     for (size_t i = 0; i < FLOW_KINDS_FOLLOWED; i++) {
         cache_follower_open(&control->followers[i], cache, control->hub,
                             api_kind_find(FLOW_GROUP, "v1", kinds[i]), &follow_ops, control);
@@ -383,6 +395,7 @@ void flow_control_free(struct flow_control *control)
     free(control->pools);
     arena_free(control->arena);
     pthread_rwlock_destroy(&control->lock);
+    pthread_mutex_destroy(&control->tally.lock);
     free(control);
 }
 
@@ -421,6 +434,7 @@ static uint64_t choose(struct flow_control *control, struct flow_entry *entry)
 
 static void count_seat(struct flow_entry *entry)
 {
+    flow_tally_count(entry->tally, entry, /* waits= */ false, 1);
     metric_add(entry->counts.dispatched, 1);
     metric_add(entry->counts.executing, 1);
     metric_add(entry->counts.executing_seats, entry->ticket.seats);
@@ -432,6 +446,7 @@ enum flow_state flow_control_enter(struct flow_control *control, uint32_t seats,
     uint64_t hash = choose(control, entry);
     struct flow_pool *pool = entry->pool;
     entry->entered_ns = flow_now_ns();
+    entry->tally = &control->tally;
     pthread_mutex_lock(&pool->lock);
     copy_uid(entry->level_uid, pool->uid);
     enum flow_state state =
@@ -446,6 +461,7 @@ enum flow_state flow_control_enter(struct flow_control *control, uint32_t seats,
         entry->pool = NULL;
         pool_unref(pool);
     } else if (state == FLOW_WAITS) {
+        flow_tally_count(entry->tally, entry, /* waits= */ true, 1);
         metric_add(entry->counts.waiting, 1);
         metric_add(entry->counts.waiting_seats, seats);
         metric_observe(entry->counts.length, length);
@@ -462,6 +478,7 @@ static double seconds_since(uint64_t then_ns)
 
 static void stop_waiting(struct flow_entry *entry)
 {
+    flow_tally_count(entry->tally, entry, /* waits= */ true, -1);
     metric_add(entry->counts.waiting, -1);
     metric_add(entry->counts.waiting_seats, -(int64_t)entry->ticket.seats);
 }
@@ -508,6 +525,7 @@ void flow_control_leave(struct flow_entry *entry)
     bool others_wait = flow_level_waiting(pool->level) > 0;
     pthread_mutex_unlock(&pool->lock);
     bool watches = strcmp(entry->request.access.verb, "watch") == 0;
+    flow_tally_count(entry->tally, entry, /* waits= */ false, -1);
     metric_add(entry->counts.executing, -1);
     metric_add(entry->counts.executing_seats, -(int64_t)entry->ticket.seats);
     metric_observe(watches ? entry->counts.watch_execution : entry->counts.execution,

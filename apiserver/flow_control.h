@@ -13,6 +13,7 @@ struct buffer;
 struct env;
 struct flow_control;
 struct flow_pool;
+struct flow_tally;
 struct loop;
 struct metric;
 struct metric_histogram;
@@ -48,6 +49,7 @@ struct flow_entry {
     struct flow_pool *pool; /* Referenced; NULL when the request is in none. */
     struct flow_counts counts;
     uint64_t entered_ns;
+    struct flow_tally *tally; /* In which it is counted. */
     char schema[FLOW_NAME_SIZE];
     const char *flow; /* Within the schema. */
     char schema_uid[FLOW_UID_SIZE], level_uid[FLOW_UID_SIZE];
@@ -68,6 +70,8 @@ void flow_control_admitted(struct flow_entry *entry); /* Counts it. */
 /* Gives the seats back; a no-op for one that has none. */
 void flow_control_leave(struct flow_entry *entry);
 
+/* Tells the metrics what is told for spans of time: to be called before they are shown. */
+void flow_control_show(struct flow_control *control);
 /* As text in columns, as v1.32 shows them at /debug/api_priority_and_fairness. */
 enum flow_dump { FLOW_DUMP_LEVELS, FLOW_DUMP_QUEUES, FLOW_DUMP_REQUESTS };
 void flow_control_dump(struct flow_control *control, enum flow_dump what, bool details,

@@ -13,6 +13,22 @@ enum { FLOW_KINDS_FOLLOWED = 2 };
 /* Of a priority level. */
 struct flow_level_gauges {
     struct metric *nominal, *lower, *upper, *current, *high, *target;
+    struct metric *average, *deviation, *smoothed;
+    struct metric *now, *dispatched_at, *latest_start; /* Of virtual time. */
+    struct metric *least_start, *most_start, *least_discounted, *most_discounted;
+    struct metric_histogram *utilization, *demand, *executing, *waiting;
+};
+
+/* Requests of the whole server that read, and that write, and for how long how many did. */
+struct flow_tally {
+    pthread_mutex_t lock;
+    uint64_t since_ns;
+    struct flow_tally_phase {
+        uint32_t counts[2]; /* Of those that read, and write. */
+        uint32_t limit;
+        struct flow_timing timings[2];
+        struct metric_histogram *histograms[2];
+    } executing, waiting;
 };
 
 /* A priority level at work. `lock` guards `level` and the counts; name, uid and share are the store
@@ -43,6 +59,8 @@ struct flow_control {
     struct watch_cache *cache;
     struct metrics *metrics;
     uint32_t seats;
+    struct flow_tally tally;
+    struct metric *fair_fraction;
     struct watch_hub *hub;
     struct cache_follower followers[FLOW_KINDS_FOLLOWED];
     struct env_timer lending;
@@ -55,6 +73,12 @@ struct flow_control {
 };
 
 uint64_t flow_now_ns(void); /* Of the clock that levels go by. */
+void flow_tally_init(struct flow_tally *tally, struct metrics *metrics);
+/* One more request, or one less, of those that wait or those that sit. */
+void flow_tally_count(struct flow_tally *tally, const struct flow_entry *entry, bool waits,
+                      int delta);
+/* How many may sit, and wait. */
+void flow_tally_limit(struct flow_tally *tally, uint64_t executing, uint64_t waiting);
 struct flow_level_gauges flow_level_gauges_of(struct metrics *metrics, const char *level);
 struct flow_counts flow_counts_of(struct metrics *metrics, const char *schema, const char *level);
 #endif

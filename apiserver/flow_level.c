@@ -12,7 +12,8 @@ static const double ns_per_second = 1e9;
 
 struct flow_queue {
     struct list tickets;
-    uint32_t waiting;  /* Tickets. */
+    uint32_t waiting; /* Tickets. */
+    uint32_t waiting_seats;
     uint32_t work;     /* Seats of those that wait and those that sit. */
     double next_start; /* In virtual seconds: when the next one would start under fair service. */
 };
@@ -35,6 +36,9 @@ struct flow_level {
     uint64_t window_ns;
     double sum, squares; /* Demand (squared) times seconds. */
     uint32_t high;
+    uint32_t measure; /* Seats that ratios are of. */
+    struct flow_timings timings;
+    struct flow_virtual_facts facts;
 };
 
 /* A level without queues still has one to count in, and for those that waited when it lost them. */
@@ -48,6 +52,17 @@ static uint32_t demand(const struct flow_level *level)
     return level->sitting + level->waiting_seats;
 }
 
+static void pass_time(struct flow_level *level, uint64_t ns)
+{
+    const struct flow_level_config *config = &level->config;
+    double seats = level->measure, places = (double)config->queues * config->waiting;
+    struct flow_timings *timings = &level->timings;
+    flow_timing_pass(&timings->seats, &flow_utilization_bounds, level->sitting / seats, ns);
+    flow_timing_pass(&timings->demand, &flow_demand_bounds, demand(level) / seats, ns);
+    flow_timing_pass(&timings->executing, &flow_request_bounds, level->executing / seats, ns);
+    flow_timing_pass(&timings->waiting, &flow_request_bounds, level->waiting / fmax(1, places), ns);
+}
+
 /* Virtual time passes as fast as each busy queue is served. */
 static void advance(struct flow_level *level, uint64_t now_ns)
 {
@@ -55,6 +70,7 @@ static void advance(struct flow_level *level, uint64_t now_ns)
         return;
     }
     double seconds = (double)(now_ns - level->now_ns) / ns_per_second, wanted = demand(level);
+    pass_time(level, now_ns - level->now_ns);
     level->sum += wanted * seconds;
     level->squares += wanted * wanted * seconds;
     if (level->busy_queues > 0) {
@@ -121,6 +137,7 @@ static void enqueue(struct flow_level *level, struct flow_ticket *ticket)
     queue_add_work(level, queue, ticket->seats);
     list_push_back(&queue->tickets, &ticket->node);
     queue->waiting++;
+    queue->waiting_seats += ticket->seats;
     level->waiting++;
     level->waiting_seats += ticket->seats;
     ticket->state = FLOW_WAITS;
@@ -132,6 +149,7 @@ static void dequeue(struct flow_level *level, struct flow_ticket *ticket)
     list_remove(&ticket->node);
     queue_drop_work(level, queue, ticket->seats);
     queue->waiting--;
+    queue->waiting_seats -= ticket->seats;
     level->waiting--;
     level->waiting_seats -= ticket->seats;
     ticket->state = FLOW_OUT;
@@ -176,6 +194,8 @@ static void sit(struct flow_level *level, struct flow_ticket *ticket)
     list_push_back(&level->seats_taken, &ticket->seat);
     struct flow_queue *queue = &level->queues[ticket->queue];
     queue_add_work(level, queue, ticket->seats);
+    level->facts.dispatched_at = level->virtual_time;
+    level->facts.latest_start = queue->next_start;
     queue->next_start += ticket->seats * expected_seconds;
 }
 
@@ -216,6 +236,26 @@ enum flow_state flow_level_arrive(struct flow_level *level, struct flow_ticket *
     return ticket->state;
 }
 
+/* Where the queues stand in which somebody waits, of which there is one. */
+static void note_starts(struct flow_level *level)
+{
+    struct flow_virtual_facts *facts = &level->facts;
+    bool first = true;
+    for (uint32_t i = 0; i < queue_count(level); i++) {
+        const struct flow_queue *queue = &level->queues[i];
+        if (queue->waiting == 0) {
+            continue;
+        }
+        double start = queue->next_start;
+        double discounted = start - (queue->work - queue->waiting_seats) * expected_seconds;
+        facts->least_start = first ? start : fmin(facts->least_start, start);
+        facts->most_start = first ? start : fmax(facts->most_start, start);
+        facts->least_discounted = first ? discounted : fmin(facts->least_discounted, discounted);
+        facts->most_discounted = first ? discounted : fmax(facts->most_discounted, discounted);
+        first = false;
+    }
+}
+
 struct flow_ticket *flow_level_next(struct flow_level *level, uint64_t now_ns)
 {
     advance(level, now_ns);
@@ -228,6 +268,7 @@ struct flow_ticket *flow_level_next(struct flow_level *level, uint64_t now_ns)
     if (!level->config.exempt && !has_seats(level, ticket->seats)) {
         return NULL;
     }
+    note_starts(level);
     dequeue(level, ticket);
     sit(level, ticket);
     return ticket;
@@ -294,10 +335,13 @@ void flow_level_configure(struct flow_level *level, const struct flow_level_conf
     }
 }
 
-void flow_level_set_seats(struct flow_level *level, uint32_t seats, uint64_t now_ns)
+void flow_level_set_seats(struct flow_level *level, uint32_t seats, uint32_t measure,
+                          uint64_t now_ns)
 {
+    assert(measure > 0);
     advance(level, now_ns);
     level->seats = seats;
+    level->measure = measure;
 }
 
 struct flow_level *flow_level_new(uint64_t now_ns)
@@ -305,6 +349,7 @@ struct flow_level *flow_level_new(uint64_t now_ns)
     struct flow_level *level = alloc_zeroed(sizeof(*level));
     level->now_ns = now_ns;
     level->window_ns = now_ns;
+    level->measure = 1;
     list_init(&level->seats_taken);
     make_queues(level, &(struct flow_level_config){.queues = 0});
     return level;
@@ -354,7 +399,22 @@ struct flow_demand flow_level_demand(struct flow_level *level, uint64_t now_ns)
     return seen;
 }
 
+struct flow_timings flow_level_timings(struct flow_level *level, uint64_t now_ns)
+{
+    advance(level, now_ns);
+    struct flow_timings passed = level->timings;
+    level->timings = (struct flow_timings){.seats = {.sum = 0}};
+    return passed;
+}
+
 /* --- To be shown --- */
+
+struct flow_virtual_facts flow_level_virtual_facts(const struct flow_level *level)
+{
+    struct flow_virtual_facts facts = level->facts;
+    facts.now = level->virtual_time;
+    return facts;
+}
 
 struct flow_level_facts flow_level_facts(const struct flow_level *level)
 {
@@ -379,11 +439,8 @@ struct flow_queue_facts flow_level_queue_facts(const struct flow_level *level, u
 {
     assert(queue < queue_count(level));
     const struct flow_queue *at = &level->queues[queue];
-    struct flow_queue_facts facts = {.waiting = at->waiting, .next_start = at->next_start};
-    LIST_FOREACH(node, next, &at->tickets)
-    {
-        facts.waiting_seats += LIST_ENTRY(node, struct flow_ticket, node)->seats;
-    }
+    struct flow_queue_facts facts = {
+        .waiting = at->waiting, .waiting_seats = at->waiting_seats, .next_start = at->next_start};
     LIST_FOREACH(node, next, &level->seats_taken)
     {
         const struct flow_ticket *ticket = LIST_ENTRY(node, struct flow_ticket, seat);

@@ -7,6 +7,7 @@
  * live in the memory of whoever asks, from flow_level_arrive() until flow_level_leave(). */
 #ifndef APISERVER_FLOW_LEVEL_H
 #define APISERVER_FLOW_LEVEL_H
+#include "apiserver/flow_timing.h"
 #include "lib/base/list.h"
 #include <stdint.h>
 
@@ -44,7 +45,9 @@ void flow_level_free(struct flow_level *level); /* Nobody sits or waits any more
 /* Waiting tickets move to the new queues, in their order, even where those are shorter. */
 void flow_level_configure(struct flow_level *level, const struct flow_level_config *config,
                           uint64_t now_ns);
-void flow_level_set_seats(struct flow_level *level, uint32_t seats, uint64_t now_ns);
+/* `measure`: the seats that ratios are of, 1 or more. */
+void flow_level_set_seats(struct flow_level *level, uint32_t seats, uint32_t measure,
+                          uint64_t now_ns);
 
 /* FLOW_SITS: go on. FLOW_WAITS: flow_level_next() will name it. FLOW_OUT: refused. One that wants
  * more seats than there are gets them all. */
@@ -84,4 +87,22 @@ void flow_level_each(const struct flow_level *level,
                                   int64_t place),
                      void *data);
 struct flow_demand flow_level_demand(struct flow_level *level, uint64_t now_ns);
+
+/* Seats taken, seats wanted and requests that sit, as parts of the seats that there are; requests
+ * that wait as a part of the places that there are to wait. */
+struct flow_timings {
+    struct flow_timing seats, demand, executing, waiting;
+};
+/* Since the last call. */
+struct flow_timings flow_level_timings(struct flow_level *level, uint64_t now_ns);
+
+/* Fair queuing, in seconds of virtual time. The lowest and highest of what the first request of a
+ * queue is to start at are those of the last time that one of several queues was served;
+ * `discounted`: less what its requests that sit are taken to need. */
+struct flow_virtual_facts {
+    double now, dispatched_at, latest_start;
+    double least_start, most_start;
+    double least_discounted, most_discounted;
+};
+struct flow_virtual_facts flow_level_virtual_facts(const struct flow_level *level);
 #endif

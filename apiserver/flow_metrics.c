@@ -10,11 +10,77 @@ static const double length_bounds[] = {0, 10, 25, 50, 100, 250, 500, 1000};
 static const double seats_bounds[] = {1, 2, 4, 10};
 enum { LABELS_SIZE = 700 };
 
+static struct metric_histogram *timing(struct metrics *metrics, const char *name, const char *help,
+                                       const char *level, const char *phase,
+                                       const struct flow_bounds *bounds)
+{
+    char labels[LABELS_SIZE];
+    (void)snprintf(labels, sizeof(labels), "%s%s%spriority_level=\"%s\"",
+                   phase == NULL ? "" : "phase=\"", phase == NULL ? "" : phase,
+                   phase == NULL ? "" : "\",", level);
+    return metrics_timing(metrics, name, help, labels, bounds->items, bounds->count);
+}
+
+static struct metric *bound(struct metrics *metrics, const char *name, const char *help,
+                            const char *level, const char *which)
+{
+    char labels[LABELS_SIZE];
+    (void)snprintf(labels, sizeof(labels), "bound=\"%s\",priority_level=\"%s\"", which, level);
+    return metrics_gauge_real(metrics, name, help, labels);
+}
+
+/* What is told for spans of time: averages, histograms, and virtual time. */
+static void add_timings(struct metrics *metrics, const char *level, const char *labels,
+                        struct flow_level_gauges *gauges)
+{
+    static const char starts[] = "apiserver_flowcontrol_next_s_bounds";
+    static const char starts_help[] =
+        "Lowest and highest virtual time at which the first request of a queue is to start.";
+    static const char discounted[] = "apiserver_flowcontrol_next_discounted_s_bounds";
+    static const char discounted_help[] =
+        "The same, less what the requests of the queue that sit are taken to need.";
+    static const char requests[] = "apiserver_flowcontrol_priority_level_request_utilization";
+    static const char requests_help[] =
+        "Requests that wait or sit, as a part of those that may, at "
+        "the end of every nanosecond.";
+    gauges->average =
+        metrics_gauge_real(metrics, "apiserver_flowcontrol_demand_seats_average",
+                           "Seats wanted in the last ten seconds, on average over time.", labels);
+    gauges->deviation =
+        metrics_gauge_real(metrics, "apiserver_flowcontrol_demand_seats_stdev",
+                           "Standard deviation of the seats wanted in that time.", labels);
+    gauges->smoothed = metrics_gauge_real(metrics, "apiserver_flowcontrol_demand_seats_smoothed",
+                                          "Seats wanted, smoothed.", labels);
+    gauges->now = metrics_gauge_real(metrics, "apiserver_flowcontrol_current_r",
+                                     "Virtual time at the last change.", labels);
+    gauges->dispatched_at = metrics_gauge_real(metrics, "apiserver_flowcontrol_dispatch_r",
+                                               "Virtual time at the last dispatch.", labels);
+    gauges->latest_start =
+        metrics_gauge_real(metrics, "apiserver_flowcontrol_latest_s",
+                           "Virtual time at which the last request was to start.", labels);
+    gauges->least_start = bound(metrics, starts, starts_help, level, "min");
+    gauges->most_start = bound(metrics, starts, starts_help, level, "max");
+    gauges->least_discounted = bound(metrics, discounted, discounted_help, level, "min");
+    gauges->most_discounted = bound(metrics, discounted, discounted_help, level, "max");
+    gauges->utilization =
+        timing(metrics, "apiserver_flowcontrol_priority_level_seat_utilization",
+               "Seats taken as a part of those that there are, at the end of every nanosecond.",
+               level, "executing", &flow_utilization_bounds);
+    gauges->demand =
+        timing(metrics, "apiserver_flowcontrol_demand_seats",
+               "Seats wanted as a part of those that there are, at the end of every nanosecond.",
+               level, NULL, &flow_demand_bounds);
+    gauges->executing =
+        timing(metrics, requests, requests_help, level, "executing", &flow_request_bounds);
+    gauges->waiting =
+        timing(metrics, requests, requests_help, level, "waiting", &flow_request_bounds);
+}
+
 struct flow_level_gauges flow_level_gauges_of(struct metrics *metrics, const char *level)
 {
     char labels[LABELS_SIZE];
     (void)snprintf(labels, sizeof(labels), "priority_level=\"%s\"", level);
-    return (struct flow_level_gauges){
+    struct flow_level_gauges gauges = {
         .nominal = metrics_gauge(metrics, "apiserver_flowcontrol_nominal_limit_seats",
                                  "Seats of a priority level by its shares.", labels),
         .lower = metrics_gauge(metrics, "apiserver_flowcontrol_lower_limit_seats",
@@ -28,6 +94,8 @@ struct flow_level_gauges flow_level_gauges_of(struct metrics *metrics, const cha
         .target = metrics_gauge(metrics, "apiserver_flowcontrol_target_seats",
                                 "Seats that a priority level was to get in the last sharing out.",
                                 labels)};
+    add_timings(metrics, level, labels, &gauges);
+    return gauges;
 }
 
 static struct metric *refusals(struct metrics *metrics, const char *labels, const char *reason)

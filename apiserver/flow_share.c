@@ -56,6 +56,8 @@ void flow_share_note(struct flow_share *share, const struct flow_demand *demand)
 {
     double now = fmin(demand->mean + demand->deviation, demand->high);
     share->high = demand->high;
+    share->mean = demand->mean;
+    share->deviation = demand->deviation;
     share->smoothed = fmax(now, decay * share->smoothed + (1 - decay) * now);
 }
 
@@ -102,10 +104,11 @@ static double fair_proportion(struct flow_share *const *shares, size_t count, do
     return low;
 }
 
-void flow_share_out(struct flow_share *const *shares, size_t count, uint32_t server_seats)
+double flow_share_out(struct flow_share *const *shares, size_t count, uint32_t server_seats)
 {
     double proportion = fair_proportion(shares, count, server_seats);
     for (size_t i = 0; i < count; i++) {
         shares[i]->current = (uint32_t)lround(share_at(shares[i], proportion));
     }
+    return proportion;
 }

@@ -10,8 +10,9 @@ struct flow_share {
     uint32_t nominal;
     uint32_t least, most; /* What lending leaves, and what borrowing may add up to. */
     double smoothed;      /* Of the demand; grows at once, goes down slowly. */
-    uint32_t high;        /* Demand of the last period. */
-    uint32_t current;     /* The outcome. */
+    uint32_t high;        /* Demand of the last period, */
+    double mean, deviation;
+    uint32_t current; /* The outcome. */
 };
 
 /* Shares of the spec, of whichever type it is. */
@@ -21,6 +22,7 @@ void flow_share_set(struct flow_share *share,
                     const Flowcontrol__V1__PriorityLevelConfigurationSpec *spec,
                     uint64_t all_shares, uint32_t server_seats);
 void flow_share_note(struct flow_share *share, const struct flow_demand *demand);
-/* Sets `current` of all, from what was noted. */
-void flow_share_out(struct flow_share *const *shares, size_t count, uint32_t server_seats);
+/* Sets `current` of all, from what was noted; returns the part of what each wants that it gets, if
+ * its limits let it. */
+double flow_share_out(struct flow_share *const *shares, size_t count, uint32_t server_seats);
 #endif

@@ -208,6 +208,7 @@ static void handle_metrics(struct request *request)
 {
     CLEANUP(buffer_release) struct buffer out;
     buffer_init(&out, (size_t)16 << 20);
+    flow_control_show(request->server->flow);
     metrics_render(request->server->config.metrics, &out);
     respond_media(request, "text/plain; version=0.0.4", buffer_slice(&out));
 }

@@ -12,7 +12,7 @@ const double metrics_seconds_bounds[] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.0
 const size_t metrics_seconds_bound_count = ARRAY_LEN(metrics_seconds_bounds);
 
 struct metric {
-    _Atomic int64_t value;
+    _Atomic int64_t value; /* Of a real gauge: the bits of a double. */
     char *labels;
     struct metric *next;
 };
@@ -21,12 +21,13 @@ struct metric_histogram {
     const double *bounds;
     size_t bound_count;
     _Atomic uint64_t *buckets; /* bound_count + 1; each counts its own range only. */
-    _Atomic int64_t sum_micro; /* The sum in millionths of the unit. */
+    _Atomic int64_t sum;       /* In parts of the unit, of which it has `scale`. */
+    double scale;
     char *labels;
     struct metric_histogram *next;
 };
 
-enum family_kind { FAMILY_COUNTER, FAMILY_GAUGE, FAMILY_HISTOGRAM };
+enum family_kind { FAMILY_COUNTER, FAMILY_GAUGE, FAMILY_REAL_GAUGE, FAMILY_HISTOGRAM };
 
 struct metric_family {
     const char *name;
@@ -126,9 +127,16 @@ struct metric *metrics_gauge(struct metrics *metrics, const char *name, const ch
     return series_get(metrics, name, help, labels, FAMILY_GAUGE);
 }
 
-struct metric_histogram *metrics_histogram(struct metrics *metrics, const char *name,
-                                           const char *help, const char *labels,
-                                           const double *bounds, size_t bound_count)
+struct metric *metrics_gauge_real(struct metrics *metrics, const char *name, const char *help,
+                                  const char *labels)
+{
+    return series_get(metrics, name, help, labels, FAMILY_REAL_GAUGE);
+}
+
+static struct metric_histogram *histogram_get(struct metrics *metrics, const char *name,
+                                              const char *help, const char *labels,
+                                              const double *bounds, size_t bound_count,
+                                              double scale)
 {
     const char *wanted = labels == NULL ? "" : labels;
     pthread_mutex_lock(&metrics->lock);
@@ -142,11 +150,26 @@ struct metric_histogram *metrics_histogram(struct metrics *metrics, const char *
         (*place)->labels = alloc_text(wanted);
         (*place)->bounds = bounds;
         (*place)->bound_count = bound_count;
+        (*place)->scale = scale;
         (*place)->buckets = alloc_array(bound_count + 1, sizeof(uint64_t));
     }
     struct metric_histogram *histogram = *place;
     pthread_mutex_unlock(&metrics->lock);
     return histogram;
+}
+
+struct metric_histogram *metrics_histogram(struct metrics *metrics, const char *name,
+                                           const char *help, const char *labels,
+                                           const double *bounds, size_t bound_count)
+{
+    return histogram_get(metrics, name, help, labels, bounds, bound_count, /* scale= */ 1e6);
+}
+
+struct metric_histogram *metrics_timing(struct metrics *metrics, const char *name, const char *help,
+                                        const char *labels, const double *bounds,
+                                        size_t bound_count)
+{
+    return histogram_get(metrics, name, help, labels, bounds, bound_count, /* scale= */ 1);
 }
 
 void metric_add(struct metric *metric, int64_t delta)
@@ -164,6 +187,21 @@ int64_t metric_value(const struct metric *metric)
     return atomic_load_explicit(&metric->value, memory_order_relaxed);
 }
 
+void metric_set_real(struct metric *metric, double value)
+{
+    int64_t bits = 0;
+    memcpy(&bits, &value, sizeof(bits));
+    metric_set(metric, bits);
+}
+
+static double real_value(const struct metric *metric)
+{
+    int64_t bits = metric_value(metric);
+    double value = 0;
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
 void metric_observe(struct metric_histogram *histogram, double value)
 {
     size_t bucket = 0;
@@ -171,7 +209,16 @@ void metric_observe(struct metric_histogram *histogram, double value)
         bucket++;
     }
     atomic_fetch_add_explicit(&histogram->buckets[bucket], 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&histogram->sum_micro, (int64_t)(value * 1e6), memory_order_relaxed);
+    atomic_fetch_add_explicit(&histogram->sum, (int64_t)(value * histogram->scale),
+                              memory_order_relaxed);
+}
+
+void metric_observe_all(struct metric_histogram *timing, const uint64_t *buckets, double sum)
+{
+    for (size_t i = 0; i <= timing->bound_count; i++) {
+        atomic_fetch_add_explicit(&timing->buckets[i], buckets[i], memory_order_relaxed);
+    }
+    atomic_fetch_add_explicit(&timing->sum, (int64_t)(sum * timing->scale), memory_order_relaxed);
 }
 
 static void render_histogram(const char *name, struct metric_histogram *histogram,
@@ -190,8 +237,8 @@ static void render_histogram(const char *name, struct metric_histogram *histogra
                   (unsigned long long)total);
     const char *open = histogram->labels[0] == '\0' ? "" : "{";
     const char *close = histogram->labels[0] == '\0' ? "" : "}";
-    buffer_printf(out, "%s_sum%s%s%s %g\n", name, open, histogram->labels, close,
-                  (double)atomic_load(&histogram->sum_micro) / 1e6);
+    buffer_printf(out, "%s_sum%s%s%s %.15g\n", name, open, histogram->labels, close,
+                  (double)atomic_load(&histogram->sum) / histogram->scale);
     buffer_printf(out, "%s_count%s%s%s %llu\n", name, open, histogram->labels, close,
                   (unsigned long long)total);
 }
@@ -201,16 +248,19 @@ static void render_family(const struct metric_family *family, struct buffer *out
     static const char *const kind_names[] = {
         [FAMILY_COUNTER] = "counter",
         [FAMILY_GAUGE] = "gauge",
+        [FAMILY_REAL_GAUGE] = "gauge",
         [FAMILY_HISTOGRAM] = "histogram",
     };
     buffer_printf(out, "# HELP %s %s\n# TYPE %s %s\n", family->name, family->help, family->name,
                   kind_names[family->kind]);
     for (struct metric *metric = family->series; metric != NULL; metric = metric->next) {
-        if (metric->labels[0] == '\0') {
-            buffer_printf(out, "%s %lld\n", family->name, (long long)metric_value(metric));
+        bool plain = metric->labels[0] == '\0';
+        buffer_printf(out, "%s%s%s%s ", family->name, plain ? "" : "{", metric->labels,
+                      plain ? "" : "}");
+        if (family->kind == FAMILY_REAL_GAUGE) {
+            buffer_printf(out, "%.15g\n", real_value(metric));
         } else {
-            buffer_printf(out, "%s{%s} %lld\n", family->name, metric->labels,
-                          (long long)metric_value(metric));
+            buffer_printf(out, "%lld\n", (long long)metric_value(metric));
         }
     }
     for (struct metric_histogram *histogram = family->histograms; histogram != NULL;

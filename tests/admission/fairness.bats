@@ -107,6 +107,9 @@ held() { admin "$DUMP/dump_requests?includeRequestDetails=1" | grep -c "^tiny, .
     run -0 admin /metrics
     [[ $output == *'apiserver_flowcontrol_rejected_requests_total{flow_schema="tiny",priority_level="tiny",reason="concurrency-limit"} 1'* ]]
     [[ $output == *'apiserver_flowcontrol_nominal_limit_seats{priority_level="tiny"} 1'* ]]
+    [[ $output == *'apiserver_flowcontrol_priority_level_seat_utilization_bucket{phase="executing",priority_level="tiny",le="1"} '[1-9]* ]]
+    [[ $output == *'apiserver_flowcontrol_read_vs_write_current_requests_count{phase="executing",request_kind="readOnly"} '[1-9]* ]]
+    [[ $output == *'apiserver_flowcontrol_demand_seats_average{priority_level="tiny"} '* ]]
 }
 
 @test "with queues it waits for its turn, and the dumps show who waits" {

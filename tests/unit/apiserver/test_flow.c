@@ -170,7 +170,7 @@ static struct flow_level *level_with(uint32_t seats, uint32_t queues, uint32_t h
     struct flow_level *level = flow_level_new(0);
     const struct flow_level_config config = {.queues = queues, .hand = hand, .waiting = waiting};
     flow_level_configure(level, &config, 0);
-    flow_level_set_seats(level, seats, 0);
+    flow_level_set_seats(level, seats, seats > 0 ? seats : 1, 0);
     return level;
 }
 
@@ -409,6 +409,51 @@ START_TEST(the_demand_is_what_was_wanted_over_time)
 }
 END_TEST
 
+START_TEST(ratios_count_for_as_long_as_they_last)
+{
+    struct flow_level *level = level_with(2, 1, 1, 10);
+    struct flow_ticket tickets[3];
+    for (size_t i = 0; i < 3; i++) {
+        (void)flow_level_arrive(level, &tickets[i], 1, 1, i * 100 * MS);
+    }
+    struct flow_timings timings = flow_level_timings(level, 400 * MS);
+    /* Half of the seats for 100 ms, then all of them, with one request in ten places. */
+    ck_assert_uint_eq(timings.seats.buckets[5], 100 * MS);
+    ck_assert_uint_eq(timings.seats.buckets[12], 300 * MS);
+    ck_assert_double_eq_tol(timings.seats.sum, 350.0 * MS, 1);
+    ck_assert_uint_eq(timings.demand.buckets[1] + timings.demand.buckets[2], 100 * MS);
+    ck_assert_uint_eq(timings.demand.buckets[7], 200 * MS); /* 1.5 */
+    ck_assert_uint_eq(timings.waiting.buckets[0], 200 * MS);
+    ck_assert_uint_eq(timings.waiting.buckets[5], 200 * MS); /* 0.1 */
+    ck_assert_double_eq_tol(timings.executing.sum, 350.0 * MS, 1);
+    timings = flow_level_timings(level, 400 * MS);
+    ck_assert_double_eq(timings.seats.sum, 0);
+    for (size_t i = 3; i > 0; i--) {
+        flow_level_leave(level, &tickets[i - 1], 400 * MS);
+    }
+    flow_level_free(level);
+}
+END_TEST
+
+START_TEST(virtual_time_is_that_of_the_queue_that_was_served_last)
+{
+    struct flow_level *level = level_with(1, 1, 1, 10);
+    struct flow_ticket first, second;
+    (void)flow_level_arrive(level, &first, 1, 1, 0);
+    (void)flow_level_arrive(level, &second, 1, 1, 0);
+    flow_level_leave(level, &first, 1000 * MS);
+    ck_assert_ptr_eq(flow_level_next(level, 1000 * MS), &second);
+    const struct flow_virtual_facts facts = flow_level_virtual_facts(level);
+    ck_assert_double_eq_tol(facts.now, 1, 0.001); /* One seat was served all the time. */
+    ck_assert_double_eq_tol(facts.dispatched_at, 1, 0.001);
+    ck_assert_double_eq_tol(facts.latest_start, 1, 0.001);
+    ck_assert_double_eq_tol(facts.least_start, 1, 0.001);
+    ck_assert_double_eq_tol(facts.most_discounted, 1, 0.001); /* Nobody sat at that time. */
+    flow_level_leave(level, &second, 1000 * MS);
+    flow_level_free(level);
+}
+END_TEST
+
 /* --- Shares --- */
 
 static struct flow_share share_of(const char *name, uint32_t seats)
@@ -605,6 +650,8 @@ Suite *flow_suite(void)
     tcase_add_test(tests, a_busy_flow_does_not_starve_a_quiet_one);
     tcase_add_test(tests, a_quiet_flow_finds_a_queue_that_a_busy_one_has_not_filled);
     tcase_add_test(tests, the_demand_is_what_was_wanted_over_time);
+    tcase_add_test(tests, ratios_count_for_as_long_as_they_last);
+    tcase_add_test(tests, virtual_time_is_that_of_the_queue_that_was_served_last);
     tcase_add_test(tests, seats_go_by_shares);
     tcase_add_test(tests, what_one_level_does_not_need_another_may_borrow);
     tcase_add_test(tests, defaults_are_brought_back_unless_somebody_owns_them);

@@ -111,6 +111,9 @@ START_TEST(metrics_render_in_exposition_format)
     metric_add(metrics_counter(metrics, "a_total", "As.", "verb=\"get\""), 1);
     static const double bounds[] = {1, 2};
     metric_observe(metrics_histogram(metrics, "h", "H.", NULL, bounds, 2), 1.5);
+    metric_set_real(metrics_gauge_real(metrics, "r", "R.", "a=\"b\""), 0.25);
+    metric_observe_all(metrics_timing(metrics, "t", "T.", NULL, bounds, 2),
+                       (const uint64_t[]){0, 3000000000, 1}, 6e9);
     CLEANUP(buffer_release) struct buffer out;
     buffer_init(&out, 4096);
     metrics_render(metrics, &out);
@@ -118,7 +121,12 @@ START_TEST(metrics_render_in_exposition_format)
                                         "a_total{verb=\"get\"} 3\n"
                                         "# HELP h H.\n# TYPE h histogram\n"
                                         "h_bucket{le=\"1\"} 0\nh_bucket{le=\"2\"} 1\n"
-                                        "h_bucket{le=\"+Inf\"} 1\nh_sum 1.5\nh_count 1\n");
+                                        "h_bucket{le=\"+Inf\"} 1\nh_sum 1.5\nh_count 1\n"
+                                        "# HELP r R.\n# TYPE r gauge\nr{a=\"b\"} 0.25\n"
+                                        "# HELP t T.\n# TYPE t histogram\n"
+                                        "t_bucket{le=\"1\"} 0\nt_bucket{le=\"2\"} 3000000000\n"
+                                        "t_bucket{le=\"+Inf\"} 3000000001\nt_sum 6000000000\n"
+                                        "t_count 3000000001\n");
     metrics_free(metrics);
 }
 END_TEST
