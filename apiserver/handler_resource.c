@@ -3,6 +3,8 @@
 #include "apiserver/audit.h"
 #include "apiserver/go_text.h"
 #include "apiserver/request.h"
+#include "lib/api/custom.h"
+#include "lib/api/object.h"
 #include "lib/base/alloc.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -108,6 +110,15 @@ static bool cannot_handle(struct request *request, const struct wanted *wanted, 
                                kind, version, wanted->kind, why));
 }
 
+static const struct api_status *other_version(struct arena *arena, const struct wanted *wanted,
+                                              const struct api_type_meta *meta)
+{
+    return api_status_bad_request(arena,
+                                  "the API version in the data (%s) does not match the expected "
+                                  "API version (%s)",
+                                  meta->api_version, wanted->api_version);
+}
+
 /* Two forms of one kind: what is sent can be read as what is wanted, but has another path. */
 static bool is_other_version(const struct wanted *wanted, const struct api_type_meta *meta)
 {
@@ -120,10 +131,61 @@ static bool is_other_version(const struct wanted *wanted, const struct api_type_
            (sent != NULL && (sent->stored_as == here || here->stored_as == sent));
 }
 
+/* The group and version of a custom object; what kind it is, its validation asks. */
+static bool check_custom_version(struct request *request, const struct wanted *wanted,
+                                 const struct api_type_meta *meta)
+{
+    struct arena *arena = request->arena;
+    const char *kind = meta->kind[0] == 0 ? wanted->kind : meta->kind;
+    const char *slash = strchr(meta->api_version, '/');
+    const char *version = slash == NULL ? meta->api_version : slash + 1;
+    size_t group_len = strlen(wanted->api_version) - strlen(wanted->version);
+    if (meta->api_version[0] == 0 || strcmp(meta->api_version, wanted->api_version) == 0) {
+        return true;
+    }
+    if (strncmp(meta->api_version, wanted->api_version, group_len) != 0) {
+        return cannot_handle(
+            request, wanted, kind, version,
+            arena_printf(
+                arena, "%s%s, Kind=%s is unstructured and is not suitable for converting to \"%s\"",
+                slash == NULL ? "/" : "", meta->api_version, kind, wanted->api_version));
+    }
+    if (custom_sibling(&wanted->schema->custom->kind, version) == NULL) {
+        return cannot_handle(request, wanted, kind, version,
+                             arena_printf(arena,
+                                          "request to convert CR from an invalid group/version: %s",
+                                          meta->api_version));
+    }
+    return request_refuse(request, other_version(arena, wanted, meta));
+}
+
+/* Custom objects of another kind are as wrong as those with a wrong field. */
+static bool check_custom_kind(struct request *request, const struct wanted *wanted,
+                              const struct api_type_meta *meta, const void *message)
+{
+    const struct api_path path = api_path_field(NULL, "kind");
+    const Meta__V1__ObjectMeta *own = api_message_meta(wanted->schema, message);
+    struct api_causes causes;
+    if (meta->kind[0] == 0 || strcmp(meta->kind, wanted->kind) == 0) {
+        return true;
+    }
+    api_causes_init(&causes, request->arena);
+    api_cause_invalid(&causes, &path, api_shown_text(meta->kind),
+                      arena_printf(request->arena, "must be %s", wanted->kind));
+    struct api_kind sent = wanted->schema->custom->kind; /* As what it is refused. */
+    sent.kind = meta->kind;
+    return request_refuse(request,
+                          api_status_invalid(request->arena, &sent,
+                                             own == NULL ? "" : text_or_empty(own->name), &causes));
+}
+
 /* What the body says it is must be what is wanted; left out, it is. */
 static bool check_kind(struct request *request, const struct wanted *wanted,
                        const struct api_type_meta *meta)
 {
+    if (wanted->schema->custom != NULL) {
+        return check_custom_version(request, wanted, meta);
+    }
     bool kind = meta->kind[0] == 0 || strcmp(meta->kind, wanted->kind) == 0;
     bool version = meta->api_version[0] == 0 || strcmp(meta->api_version, wanted->api_version) == 0;
     bool any_group = strcmp(wanted->kind, "DeleteOptions") == 0;
@@ -135,11 +197,7 @@ static bool check_kind(struct request *request, const struct wanted *wanted,
         return true;
     }
     if (is_other_version(wanted, meta)) {
-        return request_refuse(
-            request, api_status_bad_request(request->arena,
-                                            "the API version in the data (%s) does not match the "
-                                            "expected API version (%s)",
-                                            meta->api_version, wanted->api_version));
+        return request_refuse(request, other_version(request->arena, wanted, meta));
     }
     /* A kind alone is of the version that is wanted. */
     const char *api_version = meta->api_version[0] == 0 ? wanted->api_version : meta->api_version;
@@ -204,7 +262,9 @@ static bool decode_text(struct request *request, const struct wanted *wanted, st
     if (api_decode_json(request->arena, wanted->schema, json, &problems, ret_message, &error) < 0) {
         return cannot_handle(request, wanted, wanted->kind, wanted->version, error_message(&error));
     }
-    return take_problems(request, wanted, &problems);
+    return take_problems(request, wanted, &problems) &&
+           (wanted->schema->custom == NULL ||
+            check_custom_kind(request, wanted, &meta, *ret_message));
 }
 
 static bool decode_yaml(struct request *request, const struct wanted *wanted, void **ret_message)

@@ -4,6 +4,7 @@
 #include "lib/api/codec.h"
 #include "lib/api/custom_rules.h"
 #include "lib/api/limits.h"
+#include "lib/api/structural_meta.h"
 
 static bool is_pruned(const struct custom_version *version)
 {
@@ -15,6 +16,9 @@ void custom_prune(struct arena *arena, const struct api_message *message, void *
 {
     const struct structural *schema = custom_schema(message->custom);
     struct custom_object *custom = object;
+    if (schema != NULL) {
+        structural_meta_prune(arena, schema, custom->content, problems);
+    }
     if (schema != NULL && is_pruned(message->custom)) {
         structural_prune(arena, schema, custom->content, problems);
     }

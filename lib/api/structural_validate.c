@@ -2,7 +2,7 @@
  * validator that v1.32 uses. */
 #include "lib/api/limits.h"
 #include "lib/api/shown.h"
-#include "lib/api/structural.h"
+#include "lib/api/structural_meta.h"
 #include "lib/api/syntax.h"
 #include "lib/cel/regex.h"
 #include "lib/cel/value.h"
@@ -444,6 +444,10 @@ static void check_embedded(const struct spot *spot)
         } else {
             members[i].check(spot->causes, &path, (const char *)value->text.data);
         }
+    }
+    const struct json_value *metadata = json_get_text(spot->value, "metadata");
+    if (metadata != NULL) {
+        structural_meta_check(spot->causes, spot->at, metadata);
     }
 }
 

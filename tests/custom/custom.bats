@@ -310,3 +310,42 @@ END
     [[ $output == *'spec.replicas: Invalid value: "string": spec.replicas in body must be of type integer: "string"'* ]]
     kubectl delete crd fleets.shop.example.com
 }
+
+@test "a body of another kind or version is refused, and embedded objects have metadata as others" {
+    kubectl apply -f - <<END
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: crates.shop.example.com}
+spec:
+  group: shop.example.com
+  scope: Namespaced
+  names: {plural: crates, kind: Crate}
+  versions:
+    - &version
+      name: v1
+      served: true
+      storage: true
+      schema:
+        openAPIV3Schema:
+          type: object
+          properties:
+            inside: {type: object, x-kubernetes-embedded-resource: true, x-kubernetes-preserve-unknown-fields: true}
+    - {<<: *version, name: v2, storage: false}
+END
+    kubectl wait --for=condition=Established crd/crates.shop.example.com --timeout=60s
+    create() { kubectl create --raw "/apis/shop.example.com/v1/namespaces/$NS/crates" -f - <<<"$1"; }
+    within 20 kubectl get crates "${N[@]}"
+    run -1 create '{"apiVersion":"shop.example.com/v1","kind":"Box","metadata":{"name":"c"}}'
+    [[ $output == *'The Box "c" is invalid: kind: Invalid value: "Box": must be Crate'* ]]
+    run -1 create '{"apiVersion":"shop.example.com/v2","kind":"Crate","metadata":{"name":"c"}}'
+    [[ $output == *'the API version in the data (shop.example.com/v2) does not match the expected API version (shop.example.com/v1)'* ]]
+    run -1 create '{"apiVersion":"shop.example.com/v9","kind":"Crate","metadata":{"name":"c"}}'
+    [[ $output == *'Crate in version "v9" cannot be handled as a Crate: request to convert CR from an invalid group/version: shop.example.com/v9'* ]]
+    run -1 create '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"c"}}'
+    [[ $output == *'Pod in version "v1" cannot be handled as a Crate: /v1, Kind=Pod is unstructured and is not suitable for converting to "shop.example.com/v1"'* ]]
+    run -1 create '{"metadata":{"name":"c"},"inside":{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a/b"}}}'
+    [[ $output == *"inside.metadata.name: Invalid value: \"a/b\": may not contain '/'"* ]]
+    create '{"metadata":{"name":"c"},"inside":{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","bogus":1}}}'
+    [ "$(kubectl get crate c "${N[@]}" -o 'jsonpath={.inside.metadata}')" = '{"name":"a"}' ]
+    kubectl delete crd crates.shop.example.com
+}

@@ -134,7 +134,7 @@ static struct api_syntax check_generate_name(const char *prefix, struct arena *a
 static void check_common(struct api_causes *causes, const struct api_frame *object,
                          const Meta__V1__ObjectMeta *meta)
 {
-    struct api_path at = api_path_field(NULL, "metadata");
+    struct api_path at = api_path_field(object->at, "metadata");
     if (meta->generation < 0) { /* No option: nobody looks at it in the metadata of a template. */
         rules_invalid(causes, &at, "generation", api_shown_int(meta->generation),
                       "must be greater than or equal to 0");
@@ -146,7 +146,7 @@ void rules_object_meta(struct api_causes *causes, const struct api_frame *object
                        const Meta__V1__ObjectMeta *meta, bool namespaced,
                        api_syntax_rule *name_rule)
 {
-    struct api_path at = api_path_field(NULL, "metadata");
+    struct api_path at = api_path_field(object->at, "metadata");
     struct api_path name = api_path_field(&at, "name");
     struct api_path generate = api_path_field(&at, "generateName");
     if (!rules_empty(meta->generate_name)) {

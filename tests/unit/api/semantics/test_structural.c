@@ -2,7 +2,7 @@
 #include "k8s/apiextensions_v1.pb-c.h"
 #include "lib/api/codec.h"
 #include "lib/api/custom_rules.h"
-#include "lib/api/structural.h"
+#include "lib/api/structural_meta.h"
 #include "lib/cel/function.h"
 #include "tests/unit/api/semantics/suites.h"
 #include <check.h>
@@ -163,6 +163,30 @@ START_TEST(numbers_are_kept_as_int64_or_as_float64)
 }
 END_TEST
 
+START_TEST(metadata_of_an_embedded_object_has_only_what_metadata_has)
+{
+    static const char schema[] =
+        "{\"type\":\"object\",\"properties\":{\"e\":{\"type\":\"array\",\"items\":{\"type\":"
+        "\"object\","
+        "\"x-kubernetes-embedded-resource\":true,\"x-kubernetes-preserve-unknown-fields\":true}}}}";
+    struct api_problems problems = {0};
+    struct json_value *tree =
+        tree_of("{\"e\":[{\"metadata\":{\"name\":\"a\",\"x\":1,\"ownerReferences\":[{\"uid\":\"u\","
+                "\"y\":1}]},\"spec\":{\"metadata\":{\"x\":1}}}]}");
+    structural_meta_prune(arena, schema_of(schema), tree, &problems);
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, 4096);
+    json_print(tree, /* sorted= */ true, &out);
+    ck_assert_str_eq(
+        buffer_text(&out),
+        "{\"e\":[{\"metadata\":{\"name\":\"a\",\"ownerReferences\":[{\"apiVersion\":\"\","
+        "\"kind\":\"\",\"name\":\"\",\"uid\":\"u\"}]},\"spec\":{\"metadata\":{\"x\":1}}}]}");
+    ck_assert_uint_eq(problems.count, 2);
+    ck_assert_str_eq(problems.texts[0], "unknown field \"e[0].metadata.ownerReferences[0].y\"");
+    ck_assert_str_eq(problems.texts[1], "unknown field \"e[0].metadata.x\"");
+}
+END_TEST
+
 START_TEST(an_embedded_object_says_what_it_is)
 {
     static const char schema[] =
@@ -178,6 +202,16 @@ START_TEST(an_embedded_object_says_what_it_is)
         {"{\"e\":{\"apiVersion\":\"a/b/c\",\"kind\":\"F_\"}}",
          {"Invalid value: \"a/b/c\": unexpected GroupVersion string: a/b/c",
           "Invalid value: \"F_\": may have mixed case, but should otherwise match: "}},
+        {"{\"e\":{\"apiVersion\":\"v1\",\"kind\":\"F\",\"metadata\":{\"labels\":{\"a\":\"b\"}}}}",
+         {NULL}},
+        {"{\"e\":{\"apiVersion\":\"v1\",\"kind\":\"F\",\"metadata\":{\"name\":\"a/b\","
+         "\"labels\":{\"a_\":\"b\"}}}}",
+         {"Invalid value: \"a/b\": may not contain '/'",
+          "Invalid value: \"a_\": name part must consist of alphanumeric characters"}},
+        {"{\"e\":{\"apiVersion\":\"v1\",\"kind\":\"F\",\"metadata\":{\"namespace\":\"N\"}}}",
+         {"Invalid value: \"N\": a lowercase RFC 1123 label must consist of"}},
+        {"{\"e\":{\"apiVersion\":\"v1\",\"kind\":\"F\",\"metadata\":{\"name\":1}}}",
+         {"Invalid value: map[string]interface {}{\"name\":1}: "}},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct api_causes causes;
@@ -235,6 +269,7 @@ Suite *structural_suite(void)
     tcase_add_test(tcase, of_a_text_only_the_first_fault_is_told_besides_its_format);
     tcase_add_test(tcase, numbers_are_kept_as_int64_or_as_float64);
     tcase_add_test(tcase, an_embedded_object_says_what_it_is);
+    tcase_add_test(tcase, metadata_of_an_embedded_object_has_only_what_metadata_has);
     tcase_add_test(tcase, what_did_not_change_is_not_blamed_on_an_update);
     tcase_add_test(tcase, rules_see_the_object_and_what_it_was);
     suite_add_tcase(suite, tcase);
