@@ -82,3 +82,38 @@ void core_acknowledge_all(struct fixture *f, uint64_t from)
 {
     core_acknowledge(f, from, raft_trail_last(&f->raft.trail));
 }
+
+int core_change(struct fixture *f, struct raft_change change)
+{
+    return core_step(f, (struct raft_event){.kind = RAFT_EVENT_CHANGE, .change = &change});
+}
+
+void core_lead(struct fixture *f)
+{
+    core_start(f, 3);
+    core_elect(f);
+    core_persist(f);
+    core_acknowledge_all(f, 2);
+    core_acknowledge_all(f, 3);
+    ck_assert_uint_eq(f->raft.commit, raft_trail_last(&f->raft.trail));
+}
+
+void core_settle(struct fixture *f, uint64_t a, uint64_t b)
+{
+    uint64_t last = 0;
+    while (last != raft_trail_last(&f->raft.trail) && f->raft.role == RAFT_LEADER) {
+        last = raft_trail_last(&f->raft.trail);
+        core_persist(f);
+        core_acknowledge_all(f, a);
+        core_acknowledge_all(f, b);
+    }
+}
+
+void core_propose(struct fixture *f, size_t count)
+{
+    struct slice command = slice_text("x");
+    for (size_t i = 0; i < count; i++) {
+        (void)core_step(
+            f, (struct raft_event){.kind = RAFT_EVENT_PROPOSE, .commands = &command, .count = 1});
+    }
+}

@@ -23,4 +23,13 @@ void core_persist(struct fixture *f);              /* All of the log is flushed.
 /* Member `from` acknowledges up to `match`; or, with core_acknowledge_all(), the whole log. */
 void core_acknowledge(struct fixture *f, uint64_t from, uint64_t match);
 void core_acknowledge_all(struct fixture *f, uint64_t from);
+
+/* --- A leader of three, and changes of the members --- */
+
+/* Leads three voters, with the first entry of its term committed; 2 and 3 answer. */
+void core_lead(struct fixture *f);
+void core_propose(struct fixture *f, size_t count); /* Entries, in one batch each. */
+int core_change(struct fixture *f, struct raft_change change);
+/* `a` and `b` have everything, until the log grows no more. */
+void core_settle(struct fixture *f, uint64_t a, uint64_t b);
 #endif

@@ -1,17 +1,16 @@
 /* The Auth service and what it guards, over gRPC against real members. */
 #include "lib/base/base64.h"
-#include "lib/net/x509.h"
-#include "store/auth_token.h"
 #include "store/password.h"
 #include "store/status.h"
 #include "tests/unit/store/live_clients.h"
 #include "tests/unit/unit.h"
 
 #include <check.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+Suite *auth_parts_suite(void);
 
 static char *words(const char *text)
 {
@@ -499,133 +498,19 @@ START_TEST(a_member_that_lags_catches_up_before_it_refuses_a_token)
 }
 END_TEST
 
-/* --- Tokens and passwords by themselves. */
-
-START_TEST(a_token_with_any_bit_changed_is_refused)
-{
-    static const uint8_t secret[32] = {7};
-    struct buffer token, scratch;
-    struct auth_claims claims = {.user = slice_text("alice"), .credential = 9, .expires_s = 1000};
-    struct auth_claims found;
-    buffer_init(&token, 4096);
-    buffer_init(&scratch, 4096);
-    auth_token_make(slice_of(secret, 32), &claims, /* salt= */ 1, &token);
-    ck_assert_int_eq(
-        auth_token_read(slice_of(secret, 32), buffer_slice(&token), 999, &scratch, &found), 0);
-    ck_assert(slice_is(found.user, "alice"));
-    ck_assert_uint_eq(found.credential, 9);
-    ck_assert_int_eq(
-        auth_token_read(slice_of(secret, 32), buffer_slice(&token), 1000, &scratch, &found),
-        STORE_INVALID_AUTH_TOKEN);
-    for (size_t i = 0; i + 1 < token.len; i++) { /* The last digit holds bits that say nothing. */
-        uint8_t before = token.data[i];
-        token.data[i] = before == 'A' ? 'B' : 'A';
-        ck_assert_int_eq(
-            auth_token_read(slice_of(secret, 32), buffer_slice(&token), 1, &scratch, &found),
-            STORE_INVALID_AUTH_TOKEN);
-        token.data[i] = before;
-    }
-    static const uint8_t other[32] = {8};
-    ck_assert_int_eq(
-        auth_token_read(slice_of(other, 32), buffer_slice(&token), 1, &scratch, &found),
-        STORE_INVALID_AUTH_TOKEN);
-    ck_assert_int_eq(auth_token_read(slice_of(NULL, 0), buffer_slice(&token), 1, &scratch, &found),
-                     STORE_INVALID_AUTH_TOKEN);
-    buffer_release(&token);
-    buffer_release(&scratch);
-}
-END_TEST
-
-struct hash_answer {
-    int calls, status;
-    char hash[PASSWORD_HASH_SIZE];
-};
-
-static void on_hash(void *data, int status, struct slice hash)
-{
-    struct hash_answer *answer = data;
-    answer->calls++;
-    answer->status = status;
-    snprintf(answer->hash, sizeof(answer->hash), "%.*s", (int)hash.len, (const char *)hash.data);
-}
-
-static void wait_for(struct loop *loop, const struct hash_answer *answer, int calls)
-{
-    while (answer->calls < calls) {
-        loop_turn(loop, /* wait= */ true);
-    }
-}
-
-START_TEST(a_password_fits_its_hash_and_no_other)
-{
-    struct loop *loop;
-    struct hash_answer made = {0};
-    struct hash_answer checked = {0};
-    char longest[PASSWORD_BYTES_MAX + 1];
-    ck_assert_int_eq(loop_new("test", &loop), 0);
-    struct password_worker *worker = password_worker_new();
-    memset(longest, 'x', sizeof(longest));
-    ck_assert_int_eq(
-        password_hash(worker, slice_of(longest, sizeof(longest)), loop, on_hash, &made), -EINVAL);
-    ck_assert_int_eq(password_hash(worker, slice_text("pw"), loop, on_hash, &made), 0);
-    wait_for(loop, &made, 1);
-    ck_assert_int_eq(made.status, 0);
-    ck_assert_str_eq(strncmp(made.hash, "$2b$10$", 7) == 0 ? "yes" : made.hash, "yes");
-    ck_assert(password_is_hash(slice_text(made.hash)));
-    ck_assert_int_eq(
-        password_check(worker, slice_text("pw"), slice_text(made.hash), loop, on_hash, &checked),
-        0);
-    wait_for(loop, &checked, 1);
-    ck_assert_int_eq(checked.status, 0);
-    ck_assert_int_eq(
-        password_check(worker, slice_text("pW"), slice_text(made.hash), loop, on_hash, &checked),
-        0);
-    wait_for(loop, &checked, 2);
-    ck_assert_int_eq(checked.status, -EACCES);
-    ck_assert_int_eq(
-        password_check(worker, slice_text("pw"), slice_of(NULL, 0), loop, on_hash, &checked), 0);
-    wait_for(loop, &checked, 3);
-    ck_assert_int_eq(checked.status, -EACCES);
-    password_worker_free(worker);
-    loop_free(loop);
-}
-END_TEST
-
-START_TEST(a_closing_worker_answers_what_waits)
-{
-    struct loop *loop;
-    struct hash_answer answer = {0};
-    ck_assert_int_eq(loop_new("test", &loop), 0);
-    struct password_worker *worker = password_worker_new();
-    for (int i = 0; i < 20; i++) {
-        ck_assert_int_eq(password_hash(worker, slice_text("pw"), loop, on_hash, &answer), 0);
-    }
-    password_worker_free(worker);
-    wait_for(loop, &answer, 20);
-    ck_assert_int_eq(answer.calls, 20);
-    loop_free(loop);
-}
-END_TEST
-
 static TCase *case_of(const char *name, void (*open)(void))
 {
     TCase *tcase = tcase_create(name);
     tcase_set_timeout(tcase, 60);
-    if (open != NULL) {
-        tcase_add_checked_fixture(tcase, open, live_clients_close);
-    }
+    tcase_add_checked_fixture(tcase, open, live_clients_close);
     return tcase;
 }
 
 static Suite *etcd_auth_suite(void)
 {
     Suite *suite = suite_create("store/etcd_auth");
-    TCase *parts = case_of("parts", NULL);
     TCase *one = case_of("one member", live_clients_open_one);
     TCase *three = case_of("three members", live_clients_open_three);
-    tcase_add_test(parts, a_token_with_any_bit_changed_is_refused);
-    tcase_add_test(parts, a_password_fits_its_hash_and_no_other);
-    tcase_add_test(parts, a_closing_worker_answers_what_waits);
     tcase_add_test(one, without_authentication_everybody_may_do_everything);
     tcase_add_test(one, a_token_says_who_one_is);
     tcase_add_test(one, a_new_password_and_disabling_end_old_tokens);
@@ -639,7 +524,6 @@ static Suite *etcd_auth_suite(void)
     tcase_add_test(one, a_hash_made_elsewhere_is_taken_for_a_password);
     tcase_add_test(three, a_token_of_one_member_is_good_at_all_of_them_at_once);
     tcase_add_test(three, a_member_that_lags_catches_up_before_it_refuses_a_token);
-    suite_add_tcase(suite, parts);
     suite_add_tcase(suite, one);
     suite_add_tcase(suite, three);
     return suite;
@@ -647,6 +531,6 @@ static Suite *etcd_auth_suite(void)
 
 int main(void)
 {
-    Suite *suites[] = {etcd_auth_suite()};
-    return unit_main(suites, 1);
+    Suite *suites[] = {auth_parts_suite(), etcd_auth_suite()};
+    return unit_main(suites, ARRAY_LEN(suites));
 }
