@@ -2,6 +2,7 @@
 #include "apiserver/go_text.h"
 
 #include "k8s/flowcontrol_v1.pb-c.h"
+#include "lib/api/flow_fixed.h"
 #include "lib/api/object.h"
 #include <assert.h>
 #include <string.h>
@@ -13,11 +14,11 @@ static const char autoupdate[] = "apf.kubernetes.io/autoupdate-spec";
 struct level_row {
     const char *name;
     int32_t shares, lendable;
-    int32_t queues, hand; /* 0: who finds no seat is refused; hand -1: exempt. */
+    int32_t queues, hand;
 };
 
+/* The suggested ones; the mandatory ones are those of lib/api/flow_fixed.h. */
 static const struct level_row levels[] = {
-    {"exempt", 0, 0, 0, -1},           {"catch-all", 5, 0, 0, 0},
     {"system", 30, 33, 64, 6},         {"node-high", 40, 25, 64, 6},
     {"leader-election", 10, 0, 16, 4}, {"workload-high", 40, 50, 128, 6},
     {"workload-low", 100, 90, 128, 6}, {"global-default", 20, 50, 128, 6},
@@ -41,13 +42,6 @@ struct schema_row {
     }
 
 static const struct schema_row schemas[] = {
-    {"exempt", "exempt", 1, NULL, {"Group system:masters"}, EVERYTHING},
-    {"catch-all",
-     "catch-all",
-     10000,
-     "ByUser",
-     {"Group system:unauthenticated", "Group system:authenticated"},
-     EVERYTHING},
     {"probes",
      "exempt",
      2,
@@ -116,7 +110,12 @@ static const struct schema_row schemas[] = {
 
 bool flow_default_is_mandatory(const char *name)
 {
-    return strcmp(name, "exempt") == 0 || strcmp(name, "catch-all") == 0;
+    for (size_t i = 0; i < API_FLOW_FIXED_COUNT; i++) {
+        if (strcmp(api_flow_fixed_names[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* --- Reading them --- */
@@ -200,71 +199,94 @@ static Flowcontrol__V1__PolicyRulesWithSubjects *read_rules(struct arena *arena,
     return rules;
 }
 
-static struct default_object schema_of(const struct schema_row *row, struct arena *arena)
+static void *new_object(struct arena *arena, const struct api_kind *kind, const char *name)
+{
+    void *message = api_message_new(arena, kind->message);
+    Meta__V1__ObjectMeta *meta = api_message_meta(kind->message, message);
+    meta->name = arena_text(arena, name);
+    api_meta_set_annotation(arena, meta, autoupdate, "true");
+    return message;
+}
+
+/* `row` NULL: a mandatory one. */
+static struct default_object schema_of(const char *name, const struct schema_row *row,
+                                       struct arena *arena)
 {
     const struct api_kind *kind = api_kind_find(FLOW_GROUP, "v1", "flowschemas");
-    Flowcontrol__V1__FlowSchema *schema = api_message_new(arena, kind->message);
-    Flowcontrol__V1__FlowSchemaSpec *spec = schema->spec;
-    schema->metadata->name = arena_text(arena, row->name);
-    api_meta_set_annotation(arena, schema->metadata, autoupdate, "true");
-    spec->priority_level_configuration->name = arena_text(arena, row->level);
-    spec->matching_precedence = row->precedence;
-    if (row->distinguisher != NULL) {
-        spec->distinguisher_method = new_message(arena, "FlowDistinguisherMethod");
-        spec->distinguisher_method->type = arena_text(arena, row->distinguisher);
+    Flowcontrol__V1__FlowSchema *schema = new_object(arena, kind, name);
+    if (row == NULL) {
+        schema->spec = api_flow_schema_fixed(name, arena);
+    } else {
+        Flowcontrol__V1__FlowSchemaSpec *spec = schema->spec;
+        spec->priority_level_configuration->name = arena_text(arena, row->level);
+        spec->matching_precedence = row->precedence;
+        if (row->distinguisher != NULL) {
+            spec->distinguisher_method = new_message(arena, "FlowDistinguisherMethod");
+            spec->distinguisher_method->type = arena_text(arena, row->distinguisher);
+        }
+        spec->rules = arena_array(arena, 1, sizeof(*spec->rules));
+        spec->rules[spec->n_rules++] = read_rules(arena, row);
     }
-    spec->rules = arena_array(arena, 1, sizeof(*spec->rules));
-    spec->rules[spec->n_rules++] = read_rules(arena, row);
-    return (struct default_object){
-        .kind = kind, .namespace = "", .name = row->name, .message = schema};
+    return (struct default_object){.kind = kind, .namespace = "", .name = name, .message = schema};
 }
 
 static void limit(struct arena *arena, const struct level_row *row,
                   Flowcontrol__V1__PriorityLevelConfigurationSpec *spec)
 {
+    spec->type = arena_text(arena, "Limited");
     spec->limited = new_message(arena, "LimitedPriorityLevelConfiguration");
     spec->limited->has_nominal_concurrency_shares = true;
     spec->limited->nominal_concurrency_shares = row->shares;
     spec->limited->has_lendable_percent = true;
     spec->limited->lendable_percent = row->lendable;
     Flowcontrol__V1__LimitResponse *response = spec->limited->limit_response;
-    response->type = arena_text(arena, row->queues > 0 ? "Queue" : "Reject");
-    if (row->queues > 0) {
-        response->queuing = new_message(arena, "QueuingConfiguration");
-        response->queuing->queues = row->queues;
-        response->queuing->hand_size = row->hand;
-        response->queuing->queue_length_limit = QUEUE_LENGTH;
-    }
+    response->type = arena_text(arena, "Queue");
+    response->queuing = new_message(arena, "QueuingConfiguration");
+    response->queuing->queues = row->queues;
+    response->queuing->hand_size = row->hand;
+    response->queuing->queue_length_limit = QUEUE_LENGTH;
 }
 
-static struct default_object level_of(const struct level_row *row, struct arena *arena)
+/* `row` NULL: a mandatory one. */
+static struct default_object level_of(const char *name, const struct level_row *row,
+                                      struct arena *arena)
 {
     const struct api_kind *kind = api_kind_find(FLOW_GROUP, "v1", "prioritylevelconfigurations");
-    Flowcontrol__V1__PriorityLevelConfiguration *level = api_message_new(arena, kind->message);
-    level->metadata->name = arena_text(arena, row->name);
-    api_meta_set_annotation(arena, level->metadata, autoupdate, "true");
-    level->spec->type = arena_text(arena, row->hand < 0 ? "Exempt" : "Limited");
-    if (row->hand < 0) {
+    Flowcontrol__V1__PriorityLevelConfiguration *level = new_object(arena, kind, name);
+    if (row != NULL) {
+        limit(arena, row, level->spec);
+    } else {
+        level->spec = api_priority_level_fixed(name, arena);
+    }
+    if (level->spec->limited == NULL) {
         level->spec->exempt = new_message(arena, "ExemptPriorityLevelConfiguration");
         level->spec->exempt->has_nominal_concurrency_shares = true;
         level->spec->exempt->has_lendable_percent = true;
-    } else {
-        limit(arena, row, level->spec);
     }
-    return (struct default_object){
-        .kind = kind, .namespace = "", .name = row->name, .message = level};
+    return (struct default_object){.kind = kind, .namespace = "", .name = name, .message = level};
 }
 
 size_t flow_default_count(void)
 {
-    return ARRAY_LEN(levels) + ARRAY_LEN(schemas);
+    return 2 * API_FLOW_FIXED_COUNT + ARRAY_LEN(levels) + ARRAY_LEN(schemas);
 }
 
 struct default_object flow_default_at(size_t index, struct arena *arena)
 {
     assert(index < flow_default_count());
-    return index < ARRAY_LEN(levels) ? level_of(&levels[index], arena)
-                                     : schema_of(&schemas[index - ARRAY_LEN(levels)], arena);
+    if (index < API_FLOW_FIXED_COUNT) {
+        return level_of(api_flow_fixed_names[index], NULL, arena);
+    }
+    index -= API_FLOW_FIXED_COUNT;
+    if (index < ARRAY_LEN(levels)) {
+        return level_of(levels[index].name, &levels[index], arena);
+    }
+    index -= ARRAY_LEN(levels);
+    if (index < API_FLOW_FIXED_COUNT) {
+        return schema_of(api_flow_fixed_names[index], NULL, arena);
+    }
+    index -= API_FLOW_FIXED_COUNT;
+    return schema_of(schemas[index].name, &schemas[index], arena);
 }
 
 /* --- Bringing them back --- */
@@ -325,6 +347,9 @@ bool flow_default_is_obsolete(const struct api_kind *kind, const void *message)
     const Meta__V1__ObjectMeta *meta = api_message_meta(kind->message, message);
     bool wish = false;
     if (!go_text_bool(api_meta_annotation(meta, autoupdate), &wish) || !wish) {
+        return false;
+    }
+    if (flow_default_is_mandatory(text_or_empty(meta->name))) {
         return false;
     }
     bool schema = strcmp(kind->plural, "flowschemas") == 0;

@@ -1,9 +1,10 @@
 /* Rules of FlowSchemas and priority levels. */
+#include "lib/api/flow_fixed.h"
 #include "lib/api/limits.h"
 #include "lib/api/object.h"
 #include "lib/api/rules/rules.h"
 #include "lib/api/shown.h"
-#include <assert.h>
+#include <string.h>
 
 static const char EXEMPT[] = "exempt";
 
@@ -16,54 +17,12 @@ static const char *name_of(const struct api_frame *frame)
 /* --- What must be as it is ---------------------------------------------------------------------
  */
 
-/* Without these the server could not be reached by those who would mend it. */
-struct fixed {
-    const char *name, *spec; /* JSON */
-};
-
-#define EVERYTHING                                                                                 \
-    "\"resourceRules\":[{\"verbs\":[\"*\"],\"apiGroups\":[\"*\"],\"resources\":[\"*\"],"           \
-    "\"clusterScope\":true,\"namespaces\":[\"*\"]}],\"nonResourceRules\":[{\"verbs\":[\"*\"],"     \
-    "\"nonResourceURLs\":[\"*\"]}]"
-
-static const struct fixed SCHEMAS[] = {
-    {"exempt", "{\"priorityLevelConfiguration\":{\"name\":\"exempt\"},\"matchingPrecedence\":1,"
-               "\"rules\":[{\"subjects\":[{\"kind\":\"Group\",\"group\":{\"name\":"
-               "\"system:masters\"}}]," EVERYTHING "}]}"},
-    {"catch-all",
-     "{\"priorityLevelConfiguration\":{\"name\":\"catch-all\"},\"matchingPrecedence\":10000,"
-     "\"distinguisherMethod\":{\"type\":\"ByUser\"},\"rules\":[{\"subjects\":["
-     "{\"kind\":\"Group\",\"group\":{\"name\":\"system:unauthenticated\"}},"
-     "{\"kind\":\"Group\",\"group\":{\"name\":\"system:authenticated\"}}]," EVERYTHING "}]}"}};
-
-static const struct fixed LEVELS[] = {
-    {"exempt", "{\"type\":\"Exempt\"}"}, /* But for what member "exempt" says. */
-    {"catch-all", "{\"type\":\"Limited\",\"limited\":{\"nominalConcurrencyShares\":5,"
-                  "\"limitResponse\":{\"type\":\"Reject\"},\"lendablePercent\":0}}"}};
-
-/* Whether the object of this name may be as it is. */
-static bool is_as_fixed(const struct fixed *rows, size_t count, const char *name,
-                        const struct api_message *table, const void *spec)
-{
-    size_t at = 0;
-    while (at < count && strcmp(rows[at].name, name) != 0) {
-        at++;
-    }
-    if (at == count) {
-        return true;
-    }
-    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
-    struct error error = {0};
-    void *wanted = NULL;
-    int decoded = api_decode_json(arena, table, slice_text(rows[at].spec), NULL, &wanted, &error);
-    assert(decoded == 0);
-    return decoded == 0 && api_message_equal(table, wanted, spec);
-}
-
 bool rules_flow_fixed(struct api_causes *causes, const struct api_frame *frame)
 {
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
     const char *name = name_of(frame);
-    if (!is_as_fixed(SCHEMAS, ARRAY_LEN(SCHEMAS), name, frame->table, frame->message)) {
+    const void *fixed = api_flow_schema_fixed(name, arena);
+    if (fixed != NULL && !api_message_equal(frame->table, fixed, frame->message)) {
         api_cause_invalid(
             causes, frame->at, api_shown_raw("flowcontrol.FlowSchemaSpec"),
             arena_printf(causes->arena, "spec of '%s' must equal the fixed value", name));
@@ -73,12 +32,14 @@ bool rules_flow_fixed(struct api_causes *causes, const struct api_frame *frame)
 
 bool rules_priority_level_fixed(struct api_causes *causes, const struct api_frame *frame)
 {
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
     const Flowcontrol__V1__PriorityLevelConfiguration *level = frame->parent->message;
     const char *name = text_or_empty(level->metadata->name);
     Flowcontrol__V1__PriorityLevelConfigurationSpec spec = *level->spec;
     bool exempt = strcmp(name, EXEMPT) == 0;
     spec.exempt = exempt ? NULL : spec.exempt;
-    if (!is_as_fixed(LEVELS, ARRAY_LEN(LEVELS), name, frame->table, &spec)) {
+    const void *fixed = api_priority_level_fixed(name, arena);
+    if (fixed != NULL && !api_message_equal(frame->table, fixed, &spec)) {
         api_cause_invalid(causes, frame->at,
                           api_shown_raw("flowcontrol.PriorityLevelConfigurationSpec"),
                           arena_printf(causes->arena, "spec of '%s' %smust equal the fixed value",
