@@ -209,19 +209,6 @@ struct api_syntax api_syntax_label_value(const char *text)
     return syntax;
 }
 
-struct api_syntax api_syntax_c_identifier(const char *text)
-{
-    bool valid = text[0] != '\0' && !is_digit(text[0]);
-    for (const char *at = text; *at != '\0'; at++) {
-        valid = valid && (is_alnum(*at) || *at == '_');
-    }
-    return one_if(!valid,
-                  "a valid C identifier must start with alphabetic character or '_', "
-                  "followed by a string of alphanumeric characters or '_' (e.g. 'my_name',  "
-                  "or 'MY_NAME',  or 'MyName', regex used for validation is "
-                  "'[A-Za-z_][A-Za-z0-9_]*')");
-}
-
 /* The relaxed rule, on by default in v1.32 (RelaxedEnvironmentVariableValidation). */
 struct api_syntax api_syntax_env_name(const char *text)
 {
@@ -379,13 +366,6 @@ struct api_syntax api_syntax_ip(const char *text)
     bool is_v6 = false;
     return one_if(!api_ip_parse(text, ip, &is_v6),
                   "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)");
-}
-
-struct api_syntax api_syntax_ipv4(const char *text)
-{
-    uint8_t ip[16];
-    bool is_v6 = false;
-    return one_if(!api_ip_parse(text, ip, &is_v6) || is_v6, "must be an IPv4 address");
 }
 
 struct api_syntax api_syntax_cidr(const char *text)

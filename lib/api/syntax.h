@@ -20,9 +20,8 @@ typedef struct api_syntax api_syntax_rule(const char *text);
 /* All take NUL-terminated text, never NULL. */
 api_syntax_rule api_syntax_dns1123_label, api_syntax_dns1123_subdomain, api_syntax_dns1035_label,
     api_syntax_wildcard_subdomain, api_syntax_qualified_name, api_syntax_label_value,
-    api_syntax_c_identifier, api_syntax_env_name, api_syntax_config_key, api_syntax_header_name,
-    api_syntax_port_name, api_syntax_percent, api_syntax_path_segment, api_syntax_fqdn,
-    api_syntax_ip, api_syntax_ipv4, api_syntax_cidr;
+    api_syntax_env_name, api_syntax_config_key, api_syntax_header_name, api_syntax_port_name,
+    api_syntax_percent, api_syntax_path_segment, api_syntax_fqdn, api_syntax_ip, api_syntax_cidr;
 /* Of what only few fields hold (syntax_fields.c). */
 api_syntax_rule api_syntax_annotation_key, api_syntax_trimmed, api_syntax_absolute_path,
     api_syntax_relative_path, api_syntax_local_path, api_syntax_host_path, api_syntax_search_domain,
