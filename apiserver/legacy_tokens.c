@@ -1,32 +1,28 @@
 #include "apiserver/legacy_tokens.h"
 
 #include "apiserver/authn_internal.h"
+#include "apiserver/kept_map.h"
 #include "apiserver/request.h"
-#include "k8s/core_v1.pb-c.h"
 #include "lib/base/alloc.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <time.h>
 
-#define NAMESPACE     "kube-system"
-#define NAME          "kube-apiserver-legacy-service-account-token-tracking"
 #define SINCE         "since"
 #define LAST_USED     "kubernetes.io/legacy-token-last-used"
 #define INVALID_SINCE "kubernetes.io/legacy-token-invalid-since"
 
-enum { TICK_MS = 1000, IDLE_MS = 60 * 1000, USES_MAX = 64, DATE_SIZE = 16 };
+enum { IDLE_MS = 60 * 1000, USES_MAX = 64, DATE_SIZE = 16 };
 
 struct legacy_tokens {
     struct apiserver *server;
-    const struct api_kind *maps, *secrets;
+    const struct api_kind *secrets;
     struct metric *uses, *generated_uses, *invalid_uses;
     /* The store loop's. */
-    struct env_timer timer;
-    struct arena *arena; /* Of the call about the ConfigMap. */
-    struct registry_call call;
+    struct kept_map *since;
     struct list under_way; /* struct use. */
     size_t use_count;
-    bool busy, stopped;
+    bool stopped;
 };
 
 /* A Secret whose label is to be written. */
@@ -57,82 +53,26 @@ static bool is_date(const char *text)
 
 /* --- Since when --- */
 
-static void wake_after(struct legacy_tokens *tokens, uint64_t ms)
+static bool has_since(void *data, struct arena *arena, const Core__V1__ConfigMap *present)
 {
-    env_timer_start(tokens->server->config.env, &tokens->timer, ms * NS_PER_MS);
+    (void)data;
+    (void)arena;
+    return present != NULL && is_date(text_or_empty(api_string_map_get(
+                                  API_STRING_MAP(present->data, present->n_data), SINCE)));
 }
 
-static void map_written(struct registry_call *call)
+static void write_since(void *data, struct arena *arena, Core__V1__ConfigMap *map)
 {
-    struct legacy_tokens *tokens = call->data;
-    registry_finish(call);
-    tokens->busy = false;
-    if (!tokens->stopped) {
-        wake_after(tokens, TICK_MS); /* To see whether it is so. */
-    }
-}
-
-static const char *since_of(const Core__V1__ConfigMap *map)
-{
-    return map == NULL
-               ? ""
-               : text_or_empty(api_string_map_get(API_STRING_MAP(map->data, map->n_data), SINCE));
-}
-
-static void write_map(struct legacy_tokens *tokens, const Core__V1__ConfigMap *present)
-{
-    struct arena *arena = tokens->arena;
-    Core__V1__ConfigMap *map = present != NULL
-                                   ? api_message_copy(arena, tokens->maps->message, present)
-                                   : api_message_new(arena, tokens->maps->message);
+    (void)data;
     Core__V1__ConfigMap__DataEntry *entry = arena_alloc(arena, sizeof(*entry));
     char date[DATE_SIZE];
     write_date(0, date);
     core__v1__config_map__data_entry__init(entry);
     entry->key = arena_text(arena, SINCE);
     entry->value = arena_text(arena, date);
-    map->metadata->name = arena_text(arena, NAME);
     map->data = arena_array(arena, 1, sizeof(*map->data)); /* It has nothing else. */
     map->data[0] = entry;
     map->n_data = 1;
-    tokens->call =
-        (struct registry_call){.verb = present != NULL ? REGISTRY_UPDATE : REGISTRY_CREATE,
-                               .kind = tokens->maps,
-                               .namespace = NAMESPACE,
-                               .name = present != NULL ? NAME : NULL,
-                               .user = &user_system_apiserver,
-                               .arena = arena,
-                               .body = map,
-                               .options = {.field_manager = "kube-apiserver"},
-                               .done = map_written,
-                               .data = tokens};
-    tokens->busy = true;
-    registry_start(tokens->server->registry, &tokens->call);
-}
-
-static bool namespace_exists(const struct legacy_tokens *tokens)
-{
-    const struct cached_object *object = watch_cache_get(
-        tokens->server->cache, api_kind_find("", "v1", "namespaces"), "", NAMESPACE);
-    cached_object_unref(object);
-    return object != NULL;
-}
-
-/* One that cannot be read is left alone: it may be again. */
-static void look(void *data)
-{
-    struct legacy_tokens *tokens = data;
-    arena_reset(tokens->arena);
-    const struct cached_object *object =
-        watch_cache_get(tokens->server->cache, tokens->maps, NAMESPACE, NAME);
-    const Core__V1__ConfigMap *present = object == NULL ? NULL : cached_object_message(object);
-    bool good = object != NULL && (present == NULL || is_date(since_of(present)));
-    if (!good && namespace_exists(tokens)) {
-        write_map(tokens, present);
-    } else {
-        wake_after(tokens, good ? IDLE_MS : TICK_MS);
-    }
-    cached_object_unref(object);
 }
 
 /* --- When last --- */
@@ -255,9 +195,7 @@ struct legacy_tokens *legacy_tokens_new(struct apiserver *server)
     struct legacy_tokens *tokens = alloc_zeroed(sizeof(*tokens));
     struct metrics *metrics = server->config.metrics;
     tokens->server = server;
-    tokens->maps = api_kind_find("", "v1", "configmaps");
     tokens->secrets = api_kind_find("", "v1", "secrets");
-    tokens->arena = arena_new(SIZE_MAX);
     tokens->uses = metrics_counter(metrics, "serviceaccount_legacy_tokens_total",
                                    "Uses of tokens that are kept in Secrets.", NULL);
     tokens->generated_uses =
@@ -267,15 +205,20 @@ struct legacy_tokens *legacy_tokens_new(struct apiserver *server)
         metrics_counter(metrics, "serviceaccount_invalid_legacy_auto_token_uses_total",
                         "Uses of tokens in Secrets that are marked as invalid.", NULL);
     list_init(&tokens->under_way);
-    tokens->timer = (struct env_timer){.fire = look, .data = tokens};
-    wake_after(tokens, 0);
+    const struct kept_map_config since = {
+        .server = server,
+        .name = "kube-apiserver-legacy-service-account-token-tracking",
+        .idle_ms = IDLE_MS,
+        .is_good = has_since,
+        .fill = write_since};
+    tokens->since = kept_map_new(&since);
     return tokens;
 }
 
 void legacy_tokens_stop(struct legacy_tokens *tokens)
 {
     tokens->stopped = true;
-    env_timer_stop(tokens->server->config.env, &tokens->timer);
+    kept_map_stop(tokens->since);
 }
 
 void legacy_tokens_free(struct legacy_tokens *tokens)
@@ -283,8 +226,7 @@ void legacy_tokens_free(struct legacy_tokens *tokens)
     if (tokens == NULL) {
         return;
     }
-    assert(!tokens->busy && tokens->use_count == 0);
-    env_timer_stop(tokens->server->config.env, &tokens->timer);
-    arena_free(tokens->arena);
+    assert(tokens->use_count == 0);
+    kept_map_free(tokens->since);
     free(tokens);
 }

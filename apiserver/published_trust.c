@@ -1,8 +1,8 @@
 #include "apiserver/published_trust.h"
 
+#include "apiserver/kept_map.h"
 #include "apiserver/pki.h"
 #include "apiserver/request.h"
-#include "k8s/core_v1.pb-c.h"
 #include "lib/api/json_value.h"
 #include "lib/base/alloc.h"
 #include "lib/net/x509.h"
@@ -10,19 +10,17 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define NAMESPACE "kube-system"
-#define NAME      "extension-apiserver-authentication"
+enum { IDLE_MS = 10000, BUNDLE_MAX = 512 * 1024, KEYS = 6 };
 
-enum { TICK_MS = 1000, IDLE_MS = 10000, BUNDLE_MAX = 512 * 1024 };
+struct wanted {
+    const char *key;
+    const char *value;
+};
 
 struct published_trust {
-    struct apiserver *server;
-    const struct api_kind *kind;
-    struct env_timer timer;
-    struct arena *arena; /* Of the call under way. */
-    struct registry_call call;
-    bool busy;
-    bool stopped;
+    const struct apiserver *server;
+    struct kept_map *map;
+    struct wanted wanted[KEYS]; /* Of the last look, in its arena. */
 };
 
 /* --- What it has to be --- */
@@ -100,18 +98,12 @@ static const char *data_of(const Core__V1__ConfigMap *map, const char *key)
     return "";
 }
 
-struct wanted {
-    const char *key;
-    const char *value;
-};
-enum { KEYS = 6 };
-
-static void want(struct published_trust *trust, const Core__V1__ConfigMap *present,
-                 struct wanted wanted[KEYS])
+static void want(struct published_trust *trust, struct arena *arena,
+                 const Core__V1__ConfigMap *present)
 {
+    struct wanted *wanted = trust->wanted;
     const struct pki *pki = trust->server->config.pki;
     const struct front_proxy_options *flags = &trust->server->config.authn.front_proxy;
-    struct arena *arena = trust->arena;
     int64_t now_s = env_wall_ns(trust->server->config.env) / INT64_C(1000000000);
     const char *bundle_key = "requestheader-client-ca-file";
     /* A CA of the operator's without names says that any name is good. */
@@ -136,19 +128,16 @@ static void want(struct published_trust *trust, const Core__V1__ConfigMap *prese
 
 /* --- Making it so --- */
 
-static void wake_after(struct published_trust *trust, uint64_t ms)
+static bool is_good(void *data, struct arena *arena, const Core__V1__ConfigMap *present)
 {
-    env_timer_start(trust->server->config.env, &trust->timer, ms * NS_PER_MS);
-}
-
-static void call_done(struct registry_call *call)
-{
-    struct published_trust *trust = call->data;
-    registry_finish(call);
-    trust->busy = false;
-    if (!trust->stopped) {
-        wake_after(trust, TICK_MS); /* To see whether it is so. */
+    struct published_trust *trust = data;
+    bool good = true;
+    want(trust, arena, present);
+    for (size_t i = 0; i < KEYS; i++) {
+        const struct wanted *wanted = &trust->wanted[i];
+        good = good && strcmp(data_of(present, wanted->key), wanted->value) == 0;
     }
+    return good;
 }
 
 static void set_data(struct arena *arena, Core__V1__ConfigMap *map, const struct wanted *wanted)
@@ -167,85 +156,37 @@ static void set_data(struct arena *arena, Core__V1__ConfigMap *map, const struct
     map->data[at] = entry;
 }
 
-static void write_map(struct published_trust *trust, const Core__V1__ConfigMap *present,
-                      const struct wanted wanted[KEYS])
+static void fill(void *data, struct arena *arena, Core__V1__ConfigMap *map)
 {
-    struct arena *arena = trust->arena;
-    Core__V1__ConfigMap *map = present != NULL
-                                   ? api_message_copy(arena, trust->kind->message, present)
-                                   : api_message_new(arena, trust->kind->message);
-    map->metadata->name = arena_text(arena, NAME);
+    const struct published_trust *trust = data;
     for (size_t i = 0; i < KEYS; i++) {
-        set_data(arena, map, &wanted[i]);
+        set_data(arena, map, &trust->wanted[i]);
     }
-    trust->call =
-        (struct registry_call){.verb = present != NULL ? REGISTRY_UPDATE : REGISTRY_CREATE,
-                               .kind = trust->kind,
-                               .namespace = NAMESPACE,
-                               .name = present != NULL ? NAME : NULL,
-                               .user = &user_system_apiserver,
-                               .arena = arena,
-                               .body = map,
-                               .options = {.field_manager = "kube-apiserver"},
-                               .done = call_done,
-                               .data = trust};
-    trust->busy = true;
-    registry_start(trust->server->registry, &trust->call);
-}
-
-static bool namespace_exists(struct published_trust *trust)
-{
-    const struct cached_object *object =
-        watch_cache_get(trust->server->cache, api_kind_find("", "v1", "namespaces"), "", NAMESPACE);
-    cached_object_unref(object);
-    return object != NULL;
-}
-
-static void look(void *data)
-{
-    struct published_trust *trust = data;
-    struct wanted wanted[KEYS];
-    arena_reset(trust->arena);
-    const struct cached_object *object =
-        watch_cache_get(trust->server->cache, trust->kind, NAMESPACE, NAME);
-    const Core__V1__ConfigMap *present = object == NULL ? NULL : cached_object_message(object);
-    bool good = true;
-    want(trust, present, wanted);
-    for (size_t i = 0; i < KEYS; i++) {
-        good = good && strcmp(data_of(present, wanted[i].key), wanted[i].value) == 0;
-    }
-    if (!good && namespace_exists(trust)) {
-        write_map(trust, present, wanted);
-    } else {
-        wake_after(trust, good ? IDLE_MS : TICK_MS);
-    }
-    cached_object_unref(object);
 }
 
 struct published_trust *published_trust_new(struct apiserver *server)
 {
     struct published_trust *trust = alloc_zeroed(sizeof(*trust));
+    const struct kept_map_config config = {.server = server,
+                                           .name = "extension-apiserver-authentication",
+                                           .idle_ms = IDLE_MS,
+                                           .is_good = is_good,
+                                           .fill = fill,
+                                           .data = trust};
     trust->server = server;
-    trust->kind = api_kind_find("", "v1", "configmaps");
-    trust->arena = arena_new(SIZE_MAX);
-    trust->timer = (struct env_timer){.fire = look, .data = trust};
-    wake_after(trust, 0);
+    trust->map = kept_map_new(&config);
     return trust;
 }
 
 void published_trust_stop(struct published_trust *trust)
 {
-    trust->stopped = true;
-    env_timer_stop(trust->server->config.env, &trust->timer);
+    kept_map_stop(trust->map);
 }
 
 void published_trust_free(struct published_trust *trust)
 {
-    if (trust == NULL) {
-        return;
+    if (trust != NULL) {
+        kept_map_free(trust->map);
+        free(trust);
     }
-    assert(!trust->busy);
-    env_timer_stop(trust->server->config.env, &trust->timer);
-    arena_free(trust->arena);
-    free(trust);
 }

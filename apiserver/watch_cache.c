@@ -20,103 +20,6 @@ struct waiter {
     void *data;
 };
 
-static void object_ref(void *value)
-{
-    (void)cached_object_ref(value);
-}
-
-static void object_unref(void *value)
-{
-    cached_object_unref(value);
-}
-
-static const struct cow_value_type object_values = {.ref = object_ref, .unref = object_unref};
-
-/* --- Kinds and prefixes --- */
-
-static struct kind_cache *cache_of_prefix(struct watch_cache *cache, const char *prefix)
-{
-    for (size_t i = 0; i < cache->cache_count; i++) {
-        if (strcmp(cache->caches[i]->kind->storage_prefix, prefix) == 0) {
-            return cache->caches[i];
-        }
-    }
-    return NULL;
-}
-
-static void kind_cache_init(struct kind_cache *kind_cache)
-{
-    pthread_mutex_init(&kind_cache->lock, NULL);
-    kind_cache->tree = cow_tree_new(&object_values);
-    kind_cache->oldest = cache_node_new(NULL);
-    kind_cache->newest = cache_node_ref(kind_cache->oldest);
-}
-
-static void kind_cache_release(struct kind_cache *kind_cache)
-{
-    cow_tree_free(kind_cache->tree);
-    cache_node_unref(kind_cache->oldest);
-    cache_node_unref(kind_cache->newest);
-    pthread_mutex_destroy(&kind_cache->lock);
-    custom_kind_unref(kind_cache->kind);
-}
-
-static struct kind_cache *add_cache(struct watch_cache *cache)
-{
-    struct kind_cache *kind_cache = alloc_zeroed(sizeof(*kind_cache));
-    kind_cache_init(kind_cache);
-    kind_cache->encryption = cache->encryption;
-    kind_cache->shelf = cache->shelf;
-    cache->caches[cache->cache_count++] = kind_cache;
-    return kind_cache;
-}
-
-static void add_kind(struct watch_cache *cache, const struct api_kind *kind)
-{
-    if (!kind->stored || kind->storage_prefix[0] == 0) {
-        return;
-    }
-    struct kind_cache *shared = cache_of_prefix(cache, kind->storage_prefix);
-    if (shared == NULL) {
-        shared = add_cache(cache);
-        shared->kind = kind;
-        shared->prefix_len = strlen(kind->storage_prefix);
-    }
-    atomic_store(&cache->by_kind[kind->index], shared);
-}
-
-static const char registry_prefix[] = "/registry/";
-
-/* The "group/plural/" of a key under /registry/, as custom resources have; "" for others. */
-static struct slice custom_part(struct slice key)
-{
-    size_t start = sizeof(registry_prefix) - 1, slashes = 0;
-    for (size_t i = start; i < key.len; i++) {
-        if (key.data[i] == '/' && ++slashes == 2) {
-            return slice_of(key.data + start, i + 1 - start);
-        }
-    }
-    return slice_of("", 0);
-}
-
-/* The longest prefix wins: /registry/services/specs/ and /registry/services/endpoints/ are
- * siblings, and neither is inside another today, but a row may add one that is. */
-static struct kind_cache *cache_of_key(struct watch_cache *cache, struct slice key)
-{
-    if (!slice_starts_with(key, slice_text(registry_prefix))) {
-        return NULL;
-    }
-    struct kind_cache *best = NULL;
-    for (size_t i = 0; i < cache->table_count; i++) {
-        struct kind_cache *each = cache->caches[i];
-        if (slice_starts_with(key, slice_text(each->kind->storage_prefix)) &&
-            key.len > each->prefix_len && (best == NULL || each->prefix_len > best->prefix_len)) {
-            best = each;
-        }
-    }
-    return best != NULL ? best : hash_map_get(cache->custom, custom_part(key));
-}
-
 /* --- Writing (store loop) --- */
 
 static void append_event(struct kind_cache *kind, const struct cache_event *event)
@@ -219,7 +122,7 @@ static void apply_events(struct watch_cache *cache, int64_t revision,
 {
     for (size_t i = 0; i < count; i++) {
         const struct store_kv *kv = events[i].kv;
-        struct kind_cache *kind = cache_of_key(cache, kv->key);
+        struct kind_cache *kind = kind_cache_of_key(cache, kv->key);
         if (kind == NULL || (uint64_t)revision <= kind->loaded) {
             continue;
         }
@@ -290,7 +193,7 @@ struct resync {
 static bool resync_put(void *data, const struct store_kv *kv)
 {
     struct resync *resync = data;
-    struct kind_cache *kind = cache_of_key(resync->cache, kv->key);
+    struct kind_cache *kind = kind_cache_of_key(resync->cache, kv->key);
     if (kind == NULL) {
         return true;
     }
@@ -438,7 +341,7 @@ struct watch_cache *watch_cache_new(struct env *env, struct storage *storage,
         alloc_array(cache->kind_count + CUSTOM_RESOURCES_MAX, sizeof(struct kind_cache *));
     cache->by_kind = alloc_array(cache->kind_count + CUSTOM_RESOURCES_MAX, sizeof(*cache->by_kind));
     for (size_t i = 0; i < cache->kind_count; i++) {
-        add_kind(cache, &kinds[i]);
+        kind_cache_add_stored(cache, &kinds[i]);
     }
     cache->table_count = cache->cache_count;
     cache->custom = hash_map_new(env_random(env));
@@ -545,7 +448,7 @@ void watch_cache_set_custom(struct watch_cache *cache, const struct api_kind *ki
     struct kind_cache *kind_cache = atomic_load(&cache->by_kind[kind->index]);
     assert(kind->index >= cache->kind_count && custom_of(kind) != NULL);
     if (kind_cache == NULL) {
-        kind_cache = add_cache(cache);
+        kind_cache = kind_cache_add(cache);
     }
     const struct api_kind *before = kind_cache->kind;
     bool same = is_same_resource(before, kind);
@@ -558,7 +461,7 @@ void watch_cache_set_custom(struct watch_cache *cache, const struct api_kind *ki
     }
     pthread_mutex_unlock(&kind_cache->lock);
     if (!same) {
-        (void)hash_map_set(cache->custom, custom_part(slice_text(kind->storage_prefix)),
+        (void)hash_map_set(cache->custom, kind_cache_custom_part(slice_text(kind->storage_prefix)),
                            kind_cache);
         load(cache, kind_cache);
     }
@@ -574,7 +477,7 @@ void watch_cache_remove_custom(struct watch_cache *cache, const struct api_kind 
     struct kind_cache *kind_cache = atomic_load(&cache->by_kind[kind->index]);
     const struct api_kind *before = kind_cache->kind;
     assert(is_same_resource(before, kind));
-    (void)hash_map_remove(cache->custom, custom_part(slice_text(kind->storage_prefix)));
+    (void)hash_map_remove(cache->custom, kind_cache_custom_part(slice_text(kind->storage_prefix)));
     forget_history(kind_cache, watch_cache_revision(cache), /* bridged= */ false);
     pthread_mutex_lock(&kind_cache->lock);
     cow_tree_clear(kind_cache->tree);

@@ -1,5 +1,5 @@
-/* Inside of the watch cache: what its writer (watch_cache.c) and its readers (cache_view.c) share.
- */
+/* Inside of the watch cache: what its parts (kind_cache.c), its writer (watch_cache.c) and its
+ * readers (cache_view.c) share. */
 #ifndef APISERVER_WATCH_CACHE_PRIVATE_H
 #define APISERVER_WATCH_CACHE_PRIVATE_H
 #include "apiserver/cache_node.h"
@@ -49,6 +49,18 @@ struct watch_cache {
     pthread_mutex_t hub_lock;
     struct list hubs;
 };
+
+/* --- kind_cache.c: all on the store loop --- */
+
+void kind_cache_init(struct kind_cache *kind_cache); /* Empty, of no kind yet. */
+void kind_cache_release(struct kind_cache *kind_cache);
+/* A new one at the end of the cache's list, which has room and owns it. */
+struct kind_cache *kind_cache_add(struct watch_cache *cache);
+/* Gives a kind of the table its part, which it shares with others of its prefix. */
+void kind_cache_add_stored(struct watch_cache *cache, const struct api_kind *kind);
+/* The "group/plural/" of a key under /registry/, as custom resources have; "" for others. */
+struct slice kind_cache_custom_part(struct slice key);
+struct kind_cache *kind_cache_of_key(struct watch_cache *cache, struct slice key); /* Or NULL. */
 
 /* Whether both are versions of one custom resource. */
 static inline bool is_same_resource(const struct api_kind *a, const struct api_kind *b)
