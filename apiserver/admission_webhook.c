@@ -346,6 +346,14 @@ struct hook_list {
     size_t condition_count;
 };
 
+/* Of a configuration with so many webhooks. */
+static struct hook_list hook_list_of(struct arena *arena, const struct cached_object *object,
+                                     size_t count)
+{
+    return (struct hook_list){.object = object,
+                              .hooks = arena_array(arena, count + 1, sizeof(struct hook))};
+}
+
 static void add_hook(struct hook_list *list, struct hook hook)
 {
     hook.first_condition = list->condition_count;
@@ -450,10 +458,9 @@ static bool each_mutating(void *data, const struct cached_object *object)
     struct hook_walk *walk = data;
     const Admissionregistration__V1__MutatingWebhookConfiguration *configuration =
         cached_object_message(object);
-    struct arena *arena = walk->admission->operation->arena;
     size_t count = configuration == NULL ? 0 : configuration->n_webhooks;
-    struct hook_list list = {.object = object,
-                             .hooks = arena_array(arena, count + 1, sizeof(struct hook))};
+    struct arena *arena = walk->admission->operation->arena;
+    struct hook_list list = hook_list_of(arena, object, count);
     for (size_t i = 0; i < count; i++) {
         struct hook hook = HOOK_OF(arena, cached_object_name(object), configuration->webhooks[i]);
         hook.place.mutating = true;
@@ -522,10 +529,9 @@ static bool each_validating(void *data, const struct cached_object *object)
     struct hook_walk *walk = data;
     const Admissionregistration__V1__ValidatingWebhookConfiguration *configuration =
         cached_object_message(object);
-    struct arena *arena = walk->admission->operation->arena;
     size_t count = configuration == NULL ? 0 : configuration->n_webhooks;
-    struct hook_list list = {.object = object,
-                             .hooks = arena_array(arena, count + 1, sizeof(struct hook))};
+    struct arena *arena = walk->admission->operation->arena;
+    struct hook_list list = hook_list_of(arena, object, count);
     for (size_t i = 0; i < count; i++) {
         struct hook hook = HOOK_OF(arena, cached_object_name(object), configuration->webhooks[i]);
         hook.place.index = walk->seen++;

@@ -177,6 +177,19 @@ static uint32_t shown_verbs(const struct api_subresource *subresource)
 
 /* --- APIResourceList --- */
 
+/* What kubectl takes in place of the plural. */
+static void put_other_names(struct buffer *out, const struct api_kind *kind)
+{
+    if (kind->short_names[0] != NULL) {
+        buffer_append_text(out, ",\"shortNames\":");
+        put_texts(out, kind->short_names);
+    }
+    if (kind->categories[0] != NULL) {
+        buffer_append_text(out, ",\"categories\":");
+        put_texts(out, kind->categories);
+    }
+}
+
 static void put_resource(struct buffer *out, const struct api_kind *kind)
 {
     buffer_append_text(out, "{\"name\":");
@@ -187,14 +200,7 @@ static void put_resource(struct buffer *out, const struct api_kind *kind)
     put_text(out, kind->kind);
     buffer_append_text(out, ",\"verbs\":");
     put_verbs(out, kind->verbs);
-    if (kind->short_names[0] != NULL) {
-        buffer_append_text(out, ",\"shortNames\":");
-        put_texts(out, kind->short_names);
-    }
-    if (kind->categories[0] != NULL) {
-        buffer_append_text(out, ",\"categories\":");
-        put_texts(out, kind->categories);
-    }
+    put_other_names(out, kind);
     if (kind->storage_hash[0] != 0) {
         buffer_append_text(out, ",\"storageVersionHash\":");
         put_text(out, kind->storage_hash);
@@ -333,14 +339,7 @@ static void put_aggregated_resource(struct buffer *out, const struct api_kind *k
     buffer_printf(out, ",\"scope\":\"%s\",\"singularResource\":\"%s\",\"verbs\":",
                   kind->namespaced ? "Namespaced" : "Cluster", kind->singular);
     put_verbs(out, kind->verbs);
-    if (kind->short_names[0] != NULL) {
-        buffer_append_text(out, ",\"shortNames\":");
-        put_texts(out, kind->short_names);
-    }
-    if (kind->categories[0] != NULL) {
-        buffer_append_text(out, ",\"categories\":");
-        put_texts(out, kind->categories);
-    }
+    put_other_names(out, kind);
     for (size_t i = 0; i < kind->subresource_count; i++) {
         const struct api_subresource *subresource = &kind->subresources[i];
         buffer_printf(out, "%s{\"subresource\":\"%s\",", i == 0 ? ",\"subresources\":[" : ",",

@@ -277,21 +277,39 @@ static void take_seed(struct kms_plugin *plugin, const Kms__V2__EncryptedObject 
     explicit_bzero(plugin->next.bytes, sizeof(plugin->next.bytes));
 }
 
+/* What a call of the poll was answered; NULL: it failed, which is noted, or is of no interest any
+ * more. The caller frees it. */
+static void *take_answer(struct kms_plugin *plugin, enum method method,
+                         const struct grpc_status *status, struct slice response)
+{
+    static const struct {
+        const ProtobufCMessageDescriptor *type;
+        const char *failure;
+    } calls[] = {
+        [METHOD_STATUS] = {&kms__v2__status_response__descriptor,
+                           "failed to perform status section of the healthz check"},
+        [METHOD_ENCRYPT] = {&kms__v2__encrypt_response__descriptor, "failed to encrypt DEK"}};
+    if (plugin->channel == NULL) {
+        return NULL;
+    }
+    note_call(plugin, method, plugin->asked_ms);
+    bool ok = status->code == GRPC_OK;
+    void *answer =
+        ok ? protobuf_c_message_unpack(calls[method].type, NULL, response.len, response.data)
+           : NULL;
+    if (answer == NULL) {
+        poll_failed(plugin, calls[method].failure,
+                    ok ? "the answer cannot be read" : status->message);
+    }
+    return answer;
+}
+
 static void on_encrypted(void *data, const struct grpc_status *status, struct slice response)
 {
     struct kms_plugin *plugin = data;
     CLEANUP(error_release) struct error error = {0};
-    if (plugin->channel == NULL) {
-        return;
-    }
-    note_call(plugin, METHOD_ENCRYPT, plugin->asked_ms);
-    Kms__V2__EncryptResponse *answer =
-        status->code != GRPC_OK
-            ? NULL
-            : kms__v2__encrypt_response__unpack(NULL, response.len, response.data);
+    Kms__V2__EncryptResponse *answer = take_answer(plugin, METHOD_ENCRYPT, status, response);
     if (answer == NULL) {
-        poll_failed(plugin, "failed to encrypt DEK",
-                    status->code == GRPC_OK ? "the answer is no EncryptResponse" : status->message);
         return;
     }
     Kms__V2__EncryptedObject envelope = KMS__V2__ENCRYPTED_OBJECT__INIT;
@@ -352,21 +370,11 @@ static void take_status(struct kms_plugin *plugin, const Kms__V2__StatusResponse
 static void on_status(void *data, const struct grpc_status *status, struct slice response)
 {
     struct kms_plugin *plugin = data;
-    if (plugin->channel == NULL) {
-        return;
+    Kms__V2__StatusResponse *answer = take_answer(plugin, METHOD_STATUS, status, response);
+    if (answer != NULL) {
+        take_status(plugin, answer);
+        kms__v2__status_response__free_unpacked(answer, NULL);
     }
-    note_call(plugin, METHOD_STATUS, plugin->asked_ms);
-    Kms__V2__StatusResponse *answer =
-        status->code != GRPC_OK
-            ? NULL
-            : kms__v2__status_response__unpack(NULL, response.len, response.data);
-    if (answer == NULL) {
-        poll_failed(plugin, "failed to perform status section of the healthz check",
-                    status->code == GRPC_OK ? "the answer is no StatusResponse" : status->message);
-        return;
-    }
-    take_status(plugin, answer);
-    kms__v2__status_response__free_unpacked(answer, NULL);
 }
 
 static void poll_now(void *data)

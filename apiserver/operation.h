@@ -215,6 +215,8 @@ const struct api_status *plan_ask_about(struct operation *operation, const struc
                                         const char *subresource, void **message);
 const struct api_status *plan_restrict_node(struct operation *operation,
                                             const struct api_kind *kind, const char *subresource);
+Core__V1__PodCondition *plan_find_condition(const Core__V1__Pod *pod,
+                                            const char *type); /* Or NULL. */
 /* Sets a condition of our own copy of a pod to True; `reason` and `message` may be NULL. */
 void plan_pod_condition(struct operation *operation, Core__V1__Pod *pod, const char *type,
                         const char *reason, const char *message);

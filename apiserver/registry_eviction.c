@@ -176,13 +176,8 @@ static bool needs_budget(const Core__V1__Pod *pod)
 
 static bool has_condition(const Core__V1__Pod *pod, const char *type)
 {
-    for (size_t i = 0; i < pod->status->n_conditions; i++) {
-        const Core__V1__PodCondition *condition = pod->status->conditions[i];
-        if (strcmp(text_or_empty(condition->type), type) == 0) {
-            return strcmp(text_or_empty(condition->status), "True") == 0;
-        }
-    }
-    return false;
+    const Core__V1__PodCondition *condition = plan_find_condition(pod, type);
+    return condition != NULL && strcmp(text_or_empty(condition->status), "True") == 0;
 }
 
 /* A pod that is not ready does not count as healthy, so that it costs the budget nothing. */

@@ -61,27 +61,28 @@ const struct api_status *plan_restrict_node(struct operation *operation,
     return admit_node_restriction(&admission);
 }
 
+Core__V1__PodCondition *plan_find_condition(const Core__V1__Pod *pod, const char *type)
+{
+    for (size_t i = 0; i < pod->status->n_conditions; i++) {
+        if (strcmp(text_or_empty(pod->status->conditions[i]->type), type) == 0) {
+            return pod->status->conditions[i];
+        }
+    }
+    return NULL;
+}
+
 void plan_pod_condition(struct operation *operation, Core__V1__Pod *pod, const char *type,
                         const char *reason, const char *message)
 {
     struct arena *arena = operation->arena;
     Core__V1__PodStatus *status = pod->status;
-    Core__V1__PodCondition *condition = NULL;
-    for (size_t i = 0; i < status->n_conditions; i++) {
-        if (strcmp(text_or_empty(status->conditions[i]->type), type) == 0) {
-            condition = status->conditions[i];
-        }
-    }
+    Core__V1__PodCondition *condition = plan_find_condition(pod, type);
     if (condition == NULL) {
         condition = api_message_new(arena, api_message_find("k8s.io.api.core.v1.PodCondition"));
         condition->type = arena_text(arena, type);
-        Core__V1__PodCondition **grown =
-            arena_array(arena, status->n_conditions + 1, sizeof(*grown));
-        if (status->n_conditions > 0) {
-            memcpy(grown, status->conditions, status->n_conditions * sizeof(*grown));
-        }
-        grown[status->n_conditions++] = condition;
-        status->conditions = grown;
+        status->conditions = arena_array_grown(arena, status->conditions, status->n_conditions,
+                                               sizeof(*status->conditions));
+        status->conditions[status->n_conditions++] = condition;
     }
     if (strcmp(text_or_empty(condition->status), "True") != 0) {
         condition->last_transition_time = api_time_new(arena, operation_now_s(operation));
