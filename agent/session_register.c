@@ -135,10 +135,11 @@ static void on_registered(void *data, const struct grpc_status *status, struct s
     }
     if (status->code != GRPC_OK) {
         bool usable = certificate_state(session) >= 0;
-        LOG_WARN(COMPONENT, "registration was refused",
-                 KV_TEXT("code", grpc_code_name(status->code)), KV_TEXT("error", status->message));
         if (usable && status->code != GRPC_UNAVAILABLE) {
-            agent_session_retry(session, NULL); /* The old one will do for now. */
+            LOG_WARN(COMPONENT, "no new certificate; the old one will do for now",
+                     KV_TEXT("code", grpc_code_name(status->code)),
+                     KV_TEXT("error", status->message));
+            agent_session_retry(session, NULL);
             return;
         }
         agent_session_retry(session, status->message);

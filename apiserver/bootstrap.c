@@ -181,6 +181,19 @@ static void finish(struct bootstrap_call *call, bool good)
     step(bootstrap);
 }
 
+/* The first of a round: what keeps one from being made keeps all of them, a full disk for one. */
+static void note_failure(const struct bootstrap *bootstrap, const struct registry_call *call)
+{
+    static const char text[] = "an object that every cluster has cannot be made, trying again";
+    if (!bootstrap->repeated) {
+        LOG_WARN("api", text, KV_TEXT("kind", call->kind->kind),
+                 KV_TEXT("error", call->status->message));
+    } else {
+        LOG_DEBUG("api", text, KV_TEXT("kind", call->kind->kind),
+                  KV_TEXT("error", call->status->message));
+    }
+}
+
 static void done(struct registry_call *registry_call)
 {
     struct bootstrap_call *call = registry_call->data;
@@ -192,9 +205,7 @@ static void done(struct registry_call *registry_call)
     bool exists = !deleting && !good && registry_call->status->code == 409;
     bool deleted = call->replacing && (good || gone);
     if (!good && !exists && !gone && bootstrap->wanted) {
-        LOG_WARN("api", "an object that every cluster has cannot be made, trying again",
-                 KV_TEXT("kind", registry_call->kind->kind),
-                 KV_TEXT("error", registry_call->status->message));
+        note_failure(bootstrap, registry_call);
     }
     registry_finish(registry_call);
     if (deleted && bootstrap->wanted) {
