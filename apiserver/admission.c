@@ -121,6 +121,7 @@ static admission_step *const mutating_steps[] = {
     storage_protection,
     admit_runtime_class,
     admit_default_ingress_class,
+    admit_pod_profile_warnings,
     admit_account_warnings,
     admit_rbac_escalation,
 };

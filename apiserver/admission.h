@@ -58,6 +58,8 @@ const struct api_status *admit_pod_tolerations(struct admission *admission);
 
 /* admission_secrets.c */
 const struct api_status *admit_account_secrets(struct admission *admission);
+const struct api_status *
+admit_pod_profile_warnings(struct admission *admission);                      /* Never refuses. */
 const struct api_status *admit_account_warnings(struct admission *admission); /* Never refuses. */
 
 /* admission_limits.c */

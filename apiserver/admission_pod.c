@@ -3,6 +3,7 @@
 #include "apiserver/pod_references.h"
 #include "k8s/core_v1.pb-c.h"
 #include "k8s/scheduling_v1.pb-c.h"
+#include "lib/api/pod_profiles.h"
 #include "lib/api/priority.h"
 
 static const char token_path[] = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -370,6 +371,20 @@ const struct api_status *admit_pod_tolerations(struct admission *admission)
         pod->spec->tolerations =
             append_pointer(arena, pod->spec->tolerations, pod->spec->n_tolerations, toleration);
         pod->spec->n_tolerations++;
+    }
+    return NULL;
+}
+
+const struct api_status *admit_pod_profile_warnings(struct admission *admission)
+{
+    const Core__V1__Pod *pod = new_pod(admission);
+    struct operation *operation = admission->operation;
+    struct pod_profile_warnings warnings = {0};
+    if (pod != NULL) {
+        warnings = api_pod_profile_warnings(operation->arena, pod);
+    }
+    for (size_t i = 0; i < warnings.count; i++) {
+        operation_warn(operation, warnings.texts[i]);
     }
     return NULL;
 }

@@ -1,4 +1,5 @@
 /* What the server itself writes into objects of the small kinds before they are checked. */
+#include "lib/api/pod_profiles.h"
 #include "lib/api/rules/rules.h"
 
 /* A gated pod says at once why nobody schedules it. */
@@ -8,6 +9,7 @@ void rules_prepare_pod(struct arena *arena, void *message)
     pod->status->phase = arena_text(arena, "Pending");
     pod->status->qos_class = arena_text(arena, rules_pod_qos_class(pod->spec));
     rules_apply_label_keys(arena, pod);
+    api_complete_app_armor(arena, pod);
     if (pod->spec->n_scheduling_gates > 0) {
         Core__V1__PodCondition *condition = rules_new(arena, "k8s.io.api.core.v1.PodCondition");
         condition->type = arena_text(arena, "PodScheduled");

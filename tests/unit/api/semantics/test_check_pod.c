@@ -5,6 +5,7 @@
 #include "lib/api/defaults.h"
 #include "lib/api/kinds.h"
 #include "lib/api/object.h"
+#include "lib/api/pod_profiles.h"
 #include "lib/api/status.h"
 #include "lib/api/strategy.h"
 #include "lib/api/validate.h"
@@ -390,7 +391,12 @@ START_TEST(annotations_that_became_fields_are_still_checked)
                                "'securityContext':{'seccompProfile':{'type':'RuntimeDefault'},"
                                "'appArmorProfile':{'type':'Localhost','localhostProfile':'q'}},"),
                      "spec.securityContext.seccompProfile.type: Forbidden: seccomp type in "
-                     "annotation and field must match\n"
+                     "annotation and field must match");
+    ck_assert_causes("v1", "Pod",
+                     "{'metadata':{'name':'o','namespace':'n','annotations':{'" ARMOR
+                     "c':'localhost/p'}},'spec':{'containers':[{'name':'c','image':'i',"
+                     "'securityContext':{'appArmorProfile':{'type':'Localhost',"
+                     "'localhostProfile':'q'}}}]}}",
                      "spec.containers[0].securityContext.appArmorProfile.localhostProfile: "
                      "Forbidden: apparmor profile in annotation and field must match");
     ck_assert_causes("v1", "Pod",
@@ -408,6 +414,63 @@ START_TEST(annotations_of_app_armor_and_mirrors_stay_as_they_are)
                             "AppArmor annotations\n"
                             "metadata.annotations[kubernetes.io/config.mirror]: Forbidden: may not "
                             "add mirror pod annotation");
+}
+END_TEST
+
+/* The annotations of a new pod and the profiles of its containers, once they are completed; what
+ * its writer is told in front. */
+static const char *completed(const char *annotations, const char *spec)
+{
+    const struct api_kind *kind = api_kind_by_api_version("v1", "Pod");
+    struct error error = {0};
+    void *message = NULL;
+    char *json = arena_printf(arena, ANNOTATED("%s", "%s"), annotations, spec);
+    const char *text = "";
+    for (char *at = json; *at != '\0'; at++) {
+        *at = *at == '\'' ? '"' : *at;
+    }
+    ck_assert_int_eq(
+        api_decode_json(arena, kind->message, slice_text(json), NULL, &message, &error), 0);
+    Core__V1__Pod *pod = message;
+    struct pod_profile_warnings warnings = api_pod_profile_warnings(arena, pod);
+    for (size_t i = 0; i < warnings.count; i++) {
+        text = arena_printf(arena, "%s%s\n", text, warnings.texts[i]);
+    }
+    api_complete_app_armor(arena, pod);
+    for (size_t i = 0; i < pod->metadata->n_annotations; i++) {
+        text = arena_printf(arena, "%s%s=%s", text, pod->metadata->annotations[i]->key,
+                            pod->metadata->annotations[i]->value);
+    }
+    const Core__V1__SecurityContext *security = pod->spec->containers[0]->security_context;
+    if (security != NULL && security->app_armor_profile != NULL) {
+        const Core__V1__AppArmorProfile *profile = security->app_armor_profile;
+        text = arena_printf(arena, "%s %s %s", text, profile->type,
+                            text_or_empty(profile->localhost_profile));
+    }
+    return text;
+}
+
+START_TEST(app_armors_annotations_and_fields_are_made_from_each_other)
+{
+#define OLD                                                                                        \
+    "metadata.annotations[" ARMOR "c]: deprecated since v1.30; use the \"appArmorProfile\" field " \
+    "instead\n"
+#define OF_POD(profile) "'securityContext':{'appArmorProfile':{" profile "}},"
+    ck_assert_str_eq(completed("", ""), "");
+    ck_assert_str_eq(completed("'" ARMOR "c':'localhost/p'", ""),
+                     OLD ARMOR "c=localhost/p Localhost p");
+    ck_assert_str_eq(completed("'" ARMOR "c':'unconfined'", ""),
+                     OLD ARMOR "c=unconfined Unconfined ");
+    ck_assert_str_eq(completed("'" ARMOR "c':'odd'", ""), OLD ARMOR "c=odd");
+    ck_assert_str_eq(completed("", OF_POD("'type':'Localhost','localhostProfile':'p'")),
+                     ARMOR "c=localhost/p");
+    /* The pod says the same: nothing is made for the container. */
+    ck_assert_str_eq(completed("'" ARMOR "c':'runtime/default'", OF_POD("'type':'RuntimeDefault'")),
+                     ARMOR "c=runtime/default");
+    ck_assert_str_eq(completed("'" ARMOR "c':'unconfined'", OF_POD("'type':'RuntimeDefault'")),
+                     OLD ARMOR "c=unconfined Unconfined ");
+    ck_assert_str_eq(completed("'" ARMOR "c':'unconfined'", "'os':{'name':'windows'},"),
+                     ARMOR "c=unconfined");
 }
 END_TEST
 
@@ -431,6 +494,7 @@ Suite *check_pod_suite(void)
     tcase_add_test(rules, sysctls_of_the_nodes_namespaces_are_refused);
     tcase_add_test(rules, annotations_that_became_fields_are_still_checked);
     tcase_add_test(rules, annotations_of_app_armor_and_mirrors_stay_as_they_are);
+    tcase_add_test(rules, app_armors_annotations_and_fields_are_made_from_each_other);
     suite_add_tcase(suite, rules);
     return suite;
 }
