@@ -1,7 +1,9 @@
 /* Rules of metadata and selectors, the same for every kind. */
 #include "lib/api/limits_semantics.h"
 #include "lib/api/rules/rules.h"
+#include "lib/api/shown.h"
 #include "lib/api/time.h"
+#include <stdlib.h>
 
 static const char IMMUTABLE[] = "field is immutable";
 
@@ -109,7 +111,7 @@ bool rules_finalizers(struct api_causes *causes, const struct api_frame *frame)
     const Meta__V1__ObjectMeta *meta = frame->message;
     if (has_finalizer(meta, "orphan") && has_finalizer(meta, "foregroundDeletion")) {
         rules_invalid(causes, frame->at, "finalizers",
-                      api_shown_raw("[]string{\"orphan\", \"foregroundDeletion\"}"),
+                      api_shown_texts(causes->arena, meta->finalizers, meta->n_finalizers),
                       "finalizer orphan and foregroundDeletion cannot be both set");
     }
     return true;
@@ -118,14 +120,18 @@ bool rules_finalizers(struct api_causes *causes, const struct api_frame *frame)
 /* --- Names, and what may not change ------------------------------------------------------------
  */
 
-/* A name that will be completed is checked without its final hyphens. */
+/* A name that will be completed: a final hyphen stands for what follows, together with the
+ * character in front of it. No prefix is "." or "..". */
 static struct api_syntax check_generate_name(const char *prefix, struct arena *arena,
                                              api_syntax_rule *name_rule)
 {
     size_t len = strlen(prefix);
+    if (name_rule == api_syntax_path_segment) {
+        return name_rule(arena_printf(arena, "%sa", prefix));
+    }
     if (len > 1 && prefix[len - 1] == '-') {
-        char *cut = arena_text(arena, prefix);
-        cut[len - 1] = 'a';
+        char *cut = arena_text_n(arena, prefix, len - 1);
+        cut[len - 2] = 'a';
         return name_rule(cut);
     }
     return name_rule(prefix);
@@ -168,19 +174,30 @@ void rules_object_meta(struct api_causes *causes, const struct api_frame *object
     check_common(causes, object, meta);
 }
 
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
 static void check_new_finalizers(struct api_causes *causes, const struct api_path *at,
                                  const Meta__V1__ObjectMeta *before,
                                  const Meta__V1__ObjectMeta *after)
 {
+    char **added = arena_array(causes->arena, after->n_finalizers, sizeof(*added));
+    size_t count = 0;
     for (size_t i = 0; i < after->n_finalizers; i++) {
-        if (!has_finalizer(before, text_or_empty(after->finalizers[i]))) {
-            rules_forbidden(causes, at, "finalizers",
-                            arena_printf(causes->arena,
-                                         "no new finalizers can be added if the object is being "
-                                         "deleted, found new finalizers []string{\"%s\"}",
-                                         text_or_empty(after->finalizers[i])));
-            return;
+        char *name = after->finalizers[i];
+        if (name != NULL && !has_finalizer(before, name) && !rules_has(added, count, name)) {
+            added[count++] = name;
         }
+    }
+    if (count > 0) {
+        qsort(added, count, sizeof(*added), by_text);
+        rules_forbidden(causes, at, "finalizers",
+                        arena_printf(causes->arena,
+                                     "no new finalizers can be added if the object is being "
+                                     "deleted, found new finalizers %s",
+                                     rules_list_shown(causes->arena, added, count)));
     }
 }
 
@@ -217,7 +234,10 @@ void rules_object_meta_update(struct api_causes *causes, const struct api_frame 
     if (before->has_deletion_grace_period_seconds != after->has_deletion_grace_period_seconds ||
         before->deletion_grace_period_seconds != after->deletion_grace_period_seconds) {
         rules_invalid(causes, &at, "deletionGracePeriodSeconds",
-                      api_shown_int(after->deletion_grace_period_seconds), IMMUTABLE);
+                      after->has_deletion_grace_period_seconds
+                          ? api_shown_int(after->deletion_grace_period_seconds)
+                          : api_shown_null(),
+                      IMMUTABLE);
     }
     check_common(causes, object, after);
 }

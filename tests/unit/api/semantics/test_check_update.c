@@ -285,6 +285,44 @@ START_TEST(a_claims_class_moves_from_its_annotation_once)
 }
 END_TEST
 
+/* --- Metadata ----------------------------------------------------------------------------------
+ */
+
+START_TEST(who_is_being_deleted_gets_no_more_finalizers)
+{
+#define ENDING(finalizers)                                                                         \
+    "{'metadata':{'name':'o','namespace':'n','deletionTimestamp':'2020-01-01T00:00:00Z',"          \
+    "'finalizers':[" finalizers "]}}"
+    ck_assert_causes_update("v1", "ConfigMap", ENDING("'a/b'"), ENDING("'a/d','a/c','a/d','a/b'"),
+                            "metadata.finalizers: Forbidden: no new finalizers can be added if the "
+                            "object is being deleted, found new finalizers []string{\"a/c\", "
+                            "\"a/d\"}");
+    ck_assert_causes_update("v1", "ConfigMap", ENDING("'a/b'"), ENDING(""), "");
+}
+END_TEST
+
+START_TEST(finalizers_that_contradict_each_other_are_all_shown)
+{
+    ck_assert_causes("v1", "ConfigMap",
+                     "{'metadata':{'name':'o','namespace':'n','finalizers':['foregroundDeletion',"
+                     "'a/b','orphan']}}",
+                     "metadata.finalizers: Invalid value: []string{\"foregroundDeletion\", "
+                     "\"a/b\", \"orphan\"}: finalizer orphan and foregroundDeletion cannot be "
+                     "both set");
+}
+END_TEST
+
+START_TEST(the_end_of_a_generated_names_prefix_may_be_anything_before_a_hyphen)
+{
+#define NAMED(prefix) "{'metadata':{'name':'o','namespace':'n','generateName':'" prefix "'}}"
+    ck_assert_causes("v1", "ConfigMap", NAMED("a_-"), "");
+    ck_assert_causes("v1", "ConfigMap", NAMED("a-"), "");
+    ck_assert_causes("rbac.authorization.k8s.io/v1", "Role", NAMED(".."), "");
+    ck_assert_causes("rbac.authorization.k8s.io/v1", "Role", NAMED("a%"),
+                     "metadata.generateName: Invalid value: \"a%\": may not contain '%'");
+}
+END_TEST
+
 Suite *check_update_suite(void)
 {
     Suite *suite = suite_create("check_update");
@@ -299,6 +337,9 @@ Suite *check_update_suite(void)
     tcase_add_test(tcase, a_volumes_source_says_what_differs);
     tcase_add_test(tcase, a_claims_spec_says_what_differs);
     tcase_add_test(tcase, a_claims_class_moves_from_its_annotation_once);
+    tcase_add_test(tcase, who_is_being_deleted_gets_no_more_finalizers);
+    tcase_add_test(tcase, finalizers_that_contradict_each_other_are_all_shown);
+    tcase_add_test(tcase, the_end_of_a_generated_names_prefix_may_be_anything_before_a_hyphen);
     suite_add_tcase(suite, tcase);
     return suite;
 }
