@@ -37,7 +37,7 @@ start_ours() {
     shift
     start "$SUITE_DIR/ours$i.log" "$CORACLE" server --name "m$i" --data-dir "$SUITE_DIR/ours$i" \
         --etcd-listen "http://$OURS$i:2379" --peer-url "http://$OURS$i:2380" --initial-cluster "$(peers $OURS)" \
-        --disable api,scheduler,controllers "$@"
+        --heartbeat-ms 100 --election-ms 1000 --disable api,scheduler,controllers "$@" # etcd's own times.
 }
 
 start_theirs() {
