@@ -92,7 +92,8 @@ int abac_parse(struct arena *arena, struct slice text, struct abac *ret_abac, st
         }
         int status = read_line(arena, line, &policies[count], reterr);
         if (status < 0) {
-            return error_wrap(reterr, "line %zu", number);
+            (void)error_wrap(reterr, "line %zu", number); /* Its code may be that of YAML. */
+            return status;
         }
         count++;
     }

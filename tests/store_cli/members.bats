@@ -88,6 +88,7 @@ load servers
     ctl n1 put meanwhile 2
     start_member n2 --initial-cluster "$all" # As if nothing had happened.
     within 60 grep -q "this member has lost its data" n2.log
+    within 60 has_ended "$(cat n2.pid)" # It holds its directory until then.
     rm -r n2/raft
     start_member n2 --join "$(client n3)"
     within 60 voters n2 3
