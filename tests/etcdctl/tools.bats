@@ -76,11 +76,15 @@ teardown() { explain_failure; }
     [[ $output == *PASS* ]]
 }
 
-@test "check perf passes" { # Three times at most: builds beside it may keep the disk for longer than an election timeout.
-    local try
-    for try in 1 2 3; do
-        run timeout 80 etcdctl --endpoints "${OURS}1:2379,${OURS}2:2379,${OURS}3:2379" check perf --load s
-        [ "$status" != 0 ] || break
+@test "check perf passes" { # Wherever etcd passes: no request may take half a second, which is the machine's matter as well.
+    local net
+    for net in "$OURS" "$OURS" "$THEIRS" "$OURS"; do
+        run timeout 80 etcdctl --endpoints "${net}1:2379,${net}2:2379,${net}3:2379" check perf --load s
+        if [ "$net" = "$THEIRS" ]; then
+            [ "$status" = 0 ] || skip "etcd does not pass on this machine now, either"
+        elif [ "$status" = 0 ]; then
+            break
+        fi
     done
     [ "$status" = 0 ]
     [[ $output == *PASS* ]]
