@@ -116,6 +116,21 @@ static void ttl_answer(struct etcd_request *request)
     etcd_respond(request, &response.base);
 }
 
+/* The list is for those who may read all keys of all leases. */
+static int list_permitted(struct etcd_request *request)
+{
+    const struct store *store = request->service->store;
+    int status = etcd_request_caller(request);
+    if (status != 0 || !auth_is_enabled(store_auth(store)) ||
+        auth_check_root(store_auth(store), &request->caller) == 0) {
+        return status;
+    }
+    for (size_t i = 0; i < request->lease.id_count && status == 0; i++) {
+        status = store_auth_check_lease(store, &request->caller, AUTH_READ, request->lease.ids[i]);
+    }
+    return status;
+}
+
 static void leases_ready(void *data, int status)
 {
     struct etcd_request *request = data;
@@ -126,6 +141,7 @@ static void leases_ready(void *data, int status)
         request->lease.ids = alloc_array(count + 1, sizeof(int64_t));
         (void)store_lease_ids(store, request->lease.ids, count);
         request->lease.id_count = count;
+        status = list_permitted(request);
     }
     etcd_request_done(request, status);
 }
@@ -169,16 +185,19 @@ const struct etcd_method etcd_lease_methods[] = {
 
 /* --- Keep-alive: a stream of renewals, each answered. */
 
-enum { RENEWALS_IN_FLIGHT_MAX = 64 };
+enum { RENEWALS_IN_FLIGHT_MAX = 64, STORES_OWN = 1 };
 
 struct keepalive_stream {
     struct etcd_service *service;
     struct grpc_call *call;
-    size_t in_flight;
-    bool ended; /* No more requests: finish after the last answer. */
+    size_t in_flight; /* Renewals, and one more until the store loop has let go of it. */
+    bool ended;       /* No more requests: finish after the last answer. */
     bool paused;
-    bool closed;                   /* Cancelled or finished: freed with the last answer. */
-    struct etcd_identity identity; /* Store loop. */
+    bool closed; /* Cancelled or finished: freed with the last answer. */
+    /* Store loop. */
+    struct etcd_identity identity;
+    struct etcd_leader_want leader;
+    int end_status; /* It cannot go on: told once. */
 };
 
 struct renewal {
@@ -200,10 +219,31 @@ static void stream_release(struct keepalive_stream *stream)
     }
 }
 
+static void let_go(void *data)
+{
+    struct keepalive_stream *stream = data;
+    stream->in_flight--;
+    stream_release(stream);
+}
+
+static void closed_here(void *data) /* Store loop. */
+{
+    struct keepalive_stream *stream = data;
+    list_remove(&stream->leader.node);
+    loop_post(grpc_call_loop(stream->call), let_go, stream);
+}
+
+/* Once. The caller releases the stream, or knows that it cannot be the last one to. */
+static void mark_closed(struct keepalive_stream *stream)
+{
+    stream->closed = true;
+    loop_post(stream->service->store_loop, closed_here, stream);
+}
+
 static void stream_close(struct keepalive_stream *stream, int status)
 {
     if (!stream->closed) {
-        stream->closed = true;
+        mark_closed(stream);
         if (status == 0) {
             grpc_call_finish(stream->call, GRPC_OK, NULL, slice_of(NULL, 0));
         } else {
@@ -234,7 +274,7 @@ static void renewal_answer(void *data)
         stream->paused = false;
         grpc_call_resume(stream->call);
     }
-    if (stream->ended && stream->in_flight == 0) {
+    if (stream->ended && stream->in_flight == STORES_OWN) {
         stream_close(stream, 0);
     }
     stream_release(stream);
@@ -258,6 +298,7 @@ static void renewal_caught_up(void *data, int status)
     renewal_run(data);
 }
 
+/* Who keeps a lease alive keeps its keys: they have to be theirs to write. */
 static int renewal_permitted(struct renewal *renewal)
 {
     struct keepalive_stream *stream = renewal->stream;
@@ -268,8 +309,9 @@ static int renewal_permitted(struct renewal *renewal)
     if (status != 0) {
         return status;
     }
-    return caller.restricted ? STORE_PERMISSION_DENIED
-                             : auth_check_user(store_auth(stream->service->store), &caller);
+    return caller.restricted
+               ? STORE_PERMISSION_DENIED
+               : store_auth_check_lease(stream->service->store, &caller, AUTH_WRITE, renewal->id);
 }
 
 static void renewal_run(void *data)
@@ -294,7 +336,6 @@ static void on_message(void *data, struct slice bytes)
         etcdserverpb__lease_keep_alive_request__unpack(NULL, bytes.len, bytes.data);
     if (message == NULL) {
         stream_close(stream, STORE_MALFORMED);
-        stream_release(stream);
         return;
     }
     struct renewal *renewal = alloc_zeroed(sizeof(*renewal));
@@ -313,9 +354,8 @@ static void on_end(void *data)
 {
     struct keepalive_stream *stream = data;
     stream->ended = true;
-    if (stream->in_flight == 0) {
+    if (stream->in_flight == STORES_OWN) {
         stream_close(stream, 0);
-        stream_release(stream);
     }
 }
 
@@ -323,8 +363,39 @@ static void on_cancel(void *data)
 {
     struct keepalive_stream *stream = data;
     if (!stream->closed) {
-        stream->closed = true;
-        stream_release(stream);
+        mark_closed(stream);
+    }
+}
+
+/* --- What ends it as a whole. */
+
+static void told_end(void *data) /* Connection's loop. */
+{
+    struct keepalive_stream *stream = data;
+    stream_close(stream, stream->end_status);
+}
+
+/* Before closed_here() has run, so that the stream is there when it is told. */
+static void end_all(struct keepalive_stream *stream, int status)
+{
+    stream->end_status = status;
+    loop_post(grpc_call_loop(stream->call), told_end, stream);
+}
+
+static void leader_lost(struct etcd_leader_want *want)
+{
+    end_all(CONTAINER_OF(want, struct keepalive_stream, leader), STORE_NO_LEADER);
+}
+
+static void opened(void *data) /* Store loop. */
+{
+    struct keepalive_stream *stream = data;
+    int status = etcd_voter_status(stream->service);
+    status = status == STORE_NOT_FOR_LEARNER
+                 ? status
+                 : etcd_leader_want(stream->service, stream->call, &stream->leader);
+    if (status != 0) {
+        end_all(stream, status);
     }
 }
 
@@ -334,6 +405,10 @@ void etcd_lease_keepalive_call(void *data, struct grpc_call *call, struct slice 
     struct keepalive_stream *stream = alloc_zeroed(sizeof(*stream));
     stream->service = etcd_service_ref(data);
     stream->call = grpc_call_ref(call);
+    stream->in_flight = STORES_OWN;
+    stream->leader.lost = leader_lost;
+    list_init(&stream->leader.node);
+    loop_post(stream->service->store_loop, opened, stream);
     grpc_call_on_cancel(call, on_cancel, stream);
     grpc_call_on_message(call, on_message, on_end, stream);
 }

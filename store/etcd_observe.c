@@ -19,6 +19,7 @@ struct observer {
     struct etcd_identity identity;
     bool caught_up;
     bool over;
+    struct etcd_leader_want leader;
     bool waits_for_any; /* Nobody leads: the watch is for the first key put. */
     struct store_watch *watch;
 };
@@ -130,6 +131,7 @@ static void end(struct observer *observer, int status)
 {
     if (!observer->over) {
         observer->over = true;
+        list_remove(&observer->leader.node);
         store_watch_cancel(TAKE(observer->watch));
         tell(observer, NULL, /* revision= */ 0, status);
         observer_unref(observer);
@@ -282,9 +284,19 @@ static void observer_run(void *data) /* Store loop. */
     store_read_barrier(observer->service->store, look_now, observer_ref(observer));
 }
 
+static void leader_lost(struct etcd_leader_want *want)
+{
+    end(CONTAINER_OF(want, struct observer, leader), STORE_NO_LEADER);
+}
+
 static void observer_start(void *data)
 {
     struct observer *observer = data;
+    int status =
+        observer->over ? 0 : etcd_leader_want(observer->service, observer->call, &observer->leader);
+    if (status != 0) {
+        end(observer, status);
+    }
     observer_run(observer);
     observer_unref(observer); /* The message's. */
 }
@@ -294,6 +306,7 @@ static void observer_gone(void *data)
     struct observer *observer = data;
     if (!observer->over) {
         observer->over = true;
+        list_remove(&observer->leader.node);
         store_watch_cancel(TAKE(observer->watch));
         observer_unref(observer);
     }
@@ -319,6 +332,8 @@ void etcd_observe_call(void *data, struct grpc_call *call, struct slice request)
     observer->service = etcd_service_ref(data);
     observer->call = grpc_call_ref(call);
     observer->name = etcd_slice(message->name);
+    list_init(&observer->leader.node);
+    observer->leader.lost = leader_lost;
     grpc_call_on_cancel(call, on_cancel, observer);
     grpc_call_on_drain(call, on_drain, observer);
     grpc_call_send_headers(call, NULL, 0);

@@ -48,6 +48,7 @@ struct etcd_service {
     _Atomic uint32_t snapshot_streams;
     struct loop_timer progress_timer, retry_timer, leader_timer;
     unsigned leaderless_looks;
+    struct list leader_wanted; /* Store loop. */
     struct loop_turn_end flush;
     struct watch_encoder *encoder; /* Store loop. */
     struct list dirty_streams;
@@ -185,6 +186,16 @@ void etcd_health_release(struct etcd_service *service);
 /* Whether the client wants to know when there is no leader. Connection's loop. */
 bool etcd_wants_leader(const struct grpc_call *call);
 bool etcd_has_leader(const struct etcd_service *service); /* Store loop. */
+/* For streams. `node` is made with list_init(); off the list before `lost` is called, and by
+ * list_remove(). */
+struct etcd_leader_want {
+    struct list node;
+    void (*lost)(struct etcd_leader_want *want); /* There has been no leader for long. */
+};
+/* Of a call that wants no leader it does nothing. STORE_NO_LEADER when there is none already. Store
+ * loop. */
+MUST_USE int etcd_leader_want(struct etcd_service *service, const struct grpc_call *call,
+                              struct etcd_leader_want *want);
 void etcd_leader_init(struct etcd_service *service);
 void etcd_leader_release(struct etcd_service *service);
 void etcd_watch_init(struct etcd_service *service);

@@ -310,6 +310,7 @@ static void mount_methods(struct etcd_service *service, struct grpc_server *serv
                                            .kind = GRPC_UNARY,
                                            .on_call = on_unary,
                                            .data = binding,
+                                           .message_bytes_max = STORE_MESSAGE_BYTES_MAX,
                                            .secret = etcd_holds_password(methods->path)};
         grpc_server_add(server, &method, 1);
     }
@@ -327,32 +328,26 @@ void etcd_service_mount(struct etcd_service *service, struct grpc_server *server
     mount_methods(service, server, etcd_auth_ask_methods);
     mount_methods(service, server, etcd_lock_methods);
     mount_methods(service, server, etcd_election_methods);
-    const struct grpc_method streams[] = {
+    struct grpc_method streams[] = {
         {.path = "/etcdserverpb.Maintenance/Snapshot",
          .kind = GRPC_SERVER_STREAM,
-         .on_call = etcd_snapshot_call,
-         .data = service},
-        {.path = "/etcdserverpb.Watch/Watch",
-         .kind = GRPC_BIDI_STREAM,
-         .on_call = etcd_watch_call,
-         .data = service},
+         .on_call = etcd_snapshot_call},
+        {.path = "/etcdserverpb.Watch/Watch", .kind = GRPC_BIDI_STREAM, .on_call = etcd_watch_call},
         {.path = "/etcdserverpb.Lease/LeaseKeepAlive",
          .kind = GRPC_BIDI_STREAM,
-         .on_call = etcd_lease_keepalive_call,
-         .data = service},
-        {.path = "/v3lockpb.Lock/Lock",
-         .kind = GRPC_UNARY,
-         .on_call = etcd_lock_call,
-         .data = service},
+         .on_call = etcd_lease_keepalive_call},
+        {.path = "/v3lockpb.Lock/Lock", .kind = GRPC_UNARY, .on_call = etcd_lock_call},
         {.path = "/v3electionpb.Election/Campaign",
          .kind = GRPC_UNARY,
-         .on_call = etcd_campaign_call,
-         .data = service},
+         .on_call = etcd_campaign_call},
         {.path = "/v3electionpb.Election/Observe",
          .kind = GRPC_SERVER_STREAM,
-         .on_call = etcd_observe_call,
-         .data = service},
+         .on_call = etcd_observe_call},
     };
+    for (size_t i = 0; i < ARRAY_LEN(streams); i++) {
+        streams[i].data = service;
+        streams[i].message_bytes_max = STORE_MESSAGE_BYTES_MAX;
+    }
     grpc_server_add(server, streams, ARRAY_LEN(streams));
     etcd_health_mount(service, server);
 }

@@ -206,7 +206,10 @@ static void export_state(void *data) /* Store loop. */
     struct auth_caller caller;
     stream->status = STORE_STOPPED;
     if (store != NULL && store_raft(store) != NULL) {
-        stream->status = etcd_caller_needs(stream->service, stream->call, ETCD_NEEDS_ROOT, &caller);
+        stream->status =
+            etcd_wants_leader(stream->call) && !etcd_has_leader(stream->service)
+                ? STORE_NO_LEADER
+                : etcd_caller_needs(stream->service, stream->call, ETCD_NEEDS_ROOT, &caller);
     }
     if (stream->status == 0) {
         stream->header = etcd_header_now(stream->service);

@@ -331,7 +331,9 @@ static void turn_run(void *data) /* Store loop. */
     if (!goes_on(turn, etcd_voter_status(turn->service))) {
         return;
     }
-    int status = etcd_caller(turn->service, turn->call, &turn->identity, &caller);
+    int status = etcd_wants_leader(turn->call) && !etcd_has_leader(turn->service)
+                     ? STORE_NO_LEADER
+                     : etcd_caller(turn->service, turn->call, &turn->identity, &caller);
     if (status == STORE_INVALID_AUTH_TOKEN && !turn->caught_up) {
         turn->caught_up = true;
         store_read_barrier(turn->service->store, turn_caught_up, turn);

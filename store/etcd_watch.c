@@ -350,6 +350,7 @@ static void stream_gone(struct watch_stream *stream)
     watch_outbox_release(&stream->state.outbox);
     list_remove(&stream->state.dirty);
     list_remove(&stream->state.node);
+    list_remove(&stream->state.leader.node);
     watch_stream_unref(stream); /* service->watch_streams held one. */
 }
 
@@ -443,14 +444,20 @@ static bool put_off(struct watch_command *command)
     return true;
 }
 
+static void leader_lost(struct etcd_leader_want *want)
+{
+    watch_stream_end(CONTAINER_OF(want, struct watch_stream, state.leader), STORE_NO_LEADER);
+}
+
 /* Nothing, unless this member cannot serve it. */
 static void open_answer(struct watch_stream *stream)
 {
-    const struct etcd_service *service = stream->service;
-    if (etcd_voter_status(service) == STORE_NOT_FOR_LEARNER) {
-        watch_stream_end(stream, STORE_NOT_FOR_LEARNER);
-    } else if (stream->wants_leader && !etcd_has_leader(service)) {
-        watch_stream_end(stream, STORE_NO_LEADER);
+    struct etcd_service *service = stream->service;
+    stream->state.leader.lost = leader_lost;
+    int status = etcd_voter_status(service) == STORE_NOT_FOR_LEARNER ? STORE_NOT_FOR_LEARNER : 0;
+    status = status != 0 ? status : etcd_leader_want(service, stream->call, &stream->state.leader);
+    if (status != 0) {
+        watch_stream_end(stream, status);
     }
 }
 

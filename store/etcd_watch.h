@@ -20,7 +20,6 @@ struct watch_stream {
     _Atomic uint32_t refs;
     struct etcd_service *service;
     struct grpc_call *call;
-    bool wants_leader;          /* Its end is told when there is no leader. */
     _Atomic size_t outstanding; /* Bytes of answers made and not yet taken. */
     _Atomic bool paused;
     struct { /* Connection's loop. */
@@ -30,6 +29,7 @@ struct watch_stream {
     struct {               /* Store loop. */
         struct list node;  /* In service->watch_streams. */
         struct list dirty; /* In service->dirty_streams while the outbox holds something. */
+        struct etcd_leader_want leader;
         struct watch_outbox outbox;
         size_t expected;          /* Answers in the outbox at the end of a turn before. */
         size_t charged;           /* Bytes of the outbox that are or will be in `outstanding`. */

@@ -168,9 +168,9 @@ void etcd_watch_call(void *data, struct grpc_call *call, struct slice request)
     atomic_init(&stream->paused, false);
     stream->service = etcd_service_ref(data);
     stream->call = grpc_call_ref(call);
-    stream->wants_leader = etcd_wants_leader(call);
     list_init(&stream->state.node);
     list_init(&stream->state.dirty);
+    list_init(&stream->state.leader.node);
     send_command(stream, COMMAND_OPEN, NULL);
     grpc_call_send_headers(call, NULL, 0);
     grpc_call_on_cancel(call, on_cancel, stream);

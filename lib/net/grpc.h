@@ -53,6 +53,7 @@ struct grpc_method {
      * grpc_call_on_message() inside. */
     void (*on_call)(void *data, struct grpc_call *call, struct slice request);
     void *data;
+    size_t message_bytes_max; /* Of a request; 0: GRPC_MESSAGE_BYTES_MAX. */
     bool secret; /* Requests hold secrets: what was received of one is wiped with the call. */
 };
 

@@ -4,6 +4,7 @@
 #include "lib/net/limits.h"
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 
 void grpc_deframer_init(struct grpc_deframer *deframer, size_t message_max)
 {
@@ -40,7 +41,11 @@ int grpc_deframer_feed(struct grpc_deframer *deframer, struct slice bytes)
         deframer->taken = 0;
     }
     buffer_append_slice(&deframer->pending, bytes);
-    return buffer_error(&deframer->pending) == 0 ? 0 : -EMSGSIZE;
+    if (buffer_error(&deframer->pending) != 0) {
+        deframer->refused = deframer->pending.len + bytes.len;
+        return -EMSGSIZE;
+    }
+    return 0;
 }
 
 int grpc_deframer_lend(struct grpc_deframer *deframer, struct slice bytes)
@@ -86,6 +91,7 @@ int grpc_deframe(struct grpc_deframer *deframer, struct slice *ret_message)
     size_t len = (size_t)prefix[1] << 24 | (size_t)prefix[2] << 16 | (size_t)prefix[3] << 8 |
                  (size_t)prefix[4];
     if (len > deframer->message_max) {
+        deframer->refused = len;
         return -EMSGSIZE;
     }
     if (left.len - GRPC_PREFIX_SIZE < len) {
@@ -99,6 +105,14 @@ int grpc_deframe(struct grpc_deframer *deframer, struct slice *ret_message)
     }
     *ret_message = slice_of(prefix + GRPC_PREFIX_SIZE, len);
     return 1;
+}
+
+void grpc_too_large_text(const struct grpc_deframer *deframer,
+                         char ret_text[GRPC_TOO_LARGE_TEXT_SIZE])
+{
+    (void)snprintf(ret_text, GRPC_TOO_LARGE_TEXT_SIZE,
+                   "grpc: received message larger than max (%zu vs. %zu)", deframer->refused,
+                   deframer->message_max);
 }
 
 bool grpc_deframer_empty(const struct grpc_deframer *deframer)

@@ -213,6 +213,13 @@ static void fail(struct grpc_call *call, enum grpc_code code, const char *messag
     }
 }
 
+static void fail_too_large(struct grpc_call *call)
+{
+    char text[GRPC_TOO_LARGE_TEXT_SIZE];
+    grpc_too_large_text(&call->deframer, text);
+    fail(call, GRPC_RESOURCE_EXHAUSTED, text);
+}
+
 static void on_deadline(void *data)
 {
     fail(call_from(data), GRPC_DEADLINE_EXCEEDED, "context deadline exceeded");
@@ -276,7 +283,7 @@ void grpc_call_process(struct grpc_call *call)
             return;
         }
         if (status == -EMSGSIZE) {
-            fail(call, GRPC_RESOURCE_EXHAUSTED, "received message larger than max");
+            fail_too_large(call);
         } else if (status < 0) {
             fail(call, GRPC_UNIMPLEMENTED, "compressed messages are not supported");
         } else {
@@ -302,7 +309,7 @@ static void on_piece(void *data, struct slice bytes, bool end)
         fail(call, GRPC_RESOURCE_EXHAUSTED, short_memory);
     }
     if (grpc_deframer_lend(&call->deframer, bytes) != 0) {
-        fail(call, GRPC_RESOURCE_EXHAUSTED, "received message larger than max");
+        fail_too_large(call);
     }
     grpc_call_process(call);
     grpc_deframer_keep(&call->deframer);
@@ -378,7 +385,9 @@ static bool on_headers(void *data, struct http_exchange *exchange)
     call->started_ms = loop_now_ms(http_exchange_loop(exchange));
     call->deadline.fire = on_deadline;
     call->deadline.data = call;
-    grpc_deframer_init(&call->deframer, GRPC_MESSAGE_BYTES_MAX);
+    grpc_deframer_init(&call->deframer, owned->method.message_bytes_max == 0
+                                            ? GRPC_MESSAGE_BYTES_MAX
+                                            : owned->method.message_bytes_max);
     call->hold.budget = loop_memory(http_exchange_loop(exchange));
     http_on_body(exchange, on_piece, call);
     http_on_abort(exchange, on_abort, call);

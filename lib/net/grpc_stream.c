@@ -289,6 +289,13 @@ static void take_message(struct grpc_stream *stream, struct slice message)
     }
 }
 
+static void end_too_large(struct grpc_stream *stream)
+{
+    char text[GRPC_TOO_LARGE_TEXT_SIZE];
+    grpc_too_large_text(&stream->deframer, text);
+    grpc_stream_end(stream, GRPC_RESOURCE_EXHAUSTED, text);
+}
+
 static void deliver(struct grpc_stream *stream)
 {
     struct slice message = {.len = 0};
@@ -298,7 +305,7 @@ static void deliver(struct grpc_stream *stream)
             break;
         }
         if (status == -EMSGSIZE) {
-            grpc_stream_end(stream, GRPC_RESOURCE_EXHAUSTED, "received message larger than max");
+            end_too_large(stream);
         } else if (status < 0) {
             grpc_stream_end(stream, GRPC_INTERNAL, "received a compressed message");
         } else {
@@ -331,7 +338,7 @@ void grpc_stream_on_data(struct grpc_stream *stream, struct slice bytes)
 {
     stream->held += bytes.len;
     if (grpc_deframer_feed(&stream->deframer, bytes) != 0) {
-        grpc_stream_end(stream, GRPC_RESOURCE_EXHAUSTED, "received message larger than max");
+        end_too_large(stream);
         return;
     }
     if (!stream->paused) {

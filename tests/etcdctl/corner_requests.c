@@ -4,7 +4,12 @@
 #include "lib/base/compiler.h"
 #include <string.h>
 
-enum { OPS_ALLOWED = 128, OWN_LEASE = 7777 };
+enum {
+    OPS_ALLOWED = 128,
+    OWN_LEASE = 7777,
+    MESSAGE_ALLOWED = 2 * 1024 * 1024,
+    PUT_AROUND = 1 + 1 + 6 + 1 + 4, /* Of a put: the key, and what says how long the value is. */
+};
 
 static ProtobufCBinaryData bytes_of(struct arena *arena, const char *text)
 {
@@ -252,8 +257,16 @@ static Etcdserverpb__TxnRequest *corner_txn(size_t at, struct arena *arena)
 
 static bool key_step(size_t at, struct arena *arena, struct question *ret_question)
 {
-    static const size_t lens[] = {0,           1024 * 1024,     1536 * 1024 - 64,
-                                  1536 * 1024, 1536 * 1024 + 1, 1900 * 1024};
+    static const size_t lens[] = {0,
+                                  1024 * 1024,
+                                  1536 * 1024 - 64,
+                                  1536 * 1024,
+                                  1536 * 1024 + 1,
+                                  1900 * 1024,
+                                  MESSAGE_ALLOWED - PUT_AROUND,
+                                  MESSAGE_ALLOWED - PUT_AROUND + 1,
+                                  3 * 1024 * 1024,
+                                  5 * 1024 * 1024};
     static void (*const ranges[])(Etcdserverpb__RangeRequest * range) = {
         set_negative_limit, set_negative_bounds, set_far_revision, set_negative_revision};
     if (at < ARRAY_LEN(lens)) {
@@ -354,6 +367,15 @@ static struct question update_member(struct arena *arena)
                        &etcdserverpb__member_update_response__descriptor);
 }
 
+static struct question snapshot(void)
+{
+    static const Etcdserverpb__SnapshotRequest message = ETCDSERVERPB__SNAPSHOT_REQUEST__INIT;
+    struct question question = question_of("/etcdserverpb.Maintenance/Snapshot", &message,
+                                           &etcdserverpb__snapshot_response__descriptor);
+    question.kind = QUESTION_STREAM;
+    return question;
+}
+
 static bool cluster_step(size_t at, struct arena *arena, struct question *ret_question)
 {
     static const char *const urls[] = {NULL,           "",
@@ -413,6 +435,9 @@ static bool cluster_step(size_t at, struct arena *arena, struct question *ret_qu
     case 15:
         *ret_question = compact_at(arena, INT64_MAX);
         break;
+    case 16:
+        *ret_question = snapshot();
+        break;
     default:
         return false;
     }
@@ -447,6 +472,19 @@ static struct question unwatch(struct arena *arena, int64_t id)
     message->cancel_request = arena_alloc(arena, sizeof(*message->cancel_request));
     etcdserverpb__watch_cancel_request__init(message->cancel_request);
     message->cancel_request->watch_id = id;
+    struct question question = question_of("/etcdserverpb.Watch/Watch", message,
+                                           &etcdserverpb__watch_response__descriptor);
+    question.kind = QUESTION_WATCH;
+    return question;
+}
+
+static struct question progress(struct arena *arena)
+{
+    Etcdserverpb__WatchRequest *message = arena_alloc(arena, sizeof(*message));
+    etcdserverpb__watch_request__init(message);
+    message->request_union_case = ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_PROGRESS_REQUEST;
+    message->progress_request = arena_alloc(arena, sizeof(*message->progress_request));
+    etcdserverpb__watch_progress_request__init(message->progress_request);
     struct question question = question_of("/etcdserverpb.Watch/Watch", message,
                                            &etcdserverpb__watch_response__descriptor);
     question.kind = QUESTION_WATCH;
@@ -488,6 +526,24 @@ static bool watch_step(size_t at, struct arena *arena, struct question *ret_ques
         break;
     case 10:
         *ret_question = unwatch(arena, 5);
+        break;
+    case 11: /* The id that refusals and progress have. */
+        *ret_question = watch(arena, -1, 0);
+        break;
+    case 12:
+        *ret_question = watch(arena, INT64_MIN, 0);
+        break;
+    case 13:
+        *ret_question = progress(arena);
+        break;
+    case 14:
+        *ret_question = unwatch(arena, -1);
+        break;
+    case 15:
+        *ret_question = unwatch(arena, INT64_MIN);
+        break;
+    case 16:
+        *ret_question = progress(arena);
         break;
     default:
         return false;

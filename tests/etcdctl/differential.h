@@ -10,6 +10,7 @@ enum question_kind {
     QUESTION_UNARY,
     QUESTION_KEEPALIVE, /* On a stream: an answer to each. */
     QUESTION_WATCH,     /* On a stream: answers when there are any (watch_log.h). */
+    QUESTION_STREAM,    /* On a stream of its own, which the server ends. */
 };
 
 /* Who asks, while users are required. */
@@ -51,6 +52,8 @@ bool corners(size_t at, struct arena *arena, struct question *ret_question);
  * roles goes again, asked for by root. False after the last. */
 bool users_begin(size_t at, struct arena *arena, struct question *ret_question);
 bool users_end(size_t at, struct arena *arena, struct question *ret_question);
+/* In between: what is refused. */
+bool guarded(size_t at, struct arena *arena, struct question *ret_question);
 struct question authenticate(const char *name, struct arena *arena);
 
 /* One line; fields at their default are left out. */

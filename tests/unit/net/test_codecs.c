@@ -135,6 +135,11 @@ START_TEST(grpc_refuses_compressed_and_oversized_messages)
         grpc_deframer_init(&deframer, 100);
         ck_assert_int_eq(grpc_deframer_feed(&deframer, slice_of(wires[i], 5)), 0);
         ck_assert_int_eq(grpc_deframe(&deframer, &message), statuses[i]);
+        if (i == 1) { /* As gRPC's own libraries say it. */
+            char text[GRPC_TOO_LARGE_TEXT_SIZE];
+            grpc_too_large_text(&deframer, text);
+            ck_assert_str_eq(text, "grpc: received message larger than max (101 vs. 100)");
+        }
         grpc_deframer_release(&deframer);
     }
 }

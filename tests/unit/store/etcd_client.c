@@ -13,6 +13,7 @@ struct etcd_client {
     struct grpc_channel *channel;
     char token[2048];
     bool has_token;
+    bool wants_leader;
     struct etcd_client_call *last;
 };
 
@@ -52,6 +53,11 @@ void etcd_client_set_token(struct etcd_client *client, const char *token)
     snprintf(client->token, sizeof(client->token), "%s", token == NULL ? "" : token);
 }
 
+void etcd_client_require_leader(struct etcd_client *client)
+{
+    client->wants_leader = true;
+}
+
 struct loop *etcd_client_loop(struct etcd_client *client)
 {
     return client->loop;
@@ -78,14 +84,20 @@ static void on_done(void *data, const struct grpc_status *status, struct slice r
     }
 }
 
+enum { METADATA_MAX = 2 };
+
 static struct grpc_call_options options_of(const struct etcd_client *client, const char *path,
-                                           struct http_header *token)
+                                           struct http_header metadata[METADATA_MAX])
 {
-    *token = http_header("token", client->token);
-    return (struct grpc_call_options){.path = path,
-                                      .metadata = token,
-                                      .metadata_count = client->has_token,
-                                      .timeout_ms = TIMEOUT_MS};
+    size_t count = 0;
+    if (client->has_token) {
+        metadata[count++] = http_header("token", client->token);
+    }
+    if (client->wants_leader) {
+        metadata[count++] = http_header("hasleader", "true");
+    }
+    return (struct grpc_call_options){
+        .path = path, .metadata = metadata, .metadata_count = count, .timeout_ms = TIMEOUT_MS};
 }
 
 struct etcd_client_call *etcd_client_start(struct etcd_client *client, const char *path,
@@ -93,8 +105,8 @@ struct etcd_client_call *etcd_client_start(struct etcd_client *client, const cha
                                            const ProtobufCMessageDescriptor *response)
 {
     struct etcd_client_call *call = alloc_zeroed(sizeof(*call));
-    struct http_header token;
-    struct grpc_call_options options = options_of(client, path, &token);
+    struct http_header metadata[METADATA_MAX];
+    struct grpc_call_options options = options_of(client, path, metadata);
     struct slice bytes = pack(request);
     call->client = client;
     call->descriptor = response;
@@ -183,8 +195,8 @@ struct etcd_client_stream *etcd_client_stream(struct etcd_client *client, const 
 {
     static const struct grpc_stream_events events = {.on_message = on_message, .on_end = on_end};
     struct etcd_client_stream *stream = alloc_zeroed(sizeof(*stream));
-    struct http_header token;
-    struct grpc_call_options options = options_of(client, path, &token);
+    struct http_header metadata[METADATA_MAX];
+    struct grpc_call_options options = options_of(client, path, metadata);
     stream->client = client;
     stream->descriptor = response;
     stream->code = -1;

@@ -12,6 +12,8 @@ struct etcd_client;
 struct etcd_client *etcd_client_open(uint16_t port, struct tls_config *tls);
 void etcd_client_close(struct etcd_client *client);
 void etcd_client_set_token(struct etcd_client *client, const char *token);
+/* From here on each call says that it wants the member to know a leader. */
+void etcd_client_require_leader(struct etcd_client *client);
 struct loop *etcd_client_loop(struct etcd_client *client);
 
 /* Calls and waits. The gRPC code; `ret_response` (may be NULL) gets the response, or NULL when the

@@ -406,6 +406,66 @@ START_TEST(the_keys_of_a_lease_are_shown_to_those_who_may_read_them)
 }
 END_TEST
 
+static int lease_list(void)
+{
+    Etcdserverpb__LeaseLeasesRequest request = ETCDSERVERPB__LEASE_LEASES_REQUEST__INIT;
+    return etcd_client_call(live.clients[0], "/etcdserverpb.Lease/LeaseLeases", &request.base,
+                            &etcdserverpb__lease_leases_response__descriptor, NULL);
+}
+
+/* The code that the stream ends with, or GRPC_OK when it is renewed. */
+static int renew(int64_t id)
+{
+    Etcdserverpb__LeaseKeepAliveRequest request = ETCDSERVERPB__LEASE_KEEP_ALIVE_REQUEST__INIT;
+    request.id = id;
+    struct etcd_client_stream *stream =
+        etcd_client_stream(live.clients[0], "/etcdserverpb.Lease/LeaseKeepAlive",
+                           &etcdserverpb__lease_keep_alive_response__descriptor);
+    etcd_client_send(stream, &request.base);
+    const Etcdserverpb__LeaseKeepAliveResponse *response = etcd_client_next(stream);
+    int code = response == NULL ? etcd_client_stream_code(stream) : GRPC_OK;
+    ck_assert(response == NULL || response->ttl > 0);
+    etcd_client_stream_close(stream);
+    return code;
+}
+
+/* GHSA-q8m4-xhhv-38mg, as etcd since 3.5.28. */
+START_TEST(leases_of_the_keys_of_others_are_neither_listed_nor_renewed)
+{
+    set_up();
+    Etcdserverpb__LeaseGrantRequest grant = ETCDSERVERPB__LEASE_GRANT_REQUEST__INIT;
+    Etcdserverpb__PutRequest put_request = ETCDSERVERPB__PUT_REQUEST__INIT;
+    ck_assert_int_eq(authenticate(0, "root", "rootpw"), GRPC_OK);
+    grant.id = put_request.lease = 77;
+    grant.ttl = 600;
+    const char *keys[] = {"a", "k"}; /* alice's to write; hers to read. */
+    ck_assert_int_eq(etcd_client_call(live.clients[0], "/etcdserverpb.Lease/LeaseGrant",
+                                      &grant.base, &etcdserverpb__lease_grant_response__descriptor,
+                                      NULL),
+                     GRPC_OK);
+    for (size_t i = 0; i < 2; i++) {
+        put_request.key = etcd_client_bytes(keys[i]);
+        ck_assert_int_eq(authenticate(0, "root", "rootpw"), GRPC_OK);
+        ck_assert_int_eq(etcd_client_call(live.clients[0], "/etcdserverpb.KV/Put",
+                                          &put_request.base,
+                                          &etcdserverpb__put_response__descriptor, NULL),
+                         GRPC_OK);
+        ck_assert_int_eq(authenticate(0, "alice", "alicepw"), GRPC_OK);
+        ck_assert_int_eq(renew(77), i == 0 ? GRPC_OK : GRPC_PERMISSION_DENIED);
+        ck_assert_int_eq(lease_list(), GRPC_OK);
+    }
+    ck_assert_int_eq(authenticate(0, "root", "rootpw"), GRPC_OK);
+    put_request.key = etcd_client_bytes("secret");
+    ck_assert_int_eq(etcd_client_call(live.clients[0], "/etcdserverpb.KV/Put", &put_request.base,
+                                      &etcdserverpb__put_response__descriptor, NULL),
+                     GRPC_OK);
+    ck_assert_int_eq(lease_list(), GRPC_OK);
+    ck_assert_int_eq(renew(77), GRPC_OK);
+    ck_assert_int_eq(authenticate(0, "alice", "alicepw"), GRPC_OK);
+    ck_assert_int_eq(lease_list(), GRPC_PERMISSION_DENIED);
+}
+END_TEST
+
 START_TEST(a_user_without_a_password_cannot_authenticate)
 {
     set_up();
@@ -520,6 +580,7 @@ static Suite *etcd_auth_suite(void)
     tcase_add_test(one, a_watch_from_before_all_history_is_refused);
     tcase_add_test(one, a_lease_is_kept_alive_by_users_only);
     tcase_add_test(one, the_keys_of_a_lease_are_shown_to_those_who_may_read_them);
+    tcase_add_test(one, leases_of_the_keys_of_others_are_neither_listed_nor_renewed);
     tcase_add_test(one, a_user_without_a_password_cannot_authenticate);
     tcase_add_test(one, a_hash_made_elsewhere_is_taken_for_a_password);
     tcase_add_test(three, a_token_of_one_member_is_good_at_all_of_them_at_once);
