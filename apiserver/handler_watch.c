@@ -7,6 +7,7 @@
 #include "apiserver/watch_options.h"
 #include "k8s/tables.h"
 #include "lib/net/limits.h"
+#include "lib/net/websocket.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -389,6 +390,19 @@ static void follow_version(struct watch_stream *stream, uint64_t revision)
     http_on_drain(request->exchange, on_drain, stream);
 }
 
+/* Refuses what asks for a WebSocket and does not say how. */
+static bool is_malformed(struct request *request)
+{
+    if (!http_wants_upgrade(request->exchange, "websocket") ||
+        websocket_is_request(request->exchange)) {
+        return false;
+    }
+    bool version = slice_is(http_header_find(request->exchange, "sec-websocket-version"), "13");
+    respond_text(request, 400,
+                 version ? "mismatch challenge/response" : "missing or bad WebSocket Version");
+    return true;
+}
+
 void handle_watch(struct request *request)
 {
     if (!fill_options(request)) {
@@ -404,6 +418,9 @@ void handle_watch(struct request *request)
         registry_filter_new(request->arena, request->kind, namespace, request->info.name,
                             &request->call.options, &stream->filter, &refusal) < 0) {
         respond_status(request, refusal);
+        return;
+    }
+    if (is_malformed(request)) {
         return;
     }
     if (!stream->options.from_state) {

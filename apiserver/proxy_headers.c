@@ -91,6 +91,11 @@ static bool ends_here(struct slice name)
 /* A client that cannot set fields shows its token as one of the protocols that it speaks. */
 static const char token_prefix[] = "base64url.bearer.authorization.k8s.io.";
 
+bool websocket_protocol_is_token(struct slice protocol)
+{
+    return slice_starts_with(protocol, slice_text(token_prefix));
+}
+
 int websocket_token(struct arena *arena, struct slice protocols, struct slice *ret_token)
 {
     CLEANUP(buffer_release) struct buffer token;
@@ -98,7 +103,7 @@ int websocket_token(struct arena *arena, struct slice protocols, struct slice *r
     size_t tokens = 0, others = 0;
     buffer_init(&token, HTTP_HEADERS_BYTES_MAX);
     while (next_element(&protocols, &element)) {
-        if (!slice_starts_with(element, slice_text(token_prefix))) {
+        if (!websocket_protocol_is_token(element)) {
             others++;
             continue;
         }
@@ -122,7 +127,7 @@ static struct slice without_token(struct arena *arena, struct slice protocols)
     struct slice element;
     buffer_init(&out, SIZE_MAX / 2);
     while (next_element(&protocols, &element)) {
-        if (!slice_starts_with(element, slice_text(token_prefix))) {
+        if (!websocket_protocol_is_token(element)) {
             buffer_append_text(&out, out.len > 0 ? ", " : "");
             buffer_append_slice(&out, element);
         }

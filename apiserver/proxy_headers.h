@@ -17,6 +17,8 @@ size_t proxy_headers_of_answer(struct arena *arena, const struct http_header *he
  * that it speaks; empty when there is none. 0, or -EACCES: it is no text, or not the only one, or
  * no protocol is left. */
 MUST_USE int websocket_token(struct arena *arena, struct slice protocols, struct slice *ret_token);
+/* Whether one of these protocols is a token. */
+bool websocket_protocol_is_token(struct slice protocol);
 /* `text` as part of a field's name: what cannot stand there, and '%', as %XX (as client-go's
  * transport writes the keys of X-Remote-Extra-). */
 const char *proxy_header_escape(struct arena *arena, const char *text);

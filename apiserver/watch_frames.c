@@ -1,10 +1,13 @@
 /* A watch over HTTP: JSON lines or length-prefixed protobuf, of objects, Tables or their metadata
- * alone. The bytes of an object are the cache's own. */
+ * alone; or each event as a message of a WebSocket. The bytes of an object are the cache's own. */
+#include "apiserver/proxy_headers.h"
 #include "apiserver/request.h"
 #include "lib/base/base64.h"
+#include "lib/net/websocket.h"
 #include <stdio.h>
 
-/* Length, then meta/v1.WatchEvent {1 type, 2 RawExtension {1 raw: envelope}}. */
+/* Length (not in a message, which has one), then meta/v1.WatchEvent {1 type, 2 RawExtension {1 raw:
+ * envelope}}. */
 static size_t send_protobuf(struct request *request, const char *type, struct slice envelope)
 {
     CLEANUP(buffer_release) struct buffer extension;
@@ -19,7 +22,9 @@ static size_t send_protobuf(struct request *request, const char *type, struct sl
     buffer_append_slice(&event, buffer_slice(&extension));
     uint8_t size[4] = {(uint8_t)(event.len >> 24), (uint8_t)(event.len >> 16),
                        (uint8_t)(event.len >> 8), (uint8_t)event.len};
-    (void)http_write(request->exchange, slice_of(size, 4));
+    if (!http_wants_upgrade(request->exchange, "websocket")) {
+        (void)http_write(request->exchange, slice_of(size, 4));
+    }
     return http_write(request->exchange, buffer_slice(&event));
 }
 
@@ -183,8 +188,26 @@ static void http_error(struct request *request, const struct api_status *status)
     }
 }
 
+/* The first that is offered and is no token. */
+static const char *chosen_protocol(struct request *request)
+{
+    struct slice protocol = {.len = 0};
+    size_t at = 0;
+    while (websocket_next_protocol(request->exchange, &at, &protocol)) {
+        if (!websocket_protocol_is_token(protocol)) {
+            return arena_text_n(request->arena, (const char *)protocol.data, protocol.len);
+        }
+    }
+    return NULL;
+}
+
 static void http_begin(struct request *request)
 {
+    bool text = request->accept.media != MEDIA_PROTOBUF;
+    if (http_wants_upgrade(request->exchange, "websocket")) {
+        (void)http_respond_messages(request->exchange, chosen_protocol(request), text);
+        return; /* handle_watch() has seen that it can. */
+    }
     struct http_header headers[COMMON_HEADERS_MAX];
     size_t count = common_headers(request, content_type_of(request, true), headers);
     http_respond_start(request->exchange, 200, headers, count);

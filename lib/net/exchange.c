@@ -50,6 +50,7 @@ static void exchange_free(void *data)
     memory_hold_set(&exchange->body_hold, 0);
     send_queue_release(&exchange->out);
     gzip_stream_free(exchange->gzip);
+    http1_messages_free(exchange->messages);
     http2_fields_unref(exchange->fields);
     struct http_shard *shard = connection->shard;
     if (shard->spare_count < ARRAY_LEN(shard->spare_arenas) &&

@@ -125,6 +125,11 @@ unsigned http_response_status(const struct http_exchange *exchange); /* 0 before
 MUST_USE int http_upgrade(struct http_exchange *exchange, const char *protocol,
                           const struct http_header *headers, size_t header_count,
                           struct net_stream **ret_stream);
+/* Answers a WebSocket request (websocket.h) with 101 and the chosen sub-protocol (NULL: none); the
+ * exchange goes on: each http_write() sends one message, of text (UTF-8) or of bytes, and
+ * http_finish() ends it in order. What the client sends is passed over; when it closes, it is gone
+ * (http_on_abort). False: it is no such request, or too late; nothing was sent. */
+bool http_respond_messages(struct http_exchange *exchange, const char *protocol, bool text);
 /* True when "Connection: upgrade" and "Upgrade: <protocol>" (any case) are there. */
 bool http_wants_upgrade(const struct http_exchange *exchange, const char *protocol);
 

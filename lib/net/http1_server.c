@@ -149,7 +149,9 @@ static void send_body(struct http_exchange *exchange)
 {
     struct net_stream *stream = exchange->connection->stream;
     size_t bytes = exchange->out.bytes;
-    if (!exchange->sends_body) {
+    if (exchange->messages != NULL) {
+        http1_messages_send(exchange);
+    } else if (!exchange->sends_body) {
         send_queue_release(&exchange->out);
     } else if (bytes > 0) {
         if (exchange->chunked) {
@@ -188,6 +190,15 @@ static void abort_exchange(struct http_exchange *exchange)
     http_connection_close(exchange->connection, /* linger= */ false);
 }
 
+void http1_read_on(struct http_exchange *exchange)
+{
+    struct http_connection *connection = exchange->connection;
+    struct http1 *http1 = http1_of(connection);
+    if (!http1->busy && http1->in.len > http1->at) {
+        loop_turn_end_start(connection->loop, &http1->next);
+    }
+}
+
 static void body_consumed(struct http_exchange *exchange, size_t bytes)
 {
     struct http_connection *connection = exchange->connection;
@@ -197,9 +208,7 @@ static void body_consumed(struct http_exchange *exchange, size_t bytes)
         http1->paused = false;
         net_stream_resume(connection->stream);
     }
-    if (!http1->busy && http1->in.len > http1->at) {
-        loop_turn_end_start(connection->loop, &http1->next);
-    }
+    http1_read_on(exchange);
 }
 
 /* ---- Receiving ---- */
@@ -301,6 +310,16 @@ static bool process_body(struct http_connection *connection)
     return true;
 }
 
+/* What comes while the answer is messages. */
+static bool process_messages(struct http_connection *connection)
+{
+    struct http1 *http1 = http1_of(connection);
+    struct slice bytes = slice_of(http1->in.data + http1->at, http1->in.len - http1->at);
+    http1->at = http1->in.len;
+    http1_messages_read(http1->current, bytes);
+    return false;
+}
+
 /* The next request's head. False when it is not all there yet. */
 static bool process_head(struct http_connection *connection)
 {
@@ -346,6 +365,8 @@ static void process(struct http_connection *connection)
             more = process_head(connection);
         } else if (!http1->current->body_done && http1->unconsumed < NET_WRITE_HIGH_BYTES) {
             more = process_body(connection);
+        } else if (http1->current->messages != NULL) {
+            more = process_messages(connection);
         } else {
             more = false;
         }
@@ -424,6 +445,17 @@ bool http_wants_upgrade(const struct http_exchange *exchange, const char *protoc
            strncasecmp((const char *)wanted.data, protocol, wanted.len) == 0;
 }
 
+void http1_upgrade_head(const char *protocol, const struct http_header *headers,
+                        size_t header_count, struct buffer *out)
+{
+    buffer_printf(out, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n",
+                  protocol);
+    for (size_t i = 0; i < header_count; i++) {
+        append_header(out, headers[i].name, headers[i].value);
+    }
+    buffer_append_text(out, "\r\n");
+}
+
 int http_upgrade(struct http_exchange *exchange, const char *protocol,
                  const struct http_header *headers, size_t header_count,
                  struct net_stream **ret_stream)
@@ -437,16 +469,7 @@ int http_upgrade(struct http_exchange *exchange, const char *protocol,
     }
     CLEANUP(buffer_release) struct buffer head;
     buffer_init(&head, HTTP_HEADERS_BYTES_MAX);
-    buffer_printf(&head,
-                  "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\n",
-                  protocol);
-    for (size_t i = 0; i < header_count; i++) {
-        buffer_append_slice(&head, headers[i].name);
-        buffer_append_text(&head, ": ");
-        buffer_append_slice(&head, headers[i].value);
-        buffer_append_text(&head, "\r\n");
-    }
-    buffer_append_text(&head, "\r\n");
+    http1_upgrade_head(protocol, headers, header_count, &head);
     exchange->status = 101;
     exchange->response = HTTP_FINISHED;
     *ret_stream = http1_upgrade(exchange, buffer_slice(&head));

@@ -10,6 +10,7 @@
 #include "lib/net/send_queue.h"
 
 struct gzip_stream;
+struct http1_messages;
 struct http_connection;
 
 /* A wire. All on the connection's loop. */
@@ -96,6 +97,17 @@ void http1_open(struct http_connection *connection);
 void http2_open(struct http_connection *connection);
 /* http1_server.c: gives up the connection for an upgrade, with what was read ahead. */
 struct net_stream *http1_upgrade(struct http_exchange *exchange, struct slice head);
+/* Appends the head of a 101. */
+void http1_upgrade_head(const char *protocol, const struct http_header *headers,
+                        size_t header_count, struct buffer *out);
+/* What came behind the request is looked at again, later. */
+void http1_read_on(struct http_exchange *exchange);
+
+/* ---- http1_messages.c ---- */
+void http1_messages_free(struct http1_messages *messages); /* NULL is a no-op. */
+/* What is in exchange->out, as one message; and the end, when the answer is finished. */
+void http1_messages_send(struct http_exchange *exchange);
+void http1_messages_read(struct http_exchange *exchange, struct slice bytes); /* May close. */
 
 enum http_response_state { HTTP_NOTHING_SENT, HTTP_STARTED, HTTP_FINISHED };
 
@@ -137,7 +149,8 @@ struct http_exchange {
     bool chunked;
     bool upgrade;
     bool is_http10;
-    bool no_length; /* gRPC: no content-length, even of an empty body. */
+    bool no_length;                  /* gRPC: no content-length, even of an empty body. */
+    struct http1_messages *messages; /* The answer is messages of a WebSocket; else NULL. */
     /* HTTP/2 */
     struct http2_stream http2;
     struct http2_fields *fields; /* A reference: what the request's slices point into. */

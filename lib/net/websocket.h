@@ -40,6 +40,9 @@ MUST_USE int websocket_decode(struct websocket_decoder *decoder, struct slice *b
 /* Appends one whole frame. `mask` is NULL at a server, 4 random bytes at a client. */
 void websocket_encode(struct buffer *out, enum websocket_opcode opcode, struct slice payload,
                       const uint8_t *mask);
+/* Appends its beginning: the mask, if it is masked, and `len` bytes of payload are to follow. */
+void websocket_encode_head(struct buffer *out, enum websocket_opcode opcode, size_t len,
+                           bool masked);
 
 /* ---- Handshake ---- */
 enum { WEBSOCKET_ACCEPT_SIZE = 29 }; /* 28 characters and a NUL. */

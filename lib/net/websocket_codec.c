@@ -174,21 +174,27 @@ int websocket_decode(struct websocket_decoder *decoder, struct slice *bytes,
     }
 }
 
+void websocket_encode_head(struct buffer *out, enum websocket_opcode opcode, size_t len,
+                           bool masked)
+{
+    uint8_t mask_bit = masked ? 0x80 : 0;
+    buffer_append_byte(out, (uint8_t)(0x80 | (unsigned)opcode));
+    size_t width = 0;
+    if (len < 126) {
+        buffer_append_byte(out, (uint8_t)(mask_bit | len));
+    } else {
+        width = len <= UINT16_MAX ? 2 : 8;
+        buffer_append_byte(out, (uint8_t)(mask_bit | (width == 2 ? 126U : 127U)));
+    }
+    for (size_t i = width; i > 0; i--) {
+        buffer_append_byte(out, (uint8_t)((uint64_t)len >> (8 * (i - 1))));
+    }
+}
+
 void websocket_encode(struct buffer *out, enum websocket_opcode opcode, struct slice payload,
                       const uint8_t *mask)
 {
-    uint8_t masked = mask == NULL ? 0 : 0x80;
-    buffer_append_byte(out, (uint8_t)(0x80 | (unsigned)opcode));
-    size_t width = 0;
-    if (payload.len < 126) {
-        buffer_append_byte(out, (uint8_t)(masked | payload.len));
-    } else {
-        width = payload.len <= UINT16_MAX ? 2 : 8;
-        buffer_append_byte(out, (uint8_t)(masked | (width == 2 ? 126U : 127U)));
-    }
-    for (size_t i = width; i > 0; i--) {
-        buffer_append_byte(out, (uint8_t)((uint64_t)payload.len >> (8 * (i - 1))));
-    }
+    websocket_encode_head(out, opcode, payload.len, mask != NULL);
     if (mask == NULL) {
         buffer_append_slice(out, payload);
         return;

@@ -37,6 +37,10 @@ answers() { python3 -B "$BATS_TEST_DIRNAME/wire.py" "$HOST" "$D/n1/pki" "${BATS_
     answers
 }
 
+@test "a watch comes as messages of a websocket" {
+    answers
+}
+
 @test "a watch overlooks where a list would go on" {
     answers
 }

@@ -6,6 +6,7 @@ by the test that runs it.
 import base64
 import http.client
 import json
+import socket
 import ssl
 import sys
 
@@ -68,6 +69,40 @@ def frames(query, accept):
     return found
 
 
+def exactly(connection, count):
+    content = b""
+    while len(content) < count:
+        piece = connection.recv(count - len(content))
+        assert piece, f"the connection ended after {content}"
+        content += piece
+    return content
+
+
+def talk(path, *headers):
+    """The head of the answer to a request for a WebSocket, and its connection."""
+    connection = tls.wrap_socket(socket.create_connection((host, 6443), 120), server_hostname=host)
+    connection.sendall("\r\n".join(
+        [f"GET {path} HTTP/1.1", f"Host: {host}", "Connection: keep-alive, Upgrade", "Upgrade: websocket",
+         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", *headers, "", ""]).encode())
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += exactly(connection, 1)
+    return head.decode(), connection
+
+
+def messages(path, *headers):
+    """All that comes until the server closes: what kind each message is, and its content."""
+    head, connection = talk(path, "Sec-WebSocket-Version: 13", *headers)
+    assert head.startswith("HTTP/1.1 101 ") and "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head, head
+    found = []
+    while not found or found[-1][0] != 8:
+        kind, size = exactly(connection, 2)
+        size = int.from_bytes(exactly(connection, {126: 2, 127: 8}[size]), "big") if size > 125 else size
+        found.append((kind & 15, exactly(connection, size)))
+    connection.close()
+    return found
+
+
 def an_object(name):
     status, _, content = ask("POST", MAPS, body={"metadata": {"name": name}, "data": {"a": "b"}})
     assert status in (201, 409), content
@@ -109,6 +144,28 @@ def a_watch_says_in_its_stream_that_a_version_is_not_there_yet():
     assert [event["type"] for event in events] == ["ERROR"], events
     status = events[0]["object"]
     assert status["code"] == 504 and status["details"]["causes"][0]["reason"] == "ResourceVersionTooLarge", status
+
+
+def a_watch_comes_as_messages_of_a_websocket():
+    an_object("one")
+    path = MAPS + "?watch=1&timeoutSeconds=1&fieldSelector=metadata.name%3Done&allowWatchBookmarks=1"
+    found = messages(path)
+    assert [kind for kind, _ in found] == [1] * (len(found) - 1) + [8], found
+    events = [json.loads(content) for _, content in found[:-1]]
+    assert [event["type"] for event in events] == ["ADDED"] + ["BOOKMARK"] * (len(events) - 1), events
+    assert len(events) > 1 and events[0]["object"]["metadata"]["name"] == "one", events
+    assert found[-1][1] == (1000).to_bytes(2, "big"), found[-1]
+    found = messages(path, "Accept: " + PROTOBUF)
+    assert found[0][0] == 2 and found[0][1].startswith(b"\n\x05ADDED\x12"), found[0]
+    found = messages(MAPS + "?watch=1&sendInitialEvents=1&resourceVersionMatch=NotOlderThan&resourceVersion=99999999")
+    assert json.loads(found[0][1])["object"]["code"] == 504 and found[1][0] == 8, found
+    head, connection = talk(path, "Sec-WebSocket-Version: 13", "Sec-WebSocket-Protocol: first, second")
+    assert "Sec-WebSocket-Protocol: first\r\n" in head, head
+    connection.close()
+    for query, version, why in (("x=1", "12", "400 "), ("labelSelector=%21%21", "13", "400 ")):
+        head, connection = talk(f"{path}&{query}", "Sec-WebSocket-Version: " + version)
+        assert head.startswith("HTTP/1.1 " + why), head
+        connection.close()
 
 
 def a_watch_overlooks_where_a_list_would_go_on():

@@ -218,6 +218,10 @@ static void on_request(void *data, struct http_exchange *exchange)
         http_on_closing(exchange, say_goodbye, exchange);
         http_respond_start(exchange, 200, &type, 1);
         http_write(exchange, slice_text("first\n"));
+    } else if (slice_is(path, "/messages") && http_respond_messages(exchange, NULL, true)) {
+        http_on_abort(exchange, count_abort, echo);
+        http_on_closing(exchange, say_goodbye, exchange);
+        http_write(exchange, slice_text("first\n"));
     } else if (slice_is(path, "/upgrade")) {
         upgrade(exchange);
     } else if (slice_is(path, "/whoami")) {

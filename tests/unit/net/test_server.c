@@ -281,6 +281,52 @@ START_TEST(websocket_echoes_masked_frames_and_closes)
 }
 END_TEST
 
+/* Its answer begins, the client says things that have no meaning, and asks whether it is heard. */
+static int listen_to_messages(void)
+{
+    static const unsigned char ahead[] = {0x81, 0x82, 1, 2, 3, 4, 'h' ^ 1, 'i' ^ 2,
+                                          0x89, 0x81, 0, 0, 0, 0, '?'};
+    int fd = dial();
+    say(fd, "GET /messages HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\n"
+            "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+    send(fd, ahead, sizeof(ahead), 0);
+    expect(fd, "HTTP/1.1 101 Switching Protocols\r\n");
+    expect(fd, "\r\n\r\n\x81\x06"
+               "first\n");
+    expect(fd, "\x8a\x01?");
+    return fd;
+}
+
+START_TEST(messages_end_when_the_client_closes)
+{
+    int fd = listen_to_messages();
+    const unsigned char bye[] = {0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe9};
+    send(fd, bye, sizeof(bye), 0);
+    CLEANUP(alloc_freep) char *heard = hear(fd, NULL);
+    ck_assert_int_eq(memcmp(heard, "\x88\x02\x03\xe9", 5), 0);
+    ck_assert_int_eq(echo.aborted, 1);
+    close(fd);
+    fd = listen_to_messages();
+    const unsigned char unmasked[] = {0x81, 0x05, 'H', 'e', 'l', 'l', 'o'};
+    send(fd, unmasked, sizeof(unmasked), 0);
+    CLEANUP(alloc_freep) char *refused = hear(fd, NULL);
+    ck_assert_int_eq(memcmp(refused, "\x88\x02\x03\xea", 5), 0);
+    ck_assert_int_eq(echo.aborted, 2);
+    close(fd);
+}
+END_TEST
+
+START_TEST(messages_end_in_order_when_the_server_closes)
+{
+    int fd = listen_to_messages();
+    teardown();
+    CLEANUP(alloc_freep) char *heard = hear(fd, NULL);
+    ck_assert_int_eq(memcmp(heard, "\x81\x05last\n\x88\x02\x03\xe8", 12), 0);
+    close(fd);
+}
+END_TEST
+
 /* ---- With other programs ---- */
 
 /* The output of a shell command in which %u is the port; NULL when the program is missing. */
@@ -480,6 +526,7 @@ Suite *server_suite(void)
     tcase_add_test(tcase, upgrade_hands_over_bytes_sent_ahead);
     tcase_add_test(tcase, failed_upgrade_leaves_no_connection_behind);
     tcase_add_test(tcase, websocket_echoes_masked_frames_and_closes);
+    tcase_add_test(tcase, messages_end_when_the_client_closes);
     tcase_add_loop_test(tcase, curl_understands_every_answer, 0, (int)ARRAY_LEN(curls));
     tcase_add_test(tcase, body_over_the_limit_is_a_413_over_http2_too);
     tcase_add_test(tcase, h2load_gets_every_answer_over_few_connections);
@@ -491,6 +538,7 @@ Suite *server_suite(void)
     tcase_set_timeout(end, 60);
     tcase_add_checked_fixture(end, setup, NULL);
     tcase_add_test(end, who_asked_is_told_that_the_server_closes);
+    tcase_add_test(end, messages_end_in_order_when_the_server_closes);
     suite_add_tcase(suite, end);
     return suite;
 }
