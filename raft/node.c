@@ -488,8 +488,8 @@ static void on_meta_closed(void *data, int status, int file)
 /* Ends when no file operation of ours is under way. */
 static void close_continue(struct raft_node *node)
 {
-    if (!node->closing || node->snapshot_jobs > 0 || node->meta.busy ||
-        (node->log != NULL && !log_file_idle(node->log))) {
+    if (!node->closing || (node->opening && !node->dead) || node->snapshot_jobs > 0 ||
+        node->meta.busy || (node->log != NULL && !log_file_idle(node->log))) {
         env_timer_start(node->env, &node->turn, NS_PER_MS);
         return;
     }

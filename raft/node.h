@@ -83,6 +83,7 @@ struct raft_node {
     struct log_file *log;
     struct meta_file meta;
     struct raft_repair repair;
+    bool opening; /* Until what raft_open() began has ended, however it ends. */
     bool core_ready, running, dead, closing, turn_armed, stepping, log_closed;
     struct env_timer tick, turn;
     uint64_t applied;

@@ -49,12 +49,22 @@ static void open_done(struct raft_node *node, int status, const char *what, cons
         (void)error_set(&error, status, "%s%s%s", what, detail[0] == '\0' ? "" : ": ", detail);
         (void)error_wrap(&error, "raft data directory %s", node->dir);
     }
+    node->opening = false;
     if (!node->closing && !node->dead) {
         if (status == 0) {
             raft_node_start(node);
         }
         node->opened(node->opened_data, status < 0 ? &error : NULL);
     }
+}
+
+/* Closed in the middle of it: raft_close() waits until no step is under way. */
+static bool is_given_up(struct raft_node *node)
+{
+    if (node->closing) {
+        open_done(node, -ECANCELED, "it is closed again", "");
+    }
+    return node->closing;
 }
 
 /* ---- 4: the log ---- */
@@ -131,6 +141,9 @@ static void open_log(struct raft_node *node, const struct snapshot_head *head)
 
 static void on_restored(struct raft_node *node, int status, const struct snapshot_head *head)
 {
+    if (is_given_up(node)) {
+        return;
+    }
     if (status == -EIO && node->repair.reads < SNAPSHOT_TRIES) {
         node->repair.reads++; /* Not every failure lasts. */
         raft_snapshot_restore(node, on_restored);
@@ -156,6 +169,9 @@ static void on_unlinked(void *data, int status, int file)
 {
     struct raft_node *node = data;
     (void)file;
+    if (is_given_up(node)) {
+        return;
+    }
     if (status < 0 && status != -ENOENT) {
         open_done(node, status, "cannot remove an old snapshot", strerror(-status));
         return;
@@ -200,6 +216,9 @@ static void open_snapshot(struct raft_node *node)
 static void on_meta_started(void *data, int status)
 {
     struct raft_node *node = data;
+    if (is_given_up(node)) {
+        return;
+    }
     if (status < 0) {
         open_done(node, status, "cannot write term and vote", strerror(-status));
         return;
@@ -227,6 +246,9 @@ static void on_meta(void *data, int status, uint8_t *bytes, size_t len)
     struct raft_meta *meta = &node->meta.meta;
     struct raft_members bootstrap = meta->bootstrap;
     int slot = -1;
+    if (is_given_up(node)) {
+        return;
+    }
     if (status == -ENOENT && !has_data(node)) {
         *meta = (struct raft_meta){
             .cluster = node->config.cluster_id, .member = node->config.id, .bootstrap = bootstrap};
@@ -265,6 +287,9 @@ static void on_listed(struct env_io *io)
     node->names = io->buffer;
     node->names_len = result < 0 ? 0 : (size_t)result;
     free(listing);
+    if (is_given_up(node)) {
+        return;
+    }
     if (result < 0) {
         open_done(node, (int)result, "cannot list it", strerror((int)-result));
         return;
@@ -276,6 +301,9 @@ static void on_made(void *data, int status, int file)
 {
     struct raft_node *node = data;
     (void)file;
+    if (is_given_up(node)) {
+        return;
+    }
     if (status < 0) {
         open_done(node, status, "cannot make it", strerror(-status));
         return;
@@ -355,6 +383,7 @@ int raft_open(const struct raft_config *config,
     node->fsm = *config->fsm;
     node->dir = alloc_text(config->dir);
     node->config.dir = node->dir;
+    node->opening = true;
     node->opened = opened;
     node->opened_data = data;
     struct list *const lists[] = {&node->new_proposals, &node->proposals,     &node->new_reads,

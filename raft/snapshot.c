@@ -484,7 +484,7 @@ static void restore_finish(struct raft_restoring *restoring)
     free(restoring->path);
     free(restoring);
     node->restoring = NULL;
-    if (!node->closing && !node->dead) {
+    if ((!node->closing || node->opening) && !node->dead) {
         done(node, status, &head);
     }
 }

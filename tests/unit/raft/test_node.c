@@ -151,10 +151,9 @@ static void on_opened(void *data, const struct error *error)
     ck_assert_msg(error == NULL, "%s", error == NULL ? "" : error_message(error));
 }
 
-static void run_once(struct run *run, const char *dir, uint64_t wanted, uint32_t snapshot_entries)
+static void open_node(struct run *run, const char *dir, uint32_t snapshot_entries)
 {
     struct raft_peer peer = {.id = 1, .name = "a", .url = "http://127.0.0.1:1"};
-    *run = (struct run){.wanted = wanted, .wants_snapshot = wanted > snapshot_entries};
     run->fsm = (struct raft_fsm){.data = run,
                                  .apply = apply,
                                  .snapshot_take = take,
@@ -179,10 +178,23 @@ static void run_once(struct run *run, const char *dir, uint64_t wanted, uint32_t
                                  .snapshot_catch_up = 10};
     CLEANUP(error_release) struct error error = {0};
     ck_assert_int_eq(raft_open(&config, on_opened, run, &run->node, &error), 0);
+}
+
+static void run_once(struct run *run, const char *dir, uint64_t wanted, uint32_t snapshot_entries)
+{
+    *run = (struct run){.wanted = wanted, .wants_snapshot = wanted > snapshot_entries};
+    open_node(run, dir, snapshot_entries);
     raft_on_role_change(run->node, on_role, run);
     ck_assert_int_eq(uv_run(&run->loop, UV_RUN_DEFAULT), 0);
     ck_assert_int_eq(uv_loop_close(&run->loop), 0);
     ck_assert(run->read);
+}
+
+static void remove_tree(const char *dir)
+{
+    char command[128];
+    (void)snprintf(command, sizeof(command), "rm -r %s", dir);
+    ck_assert_int_eq(system(command), 0);
 }
 
 static void acknowledged_survives(uint32_t snapshot_entries)
@@ -199,9 +211,7 @@ static void acknowledged_survives(uint32_t snapshot_entries)
     ck_assert_int_eq(run.restored_sum > 0, snapshot_entries <= COMMANDS);
     run_once(&run, dir, 1, snapshot_entries);
     ck_assert_uint_eq(run.applied_sum, sum + 1);
-    char command[128];
-    (void)snprintf(command, sizeof(command), "rm -r %s", dir);
-    ck_assert_int_eq(system(command), 0);
+    remove_tree(dir);
 }
 
 START_TEST(what_was_acknowledged_is_there_after_a_restart)
@@ -216,13 +226,45 @@ START_TEST(what_was_acknowledged_is_there_after_a_restart_from_a_snapshot)
 }
 END_TEST
 
+/* As a server is that finds another one's port in use, or is stopped at once. */
+START_TEST(closing_in_the_middle_of_opening_waits_for_the_step_under_way)
+{
+    enum { TURNS = 10 };
+    char empty[] = "/tmp/coracle-raft-XXXXXX";
+    char dir[] = "/tmp/coracle-raft-XXXXXX";
+    struct run run;
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    run_once(&run, dir, COMMANDS, /* snapshot_entries= */ 50);
+    for (int turns = 0; turns < TURNS; turns++) {
+        const char *const dirs[] = {empty, dir};
+        memcpy(empty + sizeof(empty) - 7, "XXXXXX", 6);
+        ck_assert_ptr_nonnull(mkdtemp(empty));
+        for (size_t i = 0; i < 2; i++) {
+            run = (struct run){0};
+            open_node(&run, dirs[i], /* snapshot_entries= */ 50);
+            for (int turn = 0; turn < turns; turn++) {
+                (void)uv_run(&run.loop, UV_RUN_ONCE);
+            }
+            raft_close(run.node, on_closed, &run);
+            ck_assert_int_eq(uv_run(&run.loop, UV_RUN_DEFAULT), 0);
+            ck_assert_int_eq(uv_loop_close(&run.loop), 0);
+        }
+        remove_tree(empty);
+    }
+    run_once(&run, dir, 0, /* snapshot_entries= */ 50);
+    ck_assert_uint_eq(run.applied_sum, (uint64_t)COMMANDS * (COMMANDS + 1) / 2);
+    remove_tree(dir);
+}
+END_TEST
+
 Suite *node_suite(void)
 {
     Suite *suite = suite_create("raft/node");
     TCase *tcase = tcase_create("restart");
-    tcase_set_timeout(tcase, 60); /* It waits for a real disk. */
+    tcase_set_timeout(tcase, 300); /* It waits for a real disk. */
     tcase_add_test(tcase, what_was_acknowledged_is_there_after_a_restart);
     tcase_add_test(tcase, what_was_acknowledged_is_there_after_a_restart_from_a_snapshot);
+    tcase_add_test(tcase, closing_in_the_middle_of_opening_waits_for_the_step_under_way);
     suite_add_tcase(suite, tcase);
     return suite;
 }
