@@ -151,7 +151,11 @@ static int make_tls(struct apiserver *server, struct error *reterr)
                                   .told_ca_pem = slice_text(proxies == NULL ? "" : proxies),
                                   .verify = TLS_VERIFY_OPTIONAL,
                                   .alpn = TLS_ALPN_H2 | TLS_ALPN_HTTP1};
-    return tls_config_new_server(&options, &server->tls, reterr);
+    int status = tls_config_new_server(&options, &server->tls, reterr);
+    if (status < 0 && proxies != NULL) { /* Those of ours have been looked at before. */
+        (void)error_wrap(reterr, "--requestheader-client-ca-file");
+    }
+    return status;
 }
 
 static int listen_http(struct apiserver *server, struct error *reterr)

@@ -219,6 +219,9 @@ int oidc_new(const struct oidc_options *options, struct loop *loop, struct oidc 
     int status = check_options(options, reterr);
     if (status == 0) {
         status = tls_config_new_client(&tls_options, &tls, reterr);
+        if (status < 0) {
+            (void)error_wrap(reterr, "the CA of issuer %s", options->issuer_url);
+        }
     }
     if (status < 0) {
         return status;

@@ -65,17 +65,57 @@ static int new_key(char **ret_key, struct error *reterr)
     return status;
 }
 
+/* That the key is the certificate's, while somebody reads what is wrong: found out by their first
+ * use, a connection would fail for reasons that name no file. */
+static int check_pair(const char *data_dir, const char *name, const char *cert, const char *key,
+                      struct error *reterr)
+{
+    const struct tls_options options = {.cert_pem = slice_text(cert), .key_pem = slice_text(key)};
+    struct tls_config *tls = NULL;
+    int status = tls_config_new_server(&options, &tls, reterr);
+    tls_config_unref(tls);
+    if (status < 0) {
+        (void)error_wrap(reterr, "%s/pki/%s.crt and %s.key", data_dir, name, name);
+    }
+    return status;
+}
+
+/* -ENOENT: the certificate is not there. A key that is missing then was taken away by somebody, as
+ * keys are written first. `way_out` says what to do then. */
+static int load_pair(const char *data_dir, const char *name, char **ret_cert, char **ret_key,
+                     const char *way_out, struct error *reterr)
+{
+    CLEANUP(alloc_freep) char *cert_file = alloc_printf("%s.crt", name);
+    CLEANUP(alloc_freep) char *key_file = alloc_printf("%s.key", name);
+    int status = load(data_dir, cert_file, ret_cert, reterr);
+    if (status < 0) {
+        return status;
+    }
+    status = load(data_dir, key_file, ret_key, reterr);
+    if (status == -ENOENT) {
+        return error_set(reterr, -EINVAL, "%s/pki has %s but no %s: %s", data_dir, cert_file,
+                         key_file, way_out);
+    }
+    return status < 0 ? status : check_pair(data_dir, name, *ret_cert, *ret_key, reterr);
+}
+
+static const char rotate[] = "`coracle certs rotate` makes both anew";
+
 static int open_ca(const char *data_dir, struct pki *pki, struct error *reterr)
 {
-    int status = load(data_dir, "ca.crt", &pki->ca_cert, reterr);
-    if (status == 0) {
-        return load(data_dir, "ca.key", &pki->ca_key, reterr);
-    }
+    int status = load_pair(data_dir, "ca", &pki->ca_cert, &pki->ca_key,
+                           "copy it from another member, or from a backup", reterr);
     if (status != -ENOENT) {
         return status;
     }
+    /* The key of a first start that was cut off here, or of somebody who lost the certificate:
+     * what it has signed stays good. */
     error_release(reterr);
-    status = new_key(&pki->ca_key, reterr);
+    status = load(data_dir, "ca.key", &pki->ca_key, reterr);
+    if (status == -ENOENT) {
+        error_release(reterr);
+        status = new_key(&pki->ca_key, reterr);
+    }
     if (status < 0) {
         return status;
     }
@@ -97,6 +137,16 @@ static int open_account_key(const char *data_dir, struct pki *pki, struct error 
     int status = load(data_dir, "sa.key", &pki->sa_key, reterr);
     if (status == -ENOENT) {
         error_release(reterr);
+        status = load(data_dir, "sa.pub", &pki->sa_pub, reterr);
+        if (status == 0) {
+            return error_set(
+                reterr, -EINVAL,
+                "%s/pki has sa.pub but no sa.key: copy it from another member, or from "
+                "a backup. Without either remove sa.pub: all tokens of before are "
+                "refused then",
+                data_dir);
+        }
+        error_release(reterr);
         status = new_key(&pki->sa_key, reterr);
         status = status < 0 ? status : save(data_dir, "sa.key", pki->sa_key, reterr);
     }
@@ -107,6 +157,7 @@ static int open_account_key(const char *data_dir, struct pki *pki, struct error 
     buffer_init(&public, PEM_MAX);
     status = x509_public_key(slice_text(pki->sa_key), &public, reterr);
     if (status < 0) {
+        (void)error_wrap(reterr, "%s/pki/sa.key", data_dir);
         return status;
     }
     pki->sa_pub = alloc_text(buffer_text(&public));
@@ -213,10 +264,8 @@ static int make_server(const struct pki_config *config, struct pki *pki, struct 
 
 static int open_server(const struct pki_config *config, struct pki *pki, struct error *reterr)
 {
-    int status = load(config->data_dir, "server.crt", &pki->server_cert, reterr);
-    if (status == 0) {
-        return load(config->data_dir, "server.key", &pki->server_key, reterr);
-    }
+    int status =
+        load_pair(config->data_dir, "server", &pki->server_cert, &pki->server_key, rotate, reterr);
     if (status != -ENOENT) {
         return status;
     }
@@ -226,10 +275,7 @@ static int open_server(const struct pki_config *config, struct pki *pki, struct 
 
 static int open_admin(const char *data_dir, struct pki *pki, struct error *reterr)
 {
-    int status = load(data_dir, "admin.crt", &pki->admin_cert, reterr);
-    if (status == 0) {
-        return load(data_dir, "admin.key", &pki->admin_key, reterr);
-    }
+    int status = load_pair(data_dir, "admin", &pki->admin_cert, &pki->admin_key, rotate, reterr);
     if (status != -ENOENT) {
         return status;
     }
@@ -274,13 +320,12 @@ static int make_front_proxy(const char *data_dir, struct pki *pki, struct error 
 
 static int open_front_proxy(const char *data_dir, struct pki *pki, struct error *reterr)
 {
-    int status = load(data_dir, "front-proxy-client.crt", &pki->front_proxy_cert, reterr);
+    int status = load_pair(data_dir, "front-proxy-client", &pki->front_proxy_cert,
+                           &pki->front_proxy_key, rotate, reterr);
     if (status == -ENOENT) {
         error_release(reterr);
         return make_front_proxy(data_dir, pki, reterr);
     }
-    status = status < 0 ? status
-                        : load(data_dir, "front-proxy-client.key", &pki->front_proxy_key, reterr);
     return status < 0 ? status : load(data_dir, "front-proxy-ca.crt", &pki->front_proxy_ca, reterr);
 }
 

@@ -34,8 +34,9 @@ struct pki_config {
     const char *cluster_domain; /* "cluster.local" */
 };
 
-/* Loads what is there and makes what is missing (a CA too when `ca.key` is missing and so is
- * `ca.crt`). Files get mode 0600. 0 or a negative errno with reterr. */
+/* Loads what is there and makes what is missing; but no new key for a certificate, CA or sa.pub
+ * that is there: others go by the old one. Files get mode 0600. 0 or a negative errno with reterr.
+ */
 MUST_USE int pki_open(const struct pki_config *config, struct pki *ret_pki, struct error *reterr);
 /* Only reads CA and admin files (for `coracle kubeconfig`). */
 MUST_USE int pki_load(const char *data_dir, struct pki *ret_pki, struct error *reterr);

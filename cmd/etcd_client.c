@@ -90,7 +90,13 @@ static int open_tls(const struct etcd_client_options *options, struct tls_config
                                     .ca_pem = buffer_slice(&ca),
                                     .verify = TLS_VERIFY_REQUIRED,
                                     .alpn = TLS_ALPN_H2};
-    return tls_config_new_client(&tls, ret_tls, reterr);
+    result = tls_config_new_client(&tls, ret_tls, reterr);
+    if (result < 0 && options->ca_file != NULL) {
+        (void)error_wrap(reterr, "--cacert, --cert and --key");
+    } else if (result < 0) {
+        (void)error_wrap(reterr, "%s/pki", options->data_dir);
+    }
+    return result;
 }
 
 static int open_channel(struct etcd_client *client, const struct etcd_client_options *options,

@@ -139,7 +139,11 @@ static int make_tls(const struct external_store *external, struct tls_config **r
                                   .ca_pem = buffer_slice(&ca),
                                   .verify = TLS_VERIFY_REQUIRED,
                                   .alpn = TLS_ALPN_H2};
-    return tls_config_new_client(&options, ret_tls, reterr);
+    result = tls_config_new_client(&options, ret_tls, reterr);
+    if (result < 0) {
+        (void)error_wrap(reterr, "--store-cacert, --store-cert and --store-key");
+    }
+    return result;
 }
 
 static int read_password(const struct external_store *external, struct buffer *password,

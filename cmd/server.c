@@ -30,15 +30,18 @@ static int run(const struct flag_set *set, struct error *reterr)
     int result = member_config_from(set, arena, &member->config, reterr);
     if (result == 0) {
         result = server_open(member, arena);
+        if (result < 0) {
+            server_give_up(member);
+        }
     }
     if (result < 0) {
-        /* The process ends at once: what is half open has acknowledged nothing. */
         free(member);
         return result;
     }
     member->stop = stop_signal_open(member->store_loop, server_stop, member);
     LOG_INFO("server", "serving", KV_TEXT("member", member->config.name),
-             KV_TEXT("api", member->config.api_url), KV_TEXT("etcd", member->config.etcd_url));
+             KV_TEXT("api", member->config.api_enabled ? member->config.api_url : ""),
+             KV_TEXT("etcd", member->config.etcd_url));
     loop_run(member->store_loop);
     server_release(member);
     int status = member->status;

@@ -187,3 +187,17 @@ void server_stop(void *data)
     }
     controllers_close(TAKE(member->controllers), on_controllers_closed, member);
 }
+
+/* The loops of listeners have to turn while these close. */
+void server_give_up(struct member *member)
+{
+    while (member->io_started < member->io_loop_count &&
+           loop_start_thread(member->io_loops[member->io_started]) == 0) {
+        member->io_started++;
+    }
+    if (member->io_started == member->io_loop_count && member->env != NULL) {
+        server_stop(member);
+        loop_run(member->store_loop);
+    }
+    server_release(member);
+}

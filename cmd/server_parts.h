@@ -72,4 +72,6 @@ int server_account_token(void *data, const struct Meta__V1__ObjectMeta *account,
 
 /* Closes part after part; the store loop ends when the last is gone. Again is a no-op. */
 void server_stop(void *member);
+/* Closes and frees what an opening that failed has left. */
+void server_give_up(struct member *member);
 #endif

@@ -210,7 +210,7 @@ int raft_data_dir_create(const struct raft_data_dir *config, struct error *reter
         }
     }
     if (lstat(config->dir, &exists) == 0) {
-        return error_set(reterr, -EEXIST, "%s exists", config->dir);
+        return error_set(reterr, -EEXIST, "%s exists already: move it away first", config->dir);
     }
     CLEANUP(alloc_freep) char *temporary = alloc_printf("%s.new", config->dir);
     remove_leftovers(config, temporary);

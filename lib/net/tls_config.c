@@ -21,6 +21,14 @@ struct tls_config {
     BIO_METHOD *wire;
 };
 
+/* What OpenSSL says of a text in which nothing is that it looks for. */
+static bool finds_nothing(unsigned long code)
+{
+    return code == 0 ||
+           (ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE) ||
+           (ERR_GET_LIB(code) == ERR_LIB_OSSL_DECODER && ERR_GET_REASON(code) == ERR_R_UNSUPPORTED);
+}
+
 static int set_openssl_error(struct error *reterr, const char *what)
 {
     char reason[160];
@@ -28,7 +36,7 @@ static int set_openssl_error(struct error *reterr, const char *what)
     ERR_error_string_n(code, reason, sizeof(reason));
     ERR_clear_error();
     return error_set(reterr, -EINVAL, "%s: %s", what,
-                     code == 0 ? "not a PEM of that kind" : reason);
+                     finds_nothing(code) ? "not a PEM of that kind" : reason);
 }
 
 static void bio_freep(BIO **bio)

@@ -3,6 +3,7 @@
 Suite *go_text_suite(void);
 Suite *request_info_suite(void);
 Suite *token_suite(void);
+Suite *pki_suite(void);
 Suite *registry_suite(void);
 Suite *object_json_suite(void);
 Suite *object_list_suite(void);
@@ -42,6 +43,7 @@ int main(void)
     Suite *suites[] = {go_text_suite(),
                        request_info_suite(),
                        token_suite(),
+                       pki_suite(),
                        registry_suite(),
                        node_restriction_suite(),
                        proxy_suite(),
