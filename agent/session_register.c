@@ -32,6 +32,23 @@ static void load(const char *path, struct buffer *pem)
     error_release(&error);
 }
 
+/* What the operator trusts. Without it anybody could pass for the cluster: not to be ignored. */
+static int load_given_ca(const char *path, struct buffer *pem, struct error *reterr)
+{
+    int r = file_read(path, pem, reterr);
+    if (r < 0) {
+        return r;
+    }
+    const struct tls_options options = {.ca_pem = buffer_slice(pem), .verify = TLS_VERIFY_REQUIRED};
+    struct tls_config *tls = NULL;
+    r = tls_config_new_client(&options, &tls, reterr);
+    tls_config_unref(tls);
+    if (r < 0) {
+        (void)error_wrap(reterr, "%s", path);
+    }
+    return r;
+}
+
 int agent_session_load_identity(struct session *session, struct error *reterr)
 {
     CLEANUP(alloc_freep) char *key = alloc_printf("%s/agent.key", session->pki_dir);
@@ -46,8 +63,12 @@ int agent_session_load_identity(struct session *session, struct error *reterr)
     }
     load(key, &session->key_pem);
     load(cert, &session->cert_pem);
-    load(session->ca_file != NULL ? session->ca_file : ca, &session->ca_pem);
-    if (session->key_pem.len == 0) {
+    if (session->ca_file == NULL) {
+        load(ca, &session->ca_pem);
+    } else {
+        r = load_given_ca(session->ca_file, &session->ca_pem, reterr);
+    }
+    if (r == 0 && session->key_pem.len == 0) {
         buffer_clear(&session->cert_pem);
         r = x509_make_key(&session->key_pem, reterr);
         if (r == 0) {

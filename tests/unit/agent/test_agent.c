@@ -400,7 +400,6 @@ static void ask(struct http_client *client, const char *path, bool with_certific
     tls_config_unref(tls);
 }
 
-/* CVE-2025-0426, CVE-2020-8551, CVE-2019-11248: what anybody could ask a node's port for. */
 START_TEST(an_agent_that_can_never_register_says_so_at_its_start)
 {
     const char *servers[] = {url};
@@ -418,6 +417,25 @@ START_TEST(an_agent_that_can_never_register_says_so_at_its_start)
 }
 END_TEST
 
+START_TEST(a_ca_file_that_is_none_is_not_passed_over)
+{
+    const char *servers[] = {url};
+    struct agent_config config = good_config(servers);
+    struct error error = {0};
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/typo.pem", dir);
+    config.ca_file = path;
+    ck_assert_int_eq(agent_open(&config, &agent, &error), -ENOENT);
+    ck_assert_ptr_nonnull(strstr(error_message(&error), path));
+    ck_assert_int_eq(file_write(path, slice_text("nothing"), 0644, NULL), 0);
+    ck_assert_int_eq(agent_open(&config, &agent, &error), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(error_message(&error), "typo.pem: CA certificates: not a PEM"));
+    ck_assert_ptr_null(agent);
+    error_release(&error);
+}
+END_TEST
+
+/* CVE-2025-0426, CVE-2020-8551, CVE-2019-11248: what anybody could ask a node's port for. */
 START_TEST(node_port_lets_only_members_in)
 {
     start_agent();
@@ -454,6 +472,7 @@ Suite *agent_suite(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, agent_registers_runs_its_pods_and_resumes_after_a_lost_session);
     tcase_add_test(tcase, an_agent_that_can_never_register_says_so_at_its_start);
+    tcase_add_test(tcase, a_ca_file_that_is_none_is_not_passed_over);
     tcase_add_test(tcase, node_port_lets_only_members_in);
     suite_add_tcase(suite, tcase);
     return suite;
