@@ -157,11 +157,13 @@ static int token_delete(const struct flag_set *set, struct error *reterr)
 static int run(const struct flag_set *set, struct error *reterr)
 {
     const char *verb = set->operand_count == 0 ? "" : set->operands[0];
-    if (strcmp(verb, "create") == 0) {
-        return token_create(set, reterr);
-    }
-    if (strcmp(verb, "list") == 0) {
-        return token_list(set, reterr);
+    bool is_create = strcmp(verb, "create") == 0;
+    if (is_create || strcmp(verb, "list") == 0) {
+        if (set->operand_count > 1) {
+            return error_set(reterr, -EINVAL, "unexpected argument %s; see --help",
+                             set->operands[1]);
+        }
+        return is_create ? token_create(set, reterr) : token_list(set, reterr);
     }
     if (strcmp(verb, "delete") == 0) {
         return token_delete(set, reterr);

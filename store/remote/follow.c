@@ -19,15 +19,15 @@ static void list_begin(struct remote_store *remote, int64_t revision)
     follow->list_revision = revision;
     buffer_clear(&follow->next_key);
     mirror_list_begin(remote->mirror, revision);
-    if (remote->metrics.lists != NULL) {
-        metric_add(remote->metrics.lists, 1);
-    }
     list_page(remote);
 }
 
 static void list_end(struct remote_store *remote)
 {
     mirror_list_end(remote->mirror);
+    if (remote->metrics.lists != NULL) {
+        metric_add(remote->metrics.lists, 1);
+    }
     remote->follow.relist = false;
     watch_open(remote);
 }

@@ -25,6 +25,7 @@ static struct {
 static struct loop *loop;
 static struct env_uv *env;
 static struct remote_store *remote;
+static struct metrics *metrics;
 static bool ready;
 static int done_status;
 static int done_count;
@@ -255,6 +256,7 @@ static void open_remote(uint64_t compact_ms)
                                          .name = "s",
                                          .api_url = "https://192.0.2.1:6443",
                                          .compact_ms = compact_ms,
+                                         .metrics = metrics,
                                          .on_ready = on_ready};
     ck_assert_int_eq(remote_store_open(&config, &remote, NULL), 0);
     until(is_ready);
@@ -266,6 +268,7 @@ static void setup(void)
     done_count = 0;
     ck_assert_int_eq(loop_new("test", &loop), 0);
     ck_assert_int_eq(env_uv_new(loop_uv(loop), &env), 0);
+    metrics = metrics_new();
     open_double();
 }
 
@@ -292,6 +295,7 @@ static void teardown(void)
     }
     grpc_server_free(etcd.grpc);
     arena_free(etcd.arena);
+    metrics_free(metrics);
     loop_free(loop);
 }
 
@@ -359,17 +363,29 @@ static bool has_listed_again(void)
     return etcd.lists > 2 && etcd.watched_from == etcd.revision + 1;
 }
 
+static void check_metric(const char *line)
+{
+    struct buffer out;
+    buffer_init(&out, 1 << 20);
+    metrics_render(metrics, &out);
+    buffer_append_byte(&out, 0);
+    ck_assert_msg(strstr((const char *)out.data, line) != NULL, "%s", (const char *)out.data);
+    buffer_release(&out);
+}
+
 START_TEST(a_lost_event_is_noticed_and_listed)
 {
     etcd.created = etcd.modified = 9;
     etcd.version = 1;
     open_remote(0);
     ck_assert_int_eq(etcd.lists, 2); /* With history first, which the double has not. */
+    check_metric("\ncoracle_remote_store_lists_total 1\n");
     change();
     change();
     send_event(); /* Of the second only. */
     until(has_listed_again);
     ck_assert_int_eq(etcd.lists, 3);
+    check_metric("\ncoracle_remote_store_lists_total 2\n");
     ck_assert_int_eq(storage_revision(remote_store_storage(remote)), etcd.revision);
 }
 END_TEST
