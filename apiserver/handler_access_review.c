@@ -3,7 +3,8 @@
 #include "apiserver/access_review_checks.h"
 #include "apiserver/access_selector.h"
 #include "apiserver/request.h"
-#include "k8s/authorization_v1.pb-c.h"
+#include "k8s/tables.h"
+#include "lib/api/shown.h"
 
 static const char *text(const char *value)
 {
@@ -77,7 +78,10 @@ static void check_review(struct request *request, struct api_causes *causes,
                           "must match metadata.namespace");
     }
     if (review->spec->non_resource_attributes != NULL) {
-        api_cause_invalid(causes, &path, api_shown_raw("authorization.NonResourceAttributes"),
+        api_cause_invalid(causes, &path,
+                          api_shown_message(causes->arena,
+                                            &authorization__v1__non_resource_attributes__schema,
+                                            review->spec->non_resource_attributes),
                           "disallowed on this kind of request");
     }
 }

@@ -481,27 +481,22 @@ static bool same_value(const struct api_message *table, const struct api_field *
     return api_message_equal(table, before, copy);
 }
 
-static struct api_shown changed_value(struct arena *arena, const struct api_field *field,
-                                      const void *object)
+static struct api_shown changed_value(struct arena *arena, const struct api_message *table,
+                                      const struct api_field *field, const void *object)
 {
-    if (field->label != API_SINGLE) {
-        return api_shown_raw("object");
-    }
-    const void *value = api_field_at(field, object);
-    if (field->message == &meta__v1__label_selector__schema) {
-        const Meta__V1__LabelSelector *selector = *(const void *const *)value;
-        return selector == NULL ? api_shown_null() : api_shown_selector(arena, selector);
-    }
-    return shown_value(field, value);
+    bool whole = field->label != API_SINGLE || field->type == API_OBJECT;
+    return whole ? api_shown_member(arena, table, field->name, object)
+                 : shown_value(field, api_field_at(field, object));
 }
 
 static void refuse_change(struct api_causes *causes, const struct api_path *at,
-                          const struct api_field *field, const void *after)
+                          const struct api_message *table, const struct api_field *field,
+                          const void *after)
 {
     if (field->rules->immutable_because != NULL) {
         api_cause_forbidden(causes, at, field->rules->immutable_because);
     } else {
-        api_cause_invalid(causes, at, changed_value(causes->arena, field, after),
+        api_cause_invalid(causes, at, changed_value(causes->arena, table, field, after),
                           "field is immutable");
     }
 }
@@ -514,7 +509,7 @@ void api_check_same(struct api_causes *causes, const struct api_path *parent,
     assert(member != NULL);
     struct api_path at = api_path_field(parent, name);
     if (!same_value(table, member->field, before, after)) {
-        refuse_change(causes, &at, member->field, after);
+        refuse_change(causes, &at, table, member->field, after);
     }
 }
 
@@ -525,7 +520,7 @@ static void compare(struct api_causes *causes, const struct api_path *parent,
         const struct api_field *field = &table->fields[i];
         struct api_path at = api_path_field(parent, field->name);
         if ((field->flags & API_IMMUTABLE) != 0 && !same_value(table, field, before, after)) {
-            refuse_change(causes, &at, field, after);
+            refuse_change(causes, &at, table, field, after);
         } else if (field->type == API_OBJECT && field->label == API_SINGLE) {
             const void *left = *(const void *const *)api_field_at(field, before);
             const void *right = *(const void *const *)api_field_at(field, after);

@@ -127,8 +127,6 @@ static void add(struct api_causes *causes, const char *reason, const char *prefi
     api_cause_add(causes, reason, buffer_text(&message), api_path_text(causes->arena, path));
 }
 
-static const struct api_shown nothing = {.type = API_SHOWN_NOTHING};
-
 struct api_shown api_shown_bytes(struct arena *arena, struct slice bytes)
 {
     CLEANUP(buffer_release) struct buffer text;
@@ -143,7 +141,7 @@ struct api_shown api_shown_bytes(struct arena *arena, struct slice bytes)
 
 void api_cause_required(struct api_causes *causes, const struct api_path *path, const char *detail)
 {
-    add(causes, "FieldValueRequired", "Required value", path, nothing, detail);
+    add(causes, "FieldValueRequired", "Required value", path, api_shown_nothing(), detail);
 }
 
 void api_cause_invalid(struct api_causes *causes, const struct api_path *path,
@@ -209,12 +207,12 @@ void api_cause_not_among(struct api_causes *causes, const struct api_path *path,
 
 void api_cause_forbidden(struct api_causes *causes, const struct api_path *path, const char *detail)
 {
-    add(causes, "FieldValueForbidden", "Forbidden", path, nothing, detail);
+    add(causes, "FieldValueForbidden", "Forbidden", path, api_shown_nothing(), detail);
 }
 
 void api_cause_too_long(struct api_causes *causes, const struct api_path *path, size_t max_bytes)
 {
-    add(causes, "FieldValueTooLong", "Too long", path, nothing,
+    add(causes, "FieldValueTooLong", "Too long", path, api_shown_nothing(),
         arena_printf(causes->arena, "may not be more than %zu bytes", max_bytes));
 }
 
@@ -227,5 +225,5 @@ void api_cause_too_many(struct api_causes *causes, const struct api_path *path, 
 
 void api_cause_internal(struct api_causes *causes, const struct api_path *path, const char *text)
 {
-    add(causes, "InternalError", "Internal error", path, nothing, text);
+    add(causes, "InternalError", "Internal error", path, api_shown_nothing(), text);
 }

@@ -69,34 +69,6 @@ struct api_shown api_shown_map(struct arena *arena, struct api_string_map map)
     return take(arena, &out);
 }
 
-static void print_requirement(const Meta__V1__LabelSelectorRequirement *item, struct buffer *out)
-{
-    buffer_append_text(out, "v1.LabelSelectorRequirement{Key:");
-    api_print_quoted(item->key == NULL ? "" : item->key, out);
-    buffer_append_text(out, ", Operator:");
-    api_print_quoted(item->operator_ == NULL ? "" : item->operator_, out);
-    buffer_append_text(out, ", Values:");
-    print_texts("string", item->values, item->n_values, out);
-    buffer_append_text(out, "}");
-}
-
-struct api_shown api_shown_selector(struct arena *arena, const Meta__V1__LabelSelector *selector)
-{
-    CLEANUP(buffer_release) struct buffer out;
-    size_t count = selector->n_match_expressions;
-    buffer_init(&out, API_SHOWN_MAX);
-    buffer_append_text(&out, "v1.LabelSelector{MatchLabels:");
-    print_map(arena, API_STRING_MAP(selector->match_labels, selector->n_match_labels), &out);
-    buffer_printf(&out, ", MatchExpressions:[]v1.LabelSelectorRequirement%s",
-                  count == 0 ? "(nil)" : "{");
-    for (size_t i = 0; i < count; i++) {
-        buffer_append_text(&out, i == 0 ? "" : ", ");
-        print_requirement(selector->match_expressions[i], &out);
-    }
-    buffer_append_text(&out, count == 0 ? "}" : "}}");
-    return take(arena, &out);
-}
-
 /* How the suffix scales: by a power of ten or of two. */
 struct suffix {
     const char *text;

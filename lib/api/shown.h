@@ -18,6 +18,15 @@ struct api_shown api_shown_selector(struct arena *arena, const Meta__V1__LabelSe
 struct api_shown api_shown_quantity(struct arena *arena, const char *canonical);
 /* A JSON value: scalars as themselves, else map[string]interface {}{"a":1} or []interface {}{1}. */
 struct api_shown api_shown_json(struct arena *arena, const struct json_value *value);
+/* core.Taint{Key:"a", ...}: of the type that the API server has of it inside. What is behind a
+ * pointer is not shown. NULL is null. */
+struct api_shown api_shown_message(struct arena *arena, const struct api_message *table,
+                                   const void *message);
+/* The member of a message of this table, which may be a list or a map. It must exist. */
+struct api_shown api_shown_member(struct arena *arena, const struct api_message *table,
+                                  const char *name, const void *message);
+/* 2006-01-02 15:04:05 +0000 UTC, or null. */
+struct api_shown api_shown_time(struct arena *arena, const Meta__V1__Time *time);
 /* What differs between two messages of this table that are not equal: a line for each member, - in
  * front of the old and + in front of the new one, most of the equal ones left out. It ends with a
  * newline. */

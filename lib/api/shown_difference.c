@@ -1,6 +1,7 @@
 /* What differs between two messages, line by line, as those who compare Go structs print it. */
 #include "lib/api/codec.h"
 #include "lib/api/fields.h"
+#include "lib/api/go_names.h"
 #include "lib/api/intstr.h"
 #include "lib/api/limits.h"
 #include "lib/api/quantity.h"
@@ -12,76 +13,6 @@ enum {
     CONTEXT = 2,     /* Equal lines shown before and after what differs. */
     LINES_MAX = 256, /* Of one message or list; the rest is not shown. */
 };
-
-/* --- Names -------------------------------------------------------------------------------------
- */
-
-struct spelling {
-    const char *json, *go;
-};
-
-/* The first word of a name, where it is not just capitalized. */
-static const struct spelling WORDS[] = {
-    {"api", "API"},   {"aws", "AWS"},     {"cephfs", "CephFS"}, {"csi", "CSI"},
-    {"dns", "DNS"},   {"fc", "FC"},       {"fs", "FS"},         {"gce", "GCE"},
-    {"gmsa", "GMSA"}, {"grpc", "GRPC"},   {"http", "HTTP"},     {"ip", "IP"},
-    {"iqn", "IQN"},   {"iscsi", "ISCSI"}, {"nfs", "NFS"},       {"os", "OS"},
-    {"pd", "PD"},     {"rbd", "RBD"},     {"se", "SE"},         {"storageos", "StorageOS"},
-    {"tcp", "TCP"},   {"tty", "TTY"},     {"uid", "UID"}};
-
-static bool is_capital(char byte)
-{
-    return byte >= 'A' && byte <= 'Z';
-}
-
-static const char *go_name(struct arena *arena, const char *name)
-{
-    enum { TO_CAPITAL = 'a' - 'A' };
-    for (size_t i = 0; i < sizeof(WORDS) / sizeof(WORDS[0]); i++) {
-        size_t len = strlen(WORDS[i].json);
-        if (strncmp(name, WORDS[i].json, len) == 0 &&
-            (name[len] == '\0' || is_capital(name[len]))) {
-            return arena_printf(arena, "%s%s", WORDS[i].go, name + len);
-        }
-    }
-    char *copy = arena_text(arena, name);
-    if (copy[0] >= 'a' && copy[0] <= 'z') {
-        copy[0] = (char)(copy[0] - TO_CAPITAL);
-    }
-    return copy;
-}
-
-/* The package in front of a type's name: that of the group's types inside the API server. */
-static const char *type_name(struct arena *arena, const struct api_message *table)
-{
-    static const char core[] = "k8s.io.api.core.";
-    bool is_core = strncmp(table->full_name, core, sizeof(core) - 1) == 0;
-    return arena_printf(arena, "%s.%s", is_core ? "core" : "v1", table->name);
-}
-
-/* Of an item of a list, or of a value of a map. */
-static const char *item_type(struct arena *arena, const struct api_field *field)
-{
-    const char *named = field->rules->go_type;
-    if (field->type >= API_OBJECT) {
-        return type_name(arena, field->message);
-    }
-    if (named != NULL) {
-        const char *dot = strchr(named, '.');
-        return dot == NULL ? named : arena_printf(arena, "core%s", dot);
-    }
-    return field->type == API_STRING ? "string" : field->type == API_INT64 ? "int64" : "int32";
-}
-
-static const char *list_type(struct arena *arena, const struct api_field *field)
-{
-    if (field->label == API_REPEATED) {
-        return arena_printf(arena, "[]%s", item_type(arena, field));
-    }
-    return field->type == API_QUANTITY
-               ? "core.ResourceList"
-               : arena_printf(arena, "map[string]%s", item_type(arena, field));
-}
 
 /* --- Values on one line ------------------------------------------------------------------------
  */
@@ -125,7 +56,7 @@ static void print_value(struct arena *arena, const struct api_field *field, cons
         api_print_quoted(text_or_empty(*(const char *const *)at), out);
         return;
     case API_OBJECT:
-        buffer_append_text(out, typed ? type_name(arena, field->message) : "");
+        buffer_append_text(out, typed ? go_type_name(arena, field->message) : "");
         print_members(arena, field->message, *(const void *const *)at, out);
         return;
     case API_QUANTITY:
@@ -189,15 +120,16 @@ static bool is_struct(const struct api_field *field)
            (field->flags & API_POINTER) == 0;
 }
 
-static void print_field(struct arena *arena, const struct api_field *field, const void *object,
-                        bool typed, struct buffer *out)
+static void print_field(struct arena *arena, const struct api_message *table,
+                        const struct api_field *field, const void *object, bool typed,
+                        struct buffer *out)
 {
     bool set = object != NULL && api_field_is_set(field, object);
     bool nilable = field->label != API_SINGLE || (field->flags & API_POINTER) != 0;
     if (!set && nilable) {
         buffer_append_text(out, "nil");
     } else if (is_struct(field) && !set) {
-        buffer_printf(out, "%s{}", typed ? type_name(arena, field->message) : "");
+        buffer_printf(out, "%s{}", typed ? go_type_name(arena, field->message) : "");
     } else if (!set) {
         buffer_append_text(out, field->type == API_STRING ? "\"\""
                                 : field->type == API_BOOL ? "false"
@@ -206,27 +138,29 @@ static void print_field(struct arena *arena, const struct api_field *field, cons
         buffer_append_text(out, nilable ? "&" : "");
         print_value(arena, field, api_field_at(field, object), typed, out);
     } else {
-        buffer_printf(out, "%s{", typed ? list_type(arena, field) : "");
+        buffer_printf(out, "%s{", typed ? go_list_type(arena, table, field) : "");
         (field->label == API_MAP ? print_map : print_list)(arena, field, object, out);
         buffer_append_text(out, "}");
     }
 }
 
-/* Only those that are set. */
+/* Only those that are not empty. */
 static void print_members(struct arena *arena, const struct api_message *table, const void *object,
                           struct buffer *out)
 {
-    bool first = true;
+    struct go_members walk = go_members_of(table);
+    const char *between = "";
     buffer_append_text(out, "{");
-    for (size_t i = 0; object != NULL && i < table->member_count; i++) {
-        const struct api_field *field = table->members[i].field;
-        const void *holder = api_member_holder(&table->members[i], object);
-        if (holder == NULL || !api_field_is_set(field, holder)) {
+    for (const struct api_field *field = go_next_member(&walk); object != NULL && field != NULL;
+         field = go_next_member(&walk)) {
+        CLEANUP(buffer_release) struct buffer value = {0};
+        buffer_init(&value, API_SHOWN_MAX);
+        print_field(arena, table, field, object, false, &value);
+        if (!api_field_is_set(field, object) || strcmp(buffer_text(&value), "{}") == 0) {
             continue;
         }
-        buffer_printf(out, "%s%s: ", first ? "" : ", ", go_name(arena, field->name));
-        print_field(arena, field, holder, false, out);
-        first = false;
+        buffer_printf(out, "%s%s: %s", between, go_member_name(arena, field), buffer_text(&value));
+        between = ", ";
     }
     buffer_append_text(out, "}");
 }
@@ -244,14 +178,17 @@ struct line {
 
 struct printer {
     struct arena *arena;
+    const struct api_message *table; /* Whose members the lines are. */
     struct line *lines;
     size_t count;
     unsigned depth;
 };
 
-static struct printer printer_of(struct arena *arena, unsigned depth)
+static struct printer printer_of(struct arena *arena, const struct api_message *table,
+                                 unsigned depth)
 {
     return (struct printer){.arena = arena,
+                            .table = table,
                             .lines = arena_array(arena, LINES_MAX, sizeof(struct line)),
                             .depth = depth};
 }
@@ -362,10 +299,10 @@ static void add_field(struct printer *printer, char mark, const struct api_field
 {
     CLEANUP(buffer_release) struct buffer out;
     buffer_init(&out, API_SHOWN_MAX);
-    print_field(printer->arena, field, object, mark != ' ', &out);
+    print_field(printer->arena, printer->table, field, object, mark != ' ', &out);
     buffer_append_text(&out, ",");
     add(printer, (struct line){.mark = mark,
-                               .key = go_name(printer->arena, field->name),
+                               .key = go_member_name(printer->arena, field),
                                .value = arena_text(printer->arena, buffer_text(&out))});
 }
 
@@ -384,7 +321,7 @@ static void add_item(struct printer *printer, char mark, const struct api_field 
 static const char *items_of(struct arena *arena, const struct api_field *field, const void *before,
                             const void *after, unsigned depth)
 {
-    struct printer inside = printer_of(arena, depth);
+    struct printer inside = printer_of(arena, field->message, depth);
     size_t old_count = api_field_count(field, before), new_count = api_field_count(field, after);
     size_t count = old_count > new_count ? old_count : new_count;
     void **old_items = *(void ***)api_field_at(field, before);
@@ -424,43 +361,67 @@ static void add_changed(struct printer *printer, const struct api_field *field, 
         add_field(printer, '+', field, after);
         return;
     }
-    const char *name = go_name(arena, field->name);
+    const char *name = go_member_name(arena, field);
     if (field->label == API_REPEATED) {
-        add_block(printer, arena_printf(arena, "%s: %s", name, list_type(arena, field)),
+        add_block(printer,
+                  arena_printf(arena, "%s: %s", name, go_list_type(arena, printer->table, field)),
                   items_of(arena, field, before, after, printer->depth + 1));
         return;
     }
     add_block(printer,
               arena_printf(arena, "%s: %s%s", name, (field->flags & API_POINTER) != 0 ? "&" : "",
-                           type_name(arena, field->message)),
+                           go_type_name(arena, field->message)),
               members_of(arena, field->message, *(void *const *)api_field_at(field, before),
                          *(void *const *)api_field_at(field, after), printer->depth + 1));
+}
+
+/* What differs and is elsewhere inside the API server: hostNetwork and its like, which are said at
+ * the end. Returns how many. */
+static size_t add_others(const struct api_message *table, const void *before, const void *after,
+                         const struct api_field **fields, bool *same)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < table->member_count; i++) {
+        const struct api_field *field = table->members[i].field;
+        bool listed = table->members[i].via[0] != NULL;
+        struct go_members walk = go_members_of(table);
+        for (const struct api_field *other = go_next_member(&walk); other != NULL && !listed;
+             other = go_next_member(&walk)) {
+            listed = other == field;
+        }
+        if (!listed && (field->flags & API_DEPRECATED) == 0 && before != NULL && after != NULL &&
+            !api_field_equal(field, before, after)) {
+            fields[count] = field;
+            same[count++] = false;
+        }
+    }
+    return count;
 }
 
 static const char *members_of(struct arena *arena, const struct api_message *table,
                               const void *before, const void *after, unsigned depth)
 {
-    struct printer inside = printer_of(arena, depth);
+    struct printer inside = printer_of(arena, table, depth);
+    const struct api_field **fields = arena_array(arena, table->member_count, sizeof(*fields));
     bool *same = arena_array(arena, table->member_count, sizeof(*same));
-    for (size_t i = 0; i < table->member_count; i++) {
-        const void *left = api_member_holder(&table->members[i], before);
-        const void *right = api_member_holder(&table->members[i], after);
-        same[i] = left != NULL && right != NULL
-                      ? api_field_equal(table->members[i].field, left, right)
-                      : left == right;
+    struct go_members walk = go_members_of(table);
+    struct sequence all = {.same = same, .what = "fields"};
+    for (const struct api_field *field = go_next_member(&walk); field != NULL;
+         field = go_next_member(&walk)) {
+        fields[all.count] = field;
+        same[all.count++] = before != NULL && after != NULL ? api_field_equal(field, before, after)
+                                                            : before == after;
     }
-    struct sequence all = {.count = table->member_count, .same = same, .what = "fields"};
-    for (size_t i = 0; i < table->member_count; i++) {
-        const void *left = api_member_holder(&table->members[i], before);
+    all.count += add_others(table, before, after, fields + all.count, same + all.count);
+    for (size_t i = 0; i < all.count; i++) {
         size_t skipped = same[i] ? left_out(&all, i) : 0;
         if (skipped > 0) {
             add_left_out(&inside, skipped, all.what);
             i += skipped - 1;
         } else if (same[i]) {
-            add_field(&inside, ' ', table->members[i].field, left);
+            add_field(&inside, ' ', fields[i], before);
         } else {
-            add_changed(&inside, table->members[i].field, left,
-                        api_member_holder(&table->members[i], after));
+            add_changed(&inside, fields[i], before, after);
         }
     }
     return take_lines(&inside);
@@ -469,6 +430,6 @@ static const char *members_of(struct arena *arena, const struct api_message *tab
 const char *api_shown_difference(struct arena *arena, const struct api_message *table,
                                  const void *before, const void *after)
 {
-    return arena_printf(arena, "  %s{\n%s  }\n", type_name(arena, table),
+    return arena_printf(arena, "  %s{\n%s  }\n", go_type_name(arena, table),
                         members_of(arena, table, before, after, 1));
 }

@@ -76,6 +76,10 @@ static inline struct api_shown api_shown_null(void)
 {
     return (struct api_shown){.type = API_SHOWN_NULL};
 }
+static inline struct api_shown api_shown_nothing(void)
+{
+    return (struct api_shown){.type = API_SHOWN_NOTHING};
+}
 static inline struct api_shown api_shown_raw(const char *text)
 {
     return (struct api_shown){.type = API_SHOWN_RAW, .text = text};

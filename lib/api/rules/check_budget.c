@@ -1,6 +1,7 @@
 /* Rules of PodDisruptionBudgets. */
 #include "lib/api/intstr.h"
 #include "lib/api/rules/rules.h"
+#include "lib/api/shown.h"
 
 static void check_share(struct api_causes *causes, const struct api_path *parent, const char *name,
                         const Intstr__IntOrString *value)
@@ -20,7 +21,7 @@ bool rules_disruption_budget(struct api_causes *causes, const struct api_frame *
 {
     const Policy__V1__PodDisruptionBudgetSpec *spec = frame->message;
     if (spec->min_available != NULL && spec->max_unavailable != NULL) {
-        api_cause_invalid(causes, frame->at, api_shown_raw("policy.PodDisruptionBudgetSpec"),
+        api_cause_invalid(causes, frame->at, api_shown_message(causes->arena, frame->table, spec),
                           "minAvailable and maxUnavailable cannot be both set");
     }
     check_share(causes, frame->at, "minAvailable", spec->min_available);

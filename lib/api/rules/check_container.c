@@ -1,6 +1,7 @@
 /* Rules of the containers of a pod: ports, environment, security, names. */
 #include "lib/api/quantity.h"
 #include "lib/api/rules/rules.h"
+#include "lib/api/shown.h"
 
 static const Core__V1__PodSpec *spec_of(const struct api_frame *frame)
 {
@@ -342,12 +343,12 @@ bool rules_privileges(struct api_causes *causes, const struct api_frame *frame)
     }
     if (security->has_privileged && security->privileged) {
         api_cause_invalid(
-            causes, frame->at, api_shown_raw("v1.SecurityContext"),
+            causes, frame->at, api_shown_message(causes->arena, frame->table, security),
             "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
     }
     if (more != NULL && rules_has(more->add, more->n_add, "CAP_SYS_ADMIN")) {
         api_cause_invalid(
-            causes, frame->at, api_shown_raw("v1.SecurityContext"),
+            causes, frame->at, api_shown_message(causes->arena, frame->table, security),
             "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN");
     }
     return true;

@@ -1,6 +1,7 @@
 /* Rules of Events. All are held to what the old group asks of them; what comes in the new group's
  * form is held to more, in the old group's names. */
 #include "lib/api/rules/rules.h"
+#include "lib/api/shown.h"
 #include "lib/api/time.h"
 
 enum { EVENT_NAME_MAX = 128, EVENT_NOTE_MAX = 1024 };
@@ -159,21 +160,52 @@ static void same_text(struct api_causes *causes, const char *name, const char *b
     same(causes, name, rules_is(before, text_or_empty(after)), api_shown_text(after));
 }
 
+/* Of a member that is a time and no pointer to one. */
+static struct api_shown instant_shown(struct arena *arena, int64_t unix_nanos)
+{
+    enum { NANOS = 1000000000, MICROS = 1000, DIGITS = 6 };
+    Meta__V1__Time whole = META__V1__TIME__INIT;
+    int64_t micros = unix_nanos % NANOS / MICROS;
+    if (unix_nanos == 0) {
+        return api_shown_raw("0001-01-01 00:00:00 +0000 UTC");
+    }
+    whole.has_seconds = true;
+    whole.seconds = unix_nanos / NANOS;
+    const char *text = api_shown_time(arena, &whole).text;
+    if (micros == 0) {
+        return api_shown_raw(text);
+    }
+    int digits = DIGITS;
+    while (micros % 10 == 0) {
+        micros /= 10;
+        digits--;
+    }
+    int seconds = (int)strlen("2006-01-02 15:04:05");
+    return api_shown_raw(arena_printf(arena, "%.*s.%0*lld%s", seconds, text, digits,
+                                      (long long)micros, text + seconds));
+}
+
+static struct api_shown time_shown(struct arena *arena, const Meta__V1__Time *time)
+{
+    return api_time_is_zero(time) ? instant_shown(arena, 0) : api_shown_time(arena, time);
+}
+
 static void same_old_members(struct api_causes *causes, const Events__V1__Event *before,
                              const Events__V1__Event *after)
 {
     same(causes, "source",
          api_message_equal(&core__v1__event_source__schema, before->deprecated_source,
                            after->deprecated_source),
-         api_shown_raw("object"));
+         api_shown_message(causes->arena, &core__v1__event_source__schema,
+                           after->deprecated_source));
     same(causes, "firstTimestamp",
          api_time_seconds(before->deprecated_first_timestamp) ==
              api_time_seconds(after->deprecated_first_timestamp),
-         api_shown_raw("time"));
+         time_shown(causes->arena, after->deprecated_first_timestamp));
     same(causes, "lastTimestamp",
          api_time_seconds(before->deprecated_last_timestamp) ==
              api_time_seconds(after->deprecated_last_timestamp),
-         api_shown_raw("time"));
+         time_shown(causes->arena, after->deprecated_last_timestamp));
     same(causes, "count", before->deprecated_count == after->deprecated_count,
          api_shown_int(after->deprecated_count));
 }
@@ -189,7 +221,7 @@ void rules_update_event_v1(struct api_causes *causes, const void *before, const 
     }
     same(causes, "involvedObject",
          api_message_equal(reference, old_event->regarding, event->regarding),
-         api_shown_raw("object"));
+         api_shown_message(causes->arena, reference, event->regarding));
     same_text(causes, "reason", old_event->reason, event->reason);
     same_text(causes, "message", old_event->note, event->note);
     same_old_members(causes, old_event, event);
@@ -197,10 +229,10 @@ void rules_update_event_v1(struct api_causes *causes, const void *before, const 
     same_text(causes, "type", old_event->type, event->type);
     same(causes, "eventTime",
          api_micro_time_nanos(old_event->event_time) == api_micro_time_nanos(event->event_time),
-         api_shown_raw("time"));
+         instant_shown(causes->arena, api_micro_time_nanos(event->event_time)));
     same_text(causes, "action", old_event->action, event->action);
     same(causes, "related", api_message_equal(reference, old_event->related, event->related),
-         api_shown_raw("object"));
+         api_shown_message(causes->arena, reference, event->related));
     same_text(causes, "reportingController", old_event->reporting_controller,
               event->reporting_controller);
     same_text(causes, "reportingInstance", old_event->reporting_instance,

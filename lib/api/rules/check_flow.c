@@ -24,7 +24,7 @@ bool rules_flow_fixed(struct api_causes *causes, const struct api_frame *frame)
     const void *fixed = api_flow_schema_fixed(name, arena);
     if (fixed != NULL && !api_message_equal(frame->table, fixed, frame->message)) {
         api_cause_invalid(
-            causes, frame->at, api_shown_raw("flowcontrol.FlowSchemaSpec"),
+            causes, frame->at, api_shown_message(causes->arena, frame->table, frame->message),
             arena_printf(causes->arena, "spec of '%s' must equal the fixed value", name));
     }
     return true;
@@ -41,7 +41,7 @@ bool rules_priority_level_fixed(struct api_causes *causes, const struct api_fram
     const void *fixed = api_priority_level_fixed(name, arena);
     if (fixed != NULL && !api_message_equal(frame->table, fixed, &spec)) {
         api_cause_invalid(causes, frame->at,
-                          api_shown_raw("flowcontrol.PriorityLevelConfigurationSpec"),
+                          api_shown_message(causes->arena, frame->table, frame->message),
                           arena_printf(causes->arena, "spec of '%s' %smust equal the fixed value",
                                        name, exempt ? "except the 'spec.exempt' field " : ""));
     }

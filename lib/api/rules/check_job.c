@@ -71,7 +71,10 @@ static void check_unindexed(struct api_causes *causes, const struct api_path *at
                       words);
     }
     if (spec->success_policy != NULL) {
-        rules_invalid(causes, at, "successPolicy", api_shown_raw("batch.SuccessPolicy"), words);
+        rules_invalid(causes, at, "successPolicy",
+                      api_shown_message(causes->arena, &batch__v1__success_policy__schema,
+                                        spec->success_policy),
+                      words);
     }
 }
 
@@ -232,10 +235,10 @@ bool rules_failure_rule(struct api_causes *causes, const struct api_frame *frame
                       "requires the backoffLimitPerIndex to be set");
     }
     if (rule->on_exit_codes != NULL && rule->n_on_pod_conditions > 0) {
-        api_cause_invalid(causes, frame->at, api_shown_raw("batch.PodFailurePolicyRule"),
+        api_cause_invalid(causes, frame->at, api_shown_nothing(),
                           "specifying both OnExitCodes and OnPodConditions is not supported");
     } else if (rule->on_exit_codes == NULL && rule->n_on_pod_conditions == 0) {
-        api_cause_invalid(causes, frame->at, api_shown_raw("batch.PodFailurePolicyRule"),
+        api_cause_invalid(causes, frame->at, api_shown_nothing(),
                           "specifying one of OnExitCodes and OnPodConditions is required");
     }
     return true;
@@ -275,7 +278,9 @@ bool rules_failure_codes(struct api_causes *causes, const struct api_frame *fram
         }
     }
     if (!ordered) {
-        api_cause_invalid(causes, &values, api_shown_raw("[]int32"), "must be ordered");
+        api_cause_invalid(causes, &values,
+                          api_shown_member(causes->arena, frame->table, "values", codes),
+                          "must be ordered");
     }
     return true;
 }
@@ -419,7 +424,10 @@ void rules_update_job(struct api_causes *causes, const void *before, const void 
                        job->spec);
     }
     if (!same_template(old_job, job->spec)) {
-        rules_invalid(causes, &at, "template", api_shown_raw("core.PodTemplateSpec"), IMMUTABLE);
+        rules_invalid(causes, &at, "template",
+                      api_shown_message(causes->arena, &core__v1__pod_template_spec__schema,
+                                        job->spec->template_),
+                      IMMUTABLE);
     }
 }
 
@@ -442,7 +450,7 @@ void rules_update_job_status(struct api_causes *causes, const void *before, cons
     struct api_path at = api_path_field(NULL, "status");
     for (size_t i = 0; i < ARRAY_LEN(last); i++) {
         if (has_condition(old_status, last[i]) && !has_condition(status, last[i])) {
-            rules_invalid(causes, &at, "conditions", api_shown_raw("[]batch.JobCondition"),
+            rules_invalid(causes, &at, "conditions", api_shown_nothing(),
                           arena_printf(causes->arena,
                                        "cannot disable the terminal %s=True condition", last[i]));
         }
@@ -458,7 +466,8 @@ void rules_update_job_status(struct api_causes *causes, const void *before, cons
     if (!api_time_is_zero(old_status->completion_time) &&
         api_time_seconds(old_status->completion_time) !=
             api_time_seconds(status->completion_time)) {
-        rules_invalid(causes, &at, "completionTime", api_shown_raw("time"),
+        rules_invalid(causes, &at, "completionTime",
+                      api_shown_time(causes->arena, status->completion_time),
                       "completionTime cannot be mutated");
     }
 }

@@ -229,7 +229,8 @@ void rules_object_meta_update(struct api_causes *causes, const struct api_frame 
     same_text(causes, &at, "uid", before->uid, after->uid);
     if (api_time_is_zero(before->deletion_timestamp) &&
         !api_time_is_zero(after->deletion_timestamp)) {
-        rules_invalid(causes, &at, "deletionTimestamp", api_shown_raw("time"), IMMUTABLE);
+        rules_invalid(causes, &at, "deletionTimestamp",
+                      api_shown_time(causes->arena, after->deletion_timestamp), IMMUTABLE);
     }
     if (before->has_deletion_grace_period_seconds != after->has_deletion_grace_period_seconds ||
         before->deletion_grace_period_seconds != after->deletion_grace_period_seconds) {

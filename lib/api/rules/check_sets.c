@@ -113,7 +113,9 @@ bool rules_stateful_set_strategy(struct api_causes *causes, const struct api_fra
     if (rules_is(strategy->type, "OnDelete")) {
         if (strategy->rolling_update != NULL) {
             rules_invalid(causes, frame->at, "rollingUpdate",
-                          api_shown_raw("apps.RollingUpdateStatefulSetStrategy{}"),
+                          api_shown_message(causes->arena,
+                                            &apps__v1__rolling_update_stateful_set_strategy__schema,
+                                            strategy->rolling_update),
                           "only allowed for updateStrategy 'RollingUpdate'");
         }
         return false;

@@ -39,7 +39,8 @@ bool rules_volume_capacity(struct api_causes *causes, const struct api_frame *fr
     struct api_path at = api_path_field(frame->at, "capacity");
     check_modes(causes, frame->at, spec->access_modes, spec->n_access_modes);
     if (rules_quantity_get(capacity, "storage") == NULL || capacity.count > 1) {
-        api_cause_not_supported(causes, &at, api_shown_raw("core.ResourceList"), only);
+        api_cause_not_supported(
+            causes, &at, api_shown_member(causes->arena, frame->table, "capacity", spec), only);
     }
     for (size_t i = 0; i < capacity.count; i++) {
         struct api_path item = api_path_key(&at, rules_quantity_key(capacity, i));
@@ -163,7 +164,9 @@ void rules_update_persistent_volume(struct api_causes *causes, const void *befor
     if (old_spec->node_affinity != NULL &&
         !api_message_equal(&core__v1__volume_node_affinity__schema, old_spec->node_affinity,
                            spec->node_affinity)) {
-        rules_invalid(causes, NULL, "nodeAffinity", api_shown_raw("core.VolumeNodeAffinity"),
+        rules_invalid(causes, NULL, "nodeAffinity",
+                      api_shown_message(causes->arena, &core__v1__volume_node_affinity__schema,
+                                        spec->node_affinity),
                       "field is immutable, except for updating from beta label to GA");
     }
 }
@@ -206,8 +209,11 @@ static void check_data_sources(struct api_causes *causes, const struct api_path 
         (!rules_is(source->api_group, text_or_empty(other->api_group)) ||
          !rules_is(source->kind, text_or_empty(other->kind)) ||
          !rules_is(source->name, text_or_empty(other->name)))) {
-        api_cause_invalid(causes, spec_at, api_shown_raw("core.PersistentVolumeClaimSpec"),
-                          "must match dataSourceRef");
+        api_cause_invalid(
+            causes, spec_at,
+            api_shown_raw(
+                "field.Path{name:\"dataSource\", index:\"\", parent:(*field.Path)(0xc000000000)}"),
+            "must match dataSourceRef");
     }
 }
 

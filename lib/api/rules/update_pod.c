@@ -180,7 +180,9 @@ static void check_node_affinity(struct api_causes *causes, const Core__V1__PodSp
     }
     if (selector == NULL ||
         selector->n_node_selector_terms != old_selector->n_node_selector_terms) {
-        api_cause_invalid(causes, &terms, api_shown_raw("[]v1.NodeSelectorTerm"),
+        api_cause_invalid(causes, &terms,
+                          api_shown_member(causes->arena, &core__v1__node_selector__schema,
+                                           "nodeSelectorTerms", selector),
                           "no additions/deletions to non-empty NodeSelectorTerms list are allowed");
         return;
     }
@@ -192,8 +194,10 @@ static void check_node_affinity(struct api_causes *causes, const Core__V1__PodSp
             !contains_all(old_term->match_fields, old_term->n_match_fields, term->match_fields,
                           term->n_match_fields)) {
             struct api_path item = api_path_index(&terms, i);
-            api_cause_invalid(causes, &item, api_shown_raw("v1.NodeSelectorTerm"),
-                              "only additions are allowed (no mutations or deletions)");
+            api_cause_invalid(
+                causes, &item,
+                api_shown_message(causes->arena, &core__v1__node_selector_term__schema, term),
+                "only additions are allowed (no mutations or deletions)");
         }
     }
 }

@@ -26,6 +26,7 @@ Suite *patch_suite(void);
 Suite *pod_security_suite(void);
 Suite *quota_suite(void);
 Suite *resource_list_suite(void);
+Suite *shown_suite(void);
 Suite *selector_suite(void);
 Suite *syntax_suite(void);
 Suite *table_suite(void);

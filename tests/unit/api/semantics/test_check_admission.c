@@ -247,8 +247,20 @@ START_TEST(what_the_server_cannot_do_without_stays_as_it_is)
     "'system:masters'}}]," ALL "}]}}"
     ck_assert_causes(FLOW, "FlowSchema", EXEMPT("1"), "");
     ck_assert_causes(FLOW, "FlowSchema", EXEMPT("2"),
-                     "spec: Invalid value: flowcontrol.FlowSchemaSpec: spec of 'exempt' must equal "
-                     "the fixed value");
+                     "spec: Invalid value: flowcontrol.FlowSchemaSpec{PriorityLevelConfiguration:"
+                     "flowcontrol.PriorityLevelConfigurationReference{Name:\"exempt\"}, "
+                     "MatchingPrecedence:2, DistinguisherMethod:"
+                     "(*flowcontrol.FlowDistinguisherMethod)(nil), Rules:"
+                     "[]flowcontrol.PolicyRulesWithSubjects{flowcontrol.PolicyRulesWithSubjects{"
+                     "Subjects:[]flowcontrol.Subject{flowcontrol.Subject{Kind:\"Group\", User:"
+                     "(*flowcontrol.UserSubject)(nil), Group:(*flowcontrol.GroupSubject)"
+                     "(0xc000000000), ServiceAccount:(*flowcontrol.ServiceAccountSubject)(nil)}}, "
+                     "ResourceRules:[]flowcontrol.ResourcePolicyRule{flowcontrol."
+                     "ResourcePolicyRule{Verbs:[]string{\"*\"}, APIGroups:[]string{\"*\"}, "
+                     "Resources:[]string{\"*\"}, ClusterScope:true, Namespaces:[]string{\"*\"}}}, "
+                     "NonResourceRules:[]flowcontrol.NonResourcePolicyRule{flowcontrol."
+                     "NonResourcePolicyRule{Verbs:[]string{\"*\"}, NonResourceURLs:"
+                     "[]string{\"*\"}}}}}}: spec of 'exempt' must equal the fixed value");
     ck_assert_causes(FLOW, "FlowSchema",
                      "{'metadata':{'name':'catch-all'},'spec':{'priorityLevelConfiguration':{"
                      "'name':'catch-all'},'matchingPrecedence':10000,'distinguisherMethod':{'type':"
@@ -265,11 +277,14 @@ START_TEST(what_the_server_cannot_do_without_stays_as_it_is)
                      "{'metadata':{'name':'catch-all'},'spec':{'type':'Limited','limited':{"
                      "'nominalConcurrencyShares':5,'limitResponse':{'type':'Reject'}}}}",
                      "");
-    ck_assert_causes(FLOW, LEVEL,
-                     "{'metadata':{'name':'catch-all'},'spec':{'type':'Limited','limited':{"
-                     "'nominalConcurrencyShares':6,'limitResponse':{'type':'Reject'}}}}",
-                     "spec: Invalid value: flowcontrol.PriorityLevelConfigurationSpec: spec of "
-                     "'catch-all' must equal the fixed value");
+    ck_assert_causes(
+        FLOW, LEVEL,
+        "{'metadata':{'name':'catch-all'},'spec':{'type':'Limited','limited':{"
+        "'nominalConcurrencyShares':6,'limitResponse':{'type':'Reject'}}}}",
+        "spec: Invalid value: flowcontrol.PriorityLevelConfigurationSpec{Type:\"Limited\", "
+        "Limited:(*flowcontrol.LimitedPriorityLevelConfiguration)(0xc000000000), Exempt:"
+        "(*flowcontrol.ExemptPriorityLevelConfiguration)(nil)}: spec of "
+        "'catch-all' must equal the fixed value");
 #undef LEVEL
 #undef EXEMPT
 }

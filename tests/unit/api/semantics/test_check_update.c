@@ -20,14 +20,14 @@ START_TEST(a_pods_update_says_what_differs)
 {
     ck_assert_causes_update("v1", "Pod", POD("'hostname':'a',", ""), POD("'hostname':'b',", ""),
                             ONLY "  core.PodSpec{\n"
+                                 "  \t... // 12 identical fields\n"
+                                 "  \tSecurityContext:   &{},\n"
+                                 "  \tImagePullSecrets:  nil,\n"
+                                 "- \tHostname:          \"a\",\n"
+                                 "+ \tHostname:          \"b\",\n"
+                                 "  \tSubdomain:         \"\",\n"
+                                 "  \tSetHostnameAsFQDN: nil,\n"
                                  "  \t... // 17 identical fields\n"
-                                 "  \tSecurityContext:  &{},\n"
-                                 "  \tImagePullSecrets: nil,\n"
-                                 "- \tHostname:         \"a\",\n"
-                                 "+ \tHostname:         \"b\",\n"
-                                 "  \tSubdomain:        \"\",\n"
-                                 "  \tAffinity:         nil,\n"
-                                 "  \t... // 18 identical fields\n"
                                  "  }\n");
     ck_assert_causes_update("v1", "Pod",
                             "{" META ",'spec':{'containers':[{'name':'c','image':'i'}]}}",
@@ -55,7 +55,7 @@ START_TEST(a_pods_update_says_what_differs)
                                  "  \t},\n"
                                  "  \tEphemeralContainers: nil,\n"
                                  "  \tRestartPolicy:       \"Always\",\n"
-                                 "  \t... // 35 identical fields\n"
+                                 "  \t... // 29 identical fields\n"
                                  "  }\n");
 }
 END_TEST
@@ -86,6 +86,20 @@ START_TEST(a_pods_update_is_checked_as_a_whole_before_what_may_not_change)
 }
 END_TEST
 
+/* Inside the API server it belongs to the security context. */
+START_TEST(a_change_of_the_host_network_is_named)
+{
+    ck_assert_causes_update("v1", "Pod", POD("", ""), POD("'hostNetwork':true,", ""),
+                            ONLY "  core.PodSpec{\n"
+                                 "  \t... // 32 identical fields\n"
+                                 "  \tResourceClaims: nil,\n"
+                                 "  \tResources:      nil,\n"
+                                 "- \tHostNetwork:    false,\n"
+                                 "+ \tHostNetwork:    true,\n"
+                                 "  }\n");
+}
+END_TEST
+
 /* Terms that spread pods may not be changed with those that choose nodes. */
 START_TEST(of_a_gated_pods_affinity_only_that_to_nodes_changes)
 {
@@ -98,16 +112,16 @@ START_TEST(of_a_gated_pods_affinity_only_that_to_nodes_changes)
     ck_assert_causes_update("v1", "Pod", GATED(""), GATED("'affinity':{" NODES "},"), "");
     ck_assert_causes_update("v1", "Pod", GATED(""), GATED("'affinity':{" NODES "," PODS "},"),
                             ONLY "  core.PodSpec{\n"
-                                 "  \t... // 19 identical fields\n"
-                                 "  \tHostname:      \"\",\n"
-                                 "  \tSubdomain:     \"\",\n"
-                                 "- \tAffinity:      nil,\n"
-                                 "+ \tAffinity:      &core.Affinity{PodAffinity: "
+                                 "  \t... // 15 identical fields\n"
+                                 "  \tSubdomain:         \"\",\n"
+                                 "  \tSetHostnameAsFQDN: nil,\n"
+                                 "- \tAffinity:          nil,\n"
+                                 "+ \tAffinity:          &core.Affinity{PodAffinity: "
                                  "&{RequiredDuringSchedulingIgnoredDuringExecution: "
                                  "{{TopologyKey: \"t\"}}}},\n"
-                                 "  \tSchedulerName: \"default-scheduler\",\n"
-                                 "  \tTolerations:   nil,\n"
-                                 "  \t... // 16 identical fields\n"
+                                 "  \tSchedulerName:     \"default-scheduler\",\n"
+                                 "  \tTolerations:       nil,\n"
+                                 "  \t... // 14 identical fields\n"
                                  "  }\n");
     ck_assert_causes_update("v1", "Pod", GATED("'affinity':{" PODS "},"),
                             GATED("'affinity':{" NODES "," PODS "},"), "");
@@ -201,11 +215,13 @@ START_TEST(ephemeral_containers_stay_as_they_are)
               "spec.ephemeralContainers: Forbidden: existing ephemeral containers \"look\" may not "
               "be changed\n"
               "  core.EphemeralContainer{\n"
-              "  \t... // 21 identical fields\n"
-              "  \tStdin:               false,\n"
-              "  \tStdinOnce:           false,\n"
-              "- \tTTY:                 false,\n"
-              "+ \tTTY:                 true,\n"
+              "  \tEphemeralContainerCommon: core.EphemeralContainerCommon{\n"
+              "  \t\t... // 21 identical fields\n"
+              "  \t\tStdin:     false,\n"
+              "  \t\tStdinOnce: false,\n"
+              "- \t\tTTY:       false,\n"
+              "+ \t\tTTY:       true,\n"
+              "  \t},\n"
               "  \tTargetContainerName: \"\",\n"
               "  }\n");
     EPHEMERAL(WITH(LOOK("")), POD("", ""),
@@ -328,6 +344,7 @@ Suite *check_update_suite(void)
     Suite *suite = suite_create("check_update");
     TCase *tcase = tcase_create("update");
     tcase_add_test(tcase, a_pods_update_says_what_differs);
+    tcase_add_test(tcase, a_change_of_the_host_network_is_named);
     tcase_add_test(tcase, a_pods_update_is_checked_as_a_whole_before_what_may_not_change);
     tcase_add_test(tcase, of_a_gated_pods_affinity_only_that_to_nodes_changes);
     tcase_add_test(tcase, a_pod_has_one_address_of_each_family);
