@@ -24,6 +24,7 @@ enum {
     OPEN_DIRECTORIES_MAX = 64,
     REMOVE_TRIES = 100,
     REMOVE_PAUSE_MS = 10,
+    MOUNTS_ON_EACH_OTHER_MAX = 16,
 };
 
 /* Unmounts everything below `dir`, last mounted first. Returns how many were there. */
@@ -62,12 +63,17 @@ static int remove_entry(const char *path, const struct stat *info, int type, str
 {
     (void)info;
     (void)walk;
-    return type == FTW_DP ? rmdir(path) : unlink(path);
+    (void)(type == FTW_DP ? rmdir(path) : unlink(path)); /* The directory above tells of it. */
+    return 0;
 }
 
-static void remove_tree(const char *path)
+static int remove_tree(const char *path, struct error *reterr)
 {
     (void)nftw(path, remove_entry, OPEN_DIRECTORIES_MAX, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+    if (rmdir(path) < 0 && errno != ENOENT) {
+        return error_set(reterr, -errno, "cannot remove all of %s: %s", path, strerror(errno));
+    }
+    return 0;
 }
 
 static int kill_group(const char *path, const struct stat *info, int type, struct FTW *walk)
@@ -165,16 +171,21 @@ static int down_main(const struct flag_set *set, struct error *reterr)
     }
     if (!cluster.hollow) {
         remove_cgroups(&cluster);
-        while (unmount_below(cluster.dir) > 0) { /* Mounts may lie on top of each other. */
-        }
+    }
+    for (int i = 0; i < MOUNTS_ON_EACH_OTHER_MAX && unmount_below(cluster.dir) > 0; i++) {
+        /* Root's hollow nodes have mounts, too. */
+    }
+    if (!cluster.hollow) {
         local_network_down(&cluster);
     }
     if (!flag_on(set, "keep-data")) {
-        remove_tree(cluster.dir);
+        result = remove_tree(cluster.dir, reterr);
     }
-    printf("nothing of it is left%s\n", flag_on(set, "keep-data") ? " but its data" : "");
+    if (result == 0) {
+        printf("nothing of it is left%s\n", flag_on(set, "keep-data") ? " but its data" : "");
+    }
     local_cluster_release(&cluster);
-    return 0;
+    return result;
 }
 
 int command_down(int argc, char **argv)
