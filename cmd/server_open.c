@@ -209,7 +209,7 @@ static int open_etcd(struct member *member)
         .loops = member->io_loops,
         .loop_count = member->io_loop_count,
         .grpc = &member->etcd_access.outer,
-        .handler = etcd_service_http(member->etcd),
+        .handler = etcd_service_gateway(member->etcd),
     };
     int result = 0;
     for (size_t i = 0; i < config->etcd.count && result == 0; i++) {
@@ -222,6 +222,7 @@ static int open_etcd(struct member *member)
         options.address = &config->metrics;
         options.tls = NULL;
         options.grpc = NULL;
+        options.handler = etcd_service_http(member->etcd);
         result = http_server_listen(&options, &member->metrics_server, member->reterr);
     }
     return result;

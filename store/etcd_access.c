@@ -3,10 +3,10 @@
 #include "lib/net/tls.h"
 #include "store/etcd_identity.h"
 
-static bool allowed(const struct etcd_access *access, const struct http_exchange *exchange)
+bool etcd_access_allows(const struct store *store, const struct http_exchange *exchange)
 {
     const struct tls_peer *peer = http_tls_peer(exchange);
-    return etcd_peer_is_trusted(peer) || (peer->verified && store_auth_is_on(access->store));
+    return etcd_peer_is_trusted(peer) || (peer->verified && store_auth_is_on(store));
 }
 
 static void refuse(struct http_exchange *exchange)
@@ -22,7 +22,7 @@ static void refuse(struct http_exchange *exchange)
 static bool on_headers(void *data, struct http_exchange *exchange)
 {
     struct etcd_access *access = data;
-    if (!allowed(access, exchange)) {
+    if (!etcd_access_allows(access->store, exchange)) {
         refuse(exchange);
         return false;
     }

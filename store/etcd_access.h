@@ -13,6 +13,8 @@ struct etcd_access {
     struct http_handler outer; /* Its data is this struct: it must not move. */
 };
 
+/* Whether whom the exchange comes from may. */
+bool etcd_access_allows(const struct store *store, const struct http_exchange *exchange);
 /* Wraps `inner` (copied): `access->outer` answers PERMISSION_DENIED to others. Connections without
  * TLS pass: who listens in plaintext trusts the network. */
 void etcd_access_init(struct etcd_access *access, const struct store *store,

@@ -36,7 +36,8 @@ struct etcd_service {
     int64_t started_s;
     _Atomic uint64_t healthy, unhealthy; /* What /health has said. */
     struct grpc_server *server;          /* That it is mounted on. */
-    struct http_handler http;
+    struct http_handler http, gateway;
+    const struct store *guarded; /* Whether it has users decides who may come in. */
     uint64_t progress_ms;
     bool check_certificates;
     struct grpc_health *health;
@@ -180,6 +181,7 @@ struct etcd_figures {
 void etcd_metrics_render(struct etcd_service *service, const struct etcd_figures *figures,
                          struct buffer *out);
 void etcd_http_request(void *data, struct http_exchange *exchange);
+void etcd_gateway_request(void *data, struct http_exchange *exchange);
 void etcd_health_init(struct etcd_service *service);
 void etcd_health_mount(struct etcd_service *service, struct grpc_server *server);
 void etcd_health_release(struct etcd_service *service);

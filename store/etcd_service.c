@@ -288,6 +288,8 @@ struct etcd_service *etcd_service_new(const struct etcd_service_config *config)
                               "Events sent to watches.", NULL);
     service->started_s = time(NULL);
     service->http = (struct http_handler){.on_request = etcd_http_request, .data = service};
+    service->gateway = (struct http_handler){.on_request = etcd_gateway_request, .data = service};
+    service->guarded = config->store;
     service->check_certificates = config->check_certificates;
     service->tokens = etcd_tokens_new();
     service->passwords = password_worker_new();
@@ -355,6 +357,11 @@ void etcd_service_mount(struct etcd_service *service, struct grpc_server *server
 const struct http_handler *etcd_service_http(struct etcd_service *service)
 {
     return &service->http;
+}
+
+const struct http_handler *etcd_service_gateway(struct etcd_service *service)
+{
+    return &service->gateway;
 }
 
 void etcd_service_free(struct etcd_service *service)

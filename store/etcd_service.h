@@ -29,6 +29,8 @@ void etcd_service_mount(struct etcd_service *service, struct grpc_server *server
 /* Answers GET /health, /version and /metrics as etcd does, for what is no gRPC call; after
  * etcd_service_mount(). */
 const struct http_handler *etcd_service_http(struct etcd_service *service);
+/* The same, and etcd's JSON gateway under /v3/: for listeners of clients. */
+const struct http_handler *etcd_service_gateway(struct etcd_service *service);
 /* On the store loop, after the servers it is mounted on are closed and before the store is freed.
  */
 void etcd_service_free(struct etcd_service *service);

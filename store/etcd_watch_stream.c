@@ -145,15 +145,6 @@ static void on_message(void *data, struct slice bytes)
     }
 }
 
-static void on_end(void *data)
-{
-    struct watch_stream *stream = data;
-    if (!stream->io.closed) {
-        grpc_call_finish(stream->call, GRPC_OK, NULL, slice_of(NULL, 0));
-        stream_close(stream);
-    }
-}
-
 static void on_cancel(void *data)
 {
     stream_close(data);
@@ -175,5 +166,6 @@ void etcd_watch_call(void *data, struct grpc_call *call, struct slice request)
     grpc_call_send_headers(call, NULL, 0);
     grpc_call_on_cancel(call, on_cancel, stream);
     grpc_call_on_drain(call, on_drain, stream);
-    grpc_call_on_message(call, on_message, on_end, stream);
+    /* As etcd, it goes on when the client has said all: whoever comes by the gateway has then. */
+    grpc_call_on_message(call, on_message, NULL, stream);
 }

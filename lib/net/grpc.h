@@ -79,6 +79,23 @@ void grpc_server_each_method(const struct grpc_server *server,
                              void (*each)(void *data, const struct grpc_method *method,
                                           const struct grpc_method_counts *counts),
                              void *data);
+/* A call that comes by another way than gRPC's wire, which a gateway translates: what it answers.
+ */
+struct grpc_carrier {
+    /* One message for the client, borrowed; returns the bytes queued, as grpc_call_send() does. */
+    size_t (*message)(void *data, struct slice message);
+    /* The end, once, unless the client goes away before. */
+    void (*finish)(void *data, enum grpc_code code, const char *message);
+    void *data;
+};
+/* Calls a method for an exchange that is lent to its handler and whose request is complete.
+ * `messages` are the client's, each with its prefix (lib/net/grpc_frame.h), and borrowed; it has
+ * said all then. The carrier is copied, its data must live as long as the exchange. Metadata are
+ * the exchange's headers, also in their form "grpc-metadata-NAME". -ENOENT: no such method;
+ * -EINVAL: a malformed grpc-timeout. */
+MUST_USE int grpc_server_carry(struct grpc_server *server, struct http_exchange *exchange,
+                               const char *path, struct slice messages,
+                               const struct grpc_carrier *carrier);
 /* For http_server_options.grpc (and .handler, when the port serves nothing else). */
 const struct http_handler *grpc_server_handler(struct grpc_server *server);
 

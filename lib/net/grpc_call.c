@@ -1,6 +1,9 @@
 /* What handlers ask and tell of a call. */
 #include "lib/net/grpc_private.h"
 #include "lib/net/http.h"
+#include <stdio.h>
+
+enum { CARRIED_NAME_MAX = 128 };
 
 struct grpc_call *grpc_call_ref(struct grpc_call *call)
 {
@@ -25,7 +28,13 @@ struct http_exchange *grpc_call_exchange(struct grpc_call *call)
 
 struct slice grpc_call_metadata(const struct grpc_call *call, const char *name)
 {
-    return http_header_find(call->exchange, name);
+    struct slice value = http_header_find(call->exchange, name);
+    if (value.data == NULL && call->carrier.message != NULL) {
+        char carried[CARRIED_NAME_MAX];
+        (void)snprintf(carried, sizeof(carried), "grpc-metadata-%s", name);
+        value = http_header_find(call->exchange, carried);
+    }
+    return value;
 }
 
 const struct tls_peer *grpc_call_tls_peer(const struct grpc_call *call)

@@ -32,6 +32,7 @@ struct grpc_call {
     struct http_exchange *exchange; /* The call lies in its arena. */
     struct owned_method *owned;
     const struct grpc_method *method; /* owned->method */
+    struct grpc_carrier carrier;      /* All NULL: the wire. */
     struct grpc_deframer deframer;
     struct memory_hold hold; /* Of what the deframer keeps. */
     struct loop_timer deadline;

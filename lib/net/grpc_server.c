@@ -38,6 +38,9 @@ void grpc_call_send_headers(struct grpc_call *call, const struct http_header *me
         return;
     }
     call->headers_sent = true;
+    if (call->carrier.message != NULL) {
+        return;
+    }
     struct http_header *headers =
         arena_alloc(http_arena(call->exchange), (count + 1) * sizeof(*headers));
     headers[0] = content_type_header();
@@ -54,6 +57,9 @@ size_t grpc_call_send(struct grpc_call *call, struct slice message)
     }
     grpc_call_send_headers(call, NULL, 0);
     counter_add(&call->owned->sent_bytes, GRPC_PREFIX_SIZE + message.len);
+    if (call->carrier.message != NULL) {
+        return call->carrier.message(call->carrier.data, message);
+    }
     uint8_t joined[GRPC_PREFIX_SIZE + SMALL_MESSAGE_BYTES];
     grpc_prefix(message.len, joined);
     if (message.len <= SMALL_MESSAGE_BYTES) {
@@ -68,7 +74,7 @@ size_t grpc_call_send(struct grpc_call *call, struct slice message)
 
 size_t grpc_call_send_shared(struct grpc_call *call, struct chunk *message)
 {
-    if (message->bytes.len <= SMALL_MESSAGE_BYTES) {
+    if (message->bytes.len <= SMALL_MESSAGE_BYTES || call->carrier.message != NULL) {
         return grpc_call_send(call, message->bytes); /* A copy is cheaper than a reference. */
     }
     if (call->over) {
@@ -82,10 +88,28 @@ size_t grpc_call_send_shared(struct grpc_call *call, struct chunk *message)
     return http_write_shared(call->exchange, message);
 }
 
+/* The messages of a chunk, one by one. */
+static size_t carry_framed(struct grpc_call *call, struct slice framed)
+{
+    struct grpc_deframer deframer;
+    struct slice message = {.len = 0};
+    size_t queued = 0;
+    grpc_deframer_init(&deframer, framed.len);
+    int status = grpc_deframer_lend(&deframer, framed);
+    while (status == 0 && grpc_deframe(&deframer, &message) > 0) {
+        queued = grpc_call_send(call, message);
+    }
+    grpc_deframer_release(&deframer);
+    return queued;
+}
+
 size_t grpc_call_send_framed(struct grpc_call *call, struct chunk *messages)
 {
     if (call->over) {
         return 0;
+    }
+    if (call->carrier.message != NULL) {
+        return carry_framed(call, messages->bytes);
     }
     grpc_call_send_headers(call, NULL, 0);
     counter_add(&call->owned->sent_bytes, messages->bytes.len);
@@ -162,7 +186,11 @@ void grpc_call_finish(struct grpc_call *call, enum grpc_code code, const char *m
     call->over = true;
     count_handled(call, code);
     loop_timer_stop(grpc_call_loop(call), &call->deadline);
-    finish(call->exchange, call->headers_sent, code, message, details);
+    if (call->carrier.finish != NULL) {
+        call->carrier.finish(call->carrier.data, code, message == NULL ? "" : message);
+    } else {
+        finish(call->exchange, call->headers_sent, code, message, details);
+    }
 }
 
 void grpc_call_respond(struct grpc_call *call, struct slice message)
@@ -342,6 +370,44 @@ static struct owned_method *method_of(struct grpc_server *server, struct slice p
     return found;
 }
 
+/* A call in the exchange's arena. 0, or -EINVAL for a malformed grpc-timeout. */
+static int new_call(struct http_exchange *exchange, struct owned_method *owned,
+                    struct grpc_call **ret_call)
+{
+    struct slice timeout = http_header_find(exchange, "grpc-timeout");
+    uint64_t timeout_ms = 0;
+    if (timeout.len > 0 && grpc_timeout_parse(timeout, &timeout_ms) != 0) {
+        return -EINVAL;
+    }
+    struct grpc_call *call = arena_zeroed(http_arena(exchange), sizeof(*call));
+    call->magic = CALL_MAGIC;
+    call->exchange = exchange;
+    call->owned = owned;
+    call->method = &owned->method;
+    counter_add(&owned->started, 1);
+    call->started_ms = loop_now_ms(http_exchange_loop(exchange));
+    call->deadline.fire = on_deadline;
+    call->deadline.data = call;
+    grpc_deframer_init(&call->deframer, GRPC_MESSAGE_BYTES_MAX);
+    call->hold.budget = loop_memory(http_exchange_loop(exchange));
+    http_on_abort(exchange, on_abort, call);
+    http_on_done(exchange, on_done, call);
+    if (timeout.len > 0) {
+        timeout_ms = timeout_ms < GRPC_TIMEOUT_MS_MAX ? timeout_ms : GRPC_TIMEOUT_MS_MAX;
+        loop_timer_start(http_exchange_loop(exchange), &call->deadline, timeout_ms);
+    }
+    *ret_call = call;
+    return 0;
+}
+
+static void begin(struct grpc_call *call)
+{
+    if (takes_stream(call)) {
+        http_on_closing(call->exchange, on_closing, call); /* The client may never end it. */
+        invoke(call, slice_text(""));
+    }
+}
+
 static bool on_headers(void *data, struct http_exchange *exchange)
 {
     struct grpc_server *server = data;
@@ -370,37 +436,38 @@ static bool on_headers(void *data, struct http_exchange *exchange)
         refuse(exchange, GRPC_UNIMPLEMENTED, "compressed messages are not supported");
         return false;
     }
-    struct slice timeout = http_header_find(exchange, "grpc-timeout");
-    uint64_t timeout_ms = 0;
-    if (timeout.len > 0 && grpc_timeout_parse(timeout, &timeout_ms) != 0) {
+    struct grpc_call *call = NULL;
+    if (new_call(exchange, owned, &call) != 0) {
         refuse(exchange, GRPC_INTERNAL, "malformed grpc-timeout");
         return false;
     }
-    struct grpc_call *call = arena_zeroed(http_arena(exchange), sizeof(*call));
-    call->magic = CALL_MAGIC;
-    call->exchange = exchange;
-    call->owned = owned;
-    call->method = &owned->method;
-    counter_add(&owned->started, 1);
-    call->started_ms = loop_now_ms(http_exchange_loop(exchange));
-    call->deadline.fire = on_deadline;
-    call->deadline.data = call;
-    grpc_deframer_init(&call->deframer, owned->method.message_bytes_max == 0
-                                            ? GRPC_MESSAGE_BYTES_MAX
-                                            : owned->method.message_bytes_max);
-    call->hold.budget = loop_memory(http_exchange_loop(exchange));
     http_on_body(exchange, on_piece, call);
-    http_on_abort(exchange, on_abort, call);
-    http_on_done(exchange, on_done, call);
-    if (timeout.len > 0) {
-        timeout_ms = timeout_ms < GRPC_TIMEOUT_MS_MAX ? timeout_ms : GRPC_TIMEOUT_MS_MAX;
-        loop_timer_start(http_exchange_loop(exchange), &call->deadline, timeout_ms);
-    }
-    if (takes_stream(call)) {
-        http_on_closing(exchange, on_closing, call); /* The client may never end it. */
-        invoke(call, slice_text(""));
-    }
+    begin(call);
     return true;
+}
+
+int grpc_server_carry(struct grpc_server *server, struct http_exchange *exchange, const char *path,
+                      struct slice messages, const struct grpc_carrier *carrier)
+{
+    struct owned_method *owned = method_of(server, slice_text(path));
+    struct grpc_call *call = NULL;
+    int result = owned == NULL ? -ENOENT : new_call(exchange, owned, &call);
+    if (result != 0) {
+        return result;
+    }
+    call->carrier = *carrier;
+    call->request_done = true;
+    counter_add(&owned->received_bytes, messages.len);
+    grpc_call_ref(call);
+    begin(call);
+    if (grpc_deframer_lend(&call->deframer, messages) != 0) {
+        fail(call, GRPC_RESOURCE_EXHAUSTED, "received message larger than max");
+    }
+    grpc_call_process(call);
+    grpc_deframer_keep(&call->deframer);
+    memory_hold_set(&call->hold, call->deframer.pending.capacity);
+    grpc_call_unref(call);
+    return 0;
 }
 
 struct grpc_server *grpc_server_new(void)

@@ -132,6 +132,12 @@ certified() {
         --cert "$DIR/$name.crt" --key "$DIR/$name.key" "$@"
 }
 
+# by_gateway NAME: reads app/k by JSON over TLS with that certificate.
+by_gateway() {
+    curl -s -m 30 --cacert "$DIR/m1/pki/ca.crt" --cert "$DIR/$1.crt" --key "$DIR/$1.key" \
+        "https://$NET.1:2379/v3/kv/range" -d '{"key":"YXBwL2s="}'
+}
+
 @test "a certificate's common name is a user" {
     "$CORACLE" server --name m1 --data-dir "$DIR/m1" --disable api,scheduler,controllers \
         --etcd-listen "https://$NET.1:2379" --peer-url "https://$NET.1:2380" \
@@ -148,6 +154,10 @@ certified() {
     within 10 certified admin put app/k v
     run certified alice get app/k
     [[ $output == *"permission denied"* ]]
+    run -0 by_gateway alice
+    [ "$output" = '{"error":"etcdserver: permission denied","message":"etcdserver: permission denied","code":7}' ]
+    run -0 by_gateway admin
+    [[ $output == *'"value":"dg=="'* ]]
     certified admin user add root:rootpw
     certified admin role add app
     certified admin role grant-permission app read app/ --prefix
@@ -156,6 +166,10 @@ certified() {
     certified admin auth enable
     run -0 certified alice get app/k --print-value-only
     [ "$output" = v ]
+    run -0 by_gateway alice
+    [[ $output == *'"value":"dg=="'* ]]
+    run -0 by_gateway admin
+    [[ $output == *"permission denied"* ]]
     run certified alice put app/k w
     [[ $output == *"permission denied"* ]]
     run certified admin get app/k # Its common name is no user.
