@@ -86,8 +86,9 @@ const char *go_item_type(struct arena *arena, const struct api_message *table,
     }
     if (named != NULL) {
         const char *dot = strchr(named, '.'), *own = go_type_name(arena, table);
-        return dot == NULL ? named
-                           : arena_printf(arena, "%.*s%s", (int)strcspn(own, "."), own, dot);
+        return dot == NULL || strncmp(named, "v1.", 3) != 0
+                   ? named
+                   : arena_printf(arena, "%.*s%s", (int)strcspn(own, "."), own, dot);
     }
     return field->type == API_STRING ? "string" : "int32";
 }

@@ -166,9 +166,8 @@ static bool is_url_path(const char *text)
     return true;
 }
 
-/* "acme.io/foo": a domain and a path. */
-static void check_domain_path(struct api_causes *causes, const struct api_path *at,
-                              const char *text)
+void rules_check_prefixed_path(struct api_causes *causes, const struct api_path *at,
+                               const char *text)
 {
     const char *slash = strchr(text, '/');
     if (*text == '\0') {
@@ -181,9 +180,8 @@ static void check_domain_path(struct api_causes *causes, const struct api_path *
         return;
     }
     const char *host = arena_text_n(causes->arena, text, (size_t)(slash - text));
-    struct api_syntax wrong = api_syntax_dns1123_subdomain(host);
-    rules_invalid_each(causes, at, api_shown_text(host), wrong);
-    if (wrong.count == 0 && !is_url_path(slash + 1)) {
+    rules_invalid_each(causes, at, api_shown_text(host), api_syntax_dns1123_subdomain(host));
+    if (!is_url_path(slash + 1)) {
         api_cause_invalid(causes, at, api_shown_text(slash + 1),
                           "Invalid path (regex used for validation is "
                           "'[A-Za-z0-9/\\-._~%!$&'()*+,;=:]+')");
@@ -199,7 +197,7 @@ bool rules_ingress_class(struct api_causes *causes, const struct api_frame *fram
     if (strlen(controller) > CONTROLLER_BYTES_MAX) {
         api_cause_too_long(causes, &at, CONTROLLER_BYTES_MAX);
     }
-    check_domain_path(causes, &at, controller);
+    rules_check_prefixed_path(causes, &at, controller);
     return true;
 }
 

@@ -1,12 +1,11 @@
 /* Rules of Job and CronJob. */
-#include "lib/api/cron.h"
 #include "lib/api/object.h"
 #include "lib/api/rules/rules.h"
 #include "lib/api/shown.h"
 #include "lib/api/time.h"
-#include "lib/api/time_zones.h"
 #include <stdlib.h>
-#include <strings.h>
+
+#define JOB_NAME "batch.kubernetes.io/job-name"
 
 enum { INDEXES_MAX = 100000, PARALLEL_INDEXES_MAX = 10000, INDEX_TEXT_MAX = 64 * 1024 };
 
@@ -33,6 +32,10 @@ static void check_indexed(struct api_causes *causes, const struct api_path *at,
         rules_invalid(causes, at, "maxFailedIndexes", api_shown_int(spec->max_failed_indexes),
                       "must be less than or equal to completions");
     }
+    if (spec->has_max_failed_indexes && spec->max_failed_indexes > INDEXES_MAX) {
+        rules_invalid(causes, at, "maxFailedIndexes", api_shown_int(spec->max_failed_indexes),
+                      "must be less than or equal to 100000");
+    }
 }
 
 /* Many indexes with a budget each cost the status a lot. */
@@ -43,18 +46,18 @@ static void check_many_indexes(struct api_causes *causes, const struct api_path 
         !spec->has_backoff_limit_per_index) {
         return;
     }
+    static const char words[] = "must be less than or equal to 10000 when completions are above "
+                                "100000 and used with backoff limit per index";
     if (!spec->has_max_failed_indexes) {
         rules_required(causes, at, "maxFailedIndexes",
                        "must be specified when completions is above 100000");
-    } else if (spec->max_failed_indexes > PARALLEL_INDEXES_MAX) {
-        rules_invalid(causes, at, "maxFailedIndexes", api_shown_int(spec->max_failed_indexes),
-                      "must be less than or equal to 10000 when completions are above 100000 and "
-                      "used with backoff limit per index");
     }
     if (spec->has_parallelism && spec->parallelism > PARALLEL_INDEXES_MAX) {
-        rules_invalid(causes, at, "parallelism", api_shown_int(spec->parallelism),
-                      "must be less than or equal to 10000 when completions are above 100000 and "
-                      "used with backoff limit per index");
+        rules_invalid(causes, at, "parallelism", api_shown_int(spec->parallelism), words);
+    }
+    if (spec->has_max_failed_indexes && spec->max_failed_indexes > PARALLEL_INDEXES_MAX) {
+        rules_invalid(causes, at, "maxFailedIndexes", api_shown_int(spec->max_failed_indexes),
+                      words);
     }
 }
 
@@ -70,25 +73,26 @@ static void check_unindexed(struct api_causes *causes, const struct api_path *at
         rules_invalid(causes, at, "maxFailedIndexes", api_shown_int(spec->max_failed_indexes),
                       words);
     }
-    if (spec->success_policy != NULL) {
-        rules_invalid(causes, at, "successPolicy",
-                      api_shown_message(causes->arena, &batch__v1__success_policy__schema,
-                                        spec->success_policy),
-                      words);
-    }
 }
 
-bool rules_job_numbers(struct api_causes *causes, const struct api_frame *frame)
+bool rules_job_budget(struct api_causes *causes, const struct api_frame *frame)
 {
     const Batch__V1__JobSpec *spec = frame->message;
     if (spec->has_max_failed_indexes && !spec->has_backoff_limit_per_index) {
         rules_required(causes, frame->at, "backoffLimitPerIndex",
                        "when maxFailedIndexes is specified");
     }
+    return true;
+}
+
+bool rules_job_numbers(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Batch__V1__JobSpec *spec = frame->message;
     if (is_indexed(spec)) {
         check_indexed(causes, frame->at, spec);
         check_many_indexes(causes, frame->at, spec);
-    } else {
+    } else if (rules_empty(spec->completion_mode) ||
+               rules_is(spec->completion_mode, "NonIndexed")) {
         check_unindexed(causes, frame->at, spec);
     }
     return true;
@@ -121,13 +125,7 @@ bool rules_job_managed_by(struct api_causes *causes, const struct api_frame *fra
     if (spec->managed_by == NULL) {
         return true;
     }
-    if (strchr(spec->managed_by, '/') == NULL) {
-        api_cause_invalid(causes, &at, api_shown_text(spec->managed_by),
-                          "must be a domain-prefixed path (such as \"acme.io/foo\")");
-    } else {
-        rules_invalid_each(causes, &at, api_shown_text(spec->managed_by),
-                           api_syntax_qualified_name(spec->managed_by));
-    }
+    rules_check_prefixed_path(causes, &at, spec->managed_by);
     if (strlen(spec->managed_by) > NAME_MAX_BYTES) {
         api_cause_too_long(causes, &at, NAME_MAX_BYTES);
     }
@@ -137,48 +135,93 @@ bool rules_job_managed_by(struct api_causes *causes, const struct api_frame *fra
 /* --- Selector and template ---------------------------------------------------------------------
  */
 
-static void check_own_selector(struct api_causes *causes, const struct api_path *at,
-                               const Batch__V1__Job *job)
+static void check_own_label(struct api_causes *causes, const Meta__V1__ObjectMeta *pod,
+                            const char *key, const char *value)
 {
-    const Batch__V1__JobSpec *spec = job->spec;
-    const char *uid = api_string_map_get(
-        API_STRING_MAP(spec->selector->match_labels, spec->selector->n_match_labels),
-        RULES_JOB_UID);
-    bool own = uid != NULL && rules_is(job->metadata->uid, uid) &&
-               spec->selector->n_match_labels == 1 && spec->selector->n_match_expressions == 0;
-    /* Jobs of old servers have the label without its prefix. */
-    bool legacy = api_string_map_get(
-                      API_STRING_MAP(spec->selector->match_labels, spec->selector->n_match_labels),
-                      "controller-uid") != NULL;
-    if (!own && !legacy) {
-        rules_invalid(causes, at, "selector", api_shown_selector(causes->arena, spec->selector),
-                      "`selector` not auto-generated");
+    struct api_string_map labels = {0};
+    if (pod != NULL) {
+        labels = API_STRING_MAP(pod->labels, pod->n_labels);
+    }
+    struct api_path spec = api_path_field(NULL, "spec"),
+                    pod_template = api_path_field(&spec, "template"),
+                    meta = api_path_field(&pod_template, "metadata"),
+                    list = api_path_field(&meta, "labels"), at = api_path_key(&list, key);
+    const char *found = api_string_map_get(labels, key);
+    const char *words = arena_printf(causes->arena, "must be '%s'", value);
+    if (found == NULL) {
+        api_cause_required(causes, &at, words);
+    } else if (strcmp(found, value) != 0) {
+        api_cause_invalid(causes, &at, api_shown_map(causes->arena, labels), words);
     }
 }
 
-/* A CronJob's template has no selector yet. */
+/* Whether its pods had the labels with a prefix, which jobs of old servers do not have. */
+static bool had_prefixed_labels(const Batch__V1__Job *before)
+{
+    const Meta__V1__ObjectMeta *pod = before->spec->template_->metadata;
+    return pod != NULL &&
+           api_string_map_get(API_STRING_MAP(pod->labels, pod->n_labels), JOB_NAME) != NULL &&
+           api_string_map_get(API_STRING_MAP(pod->labels, pod->n_labels), RULES_JOB_UID) != NULL;
+}
+
+/* The selector that the server makes, and the labels that it selects by. */
+bool rules_job_own(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Batch__V1__Job *job = frame->message;
+    const Batch__V1__JobSpec *spec = job->spec;
+    const char *uid = text_or_empty(job->metadata->uid), *name = text_or_empty(job->metadata->name);
+    const char *const labels[][2] = {
+        {"controller-uid", uid}, {"job-name", name}, {RULES_JOB_UID, uid}, {JOB_NAME, name}};
+    enum { PLAIN = 2 };
+    size_t count =
+        frame->before == NULL || had_prefixed_labels(frame->before) ? ARRAY_LEN(labels) : PLAIN;
+    if (spec->manual_selector || spec->selector == NULL) {
+        return true;
+    }
+    Meta__V1__ObjectMeta__LabelsEntry entries[ARRAY_LEN(labels)], *expected[ARRAY_LEN(labels)];
+    struct api_label_selector parsed;
+    for (size_t i = 0; i < count; i++) {
+        check_own_label(causes, spec->template_->metadata, labels[i][0], labels[i][1]);
+        meta__v1__object_meta__labels_entry__init(&entries[i]);
+        entries[i].key = arena_text(causes->arena, labels[i][0]);
+        entries[i].value = arena_text(causes->arena, labels[i][1]);
+        expected[i] = &entries[i];
+    }
+    if (api_label_selector_from_message(causes->arena, spec->selector, &parsed, NULL) == 0 &&
+        !api_label_selector_matches(&parsed, API_STRING_MAP(expected, count))) {
+        struct api_path at = api_path_field(NULL, "spec");
+        rules_invalid(causes, &at, "selector", api_shown_selector(causes->arena, spec->selector),
+                      "`selector` not auto-generated");
+    }
+    return true;
+}
+
+/* After the job's own. */
+bool rules_job_template_selector(struct api_causes *causes, const struct api_frame *frame)
+{
+    static const char *const values[] = {"nil", "false", NULL};
+    const Batch__V1__JobSpec *spec = ((const Batch__V1__JobTemplateSpec *)frame->message)->spec;
+    struct api_path at = api_path_field(frame->at, "spec");
+    if (spec->selector != NULL) {
+        rules_invalid(causes, &at, "selector", api_shown_selector(causes->arena, spec->selector),
+                      "`selector` will be auto-generated");
+    }
+    if (spec->manual_selector) {
+        struct api_path manual = api_path_field(&at, "manualSelector");
+        api_cause_not_among(causes, &manual, api_shown_bool(true), values);
+    }
+    return true;
+}
+
 bool rules_job_selector(struct api_causes *causes, const struct api_frame *frame)
 {
     const Batch__V1__JobSpec *spec = frame->message;
     if (frame->parent->table != &batch__v1__job__schema) {
-        static const char *const values[] = {"nil", "false", NULL};
-        if (spec->selector != NULL) {
-            rules_invalid(causes, frame->at, "selector",
-                          api_shown_selector(causes->arena, spec->selector),
-                          "`selector` will be auto-generated");
-        }
-        if (spec->manual_selector) {
-            struct api_path at = api_path_field(frame->at, "manualSelector");
-            api_cause_not_among(causes, &at, api_shown_bool(true), values);
-        }
-        return true;
+        return true; /* Its CronJob has a rule. */
     }
     if (spec->selector == NULL) {
         rules_required(causes, frame->at, "selector", "");
         return true;
-    }
-    if (!spec->manual_selector) {
-        check_own_selector(causes, frame->at, frame->parent->message);
     }
     rules_template_matches(causes, frame->at, spec->selector, spec->template_);
     return true;
@@ -288,58 +331,33 @@ bool rules_failure_codes(struct api_causes *causes, const struct api_frame *fram
 /* --- Success policy ----------------------------------------------------------------------------
  */
 
-static bool read_index(const char **at, int64_t *ret_index)
-{
-    enum { DIGITS_MAX = 9 };
-    size_t digits = strspn(*at, "0123456789");
-    if (digits == 0 || digits > DIGITS_MAX) {
-        return false;
-    }
-    *ret_index = strtoll(*at, NULL, /* base= */ 10);
-    *at += digits;
-    return true;
-}
-
-/* How many indexes "1,3-5" names; -1 when it is not such a text, or goes beyond `count`. */
-static int64_t count_indexes(const char *text, int64_t count)
-{
-    int64_t total = 0, last = -1;
-    for (const char *at = text; *at != '\0';) {
-        int64_t first = 0, end = 0;
-        if (!read_index(&at, &first)) {
-            return -1;
-        }
-        end = first;
-        if (*at == '-') {
-            at++;
-            if (!read_index(&at, &end)) {
-                return -1;
-            }
-        }
-        if (first <= last || end < first || end >= count || (*at != '\0' && *at != ',') ||
-            (*at == ',' && at[1] == '\0')) {
-            return -1;
-        }
-        at += *at == ',';
-        total += end - first + 1;
-        last = end;
-    }
-    return total;
-}
-
-/* That only indexed jobs may have one was said already. */
 bool rules_success_policy(struct api_causes *causes, const struct api_frame *frame)
 {
-    const struct api_frame *job = api_frame_find(frame, &batch__v1__job_spec__schema);
-    (void)causes;
-    return job == NULL || is_indexed(job->message);
+    if (is_indexed(job_spec_around(frame))) {
+        return true;
+    }
+    api_cause_invalid(causes, frame->at,
+                      api_shown_message(causes->arena, frame->table, frame->message),
+                      "requires indexed completion mode");
+    return false;
+}
+
+static void check_succeeded_count(struct api_causes *causes, const struct api_path *at,
+                                  const Batch__V1__SuccessPolicyRule *rule, int64_t most,
+                                  const char *what)
+{
+    if (rule->succeeded_count > most) {
+        rules_invalid(causes, at, "succeededCount", api_shown_int(rule->succeeded_count),
+                      arena_printf(causes->arena, "must be less than or equal to %lld (%s)",
+                                   (long long)most, what));
+    }
 }
 
 bool rules_success_rule(struct api_causes *causes, const struct api_frame *frame)
 {
     const Batch__V1__SuccessPolicyRule *rule = frame->message;
     const Batch__V1__JobSpec *spec = job_spec_around(frame);
-    int64_t total = -1;
+    int64_t total = 0;
     if (rule->succeeded_indexes == NULL && !rule->has_succeeded_count) {
         api_cause_required(causes, frame->at,
                            "at least one of succeededCount or succeededIndexes must be specified");
@@ -347,24 +365,24 @@ bool rules_success_rule(struct api_causes *causes, const struct api_frame *frame
     }
     if (rule->succeeded_indexes != NULL) {
         struct api_path at = api_path_field(frame->at, "succeededIndexes");
-        total = count_indexes(rule->succeeded_indexes, spec->completions);
+        const char *wrong =
+            rules_job_indexes(causes->arena, rule->succeeded_indexes, spec->completions, &total);
         if (strlen(rule->succeeded_indexes) > INDEX_TEXT_MAX) {
             api_cause_too_long(causes, &at, INDEX_TEXT_MAX);
         }
-        if (total < 0) {
-            api_cause_invalid(causes, &at, api_shown_text(rule->succeeded_indexes),
-                              "error parsing succeededIndexes: must be ascending indexes and "
-                              "ranges below the number of completions");
+        if (wrong != NULL) {
+            api_cause_invalid(
+                causes, &at, api_shown_text(rule->succeeded_indexes),
+                arena_printf(causes->arena, "error parsing succeededIndexes: %s", wrong));
         }
     }
-    int64_t most = total >= 0 ? total : spec->completions;
-    if (rule->has_succeeded_count && rule->succeeded_count > most) {
-        rules_invalid(causes, frame->at, "succeededCount", api_shown_int(rule->succeeded_count),
-                      arena_printf(causes->arena, "must be less than or equal to %lld %s",
-                                   (long long)most,
-                                   total >= 0 ? "(the number of indexes in the specified "
-                                                "succeededIndexes field)"
-                                              : "(the number of specified completions)"));
+    if (rule->has_succeeded_count) {
+        check_succeeded_count(causes, frame->at, rule, spec->completions,
+                              "the number of specified completions");
+    }
+    if (rule->has_succeeded_count && rule->succeeded_indexes != NULL) {
+        check_succeeded_count(causes, frame->at, rule, total,
+                              "the number of indexes in the specified succeededIndexes field");
     }
     return true;
 }
@@ -374,26 +392,48 @@ bool rules_success_rule(struct api_causes *causes, const struct api_frame *frame
 
 static const char IMMUTABLE[] = "field is immutable";
 
-/* While it has never run, what only steers its pods to nodes may change. */
-static bool same_template(const Batch__V1__Job *before, const Batch__V1__JobSpec *after)
+/* The affinity that would be the same but for what steers to nodes. */
+static Core__V1__Affinity *same_affinity(struct arena *arena, const Core__V1__Affinity *before,
+                                         Core__V1__Affinity *after)
 {
-    bool started = !api_time_is_zero(before->status->start_time);
-    bool suspended = before->spec->suspend && after->suspend;
-    Core__V1__PodTemplateSpec pod = *after->template_;
-    Core__V1__PodSpec spec = *after->template_->spec;
-    const Core__V1__PodTemplateSpec *old_pod = before->spec->template_;
-    if (suspended && !started) {
-        pod.metadata = old_pod->metadata;
-        pod.spec = &spec;
-        spec.node_selector = old_pod->spec->node_selector;
-        spec.n_node_selector = old_pod->spec->n_node_selector;
-        spec.tolerations = old_pod->spec->tolerations;
-        spec.n_tolerations = old_pod->spec->n_tolerations;
-        spec.scheduling_gates = old_pod->spec->scheduling_gates;
-        spec.n_scheduling_gates = old_pod->spec->n_scheduling_gates;
-        spec.affinity = old_pod->spec->affinity;
+    if (before == NULL && after == NULL) {
+        return NULL;
     }
-    return api_message_equal(&core__v1__pod_template_spec__schema, old_pod, &pod);
+    Core__V1__Affinity *affinity = rules_new(arena, "k8s.io.api.core.v1.Affinity");
+    if (before != NULL) {
+        *affinity = *before;
+    }
+    affinity->node_affinity = after == NULL ? NULL : after->node_affinity;
+    bool empty = affinity->node_affinity == NULL && affinity->pod_affinity == NULL &&
+                 affinity->pod_anti_affinity == NULL;
+    return empty && after == NULL ? NULL : affinity;
+}
+
+/* While it has never run, what only steers its pods to nodes may change. */
+static bool same_template(struct arena *arena, const Batch__V1__Job *before,
+                          const Batch__V1__JobSpec *after)
+{
+    const Core__V1__PodTemplateSpec *pod = after->template_;
+    Core__V1__PodTemplateSpec old_pod = *before->spec->template_;
+    Core__V1__PodSpec spec = *old_pod.spec;
+    Meta__V1__ObjectMeta meta = META__V1__OBJECT_META__INIT;
+    if (before->spec->suspend && api_time_is_zero(before->status->start_time)) {
+        meta = old_pod.metadata == NULL ? meta : *old_pod.metadata;
+        meta.labels = pod->metadata == NULL ? NULL : pod->metadata->labels;
+        meta.n_labels = pod->metadata == NULL ? 0 : pod->metadata->n_labels;
+        meta.annotations = pod->metadata == NULL ? NULL : pod->metadata->annotations;
+        meta.n_annotations = pod->metadata == NULL ? 0 : pod->metadata->n_annotations;
+        old_pod.metadata = &meta;
+        old_pod.spec = &spec;
+        spec.node_selector = pod->spec->node_selector;
+        spec.n_node_selector = pod->spec->n_node_selector;
+        spec.tolerations = pod->spec->tolerations;
+        spec.n_tolerations = pod->spec->n_tolerations;
+        spec.scheduling_gates = pod->spec->scheduling_gates;
+        spec.n_scheduling_gates = pod->spec->n_scheduling_gates;
+        spec.affinity = same_affinity(arena, spec.affinity, pod->spec->affinity);
+    }
+    return api_message_equal(&core__v1__pod_template_spec__schema, &old_pod, pod);
 }
 
 static void check_completions(struct api_causes *causes, const struct api_path *at,
@@ -403,133 +443,32 @@ static void check_completions(struct api_causes *causes, const struct api_path *
         before->completions == after->completions) {
         return;
     }
-    if (!is_indexed(before)) {
-        rules_invalid(causes, at, "completions", api_shown_int(after->completions), IMMUTABLE);
-    } else if (after->completions != after->parallelism) {
-        rules_invalid(causes, at, "completions", api_shown_int(after->completions),
+    struct api_shown value =
+        after->has_completions ? api_shown_int(after->completions) : api_shown_null();
+    if (!is_indexed(after)) {
+        rules_invalid(causes, at, "completions", value, IMMUTABLE);
+    } else if (after->has_completions && after->completions != after->parallelism) {
+        rules_invalid(causes, at, "completions", value,
                       "can only be modified in tandem with spec.parallelism");
     }
 }
 
 void rules_update_job(struct api_causes *causes, const void *before, const void *after)
 {
-    static const char *const fixed[] = {"selector",         "completionMode",
-                                        "podFailurePolicy", "backoffLimitPerIndex",
-                                        "managedBy",        "successPolicy"};
+    static const char *const fixed[] = {"completionMode", "podFailurePolicy",
+                                        "backoffLimitPerIndex", "managedBy", "successPolicy"};
+    const struct api_message *table = &batch__v1__job_spec__schema;
     const Batch__V1__Job *old_job = before, *job = after;
     struct api_path at = api_path_field(NULL, "spec");
     check_completions(causes, &at, old_job->spec, job->spec);
-    for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {
-        api_check_same(causes, &at, &batch__v1__job_spec__schema, fixed[i], old_job->spec,
-                       job->spec);
-    }
-    if (!same_template(old_job, job->spec)) {
+    api_check_same(causes, &at, table, "selector", old_job->spec, job->spec);
+    if (!same_template(causes->arena, old_job, job->spec)) {
         rules_invalid(causes, &at, "template",
                       api_shown_message(causes->arena, &core__v1__pod_template_spec__schema,
                                         job->spec->template_),
                       IMMUTABLE);
     }
-}
-
-static bool has_condition(const Batch__V1__JobStatus *status, const char *type)
-{
-    for (size_t i = 0; i < status->n_conditions; i++) {
-        if (rules_is(status->conditions[i]->type, type) &&
-            rules_is(status->conditions[i]->status, "True")) {
-            return true;
-        }
-    }
-    return false;
-}
-
-void rules_update_job_status(struct api_causes *causes, const void *before, const void *after)
-{
-    static const char *const last[] = {"Failed", "Complete", "FailureTarget", "SuccessCriteriaMet"};
-    const Batch__V1__JobStatus *old_status = ((const Batch__V1__Job *)before)->status;
-    const Batch__V1__JobStatus *status = ((const Batch__V1__Job *)after)->status;
-    struct api_path at = api_path_field(NULL, "status");
-    for (size_t i = 0; i < ARRAY_LEN(last); i++) {
-        if (has_condition(old_status, last[i]) && !has_condition(status, last[i])) {
-            rules_invalid(causes, &at, "conditions", api_shown_nothing(),
-                          arena_printf(causes->arena,
-                                       "cannot disable the terminal %s=True condition", last[i]));
-        }
-    }
-    if (status->failed < old_status->failed) {
-        rules_invalid(causes, &at, "failed", api_shown_int(status->failed),
-                      "cannot decrease the failed counter");
-    }
-    if (status->succeeded < old_status->succeeded) {
-        rules_invalid(causes, &at, "succeeded", api_shown_int(status->succeeded),
-                      "cannot decrease the succeeded counter");
-    }
-    if (!api_time_is_zero(old_status->completion_time) &&
-        api_time_seconds(old_status->completion_time) !=
-            api_time_seconds(status->completion_time)) {
-        rules_invalid(causes, &at, "completionTime",
-                      api_shown_time(causes->arena, status->completion_time),
-                      "completionTime cannot be mutated");
-    }
-}
-
-/* --- CronJob -----------------------------------------------------------------------------------
- */
-
-bool rules_cron_schedule(struct api_causes *causes, const struct api_frame *frame)
-{
-    CLEANUP(error_release) struct error error = {0};
-    const Batch__V1__CronJobSpec *spec = frame->message;
-    const char *schedule = text_or_empty(spec->schedule);
-    struct cron cron;
-    if (*schedule == '\0') {
-        return true; /* Its option says so. */
-    }
-    if (cron_parse(schedule, &cron, &error) < 0) {
-        rules_invalid(causes, frame->at, "schedule", api_shown_text(schedule),
-                      error_message(&error));
-    }
-    if (strstr(schedule, "TZ") != NULL) {
-        rules_invalid(causes, frame->at, "schedule", api_shown_text(schedule),
-                      "cannot use TZ or CRON_TZ in schedule, use timeZone field instead");
-    }
-    return true;
-}
-
-bool rules_cron_time_zone(struct api_causes *causes, const struct api_frame *frame)
-{
-    const Batch__V1__CronJobSpec *spec = frame->message;
-    const char *zone = spec->time_zone;
-    struct api_path at = api_path_field(frame->at, "timeZone");
-    if (zone == NULL) {
-        return true;
-    }
-    if (*zone == '\0') {
-        api_cause_invalid(causes, &at, api_shown_text(zone),
-                          "timeZone must be nil or non-empty string");
-        return true;
-    }
-    if (strcasecmp(zone, "Local") == 0) {
-        api_cause_invalid(causes, &at, api_shown_text(zone),
-                          "timeZone must be an explicit time zone as defined in "
-                          "https://www.iana.org/time-zones");
-    }
-    if (strstr(zone, "..") != NULL || strchr("/\\", *zone) != NULL) {
-        api_cause_invalid(causes, &at, api_shown_text(zone), "time: invalid location name");
-    } else if (strcmp(zone, "Local") != 0 && !api_time_zone_exists(zone)) {
-        api_cause_invalid(causes, &at, api_shown_text(zone),
-                          arena_printf(causes->arena, "unknown time zone %s", zone));
-    }
-    return true;
-}
-
-/* The names of its jobs have eleven characters more. */
-void rules_check_cron_job(struct api_causes *causes, const void *message)
-{
-    enum { NAME_MAX_BYTES = 52 };
-    const Batch__V1__CronJob *job = message;
-    struct api_path at = api_path_field(NULL, "metadata");
-    if (strlen(text_or_empty(job->metadata->name)) > NAME_MAX_BYTES) {
-        rules_invalid(causes, &at, "name", api_shown_text(job->metadata->name),
-                      "must be no more than 52 characters");
+    for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {
+        api_check_same(causes, &at, table, fixed[i], old_job->spec, job->spec);
     }
 }

@@ -162,8 +162,12 @@ void rules_prepare_job(struct arena *arena, void *message)
     if (spec->manual_selector) {
         return;
     }
+    Meta__V1__ObjectMeta *pod = spec->template_->metadata;
     for (size_t i = 0; i < ARRAY_LEN(labels); i++) {
-        api_meta_set_label(arena, spec->template_->metadata, labels[i].key, labels[i].value);
+        struct api_string_map present = API_STRING_MAP(pod->labels, pod->n_labels);
+        if (api_string_map_get(present, labels[i].key) == NULL) { /* Another value is refused. */
+            api_meta_set_label(arena, pod, labels[i].key, labels[i].value);
+        }
     }
     if (spec->selector == NULL) {
         spec->selector = rules_new(arena, "k8s.io.apimachinery.pkg.apis.meta.v1.LabelSelector");

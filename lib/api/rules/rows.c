@@ -133,7 +133,10 @@ const struct api_frame_rule_row api_frame_rules[] = {
     {&core__v1__replication_controller_spec__schema, "template", rules_controller_template},
     {&core__v1__replication_controller_status__schema, ".", rules_controller_status},
 
+    {&batch__v1__job__schema, "", rules_job_own},
     {&batch__v1__job__schema, ".", rules_job_name},
+    {&batch__v1__job_template_spec__schema, ".", rules_job_template_selector},
+    {&batch__v1__job_spec__schema, "maxFailedIndexes", rules_job_budget},
     {&batch__v1__job_spec__schema, "managedBy", rules_job_managed_by},
     {&batch__v1__job_spec__schema, "completionMode", rules_job_numbers},
     {&batch__v1__job_spec__schema, "podReplacementPolicy", rules_job_replacement},

@@ -69,6 +69,9 @@ static inline void rules_not_supported(struct api_causes *causes, const struct a
 /* One cause "Invalid value" for each message. */
 void rules_invalid_each(struct api_causes *causes, const struct api_path *at,
                         struct api_shown value, struct api_syntax syntax);
+/* "acme.io/foo": a domain and a path. */
+void rules_check_prefixed_path(struct api_causes *causes, const struct api_path *at,
+                               const char *text);
 /* The rule applied to the text at member `name` of `parent`. */
 void rules_check_text(struct api_causes *causes, const struct api_path *parent, const char *name,
                       const char *value, api_syntax_rule *rule);
@@ -294,9 +297,14 @@ api_frame_rule rules_deployment_selector, rules_workload_template, rules_strateg
 api_frame_rule rules_daemon_set_selector, rules_daemon_set_strategy, rules_pod_management,
     rules_stateful_set_strategy, rules_stateful_set_rolling, rules_stateful_set_selector,
     rules_stateful_set_status, rules_controller_template, rules_controller_status;
-api_frame_rule rules_job_numbers, rules_job_managed_by, rules_job_selector, rules_job_template,
-    rules_job_replacement, rules_failure_rule, rules_failure_codes, rules_success_policy,
-    rules_success_rule, rules_cron_schedule, rules_cron_time_zone;
+/* How many indexes below `completions` a text like "1,3-5" names. Returns what is wrong with it, in
+ * the arena, or NULL. */
+const char *rules_job_indexes(struct arena *arena, const char *text, int64_t completions,
+                              int64_t *ret_total);
+api_frame_rule rules_job_own, rules_job_budget, rules_job_template_selector, rules_job_numbers,
+    rules_job_managed_by, rules_job_selector, rules_job_template, rules_job_replacement,
+    rules_failure_rule, rules_failure_codes, rules_success_policy, rules_success_rule,
+    rules_cron_schedule, rules_cron_time_zone;
 api_frame_rule rules_policy_rule, rules_aggregated, rules_role_ref, rules_subject;
 api_frame_rule rules_quota, rules_quota_status, rules_limit, rules_volume_capacity,
     rules_persistent_volume, rules_claim;

@@ -24,11 +24,9 @@ static void *decoded(struct arena *arena, const struct api_kind *kind, const cha
     return message;
 }
 
-void assert_causes(const char *file, int line, const char *api_version, const char *kind,
-                   const char *subresource, const char *before, const char *after,
-                   const char *expected)
+static const char *causes_text(struct arena *arena, const char *api_version, const char *kind,
+                               const char *subresource, const char *before, const char *after)
 {
-    struct arena *arena = arena_new(SIZE_MAX);
     const struct api_kind *row = api_kind_by_api_version(api_version, kind);
     struct api_causes causes;
     const char *text = "";
@@ -51,7 +49,28 @@ void assert_causes(const char *file, int line, const char *api_version, const ch
         text = arena_printf(arena, "%s%s%s: %s", text, i == 0 ? "" : "\n", causes.items[i].field,
                             causes.items[i].message);
     }
+    return text;
+}
+
+void assert_causes(const char *file, int line, const char *api_version, const char *kind,
+                   const char *subresource, const char *before, const char *after,
+                   const char *expected)
+{
+    struct arena *arena = arena_new(SIZE_MAX);
+    const char *text = causes_text(arena, api_version, kind, subresource, before, after);
     ck_assert_msg(strcmp(text, expected) == 0, "%s:%d: causes are\n%s\nand not\n%s", file, line,
                   text, expected);
+    arena_free(arena);
+}
+
+void assert_refused_at(const char *file, int line, const char *api_version, const char *kind,
+                       const char *before, const char *after, const char *field)
+{
+    struct arena *arena = arena_new(SIZE_MAX);
+    const char *text = causes_text(arena, api_version, kind, "", before, after);
+    const char *colon = strchr(text, ':');
+    bool there = colon != NULL && strlen(field) == (size_t)(colon - text) &&
+                 strncmp(text, field, strlen(field)) == 0 && strchr(text, '\n') == NULL;
+    ck_assert_msg(there, "%s:%d: causes are\n%s\nand not one at %s", file, line, text, field);
     arena_free(arena);
 }

@@ -15,4 +15,8 @@ void assert_causes(const char *file, int line, const char *api_version, const ch
     assert_causes(__FILE__, __LINE__, version, kind, "", NULL, json, expected)
 #define CAUSES_UPDATED(version, kind, before, after, expected)                                     \
     assert_causes(__FILE__, __LINE__, version, kind, "", before, after, expected)
+/* An update for which there is one cause, at this field. */
+void assert_refused_at(const char *file, int line, const char *api_version, const char *kind,
+                       const char *before, const char *after, const char *field);
+#define ck_assert_refused_at(...) assert_refused_at(__FILE__, __LINE__, __VA_ARGS__)
 #endif

@@ -16,6 +16,7 @@ int main(void)
                        definitions_suite(),     expression_types_suite(),
                        apply_suite(),           apply_merge_suite(),
                        apply_owners_suite(),    conversion_review_suite(),
-                       shown_suite(),           golden_suite()};
+                       shown_suite(),           check_job_suite(),
+                       golden_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }

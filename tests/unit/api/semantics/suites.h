@@ -9,6 +9,7 @@ Suite *apply_owners_suite(void);
 Suite *check_access_suite(void);
 Suite *check_admission_suite(void);
 Suite *check_amounts_suite(void);
+Suite *check_job_suite(void);
 Suite *check_kinds_suite(void);
 Suite *check_network_suite(void);
 Suite *check_pod_suite(void);

@@ -139,7 +139,7 @@ START_TEST(a_cron_jobs_time_zone_is_one_that_exists)
                      ZONE("Local") "timeZone must be an explicit time zone as defined in "
                                    "https://www.iana.org/time-zones");
     ck_assert_causes("batch/v1", "CronJob", CRON("../etc"),
-                     ZONE("../etc") "time: invalid location name");
+                     ZONE("../etc") "unknown time zone ../etc");
     ck_assert_causes("batch/v1", "CronJob", CRON(""),
                      ZONE("") "timeZone must be nil or non-empty string");
 #undef ZONE
