@@ -388,7 +388,9 @@ static int new_call(struct http_exchange *exchange, struct owned_method *owned,
     call->started_ms = loop_now_ms(http_exchange_loop(exchange));
     call->deadline.fire = on_deadline;
     call->deadline.data = call;
-    grpc_deframer_init(&call->deframer, GRPC_MESSAGE_BYTES_MAX);
+    grpc_deframer_init(&call->deframer, owned->method.message_bytes_max == 0
+                                            ? GRPC_MESSAGE_BYTES_MAX
+                                            : owned->method.message_bytes_max);
     call->hold.budget = loop_memory(http_exchange_loop(exchange));
     http_on_abort(exchange, on_abort, call);
     http_on_done(exchange, on_done, call);
@@ -461,7 +463,7 @@ int grpc_server_carry(struct grpc_server *server, struct http_exchange *exchange
     grpc_call_ref(call);
     begin(call);
     if (grpc_deframer_lend(&call->deframer, messages) != 0) {
-        fail(call, GRPC_RESOURCE_EXHAUSTED, "received message larger than max");
+        fail_too_large(call);
     }
     grpc_call_process(call);
     grpc_deframer_keep(&call->deframer);
