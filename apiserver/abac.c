@@ -125,11 +125,6 @@ static bool matches_user(const struct abac_policy *policy, const struct user *us
     return names_user || names_group;
 }
 
-static bool only_reads(const char *verb)
-{
-    return strcmp(verb, "get") == 0 || strcmp(verb, "list") == 0 || strcmp(verb, "watch") == 0;
-}
-
 static bool matches_path(const char *policy, const char *path)
 {
     size_t len = strlen(policy);
@@ -148,7 +143,7 @@ static bool matches_path(const char *policy, const char *path)
 static bool allows(const struct abac_policy *policy, const struct user *user,
                    const struct access *access)
 {
-    if (!matches_user(policy, user) || (policy->readonly && !only_reads(access->verb))) {
+    if (!matches_user(policy, user) || (policy->readonly && !access_reads(access))) {
         return false;
     }
     return access->is_resource ? matches_text(policy->namespace, access->namespace) &&

@@ -3,6 +3,7 @@
 #ifndef APISERVER_ACCESS_H
 #define APISERVER_ACCESS_H
 #include "lib/api/selector.h"
+#include <string.h>
 
 /* What a selector asks for, all of it; access_selector.h makes them. Zeroes: no selector. */
 struct access_selector {
@@ -19,4 +20,11 @@ struct access {
     const char *path;                      /* When it is no resource. */
     struct access_selector fields, labels; /* Of a list, a watch or a deletion of many. */
 };
+
+/* Whether it changes nothing, as its verb says. */
+static inline bool access_reads(const struct access *access)
+{
+    const char *verb = access->verb;
+    return strcmp(verb, "get") == 0 || strcmp(verb, "list") == 0 || strcmp(verb, "watch") == 0;
+}
 #endif

@@ -22,12 +22,14 @@ struct flow_level_gauges {
 /* Requests of the whole server that read, and that write, and for how long how many did. */
 struct flow_tally {
     pthread_mutex_t lock;
-    uint64_t since_ns;
     struct flow_tally_phase {
-        uint32_t counts[2]; /* Of those that read, and write. */
         uint32_t limit;
-        struct flow_timing timings[2];
-        struct metric_histogram *histograms[2];
+        struct flow_tally_kind { /* Each for itself: every request counts in one, twice. */
+            uint32_t count;
+            uint64_t since_ns; /* It has been so many. */
+            struct flow_timing timing;
+            struct metric_histogram *histogram;
+        } kinds[2]; /* Those that read, and write. */
     } executing, waiting;
 };
 

@@ -1,6 +1,7 @@
 /* What the metrics of priority and fairness say of spans of time. */
 #include "apiserver/flow_control_private.h"
 
+#include "lib/base/alloc.h"
 #include "lib/base/metrics.h"
 #include <string.h>
 
@@ -14,64 +15,60 @@ static struct metric_histogram *histogram_of(struct metrics *metrics, const char
                           labels, flow_read_write_bounds.items, flow_read_write_bounds.count);
 }
 
+static void phase_init(struct flow_tally_phase *phase, struct metrics *metrics, const char *name)
+{
+    static const char *const kinds[] = {"readOnly", "mutating"};
+    phase->limit = 1;
+    for (size_t i = 0; i < ARRAY_LEN(phase->kinds); i++) {
+        CLEANUP(alloc_freep)
+        char *labels = alloc_printf("phase=\"%s\",request_kind=\"%s\"", name, kinds[i]);
+        phase->kinds[i].histogram = histogram_of(metrics, labels);
+        phase->kinds[i].since_ns = flow_now_ns();
+    }
+}
+
 void flow_tally_init(struct flow_tally *tally, struct metrics *metrics)
 {
     pthread_mutex_init(&tally->lock, NULL);
-    tally->since_ns = flow_now_ns();
-    tally->executing.limit = tally->waiting.limit = 1;
-    tally->executing.histograms[0] =
-        histogram_of(metrics, "phase=\"executing\",request_kind=\"readOnly\"");
-    tally->executing.histograms[1] =
-        histogram_of(metrics, "phase=\"executing\",request_kind=\"mutating\"");
-    tally->waiting.histograms[0] =
-        histogram_of(metrics, "phase=\"waiting\",request_kind=\"readOnly\"");
-    tally->waiting.histograms[1] =
-        histogram_of(metrics, "phase=\"waiting\",request_kind=\"mutating\"");
+    phase_init(&tally->executing, metrics, "executing");
+    phase_init(&tally->waiting, metrics, "waiting");
 }
 
-static void pass_phase(struct flow_tally_phase *phase, uint64_t ns)
-{
-    for (size_t i = 0; i < ARRAY_LEN(phase->timings); i++) {
-        flow_timing_pass(&phase->timings[i], &flow_read_write_bounds,
-                         (double)phase->counts[i] / phase->limit, ns);
-    }
-}
-
-/* Under the lock. */
-static void pass(struct flow_tally *tally)
+/* Up to now it was as it is. Under the lock. */
+static void pass(const struct flow_tally_phase *phase, struct flow_tally_kind *kind)
 {
     uint64_t now_ns = flow_now_ns();
-    if (now_ns > tally->since_ns) {
-        pass_phase(&tally->executing, now_ns - tally->since_ns);
-        pass_phase(&tally->waiting, now_ns - tally->since_ns);
-        tally->since_ns = now_ns;
+    if (now_ns > kind->since_ns) {
+        flow_timing_pass(&kind->timing, &flow_read_write_bounds, (double)kind->count / phase->limit,
+                         now_ns - kind->since_ns);
+        kind->since_ns = now_ns;
     }
-}
-
-static bool reads(const char *verb)
-{
-    return strcmp(verb, "get") == 0 || strcmp(verb, "list") == 0 || strcmp(verb, "watch") == 0;
 }
 
 void flow_tally_count(struct flow_tally *tally, const struct flow_entry *entry, bool waits,
                       int delta)
 {
-    size_t kind = reads(entry->request.access.verb) ? 0 : 1;
+    struct flow_tally_phase *phase = waits ? &tally->waiting : &tally->executing;
+    struct flow_tally_kind *kind = &phase->kinds[access_reads(&entry->request.access) ? 0 : 1];
     pthread_mutex_lock(&tally->lock);
-    pass(tally);
-    uint32_t *count = waits ? &tally->waiting.counts[kind] : &tally->executing.counts[kind];
-    *count = (uint32_t)((int64_t)*count + delta);
+    pass(phase, kind);
+    kind->count = (uint32_t)((int64_t)kind->count + delta);
     pthread_mutex_unlock(&tally->lock);
+}
+
+static void phase_limit(struct flow_tally_phase *phase, uint64_t limit)
+{
+    for (size_t i = 0; i < ARRAY_LEN(phase->kinds); i++) {
+        pass(phase, &phase->kinds[i]);
+    }
+    phase->limit = limit == 0 ? 1 : limit > UINT32_MAX ? UINT32_MAX : (uint32_t)limit;
 }
 
 void flow_tally_limit(struct flow_tally *tally, uint64_t executing, uint64_t waiting)
 {
     pthread_mutex_lock(&tally->lock);
-    pass(tally);
-    tally->executing.limit = executing > UINT32_MAX ? UINT32_MAX : (uint32_t)executing;
-    tally->waiting.limit = waiting > UINT32_MAX ? UINT32_MAX : (uint32_t)waiting;
-    tally->executing.limit += tally->executing.limit == 0;
-    tally->waiting.limit += tally->waiting.limit == 0;
+    phase_limit(&tally->executing, executing);
+    phase_limit(&tally->waiting, waiting);
     pthread_mutex_unlock(&tally->lock);
 }
 
@@ -83,14 +80,19 @@ static void show_timing(struct metric_histogram *histogram, struct flow_timing *
     *timing = (struct flow_timing){.sum = 0};
 }
 
+static void show_phase(struct flow_tally_phase *phase)
+{
+    for (size_t i = 0; i < ARRAY_LEN(phase->kinds); i++) {
+        pass(phase, &phase->kinds[i]);
+        show_timing(phase->kinds[i].histogram, &phase->kinds[i].timing);
+    }
+}
+
 static void show_tally(struct flow_tally *tally)
 {
     pthread_mutex_lock(&tally->lock);
-    pass(tally);
-    for (size_t i = 0; i < ARRAY_LEN(tally->executing.timings); i++) {
-        show_timing(tally->executing.histograms[i], &tally->executing.timings[i]);
-        show_timing(tally->waiting.histograms[i], &tally->waiting.timings[i]);
-    }
+    show_phase(&tally->executing);
+    show_phase(&tally->waiting);
     pthread_mutex_unlock(&tally->lock);
 }
 

@@ -42,7 +42,10 @@ static int digit_of(const char *alphabet, uint8_t c)
     return c == (uint8_t)alphabet[63] ? 63 : -1;
 }
 
-static int decode(const char *alphabet, struct slice text, struct buffer *out)
+/* Loosely: line ends are skipped, and bits left over may be set. -EINVAL comes with the position.
+ */
+static int decode(const char *alphabet, bool loosely, struct slice text, struct buffer *out,
+                  size_t *reterr_position)
 {
     uint8_t *to = buffer_reserve(out, text.len / 4 * 3 + 3);
     if (to == NULL) {
@@ -53,7 +56,11 @@ static int decode(const char *alphabet, struct slice text, struct buffer *out)
     unsigned bits = 0;
     for (size_t i = 0; i < text.len; i++) {
         int digit = digit_of(alphabet, text.data[i]);
+        if (loosely && (text.data[i] == '\n' || text.data[i] == '\r')) {
+            continue;
+        }
         if (digit < 0) {
+            *reterr_position = i;
             return -EINVAL;
         }
         group = (group << 6 | (uint32_t)digit) & 0xffffff;
@@ -64,7 +71,8 @@ static int decode(const char *alphabet, struct slice text, struct buffer *out)
         }
     }
     /* One digit over, or bits that no encoder leaves set. */
-    if (bits >= 6 || (group & ((1U << bits) - 1)) != 0) {
+    if (bits >= 6 || (!loosely && (group & ((1U << bits) - 1)) != 0)) {
+        *reterr_position = text.len - 1;
         return -EINVAL;
     }
     buffer_commit(out, len);
@@ -78,37 +86,13 @@ void base64url_encode(struct slice bytes, struct buffer *out)
 
 int base64url_decode(struct slice text, struct buffer *out)
 {
-    return decode(url_safe, text, out);
+    size_t position;
+    return decode(url_safe, /* loosely= */ false, text, out, &position);
 }
 
 int base64url_decode_loosely(struct slice text, struct buffer *out, size_t *reterr_position)
 {
-    uint8_t *to = buffer_reserve(out, text.len / 4 * 3 + 3);
-    if (to == NULL) {
-        return -ENOSPC;
-    }
-    size_t len = 0, digits = 0;
-    uint32_t group = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        int digit = digit_of(url_safe, text.data[i]);
-        if (text.data[i] == '\n' || text.data[i] == '\r') {
-            continue;
-        }
-        if (digit < 0) {
-            *reterr_position = i;
-            return -EINVAL;
-        }
-        group = group << 6 | (uint32_t)digit;
-        if (++digits % 4 != 1) {
-            to[len++] = (uint8_t)(group >> (6 - 2 * ((digits - 1) % 4)));
-        }
-    }
-    if (digits % 4 == 1) {
-        *reterr_position = text.len - 1;
-        return -EINVAL;
-    }
-    buffer_commit(out, len);
-    return 0;
+    return decode(url_safe, /* loosely= */ true, text, out, reterr_position);
 }
 
 void base64_encode(struct slice bytes, struct buffer *out)
@@ -121,7 +105,8 @@ int base64_decode(struct slice text, struct buffer *out)
     for (int i = 0; i < 2 && text.len > 0 && text.data[text.len - 1] == '='; i++) {
         text.len--;
     }
-    return decode(standard, text, out);
+    size_t position;
+    return decode(standard, /* loosely= */ false, text, out, &position);
 }
 
 static size_t skip_line_ends(struct slice text, size_t at)
