@@ -98,10 +98,18 @@ static void on_decrypt(void *data, struct grpc_call *call, struct slice request)
 
 int kms_double_start(struct kms_double *kms, struct loop *loop, const char *path)
 {
-    const struct grpc_method methods[] = {
-        {"/v2.KeyManagementService/Status", GRPC_UNARY, on_status, kms, false},
-        {"/v2.KeyManagementService/Encrypt", GRPC_UNARY, on_encrypt, kms, false},
-        {"/v2.KeyManagementService/Decrypt", GRPC_UNARY, on_decrypt, kms, false}};
+    const struct grpc_method methods[] = {{.path = "/v2.KeyManagementService/Status",
+                                           .kind = GRPC_UNARY,
+                                           .on_call = on_status,
+                                           .data = kms},
+                                          {.path = "/v2.KeyManagementService/Encrypt",
+                                           .kind = GRPC_UNARY,
+                                           .on_call = on_encrypt,
+                                           .data = kms},
+                                          {.path = "/v2.KeyManagementService/Decrypt",
+                                           .kind = GRPC_UNARY,
+                                           .on_call = on_decrypt,
+                                           .data = kms}};
     struct net_address address = {.port = 0};
     (void)snprintf(address.host, sizeof(address.host), "%s", path);
     kms->loop = loop;
