@@ -81,14 +81,43 @@ static void warn_ingress(struct api_causes *warnings, const Networking__V1__Ingr
     }
 }
 
-static void warn_service(struct api_causes *warnings, const Core__V1__Service *service)
+static void warn_node(struct api_causes *warnings, const Core__V1__Node *node)
 {
-    if (api_meta_annotation(service->metadata, "service.kubernetes.io/topology-aware-hints") !=
-        NULL) {
+    if (node->spec->config_source != NULL) {
+        api_cause_add(warnings, "", "spec.configSource: the feature is removed", "");
+    }
+    if (!rules_empty(node->spec->external_id)) {
         api_cause_add(warnings, "",
-                      "annotation service.kubernetes.io/topology-aware-hints is deprecated, please "
-                      "use service.kubernetes.io/topology-mode instead",
-                      "");
+                      "spec.externalID: this field is deprecated, and is unused by Kubernetes", "");
+    }
+}
+
+/* More indexes may fail than a status has room for. */
+static void warn_indexes(struct api_causes *warnings, const struct api_path *at,
+                         const Batch__V1__JobSpec *spec)
+{
+    enum { INDEXES_MAX = 100000, PARALLEL_MAX = 10000 };
+    if (rules_is(spec->completion_mode, "Indexed") && spec->completions > INDEXES_MAX &&
+        spec->parallelism > PARALLEL_MAX) {
+        api_cause_add(warnings, "",
+                      "In Indexed Jobs with a number of completions higher than 10^5 and a "
+                      "parallelism higher than 10^4, Kubernetes might not be able to track "
+                      "completedIndexes when a big number of indexes fail",
+                      api_path_text(warnings->arena, at));
+    }
+}
+
+static void warn_job(struct api_causes *warnings, const struct api_message *table,
+                     const void *message)
+{
+    struct api_path spec = api_path_field(NULL, "spec");
+    struct api_path job = api_path_field(&spec, "jobTemplate");
+    struct api_path job_spec = api_path_field(&job, "spec");
+    if (table == &batch__v1__job__schema) {
+        warn_indexes(warnings, &spec, ((const Batch__V1__Job *)message)->spec);
+    } else if (table == &batch__v1__cron_job__schema) {
+        warn_indexes(warnings, &job_spec,
+                     ((const Batch__V1__CronJob *)message)->spec->job_template->spec);
     }
 }
 
@@ -97,13 +126,19 @@ static void warn_always(struct api_causes *warnings, const struct api_message *t
                         const void *message)
 {
     if (table == &core__v1__service__schema) {
-        warn_service(warnings, message);
+        rules_warn_service(warnings, message);
     } else if (table == &core__v1__persistent_volume_claim__schema) {
         rules_warn_claim(warnings, message);
     } else if (table == &core__v1__persistent_volume__schema) {
         rules_warn_volume(warnings, message);
     } else if (table == &node__v1__runtime_class__schema) {
         rules_warn_runtime_class(warnings, message);
+    } else if (table == &core__v1__node__schema) {
+        warn_node(warnings, message);
+    } else if (table == &storage__v1__storage_class__schema) {
+        rules_warn_storage_class(warnings, message);
+    } else if (table == &storage__v1__csistorage_capacity__schema) {
+        rules_warn_capacity(warnings, message);
     }
 }
 
@@ -119,7 +154,11 @@ void api_validate_warnings(const struct api_kind *kind, const void *before, cons
             warn_name(warnings, meta, "Pod names and hostnames");
         }
         if (before == NULL || api_message_meta(table, before)->generation != meta->generation) {
+            warn_job(warnings, table, message);
             warn_template(warnings, table, template);
+        }
+        if (table == &apps__v1__stateful_set__schema) {
+            rules_warn_set(warnings, before, message);
         }
     } else if (table == &core__v1__pod__schema && before == NULL) {
         const Core__V1__Pod *pod = message;

@@ -29,7 +29,12 @@ const char *rules_old_node_label(const char *key)
         {"failure-domain.beta.kubernetes.io/zone",
          "deprecated since v1.17; use \"topology.kubernetes.io/zone\" instead"},
         {"beta.kubernetes.io/instance-type",
-         "deprecated since v1.17; use \"node.kubernetes.io/instance-type\" instead"}};
+         "deprecated since v1.17; use \"node.kubernetes.io/instance-type\" instead"},
+        {"app.kubernetes.io/created-by", "deprecated since v1.9"},
+        {"scheduler.alpha.kubernetes.io/preferAvoidPods",
+         "deprecated since v1.22; use Taints and Tolerations instead"},
+        {"node-role.kubernetes.io/master",
+         "use \"node-role.kubernetes.io/control-plane\" instead"}};
     for (size_t i = 0; i < ARRAY_LEN(labels); i++) {
         if (rules_is(key, labels[i][0])) {
             return labels[i][1];
@@ -38,8 +43,8 @@ const char *rules_old_node_label(const char *key)
     return NULL;
 }
 
-static void warn_label(struct api_causes *warnings, const struct api_path *parent, const char *name,
-                       const char *key)
+void rules_warn_label(struct api_causes *warnings, const struct api_path *parent, const char *name,
+                      const char *key)
 {
     if (rules_old_node_label(key) != NULL) {
         rules_warn_member(
@@ -54,7 +59,7 @@ void rules_warn_node_term(struct api_causes *warnings, const struct api_path *at
     struct api_path list = api_path_field(at, "matchExpressions");
     for (size_t i = 0; term != NULL && i < term->n_match_expressions; i++) {
         struct api_path item = api_path_index(&list, i);
-        warn_label(warnings, &item, "key", term->match_expressions[i]->key);
+        rules_warn_label(warnings, &item, "key", term->match_expressions[i]->key);
     }
 }
 
@@ -101,8 +106,8 @@ static void warn_places(struct api_causes *warnings, const struct api_path *spec
     }
     for (size_t i = 0; i < spec->n_topology_spread_constraints; i++) {
         struct api_path item = api_path_index(&spreads, i);
-        warn_label(warnings, &item, "topologyKey",
-                   spec->topology_spread_constraints[i]->topology_key);
+        rules_warn_label(warnings, &item, "topologyKey",
+                         spec->topology_spread_constraints[i]->topology_key);
         if (spec->topology_spread_constraints[i]->label_selector == NULL) {
             rules_warn_member(warnings, &item, "labelSelector", no_selector);
         }
@@ -122,34 +127,59 @@ void rules_warn_annotation(struct api_causes *warnings, const struct api_path *m
     }
 }
 
+/* Where a driver is set that is no more; `at` is the volume's place. */
+static void warn_driver(struct api_causes *warnings, const struct api_path *at,
+                        const Core__V1__Volume *volume, const char *const driver[3])
+{
+    const struct api_member *member = api_message_member_text(&core__v1__volume__schema, driver[0]);
+    const void *holder = api_member_holder(member, volume);
+    if (holder != NULL && api_field_is_set(member->field, holder)) {
+        rules_warn_member(warnings, at, driver[1], driver[2]);
+    }
+}
+
+static void warn_own_claim(struct api_causes *warnings, const struct api_path *at,
+                           const Core__V1__Volume *volume)
+{
+    const Core__V1__EphemeralVolumeSource *own =
+        volume->volume_source == NULL ? NULL : volume->volume_source->ephemeral;
+    struct api_path ephemeral = api_path_field(at, "ephemeral");
+    struct api_path claim = api_path_field(&ephemeral, "volumeClaimTemplate");
+    struct api_path spec = api_path_field(&claim, "spec");
+    if (own != NULL && own->volume_claim_template != NULL) {
+        rules_warn_claim_spec(warnings, &spec, own->volume_claim_template->spec);
+    }
+}
+
 static void warn_volumes(struct api_causes *warnings, const struct api_path *spec_at,
                          const Core__V1__PodSpec *spec)
 {
     static const char gone[] = "deprecated in v1.22, non-functional in v1.25+";
-    static const char *const drivers[][2] = {
-        {"photonPersistentDisk", "deprecated in v1.11, non-functional in v1.16+"},
-        {"gitRepo", "deprecated in v1.11"},
-        {"scaleIO", "deprecated in v1.16, non-functional in v1.22+"},
-        {"flocker", gone},
-        {"storageos", gone},
-        {"quobyte", gone},
-        {"glusterfs", "deprecated in v1.25, non-functional in v1.26+"},
-        {"cephfs", "deprecated in v1.28, non-functional in v1.31+"},
-        {"rbd", "deprecated in v1.28, non-functional in v1.31+"}};
+    static const char *const before_claims[][3] = {
+        {"photonPersistentDisk", "photonPersistentDisk",
+         "deprecated in v1.11, non-functional in v1.16+"},
+        {"gitRepo", "gitRepo", "deprecated in v1.11"},
+        {"scaleIO", "scaleIO", "deprecated in v1.16, non-functional in v1.22+"},
+        {"flocker", "flocker", gone},
+        {"storageos", "storageOS", gone},
+        {"quobyte", "quobyte", gone},
+        {"glusterfs", "glusterfs", "deprecated in v1.25, non-functional in v1.26+"}};
+    static const char *const after_claims[][3] = {
+        {"cephfs", "cephfs", "deprecated in v1.28, non-functional in v1.31+"},
+        {"rbd", "rbd", "deprecated in v1.28, non-functional in v1.31+"}};
     struct api_path list = api_path_field(spec_at, "volumes");
     for (size_t i = 0; i < spec->n_volumes; i++) {
         struct api_path item = api_path_index(&list, i);
-        for (size_t j = 0; j < ARRAY_LEN(drivers); j++) {
-            const struct api_member *member =
-                api_message_member_text(&core__v1__volume__schema, drivers[j][0]);
-            const void *holder = api_member_holder(member, spec->volumes[i]);
-            if (holder != NULL && api_field_is_set(member->field, holder)) {
-                rules_warn_member(warnings, &item,
-                                  drivers[j][1] == gone && *drivers[j][0] == 's' ? "storageOS"
-                                                                                 : drivers[j][0],
-                                  drivers[j][1]);
-            }
+        for (size_t j = 0; j < ARRAY_LEN(before_claims); j++) {
+            warn_driver(warnings, &item, spec->volumes[i], before_claims[j]);
         }
+        warn_own_claim(warnings, &item, spec->volumes[i]);
+        for (size_t j = 0; j < ARRAY_LEN(after_claims); j++) {
+            warn_driver(warnings, &item, spec->volumes[i], after_claims[j]);
+        }
+    }
+    for (size_t i = 0; i < spec->n_volumes; i++) {
+        rules_warn_paths(warnings, spec->volumes[i]);
     }
 }
 

@@ -6,18 +6,42 @@ static const char class_key[] = "volume.beta.kubernetes.io/storage-class";
 static const char class_text[] =
     "deprecated since v1.8; use \"storageClassName\" attribute instead";
 
+void rules_warn_claim_spec(struct api_causes *warnings, const struct api_path *at,
+                           const Core__V1__PersistentVolumeClaimSpec *spec)
+{
+    const Core__V1__VolumeResourceRequirements *resources = spec == NULL ? NULL : spec->resources;
+    struct api_path parent = api_path_field(at, "resources");
+    if (resources != NULL) {
+        rules_warn_fraction(warnings, &parent, "requests", RULES_QUANTITIES(resources, requests),
+                            "storage");
+        rules_warn_fraction(warnings, &parent, "limits", RULES_QUANTITIES(resources, limits),
+                            "storage");
+    }
+}
+
 void rules_warn_claim(struct api_causes *warnings, const Core__V1__PersistentVolumeClaim *claim)
 {
-    const Core__V1__VolumeResourceRequirements *resources = claim->spec->resources;
     struct api_path metadata = api_path_field(NULL, "metadata");
     struct api_path spec = api_path_field(NULL, "spec");
-    struct api_path at = api_path_field(&spec, "resources");
     rules_warn_annotation(warnings, &metadata, claim->metadata, class_key, class_text);
-    if (resources != NULL) {
-        rules_warn_fraction(warnings, &at, "requests", RULES_QUANTITIES(resources, requests),
-                            "storage");
-        rules_warn_fraction(warnings, &at, "limits", RULES_QUANTITIES(resources, limits),
-                            "storage");
+    rules_warn_claim_spec(warnings, &spec, claim->spec);
+}
+
+void rules_warn_set(struct api_causes *warnings, const void *before,
+                    const Apps__V1__StatefulSet *set)
+{
+    struct api_path spec = api_path_field(NULL, "spec");
+    struct api_path list = api_path_field(&spec, "volumeClaimTemplates");
+    for (size_t i = 0; i < set->spec->n_volume_claim_templates; i++) {
+        struct api_path item = api_path_index(&list, i);
+        struct api_path at = api_path_field(&item, "Spec"); /* So v1.32 has both. */
+        rules_warn_claim_spec(warnings, before == NULL ? &item : &at,
+                              set->spec->volume_claim_templates[i]->spec);
+    }
+    if (set->spec->has_revision_history_limit && set->spec->revision_history_limit < 0) {
+        rules_warn_member(warnings, &spec, "revisionHistoryLimit",
+                          "a negative value retains all historical revisions; a value >= 0 is "
+                          "recommended");
     }
 }
 
@@ -75,6 +99,42 @@ void rules_warn_runtime_class(struct api_causes *warnings, const Node__V1__Runti
         const char *text = rules_old_node_label(class->scheduling->node_selector[i]->key);
         if (text != NULL) {
             rules_warn_member(warnings, &at, "nodeSelector", text);
+        }
+    }
+}
+
+void rules_warn_storage_class(struct api_causes *warnings, const Storage__V1__StorageClass *class)
+{
+    struct api_path list = api_path_field(NULL, "allowedTopologies");
+    for (size_t i = 0; i < class->n_allowed_topologies; i++) {
+        const Core__V1__TopologySelectorTerm *term = class->allowed_topologies[i];
+        struct api_path item = api_path_index(&list, i);
+        struct api_path labels = api_path_field(&item, "matchLabelExpressions");
+        for (size_t j = 0; j < term->n_match_label_expressions; j++) {
+            struct api_path at = api_path_index(&labels, j);
+            const char *text = rules_old_node_label(term->match_label_expressions[j]->key);
+            if (text != NULL) {
+                rules_warn_member(warnings, &at, "key", text);
+            }
+        }
+    }
+}
+
+void rules_warn_capacity(struct api_causes *warnings,
+                         const Storage__V1__CSIStorageCapacity *capacity)
+{
+    const Meta__V1__LabelSelector *nodes = capacity->node_topology;
+    struct api_path at = api_path_field(NULL, "nodeTopology");
+    struct api_path list = api_path_field(&at, "matchExpressions");
+    struct api_path labels = api_path_field(&at, "matchLabels");
+    for (size_t i = 0; nodes != NULL && i < nodes->n_match_expressions; i++) {
+        struct api_path item = api_path_index(&list, i);
+        rules_warn_label(warnings, &item, "key", nodes->match_expressions[i]->key);
+    }
+    for (size_t i = 0; nodes != NULL && i < nodes->n_match_labels; i++) {
+        const char *text = rules_old_node_label(nodes->match_labels[i]->key);
+        if (text != NULL) {
+            rules_warn_member(warnings, &labels, nodes->match_labels[i]->key, text);
         }
     }
 }

@@ -12,6 +12,18 @@ struct warned_pod {
 /* `at` is where the two are members; NULL for a pod. */
 void rules_warn_pod(struct api_causes *warnings, const struct api_path *at,
                     const struct warned_pod *pod);
+/* Of files in a volume that lie over or in one another. */
+void rules_warn_paths(struct api_causes *warnings, const Core__V1__Volume *volume);
+void rules_warn_service(struct api_causes *warnings, const Core__V1__Service *service);
+void rules_warn_storage_class(struct api_causes *warnings, const Storage__V1__StorageClass *class);
+void rules_warn_capacity(struct api_causes *warnings,
+                         const Storage__V1__CSIStorageCapacity *capacity);
+/* Of a StatefulSet what is not about its pods; `before` is NULL where it is new. */
+void rules_warn_set(struct api_causes *warnings, const void *before,
+                    const Apps__V1__StatefulSet *set);
+/* The spec of a claim, which is at `at`. */
+void rules_warn_claim_spec(struct api_causes *warnings, const struct api_path *at,
+                           const Core__V1__PersistentVolumeClaimSpec *spec);
 void rules_warn_claim(struct api_causes *warnings, const Core__V1__PersistentVolumeClaim *claim);
 void rules_warn_volume(struct api_causes *warnings, const Core__V1__PersistentVolume *volume);
 void rules_warn_runtime_class(struct api_causes *warnings, const Node__V1__RuntimeClass *class);
@@ -29,6 +41,9 @@ void rules_warn_fraction(struct api_causes *warnings, const struct api_path *par
                          const char *list, struct rules_quantities map, const char *name);
 void rules_warn_node_term(struct api_causes *warnings, const struct api_path *at,
                           const Core__V1__NodeSelectorTerm *term);
+/* Of an old label of nodes that is the value of member `name`. */
+void rules_warn_label(struct api_causes *warnings, const struct api_path *parent, const char *name,
+                      const char *key);
 /* What is said of an old label of nodes; NULL of any other. */
 const char *rules_old_node_label(const char *key);
 #endif

@@ -203,6 +203,128 @@ START_TEST(old_ways_to_say_what_a_volume_or_a_service_is_are_told_each_time)
 }
 END_TEST
 
+/* --- Files in volumes, claims of pods' own -------------------------------------------------------
+ */
+
+START_TEST(files_of_a_volume_that_lie_in_one_another_are_told)
+{
+#define VOLUME(source) POD("'containers':[],'volumes':[{'name':'v'," source "}]")
+    assert_warnings("v1", "Pod", NULL,
+                    VOLUME("'configMap':{'name':'m','items':[{'key':'a','path':'x'},{'key':'b',"
+                           "'path':'x/y'},{'key':'c','path':'xy'}]}"),
+                    "volume \"v\" (ConfigMap \"m\"): overlapping paths: \"x/y\" with \"x\"");
+    assert_warnings("v1", "Pod", NULL,
+                    VOLUME("'secret':{'secretName':'s','items':[{'key':'a','path':'x'},{'key':"
+                           "'b','path':'x/'}]}"),
+                    "volume \"v\" (Secret \"s\"): overlapping paths: \"x\" with \"x\"");
+    assert_warnings(
+        "v1", "Pod", NULL,
+        VOLUME("'projected':{'sources':[{'configMap':{'name':'m','items':[{'key':'a','path':'x'}]}}"
+               ",{'secret':{'name':'s','items':[{'key':'a','path':'x'}]}},{'serviceAccountToken':{"
+               "'path':'x/t'}},{},{'downwardAPI':{'items':[{'path':'z'}]}}]}"),
+        "volume \"v\" (Projected): overlapping paths: \"x\" (Secret \"s\") with \"x\" (ConfigMap "
+        "\"m\")\n"
+        "volume \"v\" (Projected): overlapping paths: \"x/t\" (ServiceAccountToken) with \"x\" "
+        "(ConfigMap \"m\")\n"
+        "volume \"v\" (Projected): overlapping paths: \"x/t\" (ServiceAccountToken) with \"x\" "
+        "(Secret \"s\")\n"
+        "volume \"v\" (Projected) has no sources provided");
+#undef VOLUME
+}
+END_TEST
+
+START_TEST(parts_of_bytes_are_told_of_claims_that_others_make)
+{
+#define CLAIM "'spec':{'resources':{'requests':{'storage':'100m'}}}"
+#define PART  "fractional byte value \"100m\" is invalid, must be an integer"
+    assert_warnings("v1", "Pod", NULL,
+                    POD("'containers':[],'volumes':[{'name':'v','ephemeral':{"
+                        "'volumeClaimTemplate':{" CLAIM "}}}]"),
+                    "spec.volumes[0].ephemeral.volumeClaimTemplate.spec.resources.requests"
+                    "[storage]: " PART);
+#define SET                                                                                        \
+    "{'metadata':{'name':'o'},'spec':{'revisionHistoryLimit':-1,'volumeClaimTemplates':[{" CLAIM   \
+    "}],'template':{'spec':{'containers':[]}}}}"
+#define HISTORY                                                                                    \
+    "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 "  \
+    "is recommended"
+    assert_warnings("apps/v1", "StatefulSet", NULL, SET,
+                    "spec.volumeClaimTemplates[0].resources.requests[storage]: " PART "\n" HISTORY);
+    assert_warnings("apps/v1", "StatefulSet", SET, SET,
+                    "spec.volumeClaimTemplates[0].Spec.resources.requests[storage]: " PART
+                    "\n" HISTORY);
+}
+END_TEST
+
+/* --- Services, nodes, classes, jobs ------------------------------------------------------------
+ */
+
+START_TEST(addresses_of_services_are_told_in_their_canonical_form)
+{
+#define SERVICE(members) "{'metadata':{'name':'o'},'spec':{" members "}}"
+#define FORM(what, given, wanted)                                                                  \
+    "IPv6 " what " \"" given "\" is not in RFC 5952 canonical format (\"" wanted                   \
+    "\"), which may cause controller apply-loops"
+    assert_warnings(
+        "v1", "Service", NULL,
+        SERVICE("'type':'LoadBalancer','clusterIP':'2001:DB8::1','clusterIPs':["
+                "'2001:DB8::1'],'externalIPs':['10.0.0.1','2001:db8:0:0:1:0:0:1',"
+                "'fd00::1','::ffff:10.0.0.1'],'loadBalancerIP':'fd00:0::2',"
+                "'loadBalancerSourceRanges':['10.0.0.0/8','FD00::/8','::/0']"),
+        "spec.clusterIPs[0]: " FORM(
+            "address", "2001:DB8::1",
+            "2001:db8::1") "\n"
+                           "spec.externalIPs[1]: " FORM(
+                               "address", "2001:db8:0:0:1:0:0:1",
+                               "2001:db8::1:0:0:1") "\n"
+                                                    "spec.loadBalancerIP: " FORM(
+                                                        "address", "fd00:0::2",
+                                                        "fd00::2") "\n"
+                                                                   "spec.loadBalancerSourceRanges["
+                                                                   "1]: " FORM("prefix", "FD00::/8",
+                                                                               "fd00::/8"));
+    assert_warnings("v1", "Service", NULL,
+                    SERVICE("'type':'ExternalName','externalName':'a','externalIPs':['10.0.0.1']"),
+                    "spec.externalIPs is ignored when spec.type is \"ExternalName\"");
+    assert_warnings("v1", "Service", NULL, SERVICE("'type':'ClusterIP','externalName':'a'"),
+                    "spec.externalName is ignored when spec.type is not \"ExternalName\"");
+}
+END_TEST
+
+START_TEST(old_members_and_labels_of_nodes_are_told)
+{
+    assert_warnings("v1", "Node", NULL,
+                    "{'metadata':{'name':'o'},'spec':{'externalID':'a','configSource':{}}}",
+                    "spec.configSource: the feature is removed\n"
+                    "spec.externalID: this field is deprecated, and is unused by Kubernetes");
+    assert_warnings("storage.k8s.io/v1", "StorageClass", NULL,
+                    "{'metadata':{'name':'o'},'provisioner':'p','allowedTopologies':[{"
+                    "'matchLabelExpressions':[{'key':'node-role.kubernetes.io/master','values':["
+                    "'a']}]}]}",
+                    "allowedTopologies[0].matchLabelExpressions[0].key: use "
+                    "\"node-role.kubernetes.io/control-plane\" instead");
+    assert_warnings("storage.k8s.io/v1", "CSIStorageCapacity", NULL,
+                    "{'metadata':{'name':'o','namespace':'n'},'storageClassName':'s',"
+                    "'nodeTopology':{'matchLabels':{'app.kubernetes.io/created-by':'a'},"
+                    "'matchExpressions':[{'key':'beta.kubernetes.io/os','operator':'Exists'}]}}",
+                    "nodeTopology.matchExpressions[0].key: beta.kubernetes.io/os is deprecated "
+                    "since v1.14; use \"kubernetes.io/os\" instead\n"
+                    "nodeTopology.matchLabels.app.kubernetes.io/created-by: deprecated since "
+                    "v1.9");
+}
+END_TEST
+
+START_TEST(more_indexes_than_a_status_holds_are_told)
+{
+    assert_warnings("batch/v1", "Job", NULL,
+                    "{'metadata':{'name':'o'},'spec':{'completionMode':'Indexed','completions':"
+                    "100001,'parallelism':10001,'template':{'spec':{'containers':[]}}}}",
+                    "spec: In Indexed Jobs with a number of completions higher than 10^5 and a "
+                    "parallelism higher than 10^4, Kubernetes might not be able to track "
+                    "completedIndexes when a big number of indexes fail");
+}
+END_TEST
+
 Suite *warnings_suite(void)
 {
     Suite *suite = suite_create("warnings");
@@ -215,6 +337,11 @@ Suite *warnings_suite(void)
     tcase_add_test(told, a_template_is_looked_at_when_the_object_changes);
     tcase_add_test(told, the_old_way_to_name_an_ingress_class_is_told_once);
     tcase_add_test(told, old_ways_to_say_what_a_volume_or_a_service_is_are_told_each_time);
+    tcase_add_test(told, files_of_a_volume_that_lie_in_one_another_are_told);
+    tcase_add_test(told, parts_of_bytes_are_told_of_claims_that_others_make);
+    tcase_add_test(told, addresses_of_services_are_told_in_their_canonical_form);
+    tcase_add_test(told, old_members_and_labels_of_nodes_are_told);
+    tcase_add_test(told, more_indexes_than_a_status_holds_are_told);
     suite_add_tcase(suite, told);
     return suite;
 }
