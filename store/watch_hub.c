@@ -10,7 +10,12 @@
 
 enum {
     SCAN_EVENTS_PER_TURN = 4096, /* History that one late watch looks through a turn. */
-    PREFETCH_WATCHES = 8,        /* How far ahead memory is asked for. */
+    /* What all of them do in a turn, counted as events looked at: some milliseconds. Others wait
+     * for the loop, and thousands of watches may begin in the past when their clients come back. */
+    TURN_WORK = 4 * SCAN_EVENTS_PER_TURN,
+    WATCH_WORK = 8,       /* Of each watch. */
+    DELIVER_WORK = 4,     /* Of each event that is told, beyond looking at it. */
+    PREFETCH_WATCHES = 8, /* How far ahead memory is asked for. */
 };
 
 struct store_watch {
@@ -433,12 +438,14 @@ static void watch_end(struct store_watch *watch, int status, int64_t compact_rev
     options.on_end(options.data, status, compact_revision);
 }
 
-static void catch_up_one(struct store_watch *watch, const struct mvcc *mvcc)
+/* How much work it was. */
+static size_t catch_up_one(struct store_watch *watch, const struct mvcc *mvcc)
 {
+    size_t work = WATCH_WORK;
     int64_t compact = mvcc_compact_revision(mvcc);
     if (watch->next_revision < compact && PLANTED != PLANT_SLOW_READER_LOSES) {
         watch_end(watch, STORE_COMPACTED, compact);
-        return;
+        return work;
     }
     struct event_list *events = &watch->hub->events;
     size_t end = mvcc_history_count(mvcc);
@@ -447,6 +454,7 @@ static void catch_up_one(struct store_watch *watch, const struct mvcc *mvcc)
     for (int turns = 0; at < end && at < stop && turns < STORE_WATCH_BATCH_REVISIONS; turns++) {
         int64_t revision = mvcc_history_at(mvcc, at)->kv->mod_revision;
         event_list_clear(events);
+        size_t before = at;
         for (; at < end && mvcc_history_at(mvcc, at)->kv->mod_revision == revision; at++) {
             const struct mvcc_version *version = mvcc_history_at(mvcc, at);
             if (is_wanted(watch, mvcc_is_tombstone(version)) &&
@@ -455,10 +463,11 @@ static void catch_up_one(struct store_watch *watch, const struct mvcc *mvcc)
             }
         }
         watch->next_revision = revision + 1;
+        work += at - before + DELIVER_WORK * events->count;
         deliver(watch, revision, events);
         if (watch->state != WATCH_BEHIND) {
             watch->next_revision -= PLANTED == PLANT_EVENT_TWICE;
-            return; /* Paused or cancelled by its callback. */
+            return work; /* Paused or cancelled by its callback. */
         }
     }
     if (at == end) {
@@ -469,25 +478,24 @@ static void catch_up_one(struct store_watch *watch, const struct mvcc *mvcc)
             watch->options.on_events(watch->options.data, mvcc_revision(mvcc), NULL, 0);
         }
     }
+    return work;
 }
 
 bool watch_hub_catch_up(struct watch_hub *hub, const struct mvcc *mvcc)
 {
-    struct list turn; /* Those behind now, each once. */
-    list_init(&turn);
-    LIST_FOREACH(node, next, &hub->behind)
-    {
-        list_remove(node);
-        list_push_back(&turn, node);
-    }
-    delivery_begin(hub);
+    struct list end; /* Of those behind now: each has one turn at most. */
     struct list *node;
-    while ((node = list_first(&turn)) != NULL) {
+    size_t work = 0;
+    list_init(&end);
+    list_push_back(&hub->behind, &end);
+    delivery_begin(hub);
+    while (work < TURN_WORK && (node = list_first(&hub->behind)) != &end) {
         list_remove(node);
         list_push_back(&hub->behind, node);
-        catch_up_one(LIST_ENTRY(node, struct store_watch, node), mvcc);
+        work += catch_up_one(LIST_ENTRY(node, struct store_watch, node), mvcc);
     }
     delivery_end(hub);
+    list_remove(&end);
     return !list_empty(&hub->behind);
 }
 

@@ -25,7 +25,8 @@ void watch_hub_progress(struct watch_hub *hub, const struct mvcc *mvcc);
 void watch_hub_gap(struct watch_hub *hub, const struct mvcc *mvcc);
 /* The state was replaced by one as of another revision: everybody catches up from history. */
 void watch_hub_restored(struct watch_hub *hub, const struct mvcc *mvcc);
-/* One turn for each watch that is behind; true when more turns are needed. */
+/* One turn for each watch that is behind, or for as many as there is time for, in their order; true
+ * when more turns are needed. */
 bool watch_hub_catch_up(struct watch_hub *hub, const struct mvcc *mvcc);
 void watch_hub_end_all(struct watch_hub *hub, int status);
 #endif

@@ -299,6 +299,34 @@ START_TEST(after_a_restored_snapshot_watches_go_on_where_they_were)
 }
 END_TEST
 
+/* A loop that others wait for: what many late watches look through is cut into turns. */
+START_TEST(many_late_watches_catch_up_in_bounded_turns)
+{
+    enum { REVISIONS = 600, WATCHES = 1000, TURN_EVENTS_MAX = 4 * 4096 };
+    struct model model;
+    model_init(&model);
+    struct watch_hub *hub = store_watch_hub_new(no_wake, NULL);
+    struct seen *seen[WATCHES];
+    for (int i = 0; i < REVISIONS; i++) {
+        put(hub, &model, "a", "1");
+    }
+    for (size_t i = 0; i < WATCHES; i++) {
+        seen[i] = watch(hub, &model, "b", "", 2);
+    }
+    size_t turns = 1;
+    while (watch_hub_catch_up(hub, model.state.mvcc)) {
+        turns++;
+    }
+    ck_assert_uint_ge(turns, (size_t)REVISIONS * WATCHES / (2 * TURN_EVENTS_MAX));
+    ck_assert_uint_eq(watch_hub_behind(hub), 0);
+    put(hub, &model, "b", "2");
+    for (size_t i = 0; i < WATCHES; i++) {
+        ck_assert_int_eq(seen[i]->last_revision, REVISIONS + 2);
+    }
+    end_and_free(hub, &model, seen, WATCHES);
+}
+END_TEST
+
 Suite *watch_suite(void)
 {
     Suite *suite = suite_create("store/watch");
@@ -312,6 +340,7 @@ Suite *watch_suite(void)
     tcase_add_test(tcase, ranges_are_told_apart_that_are_the_same_bytes_together);
     tcase_add_test(tcase, a_callback_may_cancel_the_last_that_wait_for_the_same_events);
     tcase_add_test(tcase, after_a_restored_snapshot_watches_go_on_where_they_were);
+    tcase_add_test(tcase, many_late_watches_catch_up_in_bounded_turns);
     suite_add_tcase(suite, tcase);
     return suite;
 }
