@@ -81,6 +81,10 @@ static void make_piece(uv_work_t *work)
     stream->len = bolt_writer_read(stream->writer, stream->piece, PIECE);
     x509_digest_add(stream->digest, slice_of(stream->piece, stream->len));
     stream->left -= stream->len;
+    if (stream->left == 0) { /* Here: what was written meanwhile has made much to be freed. */
+        stream->writer = NULL;
+        bolt_export_free(TAKE(stream->bolt_export));
+    }
 }
 
 static void on_made(uv_work_t *work, int status);

@@ -150,8 +150,7 @@ static int64_t fsm_snapshot_read(void *data, void *handle, uint64_t offset, uint
 
 static void fsm_snapshot_release(void *data, void *handle)
 {
-    (void)data;
-    state_writer_free(handle);
+    store_writer_end(data, handle);
 }
 
 static int fsm_restore_begin(void *data, uint64_t index, uint64_t term)

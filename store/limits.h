@@ -33,11 +33,12 @@ enum {
     STORE_MEMBERS_MAX = 15,
     STORE_SESSIONS_MAX = 32, /* Processes of members whose commands are told apart. */
     STORE_ALARMS_MAX = 2 * STORE_MEMBERS_MAX,
-    STORE_URL_MAX = 320,       /* Bytes of a member's client URLs. */
-    STORE_TRIM_BUDGET = 256,   /* Old versions given back at once: some 0.1 ms; then ... */
-    STORE_TRIM_PAUSE_MS = 1,   /* ... a pause. */
-    STORE_ALARM_TICK_MS = 500, /* An alarm of our own: is it over? */
-    STORE_CHECK_STEP_MS = 10,  /* Between two pieces of state hashed, ... */
+    STORE_URL_MAX = 320,         /* Bytes of a member's client URLs. */
+    STORE_TRIM_BUDGET = 256,     /* Old versions given back at once: some 0.1 ms; then ... */
+    STORE_REMAINS_BUDGET = 1024, /* Entries of old views given back at once: some 0.2 ms. */
+    STORE_TRIM_PAUSE_MS = 1,     /* ... a pause. */
+    STORE_ALARM_TICK_MS = 500,   /* An alarm of our own: is it over? */
+    STORE_CHECK_STEP_MS = 10,    /* Between two pieces of state hashed, ... */
     STORE_CHECK_STEP_BYTES = 256 * 1024,         /* ... each this large. */
     STORE_CHECK_PERIOD_MS = 10 * 1000,           /* Rest after a round, while there are changes. */
     STORE_CHECK_PERIOD_BYTES = 32 * 1024 * 1024, /* One more such rest for each of these held. */

@@ -352,6 +352,11 @@ void mvcc_each(const struct mvcc *mvcc, struct slice key, struct slice end,
     mvcc_source_each(&source, key, end, each, data);
 }
 
+uint64_t mvcc_copied(const struct mvcc *mvcc)
+{
+    return cow_tree_copied(mvcc->keys);
+}
+
 struct store_snapshot *mvcc_view(struct mvcc *mvcc)
 {
     assert(!mvcc->writing);

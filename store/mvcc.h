@@ -82,6 +82,8 @@ void mvcc_each(const struct mvcc *mvcc, struct slice key, struct slice end,
                bool (*each)(void *data, const struct store_kv *kv), void *data);
 
 MUST_USE struct store_snapshot *mvcc_view(struct mvcc *mvcc);
+/* What views have cost so far: lib/base/cow_tree.h, cow_tree_copied(). */
+uint64_t mvcc_copied(const struct mvcc *mvcc);
 
 /* Forgets what is older than `revision`, except the newest version of each key at or below it.
  * Takes effect at once; memory is given back by mvcc_trim(), which handles about `budget` versions

@@ -98,6 +98,8 @@ static struct mvcc_version *chain_copy(struct mvcc *mvcc, const struct mvcc_vers
 /* --- A budget is how many versions may still be counted, copied or freed in this call. A key is
  * trimmed at once, so one with a long chain overdraws it. */
 
+enum { ENTRIES_A_VERSION = 2 }; /* While a view is held, nodes are copied: what that costs. */
+
 static void spend(size_t *budget, size_t versions)
 {
     *budget -= versions < *budget ? versions : *budget;
@@ -138,11 +140,13 @@ static void trim_key(struct mvcc *mvcc, struct slice key, size_t *budget)
     }
     drop(mvcc, mvcc_version_ref(head));
     struct mvcc_version *copy = chain_copy(mvcc, head, base, keep_base);
+    uint64_t copied = cow_tree_copied(mvcc->keys);
     if (copy == NULL) {
         (void)cow_tree_remove(mvcc->keys, key);
     } else {
         (void)cow_tree_set(mvcc->keys, key, copy);
     }
+    spend(budget, (size_t)(cow_tree_copied(mvcc->keys) - copied) / ENTRIES_A_VERSION);
 }
 
 /* Keys changed at just the compaction revision may have older versions below: they stay in history,

@@ -77,8 +77,7 @@ static int donor_seek(struct store *store, const struct state_request *request)
                            ? 0
                            : state_writer_read(donor->writer, donor->chunk, STORE_REBUILD_CHUNK);
     if (donor->chunk_len == 0) { /* All given; the session is kept for an end asked for twice. */
-        state_writer_free(donor->writer);
-        donor->writer = NULL;
+        store_writer_end(store, TAKE(donor->writer));
     }
     return 0;
 }

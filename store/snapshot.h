@@ -8,12 +8,15 @@
  */
 #ifndef STORE_SNAPSHOT_H
 #define STORE_SNAPSHOT_H
+#include "lib/base/cow_tree.h"
 #include "store/state.h"
 
 struct state_writer;
 
 MUST_USE struct state_writer *state_writer_new(struct store_state *state);
 void state_writer_free(struct state_writer *writer);
+/* The same, with what only its view of the keys holds left for later (lib/base/cow_tree.h). */
+void state_writer_leave(struct state_writer *writer, struct cow_remains *remains);
 /* Fills at most `len` bytes; 0 at the end. */
 size_t state_writer_read(struct state_writer *writer, uint8_t *buffer, size_t len);
 

@@ -23,6 +23,15 @@ void store_snapshot_unref(struct store_snapshot *snapshot)
     }
 }
 
+void store_snapshot_leave(struct store_snapshot *snapshot, struct cow_remains *remains)
+{
+    if (snapshot != NULL &&
+        atomic_fetch_sub_explicit(&snapshot->refs, 1, memory_order_acq_rel) == 1) {
+        cow_snapshot_leave(snapshot->keys, remains);
+        free(snapshot);
+    }
+}
+
 int64_t store_snapshot_revision(const struct store_snapshot *snapshot)
 {
     return snapshot->revision;

@@ -11,4 +11,7 @@ struct store_snapshot {
     int64_t compact_revision;
     uint64_t hash;
 };
+
+/* As store_snapshot_unref(), with what only the view holds left for later. */
+void store_snapshot_leave(struct store_snapshot *snapshot, struct cow_remains *remains);
 #endif

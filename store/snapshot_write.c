@@ -178,6 +178,14 @@ uint64_t state_writer_checksum(const struct state_writer *writer)
     return writer->checksum;
 }
 
+void state_writer_leave(struct state_writer *writer, struct cow_remains *remains)
+{
+    if (writer != NULL) {
+        store_snapshot_leave(TAKE(writer->view), remains);
+        state_writer_free(writer);
+    }
+}
+
 void state_writer_free(struct state_writer *writer)
 {
     if (writer != NULL) {

@@ -88,8 +88,7 @@ static void step(void *data)
     }
     check->own_hash = state_writer_checksum(check->writer);
     check->own_known = true;
-    state_writer_free(check->writer);
-    check->writer = NULL;
+    store_writer_end(store, TAKE(check->writer));
     const struct store_check said = {
         .stage = STORE_CHECK_VOTE, .index = check->index, .hash = check->own_hash};
     say(store, &said);
@@ -100,7 +99,8 @@ static void begin(struct store *store, uint64_t index)
 {
     struct store_check_round *check = &store->check;
     if (check->writer != NULL) {
-        state_writer_free(check->writer); /* Too slow for the last round: it does without us. */
+        store_writer_end(store,
+                         check->writer); /* Too slow for the last round: it does without us. */
         env_timer_stop(store->env, &check->step_timer);
     }
     check->index = index;

@@ -48,6 +48,22 @@ static void trim(void *data)
     }
 }
 
+static void free_remains(void *data)
+{
+    struct store *store = data;
+    if (cow_remains_free(&store->remains, STORE_REMAINS_BUDGET)) {
+        env_timer_start(store->env, &store->remains_timer, STORE_TRIM_PAUSE_MS * NS_PER_MS);
+    }
+}
+
+void store_writer_end(struct store *store, struct state_writer *writer)
+{
+    state_writer_leave(writer, &store->remains);
+    if (store->remains.count > 0 && store->remains_timer.position == 0) {
+        env_timer_start(store->env, &store->remains_timer, /* delay_ns= */ 0);
+    }
+}
+
 void store_pump_soon(struct store *store)
 {
     if (store->pump_timer.position == 0) {
@@ -112,6 +128,7 @@ struct store *store_new(const struct store_config *config)
     store->env = config->env;
     store->pump_timer = (struct env_timer){.fire = pump, .data = store};
     store->trim_timer = (struct env_timer){.fire = trim, .data = store};
+    store->remains_timer = (struct env_timer){.fire = free_remains, .data = store};
     store_state_init(&store->state);
     store->hub = store_watch_hub_new(hub_woken, store);
     store_fsm_init(store);
@@ -133,6 +150,7 @@ void store_free(struct store *store)
     store_calls_fail_all(store, STORE_STOPPED);
     env_timer_stop(store->env, &store->pump_timer);
     env_timer_stop(store->env, &store->trim_timer);
+    env_timer_stop(store->env, &store->remains_timer);
     env_timer_stop(store->env, &store->lease_timer);
     env_timer_stop(store->env, &store->compact_timer);
     env_timer_stop(store->env, &store->publish_timer);
@@ -143,6 +161,7 @@ void store_free(struct store *store)
     store_watch_hub_free(store->hub);
     store_snapshot_unref(store->view);
     state_reader_free(store->restoring);
+    cow_remains_release(&store->remains);
     if (!store->config.leave_memory) {
         store_state_release(&store->state);
     }

@@ -141,9 +141,10 @@ struct store {
     bool publishing;
     uint64_t no_room_until_ns; /* The leader refused a command for want of room just now. */
     struct env_timer timeout_timer, retry_timer, pump_timer, trim_timer, lease_timer, compact_timer,
-        publish_timer;
-    uint64_t lease_timer_ms; /* When it is to fire. */
-    uint64_t absences;       /* Of this member, when leases were last given their whole time. */
+        publish_timer, remains_timer;
+    struct cow_remains remains; /* Of views that nobody reads any more. */
+    uint64_t lease_timer_ms;    /* When it is to fire. */
+    uint64_t absences;          /* Of this member, when leases were last given their whole time. */
 
     _Atomic bool auth_is_on; /* Of `state`, for other threads. */
     bool leading;
@@ -176,6 +177,8 @@ struct store {
 uint64_t store_now_ms(struct store *store);
 void store_fsm_init(struct store *store);  /* store/fsm.c */
 void store_pump_soon(struct store *store); /* Next turn: failures, watches, trimming. */
+/* Frees a writer of the state; what its view held is given back bit by bit. */
+void store_writer_end(struct store *store, struct state_writer *writer);
 void store_lease_timer_set(struct store *store);
 
 /* --- Calls (store/calls.c). */

@@ -32,6 +32,7 @@ struct cow_tree {
     const struct cow_value_type *type;
     struct cow_node *root;
     size_t count;
+    uint64_t copied; /* See cow_tree_copied(). */
 };
 
 struct cow_snapshot {
@@ -102,12 +103,14 @@ static void node_unref(const struct cow_value_type *type, struct cow_node *node)
 }
 
 /* Makes *at the writer's own, by copying it if a snapshot holds it too. */
-static struct cow_node *node_own(const struct cow_value_type *type, void **at)
+static struct cow_node *node_own(struct cow_tree *tree, void **at)
 {
+    const struct cow_value_type *type = tree->type;
     struct cow_node *node = *at;
     if (atomic_load_explicit(&node->refs, memory_order_acquire) == 1) {
         return node;
     }
+    tree->copied += node->count;
     struct cow_node *copy = alloc_bytes(sizeof(*copy));
     *copy = (struct cow_node){.count = node->count, .leaf = node->leaf};
     atomic_init(&copy->refs, 1);
@@ -227,6 +230,11 @@ size_t cow_tree_count(const struct cow_tree *tree)
     return tree->count;
 }
 
+uint64_t cow_tree_copied(const struct cow_tree *tree)
+{
+    return tree->copied;
+}
+
 static void *node_get(const struct cow_node *node, struct slice key)
 {
     while (!node->leaf) {
@@ -249,7 +257,7 @@ static void *root_slot(struct cow_tree *tree)
 
 static struct cow_node *tree_own_root_with_room(struct cow_tree *tree)
 {
-    struct cow_node *root = node_own(tree->type, root_slot(tree));
+    struct cow_node *root = node_own(tree, root_slot(tree));
     if (root->count < FANOUT) {
         return root;
     }
@@ -267,7 +275,7 @@ void **cow_tree_place(struct cow_tree *tree, struct slice key)
     while (!node->leaf) { /* Full nodes are split on the way down, so a parent has room. */
         size_t index = child_find(node, key);
         rightmost = rightmost && index + 1 == node->count;
-        struct cow_node *child = node_own(tree->type, &node->slots[index]);
+        struct cow_node *child = node_own(tree, &node->slots[index]);
         if (child->count == FANOUT) {
             node_split(node, index, rightmost);
             index += slice_compare(key_slice(node->keys[index + 1]), key) <= 0;
@@ -301,7 +309,7 @@ void cow_tree_append(struct cow_tree *tree, struct slice key, void *value_consum
     struct cow_node *node = tree_own_root_with_room(tree);
     while (!node->leaf) {
         size_t index = node->count - 1U;
-        const struct cow_node *child = node_own(tree->type, &node->slots[index]);
+        const struct cow_node *child = node_own(tree, &node->slots[index]);
         if (child->count == FANOUT) {
             node_split(node, index, /* in_order= */ true);
             index++;
@@ -314,10 +322,10 @@ void cow_tree_append(struct cow_tree *tree, struct slice key, void *value_consum
 }
 
 /* Moves the child right of `index` into the child at `index`. */
-static void node_merge(const struct cow_value_type *type, struct cow_node *parent, size_t index)
+static void node_merge(struct cow_tree *tree, struct cow_node *parent, size_t index)
 {
-    struct cow_node *left = node_own(type, &parent->slots[index]);
-    struct cow_node *right = node_own(type, &parent->slots[index + 1]);
+    struct cow_node *left = node_own(tree, &parent->slots[index]);
+    struct cow_node *right = node_own(tree, &parent->slots[index + 1]);
     assert(left->count + right->count <= FANOUT);
     if (!right->leaf && right->count > 0) { /* It bounds something now: take the true bound. */
         key_unref(right->keys[0]);
@@ -331,7 +339,7 @@ static void node_merge(const struct cow_value_type *type, struct cow_node *paren
     node_drop(parent, index + 1);
 }
 
-static void node_rebalance(const struct cow_value_type *type, struct cow_node *parent, size_t index)
+static void node_rebalance(struct cow_tree *tree, struct cow_node *parent, size_t index)
 {
     struct cow_node *child = parent->slots[index];
     if (child->count >= MERGE_BELOW) {
@@ -340,26 +348,26 @@ static void node_rebalance(const struct cow_value_type *type, struct cow_node *p
     const struct cow_node *left = index > 0 ? parent->slots[index - 1] : NULL;
     const struct cow_node *right = index + 1 < parent->count ? parent->slots[index + 1] : NULL;
     if (left != NULL && (left->count + child->count <= MERGE_UP_TO || child->count == 0)) {
-        node_merge(type, parent, index - 1);
+        node_merge(tree, parent, index - 1);
     } else if (right != NULL && (right->count + child->count <= MERGE_UP_TO || child->count == 0)) {
-        node_merge(type, parent, index);
+        node_merge(tree, parent, index);
     }
 }
 
-static bool node_remove(const struct cow_value_type *type, struct cow_node *node, struct slice key)
+static bool node_remove(struct cow_tree *tree, struct cow_node *node, struct slice key)
 {
     if (node->leaf) {
         bool equal;
         size_t index = leaf_find(node, key, &equal);
         assert(equal);
         key_unref(node->keys[index]);
-        type->unref(node->slots[index]);
+        tree->type->unref(node->slots[index]);
         node_drop(node, index);
         return true;
     }
     size_t index = child_find(node, key);
-    (void)node_remove(type, node_own(type, &node->slots[index]), key);
-    node_rebalance(type, node, index);
+    (void)node_remove(tree, node_own(tree, &node->slots[index]), key);
+    node_rebalance(tree, node, index);
     return true;
 }
 
@@ -368,7 +376,7 @@ bool cow_tree_remove(struct cow_tree *tree, struct slice key)
     if (node_get(tree->root, key) == NULL) { /* So that nothing is copied for nothing. */
         return false;
     }
-    (void)node_remove(tree->type, node_own(tree->type, root_slot(tree)), key);
+    (void)node_remove(tree, node_own(tree, root_slot(tree)), key);
     tree->count--;
     while (!tree->root->leaf && tree->root->count == 1) {
         struct cow_node *root = tree->root;
@@ -389,6 +397,15 @@ struct cow_snapshot *cow_tree_snapshot(struct cow_tree *tree)
     return snapshot;
 }
 
+static void remains_add(struct cow_remains *remains, struct cow_node *node)
+{
+    if (remains->count == remains->capacity) {
+        remains->capacity = remains->capacity * 2 + FANOUT;
+        remains->nodes = alloc_resize(remains->nodes, remains->capacity, sizeof(*remains->nodes));
+    }
+    remains->nodes[remains->count++] = node;
+}
+
 void cow_snapshot_unref(struct cow_snapshot *snapshot)
 {
     if (snapshot == NULL ||
@@ -397,6 +414,47 @@ void cow_snapshot_unref(struct cow_snapshot *snapshot)
     }
     node_unref(snapshot->type, snapshot->root);
     free(snapshot);
+}
+
+void cow_snapshot_leave(struct cow_snapshot *snapshot, struct cow_remains *remains)
+{
+    if (snapshot == NULL ||
+        atomic_fetch_sub_explicit(&snapshot->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    assert(remains->type == NULL || remains->type == snapshot->type);
+    remains->type = snapshot->type;
+    remains_add(remains, snapshot->root);
+    free(snapshot);
+}
+
+bool cow_remains_free(struct cow_remains *remains, size_t entries)
+{
+    while (remains->count > 0 && entries > 0) {
+        struct cow_node *node = remains->nodes[--remains->count];
+        entries--;
+        if (atomic_fetch_sub_explicit(&node->refs, 1, memory_order_acq_rel) != 1) {
+            continue;
+        }
+        for (size_t i = 0; i < node->count; i++) {
+            key_unref(node->keys[i]);
+            if (node->leaf) {
+                remains->type->unref(node->slots[i]);
+            } else {
+                remains_add(remains, node->slots[i]);
+            }
+        }
+        entries -= node->count < entries ? node->count : entries;
+        free(node);
+    }
+    return remains->count > 0;
+}
+
+void cow_remains_release(struct cow_remains *remains)
+{
+    (void)cow_remains_free(remains, SIZE_MAX);
+    free(remains->nodes);
+    *remains = (struct cow_remains){.nodes = NULL};
 }
 
 size_t cow_snapshot_count(const struct cow_snapshot *snapshot)

@@ -31,10 +31,28 @@ void **cow_tree_place(struct cow_tree *tree, struct slice key);
 /* As cow_tree_set() for a key above all that are there: no key is compared. */
 void cow_tree_append(struct cow_tree *tree, struct slice key, void *value_consume);
 bool cow_tree_remove(struct cow_tree *tree, struct slice key); /* True when it was there. */
+/* Entries of nodes copied since the beginning, as a snapshot held them too: each costs two
+ * references, mostly out of the cache. */
+uint64_t cow_tree_copied(const struct cow_tree *tree);
 
 /* The caller owns one reference. Taking it is the writer's; the rest is any thread's. */
 MUST_USE struct cow_snapshot *cow_tree_snapshot(struct cow_tree *tree);
 void cow_snapshot_unref(struct cow_snapshot *snapshot); /* NULL is a no-op. */
+
+/* A snapshot that was held while much was written holds as much of its own. Who must not stop for
+ * as long as that takes to free leaves it here, and frees some of it at a time. All zero at first;
+ * one thread; snapshots of trees of one type. */
+struct cow_remains {
+    const struct cow_value_type *type;
+    struct cow_node **nodes; /* References that are still to be dropped. */
+    size_t count, capacity;
+};
+/* As cow_snapshot_unref(), with nothing freed of what lies below. */
+void cow_snapshot_leave(struct cow_snapshot *snapshot, struct cow_remains *remains);
+/* About so many entries; true when there is more. */
+bool cow_remains_free(struct cow_remains *remains, size_t entries);
+void cow_remains_release(struct cow_remains *remains); /* Frees all, and the list itself. */
+
 size_t cow_snapshot_count(const struct cow_snapshot *snapshot);
 void *cow_snapshot_get(const struct cow_snapshot *snapshot, struct slice key); /* Borrowed. */
 

@@ -127,6 +127,45 @@ START_TEST(snapshots_keep_what_they_saw_while_the_tree_changes)
 }
 END_TEST
 
+START_TEST(what_a_snapshot_leaves_is_freed_bit_by_bit)
+{
+    enum { STEP = 100, NODE_ENTRIES_MAX = 32 };
+    static uint64_t model[KEYS];
+    struct cow_tree *tree = cow_tree_new(&number_type);
+    struct cow_remains remains = {0};
+    struct cow_cursor cursor;
+    uint64_t seed = 9;
+    char text[32];
+    change_randomly(tree, model, &seed, 20000, 1);
+    uint64_t copied = cow_tree_copied(tree);
+    ck_assert_uint_eq(copied, 0); /* There was no snapshot. */
+    struct cow_snapshot *snapshot = cow_tree_snapshot(tree);
+    struct cow_snapshot *other = cow_tree_snapshot(tree);
+    for (uint64_t n = 0; n < KEYS; n++) {
+        (void)cow_tree_set(tree, key_text(text, sizeof(text), n), number_new(n + 1));
+        model[n] = n + 1;
+    }
+    ck_assert_uint_ge(cow_tree_copied(tree), KEYS / 2); /* All of it was shared. */
+    int before = atomic_load(&numbers_alive);
+    cow_snapshot_leave(snapshot, &remains);
+    ck_assert(!cow_remains_free(&remains, SIZE_MAX)); /* The other one has it still. */
+    ck_assert_int_eq(atomic_load(&numbers_alive), before);
+    cow_snapshot_leave(other, &remains);
+    ck_assert_int_eq(atomic_load(&numbers_alive), before);
+    for (bool more = true; more;) {
+        int alive = atomic_load(&numbers_alive);
+        more = cow_remains_free(&remains, STEP);
+        ck_assert_int_le(alive - atomic_load(&numbers_alive), STEP + NODE_ENTRIES_MAX);
+    }
+    ck_assert_uint_eq((size_t)atomic_load(&numbers_alive), cow_tree_count(tree));
+    cow_remains_release(&remains);
+    cow_cursor_open_tree(&cursor, tree);
+    check_equal(&cursor, model);
+    cow_tree_free(tree);
+    ck_assert_int_eq(atomic_load(&numbers_alive), 0);
+}
+END_TEST
+
 START_TEST(seek_finds_the_neighbours_of_any_key)
 {
     struct cow_tree *tree = cow_tree_new(&number_type);
@@ -238,6 +277,7 @@ Suite *cow_tree_suite(void)
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, snapshots_keep_what_they_saw_while_the_tree_changes);
     tcase_add_test(tcase, keys_appended_in_order_make_the_same_tree_as_keys_set);
+    tcase_add_test(tcase, what_a_snapshot_leaves_is_freed_bit_by_bit);
     tcase_add_test(tcase, seek_finds_the_neighbours_of_any_key);
     tcase_add_test(tcase, readers_on_other_threads_are_not_disturbed_by_the_writer);
     suite_add_tcase(suite, tcase);

@@ -235,6 +235,32 @@ START_TEST(a_compaction_where_one_write_deleted_very_many_keys_takes_time_by_the
 }
 END_TEST
 
+/* Each node that a view holds too costs a copy: others wait for the loop meanwhile. */
+START_TEST(trimming_while_a_view_is_held_copies_little_at_a_time)
+{
+    enum { KEYS = 20000, STRIDE = 61, BUDGET = 256, PATH_ENTRIES = 4 * 32, KEY_BYTES = 16 };
+    struct mvcc *mvcc = mvcc_new();
+    char key[KEY_BYTES];
+    for (unsigned i = 0; i < 2 * KEYS; i++) {
+        int len = snprintf(key, sizeof(key), "%08u", i * STRIDE % KEYS);
+        mvcc_begin(mvcc);
+        (void)mvcc_put(mvcc, slice_of(key, (size_t)len), slice_text("v"), 0);
+        (void)mvcc_end(mvcc);
+    }
+    struct store_snapshot *view = mvcc_view(mvcc);
+    ck_assert_int_eq(mvcc_compact(mvcc, mvcc_revision(mvcc)), 0);
+    for (bool more = true; more;) {
+        uint64_t copied = mvcc_copied(mvcc);
+        more = mvcc_trim(mvcc, BUDGET);
+        ck_assert_uint_le(mvcc_copied(mvcc) - copied, 2 * (BUDGET + PATH_ENTRIES));
+    }
+    ck_assert_uint_ge(mvcc_copied(mvcc), KEYS); /* All was shared. */
+    ck_assert_uint_eq(mvcc_version_count(mvcc), KEYS);
+    store_snapshot_unref(view);
+    mvcc_free(mvcc);
+}
+END_TEST
+
 Suite *history_suite(void)
 {
     Suite *suite = suite_create("store/history");
@@ -247,6 +273,7 @@ Suite *history_suite(void)
     tcase_add_test(tcase, a_view_stays_what_it_was);
     tcase_add_test(tcase,
                    a_compaction_where_one_write_deleted_very_many_keys_takes_time_by_their_number);
+    tcase_add_test(tcase, trimming_while_a_view_is_held_copies_little_at_a_time);
     suite_add_tcase(suite, tcase);
     return suite;
 }
