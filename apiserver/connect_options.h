@@ -7,8 +7,11 @@
 
 /* The schema of the subresource's body or options; NULL for "log". */
 const struct api_message *connect_options_schema(const struct api_subresource *subresource);
-/* The options, in the arena. `path` is what follows the subresource in the URL of a proxy. What
- * cannot be read (a port that is no number) is left out: whoever connects will say so. */
+/* NULL, or what is wrong with a port in the query, in the words of v1.32. */
+const char *connect_options_problem(struct arena *arena, const struct api_subresource *subresource,
+                                    const struct query *query);
+/* The options, in the arena; of a query without a problem. `path` is what follows the subresource
+ * in the URL of a proxy. */
 void *connect_options(struct arena *arena, const struct api_subresource *subresource,
                       const struct query *query, const char *path);
 #endif

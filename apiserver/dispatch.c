@@ -20,18 +20,6 @@ static uint32_t verb_bit(enum request_verb verb)
     return bits[verb];
 }
 
-static bool is_built_in(const char *group)
-{
-    size_t count = 0;
-    const struct api_group_version *versions = api_group_versions(&count);
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(versions[i].group, group) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* --- What other members know --- */
 
 static void kinds_known(void *data, int status)
@@ -83,7 +71,7 @@ static bool may_be_custom(const struct request_info *info)
 /* v1.32 has a handler per built-in group; what none of them takes is just a path. */
 static bool not_found(struct request *request)
 {
-    if (!is_built_in(request->info.group)) {
+    if (!api_group_is_built_in(request->info.group)) {
         request->codec->not_found(request);
         return false;
     }
@@ -164,7 +152,8 @@ static bool has_verb(struct request *request)
     const struct request_info *info = &request->info;
     uint32_t verbs =
         request->subresource != NULL ? request->subresource->verbs : request->kind->verbs;
-    bool head = strcmp(info->method, "HEAD") == 0 && strcmp(info->subresource, "proxy") != 0;
+    bool head = strcmp(info->method, "HEAD") == 0 && strcmp(info->subresource, "proxy") != 0 &&
+                custom_of(request->kind) == NULL;
     if (head || info->verb == VERB_NONE || (verbs & verb_bit(info->verb)) == 0) {
         return false;
     }
@@ -228,6 +217,12 @@ static void admit_connection(struct request *request)
 {
     if (strcmp(request->info.subresource, "log") == 0) {
         pass_connection(request);
+        return;
+    }
+    const char *problem =
+        connect_options_problem(request->arena, request->subresource, &request->info.query);
+    if (problem != NULL) {
+        respond_status(request, api_status_bad_request(request->arena, "%s", problem));
         return;
     }
     request->call.verb = REGISTRY_CONNECT;

@@ -484,31 +484,60 @@ static void respond_api_versions(struct request *request)
     respond_document(request, &out);
 }
 
+static bool is_served(const struct request_info *info, const struct catalog *catalog)
+{
+    bool root = info->version[0] == 0 && info->group[0] == 0;
+    return root || (info->version[0] == 0 ? group_served(catalog, info->group)
+                                          : version_served(catalog, info->group, info->version));
+}
+
+static void respond_served(struct request *request, const struct catalog *catalog)
+{
+    const struct request_info *info = &request->info;
+    bool core = strcmp(info->prefix, "api") == 0;
+    bool root = info->version[0] == 0 && info->group[0] == 0;
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, ENCODED_OBJECT_MAX);
+    if (root && strcmp(request->accept.as_kind, "APIGroupDiscoveryList") == 0) {
+        respond_aggregated(request, catalog, core);
+        return;
+    }
+    if (root && core) {
+        respond_api_versions(request);
+        return;
+    }
+    if (root) {
+        put_group_list(request, catalog, &out);
+    } else if (info->version[0] == 0) {
+        put_group(request, catalog, info->group, true, &out);
+    } else if (!put_resource_list(request, catalog, info->group, info->version, &out)) {
+        request->codec->not_found(request); /* An extension server's, which was not asked. */
+        return;
+    }
+    respond_document(request, &out);
+}
+
+/* v1.32 looks at the method where its web service for the core or a built-in version answers; what
+ * else it knows is told whatever the method, and what it does not know is just a path. */
 static void respond_discovery(struct request *request, const struct catalog *catalog)
 {
     const struct request_info *info = &request->info;
     bool core = strcmp(info->prefix, "api") == 0;
-    bool aggregated = strcmp(request->accept.as_kind, "APIGroupDiscoveryList") == 0;
-    CLEANUP(buffer_release) struct buffer out;
-    buffer_init(&out, ENCODED_OBJECT_MAX);
-    if (info->version[0] == 0 && info->group[0] == 0) {
-        if (aggregated) {
-            respond_aggregated(request, catalog, core);
-        } else if (core) {
-            respond_api_versions(request);
-        } else {
-            put_group_list(request, catalog, &out);
-            respond_document(request, &out);
-        }
-    } else if (info->version[0] == 0
-                   ? !group_served(catalog, info->group)
-                   : !put_resource_list(request, catalog, info->group, info->version, &out)) {
+    bool built_in = core || (info->version[0] != 0 && api_group_is_built_in(info->group));
+    bool served = is_served(info, catalog);
+    if (!served && !built_in) {
+        request->codec->not_found(request);
+        return;
+    }
+    if (!http_negotiate(request)) {
+        return;
+    }
+    if (!served) {
         respond_status(request, api_status_no_resource(request->arena));
+    } else if (built_in && strcmp(info->method, "GET") != 0) {
+        respond_status(request, api_status_method_not_allowed(request->arena));
     } else {
-        if (info->version[0] == 0) {
-            put_group(request, catalog, info->group, true, &out);
-        }
-        respond_document(request, &out);
+        respond_served(request, catalog);
     }
 }
 
@@ -516,13 +545,6 @@ bool handle_discovery(struct request *request)
 {
     if (request->info.prefix[0] == 0) {
         return false;
-    }
-    if (!http_negotiate(request)) {
-        return true;
-    }
-    if (strcmp(request->info.method, "GET") != 0) {
-        respond_status(request, api_status_method_not_allowed(request->arena));
-        return true;
     }
     const struct catalog *catalog = catalog_new(request);
     struct custom_set *set = catalog->set; /* The answer may be the end of the request's arena. */

@@ -2,6 +2,8 @@
 #include "apiserver/encryption.h"
 #include "apiserver/rbac_defaults.h"
 #include "apiserver/request.h"
+#include "lib/api/json_value.h"
+#include <assert.h>
 #include <stdlib.h>
 
 static const char version_json[] =
@@ -183,21 +185,23 @@ static void handle_checks(struct request *request, const char *endpoint)
     respond_text(request, 200, buffer_text(&text));
 }
 
+static const char *const health_endpoints[] = {"healthz", "livez", "readyz"};
+
 static bool handle_health(struct request *request)
 {
-    static const char *const endpoints[] = {"healthz", "livez", "readyz"};
-    for (size_t i = 0; i < ARRAY_LEN(endpoints); i++) {
-        size_t len = strlen(endpoints[i]);
+    for (size_t i = 0; i < ARRAY_LEN(health_endpoints); i++) {
+        const char *endpoint = health_endpoints[i];
+        size_t len = strlen(endpoint);
         const char *path = request->info.path + 1;
-        if (strncmp(path, endpoints[i], len) == 0 && (path[len] == 0 || path[len] == '/')) {
-            const char *rest = path[len] == '/' && path[len + 1] != 0 ? path + len + 1 : NULL;
-            if (rest == NULL) {
-                handle_checks(request, endpoints[i]);
-            } else {
-                handle_check(request, strcmp(endpoints[i], "readyz") == 0, rest);
-            }
-            return true;
+        if (strncmp(path, endpoint, len) != 0 || (path[len] != 0 && path[len] != '/')) {
+            continue;
         }
+        if (path[len] == 0) {
+            handle_checks(request, endpoint);
+        } else {
+            handle_check(request, strcmp(endpoint, "readyz") == 0, path + len + 1);
+        }
+        return true;
     }
     return false;
 }
@@ -251,54 +255,122 @@ static void handle_keys(struct request *request, bool discovery)
                   buffer_slice(&out));
 }
 
-static void put_path(struct buffer *out, const char *group, const char *version)
+enum { LISTED_PATHS_MAX = 512 };
+
+/* What "/" lists: most of it in the order of discovery, to be sorted. */
+struct listing {
+    struct arena *arena;
+    const char *paths[LISTED_PATHS_MAX];
+    size_t count;
+};
+
+static void list_path(struct listing *listing, const char *before, const char *name)
 {
-    buffer_printf(out, ",\"/apis/%s%s%s\"", group, *version == '\0' ? "" : "/", version);
+    assert(listing->count < LISTED_PATHS_MAX);
+    listing->paths[listing->count++] =
+        *name == 0 ? before : arena_printf(listing->arena, "%s/%s", before, name);
 }
 
-/* Groups come in the order of discovery, each once. */
-static void handle_root(struct request *request)
+static void list_groups(struct listing *listing)
 {
-    CLEANUP(buffer_release) struct buffer out;
     size_t count = 0;
     const struct api_group_version *groups = api_group_versions(&count);
-    buffer_init(&out, SIZE_MAX / 2); /* Bounded by the table of kinds. */
-    buffer_append_text(&out, "{\"paths\":[\"/api\",\"/api/v1\",\"/apis\"");
     for (size_t i = 0; i < count; i++) {
-        if (*groups[i].group == '\0') {
+        if (*groups[i].group == 0) {
             continue;
         }
+        const char *group = arena_printf(listing->arena, "/apis/%s", groups[i].group);
         if (groups[i].preferred) {
-            put_path(&out, groups[i].group, "");
+            list_path(listing, group, "");
         }
-        put_path(&out, groups[i].group, groups[i].version);
+        list_path(listing, group, groups[i].version);
     }
-    buffer_append_text(&out, ",\"/healthz\",\"/healthz/etcd\",\"/healthz/ping\",\"/livez\","
-                             "\"/livez/etcd\",\"/livez/ping\",\"/metrics\",\"/openapi/v2\","
-                             "\"/openapi/v3\",\"/readyz\",\"/readyz/ping\",\"/version\"]}");
+}
+
+static void list_checks(struct listing *listing, struct apiserver *server, const char *endpoint)
+{
+    bool ready = strcmp(endpoint, "/readyz") == 0;
+    list_path(listing, endpoint, "");
+    for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
+        if (is_part_of(&checks[i], server, ready)) {
+            list_path(listing, endpoint, checks[i].name);
+        }
+    }
+}
+
+static void handle_root(struct request *request)
+{
+    static const char *const fixed[] = {"/.well-known/openid-configuration",
+                                        "/api",
+                                        "/api/v1",
+                                        "/apis",
+                                        "/apis/",
+                                        "/metrics",
+                                        "/openapi/v2",
+                                        "/openapi/v3",
+                                        "/openapi/v3/",
+                                        "/openid/v1/jwks",
+                                        "/version"};
+    struct listing *listing = arena_zeroed(request->arena, sizeof(*listing));
+    listing->arena = request->arena;
+    for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {
+        list_path(listing, fixed[i], "");
+    }
+    list_groups(listing);
+    for (size_t i = 0; i < ARRAY_LEN(health_endpoints); i++) {
+        list_checks(listing, request->server,
+                    arena_printf(request->arena, "/%s", health_endpoints[i]));
+    }
+    qsort(listing->paths, listing->count, sizeof(listing->paths[0]), by_text);
+    CLEANUP(buffer_release) struct buffer json, out;
+    buffer_init(&json, ENCODED_OBJECT_MAX);
+    buffer_init(&out, ENCODED_OBJECT_MAX);
+    for (size_t i = 0; i < listing->count; i++) {
+        buffer_append_text(&json, i == 0 ? "{\"paths\":[" : ",");
+        json_print_string(slice_text(listing->paths[i]), &json);
+    }
+    buffer_append_text(&json, "]}");
+    json_indent(buffer_slice(&json), &out);
     respond_media(request, "application/json", buffer_slice(&out));
 }
 
+/* What is read only, and below which there is nothing. */
+static bool handle_document(struct request *request)
+{
+    const char *path = request->info.path;
+    bool version = strncmp(path, "/version", 8) == 0 && (path[8] == 0 || path[8] == '/');
+    bool keys = strcmp(path, "/openid/v1/jwks") == 0;
+    if (!version && !keys && strcmp(path, "/.well-known/openid-configuration") != 0) {
+        return false;
+    }
+    if (version && path[8] != 0 && path[9] != 0) {
+        respond_status(request, api_status_no_resource(request->arena));
+    } else if (strcmp(request->info.method, "GET") != 0) {
+        respond_status(request, api_status_method_not_allowed(request->arena));
+    } else if (version) {
+        respond_media(request, "application/json", slice_text(version_json));
+    } else {
+        handle_keys(request, !keys);
+    }
+    return true;
+}
+
+/* v1.32 looks at the method of none of them, but where metrics are to be reset, which these here
+ * cannot be. */
 bool handle_path(struct request *request)
 {
     const char *path = request->info.path;
-    if (strcmp(request->info.method, "GET") != 0 && strcmp(request->info.method, "HEAD") != 0) {
-        bool known = strcmp(path, "/version") == 0;
-        respond_text(request, known ? 405 : 404, known ? "" : "404 page not found\n");
+    if (handle_document(request) || handle_health(request) || handle_openapi(request) ||
+        handle_flow(request)) {
         return true;
     }
-    if (handle_health(request) || handle_openapi(request) || handle_flow(request)) {
-        return true;
-    }
-    if (strcmp(path, "/version") == 0 || strcmp(path, "/version/") == 0) {
-        respond_media(request, "application/json", slice_text(version_json));
-    } else if (strcmp(path, "/metrics") == 0) {
-        handle_metrics(request);
-    } else if (strcmp(path, "/openid/v1/jwks") == 0) {
-        handle_keys(request, false);
-    } else if (strcmp(path, "/.well-known/openid-configuration") == 0) {
-        handle_keys(request, true);
-    } else if (strcmp(path, "/") == 0) {
+    if (strcmp(path, "/metrics") == 0) {
+        if (strcmp(request->info.method, "DELETE") == 0) {
+            respond_status(request, api_status_method_not_allowed(request->arena));
+        } else {
+            handle_metrics(request);
+        }
+    } else if (strcmp(path, "/") == 0 || strcmp(path, "/index.html") == 0) {
         handle_root(request);
     } else {
         return false;

@@ -2,6 +2,7 @@
 #include "apiserver/asked_kind.h"
 #include "apiserver/audit.h"
 #include "apiserver/go_text.h"
+#include "apiserver/media_type.h"
 #include "apiserver/request.h"
 #include "lib/api/custom.h"
 #include "lib/api/object.h"
@@ -47,8 +48,12 @@ static bool is_type(struct slice type, const char *name)
 
 static bool read_media(struct request *request, enum media_type *ret_media)
 {
-    struct slice type = body_type(request);
-    if (type.len == 0 || is_type(type, "application/json")) {
+    struct slice type = request->body_type;
+    bool none = type.len == 0;
+    if (!none && !media_type_parse(type, &type)) {
+        type = slice_text("");
+    }
+    if (none || is_type(type, "application/json")) {
         *ret_media = MEDIA_JSON;
     } else if (is_type(type, "application/yaml")) {
         *ret_media = MEDIA_YAML;
@@ -469,12 +474,19 @@ static void answer_collection(struct request *request)
     respond_list(request);
 }
 
+static bool asks_initial_events(const struct request *request)
+{
+    return query_get(&request->info.query, "sendInitialEvents") != NULL;
+}
+
 static void handle_delete(struct request *request, enum registry_verb verb)
 {
     if (!fill_delete_options(request)) {
         return;
     }
     request->call.verb = verb;
+    request->call.options.asks_initial_events =
+        verb == REGISTRY_DELETE_COLLECTION && asks_initial_events(request);
     start_call(request, verb == REGISTRY_DELETE ? answer_object : answer_collection);
 }
 
@@ -485,7 +497,7 @@ static void handle_read(struct request *request, enum registry_verb verb)
     }
     request->call.verb = verb;
     request->call.options.asks_initial_events =
-        verb == REGISTRY_LIST && query_get(&request->info.query, "sendInitialEvents") != NULL;
+        verb == REGISTRY_LIST && asks_initial_events(request);
     request->call.object_alone =
         strcmp(request->info.subresource, "scale") != 0 && request_needs_object_alone(request);
     start_call(request, verb == REGISTRY_GET ? answer_get : respond_list);

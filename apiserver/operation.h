@@ -299,6 +299,5 @@ const struct api_status *operation_problem(struct operation *operation, const ch
 /* --- Lists (registry_list.c): each finishes the operation, or has it fail --- */
 void operation_list_newest(struct operation *operation);
 void operation_list_past(struct operation *operation); /* After a barrier. */
-void operation_start_delete_collection(struct operation *operation);
 const struct api_status *status_of_store(struct operation *operation, int status);
 #endif

@@ -453,10 +453,8 @@ void registry_start(struct registry *registry, struct registry_call *call)
     switch (call->verb) {
     case REGISTRY_GET:
     case REGISTRY_LIST:
-        operation_start_read(operation);
-        return;
     case REGISTRY_DELETE_COLLECTION:
-        operation_start_delete_collection(operation);
+        operation_start_read(operation);
         return;
     case REGISTRY_CREATE:
     case REGISTRY_UPDATE:

@@ -186,18 +186,18 @@ static void finish_list(struct operation *operation)
         return;
     }
     call->item_count = object_list_count(call->list);
-    if (call->verb == REGISTRY_DELETE_COLLECTION) {
-        operation->doomed = object_list_walk(call->list);
-        delete_next(operation);
-        return;
-    }
     if (object_list_is_cut(call->list, &namespace, &name)) {
         bool counted =
             is_empty(call->options.label_selector) && is_empty(call->options.field_selector);
         call->list_continue = encode_continue(operation, key_in_list(operation, namespace, name));
         call->list_remaining = counted ? (int64_t)object_list_beyond(call->list) : -1;
     }
-    operation_finish(operation);
+    if (call->verb == REGISTRY_DELETE_COLLECTION) {
+        operation->doomed = object_list_walk(call->list);
+        delete_next(operation);
+    } else {
+        operation_finish(operation);
+    }
 }
 
 /* --- The newest state --- */
@@ -402,9 +402,4 @@ static void delete_next(struct operation *operation)
                                     .done = child_done,
                                     .data = operation};
     registry_start(operation->registry, child);
-}
-
-void operation_start_delete_collection(struct operation *operation)
-{
-    operation_barrier(operation, 0, operation_list_newest);
 }

@@ -114,7 +114,7 @@ static const struct api_status *check_list_options(struct operation *operation)
 void operation_start_read(struct operation *operation)
 {
     struct registry_call *call = operation->call;
-    bool list = call->verb == REGISTRY_LIST;
+    bool list = call->verb != REGISTRY_GET; /* Or a deletion of what is listed. */
     uint64_t version = 0;
     const struct api_status *refusal = list ? check_list_options(operation) : NULL;
     refusal = refusal != NULL ? refusal

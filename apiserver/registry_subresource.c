@@ -298,15 +298,14 @@ bind_token(struct operation *operation, const Authentication__V1__BoundObjectRef
     }
     const Meta__V1__ObjectMeta *meta = message_meta(kind, cached_object_message(cached));
     if (!is_empty(reference->u_id) && strcmp(reference->u_id, meta->uid) != 0) {
-        struct api_status *status = arena_alloc(arena, sizeof(*status));
-        *status = *api_status_conflict(arena, kind, name,
-                                       arena_printf(arena,
-                                                    "the UID in the bound object reference (%s) "
-                                                    "does not match the UID in record. The object "
-                                                    "might have been deleted and then recreated",
-                                                    reference->u_id));
-        status->kind = kind_name;
-        return status;
+        struct api_kind named = *kind; /* It goes by its kind in this one answer of v1.32. */
+        named.plural = named.resource = kind_name;
+        return api_status_conflict(arena, &named, name,
+                                   arena_printf(arena,
+                                                "the UID in the bound object reference (%s) does "
+                                                "not match the UID in record. The object might "
+                                                "have been deleted and then recreated",
+                                                reference->u_id));
     }
     if (plural[0] == 'p') {
         const Core__V1__Pod *pod = cached_object_message(cached);

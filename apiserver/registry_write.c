@@ -1,5 +1,6 @@
 /* Planning of create and update. The rules are those of v1.32's BeforeCreate and BeforeUpdate. */
 #include "apiserver/admission.h"
+#include "apiserver/go_text.h"
 #include "apiserver/operation.h"
 #include "apiserver/service_allocator.h"
 #include "k8s/core_v1.pb-c.h"
@@ -121,6 +122,21 @@ static const struct api_status *refuse_taken(struct operation *operation,
     return status;
 }
 
+/* As the store of v1.32, which is asked last, and not in a dry run; what is no version is dropped.
+ */
+static const struct api_status *refuse_version(struct operation *operation,
+                                               Meta__V1__ObjectMeta *meta)
+{
+    uint64_t version = 0;
+    const char *text = TAKE(meta->resource_version);
+    if (is_empty(text) || go_text_uint(operation->arena, text, &version) != NULL || version == 0 ||
+        operation->call->options.dry_run) {
+        return NULL;
+    }
+    return api_status_new(operation->arena, 500, "",
+                          "resourceVersion should not be set on objects to be created", NULL, "");
+}
+
 static enum plan_step plan_new_object(struct operation *operation, void *message)
 {
     const struct api_kind *kind = operation->call->kind;
@@ -129,12 +145,6 @@ static enum plan_step plan_new_object(struct operation *operation, void *message
     refusal = refusal != NULL ? refusal : operation_match_namespace(operation, kind, meta);
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
-    }
-    if (!is_empty(meta->resource_version)) {
-        return plan_fail(operation,
-                         api_status_internal(operation->arena,
-                                             "resourceVersion should not be set on objects to be "
-                                             "created"));
     }
     api_default_object(operation->arena, kind, message);
     /* The writer owns what it sent and its defaults, not what admission and allocation add. */
@@ -169,6 +179,10 @@ static enum plan_step plan_new_object(struct operation *operation, void *message
     admission.name = name;
     refusal = validate_new(operation, kind, message, name);
     refusal = refusal != NULL ? refusal : admission_validate(&admission);
+    if (refusal != NULL) {
+        return plan_fail(operation, refusal);
+    }
+    refusal = refuse_version(operation, meta);
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
     }

@@ -127,3 +127,15 @@ const struct api_group_version *api_group_versions(size_t *ret_count)
     *ret_count = api_group_version_row_count;
     return api_group_version_rows;
 }
+
+bool api_group_is_built_in(const char *group)
+{
+    size_t count = 0;
+    const struct api_group_version *versions = api_group_versions(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(versions[i].group, group) == 0) {
+            return true;
+        }
+    }
+    return false;
+}

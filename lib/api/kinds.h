@@ -98,4 +98,5 @@ struct api_group_version {
 };
 /* Group versions in the order of discovery. */
 const struct api_group_version *api_group_versions(size_t *ret_count);
+bool api_group_is_built_in(const char *group); /* "" is. */
 #endif

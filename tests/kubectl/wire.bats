@@ -92,3 +92,31 @@ answers() { python3 -B "$BATS_TEST_DIRNAME/wire.py" "$HOST" "$D/n1/pki" "${BATS_
 @test "what a log is asked for is checked" {
     answers
 }
+
+@test "paths say which methods they have" {
+    answers
+}
+
+@test "custom objects have a head and built in ones do not" {
+    answers
+}
+
+@test "a version is no part of what is created" {
+    answers
+}
+
+@test "media types that are none are refused" {
+    answers
+}
+
+@test "what is deleted together is listed as a list is" {
+    answers
+}
+
+@test "ports that are none are refused" {
+    answers
+}
+
+@test "a token is not bound to what has only the name" {
+    answers
+}

@@ -344,4 +344,98 @@ def what_a_log_is_asked_for_is_checked():
         refused(404, 'nodes "nowhere" not found', "GET", path)
 
 
+NOT_ALLOWED = "the server does not allow this method on the requested resource"
+NO_RESOURCE = "the server could not find the requested resource"
+
+
+def paths_say_which_methods_they_have():
+    for method in ("GET", "POST", "PUT"):
+        for path, start in (("/healthz", b"ok"), ("/livez/ping", b"ok"), ("/readyz", b"ok"), ("/metrics", b"# "),
+                            ("/", b'{\n  "paths": [\n    "/.well-known/openid-configuration",\n'),
+                            ("/index.html", b'{\n  "paths": ['), ("/apis", b'{"kind":"APIGroupList"'),
+                            ("/apis/apps", b'{"kind":"APIGroup"'), ("/apis/wire.example/v1", b'{"kind":"APIResourceList"'),
+                            ("/openapi/v3", b'{"paths":')):
+            status, _, content = ask(method, path)
+            assert status == 200 and content.startswith(start), (method, path, status, content[:80])
+        for path in ("/foo", "/healthz/", "/apis/unknown", "/apis/unknown/v1", "/apis/unknown/v1/foos",
+                     "/apis/wire.example/v9", "/apis/wire.example/v1/foos"):
+            status, headers, content = ask(method, path)
+            assert (status, content) == (404, b"404 page not found\n"), (method, path, status, content[:80])
+            assert headers["X-Content-Type-Options"] == "nosniff", (path, headers)
+        for path in ("/api/v2", "/apis/apps/v9", "/apis/apps/v1/foos", "/version/x"):
+            refused(404, NO_RESOURCE, method, path)
+    for path in ("/version", "/api", "/api/v1", "/apis/apps/v1", "/openid/v1/jwks"):
+        refused(405, NOT_ALLOWED, "POST", path)
+        assert ask("HEAD", path)[0] == 405 and ask("GET", path)[0] == 200, path
+
+
+def custom_objects_have_a_head_and_built_in_ones_do_not():
+    path = "/apis/wire.example/v1/namespaces/default/things"
+    for wanted in (path, path + "/x"):
+        status, headers, content = ask("HEAD", wanted)
+        assert (status, headers["Content-Type"], content) == (200, "application/json", b""), (wanted, status, headers)
+    assert ask("HEAD", path + "/none")[0] == 404
+    assert ask("HEAD", MAPS)[0] == 405 and ask("HEAD", an_object("one"))[0] == 405
+
+
+def a_version_is_no_part_of_what_is_created():
+    def create(version, query=""):
+        return ask("POST", MAPS + query, body={"metadata": {"generateName": "versioned-", "resourceVersion": version}})
+    told = refused(500, "resourceVersion should not be set on objects to be created", "POST", MAPS,
+                   body={"metadata": {"name": "versioned", "resourceVersion": "5"}})
+    assert "reason" not in told, told
+    for version, query in (("0", ""), ("abc", ""), ("5", "?dryRun=All")):
+        status, _, content = create(version, query)
+        assert status == 201, (version, query, content)
+        assert json.loads(content)["metadata"].get("resourceVersion") != version, content
+
+
+def media_types_that_are_none_are_refused():
+    body = json.dumps({"metadata": {"generateName": "typed-"}})
+    for kind in ("", "application/json;", "Application/JSON; a=b; A=b", 'application/json; q="\\";"', "application/yaml;a=b"):
+        status, _, content = ask("POST", MAPS + "?dryRun=All", body=body, content_type=kind)
+        assert status == 201, (kind, content)
+    for kind in ("application/json;foo", ";", "application/json;;", "application/json; a=b; a=c", "application/json x"):
+        status, _, content = ask("POST", MAPS + "?dryRun=All", body=body, content_type=kind)
+        assert status == 415, (kind, status, content)
+
+
+def what_is_deleted_together_is_listed_as_a_list_is():
+    path = "/api/v1/namespaces/default/limitranges"
+    invalid = 'ListOptions.meta.k8s.io "" is invalid: '
+    refused(422, invalid + "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is "
+            "provided", "DELETE", path + "?resourceVersionMatch=Exact")
+    refused(422, invalid + "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for list", "DELETE",
+            path + "?sendInitialEvents=true")
+    refused(400, "invalid continue token: continue key is not valid: illegal base64 data at input byte 1", "DELETE",
+            path + "?continue=a*b")
+    for name in ("a", "b", "c"):
+        status, _, content = ask("POST", path, body={"metadata": {"name": name}})
+        assert status == 201, content
+    status, _, content = ask("DELETE", path + "?limit=2")
+    told = json.loads(content)
+    assert status == 200 and [item["metadata"]["name"] for item in told["items"]] == ["a", "b"], content
+    assert told["metadata"]["continue"] and told["metadata"]["remainingItemCount"] == 1, told["metadata"]
+    assert [item["metadata"]["name"] for item in json.loads(read(path))["items"]] == ["c"]
+    status, _, content = ask("DELETE", path)
+    assert status == 200 and not json.loads(read(path))["items"], content
+
+
+def a_token_is_not_bound_to_what_has_only_the_name():
+    status, _, content = ask("POST", "/api/v1/namespaces/default/secrets", body={"metadata": {"name": "o"}})
+    assert status == 201, content
+    reference = {"apiVersion": "v1", "kind": "Secret", "name": "o", "uid": "u"}
+    told = refused(409, 'Operation cannot be fulfilled on Secret "o": the UID in the bound object reference (u) does not '
+                   "match the UID in record. The object might have been deleted and then recreated", "POST",
+                   "/api/v1/namespaces/default/serviceaccounts/default/token", body={"spec": {"boundObjectRef": reference}})
+    assert told["details"] == {"name": "o", "kind": "Secret"}, told
+
+
+def ports_that_are_none_are_refused():
+    path = "/api/v1/namespaces/default/pods/unbound/portforward?ports="
+    for ports, at_fault, why in (("abc", "abc", "invalid syntax"), ("80,", "", "invalid syntax"),
+                                 ("80,65536", "65536", "value out of range")):
+        refused(400, f'cannot convert to []int32: strconv.ParseUint: parsing "{at_fault}": {why}', "GET", path + ports)
+
+
 globals()[sys.argv[3]]()

@@ -1,5 +1,6 @@
-/* What clients see of Go's strconv. */
+/* What clients see of Go's strconv and mime. */
 #include "apiserver/go_text.h"
+#include "apiserver/media_type.h"
 
 #include <check.h>
 
@@ -56,6 +57,24 @@ START_TEST(a_package_is_named_after_its_group)
 }
 END_TEST
 
+START_TEST(a_media_type_has_whole_parameters)
+{
+    static const char *const types[] = {"a/b", " A/b;", "a", "a/b ; c=d;c=d",
+                                        "a/b;c=\"d;\\\"e\" ;"};
+    static const char *const none[] = {"",          ";",         "a/",          "a/b c",
+                                       "a/b;c",     "a/b;;",     "a/b;c=",      "a/b;=d",
+                                       "a/b;c=d e", "a/b;c=\"d", "a/b;c=d;C=e", "/b"};
+    struct slice type = {.len = 0};
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        ck_assert_msg(media_type_parse(slice_text(types[i]), &type), "%s", types[i]);
+        ck_assert(type.len == 1 || (type.len == 3 && type.data[1] == '/'));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(none); i++) {
+        ck_assert_msg(!media_type_parse(slice_text(none[i]), &type), "%s", none[i]);
+    }
+}
+END_TEST
+
 Suite *go_text_suite(void);
 
 Suite *go_text_suite(void)
@@ -65,6 +84,7 @@ Suite *go_text_suite(void)
     tcase_add_test(tcase, integers_are_refused_in_the_words_of_strconv);
     tcase_add_test(tcase, what_has_a_sign_is_no_unsigned_number);
     tcase_add_test(tcase, truth_has_twelve_spellings);
+    tcase_add_test(tcase, a_media_type_has_whole_parameters);
     tcase_add_test(tcase, a_package_is_named_after_its_group);
     suite_add_tcase(suite, tcase);
     return suite;
