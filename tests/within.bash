@@ -18,6 +18,22 @@ busy() {
     echo $(($1 * (1 + ${load%%.*} / $(nproc))))
 }
 
+# Milliseconds since the machine began for which something could not run: others had the processors, of this machine or of
+# the one under it, or the disk. By what it grows a short limit is too short.
+held_up_ms() {
+    cat /proc/pressure/{cpu,io} /proc/stat 2>/dev/null |
+        awk '/^some/ {sub(".*total=", ""); sum += $0 / 1000} /^cpu / {sum += $9 * 10} END {printf "%d\n", sum}'
+}
+
+# A place in memory, where no other's writing holds up a flush; a folder of temporary files where there is little of it.
+ram_dir() {
+    if [ -w /dev/shm ] && [ "$(df --output=avail -B1M /dev/shm | tail -1)" -gt 4096 ]; then
+        echo /dev/shm
+    else
+        echo "${TMPDIR:-/tmp}"
+    fi
+}
+
 has_ended() { ! kill -0 "$1" 2>/dev/null || grep -qs '^State:[[:space:]]*Z' "/proc/$1/status"; }
 
 # ended PID...: waits for processes that were told to end; one that does not is killed, and that is a failure.

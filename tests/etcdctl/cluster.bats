@@ -10,8 +10,11 @@ teardown() { explain_failure; }
     same '
         ctl member list | cut -d, -f2- | sort
         ctl member list -w json | grep -o "\"peerURLs\":\[[^]]*\]" | sort
+        ctl member add m5 --peer-urls http://127.0.34.93:1,http://${PREFIX}2:2380
+        ctl_at 3 member add m5 --peer-urls http://${PREFIX}3:2380 --learner
         ctl member add m4 --peer-urls http://127.0.34.98:1 | grep -v ETCD_INITIAL_CLUSTER=
         id=$(ctl member list | grep 34.98: | cut -d, -f1)
+        ctl_at 2 member update $id --peer-urls http://${PREFIX}1:2380
         ctl member update $id --peer-urls http://127.0.34.97:1
         ctl_at 2 member list | cut -d, -f2- | sort
         ctl member update $id --peer-urls http://127.0.34.97:2,http://127.0.34.99:1

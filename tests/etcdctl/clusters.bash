@@ -7,6 +7,11 @@ CORACLE=$BUILD/cmd/coracle
 OURS=127.0.34.1
 THEIRS=127.0.34.2
 export ETCDCTL_API=3
+# Of a command that is done in a moment; both clusters have their own times for one that fails.
+export PATIENT="--command-timeout=60s --dial-timeout=20s"
+# Both clusters': no member is so long without the processor that it loses the lead, or takes it.
+HEARTBEAT_MS=200
+ELECTION_MS=2000
 source "$TOP/tests/within.bash"
 
 # start LOG COMMAND...: in the background; its id is kept for end_all.
@@ -37,7 +42,7 @@ start_ours() {
     shift
     start "$SUITE_DIR/ours$i.log" "$CORACLE" server --name "m$i" --data-dir "$SUITE_DIR/ours$i" \
         --etcd-listen "http://$OURS$i:2379" --peer-url "http://$OURS$i:2380" --initial-cluster "$(peers $OURS)" \
-        --heartbeat-ms 100 --election-ms 1000 --disable api,scheduler,controllers "$@" # etcd's own times.
+        --heartbeat-ms $HEARTBEAT_MS --election-ms $ELECTION_MS --disable api,scheduler,controllers "$@"
 }
 
 start_theirs() {
@@ -45,16 +50,19 @@ start_theirs() {
     start "$SUITE_DIR/theirs$i.log" etcd --name "m$i" --data-dir "$SUITE_DIR/theirs$i" \
         --listen-client-urls "http://$THEIRS$i:2379" --advertise-client-urls "http://$THEIRS$i:2379" \
         --listen-peer-urls "http://$THEIRS$i:2380" --initial-advertise-peer-urls "http://$THEIRS$i:2380" \
-        --initial-cluster "$(peers $THEIRS)" --initial-cluster-state new
+        --initial-cluster "$(peers $THEIRS)" --initial-cluster-state new \
+        --heartbeat-interval $HEARTBEAT_MS --election-timeout $ELECTION_MS
 }
 
-healthy() { timeout 5 etcdctl --endpoints "${1}1:2379,${1}2:2379,${1}3:2379" endpoint health >/dev/null 2>&1; }
+# shellcheck disable=SC2086
+healthy() { timeout 30 etcdctl $PATIENT --endpoints "${1}1:2379,${1}2:2379,${1}3:2379" endpoint health >/dev/null 2>&1; }
 
 # ours ARGUMENT... and ours_at PLACE ARGUMENT...: etcdctl against a member of ours.
 ours_at() {
     local place=$1
     shift
-    timeout 60 etcdctl --endpoints "$OURS$place:2379" "$@"
+    # shellcheck disable=SC2086
+    timeout 90 etcdctl $PATIENT --endpoints "$OURS$place:2379" "$@"
 }
 ours() { ours_at 1 "$@"; }
 
@@ -70,12 +78,25 @@ same() {
 
 # answers_of PREFIX SCRIPT
 answers_of() {
-    PREFIX=$1 timeout 120 bash -c '
+    PREFIX=$1 timeout 300 bash -c '
         export ETCDCTL_API=3
-        ctl_at() { local place=$1; shift; timeout 30 etcdctl --endpoints "$PREFIX$place:2379" "$@" 2>&1 || echo "status $?"; }
+        ctl_at() { local place=$1; shift; timeout 90 etcdctl $PATIENT --endpoints "$PREFIX$place:2379" "$@" 2>&1 || echo "status $?"; }
         ctl() { ctl_at 1 "$@"; }
         '"$2" 3>&- | "$TOP/tests/etcdctl/normalize"
 }
+
+# For scripts: `lines N COMMAND...` ends a command that has printed N lines.
+LINES='lines() {
+           local n=$1 pipe=$(mktemp -u) pid
+           shift
+           mkfifo $pipe
+           timeout 120 "$@" <&0 >$pipe 2>&1 &
+           pid=$!
+           head -n $n <$pipe
+           kill $pid
+           rm $pipe
+       }
+'
 
 explain_failure() {
     [ -z "${BATS_TEST_COMPLETED:-}" ] || return 0

@@ -200,7 +200,7 @@ static void normalize(ProtobufCMessage *message)
         }
     } else if (message->descriptor == &etcdserverpb__lease_grant_response__descriptor) {
         Etcdserverpb__LeaseGrantResponse *grant = (void *)message;
-        grant->ttl = grant->ttl <= 2 ? 1 : grant->ttl; /* The least is of the election timeout. */
+        grant->ttl = grant->ttl <= 3 ? 1 : grant->ttl; /* The least is of the election timeout. */
     } else if (message->descriptor == &etcdserverpb__lease_time_to_live_response__descriptor) {
         Etcdserverpb__LeaseTimeToLiveResponse *lease = (void *)message;
         lease->ttl = lease->ttl > 0 ? 1 : lease->ttl;

@@ -5,27 +5,16 @@ setup() { load clusters; }
 
 teardown() { explain_failure; }
 
-# In each script, `lines N COMMAND...` ends a command that has printed N lines, `watching N` waits until the member has so
-# many watches.
-LINES='lines() {
-           local n=$1 pipe=$(mktemp -u) pid
-           shift
-           mkfifo $pipe
-           timeout 60 "$@" <&0 >$pipe 2>&1 &
-           pid=$!
-           head -n $n <$pipe
-           kill $pid
-           rm $pipe
-       }
-       watches() { curl -sf "http://${PREFIX}1:2379/metrics" | grep -q "^etcd_debugging_mvcc_watcher_total $1$"; }
-       watching() { local i; for i in $(seq 300); do ! watches $1 || return 0; sleep 0.1; done; }
+# In each script, `watching N` waits until the member has so many watches.
+WATCHES='watches() { curl -sf "http://${PREFIX}1:2379/metrics" | grep -q "^etcd_debugging_mvcc_watcher_total $1$"; }
+       watching() { local i; for i in $(seq 1000); do ! watches $1 || return 0; sleep 0.1; done; }
        watch() { local n=$1; shift; lines $n etcdctl --endpoints "${PREFIX}1:2379" watch "$@"; }
-       put() { etcdctl --endpoints "${PREFIX}2:2379" put "$@" >/dev/null; }
-       revision() { etcdctl --endpoints "${PREFIX}1:2379" get x -w fields | grep "\"Revision\"" | cut -d" " -f3; }
+       put() { etcdctl $PATIENT --endpoints "${PREFIX}2:2379" put "$@" >/dev/null; }
+       revision() { etcdctl $PATIENT --endpoints "${PREFIX}1:2379" get x -w fields | grep "\"Revision\"" | cut -d" " -f3; }
 '
 
 @test "watches from a past revision" {
-    same "$LINES"'
+    same "$LINES$WATCHES"'
         first=$(($(revision) + 1))
         put w/a 1; put w/b 1; put w/a 2; put other x
         ctl del w/a
@@ -42,7 +31,7 @@ LINES='lines() {
 }
 
 @test "a watch from the standard input" {
-    same "$LINES"'
+    same "$LINES$WATCHES"'
         watching 0
         (watching 2; put wi/a 1; put wi/b 2; sleep 1; put wi/a 3; put wi/a 4) &
         (echo "watch wi/a"; echo "watch wi/b"; until [ "$(etcdctl --endpoints "${PREFIX}1:2379" get wi/a --print-value-only)" = 4 ]; do sleep 0.1; done; sleep 1) | watch 9 -i
@@ -51,7 +40,7 @@ LINES='lines() {
 }
 
 @test "a watch that runs a command" {
-    same "$LINES"'
+    same "$LINES$WATCHES"'
         watching 0
         (watching 1; put we/a 1; sleep 0.5; put we/a 2; put we/a 3; put we/a 4) &
         watch 6 we/a -- sh -c "env | grep ^ETCD_WATCH | grep -v REVISION | sort"
@@ -60,7 +49,7 @@ LINES='lines() {
 }
 
 @test "a watch of what has been compacted away" {
-    same "$LINES"'
+    same "$LINES$WATCHES"'
         first=$(($(revision) + 1))
         put wc/a 1; put wc/a 2; put wc/a 3
         ctl compact $((first + 2)) >/dev/null
@@ -73,7 +62,7 @@ LINES='lines() {
 }
 
 @test "a watch of a revision to come" {
-    same "$LINES"'
+    same "$LINES$WATCHES"'
         then=$(($(revision) + 3))
         watching 0
         (watching 1; put wf/a 1; put wf/a 2; put wf/a 3; put wf/a 4; put wf/a 5) &

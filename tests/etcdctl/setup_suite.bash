@@ -1,6 +1,6 @@
 setup_suite() {
     load clusters
-    SUITE_DIR=$(mktemp -d /tmp/coracle-etcdctl.XXXXXX)
+    SUITE_DIR=$(mktemp -d "$(ram_dir)/coracle-etcdctl.XXXXXX")
     export SUITE_DIR
     : >"$SUITE_DIR/pids"
     local i

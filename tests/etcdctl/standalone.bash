@@ -20,7 +20,7 @@ start_member() {
     for at in $(seq "$2"); do cluster+="${cluster:+,}m$at=http://$NET.$at:2380"; done
     "$CORACLE" server --name "m$1" --data-dir "$DIR/m$1" --disable api,scheduler,controllers \
         --etcd-listen "http://$NET.$1:2379" --peer-url "http://$NET.$1:2380" \
-        --initial-cluster "$cluster" >>"$DIR/m$1.log" 2>&1 3>&- &
+        --initial-cluster "$cluster" --heartbeat-ms 200 --election-ms 2000 >>"$DIR/m$1.log" 2>&1 3>&- &
     echo $! >"$DIR/m$1.pid"
 }
 

@@ -9,8 +9,11 @@
 enum {
     IDS_MAX = 16 * 1024,
     TEXT_MAX = 64 * 1024 * 1024,
-    AGREE_MS = 10 * 1000,
-    CATCH_UP_MS = 250, /* etcd looks after watches that begin in the past every 100 ms. */
+    AGREE_MS = 60 * 1000,
+    /* etcd looks after watches that begin in the past every 100 ms. So many short waits take as
+     * much longer as the machine keeps us waiting, and so etcd. */
+    CATCH_UP_WAITS = 25,
+    CATCH_UP_MS = 10,
 };
 
 struct watch_side {
@@ -158,7 +161,9 @@ bool watch_log_settle(struct watch_log *log)
 {
     if (log->past) {
         log->past = false;
-        (void)wait_for(log, NULL, CATCH_UP_MS);
+        for (int i = 0; i < CATCH_UP_WAITS; i++) {
+            (void)wait_for(log, NULL, CATCH_UP_MS);
+        }
     }
     if (!agree(log, is_alike)) {
         return false;

@@ -29,13 +29,16 @@ def check(holds, rule):
 
 def wait_for(what, seconds, probe):
     seconds *= PATIENCE
-    end = time.monotonic() + seconds
+    end, problem = time.monotonic() + seconds, ""
     while True:
-        result = probe()
-        if result:
-            return result
+        try:
+            result = probe()
+            if result:
+                return result
+        except (OSError, http.client.HTTPException) as error:  # Of a server that has no time just now.
+            problem = f": {type(error).__name__}: {error}"
         if time.monotonic() > end:
-            raise Wrong(f"not within {seconds} s: {what}")
+            raise Wrong(f"not within {seconds} s: {what}{problem}")
         time.sleep(0.05)
 
 
@@ -62,6 +65,7 @@ class Process:
 
     def terminate(self, seconds):
         """Ends in order, with status 0 and no sanitizer report."""
+        seconds *= PATIENCE
         self.process.terminate()
         try:
             status = self.process.wait(seconds)
@@ -268,7 +272,7 @@ class Watcher(threading.Thread):
         self.ending = True
         if self.connection.sock is not None:
             self.connection.sock.shutdown(socket.SHUT_RDWR)
-        self.join(10)
+        self.join(10 * PATIENCE)
         check(not self.is_alive(), f"watcher of {self.server.name}: does not end")
         check(self.problem is None, f"watcher of {self.server.name}: {self.problem}")
 

@@ -27,7 +27,7 @@ start_member() {
     local name=$1
     shift
     "$CORACLE" server --name "$name" --data-dir "$PWD/$name" --disable api,scheduler,controllers \
-        --etcd-listen "$(client "$name")" --peer-url "$(peer "$name")" "$@" \
+        --etcd-listen "$(client "$name")" --peer-url "$(peer "$name")" --heartbeat-ms 100 --election-ms 1000 "$@" \
         >>"$name.log" 2>&1 3>&- &
     echo $! >"$name.pid"
     disown # Its end is no news.
