@@ -1,21 +1,10 @@
 #include "apiserver/access_review_checks.h"
 
-#include "k8s/authorization_v1.pb-c.h"
+#include "k8s/tables.h"
+#include "lib/api/codec.h"
+#include "lib/api/shown.h"
 #include "lib/api/syntax.h"
 #include <string.h>
-
-static struct api_shown shown_path(struct arena *arena,
-                                   const Authorization__V1__NonResourceAttributes *path)
-{
-    CLEANUP(buffer_release) struct buffer text;
-    buffer_init(&text, SIZE_MAX / 2); /* What a request holds is bounded already. */
-    buffer_append_text(&text, "authorization.NonResourceAttributes{Path:");
-    api_print_quoted(text_or_empty(path->path), &text);
-    buffer_append_text(&text, ", Verb:");
-    api_print_quoted(text_or_empty(path->verb), &text);
-    buffer_append_text(&text, "}");
-    return api_shown_raw(arena_text(arena, buffer_text(&text)));
-}
 
 void access_review_check_attributes(struct api_causes *causes,
                                     const Authorization__V1__ResourceAttributes *resource,
@@ -25,7 +14,10 @@ void access_review_check_attributes(struct api_causes *causes,
     struct api_path resource_at = api_path_field(&spec, "resourceAttributes");
     struct api_path path_at = api_path_field(&spec, "nonResourceAttributes");
     if (resource != NULL && path != NULL) {
-        api_cause_invalid(causes, &path_at, shown_path(causes->arena, path),
+        api_cause_invalid(causes, &path_at,
+                          api_shown_message(causes->arena,
+                                            &authorization__v1__non_resource_attributes__schema,
+                                            path),
                           "cannot be specified in combination with resourceAttributes");
     } else if (resource == NULL && path == NULL) {
         api_cause_invalid(causes, &resource_at, api_shown_null(),
@@ -124,5 +116,22 @@ void access_review_check_selectors(struct api_causes *causes,
     }
     if (resource != NULL && resource->label_selector != NULL) {
         check_labels(causes, &labels, resource->label_selector);
+    }
+}
+
+void access_review_check_metadata(struct api_causes *causes, const Meta__V1__ObjectMeta *given,
+                                  bool local)
+{
+    const struct api_message *table = &meta__v1__object_meta__schema;
+    Meta__V1__ObjectMeta empty = META__V1__OBJECT_META__INIT, rest = empty;
+    struct api_path at = api_path_field(NULL, "metadata");
+    if (given != NULL) {
+        rest = *given;
+    }
+    rest.n_managed_fields = 0;
+    rest.namespace_ = local ? NULL : rest.namespace_;
+    if (!api_message_equal(table, &rest, &empty)) {
+        api_cause_invalid(causes, &at, api_shown_message(causes->arena, table, given),
+                          local ? "must be empty except for namespace" : "must be empty");
     }
 }

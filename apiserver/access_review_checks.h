@@ -6,6 +6,7 @@
 
 struct Authorization__V1__NonResourceAttributes;
 struct Authorization__V1__ResourceAttributes;
+struct Meta__V1__ObjectMeta;
 
 /* That there is one of the two. */
 void access_review_check_attributes(struct api_causes *causes,
@@ -15,4 +16,7 @@ void access_review_check_attributes(struct api_causes *causes,
  * clients are answered, too, as if they had not used them. */
 void access_review_check_selectors(struct api_causes *causes,
                                    const struct Authorization__V1__ResourceAttributes *resource);
+/* A question has no name; a local one has a namespace. Who set its fields is said in any object. */
+void access_review_check_metadata(struct api_causes *causes,
+                                  const struct Meta__V1__ObjectMeta *given, bool local);
 #endif

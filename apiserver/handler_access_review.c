@@ -70,6 +70,7 @@ static void check_review(struct request *request, struct api_causes *causes,
                           "at least one of user or group must be specified");
     }
     access_review_check_selectors(causes, attributes);
+    access_review_check_metadata(causes, review->metadata, request->kind->namespaced);
     if (!request->kind->namespaced) {
         return;
     }
@@ -166,6 +167,7 @@ static void self_access_review(struct request *request, void *message)
     access_review_check_attributes(&causes, review->spec->resource_attributes,
                                    review->spec->non_resource_attributes);
     access_review_check_selectors(&causes, review->spec->resource_attributes);
+    access_review_check_metadata(&causes, review->metadata, /* local= */ false);
     if (refuse_review(request, &causes)) {
         return;
     }

@@ -341,7 +341,7 @@ static void check_fixed(struct api_causes *causes, const struct api_path *item,
     const Quantity__Quantity *otherwise = rules_quantity_get(defaults, resource);
     const Quantity__Quantity *request =
         rules_quantity_get(RULES_QUANTITIES(limit, default_request), resource);
-    bool native = strchr(resource, '/') == NULL || strstr(resource, "kubernetes.io/") != NULL;
+    bool native = rules_resource_is_native(resource);
     bool huge = strncmp(resource, "hugepages-", strlen("hugepages-")) == 0;
     if ((native && !huge) || otherwise == NULL || request == NULL ||
         quantity_compare(quantity_read(otherwise), quantity_read(request)) == 0) {

@@ -48,7 +48,7 @@ static bool is_huge(const char *name)
 }
 
 /* One without a prefix, or with Kubernetes' own. */
-static bool is_native(const char *name)
+bool rules_resource_is_native(const char *name)
 {
     return strchr(name, '/') == NULL || strstr(name, "kubernetes.io/") != NULL;
 }
@@ -56,13 +56,14 @@ static bool is_native(const char *name)
 /* What is promised more than once is Kubernetes' own, and not in pages. */
 static bool may_overcommit(const char *name)
 {
-    return is_native(name) && !is_huge(name);
+    return rules_resource_is_native(name) && !is_huge(name);
 }
 
 bool rules_resource_is_extended(struct arena *arena, const char *name)
 {
     const char *in_quotas = arena_printf(arena, "requests.%s", name);
-    return !is_native(name) && strncmp(name, "requests.", strlen("requests.")) != 0 &&
+    return !rules_resource_is_native(name) &&
+           strncmp(name, "requests.", strlen("requests.")) != 0 &&
            api_syntax_qualified_name(in_quotas).count == 0;
 }
 
@@ -76,7 +77,8 @@ void rules_check_container_resource(struct api_causes *causes, const struct api_
         if (!rules_one_of(name, standard) && !is_huge(name)) {
             api_cause_invalid(causes, at, value, "must be a standard resource for containers");
         }
-    } else if (!is_native(name) && !rules_resource_is_extended(causes->arena, name)) {
+    } else if (!rules_resource_is_native(name) &&
+               !rules_resource_is_extended(causes->arena, name)) {
         api_cause_invalid(causes, at, value, "doesn't follow extended resource name standard");
     }
 }

@@ -333,6 +333,78 @@ void rules_update_claim(struct api_causes *causes, const void *before, const voi
                    old_claim->spec, claim->spec);
 }
 
+/* --- The status of a claim ---------------------------------------------------------------------
+ */
+
+/* Whether claims can be given this. */
+static bool check_claimed(struct api_causes *causes, const struct api_path *at, const char *name)
+{
+    static const char *const only[] = {"storage", NULL};
+    struct api_syntax wrong = api_syntax_qualified_name(name);
+    rules_invalid_each(causes, at, api_shown_text(name), wrong);
+    if (wrong.count == 0 && rules_resource_is_native(name) && strcmp(name, only[0]) != 0) {
+        api_cause_not_supported(causes, at, api_shown_text(name), only);
+        return false;
+    }
+    return wrong.count == 0;
+}
+
+/* Whether it is no less than nothing; it is shown in whole ones, rounded away from zero. */
+static bool check_whole_amount(struct api_causes *causes, const struct api_path *at,
+                               const Quantity__Quantity *value)
+{
+    enum { NANOS = 1000000000 };
+    struct quantity amount = quantity_read(value);
+    if (quantity_sign(amount) < 0) {
+        api_cause_invalid(causes, at, api_shown_int((int64_t)((amount.nanos - NANOS + 1) / NANOS)),
+                          "must be a valid resource quantity");
+        return false;
+    }
+    return true;
+}
+
+static void check_resize_states(struct api_causes *causes, const struct api_path *parent,
+                                struct api_string_map states)
+{
+    static const char *const known[] = {"ControllerResizeInProgress", "ControllerResizeInfeasible",
+                                        "NodeResizePending",          "NodeResizeInProgress",
+                                        "NodeResizeInfeasible",       NULL};
+    struct api_path at = api_path_field(parent, "allocatedResourceStatus");
+    for (size_t i = 0; i < states.count; i++) {
+        const char *key = api_string_map_key(states, i);
+        (void)check_claimed(causes, &at, key); /* Both are said. */
+        if (!rules_one_of(api_string_map_value(states, i), known)) {
+            api_cause_not_supported(causes, &at, api_shown_text(key), known);
+        }
+    }
+}
+
+void rules_update_claim_status(struct api_causes *causes, const void *before, const void *after)
+{
+    const Core__V1__PersistentVolumeClaimStatus *status =
+        ((const Core__V1__PersistentVolumeClaim *)after)->status;
+    struct rules_quantities capacity = RULES_QUANTITIES(status, capacity);
+    struct rules_quantities allocated = RULES_QUANTITIES(status, allocated_resources);
+    struct api_path at = api_path_field(NULL, "status");
+    struct api_path capacity_at = api_path_field(&at, "capacity");
+    struct api_path allocated_at = api_path_field(&at, "allocatedResources");
+    (void)before; /* What was wrong stays wrong. */
+    for (size_t i = 0; i < capacity.count; i++) {
+        struct api_path item = api_path_key(&capacity_at, rules_quantity_key(capacity, i));
+        (void)check_whole_amount(causes, &item, rules_quantity_at(capacity, i));
+    }
+    check_resize_states(
+        causes, &at,
+        API_STRING_MAP(status->allocated_resource_statuses, status->n_allocated_resource_statuses));
+    for (size_t i = 0; i < allocated.count; i++) {
+        struct api_path item = api_path_key(&allocated_at, rules_quantity_key(allocated, i));
+        if (check_claimed(causes, &allocated_at, rules_quantity_key(allocated, i)) &&
+            check_whole_amount(causes, &item, rules_quantity_at(allocated, i))) {
+            rules_check_resource_amount(causes, &item, "storage", rules_quantity_at(allocated, i));
+        }
+    }
+}
+
 /* The older of the two members that name the source is kept alike with the newer. */
 void rules_prepare_claim(struct arena *arena, void *message)
 {

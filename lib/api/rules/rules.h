@@ -91,6 +91,8 @@ const char *rules_quantity_key(struct rules_quantities map, size_t index); /* Ne
 const Quantity__Quantity *rules_quantity_at(struct rules_quantities map, size_t index);
 /* NULL when it is not there. */
 const Quantity__Quantity *rules_quantity_get(struct rules_quantities map, const char *name);
+/* Whether Kubernetes itself gives it its meaning. */
+bool rules_resource_is_native(const char *name);
 /* Whether it is neither Kubernetes' own nor a limit of quotas. */
 bool rules_resource_is_extended(struct arena *arena, const char *name);
 /* Whether there are only whole ones of this resource. */
@@ -338,7 +340,7 @@ rules_prepare rules_prepare_api_service;
 rules_prepare_change rules_prepare_request_update, rules_prepare_request_status,
     rules_prepare_request_approval;
 rules_update rules_sign_request, rules_approve_request;
-rules_update rules_update_persistent_volume, rules_update_claim;
+rules_update rules_update_persistent_volume, rules_update_claim, rules_update_claim_status;
 rules_prepare rules_prepare_claim, rules_prepare_limit_range;
 rules_prepare_change rules_prepare_claim_update;
 #endif

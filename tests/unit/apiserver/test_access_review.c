@@ -223,6 +223,28 @@ static const char *causes_of(const Authorization__V1__ResourceAttributes *resour
     return text;
 }
 
+START_TEST(a_review_has_no_name_and_a_local_one_a_namespace)
+{
+    Meta__V1__ObjectMeta meta = META__V1__OBJECT_META__INIT;
+    struct api_causes causes;
+    api_causes_init(&causes, arena);
+    access_review_check_metadata(&causes, NULL, /* local= */ false);
+    access_review_check_metadata(&causes, &meta, /* local= */ false);
+    meta.namespace_ = "n";
+    access_review_check_metadata(&causes, &meta, /* local= */ true);
+    ck_assert_uint_eq(causes.count, 0);
+    access_review_check_metadata(&causes, &meta, /* local= */ false);
+    meta.name = "a";
+    access_review_check_metadata(&causes, &meta, /* local= */ true);
+    ck_assert_uint_eq(causes.count, 2);
+    ck_assert_str_eq(causes.items[0].field, "metadata");
+    ck_assert_ptr_nonnull(strstr(causes.items[0].message, "Invalid value: v1.ObjectMeta{Name:\"\", "
+                                                          "GenerateName:\"\", Namespace:\"n\""));
+    ck_assert_ptr_nonnull(strstr(causes.items[0].message, "}: must be empty"));
+    ck_assert_ptr_nonnull(strstr(causes.items[1].message, "}: must be empty except for namespace"));
+}
+END_TEST
+
 START_TEST(selectors_of_reviews_are_checked)
 {
     Authorization__V1__ResourceAttributes resource = AUTHORIZATION__V1__RESOURCE_ATTRIBUTES__INIT;
@@ -270,6 +292,7 @@ Suite *access_review_suite(void)
     tcase_add_test(tcase, a_node_is_pinned_by_equality_only);
     tcase_add_test(tcase, selectors_are_the_same_question_when_all_of_them_is);
     tcase_add_test(tcase, reviewed_requirements_that_nobody_knows_are_left_out);
+    tcase_add_test(tcase, a_review_has_no_name_and_a_local_one_a_namespace);
     tcase_add_test(tcase, selectors_of_reviews_are_checked);
     suite_add_tcase(suite, tcase);
     return suite;

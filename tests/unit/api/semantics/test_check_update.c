@@ -199,6 +199,33 @@ START_TEST(a_pods_status_has_conditions_with_names_and_a_class_that_stays)
 }
 END_TEST
 
+START_TEST(the_status_of_a_claim_is_about_storage)
+{
+#define STORED(status)                                                                             \
+    "{" META ",'spec':{'accessModes':['ReadWriteOnce'],'resources':{'requests':{'storage':'1Gi'}}" \
+    "},'status':{" status "}}"
+    ck_assert_causes_part("v1", "PersistentVolumeClaim", "status", STORED(""),
+                          STORED("'capacity':{'storage':'1Gi'},'allocatedResources':{'storage':"
+                                 "'2Gi','example.com/a':'1'},'allocatedResourceStatuses':{"
+                                 "'storage':'NodeResizePending'}"),
+                          "");
+    ck_assert_causes_part(
+        "v1", "PersistentVolumeClaim", "status", STORED(""),
+        STORED("'capacity':{'storage':'-2'},'allocatedResources':{'cpu':'1','storage':'-500m'},"
+               "'allocatedResourceStatuses':{'a b':'NodeResizePending','storage':'Soon'}"),
+        "status.capacity[storage]: Invalid value: -2: must be a valid resource quantity\n"
+        "status.allocatedResourceStatus: Invalid value: \"a b\": name part must consist of "
+        "alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
+        "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+        "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')\n"
+        "status.allocatedResourceStatus: Unsupported value: \"storage\": supported values: "
+        "\"ControllerResizeInProgress\", \"ControllerResizeInfeasible\", "
+        "\"NodeResizeInProgress\", \"NodeResizeInfeasible\", \"NodeResizePending\"\n"
+        "status.allocatedResources: Unsupported value: \"cpu\": supported values: \"storage\"\n"
+        "status.allocatedResources[storage]: Invalid value: -1: must be a valid resource quantity");
+}
+END_TEST
+
 /* --- Ephemeral containers ----------------------------------------------------------------------
  */
 
@@ -344,6 +371,7 @@ Suite *check_update_suite(void)
     Suite *suite = suite_create("check_update");
     TCase *tcase = tcase_create("update");
     tcase_add_test(tcase, a_pods_update_says_what_differs);
+    tcase_add_test(tcase, the_status_of_a_claim_is_about_storage);
     tcase_add_test(tcase, a_change_of_the_host_network_is_named);
     tcase_add_test(tcase, a_pods_update_is_checked_as_a_whole_before_what_may_not_change);
     tcase_add_test(tcase, of_a_gated_pods_affinity_only_that_to_nodes_changes);
