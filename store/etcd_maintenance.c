@@ -262,16 +262,6 @@ static int downgrade_prepare(struct etcd_request *request)
     return is_version(message->version) ? STORE_DOWNGRADE_TARGET : STORE_DOWNGRADE_FORMAT;
 }
 
-static void move_leader_run(struct etcd_request *request)
-{
-    const Etcdserverpb__MoveLeaderRequest *message = request->message;
-    struct raft_node *raft = store_raft(request->service->store);
-    int status = raft_transfer_leadership(raft, message->targetid);
-    etcd_request_done(request, status == -ENOTCONN ? STORE_NOT_LEADER
-                               : status == -EINVAL ? STORE_BAD_LEADER_TRANSFEREE
-                                                   : status);
-}
-
 static void move_leader_answer(struct etcd_request *request)
 {
     Etcdserverpb__MoveLeaderResponse response;
@@ -292,7 +282,7 @@ const struct etcd_method etcd_maintenance_methods[] = {
     {"/etcdserverpb.Maintenance/HashKV", &etcdserverpb__hash_kvrequest__descriptor, NULL,
      hash_kv_run, hash_kv_answer},
     {"/etcdserverpb.Maintenance/MoveLeader", &etcdserverpb__move_leader_request__descriptor, NULL,
-     move_leader_run, move_leader_answer},
+     etcd_move_leader_run, move_leader_answer},
     {"/etcdserverpb.Maintenance/Downgrade", &etcdserverpb__downgrade_request__descriptor,
      downgrade_prepare, defragment_run, defragment_answer},
     {0},

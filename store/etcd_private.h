@@ -50,6 +50,7 @@ struct etcd_service {
     struct loop_timer progress_timer, retry_timer, leader_timer;
     unsigned leaderless_looks;
     struct list leader_wanted; /* Store loop. */
+    struct list leader_moves;
     struct loop_turn_end flush;
     struct watch_encoder *encoder; /* Store loop. */
     struct list dirty_streams;
@@ -198,6 +199,8 @@ struct etcd_leader_want {
  * loop. */
 MUST_USE int etcd_leader_want(struct etcd_service *service, const struct grpc_call *call,
                               struct etcd_leader_want *want);
+/* Maintenance.MoveLeader: is done when the other one leads. */
+void etcd_move_leader_run(struct etcd_request *request);
 void etcd_leader_init(struct etcd_service *service);
 void etcd_leader_release(struct etcd_service *service);
 void etcd_watch_init(struct etcd_service *service);

@@ -42,6 +42,8 @@ static const struct status_row {
     {STORE_LEADER_CHANGED, GRPC_UNAVAILABLE, "etcdserver: leader changed"},
     {STORE_TIMEOUT, GRPC_UNAVAILABLE, "etcdserver: request timed out"},
     {STORE_NOT_LEADER, GRPC_FAILED_PRECONDITION, "etcdserver: not leader"},
+    {STORE_TIMEOUT_LEADER_TRANSFER, GRPC_UNKNOWN,
+     "etcdserver: request timed out, leader transfer took too long"},
     {STORE_BAD_LEADER_TRANSFEREE, GRPC_FAILED_PRECONDITION, "etcdserver: bad leader transferee"},
     {STORE_NO_SPACE, GRPC_RESOURCE_EXHAUSTED, "etcdserver: mvcc: database space exceeded"},
     {STORE_CORRUPT, GRPC_DATA_LOSS, "etcdserver: corrupt cluster"},

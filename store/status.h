@@ -25,6 +25,7 @@ enum store_status {
     STORE_TIMEOUT = -ETIMEDOUT,        /* Outcome unknown. */
     STORE_NOT_LEADER = -EREMOTE,       /* Asked of a member that does not lead. */
     STORE_BAD_LEADER_TRANSFEREE = -EADDRNOTAVAIL,
+    STORE_TIMEOUT_LEADER_TRANSFER = -ETIME,
     STORE_NO_SPACE = -ENOSPC, /* Over the quota, or the disk is full; nothing was done. */
     STORE_CORRUPT = -EUCLEAN, /* This member's state is not to be trusted. */
     /* Members. */

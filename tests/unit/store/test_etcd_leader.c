@@ -1,4 +1,5 @@
-/* Clients that want a leader ("hasleader"), against a member that has lost its others. */
+/* Who leads: clients that want a leader ("hasleader"), against a member that has lost its others,
+ * and moving the lead. */
 #include "etcd/v3election.pb-c.h"
 #include "etcd/v3lock.pb-c.h"
 #include "tests/unit/store/live_clients.h"
@@ -133,6 +134,61 @@ START_TEST(who_does_not_ask_for_a_leader_is_served_without)
 }
 END_TEST
 
+static Etcdserverpb__StatusResponse *status_of(size_t member)
+{
+    Etcdserverpb__StatusRequest request = ETCDSERVERPB__STATUS_REQUEST__INIT;
+    Etcdserverpb__StatusResponse *response;
+    ck_assert_int_eq(etcd_client_call(live.clients[member], "/etcdserverpb.Maintenance/Status",
+                                      &request.base, &etcdserverpb__status_response__descriptor,
+                                      &response),
+                     GRPC_OK);
+    return response;
+}
+
+static int move_leader(size_t member, uint64_t target)
+{
+    Etcdserverpb__MoveLeaderRequest request = ETCDSERVERPB__MOVE_LEADER_REQUEST__INIT;
+    request.targetid = target;
+    return etcd_client_call(live.clients[member], "/etcdserverpb.Maintenance/MoveLeader",
+                            &request.base, &etcdserverpb__move_leader_response__descriptor, NULL);
+}
+
+/* Several times, as another election may come in between on a busy machine. */
+START_TEST(the_lead_has_moved_when_that_is_answered)
+{
+    bool moved = false;
+    for (int i = 0; i < 10 && !moved; i++) {
+        size_t leader = live_cluster_leader(live.cluster);
+        uint64_t target = status_of((leader + 1) % 3)->header->member_id;
+        moved = move_leader(leader, target) == GRPC_OK && status_of(leader)->leader == target;
+    }
+    ck_assert(moved);
+}
+END_TEST
+
+START_TEST(the_lead_is_moved_by_the_leader_and_to_itself_at_once)
+{
+    bool done = false;
+    for (int i = 0; i < 10 && !done; i++) {
+        size_t leader = live_cluster_leader(live.cluster);
+        uint64_t own = status_of(leader)->header->member_id;
+        done = move_leader(leader, own) == GRPC_OK &&
+               move_leader((leader + 1) % 3, own) == GRPC_FAILED_PRECONDITION;
+    }
+    ck_assert(done);
+}
+END_TEST
+
+START_TEST(a_lead_that_cannot_move_is_told_as_such)
+{
+    size_t leader = live_cluster_leader(live.cluster);
+    size_t other = (leader + 1) % 3;
+    uint64_t target = status_of(other)->header->member_id;
+    live_cluster_stop_member(live.cluster, other);
+    ck_assert_int_ne(move_leader(leader, target), GRPC_OK);
+}
+END_TEST
+
 static Suite *leader_suite(void)
 {
     Suite *suite = suite_create("store/etcd_leader");
@@ -142,6 +198,9 @@ static Suite *leader_suite(void)
     tcase_add_test(three, open_streams_end_when_the_leader_is_lost);
     tcase_add_test(three, nothing_begins_without_a_leader);
     tcase_add_test(three, who_does_not_ask_for_a_leader_is_served_without);
+    tcase_add_test(three, the_lead_has_moved_when_that_is_answered);
+    tcase_add_test(three, the_lead_is_moved_by_the_leader_and_to_itself_at_once);
+    tcase_add_test(three, a_lead_that_cannot_move_is_told_as_such);
     suite_add_tcase(suite, three);
     return suite;
 }
