@@ -204,6 +204,13 @@ class Client:
         answer = self.call("/etcdserverpb.KV/Txn", field(1, compare) + field(2, put), timeout)
         return bool(dict(fields(answer)).get(2, 0))
 
+    def replace(self, key, revision, value, timeout=2.0):
+        """Puts the value if the key was last changed then (0: is not there). -> its new revision, or 0"""
+        compare = field(2, 2) + field(3, key) + field(6, revision)  # The revision of the change, equal.
+        put = field(2, field(1, key) + field(2, value))
+        answer = dict(fields(self.call("/etcdserverpb.KV/Txn", field(1, compare) + field(2, put), timeout)))
+        return dict(fields(answer[1]))[3] if answer.get(2, 0) else 0
+
     def get(self, key, timeout=2.0):
         """(revision, {key: (modification revision, value)})"""
         request = field(1, key)
