@@ -339,7 +339,15 @@ static void on_drain(void *data)
 static void pair_ended(void *data)
 {
     struct relay *relay = data;
+    http_on_closing(relay->request->exchange, NULL, NULL);
     request_finish(relay->request);
+}
+
+/* Whoever is at either end may stay for ever. */
+static void end_pair(void *data)
+{
+    struct relay *relay = data;
+    stream_pair_end(&relay->pair);
 }
 
 static void on_upgrade(void *data, struct net_stream *server)
@@ -357,6 +365,7 @@ static void on_upgrade(void *data, struct net_stream *server)
     }
     flow_control_leave(&request->flow);
     audit_answer_begun(request);
+    http_on_closing(request->exchange, end_pair, relay);
     stream_pair_start(&relay->pair);
 }
 

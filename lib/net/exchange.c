@@ -46,6 +46,7 @@ static void exchange_free(void *data)
     struct http_connection *connection = exchange->connection;
     struct arena *arena = exchange->arena;
     exchange->magic = 0;
+    list_remove(&exchange->node);
     buffer_release(&exchange->body);
     memory_hold_set(&exchange->body_hold, 0);
     send_queue_release(&exchange->out);

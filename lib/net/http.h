@@ -110,8 +110,8 @@ void http_on_drain(struct http_exchange *exchange, void (*drain)(void *data), vo
 /* The client is gone before the response was complete; once. One callback; NULL clears. */
 void http_on_abort(struct http_exchange *exchange, void (*abort)(void *data), void *data);
 /* The server begins to close gracefully: what would go on for long is to end now, properly. Never
- * from inside of another callback of the exchange; once, if the exchange is open then. An exchange
- * that asks later ends with the server's grace. One callback; NULL clears. */
+ * from inside of another callback of the exchange; once, if it is open then, or upgraded and still
+ * referenced. One that asks later ends with the server's grace. One callback; NULL clears. */
 void http_on_closing(struct http_exchange *exchange, void (*closing)(void *data), void *data);
 /* The server has closed the exchange after the whole response was handed to the transport, or
  * after an abort; once, always last. For accounting. */

@@ -473,6 +473,7 @@ int http_upgrade(struct http_exchange *exchange, const char *protocol,
     exchange->status = 101;
     exchange->response = HTTP_FINISHED;
     *ret_stream = http1_upgrade(exchange, buffer_slice(&head));
+    list_push_back(&exchange->connection->shard->upgraded, &exchange->node);
     return 0;
 }
 

@@ -63,6 +63,7 @@ struct http_shard {
     struct http_server *server;
     struct loop *loop;
     struct list connections;
+    struct list upgraded; /* Exchanges that are referenced after their stream was handed over. */
     struct loop_timer tick;
     struct loop_timer grace; /* Closing: when it fires, what still runs is aborted. */
     size_t live;             /* Connections whose memory is not freed yet. */
@@ -115,7 +116,7 @@ struct http_exchange {
     uint32_t magic;
     atomic_size_t references;
     struct http_connection *connection;
-    struct list node; /* In the connection while it is open. */
+    struct list node; /* In the connection while it is open, or in the shard's upgraded ones. */
     struct arena *arena;
     const struct http_handler *handler;
     struct slice method;

@@ -348,6 +348,7 @@ static struct http_server *server_new(const struct http_server_options *options)
         shard->server = server;
         shard->loop = options->loops[i];
         list_init(&shard->connections);
+        list_init(&shard->upgraded);
         shard->tick.fire = on_tick;
         shard->grace.fire = on_grace_over;
         shard->tick.data = shard->grace.data = shard;
@@ -436,12 +437,12 @@ static void shard_check_closed(struct http_shard *shard)
 }
 
 /* To those that asked to be told. Each may end any other, so the search starts anew each time. */
-static void tell_closing(struct http_connection *connection)
+static void tell_closing(struct list *exchanges)
 {
     struct http_exchange *found;
     do {
         found = NULL;
-        LIST_FOREACH(node, next, &connection->exchanges)
+        LIST_FOREACH(node, next, exchanges)
         {
             struct http_exchange *exchange = LIST_ENTRY(node, struct http_exchange, node);
             if (exchange->closing != NULL) {
@@ -468,12 +469,13 @@ static void shard_close(void *data)
         if (connection->wire != NULL) {
             atomic_fetch_add(&connection->references, 1); /* It may be over with its exchanges. */
             connection->wire->go_away(connection);
-            tell_closing(connection);
+            tell_closing(&connection->exchanges);
             http_connection_unref(connection);
         } else {
             http_connection_close(connection, /* linger= */ false);
         }
     }
+    tell_closing(&shard->upgraded);
     shard->live--;
     shard_check_closed(shard);
 }

@@ -260,6 +260,13 @@ const char *ask(const char *request)
     return client.answer;
 }
 
+static void release(void)
+{
+    metrics_free(metrics);
+    pki_release(&pki);
+    fixture_release(&proxied.base);
+}
+
 /* After all, the server still answers. */
 void proxy_teardown(void)
 {
@@ -271,7 +278,11 @@ void proxy_teardown(void)
     while (!closed) {
         loop_turn(proxied.base.loop, true);
     }
-    metrics_free(metrics);
-    pki_release(&pki);
-    fixture_release(&proxied.base);
+    release();
+}
+
+void proxy_teardown_closed(void)
+{
+    close(proxied.agent.listener);
+    release();
 }

@@ -45,7 +45,8 @@ struct proxy_fixture {
 extern struct proxy_fixture proxied;
 
 void proxy_setup(void);
-void proxy_teardown(void); /* Asserts that the server still answers. */
+void proxy_teardown(void);        /* Asserts that the server still answers. */
+void proxy_teardown_closed(void); /* When it is closed already. */
 
 void say(int fd, const char *text);
 /* Until the end of the head, the other side's end, or the limit. */

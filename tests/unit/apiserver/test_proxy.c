@@ -248,6 +248,42 @@ START_TEST(a_client_that_leaves_an_open_stream_frees_the_agent)
 }
 END_TEST
 
+static bool closed;
+
+static void on_closed(void *data)
+{
+    (void)data;
+    closed = true;
+}
+
+static void close_server(void *data)
+{
+    (void)data;
+    apiserver_close(proxied.server, on_closed, NULL);
+}
+
+/* The client stays silent; only the server can end it. */
+static void act_until_the_server_closes(int fd, const char *request)
+{
+    say(fd, SWITCH);
+    while (sem_wait(&proxied.client_has_answer) != 0) {
+    }
+    loop_post(proxied.base.loop, close_server, NULL);
+    act_hang(fd, request);
+}
+
+START_TEST(a_server_that_closes_ends_what_both_sides_keep_open)
+{
+    struct client client = {.request = EXEC};
+    agent_saw_end = closed = false;
+    (void)talk(&client, act_until_the_server_closes);
+    ck_assert(agent_saw_end);
+    while (!closed) {
+        loop_turn(proxied.base.loop, true);
+    }
+}
+END_TEST
+
 static void act_half_log(int fd, const char *request)
 {
     (void)request;
@@ -313,5 +349,10 @@ Suite *proxy_suite(void)
     tcase_add_test(tcase, no_credential_of_the_client_reaches_the_agent);
     tcase_add_test(tcase, exec_without_an_upgrade_does_not_reach_the_agent);
     suite_add_tcase(suite, tcase);
+    TCase *end = tcase_create("end");
+    tcase_set_timeout(end, 60);
+    tcase_add_checked_fixture(end, proxy_setup, proxy_teardown_closed);
+    tcase_add_test(end, a_server_that_closes_ends_what_both_sides_keep_open);
+    suite_add_tcase(suite, end);
     return suite;
 }
