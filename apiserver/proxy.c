@@ -7,6 +7,7 @@
 #include "apiserver/proxy_headers.h"
 #include "apiserver/request.h"
 #include "lib/base/alloc.h"
+#include "lib/base/base64.h"
 #include "lib/net/http_client.h"
 #include "lib/net/limits.h"
 #include "lib/net/stream_pair.h"
@@ -36,6 +37,7 @@ struct relay {
     struct loop_timer limit;
     const char *upgrade;
     const struct link_base *links;
+    const struct proxy_messages *messages;
     struct html_links *page;            /* The answer is one whose links are rewritten. */
     struct http_header *answer_headers; /* Of a 101. */
     size_t answer_header_count;
@@ -300,7 +302,12 @@ static void on_response(void *data, unsigned status, const struct http_header *h
     if (request->info.verb == VERB_WATCH) {
         flow_control_leave(&request->flow); /* From here on it costs little, for long. */
     }
-    http_respond_start(request->exchange, status, out, count);
+    if (relay->messages == NULL || status != 200 ||
+        !http_respond_messages(request->exchange, relay->messages->protocol,
+                               relay->messages->base64)) {
+        relay->messages = NULL;
+        http_respond_start(request->exchange, status, out, count);
+    }
     audit_answer_begun(request);
 }
 
@@ -316,11 +323,21 @@ static size_t write_page(struct relay *relay, struct slice bytes, bool end)
     return http_write(relay->request->exchange, buffer_slice(&out));
 }
 
+static size_t write_base64(struct relay *relay, struct slice bytes)
+{
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, SIZE_MAX / 2);
+    base64_encode(bytes, &out);
+    return http_write(relay->request->exchange, buffer_slice(&out));
+}
+
 static void on_body(void *data, struct slice bytes)
 {
     struct relay *relay = data;
-    size_t queued = relay->page != NULL ? write_page(relay, bytes, false)
-                                        : http_write(relay->request->exchange, bytes);
+    bool base64 = relay->messages != NULL && relay->messages->base64;
+    size_t queued = base64                ? write_base64(relay, bytes)
+                    : relay->page != NULL ? write_page(relay, bytes, false)
+                                          : http_write(relay->request->exchange, bytes);
     if (queued >= NET_WRITE_HIGH_BYTES) {
         http_call_pause(relay->call);
     }
@@ -452,6 +469,7 @@ void proxy_pass(struct request *request, const struct proxy_target *target)
     relay->client = client_of(proxy, loop);
     relay->upgrade = target->upgrade;
     relay->links = target->links;
+    relay->messages = target->messages;
     relay->limit = (struct loop_timer){.fire = on_limit, .data = relay};
     relay->options = options_of(relay, target);
     http_on_abort(request->exchange, client_gone, relay);

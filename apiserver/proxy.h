@@ -27,6 +27,12 @@ struct proxy_rules {
     void (*failed)(struct request *request, int error, const char *message);
 };
 
+/* The body of a good answer, for a client that wants it as messages of a WebSocket. Static. */
+struct proxy_messages {
+    const char *protocol; /* Of theirs; NULL: none was offered. */
+    bool base64;
+};
+
 /* Borrowed for the call, but for the rules: they are static. */
 struct proxy_target {
     const struct proxy_rules *rules;
@@ -38,10 +44,11 @@ struct proxy_target {
     const struct http_header *headers; /* proxy_request_headers() and more. */
     size_t header_count;
     struct slice body;
-    const char *upgrade;     /* The protocol to change to; NULL for none. Lives as the request. */
-    uint64_t silence_ms_max; /* Until the answer's headers. */
-    uint64_t time_ms_max;    /* For all of it; 0: no limit. */
-    bool keep_alive;         /* The connection may serve other requests, before and after. */
+    const char *upgrade; /* The protocol to change to; NULL for none. Lives as the request. */
+    const struct proxy_messages *messages; /* How the body goes back; NULL: as it is. */
+    uint64_t silence_ms_max;               /* Until the answer's headers. */
+    uint64_t time_ms_max;                  /* For all of it; 0: no limit. */
+    bool keep_alive; /* The connection may serve other requests, before and after. */
     /* How a Location, and links of an HTML page, look from where the client is; NULL: they stay as
      * they are. Lives as the request. */
     const struct link_base *links;

@@ -5,6 +5,7 @@
 #include "apiserver/pod_tunnel.h"
 #include "apiserver/request.h"
 #include "k8s/core_v1.pb-c.h"
+#include "lib/net/websocket.h"
 #include <errno.h>
 
 /* --- Where to --- */
@@ -223,6 +224,40 @@ static void failed(struct request *request, int error, const char *message)
 static const struct proxy_rules agent_rules = {
     .passes_back = passes_back, .may_pass = may_pass, .refused = refused, .failed = failed};
 
+/* Of the protocols that the client offers the first that v1.32 has for logs; none when it offers
+ * none. NULL: it knows none of these. */
+static const struct proxy_messages *log_messages(const struct request *request)
+{
+    static const struct proxy_messages plain = {.protocol = NULL};
+    static const struct proxy_messages named[] = {
+        {.protocol = "binary.k8s.io"}, {.protocol = "base64.binary.k8s.io", .base64 = true}};
+    struct slice protocol = {.len = 0};
+    bool offers = false;
+    for (size_t at = 0; websocket_next_protocol(request->exchange, &at, &protocol);) {
+        for (size_t i = 0; i < ARRAY_LEN(named); i++) {
+            if (slice_is(protocol, named[i].protocol)) {
+                return &named[i];
+            }
+        }
+        offers = true;
+    }
+    return offers ? NULL : &plain;
+}
+
+/* The agent is asked as ever: what it says is made messages of here. */
+static void start_log(struct request *request, const char *url, struct tls_config *tls)
+{
+    bool as_messages = websocket_is_request(request->exchange);
+    const struct proxy_messages *messages = as_messages ? log_messages(request) : NULL;
+    if (as_messages && messages == NULL) {
+        respond_text(request, 403, "");
+        return;
+    }
+    const struct proxy_target target = {
+        .rules = &agent_rules, .url = url, .tls = tls, .messages = messages};
+    proxy_pass(request, &target);
+}
+
 static void start(struct request *request, const char *url)
 {
     struct tls_config *tls = proxy_agent_tls(request->server->proxy);
@@ -233,7 +268,11 @@ static void start(struct request *request, const char *url)
         respond_status(request, api_status_unavailable(request->arena, "no client certificate"));
         return;
     }
-    if (upgrade == NULL && wants_stream(request)) {
+    if (!wants_stream(request)) {
+        start_log(request, url, tls);
+        return;
+    }
+    if (upgrade == NULL) {
         respond_status(request, api_status_bad_request(request->arena, "Upgrade request required"));
         return;
     }

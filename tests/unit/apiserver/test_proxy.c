@@ -248,6 +248,35 @@ START_TEST(a_client_that_leaves_an_open_stream_frees_the_agent)
 }
 END_TEST
 
+/* --- Logs as messages of a WebSocket --- */
+
+#define LOG_MESSAGES(protocol)                                                                     \
+    "GET /api/v1/namespaces/ns/pods/p/log HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"          \
+    "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"                                          \
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" protocol "\r\n"
+
+START_TEST(a_log_comes_as_messages_of_a_websocket)
+{
+    static const struct {
+        const char *request, *answer;
+    } cases[] = {{LOG_MESSAGES(""), "\r\n\r\n\x82\x05hello\x88\x02\x03\xe8"},
+                 {LOG_MESSAGES("Sec-WebSocket-Protocol: x, base64.binary.k8s.io\r\n"),
+                  "Sec-WebSocket-Protocol: base64.binary.k8s.io\r\n\r\n\x81\x08"
+                  "aGVsbG8="
+                  "\x88\x02\x03\xe8"}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct client client = {.request = cases[i].request};
+        const char *answer = talk(&client, act_ok);
+        ck_assert_msg(strncmp(answer, "HTTP/1.1 101 ", 13) == 0, "%s", answer);
+        ck_assert_msg(strstr(answer, cases[i].answer) != NULL, "%s", answer);
+        ck_assert_ptr_null(strcasestr(proxied.agent.request, "upgrade"));
+        proxied.agent.done = false;
+    }
+    const char *unknown = ask(LOG_MESSAGES("Sec-WebSocket-Protocol: x\r\n"));
+    ck_assert_ptr_nonnull(strstr(unknown, "HTTP/1.1 403 "));
+}
+END_TEST
+
 static bool closed;
 
 static void on_closed(void *data)
@@ -345,6 +374,7 @@ Suite *proxy_suite(void)
     tcase_add_test(tcase, a_reset_half_way_ends_the_client_too);
     tcase_add_test(tcase, a_client_that_leaves_frees_the_agent_that_hangs);
     tcase_add_test(tcase, a_client_that_leaves_an_open_stream_frees_the_agent);
+    tcase_add_test(tcase, a_log_comes_as_messages_of_a_websocket);
     tcase_add_test(tcase, a_log_cut_half_way_is_not_taken_for_a_whole_one);
     tcase_add_test(tcase, no_credential_of_the_client_reaches_the_agent);
     tcase_add_test(tcase, exec_without_an_upgrade_does_not_reach_the_agent);
