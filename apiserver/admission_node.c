@@ -1,11 +1,11 @@
 /* NodeRestriction: a node writes its own Node, its own lease, its own pods, and nothing else; in
  * the words of v1.32. What it may read is authorization's question. */
 #include "apiserver/admission.h"
-#include "apiserver/pod_references.h"
 #include "k8s/authentication_v1.pb-c.h"
 #include "k8s/coordination_v1.pb-c.h"
 #include "k8s/core_v1.pb-c.h"
 #include "k8s/policy_v1.pb-c.h"
+#include "lib/api/pod_references.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>

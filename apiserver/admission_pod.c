@@ -1,9 +1,9 @@
 /* Admission of pods: service account and its token volume, priority, default tolerations. */
 #include "apiserver/admission.h"
-#include "apiserver/pod_references.h"
 #include "k8s/core_v1.pb-c.h"
 #include "k8s/scheduling_v1.pb-c.h"
 #include "lib/api/pod_profiles.h"
+#include "lib/api/pod_references.h"
 #include "lib/api/priority.h"
 
 static const char token_path[] = "/var/run/secrets/kubernetes.io/serviceaccount";

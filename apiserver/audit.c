@@ -154,24 +154,25 @@ static void begin(struct request *request, const struct user *user)
         return;
     }
     struct audit_event *event = arena_zeroed(request->arena, sizeof(*event));
-    *event = (struct audit_event){
-        .decision = decision,
-        .id = request->audit_id,
-        .uri = request_uri(request),
-        .verb = access.verb,
-        .user = user,
-        .user_agent = user_agent(request),
-        .has_object = info->is_resource,
-        .object = {.resource = info->resource,
-                   .namespace = info->namespace,
-                   .name = info->name,
-                   .uid = "",
-                   .group = info->group,
-                   .version = info->version,
-                   .resource_version = "",
-                   .subresource = info->subresource},
-        .received_us = now_us(),
-        .notes = {.arena = request->arena, .has_bodies = decision.level >= AUDIT_REQUEST}};
+    *event = (struct audit_event){.decision = decision,
+                                  .id = request->audit_id,
+                                  .uri = request_uri(request),
+                                  .verb = access.verb,
+                                  .user = user,
+                                  .user_agent = user_agent(request),
+                                  .has_object = info->is_resource,
+                                  .object = {.resource = info->resource,
+                                             .namespace = info->namespace,
+                                             .name = info->name,
+                                             .uid = "",
+                                             .group = info->group,
+                                             .version = info->version,
+                                             .resource_version = "",
+                                             .subresource = info->subresource},
+                                  .received_us = now_us(),
+                                  .notes = request->token_notes};
+    event->notes.arena = request->arena;
+    event->notes.has_bodies = decision.level >= AUDIT_REQUEST;
     find_sources(request, event);
     request->audit = event;
     request->call.notes = &event->notes;

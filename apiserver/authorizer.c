@@ -1,8 +1,8 @@
 #include "apiserver/authorizer_internal.h"
 
-#include "apiserver/pod_references.h"
 #include "apiserver/rbac_defaults.h"
 #include "lib/api/object.h"
+#include "lib/api/pod_references.h"
 #include "lib/base/alloc.h"
 #include "lib/base/env.h"
 #include "lib/base/metrics.h"

@@ -136,6 +136,7 @@ static void token_review(struct request *request, void *message)
         .arena = request->arena,
         .home = http_exchange_loop(request->exchange),
         .answered = on_token_known,
+        .notes = request->call.notes,
         .data = state};
     if (authenticate_token(request->server, &state->question)) {
         answer_token_review(state);

@@ -3,16 +3,12 @@
 #include "apiserver/authn_internal.h"
 #include "apiserver/kept_map.h"
 #include "apiserver/request.h"
+#include "lib/api/legacy_token.h"
 #include "lib/base/alloc.h"
 #include <assert.h>
 #include <stdlib.h>
-#include <time.h>
 
-#define SINCE         "since"
-#define LAST_USED     "kubernetes.io/legacy-token-last-used"
-#define INVALID_SINCE "kubernetes.io/legacy-token-invalid-since"
-
-enum { IDLE_MS = 60 * 1000, USES_MAX = 64, DATE_SIZE = 16 };
+enum { IDLE_MS = 60 * 1000, USES_MAX = 64 };
 
 struct legacy_tokens {
     struct apiserver *server;
@@ -34,21 +30,10 @@ struct use {
     struct registry_call call;
 };
 
-/* The day in UTC that is `days` after today: "2006-01-02". */
-static void write_date(int days, char ret_date[static DATE_SIZE])
+/* The day in UTC that is `days` after today. */
+static void write_date(int days, char ret_date[static TIME_TEXT_SIZE])
 {
-    time_t at = (time_t)(wall_seconds() + days * INT64_C(86400));
-    struct tm parts;
-    size_t len = strftime(ret_date, DATE_SIZE, "%Y-%m-%d", gmtime_r(&at, &parts));
-    assert(len > 0);
-    (void)len;
-}
-
-static bool is_date(const char *text)
-{
-    struct tm parts = {0};
-    const char *end = strptime(text, "%Y-%m-%d", &parts);
-    return end != NULL && *end == 0;
+    legacy_token_date(wall_seconds() + days * INT64_C(86400), ret_date);
 }
 
 /* --- Since when --- */
@@ -57,18 +42,22 @@ static bool has_since(void *data, struct arena *arena, const Core__V1__ConfigMap
 {
     (void)data;
     (void)arena;
-    return present != NULL && is_date(text_or_empty(api_string_map_get(
-                                  API_STRING_MAP(present->data, present->n_data), SINCE)));
+    int64_t since_s = 0;
+    return present != NULL &&
+           legacy_token_parse_date(
+               text_or_empty(api_string_map_get(API_STRING_MAP(present->data, present->n_data),
+                                                LEGACY_TOKEN_SINCE)),
+               &since_s) == 0;
 }
 
 static void write_since(void *data, struct arena *arena, Core__V1__ConfigMap *map)
 {
     (void)data;
     Core__V1__ConfigMap__DataEntry *entry = arena_alloc(arena, sizeof(*entry));
-    char date[DATE_SIZE];
+    char date[TIME_TEXT_SIZE];
     write_date(0, date);
     core__v1__config_map__data_entry__init(entry);
-    entry->key = arena_text(arena, SINCE);
+    entry->key = arena_text(arena, LEGACY_TOKEN_SINCE);
     entry->value = arena_text(arena, date);
     map->data = arena_array(arena, 1, sizeof(*map->data)); /* It has nothing else. */
     map->data[0] = entry;
@@ -107,14 +96,15 @@ static void write_label(void *data)
 {
     struct use *use = data;
     struct legacy_tokens *tokens = use->tokens;
-    char date[DATE_SIZE];
+    char date[TIME_TEXT_SIZE];
     if (tokens->stopped || tokens->use_count == USES_MAX || is_under_way(tokens, use)) {
         arena_free(use->arena);
         return;
     }
     write_date(0, date);
     const char *patch = arena_printf(
-        use->arena, "{\"metadata\":{\"uid\":\"%s\",\"labels\":{\"" LAST_USED "\":\"%s\"}}}",
+        use->arena,
+        "{\"metadata\":{\"uid\":\"%s\",\"labels\":{\"" LEGACY_TOKEN_LAST_USED "\":\"%s\"}}}",
         use->uid, date);
     use->call = (struct registry_call){.verb = REGISTRY_PATCH,
                                        .kind = tokens->secrets,
@@ -135,8 +125,8 @@ static void write_label(void *data)
 /* Clocks of members may differ by a day's end. */
 static bool is_noted(const Core__V1__Secret *secret)
 {
-    char today[DATE_SIZE], tomorrow[DATE_SIZE];
-    const char *last = text_or_empty(api_meta_label(secret->metadata, LAST_USED));
+    char today[TIME_TEXT_SIZE], tomorrow[TIME_TEXT_SIZE];
+    const char *last = text_or_empty(api_meta_label(secret->metadata, LEGACY_TOKEN_LAST_USED));
     write_date(0, today);
     write_date(1, tomorrow);
     return strcmp(last, today) == 0 || strcmp(last, tomorrow) == 0;
@@ -158,34 +148,23 @@ static void note_use(struct legacy_tokens *tokens, const Core__V1__Secret *secre
     loop_post(tokens->server->config.store_loop, write_label, use);
 }
 
-static bool is_listed(const Core__V1__ServiceAccount *account, const char *secret)
+struct legacy_use legacy_tokens_use(struct legacy_tokens *tokens, const Core__V1__Secret *secret,
+                                    const Core__V1__ServiceAccount *account)
 {
-    for (size_t i = 0; account != NULL && i < account->n_secrets; i++) {
-        if (strcmp(text_or_empty(account->secrets[i]->name), secret) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool legacy_tokens_use(struct legacy_tokens *tokens, const Core__V1__Secret *secret,
-                       const Core__V1__ServiceAccount *account, const char **ret_warning)
-{
-    *ret_warning = NULL;
-    bool invalid = text_or_empty(api_meta_label(secret->metadata, INVALID_SINCE))[0] != 0;
+    struct legacy_use use = {
+        .invalid =
+            text_or_empty(api_meta_label(secret->metadata, LEGACY_TOKEN_INVALID_SINCE))[0] != 0,
+        .generated = legacy_token_is_generated(account, secret->metadata->name)};
     note_use(tokens, secret);
-    if (invalid) {
+    if (use.invalid) {
         metric_add(tokens->invalid_uses, 1);
-        return false;
+        return use;
     }
-    /* Those that an account lists were made for it, before v1.24. */
-    if (is_listed(account, secret->metadata->name)) {
+    if (use.generated) {
         metric_add(tokens->generated_uses, 1);
-        *ret_warning = "Use tokens from the TokenRequest API or manually created secret-based "
-                       "tokens instead of auto-generated secret-based tokens.";
     }
     metric_add(tokens->uses, 1);
-    return true;
+    return use;
 }
 
 /* --- Life --- */
@@ -205,12 +184,11 @@ struct legacy_tokens *legacy_tokens_new(struct apiserver *server)
         metrics_counter(metrics, "serviceaccount_invalid_legacy_auto_token_uses_total",
                         "Uses of tokens in Secrets that are marked as invalid.", NULL);
     list_init(&tokens->under_way);
-    const struct kept_map_config since = {
-        .server = server,
-        .name = "kube-apiserver-legacy-service-account-token-tracking",
-        .idle_ms = IDLE_MS,
-        .is_good = has_since,
-        .fill = write_since};
+    const struct kept_map_config since = {.server = server,
+                                          .name = LEGACY_TOKEN_TRACKING,
+                                          .idle_ms = IDLE_MS,
+                                          .is_good = has_since,
+                                          .fill = write_since};
     tokens->since = kept_map_new(&since);
     return tokens;
 }

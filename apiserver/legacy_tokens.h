@@ -15,9 +15,12 @@ struct legacy_tokens *legacy_tokens_new(struct apiserver *server);
 void legacy_tokens_stop(struct legacy_tokens *tokens); /* Begins no call any more. */
 void legacy_tokens_free(struct legacy_tokens *tokens); /* After its calls; NULL is a no-op. */
 
-/* Notes a use of the Secret's token; `account` is whose it is, and may be NULL. False when the
- * Secret says that it is not valid any more. *ret_warning gets what its user is told, or NULL. Any
- * thread. */
-bool legacy_tokens_use(struct legacy_tokens *tokens, const struct Core__V1__Secret *secret,
-                       const struct Core__V1__ServiceAccount *account, const char **ret_warning);
+struct legacy_use {
+    bool invalid;   /* The Secret says that its token is not valid any more. */
+    bool generated; /* It was made for the account, not by a person. */
+};
+/* Notes a use of the Secret's token; `account` is whose it is, and may be NULL. Any thread. */
+struct legacy_use legacy_tokens_use(struct legacy_tokens *tokens,
+                                    const struct Core__V1__Secret *secret,
+                                    const struct Core__V1__ServiceAccount *account);
 #endif

@@ -1,6 +1,6 @@
 #include "apiserver/node_graph.h"
 
-#include "apiserver/pod_references.h"
+#include "lib/api/pod_references.h"
 #include "lib/base/alloc.h"
 #include "lib/base/buffer.h"
 #include "lib/base/hash_map.h"

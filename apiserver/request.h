@@ -3,6 +3,7 @@
 #ifndef APISERVER_REQUEST_H
 #define APISERVER_REQUEST_H
 #include "apiserver/apiserver.h"
+#include "apiserver/audit_notes.h"
 #include "apiserver/authorizer.h"
 #include "apiserver/codec.h"
 #include "apiserver/custom_kinds.h"
@@ -110,8 +111,9 @@ struct request {
     struct slice body_type; /* Media type of the body, as content-type has it. */
     struct request_info info;
     const struct user *user;
-    const char *token_warning; /* What its user is told besides the answer; or NULL. */
-    bool is_refused;           /* Its answer says that it is forbidden. */
+    const char *token_warning;      /* What its user is told besides the answer; or NULL. */
+    struct audit_notes token_notes; /* What the audit log is told of the token. */
+    bool is_refused;                /* Its answer says that it is forbidden. */
     struct negotiated accept;
     const struct api_kind *kind; /* Of a resource request; referenced when it is custom. */
     const struct api_subresource *subresource; /* NULL for the object itself. */
@@ -166,6 +168,7 @@ struct token_question {
     int status;
     const struct user *user;
     const char *warning;       /* For whom has sent it; or NULL. */
+    struct audit_notes *notes; /* Given: what the audit log is told is noted there; or NULL. */
     const char *why;           /* It is bad, in the words of v1.32; or NULL. */
     struct text_list for_whom; /* Its audiences. */
     struct token_ask ask;

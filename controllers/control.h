@@ -45,6 +45,7 @@ extern const struct control_part control_flow_schema_status;
 extern const struct control_part control_policy_status;
 extern const struct control_part control_account_tokens;
 extern const struct control_part control_token_cleaner;
+extern const struct control_part control_legacy_token_cleaner;
 extern const struct control_part control_cluster_info;
 extern const struct control_part control_bootstrap_signer;
 extern const struct control_part control_request_approval;

@@ -10,19 +10,33 @@
 #include <stdlib.h>
 
 static const struct control_part *const parts[] = {
-    &control_namespace,          &control_garbage,
-    &control_replicaset,         &control_replication_controller,
-    &control_deployment,         &control_endpoints,
-    &control_node_ipam,          &control_node_lifecycle,
-    &control_taint_eviction,     &control_pod_gc,
-    &control_service_account,    &control_root_ca,
-    &control_kubernetes_service, &control_cluster_role_aggregation,
-    &control_resource_quota,     &control_flow_schema_status,
-    &control_policy_status,      &control_account_tokens,
-    &control_token_cleaner,      &control_request_approval,
-    &control_request_signature,  &control_request_cleaning,
-    &control_cluster_info,       &control_bootstrap_signer,
-    &control_claim_protection,   &control_volume_protection,
+    &control_namespace,
+    &control_garbage,
+    &control_replicaset,
+    &control_replication_controller,
+    &control_deployment,
+    &control_endpoints,
+    &control_node_ipam,
+    &control_node_lifecycle,
+    &control_taint_eviction,
+    &control_pod_gc,
+    &control_service_account,
+    &control_root_ca,
+    &control_kubernetes_service,
+    &control_cluster_role_aggregation,
+    &control_resource_quota,
+    &control_flow_schema_status,
+    &control_policy_status,
+    &control_account_tokens,
+    &control_token_cleaner,
+    &control_request_approval,
+    &control_request_signature,
+    &control_request_cleaning,
+    &control_cluster_info,
+    &control_bootstrap_signer,
+    &control_claim_protection,
+    &control_volume_protection,
+    &control_legacy_token_cleaner,
 };
 
 struct controllers {
@@ -60,6 +74,9 @@ static void fill_defaults(struct controllers_grace *grace)
     grace->eviction_interval_ms = or_default(grace->eviction_interval_ms, 10000);
     grace->pod_gc_interval_ms = or_default(grace->pod_gc_interval_ms, 20000);
     grace->pod_gc_quarantine_ms = or_default(grace->pod_gc_quarantine_ms, 40000);
+    if (grace->legacy_token_s == 0) {
+        grace->legacy_token_s = 365 * 24 * 3600;
+    }
     if (grace->pod_gc_terminated_max == 0) {
         grace->pod_gc_terminated_max = 12500;
     }

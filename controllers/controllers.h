@@ -23,6 +23,7 @@ struct controllers_grace {
     uint64_t pod_gc_interval_ms;    /* 20000 */
     uint64_t pod_gc_quarantine_ms;  /* 40000 before pods of a removed node are deleted. */
     uint32_t pod_gc_terminated_max; /* 12500 finished pods kept. */
+    uint32_t legacy_token_s;        /* A year unused: a generated token in a Secret is marked. */
 };
 
 struct controllers_config {

@@ -15,6 +15,7 @@ const struct control_identities control_as = {
     .endpoint = ACCOUNT("endpoint-controller"),
     .endpoint_slice = ACCOUNT("endpointslice-controller"),
     .garbage = ACCOUNT("generic-garbage-collector"),
+    .legacy_token_cleaner = ACCOUNT("legacy-service-account-token-cleaner"),
     .namespace = ACCOUNT("namespace-controller"),
     .node = ACCOUNT("node-controller"),
     .policy_status = ACCOUNT("validatingadmissionpolicy-status-controller"),

@@ -6,9 +6,9 @@
 
 struct control_identities {
     struct client_identity bootstrap_signer, certificate, claim_protection,
-        cluster_role_aggregation, deployment, endpoint, endpoint_slice, garbage, namespace, node,
-        pod_garbage, policy_status, replica_set, replication, resource_quota, root_ca,
-        service_account, token_cleaner, volume_protection;
+        cluster_role_aggregation, deployment, endpoint, endpoint_slice, garbage,
+        legacy_token_cleaner, namespace, node, pod_garbage, policy_status, replica_set, replication,
+        resource_quota, root_ca, service_account, token_cleaner, volume_protection;
     struct client_identity manager; /* The user system:kube-controller-manager itself. */
 };
 extern const struct control_identities control_as;

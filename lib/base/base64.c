@@ -86,7 +86,7 @@ void base64url_encode(struct slice bytes, struct buffer *out)
 
 int base64url_decode(struct slice text, struct buffer *out)
 {
-    size_t position;
+    size_t position = 0;
     return decode(url_safe, /* loosely= */ false, text, out, &position);
 }
 
@@ -105,7 +105,7 @@ int base64_decode(struct slice text, struct buffer *out)
     for (int i = 0; i < 2 && text.len > 0 && text.data[text.len - 1] == '='; i++) {
         text.len--;
     }
-    size_t position;
+    size_t position = 0;
     return decode(standard, /* loosely= */ false, text, out, &position);
 }
 

@@ -57,6 +57,7 @@ static void start(struct cluster *cluster)
         .api_endpoints = api_endpoints,
         .api_endpoints_data = cluster,
         .may_request = may_request,
+        .grace = {.legacy_token_s = 2 * 24 * 3600},
         .account_token = account_token,
     };
     cluster->controllers = controllers_open(&config);

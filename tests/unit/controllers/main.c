@@ -8,11 +8,12 @@ Suite *flow_status_suite(void);
 Suite *requests_suite(void);
 Suite *policy_status_suite(void);
 Suite *cluster_info_suite(void);
+Suite *legacy_cleaner_suite(void);
 
 int main(void)
 {
-    Suite *suites[] = {deployment_suite(),    nodes_suite(),       content_suite(),
-                       quota_suite(),         flow_status_suite(), requests_suite(),
-                       policy_status_suite(), cluster_info_suite()};
+    Suite *suites[] = {deployment_suite(),    nodes_suite(),        content_suite(),
+                       quota_suite(),         flow_status_suite(),  requests_suite(),
+                       policy_status_suite(), cluster_info_suite(), legacy_cleaner_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }

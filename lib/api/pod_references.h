@@ -1,6 +1,6 @@
 /* Which other objects of its namespace a pod refers to. Pure. */
-#ifndef APISERVER_POD_REFERENCES_H
-#define APISERVER_POD_REFERENCES_H
+#ifndef LIB_API_POD_REFERENCES_H
+#define LIB_API_POD_REFERENCES_H
 #include "k8s/core_v1.pb-c.h"
 #include <stdbool.h>
 

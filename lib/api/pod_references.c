@@ -1,4 +1,4 @@
-#include "apiserver/pod_references.h"
+#include "lib/api/pod_references.h"
 
 #include <string.h>
 
