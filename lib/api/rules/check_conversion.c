@@ -10,6 +10,45 @@ typedef Apiextensions__V1__WebhookClientConfig client_t;
 static const char client_member[] = "webhookClientConfig";
 static const char versions_member[] = "conversionReviewVersions";
 
+/* What is wrong with certificates that are to be trusted, or NULL. That of one that cannot be read
+ * is found when it is used. */
+static const char *wrong_bundle(struct arena *arena, ProtobufCBinaryData bundle)
+{
+    struct slice rest = slice_of(bundle.data, bundle.len), body;
+    const char *type = NULL;
+    size_t blocks = 0;
+    while ((type = rules_next_pem(arena, &rest, &body)) != NULL) {
+        if (strcmp(type, "CERTIFICATE") == 0 && memchr(body.data, ':', body.len) == NULL) {
+            return NULL;
+        }
+        blocks++;
+    }
+    return blocks == 0 ? "unable to load root certificates: unable to parse bytes as PEM block"
+                       : "unable to load root certificates: no valid certificate authority data "
+                         "seen";
+}
+
+/* Who was trusted while it is in use may not become unreadable; before that it is filled in. */
+static void check_bundle(struct api_causes *causes, const struct api_path *at,
+                         const client_t *client, const conversion_t *before)
+{
+    struct api_path path = api_path_field(at, client_member);
+    const client_t *old =
+        before == NULL || before->webhook == NULL ? NULL : before->webhook->client_config;
+    bool was_wrong = old != NULL && old->ca_bundle.len > 0 &&
+                     wrong_bundle(causes->arena, old->ca_bundle) != NULL;
+    if (client == NULL || client->ca_bundle.len == 0 || was_wrong) {
+        return;
+    }
+    const char *wrong = wrong_bundle(causes->arena, client->ca_bundle);
+    if (wrong != NULL) {
+        rules_invalid(
+            causes, &path, "caBundle",
+            api_shown_bytes(causes->arena, slice_of(client->ca_bundle.data, client->ca_bundle.len)),
+            wrong);
+    }
+}
+
 static void check_client(struct api_causes *causes, const struct api_path *at,
                          const client_t *client)
 {
@@ -69,7 +108,8 @@ static void check_versions(struct api_causes *causes, const struct api_path *at,
 }
 
 void rules_check_conversion(struct api_causes *causes, const struct api_path *spec,
-                            const conversion_t *conversion)
+                            const conversion_t *conversion, bool established,
+                            const conversion_t *before)
 {
     static const char *const strategies[] = {"None", "Webhook", NULL};
     static const char unused[] = "should not be set when strategy is not set to Webhook";
@@ -84,6 +124,9 @@ void rules_check_conversion(struct api_causes *causes, const struct api_path *sp
     }
     if (rules_is(conversion->strategy, "Webhook")) {
         check_client(causes, &at, webhook->client_config);
+        if (established) {
+            check_bundle(causes, &at, webhook->client_config, before);
+        }
         check_versions(causes, &at, webhook);
         return;
     }

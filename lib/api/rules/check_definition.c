@@ -207,6 +207,17 @@ static void check_accepted_names(struct api_causes *causes, const definition_t *
     }
 }
 
+static bool is_established(const definition_t *definition)
+{
+    for (size_t i = 0; definition != NULL && i < definition->status->n_conditions; i++) {
+        if (rules_is(definition->status->conditions[i]->type, "Established") &&
+            rules_is(definition->status->conditions[i]->status, "True")) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* `before`, the definition that is replaced, may be NULL; `past` is what it excuses. */
 static void check_definition(struct api_causes *causes, const definition_t *definition,
                              const definition_t *before, const struct definition_past *past)
@@ -231,7 +242,8 @@ static void check_definition(struct api_causes *causes, const definition_t *defi
     check_versions(causes, &at, spec);
     check_names_given(causes, &at, spec->names);
     rules_check_versions_alike(causes, &at, spec, before == NULL ? NULL : before->spec, past);
-    rules_check_conversion(causes, &at, spec->conversion);
+    rules_check_conversion(causes, &at, spec->conversion, is_established(before),
+                           before == NULL ? NULL : before->spec->conversion);
     check_accepted_names(causes, definition);
     check_stored_versions(causes, definition);
     check_approval(causes, definition, before);
@@ -275,12 +287,7 @@ void rules_update_definition(struct api_causes *causes, const void *before, cons
     const definition_t *old = before, *definition = after;
     struct api_path spec = api_path_field(NULL, "spec");
     struct api_path names = api_path_field(&spec, "names");
-    bool established = false;
-    for (size_t i = 0; i < old->status->n_conditions; i++) {
-        established = established || (rules_is(old->status->conditions[i]->type, "Established") &&
-                                      rules_is(old->status->conditions[i]->status, "True"));
-    }
-    if (established) {
+    if (is_established(old)) {
         same(causes, &spec, "scope", old->spec->scope, definition->spec->scope);
         same(causes, &names, "kind", old->spec->names->kind, definition->spec->names->kind);
     }

@@ -228,9 +228,7 @@ static void check_conditions(struct api_causes *causes, const struct api_path *a
     }
 }
 
-/* The type of the next PEM block, whose body is written to `body`; NULL when there is none. Goes
- * on after it. */
-static const char *next_block(struct arena *arena, struct slice *rest, struct slice *body)
+const char *rules_next_pem(struct arena *arena, struct slice *rest, struct slice *body)
 {
     static const char begin[] = "-----BEGIN ", dashes[] = "-----";
     const uint8_t *from = memmem(rest->data, rest->len, begin, strlen(begin));
@@ -257,8 +255,8 @@ static const char *not_certificates(struct arena *arena, struct slice rest)
 {
     struct slice body;
     size_t blocks = 0;
-    for (const char *type = next_block(arena, &rest, &body); type != NULL;
-         type = next_block(arena, &rest, &body), blocks++) {
+    for (const char *type = rules_next_pem(arena, &rest, &body); type != NULL;
+         type = rules_next_pem(arena, &rest, &body), blocks++) {
         if (strcmp(type, "CERTIFICATE") != 0) {
             return arena_printf(arena, "only CERTIFICATE PEM blocks are allowed, found \"%s\"",
                                 type);

@@ -184,6 +184,9 @@ bool rules_has(char *const *items, size_t count, const char *text);
 const char *rules_joined(struct arena *arena, struct api_syntax wrong);
 /* As Go prints it: `[]string{"a", "b"}`. */
 const char *rules_list_shown(struct arena *arena, char *const *items, size_t count);
+/* The type of the next PEM block, whose body is written to `body`; NULL when there is none. Goes
+ * on after it. */
+const char *rules_next_pem(struct arena *arena, struct slice *rest, struct slice *body);
 /* "if '*' is present, must not specify other <what>" */
 void rules_star_alone(struct api_causes *causes, const struct api_path *parent, const char *name,
                       char *const *items, size_t count, const char *what);

@@ -366,11 +366,38 @@ START_TEST(the_end_of_a_generated_names_prefix_may_be_anything_before_a_hyphen)
 }
 END_TEST
 
+/* --- Definitions -------------------------------------------------------------------------------
+ */
+
+START_TEST(who_converts_keeps_certificates_that_can_be_read)
+{
+#define CRD(bundle, status)                                                                        \
+    "{'metadata':{'name':'as.x.example.com'},'spec':{'group':'x.example.com','scope':'Namespaced'" \
+    ",'names':{'plural':'as','singular':'a','kind':'A','listKind':'AList'},'conversion':{"         \
+    "'strategy':'Webhook','webhook':{'conversionReviewVersions':['v1'],'clientConfig':{'url':"     \
+    "'https://a/b','caBundle':'" bundle "'}}},'versions':[{'name':'v1','served':true,'storage':"   \
+    "true,'schema':{'openAPIV3Schema':{'type':'object'}}}]},'status':{'storedVersions':['v1'],"    \
+    "'conditions':[{'type':'Established','status':'" status "'}]}}"
+#define GOOD                                                                                       \
+    "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCkFBPT0KLS0tLS1FTkQgQ0VS"                                 \
+    "VElGSUNBVEUtLS0tLQo="
+#define DEFINITION "apiextensions.k8s.io/v1", "CustomResourceDefinition"
+    ck_assert_causes_update(DEFINITION, CRD(GOOD, "True"), CRD("Cg==", "True"),
+                            "spec.conversion.webhookClientConfig.caBundle: Invalid value: "
+                            "[]byte{0xa}: unable to load root certificates: unable to parse bytes "
+                            "as PEM block");
+    ck_assert_causes_update(DEFINITION, CRD("Cg==", "True"), CRD(GOOD, "True"), "");
+    ck_assert_causes_update(DEFINITION, CRD("Cg==", "True"), CRD("Cgo=", "True"), "");
+    ck_assert_causes_update(DEFINITION, CRD(GOOD, "False"), CRD("Cg==", "False"), "");
+}
+END_TEST
+
 Suite *check_update_suite(void)
 {
     Suite *suite = suite_create("check_update");
     TCase *tcase = tcase_create("update");
     tcase_add_test(tcase, a_pods_update_says_what_differs);
+    tcase_add_test(tcase, who_converts_keeps_certificates_that_can_be_read);
     tcase_add_test(tcase, the_status_of_a_claim_is_about_storage);
     tcase_add_test(tcase, a_change_of_the_host_network_is_named);
     tcase_add_test(tcase, a_pods_update_is_checked_as_a_whole_before_what_may_not_change);
