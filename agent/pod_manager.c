@@ -372,69 +372,88 @@ static void take_first(struct pod_entry *entry)
     }
 }
 
-void pod_manager_upsert(struct pod_manager *manager, struct slice bytes)
+/* A pod of this node, or NULL. */
+static Core__V1__Pod *read_pod(const struct pod_manager *manager, struct arena *arena,
+                               struct slice bytes)
 {
-    struct arena *arena = arena_new(SIZE_MAX);
     void *message = NULL;
-    struct error error = {0};
+    CLEANUP(error_release) struct error error = {0};
     if (api_decode_protobuf(arena, api_message_find("k8s.io.api.core.v1.Pod"), bytes, &message,
                             &error) < 0) {
         LOG_WARN(COMPONENT, "ignored a pod that cannot be read",
                  KV_TEXT("error", error_message(&error)));
-        error_release(&error);
-        arena_free(arena);
-        return;
+        return NULL;
     }
     Core__V1__Pod *pod = message;
     const char *node = pod->spec->node_name;
-    if (node == NULL || strcmp(node, manager->node_name) != 0 || pod->metadata->uid == NULL) {
+    bool here = node != NULL && strcmp(node, manager->node_name) == 0 && pod->metadata->uid != NULL;
+    return here ? pod : NULL;
+}
+
+/* The arena, which has the pod, is the entry's then. */
+static void add_pod(struct pod_manager *manager, struct arena *arena, Core__V1__Pod *pod,
+                    struct slice bytes)
+{
+    if (hash_map_count(manager->pods) >= AGENT_PODS_MAX) {
+        LOG_WARN(COMPONENT, "ignored a pod: too many", KV_TEXT("pod", pod->metadata->name));
+        arena_free(arena);
+        return;
+    }
+    struct pod_entry *entry = entry_new(manager, arena, pod);
+    if (entry == NULL) {
+        return;
+    }
+    entry->pod_bytes = bytes;
+    entry->marked = true;
+    pod_checkpoint_write(entry);
+    take_first(entry);
+    pod_manager_relist_soon(manager, 0); /* It starts once the runtime has been looked at. */
+}
+
+/* The same of an entry that there is. */
+static void change_pod(struct pod_entry *entry, struct arena *arena, Core__V1__Pod *pod,
+                       struct slice bytes)
+{
+    struct arena *plan_arena;
+    struct pod_plan *plan = make_plan(pod, &plan_arena);
+    struct arena *old = entry->arena;
+    bool changed = pod->metadata->generation != entry->pod->metadata->generation ||
+                   (pod->metadata->deletion_timestamp != NULL) !=
+                       (entry->pod->metadata->deletion_timestamp != NULL);
+    entry->marked = true;
+    entry->pod = pod;
+    entry->pod_bytes = bytes;
+    entry->arena = arena;
+    arena_free(old);
+    if (changed) {
+        pod_checkpoint_write(entry);
+    }
+    if (plan == NULL) {
+        return;
+    }
+    struct pod_event event = {.kind = EVENT_PLAN, .plan = plan, .arena = plan_arena};
+    if (entry->stepping || !entry->adopted) { /* Cannot be queued with its arena; the next tells. */
+        arena_free(plan_arena);
+    } else {
+        pod_entry_step(entry, &event);
+    }
+}
+
+void pod_manager_upsert(struct pod_manager *manager, struct slice bytes)
+{
+    struct arena *arena = arena_new(SIZE_MAX);
+    Core__V1__Pod *pod = read_pod(manager, arena, bytes);
+    if (pod == NULL) {
         arena_free(arena);
         return;
     }
     struct slice copy = arena_slice(arena, bytes);
     struct pod_entry *entry = hash_map_get(manager->pods, slice_text(pod->metadata->uid));
     if (entry == NULL) {
-        if (hash_map_count(manager->pods) >= AGENT_PODS_MAX) {
-            LOG_WARN(COMPONENT, "ignored a pod: too many", KV_TEXT("pod", pod->metadata->name));
-            arena_free(arena);
-            return;
-        }
-        entry = entry_new(manager, arena, pod);
-        if (entry == NULL) {
-            return;
-        }
-        entry->pod_bytes = copy;
-        entry->marked = true;
-        pod_checkpoint_write(entry);
-        take_first(entry);
-        pod_manager_relist_soon(manager, 0); /* It starts once the runtime has been looked at. */
+        add_pod(manager, arena, pod, copy);
         return;
-    } else {
-        entry->marked = true;
-        struct arena *plan_arena;
-        struct pod_plan *plan = make_plan(pod, &plan_arena);
-        struct arena *old = entry->arena;
-        bool changed = pod->metadata->generation != entry->pod->metadata->generation ||
-                       (pod->metadata->deletion_timestamp != NULL) !=
-                           (entry->pod->metadata->deletion_timestamp != NULL);
-        entry->pod = pod;
-        entry->pod_bytes = copy;
-        entry->arena = arena;
-        arena_free(old);
-        if (changed) {
-            pod_checkpoint_write(entry);
-        }
-        if (plan != NULL) {
-            struct pod_event event = {.kind = EVENT_PLAN, .plan = plan, .arena = plan_arena};
-            if (entry->stepping) { /* Cannot be queued with its arena; the next one tells. */
-                arena_free(plan_arena);
-            } else if (entry->adopted) {
-                pod_entry_step(entry, &event);
-            } else {
-                arena_free(plan_arena);
-            }
-        }
     }
+    change_pod(entry, arena, pod, copy);
     if (entry->adopted) {
         struct pod_event tick = {.kind = EVENT_TICK};
         entry->references++; /* The steps may drop it. */

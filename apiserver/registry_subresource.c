@@ -265,6 +265,32 @@ static const struct api_message *token_schema(void)
     return api_message_find("k8s.io.api.authentication.v1.TokenRequest");
 }
 
+static const struct api_status *bind_token_to_pod(struct operation *operation,
+                                                  const Core__V1__Pod *pod,
+                                                  struct token_claims *claims)
+{
+    const char *node_name = pod->spec->node_name;
+    claims->pod = pod->metadata->name;
+    claims->pod_uid = pod->metadata->uid;
+    if (!is_empty(node_name)) {
+        const struct cached_object *node =
+            operation_lookup(operation, api_kind_find("", "v1", "nodes"), "", node_name);
+        claims->node = node_name;
+        claims->node_uid =
+            node == NULL ? NULL
+                         : message_meta(cached_object_kind(node), cached_object_message(node))->uid;
+    }
+    if (is_empty(pod->spec->service_account_name) ||
+        strcmp(pod->spec->service_account_name, claims->account) != 0) {
+        return api_status_bad_request(
+            operation->arena,
+            "cannot bind token for serviceaccount \"%s\" to pod running with different "
+            "serviceaccount name.",
+            claims->account);
+    }
+    return NULL;
+}
+
 static const struct api_status *
 bind_token(struct operation *operation, const Authentication__V1__BoundObjectReference *reference,
            struct token_claims *claims)
@@ -308,27 +334,9 @@ bind_token(struct operation *operation, const Authentication__V1__BoundObjectRef
                                                 reference->u_id));
     }
     if (plural[0] == 'p') {
-        const Core__V1__Pod *pod = cached_object_message(cached);
-        claims->pod = name;
-        claims->pod_uid = meta->uid;
-        if (!is_empty(pod->spec->node_name)) {
-            const struct cached_object *node = operation_lookup(
-                operation, api_kind_find("", "v1", "nodes"), "", pod->spec->node_name);
-            claims->node = pod->spec->node_name;
-            claims->node_uid =
-                node == NULL
-                    ? NULL
-                    : message_meta(cached_object_kind(node), cached_object_message(node))->uid;
-        }
-        if (is_empty(pod->spec->service_account_name) ||
-            strcmp(pod->spec->service_account_name, claims->account) != 0) {
-            return api_status_bad_request(
-                arena,
-                "cannot bind token for serviceaccount \"%s\" to pod running with different "
-                "serviceaccount name.",
-                claims->account);
-        }
-    } else if (plural[0] == 's') {
+        return bind_token_to_pod(operation, cached_object_message(cached), claims);
+    }
+    if (plural[0] == 's') {
         claims->secret = name;
         claims->secret_uid = meta->uid;
     } else {
@@ -398,6 +406,14 @@ static enum plan_step issue(struct operation *operation, const struct token_clai
     return PLAN_ANSWER;
 }
 
+static void default_expiration(Authentication__V1__TokenRequestSpec *spec)
+{
+    if (!spec->has_expiration_seconds) {
+        spec->has_expiration_seconds = true;
+        spec->expiration_seconds = 3600;
+    }
+}
+
 enum plan_step plan_token(struct operation *operation)
 {
     struct registry *registry = operation->registry;
@@ -419,10 +435,7 @@ enum plan_step plan_token(struct operation *operation)
     if (registry->config.signer == NULL) {
         return plan_fail(operation, api_status_unavailable(arena, "no token signing key"));
     }
-    if (!request->spec->has_expiration_seconds) {
-        request->spec->has_expiration_seconds = true;
-        request->spec->expiration_seconds = 3600;
-    }
+    default_expiration(request->spec);
     refusal = check_account(operation, request);
     refusal = refusal != NULL ? refusal : plan_ask_about(operation, kind, "token", &sent);
     if (refusal != NULL) {

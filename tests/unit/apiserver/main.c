@@ -19,6 +19,7 @@ Suite *webhooks_suite(void);
 Suite *policies_suite(void);
 Suite *default_plugins_suite(void);
 Suite *flow_suite(void);
+Suite *flow_level_suite(void);
 Suite *oidc_suite(void);
 Suite *encryption_suite(void);
 Suite *audit_suite(void);
@@ -54,6 +55,7 @@ int main(void)
                        policies_suite(),
                        default_plugins_suite(),
                        flow_suite(),
+                       flow_level_suite(),
                        oidc_suite(),
                        encryption_suite(),
                        proxy_object_suite(),
