@@ -414,6 +414,52 @@ static uint32_t read_version(struct reader *in)
     return (uint32_t)version;
 }
 
+/* What the command says besides who gave it; false for a kind that is not known here. */
+static bool read_body(struct reader *in, struct store_command *command)
+{
+    switch (command->kind) {
+    case STORE_COMMAND_TXN:
+        command->txn = read_txn(in, /* depth= */ 1);
+        break;
+    case STORE_COMMAND_COMPACT:
+        command->compact_revision = read_i64(in);
+        break;
+    case STORE_COMMAND_LEASE_GRANT:
+        command->grant.id = read_i64(in);
+        command->grant.ttl_s = read_i64(in);
+        break;
+    case STORE_COMMAND_LEASE_REVOKE:
+        command->revoke.id = read_i64(in);
+        command->revoke.term = read_u64(in);
+        break;
+    case STORE_COMMAND_MEMBER_URL:
+        command->member_url.id = read_u64(in);
+        command->member_url.url = read_bytes(in);
+        break;
+    case STORE_COMMAND_ALARM:
+        command->alarm.raised = read_enum(in, 1) != 0;
+        command->alarm.row.member = read_u64(in);
+        command->alarm.row.kind = read_enum(in, STORE_ALARM_CORRUPT);
+        command->alarm.row.by_itself = read_enum(in, 1) != 0;
+        break;
+    case STORE_COMMAND_CHECK:
+        command->check.stage = read_enum(in, STORE_CHECK_VOTE);
+        command->check.index = read_u64(in);
+        command->check.hash = read_u64(in);
+        break;
+    case STORE_COMMAND_AUTH:
+        read_auth(in, command);
+        break;
+    case STORE_COMMAND_VERSION:
+        command->version.member = read_u64(in);
+        command->version.version = read_version(in);
+        break;
+    default:
+        return false;
+    }
+    return true;
+}
+
 int store_command_decode(struct slice bytes, struct arena *arena, struct store_command *ret_command)
 {
     struct reader in = {.left = bytes, .arena = arena};
@@ -435,44 +481,7 @@ int store_command_decode(struct slice bytes, struct arena *arena, struct store_c
     if ((kind & KIND_HAS_CALLER) != 0) {
         command.caller = read_caller(&in);
     }
-    switch (command.kind) {
-    case STORE_COMMAND_TXN:
-        command.txn = read_txn(&in, /* depth= */ 1);
-        break;
-    case STORE_COMMAND_COMPACT:
-        command.compact_revision = read_i64(&in);
-        break;
-    case STORE_COMMAND_LEASE_GRANT:
-        command.grant.id = read_i64(&in);
-        command.grant.ttl_s = read_i64(&in);
-        break;
-    case STORE_COMMAND_LEASE_REVOKE:
-        command.revoke.id = read_i64(&in);
-        command.revoke.term = read_u64(&in);
-        break;
-    case STORE_COMMAND_MEMBER_URL:
-        command.member_url.id = read_u64(&in);
-        command.member_url.url = read_bytes(&in);
-        break;
-    case STORE_COMMAND_ALARM:
-        command.alarm.raised = read_enum(&in, 1) != 0;
-        command.alarm.row.member = read_u64(&in);
-        command.alarm.row.kind = read_enum(&in, STORE_ALARM_CORRUPT);
-        command.alarm.row.by_itself = read_enum(&in, 1) != 0;
-        break;
-    case STORE_COMMAND_CHECK:
-        command.check.stage = read_enum(&in, STORE_CHECK_VOTE);
-        command.check.index = read_u64(&in);
-        command.check.hash = read_u64(&in);
-        break;
-    case STORE_COMMAND_AUTH:
-        read_auth(&in, &command);
-        break;
-    case STORE_COMMAND_VERSION:
-        command.version.member = read_u64(&in);
-        command.version.version = read_version(&in);
-        break;
-    default:
+    if (!read_body(&in, &command)) {
         return in.failed ? STORE_MALFORMED : STORE_TOO_OLD;
     }
     /* No member has the id 0, which sessions take for an empty row. */
