@@ -30,8 +30,11 @@ pods_of() { [ "$(kubectl get pods -l "app=$1" -o name | wc -l)" = "$2" ]; }
         Scale/autoscaling/v1/2/app=sized ]
     kubectl patch deployment sized --subresource scale --type merge -p '{"spec":{"replicas":4}}'
     [ "$(replicas deployment sized)" = 4 ]
-    kubectl get deployment sized --subresource scale -o json | sed 's/"replicas": 4/"replicas": 1/' |
-        kubectl replace --subresource scale --raw /apis/apps/v1/namespaces/default/deployments/sized/scale -f -
+    put_scale() { # Again when the Deployment's loop has written between.
+        kubectl get deployment sized --subresource scale -o json | sed 's/"replicas": 4/"replicas": 1/' |
+            kubectl replace --subresource scale --raw /apis/apps/v1/namespaces/default/deployments/sized/scale -f -
+    }
+    within 10 put_scale
     [ "$(replicas deployment sized)" = 1 ]
 }
 

@@ -209,6 +209,19 @@ test("one of many takes a lease", async () => {
     }
 });
 
+/* As clients do: who reads and writes starts over when another, here a control loop, has written between. */
+async function untilNoConflict(change) {
+    for (;;) {
+        try {
+            return await change();
+        } catch (error) {
+            if (error.code !== 409) {
+                throw error;
+            }
+        }
+    }
+}
+
 test("objects of any kind go through discovery", async () => {
     const client = k8s.KubernetesObjectApi.makeApiClient(config);
     const deployment = {
@@ -227,9 +240,11 @@ test("objects of any kind go through discovery", async () => {
     const made = await client.create(deployment);
     assert.equal(made.spec.strategy.type, "RollingUpdate");
     const apps = config.makeApiClient(k8s.AppsV1Api);
-    const scale = await apps.readNamespacedDeploymentScale({ name: "any", namespace });
-    scale.spec.replicas = 2;
-    await apps.replaceNamespacedDeploymentScale({ name: "any", namespace, body: scale });
+    await untilNoConflict(async () => {
+        const scale = await apps.readNamespacedDeploymentScale({ name: "any", namespace });
+        scale.spec.replicas = 2;
+        await apps.replaceNamespacedDeploymentScale({ name: "any", namespace, body: scale });
+    });
     assert.equal((await client.read(deployment)).spec.replicas, 2);
     await client.delete(deployment);
 });
