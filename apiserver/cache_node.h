@@ -10,6 +10,7 @@ struct cache_node {
     atomic_size_t references; /* One from the node before it. */
     _Atomic(struct cache_node *) next;
     uint64_t sequence;
+    uint64_t outdated_bytes;  /* Of what was stored and that events up to this one replaced. */
     struct cache_event event; /* A mark (start, gap) has no object. */
 };
 

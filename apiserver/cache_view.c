@@ -1,4 +1,5 @@
 /* Reading the watch cache: views of one kind, walks over them, and places in its history. */
+#include "apiserver/limits.h"
 #include "apiserver/watch_cache_private.h"
 #include "apiserver/watch_hub.h"
 #include "lib/base/alloc.h"
@@ -185,10 +186,13 @@ struct cache_node *watch_cache_position(struct watch_cache *cache, const struct 
     }
 }
 
-uint64_t watch_cache_newest_sequence(struct watch_cache *cache, const struct api_kind *kind)
+bool watch_cache_left_behind(struct watch_cache *cache, const struct api_kind *kind,
+                             const struct cache_node *position)
 {
     struct kind_cache *kind_cache = lock_cache_of(cache, kind);
-    uint64_t sequence = kind_cache->newest->sequence;
+    const struct cache_node *newest = kind_cache->newest;
+    bool left = newest->sequence - position->sequence > WATCH_LAG_MAX ||
+                newest->outdated_bytes - position->outdated_bytes > WATCH_LAG_BYTES_MAX;
     pthread_mutex_unlock(&kind_cache->lock);
-    return sequence;
+    return left;
 }

@@ -183,9 +183,14 @@ uint64_t cached_object_revision(const struct cached_object *object)
     return object->revision;
 }
 
+size_t cached_object_size(const struct cached_object *object)
+{
+    return object->kv->key.len + object->kv->value.len;
+}
+
 size_t cached_object_memory(const struct cached_object *object)
 {
-    size_t bytes = object->kv->key.len + object->kv->value.len + object->text.len;
+    size_t bytes = cached_object_size(object) + object->text.len;
     return sizeof(*object) + CACHED_MEMORY_A_BYTE * bytes;
 }
 

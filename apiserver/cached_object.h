@@ -53,6 +53,7 @@ const char *cached_object_key(const struct cached_object *object);       /* Full
 const char *cached_object_namespace(const struct cached_object *object); /* Never NULL. */
 const char *cached_object_name(const struct cached_object *object);
 uint64_t cached_object_revision(const struct cached_object *object); /* = resourceVersion */
+size_t cached_object_size(const struct cached_object *object);       /* As stored. */
 /* About what it takes, with its encodings. */
 size_t cached_object_memory(const struct cached_object *object);
 /* Whether it is stored as a write would store it now: sealed so, and of the storage version. */

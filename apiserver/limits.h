@@ -15,9 +15,10 @@
 #define OBJECTS_DETAILS_MAX          ((size_t)4096)
 #define REQUEST_ARENA_MAX            ((size_t)512 << 20)
 #define WATCH_HISTORY_MAX            10000 /* Events kept a kind, for watches from the past. */
-#define WATCH_HISTORY_BYTES_MAX      ((size_t)32 << 20)
+#define WATCH_HISTORY_BYTES_MAX      ((size_t)32 << 20) /* Stored bytes of what these replaced. */
 #define WATCH_QUEUED_BYTES_MAX       ((size_t)4 << 20) /* Unsent bytes at which a watcher pauses. */
-#define WATCH_LAG_MAX                20000 /* Events behind at which a watcher is dropped. */
+#define WATCH_LAG_MAX                20000 /* Events behind at which a watcher is dropped, ... */
+#define WATCH_LAG_BYTES_MAX          ((size_t)128 << 20) /* ... or stored bytes that they replaced. */
 #define WATCH_REST_EVENTS            32    /* Delivered at once, after which a hub rests ... */
 #define WATCH_REST_MS                4     /* ... for this long. */
 #define OBJECT_JSON_IDLE_MS          10000 /* After which JSON that nobody asks for goes. */

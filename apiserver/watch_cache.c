@@ -26,11 +26,14 @@ static void append_event(struct kind_cache *kind, const struct cache_event *even
 {
     struct cache_node *node = cache_node_new(event);
     node->sequence = kind->newest->sequence + 1;
+    node->outdated_bytes = kind->newest->outdated_bytes +
+                           (event->previous == NULL ? 0 : cached_object_size(event->previous));
     cache_node_publish(kind->newest, node);
     cache_node_unref(kind->newest);
     kind->newest = node;
     kind->history_count++;
-    while (kind->history_count > WATCH_HISTORY_MAX) {
+    while (kind->history_count > WATCH_HISTORY_MAX ||
+           node->outdated_bytes - kind->oldest->outdated_bytes > WATCH_HISTORY_BYTES_MAX) {
         struct cache_node *next = cache_node_next(kind->oldest);
         cache_node_unref(kind->oldest);
         kind->oldest = next;

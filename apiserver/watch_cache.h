@@ -102,7 +102,8 @@ struct cache_watch_ops {
     /* After deliveries: everything known so far was delivered; `revision` is how far (for
      * bookmarks). May be NULL. */
     void (*caught_up)(void *data, uint64_t revision);
-    /* The watch fell behind WATCH_LAG_MAX events and has ended (410 Expired); stop it. */
+    /* The watch fell behind WATCH_LAG_MAX events, or as many bytes, and has ended (410 Expired);
+     * stop it. */
     void (*expired)(void *data);
 };
 

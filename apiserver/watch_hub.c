@@ -91,9 +91,9 @@ static void expire_laggard(struct cache_watch *watch)
         return;
     }
     const struct api_kind *kind = cached_object_kind(next->event.object);
-    uint64_t newest = watch_cache_newest_sequence(watch->hub->cache, kind);
+    bool left = watch_cache_left_behind(watch->hub->cache, kind, watch->position);
     cache_node_unref(next);
-    if (newest - watch->position->sequence > WATCH_LAG_MAX) {
+    if (left) {
         watch->ended = true;
         watch->delivering = true;
         watch->ops->expired(watch->data);

@@ -31,5 +31,7 @@ struct cache_node *watch_cache_position(struct watch_cache *cache, const struct 
 void watch_cache_add_hub(struct watch_cache *cache, struct watch_hub *hub);
 void watch_cache_remove_hub(struct watch_cache *cache, struct watch_hub *hub);
 struct env *watch_cache_env(struct watch_cache *cache);
-uint64_t watch_cache_newest_sequence(struct watch_cache *cache, const struct api_kind *kind);
+/* Too much has happened since what is at this place in the kind's history. */
+bool watch_cache_left_behind(struct watch_cache *cache, const struct api_kind *kind,
+                             const struct cache_node *position);
 #endif

@@ -38,6 +38,7 @@ Suite *objects_streams_suite(void);
 Suite *server_close_suite(void);
 Suite *subresources_suite(void);
 Suite *warnings_suite(void);
+Suite *watch_history_suite(void);
 
 int main(void)
 {
@@ -78,6 +79,7 @@ int main(void)
                        objects_streams_suite(),
                        server_close_suite(),
                        subresources_suite(),
-                       warnings_suite()};
+                       warnings_suite(),
+                       watch_history_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }
