@@ -119,6 +119,51 @@ static bool is_reset(const Meta__V1__ObjectMeta *meta)
            first->fields_v1 == NULL;
 }
 
+/* Entries are shared with the object they were read from: a change makes a new one. */
+static Meta__V1__ManagedFieldsEntry *entry_copy(struct arena *arena,
+                                                const Meta__V1__ManagedFieldsEntry *entry)
+{
+    Meta__V1__ManagedFieldsEntry *copy = arena_alloc(arena, sizeof(*copy));
+    *copy = *entry;
+    return copy;
+}
+
+static Meta__V1__FieldsV1 *fields_of_set(struct arena *arena, const struct json_value *set)
+{
+    CLEANUP(buffer_release) struct buffer text;
+    buffer_init(&text, SIZE_MAX / 2);
+    json_print(set, /* sorted= */ true, &text);
+    Meta__V1__FieldsV1 *fields = api_message_new(arena, &meta__v1__fields_v1__schema);
+    fields->raw.data = (uint8_t *)arena_text_n(arena, buffer_text(&text), text.len);
+    fields->raw.len = text.len;
+    return fields;
+}
+
+static bool is_set_of(const Meta__V1__ObjectMeta *meta, const Meta__V1__FieldsV1 *fields)
+{
+    bool found = fields == NULL;
+    for (size_t i = 0; !found && meta != NULL && i < meta->n_managed_fields; i++) {
+        const Meta__V1__FieldsV1 *other = meta->managed_fields[i]->fields_v1;
+        found = other != NULL && slice_equal(slice_of(other->raw.data, other->raw.len),
+                                             slice_of(fields->raw.data, fields->raw.len));
+    }
+    return found;
+}
+
+/* A client may print anew what it read, and that is no change. */
+static void rewrite_foreign_sets(struct arena *arena, const Meta__V1__ObjectMeta *before,
+                                 struct apply_owners *owners)
+{
+    for (size_t i = 0; i < owners->count; i++) {
+        struct apply_owner *owner = &owners->items[i];
+        if (!is_set_of(before, owner->entry->fields_v1)) {
+            Meta__V1__ManagedFieldsEntry *entry = entry_copy(arena, owner->entry);
+            entry->fields_v1 = fields_of_set(arena, owner->set);
+            owner->entry = entry;
+        }
+    }
+}
+
 struct apply_owners *apply_owners_sent(struct arena *arena, const Meta__V1__ObjectMeta *before,
                                        const Meta__V1__ObjectMeta *after)
 {
@@ -129,6 +174,7 @@ struct apply_owners *apply_owners_sent(struct arena *arena, const Meta__V1__Obje
     if (read_all(arena, after, &owners) != 0 || owners->count == 0) {
         return apply_owners_read(arena, before);
     }
+    rewrite_foreign_sets(arena, before, owners);
     return owners;
 }
 
@@ -246,26 +292,6 @@ struct apply_owner *apply_owners_find(struct arena *arena, struct apply_owners *
     owner = &owners->items[owners->count++];
     *owner = (struct apply_owner){.entry = entry, .set = json_new_object(arena)};
     return owner;
-}
-
-/* Entries are shared with the object they were read from: a change makes a new one. */
-static Meta__V1__ManagedFieldsEntry *entry_copy(struct arena *arena,
-                                                const Meta__V1__ManagedFieldsEntry *entry)
-{
-    Meta__V1__ManagedFieldsEntry *copy = arena_alloc(arena, sizeof(*copy));
-    *copy = *entry;
-    return copy;
-}
-
-static Meta__V1__FieldsV1 *fields_of_set(struct arena *arena, const struct json_value *set)
-{
-    CLEANUP(buffer_release) struct buffer text;
-    buffer_init(&text, SIZE_MAX / 2);
-    json_print(set, /* sorted= */ true, &text);
-    Meta__V1__FieldsV1 *fields = api_message_new(arena, &meta__v1__fields_v1__schema);
-    fields->raw.data = (uint8_t *)arena_text_n(arena, buffer_text(&text), text.len);
-    fields->raw.len = text.len;
-    return fields;
 }
 
 void apply_owner_set(struct arena *arena, struct apply_owner *owner, struct json_value *set)

@@ -96,6 +96,22 @@ START_TEST(owners_that_are_sent_replace_those_of_the_object)
 }
 END_TEST
 
+/* A client that prints JSON in its own way sends back what it read. */
+START_TEST(owners_that_are_sent_are_kept_in_one_form_however_they_are_spelt)
+{
+    const struct api_apply_request request = by("m");
+    void *made = map_of("", "\"a\":\"1\",\"b\":\"1\"");
+    api_managed_fields_track(arena, &request, NULL, made);
+    const char *before = arena_printf(arena, "%s", owners_of(made));
+    const char *sent =
+        arena_printf(arena, "\"managedFields\":[%s]",
+                     entry("m", "Update", "{\"f:data\": {\"f:b\": {}, \"f:a\": {}, \".\": {}}}"));
+    void *again = map_of(sent, "\"a\":\"1\",\"b\":\"1\"");
+    api_managed_fields_track(arena, &request, made, again);
+    ck_assert_str_eq(owners_of(again), before);
+}
+END_TEST
+
 START_TEST(owners_that_are_not_sent_or_do_not_read_stay)
 {
     static const char *const unread[] = {"{}",          "[]",         "1",
@@ -306,6 +322,7 @@ Suite *apply_owners_suite(void)
     TCase *cases = tcase_create("apply_owners");
     tcase_add_checked_fixture(cases, setup, teardown);
     tcase_add_test(cases, owners_that_are_sent_replace_those_of_the_object);
+    tcase_add_test(cases, owners_that_are_sent_are_kept_in_one_form_however_they_are_spelt);
     tcase_add_test(cases, owners_that_are_not_sent_or_do_not_read_stay);
     tcase_add_test(cases, owners_are_cleared_by_an_empty_list_or_entry_and_stay_so_until_an_apply);
     tcase_add_test(cases, owners_that_are_sent_through_a_subresource_do_not_count);
