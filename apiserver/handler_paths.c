@@ -334,23 +334,32 @@ static void handle_root(struct request *request)
     respond_media(request, "application/json", buffer_slice(&out));
 }
 
+/* What follows a name in a path, when that is it or lies below it; else NULL. */
+static const char *below(const char *path, const char *name)
+{
+    size_t len = strlen(name);
+    bool is_below = strncmp(path, name, len) == 0 && (path[len] == '\0' || path[len] == '/');
+    return is_below ? path + len : NULL;
+}
+
 /* What is read only, and below which there is nothing. */
 static bool handle_document(struct request *request)
 {
     const char *path = request->info.path;
-    bool version = strncmp(path, "/version", 8) == 0 && (path[8] == 0 || path[8] == '/');
-    bool keys = strcmp(path, "/openid/v1/jwks") == 0;
-    if (!version && !keys && strcmp(path, "/.well-known/openid-configuration") != 0) {
+    const char *version = below(path, "/version"), *keys = below(path, "/openid/v1/jwks");
+    const char *issuer = below(path, "/.well-known/openid-configuration");
+    const char *rest = version != NULL ? version : keys != NULL ? keys : issuer;
+    if (rest == NULL) {
         return false;
     }
-    if (version && path[8] != 0 && path[9] != 0) {
+    if (*rest != '\0' && strcmp(rest, "/") != 0) {
         respond_status(request, api_status_no_resource(request->arena));
     } else if (strcmp(request->info.method, "GET") != 0) {
         respond_status(request, api_status_method_not_allowed(request->arena));
-    } else if (version) {
+    } else if (version != NULL) {
         respond_media(request, "application/json", slice_text(version_json));
     } else {
-        handle_keys(request, !keys);
+        handle_keys(request, issuer != NULL);
     }
     return true;
 }
