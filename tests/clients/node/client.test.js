@@ -10,7 +10,7 @@ const config = new k8s.KubeConfig();
 config.loadFromDefault();
 const core = config.makeApiClient(k8s.CoreV1Api);
 const namespace = "clients";
-const PATIENCE_MS = 10000;
+const PATIENCE_MS = 60000;
 
 const configMap = (name, data = {}, labels = {}) => ({ metadata: { name, labels }, data });
 const create = (name, data, labels) =>
