@@ -24,6 +24,7 @@ struct watch_stream {
     _Atomic bool paused;
     struct { /* Connection's loop. */
         bool closed;
+        bool asked;  /* For something that may come later. */
         size_t owed; /* Bytes to take off `outstanding` when the connection's queue drains. */
     } io;
     struct {               /* Store loop. */

@@ -129,6 +129,8 @@ static void on_message(void *data, struct slice bytes)
         stream_close(stream);
         return;
     }
+    stream->io.asked = stream->io.asked || message->request_union_case !=
+                                               ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION__NOT_SET;
     switch ((int)message->request_union_case) {
     case ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_CREATE_REQUEST:
         send_command(stream, COMMAND_CREATE, message);
@@ -142,6 +144,17 @@ static void on_message(void *data, struct slice bytes)
     default: /* Newer than we are: as etcd, ignored. */
         etcdserverpb__watch_request__free_unpacked(message, NULL);
         break;
+    }
+}
+
+/* As etcd's, it goes on when its client has said all, which by the gateway is at once; unless there
+ * is nothing that could come. */
+static void on_end(void *data)
+{
+    struct watch_stream *stream = data;
+    if (!stream->io.closed && !stream->io.asked) {
+        grpc_call_finish(stream->call, GRPC_OK, NULL, slice_of(NULL, 0));
+        stream_close(stream);
     }
 }
 
@@ -166,6 +179,5 @@ void etcd_watch_call(void *data, struct grpc_call *call, struct slice request)
     grpc_call_send_headers(call, NULL, 0);
     grpc_call_on_cancel(call, on_cancel, stream);
     grpc_call_on_drain(call, on_drain, stream);
-    /* As etcd, it goes on when the client has said all: whoever comes by the gateway has then. */
-    grpc_call_on_message(call, on_message, NULL, stream);
+    grpc_call_on_message(call, on_message, on_end, stream);
 }
