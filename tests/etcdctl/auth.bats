@@ -81,11 +81,11 @@ answer() {
     start_member 1 1
     within 20 answers 1
     add_users
-    timeout 120 etcdctl --endpoints="http://$NET.1:2379" --user alice:alicepw watch app/ --prefix \
+    timeout 120 etcdctl --dial-timeout=20s --endpoints="http://$NET.1:2379" --user alice:alicepw watch app/ --prefix \
         >"$DIR/watched" 2>&1 3>&- &
     watching() { ctl 1 --user alice:alicepw put app/k seen >/dev/null && grep -q seen "$DIR/watched"; }
     within 8 watching
-    run timeout 5 etcdctl --endpoints="http://$NET.1:2379" --user alice:alicepw watch app/ app1
+    run timeout 60 etcdctl --dial-timeout=20s --endpoints="http://$NET.1:2379" --user alice:alicepw watch app/ app1
     [[ $output == *"permission denied"* ]]
 }
 
@@ -128,7 +128,7 @@ answer() {
 certified() {
     local pki=$DIR/m1/pki name=$1
     shift
-    etcdctl --command-timeout=30s --endpoints="https://$NET.1:2379" --cacert "$pki/ca.crt" \
+    etcdctl --command-timeout=60s --dial-timeout=20s --endpoints="https://$NET.1:2379" --cacert "$pki/ca.crt" \
         --cert "$DIR/$name.crt" --key "$DIR/$name.key" "$@"
 }
 

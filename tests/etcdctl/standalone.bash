@@ -9,7 +9,7 @@ source "$TOP/tests/within.bash"
 ctl() {
     local member=$1
     shift
-    etcdctl --command-timeout=30s --endpoints="http://$NET.$member:2379" "$@"
+    etcdctl --command-timeout=60s --dial-timeout=20s --endpoints="http://$NET.$member:2379" "$@"
 }
 
 answers() { curl -sf "http://$NET.$1:2379/health" >/dev/null; }

@@ -27,7 +27,7 @@ teardown_file() {
 }
 
 one() {
-    timeout "${SECONDS_MAX:-20}" etcdctl --endpoints https://127.0.34.14:2379 --cacert "$ONE/pki/ca.crt" --cert "$ONE/pki/admin.crt" \
+    timeout "${SECONDS_MAX:-90}" etcdctl $PATIENT --endpoints https://127.0.34.14:2379 --cacert "$ONE/pki/ca.crt" --cert "$ONE/pki/admin.crt" \
         --key "$ONE/pki/admin.key" "$@"
 }
 

@@ -33,15 +33,15 @@ teardown() { explain_failure; }
     id_of() { ours endpoint status --cluster | sed -n "$1p" | cut -d, -f2 | tr -d ' '; }
     address_of() { ours endpoint status --cluster | sed -n "$1p" | cut -d, -f1; }
     other=$((before % 3 + 1))
-    run timeout 20 etcdctl --endpoints "$(address_of $other)" move-leader "$(id_of $other)"
+    run timeout 90 etcdctl $PATIENT --endpoints "$(address_of $other)" move-leader "$(id_of $other)"
     [ "$status" -ne 0 ]
     [[ $output == *"no leader endpoint given"* ]]
-    run -0 timeout 20 etcdctl --endpoints "$(address_of "$before")" move-leader "$(id_of $other)"
+    run -0 timeout 90 etcdctl $PATIENT --endpoints "$(address_of "$before")" move-leader "$(id_of $other)"
     [[ $output == *"Leadership transferred"* ]]
-    run -0 timeout 20 etcdctl --endpoints "$(address_of $other)" move-leader "$(id_of $other)" # It does lead.
+    run -0 timeout 90 etcdctl $PATIENT --endpoints "$(address_of $other)" move-leader "$(id_of $other)" # It does lead.
     moved() { [ "$(ours endpoint status --cluster | grep -n ', true,' | cut -d: -f1)" = "$other" ]; }
     within 10 moved
-    run timeout 20 etcdctl --endpoints "$(address_of $other)" move-leader 1234
+    run timeout 90 etcdctl $PATIENT --endpoints "$(address_of $other)" move-leader 1234
     [[ $output == *"bad leader transferee"* ]]
 }
 
