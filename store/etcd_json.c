@@ -107,8 +107,9 @@ static int read_enum(struct reader *reader, const json_t *value,
         protobuf_c_enum_descriptor_get_value_by_name(type, json_string_value(value));
     if (found == NULL) {
         char *name = arena_text(reader->arena, type->name);
-        for (char *dot = strchr(name, '.'); dot != NULL && (dot = strchr(dot + 1, '.')) != NULL;) {
-            *dot = '_'; /* Behind the package's, as Go names what is declared in a message. */
+        size_t package = strcspn(name, ".");
+        for (size_t i = package + 1; i < strlen(type->name); i++) {
+            name[i] = name[i] == '.' ? '_' : name[i]; /* As Go names what a message declares. */
         }
         return error_set(reader->reterr, -EINVAL, "unknown value \"%s\" for enum %s",
                          json_string_value(value), name);

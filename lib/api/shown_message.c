@@ -26,7 +26,7 @@ static void print_time(const Meta__V1__Time *time, struct buffer *out)
                                          "May",       "June",     "July",     "August",
                                          "September", "October",  "November", "December"};
     enum { FIRST_YEAR = 1900 };
-    time_t seconds = (time_t)api_time_seconds(time);
+    time_t seconds = time == NULL ? 0 : (time_t)api_time_seconds(time);
     struct tm parts;
     if (api_time_is_zero(time) || gmtime_r(&seconds, &parts) == NULL) {
         buffer_append_text(out, "time.Date(1, time.January, 1, 0, 0, 0, 0, time.UTC)");
