@@ -226,8 +226,8 @@ static void frame(const ProtobufCMessage *message, struct buffer *out)
     }
 }
 
-/* The messages of a body, each with its prefix. One that nothing follows is enough for who takes
- * one; nothing at all is a message without fields. */
+/* The messages of a body, each with its prefix. Who takes one gets the first, whatever follows, as
+ * in etcd; an empty body is a message without fields. */
 static int read_body(const ProtobufCMessageDescriptor *descriptor, const struct route *route,
                      struct slice body, struct buffer *out, struct error *reterr)
 {
