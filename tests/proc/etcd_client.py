@@ -223,9 +223,9 @@ class Client:
                 found[pair[1]] = (pair.get(3, 0), pair.get(5, b""))
         return revision, found
 
-    def range(self, start, end, timeout=2.0, serializable=False):
-        """get(), in pages of one revision, so that no answer is too big."""
-        found, revision = {}, 0
+    def range(self, start, end, timeout=2.0, serializable=False, revision=0):
+        """get(), in pages of one revision (0: the newest), so that no answer is too big."""
+        found = {}
         while True:
             request = (field(1, start) + field(2, end) + field(3, PAGE) + field(4, revision)
                        + field(7, int(serializable)))
