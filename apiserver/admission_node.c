@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char MIRROR[] = "kubernetes.io/config.mirror";
 static const char LEASE_NAMESPACE[] = "kube-node-lease";
 
 static bool is(const char *text, const char *value)
@@ -267,11 +266,11 @@ static const struct api_status *admit_mirror(struct admission *admission, const 
         {"persistentvolumeclaims", "persistentvolumeclaims"},
     };
     const Core__V1__Pod *pod = admission->message;
-    if (api_meta_annotation(pod->metadata, MIRROR) == NULL) {
-        return forbid(
-            admission,
-            "pod does not have \"%s\" annotation, node \"%s\" can only create mirror pods", MIRROR,
-            node);
+    if (!pod_is_mirror(pod)) {
+        return forbid(admission,
+                      "pod does not have \"" POD_MIRROR_ANNOTATION
+                      "\" annotation, node \"%s\" can only create mirror pods",
+                      node);
     }
     if (!is(pod->spec->node_name, node)) {
         return forbid(admission,
@@ -279,7 +278,7 @@ static const struct api_status *admit_mirror(struct admission *admission, const 
     }
     const struct api_status *refusal = admit_owner(admission, node, pod);
     for (size_t i = 0; refusal == NULL && i < ARRAY_LEN(resources); i++) {
-        if (pod_spec_refers(pod->spec, resources[i].resource, NULL)) {
+        if (pod_refers(pod, resources[i].resource, NULL)) {
             refusal = forbid(admission, "node \"%s\" can not create pods that reference %s", node,
                              resources[i].words);
         }

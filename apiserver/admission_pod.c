@@ -7,7 +7,6 @@
 #include "lib/api/priority.h"
 
 static const char token_path[] = "/var/run/secrets/kubernetes.io/serviceaccount";
-static const char mirror_annotation[] = "kubernetes.io/config.mirror";
 enum { TOKEN_SECONDS_PROJECTED = 3607, TOLERATION_SECONDS = 300, DEFAULT_MODE = 0644 };
 
 static Core__V1__Pod *new_pod(const struct admission *admission)
@@ -189,13 +188,13 @@ static bool projects_token(const Core__V1__PodSpec *spec)
 }
 
 /* What a node runs by itself has no identity, and nothing secret, of the API. */
-static const struct api_status *check_mirror(struct admission *admission,
-                                             const Core__V1__PodSpec *spec)
+static const struct api_status *check_mirror(struct admission *admission, const Core__V1__Pod *pod)
 {
+    const Core__V1__PodSpec *spec = pod->spec;
     const char *wrong = NULL;
     if (spec->service_account_name != NULL && spec->service_account_name[0] != 0) {
         wrong = "a mirror pod may not reference service accounts";
-    } else if (pod_spec_refers(spec, "secrets", NULL)) {
+    } else if (pod_refers(pod, "secrets", NULL)) {
         wrong = "a mirror pod may not reference secrets";
     } else if (projects_token(spec)) {
         wrong = "a mirror pod may not use ServiceAccountToken volume projections";
@@ -212,8 +211,8 @@ const struct api_status *admit_pod_service_account(struct admission *admission)
     if (pod == NULL) {
         return NULL;
     }
-    if (api_meta_annotation(pod->metadata, mirror_annotation) != NULL) {
-        return check_mirror(admission, pod->spec);
+    if (pod_is_mirror(pod)) {
+        return check_mirror(admission, pod);
     }
     Core__V1__PodSpec *spec = pod->spec;
     if (spec->service_account_name == NULL || spec->service_account_name[0] == 0) {

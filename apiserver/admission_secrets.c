@@ -3,6 +3,7 @@
 #include "apiserver/admission.h"
 #include "k8s/core_v1.pb-c.h"
 #include "lib/api/object.h"
+#include "lib/api/pod_references.h"
 #include <string.h>
 
 static const char enforce[] = "kubernetes.io/enforce-mountable-secrets";
@@ -105,7 +106,7 @@ const struct api_status *admit_account_secrets(struct admission *admission)
     const Core__V1__Pod *pod = admission->message;
     if (admission->verb != ADMIT_CREATE || admission->kind != operation->registry->pod_kind ||
         admission->subresource[0] != 0 || pod->spec->service_account_name == NULL ||
-        api_meta_annotation(pod->metadata, "kubernetes.io/config.mirror") != NULL) {
+        pod_is_mirror(pod)) {
         return NULL;
     }
     const struct cached_object *cached =

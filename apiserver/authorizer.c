@@ -370,7 +370,7 @@ struct reference {
     bool found;
 };
 
-static bool pod_refers(void *data, const struct cached_object *object)
+static bool seek_reference(void *data, const struct cached_object *object)
 {
     struct reference *reference = data;
     if (cached_object_revision(object) <= reference->after) {
@@ -378,9 +378,9 @@ static bool pod_refers(void *data, const struct cached_object *object)
     }
     CLEANUP(arena_freep) struct arena *scratch = arena_new(SIZE_MAX);
     const Core__V1__Pod *pod = cached_object_decode(object, scratch);
-    reference->found = pod != NULL && pod->spec->node_name != NULL &&
-                       strcmp(pod->spec->node_name, reference->node) == 0 &&
-                       pod_spec_refers(pod->spec, reference->resource, reference->name);
+    reference->found = pod != NULL && !pod_is_mirror(pod) &&
+                       strcmp(text_or_empty(pod->spec->node_name), reference->node) == 0 &&
+                       pod_refers(pod, reference->resource, reference->name);
     return !reference->found;
 }
 
@@ -400,7 +400,7 @@ bool authorizer_node_refers(struct authorizer *authorizer, const char *node, con
     /* A node may hear of its pod before the graph does. */
     struct reference reference = {.node = node, .resource = resource, .name = name, .after = known};
     struct cache_view *view = watch_cache_view(authorizer->cache, authorizer->followers[0].kind);
-    cache_view_each(view, namespace, slice_text(""), pod_refers, &reference);
+    cache_view_each(view, namespace, slice_text(""), seek_reference, &reference);
     cache_view_free(view);
     return reference.found;
 }

@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REFERENCES_BYTES_MAX = 4 * 1024 * 1024 }; /* Above what a stored pod can hold. */
+/* Above what a stored pod can tell: a dozen bytes of a volume may name a claim by 260. */
+enum { REFERENCES_BYTES_MAX = 128 * 1024 * 1024 };
 
 struct pod {
     struct list node_link;
@@ -98,7 +99,7 @@ static struct pod *pod_new(const Core__V1__Pod *message)
     CLEANUP(buffer_release) struct buffer texts;
     buffer_init(&texts, REFERENCES_BYTES_MAX);
     buffer_append(&texts, message->metadata->namespace_, strlen(message->metadata->namespace_) + 1);
-    pod_spec_each_reference(message->spec, append_reference, &texts);
+    pod_each_reference(message, append_reference, &texts);
     buffer_append_byte(&texts, 0);
     assert(buffer_error(&texts) == 0);
     struct pod *pod = alloc_bytes(sizeof(*pod) + texts.len);
@@ -111,6 +112,10 @@ void node_graph_set_pod(struct node_graph *graph, const Core__V1__Pod *message)
 {
     const Meta__V1__ObjectMeta *meta = message->metadata;
     assert(message->spec->node_name != NULL && message->spec->node_name[0] != 0);
+    if (pod_is_mirror(message)) {
+        node_graph_remove_pod(graph, meta->namespace_, meta->name);
+        return;
+    }
     struct pod *pod = pod_new(message);
     CLEANUP(alloc_freep) char *key = alloc_printf("%s/%s", meta->namespace_, meta->name);
     drop(graph, hash_map_remove(graph->pods, slice_text(key)));

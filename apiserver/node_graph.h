@@ -13,7 +13,8 @@ struct node_graph;
 MUST_USE struct node_graph *node_graph_new(uint64_t seed); /* Of the hashing. */
 void node_graph_free(struct node_graph *graph);            /* NULL is a no-op. */
 
-/* A pod on a node that has appeared or changed. */
+/* A pod on a node that has appeared or changed. A mirror pod refers to nothing here: its node made
+ * it, and could else give itself what it names. */
 void node_graph_set_pod(struct node_graph *graph, const Core__V1__Pod *pod);
 /* One that is gone, or on no node; it may be unknown. */
 void node_graph_remove_pod(struct node_graph *graph, const char *namespace, const char *name);

@@ -79,7 +79,7 @@ static bool is_in_a_pod(const struct legacy_loop *loop, struct arena *arena,
         informer_select(loop->pods, arena, INFORMER_BY_NAMESPACE, secret->namespace_);
     for (size_t i = 0; i < pods.count; i++) {
         const Core__V1__Pod *pod = pods.items[i]->message;
-        if (pod->spec != NULL && pod_spec_refers(pod->spec, "secrets", secret->name)) {
+        if (pod->spec != NULL && pod_refers(pod, "secrets", secret->name)) {
             return true;
         }
     }

@@ -4,6 +4,8 @@
 #include "k8s/core_v1.pb-c.h"
 #include <stdbool.h>
 
+#define POD_MIRROR_ANNOTATION "kubernetes.io/config.mirror"
+
 enum pod_reference {
     POD_REFERS_TO_ACCOUNT,
     POD_REFERS_TO_SECRET,
@@ -15,11 +17,13 @@ enum pod_reference {
 /* By the plural of the resource; POD_REFERENCES for others. */
 enum pod_reference pod_reference_of(const char *resource);
 /* Each reference by a name that is not empty, some perhaps more than once, until `each` returns
- * false. Names are borrowed from the spec. */
-void pod_spec_each_reference(const Core__V1__PodSpec *spec,
-                             bool (*each)(void *data, enum pod_reference kind, const char *name),
-                             void *data);
+ * false. A name is lent for the call. */
+void pod_each_reference(const Core__V1__Pod *pod,
+                        bool (*each)(void *data, enum pod_reference kind, const char *name),
+                        void *data);
 /* Whether the pod refers to the object `name` (NULL: to any) of `resource`: "secrets",
  * "configmaps", "persistentvolumeclaims" or "serviceaccounts". */
-bool pod_spec_refers(const Core__V1__PodSpec *spec, const char *resource, const char *name);
+bool pod_refers(const Core__V1__Pod *pod, const char *resource, const char *name);
+/* Whether a node made it, to show what it runs by itself. */
+bool pod_is_mirror(const Core__V1__Pod *pod);
 #endif

@@ -1,6 +1,7 @@
 /* What may change in a pod that exists: almost nothing (images, deadline, added tolerations,
  * gates). */
 #include "lib/api/object.h"
+#include "lib/api/pod_references.h"
 #include "lib/api/rules/rules.h"
 #include "lib/api/shown.h"
 
@@ -353,7 +354,7 @@ void rules_update_pod_ephemeral(struct api_causes *causes, const void *before, c
 {
     const Core__V1__Pod *old_pod = before, *pod = after;
     struct api_path whole = api_path_field(NULL, "");
-    if (api_meta_annotation(old_pod->metadata, "kubernetes.io/config.mirror") != NULL) {
+    if (pod_is_mirror(old_pod)) {
         causes->count = 0; /* Nothing else matters. */
         api_cause_forbidden(causes, &whole, "static pods do not support ephemeral containers");
         return;

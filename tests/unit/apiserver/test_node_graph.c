@@ -23,7 +23,20 @@ static const char everything[] =
     "{\"name\":\"b\",\"configMap\":{\"name\":\"settings\"}},"
     "{\"name\":\"c\",\"persistentVolumeClaim\":{\"claimName\":\"claim\"}},"
     "{\"name\":\"d\",\"projected\":{\"sources\":[{\"configMap\":{\"name\":\"root\"}},"
-    "{\"secret\":{\"name\":\"projected\"}}]}}],"
+    "{\"secret\":{\"name\":\"projected\"}}]}},"
+    "{\"name\":\"e\",\"ephemeral\":{\"volumeClaimTemplate\":{}}},"
+    "{\"name\":\"f\",\"csi\":{\"driver\":\"d\",\"nodePublishSecretRef\":{\"name\":\"csi\"}}},"
+    "{\"name\":\"g\",\"iscsi\":{\"secretRef\":{\"name\":\"iscsi\"}}},"
+    "{\"name\":\"h\",\"rbd\":{\"secretRef\":{\"name\":\"rbd\"}}},"
+    "{\"name\":\"i\",\"cephfs\":{\"secretRef\":{\"name\":\"cephfs\"}}},"
+    "{\"name\":\"j\",\"cinder\":{\"secretRef\":{\"name\":\"cinder\"}}},"
+    "{\"name\":\"k\",\"flexVolume\":{\"secretRef\":{\"name\":\"flex\"}}},"
+    "{\"name\":\"l\",\"scaleIO\":{\"secretRef\":{\"name\":\"scaleio\"}}},"
+    "{\"name\":\"m\",\"storageos\":{\"secretRef\":{\"name\":\"storageos\"}}},"
+    "{\"name\":\"n\",\"azureFile\":{\"secretName\":\"azure\"}}],"
+    "\"ephemeralContainers\":[{\"name\":\"debug\","
+    "\"envFrom\":[{\"secretRef\":{\"name\":\"debug\"}}],\"env\":[{\"name\":\"E\",\"valueFrom\":"
+    "{\"configMapKeyRef\":{\"name\":\"debug\",\"key\":\"k\"}}}]}],"
     "\"initContainers\":[{\"name\":\"i\",\"envFrom\":[{\"secretRef\":{\"name\":\"from\"}}]}],"
     "\"containers\":[{\"name\":\"c\",\"env\":[{\"name\":\"E\",\"valueFrom\":"
     "{\"configMapKeyRef\":{\"name\":\"key\",\"key\":\"k\"}}}]}]}}";
@@ -31,9 +44,27 @@ static const char everything[] =
 START_TEST(every_kind_of_reference_of_a_pod_is_found)
 {
     static const char *const references[][2] = {
-        {"serviceaccounts", "account"}, {"secrets", "pull"},   {"secrets", "mounted"},
-        {"secrets", "projected"},       {"secrets", "from"},   {"configmaps", "settings"},
-        {"configmaps", "root"},         {"configmaps", "key"}, {"persistentvolumeclaims", "claim"},
+        {"serviceaccounts", "account"},
+        {"secrets", "pull"},
+        {"secrets", "mounted"},
+        {"secrets", "projected"},
+        {"secrets", "from"},
+        {"configmaps", "settings"},
+        {"configmaps", "root"},
+        {"configmaps", "key"},
+        {"persistentvolumeclaims", "claim"},
+        {"persistentvolumeclaims", "p-e"},
+        {"secrets", "csi"},
+        {"secrets", "iscsi"},
+        {"secrets", "rbd"},
+        {"secrets", "cephfs"},
+        {"secrets", "cinder"},
+        {"secrets", "flex"},
+        {"secrets", "scaleio"},
+        {"secrets", "storageos"},
+        {"secrets", "azure"},
+        {"secrets", "debug"},
+        {"configmaps", "debug"},
     };
     CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
     struct node_graph *graph = node_graph_new(1);
@@ -68,6 +99,22 @@ START_TEST(a_changed_pod_refers_to_what_it_has_now)
 }
 END_TEST
 
+/* What a node made itself must not open to it what the pod names. */
+START_TEST(a_mirror_pod_refers_to_nothing_for_its_node)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    struct node_graph *graph = node_graph_new(1);
+    node_graph_set_pod(graph, pod(arena, everything));
+    node_graph_set_pod(graph, pod(arena, "{\"metadata\":{\"namespace\":\"ns\",\"name\":\"p\","
+                                         "\"annotations\":{\"kubernetes.io/config.mirror\":\"\"}},"
+                                         "\"spec\":{\"nodeName\":\"n1\","
+                                         "\"serviceAccountName\":\"account\"}}"));
+    ck_assert(!node_graph_refers(graph, "n1", "serviceaccounts", "ns", "account"));
+    ck_assert(!node_graph_refers(graph, "n1", "secrets", "ns", "mounted"));
+    node_graph_free(graph);
+}
+END_TEST
+
 Suite *node_graph_suite(void);
 
 Suite *node_graph_suite(void)
@@ -76,6 +123,7 @@ Suite *node_graph_suite(void)
     TCase *tcase = tcase_create("references");
     tcase_add_test(tcase, every_kind_of_reference_of_a_pod_is_found);
     tcase_add_test(tcase, a_changed_pod_refers_to_what_it_has_now);
+    tcase_add_test(tcase, a_mirror_pod_refers_to_nothing_for_its_node);
     suite_add_tcase(suite, tcase);
     return suite;
 }
