@@ -7,17 +7,21 @@
 
 #include "etcd/v3election.pb-c.h"
 #include "etcd/v3lock.pb-c.h"
+#include "lib/base/alloc.h"
+#include "lib/base/memory_budget.h"
 #include "lib/net/grpc_frame.h"
+#include "lib/net/limits.h"
 #include "store/etcd_access.h"
 #include "store/etcd_json.h"
 #include "store/password.h"
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
-    MESSAGES_BYTES_MAX = 4 * 1024 * 1024, /* More than a body can hold. */
-    ANSWER_BYTES_MAX = 512 * 1024 * 1024,
+    /* More than a body can hold: its bytes, and a prefix for each of its values. */
+    MESSAGES_BYTES_MAX = 4 * 1024 * 1024,
     ERROR_BYTES_MAX = 16 * 1024,
 };
 
@@ -106,6 +110,8 @@ struct carried {
     struct http_exchange *exchange;
     const struct route *route;
     const ProtobufCMessageDescriptor *answer;
+    size_t answer_bytes_max;
+    struct buffer json; /* The one answer, until the call is over. */
     bool begun;
 };
 
@@ -167,37 +173,118 @@ static size_t stream_line(struct carried *carried, const char *name, struct slic
     return http_write(carried->exchange, slice_text("}\n"));
 }
 
+/* An answer that is too long to be queued at once: given to the client as he takes it. */
+struct long_answer {
+    struct http_exchange *exchange; /* A reference. */
+    uint8_t *json;
+    size_t len, at;
+    struct memory_hold hold;
+    bool writing;
+};
+
+static void long_answer_free(struct long_answer *answer)
+{
+    http_on_drain(answer->exchange, NULL, NULL);
+    http_on_abort(answer->exchange, NULL, NULL);
+    memory_hold_set(&answer->hold, 0);
+    http_exchange_unref(answer->exchange);
+    free(answer->json);
+    free(answer);
+}
+
+static void long_answer_go_on(void *data)
+{
+    struct long_answer *answer = data;
+    size_t queued = 0;
+    answer->writing = true;
+    while (answer->at < answer->len && queued < NET_WRITE_HIGH_BYTES &&
+           !http_is_aborted(answer->exchange)) {
+        size_t left = answer->len - answer->at;
+        size_t piece = left < NET_WRITE_LOW_BYTES ? left : NET_WRITE_LOW_BYTES;
+        queued = http_write(answer->exchange, slice_of(answer->json + answer->at, piece));
+        answer->at += piece;
+    }
+    answer->writing = false;
+    if (answer->at == answer->len || http_is_aborted(answer->exchange)) {
+        http_finish(answer->exchange);
+        long_answer_free(answer);
+    }
+}
+
+static void long_answer_aborted(void *data)
+{
+    struct long_answer *answer = data;
+    if (!answer->writing) {
+        long_answer_free(answer);
+    }
+}
+
+/* Takes the answer over. The call is over: nobody else is told of the exchange. */
+static void respond_long(struct carried *carried)
+{
+    struct http_exchange *exchange = carried->exchange;
+    struct long_answer *answer = alloc_zeroed(sizeof(*answer));
+    answer->exchange = http_exchange_ref(exchange);
+    answer->json = buffer_take(&carried->json, &answer->len);
+    answer->hold.budget = loop_memory(http_exchange_loop(exchange));
+    memory_hold_set(&answer->hold, answer->len);
+    const struct http_header fields[] = {
+        http_header("content-type", "application/json"),
+        http_header("content-length", arena_printf(http_arena(exchange), "%zu", answer->len))};
+    http_respond_start(exchange, 200, fields, ARRAY_LEN(fields));
+    http_on_drain(exchange, long_answer_go_on, answer);
+    http_on_abort(exchange, long_answer_aborted, answer);
+    long_answer_go_on(answer);
+}
+
+static void finish_one(struct carried *carried, enum grpc_code code, const char *message)
+{
+    if (!carried->begun) {
+        refuse(carried->exchange, code, message);
+    } else if (buffer_error(&carried->json) != 0) {
+        refuse(carried->exchange, GRPC_RESOURCE_EXHAUSTED,
+               arena_printf(http_arena(carried->exchange),
+                            "the answer is longer than %zu bytes as JSON: ask for less at a time, "
+                            "or by gRPC",
+                            carried->answer_bytes_max));
+    } else if (carried->json.len < NET_WRITE_HIGH_BYTES) {
+        respond(carried->exchange, 200, buffer_slice(&carried->json));
+    } else {
+        respond_long(carried);
+    }
+    buffer_release(&carried->json);
+}
+
 static size_t carry_message(void *data, struct slice bytes)
 {
     struct carried *carried = data;
-    CLEANUP(buffer_release) struct buffer out;
-    buffer_init(&out, ANSWER_BYTES_MAX);
+    CLEANUP(buffer_release) struct buffer line;
+    bool one = carried->route->answers == ONE_ANSWER;
+    struct buffer *out = one ? &carried->json : &line;
+    buffer_init(&line, carried->answer_bytes_max);
     ProtobufCMessage *message =
         protobuf_c_message_unpack(carried->answer, NULL, bytes.len, bytes.data);
     if (message != NULL) {
-        etcd_json_write(message, &out);
+        etcd_json_write(message, out);
         protobuf_c_message_free_unpacked(message, NULL);
     }
-    if (message == NULL || buffer_error(&out) != 0) {
+    if (message == NULL || (!one && buffer_error(out) != 0)) {
         http_abort(carried->exchange);
         return 0;
     }
-    if (carried->route->answers == ANSWERS) {
-        stream_begin(carried, 200);
-        return stream_line(carried, "{\"result\":", buffer_slice(&out));
+    if (one) {
+        carried->begun = true; /* Sent by carry_finish(), which follows. */
+        return 0;
     }
-    carried->begun = true;
-    respond(carried->exchange, 200, buffer_slice(&out));
-    return 0;
+    stream_begin(carried, 200);
+    return stream_line(carried, "{\"result\":", buffer_slice(out));
 }
 
 static void carry_finish(void *data, enum grpc_code code, const char *message)
 {
     struct carried *carried = data;
     if (carried->route->answers == ONE_ANSWER) {
-        if (!carried->begun) {
-            refuse(carried->exchange, code, message);
-        }
+        finish_one(carried, code, message);
         return;
     }
     unsigned status = http_status(code);
@@ -268,7 +355,11 @@ static void call(struct etcd_service *service, struct http_exchange *exchange,
         refuse(exchange, GRPC_INVALID_ARGUMENT, error_message(&error));
     } else {
         struct carried *carried = arena_zeroed(http_arena(exchange), sizeof(*carried));
-        *carried = (struct carried){.exchange = exchange, .route = route, .answer = method->output};
+        *carried = (struct carried){.exchange = exchange,
+                                    .route = route,
+                                    .answer = method->output,
+                                    .answer_bytes_max = service->gateway_answer_bytes_max};
+        buffer_init(&carried->json, carried->answer_bytes_max);
         const struct grpc_carrier carrier = {
             .message = carry_message, .finish = carry_finish, .data = carried};
         if (grpc_server_carry(service->server, exchange, path, buffer_slice(&messages), &carrier) !=

@@ -37,6 +37,7 @@ struct etcd_service {
     _Atomic uint64_t healthy, unhealthy; /* What /health has said. */
     struct grpc_server *server;          /* That it is mounted on. */
     struct http_handler http, gateway;
+    size_t gateway_answer_bytes_max;
     const struct store *guarded; /* Whether it has users decides who may come in. */
     uint64_t progress_ms;
     bool check_certificates;

@@ -3,6 +3,7 @@
 #include "lib/base/alloc.h"
 #include "lib/base/metrics.h"
 #include "store/etcd_private.h"
+#include "store/limits.h"
 #include "store/password.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -291,6 +292,9 @@ struct etcd_service *etcd_service_new(const struct etcd_service_config *config)
     service->gateway = (struct http_handler){.on_request = etcd_gateway_request, .data = service};
     service->guarded = config->store;
     service->check_certificates = config->check_certificates;
+    service->gateway_answer_bytes_max = config->gateway_answer_bytes_max == 0
+                                            ? STORE_GATEWAY_ANSWER_BYTES_MAX
+                                            : config->gateway_answer_bytes_max;
     service->tokens = etcd_tokens_new();
     service->passwords = password_worker_new();
     service->progress_ms = config->progress_ms == 0 ? PROGRESS_DEFAULT_MS : config->progress_ms;

@@ -20,6 +20,8 @@ struct etcd_service_config {
     /* While authentication is off, over TLS only for members and administrators: see
      * store/etcd_access.h, which must be around the server's handler. */
     bool check_certificates;
+    /* Of one answer as JSON; 0: STORE_GATEWAY_ANSWER_BYTES_MAX. */
+    size_t gateway_answer_bytes_max;
 };
 
 /* On the store loop, or before it runs. */

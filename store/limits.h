@@ -7,9 +7,10 @@
 
 enum {
     STORE_REQUEST_BYTES_MAX = 1536 * 1024, /* One command in the log (etcd: max-request-bytes). */
-    STORE_MESSAGE_BYTES_MAX = 2 * 1024 * 1024, /* Of a client, as gRPC carries it. */
-    STORE_TXN_OPS_MAX = 128,                   /* Compares, and operations of one branch. */
-    STORE_TXN_DEPTH_MAX = 8,                   /* Transactions inside transactions. */
+    STORE_MESSAGE_BYTES_MAX = 2 * 1024 * 1024,          /* Of a client, as gRPC carries it. */
+    STORE_GATEWAY_ANSWER_BYTES_MAX = 512 * 1024 * 1024, /* Of one answer as JSON. */
+    STORE_TXN_OPS_MAX = 128, /* Compares, and operations of one branch. */
+    STORE_TXN_DEPTH_MAX = 8, /* Transactions inside transactions. */
 
     STORE_PENDING_MAX = 5000,    /* Own commands waiting for their apply (etcd: apply gap). */
     STORE_SPARE_CALLS_MAX = 512, /* Memory of so many calls is kept for the next ones, ... */

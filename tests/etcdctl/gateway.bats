@@ -97,6 +97,23 @@ posts() {
     '
 }
 
+# Of a size that the queue of a connection does not take at once.
+@test "an answer of a hundred megabytes is etcd's" {
+    posts '
+        body=$(mktemp)
+        printf "{\"key\":\"Z3cvYmln\",\"value\":\"%s\"}" "$(head -c 1400000 /dev/zero | base64 -w 0)" >"$body"
+        post kv/put "@$body" | grep -c revision
+        range="{\"request_range\":{\"key\":\"Z3cvYmln\"}}"
+        all=$range
+        for i in {2..56}; do all="$all,$range"; done
+        curl -s -m 120 -w "%{http_code}\n" -X POST "http://${PREFIX}1:2379/v3/kv/txn" -d "{\"success\":[$all]}" |
+            sed -E "s/\"(cluster_id|member_id|revision|raft_term|mod_revision|create_revision|version)\":\"[0-9]+\"//g" |
+            md5sum
+        post kv/deleterange "{\"key\":\"Z3cvYmln\"}" | grep -c deleted
+        rm "$body"
+    '
+}
+
 @test "a backup by the gateway is the one by gRPC" {
     curl -s -m 60 -X POST "http://${OURS}1:2379/v3/maintenance/snapshot" -d '{}' >"$BATS_TEST_TMPDIR/lines"
     python3 - "$BATS_TEST_TMPDIR/lines" "$BATS_TEST_TMPDIR/backup" <<'END'

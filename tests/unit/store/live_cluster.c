@@ -176,8 +176,11 @@ static void open_member(struct live_cluster *cluster, size_t place)
     member->cluster = cluster;
     member->place = place;
     open_store(member);
-    const struct etcd_service_config service = {
-        .store = member->store, .store_loop = member->store_loop, .progress_ms = 200};
+    const struct etcd_service_config service = {.store = member->store,
+                                                .store_loop = member->store_loop,
+                                                .progress_ms = 200,
+                                                .gateway_answer_bytes_max =
+                                                    LIVE_GATEWAY_ANSWER_BYTES_MAX};
     member->etcd = etcd_service_new(&service);
     member->grpc = grpc_server_new();
     etcd_service_mount(member->etcd, member->grpc);
@@ -187,6 +190,7 @@ static void open_member(struct live_cluster *cluster, size_t place)
                                                 .loop_count = 1,
                                                 .address = &address,
                                                 .tls = cluster->tls,
+                                                .handler = etcd_service_gateway(member->etcd),
                                                 .grpc = grpc_server_handler(member->grpc)};
     must(http_server_listen(&options, &member->http, &error), "listen", &error);
     member->port = http_server_port(member->http);

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LIVE_MEMBERS_MAX = 3 };
+enum { LIVE_MEMBERS_MAX = 3, LIVE_GATEWAY_ANSWER_BYTES_MAX = 1024 * 1024 };
 
 struct live_cluster;
 
