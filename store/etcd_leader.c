@@ -8,6 +8,7 @@
 enum {
     LEADER_LOOK_MS = 500,
     MOVE_LOOK_MS = 10,
+    MOVES_MAX = 64,       /* Requests that wait for the lead to have moved. */
     LEADERLESS_LOOKS = 6, /* 3 s, as etcd with its defaults; an election takes a part of it. */
 };
 
@@ -83,6 +84,16 @@ static void move_look(void *data)
     move_end(move, status);
 }
 
+static bool moves_are_full(const struct etcd_service *service)
+{
+    size_t count = 0;
+    LIST_FOREACH(node, next, &service->leader_moves)
+    {
+        count++;
+    }
+    return count >= MOVES_MAX;
+}
+
 void etcd_move_leader_run(struct etcd_request *request)
 {
     const Etcdserverpb__MoveLeaderRequest *message = request->message;
@@ -90,6 +101,10 @@ void etcd_move_leader_run(struct etcd_request *request)
     struct raft_node *raft = store_raft(service->store);
     if (raft_is_leader(raft) && message->targetid == raft_id(raft)) {
         etcd_request_done(request, 0);
+        return;
+    }
+    if (moves_are_full(service)) {
+        etcd_request_done(request, STORE_TOO_MANY_REQUESTS);
         return;
     }
     int status = raft_transfer_leadership(raft, message->targetid);

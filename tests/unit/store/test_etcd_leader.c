@@ -189,6 +189,48 @@ START_TEST(a_lead_that_cannot_move_is_told_as_such)
 }
 END_TEST
 
+static struct etcd_client_call *move_start(size_t member, uint64_t target)
+{
+    Etcdserverpb__MoveLeaderRequest request = ETCDSERVERPB__MOVE_LEADER_REQUEST__INIT;
+    request.targetid = target;
+    return etcd_client_start(live.clients[member], "/etcdserverpb.Maintenance/MoveLeader",
+                             &request.base, &etcdserverpb__move_leader_response__descriptor);
+}
+
+/* Whether one more is refused while so many wait for a member that is not there. Not when the lead
+ * went elsewhere meanwhile. */
+static bool one_more_is_refused(uint64_t absent)
+{
+    enum { MOVES_MAX = 64 };
+    struct etcd_client_call *calls[MOVES_MAX];
+    size_t leader = live_cluster_leader(live.cluster);
+    for (size_t i = 0; i < MOVES_MAX; i++) {
+        calls[i] = move_start(leader, absent);
+    }
+    bool refused = move_leader(leader, absent) == GRPC_RESOURCE_EXHAUSTED;
+    if (refused) {
+        ck_assert_str_eq(etcd_client_message(live.clients[leader]),
+                         "etcdserver: too many requests");
+    }
+    for (size_t i = 0; i < MOVES_MAX; i++) {
+        etcd_client_drop(calls[i]);
+    }
+    return refused;
+}
+
+START_TEST(moves_that_wait_are_limited)
+{
+    size_t other = (live_cluster_leader(live.cluster) + 1) % 3;
+    uint64_t absent = status_of(other)->header->member_id;
+    live_cluster_stop_member(live.cluster, other);
+    bool refused = false;
+    for (int i = 0; i < 10 && !refused; i++) {
+        refused = one_more_is_refused(absent);
+    }
+    ck_assert(refused);
+}
+END_TEST
+
 static Suite *leader_suite(void)
 {
     Suite *suite = suite_create("store/etcd_leader");
@@ -201,6 +243,7 @@ static Suite *leader_suite(void)
     tcase_add_test(three, the_lead_has_moved_when_that_is_answered);
     tcase_add_test(three, the_lead_is_moved_by_the_leader_and_to_itself_at_once);
     tcase_add_test(three, a_lead_that_cannot_move_is_told_as_such);
+    tcase_add_test(three, moves_that_wait_are_limited);
     suite_add_tcase(suite, three);
     return suite;
 }
