@@ -278,11 +278,28 @@ bool http_negotiate(struct request *request)
     }
     request->accept.pretty = request->accept.pretty || wants_pretty(request);
     if (!found || !media_known) {
-        if (custom && slice_starts_with(text, slice_text("application/vnd.kubernetes.protobuf"))) {
-            request->accept.media = MEDIA_PROTOBUF; /* The refusal itself can be read so. */
-        }
         return request_refuse(request, no_clause_fits(request, media_known));
     }
     const struct api_status *misfit = answer_misfit(request);
     return misfit == NULL || request_refuse(request, misfit);
+}
+
+void http_negotiate_error(struct request *request)
+{
+    struct slice header = accept_header(request);
+    bool found = header.len == 0;
+    struct clause best = {.accept = {.as_kind = "", .as_version = "", .form_version = "v1"},
+                          .quality = -1};
+    struct slice text = {0};
+    while (header.len > 0 && next_part(&header, ',', &text)) {
+        struct clause clause = {0};
+        enum clause_result result = read_clause(request, text, /* custom= */ false, &clause);
+        if (result == CLAUSE_GOOD && !clause.names_form && clause.server_version[0] == 0 &&
+            is_better(&clause, &best)) {
+            best = clause;
+            found = true;
+        }
+    }
+    request->accept = best.accept;
+    request->accept.pretty = !found || request->accept.pretty || wants_pretty(request);
 }

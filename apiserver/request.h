@@ -221,6 +221,8 @@ void request_finish(struct request *request);
 /* A list of objects that are not stored, as a Table or as their metadata. */
 void respond_rows(struct request *request, const void *const *messages, size_t count);
 bool http_negotiate(struct request *request);
+/* For an error, which is a Status whatever form the answer would have; JSON when nothing fits. */
+void http_negotiate_error(struct request *request);
 void http_list(struct request *request);
 void respond_text(struct request *request, unsigned code, const char *text);
 void respond_bytes(struct request *request, unsigned code, const char *content_type,

@@ -130,6 +130,9 @@ static void http_status(struct request *request, const struct api_status *status
     struct buffer body;
     buffer_init(&body, ENCODED_OBJECT_MAX);
     struct http_header headers[COMMON_HEADERS_MAX];
+    if (status->code >= 400) {
+        http_negotiate_error(request);
+    }
     const char *content_type = content_type_of(request, false);
     if (request->accept.media == MEDIA_PROTOBUF) {
         api_status_encode_protobuf(request->arena, status, &body);

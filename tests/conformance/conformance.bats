@@ -441,7 +441,7 @@ used() { [ "$($K get quota q -o "jsonpath={.status.used.$1}")" = "$2" ]; }
 }
 
 @test "Table transformation should return a 406 for a backend which does not implement metadata" {
-    expect 406 '"reason":"NotAcceptable"' POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews \
+    expect 406 '"reason": "NotAcceptable"' POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews \
         '{"spec": {"resourceAttributes": {"verb": "get", "resource": "pods"}}}' '' -H 'Accept: application/json;as=Table;v=v1;g=meta.k8s.io'
 }
 

@@ -69,6 +69,10 @@ answers() { python3 -B "$BATS_TEST_DIRNAME/wire.py" "$HOST" "$D/n1/pki" "${BATS_
     answers
 }
 
+@test "errors come in a form that is accepted whatever is wrong" {
+    answers
+}
+
 @test "options are those of the verb and their faults are told together" {
     answers
 }

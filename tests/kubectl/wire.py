@@ -22,9 +22,9 @@ tls = ssl.create_default_context(cafile=pki + "/ca.crt")
 tls.load_cert_chain(pki + "/admin.crt", pki + "/admin.key")
 
 
-def ask(method, path, accept=None, body=None, content_type="application/json"):
+def ask(method, path, accept=None, body=None, content_type="application/json", context=tls):
     """Status code, headers and body; of a watch until it ends."""
-    connection = http.client.HTTPSConnection(host, 6443, context=tls, timeout=120)
+    connection = http.client.HTTPSConnection(host, 6443, context=context, timeout=120)
     headers = {} if accept is None else {"Accept": accept}
     if body is not None:
         headers["Content-Type"] = content_type
@@ -261,6 +261,23 @@ def answers_are_indented_when_that_is_wished():
                                   ("pretty=0", None, False), ("", "application/json;pretty=1", True)):
         status, _, content = ask("GET", path + "?" + query, accept)
         assert status == 200 and (b"\n  " in content) == wished, (query, accept, content[:60])
+
+
+def errors_come_in_a_form_that_is_accepted_whatever_is_wrong():
+    stranger = ssl.create_default_context(cafile=pki + "/ca.crt")
+    table = "application/json;" + AS_TABLE
+    for method, path, context, code in (("GET", "/api/v1/nothing", tls, 404), ("PUT", MAPS, tls, 405),
+                                        ("GET", "/api/v1/pods", stranger, 403),
+                                        ("GET", "/api/v1/namespaces/none", tls, 404)):
+        for accept, kind, begin in ((None, "application/json", b'{"kind":"Status",'),
+                                    ("application/yaml", "application/yaml", b"apiVersion: v1\n"),
+                                    (PROTOBUF + ",application/json", PROTOBUF, b"k8s\0\n\x0c\n\x02v1\x12\x06Status"),
+                                    ("application/json;pretty=1", "application/json", b'{\n  "kind": "Status",\n'),
+                                    (table + ",application/yaml", "application/yaml", b"apiVersion: v1\n"),
+                                    (table, "application/json", b'{\n  "kind": "Status",\n')):
+            status, headers, content = ask(method, path, accept, context=context)
+            assert (status, headers["Content-Type"]) == (code, kind), (method, path, accept, status, headers)
+            assert content.startswith(begin), (method, path, accept, content[:60])
 
 
 def options_are_those_of_the_verb_and_their_faults_are_told_together():
