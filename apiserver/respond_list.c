@@ -295,32 +295,56 @@ static void indent(struct list_stream *stream, struct buffer *text)
     *text = indented;
 }
 
+/* Appends items until there are as many bytes, and the end after the last. */
+static void fill(struct request *request, struct list_stream *stream, size_t bytes,
+                 struct buffer *out)
+{
+    const struct cached_object *object = NULL;
+    while (out->len < bytes && (object = object_walk_next(stream->walk)) != NULL) {
+        append_item(request, stream, object, out);
+    }
+    stream->complete = object_walk_left(stream->walk) == 0;
+    if (stream->complete) {
+        append_end(request, stream, out);
+    }
+    if (is_indented(request)) {
+        indent(stream, out);
+    }
+}
+
+static struct chunk *take_chunk(struct buffer *text)
+{
+    size_t len = 0;
+    uint8_t *bytes = buffer_take(text, &len);
+    return chunk_new_owned(bytes, len);
+}
+
+static void reserve_batch(struct buffer *out)
+{
+    buffer_init(out, ENCODED_LIST_MAX);
+    uint8_t *room = buffer_reserve(out, LIST_BATCH_BYTES + LIST_BATCH_SLACK);
+    assert(room != NULL);
+    (void)room;
+}
+
 /* Items up to a batch, copied together: TLS needs its bytes in one piece anyway. Returns the bytes
  * that are queued. */
 static size_t send_batch(struct request *request, struct list_stream *stream)
 {
     CLEANUP(buffer_release) struct buffer out;
-    buffer_init(&out, ENCODED_LIST_MAX);
-    uint8_t *room = buffer_reserve(&out, LIST_BATCH_BYTES + LIST_BATCH_SLACK);
-    assert(room != NULL);
-    (void)room;
-    const struct cached_object *object = NULL;
-    while (out.len < LIST_BATCH_BYTES && (object = object_walk_next(stream->walk)) != NULL) {
-        append_item(request, stream, object, &out);
-    }
-    stream->complete = object_walk_left(stream->walk) == 0;
-    if (stream->complete) {
-        append_end(request, stream, &out);
-    }
-    if (is_indented(request)) {
-        indent(stream, &out);
-    }
-    size_t len = 0;
-    uint8_t *bytes = buffer_take(&out, &len);
-    struct chunk *batch = chunk_new_owned(bytes, len);
+    reserve_batch(&out);
+    fill(request, stream, LIST_BATCH_BYTES, &out);
+    struct chunk *batch = take_chunk(&out);
     size_t queued = http_write_shared(request->exchange, batch);
     chunk_unref(batch);
     return queued;
+}
+
+/* Of protobuf less came than its head says, as the key of an object of the past has been taken away
+ * meanwhile. */
+static bool is_cut(const struct list_stream *stream)
+{
+    return stream->promised != 0;
 }
 
 static void send_some(void *data)
@@ -343,10 +367,10 @@ static void send_some(void *data)
     }
     http_on_drain(request->exchange, NULL, NULL);
     http_on_abort(request->exchange, NULL, NULL);
-    if (stream->promised == 0) {
-        http_finish(request->exchange);
-    } else { /* The key of an object of the past has been taken away meanwhile. */
+    if (is_cut(stream)) {
         http_abort(request->exchange);
+    } else {
+        http_finish(request->exchange);
     }
     request_finish(request);
 }
@@ -362,13 +386,28 @@ static void list_aborted(void *data)
     request_finish(request);
 }
 
-static void stream_from_head(struct request *request, struct slice head)
+/* The list as a whole, when it is so short that it need not be compressed. */
+static void send_whole(struct request *request, const struct list_stream *stream,
+                       struct chunk *text)
+{
+    struct http_header headers[COMMON_HEADERS_MAX];
+    size_t count = common_headers(request, content_type_of(request, false), headers);
+    http_allow_gzip(request->exchange, false);
+    if (is_cut(stream)) {
+        http_abort(request->exchange);
+    } else {
+        http_respond_shared(request->exchange, 200, headers, count, &text, 1);
+    }
+    request_finish(request);
+}
+
+static void send_beginning(struct request *request, struct chunk *text)
 {
     struct http_header headers[COMMON_HEADERS_MAX];
     size_t count = common_headers(request, content_type_of(request, false), headers);
     http_allow_gzip(request->exchange, true);
     http_respond_start(request->exchange, 200, headers, count);
-    (void)http_write(request->exchange, head);
+    (void)http_write_shared(request->exchange, text);
     if (http_is_aborted(request->exchange)) {
         request_finish(request);
         return;
@@ -400,23 +439,27 @@ static void put_protobuf_head(struct request *request, struct list_stream *strea
 
 static void stream_list(struct request *request)
 {
-    CLEANUP(buffer_release) struct buffer head;
-    buffer_init(&head, ENCODED_OBJECT_MAX);
+    CLEANUP(buffer_release) struct buffer text;
+    reserve_batch(&text);
     struct list_stream *stream = arena_zeroed(request->arena, sizeof(*stream));
     stream->walk = object_list_walk(request->call.list);
     stream->first = true;
     request->state = stream;
     if (request->accept.media == MEDIA_PROTOBUF) {
-        put_protobuf_head(request, stream, &head);
+        put_protobuf_head(request, stream, &text);
     } else if (is_yaml(request)) {
-        put_yaml_head(request, stream, &head);
+        put_yaml_head(request, stream, &text);
     } else {
-        print_head(request, &head);
+        print_head(request, &text);
     }
-    if (is_indented(request)) {
-        indent(stream, &head);
+    fill(request, stream, HTTP_PLAIN_BYTES_MAX + 1, &text);
+    struct chunk *chunk = take_chunk(&text);
+    if (stream->complete) {
+        send_whole(request, stream, chunk);
+    } else {
+        send_beginning(request, chunk);
     }
-    stream_from_head(request, buffer_slice(&head));
+    chunk_unref(chunk);
 }
 
 /* --- Protobuf whose length may change while it is sent --- */

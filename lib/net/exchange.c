@@ -308,10 +308,11 @@ static struct http_header *more_headers(struct http_exchange *exchange,
     return all;
 }
 
+/* As in Kubernetes: one who gives it a weight does not mean it. */
 static bool wants_gzip(const struct http_exchange *exchange)
 {
     return exchange->gzip_allowed && !exchange->is_head &&
-           gzip_is_accepted(http_header_find(exchange, "accept-encoding"));
+           http1_list_has(http_header_find(exchange, "accept-encoding"), "gzip");
 }
 
 static void finish(struct http_exchange *exchange)
@@ -370,7 +371,7 @@ void http_respond(struct http_exchange *exchange, unsigned status,
     if (!may_start(exchange)) {
         return;
     }
-    if (body.len >= HTTP_GZIP_BYTES_MIN && wants_gzip(exchange)) {
+    if (body.len > HTTP_PLAIN_BYTES_MAX && wants_gzip(exchange)) {
         struct chunk lent;
         chunk_init(&lent, body, NULL); /* On the stack: referenced by nobody else. */
         struct chunk *chunks[] = {&lent};
@@ -392,7 +393,7 @@ void http_respond_shared(struct http_exchange *exchange, unsigned status,
     for (size_t i = 0; i < chunk_count; i++) {
         total += chunks[i]->bytes.len;
     }
-    if (total >= HTTP_GZIP_BYTES_MIN && wants_gzip(exchange)) {
+    if (total > HTTP_PLAIN_BYTES_MAX && wants_gzip(exchange)) {
         respond_gzip(exchange, status, headers, header_count, chunks, chunk_count);
         return;
     }

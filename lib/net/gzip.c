@@ -1,5 +1,4 @@
 #include "lib/base/alloc.h"
-#include "lib/net/http1.h"
 #include "lib/net/http_private.h"
 #include <assert.h>
 #include <stdlib.h>
@@ -46,29 +45,4 @@ void gzip_stream_write(struct gzip_stream *gzip, struct slice bytes, bool end, s
         (void)status;
         buffer_commit(out, GZIP_PIECE - zlib->avail_out);
     } while (zlib->avail_out == 0);
-}
-
-bool gzip_is_accepted(struct slice accept_encoding)
-{
-    size_t start = 0;
-    for (size_t i = 0; i <= accept_encoding.len; i++) {
-        if (i < accept_encoding.len && accept_encoding.data[i] != ',') {
-            continue;
-        }
-        struct slice item = slice_of(accept_encoding.data + start, i - start);
-        start = i + 1;
-        size_t name_len = 0;
-        while (name_len < item.len && item.data[name_len] != ';') {
-            name_len++;
-        }
-        if (!http1_list_has(slice_of(item.data, name_len), "gzip")) {
-            continue;
-        }
-        struct slice weight = slice_of(item.data + name_len, item.len - name_len);
-        bool refused = weight.len >= 4 && weight.data[weight.len - 1] == '0' &&
-                       memmem(weight.data, weight.len, "q=0", 3) != NULL &&
-                       memmem(weight.data, weight.len, "q=0.", 4) == NULL;
-        return !refused;
-    }
-    return false;
 }

@@ -193,5 +193,4 @@ struct gzip_stream *gzip_stream_new(void);
 void gzip_stream_free(struct gzip_stream *gzip);
 /* Appends what `bytes` compress to; flushed so that the other side can read all of it. */
 void gzip_stream_write(struct gzip_stream *gzip, struct slice bytes, bool end, struct buffer *out);
-bool gzip_is_accepted(struct slice accept_encoding);
 #endif

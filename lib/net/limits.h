@@ -39,8 +39,8 @@ enum {
     HTTP_REQUEST_MEMORY_BYTES = 64 * 1024,
     HTTP_REQUEST_MEMORY_A_BYTE = 4,
     TLS_SESSION_BYTES = 20 * 1024, /* Of OpenSSL 3.0, with the peer's certificate: an estimate. */
-    HTTP_HEAD_FREE_BYTES = 16 * 1024, /* Of a head that may come while memory is short. */
-    HTTP_GZIP_BYTES_MIN = 128 * 1024, /* As in Kubernetes: small answers are not worth it. */
+    HTTP_HEAD_FREE_BYTES = 16 * 1024,  /* Of a head that may come while memory is short. */
+    HTTP_PLAIN_BYTES_MAX = 128 * 1024, /* As in Kubernetes: up to it gzip is not worth it. */
 
     HTTP_CLIENT_IDLE_MS = 30000,
     HTTP_CLIENT_IDLE_CONNECTIONS_MAX = 8, /* A host. */

@@ -73,6 +73,10 @@ answers() { python3 -B "$BATS_TEST_DIRNAME/wire.py" "$HOST" "$D/n1/pki" "${BATS_
     answers
 }
 
+@test "what is short is not compressed" {
+    answers
+}
+
 @test "options are those of the verb and their faults are told together" {
     answers
 }

@@ -4,6 +4,7 @@ by the test that runs it.
     wire.py ADDRESS PKI-DIRECTORY CASE
 """
 import base64
+import gzip
 import http.client
 import json
 import socket
@@ -22,10 +23,12 @@ tls = ssl.create_default_context(cafile=pki + "/ca.crt")
 tls.load_cert_chain(pki + "/admin.crt", pki + "/admin.key")
 
 
-def ask(method, path, accept=None, body=None, content_type="application/json", context=tls):
+def ask(method, path, accept=None, body=None, content_type="application/json", context=tls,
+        encodings="identity"):
     """Status code, headers and body; of a watch until it ends."""
     connection = http.client.HTTPSConnection(host, 6443, context=context, timeout=120)
     headers = {} if accept is None else {"Accept": accept}
+    headers["Accept-Encoding"] = encodings
     if body is not None:
         headers["Content-Type"] = content_type
         body = body if isinstance(body, (bytes, str)) else json.dumps(body)
@@ -278,6 +281,26 @@ def errors_come_in_a_form_that_is_accepted_whatever_is_wrong():
             status, headers, content = ask(method, path, accept, context=context)
             assert (status, headers["Content-Type"]) == (code, kind), (method, path, accept, status, headers)
             assert content.startswith(begin), (method, path, accept, content[:60])
+
+
+def what_is_short_is_not_compressed():
+    labelled = MAPS + "?labelSelector=size%3Dlong"
+    for number in range(2):
+        body = {"metadata": {"name": f"long-{number}", "labels": {"size": "long"}}, "data": {"text": "x" * 80000}}
+        assert ask("POST", MAPS, body=body)[0] == 201
+        for accept in ("application/json", "application/json;pretty=1", "application/yaml", PROTOBUF,
+                       "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"):
+            _, headers, plain = ask("GET", labelled, accept)
+            is_long = len(plain) > 128 * 1024
+            assert is_long == (number == 1 and "Partial" not in accept), (number, accept, len(plain))
+            assert headers["Vary"] is None and headers["Content-Encoding"] is None, headers
+            assert is_long or int(headers["Content-Length"]) == len(plain), headers
+            for encodings in ("br, gzip", "gzip;q=0.5", "br"):
+                status, headers, content = ask("GET", labelled, accept, encodings=encodings)
+                compressed = is_long and encodings == "br, gzip"
+                assert headers["Content-Encoding"] == ("gzip" if compressed else None), (accept, encodings, headers)
+                assert headers["Vary"] == ("Accept-Encoding" if compressed else None), headers
+                assert (gzip.decompress(content) if compressed else content) == plain, (accept, encodings)
 
 
 def options_are_those_of_the_verb_and_their_faults_are_told_together():

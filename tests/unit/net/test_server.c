@@ -378,6 +378,7 @@ static const struct {
     {"curl -s --compressed http://127.0.0.1:$PORT/stream?n=3000 | wc -c", "3072000\n"},
     {"curl -s -H 'Accept-Encoding: gzip' http://127.0.0.1:$PORT/big | gzip -dc | wc -c",
      "1048576\n"},
+    {"curl -s -H 'Accept-Encoding: br, gzip;q=1' http://127.0.0.1:$PORT/big | wc -c", "1048576\n"},
     {"curl -s -o /dev/null -w '%{http_code}' --http2-prior-knowledge "
      "http://127.0.0.1:$PORT/nowhere",
      "404"},
