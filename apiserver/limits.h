@@ -37,7 +37,7 @@
 #define BOOKMARK_INTERVAL_MS         60000
 #define REQUEST_TIMEOUT_MS           60000 /* Also of waiting for a resourceVersion: 3 s. */
 #define RV_WAIT_MS                   3000
-#define WARNINGS_MAX                 16
+#define WARNINGS_MAX                 64
 #define IMPERSONATE_GROUPS_MAX       64
 #define IMPERSONATE_EXTRAS_MAX       64
 #define RBAC_PERMISSIONS_MAX         ((size_t)100000) /* Looked at in one check of an escalation. */

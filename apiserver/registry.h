@@ -4,6 +4,7 @@
  * (store loop). */
 #ifndef APISERVER_REGISTRY_H
 #define APISERVER_REGISTRY_H
+#include "apiserver/limits.h"
 #include "apiserver/user.h"
 #include "apiserver/watch_cache.h"
 #include "k8s/meta_v1.pb-c.h"
@@ -110,7 +111,7 @@ struct registry_call {
     const char *list_continue; /* NULL when the list is complete. */
     int64_t list_remaining;    /* < 0 when not known. */
     struct cache_view *view;
-    const char *warnings[16];
+    const char *warnings[WARNINGS_MAX];
     size_t warning_count;
 
     void *state; /* The registry's. */

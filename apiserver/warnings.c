@@ -46,19 +46,34 @@ static const char *quoted(struct arena *arena, const char *text, size_t characte
     return out;
 }
 
+static size_t cut_length(size_t length)
+{
+    return length < CUT_CHARACTERS ? length : CUT_CHARACTERS;
+}
+
+/* How many of the texts have come when their characters became too many; `count` when never. */
+static size_t first_too_much(const char *const *texts, size_t count)
+{
+    size_t all = 0, come = 0;
+    while (come < count && all + characters(texts[come]) <= ALL_CHARACTERS_MAX) {
+        all += characters(texts[come++]);
+    }
+    return come;
+}
+
 size_t warning_values(struct arena *arena, const char *const *texts, size_t count,
                       const char **ret_values)
 {
     size_t all = 0, made = 0;
-    for (size_t i = 0; i < count; i++) {
-        all += characters(texts[i]);
-    }
-    for (size_t i = 0; i < count; i++) {
+    size_t whole = first_too_much(texts, count);
+    for (size_t i = 0; i < count && (i <= whole || all < ALL_CHARACTERS_MAX); i++) {
         size_t length = characters(texts[i]);
-        if (length > 0) {
-            ret_values[made++] =
-                quoted(arena, texts[i], all > ALL_CHARACTERS_MAX ? CUT_CHARACTERS : length);
+        if (length == 0) {
+            continue;
         }
+        length = whole < count ? cut_length(length) : length;
+        ret_values[made++] = quoted(arena, texts[i], length);
+        all += length;
     }
     return made;
 }

@@ -38,6 +38,27 @@ START_TEST(warnings_are_whole_until_all_of_them_are_too_much)
 }
 END_TEST
 
+START_TEST(what_comes_after_the_warning_that_was_too_much_comes_cut_until_it_is_too_much_again)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    enum { EACH = 300, ALL = 40, BEFORE = 14 /* The 14th makes it more than 4096 characters. */ };
+    char each[EACH + 1];
+    memset(each, 'x', EACH);
+    each[EACH] = '\0';
+    const char *texts[ALL], *values[ALL];
+    for (size_t i = 0; i < ALL; i++) {
+        texts[i] = each;
+    }
+    const size_t around = strlen("299 - \"\"");
+    ck_assert_uint_eq(warning_values(arena, texts, BEFORE - 1, values), BEFORE - 1);
+    ck_assert_uint_eq(strlen(values[0]), EACH + around);
+    ck_assert_uint_eq(warning_values(arena, texts, BEFORE, values), BEFORE);
+    ck_assert_uint_eq(strlen(values[0]), 256 + around);
+    ck_assert_uint_eq(warning_values(arena, texts, ALL, values), 4096 / 256);
+    ck_assert_uint_eq(strlen(values[15]), 256 + around);
+}
+END_TEST
+
 Suite *warnings_suite(void);
 Suite *warnings_suite(void)
 {
@@ -45,6 +66,8 @@ Suite *warnings_suite(void)
     TCase *tcase = tcase_create("headers");
     tcase_add_test(tcase, a_warning_is_quoted_and_left_out_when_it_cannot_be_a_header);
     tcase_add_test(tcase, warnings_are_whole_until_all_of_them_are_too_much);
+    tcase_add_test(
+        tcase, what_comes_after_the_warning_that_was_too_much_comes_cut_until_it_is_too_much_again);
     suite_add_tcase(suite, tcase);
     return suite;
 }
