@@ -11,6 +11,7 @@ struct etcd_watch {
     struct watch_stream *stream;
     struct store_watch *watch;
     int64_t id;
+    int64_t start_revision; /* As asked for. */
     bool prev_kv, progress, fragment;
     bool busy; /* Had events since the last progress tick. */
 };
@@ -305,6 +306,7 @@ static void create(struct watch_stream *stream, const Etcdserverpb__WatchCreateR
     set_filters(message, &options);
     struct etcd_watch *watch = alloc_zeroed(sizeof(*watch));
     watch->stream = stream;
+    watch->start_revision = message->start_revision;
     watch->prev_kv = message->prev_kv;
     watch->progress = message->progress_notify;
     watch->fragment = message->fragment;
@@ -380,13 +382,22 @@ static bool answer_progress(struct watch_stream *stream)
     return true;
 }
 
+/* Not one of a revision to come: a client that is told of an earlier one would go on from there
+ * after its connection was lost, and be given events that it has not asked for (etcd issue 20221).
+ */
+static bool is_due(const struct etcd_watch *watch, int64_t revision)
+{
+    return watch->progress && !watch->busy && watch->start_revision <= revision + 1 &&
+           store_watch_delivered(watch->watch) == revision;
+}
+
 static void notify_progress(struct watch_stream *stream)
 {
     int64_t revision = store_revision(stream->service->store);
     void *value;
     for (size_t at = 0; hash_map_next(stream->state.watches, &at, NULL, &value);) {
         struct etcd_watch *watch = value;
-        if (watch->progress && !watch->busy && store_watch_delivered(watch->watch) == revision) {
+        if (is_due(watch, revision)) {
             answer_progress_to(stream, watch->id);
         }
         watch->busy = false;
