@@ -1,7 +1,6 @@
 /* The Maintenance service, but for snapshots. */
 #include "store/etcd_private.h"
 
-#include "store/hash_kv.h"
 #include <ctype.h>
 #include <inttypes.h>
 
@@ -189,7 +188,7 @@ static void alarm_answer(struct etcd_request *request)
     etcd_respond(request, &response.base);
 }
 
-/* --- Hashes. */
+/* --- Hash; that of keys is in store/etcd_hash_kv.c. */
 
 /* Of what all members that have applied the same hold alike; etcd's is of its file. */
 static void hash_answer(struct etcd_request *request)
@@ -198,30 +197,6 @@ static void hash_answer(struct etcd_request *request)
     etcdserverpb__hash_response__init(&response);
     response.header = etcd_new_header(request);
     response.hash = (uint32_t)(request->figures.hash ^ request->figures.hash >> 32);
-    etcd_respond(request, &response.base);
-}
-
-static void hash_kv_run(struct etcd_request *request)
-{
-    struct store *store = request->service->store;
-    request->snapshot = store_snapshot_ref(store);
-    store_read_figures(store, &request->figures);
-    etcd_request_done(request, 0);
-}
-
-static void hash_kv_answer(struct etcd_request *request)
-{
-    const Etcdserverpb__HashKVRequest *message = request->message;
-    Etcdserverpb__HashKVResponse response;
-    etcdserverpb__hash_kvresponse__init(&response);
-    int status = store_hash_kv(request->snapshot, message->revision, &response.hash);
-    if (status != 0) {
-        etcd_fail(request->call, status);
-        return;
-    }
-    int64_t compact = request->figures.compact_revision;
-    response.compact_revision = compact == 0 ? -1 : compact; /* As etcd says of none. */
-    response.header = etcd_new_header(request);
     etcd_respond(request, &response.base);
 }
 
@@ -280,7 +255,7 @@ const struct etcd_method etcd_maintenance_methods[] = {
     {"/etcdserverpb.Maintenance/Hash", &etcdserverpb__hash_request__descriptor, NULL, status_run,
      hash_answer},
     {"/etcdserverpb.Maintenance/HashKV", &etcdserverpb__hash_kvrequest__descriptor, NULL,
-     hash_kv_run, hash_kv_answer},
+     etcd_hash_kv_run, etcd_hash_kv_answer},
     {"/etcdserverpb.Maintenance/MoveLeader", &etcdserverpb__move_leader_request__descriptor, NULL,
      etcd_move_leader_run, move_leader_answer},
     {"/etcdserverpb.Maintenance/Downgrade", &etcdserverpb__downgrade_request__descriptor,

@@ -47,7 +47,7 @@ struct etcd_service {
     struct etcd_tokens *tokens;        /* Store loop. */
     struct password_worker *passwords; /* Store loop; NULL once closed. */
     struct list watch_streams;         /* Store loop. */
-    _Atomic uint32_t snapshot_streams;
+    _Atomic uint32_t snapshot_streams, hashes;
     struct loop_timer progress_timer, retry_timer, leader_timer;
     unsigned leaderless_looks;
     struct list leader_wanted; /* Store loop. */
@@ -108,6 +108,7 @@ struct etcd_request {
     } lease;
     struct etcd_auth_reply *auth; /* store/etcd_auth.h */
     struct store_figures figures;
+    uint32_t key_hash;
     struct etcd_cluster_view *view; /* NULL before etcd_request_view(). */
     uint64_t member_id;             /* Whom a change of members is about. */
     char *peer_urls;                /* And where it is to be. */
@@ -123,6 +124,8 @@ int etcd_status_now(const struct etcd_service *service, int status);
 int etcd_voter_status(const struct etcd_service *service);
 /* Results are in the request; takes them to the connection's loop. Store loop. */
 void etcd_request_done(struct etcd_request *request, int status);
+/* What it ends in, for results made elsewhere: with its header and status. Connection's loop. */
+void etcd_request_finish(struct etcd_request *request);
 /* Who it is from, now: for after a wait. 0 or a status; fills request->caller. Store loop. */
 MUST_USE int etcd_request_caller(struct etcd_request *request);
 /* All zero at the first call; the request's own. */
@@ -200,6 +203,9 @@ struct etcd_leader_want {
  * loop. */
 MUST_USE int etcd_leader_want(struct etcd_service *service, const struct grpc_call *call,
                               struct etcd_leader_want *want);
+/* Maintenance.HashKV, not on these loops. */
+void etcd_hash_kv_run(struct etcd_request *request);
+void etcd_hash_kv_answer(struct etcd_request *request);
 /* Maintenance.MoveLeader: is done when the other one leads. */
 void etcd_move_leader_run(struct etcd_request *request);
 void etcd_leader_init(struct etcd_service *service);

@@ -160,15 +160,19 @@ void etcd_respond(struct etcd_request *request, const ProtobufCMessage *response
     }
 }
 
-static void request_finish(void *data)
+void etcd_request_finish(struct etcd_request *request)
 {
-    struct etcd_request *request = data;
     if (request->status != 0) {
         etcd_fail(request->call, request->status);
     } else if (!grpc_call_is_over(request->call)) {
         request->method->answer(request);
     }
     request_free(request);
+}
+
+static void request_finish(void *data)
+{
+    etcd_request_finish(data);
 }
 
 void etcd_request_done(struct etcd_request *request, int status)

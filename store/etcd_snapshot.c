@@ -56,6 +56,33 @@ static void stream_free(struct snapshot_stream *stream)
     free(stream);
 }
 
+static void drop_export(uv_work_t *work)
+{
+    struct snapshot_stream *stream = CONTAINER_OF(work, struct snapshot_stream, work);
+    stream->writer = NULL;
+    bolt_export_free(TAKE(stream->bolt_export));
+}
+
+static void on_dropped(uv_work_t *work, int status)
+{
+    (void)status; /* Nobody cancels it. */
+    stream_free(CONTAINER_OF(work, struct snapshot_stream, work));
+}
+
+/* A stream that ends early: by what was written meanwhile its view may be the last to hold much,
+ * which no loop stands still for. Nothing is told of the call any more. */
+static void give_up(struct snapshot_stream *stream)
+{
+    struct loop *loop = grpc_call_loop(stream->call);
+    grpc_call_on_drain(stream->call, NULL, NULL);
+    grpc_call_on_cancel(stream->call, NULL, NULL);
+    loop_timer_stop(loop, &stream->rest);
+    if (stream->bolt_export == NULL ||
+        uv_queue_work(loop_uv(loop), &stream->work, drop_export, on_dropped) < 0) {
+        stream_free(stream);
+    }
+}
+
 static void send_piece(struct snapshot_stream *stream, struct slice bytes)
 {
     Etcdserverpb__SnapshotResponse response;
@@ -117,7 +144,7 @@ static void on_looked(void *data) /* Connection's loop again. */
 {
     struct snapshot_stream *stream = data;
     if (grpc_call_is_over(stream->call)) {
-        stream_free(stream);
+        give_up(stream);
     } else {
         rest_or_go_on(stream);
     }
@@ -166,7 +193,7 @@ static void on_cancel(void *data)
 {
     struct snapshot_stream *stream = data;
     if (stream->waiting || loop_timer_armed(&stream->rest)) {
-        stream_free(stream);
+        give_up(stream);
     }
 }
 
@@ -174,7 +201,7 @@ static void on_made(uv_work_t *work, int status)
 {
     struct snapshot_stream *stream = CONTAINER_OF(work, struct snapshot_stream, work);
     if (status < 0 || grpc_call_is_over(stream->call)) {
-        stream_free(stream);
+        give_up(stream);
         return;
     }
     send_piece(stream, slice_of(stream->piece, stream->len));
@@ -194,7 +221,7 @@ static void on_exported(void *data)
     struct snapshot_stream *stream = data;
     if (stream->bolt_export == NULL || grpc_call_is_over(stream->call)) {
         etcd_fail(stream->call, stream->status != 0 ? stream->status : STORE_STOPPED);
-        stream_free(stream);
+        give_up(stream);
         return;
     }
     LOG_INFO("etcd", "a client takes a snapshot",
