@@ -30,10 +30,6 @@ struct entries {
     size_t count, capacity;
 };
 
-struct lease_entry {
-    int64_t id, ttl_s;
-};
-
 struct version_entry {
     int64_t revision;
     uint32_t sub;
@@ -43,7 +39,7 @@ struct version_entry {
 struct bolt_export {
     struct store_snapshot *view;
     struct entries entries[BUCKET_COUNT];
-    struct lease_entry *leases;
+    struct lease_grant *leases;
     size_t lease_count;
     struct version_entry *versions;
     size_t version_count, version_capacity;
@@ -78,15 +74,9 @@ struct bolt_export *bolt_export_new(struct store_state *state)
     struct bolt_export *bolt_export = alloc_zeroed(sizeof(*bolt_export));
     bolt_export->view = mvcc_view(state->mvcc);
     size_t count = lease_table_count(state->leases);
-    int64_t *ids = alloc_array(count + 1, sizeof(*ids));
-    (void)lease_table_ids(state->leases, ids, count);
     bolt_export->leases = alloc_array(count + 1, sizeof(*bolt_export->leases));
-    for (size_t i = 0; i < count; i++) {
-        bolt_export->leases[i] = (struct lease_entry){
-            .id = ids[i], .ttl_s = lease_table_granted_ttl(state->leases, ids[i])};
-    }
+    (void)lease_table_grants(state->leases, bolt_export->leases, count);
     bolt_export->lease_count = count;
-    free(ids);
     add_number(bolt_export, "consistent_index", state->applied_index);
     if (bolt_export->view->compact_revision > 0) {
         add_revision(bolt_export, "finishedCompactRev", bolt_export->view->compact_revision);
@@ -225,8 +215,8 @@ static int by_key(const void *left, const void *right)
 /* As a number with its sign taken for a digit, like the big-endian key. */
 static int by_lease(const void *left, const void *right)
 {
-    uint64_t a = (uint64_t)((const struct lease_entry *)left)->id;
-    uint64_t b = (uint64_t)((const struct lease_entry *)right)->id;
+    uint64_t a = (uint64_t)((const struct lease_grant *)left)->id;
+    uint64_t b = (uint64_t)((const struct lease_grant *)right)->id;
     return a < b ? -1 : a > b;
 }
 

@@ -151,11 +151,19 @@ static void leases_run(struct etcd_request *request)
     store_read_barrier(request->service->store, leases_ready, request);
 }
 
+static int by_id(const void *left, const void *right)
+{
+    int64_t a = *(const int64_t *)left;
+    int64_t b = *(const int64_t *)right;
+    return a < b ? -1 : a > b;
+}
+
 static void leases_answer(struct etcd_request *request)
 {
     Etcdserverpb__LeaseLeasesResponse response;
     etcdserverpb__lease_leases_response__init(&response);
     size_t count = request->lease.id_count;
+    qsort(request->lease.ids, count, sizeof(*request->lease.ids), by_id);
     Etcdserverpb__LeaseStatus *leases = alloc_array(count + 1, sizeof(*leases));
     Etcdserverpb__LeaseStatus **pointers = alloc_array(count + 1, sizeof(*pointers));
     for (size_t i = 0; i < count; i++) {

@@ -155,13 +155,6 @@ size_t lease_table_keys(const struct lease_table *table, int64_t id, struct slic
     return count;
 }
 
-static int id_order(const void *left, const void *right)
-{
-    int64_t a = *(const int64_t *)left;
-    int64_t b = *(const int64_t *)right;
-    return a < b ? -1 : a > b;
-}
-
 size_t lease_table_ids(const struct lease_table *table, int64_t *ids, size_t max)
 {
     size_t count = 0;
@@ -169,8 +162,16 @@ size_t lease_table_ids(const struct lease_table *table, int64_t *ids, size_t max
     for (size_t at = 0; count < max && hash_map_next(table->leases, &at, NULL, &lease);) {
         ids[count++] = ((struct lease *)lease)->id;
     }
-    if (count > 1) {
-        qsort(ids, count, sizeof(*ids), id_order);
+    return hash_map_count(table->leases);
+}
+
+size_t lease_table_grants(const struct lease_table *table, struct lease_grant *grants, size_t max)
+{
+    size_t count = 0;
+    void *value;
+    for (size_t at = 0; count < max && hash_map_next(table->leases, &at, NULL, &value);) {
+        const struct lease *lease = value;
+        grants[count++] = (struct lease_grant){.id = lease->id, .ttl_s = lease->ttl_s};
     }
     return hash_map_count(table->leases);
 }

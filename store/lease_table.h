@@ -24,7 +24,12 @@ size_t lease_table_key_count(const struct lease_table *table, int64_t id);
 /* Up to `max` keys in byte order, borrowed until the next change; returns how many. */
 size_t lease_table_keys(const struct lease_table *table, int64_t id, struct slice *keys,
                         size_t max);
-/* Up to `max` ids, ascending; returns how many leases there are. */
+/* Up to `max` of them, in no order: to sort very many takes longer than to copy them, and need not
+ * be done on the store's loop. Returns how many leases there are. */
+struct lease_grant {
+    int64_t id, ttl_s;
+};
+size_t lease_table_grants(const struct lease_table *table, struct lease_grant *grants, size_t max);
 size_t lease_table_ids(const struct lease_table *table, int64_t *ids, size_t max);
 
 /* --- The leader's clock. Until lease_table_lead(), and after lease_table_follow(), nothing is due

@@ -133,6 +133,30 @@ static void write_auth(struct state_writer *writer, const struct auth *auth)
     }
 }
 
+static int by_id(const void *left, const void *right)
+{
+    int64_t a = ((const struct lease_grant *)left)->id;
+    int64_t b = ((const struct lease_grant *)right)->id;
+    return a < b ? -1 : a > b;
+}
+
+/* Members compare what they write: in order. */
+static void take_leases(struct state_writer *writer, const struct lease_table *leases)
+{
+    size_t count = lease_table_count(leases);
+    struct lease_grant *grants = alloc_array(count + 1, sizeof(*grants));
+    (void)lease_table_grants(leases, grants, count);
+    if (count > 1) {
+        qsort(grants, count, sizeof(*grants), by_id);
+    }
+    writer->leases = alloc_array(count + 1, sizeof(*writer->leases));
+    for (size_t i = 0; i < count; i++) {
+        writer->leases[i] = (struct record_lease){.id = grants[i].id, .ttl_s = grants[i].ttl_s};
+    }
+    writer->lease_count = count;
+    free(grants);
+}
+
 struct state_writer *state_writer_new(struct store_state *state)
 {
     struct state_writer *writer = alloc_zeroed(sizeof(*writer));
@@ -143,15 +167,7 @@ struct state_writer *state_writer_new(struct store_state *state)
                                         .compact_revision = writer->view->compact_revision,
                                         .hash = writer->view->hash,
                                         .lease_hash = state->lease_hash};
-    writer->lease_count = lease_table_count(state->leases);
-    int64_t *ids = alloc_array(writer->lease_count + 1, sizeof(*ids));
-    writer->leases = alloc_array(writer->lease_count + 1, sizeof(*writer->leases));
-    (void)lease_table_ids(state->leases, ids, writer->lease_count);
-    for (size_t i = 0; i < writer->lease_count; i++) {
-        int64_t ttl_s = lease_table_granted_ttl(state->leases, ids[i]);
-        writer->leases[i] = (struct record_lease){.id = ids[i], .ttl_s = ttl_s};
-    }
-    free(ids);
+    take_leases(writer, state->leases);
     buffer_init(&writer->out, SIZE_MAX);
     buffer_append(&writer->out, SNAPSHOT_MAGIC, SNAPSHOT_MAGIC_LEN);
     write_plain(writer, RECORD_HEAD, &writer->head, sizeof(writer->head));

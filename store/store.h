@@ -181,7 +181,8 @@ void store_lease_revoke_as(struct store *store, const struct auth_caller *caller
 void store_lease_keepalive(struct store *store, int64_t id, store_lease_done *done, void *data);
 void store_lease_ttl(struct store *store, int64_t id, bool with_keys, store_lease_done *done,
                      void *data);
-/* Ids of the leases in the applied state, ascending; at most `max`; returns how many there are. */
+/* Ids of the leases in the applied state, in no order; at most `max`; returns how many there are.
+ */
 size_t store_lease_ids(const struct store *store, int64_t *ids, size_t max);
 
 /* --- Where members serve clients; each says so itself, through the log. */

@@ -154,12 +154,38 @@ START_TEST(backups_that_are_given_up_give_their_places_back)
 }
 END_TEST
 
+START_TEST(leases_are_listed_by_their_ids)
+{
+    static const int64_t ids[] = {70, 3, INT64_MAX, 512, 11, 1000000, 2, 99, 5, 4096};
+    Etcdserverpb__LeaseGrantRequest grant = ETCDSERVERPB__LEASE_GRANT_REQUEST__INIT;
+    Etcdserverpb__LeaseLeasesRequest list = ETCDSERVERPB__LEASE_LEASES_REQUEST__INIT;
+    Etcdserverpb__LeaseLeasesResponse *response;
+    grant.ttl = 1000;
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++) {
+        grant.id = ids[i];
+        ck_assert_int_eq(etcd_client_call(live.clients[0], "/etcdserverpb.Lease/LeaseGrant",
+                                          &grant.base,
+                                          &etcdserverpb__lease_grant_response__descriptor, NULL),
+                         GRPC_OK);
+    }
+    ck_assert_int_eq(etcd_client_call(live.clients[0], "/etcdserverpb.Lease/LeaseLeases",
+                                      &list.base, &etcdserverpb__lease_leases_response__descriptor,
+                                      &response),
+                     GRPC_OK);
+    ck_assert_uint_eq(response->n_leases, ARRAY_LEN(ids));
+    for (size_t i = 1; i < response->n_leases; i++) {
+        ck_assert_int_lt(response->leases[i - 1]->id, response->leases[i]->id);
+    }
+}
+END_TEST
+
 static Suite *maintenance_suite(void)
 {
     Suite *suite = suite_create("store/etcd_maintenance");
     TCase *one = tcase_create("one member");
     tcase_add_checked_fixture(one, setup, live_clients_close);
     tcase_set_timeout(one, 120);
+    tcase_add_test(one, leases_are_listed_by_their_ids);
     tcase_add_test(one, a_hash_of_many_keys_keeps_no_other_request_waiting);
     tcase_add_test(one, hashes_of_keys_at_once_are_limited);
     tcase_add_test(one, a_hash_that_nobody_waits_for_any_more_is_let_go);
