@@ -163,6 +163,21 @@ static int write_cluster(const struct recovery *recovery)
     return result;
 }
 
+/* Before anything is made there: it may be a wrong folder. */
+static int check_folder(const struct recovery *recovery)
+{
+    CLEANUP(alloc_freep) char *raft = alloc_printf("%s/raft", recovery->data_dir);
+    const char *missing = access(recovery->data_dir, F_OK) < 0 ? recovery->data_dir
+                          : access(raft, F_OK) < 0             ? raft
+                                                               : NULL;
+    return missing == NULL
+               ? 0
+               : error_set(recovery->reterr, -errno,
+                           "--data-dir=%s: cannot find %s: %s; give the data directory of the "
+                           "member that is left, as its server has it",
+                           recovery->data_dir, missing, strerror(errno));
+}
+
 static int run(const struct flag_set *set, struct error *reterr)
 {
     struct recovery recovery = {
@@ -172,7 +187,8 @@ static int run(const struct flag_set *set, struct error *reterr)
                          recovery.data_dir);
     }
     int lock;
-    int result = member_data_lock(recovery.data_dir, &lock, reterr);
+    int result = check_folder(&recovery);
+    result = result < 0 ? result : member_data_lock(recovery.data_dir, &lock, reterr);
     if (result < 0) {
         return result;
     }

@@ -52,7 +52,13 @@ load servers
 @test "a directory without a member, or with a damaged one, is left as it is" {
     run "$CORACLE" recover --data-dir "$PWD/none"
     [ "$status" = 1 ]
+    [[ $output == *"cannot find $PWD/none: No such file or directory; give the data directory of the member that is left"* ]]
     mkdir -p empty
+    run "$CORACLE" recover --data-dir "$PWD/empty"
+    [ "$status" = 1 ]
+    [[ $output == *"cannot find $PWD/empty/raft: No such file"* ]]
+    [ -z "$(ls -A empty)" ] # It may be somebody else's.
+    mkdir -p empty/raft
     run "$CORACLE" recover --data-dir "$PWD/empty"
     [ "$status" = 1 ]
     [[ $output == *"raft-meta"* ]]
