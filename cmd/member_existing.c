@@ -89,7 +89,7 @@ int member_join_existing(struct member_config *config, struct tls_config *client
         member_data_take(&entering->identity, config, arena);
         config->join = true;
         LOG_INFO("server", "joining: the leader brings the log", KV_TEXT("member", config->name),
-                 KV_U64("id", config->id), KV_U64("cluster", config->cluster_id));
+                 KV_ID("id", config->id), KV_ID("cluster", config->cluster_id));
     }
     alloc_freep(&entering);
     return result;

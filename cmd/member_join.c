@@ -270,7 +270,7 @@ static int remove_lost(const struct joining *joining, const Etcdserverpb__Member
     LOG_WARN("server",
              "removing the member whose place this one takes: it is silent, and its data "
              "is not here",
-             KV_TEXT("member", member->name), KV_TEXT("url", url), KV_U64("id", member->id));
+             KV_TEXT("member", member->name), KV_TEXT("url", url), KV_ID("id", member->id));
     Etcdserverpb__MemberRemoveRequest request = ETCDSERVERPB__MEMBER_REMOVE_REQUEST__INIT;
     ProtobufCMessage *message = NULL;
     request.id = member->id;
@@ -414,8 +414,8 @@ int member_join_cluster(struct member_config *config, struct arena *arena, struc
     }
     if (result == 0) {
         LOG_INFO("server", "joining: the leader brings the log, then this member gets its vote",
-                 KV_TEXT("member", config->name), KV_U64("id", config->id),
-                 KV_U64("cluster", config->cluster_id));
+                 KV_TEXT("member", config->name), KV_ID("id", config->id),
+                 KV_ID("cluster", config->cluster_id));
         error_release(reterr);
     }
     return result;

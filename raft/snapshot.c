@@ -380,7 +380,7 @@ static void on_refused(struct raft_node *node, struct raft_sender *sender)
     bool lately = node->snapshot_refused_ns != 0 && now < node->snapshot_refused_ns + pause_ns;
     if (sender->point.index == node->snapshot.index && !lately) {
         LOG_WARN("raft", "a member could not read the snapshot here, taking another one",
-                 KV_U64("member", sender->peer), KV_TEXT("path", sender->path));
+                 KV_ID("member", sender->peer), KV_TEXT("path", sender->path));
         node->snapshot_refused = true;
         node->snapshot_refused_ns = now;
         raft_snapshot_consider(node);

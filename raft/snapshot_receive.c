@@ -91,7 +91,7 @@ static void refuse(struct raft_node *node)
 {
     const struct raft_receiving *receiving = node->receiving;
     LOG_WARN("raft", "received snapshot is damaged, asking for another one",
-             KV_U64("index", receiving->point.index), KV_U64("from", receiving->leader));
+             KV_U64("index", receiving->point.index), KV_ID("from", receiving->leader));
     answer(node, receiving->leader, receiving->point, 0, /* damaged= */ true);
     receiving_give_up(node);
 }

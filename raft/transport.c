@@ -454,7 +454,7 @@ static void follow_members(void *data)
         const struct raft_member_status *member = find_member(status, peer->id);
         if (member == NULL || strcmp(member->url, peer->url) != 0) {
             LOG_INFO("raft", member == NULL ? "no longer a member" : "a member has another URL",
-                     KV_TEXT("member", peer->name), KV_U64("id", peer->id),
+                     KV_TEXT("member", peer->name), KV_ID("id", peer->id),
                      KV_TEXT("url", peer->url));
             drop_peer(peer);
         }
@@ -470,7 +470,7 @@ static void follow_members(void *data)
                      KV_TEXT("reason", error_message(&error)));
             continue;
         }
-        LOG_INFO("raft", "a new member", KV_TEXT("member", member->name), KV_U64("id", member->id),
+        LOG_INFO("raft", "a new member", KV_TEXT("member", member->name), KV_ID("id", member->id),
                  KV_TEXT("url", member->url));
         dial(find_peer(transport, member->id));
     }

@@ -78,6 +78,9 @@ static void append_field(struct buffer *line, const struct log_field *field)
     case LOG_KIND_U64:
         buffer_printf(line, "%llu", (unsigned long long)field->value.u64);
         break;
+    case LOG_KIND_ID:
+        buffer_printf(line, "%016llx", (unsigned long long)field->value.u64);
+        break;
     case LOG_KIND_I64:
         buffer_printf(line, "%lld", (long long)field->value.i64);
         break;

@@ -11,7 +11,14 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
 
 struct log_field {
     const char *key;
-    enum log_kind { LOG_KIND_TEXT, LOG_KIND_U64, LOG_KIND_I64, LOG_KIND_F64, LOG_KIND_SLICE } kind;
+    enum log_kind {
+        LOG_KIND_TEXT,
+        LOG_KIND_U64,
+        LOG_KIND_ID,
+        LOG_KIND_I64,
+        LOG_KIND_F64,
+        LOG_KIND_SLICE
+    } kind;
     union {
         const char *text;
         uint64_t u64;
@@ -21,8 +28,10 @@ struct log_field {
     } value;
 };
 
-#define KV_TEXT(k, v)  ((struct log_field){(k), LOG_KIND_TEXT, {.text = (v)}})
-#define KV_U64(k, v)   ((struct log_field){(k), LOG_KIND_U64, {.u64 = (v)}})
+#define KV_TEXT(k, v) ((struct log_field){(k), LOG_KIND_TEXT, {.text = (v)}})
+#define KV_U64(k, v)  ((struct log_field){(k), LOG_KIND_U64, {.u64 = (v)}})
+/* Of a member or cluster: in hex, as commands and etcd's tools show it. */
+#define KV_ID(k, v)    ((struct log_field){(k), LOG_KIND_ID, {.u64 = (v)}})
 #define KV_I64(k, v)   ((struct log_field){(k), LOG_KIND_I64, {.i64 = (v)}})
 #define KV_F64(k, v)   ((struct log_field){(k), LOG_KIND_F64, {.f64 = (v)}})
 #define KV_SLICE(k, v) ((struct log_field){(k), LOG_KIND_SLICE, {.slice = (v)}})

@@ -12,6 +12,8 @@ load servers
     within 60 voters n3 3
     within 20 listed n1 n2 # Each publishes its name and URL once it takes part.
     within 20 listed n1 n3
+    id=$(ctl n1 member list | grep -w n2 | cut -d, -f1)
+    grep -q "joining: .* id=0*$id " n2.log # As the commands show it.
     [ "$(contents n3)" = "$(contents n1)" ]
     within 20 grep -q "in sync: this member has its vote" n3.log
     end_member n1 KILL # Any two of the three go on.
