@@ -13,9 +13,10 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* As client-go waits for webhooks: half a second, then half as long again each time. */
-enum { TRIES = 5, BACKOFF_MS = 500 };
+enum { TRIES = 5, BACKOFF_MS = 500, FAILURES_TOLD_EACH_MS = 60 * 1000 };
 
 struct review_client {
     struct loop *loop;
@@ -35,8 +36,16 @@ struct entry {
     uint8_t *answer;
 };
 
+/* What of its failures has been logged; the io loop's. */
+struct failures {
+    char reason[128]; /* Of the last one, as far as it fits; "" before. */
+    uint64_t told_ms;
+    uint64_t untold;
+};
+
 struct review_hook {
     atomic_size_t references;
+    struct failures failures;
     struct review_hook_options options;
     pthread_mutex_t lock; /* Of all below. */
     struct hash_map *entries;
@@ -183,6 +192,23 @@ static void take_waiting(struct review_hook *hook, struct list *from, struct lis
     }
 }
 
+/* Each request may fail for the same reason: the log has it once, and again from time to time. */
+static void tell_failure(struct review_hook *hook, const char *reason, uint64_t now_ms)
+{
+    struct failures *failures = &hook->failures;
+    bool same = strncmp(failures->reason, reason, sizeof(failures->reason) - 1) == 0;
+    failures->untold++;
+    if (same && now_ms - failures->told_ms < FAILURES_TOLD_EACH_MS) {
+        return;
+    }
+    LOG_WARN("apiserver", "a webhook of authentication or authorization fails",
+             KV_TEXT("url", hook->options.kubeconfig.url), KV_TEXT("reason", reason),
+             KV_U64("failures", failures->untold));
+    (void)snprintf(failures->reason, sizeof(failures->reason), "%s", reason);
+    failures->told_ms = now_ms;
+    failures->untold = 0;
+}
+
 static void flight_end(struct flight *flight, int error, const char *message)
 {
     struct review_hook *hook = flight->hook;
@@ -193,8 +219,7 @@ static void flight_end(struct flight *flight, int error, const char *message)
     uint64_t keep_ms = error < 0 ? 0 : options->keep_ms(options->data, answer);
     const struct review_outcome outcome = {error, flight->status, now_ms - flight->since_ms};
     if (error < 0) {
-        LOG_WARN("apiserver", "a webhook of authentication or authorization fails",
-                 KV_TEXT("url", options->kubeconfig.url), KV_TEXT("reason", message));
+        tell_failure(hook, message, now_ms);
     }
     if (options->noted != NULL) {
         options->noted(options->data, &outcome);

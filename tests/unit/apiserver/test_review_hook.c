@@ -9,7 +9,10 @@
 #include "tests/unit/apiserver/hook_server.h"
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 Suite *review_hook_suite(void);
 
@@ -150,6 +153,42 @@ START_TEST(a_refusal_is_an_error_and_is_asked_again)
 }
 END_TEST
 
+/* How often the log says that the webhook fails, while it is asked `count` times. */
+static size_t told_while_asked(size_t count)
+{
+    CLEANUP(alloc_freep) struct review_question *all = alloc_array(count, sizeof(*all));
+    FILE *log = tmpfile();
+    ck_assert_ptr_nonnull(log);
+    int kept = dup(STDERR_FILENO);
+    ck_assert_int_ge(dup2(fileno(log), STDERR_FILENO), 0);
+    for (size_t i = 0; i < count; i++) {
+        size_t before = answered;
+        ck_assert(!ask(&all[i], arena_printf(arena, "%zu", i)));
+        wait_for(before + 1);
+    }
+    ck_assert_int_ge(dup2(kept, STDERR_FILENO), 0);
+    close(kept);
+    rewind(log);
+    size_t told = 0;
+    char line[512];
+    while (fgets(line, sizeof(line), log) != NULL) {
+        told += strstr(line, "authorization fails") != NULL;
+    }
+    fclose(log);
+    return told;
+}
+
+START_TEST(failures_for_the_same_reason_are_logged_once_for_a_time)
+{
+    server.status = 403;
+    ck_assert_uint_eq(told_while_asked(5), 1);
+    server.status = 404;
+    ck_assert_uint_eq(told_while_asked(5), 1);
+    server.status = 201;
+    ck_assert_uint_eq(told_while_asked(2), 0);
+}
+END_TEST
+
 START_TEST(silence_ends_in_time_for_all_who_wait)
 {
     struct review_question first, second;
@@ -281,6 +320,7 @@ Suite *review_hook_suite(void)
     tcase_add_test(tcase, what_is_being_asked_is_not_asked_twice);
     tcase_add_test(tcase, what_is_not_to_be_kept_is_asked_again);
     tcase_add_test(tcase, a_refusal_is_an_error_and_is_asked_again);
+    tcase_add_test(tcase, failures_for_the_same_reason_are_logged_once_for_a_time);
     tcase_add_test(tcase, silence_ends_in_time_for_all_who_wait);
     tcase_add_test(tcase, more_than_may_be_under_way_are_refused_at_once);
     tcase_add_test(tcase, a_hook_may_go_while_it_is_asked);
