@@ -345,14 +345,16 @@ static void descend(const struct place *place, const void *object)
         !api_field_is_set(field, object)) {
         return;
     }
-    struct api_frame frame = {
-        .parent = place->frame, .via = field, .table = field->message, .at = place->at};
+    bool whole = place->check != NULL && (place->check->flags & API_CHECK_WHOLE) != 0;
+    struct api_frame frame = {.parent = place->frame,
+                              .via = field,
+                              .table = field->message,
+                              .at = whole ? place->frame->at : place->at};
     if (field->label == API_SINGLE) {
         frame.message = *(const void *const *)api_field_at(field, object);
         api_check_message(place->causes, &frame);
         return;
     }
-    bool whole = place->check != NULL && (place->check->flags & API_CHECK_WHOLE) != 0;
     for (size_t i = 0; i < api_field_count(field, object); i++) {
         struct api_path item = api_path_index(place->at, i);
         frame.message = *(const void *const *)item_at(field, object, i);

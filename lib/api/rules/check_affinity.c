@@ -93,8 +93,13 @@ bool rules_toleration_value(struct api_causes *causes, const struct api_frame *f
     struct api_shown value = api_shown_text(toleration->value);
     if (rules_empty(toleration->operator_) || rules_is(toleration->operator_, "Equal")) {
         struct api_syntax syntax = api_syntax_label_value(text_or_empty(toleration->value));
+        const char *wrong = "";
+        for (size_t i = 0; i < syntax.count; i++) {
+            wrong =
+                arena_printf(causes->arena, "%s%s%s", wrong, i == 0 ? "" : ";", syntax.messages[i]);
+        }
         if (syntax.count > 0) {
-            rules_invalid(causes, frame->at, "operator", value, syntax.messages[0]);
+            rules_invalid(causes, frame->at, "operator", value, wrong);
         }
     } else if (rules_is(toleration->operator_, "Exists") && !rules_empty(toleration->value)) {
         rules_invalid(causes, frame->at, "operator", value,
@@ -257,8 +262,10 @@ bool rules_spread_domains(struct api_causes *causes, const struct api_frame *fra
     const Core__V1__TopologySpreadConstraint *constraint = frame->message;
     if (constraint->has_min_domains && !rules_is(constraint->when_unsatisfiable, "DoNotSchedule")) {
         rules_invalid(causes, frame->at, "minDomains", api_shown_int(constraint->min_domains),
-                      "can only use minDomains if whenUnsatisfiable=DoNotSchedule, not "
-                      "ScheduleAnyway");
+                      arena_printf(causes->arena,
+                                   "can only use minDomains if whenUnsatisfiable=DoNotSchedule, "
+                                   "not %s",
+                                   text_or_empty(constraint->when_unsatisfiable)));
     }
     return true;
 }
@@ -297,14 +304,14 @@ bool rules_spread_keys(struct api_causes *causes, const struct api_frame *frame)
     return true;
 }
 
-/* Two constraints about the same places, in the same way. */
+/* Two constraints about the same places, in the same way: said of the first of them. */
 bool rules_spread_twice(struct api_causes *causes, const struct api_frame *frame)
 {
     const Core__V1__TopologySpreadConstraint *constraint = frame->message;
     const Core__V1__PodSpec *spec = frame->parent->message;
     const char *key = text_or_empty(constraint->topology_key);
     const char *when = text_or_empty(constraint->when_unsatisfiable);
-    for (size_t i = 0; i < frame->index; i++) {
+    for (size_t i = frame->index + 1; i < spec->n_topology_spread_constraints; i++) {
         const Core__V1__TopologySpreadConstraint *other = spec->topology_spread_constraints[i];
         if (rules_is(other->topology_key, key) && rules_is(other->when_unsatisfiable, when)) {
             struct api_path at = api_path_field(frame->at, "{topologyKey, whenUnsatisfiable}");

@@ -2,56 +2,65 @@
 #include "lib/api/quantity.h"
 #include "lib/api/rules/rules.h"
 #include "lib/api/shown.h"
-
-static const Core__V1__PodSpec *spec_of(const struct api_frame *frame)
-{
-    const struct api_frame *spec = api_frame_find(frame, &core__v1__pod_spec__schema);
-    return spec == NULL ? NULL : spec->message;
-}
+#include "lib/base/hash_map.h"
 
 /* --- Ports -------------------------------------------------------------------------------------
  */
 
-static bool same_host_port(const Core__V1__ContainerPort *a, const Core__V1__ContainerPort *b)
+/* Host ports must differ within a list of containers. v1.32 looks at init containers one by one,
+ * and names each as the first. */
+static void check_host_ports(struct api_causes *causes, const struct api_path *list,
+                             Core__V1__Container *const *containers, size_t count)
 {
-    return a->host_port == b->host_port && rules_is(a->protocol, text_or_empty(b->protocol)) &&
-           rules_is(a->host_ip, text_or_empty(b->host_ip));
-}
-
-/* Host ports must differ within a container and among all of a pod's containers. */
-static bool host_port_taken(const Core__V1__PodSpec *spec, const Core__V1__ContainerPort *port)
-{
-    for (size_t c = 0; c < spec->n_containers; c++) {
-        const Core__V1__Container *other = spec->containers[c];
-        for (size_t p = 0; p < other->n_ports; p++) {
-            if (other->ports[p] == port) {
-                return false;
+    struct hash_map *seen = hash_map_new(/* seed= */ 0);
+    for (size_t i = 0; i < count; i++) {
+        struct api_path item = api_path_index(list, i);
+        struct api_path ports = api_path_field(&item, "ports");
+        for (size_t j = 0; j < containers[i]->n_ports; j++) {
+            const Core__V1__ContainerPort *port = containers[i]->ports[j];
+            struct api_path at = api_path_index(&ports, j);
+            const char *text =
+                arena_printf(causes->arena, "%s/%s/%d", text_or_empty(port->protocol),
+                             text_or_empty(port->host_ip), port->host_port);
+            if (port->host_port == 0) {
+                continue;
             }
-            if (same_host_port(other->ports[p], port)) {
-                return true;
+            if (hash_map_get(seen, slice_text(text)) != NULL) {
+                struct api_path host_port = api_path_field(&at, "hostPort");
+                api_cause_duplicate(causes, &host_port, api_shown_text(text));
+            } else {
+                (void)hash_map_set(seen, slice_text(text), seen);
             }
         }
     }
-    return false;
+    hash_map_free(seen);
 }
 
-bool rules_host_port(struct api_causes *causes, const struct api_frame *frame)
+bool rules_host_ports(struct api_causes *causes, const struct api_frame *frame)
 {
-    const Core__V1__ContainerPort *port = frame->message;
-    const Core__V1__PodSpec *spec = spec_of(frame);
-    struct api_path at = api_path_field(frame->at, "hostPort");
-    if (port->host_port == 0 || spec == NULL) {
-        return true;
-    }
-    if (spec->host_network && port->host_port != port->container_port) {
-        api_cause_invalid(causes, &at, api_shown_int(port->host_port),
-                          "must match `containerPort` when `hostNetwork` is true");
-    }
-    if (host_port_taken(spec, port)) {
-        api_cause_duplicate(
-            causes, &at,
-            api_shown_text(arena_printf(causes->arena, "%s/%s/%d", text_or_empty(port->protocol),
-                                        text_or_empty(port->host_ip), port->host_port)));
+    const Core__V1__PodSpec *spec = frame->message;
+    struct api_path list = api_path_field(frame->at, "containers");
+    check_host_ports(causes, &list, spec->containers, spec->n_containers);
+    return true;
+}
+
+/* In the network of the node a port is what it is there. A template may leave it open. */
+bool rules_host_network_ports(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__PodSpec *spec = frame->message;
+    bool is_pod = api_frame_find(frame, &core__v1__pod__schema) != NULL;
+    struct api_path list = api_path_field(frame->at, "containers");
+    for (size_t i = 0; spec->host_network && i < spec->n_containers; i++) {
+        struct api_path item = api_path_index(&list, i);
+        struct api_path ports = api_path_field(&item, "ports");
+        for (size_t j = 0; j < spec->containers[i]->n_ports; j++) {
+            const Core__V1__ContainerPort *port = spec->containers[i]->ports[j];
+            struct api_path at = api_path_index(&ports, j);
+            if ((is_pod || port->host_port != 0) && port->host_port != port->container_port) {
+                rules_invalid(causes, &at, "hostPort", api_shown_int(port->host_port),
+                              "must match `containerPort` when `hostNetwork` is true");
+            }
+        }
     }
     return true;
 }
@@ -328,7 +337,7 @@ bool rules_seccomp(struct api_causes *causes, const struct api_frame *frame)
                              api_syntax_relative_path);
         }
     } else if (profile->localhost_profile != NULL) {
-        api_cause_invalid(causes, &local, api_shown_text(profile->localhost_profile),
+        api_cause_invalid(causes, &local, api_shown_message(causes->arena, frame->table, profile),
                           "can only be set when seccomp type is Localhost");
     }
     return true;
@@ -427,9 +436,14 @@ bool rules_container_name(struct api_causes *causes, const struct api_frame *fra
         !rules_is(container->restart_policy, "Always")) {
         rules_not_supported(causes, frame->at, "restartPolicy", container->restart_policy, always);
     }
-    if (!rules_empty(container->name) && name_taken(spec, container->name, init ? frame->index : 0,
-                                                    init ? spec->n_containers : frame->index)) {
+    /* Of init containers, those without a name are not counted. */
+    size_t before = init && !rules_empty(container->name) ? frame->index : 0;
+    if (name_taken(spec, text_or_empty(container->name), before,
+                   init ? spec->n_containers : frame->index)) {
         api_cause_duplicate(causes, &at, api_shown_text(container->name));
+    }
+    if (init) {
+        check_host_ports(causes, frame->at->parent, &spec->init_containers[frame->index], 1);
     }
     return true;
 }
@@ -459,54 +473,6 @@ bool rules_container_rest(struct api_causes *causes, const struct api_frame *fra
     }
     if (container->startup_probe != NULL) {
         rules_forbidden(causes, frame->at, "startupProbe", why);
-    }
-    return true;
-}
-
-static const char *ephemeral_name(const Core__V1__EphemeralContainer *container)
-{
-    return container->ephemeral_container_common == NULL
-               ? ""
-               : text_or_empty(container->ephemeral_container_common->name);
-}
-
-bool rules_ephemeral_name(struct api_causes *causes, const struct api_frame *frame)
-{
-    const Core__V1__PodSpec *spec = frame->parent->message;
-    const char *name = ephemeral_name(frame->message);
-    struct api_path at = api_path_field(frame->at, "name");
-    bool taken = name_taken(spec, name, spec->n_init_containers, spec->n_containers);
-    for (size_t i = 0; i < frame->index; i++) {
-        taken = taken || strcmp(ephemeral_name(spec->ephemeral_containers[i]), name) == 0;
-    }
-    if (taken && *name != '\0') {
-        api_cause_duplicate(causes, &at, api_shown_text(name));
-    }
-    return true;
-}
-
-bool rules_ephemeral_rest(struct api_causes *causes, const struct api_frame *frame)
-{
-    static const char why[] = "cannot be set for an Ephemeral Container";
-    const Core__V1__EphemeralContainer *container = frame->message;
-    const Core__V1__EphemeralContainerCommon *common = container->ephemeral_container_common;
-    if (common == NULL) {
-        return true;
-    }
-    const struct {
-        const char *name;
-        bool set;
-    } members[] = {
-        {"ports", common->n_ports > 0},
-        {"livenessProbe", common->liveness_probe != NULL},
-        {"readinessProbe", common->readiness_probe != NULL},
-        {"startupProbe", common->startup_probe != NULL},
-        {"lifecycle", common->lifecycle != NULL},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(members); i++) {
-        if (members[i].set) {
-            rules_forbidden(causes, frame->at, members[i].name, why);
-        }
     }
     return true;
 }

@@ -223,7 +223,7 @@ bool rules_job_selector(struct api_causes *causes, const struct api_frame *frame
         rules_required(causes, frame->at, "selector", "");
         return true;
     }
-    rules_template_matches(causes, frame->at, spec->selector, spec->template_);
+    rules_template_matches(causes, frame, spec->selector, spec->template_);
     return true;
 }
 

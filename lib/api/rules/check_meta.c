@@ -64,36 +64,75 @@ bool rules_annotations_size(struct api_causes *causes, const struct api_frame *f
     return frame->parent->parent == NULL;
 }
 
-/* The one before `index` that is the controller, or NULL. */
-static const char *earlier_controller(const Meta__V1__ObjectMeta *meta, size_t index)
+/* "version" or "group/version". */
+static bool has_version(const char *api_version)
 {
-    const char *name = NULL;
-    for (size_t i = 0; i < index; i++) {
-        if (meta->owner_references[i]->has_controller && meta->owner_references[i]->controller) {
-            name = text_or_empty(meta->owner_references[i]->name);
-        }
-    }
-    return name;
+    const char *slash = strchr(api_version, '/');
+    const char *version = slash == NULL ? api_version : slash + 1;
+    return *version != '\0' && strchr(version, '/') == NULL;
 }
 
+static void check_owner(struct api_causes *causes, const struct api_path *list,
+                        const struct api_frame *frame)
+{
+    const Meta__V1__OwnerReference *owner = frame->message;
+    const char *api_version = text_or_empty(owner->api_version);
+    const struct {
+        const char *name;
+        const char *value, *wrong;
+    } members[] = {{"kind", owner->kind, "kind must not be empty"},
+                   {"name", owner->name, "name must not be empty"},
+                   {"uid", owner->uid, "uid must not be empty"}};
+    if (!has_version(api_version)) {
+        rules_invalid(causes, list, "apiVersion", api_shown_text(api_version),
+                      "version must not be empty");
+    }
+    for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+        if (rules_empty(members[i].value)) {
+            rules_invalid(causes, list, members[i].name, api_shown_text(""), members[i].wrong);
+        }
+    }
+    if (rules_is(owner->kind, "Event") && strcmp(api_version, "v1") == 0) {
+        api_cause_invalid(causes, list, api_shown_message(causes->arena, frame->table, owner),
+                          "/v1, Kind=Event is disallowed from being an owner");
+    }
+}
+
+static bool is_controller(const Meta__V1__OwnerReference *owner)
+{
+    return owner->has_controller && owner->controller;
+}
+
+/* The first of the first `count` that is the controller, or NULL. */
+static const Meta__V1__OwnerReference *controller_of(const Meta__V1__ObjectMeta *meta, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (is_controller(meta->owner_references[i])) {
+            return meta->owner_references[i];
+        }
+    }
+    return NULL;
+}
+
+/* What is wrong with one is said of the list. */
 bool rules_owner(struct api_causes *causes, const struct api_frame *frame)
 {
     const Meta__V1__OwnerReference *owner = frame->message;
+    const Meta__V1__ObjectMeta *meta = frame->parent->message;
     const struct api_path *list = frame->at->parent;
-    if (rules_is(owner->kind, "Event") && rules_is(owner->api_version, "v1")) {
-        api_cause_invalid(causes, list, api_shown_text(owner->name),
-                          "/v1, Kind=Event is disallowed from being an owner");
-    }
-    const char *other = earlier_controller(frame->parent->message, frame->index);
-    if (other != NULL && owner->has_controller && owner->controller) {
+    const Meta__V1__OwnerReference *first = controller_of(meta, frame->index);
+    check_owner(causes, list, frame);
+    if (first != NULL && is_controller(owner)) {
         api_cause_invalid(
-            causes, list, api_shown_text(owner->name),
+            causes, list,
+            api_shown_member(causes->arena, frame->parent->table, "ownerReferences", meta),
             arena_printf(causes->arena,
                          "Only one reference can have Controller set to true. Found \"true\" in "
-                         "references for %s and %s",
-                         other, text_or_empty(owner->name)));
+                         "references for %s/%s and %s/%s",
+                         text_or_empty(first->kind), text_or_empty(first->name),
+                         text_or_empty(owner->kind), text_or_empty(owner->name)));
     }
-    return true;
+    return false;
 }
 
 static bool has_finalizer(const Meta__V1__ObjectMeta *meta, const char *name)

@@ -24,6 +24,7 @@ bool rules_dns_servers(struct api_causes *causes, const struct api_frame *frame)
     if (dns->n_nameservers == 0 && rules_is(spec->dns_policy, "None")) {
         rules_required(causes, frame->at, "nameservers",
                        "must provide at least one DNS nameserver when `dnsPolicy` is None");
+        return false;
     }
     return true;
 }
@@ -144,6 +145,7 @@ static void check_images(struct api_causes *causes, const struct api_path *spec,
 void rules_check_pod_only(struct api_causes *causes, const Core__V1__PodSpec *spec)
 {
     struct api_path at = api_path_field(NULL, "spec");
+    rules_check_tokens(causes, spec);
     check_images(causes, &at, "containers", spec->containers, spec->n_containers);
     check_images(causes, &at, "initContainers", spec->init_containers, spec->n_init_containers);
 }

@@ -212,7 +212,8 @@ bool rules_pod_annotated_fields(struct api_causes *causes, const struct api_fram
     return true;
 }
 
-/* v1.32 says them of the template and not of its metadata. */
+/* v1.32 says them of the template and not of its metadata. Of what the pods of a StatefulSet are it
+ * says nothing, as these have volumes that the template does not name. */
 bool rules_template_annotations(struct api_causes *causes, const struct api_frame *frame)
 {
     const Core__V1__PodTemplateSpec *pod = frame->message;
@@ -220,7 +221,7 @@ bool rules_template_annotations(struct api_causes *causes, const struct api_fram
     if (pod->spec != NULL) {
         check_all(causes, &at, annotations_of(pod->metadata), pod->spec);
     }
-    return true;
+    return frame->parent == NULL || frame->parent->table != &apps__v1__stateful_set_spec__schema;
 }
 
 bool rules_template_annotated_fields(struct api_causes *causes, const struct api_frame *frame)

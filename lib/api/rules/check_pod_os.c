@@ -113,8 +113,10 @@ static void check_pod_of_windows(struct api_causes *causes, const struct api_fra
     }
 }
 
+/* A strange name is said of the whole: so v1.32 has it. */
 bool rules_pod_os(struct api_causes *causes, const struct api_frame *frame)
 {
+    static const char *const known[] = {"linux", "windows", NULL};
     const Core__V1__PodSpec *spec = frame->message;
     struct api_path security = api_path_field(frame->at, "securityContext");
     if (spec->os == NULL) {
@@ -129,6 +131,8 @@ bool rules_pod_os(struct api_causes *causes, const struct api_frame *frame)
                             "windows options cannot be set for a linux pod");
         }
         check_containers(causes, frame, check_container_of_linux);
+    } else if (!rules_empty(spec->os->name)) {
+        rules_not_supported(causes, frame->at, "os", spec->os->name, known);
     }
     return true;
 }

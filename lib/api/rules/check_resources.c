@@ -153,14 +153,12 @@ static void check_request(struct api_causes *causes, const struct api_path *at,
     }
 }
 
-bool rules_resources(struct api_causes *causes, const struct api_frame *frame)
+static void check_resources(struct api_causes *causes, const struct api_path *parent,
+                            struct rules_quantities limits, struct rules_quantities requests)
 {
-    const Core__V1__ResourceRequirements *resources = frame->message;
-    struct rules_quantities limits = {(void *const *)resources->limits, resources->n_limits};
-    struct rules_quantities requests = {(void *const *)resources->requests, resources->n_requests};
     bool huge = false, base = false;
-    struct api_path limits_at = api_path_field(frame->at, "limits");
-    struct api_path requests_at = api_path_field(frame->at, "requests");
+    struct api_path limits_at = api_path_field(parent, "limits");
+    struct api_path requests_at = api_path_field(parent, "requests");
     for (size_t i = 0; i < limits.count; i++) {
         const struct entry *entry = entry_at(limits, i);
         struct api_path at = api_path_key(&limits_at, text_or_empty(entry->key));
@@ -171,7 +169,7 @@ bool rules_resources(struct api_causes *causes, const struct api_frame *frame)
         const struct entry *entry = entry_at(requests, i);
         struct api_path at = api_path_key(&requests_at, text_or_empty(entry->key));
         check_entry(causes, &at, entry);
-        check_request(causes, frame->at, limits, entry);
+        check_request(causes, parent, limits, entry);
         check_page_size(causes, &at, text_or_empty(entry->key), entry->value);
     }
     for (size_t i = 0; i < limits.count + requests.count; i++) {
@@ -181,8 +179,25 @@ bool rules_resources(struct api_causes *causes, const struct api_frame *frame)
         base = base || rules_is(entry->key, "cpu") || rules_is(entry->key, "memory");
     }
     if (huge && !base) {
-        api_cause_forbidden(causes, frame->at, "HugePages require cpu or memory");
+        api_cause_forbidden(causes, parent, "HugePages require cpu or memory");
     }
+}
+
+bool rules_resources(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__ResourceRequirements *resources = frame->message;
+    check_resources(causes, frame->at, RULES_QUANTITIES(resources, limits),
+                    RULES_QUANTITIES(resources, requests));
+    return true;
+}
+
+/* What running the pod itself takes is held to the same as a container's limits. */
+bool rules_overhead(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__PodSpec *spec = frame->message;
+    struct api_path at = api_path_field(frame->at, "overhead");
+    check_resources(causes, &at, RULES_QUANTITIES(spec, overhead),
+                    (struct rules_quantities){NULL, 0});
     return true;
 }
 

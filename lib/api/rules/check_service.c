@@ -11,7 +11,7 @@ static const char SOURCE_RANGES[] = "service.beta.kubernetes.io/load-balancer-so
 
 static const char *const POLICIES[] = {"Cluster", "Local", NULL};
 
-static bool is_headless(const Core__V1__ServiceSpec *spec)
+bool rules_service_is_headless(const Core__V1__ServiceSpec *spec)
 {
     return spec->n_cluster_ips > 0 ? rules_is(spec->cluster_ips[0], "None")
                                    : rules_is(spec->cluster_ip, "None");
@@ -108,7 +108,7 @@ static void check_cluster_ips(struct api_causes *causes, const struct api_path *
 {
     struct api_shown shown = api_shown_texts(causes->arena, spec->cluster_ips, spec->n_cluster_ips);
     size_t before = causes->count;
-    if (is_headless(spec) && spec->n_cluster_ips > 1) {
+    if (rules_service_is_headless(spec) && spec->n_cluster_ips > 1) {
         api_cause_invalid(causes, ips, shown, "'None' must be the first and only value");
     }
     for (size_t i = 0; i < spec->n_cluster_ips; i++) {
@@ -198,7 +198,7 @@ static void check_addresses(struct api_causes *causes, const struct api_frame *f
     check_ip_families(causes, frame->at, spec);
     api_check_member(causes, frame, "ipFamilyPolicy");
     check_cluster_ips(causes, &ips, spec);
-    if (causes->count == before && !is_headless(spec)) {
+    if (causes->count == before && !rules_service_is_headless(spec)) {
         check_families_of_ips(causes, frame->at, spec);
     }
 }
@@ -243,7 +243,8 @@ bool rules_service_addresses(struct api_causes *causes, const struct api_frame *
     if (causes->count > before) {
         return false;
     }
-    if (spec->n_ports == 0 && !is_headless(spec) && !rules_is(spec->type, "ExternalName")) {
+    if (spec->n_ports == 0 && !rules_service_is_headless(spec) &&
+        !rules_is(spec->type, "ExternalName")) {
         rules_required(causes, frame->at, "ports", "");
     }
     check_balanced_ports(causes, frame);
@@ -256,7 +257,7 @@ bool rules_service_addresses(struct api_causes *causes, const struct api_frame *
 bool rules_service_type(struct api_causes *causes, const struct api_frame *frame)
 {
     const Core__V1__ServiceSpec *spec = frame->message;
-    if (needs_node_ports(spec) && is_headless(spec)) {
+    if (needs_node_ports(spec) && rules_service_is_headless(spec)) {
         struct api_path ips = api_path_field(frame->at, "clusterIPs");
         struct api_path first = api_path_index(&ips, 0);
         api_cause_invalid(
@@ -273,7 +274,7 @@ bool rules_service_affinity(struct api_causes *causes, const struct api_frame *f
     struct api_path config = api_path_field(frame->at, "sessionAffinityConfig");
     struct api_path client = api_path_field(&config, "clientIP");
     if (!rules_is(spec->session_affinity, "ClientIP")) {
-        if (spec->session_affinity_config != NULL) {
+        if (spec->session_affinity_config != NULL && rules_is(spec->session_affinity, "None")) {
             api_cause_forbidden(causes, &config, "must not be set when session affinity is None");
         }
         return true;
@@ -411,107 +412,15 @@ bool rules_service_external_name(struct api_causes *causes, const struct api_fra
     }
     char *name = arena_text(causes->arena, text_or_empty(spec->external_name));
     size_t len = strlen(name);
+    if (len > 0 && name[len - 1] == '.') { /* A fully qualified name may end so. */
+        name[--len] = '\0';
+    }
     if (len == 0) {
         rules_required(causes, frame->at, "externalName", "");
         return true;
     }
-    if (name[len - 1] == '.') { /* A fully qualified name may end so. */
-        name[len - 1] = '\0';
-    }
     rules_check_text(causes, frame->at, "externalName", name, api_syntax_dns1123_subdomain);
     return true;
-}
-
-/* --- Changes -----------------------------------------------------------------------------------
- */
-
-/* The addresses as Go prints them. */
-static struct api_shown shown_list(struct arena *arena, const Core__V1__ServiceSpec *spec)
-{
-    const char *text = "";
-    for (size_t i = 0; i < spec->n_cluster_ips; i++) {
-        text = arena_printf(arena, "%s%s\"%s\"", text, i == 0 ? "" : ", ",
-                            text_or_empty(spec->cluster_ips[i]));
-    }
-    return api_shown_raw(arena_printf(arena, "[]string{%s}", text));
-}
-
-static void check_address_kept(struct api_causes *causes, const Core__V1__ServiceSpec *before,
-                               const Core__V1__ServiceSpec *after)
-{
-    struct api_path at = api_path_field(NULL, "spec");
-    struct api_path ips = api_path_field(&at, "clusterIPs");
-    if (rules_is(before->type, "ExternalName") || rules_is(after->type, "ExternalName") ||
-        before->n_cluster_ips == 0) {
-        return;
-    }
-    if (after->n_cluster_ips == 0) {
-        struct api_path first = api_path_index(&ips, 0);
-        api_cause_invalid(causes, &first, api_shown_raw("[]string(nil)"),
-                          "primary clusterIP can not be unset");
-        return;
-    }
-    for (size_t i = 0; i < before->n_cluster_ips && i < after->n_cluster_ips; i++) {
-        if (!rules_is(before->cluster_ips[i], text_or_empty(after->cluster_ips[i]))) {
-            struct api_path item = api_path_index(&ips, i);
-            api_cause_invalid(causes, &item, shown_list(causes->arena, after),
-                              "may not change once set");
-        }
-    }
-    if (after->n_cluster_ips < before->n_cluster_ips &&
-        !rules_is(after->ip_family_policy, "SingleStack")) {
-        rules_invalid(causes, &at, "ipFamilyPolicy", api_shown_text(after->ip_family_policy),
-                      "must be set to 'SingleStack' when releasing the secondary clusterIP");
-    }
-}
-
-static void check_family_kept(struct api_causes *causes, const Core__V1__ServiceSpec *before,
-                              const Core__V1__ServiceSpec *after)
-{
-    struct api_path at = api_path_field(NULL, "spec");
-    struct api_path list = api_path_field(&at, "ipFamilies");
-    struct api_path first = api_path_index(&list, 0);
-    if (is_headless(before) || is_headless(after) || rules_is(before->type, "ExternalName") ||
-        rules_is(after->type, "ExternalName")) {
-        return;
-    }
-    if (before->n_ip_families > 0 && after->n_ip_families > 0 &&
-        !rules_is(before->ip_families[0], text_or_empty(after->ip_families[0]))) {
-        api_cause_invalid(causes, &first, api_shown_text(after->ip_families[0]),
-                          "may not change once set");
-    }
-}
-
-static bool addresses_are_right(struct arena *arena, const Core__V1__ServiceSpec *spec)
-{
-    struct api_causes causes;
-    struct api_frame frame = api_frame_object(&core__v1__service_spec__schema, spec);
-    api_causes_init(&causes, arena);
-    return rules_service_addresses(&causes, &frame);
-}
-
-void rules_update_service(struct api_causes *causes, const void *before, const void *after)
-{
-    const Core__V1__Service *old_object = before, *object = after;
-    const Core__V1__ServiceSpec *old_spec = old_object->spec, *spec = object->spec;
-    struct api_path at = api_path_field(NULL, "spec");
-    bool balancers =
-        rules_is(old_spec->type, "LoadBalancer") && rules_is(spec->type, "LoadBalancer");
-    if (!addresses_are_right(causes->arena, spec)) {
-        return; /* Said already, and all that is said. */
-    }
-    check_address_kept(causes, old_spec, spec);
-    check_family_kept(causes, old_spec, spec);
-    if (balancers &&
-        !rules_is(old_spec->load_balancer_class, text_or_empty(spec->load_balancer_class))) {
-        rules_invalid(causes, &at, "loadBalancerClass", api_shown_text(spec->load_balancer_class),
-                      "may not change once set");
-    }
-    if (balancers && rules_is(old_spec->external_traffic_policy, "Local") &&
-        rules_is(spec->external_traffic_policy, "Local") &&
-        old_spec->health_check_node_port != spec->health_check_node_port) {
-        rules_forbidden(causes, &at, "healthCheckNodePort", "field is immutable");
-    }
 }
 
 /* --- Status ------------------------------------------------------------------------------------
@@ -537,6 +446,6 @@ void rules_update_service_status(struct api_causes *causes, const void *before, 
     (void)before; /* What counts is the new state. */
     if (state != NULL && state->n_ingress > 0 && !rules_is(service->spec->type, "LoadBalancer")) {
         rules_forbidden(causes, &balancer, "ingress",
-                        "may only be used when `spec.type` is \"LoadBalancer\"");
+                        "may only be used when `spec.type` is 'LoadBalancer'");
     }
 }

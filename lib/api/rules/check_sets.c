@@ -12,7 +12,7 @@ enum { WHOLE_PERCENT = 100 };
 bool rules_daemon_set_selector(struct api_causes *causes, const struct api_frame *frame)
 {
     const Apps__V1__DaemonSetSpec *spec = frame->message;
-    rules_template_matches(causes, frame->at, spec->selector, spec->template_);
+    rules_template_matches(causes, frame, spec->selector, spec->template_);
     if (spec->selector != NULL && rules_selector_is_empty(spec->selector)) {
         rules_invalid(causes, frame->at, "selector",
                       api_shown_selector(causes->arena, spec->selector),
@@ -52,11 +52,12 @@ static void check_daemon_amounts(struct api_causes *causes, const struct api_pat
 /* An unknown type is said of the strategy as a whole. */
 bool rules_daemon_set_strategy(struct api_causes *causes, const struct api_frame *frame)
 {
-    static const char *const types[] = {"OnDelete", "RollingUpdate", NULL};
+    static const char *const types[] = {"RollingUpdate", "OnDelete", NULL};
     const Apps__V1__DaemonSetUpdateStrategy *strategy = frame->message;
     struct api_path rolling = api_path_field(frame->at, "rollingUpdate");
     if (!rules_one_of(strategy->type, types)) {
-        api_cause_not_supported(causes, frame->at, api_shown_text(strategy->type), types);
+        api_cause_not_among(causes, frame->at,
+                            api_shown_message(causes->arena, frame->table, strategy), types);
     } else if (rules_is(strategy->type, "RollingUpdate")) {
         if (strategy->rolling_update == NULL) {
             api_cause_required(causes, &rolling, "");
@@ -67,21 +68,11 @@ bool rules_daemon_set_strategy(struct api_causes *causes, const struct api_frame
     return true;
 }
 
-static void check_collisions(struct api_causes *causes, bool had, int32_t before, bool has,
-                             int32_t after)
-{
-    struct api_path at = api_path_field(NULL, "status");
-    if (had && (!has || after < before)) {
-        rules_invalid(causes, &at, "collisionCount", api_shown_int(after),
-                      has ? "cannot be decremented" : "cannot be unset once set");
-    }
-}
-
 void rules_update_daemon_set_status(struct api_causes *causes, const void *before,
                                     const void *after)
 {
     const Apps__V1__DaemonSet *old_set = before, *set = after;
-    check_collisions(causes, old_set->status->has_collision_count, old_set->status->collision_count,
+    rules_collisions(causes, old_set->status->has_collision_count, old_set->status->collision_count,
                      set->status->has_collision_count, set->status->collision_count);
 }
 
@@ -121,7 +112,8 @@ bool rules_stateful_set_strategy(struct api_causes *causes, const struct api_fra
         return false;
     }
     if (!rules_is(strategy->type, "RollingUpdate")) {
-        api_cause_invalid(causes, frame->at, api_shown_text(strategy->type),
+        api_cause_invalid(causes, frame->at,
+                          api_shown_message(causes->arena, frame->table, strategy),
                           "must be 'RollingUpdate' or 'OnDelete'");
         return false;
     }
@@ -152,7 +144,7 @@ bool rules_stateful_set_selector(struct api_causes *causes, const struct api_fra
                       api_shown_selector(causes->arena, spec->selector),
                       "empty selector is invalid for statefulset");
     }
-    rules_template_matches(causes, frame->at, spec->selector, spec->template_);
+    rules_template_matches(causes, frame, spec->selector, spec->template_);
     return true;
 }
 
@@ -204,7 +196,7 @@ void rules_update_stateful_set_status(struct api_causes *causes, const void *bef
                                       const void *after)
 {
     const Apps__V1__StatefulSet *old_set = before, *set = after;
-    check_collisions(causes, old_set->status->has_collision_count, old_set->status->collision_count,
+    rules_collisions(causes, old_set->status->has_collision_count, old_set->status->collision_count,
                      set->status->has_collision_count, set->status->collision_count);
 }
 

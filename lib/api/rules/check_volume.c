@@ -1,6 +1,7 @@
 /* Rules of a pod's volumes. */
 #include "lib/api/rules/rules.h"
 #include "lib/base/hash_map.h"
+#include <assert.h>
 
 enum { TOKEN_MIN_S = 600 };
 static const int64_t TOKEN_MAX_S = 1LL << 32;
@@ -120,31 +121,61 @@ static const char *name_in_words(const char *name)
                                               : name;
 }
 
-/* More than one source: the first counts, each other one is forbidden. Walks the table, so that
- * every kind of source counts. */
-bool rules_volume_sources(struct api_causes *causes, const struct api_frame *frame)
+/* The order in which v1.32 looks at the sources decides which one is the first. */
+static const char *const SOURCES[] = {
+    "emptyDir",
+    "hostPath",
+    "gitRepo",
+    "gcePersistentDisk",
+    "awsElasticBlockStore",
+    "secret",
+    "nfs",
+    "iscsi",
+    "glusterfs",
+    "flocker",
+    "persistentVolumeClaim",
+    "rbd",
+    "cinder",
+    "cephfs",
+    "quobyte",
+    "downwardAPI",
+    "fc",
+    "flexVolume",
+    "configMap",
+    "azureFile",
+    "vsphereVolume",
+    "photonPersistentDisk",
+    "portworxVolume",
+    "azureDisk",
+    "storageos",
+    "projected",
+    "scaleIO",
+    "csi",
+    "ephemeral",
+    "image",
+};
+
+/* The first source is checked, each other one is forbidden. */
+static void check_sources(struct api_causes *causes, const struct api_frame *frame)
 {
     const Core__V1__Volume *volume = frame->message;
-    const Core__V1__VolumeSource *source = volume->volume_source;
-    const struct api_message *table = &core__v1__volume_source__schema;
-    if (source == NULL) {
-        return true;
-    }
-    /* The order in which v1.32 looks at the sources decides which one is the second: emptyDir, then
-     * hostPath, then the rest. */
-    size_t count = source->empty_dir != NULL ? 1 : 0;
-    for (size_t i = 0; i < table->field_count; i++) {
-        const struct api_field *field = &table->fields[i];
-        if (strcmp(field->name, "emptyDir") != 0 && api_field_is_set(field, source) &&
-            count++ > 0) {
-            rules_forbidden(causes, frame->at, name_in_words(field->name),
+    size_t count = 0;
+    for (size_t i = 0; volume->volume_source != NULL && i < ARRAY_LEN(SOURCES); i++) {
+        const struct api_member *member = api_message_member_text(frame->table, SOURCES[i]);
+        assert(member != NULL);
+        if (!api_field_is_set(member->field, volume->volume_source)) {
+            continue;
+        }
+        if (count++ == 0) {
+            api_check_member(causes, frame, SOURCES[i]);
+        } else {
+            rules_forbidden(causes, frame->at, name_in_words(SOURCES[i]),
                             "may not specify more than 1 volume type");
         }
     }
     if (count == 0) {
         api_cause_required(causes, frame->at, "must specify a volume type");
     }
-    return true;
 }
 
 /* --- Claims that are made for a pod --------------------------------------------------------------
@@ -174,25 +205,87 @@ static void check_claim_name(struct api_causes *causes, const struct api_path *a
     }
 }
 
+/* Of the claim's own metadata only labels and annotations count. */
+bool rules_claim_template(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__PersistentVolumeClaimTemplate *claim = frame->message;
+    const Meta__V1__ObjectMeta *meta = claim->metadata;
+    struct api_path at = api_path_field(frame->at, "metadata");
+    if (meta == NULL) {
+        return true;
+    }
+    const struct {
+        const char *name;
+        bool set;
+    } members[] = {
+        {"name", !rules_empty(meta->name)},
+        {"generateName", !rules_empty(meta->generate_name)},
+        {"namespace", !rules_empty(meta->namespace_)},
+        {"uID", !rules_empty(meta->uid)}, /* So v1.32 has it. */
+        {"resourceVersion", !rules_empty(meta->resource_version)},
+        {"generation", meta->generation != 0},
+        {"creationTimestamp", meta->creation_timestamp != NULL},
+        {"deletionTimestamp", meta->deletion_timestamp != NULL},
+        {"deletionGracePeriodSeconds", meta->has_deletion_grace_period_seconds},
+        {"ownerReferences", meta->n_owner_references > 0},
+        {"finalizers", meta->n_finalizers > 0},
+        {"managedFields", meta->n_managed_fields > 0},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+        if (members[i].set) {
+            rules_forbidden(causes, &at, members[i].name, "cannot be set");
+        }
+    }
+    return true;
+}
+
 /* Their names are made of the pod's, which templates do not have yet. */
-bool rules_volume_claim(struct api_causes *causes, const struct api_frame *frame)
+static const Core__V1__Pod *named_pod(const struct api_frame *frame)
+{
+    const struct api_frame *object = api_frame_find(frame, &core__v1__pod__schema);
+    const Core__V1__Pod *pod = object == NULL ? NULL : object->message;
+    return pod == NULL || rules_empty(pod->metadata->name) ? NULL : pod;
+}
+
+/* What it is made of comes before its name. */
+bool rules_volume(struct api_causes *causes, const struct api_frame *frame)
 {
     const Core__V1__Volume *volume = frame->message;
     const Core__V1__VolumeSource *source = volume->volume_source;
-    const struct api_frame *object = api_frame_find(frame, &core__v1__pod__schema);
-    const Core__V1__Pod *pod = object == NULL ? NULL : object->message;
-    if (source == NULL || pod == NULL || rules_empty(pod->metadata->name)) {
-        return true;
-    }
-    if (source->ephemeral != NULL && !rules_empty(volume->name)) {
+    const Core__V1__Pod *pod = source == NULL ? NULL : named_pod(frame);
+    check_sources(causes, frame);
+    if (pod != NULL && source->ephemeral != NULL && !rules_empty(volume->name)) {
         check_claim_name(causes, frame->at, pod, volume->name);
     }
-    if (source->persistent_volume_claim != NULL &&
+    api_check_member(causes, frame, "name");
+    if (pod != NULL && source->persistent_volume_claim != NULL &&
         is_made_for(causes->arena, pod, source->persistent_volume_claim->claim_name)) {
         struct api_path at = api_path_field(frame->at, "persistentVolumeClaim");
         rules_invalid(causes, &at, "claimName",
                       api_shown_text(source->persistent_volume_claim->claim_name),
                       "must not reference a PVC that gets created for an ephemeral volume");
     }
-    return true;
+    return false;
+}
+
+/* Of a pod without an account there is no token. */
+void rules_check_tokens(struct api_causes *causes, const Core__V1__PodSpec *spec)
+{
+    struct api_path at = api_path_field(NULL, "spec");
+    struct api_path list = api_path_field(&at, "volumes");
+    for (size_t i = 0; rules_empty(spec->service_account_name) && i < spec->n_volumes; i++) {
+        const Core__V1__VolumeSource *source = spec->volumes[i]->volume_source;
+        const Core__V1__ProjectedVolumeSource *projected =
+            source == NULL ? NULL : source->projected;
+        struct api_path item = api_path_index(&list, i);
+        struct api_path volume = api_path_field(&item, "projected");
+        struct api_path sources = api_path_field(&volume, "sources");
+        for (size_t j = 0; projected != NULL && j < projected->n_sources; j++) {
+            struct api_path place = api_path_index(&sources, j);
+            if (projected->sources[j]->service_account_token != NULL) {
+                rules_forbidden(causes, &place, "serviceAccountToken",
+                                "must not be specified when serviceAccountName is not set");
+            }
+        }
+    }
 }

@@ -19,44 +19,52 @@ static void refuse_labels(struct api_causes *causes, const struct api_path *spec
                   "`selector` does not match template `labels`");
 }
 
-void rules_template_matches(struct api_causes *causes, const struct api_path *at,
+/* Of a wrong selector v1.32 has no words for StatefulSets, and says nothing more for DaemonSets. */
+static void refuse_selector(struct api_causes *causes, const struct api_frame *spec,
+                            const Meta__V1__LabelSelector *selector)
+{
+    if (spec->table != &apps__v1__daemon_set_spec__schema) {
+        rules_invalid(
+            causes, spec->at, "selector", api_shown_selector(causes->arena, selector),
+            spec->table == &apps__v1__stateful_set_spec__schema ? "" : "invalid label selector");
+    }
+}
+
+void rules_template_matches(struct api_causes *causes, const struct api_frame *spec,
                             const Meta__V1__LabelSelector *selector,
                             const Core__V1__PodTemplateSpec *pod_template)
 {
     struct api_label_selector parsed;
-    struct api_path selector_at = api_path_field(at, "selector");
     const Meta__V1__ObjectMeta *meta = pod_template->metadata;
     if (selector == NULL) {
-        refuse_labels(causes, at, meta);
+        refuse_labels(causes, spec->at, meta);
         return;
     }
     if (api_label_selector_from_message(causes->arena, selector, &parsed, NULL) != 0) {
-        api_cause_invalid(causes, &selector_at, api_shown_selector(causes->arena, selector),
-                          "invalid label selector");
+        refuse_selector(causes, spec, selector);
         return;
     }
     for (size_t i = 0; i < selector->n_match_expressions; i++) {
         const Meta__V1__LabelSelectorRequirement *item = selector->match_expressions[i];
         bool set = rules_is(item->operator_, "In") || rules_is(item->operator_, "NotIn");
         if (set != (item->n_values > 0)) { /* Said at the expression, and of the whole. */
-            api_cause_invalid(causes, &selector_at, api_shown_selector(causes->arena, selector),
-                              "invalid label selector");
+            refuse_selector(causes, spec, selector);
             return;
         }
     }
     if (!rules_selector_is_empty(selector) &&
         !api_label_selector_matches(&parsed, API_STRING_MAP(meta->labels, meta->n_labels))) {
-        refuse_labels(causes, at, meta);
+        refuse_labels(causes, spec->at, meta);
     }
 }
 
 /* A ReplicaSet hears the words of a Deployment: so v1.32 has it. */
-static bool check_selector(struct api_causes *causes, const struct api_path *spec,
+static bool check_selector(struct api_causes *causes, const struct api_frame *spec,
                            const Meta__V1__LabelSelector *selector,
                            const Core__V1__PodTemplateSpec *pod_template)
 {
     if (selector != NULL && rules_selector_is_empty(selector)) {
-        rules_invalid(causes, spec, "selector", api_shown_selector(causes->arena, selector),
+        rules_invalid(causes, spec->at, "selector", api_shown_selector(causes->arena, selector),
                       "empty selector is invalid for deployment");
     }
     rules_template_matches(causes, spec, selector, pod_template);
@@ -66,13 +74,13 @@ static bool check_selector(struct api_causes *causes, const struct api_path *spe
 bool rules_deployment_selector(struct api_causes *causes, const struct api_frame *frame)
 {
     const Apps__V1__DeploymentSpec *spec = frame->message;
-    return check_selector(causes, frame->at, spec->selector, spec->template_);
+    return check_selector(causes, frame, spec->selector, spec->template_);
 }
 
 bool rules_replica_set_selector(struct api_causes *causes, const struct api_frame *frame)
 {
     const Apps__V1__ReplicaSetSpec *spec = frame->message;
-    return check_selector(causes, frame->at, spec->selector, spec->template_);
+    return check_selector(causes, frame, spec->selector, spec->template_);
 }
 
 /* Pods that something replaces run for ever. */
@@ -109,12 +117,22 @@ const char *rules_amount_shown(struct arena *arena, const Intstr__IntOrString *v
                         intstr_is_text(value), intstr_int(value), intstr_text(value));
 }
 
-/* The percentage or number as a number; -1 when it is neither. */
+/* Whether a text is a number other than 0. */
+static bool is_some(const char *text)
+{
+    const char *digits = text + (*text == '-' || *text == '+');
+    return digits[strspn(digits, "0123456789")] == '\0' && digits[strspn(digits, "0")] != '\0';
+}
+
+/* What is neither a number nor a percentage counts as nothing; a number in quotes, which is wrong
+ * too, as something. */
 int32_t rules_amount(const Intstr__IntOrString *value)
 {
     enum { WHOLE = 100 };
     int32_t scaled = 0;
-    return intstr_scaled(value, WHOLE, /* round_up= */ true, &scaled) == 0 ? scaled : -1;
+    return intstr_scaled(value, WHOLE, /* round_up= */ true, &scaled) == 0
+               ? scaled
+               : is_some(intstr_text(value));
 }
 
 void rules_check_amount(struct api_causes *causes, const struct api_path *parent, const char *name,
@@ -162,12 +180,8 @@ bool rules_strategy(struct api_causes *causes, const struct api_frame *frame)
         return true;
     }
     if (!rules_is(strategy->type, "RollingUpdate")) {
-        const char *shown =
-            arena_printf(causes->arena,
-                         "apps.DeploymentStrategy{Type:\"%s\", "
-                         "RollingUpdate:(*apps.RollingUpdateDeployment)(%s)}",
-                         text_or_empty(strategy->type), update == NULL ? "nil" : "0x0");
-        api_cause_not_supported(causes, frame->at, api_shown_raw(shown), types);
+        api_cause_not_supported(causes, frame->at,
+                                api_shown_message(causes->arena, frame->table, strategy), types);
         return true;
     }
     if (update == NULL) {
@@ -232,16 +246,21 @@ bool rules_replica_set_status(struct api_causes *causes, const struct api_frame 
     return true;
 }
 
+/* One that is gone counts as zero. */
+void rules_collisions(struct api_causes *causes, bool had, int32_t before, bool has, int32_t after)
+{
+    struct api_path at = api_path_field(NULL, "status");
+    if (had && (!has || after < before)) {
+        rules_invalid(causes, &at, "collisionCount", api_shown_int(has ? after : 0),
+                      "cannot be decremented");
+    }
+}
+
 void rules_update_deployment_status(struct api_causes *causes, const void *before,
                                     const void *after)
 {
     const Apps__V1__Deployment *old_object = before, *object = after;
-    const Apps__V1__DeploymentStatus *old_status = old_object->status, *status = object->status;
-    struct api_path at = api_path_field(NULL, "status");
-    if (old_status->has_collision_count &&
-        (!status->has_collision_count || status->collision_count < old_status->collision_count)) {
-        rules_invalid(causes, &at, "collisionCount", api_shown_int(status->collision_count),
-                      status->has_collision_count ? "cannot be decremented"
-                                                  : "cannot be unset once set");
-    }
+    rules_collisions(causes, old_object->status->has_collision_count,
+                     old_object->status->collision_count, object->status->has_collision_count,
+                     object->status->collision_count);
 }

@@ -116,17 +116,21 @@ const char *rules_quantity_text(struct arena *arena, const Quantity__Quantity *v
 #define RULES_JOB_UID     "batch.kubernetes.io/controller-uid"
 
 bool rules_selector_is_empty(const Meta__V1__LabelSelector *selector);
-/* The template's labels are what the selector at `at` selects. */
-void rules_template_matches(struct api_causes *causes, const struct api_path *at,
+/* The template's labels are what the selector of the spec selects. */
+void rules_template_matches(struct api_causes *causes, const struct api_frame *spec,
                             const Meta__V1__LabelSelector *selector,
                             const Core__V1__PodTemplateSpec *pod_template);
-/* A number or percentage: as a number of 100; -1 when it is neither. */
+/* A number or percentage: as a number of 100. Of what is neither, only whether it is 0 counts. */
 int32_t rules_amount(const Intstr__IntOrString *value);
 const char *rules_amount_shown(struct arena *arena, const Intstr__IntOrString *value);
 void rules_check_amount(struct api_causes *causes, const struct api_path *parent, const char *name,
                         const Intstr__IntOrString *value);
+/* How often a name was taken already is not said less of than before. */
+void rules_collisions(struct api_causes *causes, bool had, int32_t before, bool has, int32_t after);
 void rules_not_above(struct api_causes *causes, const struct api_frame *frame, const char *name,
                      int32_t value, int32_t whole, const char *words);
+
+bool rules_service_is_headless(const Core__V1__ServiceSpec *spec);
 
 /* A metric: use of CPU as a share of what is requested. */
 Autoscaling__V2__MetricSpec *rules_cpu_metric(struct arena *arena, int32_t percentage);
@@ -165,6 +169,7 @@ static inline size_t rules_container_count(const Core__V1__PodSpec *spec)
 struct rules_container rules_container_at(const Core__V1__PodSpec *spec, size_t index);
 /* What holds for pods and not for their templates. */
 void rules_check_pod_only(struct api_causes *causes, const Core__V1__PodSpec *spec);
+void rules_check_tokens(struct api_causes *causes, const Core__V1__PodSpec *spec);
 /* What may not change among the annotations, and all that has to be right. */
 void rules_update_pod_annotations(struct api_causes *causes, const Core__V1__Pod *before,
                                   const Core__V1__Pod *pod);
@@ -270,15 +275,16 @@ api_frame_rule rules_node_requirement, rules_toleration_key, rules_toleration_va
     rules_spread_domains, rules_spread_keys, rules_spread_twice, rules_affinity_keys;
 /* Of a new pod: labels that its affinity names by key become part of its selectors. */
 void rules_apply_label_keys(struct arena *arena, Core__V1__Pod *pod);
-api_frame_rule rules_host_port, rules_field_ref, rules_resource_ref, rules_value_from,
-    rules_env_from, rules_config_map_key, rules_secret_key, rules_config_map_env, rules_secret_env,
-    rules_mount_name, rules_mount_path, rules_mount, rules_device, rules_seccomp, rules_app_armor,
-    rules_privileges, rules_container_name, rules_container_rest, rules_ephemeral_name,
-    rules_ephemeral_rest, rules_resources;
-api_frame_rule rules_lifecycle, rules_hook, rules_probe, rules_probe_once, rules_http_headers;
+api_frame_rule rules_host_ports, rules_host_network_ports, rules_field_ref, rules_resource_ref,
+    rules_value_from, rules_env_from, rules_config_map_key, rules_secret_key, rules_config_map_env,
+    rules_secret_env, rules_mount_name, rules_mount_path, rules_mount, rules_device, rules_seccomp,
+    rules_app_armor, rules_privileges, rules_container_name, rules_container_rest,
+    rules_ephemeral_name, rules_ephemeral_rest, rules_resources, rules_overhead;
+api_frame_rule rules_lifecycle, rules_hook, rules_sleep, rules_probe, rules_http_headers;
 api_frame_rule rules_dns_config, rules_dns_servers, rules_dns_searches, rules_dns_options,
     rules_shared_namespaces, rules_scheduling_gate, rules_pod, rules_pod_os, rules_pod_template;
-api_frame_rule rules_volume_sources, rules_downward_file, rules_projection, rules_token;
+api_frame_rule rules_volume, rules_claim_template, rules_downward_file, rules_projection,
+    rules_token;
 api_frame_rule rules_projected_files, rules_csi_driver_name, rules_csi_persistent,
     rules_cinder_persistent, rules_storage_os_persistent, rules_job_name, rules_storage_topologies,
     rules_topology_key;
@@ -288,7 +294,7 @@ api_frame_rule rules_service_annotations, rules_windows_options, rules_host_proc
 api_frame_rule rules_empty_dir, rules_cinder, rules_csi_source, rules_storage_os,
     rules_fibre_channel, rules_flocker, rules_quobyte, rules_azure_disk, rules_iscsi,
     rules_iscsi_persistent, rules_iscsi_portal, rules_gluster_persistent,
-    rules_azure_file_persistent, rules_flex, rules_flex_persistent, rules_volume_claim;
+    rules_azure_file_persistent, rules_flex, rules_flex_persistent;
 api_frame_rule rules_service_addresses, rules_service_type, rules_service_affinity,
     rules_service_external_name, rules_service_external_policy, rules_service_health_port,
     rules_service_balancer, rules_service_port_name, rules_service_node_port,

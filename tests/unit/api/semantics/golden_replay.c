@@ -136,6 +136,23 @@ static void *admit(struct replay *replay, const struct request *request, void *m
     return message;
 }
 
+/* Admission has named the account of a pod that names none. */
+static void validate_new(struct replay *replay, const struct request *request, void *message,
+                         struct api_causes *causes)
+{
+    Core__V1__Pod *pod = strcmp(request->kind->kind, "Pod") == 0 ? message : NULL;
+    bool nameless =
+        pod != NULL && pod->spec != NULL && *text_or_empty(pod->spec->service_account_name) == '\0';
+    char *before = nameless ? pod->spec->service_account_name : NULL;
+    if (nameless) {
+        pod->spec->service_account_name = arena_text(replay->arena, "default");
+    }
+    api_validate_create(replay->arena, request->kind, message, causes);
+    if (nameless) {
+        pod->spec->service_account_name = before;
+    }
+}
+
 /* Services get an address as soon as they exist. */
 static void allocate(struct replay *replay, const struct request *request, void *message)
 {
@@ -185,7 +202,7 @@ static int create(struct replay *replay, const struct request *request, struct s
     if ((meta->name == NULL || *meta->name == '\0') && meta->generate_name != NULL) {
         meta->name = arena_printf(replay->arena, "%sabcde", meta->generate_name);
     }
-    api_validate_create(replay->arena, request->kind, message, &outcome->causes);
+    validate_new(replay, request, message, &outcome->causes);
     if (outcome->causes.count > 0) {
         return 422;
     }

@@ -8,6 +8,7 @@ int main(void)
                        check_admission_suite(), check_kinds_suite(),
                        warnings_suite(),        check_access_suite(),
                        check_amounts_suite(),   check_network_suite(),
+                       check_container_suite(), check_sets_suite(),
                        selector_suite(),        patch_suite(),
                        table_suite(),           pod_security_suite(),
                        resource_list_suite(),   quota_suite(),

@@ -12,6 +12,8 @@ Suite *check_amounts_suite(void);
 Suite *check_job_suite(void);
 Suite *check_kinds_suite(void);
 Suite *check_network_suite(void);
+Suite *check_container_suite(void);
+Suite *check_sets_suite(void);
 Suite *check_pod_suite(void);
 Suite *check_update_suite(void);
 Suite *check_suite(void);

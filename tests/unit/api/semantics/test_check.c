@@ -223,7 +223,7 @@ START_TEST(of_a_templates_metadata_only_labels_and_annotations_count)
                 "{" META ",\"spec\":{\"selector\":{\"matchLabels\":{\"a\":\"b\"}},\"template\":{"
                 "\"metadata\":{\"labels\":{\"a\":\"b\",\"c\":\"-\"},\"finalizers\":[\"odd\"]},"
                 "\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"}]}}}}"),
-        "spec.template.metadata.labels: Invalid value: \"-\": a valid label must be an empty "
+        "spec.template.labels: Invalid value: \"-\": a valid label must be an empty "
         "string "
         "or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an "
         "alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for "

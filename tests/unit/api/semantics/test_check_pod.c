@@ -232,7 +232,7 @@ START_TEST(constraints_about_the_same_places_are_twice)
 {
 #define ONE "{\"maxSkew\":1,\"topologyKey\":\"a\",\"whenUnsatisfiable\":\"DoNotSchedule\""
     ck_assert_str_eq(created("\"topologySpreadConstraints\":[" ONE "}," ONE "}],", ""),
-                     "spec.topologySpreadConstraints[1].{topologyKey, whenUnsatisfiable}: "
+                     "spec.topologySpreadConstraints[0].{topologyKey, whenUnsatisfiable}: "
                      "Duplicate value: \"{a, DoNotSchedule}\"");
     ck_assert_str_eq(
         created("\"topologySpreadConstraints\":[" ONE ",\"matchLabelKeys\":[\"k\"]}],", ""),
