@@ -44,6 +44,7 @@ bool rules_taint_paths(struct api_causes *causes, const struct api_frame *frame)
 bool rules_pod_cidrs(struct api_causes *causes, const struct api_frame *frame)
 {
     const Core__V1__NodeSpec *node = frame->message;
+    struct api_path list = api_path_field(frame->at, "podCIDRs");
     size_t v4 = 0, v6 = 0;
     for (size_t i = 0; i < node->n_pod_cidrs; i++) {
         const char *text = text_or_empty(node->pod_cidrs[i]);
@@ -56,6 +57,17 @@ bool rules_pod_cidrs(struct api_causes *causes, const struct api_frame *frame)
         rules_invalid(causes, frame->at, "podCIDRs",
                       api_shown_texts(causes->arena, node->pod_cidrs, node->n_pod_cidrs),
                       "may specify no more than one CIDR for each IP family");
+    }
+    for (size_t i = 0; i < node->n_pod_cidrs; i++) {
+        const char *text = text_or_empty(node->pod_cidrs[i]);
+        struct api_path at = api_path_index(&list, i);
+        bool twice = false;
+        for (size_t j = 0; j < i; j++) {
+            twice = twice || rules_is(node->pod_cidrs[j], text);
+        }
+        if (twice) {
+            api_cause_duplicate(causes, &at, api_shown_text(text));
+        }
     }
     return true;
 }

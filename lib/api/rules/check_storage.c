@@ -7,11 +7,11 @@
 static void check_modes(struct api_causes *causes, const struct api_path *at, char *const *modes,
                         size_t count)
 {
+    static const char *const others[] = {"ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", NULL};
     bool alone = false, other = false;
     for (size_t i = 0; i < count; i++) {
-        bool once = rules_is(modes[i], "ReadWriteOncePod");
-        alone = alone || once;
-        other = other || !once;
+        alone = alone || rules_is(modes[i], "ReadWriteOncePod");
+        other = other || rules_one_of(modes[i], others);
     }
     if (alone && other) {
         rules_forbidden(causes, at, "accessModes",
@@ -26,6 +26,20 @@ static void check_positive(struct api_causes *causes, const struct api_path *at,
         api_cause_invalid(causes, at, api_shown_text(rules_quantity_text(causes->arena, value)),
                           "must be greater than zero");
     }
+}
+
+/* Whether it is no less than nothing; it is shown in whole ones, rounded away from zero. */
+static bool check_whole_amount(struct api_causes *causes, const struct api_path *at,
+                               const Quantity__Quantity *value)
+{
+    enum { NANOS = 1000000000 };
+    struct quantity amount = quantity_read(value);
+    if (quantity_sign(amount) < 0) {
+        api_cause_invalid(causes, at, api_shown_int((int64_t)((amount.nanos - NANOS + 1) / NANOS)),
+                          "must be a valid resource quantity");
+        return false;
+    }
+    return true;
 }
 
 /* --- PersistentVolume --------------------------------------------------------------------------
@@ -44,6 +58,8 @@ bool rules_volume_capacity(struct api_causes *causes, const struct api_frame *fr
     }
     for (size_t i = 0; i < capacity.count; i++) {
         struct api_path item = api_path_key(&at, rules_quantity_key(capacity, i));
+        (void)check_whole_amount(causes, &item,
+                                 rules_quantity_at(capacity, i)); /* Both are said. */
         check_positive(causes, &item, rules_quantity_at(capacity, i));
     }
     return true;
@@ -347,20 +363,6 @@ static bool check_claimed(struct api_causes *causes, const struct api_path *at, 
         return false;
     }
     return wrong.count == 0;
-}
-
-/* Whether it is no less than nothing; it is shown in whole ones, rounded away from zero. */
-static bool check_whole_amount(struct api_causes *causes, const struct api_path *at,
-                               const Quantity__Quantity *value)
-{
-    enum { NANOS = 1000000000 };
-    struct quantity amount = quantity_read(value);
-    if (quantity_sign(amount) < 0) {
-        api_cause_invalid(causes, at, api_shown_int((int64_t)((amount.nanos - NANOS + 1) / NANOS)),
-                          "must be a valid resource quantity");
-        return false;
-    }
-    return true;
 }
 
 static void check_resize_states(struct api_causes *causes, const struct api_path *parent,

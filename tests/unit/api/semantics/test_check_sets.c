@@ -1,5 +1,5 @@
-/* What the controllers of pods, Services and owners are held to: strategies, selectors, templates,
- * families of addresses. */
+/* What the controllers of pods, Services, owners, volumes and nodes are held to: strategies,
+ * selectors, templates, families of addresses, amounts. */
 #include "tests/unit/api/semantics/causes.h"
 #include "tests/unit/api/semantics/suites.h"
 #include <check.h>
@@ -195,6 +195,40 @@ START_TEST(what_is_wrong_with_an_owner_is_said_of_the_list)
 }
 END_TEST
 
+/* --- Volumes and nodes -------------------------------------------------------------------------
+ */
+
+START_TEST(a_volume_of_less_than_nothing_is_wrong_twice)
+{
+#define VOLUME(size, modes)                                                                        \
+    "{'metadata':{'name':'o'},'spec':{'capacity':{'storage':'" size "'},'accessModes':[" modes     \
+    "],'hostPath':{'path':'/a'}}}"
+    ck_assert_causes(
+        "v1", "PersistentVolume", VOLUME("-1500m", "'ReadWriteOnce'"),
+        "spec.capacity[storage]: Invalid value: -2: must be a valid resource quantity\n"
+        "spec.capacity[storage]: Invalid value: \"-1500m\": must be greater than zero");
+    ck_assert_causes("v1", "PersistentVolume", VOLUME("1", "'ReadWriteOncePod','ReadWriteOnce'"),
+                     "spec.accessModes: Forbidden: may not use ReadWriteOncePod with other access "
+                     "modes");
+    ck_assert_causes("v1", "PersistentVolume", VOLUME("1", "'ReadWriteOncePod','Odd'"),
+                     "spec.accessModes: Unsupported value: \"Odd\": supported values: "
+                     "\"ReadOnlyMany\", \"ReadWriteMany\", \"ReadWriteOnce\", "
+                     "\"ReadWriteOncePod\"");
+#undef VOLUME
+}
+END_TEST
+
+START_TEST(a_node_has_each_range_of_pods_once)
+{
+    ck_assert_causes("v1", "Node",
+                     "{'metadata':{'name':'o'},'spec':{'podCIDR':'10.0.0.0/24','podCIDRs':["
+                     "'10.0.0.0/24','10.0.0.0/24']}}",
+                     "spec.podCIDRs: Invalid value: []string{\"10.0.0.0/24\", \"10.0.0.0/24\"}: "
+                     "may specify no more than one CIDR for each IP family\n"
+                     "spec.podCIDRs[1]: Duplicate value: \"10.0.0.0/24\"");
+}
+END_TEST
+
 Suite *check_sets_suite(void)
 {
     Suite *suite = suite_create("check_sets");
@@ -208,6 +242,8 @@ Suite *check_sets_suite(void)
     tcase_add_test(rules, a_count_of_collisions_that_is_gone_is_zero);
     tcase_add_test(rules, what_a_service_was_once_it_stays);
     tcase_add_test(rules, what_is_wrong_with_an_owner_is_said_of_the_list);
+    tcase_add_test(rules, a_volume_of_less_than_nothing_is_wrong_twice);
+    tcase_add_test(rules, a_node_has_each_range_of_pods_once);
     suite_add_tcase(suite, rules);
     return suite;
 }
