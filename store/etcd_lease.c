@@ -254,6 +254,8 @@ static void stream_close(struct keepalive_stream *stream, int status)
         mark_closed(stream);
         if (status == 0) {
             grpc_call_finish(stream->call, GRPC_OK, NULL, slice_of(NULL, 0));
+        } else if (status == STORE_MALFORMED) {
+            etcd_malformed_stream(stream->call);
         } else {
             etcd_fail(stream->call, status);
         }

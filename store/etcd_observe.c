@@ -324,7 +324,7 @@ void etcd_observe_call(void *data, struct grpc_call *call, struct slice request)
     const V3electionpb__LeaderRequest *message =
         etcd_unpack(&v3electionpb__leader_request__descriptor, grpc_call_arena(call), request);
     if (message == NULL) {
-        etcd_malformed(call);
+        etcd_malformed_stream(call);
         return;
     }
     struct observer *observer = alloc_zeroed(sizeof(*observer));

@@ -141,7 +141,8 @@ void *etcd_unpack(const ProtobufCMessageDescriptor *descriptor, struct arena *ar
 /* Packs and sends; returns the bytes queued. */
 size_t etcd_send(struct grpc_call *call, const ProtobufCMessage *message);
 void etcd_fail(struct grpc_call *call, int status);
-void etcd_malformed(struct grpc_call *call); /* Ends it: the request is no such message. */
+void etcd_malformed(struct grpc_call *call);        /* Ends it: the request is no such message. */
+void etcd_malformed_stream(struct grpc_call *call); /* The same of one that is a stream. */
 
 static inline struct slice etcd_slice(ProtobufCBinaryData bytes)
 {

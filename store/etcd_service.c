@@ -59,6 +59,12 @@ void etcd_malformed(struct grpc_call *call)
     grpc_call_finish(call, GRPC_INTERNAL, "grpc: error unmarshalling request", slice_of(NULL, 0));
 }
 
+void etcd_malformed_stream(struct grpc_call *call)
+{
+    grpc_call_finish(call, GRPC_INTERNAL, "grpc: failed to unmarshal the received message",
+                     slice_of(NULL, 0));
+}
+
 void etcd_fill_header(const struct etcd_header *header, Etcdserverpb__ResponseHeader *response)
 {
     etcdserverpb__response_header__init(response);

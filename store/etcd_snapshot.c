@@ -253,7 +253,12 @@ static void export_state(void *data) /* Store loop. */
 void etcd_snapshot_call(void *data, struct grpc_call *call, struct slice request)
 {
     struct etcd_service *service = data;
-    (void)request; /* It says nothing. */
+    /* It says nothing, but has to be one. */
+    if (etcd_unpack(&etcdserverpb__snapshot_request__descriptor, grpc_call_arena(call), request) ==
+        NULL) {
+        etcd_malformed_stream(call);
+        return;
+    }
     if (atomic_fetch_add(&service->snapshot_streams, 1) >= STREAMS_MAX) {
         atomic_fetch_sub(&service->snapshot_streams, 1);
         etcd_fail(call, STORE_TOO_MANY_REQUESTS);

@@ -124,8 +124,7 @@ static void on_message(void *data, struct slice bytes)
     Etcdserverpb__WatchRequest *message =
         etcdserverpb__watch_request__unpack(NULL, bytes.len, bytes.data);
     if (message == NULL) {
-        grpc_call_finish(stream->call, GRPC_INTERNAL, "grpc: error unmarshalling request",
-                         slice_of(NULL, 0));
+        etcd_malformed_stream(stream->call);
         stream_close(stream);
         return;
     }

@@ -86,6 +86,7 @@ int grpc_deframe(struct grpc_deframer *deframer, struct slice *ret_message)
     }
     const uint8_t *prefix = left.data;
     if (prefix[0] != 0) {
+        deframer->flag = prefix[0];
         return -EPROTO;
     }
     size_t len = (size_t)prefix[1] << 24 | (size_t)prefix[2] << 16 | (size_t)prefix[3] << 8 |
@@ -108,11 +109,23 @@ int grpc_deframe(struct grpc_deframer *deframer, struct slice *ret_message)
 }
 
 void grpc_too_large_text(const struct grpc_deframer *deframer,
-                         char ret_text[GRPC_TOO_LARGE_TEXT_SIZE])
+                         char ret_text[GRPC_REFUSAL_TEXT_SIZE])
 {
-    (void)snprintf(ret_text, GRPC_TOO_LARGE_TEXT_SIZE,
+    (void)snprintf(ret_text, GRPC_REFUSAL_TEXT_SIZE,
                    "grpc: received message larger than max (%zu vs. %zu)", deframer->refused,
                    deframer->message_max);
+}
+
+void grpc_not_plain_text(const struct grpc_deframer *deframer,
+                         char ret_text[GRPC_REFUSAL_TEXT_SIZE])
+{
+    if (deframer->flag == 1) {
+        (void)snprintf(ret_text, GRPC_REFUSAL_TEXT_SIZE,
+                       "grpc: compressed flag set with identity or empty encoding");
+    } else {
+        (void)snprintf(ret_text, GRPC_REFUSAL_TEXT_SIZE,
+                       "grpc: received unexpected payload format %u", (unsigned)deframer->flag);
+    }
 }
 
 bool grpc_deframer_empty(const struct grpc_deframer *deframer)

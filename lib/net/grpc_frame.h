@@ -5,7 +5,7 @@
 #include "lib/base/buffer.h"
 #include "lib/base/slice.h"
 
-enum { GRPC_PREFIX_SIZE = 5, GRPC_TOO_LARGE_TEXT_SIZE = 96 };
+enum { GRPC_PREFIX_SIZE = 5, GRPC_REFUSAL_TEXT_SIZE = 96 };
 
 /* Cuts a byte stream into messages. */
 struct grpc_deframer {
@@ -14,6 +14,7 @@ struct grpc_deframer {
     struct slice lent;     /* Bytes not copied yet: only while `pending` is empty. */
     size_t message_max;
     size_t refused; /* Length of the message that was too large. */
+    uint8_t flag;   /* Of the message that was no plain one. */
 };
 void grpc_deframer_init(struct grpc_deframer *deframer, size_t message_max);
 void grpc_deframer_release(struct grpc_deframer *deframer);
@@ -26,11 +27,13 @@ MUST_USE int grpc_deframer_feed(struct grpc_deframer *deframer, struct slice byt
 MUST_USE int grpc_deframer_lend(struct grpc_deframer *deframer, struct slice bytes);
 void grpc_deframer_keep(struct grpc_deframer *deframer);
 /* 1 and the next message (borrowed until the next call); 0 when there is no whole one; -EMSGSIZE
- * (RESOURCE_EXHAUSTED); -EPROTO (compressed without leave, or a reserved flag). */
+ * (RESOURCE_EXHAUSTED); -EPROTO (INTERNAL: compressed without leave, or a reserved flag). */
 MUST_USE int grpc_deframe(struct grpc_deframer *deframer, struct slice *ret_message);
-/* What gRPC's own libraries say after -EMSGSIZE. */
+/* What gRPC's own libraries say after -EMSGSIZE, and after -EPROTO. */
 void grpc_too_large_text(const struct grpc_deframer *deframer,
-                         char ret_text[GRPC_TOO_LARGE_TEXT_SIZE]);
+                         char ret_text[GRPC_REFUSAL_TEXT_SIZE]);
+void grpc_not_plain_text(const struct grpc_deframer *deframer,
+                         char ret_text[GRPC_REFUSAL_TEXT_SIZE]);
 bool grpc_deframer_empty(const struct grpc_deframer *deframer); /* No part of a message is left. */
 void grpc_prefix(size_t message_len, uint8_t ret_prefix[GRPC_PREFIX_SIZE]);
 

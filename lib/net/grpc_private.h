@@ -58,6 +58,10 @@ static inline struct grpc_call *call_from(void *data)
     return call;
 }
 
+/* What is said of calls that cannot begin, in the arena (lib/net/grpc_refusal.c). */
+const char *grpc_no_method_text(const struct grpc_server *server, struct slice path,
+                                struct arena *arena);
+const char *grpc_no_decompressor_text(struct slice encoding, struct arena *arena);
 /* Hands on what has come, as far as the handler takes it. */
 void grpc_call_process(struct grpc_call *call);
 #endif

@@ -243,9 +243,16 @@ static void fail(struct grpc_call *call, enum grpc_code code, const char *messag
 
 static void fail_too_large(struct grpc_call *call)
 {
-    char text[GRPC_TOO_LARGE_TEXT_SIZE];
+    char text[GRPC_REFUSAL_TEXT_SIZE];
     grpc_too_large_text(&call->deframer, text);
     fail(call, GRPC_RESOURCE_EXHAUSTED, text);
+}
+
+static void fail_not_plain(struct grpc_call *call)
+{
+    char text[GRPC_REFUSAL_TEXT_SIZE];
+    grpc_not_plain_text(&call->deframer, text);
+    fail(call, GRPC_INTERNAL, text);
 }
 
 static void on_deadline(void *data)
@@ -276,8 +283,6 @@ static void take_message(struct grpc_call *call, struct slice message)
         if (call->message != NULL) {
             call->message(call->message_data, message);
         }
-    } else if (call->has_request) {
-        fail(call, GRPC_UNIMPLEMENTED, "more than one request message");
     } else {
         call->has_request = true;
         invoke(call, arena_slice(http_arena(call->exchange), message));
@@ -291,20 +296,28 @@ static void take_end(struct grpc_call *call)
     }
     call->end_told = true;
     if (!grpc_deframer_empty(&call->deframer)) {
-        fail(call, GRPC_INTERNAL, "the request ends inside of a message");
+        fail(call, call->method->kind == GRPC_UNARY ? GRPC_UNKNOWN : GRPC_INTERNAL,
+             "unexpected EOF");
     } else if (takes_stream(call)) {
         if (call->end != NULL) {
             call->end(call->message_data);
         }
     } else if (!call->has_request) {
-        fail(call, GRPC_INTERNAL, "no request message");
+        fail(call, GRPC_UNKNOWN, "EOF");
     }
+}
+
+/* What comes behind the one message of a request is ignored, as by gRPC's own libraries: the
+ * handler has been told of it, and may have done it. */
+static bool has_all(const struct grpc_call *call)
+{
+    return call->has_request && !takes_stream(call);
 }
 
 void grpc_call_process(struct grpc_call *call)
 {
     struct slice message = {.len = 0};
-    while (!call->over && !call->paused) {
+    while (!call->over && !call->paused && !has_all(call)) {
         int status = grpc_deframe(&call->deframer, &message);
         if (status == 0) {
             take_end(call);
@@ -313,7 +326,7 @@ void grpc_call_process(struct grpc_call *call)
         if (status == -EMSGSIZE) {
             fail_too_large(call);
         } else if (status < 0) {
-            fail(call, GRPC_UNIMPLEMENTED, "compressed messages are not supported");
+            fail_not_plain(call);
         } else {
             take_message(call, message);
         }
@@ -327,7 +340,7 @@ static void on_piece(void *data, struct slice bytes, bool end)
     struct grpc_call *call = call_from(data);
     call->request_done |= end;
     counter_add(&call->owned->received_bytes, bytes.len);
-    if (call->over) {
+    if (call->over || has_all(call)) {
         http_body_consumed(call->exchange, bytes.len);
         return;
     }
@@ -421,10 +434,8 @@ static bool on_headers(void *data, struct http_exchange *exchange)
     }
     struct owned_method *owned = method_of(server, http_path(exchange));
     if (owned == NULL) {
-        struct slice path = http_path(exchange);
         refuse(exchange, GRPC_UNIMPLEMENTED,
-               arena_printf(http_arena(exchange), "unknown method %.*s",
-                            (int)(path.len > 200 ? 200 : path.len), (const char *)path.data));
+               grpc_no_method_text(server, http_path(exchange), http_arena(exchange)));
         return false;
     }
     static const char health[] = "/grpc.health.v1.Health/";
@@ -435,7 +446,8 @@ static bool on_headers(void *data, struct http_exchange *exchange)
     }
     struct slice encoding = http_header_find(exchange, "grpc-encoding");
     if (encoding.len > 0 && !slice_is(encoding, "identity")) {
-        refuse(exchange, GRPC_UNIMPLEMENTED, "compressed messages are not supported");
+        refuse(exchange, GRPC_UNIMPLEMENTED,
+               grpc_no_decompressor_text(encoding, http_arena(exchange)));
         return false;
     }
     struct grpc_call *call = NULL;

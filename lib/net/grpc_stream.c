@@ -291,7 +291,7 @@ static void take_message(struct grpc_stream *stream, struct slice message)
 
 static void end_too_large(struct grpc_stream *stream)
 {
-    char text[GRPC_TOO_LARGE_TEXT_SIZE];
+    char text[GRPC_REFUSAL_TEXT_SIZE];
     grpc_too_large_text(&stream->deframer, text);
     grpc_stream_end(stream, GRPC_RESOURCE_EXHAUSTED, text);
 }

@@ -38,12 +38,21 @@ const struct http_limits *http_connection_limits(const struct http_connection *c
     return &connection->shard->server->limits;
 }
 
+/* And not application/grpc-web, which frames its answers in another way. */
+static bool is_grpc(struct slice content_type)
+{
+    static const char name[] = "application/grpc";
+    size_t len = strlen(name);
+    return slice_starts_with(content_type, slice_text(name)) &&
+           (content_type.len == len || content_type.data[len] == '+' ||
+            content_type.data[len] == ';');
+}
+
 const struct http_handler *http_connection_handler(const struct http_connection *connection,
                                                    struct slice content_type)
 {
     const struct http_server *server = connection->shard->server;
-    if (server->has_grpc && connection->wire == &http2_wire &&
-        slice_starts_with(content_type, slice_text("application/grpc"))) {
+    if (server->has_grpc && connection->wire == &http2_wire && is_grpc(content_type)) {
         return &server->grpc;
     }
     return server->has_handler ? &server->handler : NULL;

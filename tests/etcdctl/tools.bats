@@ -92,6 +92,10 @@ teardown() { explain_failure; }
     [[ $output != *FAIL* ]]
 }
 
+@test "calls that are broken end as they do in etcd" {
+    same 'python3 "'"$TOP"'/tests/etcdctl/broken_calls.py" "${PREFIX}1"'
+}
+
 @test "a watch ends when its member has lost its leader" {
     local others
     others=$(sed -n '3p;5p' "$SUITE_DIR/pids") # Members 2 and 3 of ours: see setup_suite.

@@ -127,8 +127,11 @@ END_TEST
 
 START_TEST(grpc_refuses_compressed_and_oversized_messages)
 {
-    const uint8_t wires[][5] = {{1, 0, 0, 0, 1}, {0, 0, 0, 0, 101}, {0, 0xff, 0xff, 0xff, 0xff}};
-    const int statuses[] = {-EPROTO, -EMSGSIZE, -EMSGSIZE};
+    const uint8_t wires[][5] = {
+        {1, 0, 0, 0, 1}, {0, 0, 0, 0, 101}, {0, 0xff, 0xff, 0xff, 0xff}, {7, 0, 0, 0, 1}};
+    const int statuses[] = {-EPROTO, -EMSGSIZE, -EMSGSIZE, -EPROTO};
+    const char *const said[] = {"grpc: compressed flag set with identity or empty encoding", "", "",
+                                "grpc: received unexpected payload format 7"};
     for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
         struct grpc_deframer deframer;
         struct slice message;
@@ -136,9 +139,14 @@ START_TEST(grpc_refuses_compressed_and_oversized_messages)
         ck_assert_int_eq(grpc_deframer_feed(&deframer, slice_of(wires[i], 5)), 0);
         ck_assert_int_eq(grpc_deframe(&deframer, &message), statuses[i]);
         if (i == 1) { /* As gRPC's own libraries say it. */
-            char text[GRPC_TOO_LARGE_TEXT_SIZE];
+            char text[GRPC_REFUSAL_TEXT_SIZE];
             grpc_too_large_text(&deframer, text);
             ck_assert_str_eq(text, "grpc: received message larger than max (101 vs. 100)");
+        }
+        if (statuses[i] == -EPROTO) {
+            char text[GRPC_REFUSAL_TEXT_SIZE];
+            grpc_not_plain_text(&deframer, text);
+            ck_assert_str_eq(text, said[i]);
         }
         grpc_deframer_release(&deframer);
     }

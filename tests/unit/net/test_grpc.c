@@ -158,6 +158,19 @@ START_TEST(unknown_method_is_unimplemented)
     grpc_unary(channel, &options, slice_text("x"), on_done, &outcome);
     run_until(&outcome.over);
     ck_assert_int_eq(outcome.code, GRPC_UNIMPLEMENTED);
+    ck_assert_str_eq(outcome.message, "unknown method Nothing for service test.Echo");
+    outcome = (struct outcome){.over = false};
+    const struct grpc_call_options other = {.path = "/test.Ech/Unary"};
+    grpc_unary(channel, &other, slice_text("x"), on_done, &outcome);
+    run_until(&outcome.over);
+    ck_assert_int_eq(outcome.code, GRPC_UNIMPLEMENTED);
+    ck_assert_str_eq(outcome.message, "unknown service test.Ech");
+    outcome = (struct outcome){.over = false};
+    const struct grpc_call_options none = {.path = "/Unary"};
+    grpc_unary(channel, &none, slice_text("x"), on_done, &outcome);
+    run_until(&outcome.over);
+    ck_assert_int_eq(outcome.code, GRPC_UNIMPLEMENTED);
+    ck_assert_str_eq(outcome.message, "malformed method name: \"/Unary\"");
     close_wire(WIRE_TCP);
 }
 END_TEST
