@@ -84,9 +84,6 @@ int pod_plan_from(struct arena *arena, const Core__V1__Pod *pod, struct pod_plan
                                                                    : RESTART_ALWAYS;
     plan->grace_seconds =
         spec->has_termination_grace_period_seconds ? spec->termination_grace_period_seconds : 30;
-    if (plan->grace_seconds < 0) {
-        plan->grace_seconds = 1; /* As of a deletion. */
-    }
     plan->active_deadline_seconds =
         spec->has_active_deadline_seconds ? spec->active_deadline_seconds : -1;
     plan->containers = arena_array(arena, count, sizeof(*plan->containers));

@@ -1,7 +1,6 @@
 /* Environment, resources and log lines: pure functions of a pod. */
 #include "agent/container_config.h"
 #include "agent/log_line.h"
-#include "agent/pod_plan.h"
 #include "lib/api/codec.h"
 #include "tests/unit/agent/suites.h"
 #include <string.h>
@@ -188,15 +187,6 @@ START_TEST(a_seccomp_profile_without_a_file_is_not_unconfined)
 }
 END_TEST
 
-START_TEST(a_negative_grace_period_is_the_shortest)
-{
-    struct pod_plan *plan = NULL;
-    make("{\"terminationGracePeriodSeconds\":-5,\"containers\":[{\"name\":\"c\"}]}");
-    ck_assert_int_eq(pod_plan_from(arena, inputs.pod, &plan), 0);
-    ck_assert_int_eq(plan->grace_seconds, 1);
-}
-END_TEST
-
 START_TEST(log_lines_are_read_and_torn_ones_refused)
 {
     struct log_line line;
@@ -240,7 +230,6 @@ Suite *pod_config_suite(void)
     tcase_add_test(tcase, cluster_first_pods_ask_the_cluster_dns);
     tcase_add_test(tcase, root_is_refused_where_it_must_not_run);
     tcase_add_test(tcase, a_seccomp_profile_without_a_file_is_not_unconfined);
-    tcase_add_test(tcase, a_negative_grace_period_is_the_shortest);
     tcase_add_test(tcase, log_lines_are_read_and_torn_ones_refused);
     tcase_add_test(tcase, tail_counts_lines_of_output_not_their_parts);
     suite_add_tcase(suite, tcase);

@@ -65,13 +65,6 @@ START_TEST(a_hook_sleeps_for_a_part_of_the_grace_period)
 }
 END_TEST
 
-/* It counts as the shortest, and the client is warned. */
-START_TEST(a_negative_grace_period_is_accepted)
-{
-    ck_assert_causes("v1", "Pod", POD("'terminationGracePeriodSeconds':-1,", ""), "");
-}
-END_TEST
-
 /* --- Ports and names ---------------------------------------------------------------------------
  */
 
@@ -226,7 +219,6 @@ Suite *check_container_suite(void)
     TCase *rules = tcase_create("rules");
     tcase_add_test(rules, of_several_handlers_the_first_is_checked_and_the_others_are_forbidden);
     tcase_add_test(rules, a_hook_sleeps_for_a_part_of_the_grace_period);
-    tcase_add_test(rules, a_negative_grace_period_is_accepted);
     tcase_add_test(rules, host_ports_differ_among_containers_and_within_an_init_container);
     tcase_add_test(rules, of_two_containers_without_a_name_the_second_is_a_duplicate);
     tcase_add_test(rules, a_container_that_is_added_does_without_much);
