@@ -107,19 +107,28 @@ static void on_installed_restored(struct raft_node *node, int status,
     raft_node_step(node, (struct raft_event){.kind = RAFT_EVENT_TICK}); /* Applies what waits. */
 }
 
+/* What every job of a received snapshot does first with its result. */
+static bool is_stored(struct raft_node *node, int status)
+{
+    node->snapshot_jobs--;
+    if (raft_snapshot_lacks_room(node, status)) {
+        node->receiving->busy = false;
+        receiving_give_up(node);
+        return false;
+    }
+    if (status < 0) {
+        raft_node_fail(node, "storing a received snapshot", status);
+        return false;
+    }
+    return true;
+}
+
 static void on_received(void *data, int status, int file)
 {
     struct raft_node *node = data;
     struct raft_receiving *receiving = node->receiving;
     (void)file;
-    node->snapshot_jobs--;
-    if (raft_snapshot_lacks_room(node, status)) {
-        receiving->busy = false;
-        receiving_give_up(node);
-        return;
-    }
-    if (status < 0) {
-        raft_node_fail(node, "storing a received snapshot", status);
+    if (!is_stored(node, status)) {
         return;
     }
     struct snapshot_head head = receiving->reader.head;
@@ -142,14 +151,7 @@ static void on_flushed(void *data, int status, int file)
     struct raft_node *node = data;
     struct raft_receiving *receiving = node->receiving;
     (void)file;
-    node->snapshot_jobs--;
-    if (raft_snapshot_lacks_room(node, status)) {
-        receiving->busy = false;
-        receiving_give_up(node);
-        return;
-    }
-    if (status < 0) {
-        raft_node_fail(node, "storing a received snapshot", status);
+    if (!is_stored(node, status)) {
         return;
     }
     struct io_job *job =
@@ -164,15 +166,9 @@ static void on_part_written(void *data, int status, int file)
 {
     struct raft_node *node = data;
     struct raft_receiving *receiving = node->receiving;
-    node->snapshot_jobs--;
     receiving->busy = false;
     receiving->file = receiving->file < 0 ? file : receiving->file;
-    if (raft_snapshot_lacks_room(node, status)) {
-        receiving_give_up(node);
-        return;
-    }
-    if (status < 0) {
-        raft_node_fail(node, "storing a received snapshot", status);
+    if (!is_stored(node, status)) {
         return;
     }
     if (receiving->over || node->closing || node->dead) {
