@@ -188,6 +188,26 @@ char *arena_printf(struct arena *arena, const char *format, ...)
     return text;
 }
 
+char *arena_join(struct arena *arena, const char *const *texts, size_t count, const char *separator)
+{
+    size_t gap = strlen(separator), len = 0;
+    for (size_t i = 0; i < count; i++) {
+        len += strlen(texts[i]) + (i == 0 ? 0 : gap);
+    }
+    char *all = arena_alloc(arena, len + 1), *at = all;
+    for (size_t i = 0; i < count; i++) {
+        size_t own = strlen(texts[i]);
+        if (i > 0) {
+            memcpy(at, separator, gap);
+            at += gap;
+        }
+        memcpy(at, texts[i], own);
+        at += own;
+    }
+    *at = '\0';
+    return all;
+}
+
 struct slice arena_slice(struct arena *arena, struct slice bytes)
 {
     return slice_of(arena_text_n(arena, (const char *)bytes.data, bytes.len), bytes.len);

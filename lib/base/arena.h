@@ -29,6 +29,10 @@ void *arena_array_grown(struct arena *arena, const void *items, size_t count, si
 char *arena_text(struct arena *arena, const char *text);               /* A copy. */
 char *arena_text_n(struct arena *arena, const char *text, size_t len); /* NUL is added. */
 char *arena_printf(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3);
+/* All of them with the separator between them: what is printed after itself, one by one, takes the
+ * square of its length. */
+char *arena_join(struct arena *arena, const char *const *texts, size_t count,
+                 const char *separator);
 struct slice arena_slice(struct arena *arena, struct slice bytes); /* A copy. */
 size_t arena_used(const struct arena *arena);
 size_t arena_left(const struct arena *arena);
