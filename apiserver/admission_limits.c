@@ -352,11 +352,8 @@ static const char *problems_text(const struct limit_check *check)
     if (check->problem_count == 1) {
         return check->problems[0];
     }
-    const char *text = "";
-    for (size_t i = 0; i < check->problem_count; i++) {
-        text = arena_printf(check->arena, "%s%s%s", text, i == 0 ? "" : ", ", check->problems[i]);
-    }
-    return arena_printf(check->arena, "[%s]", text);
+    return arena_printf(check->arena, "[%s]",
+                        arena_join(check->arena, check->problems, check->problem_count, ", "));
 }
 
 const struct api_status *admit_limits(struct admission *admission)

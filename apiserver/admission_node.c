@@ -116,14 +116,10 @@ static const char *forbidden_labels(struct arena *arena, const Meta__V1__ObjectM
 {
     size_t most = after->n_labels + (before == NULL ? 0 : before->n_labels);
     const char **keys = arena_array(arena, most, sizeof(*keys));
-    const char *text = "";
     size_t count = collect(after, before, keys, 0);
     count = before == NULL ? count : collect(before, after, keys, count);
     qsort(keys, count, sizeof(*keys), by_text);
-    for (size_t i = 0; i < count; i++) {
-        text = arena_printf(arena, "%s%s%s", text, i == 0 ? "" : ", ", keys[i]);
-    }
-    return text;
+    return arena_join(arena, keys, count, ", ");
 }
 
 /* --- Nodes -------------------------------------------------------------------------------------

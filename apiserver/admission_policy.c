@@ -273,7 +273,7 @@ static void add_value(struct binding_run *binding, size_t index, struct slice te
     const char *value = arena_text_n(arena, (const char *)text.data, len);
     if (*known == NULL) {
         *known = value;
-    } else if (!has_value(*known, value)) {
+    } else if (strlen(*known) < POLICY_NOTES_MAX && !has_value(*known, value)) {
         *known = arena_printf(arena, "%s, %s", *known, value);
     }
 }

@@ -101,24 +101,23 @@ static int by_name(const void *a, const void *b)
 static const char *shown(struct resource_list list)
 {
     qsort(list.items, list.count, sizeof(list.items[0]), by_name);
-    const char *text = "";
+    const char **texts = arena_array(list.arena, list.count, sizeof(*texts));
     for (size_t i = 0; i < list.count; i++) {
         char value[QUANTITY_TEXT_SIZE];
         quantity_format(list.items[i].value, value);
-        text = arena_printf(list.arena, "%s%s%s=%s", text, i == 0 ? "" : ",", list.items[i].name,
-                            value);
+        texts[i] = arena_printf(list.arena, "%s=%s", list.items[i].name, value);
     }
-    return text;
+    return arena_join(list.arena, texts, list.count, ",");
 }
 
 static const char *shown_names(struct resource_list list)
 {
     qsort(list.items, list.count, sizeof(list.items[0]), by_name);
-    const char *text = "";
+    const char **names = arena_array(list.arena, list.count, sizeof(*names));
     for (size_t i = 0; i < list.count; i++) {
-        text = arena_printf(list.arena, "%s%s%s", text, i == 0 ? "" : ",", list.items[i].name);
+        names[i] = list.items[i].name;
     }
-    return text;
+    return arena_join(list.arena, names, list.count, ",");
 }
 
 static const struct api_status *refuse(struct admission *admission, const char *text)

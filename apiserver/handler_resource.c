@@ -229,12 +229,11 @@ static bool take_problems(struct request *request, const struct wanted *wanted,
         return true;
     }
     struct registry_call *call = &request->call;
-    const char *all = "";
+    const char *all = arena_join(request->arena, problems->texts, problems->count, ", ");
     for (size_t i = 0; i < problems->count; i++) {
         if (mode == REGISTRY_FIELDS_WARN && call->warning_count < WARNINGS_MAX) {
             call->warnings[call->warning_count++] = problems->texts[i];
         }
-        all = arena_printf(request->arena, "%s%s%s", all, i == 0 ? "" : ", ", problems->texts[i]);
     }
     if (mode == REGISTRY_FIELDS_WARN) {
         return true;

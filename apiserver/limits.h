@@ -65,6 +65,7 @@
 #define CONDITIONS_COST_MAX          UINT64_C(2500000) /* Of all conditions of a webhook or policy. */
 #define EXPRESSION_SETS_MAX          4096 /* Objects whose expressions stay compiled. */
 #define POLICY_NOTE_MAX              ((size_t)10 << 10) /* Of what the audit log gets. */
+#define POLICY_NOTES_MAX             ((size_t)64 << 10) /* ... of all of them together. */
 #define POLICY_GROUP_MAX             253
 #define POLICY_MESSAGE_MAX           ((size_t)5 << 10) /* Of a message that an expression makes. */
 #define CUSTOM_RESOURCES_MAX         4096              /* Definitions that are served. */

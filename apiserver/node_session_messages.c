@@ -92,10 +92,8 @@ static void write_node_labels(struct session_task *task, const Core__V1__Node *c
     const Core__V1__Node *wanted = task->object;
     Core__V1__Node *node = api_message_copy(task->arena, kind->message, current);
     node->metadata->resource_version = NULL;
-    for (size_t i = 0; i < wanted->metadata->n_labels; i++) {
-        api_meta_set_label(task->arena, node->metadata, wanted->metadata->labels[i]->key,
-                           wanted->metadata->labels[i]->value);
-    }
+    api_meta_set_labels(task->arena, node->metadata,
+                        API_STRING_MAP(wanted->metadata->labels, wanted->metadata->n_labels));
     session_task_prepare(task, REGISTRY_UPDATE, kind, "", task->session->node);
     task->call.body = node;
     task->step = HELLO_LABELS;

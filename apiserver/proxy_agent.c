@@ -54,14 +54,13 @@ static const char *pick_container(struct request *request, const Core__V1__Pod *
     if (pod->spec->n_containers == 1) {
         return arena_text(request->arena, pod->spec->containers[0]->name);
     }
-    const char *names = "";
+    const char **names = arena_array(request->arena, pod->spec->n_containers, sizeof(*names));
     for (size_t i = 0; i < pod->spec->n_containers; i++) {
-        names = arena_printf(request->arena, "%s%s%s", names, i == 0 ? "" : " ",
-                             pod->spec->containers[i]->name);
+        names[i] = pod->spec->containers[i]->name;
     }
     *ret_status = api_status_bad_request(
         request->arena, "a container name must be specified for pod %s, choose one of: [%s]",
-        pod_name, names);
+        pod_name, arena_join(request->arena, names, pod->spec->n_containers, " "));
     return NULL;
 }
 

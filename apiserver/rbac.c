@@ -381,13 +381,14 @@ static bool grants(void *data, const struct link *link, const struct role *role)
 
 static const char *missing_text(struct arena *arena, const struct question *question)
 {
-    const char *text = "";
+    const char **texts = arena_array(arena, question->missing_count, sizeof(*texts));
     for (size_t i = 0; i < question->missing_count; i++) {
         const Rbac__V1__RoleRef *role = question->missing[i]->binding->role;
-        text = arena_printf(arena, "%s%s%s.rbac.authorization.k8s.io \"%s\" not found", text,
-                            i == 0 ? "" : ", ", is(role->kind, "Role") ? "role" : "clusterrole",
-                            or_empty(role->name));
+        texts[i] =
+            arena_printf(arena, "%s.rbac.authorization.k8s.io \"%s\" not found",
+                         is(role->kind, "Role") ? "role" : "clusterrole", or_empty(role->name));
     }
+    const char *text = arena_join(arena, texts, question->missing_count, ", ");
     return question->missing_count == 0   ? ""
            : question->missing_count == 1 ? arena_printf(arena, "RBAC: %s", text)
                                           : arena_printf(arena, "RBAC: [%s]", text);

@@ -51,14 +51,15 @@ const struct api_status *registry_read_deletion(struct arena *arena,
         api_cause_not_among(&causes, &path, api_shown_text(policy), policies);
     }
     struct api_path dry_run = api_path_field(NULL, "dryRun");
-    const char *shown = "";
+    const char **values = arena_array(arena, body->n_dry_run, sizeof(*values));
     bool known = true;
     for (size_t i = 0; i < body->n_dry_run; i++) {
         const char *value = text_or_empty(body->dry_run[i]);
-        shown = arena_printf(arena, "%s%s\"%s\"", shown, i == 0 ? "" : ",", value);
+        values[i] = arena_printf(arena, "\"%s\"", value);
         known = known && strcmp(value, "All") == 0;
     }
     if (!known) {
+        const char *shown = arena_join(arena, values, body->n_dry_run, ",");
         api_cause_not_supported(&causes, &dry_run,
                                 api_shown_raw(arena_printf(arena, "[%s]", shown)), all);
     }

@@ -173,10 +173,7 @@ static const struct api_status *status_of_problems(struct operation *operation,
         }
         return NULL;
     }
-    const char *all = "";
-    for (size_t i = 0; i < problems->count; i++) {
-        all = arena_printf(operation->arena, "%s%s%s", all, i == 0 ? "" : ", ", problems->texts[i]);
-    }
+    const char *all = arena_join(operation->arena, problems->texts, problems->count, ", ");
     return patch_refused(operation, patched,
                          arena_printf(operation->arena, "strict decoding error: %s", all));
 }

@@ -234,11 +234,10 @@ enum plan_step plan_binding(struct operation *operation)
         return plan_fail(operation, refusal);
     }
     pod->spec->node_name = arena_text(operation->arena, binding->target->name);
-    for (size_t i = 0; binding->metadata != NULL && i < binding->metadata->n_annotations; i++) {
-        struct api_string_map map =
-            API_STRING_MAP(binding->metadata->annotations, binding->metadata->n_annotations);
-        api_meta_set_annotation(operation->arena, pod->metadata, api_string_map_key(map, i),
-                                api_string_map_value(map, i));
+    if (binding->metadata != NULL) {
+        api_meta_set_annotations(
+            operation->arena, pod->metadata,
+            API_STRING_MAP(binding->metadata->annotations, binding->metadata->n_annotations), NULL);
     }
     plan_pod_condition(operation, pod, "PodScheduled", NULL, NULL);
     operation->plan = (struct plan){.kind = kind,

@@ -141,11 +141,7 @@ static int split_path(struct arena *arena, struct slice path, const char **segme
 
 static const char *join(struct arena *arena, const char *const *segments, size_t from, size_t count)
 {
-    const char *text = "";
-    for (size_t i = from; i < count; i++) {
-        text = arena_printf(arena, "%s%s%s", text, i == from ? "" : "/", segments[i]);
-    }
-    return text;
+    return from < count ? arena_join(arena, segments + from, count - from, "/") : "";
 }
 
 static enum request_verb verb_of(const char *method, bool named, bool watch)

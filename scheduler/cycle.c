@@ -31,15 +31,11 @@ static int text_order(const void *a, const void *b)
 static const char *tally_print(struct arena *arena, const struct tally *tally)
 {
     const char **lines = arena_array(arena, tally->count + 1, sizeof(*lines));
-    const char *text = "";
     for (size_t i = 0; i < tally->count; i++) {
         lines[i] = arena_printf(arena, "%zu %s", tally->counts[i], tally->texts[i]);
     }
     qsort(lines, tally->count, sizeof(*lines), text_order);
-    for (size_t i = 0; i < tally->count; i++) {
-        text = arena_printf(arena, "%s%s%s", text, i == 0 ? "" : ", ", lines[i]);
-    }
-    return text;
+    return arena_join(arena, lines, tally->count, ", ");
 }
 
 /* How many feasible nodes are enough: all of a small cluster, a shrinking share of a large one. */

@@ -119,12 +119,9 @@ static void annotate(struct rollout *rollout, struct rollout_set *set, int64_t r
 {
     Meta__V1__ObjectMeta *meta = set->set->metadata;
     const Meta__V1__ObjectMeta *from = rollout->deployment->metadata;
-    for (size_t i = 0; i < from->n_annotations; i++) {
-        if (!own_annotation(from->annotations[i]->key)) {
-            api_meta_set_annotation(rollout->arena, meta, from->annotations[i]->key,
-                                    from->annotations[i]->value);
-        }
-    }
+    api_meta_set_annotations(rollout->arena, meta,
+                             API_STRING_MAP(from->annotations, from->n_annotations),
+                             own_annotation);
     const char *old = api_meta_annotation(meta, revision_key);
     if (rollout_revision(set->set) >= revision) {
         return;
@@ -142,9 +139,7 @@ static void set_hash_labels(struct rollout *rollout, Apps__V1__ReplicaSet *set, 
     struct arena *arena = rollout->arena;
     api_meta_set_label(arena, set->spec->template_->metadata, "pod-template-hash", hash);
     const Meta__V1__ObjectMeta *labels = set->spec->template_->metadata;
-    for (size_t i = 0; i < labels->n_labels; i++) {
-        api_meta_set_label(arena, set->metadata, labels->labels[i]->key, labels->labels[i]->value);
-    }
+    api_meta_set_labels(arena, set->metadata, API_STRING_MAP(labels->labels, labels->n_labels));
     Meta__V1__LabelSelector *selector = set->spec->selector;
     Meta__V1__LabelSelector__MatchLabelsEntry **entries =
         arena_array(arena, selector->n_match_labels + 1, sizeof(*entries));

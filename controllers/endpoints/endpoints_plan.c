@@ -98,11 +98,8 @@ static void set_labels(struct planning *planning, Meta__V1__ObjectMeta *meta)
 {
     const Core__V1__Service *service = planning->view->service;
     meta->n_labels = 0;
-    for (size_t i = 0; i < service->metadata->n_labels; i++) {
-        api_meta_set_label(
-            planning->arena, meta, service->metadata->labels[i]->key,
-            service->metadata->labels[i]->value == NULL ? "" : service->metadata->labels[i]->value);
-    }
+    api_meta_set_labels(planning->arena, meta,
+                        API_STRING_MAP(service->metadata->labels, service->metadata->n_labels));
     if (service_headless(service)) {
         api_meta_set_label(planning->arena, meta, headless_label, "");
     }

@@ -10,19 +10,19 @@
 /* What was found: one finding is said plainly, several are a list. */
 struct findings {
     struct arena *arena;
-    size_t count;
-    const char *text;
+    size_t count;     /* Those after the last are not kept. */
+    const char **all; /* FINDINGS_MAX */
 };
+enum { FINDINGS_MAX = 1000 };
 
 static void add(struct findings *findings, const char *path, const char *words)
 {
-    const char *one = arena_printf(findings->arena, "%s: %s", path, words);
-    if (findings->count == 1) {
-        findings->text = arena_printf(findings->arena, "errors:\n  %s", findings->text);
+    if (findings->all == NULL) {
+        findings->all = arena_array(findings->arena, FINDINGS_MAX, sizeof(*findings->all));
     }
-    findings->text =
-        findings->count == 0 ? one : arena_printf(findings->arena, "%s\n  %s", findings->text, one);
-    findings->count++;
+    if (findings->count < FINDINGS_MAX) {
+        findings->all[findings->count++] = arena_printf(findings->arena, "%s: %s", path, words);
+    }
 }
 
 /* --- What is declared --------------------------------------------------------------------------
@@ -364,5 +364,9 @@ const char *apply_find_undeclared(struct arena *arena, const struct api_message 
     struct findings findings = {.arena = arena};
     const struct declared root = {.message = table};
     check(&findings, &root, applied, "");
-    return findings.text;
+    return findings.count == 0 ? NULL
+           : findings.count == 1
+               ? findings.all[0]
+               : arena_printf(arena, "errors:\n  %s",
+                              arena_join(arena, findings.all, findings.count, "\n  "));
 }

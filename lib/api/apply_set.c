@@ -37,22 +37,10 @@ struct json_value *apply_set_node(struct arena *arena, struct json_value *inner,
     return inner;
 }
 
-/* A copy that has the same values. */
-static struct json_value *set_copy(struct arena *arena, const struct json_value *set)
-{
-    struct json_value *copy = json_new_object(arena);
-    if (set != NULL && set->count > 0) {
-        copy->count = copy->capacity = set->count;
-        copy->members = arena_array(arena, set->count, sizeof(*copy->members));
-        memcpy(copy->members, set->members, set->count * sizeof(*copy->members));
-    }
-    return copy;
-}
-
 struct json_value *apply_set_union(struct arena *arena, const struct json_value *a,
                                    const struct json_value *b)
 {
-    struct json_value *all = set_copy(arena, a);
+    struct json_value *all = a == NULL ? json_new_object(arena) : json_copy_members(arena, a);
     for (size_t i = 0; b != NULL && i < b->count; i++) {
         const struct json_member *member = &b->members[i];
         struct json_value *mine = json_get(all, member->name);
@@ -148,7 +136,7 @@ int apply_set_check(struct arena *arena, struct json_value *set)
     if (set->type != JSON_OBJECT) {
         return -EINVAL;
     }
-    for (size_t i = 0; i < set->count;) {
+    for (size_t i = 0; i < set->count; i++) {
         struct json_member *member = &set->members[i];
         int result = slice_is(member->name, APPLY_SELF) ? 0 : check_element(arena, member->name);
         if (result == 0) {
@@ -158,11 +146,10 @@ int apply_set_check(struct arena *arena, struct json_value *set)
             return result;
         }
         if (result == -ENOTSUP) {
-            (void)json_remove(set, member->name); /* It is there. */
-        } else {
-            i++;
+            member->value = NULL;
         }
     }
+    json_sweep(arena, set);
     return 0;
 }
 

@@ -190,43 +190,46 @@ static const void *item_at(const struct api_field *field, const void *object, si
     return items + index * size;
 }
 
-static bool same_text(const void *a, const void *b)
+static const char *text_or_number(struct arena *arena, const void *list, const void *of,
+                                  size_t index)
 {
-    const char *left = *(const char *const *)a, *right = *(const char *const *)b;
-    return strcmp(left == NULL ? "" : left, right == NULL ? "" : right) == 0;
+    const struct api_field *field = of;
+    const void *item = item_at(field, list, index);
+    if (field->type == API_STRING) {
+        const char *text = *(const char *const *)item;
+        return text == NULL ? "" : text;
+    }
+    return arena_printf(arena, "%lld", (long long)number_at(field, item));
 }
 
 static void check_item_unique(const struct place *place, const struct api_path *at,
                               const void *object, size_t index)
 {
-    const void *item = item_at(place->field, object, index);
-    for (size_t i = 0; i < index; i++) {
-        const void *other = item_at(place->field, object, i);
-        bool same = place->field->type == API_STRING
-                        ? same_text(item, other)
-                        : number_at(place->field, item) == number_at(place->field, other);
-        if (same) {
-            api_cause_duplicate(place->causes, at, shown_value(place->field, item));
-            return;
-        }
+    if (api_seen_before(place->causes, text_or_number, object, place->field, index)) {
+        api_cause_duplicate(place->causes, at,
+                            shown_value(place->field, item_at(place->field, object, index)));
     }
+}
+
+/* The text of member `of` of a message of the list, if it has one. */
+static const char *member_text(struct arena *arena, const void *list, const void *of, size_t index)
+{
+    const void *const *messages = list;
+    const char *text = *(const char *const *)api_field_at(of, messages[index]);
+    (void)arena;
+    return text == NULL || *text == '\0' ? NULL : text;
 }
 
 /* Runs while the member that `unique_by` names is checked inside the item. */
 static void check_unique_member(const struct place *place)
 {
-    const struct api_frame *item = place->frame, *holder = item->parent;
+    const struct api_frame *item = place->frame;
+    const void *list = item_at(item->via, item->parent->message, 0);
     const char *text = *(const char *const *)api_field_at(place->field, item->message);
-    if (text == NULL || *text == '\0') {
-        return;
-    }
-    for (size_t i = 0; i < item->index; i++) {
-        const void *other = *(const void *const *)item_at(item->via, holder->message, i);
-        if (same_text(api_field_at(place->field, item->message),
-                      api_field_at(place->field, other))) {
-            api_cause_duplicate(place->causes, place->at, api_shown_text(text));
-            return;
-        }
+    if (text != NULL && *text != '\0' &&
+        api_find_item(place->causes, member_text, list, place->field, item->index, text) <
+            item->index) {
+        api_cause_duplicate(place->causes, place->at, api_shown_text(text));
     }
 }
 
@@ -437,7 +440,7 @@ void api_check_message(struct api_causes *causes, const struct api_frame *frame)
 {
     const struct api_message *table = frame->table;
     struct rule_rows rules = rows_of(table);
-    if (frame->message == NULL || !run_rules(rules, "", causes, frame)) {
+    if (frame->message == NULL || api_causes_full(causes) || !run_rules(rules, "", causes, frame)) {
         return;
     }
     for (size_t i = 0; i < table->member_count; i++) {

@@ -31,6 +31,19 @@ struct api_frame_rule_row {
 extern const struct api_frame_rule_row api_frame_rules[];
 extern const size_t api_frame_rule_count;
 
+/* What an item of a list is called; NULL for nothing, which is never found. `of` is what the caller
+ * gave. */
+typedef const char *api_item_text(struct arena *arena, const void *list, const void *of,
+                                  size_t index);
+/* The first of the first `count` items that is called so, or `count`. A list does not change while
+ * `causes` are filled: of a long one it is kept where each item is, so that nobody makes a server
+ * hold each item of a request against all others. */
+size_t api_find_item(struct api_causes *causes, api_item_text *text, const void *list,
+                     const void *of, size_t count, const char *wanted);
+/* Whether an item before `index` is called as the one there is. */
+bool api_seen_before(struct api_causes *causes, api_item_text *text, const void *list,
+                     const void *of, size_t index);
+
 /* The frame of a whole object. */
 struct api_frame api_frame_object(const struct api_message *table, const void *message);
 /* The nearest frame around `frame` that is of this table, itself included; or NULL. */

@@ -26,7 +26,6 @@ static void settle_duplicates(struct json_decode *decode, struct json_value *obj
 {
     struct arena *arena = decode->memory.arena;
     struct named *names = arena_array(arena, object->count, sizeof(*names));
-    size_t kept = 0;
     for (size_t i = 0; i < object->count; i++) {
         names[i] = (struct named){object->members[i].name, i};
     }
@@ -38,12 +37,7 @@ static void settle_duplicates(struct json_decode *decode, struct json_value *obj
             object->members[names[i - 1].index].value = NULL;
         }
     }
-    for (size_t i = 0; i < object->count; i++) {
-        if (object->members[i].value != NULL) {
-            object->members[kept++] = object->members[i];
-        }
-    }
-    object->count = kept;
+    json_sweep(arena, object);
 }
 
 static int decode_object(struct json_decode *decode, const struct json_frame *frame,

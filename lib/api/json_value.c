@@ -64,6 +64,52 @@ struct json_value *json_new_object(struct arena *arena)
     return new_value(arena, JSON_OBJECT);
 }
 
+/* --- Names of objects --------------------------------------------------------------------------
+ * A few members are searched, many are found by an index.
+ */
+
+enum { INDEX_FROM = 32 }; /* Members. */
+
+static void index_members(struct arena *arena, struct json_value *object)
+{
+    object->names = NULL;
+    if (object->count < INDEX_FROM) {
+        return;
+    }
+    object->names = arena_zeroed(arena, sizeof(*object->names));
+    for (size_t i = 0; i < object->count; i++) {
+        name_index_add(object->names, arena, object->members[i].name, i);
+    }
+}
+
+static void index_last_member(struct arena *arena, struct json_value *object)
+{
+    if (object->names != NULL) {
+        size_t last = object->count - 1;
+        name_index_add(object->names, arena, object->members[last].name, last);
+    } else {
+        index_members(arena, object);
+    }
+}
+
+/* Of members of one name the first. */
+static struct json_member *indexed_member(const struct json_value *object, struct slice name)
+{
+    for (struct name_search search = name_index_find(object->names, name);
+         name_index_next(&search);) {
+        struct json_member *member = &object->members[search.place];
+        if (slice_equal(member->name, name)) {
+            return member;
+        }
+    }
+    return NULL;
+}
+
+void json_reordered(struct json_value *object)
+{
+    object->names = NULL;
+}
+
 struct json_value *json_copy(struct arena *arena, const struct json_value *value)
 {
     struct json_value *copy = arena_zeroed(arena, sizeof(*copy));
@@ -82,7 +128,20 @@ struct json_value *json_copy(struct arena *arena, const struct json_value *value
             copy->members[i].name = copy_text(arena, value->members[i].name);
             copy->members[i].value = json_copy(arena, value->members[i].value);
         }
+        index_members(arena, copy);
     }
+    return copy;
+}
+
+struct json_value *json_copy_members(struct arena *arena, const struct json_value *object)
+{
+    struct json_value *copy = json_new_object(arena);
+    copy->count = copy->capacity = object->count;
+    copy->members = arena_array(arena, object->count, sizeof(*copy->members));
+    for (size_t i = 0; i < object->count; i++) {
+        copy->members[i] = object->members[i];
+    }
+    index_members(arena, copy);
     return copy;
 }
 
@@ -92,6 +151,9 @@ static struct json_member *find_member(const struct json_value *object, struct s
 {
     if (object == NULL || object->type != JSON_OBJECT) {
         return NULL;
+    }
+    if (object->names != NULL) {
+        return indexed_member(object, name);
     }
     for (size_t i = 0; i < object->count; i++) {
         if (slice_equal(object->members[i].name, name)) {
@@ -131,6 +193,7 @@ void json_add_lent(struct arena *arena, struct json_value *object, struct slice 
         object->capacity = capacity;
     }
     object->members[object->count++] = (struct json_member){.name = name, .value = value};
+    index_last_member(arena, object);
 }
 
 void json_set(struct arena *arena, struct json_value *object, struct slice name,
@@ -161,7 +224,30 @@ bool json_remove(struct json_value *object, struct slice name)
     at = (size_t)(member - object->members);
     memmove(member, member + 1, (object->count - at - 1) * sizeof(*member));
     object->count--;
+    json_reordered(object);
     return true;
+}
+
+void json_drop(struct json_value *object, struct slice name)
+{
+    struct json_member *member = find_member(object, name);
+    if (member != NULL) {
+        member->value = NULL;
+    }
+}
+
+void json_sweep(struct arena *arena, struct json_value *object)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < object->count; i++) {
+        if (object->members[i].value != NULL) {
+            object->members[kept++] = object->members[i];
+        }
+    }
+    if (kept < object->count) {
+        object->count = kept;
+        index_members(arena, object);
+    }
 }
 
 void json_append(struct arena *arena, struct json_value *array, struct json_value *value)
@@ -215,7 +301,6 @@ static int by_name(const void *a, const void *b)
 static void drop_duplicates(struct arena *arena, struct json_value *object)
 {
     struct json_member **sorted;
-    size_t kept = 0;
     bool found = false;
 
     if (object->count < 2) {
@@ -236,12 +321,9 @@ static void drop_duplicates(struct arena *arena, struct json_value *object)
             found = true;
         }
     }
-    for (size_t i = 0; found && i < object->count; i++) {
-        if (object->members[i].value != NULL) {
-            object->members[kept++] = object->members[i];
-        }
+    if (found) {
+        json_sweep(arena, object);
     }
-    object->count = found ? kept : object->count;
 }
 
 static int parse_object(struct json_scan *scan, struct arena *arena, struct json_value *object)

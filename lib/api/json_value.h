@@ -5,6 +5,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/buffer.h"
 #include "lib/base/error.h"
+#include "lib/base/name_index.h"
 
 enum json_type { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
@@ -19,7 +20,8 @@ struct json_value {
     size_t count;      /* JSON_ARRAY, JSON_OBJECT */
     size_t capacity;
     struct json_value **items;   /* JSON_ARRAY */
-    struct json_member *members; /* JSON_OBJECT */
+    struct json_member *members; /* JSON_OBJECT: json_reordered() when their order is changed. */
+    struct name_index *names;    /* JSON_OBJECT with many members: where each is, or NULL. */
 };
 
 struct json_member {
@@ -53,6 +55,8 @@ struct json_value *json_new_text(struct arena *arena, const char *text);    /* C
 struct json_value *json_new_array(struct arena *arena);
 struct json_value *json_new_object(struct arena *arena);
 struct json_value *json_copy(struct arena *arena, const struct json_value *value); /* Deep. */
+/* An object with the same names and values, none of which is copied. */
+struct json_value *json_copy_members(struct arena *arena, const struct json_value *object);
 
 /* Object members. A `value` that is set becomes part of the tree (not copied). */
 struct json_value *json_get(const struct json_value *object, struct slice name); /* Or NULL. */
@@ -68,6 +72,12 @@ void json_add(struct arena *arena, struct json_value *object, struct slice name,
 void json_add_lent(struct arena *arena, struct json_value *object, struct slice name,
                    struct json_value *value);
 bool json_remove(struct json_value *object, struct slice name); /* False when absent. */
+/* As json_remove for one of many: json_get finds it no more, but it takes its place, with NULL for
+ * a value, until json_sweep. Nothing else may read the object before. */
+void json_drop(struct json_value *object, struct slice name); /* Nothing when absent. */
+void json_sweep(struct arena *arena, struct json_value *object);
+/* After members were moved or taken away by hand; their names are found slowly from then on. */
+void json_reordered(struct json_value *object);
 /* Array items; `index` up to count for insertion, below it otherwise (asserted). */
 void json_append(struct arena *arena, struct json_value *array, struct json_value *value);
 void json_insert(struct arena *arena, struct json_value *array, size_t index,

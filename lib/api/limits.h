@@ -10,6 +10,7 @@ enum {
     API_DECODED_BYTES_MAX = 256 * 1024 * 1024, /* Memory that one input may take when decoded. */
     API_PROBLEMS_MAX = 100,                    /* Unknown and duplicate fields reported per body. */
     API_CAUSES_MAX = 1000,                     /* Field errors reported per object. */
+    API_CAUSES_BYTES_MAX = 8 * 1024 * 1024,    /* Their messages: some show a value as a whole. */
     API_SHOWN_MAX = 16384,                     /* Bytes of a list or map in a message. */
     API_PATH_MAX = 4096,                       /* Bytes of a field path in a message. */
     API_YAML_DEPTH_MAX = 1000,                 /* Nesting of YAML. */

@@ -1,6 +1,7 @@
 #include "lib/api/object.h"
 
 #include "lib/api/custom.h"
+#include "lib/base/name_index.h"
 #include <assert.h>
 #include <errno.h>
 
@@ -137,6 +138,67 @@ void api_meta_set_annotation(struct arena *arena, Meta__V1__ObjectMeta *meta, co
     }
     entries[meta->n_annotations++] = entry;
     meta->annotations = entries;
+}
+
+/* What protobuf-c makes of the entries of both maps. */
+struct string_entry {
+    ProtobufCMessage base;
+    char *key, *value;
+};
+
+/* The entries of `old` with those of `more` that `skip` (or NULL) does not know, which replace
+ * those of the same key. The new ones are made like `model`. Takes time for both maps, not for
+ * their product. */
+static struct string_entry **with_entries(struct arena *arena, void *const *old, size_t *count,
+                                          struct api_string_map more, bool (*skip)(const char *key),
+                                          const struct string_entry *model)
+{
+    struct string_entry **entries = arena_array(arena, *count + more.count, sizeof(*entries));
+    struct name_index index = {0};
+    for (size_t i = 0; i < *count; i++) {
+        entries[i] = old[i];
+        name_index_add(&index, arena, slice_text(text_or_empty(entries[i]->key)), i);
+    }
+    for (size_t i = 0; i < more.count; i++) {
+        const char *key = api_string_map_key(more, i);
+        struct string_entry *entry = NULL;
+        if (skip != NULL && skip(key)) {
+            continue;
+        }
+        for (struct name_search search = name_index_find(&index, slice_text(key));
+             entry == NULL && name_index_next(&search);) {
+            struct string_entry *found = entries[search.place];
+            entry = strcmp(text_or_empty(found->key), key) == 0 ? found : NULL;
+        }
+        if (entry == NULL) {
+            entry = arena_alloc(arena, sizeof(*entry));
+            *entry = *model;
+            entry->key = arena_text(arena, key);
+            name_index_add(&index, arena, slice_text(entry->key), *count);
+            entries[(*count)++] = entry;
+        }
+        entry->value = arena_text(arena, api_string_map_value(more, i));
+    }
+    return entries;
+}
+
+void api_meta_set_labels(struct arena *arena, Meta__V1__ObjectMeta *meta,
+                         struct api_string_map labels)
+{
+    Meta__V1__ObjectMeta__LabelsEntry model;
+    meta__v1__object_meta__labels_entry__init(&model);
+    meta->labels = (void *)with_entries(arena, (void *const *)meta->labels, &meta->n_labels, labels,
+                                        NULL, (const void *)&model);
+}
+
+void api_meta_set_annotations(struct arena *arena, Meta__V1__ObjectMeta *meta,
+                              struct api_string_map annotations, bool (*skip)(const char *key))
+{
+    Meta__V1__ObjectMeta__AnnotationsEntry model;
+    meta__v1__object_meta__annotations_entry__init(&model);
+    meta->annotations =
+        (void *)with_entries(arena, (void *const *)meta->annotations, &meta->n_annotations,
+                             annotations, skip, (const void *)&model);
 }
 
 bool api_meta_remove_annotation(Meta__V1__ObjectMeta *meta, const char *key)

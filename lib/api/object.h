@@ -5,6 +5,7 @@
 #include "k8s/meta_v1.pb-c.h"
 #include "lib/api/codec.h"
 #include "lib/api/kinds.h"
+#include "lib/api/selector.h"
 
 struct api_object {
     const struct api_kind *kind;
@@ -32,6 +33,12 @@ void api_meta_set_label(struct arena *arena, Meta__V1__ObjectMeta *meta, const c
                         const char *value);
 void api_meta_set_annotation(struct arena *arena, Meta__V1__ObjectMeta *meta, const char *key,
                              const char *value);
+/* All of a map, in time for its length; of annotations those whose key `skip` (NULL: none) does not
+ * know. */
+void api_meta_set_labels(struct arena *arena, Meta__V1__ObjectMeta *meta,
+                         struct api_string_map labels);
+void api_meta_set_annotations(struct arena *arena, Meta__V1__ObjectMeta *meta,
+                              struct api_string_map annotations, bool (*skip)(const char *key));
 bool api_meta_remove_annotation(Meta__V1__ObjectMeta *meta, const char *key);
 bool api_meta_has_finalizer(const Meta__V1__ObjectMeta *meta, const char *name);
 /* The owner reference with controller=true, or NULL. */

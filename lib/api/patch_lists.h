@@ -6,16 +6,26 @@
 
 #define PATCH_LIST_ABSENT SIZE_MAX
 
-/* Index of the item that equals `item` (in its merge key), or PATCH_LIST_ABSENT. */
-size_t patch_list_find(const struct json_value *list, const char *merge_key,
-                       const struct json_value *item);
-bool patch_list_has_text(const struct json_value *list, struct slice text);
+/* A list that is asked for many items, and to which more may be appended meanwhile; of those that
+ * are there nothing may change that makes them equal to others. */
+struct patch_index {
+    struct arena *arena;
+    const struct json_value *list;
+    const char *merge_key;
+    size_t count; /* Of its items that are known. */
+    struct name_index names;
+};
+struct patch_index patch_index_of(struct arena *arena, const struct json_value *list,
+                                  const char *merge_key);
+/* The first item that equals `item` (in its merge key), or PATCH_LIST_ABSENT. */
+size_t patch_index_find(struct patch_index *index, const struct json_value *item);
 void patch_list_remove(struct json_value *list, const char *merge_key,
                        const struct json_value *key);
 struct json_value *patch_list_clone(struct arena *arena, const struct json_value *list);
 /* Adds the items of `more` that `list` lacks; drops duplicates in it. */
 void patch_list_union(struct arena *arena, struct json_value *list, const struct json_value *more);
-void patch_list_subtract(struct json_value *list, const struct json_value *less);
+void patch_list_subtract(struct arena *arena, struct json_value *list,
+                         const struct json_value *less);
 /* Whether the items of `patch` (but for deletions) come in `order` in the same order. */
 bool patch_list_agrees(const struct json_value *patch, const struct json_value *order,
                        const char *merge_key);

@@ -24,7 +24,7 @@ static int merge(struct arena *arena, struct json_value *target, const struct js
         const struct json_member *member = &patch->members[i];
         struct json_value *value = NULL;
         if (member->value->type == JSON_NULL) {
-            (void)json_remove(target, member->name); /* Absent already is fine. */
+            json_drop(target, member->name); /* Absent already is fine. */
             continue;
         }
         int result = merge(arena, json_get(target, member->name), member->value, depth + 1, &value);
@@ -33,6 +33,7 @@ static int merge(struct arena *arena, struct json_value *target, const struct js
         }
         json_set(arena, target, member->name, value);
     }
+    json_sweep(arena, target);
     *ret_value = target;
     return 0;
 }

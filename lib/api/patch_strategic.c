@@ -151,6 +151,7 @@ static int merge_items(struct strategic *merge, const struct api_field *field,
                        struct json_value *merged, struct json_value *patch, unsigned depth)
 {
     const char *merge_key = field->rules->merge_key;
+    struct patch_index index = patch_index_of(merge->arena, merged, merge_key);
     for (size_t i = 0; i < patch->count; i++) {
         struct json_value *item = patch->items[i], *value = NULL;
         const struct json_value *key =
@@ -159,7 +160,7 @@ static int merge_items(struct strategic *merge, const struct api_field *field,
             return patch_failed(merge->arena, merge->reterr_status,
                                 no_merge_key(merge, item, merge_key));
         }
-        size_t at = patch_list_find(merged, merge_key, item);
+        size_t at = patch_index_find(&index, item);
         if (at == PATCH_LIST_ABSENT) {
             value = without_directives(merge, item, depth);
             if (value != NULL) {
@@ -205,6 +206,12 @@ static int merge_list(struct strategic *merge, const struct api_field *field,
     return 0;
 }
 
+static bool is_kept(struct patch_index *keys, struct slice name)
+{
+    const struct json_value text = {.type = JSON_STRING, .text = name};
+    return patch_index_find(keys, &text) != PATCH_LIST_ABSENT;
+}
+
 /* $retainKeys: members of the original that it does not name go; the patch may name no others. */
 static int retain_keys(struct strategic *merge, struct json_value *original,
                        struct json_value *patch)
@@ -217,22 +224,22 @@ static int retain_keys(struct strategic *merge, struct json_value *original,
     if (keys->type != JSON_ARRAY) {
         return bad_format(merge, "retainKeys");
     }
+    struct patch_index kept = patch_index_of(merge->arena, keys, NULL);
     for (size_t i = 0; i < patch->count; i++) {
         const struct json_member *member = &patch->members[i];
         bool directive = slice_is(member->name, RETAIN) || slice_is(member->name, DIRECTIVE) ||
                          suffix_of(member->name, ORDER_PREFIX, &suffix) ||
                          suffix_of(member->name, DELETE_PREFIX, &suffix);
-        if (!directive && member->value->type != JSON_NULL &&
-            !patch_list_has_text(keys, member->name)) {
+        if (!directive && member->value->type != JSON_NULL && !is_kept(&kept, member->name)) {
             return bad_format(merge, "retainKeys");
         }
     }
-    for (size_t i = 0; i < original->count;) {
-        struct slice name = original->members[i].name;
-        if (patch_list_has_text(keys, name) || !json_remove(original, name)) {
-            i++;
+    for (size_t i = 0; i < original->count; i++) {
+        if (!is_kept(&kept, original->members[i].name)) {
+            original->members[i].value = NULL;
         }
     }
+    json_sweep(merge->arena, original);
     (void)json_remove(patch, slice_text(RETAIN)); /* It was found above. */
     return 0;
 }
@@ -320,12 +327,12 @@ static int merge_member(struct strategic *merge, const struct api_message *messa
             return bad_format(merge, "primitive list");
         }
         if (list != NULL && list->type == JSON_ARRAY) {
-            patch_list_subtract(list, patch);
+            patch_list_subtract(merge->arena, list, patch);
         }
         return 0;
     }
     if (patch->type == JSON_NULL) {
-        (void)json_remove(original, name); /* Absent already is fine. */
+        json_drop(original, name); /* Absent already is fine. */
         return 0;
     }
     struct json_value *current = json_get(original, name);
@@ -374,6 +381,7 @@ static int merge_map(struct strategic *merge, const struct api_message *message,
         result = merge_member(merge, message, original, patch->members[i].name,
                               patch->members[i].value, depth);
     }
+    json_sweep(merge->arena, original);
     *ret_value = original;
     return result;
 }

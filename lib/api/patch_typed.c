@@ -64,6 +64,7 @@ const char *patch_show_patched(struct arena *arena, const struct json_value *tre
             json_set(arena, copy, tree->members[i].name, tree->members[i].value);
         }
         qsort(copy->members, copy->count, sizeof(struct json_member), by_name);
+        json_reordered(copy);
         tree = copy;
     }
     json_print(tree, /* sorted= */ false, &text);

@@ -38,12 +38,18 @@ void api_causes_init(struct api_causes *causes, struct arena *arena)
     *causes = (struct api_causes){.arena = arena};
 }
 
+bool api_causes_full(const struct api_causes *causes)
+{
+    return causes->count == API_CAUSES_MAX || causes->bytes >= API_CAUSES_BYTES_MAX;
+}
+
 void api_cause_add(struct api_causes *causes, const char *reason, const char *message,
                    const char *field)
 {
-    if (causes->count == API_CAUSES_MAX) {
+    if (api_causes_full(causes)) {
         return;
     }
+    causes->bytes += strlen(message);
     if (causes->count == causes->capacity) {
         size_t capacity = causes->capacity == 0 ? 8 : causes->capacity * 2;
         struct api_cause *items = arena_array(causes->arena, capacity, sizeof(*items));

@@ -371,13 +371,13 @@ static const char *silent(struct arena *arena, const Core__V1__PodSpec *spec, co
         }
     }
     qsort(names, count, sizeof(*names), by_text);
-    const char *text = NULL;
+    size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
-        if (i == 0 || strcmp(names[i], names[i - 1]) != 0) {
-            text = text == NULL ? names[i] : arena_printf(arena, "%s,%s", text, names[i]);
+        if (kept == 0 || strcmp(names[i], names[kept - 1]) != 0) {
+            names[kept++] = names[i];
         }
     }
-    return text;
+    return kept == 0 ? NULL : arena_join(arena, names, kept, ",");
 }
 
 const char *quota_unsaid(struct arena *arena, const struct resource_list *hard,

@@ -2,6 +2,7 @@
 #include "lib/api/selector.h"
 
 #include "lib/base/buffer.h"
+#include "lib/base/name_index.h"
 #include <assert.h>
 #include <errno.h>
 #include <protobuf-c/protobuf-c.h>
@@ -43,13 +44,54 @@ const char *api_string_map_get(struct api_string_map map, const char *key)
     return NULL;
 }
 
+/* A map that is asked for many keys. */
+enum { SEARCHED_MAX = 32 }; /* Entries that are looked at one by one. */
+struct asked_map {
+    struct api_string_map map;
+    struct arena *arena; /* NULL while it is small. */
+    struct name_index index;
+};
+
+static struct asked_map asked_map(struct api_string_map map, size_t keys)
+{
+    struct asked_map asked = {.map = map};
+    if (map.count > SEARCHED_MAX && keys > SEARCHED_MAX) {
+        asked.arena = arena_new(SIZE_MAX);
+        for (size_t i = 0; i < map.count; i++) {
+            name_index_add(&asked.index, asked.arena, slice_text(api_string_map_key(map, i)), i);
+        }
+    }
+    return asked;
+}
+
+static void asked_map_release(struct asked_map *asked)
+{
+    arena_free(asked->arena);
+}
+
+static const char *asked_map_get(const struct asked_map *asked, const char *key)
+{
+    const char *value = NULL;
+    if (asked->arena == NULL) {
+        return api_string_map_get(asked->map, key);
+    }
+    for (struct name_search search = name_index_find(&asked->index, slice_text(key));
+         name_index_next(&search);) {
+        if (strcmp(api_string_map_key(asked->map, search.place), key) == 0) {
+            value = api_string_map_value(asked->map, search.place); /* The last counts. */
+        }
+    }
+    return value;
+}
+
 bool api_string_map_equal(struct api_string_map a, struct api_string_map b)
 {
     if (a.count != b.count) {
         return false;
     }
+    CLEANUP(asked_map_release) struct asked_map asked = asked_map(b, a.count);
     for (size_t i = 0; i < a.count; i++) {
-        const char *other = api_string_map_get(b, api_string_map_key(a, i));
+        const char *other = asked_map_get(&asked, api_string_map_key(a, i));
         if (other == NULL || strcmp(other, api_string_map_value(a, i)) != 0) {
             return false;
         }
@@ -114,9 +156,10 @@ bool api_label_selector_matches(const struct api_label_selector *selector,
     if (selector->nothing) {
         return false;
     }
+    CLEANUP(asked_map_release) struct asked_map asked = asked_map(labels, selector->count);
     for (size_t i = 0; i < selector->count; i++) {
         const struct api_requirement *requirement = &selector->requirements[i];
-        if (!requirement_matches(requirement, api_string_map_get(labels, requirement->key))) {
+        if (!requirement_matches(requirement, asked_map_get(&asked, requirement->key))) {
             return false;
         }
     }

@@ -12,7 +12,7 @@ static struct api_shown take(struct arena *arena, const struct buffer *out)
 static void print_texts(const char *type, char *const *texts, size_t count, struct buffer *out)
 {
     buffer_printf(out, "[]%s%s", type, count == 0 ? "(nil)" : "{");
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && !out->overflowed; i++) {
         buffer_append_text(out, i == 0 ? "" : ", ");
         api_print_quoted(texts[i], out);
     }
@@ -52,7 +52,7 @@ static void print_map(struct arena *arena, struct api_string_map map, struct buf
         qsort(members, map.count, sizeof(*members), by_key);
     }
     buffer_printf(out, "map[string]string%s", map.count == 0 ? "(nil)" : "{");
-    for (size_t i = 0; i < map.count; i++) {
+    for (size_t i = 0; i < map.count && !out->overflowed; i++) {
         buffer_append_text(out, i == 0 ? "" : ", ");
         api_print_quoted(members[i].key, out);
         buffer_append_text(out, ":");
@@ -124,7 +124,7 @@ static void print_object(struct arena *arena, const struct json_value *value, st
         qsort(members, value->count, sizeof(*members), by_name);
     }
     buffer_append_text(out, "map[string]interface {}{");
-    for (size_t i = 0; i < value->count; i++) {
+    for (size_t i = 0; i < value->count && !out->overflowed; i++) {
         buffer_append_text(out, i == 0 ? "" : ", ");
         api_print_quoted((const char *)members[i].name.data, out);
         buffer_append_text(out, ":");
@@ -151,7 +151,7 @@ static void print_json(struct arena *arena, const struct json_value *value, stru
         return;
     case JSON_ARRAY:
         buffer_append_text(out, "[]interface {}{");
-        for (size_t i = 0; i < value->count; i++) {
+        for (size_t i = 0; i < value->count && !out->overflowed; i++) {
             buffer_append_text(out, i == 0 ? "" : ", ");
             print_json(arena, value->items[i], out);
         }

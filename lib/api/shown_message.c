@@ -122,7 +122,7 @@ static void print_items(struct arena *arena, const struct api_field *field, cons
 {
     const uint8_t *items = *(const uint8_t *const *)api_field_at(field, object);
     size_t size = api_type_size(field);
-    for (size_t i = 0; i < api_field_count(field, object); i++) {
+    for (size_t i = 0; i < api_field_count(field, object) && !out->overflowed; i++) {
         buffer_append_text(out, i == 0 ? "" : ", ");
         print_value(arena, field, items + i * size, out);
     }
@@ -134,7 +134,7 @@ static void print_entries(struct arena *arena, const struct api_field *field, co
     void *copy = NULL;
     void **entries = api_map_sorted(field, object, &copy);
     const struct api_field *value = &field->entry->fields[1];
-    for (size_t i = 0; i < api_field_count(field, object); i++) {
+    for (size_t i = 0; i < api_field_count(field, object) && !out->overflowed; i++) {
         buffer_append_text(out, i == 0 ? "" : ", ");
         api_print_quoted(api_entry_key(field->entry, entries[i]), out);
         buffer_append_text(out, ":");

@@ -1,6 +1,7 @@
 #include "lib/api/status.h"
 
 #include "k8s/tables.h"
+#include "lib/base/name_index.h"
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -88,34 +89,26 @@ const struct api_status *api_status_modified(struct arena *arena, const struct a
 
 /* --- Validation ------------------------------------------------------------------------------- */
 
-static bool said_before(const struct api_causes *causes, size_t index)
-{
-    for (size_t i = 0; i < index; i++) {
-        if (strcmp(causes->items[i].message, causes->items[index].message) == 0 &&
-            strcmp(causes->items[i].field, causes->items[index].field) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 enum { MESSAGE_MAX = 1024 * 1024 };
 
 /* One error, or all of them in brackets, equal ones once. */
 static const char *aggregate(struct arena *arena, const struct api_causes *causes)
 {
     CLEANUP(buffer_release) struct buffer out = {0};
+    struct text_set said = {.arena = arena};
     size_t shown = 0;
 
     buffer_init(&out, MESSAGE_MAX);
     for (size_t i = 0; i < causes->count; i++) {
-        if (said_before(causes, i)) {
+        const char *text =
+            arena_printf(arena, "%s: %s", causes->items[i].field, causes->items[i].message);
+        if (!text_set_add(&said, text)) {
             continue;
         }
         if (shown++ > 0) {
             buffer_append_text(&out, ", ");
         }
-        buffer_printf(&out, "%s: %s", causes->items[i].field, causes->items[i].message);
+        buffer_append_text(&out, text);
     }
     return shown == 1 ? arena_text(arena, buffer_text(&out))
                       : arena_printf(arena, "[%s]", buffer_text(&out));

@@ -38,14 +38,19 @@ struct api_cause {
     const char *field;   /* "spec.replicas" */
 };
 
-/* Up to API_CAUSES_MAX; the rest is dropped. Made with api_causes_init. */
+/* Up to API_CAUSES_MAX and API_CAUSES_BYTES_MAX; the rest is dropped. Made with api_causes_init. */
 struct api_causes {
     struct arena *arena;
     struct api_cause *items;
     size_t count, capacity;
+    size_t bytes;                /* Of all messages. */
     struct api_causes *warnings; /* What is told, and lets pass; NULL: nobody asked. */
+    struct api_seen *seen;       /* By api_seen_before. */
 };
 void api_causes_init(struct api_causes *causes, struct arena *arena);
+/* Whether no more is kept: nobody need look on. What goes on for ever has to ask, for the texts of
+ * causes take memory, even of those that are dropped. */
+bool api_causes_full(const struct api_causes *causes);
 
 /* The value that was wrong, as messages show it. */
 struct api_shown {

@@ -30,22 +30,21 @@ static void remember(struct pruning *pruning, const struct api_path *path)
 static void prune_object(struct pruning *pruning, const struct structural *schema,
                          struct json_value *object, const struct api_path *at)
 {
-    size_t kept = 0;
     for (size_t i = 0; i < object->count; i++) {
-        struct json_member member = object->members[i];
-        struct api_path path = api_path_field(at, (const char *)member.name.data);
-        const struct structural *inner = structural_member(schema, member.name);
-        bool meta = schema->embedded_resource && structural_is_type_meta(member.name);
+        struct json_member *member = &object->members[i];
+        struct api_path path = api_path_field(at, (const char *)member->name.data);
+        const struct structural *inner = structural_member(schema, member->name);
+        bool meta = schema->embedded_resource && structural_is_type_meta(member->name);
         if (inner == NULL && !meta && !schema->has_additional && !schema->preserve_unknown) {
             remember(pruning, &path);
+            member->value = NULL;
             continue;
         }
         if (inner != NULL && !meta) {
-            prune(pruning, inner, member.value, &path);
+            prune(pruning, inner, member->value, &path);
         }
-        object->members[kept++] = member;
     }
-    object->count = kept;
+    json_sweep(pruning->arena, object);
 }
 
 static void prune(struct pruning *pruning, const struct structural *schema,
@@ -95,7 +94,7 @@ static void default_properties(struct arena *arena, const struct structural *sch
         struct json_value *value = json_get(object, property->name);
         if (is_absent(property->schema, value)) {
             if (property->schema->default_value == NULL) {
-                (void)json_remove(object, property->name); /* A null, or nothing. */
+                json_drop(object, property->name); /* A null, or nothing. */
                 continue;
             }
             value = json_copy(arena, property->schema->default_value);
@@ -103,6 +102,7 @@ static void default_properties(struct arena *arena, const struct structural *sch
         }
         structural_default(arena, property->schema, value);
     }
+    json_sweep(arena, object);
 }
 
 static void default_additional(struct arena *arena, const struct structural *schema,

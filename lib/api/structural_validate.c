@@ -243,13 +243,21 @@ const struct json_value *structural_old_item(const struct structural *list,
     return NULL;
 }
 
-static bool holds_twice(const struct json_value *list)
+/* Equal for values that are: their numbers are settled. */
+static const char *value_text(struct arena *arena, const struct json_value *value)
 {
-    for (size_t i = 1; i < list->count; i++) {
-        for (size_t j = 0; j < i; j++) {
-            if (json_equal(list->items[i], list->items[j])) {
-                return true;
-            }
+    CLEANUP(buffer_release) struct buffer text = {0};
+    buffer_init(&text, SIZE_MAX / 2);
+    json_print(value, /* sorted= */ true, &text);
+    return arena_text(arena, buffer_text(&text));
+}
+
+static bool holds_twice(struct arena *arena, const struct json_value *list)
+{
+    struct text_set seen = {.arena = arena};
+    for (size_t i = 0; i < list->count; i++) {
+        if (!text_set_add(&seen, value_text(arena, list->items[i]))) {
+            return true;
         }
     }
     return false;
@@ -278,7 +286,7 @@ static void check_list(const struct spot *spot)
     if (source->has_max_items && count > source->max_items) {
         api_cause_too_many(spot->causes, spot->at, (size_t)count, (size_t)source->max_items);
     }
-    if (source->unique_items && holds_twice(spot->value)) {
+    if (source->unique_items && holds_twice(spot->causes->arena, spot->value)) {
         invalid(spot, api_shown_text(""), "shouldn't contain duplicates");
     }
 }
@@ -509,15 +517,12 @@ static const struct json_value *identity(struct arena *arena, const struct struc
 static void check_twice(struct api_causes *causes, const struct api_path *at,
                         const struct structural *schema, const struct json_value *list)
 {
-    const struct json_value **seen = arena_array(causes->arena, list->count, sizeof(*seen));
-    for (size_t i = 0; i < list->count; i++) {
-        seen[i] = identity(causes->arena, schema, list->items[i]);
-        for (size_t j = 0; j < i; j++) {
-            if (json_equal(seen[i], seen[j])) {
-                struct api_path path = api_path_index(at, i);
-                api_cause_duplicate(causes, &path, api_shown_json(causes->arena, seen[i]));
-                break;
-            }
+    struct text_set seen = {.arena = causes->arena};
+    for (size_t i = 0; i < list->count && !api_causes_full(causes); i++) {
+        const struct json_value *own = identity(causes->arena, schema, list->items[i]);
+        if (!text_set_add(&seen, value_text(causes->arena, own))) {
+            struct api_path path = api_path_index(at, i);
+            api_cause_duplicate(causes, &path, api_shown_json(causes->arena, own));
         }
     }
 }

@@ -104,6 +104,7 @@ static bool emit_object(yaml_emitter_t *emitter, struct arena *arena, struct jso
     yaml_event_t event;
     if (value->count > 1) {
         qsort(value->members, value->count, sizeof(*value->members), by_name);
+        json_reordered(value);
     }
     if (!emit(emitter, &event,
               yaml_mapping_start_event_initialize(&event, NULL, NULL, /* implicit= */ 1, style))) {

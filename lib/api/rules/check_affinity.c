@@ -304,21 +304,32 @@ bool rules_spread_keys(struct api_causes *causes, const struct api_frame *frame)
     return true;
 }
 
+static const char *spread_text(struct arena *arena,
+                               const Core__V1__TopologySpreadConstraint *constraint)
+{
+    return arena_printf(arena, "{%s, %s}", text_or_empty(constraint->topology_key),
+                        text_or_empty(constraint->when_unsatisfiable));
+}
+
+/* Of the constraints of a pod, counted from the last. */
+static const char *spread_from_behind(struct arena *arena, const void *list, const void *of,
+                                      size_t index)
+{
+    const Core__V1__TopologySpreadConstraint *const *constraints = list;
+    const Core__V1__PodSpec *spec = of;
+    return spread_text(arena, constraints[spec->n_topology_spread_constraints - 1 - index]);
+}
+
 /* Two constraints about the same places, in the same way: said of the first of them. */
 bool rules_spread_twice(struct api_causes *causes, const struct api_frame *frame)
 {
     const Core__V1__TopologySpreadConstraint *constraint = frame->message;
     const Core__V1__PodSpec *spec = frame->parent->message;
-    const char *key = text_or_empty(constraint->topology_key);
-    const char *when = text_or_empty(constraint->when_unsatisfiable);
-    for (size_t i = frame->index + 1; i < spec->n_topology_spread_constraints; i++) {
-        const Core__V1__TopologySpreadConstraint *other = spec->topology_spread_constraints[i];
-        if (rules_is(other->topology_key, key) && rules_is(other->when_unsatisfiable, when)) {
-            struct api_path at = api_path_field(frame->at, "{topologyKey, whenUnsatisfiable}");
-            api_cause_duplicate(causes, &at,
-                                api_shown_text(arena_printf(causes->arena, "{%s, %s}", key, when)));
-            break;
-        }
+    size_t behind = spec->n_topology_spread_constraints - 1 - frame->index;
+    if (api_seen_before(causes, spread_from_behind, spec->topology_spread_constraints, spec,
+                        behind)) {
+        struct api_path at = api_path_field(frame->at, "{topologyKey, whenUnsatisfiable}");
+        api_cause_duplicate(causes, &at, api_shown_text(spread_text(causes->arena, constraint)));
     }
     return true;
 }

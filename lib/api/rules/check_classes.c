@@ -2,6 +2,7 @@
 #include "lib/api/priority.h"
 #include "lib/api/rules/rules.h"
 #include <inttypes.h>
+#include <stdlib.h>
 
 /* --- PriorityClass -----------------------------------------------------------------------------
  */
@@ -84,49 +85,69 @@ bool rules_storage_class(struct api_causes *causes, const struct api_frame *fram
 
 typedef Core__V1__TopologySelectorTerm term_t;
 
+static const char *label_key(struct arena *arena, const void *list, const void *of, size_t index)
+{
+    const Core__V1__TopologySelectorLabelRequirement *const *labels = list;
+    (void)arena, (void)of;
+    return text_or_empty(labels[index]->key);
+}
+
 /* The second of two requirements of one label: the label is said to be there twice. */
 bool rules_topology_key(struct api_causes *causes, const struct api_frame *frame)
 {
     const Core__V1__TopologySelectorLabelRequirement *item = frame->message;
     const term_t *term = frame->parent->message;
-    for (size_t i = 0; i < frame->index; i++) {
-        if (rules_is(term->match_label_expressions[i]->key, text_or_empty(item->key))) {
-            struct api_path at = api_path_field(frame->at, "key");
-            api_cause_duplicate(causes, &at, api_shown_text(item->key));
-            break;
-        }
+    if (api_seen_before(causes, label_key, term->match_label_expressions, NULL, frame->index)) {
+        struct api_path at = api_path_field(frame->at, "key");
+        api_cause_duplicate(causes, &at, api_shown_text(item->key));
     }
     return true;
 }
 
-/* What the term says last about the label, or NULL. */
-static const Core__V1__TopologySelectorLabelRequirement *about(const term_t *term, const char *key)
+static int by_text(const void *a, const void *b)
 {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The texts, each once, in an order that does not depend on how they came. */
+static const char *as_set(struct arena *arena, const char **texts, size_t count)
+{
+    CLEANUP(buffer_release) struct buffer out = {0};
+    buffer_init(&out, SIZE_MAX / 2);
+    if (count > 1) {
+        qsort(texts, count, sizeof(*texts), by_text);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (i == 0 || strcmp(texts[i - 1], texts[i]) != 0) {
+            buffer_printf(&out, "%s\n", texts[i]);
+        }
+    }
+    return arena_text(arena, buffer_text(&out));
+}
+
+/* What a term of a list asks for, equal for equal ones: each label with its values, of two
+ * requirements of a label the later. */
+static const char *term_text(struct arena *arena, const void *list, const void *of, size_t index)
+{
+    const term_t *term = ((const term_t *const *)list)[index];
+    struct text_set keys = {.arena = arena};
+    const char **labels = arena_array(arena, term->n_match_label_expressions, sizeof(*labels));
+    size_t count = 0;
+    (void)of;
     for (size_t i = term->n_match_label_expressions; i > 0; i--) {
-        if (rules_is(term->match_label_expressions[i - 1]->key, text_or_empty(key))) {
-            return term->match_label_expressions[i - 1];
+        const Core__V1__TopologySelectorLabelRequirement *label =
+            term->match_label_expressions[i - 1];
+        const char **values = arena_array(arena, label->n_values, sizeof(*values));
+        if (!text_set_add(&keys, text_or_empty(label->key))) {
+            continue;
         }
+        for (size_t j = 0; j < label->n_values; j++) {
+            values[j] = text_or_empty(label->values[j]);
+        }
+        labels[count++] = arena_printf(arena, "%s\n%s", text_or_empty(label->key),
+                                       as_set(arena, values, label->n_values));
     }
-    return NULL;
-}
-
-/* Whether the other term has all labels of this one, with at least these values. */
-static bool is_within(const term_t *term, const term_t *other)
-{
-    for (size_t i = 0; i < term->n_match_label_expressions; i++) {
-        const char *key = term->match_label_expressions[i]->key;
-        const Core__V1__TopologySelectorLabelRequirement *mine = about(term, key);
-        const Core__V1__TopologySelectorLabelRequirement *its = about(other, key);
-        for (size_t j = 0; its != NULL && j < mine->n_values; j++) {
-            if (!rules_has(its->values, its->n_values, text_or_empty(mine->values[j]))) {
-                its = NULL;
-            }
-        }
-        if (its == NULL) {
-            return false;
-        }
-    }
-    return true;
+    return as_set(arena, labels, count);
 }
 
 bool rules_storage_topologies(struct api_causes *causes, const struct api_frame *frame)
@@ -136,12 +157,8 @@ bool rules_storage_topologies(struct api_causes *causes, const struct api_frame 
     for (size_t i = 0; i < class->n_allowed_topologies; i++) {
         struct api_path item = api_path_index(&list, i);
         struct api_path at = api_path_field(&item, "matchLabelExpressions");
-        const term_t *term = class->allowed_topologies[i];
-        for (size_t j = 0; j < i; j++) {
-            const term_t *other = class->allowed_topologies[j];
-            if (is_within(term, other) && is_within(other, term)) {
-                api_cause_duplicate(causes, &at, api_shown_text(""));
-            }
+        if (api_seen_before(causes, term_text, class->allowed_topologies, NULL, i)) {
+            api_cause_duplicate(causes, &at, api_shown_text(""));
         }
     }
     return true;
@@ -293,24 +310,29 @@ bool rules_csi_node_driver(struct api_causes *causes, const struct api_frame *fr
     return true;
 }
 
+static const char *driver_name(struct arena *arena, const void *list, const void *of, size_t index)
+{
+    const Storage__V1__CSINodeDriver *const *drivers = list;
+    (void)arena, (void)of;
+    return text_or_empty(drivers[index]->name);
+}
+
 /* Paths name the driver, not the list of keys: so v1.32 has it. */
 bool rules_csi_node_keys(struct api_causes *causes, const struct api_frame *frame)
 {
     const Storage__V1__CSINodeDriver *driver = frame->message;
     const Storage__V1__CSINodeSpec *spec = frame->parent->message;
     struct api_path name = api_path_field(frame->at, "name");
-    for (size_t i = 0; i < frame->index; i++) {
-        if (rules_is(spec->drivers[i]->name, text_or_empty(driver->name))) {
-            api_cause_duplicate(causes, &name, api_shown_text(driver->name));
-            break;
-        }
+    struct text_set keys = {.arena = causes->arena};
+    if (api_seen_before(causes, driver_name, spec->drivers, NULL, frame->index)) {
+        api_cause_duplicate(causes, &name, api_shown_text(driver->name));
     }
     for (size_t i = 0; i < driver->n_topology_keys; i++) {
         const char *key = text_or_empty(driver->topology_keys[i]);
         if (*key == '\0') {
             api_cause_required(causes, frame->at, "");
         }
-        if (rules_has(driver->topology_keys, i, key)) {
+        if (!text_set_add(&keys, key)) {
             api_cause_duplicate(causes, frame->at, api_shown_text(key));
         }
         rules_invalid_each(causes, frame->at, api_shown_text(key), api_syntax_qualified_name(key));

@@ -15,14 +15,18 @@ bool rules_config_map(struct api_causes *causes, const struct api_frame *frame)
     const Core__V1__ConfigMap *map = frame->message;
     struct api_path binary = api_path_field(NULL, "binaryData");
     struct api_string_map texts = API_STRING_MAP(map->data, map->n_data);
+    struct text_set keys = {.arena = causes->arena};
     size_t total = 0;
     for (size_t i = 0; i < map->n_data; i++) {
         total += strlen(api_string_map_value(texts, i));
+        if (map->n_binary_data > 0) {
+            (void)text_set_add(&keys, api_string_map_key(texts, i)); /* Each is there once. */
+        }
     }
     for (size_t i = 0; i < map->n_binary_data; i++) {
         const char *key = text_or_empty(map->binary_data[i]->key);
         struct api_path at = api_path_key(&binary, key);
-        if (api_string_map_get(texts, key) != NULL) {
+        if (text_set_has(&keys, key)) {
             api_cause_invalid(causes, &at, api_shown_text(key), "duplicate of key present in data");
         }
         total += map->binary_data[i]->value.len;

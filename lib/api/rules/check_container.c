@@ -2,7 +2,7 @@
 #include "lib/api/quantity.h"
 #include "lib/api/rules/rules.h"
 #include "lib/api/shown.h"
-#include "lib/base/hash_map.h"
+#include "lib/base/name_index.h"
 
 /* --- Ports -------------------------------------------------------------------------------------
  */
@@ -12,7 +12,7 @@
 static void check_host_ports(struct api_causes *causes, const struct api_path *list,
                              Core__V1__Container *const *containers, size_t count)
 {
-    struct hash_map *seen = hash_map_new(/* seed= */ 0);
+    struct text_set seen = {.arena = causes->arena};
     for (size_t i = 0; i < count; i++) {
         struct api_path item = api_path_index(list, i);
         struct api_path ports = api_path_field(&item, "ports");
@@ -25,15 +25,12 @@ static void check_host_ports(struct api_causes *causes, const struct api_path *l
             if (port->host_port == 0) {
                 continue;
             }
-            if (hash_map_get(seen, slice_text(text)) != NULL) {
+            if (!text_set_add(&seen, text)) {
                 struct api_path host_port = api_path_field(&at, "hostPort");
                 api_cause_duplicate(causes, &host_port, api_shown_text(text));
-            } else {
-                (void)hash_map_set(seen, slice_text(text), seen);
             }
         }
     }
-    hash_map_free(seen);
 }
 
 bool rules_host_ports(struct api_causes *causes, const struct api_frame *frame)

@@ -1,4 +1,5 @@
 /* Lists of texts, and what a star among them means. */
+#include "lib/api/limits.h"
 #include "lib/api/rules/rules.h"
 
 bool rules_has(char *const *items, size_t count, const char *text)
@@ -23,9 +24,9 @@ const char *rules_joined(struct arena *arena, struct api_syntax wrong)
 const char *rules_list_shown(struct arena *arena, char *const *items, size_t count)
 {
     CLEANUP(buffer_release) struct buffer text;
-    buffer_init(&text, SIZE_MAX / 2); /* What a request holds is bounded already. */
+    buffer_init(&text, API_SHOWN_MAX);
     buffer_append_text(&text, "[]string{");
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && !text.overflowed; i++) {
         buffer_append_text(&text, i == 0 ? "" : ", ");
         api_print_quoted(text_or_empty(items[i]), &text);
     }

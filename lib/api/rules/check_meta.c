@@ -120,9 +120,10 @@ bool rules_owner(struct api_causes *causes, const struct api_frame *frame)
     const Meta__V1__OwnerReference *owner = frame->message;
     const Meta__V1__ObjectMeta *meta = frame->parent->message;
     const struct api_path *list = frame->at->parent;
-    const Meta__V1__OwnerReference *first = controller_of(meta, frame->index);
+    const Meta__V1__OwnerReference *first =
+        is_controller(owner) ? controller_of(meta, frame->index) : NULL;
     check_owner(causes, list, frame);
-    if (first != NULL && is_controller(owner)) {
+    if (first != NULL) {
         api_cause_invalid(
             causes, list,
             api_shown_member(causes->arena, frame->parent->table, "ownerReferences", meta),

@@ -40,19 +40,26 @@ static bool is_wrong(const struct api_causes *causes, const struct api_path *spe
     return false;
 }
 
+static const char *volume_name(struct arena *arena, const void *list, const void *of, size_t index)
+{
+    const Core__V1__Volume *const *volumes = list;
+    (void)arena, (void)of;
+    return text_or_empty(volumes[index]->name);
+}
+
 /* NULL when the pod has no such volume, or one that is wrong: v1.32 does not know that then. */
-static const Core__V1__Volume *volume_of(const struct api_causes *causes,
-                                         const struct api_frame *frame, const char *name)
+static const Core__V1__Volume *volume_of(struct api_causes *causes, const struct api_frame *frame,
+                                         const char *name)
 {
     const struct api_frame *spec_frame = api_frame_find(frame, &core__v1__pod_spec__schema);
     const Core__V1__PodSpec *spec = spec_frame == NULL ? NULL : spec_frame->message;
-    for (size_t i = 0; spec != NULL && i < spec->n_volumes; i++) {
-        if (rules_is(spec->volumes[i]->name, text_or_empty(name)) &&
-            (causes->count == 0 || !is_wrong(causes, spec_frame->at, i))) {
-            return spec->volumes[i];
-        }
-    }
-    return NULL;
+    size_t count = spec == NULL ? 0 : spec->n_volumes;
+    size_t i = count == 0 ? 0
+                          : api_find_item(causes, volume_name, spec->volumes, NULL, count,
+                                          text_or_empty(name));
+    return i < count && (causes->count == 0 || !is_wrong(causes, spec_frame->at, i))
+               ? spec->volumes[i]
+               : NULL;
 }
 
 /* --- Mounts ------------------------------------------------------------------------------------
@@ -68,21 +75,37 @@ bool rules_mount_name(struct api_causes *causes, const struct api_frame *frame)
     return true;
 }
 
+static const char *mount_path(struct arena *arena, const void *list, const void *of, size_t index)
+{
+    const Core__V1__VolumeMount *const *mounts = list;
+    (void)arena, (void)of;
+    return text_or_empty(mounts[index]->mount_path);
+}
+
+static const char *device_name(struct arena *arena, const void *list, const void *of, size_t index)
+{
+    const Core__V1__VolumeDevice *const *devices = list;
+    (void)arena, (void)of;
+    return text_or_empty(devices[index]->name);
+}
+
+static const char *device_path(struct arena *arena, const void *list, const void *of, size_t index)
+{
+    const Core__V1__VolumeDevice *const *devices = list;
+    (void)arena, (void)of;
+    return text_or_empty(devices[index]->device_path);
+}
+
 bool rules_mount_path(struct api_causes *causes, const struct api_frame *frame)
 {
     const Core__V1__VolumeMount *mount = frame->message;
     struct container_view view = view_of(frame->parent);
-    bool taken = false, is_device = false, is_device_path = false;
-    for (size_t i = 0; i < frame->index; i++) {
-        taken = taken || rules_is(view.mounts[i]->mount_path, text_or_empty(mount->mount_path));
-    }
-    for (size_t i = 0; i < view.device_count; i++) {
-        const Core__V1__VolumeDevice *device = view.devices[i];
-        is_device = is_device || rules_is(device->name, text_or_empty(mount->name));
-        is_device_path =
-            is_device_path || rules_is(device->device_path, text_or_empty(mount->mount_path));
-    }
-    if (taken) {
+    size_t devices = view.device_count;
+    bool is_device = api_find_item(causes, device_name, view.devices, NULL, devices,
+                                   text_or_empty(mount->name)) < devices;
+    bool is_device_path = api_find_item(causes, device_path, view.devices, NULL, devices,
+                                        text_or_empty(mount->mount_path)) < devices;
+    if (api_seen_before(causes, mount_path, view.mounts, NULL, frame->index)) {
         rules_invalid(causes, frame->at, "mountPath", api_shown_text(mount->mount_path),
                       "must be unique");
     }

@@ -12,16 +12,22 @@ static const char *taint_text(struct arena *arena, const Core__V1__Taint *taint)
                         text_or_empty(taint->effect), taint->time_added == NULL ? "nil" : "set");
 }
 
+/* Of a list of them, what must be there once. */
+static const char *key_and_effect(struct arena *arena, const void *list, const void *of,
+                                  size_t index)
+{
+    const Core__V1__Taint *const *taints = list;
+    (void)of;
+    return arena_printf(arena, "%s\n%s", text_or_empty(taints[index]->key),
+                        text_or_empty(taints[index]->effect));
+}
+
 bool rules_taint(struct api_causes *causes, const struct api_frame *frame)
 {
     const Core__V1__Taint *taint = frame->message;
     const Core__V1__NodeSpec *node = frame->parent->message;
-    for (size_t i = 0; i < frame->index; i++) {
-        if (rules_is(node->taints[i]->key, text_or_empty(taint->key)) &&
-            rules_is(node->taints[i]->effect, text_or_empty(taint->effect))) {
-            api_cause_duplicate(causes, frame->at, api_shown_raw(taint_text(causes->arena, taint)));
-            break;
-        }
+    if (api_seen_before(causes, key_and_effect, node->taints, NULL, frame->index)) {
+        api_cause_duplicate(causes, frame->at, api_shown_raw(taint_text(causes->arena, taint)));
     }
     return true;
 }
@@ -86,6 +92,15 @@ static void check_amounts(struct api_causes *causes, const struct api_path *stat
     }
 }
 
+static const char *type_and_address(struct arena *arena, const void *list, const void *of,
+                                    size_t index)
+{
+    const Core__V1__NodeAddress *const *addresses = list;
+    (void)of;
+    return arena_printf(arena, "%s\n%s", text_or_empty(addresses[index]->type),
+                        text_or_empty(addresses[index]->address));
+}
+
 static void check_addresses(struct api_causes *causes, const struct api_path *status,
                             const Core__V1__NodeStatus *node)
 {
@@ -93,17 +108,12 @@ static void check_addresses(struct api_causes *causes, const struct api_path *st
     for (size_t i = 0; i < node->n_addresses; i++) {
         const char *type = text_or_empty(node->addresses[i]->type);
         const char *address = text_or_empty(node->addresses[i]->address);
-        for (size_t j = 0; j < i; j++) {
-            if (rules_is(node->addresses[j]->type, type) &&
-                rules_is(node->addresses[j]->address, address)) {
-                struct api_path at = api_path_index(&list, i);
-                api_cause_duplicate(
-                    causes, &at,
-                    api_shown_raw(arena_printf(causes->arena,
-                                               "core.NodeAddress{Type:\"%s\", Address:\"%s\"}",
-                                               type, address)));
-                break;
-            }
+        if (api_seen_before(causes, type_and_address, node->addresses, NULL, i)) {
+            struct api_path at = api_path_index(&list, i);
+            api_cause_duplicate(causes, &at,
+                                api_shown_raw(arena_printf(
+                                    causes->arena, "core.NodeAddress{Type:\"%s\", Address:\"%s\"}",
+                                    type, address)));
         }
     }
 }

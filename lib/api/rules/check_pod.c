@@ -103,6 +103,13 @@ bool rules_host_sysctl(struct api_causes *causes, const struct api_frame *frame)
     return true;
 }
 
+static const char *gate_name(struct arena *arena, const void *list, const void *of, size_t index)
+{
+    const Core__V1__PodSchedulingGate *const *gates = list;
+    (void)arena, (void)of;
+    return text_or_empty(gates[index]->name);
+}
+
 /* Said of the gate, not of its name. */
 bool rules_scheduling_gate(struct api_causes *causes, const struct api_frame *frame)
 {
@@ -110,11 +117,8 @@ bool rules_scheduling_gate(struct api_causes *causes, const struct api_frame *fr
     const Core__V1__PodSpec *spec = frame->parent->message;
     const char *name = text_or_empty(gate->name);
     rules_invalid_each(causes, frame->at, api_shown_text(name), api_syntax_qualified_name(name));
-    for (size_t i = 0; i < frame->index; i++) {
-        if (rules_is(spec->scheduling_gates[i]->name, name)) {
-            api_cause_duplicate(causes, frame->at, api_shown_text(name));
-            break;
-        }
+    if (api_seen_before(causes, gate_name, spec->scheduling_gates, NULL, frame->index)) {
+        api_cause_duplicate(causes, frame->at, api_shown_text(name));
     }
     return true;
 }

@@ -280,25 +280,25 @@ static void check_order(struct api_causes *causes, const struct api_path *item,
                                    order->low_name, left, order->high_name, right));
 }
 
+/* All that an item says of resources, in the order in which they are looked at. */
+enum limit_map { MAX, MIN, DEFAULT, DEFAULT_REQUEST, RATIO, LIMIT_MAPS };
+
 static void check_limits_of(struct api_causes *causes, const struct api_path *item,
-                            const char *resource, const Core__V1__LimitRangeItem *limit)
+                            const char *resource, const struct rules_quantities *maps)
 {
     static const char request_name[] = "default request";
-    struct rules_quantities min = RULES_QUANTITIES(limit, min), max = RULES_QUANTITIES(limit, max);
-    struct rules_quantities request = RULES_QUANTITIES(limit, default_request);
-    struct rules_quantities otherwise = {(void *const *)limit->default_, limit->n_default_};
     const struct order orders[] = {
-        {min, max, "min", "min", "max", false},
-        {min, request, "defaultRequest", "min", request_name, true},
-        {request, max, "defaultRequest", request_name, "max", false},
-        {request, otherwise, "defaultRequest", request_name, "default limit", false},
-        {min, otherwise, "default", "min", "default", false},
-        {otherwise, max, "default", "default", "max", true}};
+        {maps[MIN], maps[MAX], "min", "min", "max", false},
+        {maps[MIN], maps[DEFAULT_REQUEST], "defaultRequest", "min", request_name, true},
+        {maps[DEFAULT_REQUEST], maps[MAX], "defaultRequest", request_name, "max", false},
+        {maps[DEFAULT_REQUEST], maps[DEFAULT], "defaultRequest", request_name, "default limit",
+         false},
+        {maps[MIN], maps[DEFAULT], "default", "min", "default", false},
+        {maps[DEFAULT], maps[MAX], "default", "default", "max", true}};
     for (size_t i = 0; i < ARRAY_LEN(orders); i++) {
         check_order(causes, item, resource, &orders[i]);
     }
-    const Quantity__Quantity *ratio =
-        rules_quantity_get(RULES_QUANTITIES(limit, max_limit_request_ratio), resource);
+    const Quantity__Quantity *ratio = rules_quantity_get(maps[RATIO], resource);
     if (ratio != NULL &&
         quantity_compare(quantity_read(ratio), quantity_of(1, QUANTITY_DECIMAL_SI)) < 0) {
         struct api_path list = api_path_field(item, "maxLimitRequestRatio");
@@ -311,12 +311,11 @@ static void check_limits_of(struct api_causes *causes, const struct api_path *it
 
 /* The ratio that the bounds themselves allow. */
 static void check_ratio(struct api_causes *causes, const struct api_path *item,
-                        const char *resource, const Core__V1__LimitRangeItem *limit)
+                        const char *resource, const struct rules_quantities *maps)
 {
-    const Quantity__Quantity *low = rules_quantity_get(RULES_QUANTITIES(limit, min), resource);
-    const Quantity__Quantity *high = rules_quantity_get(RULES_QUANTITIES(limit, max), resource);
-    const Quantity__Quantity *ratio =
-        rules_quantity_get(RULES_QUANTITIES(limit, max_limit_request_ratio), resource);
+    const Quantity__Quantity *low = rules_quantity_get(maps[MIN], resource);
+    const Quantity__Quantity *high = rules_quantity_get(maps[MAX], resource);
+    const Quantity__Quantity *ratio = rules_quantity_get(maps[RATIO], resource);
     if (ratio == NULL || low == NULL || high == NULL) {
         return;
     }
@@ -335,12 +334,10 @@ static void check_ratio(struct api_causes *causes, const struct api_path *item,
 
 /* What cannot be handed out twice: its default and its default request are the same. */
 static void check_fixed(struct api_causes *causes, const struct api_path *item,
-                        const char *resource, const Core__V1__LimitRangeItem *limit)
+                        const char *resource, const struct rules_quantities *maps)
 {
-    const struct rules_quantities defaults = {(void *const *)limit->default_, limit->n_default_};
-    const Quantity__Quantity *otherwise = rules_quantity_get(defaults, resource);
-    const Quantity__Quantity *request =
-        rules_quantity_get(RULES_QUANTITIES(limit, default_request), resource);
+    const Quantity__Quantity *otherwise = rules_quantity_get(maps[DEFAULT], resource);
+    const Quantity__Quantity *request = rules_quantity_get(maps[DEFAULT_REQUEST], resource);
     bool native = rules_resource_is_native(resource);
     bool huge = strncmp(resource, "hugepages-", strlen("hugepages-")) == 0;
     if ((native && !huge) || otherwise == NULL || request == NULL ||
@@ -384,21 +381,26 @@ static void check_names(struct api_causes *causes, const struct api_path *item, 
     }
 }
 
-/* `maps`: all in which a resource may be named. */
 static void check_all_limits(struct api_causes *causes, const struct api_path *item,
-                             const Core__V1__LimitRangeItem *limit,
-                             const struct rules_quantities *maps, size_t count)
+                             const struct rules_quantities maps[LIMIT_MAPS])
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < LIMIT_MAPS; i++) {
         for (size_t j = 0; j < maps[i].count; j++) {
             const char *resource = rules_quantity_key(maps[i], j);
             if (!was_seen(maps, i, resource)) {
-                check_limits_of(causes, item, resource, limit);
-                check_ratio(causes, item, resource, limit);
-                check_fixed(causes, item, resource, limit);
+                check_limits_of(causes, item, resource, maps);
+                check_ratio(causes, item, resource, maps);
+                check_fixed(causes, item, resource, maps);
             }
         }
     }
+}
+
+static const char *limit_type(struct arena *arena, const void *list, const void *of, size_t index)
+{
+    const Core__V1__LimitRangeItem *const *limits = list;
+    (void)arena, (void)of;
+    return text_or_empty(limits[index]->type);
 }
 
 static void check_type(struct api_causes *causes, const struct api_frame *frame,
@@ -414,11 +416,8 @@ static void check_type(struct api_causes *causes, const struct api_frame *frame,
         api_cause_invalid(causes, &at, api_shown_text(type),
                           "must be a standard limit type or fully qualified");
     }
-    for (size_t i = 0; i < frame->index; i++) {
-        if (rules_is(spec->limits[i]->type, type)) {
-            api_cause_duplicate(causes, &at, api_shown_text(type));
-            break;
-        }
+    if (api_seen_before(causes, limit_type, spec->limits, NULL, frame->index)) {
+        api_cause_duplicate(causes, &at, api_shown_text(type));
     }
 }
 
@@ -439,31 +438,34 @@ bool rules_limit(struct api_causes *causes, const struct api_frame *frame)
 {
     const Core__V1__LimitRangeItem *limit = frame->message;
     bool of_pods = rules_is(limit->type, "Pod");
-    Core__V1__LimitRangeItem seen = *limit;
-    seen.n_default_ = of_pods ? 0 : limit->n_default_;
-    seen.n_default_request = of_pods ? 0 : limit->n_default_request;
-    const struct rules_quantities maps[] = {RULES_QUANTITIES(limit, max),
-                                            RULES_QUANTITIES(limit, min),
-                                            {(void *const *)seen.default_, seen.n_default_},
-                                            RULES_QUANTITIES(&seen, default_request),
-                                            RULES_QUANTITIES(limit, max_limit_request_ratio)};
+    struct rules_quantities maps[LIMIT_MAPS] = {
+        [MAX] = RULES_QUANTITIES(limit, max),
+        [MIN] = RULES_QUANTITIES(limit, min),
+        [DEFAULT] = {.entries = (void *const *)limit->default_, .count = limit->n_default_},
+        [DEFAULT_REQUEST] = RULES_QUANTITIES(limit, default_request),
+        [RATIO] = RULES_QUANTITIES(limit, max_limit_request_ratio)};
+    maps[DEFAULT].count = of_pods ? 0 : maps[DEFAULT].count;
+    maps[DEFAULT_REQUEST].count = of_pods ? 0 : maps[DEFAULT_REQUEST].count;
+    for (size_t i = 0; i < LIMIT_MAPS; i++) {
+        maps[i] = rules_quantities_indexed(causes->arena, maps[i]);
+    }
     check_type(causes, frame, limit);
-    check_names(causes, frame->at, limit->type, "max", maps[0]);
-    check_names(causes, frame->at, limit->type, "min", maps[1]);
+    check_names(causes, frame->at, limit->type, "max", maps[MAX]);
+    check_names(causes, frame->at, limit->type, "min", maps[MIN]);
     if (of_pods) {
         refuse_defaults(causes, frame->at, limit);
     }
-    check_names(causes, frame->at, limit->type, "default", maps[2]);
-    check_names(causes, frame->at, limit->type, "defaultRequest", maps[3]);
+    check_names(causes, frame->at, limit->type, "default", maps[DEFAULT]);
+    check_names(causes, frame->at, limit->type, "defaultRequest", maps[DEFAULT_REQUEST]);
     if (rules_is(limit->type, "PersistentVolumeClaim") &&
-        rules_quantity_get(maps[1], "storage") == NULL &&
-        rules_quantity_get(maps[0], "storage") == NULL) {
+        rules_quantity_get(maps[MIN], "storage") == NULL &&
+        rules_quantity_get(maps[MAX], "storage") == NULL) {
         rules_required(causes, frame->at, "limits",
                        "either minimum or maximum storage value is required, but neither was "
                        "provided");
     }
-    check_names(causes, frame->at, limit->type, "maxLimitRequestRatio", maps[4]);
-    check_all_limits(causes, frame->at, &seen, maps, ARRAY_LEN(maps));
+    check_names(causes, frame->at, limit->type, "maxLimitRequestRatio", maps[RATIO]);
+    check_all_limits(causes, frame->at, maps);
     return true;
 }
 
@@ -479,7 +481,8 @@ static void add_missing(struct arena *arena, const char *member, void *limit,
     void ***entries = api_field_at(field, limit);
     size_t *count = (void *)((char *)limit + field->presence);
     void **grown = arena_array(arena, *count + from.count, sizeof(void *));
-    struct rules_quantities into = {*entries, *count};
+    struct rules_quantities into = rules_quantities_indexed(
+        arena, (struct rules_quantities){.entries = *entries, .count = *count});
     if (*count > 0) {
         memcpy(grown, *entries, *count * sizeof(void *));
     }
@@ -499,6 +502,7 @@ void default_limit(struct arena *arena, void *message)
     }
     add_missing(arena, "default", limit, RULES_QUANTITIES(limit, max));
     add_missing(arena, "defaultRequest", limit,
-                (struct rules_quantities){(void *const *)limit->default_, limit->n_default_});
+                (struct rules_quantities){.entries = (void *const *)limit->default_,
+                                          .count = limit->n_default_});
     add_missing(arena, "defaultRequest", limit, RULES_QUANTITIES(limit, min));
 }

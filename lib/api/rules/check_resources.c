@@ -2,6 +2,7 @@
 #include "lib/api/quantity.h"
 #include "lib/api/rules/rules.h"
 #include "lib/api/shown.h"
+#include "lib/base/name_index.h"
 
 /* Entries of every map of quantities have this layout. */
 struct entry {
@@ -25,8 +26,35 @@ const Quantity__Quantity *rules_quantity_at(struct rules_quantities map, size_t 
     return entry_at(map, index)->value;
 }
 
+struct rules_quantities rules_quantities_indexed(struct arena *arena, struct rules_quantities map)
+{
+    enum { SEARCHED_MAX = 16 };
+    if (map.count > SEARCHED_MAX) {
+        struct name_index *index = arena_zeroed(arena, sizeof(*index));
+        for (size_t i = 0; i < map.count; i++) {
+            name_index_add(index, arena, slice_text(rules_quantity_key(map, i)), i);
+        }
+        map.index = index;
+    }
+    return map;
+}
+
+static const Quantity__Quantity *get_indexed(struct rules_quantities map, const char *name)
+{
+    for (struct name_search search = name_index_find(map.index, slice_text(name));
+         name_index_next(&search);) {
+        if (strcmp(rules_quantity_key(map, search.place), name) == 0) {
+            return entry_at(map, search.place)->value;
+        }
+    }
+    return NULL;
+}
+
 const Quantity__Quantity *rules_quantity_get(struct rules_quantities map, const char *name)
 {
+    if (map.index != NULL) {
+        return get_indexed(map, name);
+    }
     for (size_t i = 0; i < map.count; i++) {
         if (rules_is(entry_at(map, i)->key, name)) {
             return entry_at(map, i)->value;
@@ -156,6 +184,7 @@ static void check_request(struct api_causes *causes, const struct api_path *at,
 static void check_resources(struct api_causes *causes, const struct api_path *parent,
                             struct rules_quantities limits, struct rules_quantities requests)
 {
+    limits = rules_quantities_indexed(causes->arena, limits);
     bool huge = false, base = false;
     struct api_path limits_at = api_path_field(parent, "limits");
     struct api_path requests_at = api_path_field(parent, "requests");
@@ -196,8 +225,7 @@ bool rules_overhead(struct api_causes *causes, const struct api_frame *frame)
 {
     const Core__V1__PodSpec *spec = frame->message;
     struct api_path at = api_path_field(frame->at, "overhead");
-    check_resources(causes, &at, RULES_QUANTITIES(spec, overhead),
-                    (struct rules_quantities){NULL, 0});
+    check_resources(causes, &at, RULES_QUANTITIES(spec, overhead), (struct rules_quantities){0});
     return true;
 }
 
@@ -219,12 +247,10 @@ static void look_at(struct service_class *class, const Core__V1__Container *cont
     static const char *const names[] = {"cpu", "memory"};
     const Core__V1__ResourceRequirements *resources = container->resources;
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        struct rules_quantities limits = {NULL, 0}, requests = {NULL, 0};
+        struct rules_quantities limits = {0}, requests = {0};
         if (resources != NULL) {
-            limits =
-                (struct rules_quantities){(void *const *)resources->limits, resources->n_limits};
-            requests = (struct rules_quantities){(void *const *)resources->requests,
-                                                 resources->n_requests};
+            limits = RULES_QUANTITIES(resources, limits);
+            requests = RULES_QUANTITIES(resources, requests);
         }
         const Quantity__Quantity *limit = rules_quantity_get(limits, names[i]);
         const Quantity__Quantity *request = rules_quantity_get(requests, names[i]);

@@ -178,7 +178,7 @@ static void check_map(struct api_causes *causes, const struct place *place, cons
                       "must be object if parent array's x-kubernetes-list-type is map");
         return;
     }
-    for (size_t i = 0; i < schema->n_x_kubernetes_list_map_keys; i++) {
+    for (size_t i = 0; i < schema->n_x_kubernetes_list_map_keys && !api_causes_full(causes); i++) {
         check_key(causes, place, item, schema->x_kubernetes_list_map_keys[i]);
         if (rules_has(schema->x_kubernetes_list_map_keys, i,
                       schema->x_kubernetes_list_map_keys[i])) {

@@ -63,16 +63,6 @@ void default_volume(struct arena *arena, void *message)
     volume->volume_source->empty_dir = rules_new(arena, "k8s.io.api.core.v1.EmptyDirVolumeSource");
 }
 
-static bool has_request(const Core__V1__ResourceRequirements *resources, const char *name)
-{
-    for (size_t i = 0; i < resources->n_requests; i++) {
-        if (rules_is(resources->requests[i]->key, name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* A limit without a request requests as much. Only in pods, not in templates. */
 static void requests_from_limits(struct arena *arena, Core__V1__ResourceRequirements *resources)
 {
@@ -81,6 +71,8 @@ static void requests_from_limits(struct arena *arena, Core__V1__ResourceRequirem
     }
     const struct api_member *member = api_message_member_text(
         api_message_find("k8s.io.api.core.v1.ResourceRequirements"), "requests");
+    struct rules_quantities present =
+        rules_quantities_indexed(arena, RULES_QUANTITIES(resources, requests));
     size_t count = resources->n_requests;
     Core__V1__ResourceRequirements__RequestsEntry **requests =
         arena_array(arena, count + resources->n_limits, sizeof(*requests));
@@ -88,7 +80,7 @@ static void requests_from_limits(struct arena *arena, Core__V1__ResourceRequirem
         memcpy(requests, resources->requests, count * sizeof(*requests));
     }
     for (size_t i = 0; i < resources->n_limits; i++) {
-        if (!has_request(resources, text_or_empty(resources->limits[i]->key))) {
+        if (rules_quantity_get(present, text_or_empty(resources->limits[i]->key)) == NULL) {
             Core__V1__ResourceRequirements__RequestsEntry *entry =
                 api_message_new(arena, member->field->entry);
             entry->key = resources->limits[i]->key;

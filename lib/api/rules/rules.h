@@ -83,9 +83,16 @@ void rules_check_text(struct api_causes *causes, const struct api_path *parent, 
 struct rules_quantities {
     void *const *entries;
     size_t count;
+    const struct name_index *index; /* Of rules_quantities_indexed; else NULL. */
 };
 #define RULES_QUANTITIES(object, member)                                                           \
-    ((struct rules_quantities){(void *const *)(object)->member, (object)->n_##member})
+    ((struct rules_quantities){                                                                    \
+        .entries = (void *const *)(object)->member,                                                \
+        .count = (object)->n_##member,                                                             \
+    })
+
+/* The same, for many gets. */
+struct rules_quantities rules_quantities_indexed(struct arena *arena, struct rules_quantities map);
 
 const char *rules_quantity_key(struct rules_quantities map, size_t index); /* Never NULL. */
 const Quantity__Quantity *rules_quantity_at(struct rules_quantities map, size_t index);

@@ -355,7 +355,7 @@ void rules_update_pod_ephemeral(struct api_causes *causes, const void *before, c
     const Core__V1__Pod *old_pod = before, *pod = after;
     struct api_path whole = api_path_field(NULL, "");
     if (pod_is_mirror(old_pod)) {
-        causes->count = 0; /* Nothing else matters. */
+        causes->count = causes->bytes = 0; /* Nothing else matters. */
         api_cause_forbidden(causes, &whole, "static pods do not support ephemeral containers");
         return;
     }

@@ -3,6 +3,7 @@
 #include "lib/api/object.h"
 #include "lib/api/quantity.h"
 #include "lib/api/rules/warnings.h"
+#include "lib/base/name_index.h"
 
 static void warn(struct api_causes *warnings, const struct api_path *at, const char *text)
 {
@@ -188,14 +189,11 @@ static void warn_twice(struct api_causes *warnings, const struct api_path *spec_
 {
     struct api_path aliases = api_path_field(spec_at, "hostAliases");
     struct api_path secrets = api_path_field(spec_at, "imagePullSecrets");
+    struct text_set ips = {.arena = warnings->arena}, names = {.arena = warnings->arena};
     for (size_t i = 0; i < spec->n_host_aliases; i++) {
         const char *ip = text_or_empty(spec->host_aliases[i]->ip);
         struct api_path item = api_path_index(&aliases, i);
-        bool twice = false;
-        for (size_t j = 0; j < i; j++) {
-            twice = twice || rules_is(spec->host_aliases[j]->ip, ip);
-        }
-        if (twice) {
+        if (!text_set_add(&ips, ip)) {
             rules_warn_member(warnings, &item, "ip",
                               arena_printf(warnings->arena, "duplicate ip \"%s\"", ip));
         }
@@ -203,11 +201,7 @@ static void warn_twice(struct api_causes *warnings, const struct api_path *spec_
     for (size_t i = 0; i < spec->n_image_pull_secrets; i++) {
         const char *name = text_or_empty(spec->image_pull_secrets[i]->name);
         struct api_path item = api_path_index(&secrets, i);
-        bool twice = false;
-        for (size_t j = 0; j < i; j++) {
-            twice = twice || rules_is(spec->image_pull_secrets[j]->name, name);
-        }
-        if (twice) {
+        if (!text_set_add(&names, name)) {
             rules_warn_member(warnings, &item, "name",
                               arena_printf(warnings->arena, "duplicate name \"%s\"", name));
         }
@@ -259,14 +253,11 @@ static void warn_variables(struct api_causes *warnings, const struct api_path *c
                            const Core__V1__Container *container)
 {
     struct api_path list = api_path_field(container_at, "env");
+    struct text_set names = {.arena = warnings->arena};
     for (size_t i = 0; i < container->n_env; i++) {
         const char *name = text_or_empty(container->env[i]->name);
         struct api_path at = api_path_index(&list, i);
-        bool twice = false;
-        for (size_t j = 0; j < i; j++) {
-            twice = twice || rules_is(container->env[j]->name, name);
-        }
-        if (twice && hides(warnings->arena, container->env[i])) {
+        if (!text_set_add(&names, name) && hides(warnings->arena, container->env[i])) {
             warn(warnings, &at,
                  arena_printf(warnings->arena,
                               "hides previous definition of \"%s\", which may be dropped when "

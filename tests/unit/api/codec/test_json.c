@@ -1,5 +1,6 @@
 #include "k8s/tables.h"
 #include "lib/api/codec.h"
+#include "lib/api/json_value.h"
 #include "tests/unit/api/codec/suites.h"
 #include <errno.h>
 
@@ -228,11 +229,47 @@ START_TEST(schemas_in_schemas_keep_their_special_forms)
 }
 END_TEST
 
+START_TEST(members_of_an_object_with_very_many_are_found_whatever_came_and_went)
+{
+    enum { MANY = 1000 };
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    struct json_value *object = json_new_object(arena);
+    for (int64_t i = 0; i < MANY; i++) {
+        json_set_text(arena, object, arena_printf(arena, "%d", (int)i), json_new_int(arena, i));
+    }
+    json_set_text(arena, object, "500", json_new_int(arena, -500));
+    ck_assert_uint_eq(object->count, MANY);
+    ck_assert(json_remove(object, slice_text("7")));
+    ck_assert(!json_remove(object, slice_text("7")));
+    for (int i = 0; i < MANY; i += 2) {
+        json_drop(object, slice_text(arena_printf(arena, "%d", i)));
+    }
+    json_set_text(arena, object, "10", json_new_int(arena, -10)); /* Comes back in its place. */
+    json_sweep(arena, object);
+    ck_assert_uint_eq(object->count, MANY / 2); /* Without 7, with 10. */
+    const struct json_value *copies[] = {object, json_copy(arena, object),
+                                         json_copy_members(arena, object)};
+    for (size_t c = 0; c < sizeof(copies) / sizeof(copies[0]); c++) {
+        for (int i = 0; i < MANY; i++) {
+            int64_t number = 0;
+            const struct json_value *value = json_get_text(copies[c], arena_printf(arena, "%d", i));
+            bool there = i == 10 || (i % 2 == 1 && i != 7);
+            ck_assert_int_eq(value != NULL, there);
+            if (there) {
+                ck_assert_int_eq(json_int64(value, &number), 0);
+                ck_assert_int_eq(number, i == 10 ? -10 : i);
+            }
+        }
+    }
+}
+END_TEST
+
 Suite *json_suite(void)
 {
     Suite *suite = suite_create("api/json");
     TCase *tcase = tcase_create("json");
     tcase_add_test(tcase, empty_structs_and_null_times_are_shown_as_kubernetes_shows_them);
+    tcase_add_test(tcase, members_of_an_object_with_very_many_are_found_whatever_came_and_went);
     tcase_add_test(tcase, texts_are_escaped_as_go_escapes_them);
     tcase_add_test(tcase, pointers_keep_zero_and_lose_null);
     tcase_add_test(tcase, unknown_and_duplicate_fields_are_named_by_their_path);
