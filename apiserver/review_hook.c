@@ -285,7 +285,7 @@ static void on_end(void *data, int status, const char *message)
                        flight->status);
         flight_end(flight, -EIO, text);
     } else {
-        flight_end(flight, 0, NULL);
+        flight_end(flight, 0, "");
     }
 }
 

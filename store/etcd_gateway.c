@@ -258,10 +258,10 @@ static void finish_one(struct carried *carried, enum grpc_code code, const char 
 static size_t carry_message(void *data, struct slice bytes)
 {
     struct carried *carried = data;
-    CLEANUP(buffer_release) struct buffer line;
+    CLEANUP(buffer_release) struct buffer line = {0};
     bool one = carried->route->answers == ONE_ANSWER;
-    struct buffer *out = one ? &carried->json : &line;
     buffer_init(&line, carried->answer_bytes_max);
+    struct buffer *out = one ? &carried->json : &line;
     ProtobufCMessage *message =
         protobuf_c_message_unpack(carried->answer, NULL, bytes.len, bytes.data);
     if (message != NULL) {
