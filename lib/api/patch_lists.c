@@ -39,7 +39,16 @@ struct patch_index patch_index_of(struct arena *arena, const struct json_value *
 
 size_t patch_index_find(struct patch_index *index, const struct json_value *item)
 {
+    enum { SEARCHED_MAX = 16 }; /* Items that are looked at one by one. */
     const struct json_value *list = index->list;
+    for (size_t i = 0; list->count <= SEARCHED_MAX && i < list->count; i++) {
+        if (same(list->items[i], item, index->merge_key)) {
+            return i;
+        }
+    }
+    if (list->count <= SEARCHED_MAX) {
+        return PATCH_LIST_ABSENT;
+    }
     for (; index->count < list->count; index->count++) {
         const char *text = text_of(index->arena, list->items[index->count], index->merge_key);
         if (text != NULL) {
