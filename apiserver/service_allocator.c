@@ -316,11 +316,12 @@ static const struct api_status *allocate_ports(struct operation *operation,
                                                Core__V1__Service *service, struct taken *taken)
 {
     Core__V1__ServiceSpec *spec = service->spec;
-    if (spec->n_ports > PLAN_CLAIMS_MAX / 3) {
-        return api_status_bad_request(operation->arena, "a Service may have at most %d ports",
-                                      PLAN_CLAIMS_MAX / 3);
+    bool node_ports = has_node_ports(service);
+    if (node_ports && spec->n_ports > PLAN_CLAIMS_MAX / 3) {
+        return api_status_bad_request(
+            operation->arena, "a Service may have at most %d ports of nodes", PLAN_CLAIMS_MAX / 3);
     }
-    for (size_t i = 0; i < spec->n_ports && has_node_ports(service); i++) {
+    for (size_t i = 0; i < spec->n_ports && node_ports; i++) {
         const struct api_status *refusal = allocate_port(operation, service, taken, i);
         if (refusal != NULL) {
             return refusal;

@@ -423,6 +423,19 @@ END
     says 'deleted$' kubectl delete pvc/my-pvc pv/my-pv --timeout 120s
 }
 
+@test "a Service has as many ports as it needs, but for those of nodes" {
+    many_ports() {
+        jq -n --arg name "$1" --arg type "$2" --argjson count "$3" '{apiVersion: "v1", kind: "Service", metadata: {name: $name},
+            spec: {type: $type, ports: [range(1; $count + 1) | {name: "p\(.)", port: .}]}}'
+    }
+    says '^service/wide created$' kubectl create -f <(many_ports wide ClusterIP 100)
+    [ "$(kubectl get service wide -o 'jsonpath={.spec.ports[*].port}' | wc -w)" = 100 ]
+    says '^service/narrow created$' kubectl create -f <(many_ports narrow NodePort 21)
+    refuses 'a Service may have at most 21 ports of nodes$' kubectl create -f <(many_ports nodes NodePort 22)
+    refuses 'a Service may have at most 21 ports of nodes$' kubectl patch service wide -p '{"spec": {"type": "NodePort"}}'
+    kubectl delete service wide narrow
+}
+
 @test "what only the server knows of: scales, the order of FlowSchemas, logs that are not there yet" {
     kubectl create deployment scaled --image registry.example/web --replicas 2
     says '^NAME +DESIRED +AVAILABLE +AGE$' kubectl get deployment scaled --subresource scale
