@@ -6,12 +6,7 @@
 /* The addresses as Go prints them. */
 static struct api_shown shown_list(struct arena *arena, const Core__V1__ServiceSpec *spec)
 {
-    const char *text = "";
-    for (size_t i = 0; i < spec->n_cluster_ips; i++) {
-        text = arena_printf(arena, "%s%s\"%s\"", text, i == 0 ? "" : ", ",
-                            text_or_empty(spec->cluster_ips[i]));
-    }
-    return api_shown_raw(arena_printf(arena, "[]string{%s}", text));
+    return api_shown_raw(rules_list_shown(arena, spec->cluster_ips, spec->n_cluster_ips));
 }
 
 static void check_address_kept(struct api_causes *causes, const Core__V1__ServiceSpec *before,
