@@ -3,8 +3,8 @@
  * attach are bridged channel by channel; those of port-forward carry SPDY inside their messages.
  *
  * The runtime's WebSocket protocol (v4) cannot say that stdin has ended, which v5 can. A client
- * that offers v5 only and wants stdin is therefore refused with 400, on which kubectl goes on with
- * SPDY. */
+ * that offers v5 only and wants stdin, or to attach (which may leave stdin as it is), is therefore
+ * refused with 400, on which kubectl goes on with SPDY. */
 #include "agent/limits.h"
 #include "agent/node_server_internal.h"
 #include "lib/base/alloc.h"
@@ -389,7 +389,9 @@ static void ask_attach(struct bridge *bridge, const struct node_request *request
     Cri__V1__AttachRequest attach = CRI__V1__ATTACH_REQUEST__INIT;
     attach.container_id = id;
     attach.tty = node_request_flag(request, "tty");
-    attach.with_stdin = node_request_flag(request, "input");
+    /* A runtime's WebSocket without stdin is one whose stdin has ended, by which it leaves, or ends
+     * the container's: so it is asked for one into which nothing comes. */
+    attach.with_stdin = bridge->runtime_websocket || node_request_flag(request, "input");
     attach.with_stdout = node_request_flag(request, "output");
     attach.with_stderr = node_request_flag(request, "error") && !attach.tty;
     ask(bridge, RUNTIME_ATTACH, &attach.base);
@@ -437,7 +439,7 @@ static int read_upgrade(struct bridge *bridge, const struct node_request *reques
     bridge->protocol = forward ? choose_protocol(request, tunnel, ARRAY_LEN(tunnel))
                                : choose_protocol(request, channels, ARRAY_LEN(channels));
     bool lossy = bridge->protocol != NULL && strcmp(bridge->protocol, channels[1]) == 0 &&
-                 node_request_flag(request, "input");
+                 (node_request_flag(request, "input") || strcmp(request->verb, "attach") == 0);
     if (bridge->protocol == NULL || lossy) {
         node_respond_text(request->exchange, 400,
                           "unable to upgrade: no common protocol; SPDY/3.1 is served");

@@ -51,8 +51,9 @@ static void refused(struct request *request, unsigned status)
                  "the backend attempted to redirect this request, which is not permitted");
 }
 
-static void failed(struct request *request, int error, const char *message)
+static void failed(struct request *request, const char *url, int error, const char *message)
 {
+    (void)url;
     if (error == -ETIMEDOUT) {
         respond_status(request,
                        api_status_timeout(request->arena,

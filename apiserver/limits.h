@@ -77,6 +77,7 @@
 #define FLOW_OBJECTS_A_SEAT          100   /* Of a list. */
 #define FLOW_RETRY_SECONDS           1
 #define MEMORY_RETRY_SECONDS         1
+#define PROXY_WORDS_MAX              8192               /* Of a bad answer, told of in a Status. */
 #define PROXY_PAGE_PIECE_MAX         ((size_t)64 << 20) /* A piece of a page, its links longer. */
 #define API_SERVICES_MAX             256                /* That other servers answer for. */
 #define EXTENSION_RESOURCES_MAX      2048 /* Subresources included, of a group version. */

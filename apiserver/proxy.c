@@ -42,6 +42,9 @@ struct relay {
     struct http_header *answer_headers; /* Of a 101. */
     size_t answer_header_count;
     struct stream_pair pair; /* After it. */
+    unsigned bad_status;     /* Of an answer whose words are gathered for rules->explain. */
+    char *words;
+    size_t words_len;
     bool started;
     bool over;
 };
@@ -156,7 +159,7 @@ static void relay_fail(struct relay *relay, int error, const char *message)
         request_finish(request);
         return;
     }
-    relay->rules->failed(request, error, message);
+    relay->rules->failed(request, relay->options.url, error, message);
 }
 
 static void client_gone(void *data)
@@ -173,6 +176,15 @@ static void on_limit(void *data)
     relay_fail(data, -ETIMEDOUT, "context deadline exceeded");
 }
 
+/* Answers in place of a bad answer, of which no more is wanted. */
+static void relay_explain(struct relay *relay)
+{
+    struct request *request = relay->request;
+    relay_settle(relay);
+    const char *words = arena_text_n(request->arena, relay->words, relay->words_len);
+    respond_status(request, relay->rules->explain(request, relay->bad_status, words));
+}
+
 static size_t write_page(struct relay *relay, struct slice bytes, bool end);
 
 static void on_end(void *data, int status, const char *message)
@@ -180,6 +192,10 @@ static void on_end(void *data, int status, const char *message)
     struct relay *relay = data;
     struct request *request = relay->request;
     relay->call = NULL;
+    if (status == 0 && relay->bad_status != 0) {
+        relay_explain(relay);
+        return;
+    }
     if (status < 0 || !relay->started) {
         relay_fail(relay, status, text_or_empty(message));
         return;
@@ -293,6 +309,11 @@ static void on_response(void *data, unsigned status, const struct http_header *h
         relay->rules->refused(request, status);
         return;
     }
+    if (relay->rules->explain != NULL && (status < 200 || status > 206)) {
+        relay->bad_status = status;
+        relay->words = arena_alloc(request->arena, PROXY_WORDS_MAX);
+        return;
+    }
     if (is_page(relay, status, headers, header_count)) {
         relay->page = html_links_new(request->arena, relay->links);
     }
@@ -331,9 +352,24 @@ static size_t write_base64(struct relay *relay, struct slice bytes)
     return http_write(relay->request->exchange, buffer_slice(&out));
 }
 
+static void gather_words(struct relay *relay, struct slice bytes)
+{
+    size_t room = PROXY_WORDS_MAX - relay->words_len;
+    size_t len = bytes.len < room ? bytes.len : room;
+    memcpy(relay->words + relay->words_len, bytes.data, len);
+    relay->words_len += len;
+    if (len == room) {
+        relay_explain(relay);
+    }
+}
+
 static void on_body(void *data, struct slice bytes)
 {
     struct relay *relay = data;
+    if (relay->bad_status != 0) {
+        gather_words(relay, bytes);
+        return;
+    }
     bool base64 = relay->messages != NULL && relay->messages->base64;
     size_t queued = base64                ? write_base64(relay, bytes)
                     : relay->page != NULL ? write_page(relay, bytes, false)

@@ -213,15 +213,55 @@ static void refused(struct request *request, unsigned status)
                                                            "request, which is not permitted"));
 }
 
-static void failed(struct request *request, int error, const char *message)
+/* These have no reason in v1.32. */
+static void failed(struct request *request, const char *url, int error, const char *message)
 {
-    (void)error;
-    respond_status(request,
-                   api_status_internal(request->arena, "error dialing backend: %s", message));
+    (void)url;
+    const char *words = net_error_words(request->arena, error, message);
+    const char *text = arena_printf(request->arena, "error dialing backend: %s", words);
+    respond_status(request, api_status_new(request->arena, 500, "", text, NULL, ""));
+}
+
+static void log_failed(struct request *request, const char *url, int error, const char *message)
+{
+    const char *words = net_error_words(request->arena, error, message);
+    const char *text = arena_printf(request->arena, "Get \"%s\": %s", url, words);
+    respond_status(request, api_status_new(request->arena, 500, "", text, NULL, ""));
+}
+
+/* What an agent says of a log that cannot be shown is its answer to the user, too. */
+static const struct api_status *explain_log(const struct request *request, unsigned status,
+                                            const char *words)
+{
+    struct arena *arena = request->arena;
+    if (status == 400) {
+        return api_status_bad_request(arena, "%s", words);
+    }
+    if (status == 500) {
+        return api_status_internal(arena, "%s", words);
+    }
+    bool missing = status == 404;
+    struct api_status *answer = arena_alloc(arena, sizeof(*answer));
+    const char *text = missing ? "the server could not find the requested resource"
+                               : arena_printf(arena,
+                                              "the server responded with the status code %u but "
+                                              "did not return more information",
+                                              status);
+    *answer = *api_status_new(arena, (int)status, missing ? "NotFound" : "",
+                              arena_printf(arena, "%s ( pods/log %s)", text, request->info.name),
+                              request->kind, request->info.name);
+    answer->kind = "pods/log";
+    return answer;
 }
 
 static const struct proxy_rules agent_rules = {
     .passes_back = passes_back, .may_pass = may_pass, .refused = refused, .failed = failed};
+
+static const struct proxy_rules log_rules = {.passes_back = passes_back,
+                                             .may_pass = may_pass,
+                                             .refused = refused,
+                                             .explain = explain_log,
+                                             .failed = log_failed};
 
 /* Of the protocols that the client offers the first that v1.32 has for logs; none when it offers
  * none. NULL: it knows none of these. */
@@ -253,7 +293,7 @@ static void start_log(struct request *request, const char *url, struct tls_confi
         return;
     }
     const struct proxy_target target = {
-        .rules = &agent_rules, .url = url, .tls = tls, .messages = messages};
+        .rules = &log_rules, .url = url, .tls = tls, .messages = messages};
     proxy_pass(request, &target);
 }
 

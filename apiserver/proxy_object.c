@@ -210,8 +210,9 @@ static bool passes_back(struct slice name)
     return true;
 }
 
-static void failed(struct request *request, int error, const char *message)
+static void failed(struct request *request, const char *url, int error, const char *message)
 {
+    (void)url;
     const char *words = net_error_words(request->arena, error, message);
     respond_status(request,
                    api_status_unavailable(

@@ -115,8 +115,7 @@ static void respond_json(struct request *request, unsigned code, const char *con
         append_yaml(buffer_slice(json), &out);
         respond_bytes(request, code, "application/yaml", buffer_slice(&out));
     } else if (request->accept.pretty) {
-        json_indent(buffer_slice(json), &out);
-        buffer_append_byte(&out, '\n');
+        json_indent(buffer_slice(json), &out); /* Without a newline, as in v1.32. */
         respond_bytes(request, code, content_type, buffer_slice(&out));
     } else {
         buffer_append_byte(json, '\n');
@@ -144,7 +143,6 @@ static void http_status(struct request *request, const struct api_status *status
             append_yaml(buffer_slice(&json), &body);
         } else if (request->accept.pretty) {
             json_indent(buffer_slice(&json), &body);
-            buffer_append_byte(&body, '\n');
         } else {
             buffer_append_slice(&body, buffer_slice(&json));
             buffer_append_byte(&body, '\n');

@@ -288,9 +288,6 @@ static void indent(struct list_stream *stream, struct buffer *text)
     struct buffer indented;
     buffer_init(&indented, ENCODED_LIST_MAX);
     json_indent_part(&stream->indent, buffer_slice(text), &indented);
-    if (stream->complete) {
-        buffer_append_byte(&indented, '\n');
-    }
     buffer_release(text);
     *text = indented;
 }

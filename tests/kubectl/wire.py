@@ -264,6 +264,11 @@ def answers_are_indented_when_that_is_wished():
                                   ("pretty=0", None, False), ("", "application/json;pretty=1", True)):
         status, _, content = ask("GET", path + "?" + query, accept)
         assert status == 200 and (b"\n  " in content) == wished, (query, accept, content[:60])
+    for path in (path, MAPS, "/apis/apps", "/api/v1/nothing"):
+        _, _, content = ask("GET", path + "?pretty=1")
+        assert content.endswith(b"\n}"), (path, content[-20:])
+        _, _, content = ask("GET", path + "?pretty=0")
+        assert content.endswith(b"}\n"), (path, content[-20:])
 
 
 def errors_come_in_a_form_that_is_accepted_whatever_is_wrong():

@@ -76,6 +76,49 @@ static void act_not_found(int fd, const char *request)
             "no such c");
 }
 
+static void act_waits(int fd, const char *request)
+{
+    (void)request;
+    say(fd, "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 28\r\n\r\n"
+            "container is waiting to star");
+}
+
+START_TEST(why_there_is_no_log_is_said_in_a_status)
+{
+    const char *answer = log_gives(act_waits);
+    ck_assert_ptr_nonnull(strstr(answer, "HTTP/1.1 400 "));
+    ck_assert_ptr_nonnull(strstr(answer, "application/json"));
+    ck_assert_ptr_nonnull(strstr(answer, "\"message\":\"container is waiting to star\","
+                                         "\"reason\":\"BadRequest\""));
+    answer = log_gives(act_not_found);
+    ck_assert_ptr_nonnull(strstr(answer, "HTTP/1.1 404 "));
+    ck_assert_ptr_nonnull(
+        strstr(answer, "\"message\":\"the server could not find the requested resource ( pods/log "
+                       "p)\",\"reason\":\"NotFound\",\"details\":{\"name\":\"p\","
+                       "\"kind\":\"pods/log\"}"));
+}
+END_TEST
+
+static void act_long_excuse(int fd, const char *request)
+{
+    (void)request;
+    say(fd, "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 1000000000\r\n\r\n");
+    for (int i = 0; i < 6000; i++) {
+        say(fd, "0123456789");
+    }
+    (void)sees_end(fd);
+}
+
+START_TEST(only_the_beginning_of_an_excuse_is_heard)
+{
+    const char *answer = log_gives(act_long_excuse);
+    ck_assert_ptr_nonnull(strstr(answer, "HTTP/1.1 500 "));
+    ck_assert_ptr_nonnull(strstr(answer, "Internal error occurred: 0123456789"));
+    ck_assert_uint_gt(strlen(answer), 8000);
+    ck_assert_uint_lt(strlen(answer), 10000);
+}
+END_TEST
+
 START_TEST(an_error_of_the_agent_reaches_the_client)
 {
     const char *answer = exec_gives(act_not_found);
@@ -364,6 +407,8 @@ Suite *proxy_suite(void)
     tcase_add_test(tcase, no_redirect_of_a_node_is_followed_or_passed_on);
     tcase_add_test(tcase, a_log_that_redirects_is_an_error);
     tcase_add_test(tcase, an_error_of_the_agent_reaches_the_client);
+    tcase_add_test(tcase, why_there_is_no_log_is_said_in_a_status);
+    tcase_add_test(tcase, only_the_beginning_of_an_excuse_is_heard);
     tcase_add_test(tcase, what_is_not_http_is_an_error);
     tcase_add_test(tcase, an_agent_that_closes_at_once_is_an_error);
     tcase_add_test(tcase, a_head_without_end_is_an_error);
