@@ -394,13 +394,26 @@ int server_open(struct member *member, struct arena *arena)
     return result == 0 ? open_serving(member) : result;
 }
 
+/* A loop that stopped may have been told something since, by one that ran longer. */
+static void run_what_is_posted(struct member *member)
+{
+    bool ran = true;
+    while (ran) {
+        ran = member->store_loop != NULL && loop_run_posted(member->store_loop);
+        for (size_t i = 0; i < member->io_loop_count; i++) {
+            ran = loop_run_posted(member->io_loops[i]) || ran;
+        }
+    }
+}
+
 void server_release(struct member *member)
 {
+    for (size_t i = 0; i < member->io_started; i++) {
+        loop_stop(member->io_loops[i]);
+        loop_join(member->io_loops[i]);
+    }
+    run_what_is_posted(member);
     for (size_t i = 0; i < member->io_loop_count; i++) {
-        if (i < member->io_started) {
-            loop_stop(member->io_loops[i]);
-            loop_join(member->io_loops[i]);
-        }
         loop_free(member->io_loops[i]);
     }
     loop_free(member->store_loop);

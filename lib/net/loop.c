@@ -85,9 +85,9 @@ static bool timer_before(const void *a, const void *b)
     return first->deadline_ms < second->deadline_ms;
 }
 
-static void on_mailbox(struct bell *bell)
+bool loop_run_posted(struct loop *loop)
 {
-    struct loop *loop = CONTAINER_OF(bell, struct loop, mailbox);
+    assert(loop_is_current(loop));
     pthread_mutex_lock(&loop->lock);
     struct loop_tasks tasks = loop->posted;
     loop->posted = loop->taken;
@@ -98,11 +98,18 @@ static void on_mailbox(struct bell *bell)
     for (size_t i = 0; i < tasks.count; i++) {
         tasks.items[i].fn(tasks.items[i].data);
     }
+    bool ran = tasks.count > 0;
     if (loop->taken.items == NULL) {
         loop->taken = tasks;
     } else {
         free(tasks.items);
     }
+    return ran;
+}
+
+static void on_mailbox(struct bell *bell)
+{
+    (void)loop_run_posted(CONTAINER_OF(bell, struct loop, mailbox));
 }
 
 static void on_turn_end(uv_prepare_t *prepare)
@@ -218,21 +225,33 @@ static void close_handle(uv_handle_t *handle, void *data)
     }
 }
 
+/* False when nothing was left to do. */
+static bool settle(struct loop *loop)
+{
+    bool any = loop_run_posted(loop);
+    while (!list_empty(&loop->orphans)) {
+        struct loop_orphan *orphan =
+            LIST_ENTRY(list_first(&loop->orphans), struct loop_orphan, node);
+        orphan->end(orphan->data);
+        any = true;
+    }
+    return any;
+}
+
 void loop_free(struct loop *loop)
 {
     if (loop == NULL) {
         return;
     }
     assert(!loop->running && !loop->has_thread);
+    while (settle(loop)) { /* Before handles are closed: tasks may still use them. */
+    }
+    do {
+        uv_walk(&loop->uv, close_handle, NULL);
+        while (uv_run(&loop->uv, UV_RUN_NOWAIT) != 0) {
+        }
+    } while (settle(loop)); /* What was posted as they closed. */
     ring_never(loop);
-    while (!list_empty(&loop->orphans)) {
-        struct loop_orphan *orphan =
-            LIST_ENTRY(list_first(&loop->orphans), struct loop_orphan, node);
-        orphan->end(orphan->data);
-    }
-    uv_walk(&loop->uv, close_handle, NULL);
-    while (uv_run(&loop->uv, UV_RUN_NOWAIT) != 0) {
-    }
     bell_release(&loop->mailbox);
     free_parts(loop);
 }
@@ -374,7 +393,8 @@ void loop_turn_end_start(struct loop *loop, struct loop_turn_end *task)
 {
     assert(loop_is_current(loop));
     if (!list_linked(&task->node)) {
-        if (list_empty(&loop->turn_ends)) {
+        bool ends = uv_is_closing((uv_handle_t *)&loop->no_wait); /* Then no turn will come. */
+        if (list_empty(&loop->turn_ends) && !ends) {
             uv_idle_start(&loop->no_wait, on_no_wait);
         }
         list_push_back(&loop->turn_ends, &task->node);

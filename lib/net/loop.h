@@ -14,8 +14,10 @@ typedef struct uv_loop_s uv_loop_t;
 /* Makes a loop that nobody runs yet. `name` (copied) becomes the thread's name. Returns 0 or a
  * negative errno. */
 MUST_USE int loop_new(const char *name, struct loop **ret_loop);
-/* Frees a loop that is not running. Handles left open on it are closed first and tasks that were
- * posted but never run are dropped. NULL is a no-op. */
+/* Frees a loop that is not running. Tasks that were posted and have not run yet are run first, on
+ * the calling thread: what they hold is theirs to free. Then handles left open on it are closed.
+ * Nobody may post to it any more: loops that post to each other are settled before the first of
+ * them is freed. NULL is a no-op. */
 void loop_free(struct loop *loop);
 
 /* Runs the loop on the calling thread until loop_stop(). */
@@ -38,11 +40,16 @@ bool loop_is_current(const struct loop *loop);
  * watches). */
 void loop_post(struct loop *loop, void (*fn)(void *data), void *data);
 
-/* Milliseconds of CLOCK_MONOTONIC, constant while one callback runs. Loop thread. */
+/* Runs the tasks posted so far; true when there were any. For loops that run no more, whose tasks
+ * would get lost: those of several are run in turn until none has any. Loop thread. */
+bool loop_run_posted(struct loop *loop);
+
 /* Where connections of this loop count what they hold (lib/base/memory_budget.h); NULL: nowhere.
  * Before it runs; borrowed for its life. */
 void loop_set_memory(struct loop *loop, struct memory_budget *budget);
 struct memory_budget *loop_memory(const struct loop *loop);
+
+/* Milliseconds of CLOCK_MONOTONIC, constant while one callback runs. Loop thread. */
 uint64_t loop_now_ms(struct loop *loop);
 
 /* NET_READ_BYTES of memory for what is read by one callback and handled before it returns. */

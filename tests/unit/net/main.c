@@ -1,5 +1,6 @@
 #include "tests/unit/unit.h"
 
+Suite *loop_suite(void);
 Suite *http1_suite(void);
 Suite *http2_suite(void);
 Suite *server_suite(void);
@@ -12,8 +13,8 @@ Suite *file_watch_suite(void);
 
 int main(void)
 {
-    Suite *suites[] = {http1_suite(),  http2_suite(),      codecs_suite(),
-                       spdy_suite(),   server_suite(),     grpc_suite(),
-                       client_suite(), reflection_suite(), file_watch_suite()};
+    Suite *suites[] = {loop_suite(),       http1_suite(),     http2_suite(), codecs_suite(),
+                       spdy_suite(),       server_suite(),    grpc_suite(),  client_suite(),
+                       reflection_suite(), file_watch_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }
