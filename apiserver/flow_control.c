@@ -57,6 +57,20 @@ static struct flow_pool *pool_new(struct flow_control *control, const char *name
 
 /* Tells those that sit now. Their memory stays until they have heard it: a request that waits does
  * not go away before (flow_control_cancel). */
+static struct flow_entry *entry_of(struct flow_ticket *ticket)
+{
+    return CONTAINER_OF(ticket, struct flow_entry, ticket);
+}
+
+/* Under the lock: who waits is not gone. */
+static void count_too_wide(struct flow_pool *pool)
+{
+    struct flow_ticket *ticket = flow_level_too_wide(pool->level);
+    if (ticket != NULL) {
+        metric_add(entry_of(ticket)->counts.too_wide, 1);
+    }
+}
+
 static void start_waiting(struct flow_pool *pool)
 {
     struct list ready;
@@ -66,11 +80,11 @@ static void start_waiting(struct flow_pool *pool)
     while ((ticket = flow_level_next(pool->level, flow_now_ns())) != NULL) {
         list_push_back(&ready, &ticket->node);
     }
+    count_too_wide(pool);
     pthread_mutex_unlock(&pool->lock);
     LIST_FOREACH(node, next, &ready)
     {
-        struct flow_entry *entry =
-            CONTAINER_OF(LIST_ENTRY(node, struct flow_ticket, node), struct flow_entry, ticket);
+        struct flow_entry *entry = entry_of(LIST_ENTRY(node, struct flow_ticket, node));
         list_remove(node);
         loop_post(entry->loop, entry->admitted, entry->data);
     }
@@ -366,6 +380,7 @@ struct flow_control *flow_control_new(struct env *env, struct watch_cache *cache
     control->hub = watch_hub_new(cache, NULL);
     pthread_rwlock_init(&control->lock, NULL);
     flow_tally_init(&control->tally, metrics);
+    control->watches = flow_watches_new(env_random(env));
     control->fair_fraction = metrics_gauge_real(
         metrics, "apiserver_flowcontrol_seat_fair_frac",
         "Part of the seats that it wants that a priority level gets, if its limits let it.", NULL);
@@ -393,6 +408,7 @@ void flow_control_free(struct flow_control *control)
         pool_unref(control->pools[i]);
     }
     free(control->pools);
+    flow_watches_free(control->watches);
     arena_free(control->arena);
     pthread_rwlock_destroy(&control->lock);
     pthread_mutex_destroy(&control->tally.lock);
@@ -434,6 +450,11 @@ static uint64_t choose(struct flow_control *control, struct flow_entry *entry)
 
 static void count_seat(struct flow_entry *entry)
 {
+    const struct access *access = &entry->request.access;
+    entry->is_watch_counted = access->is_resource && strcmp(access->verb, "watch") == 0;
+    if (entry->is_watch_counted) {
+        flow_watches_add(entry->watches, access);
+    }
     flow_tally_count(entry->tally, entry, /* waits= */ false, 1);
     metric_add(entry->counts.dispatched, 1);
     metric_add(entry->counts.executing, 1);
@@ -447,6 +468,11 @@ enum flow_state flow_control_enter(struct flow_control *control, uint32_t seats,
     struct flow_pool *pool = entry->pool;
     entry->entered_ns = flow_now_ns();
     entry->tally = &control->tally;
+    entry->watches = control->watches;
+    if (flow_watches_hear(&entry->request.access)) {
+        metric_observe(entry->counts.watches,
+                       flow_watches_interested(control->watches, &entry->request.access));
+    }
     pthread_mutex_lock(&pool->lock);
     copy_uid(entry->level_uid, pool->uid);
     enum flow_state state =
@@ -454,6 +480,9 @@ enum flow_state flow_control_enter(struct flow_control *control, uint32_t seats,
     bool has_queues = flow_level_has_queues(pool->level);
     uint32_t length =
         state == FLOW_WAITS ? flow_level_queue_length(pool->level, &entry->ticket) : 0;
+    if (state == FLOW_WAITS) {
+        count_too_wide(pool);
+    }
     pthread_mutex_unlock(&pool->lock);
     metric_observe(entry->counts.seats, seats);
     if (state == FLOW_OUT) {
@@ -534,4 +563,12 @@ void flow_control_leave(struct flow_entry *entry)
         start_waiting(pool);
     }
     pool_unref(pool);
+}
+
+void flow_control_end(struct flow_entry *entry)
+{
+    if (entry->is_watch_counted) {
+        flow_watches_remove(entry->watches, &entry->request.access);
+        entry->is_watch_counted = false;
+    }
 }

@@ -14,6 +14,7 @@ struct env;
 struct flow_control;
 struct flow_pool;
 struct flow_tally;
+struct flow_watches;
 struct loop;
 struct metric;
 struct metric_histogram;
@@ -24,7 +25,9 @@ struct watch_cache;
 struct flow_counts {
     struct metric *dispatched, *full, *no_queue, *timed_out, *cancelled;
     struct metric *waiting, *waiting_seats, *executing, *executing_seats;
+    struct metric *too_wide; /* Times that it was next and there were seats, but too few. */
     struct metric_histogram *wait, *wait_in_vain, *execution, *watch_execution, *length, *seats;
+    struct metric_histogram *watches;
 };
 
 enum { FLOW_UID_SIZE = 40, FLOW_NAME_SIZE = 256 };
@@ -50,6 +53,8 @@ struct flow_entry {
     struct flow_counts counts;
     uint64_t entered_ns;
     struct flow_tally *tally; /* In which it is counted. */
+    struct flow_watches *watches;
+    bool is_watch_counted;
     char schema[FLOW_NAME_SIZE];
     const char *flow; /* Within the schema. */
     char schema_uid[FLOW_UID_SIZE], level_uid[FLOW_UID_SIZE];
@@ -69,6 +74,9 @@ bool flow_control_cancel(struct flow_entry *entry, bool timed_out);
 void flow_control_admitted(struct flow_entry *entry); /* Counts it. */
 /* Gives the seats back; a no-op for one that has none. */
 void flow_control_leave(struct flow_entry *entry);
+
+/* The request is over: after flow_control_leave(). */
+void flow_control_end(struct flow_entry *entry);
 
 /* Tells the metrics what is told for spans of time: to be called before they are shown. */
 void flow_control_show(struct flow_control *control);

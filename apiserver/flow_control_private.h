@@ -4,6 +4,7 @@
 #include "apiserver/cache_follower.h"
 #include "apiserver/flow_control.h"
 #include "apiserver/flow_share.h"
+#include "apiserver/flow_watches.h"
 #include "lib/base/env.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -62,6 +63,7 @@ struct flow_control {
     struct metrics *metrics;
     uint32_t seats;
     struct flow_tally tally;
+    struct flow_watches *watches;
     struct metric *fair_fraction;
     struct watch_hub *hub;
     struct cache_follower followers[FLOW_KINDS_FOLLOWED];

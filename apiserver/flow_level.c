@@ -256,14 +256,29 @@ static void note_starts(struct flow_level *level)
     }
 }
 
+/* Of those who wait: there must be one. */
+static struct flow_ticket *first_ticket(const struct flow_level *level)
+{
+    struct flow_queue *queue = next_queue(level);
+    return LIST_ENTRY(list_first(&queue->tickets), struct flow_ticket, node);
+}
+
+struct flow_ticket *flow_level_too_wide(const struct flow_level *level)
+{
+    if (level->waiting == 0 || level->sitting >= level->seats) {
+        return NULL;
+    }
+    struct flow_ticket *ticket = first_ticket(level);
+    return level->config.exempt || has_seats(level, ticket->seats) ? NULL : ticket;
+}
+
 struct flow_ticket *flow_level_next(struct flow_level *level, uint64_t now_ns)
 {
     advance(level, now_ns);
     if (level->waiting == 0) {
         return NULL;
     }
-    struct flow_queue *queue = next_queue(level);
-    struct flow_ticket *ticket = LIST_ENTRY(list_first(&queue->tickets), struct flow_ticket, node);
+    struct flow_ticket *ticket = first_ticket(level);
     /* A wide one is not overtaken, or it would never find its seats. */
     if (!level->config.exempt && !has_seats(level, ticket->seats)) {
         return NULL;

@@ -56,6 +56,8 @@ enum flow_state flow_level_arrive(struct flow_level *level, struct flow_ticket *
 /* The next one that waited and sits now; NULL when there is none. To be asked again after each
  * departure and each change of seats. */
 struct flow_ticket *flow_level_next(struct flow_level *level, uint64_t now_ns);
+/* Who is next and waits although some seats are free; NULL when there is nobody. */
+struct flow_ticket *flow_level_too_wide(const struct flow_level *level);
 /* Gives up its seats, or its place in the queue. */
 void flow_level_leave(struct flow_level *level, struct flow_ticket *ticket, uint64_t now_ns);
 

@@ -8,6 +8,7 @@
 static const double seconds_bounds[] = {0, 0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30};
 static const double length_bounds[] = {0, 10, 25, 50, 100, 250, 500, 1000};
 static const double seats_bounds[] = {1, 2, 4, 10};
+static const double watches_bounds[] = {0, 1, 10, 100, 1000, 10000};
 enum { LABELS_SIZE = 700 };
 
 static struct metric_histogram *timing(struct metrics *metrics, const char *name, const char *help,
@@ -145,6 +146,9 @@ struct flow_counts flow_counts_of(struct metrics *metrics, const char *schema, c
                                    "Requests that hold seats.", labels),
         .executing_seats = metrics_gauge(metrics, "apiserver_flowcontrol_current_executing_seats",
                                          "Seats that requests hold.", labels),
+        .too_wide = metrics_counter(
+            metrics, "apiserver_flowcontrol_request_dispatch_no_accommodation_total",
+            "Times that a request was next and found too few of the free seats.", labels),
         .wait = waits(metrics, labels, true),
         .wait_in_vain = waits(metrics, labels, false),
         .execution = executions(metrics, labels, "regular"),
@@ -155,5 +159,8 @@ struct flow_counts flow_counts_of(struct metrics *metrics, const char *schema, c
                               length_bounds, ARRAY_LEN(length_bounds)),
         .seats = metrics_histogram(metrics, "apiserver_flowcontrol_work_estimated_seats",
                                    "Seats that requests were taken to need.", labels, seats_bounds,
-                                   ARRAY_LEN(seats_bounds))};
+                                   ARRAY_LEN(seats_bounds)),
+        .watches = metrics_histogram(metrics, "apiserver_flowcontrol_watch_count_samples",
+                                     "Watches that may hear of what a request changes.", labels,
+                                     watches_bounds, ARRAY_LEN(watches_bounds))};
 }

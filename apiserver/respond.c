@@ -72,6 +72,7 @@ void request_finish(struct request *request)
     request_uncount_list(request);
     registry_finish(&request->call);
     flow_control_leave(&request->flow);
+    flow_control_end(&request->flow);
     custom_kind_unref(request->kind);
     request->kind = NULL;
     uint64_t now_ms = loop_now_ms(http_exchange_loop(request->exchange));

@@ -133,6 +133,17 @@ held() { admin "$DUMP/dump_requests?includeRequestDetails=1" | grep -c "^tiny, .
     [[ $output == *'apiserver_flowcontrol_request_wait_duration_seconds_count{execute="true",flow_schema="tiny",priority_level="tiny"} 1'* ]]
 }
 
+@test "a change is counted with the watches that may hear of it" {
+    kubectl get configmaps -n default --watch >/dev/null 3>&- &
+    local watcher=$!
+    heard() {
+        kubectl annotate configmap kube-root-ca.crt -n default --overwrite "at=$RANDOM"
+        admin /metrics | grep -qE '^apiserver_flowcontrol_watch_count_samples_sum\{[^}]*\} [1-9]'
+    }
+    within 20 heard
+    kill $watcher
+}
+
 @test "the dumps are for those who may get their paths" {
     run -0 api "$DUMP/dump_queues"
     [ "${lines[0]}" = 403 ]

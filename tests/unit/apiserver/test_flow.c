@@ -1,8 +1,10 @@
 /* Priority and fairness: which schema a request falls under, how seats are shared and lent, and
  * what a cluster starts with. */
+#include "apiserver/access_selector.h"
 #include "apiserver/flow_defaults.h"
 #include "apiserver/flow_match.h"
 #include "apiserver/flow_share.h"
+#include "apiserver/flow_watches.h"
 #include "apiserver/limits.h"
 #include "lib/api/defaults.h"
 #include "lib/api/object.h"
@@ -180,6 +182,37 @@ static struct flow_share share_of(const char *name, uint32_t seats)
     return share;
 }
 
+/* --- Watches --- */
+
+START_TEST(a_change_is_told_to_watches_of_all_of_its_namespace_and_of_its_name)
+{
+    struct flow_watches *watches = flow_watches_new(/* seed= */ 1);
+    struct access change = resource("update", "", "pods", "", "ns");
+    struct access watch[] = {
+        resource("watch", "", "pods", "", ""),   resource("watch", "", "pods", "", "ns"),
+        resource("watch", "", "pods", "", "ns"), resource("watch", "", "pods", "", "other"),
+        resource("watch", "", "nodes", "", ""),  resource("watch", "apps", "pods", "", ""),
+        resource("watch", "", "pods", "", ""),   resource("watch", "", "pods", "", "")};
+    change.name = watch[2].name = "p";
+    watch[6].fields = access_selector_of_fields(arena, "spec.nodeName=n1");
+    watch[7].fields = access_selector_of_fields(arena, "spec.nodeName!=n1");
+    for (size_t i = 0; i < ARRAY_LEN(watch); i++) {
+        flow_watches_add(watches, &watch[i]);
+    }
+    flow_watches_add(watches, &watch[1]);
+    ck_assert_uint_eq(flow_watches_interested(watches, &change), 5);
+    change.name = "q";
+    ck_assert_uint_eq(flow_watches_interested(watches, &change), 4);
+    flow_watches_remove(watches, &watch[1]);
+    ck_assert_uint_eq(flow_watches_interested(watches, &change), 3);
+    for (size_t i = 0; i < ARRAY_LEN(watch); i++) {
+        flow_watches_remove(watches, &watch[i]);
+    }
+    ck_assert_uint_eq(flow_watches_interested(watches, &change), 0);
+    flow_watches_free(watches);
+}
+END_TEST
+
 START_TEST(seats_go_by_shares)
 {
     struct flow_share low = share_of("workload-low", 600);
@@ -346,6 +379,7 @@ Suite *flow_suite(void)
     tcase_add_test(tests, requests_fall_under_the_schemas_that_v1_32_puts_them_under);
     tcase_add_test(tests, a_rule_is_for_the_cluster_or_for_namespaces_and_for_parts_by_name);
     tcase_add_test(tests, flows_are_told_apart_as_the_schema_says);
+    tcase_add_test(tests, a_change_is_told_to_watches_of_all_of_its_namespace_and_of_its_name);
     tcase_add_test(tests, seats_go_by_shares);
     tcase_add_test(tests, what_one_level_does_not_need_another_may_borrow);
     tcase_add_test(tests, defaults_are_brought_back_unless_somebody_owns_them);

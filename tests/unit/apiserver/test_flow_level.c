@@ -123,12 +123,16 @@ START_TEST(a_request_wider_than_the_level_gets_all_of_it_and_is_not_overtaken)
     struct flow_level *level = level_with(3, 1, 1, 10);
     struct flow_ticket narrow, wide, late;
     ck_assert_int_eq(flow_level_arrive(level, &narrow, 1, 1, 0), FLOW_SITS);
+    ck_assert_ptr_null(flow_level_too_wide(level));
     ck_assert_int_eq(flow_level_arrive(level, &wide, 1, 8, 0), FLOW_WAITS);
+    ck_assert_ptr_eq(flow_level_too_wide(level), &wide);
     ck_assert_int_eq(flow_level_arrive(level, &late, 1, 1, 0), FLOW_WAITS);
     ck_assert_ptr_null(flow_level_next(level, 1));
+    ck_assert_ptr_eq(flow_level_too_wide(level), &wide);
     flow_level_leave(level, &narrow, 2);
     ck_assert_ptr_eq(flow_level_next(level, 2), &wide);
     ck_assert_ptr_null(flow_level_next(level, 2));
+    ck_assert_ptr_null(flow_level_too_wide(level)); /* There is no seat at all. */
     flow_level_leave(level, &wide, 3);
     ck_assert_ptr_eq(flow_level_next(level, 3), &late);
     flow_level_leave(level, &late, 4);
