@@ -9,6 +9,7 @@
 #include "etcd/v3lock.pb-c.h"
 #include "lib/base/alloc.h"
 #include "lib/base/memory_budget.h"
+#include "lib/base/urgency.h"
 #include "lib/net/grpc_frame.h"
 #include "lib/net/limits.h"
 #include "store/etcd_access.h"
@@ -18,11 +19,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uv.h>
 
 enum {
     /* More than a body can hold: its bytes, and a prefix for each of its values. */
     MESSAGES_BYTES_MAX = 4 * 1024 * 1024,
     ERROR_BYTES_MAX = 16 * 1024,
+    JSON_MADE_HERE = 256 * 1024, /* Bytes of a message, on the connection's loop: a millisecond. */
 };
 
 /* --- What is behind a path. */
@@ -111,7 +114,8 @@ struct carried {
     const struct route *route;
     const ProtobufCMessageDescriptor *answer;
     size_t answer_bytes_max;
-    struct buffer json; /* The one answer, until the call is over. */
+    struct buffer json;                /* The one answer, until the call is over. */
+    struct long_message *long_message; /* In place of `json`, when it takes its time. */
     bool begun;
 };
 
@@ -237,11 +241,9 @@ static void respond_long(struct carried *carried)
     long_answer_go_on(answer);
 }
 
-static void finish_one(struct carried *carried, enum grpc_code code, const char *message)
+static void respond_one(struct carried *carried)
 {
-    if (!carried->begun) {
-        refuse(carried->exchange, code, message);
-    } else if (buffer_error(&carried->json) != 0) {
+    if (buffer_error(&carried->json) != 0) {
         refuse(carried->exchange, GRPC_RESOURCE_EXHAUSTED,
                arena_printf(http_arena(carried->exchange),
                             "the answer is longer than %zu bytes as JSON: ask for less at a time, "
@@ -255,20 +257,98 @@ static void finish_one(struct carried *carried, enum grpc_code code, const char 
     buffer_release(&carried->json);
 }
 
-static size_t carry_message(void *data, struct slice bytes)
+/* False for what is no message. */
+static bool write_json(const struct carried *carried, struct slice bytes, struct buffer *out)
 {
-    struct carried *carried = data;
-    CLEANUP(buffer_release) struct buffer line = {0};
-    bool one = carried->route->answers == ONE_ANSWER;
-    buffer_init(&line, carried->answer_bytes_max);
-    struct buffer *out = one ? &carried->json : &line;
     ProtobufCMessage *message =
         protobuf_c_message_unpack(carried->answer, NULL, bytes.len, bytes.data);
     if (message != NULL) {
         etcd_json_write(message, out);
         protobuf_c_message_free_unpacked(message, NULL);
     }
-    if (message == NULL || (!one && buffer_error(out) != 0)) {
+    return message != NULL;
+}
+
+/* An answer that takes long to be made JSON of, a second for some hundred megabytes: by a thread of
+ * libuv's pool, so that the loop's other connections do not stand still for it. */
+struct long_message {
+    struct carried *carried; /* With a reference to its exchange. */
+    struct slice bytes;      /* A copy. */
+    struct memory_hold hold;
+    uv_work_t work;
+    bool good;
+};
+
+static void long_message_free(struct long_message *message)
+{
+    memory_hold_set(&message->hold, 0);
+    http_exchange_unref(message->carried->exchange); /* What carries lies in its arena. */
+    free((void *)(uintptr_t)message->bytes.data);
+    free(message);
+}
+
+static void keep_message(struct carried *carried, struct slice bytes)
+{
+    struct long_message *message = alloc_zeroed(sizeof(*message));
+    void *copy = alloc_bytes(bytes.len);
+    memcpy(copy, bytes.data, bytes.len);
+    message->bytes = slice_of(copy, bytes.len);
+    message->carried = carried;
+    message->hold.budget = loop_memory(http_exchange_loop(carried->exchange));
+    memory_hold_set(&message->hold, bytes.len);
+    (void)http_exchange_ref(carried->exchange);
+    carried->long_message = message;
+}
+
+static void make_json(uv_work_t *work)
+{
+    struct long_message *message = CONTAINER_OF(work, struct long_message, work);
+    urgency_lower(); /* For good, as for backups, which these threads make, too. */
+    message->good = write_json(message->carried, message->bytes, &message->carried->json);
+}
+
+static void on_json_made(uv_work_t *work, int status)
+{
+    struct long_message *message = CONTAINER_OF(work, struct long_message, work);
+    struct carried *carried = message->carried;
+    (void)status; /* Nobody cancels it. */
+    if (http_is_aborted(carried->exchange)) {
+        buffer_release(&carried->json);
+    } else if (!message->good) {
+        http_abort(carried->exchange);
+    } else {
+        respond_one(carried);
+    }
+    long_message_free(message);
+}
+
+static void finish_one(struct carried *carried, enum grpc_code code, const char *message)
+{
+    struct long_message *late = TAKE(carried->long_message);
+    if (late != NULL) {
+        int status = uv_queue_work(loop_uv(http_exchange_loop(carried->exchange)), &late->work,
+                                   make_json, on_json_made);
+        assert(status == 0); /* Else for wrong arguments only. */
+        (void)status;
+    } else if (carried->begun) {
+        respond_one(carried);
+    } else {
+        refuse(carried->exchange, code, message);
+    }
+}
+
+static size_t carry_message(void *data, struct slice bytes)
+{
+    struct carried *carried = data;
+    CLEANUP(buffer_release) struct buffer line = {0};
+    bool one = carried->route->answers == ONE_ANSWER;
+    if (one && bytes.len > JSON_MADE_HERE) {
+        keep_message(carried, bytes);
+        return 0;
+    }
+    buffer_init(&line, carried->answer_bytes_max);
+    struct buffer *out = one ? &carried->json : &line;
+    if (!write_json(carried, bytes, out) || (!one && buffer_error(out) != 0)) {
         http_abort(carried->exchange);
         return 0;
     }
