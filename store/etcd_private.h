@@ -104,15 +104,17 @@ struct etcd_request {
         ProtobufCBinaryData *keys; /* One allocation for all. */
         size_t key_count;
         int64_t *ids;
-        size_t id_count;
+        size_t id_count, ids_checked;
     } lease;
     struct etcd_auth_reply *auth; /* store/etcd_auth.h */
     struct store_figures figures;
     uint32_t key_hash;
-    struct etcd_cluster_view *view; /* NULL before etcd_request_view(). */
-    uint64_t member_id;             /* Whom a change of members is about. */
-    char *peer_urls;                /* And where it is to be. */
-    size_t alarm_count;             /* In `view`. */
+    void (*compute)(struct etcd_request *request); /* See etcd_request_compute(). */
+    struct slice packed;                           /* The response, when made there; owned. */
+    struct etcd_cluster_view *view;                /* NULL before etcd_request_view(). */
+    uint64_t member_id;                            /* Whom a change of members is about. */
+    char *peer_urls;                               /* And where it is to be. */
+    size_t alarm_count;                            /* In `view`. */
 };
 
 struct etcd_service *etcd_service_ref(struct etcd_service *service);
@@ -124,8 +126,10 @@ int etcd_status_now(const struct etcd_service *service, int status);
 int etcd_voter_status(const struct etcd_service *service);
 /* Results are in the request; takes them to the connection's loop. Store loop. */
 void etcd_request_done(struct etcd_request *request, int status);
-/* What it ends in, for results made elsewhere: with its header and status. Connection's loop. */
-void etcd_request_finish(struct etcd_request *request);
+/* The same for an answer that takes its time: `compute` runs on a thread of libuv's pool, behind
+ * all that is in more of a hurry, and then answer() on the connection's loop. Store loop. */
+void etcd_request_compute(struct etcd_request *request,
+                          void (*compute)(struct etcd_request *request));
 /* Who it is from, now: for after a wait. 0 or a status; fills request->caller. Store loop. */
 MUST_USE int etcd_request_caller(struct etcd_request *request);
 /* All zero at the first call; the request's own. */

@@ -2,12 +2,14 @@
 
 #include "lib/base/alloc.h"
 #include "lib/base/metrics.h"
+#include "lib/base/urgency.h"
 #include "store/etcd_private.h"
 #include "store/limits.h"
 #include "store/password.h"
 #include <assert.h>
 #include <stdlib.h>
 #include <time.h>
+#include <uv.h>
 
 enum {
     PROGRESS_DEFAULT_MS = 10 * 60 * 1000,
@@ -142,6 +144,7 @@ static void request_free(struct etcd_request *request)
     free(request->view);
     free(request->lease.keys);
     free(request->lease.ids);
+    free((void *)(uintptr_t)request->packed.data);
     etcd_service_unref(request->service);
     grpc_call_unref(request->call); /* The request itself lies in its arena. */
 }
@@ -166,8 +169,9 @@ void etcd_respond(struct etcd_request *request, const ProtobufCMessage *response
     }
 }
 
-void etcd_request_finish(struct etcd_request *request)
+static void request_finish(void *data)
 {
+    struct etcd_request *request = data;
     if (request->status != 0) {
         etcd_fail(request->call, request->status);
     } else if (!grpc_call_is_over(request->call)) {
@@ -176,16 +180,53 @@ void etcd_request_finish(struct etcd_request *request)
     request_free(request);
 }
 
-static void request_finish(void *data)
-{
-    etcd_request_finish(data);
-}
-
 void etcd_request_done(struct etcd_request *request, int status)
 {
     request->header = etcd_header_now(request->service);
     request->status = status;
     loop_post(grpc_call_loop(request->call), request_finish, request);
+}
+
+/* --- What takes long is computed by a thread of libuv's pool: no loop of others' requests stands
+ * still for it. */
+
+struct computing {
+    struct etcd_request *request; /* In the hands of the pool, then of its connection's loop. */
+    uv_work_t work;
+};
+
+static void compute(uv_work_t *work)
+{
+    struct etcd_request *request = CONTAINER_OF(work, struct computing, work)->request;
+    urgency_lower(); /* For good, as for backups, which these threads make, too. */
+    request->compute(request);
+}
+
+static void on_computed(uv_work_t *work, int status)
+{
+    struct computing *computing = CONTAINER_OF(work, struct computing, work);
+    (void)status; /* Nobody cancels it. */
+    request_finish(computing->request);
+    free(computing);
+}
+
+static void compute_start(void *data) /* Connection's loop. */
+{
+    struct etcd_request *request = data;
+    struct computing *computing = alloc_zeroed(sizeof(*computing));
+    computing->request = request;
+    int status = uv_queue_work(loop_uv(grpc_call_loop(request->call)), &computing->work, compute,
+                               on_computed);
+    assert(status == 0); /* Else for wrong arguments only. */
+    (void)status;
+}
+
+void etcd_request_compute(struct etcd_request *request,
+                          void (*compute_it)(struct etcd_request *request))
+{
+    request->header = etcd_header_now(request->service);
+    request->compute = compute_it;
+    loop_post(grpc_call_loop(request->call), compute_start, request);
 }
 
 int etcd_request_caller(struct etcd_request *request)

@@ -455,12 +455,23 @@ START_TEST(leases_of_the_keys_of_others_are_neither_listed_nor_renewed)
         ck_assert_int_eq(lease_list(), GRPC_OK);
     }
     ck_assert_int_eq(authenticate(0, "root", "rootpw"), GRPC_OK);
+    for (int64_t id = 1000; id < 1600; id++) { /* Nobody's: more than are looked at at once. */
+        grant.id = id;
+        ck_assert_int_eq(etcd_client_call(live.clients[0], "/etcdserverpb.Lease/LeaseGrant",
+                                          &grant.base,
+                                          &etcdserverpb__lease_grant_response__descriptor, NULL),
+                         GRPC_OK);
+    }
+    ck_assert_int_eq(authenticate(0, "alice", "alicepw"), GRPC_OK);
+    ck_assert_int_eq(lease_list(), GRPC_OK);
+    ck_assert_int_eq(authenticate(0, "root", "rootpw"), GRPC_OK);
     put_request.key = etcd_client_bytes("secret");
+    put_request.lease = grant.id; /* The newest, which is looked at last. */
     ck_assert_int_eq(etcd_client_call(live.clients[0], "/etcdserverpb.KV/Put", &put_request.base,
                                       &etcdserverpb__put_response__descriptor, NULL),
                      GRPC_OK);
     ck_assert_int_eq(lease_list(), GRPC_OK);
-    ck_assert_int_eq(renew(77), GRPC_OK);
+    ck_assert_int_eq(renew(grant.id), GRPC_OK);
     ck_assert_int_eq(authenticate(0, "alice", "alicepw"), GRPC_OK);
     ck_assert_int_eq(lease_list(), GRPC_PERMISSION_DENIED);
 }

@@ -179,6 +179,51 @@ START_TEST(leases_are_listed_by_their_ids)
 }
 END_TEST
 
+/* More than are packed, and checked, at once. */
+enum { LEASES = 4500, GRANTS_AT_ONCE = 250 };
+
+static void grant_many(void)
+{
+    struct etcd_client_call *calls[GRANTS_AT_ONCE];
+    for (int64_t first = 1; first <= LEASES; first += GRANTS_AT_ONCE) {
+        for (int64_t i = 0; i < GRANTS_AT_ONCE; i++) {
+            Etcdserverpb__LeaseGrantRequest grant = ETCDSERVERPB__LEASE_GRANT_REQUEST__INIT;
+            grant.id = LEASES + 1 - (first + i);
+            grant.ttl = 10000;
+            calls[i] =
+                etcd_client_start(live.clients[0], "/etcdserverpb.Lease/LeaseGrant", &grant.base,
+                                  &etcdserverpb__lease_grant_response__descriptor);
+        }
+        for (int64_t i = 0; i < GRANTS_AT_ONCE; i++) {
+            ck_assert_int_eq(etcd_client_wait(calls[i], NULL), GRPC_OK);
+            etcd_client_drop(calls[i]);
+        }
+    }
+}
+
+static struct etcd_client_call *list_start(void)
+{
+    Etcdserverpb__LeaseLeasesRequest list = ETCDSERVERPB__LEASE_LEASES_REQUEST__INIT;
+    return etcd_client_start(live.clients[0], "/etcdserverpb.Lease/LeaseLeases", &list.base,
+                             &etcdserverpb__lease_leases_response__descriptor);
+}
+
+START_TEST(many_leases_are_listed_by_their_ids)
+{
+    grant_many();
+    Etcdserverpb__LeaseLeasesResponse *response = NULL;
+    etcd_client_drop(list_start()); /* Who goes away leaves nothing behind. */
+    struct etcd_client_call *list = list_start();
+    ck_assert_int_eq(etcd_client_wait(list, &response), GRPC_OK);
+    ck_assert_int_eq(response->header->revision, WRITES + 1);
+    ck_assert_uint_eq(response->n_leases, LEASES);
+    for (int64_t i = 0; i < LEASES; i++) {
+        ck_assert_int_eq(response->leases[i]->id, i + 1);
+    }
+    etcd_client_drop(list);
+}
+END_TEST
+
 static Suite *maintenance_suite(void)
 {
     Suite *suite = suite_create("store/etcd_maintenance");
@@ -186,6 +231,7 @@ static Suite *maintenance_suite(void)
     tcase_add_checked_fixture(one, setup, live_clients_close);
     tcase_set_timeout(one, 120);
     tcase_add_test(one, leases_are_listed_by_their_ids);
+    tcase_add_test(one, many_leases_are_listed_by_their_ids);
     tcase_add_test(one, a_hash_of_many_keys_keeps_no_other_request_waiting);
     tcase_add_test(one, hashes_of_keys_at_once_are_limited);
     tcase_add_test(one, a_hash_that_nobody_waits_for_any_more_is_let_go);
