@@ -1,6 +1,7 @@
 #include "apiserver/service_allocator.h"
 
 #include "apiserver/service_families.h"
+#include "lib/api/syntax.h"
 #include "lib/base/hash_map.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -63,9 +64,28 @@ static bool needs_health_port(const Core__V1__Service *service)
            strcmp(policy, "Local") == 0;
 }
 
+static bool parse_ip(const char *text, uint32_t *ret_ip)
+{
+    uint8_t bytes[16]; /* IPv4 as ::ffff:a.b.c.d. */
+    bool is_v6 = false;
+    if (!api_ip_parse(text, bytes, &is_v6) || is_v6) {
+        return false;
+    }
+    memcpy(ret_ip, bytes + sizeof(bytes) - sizeof(*ret_ip), sizeof(*ret_ip));
+    *ret_ip = ntohl(*ret_ip);
+    return true;
+}
+
+/* One text for each address, however it is written. */
+static const char *canonical_ip(struct arena *arena, const char *text)
+{
+    uint32_t ip = 0;
+    return parse_ip(text, &ip) ? ip_text(arena, ip) : text;
+}
+
 static const char *ip_key(struct arena *arena, const char *ip)
 {
-    return arena_printf(arena, "/coracle/services/ips/%s", ip);
+    return arena_printf(arena, "/coracle/services/ips/%s", canonical_ip(arena, ip));
 }
 
 static const char *port_key(struct arena *arena, int32_t port)
@@ -75,6 +95,7 @@ static const char *port_key(struct arena *arena, int32_t port)
 
 /* What the Services in the cache hold. */
 struct taken {
+    struct arena *arena;
     struct hash_map *ips;
     bool ports[NODE_PORT_COUNT];
 };
@@ -94,7 +115,8 @@ static bool take(void *data, const struct cached_object *object)
         return true;
     }
     for (size_t i = 0; i < service->spec->n_cluster_ips; i++) {
-        (void)hash_map_set(taken->ips, slice_text(service->spec->cluster_ips[i]), taken);
+        const char *ip = canonical_ip(taken->arena, service->spec->cluster_ips[i]);
+        (void)hash_map_set(taken->ips, slice_text(ip), taken);
     }
     for (size_t i = 0; i < service->spec->n_ports; i++) {
         take_port(taken, service->spec->ports[i]->node_port);
@@ -106,6 +128,7 @@ static bool take(void *data, const struct cached_object *object)
 static struct taken *read_taken(struct operation *operation)
 {
     struct taken *taken = arena_zeroed(operation->arena, sizeof(*taken));
+    taken->arena = operation->arena;
     taken->ips = hash_map_new(operation_random(operation));
     struct cache_view *view =
         watch_cache_view(operation->registry->config.cache, operation->registry->service_kind);
@@ -161,12 +184,11 @@ static const struct api_status *check_wanted_ip(struct operation *operation,
     struct api_path spec = api_path_field(NULL, "spec");
     struct api_path ips = api_path_field(&spec, "clusterIPs");
     const char *wanted = service->spec->cluster_ip;
-    struct in_addr address;
-    if (inet_pton(AF_INET, wanted, &address) != 1) {
+    uint32_t ip = 0;
+    if (!parse_ip(wanted, &ip)) {
         return NULL; /* Validation words it. */
     }
     const struct service_allocator *allocator = operation->registry->config.services;
-    uint32_t ip = ntohl(address.s_addr);
     const char *first = ip_text(operation->arena, allocator->first_ip);
     const char *cause = NULL;
     if (ip < allocator->first_ip || ip - allocator->first_ip >= allocator->ip_count) {
@@ -175,7 +197,7 @@ static const struct api_status *check_wanted_ip(struct operation *operation,
                              "failed to allocate IP %s: the provided network does not match the "
                              "current range %s/%d: provided IP is not in the valid range",
                              wanted, first, bits);
-    } else if (hash_map_get(taken->ips, slice_text(wanted)) != NULL) {
+    } else if (hash_map_get(taken->ips, slice_text(ip_text(operation->arena, ip))) != NULL) {
         cause = arena_printf(operation->arena,
                              "failed to allocate IP %s: provided IP is already allocated", wanted);
     }

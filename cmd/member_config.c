@@ -263,7 +263,8 @@ static int parse_network(const char *flag, const char *text, unsigned bits_min, 
     uint8_t ip[16];
     unsigned bits = 0;
     bool is_v6 = false;
-    if (!api_cidr_parse(text, ip, &bits, &is_v6) || is_v6 || bits < bits_min || bits > bits_max) {
+    if (!api_cidr_parse_exact(text, ip, &bits, &is_v6) || is_v6 || bits < bits_min ||
+        bits > bits_max) {
         return error_set(reterr, -EINVAL, "--%s=%s: must be an IPv4 network of /%u to /%u", flag,
                          text, bits_min, bits_max);
     }

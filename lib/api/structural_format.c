@@ -37,7 +37,7 @@ static bool address(struct slice text, bool v6)
 {
     uint8_t ip[16];
     bool is_v6 = false;
-    return api_ip_parse((const char *)text.data, ip, &is_v6) && is_v6 == v6;
+    return api_ip_parse_exact((const char *)text.data, ip, &is_v6) && is_v6 == v6;
 }
 
 static bool ipv4(struct slice text)
@@ -55,7 +55,7 @@ static bool cidr(struct slice text)
     uint8_t ip[16];
     unsigned bits = 0;
     bool is_v6 = false;
-    return api_cidr_parse((const char *)text.data, ip, &bits, &is_v6);
+    return api_cidr_parse_exact((const char *)text.data, ip, &bits, &is_v6);
 }
 
 static bool byte(struct slice text)

@@ -3,6 +3,7 @@
 #include "lib/base/compiler.h"
 #include <arpa/inet.h>
 #include <assert.h>
+#include <ctype.h>
 #include <string.h>
 
 #define LABEL_FORMAT     "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -318,7 +319,7 @@ struct api_syntax api_syntax_port_number(int64_t port)
     return one_if(port < 1 || port > PORT_MAX, "must be between 1 and 65535, inclusive");
 }
 
-bool api_ip_parse(const char *text, uint8_t ret_ip[16], bool *ret_is_v6)
+bool api_ip_parse_exact(const char *text, uint8_t ret_ip[16], bool *ret_is_v6)
 {
     uint8_t v4[4];
     if (inet_pton(AF_INET, text, v4) == 1) {
@@ -335,9 +336,43 @@ bool api_ip_parse(const char *text, uint8_t ret_ip[16], bool *ret_is_v6)
     return true;
 }
 
-bool api_cidr_parse(const char *text, uint8_t ret_ip[16], unsigned *ret_bits, bool *ret_is_v6)
+enum { PLAIN_SIZE = INET6_ADDRSTRLEN };
+
+/* Writes the address as it is without zeros before its decimal numbers. */
+static bool leave_out_zeros(const char *text, char ret_plain[PLAIN_SIZE])
 {
-    char address[INET6_ADDRSTRLEN];
+    size_t len = 0;
+    while (*text != '\0') {
+        size_t part = strcspn(text, ".:");
+        bool decimal = text[part] == '.' || (len > 0 && ret_plain[len - 1] == '.');
+        for (; decimal && *text == '0' && isdigit((unsigned char)text[1]); part--) {
+            text++;
+        }
+        part += text[part] != '\0'; /* With the dot or colon after it. */
+        if (part >= PLAIN_SIZE - len) {
+            return false;
+        }
+        memcpy(ret_plain + len, text, part);
+        len += part;
+        text += part;
+    }
+    ret_plain[len] = '\0';
+    return true;
+}
+
+bool api_ip_parse(const char *text, uint8_t ret_ip[16], bool *ret_is_v6)
+{
+    char plain[PLAIN_SIZE];
+    return leave_out_zeros(text, plain) && api_ip_parse_exact(plain, ret_ip, ret_is_v6);
+}
+
+typedef bool ip_parser(const char *text, uint8_t ret_ip[16], bool *ret_is_v6);
+
+static bool parse_cidr(ip_parser *parse, const char *text, uint8_t ret_ip[16], unsigned *ret_bits,
+                       bool *ret_is_v6)
+{
+    enum { ADDRESS_SIZE = 128 }; /* With many zeros. */
+    char address[ADDRESS_SIZE];
     const char *slash = strchr(text, '/');
     if (slash == NULL || (size_t)(slash - text) >= sizeof(address)) {
         return false;
@@ -346,7 +381,7 @@ bool api_cidr_parse(const char *text, uint8_t ret_ip[16], unsigned *ret_bits, bo
     address[slash - text] = '\0';
     size_t digits = strspn(slash + 1, "0123456789");
     if (digits == 0 || digits > 3 || slash[1 + digits] != '\0' ||
-        !api_ip_parse(address, ret_ip, ret_is_v6)) {
+        !parse(address, ret_ip, ret_is_v6)) {
         return false;
     }
     unsigned bits = 0;
@@ -358,6 +393,16 @@ bool api_cidr_parse(const char *text, uint8_t ret_ip[16], unsigned *ret_bits, bo
     }
     *ret_bits = bits;
     return true;
+}
+
+bool api_cidr_parse(const char *text, uint8_t ret_ip[16], unsigned *ret_bits, bool *ret_is_v6)
+{
+    return parse_cidr(api_ip_parse, text, ret_ip, ret_bits, ret_is_v6);
+}
+
+bool api_cidr_parse_exact(const char *text, uint8_t ret_ip[16], unsigned *ret_bits, bool *ret_is_v6)
+{
+    return parse_cidr(api_ip_parse_exact, text, ret_ip, ret_bits, ret_is_v6);
 }
 
 struct api_syntax api_syntax_ip(const char *text)

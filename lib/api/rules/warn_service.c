@@ -63,11 +63,33 @@ static void warn_form(struct api_causes *warnings, const struct api_path *at, co
     }
 }
 
-static void warn_address(struct api_causes *warnings, const struct api_path *at, const char *text)
+/* Of what is none in the exact form, only because of a number with a zero before it. */
+static void warn_zero(struct api_causes *warnings, const struct api_path *at, const char *what,
+                      const char *text, const char *address)
 {
+    bool is_range = strcmp(text, address) != 0;
+    const char *range =
+        is_range ? arena_printf(warnings->arena, "netip.ParsePrefix(\"%s\"): ", text) : "";
+    api_cause_add(warnings, "",
+                  arena_printf(warnings->arena,
+                               "IP %s was accepted, but will be invalid in a future Kubernetes "
+                               "release: %sParseAddr(\"%s\"): IPv4 field has octet with leading "
+                               "zero",
+                               what, range, address),
+                  api_path_text(warnings->arena, at));
+}
+
+static void warn_address(struct api_causes *warnings, const struct api_path *at, const char *given)
+{
+    const char *text = text_or_empty(given);
     uint8_t ip[ADDRESS_BYTES];
     bool is_v6 = false;
-    if (api_ip_parse(text_or_empty(text), ip, &is_v6) && is_v6) {
+    if (!api_ip_parse(text, ip, &is_v6)) {
+        return;
+    }
+    if (!api_ip_parse_exact(text, ip, &is_v6)) {
+        warn_zero(warnings, at, "address", text, text);
+    } else if (is_v6) {
         warn_form(warnings, at, "address", text, canonical(warnings->arena, ip));
     }
 }
@@ -75,15 +97,16 @@ static void warn_address(struct api_causes *warnings, const struct api_path *at,
 static void warn_range(struct api_causes *warnings, const struct api_path *at, const char *text)
 {
     uint8_t ip[ADDRESS_BYTES];
-    char address[sizeof("ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255")];
     bool is_v6 = false;
+    unsigned bits = 0;
     size_t len = strcspn(text_or_empty(text), "/");
-    if (len == 0 || text[len] == '\0' || len >= sizeof(address)) {
+    if (!api_cidr_parse(text_or_empty(text), ip, &bits, &is_v6)) {
         return;
     }
-    memcpy(address, text, len);
-    address[len] = '\0'; /* With its host's bits. */
-    if (api_ip_parse(address, ip, &is_v6) && is_v6) {
+    const char *address = arena_text_n(warnings->arena, text, len);
+    if (!api_ip_parse_exact(address, ip, &is_v6)) {
+        warn_zero(warnings, at, "prefix", text, address);
+    } else if (is_v6) { /* With its host's bits. */
         warn_form(
             warnings, at, "prefix", text,
             arena_printf(warnings->arena, "%s%s", canonical(warnings->arena, ip), text + len));

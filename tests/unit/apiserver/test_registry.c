@@ -394,6 +394,26 @@ START_TEST(a_headless_service_without_selector_may_have_both_families)
 }
 END_TEST
 
+START_TEST(an_address_with_zeros_before_its_numbers_is_the_one_without)
+{
+    static const char json[] = "{\"metadata\":{\"generateName\":\"s-\"},\"spec\":{\"clusterIP\":"
+                               "\"10.096.0.007\",\"ports\":[{\"port\":80}]}}";
+    struct fixture fixture;
+    fixture_init(&fixture);
+    make_namespace(&fixture);
+    struct registry_call first = create(&fixture, "services", "ns", json);
+    ck_assert_ptr_null(first.status);
+    const Core__V1__Service *service = first.result;
+    ck_assert_str_eq(service->spec->cluster_ip, "10.096.0.007");
+    struct registry_call second =
+        create(&fixture, "services", "ns",
+               "{\"metadata\":{\"generateName\":\"s-\"},\"spec\":{\"clusterIP\":\"10.96.0.7\","
+               "\"ports\":[{\"port\":80}]}}");
+    ck_assert_int_eq(second.code, 422);
+    fixture_release(&fixture);
+}
+END_TEST
+
 START_TEST(a_health_port_that_is_taken_is_said_so)
 {
     static const char json[] =
@@ -484,6 +504,7 @@ Suite *registry_suite(void)
     tcase_add_test(tcase, addresses_and_families_of_a_service_fit_together);
     tcase_add_test(tcase, an_update_does_not_give_a_service_a_second_family);
     tcase_add_test(tcase, a_headless_service_without_selector_may_have_both_families);
+    tcase_add_test(tcase, an_address_with_zeros_before_its_numbers_is_the_one_without);
     tcase_add_test(tcase, a_health_port_that_is_taken_is_said_so);
     tcase_add_test(tcase, applying_may_give_up_a_field_that_another_manager_keeps);
     tcase_add_test(tcase, strict_applying_refuses_a_key_that_is_there_twice);

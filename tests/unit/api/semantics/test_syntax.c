@@ -39,9 +39,19 @@ START_TEST(addresses_have_one_spelling_of_each_byte)
     unsigned bits = 0;
     ck_assert(api_ip_parse("10.9.8.7", ip, &is_v6) && !is_v6);
     ck_assert_uint_eq(ip[15], 7);
-    ck_assert(!api_ip_parse("010.9.8.7", ip, &is_v6));
+    ck_assert(api_ip_parse("010.9.08.00007", ip, &is_v6) && !is_v6);
+    ck_assert_mem_eq(ip + 12, "\x0a\x09\x08\x07", 4);
+    ck_assert(!api_ip_parse_exact("010.9.8.7", ip, &is_v6));
+    ck_assert(api_ip_parse("::ffff:01.2.3.004", ip, &is_v6) && is_v6 && ip[15] == 4);
+    ck_assert(!api_ip_parse("010", ip, &is_v6));
+    ck_assert(!api_ip_parse("0300.1.1.1", ip, &is_v6));
+    ck_assert(!api_ip_parse("0x1.1.1.1", ip, &is_v6));
+    ck_assert(!api_ip_parse("01.1.1.1.", ip, &is_v6));
+    ck_assert(!api_ip_parse("1.1.1..1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1.1", ip, &is_v6));
     ck_assert(api_ip_parse("2001:db8::ffff", ip, &is_v6) && is_v6);
     ck_assert(api_cidr_parse("10.0.0.0/24", ip, &bits, &is_v6) && bits == 24);
+    ck_assert(api_cidr_parse("010.0.0.0/24", ip, &bits, &is_v6) && ip[12] == 10);
+    ck_assert(!api_cidr_parse_exact("010.0.0.0/24", ip, &bits, &is_v6));
     ck_assert(!api_cidr_parse("10.0.0.0/33", ip, &bits, &is_v6));
     ck_assert(!api_cidr_parse("10.0.0.0/", ip, &bits, &is_v6));
 }

@@ -283,6 +283,18 @@ START_TEST(addresses_of_services_are_told_in_their_canonical_form)
                                                                    "spec.loadBalancerSourceRanges["
                                                                    "1]: " FORM("prefix", "FD00::/8",
                                                                                "fd00::/8"));
+#define SOON(what, error)                                                                          \
+    "IP " what " was accepted, but will be invalid in a future Kubernetes release: " error         \
+    ": IPv4 field has octet with leading zero"
+    assert_warnings(
+        "v1", "Service", NULL,
+        SERVICE("'externalIPs':['010.0.0.1'],'loadBalancerSourceRanges':['010.0.0.0/8']"),
+        "spec.externalIPs[0]: " SOON(
+            "address", "ParseAddr(\"010.0.0.1\")") "\n"
+                                                   "spec.loadBalancerSourceRanges[0]: " SOON(
+                                                       "prefix", "netip.ParsePrefix(\"010.0.0.0/"
+                                                                 "8\"): ParseAddr(\"010.0.0.0\")"));
+#undef SOON
     assert_warnings("v1", "Service", NULL,
                     SERVICE("'type':'ExternalName','externalName':'a','externalIPs':['10.0.0.1']"),
                     "spec.externalIPs is ignored when spec.type is \"ExternalName\"");
