@@ -264,9 +264,8 @@ static const struct api_message *token_schema(void)
     return api_message_find("k8s.io.api.authentication.v1.TokenRequest");
 }
 
-static const struct api_status *bind_token_to_pod(struct operation *operation,
-                                                  const Core__V1__Pod *pod,
-                                                  struct token_claims *claims)
+static void bind_token_to_pod(struct operation *operation, const Core__V1__Pod *pod,
+                              struct token_claims *claims)
 {
     const char *node_name = pod->spec->node_name;
     claims->pod = pod->metadata->name;
@@ -279,15 +278,38 @@ static const struct api_status *bind_token_to_pod(struct operation *operation,
             node == NULL ? NULL
                          : message_meta(cached_object_kind(node), cached_object_message(node))->uid;
     }
-    if (is_empty(pod->spec->service_account_name) ||
-        strcmp(pod->spec->service_account_name, claims->account) != 0) {
-        return api_status_bad_request(
-            operation->arena,
-            "cannot bind token for serviceaccount \"%s\" to pod running with different "
-            "serviceaccount name.",
-            claims->account);
+}
+
+/* What it is bound to, when that can be: a kind of the core group, of any version. */
+static const struct api_kind *bound_kind(const Authentication__V1__BoundObjectReference *reference)
+{
+    static const char *const kinds[][2] = {
+        {"Pod", "pods"}, {"Secret", "secrets"}, {"Node", "nodes"}};
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        if (strcmp(text_or_empty(reference->kind), kinds[i][0]) == 0 &&
+            strchr(text_or_empty(reference->api_version), '/') == NULL) {
+            return api_kind_find("", "v1", kinds[i][1]);
+        }
     }
     return NULL;
+}
+
+/* The pod of another account is none to bind to, whichever pod it is. */
+static const struct api_status *check_pod_account(struct operation *operation,
+                                                  const struct api_kind *kind,
+                                                  const struct cached_object *cached,
+                                                  const char *account)
+{
+    const Core__V1__Pod *pod = cached_object_message(cached);
+    if (strcmp(kind->plural, "pods") != 0 ||
+        strcmp(text_or_empty(pod->spec->service_account_name), account) == 0) {
+        return NULL;
+    }
+    return api_status_bad_request(
+        operation->arena,
+        "cannot bind token for serviceaccount \"%s\" to pod running with different "
+        "serviceaccount name.",
+        account);
 }
 
 static const struct api_status *
@@ -295,36 +317,29 @@ bind_token(struct operation *operation, const Authentication__V1__BoundObjectRef
            struct token_claims *claims)
 {
     struct arena *arena = operation->arena;
-    const char *kind_name = reference->kind == NULL ? "" : reference->kind;
-    const char *version = reference->api_version == NULL ? "" : reference->api_version;
-    const char *plural = NULL;
-    bool cluster = false;
-    if (strcmp(kind_name, "Pod") == 0 && strcmp(version, "v1") == 0) {
-        plural = "pods";
-    } else if (strcmp(kind_name, "Secret") == 0 && strcmp(version, "v1") == 0) {
-        plural = "secrets";
-    } else if (strcmp(kind_name, "Node") == 0 && strcmp(version, "v1") == 0) {
-        plural = "nodes";
-        cluster = true;
-    } else {
-        return api_status_bad_request(arena, "cannot bind token to object of type /%s, Kind=%s",
-                                      version, kind_name);
+    const char *version = text_or_empty(reference->api_version);
+    const struct api_kind *kind = bound_kind(reference);
+    if (kind == NULL) {
+        return api_status_bad_request(arena, "cannot bind token to object of type %s%s, Kind=%s",
+                                      strchr(version, '/') == NULL ? "/" : "", version,
+                                      text_or_empty(reference->kind));
     }
-    const struct api_kind *kind = api_kind_find("", "v1", plural);
     const char *name = reference->name == NULL ? "" : reference->name;
-    const struct cached_object *cached =
-        operation_lookup(operation, kind, cluster ? "" : operation_namespace(operation), name);
+    const struct cached_object *cached = operation_lookup(
+        operation, kind, kind->namespaced ? operation_namespace(operation) : "", name);
     if (cached == NULL) {
         return api_status_not_found(arena, kind, name);
     }
-    const struct api_status *unreadable = operation_unreadable(operation, cached);
-    if (unreadable != NULL) {
-        return unreadable;
+    const struct api_status *refusal = operation_unreadable(operation, cached);
+    refusal =
+        refusal != NULL ? refusal : check_pod_account(operation, kind, cached, claims->account);
+    if (refusal != NULL) {
+        return refusal;
     }
     const Meta__V1__ObjectMeta *meta = message_meta(kind, cached_object_message(cached));
     if (!is_empty(reference->u_id) && strcmp(reference->u_id, meta->uid) != 0) {
         struct api_kind named = *kind; /* It goes by its kind in this one answer of v1.32. */
-        named.plural = named.resource = kind_name;
+        named.plural = named.resource = text_or_empty(reference->kind);
         return api_status_conflict(arena, &named, name,
                                    arena_printf(arena,
                                                 "the UID in the bound object reference (%s) does "
@@ -332,10 +347,9 @@ bind_token(struct operation *operation, const Authentication__V1__BoundObjectRef
                                                 "have been deleted and then recreated",
                                                 reference->u_id));
     }
-    if (plural[0] == 'p') {
-        return bind_token_to_pod(operation, cached_object_message(cached), claims);
-    }
-    if (plural[0] == 's') {
+    if (strcmp(kind->plural, "pods") == 0) {
+        bind_token_to_pod(operation, cached_object_message(cached), claims);
+    } else if (strcmp(kind->plural, "secrets") == 0) {
         claims->secret = name;
         claims->secret_uid = meta->uid;
     } else {

@@ -156,6 +156,12 @@ Y
 
     run -1 kubectl create token default -n demo --bound-object-kind Secret --bound-object-name bound
     [[ $output == *'secrets "bound" not found'* ]]
+    kubectl run bound -n demo --image i
+    kubectl create serviceaccount other -n demo
+    run -1 kubectl create token default -n demo --bound-object-kind Pod --bound-object-name bound --bound-object-uid u
+    [[ $output == *'the UID in the bound object reference (u) does not match'* ]]
+    run -1 kubectl create token other -n demo --bound-object-kind Pod --bound-object-name bound --bound-object-uid u
+    [[ $output == *'"other" to pod running with different serviceaccount name'* ]]
 }
 
 @test "a token ends with its account, also when that is made again" {
