@@ -278,7 +278,10 @@ static bool check_count(const struct place *place, const void *object)
         api_cause_too_many(place->causes, place->at, count, check->max_items);
         return false;
     }
-    api_cause_invalid(place->causes, place->at, api_shown_raw("[]string"), check->too_many);
+    api_cause_invalid(
+        place->causes, place->at,
+        api_shown_member(place->causes->arena, place->frame->table, place->field->name, object),
+        check->too_many);
     return true;
 }
 

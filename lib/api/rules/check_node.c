@@ -2,6 +2,7 @@
 #include "lib/api/quantity.h"
 #include "lib/api/rules/rules.h"
 #include "lib/api/shown.h"
+#include "lib/base/name_index.h"
 
 static const char *taint_text(struct arena *arena, const Core__V1__Taint *taint)
 {
@@ -64,14 +65,11 @@ bool rules_pod_cidrs(struct api_causes *causes, const struct api_frame *frame)
                       api_shown_texts(causes->arena, node->pod_cidrs, node->n_pod_cidrs),
                       "may specify no more than one CIDR for each IP family");
     }
+    struct text_set seen = {.arena = causes->arena};
     for (size_t i = 0; i < node->n_pod_cidrs; i++) {
         const char *text = text_or_empty(node->pod_cidrs[i]);
         struct api_path at = api_path_index(&list, i);
-        bool twice = false;
-        for (size_t j = 0; j < i; j++) {
-            twice = twice || rules_is(node->pod_cidrs[j], text);
-        }
-        if (twice) {
+        if (!text_set_add(&seen, text)) {
             api_cause_duplicate(causes, &at, api_shown_text(text));
         }
     }
@@ -118,34 +116,57 @@ static void check_addresses(struct api_causes *causes, const struct api_path *st
     }
 }
 
-static void check_spec_change(struct api_causes *causes, const Core__V1__NodeSpec *before,
-                              const Core__V1__NodeSpec *after)
+static void check_all_amounts(struct api_causes *causes, const Core__V1__NodeStatus *node)
 {
-    struct api_path spec = api_path_field(NULL, "spec");
-    bool same = before->n_pod_cidrs == after->n_pod_cidrs;
-    for (size_t i = 0; same && i < after->n_pod_cidrs; i++) {
-        same = rules_is(before->pod_cidrs[i], text_or_empty(after->pod_cidrs[i]));
-    }
-    if (before->n_pod_cidrs > 0 && !same) {
-        rules_forbidden(causes, &spec, "podCIDRs",
-                        "node updates may not change podCIDR except from \"\" to valid");
-    }
-    if (!rules_empty(before->provider_id) &&
-        !rules_is(before->provider_id, text_or_empty(after->provider_id))) {
-        rules_forbidden(causes, &spec, "providerID",
-                        "node updates may not change providerID except from \"\" to valid");
-    }
-    if (!rules_is(before->external_id, text_or_empty(after->external_id))) {
-        rules_forbidden(causes, &spec, "externalID", "may not be updated");
+    struct api_path status = api_path_field(NULL, "status");
+    if (node != NULL) {
+        check_amounts(causes, &status, "capacity", RULES_QUANTITIES(node, capacity));
+        check_amounts(causes, &status, "allocatable", RULES_QUANTITIES(node, allocatable));
     }
 }
 
+/* Of a new node, who may come with a status. */
+bool rules_node_amounts(struct api_causes *causes, const struct api_frame *frame)
+{
+    check_all_amounts(causes, ((const Core__V1__Node *)frame->parent->message)->status);
+    return true;
+}
+
+static void check_ranges_kept(struct api_causes *causes, const struct api_path *spec,
+                              const Core__V1__NodeSpec *before, const Core__V1__NodeSpec *after)
+{
+    bool as_many = before->n_pod_cidrs == after->n_pod_cidrs;
+    for (size_t i = 0; i < before->n_pod_cidrs; i++) {
+        if (!as_many || !rules_is(before->pod_cidrs[i], text_or_empty(after->pod_cidrs[i]))) {
+            rules_forbidden(causes, spec, "podCIDRs",
+                            "node updates may not change podCIDR except from \"\" to valid");
+        }
+        if (!as_many) {
+            break; /* Said once. */
+        }
+    }
+}
+
+/* v1.32 does not look at what the ranges are. */
 void rules_update_node(struct api_causes *causes, const void *before, const void *after)
 {
-    const Core__V1__Node *old_node = before, *node = after;
+    const Core__V1__Node *node = after;
+    const Core__V1__NodeSpec *old_spec = ((const Core__V1__Node *)before)->spec;
     struct api_path status = api_path_field(NULL, "status");
-    check_amounts(causes, &status, "capacity", RULES_QUANTITIES(node->status, capacity));
-    check_amounts(causes, &status, "allocatable", RULES_QUANTITIES(node->status, allocatable));
+    struct api_path spec = api_path_field(NULL, "spec");
+    struct api_frame frame = {
+        .table = &core__v1__node_spec__schema, .message = node->spec, .at = &spec};
+    check_all_amounts(causes, node->status);
     check_addresses(causes, &status, node->status);
-    check_spec_change(causes, old_node->spec, node->spec);
+    check_ranges_kept(causes, &spec, old_spec, node->spec);
+    if (!rules_empty(old_spec->provider_id) &&
+        !rules_is(old_spec->provider_id, text_or_empty(node->spec->provider_id))) {
+        rules_forbidden(causes, &spec, "providerID",
+                        "node updates may not change providerID except from \"\" to valid");
+    }
+    api_check_member(causes, &frame, "taints");
+    (void)rules_taint_paths(causes, &frame);
+    if (!rules_is(old_spec->external_id, text_or_empty(node->spec->external_id))) {
+        rules_forbidden(causes, &spec, "externalID", "may not be updated");
+    }
 }

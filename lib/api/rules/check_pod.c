@@ -29,10 +29,17 @@ bool rules_dns_servers(struct api_causes *causes, const struct api_frame *frame)
     return true;
 }
 
+/* How many there are comes before what each one is. */
 bool rules_dns_searches(struct api_causes *causes, const struct api_frame *frame)
 {
+    enum { SEARCHES_MAX = 32 };
     const Core__V1__PodDNSConfig *dns = frame->message;
     size_t characters = 0;
+    if (dns->n_searches > SEARCHES_MAX) {
+        rules_invalid(causes, frame->at, "searches",
+                      api_shown_texts(causes->arena, dns->searches, dns->n_searches),
+                      "must not have more than 32 search paths");
+    }
     for (size_t i = 0; i < dns->n_searches; i++) {
         characters += strlen(text_or_empty(dns->searches[i])) + 1;
     }
@@ -62,12 +69,12 @@ bool rules_dns_options(struct api_causes *causes, const struct api_frame *frame)
 /* --- The spec ----------------------------------------------------------------------------------
  */
 
+/* v1.32 knows it as a member of the security context. */
 bool rules_shared_namespaces(struct api_causes *causes, const struct api_frame *frame)
 {
-    const Core__V1__PodSpec *spec = frame->message;
-    struct api_path security = api_path_field(frame->at, "securityContext");
+    const Core__V1__PodSpec *spec = frame->parent->message;
     if (spec->has_share_process_namespace && spec->share_process_namespace && spec->host_pid) {
-        rules_invalid(causes, &security, "shareProcessNamespace", api_shown_bool(true),
+        rules_invalid(causes, frame->at, "shareProcessNamespace", api_shown_bool(true),
                       "ShareProcessNamespace and HostPID cannot both be enabled");
     }
     return true;

@@ -4,6 +4,7 @@
 #include "lib/api/rules/default_hooks.h"
 #include "lib/api/rules/rules.h"
 #include "lib/api/shown.h"
+#include "lib/base/name_index.h"
 
 enum { NANOS = 1000000000 };
 
@@ -241,6 +242,34 @@ bool rules_quota(struct api_causes *causes, const struct api_frame *frame)
         check_selector(causes, frame->at, spec);
     }
     return true;
+}
+
+static bool has_all(struct arena *arena, const Core__V1__ResourceQuotaSpec *spec,
+                    const Core__V1__ResourceQuotaSpec *of)
+{
+    struct text_set scopes = {.arena = arena};
+    for (size_t i = 0; i < spec->n_scopes; i++) {
+        (void)text_set_add(&scopes, text_or_empty(spec->scopes[i]));
+    }
+    size_t had = 0;
+    while (had < of->n_scopes && text_set_has(&scopes, text_or_empty(of->scopes[had]))) {
+        had++;
+    }
+    return had == of->n_scopes;
+}
+
+/* Another order of the scopes is no change. */
+void rules_update_quota(struct api_causes *causes, const void *before, const void *after)
+{
+    const Core__V1__ResourceQuotaSpec *old_spec = ((const Core__V1__ResourceQuota *)before)->spec;
+    const Core__V1__ResourceQuotaSpec *spec = ((const Core__V1__ResourceQuota *)after)->spec;
+    struct api_path at = api_path_field(NULL, "spec");
+    if (!has_all(causes->arena, spec, old_spec) || !has_all(causes->arena, old_spec, spec)) {
+        rules_invalid(causes, &at, "scopes",
+                      api_shown_typed_texts(causes->arena, "core.ResourceQuotaScope", spec->scopes,
+                                            spec->n_scopes),
+                      "field is immutable");
+    }
 }
 
 bool rules_quota_status(struct api_causes *causes, const struct api_frame *frame)

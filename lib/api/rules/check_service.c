@@ -35,39 +35,64 @@ bool rules_service_port_name(struct api_causes *causes, const struct api_frame *
     return true;
 }
 
-bool rules_service_node_port(struct api_causes *causes, const struct api_frame *frame)
+static const char *number_and_protocol(struct arena *arena, const Core__V1__ServicePort *port,
+                                       int32_t number)
 {
-    const Core__V1__ServicePort *port = frame->message;
-    const Core__V1__ServiceSpec *spec = frame->parent->message;
-    if (port->node_port != 0 && rules_is(spec->type, "ClusterIP")) {
-        rules_forbidden(causes, frame->at, "nodePort",
-                        "may not be used when `type` is 'ClusterIP'");
-    }
-    return true;
+    return arena_printf(arena, "%d/%s", number, text_or_empty(port->protocol));
 }
 
-bool rules_service_port_clash(struct api_causes *causes, const struct api_frame *frame)
+static const char *port_text(struct arena *arena, const void *list, const void *of, size_t index)
 {
-    const Core__V1__ServicePort *port = frame->message;
-    const Core__V1__ServiceSpec *spec = frame->parent->message;
-    for (size_t i = 0; i < frame->index; i++) {
-        const Core__V1__ServicePort *other = spec->ports[i];
-        if (!rules_is(other->protocol, text_or_empty(port->protocol))) {
-            continue;
+    const Core__V1__ServicePort *port = ((const Core__V1__ServicePort *const *)list)[index];
+    (void)of;
+    return number_and_protocol(arena, port, port->port);
+}
+
+static const char *node_port_text(struct arena *arena, const void *list, const void *of,
+                                  size_t index)
+{
+    const Core__V1__ServicePort *port = ((const Core__V1__ServicePort *const *)list)[index];
+    (void)of;
+    return port->node_port == 0 ? NULL : number_and_protocol(arena, port, port->node_port);
+}
+
+static void check_node_ports(struct api_causes *causes, const struct api_path *ports,
+                             const Core__V1__ServiceSpec *spec)
+{
+    for (size_t i = 0; i < spec->n_ports; i++) {
+        struct api_path item = api_path_index(ports, i);
+        if (spec->ports[i]->node_port != 0 && rules_is(spec->type, "ClusterIP")) {
+            rules_forbidden(causes, &item, "nodePort",
+                            "may not be used when `type` is 'ClusterIP'");
         }
-        if (other->port == port->port) {
+    }
+    for (size_t i = 0; i < spec->n_ports; i++) {
+        struct api_path item = api_path_index(ports, i);
+        struct api_path at = api_path_field(&item, "nodePort");
+        if (api_seen_before(causes, node_port_text, spec->ports, NULL, i)) {
+            api_cause_duplicate(causes, &at, api_shown_int(spec->ports[i]->node_port));
+        }
+    }
+}
+
+/* No two of one protocol have one number. */
+bool rules_service_ports(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__ServiceSpec *spec = frame->message;
+    struct api_path ports = api_path_field(frame->at, "ports");
+    check_node_ports(causes, &ports, spec);
+    for (size_t i = 0; i < spec->n_ports; i++) {
+        const Core__V1__ServicePort *port = spec->ports[i];
+        struct api_path item = api_path_index(&ports, i);
+        if (api_seen_before(causes, port_text, spec->ports, NULL, i)) {
             api_cause_duplicate(
-                causes, frame->at,
+                causes, &item,
                 api_shown_raw(arena_printf(causes->arena,
                                            "core.ServicePort{Name:\"\", Protocol:\"%s\", "
                                            "AppProtocol:(*string)(nil), Port:%d, "
                                            "TargetPort:intstr.IntOrString{Type:0, IntVal:0, "
                                            "StrVal:\"\"}, NodePort:0}",
                                            text_or_empty(port->protocol), port->port)));
-        }
-        if (port->node_port != 0 && other->node_port == port->node_port) {
-            struct api_path node_port = api_path_field(frame->at, "nodePort");
-            api_cause_duplicate(causes, &node_port, api_shown_int(port->node_port));
         }
     }
     return true;
@@ -220,8 +245,9 @@ static void check_balanced_ports(struct api_causes *causes, const struct api_fra
 }
 
 /* The annotation that was renamed has to say the same under both names. */
-static void check_topology(struct api_causes *causes, const Core__V1__Service *service)
+bool rules_service_topology(struct api_causes *causes, const struct api_frame *frame)
 {
+    const Core__V1__Service *service = frame->message;
     const char *hints = api_meta_annotation(service->metadata, TOPOLOGY_HINTS);
     const char *mode = api_meta_annotation(service->metadata, TOPOLOGY_MODE);
     struct api_path metadata = api_path_field(NULL, "metadata");
@@ -231,38 +257,53 @@ static void check_topology(struct api_causes *causes, const Core__V1__Service *s
         api_cause_invalid(causes, &at, api_shown_text(mode),
                           "must match annotations[" TOPOLOGY_HINTS "] when both are specified");
     }
+    return true;
 }
 
 /* What allocation looks at before anything else is checked: when this is wrong, nothing else is
  * said. */
 bool rules_service_addresses(struct api_causes *causes, const struct api_frame *frame)
 {
-    const Core__V1__ServiceSpec *spec = frame->message;
     size_t before = causes->count;
     check_addresses(causes, frame);
-    if (causes->count > before) {
-        return false;
-    }
-    if (spec->n_ports == 0 && !rules_service_is_headless(spec) &&
-        !rules_is(spec->type, "ExternalName")) {
-        rules_required(causes, frame->at, "ports", "");
-    }
-    check_balanced_ports(causes, frame);
-    return true;
+    return causes->count == before;
 }
 
 /* --- Types and policies ------------------------------------------------------------------------
  */
 
+static void check_external_name(struct api_causes *causes, const struct api_path *at,
+                                const Core__V1__ServiceSpec *spec)
+{
+    char *name = arena_text(causes->arena, text_or_empty(spec->external_name));
+    size_t len = strlen(name);
+    if (len > 0 && name[len - 1] == '.') { /* A fully qualified name may end so. */
+        name[--len] = '\0';
+    }
+    if (len == 0) {
+        rules_required(causes, at, "externalName", "");
+    } else {
+        rules_check_text(causes, at, "externalName", name, api_syntax_dns1123_subdomain);
+    }
+}
+
 bool rules_service_type(struct api_causes *causes, const struct api_frame *frame)
 {
     const Core__V1__ServiceSpec *spec = frame->message;
-    if (needs_node_ports(spec) && rules_service_is_headless(spec)) {
+    bool headless = rules_service_is_headless(spec), named = rules_is(spec->type, "ExternalName");
+    if (spec->n_ports == 0 && !headless && !named) {
+        rules_required(causes, frame->at, "ports", "");
+    }
+    check_balanced_ports(causes, frame);
+    if (needs_node_ports(spec) && headless) {
         struct api_path ips = api_path_field(frame->at, "clusterIPs");
         struct api_path first = api_path_index(&ips, 0);
         api_cause_invalid(
             causes, &first, api_shown_text("None"),
             arena_printf(causes->arena, "may not be set to 'None' for %s services", spec->type));
+    }
+    if (named) {
+        check_external_name(causes, frame->at, spec);
     }
     return true;
 }
@@ -290,6 +331,18 @@ bool rules_service_affinity(struct api_causes *causes, const struct api_frame *f
     return true;
 }
 
+static void check_health_port(struct api_causes *causes, const struct api_path *at,
+                              const Core__V1__ServiceSpec *spec)
+{
+    if (spec->health_check_node_port != 0 && !(rules_is(spec->type, "LoadBalancer") &&
+                                               rules_is(spec->external_traffic_policy, "Local"))) {
+        rules_invalid(causes, at, "healthCheckNodePort",
+                      api_shown_int(spec->health_check_node_port),
+                      "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` "
+                      "is 'Local'");
+    }
+}
+
 bool rules_service_external_policy(struct api_causes *causes, const struct api_frame *frame)
 {
     const Core__V1__ServiceSpec *spec = frame->message;
@@ -306,31 +359,20 @@ bool rules_service_external_policy(struct api_causes *causes, const struct api_f
     } else if (!rules_one_of(policy, POLICIES)) {
         rules_not_supported(causes, frame->at, "externalTrafficPolicy", policy, POLICIES);
     }
+    check_health_port(causes, frame->at, spec);
     return true;
 }
 
-bool rules_service_health_port(struct api_causes *causes, const struct api_frame *frame)
-{
-    const Core__V1__ServiceSpec *spec = frame->message;
-    if (spec->health_check_node_port != 0 && !(rules_is(spec->type, "LoadBalancer") &&
-                                               rules_is(spec->external_traffic_policy, "Local"))) {
-        rules_invalid(causes, frame->at, "healthCheckNodePort",
-                      api_shown_int(spec->health_check_node_port),
-                      "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` "
-                      "is 'Local'");
-    }
-    return true;
-}
-
-static void check_distribution(struct api_causes *causes, const struct api_path *at,
-                               const Core__V1__ServiceSpec *spec)
+bool rules_service_distribution(struct api_causes *causes, const struct api_frame *frame)
 {
     static const char *const distributions[] = {"PreferClose", NULL};
+    const Core__V1__ServiceSpec *spec = frame->message;
     if (spec->traffic_distribution != NULL &&
         !rules_one_of(spec->traffic_distribution, distributions)) {
-        rules_not_supported(causes, at, "trafficDistribution", spec->traffic_distribution,
+        rules_not_supported(causes, frame->at, "trafficDistribution", spec->traffic_distribution,
                             distributions);
     }
+    return true;
 }
 
 /* Spaces around a range do not count. */
@@ -364,7 +406,12 @@ static void check_source_ranges(struct api_causes *causes, const struct api_fram
 {
     const Core__V1__ServiceSpec *spec = frame->message;
     struct api_path ranges = api_path_field(frame->at, "LoadBalancerSourceRanges");
+    const Core__V1__Service *service = frame->parent->message;
+    const char *annotation = api_meta_annotation(service->metadata, SOURCE_RANGES);
     bool balancer = rules_is(spec->type, "LoadBalancer");
+    if (annotation != NULL && spec->n_load_balancer_source_ranges == 0) {
+        check_annotated_ranges(causes, annotation, balancer);
+    }
     if (spec->n_load_balancer_source_ranges > 0 && !balancer) {
         api_cause_forbidden(causes, &ranges, "may only be used when `type` is 'LoadBalancer'");
     }
@@ -372,17 +419,6 @@ static void check_source_ranges(struct api_causes *causes, const struct api_fram
         struct api_path item = api_path_index(&ranges, i);
         check_range(causes, &item, slice_text(spec->load_balancer_source_ranges[i]));
     }
-}
-
-bool rules_service_annotations(struct api_causes *causes, const struct api_frame *frame)
-{
-    const Core__V1__Service *service = frame->message;
-    const char *ranges = api_meta_annotation(service->metadata, SOURCE_RANGES);
-    check_topology(causes, service);
-    if (ranges != NULL && service->spec->n_load_balancer_source_ranges == 0) {
-        check_annotated_ranges(causes, ranges, rules_is(service->spec->type, "LoadBalancer"));
-    }
-    return true;
 }
 
 bool rules_service_balancer(struct api_causes *causes, const struct api_frame *frame)
@@ -400,26 +436,6 @@ bool rules_service_balancer(struct api_causes *causes, const struct api_frame *f
         rules_check_text(causes, frame->at, "loadBalancerClass", spec->load_balancer_class,
                          api_syntax_qualified_name);
     }
-    check_distribution(causes, frame->at, spec);
-    return true;
-}
-
-bool rules_service_external_name(struct api_causes *causes, const struct api_frame *frame)
-{
-    const Core__V1__ServiceSpec *spec = frame->message;
-    if (!rules_is(spec->type, "ExternalName")) {
-        return true;
-    }
-    char *name = arena_text(causes->arena, text_or_empty(spec->external_name));
-    size_t len = strlen(name);
-    if (len > 0 && name[len - 1] == '.') { /* A fully qualified name may end so. */
-        name[--len] = '\0';
-    }
-    if (len == 0) {
-        rules_required(causes, frame->at, "externalName", "");
-        return true;
-    }
-    rules_check_text(causes, frame->at, "externalName", name, api_syntax_dns1123_subdomain);
     return true;
 }
 

@@ -65,22 +65,44 @@ bool rules_volume_capacity(struct api_causes *causes, const struct api_frame *fr
     return true;
 }
 
-/* hostPath first, then the rest in the order of the message: the second one is forbidden. */
-static void check_sources(struct api_causes *causes, const struct api_path *at,
-                          const Core__V1__PersistentVolumeSource *source)
+static void check_sources(struct api_causes *causes, const struct api_frame *frame)
 {
-    const struct api_message *table = &core__v1__persistent_volume_source__schema;
-    size_t count = source != NULL && source->host_path != NULL ? 1 : 0;
-    for (size_t i = 0; source != NULL && i < table->field_count; i++) {
-        const struct api_field *field = &table->fields[i];
-        if (strcmp(field->name, "hostPath") != 0 && api_field_is_set(field, source) &&
-            count++ > 0) {
-            rules_forbidden(causes, at, field->name, "may not specify more than 1 volume type");
-        }
+    static const char *const sources[] = {"hostPath",
+                                          "gcePersistentDisk",
+                                          "awsElasticBlockStore",
+                                          "glusterfs",
+                                          "flocker",
+                                          "nfs",
+                                          "rbd",
+                                          "quobyte",
+                                          "cephfs",
+                                          "iscsi",
+                                          "cinder",
+                                          "fc",
+                                          "flexVolume",
+                                          "azureFile",
+                                          "vsphereVolume",
+                                          "photonPersistentDisk",
+                                          "portworxVolume",
+                                          "azureDisk",
+                                          "scaleIO",
+                                          "local",
+                                          "storageos",
+                                          "csi",
+                                          NULL};
+    const Core__V1__PersistentVolumeSpec *spec = frame->message;
+    rules_check_sources(causes, frame, spec->persistent_volume_source, sources, "flexVolume");
+}
+
+/* Where it is said of the volume itself. */
+bool rules_local_volume(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__PersistentVolumeSpec *spec = frame->parent->message;
+    if (spec->node_affinity == NULL) {
+        rules_required(causes, frame->parent->at, "nodeAffinity",
+                       "Local volume requires node affinity");
     }
-    if (count == 0) {
-        api_cause_required(causes, at, "must specify a volume type");
-    }
+    return true;
 }
 
 static bool is_root(const char *path)
@@ -88,60 +110,63 @@ static bool is_root(const char *path)
     return *path == '/' && path[strspn(path, "/")] == '\0';
 }
 
-bool rules_persistent_volume(struct api_causes *causes, const struct api_frame *frame)
+static void check_recycled(struct api_causes *causes, const struct api_path *at,
+                           const Core__V1__PersistentVolumeSpec *spec)
 {
-    const Core__V1__PersistentVolumeSpec *spec = frame->message;
     const Core__V1__PersistentVolumeSource *source = spec->persistent_volume_source;
-    check_sources(causes, frame->at, source);
-    if (source != NULL && source->local != NULL && spec->node_affinity == NULL) {
-        rules_required(causes, frame->at, "nodeAffinity", "Local volume requires node affinity");
-    }
     if (source != NULL && source->host_path != NULL &&
         is_root(text_or_empty(source->host_path->path)) &&
         rules_is(spec->persistent_volume_reclaim_policy, "Recycle")) {
-        rules_forbidden(causes, frame->at, "persistentVolumeReclaimPolicy",
+        rules_forbidden(causes, at, "persistentVolumeReclaimPolicy",
                         "may not be 'recycle' for a hostPath mount of '/'");
     }
-    return true;
+}
+
+/* Of its sources only the first is looked at: what follows them is checked here too. */
+bool rules_persistent_volume(struct api_causes *causes, const struct api_frame *frame)
+{
+    check_sources(causes, frame);
+    check_recycled(causes, frame->at, frame->message);
+    api_check_member(causes, frame, "storageClassName");
+    api_check_member(causes, frame, "volumeMode");
+    return false;
+}
+
+static void forbid_inline(struct api_causes *causes, const struct api_path *at, const char *name,
+                          bool used)
+{
+    if (used) {
+        rules_forbidden(causes, at, name, "may not be specified in the context of inline volumes");
+    }
 }
 
 void rules_check_inline_volume(struct api_causes *causes, const struct api_path *at,
                                const Core__V1__PersistentVolumeSpec *spec)
 {
-    static const char no[] = "may not be specified in the context of inline volumes";
     const Core__V1__PersistentVolumeSource *source = spec->persistent_volume_source;
     struct api_frame frame = {
         .table = &core__v1__persistent_volume_spec__schema, .message = spec, .at = at};
-    const struct {
-        bool used;
-        const char *name;
-    } forbidden[] = {{spec->claim_ref != NULL, "claimRef"},
-                     {spec->n_capacity > 0, "capacity"},
-                     {spec->node_affinity != NULL, "nodeAffinity"}};
-    for (size_t i = 0; i < ARRAY_LEN(forbidden); i++) {
-        if (forbidden[i].used) {
-            rules_forbidden(causes, at, forbidden[i].name, no);
-        }
-    }
+    forbid_inline(causes, at, "claimRef", spec->claim_ref != NULL);
+    forbid_inline(causes, at, "capacity", spec->n_capacity > 0);
     if (source == NULL || source->csi == NULL) {
         rules_required(causes, at, "csi", "has to be specified in the context of inline volumes");
     }
     api_check_member(causes, &frame, "accessModes");
     check_modes(causes, at, spec->access_modes, spec->n_access_modes);
-    if (!rules_is(spec->persistent_volume_reclaim_policy, "Retain")) {
+    if (!rules_empty(spec->persistent_volume_reclaim_policy) &&
+        !rules_is(spec->persistent_volume_reclaim_policy, "Retain")) {
         rules_forbidden(causes, at, "persistentVolumeReclaimPolicy",
                         "may only be Retain in the context of inline volumes");
     }
-    check_sources(causes, at, source);
-    if (source != NULL && source->csi != NULL) {
-        frame.table = &core__v1__persistent_volume_source__schema;
-        frame.message = source;
-        api_check_member(causes, &frame, "csi");
+    forbid_inline(causes, at, "nodeAffinity", spec->node_affinity != NULL);
+    check_sources(causes, &frame);
+    check_recycled(causes, at, spec);
+    forbid_inline(causes, at, "storageClassName", !rules_empty(spec->storage_class_name));
+    if (!rules_empty(spec->volume_mode) && !rules_is(spec->volume_mode, "Filesystem")) {
+        rules_forbidden(causes, at, "volumeMode",
+                        "may not specify volumeMode other than Filesystem in the context of inline "
+                        "volumes");
     }
-    frame.table = &core__v1__persistent_volume_spec__schema;
-    frame.message = spec;
-    api_check_member(causes, &frame, "storageClassName");
-    api_check_member(causes, &frame, "volumeMode");
 }
 
 /* The one part of a source that may be set later is the secret for growing. */

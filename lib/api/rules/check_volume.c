@@ -121,55 +121,20 @@ static const char *name_in_words(const char *name)
                                               : name;
 }
 
-/* The order in which v1.32 looks at the sources decides which one is the first. */
-static const char *const SOURCES[] = {
-    "emptyDir",
-    "hostPath",
-    "gitRepo",
-    "gcePersistentDisk",
-    "awsElasticBlockStore",
-    "secret",
-    "nfs",
-    "iscsi",
-    "glusterfs",
-    "flocker",
-    "persistentVolumeClaim",
-    "rbd",
-    "cinder",
-    "cephfs",
-    "quobyte",
-    "downwardAPI",
-    "fc",
-    "flexVolume",
-    "configMap",
-    "azureFile",
-    "vsphereVolume",
-    "photonPersistentDisk",
-    "portworxVolume",
-    "azureDisk",
-    "storageos",
-    "projected",
-    "scaleIO",
-    "csi",
-    "ephemeral",
-    "image",
-};
-
-/* The first source is checked, each other one is forbidden. */
-static void check_sources(struct api_causes *causes, const struct api_frame *frame)
+void rules_check_sources(struct api_causes *causes, const struct api_frame *frame,
+                         const void *source, const char *const *names, const char *beside)
 {
-    const Core__V1__Volume *volume = frame->message;
     size_t count = 0;
-    for (size_t i = 0; volume->volume_source != NULL && i < ARRAY_LEN(SOURCES); i++) {
-        const struct api_member *member = api_message_member_text(frame->table, SOURCES[i]);
+    for (; source != NULL && *names != NULL; names++) {
+        const struct api_member *member = api_message_member_text(frame->table, *names);
         assert(member != NULL);
-        if (!api_field_is_set(member->field, volume->volume_source)) {
+        if (!api_field_is_set(member->field, source)) {
             continue;
         }
-        if (count++ == 0) {
-            api_check_member(causes, frame, SOURCES[i]);
+        if (count++ == 0 || strcmp(*names, beside) == 0) {
+            api_check_member(causes, frame, *names);
         } else {
-            rules_forbidden(causes, frame->at, name_in_words(SOURCES[i]),
+            rules_forbidden(causes, frame->at, name_in_words(*names),
                             "may not specify more than 1 volume type");
         }
     }
@@ -181,17 +146,20 @@ static void check_sources(struct api_causes *causes, const struct api_frame *fra
 /* --- Claims that are made for a pod --------------------------------------------------------------
  */
 
-static bool is_made_for(struct arena *arena, const Core__V1__Pod *pod, const char *claim)
+/* The claim that is made for a volume of the pod `of`. */
+static const char *made_claim(struct arena *arena, const void *list, const void *of, size_t index)
 {
-    for (size_t i = 0; i < pod->spec->n_volumes; i++) {
-        const Core__V1__Volume *volume = pod->spec->volumes[i];
-        if (volume->volume_source != NULL && volume->volume_source->ephemeral != NULL &&
-            rules_is(claim, arena_printf(arena, "%s-%s", pod->metadata->name,
-                                         text_or_empty(volume->name)))) {
-            return true;
-        }
-    }
-    return false;
+    const Core__V1__Volume *volume = ((const Core__V1__Volume *const *)list)[index];
+    const Core__V1__Pod *pod = of;
+    return volume->volume_source == NULL || volume->volume_source->ephemeral == NULL
+               ? NULL
+               : arena_printf(arena, "%s-%s", pod->metadata->name, text_or_empty(volume->name));
+}
+
+static bool is_made_for(struct api_causes *causes, const Core__V1__Pod *pod, const char *claim)
+{
+    size_t count = pod->spec->n_volumes;
+    return api_find_item(causes, made_claim, pod->spec->volumes, pod, count, claim) < count;
 }
 
 static void check_claim_name(struct api_causes *causes, const struct api_path *at,
@@ -250,16 +218,47 @@ static const Core__V1__Pod *named_pod(const struct api_frame *frame)
 /* What it is made of comes before its name. */
 bool rules_volume(struct api_causes *causes, const struct api_frame *frame)
 {
+    static const char *const sources[] = {"emptyDir",
+                                          "hostPath",
+                                          "gitRepo",
+                                          "gcePersistentDisk",
+                                          "awsElasticBlockStore",
+                                          "secret",
+                                          "nfs",
+                                          "iscsi",
+                                          "glusterfs",
+                                          "flocker",
+                                          "persistentVolumeClaim",
+                                          "rbd",
+                                          "cinder",
+                                          "cephfs",
+                                          "quobyte",
+                                          "downwardAPI",
+                                          "fc",
+                                          "flexVolume",
+                                          "configMap",
+                                          "azureFile",
+                                          "vsphereVolume",
+                                          "photonPersistentDisk",
+                                          "portworxVolume",
+                                          "azureDisk",
+                                          "storageos",
+                                          "projected",
+                                          "scaleIO",
+                                          "csi",
+                                          "ephemeral",
+                                          "image",
+                                          NULL};
     const Core__V1__Volume *volume = frame->message;
     const Core__V1__VolumeSource *source = volume->volume_source;
     const Core__V1__Pod *pod = source == NULL ? NULL : named_pod(frame);
-    check_sources(causes, frame);
+    rules_check_sources(causes, frame, source, sources, /* beside= */ "");
     if (pod != NULL && source->ephemeral != NULL && !rules_empty(volume->name)) {
         check_claim_name(causes, frame->at, pod, volume->name);
     }
     api_check_member(causes, frame, "name");
     if (pod != NULL && source->persistent_volume_claim != NULL &&
-        is_made_for(causes->arena, pod, source->persistent_volume_claim->claim_name)) {
+        is_made_for(causes, pod, text_or_empty(source->persistent_volume_claim->claim_name))) {
         struct api_path at = api_path_field(frame->at, "persistentVolumeClaim");
         rules_invalid(causes, &at, "claimName",
                       api_shown_text(source->persistent_volume_claim->claim_name),

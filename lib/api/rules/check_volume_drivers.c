@@ -312,73 +312,82 @@ static bool starts(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-static bool is_hex(const char *text, size_t len)
+static const char LETTERS_AND_DIGITS[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+/* "eui.0123456789abcdef": v1.32 takes any letters, and any mark for the dot. */
+static bool is_numbered_name(const char *text, size_t digits)
 {
-    return strlen(text) == len && strspn(text, "0123456789abcdefABCDEF") == len;
+    const char *number = text + strlen("eui.");
+    return strlen(text) == strlen("eui.") + digits && number[-1] != '\n' &&
+           strspn(number, LETTERS_AND_DIGITS) == digits;
 }
 
 /* "iqn.2001-04.com.example:storage": a month, a domain in reverse and, after a colon, what its
  * owner likes. */
 static bool is_dated_name(const char *text)
 {
-    static const char host[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-";
     const char *digits = "0123456789";
     if (!starts(text, "iqn.") || strspn(text + 4, digits) != 4 || text[8] != '-' ||
         strspn(text + 9, digits) != 2 || text[11] != '.') {
         return false;
     }
     const char *domain = text + 12;
-    size_t len = strspn(domain, host);
-    if (len < 2 || strchr(".-", domain[0]) != NULL || strchr(".-", domain[len - 1]) != NULL) {
+    const char *colon = strchr(domain, ':');
+    if (colon == NULL || colon == domain || colon[1] == '\0') {
         return false;
     }
-    return domain[len] == '\0' || (domain[len] == ':' && domain[len + 1] != '\0');
+    for (const char *mark = domain; mark < colon; mark++) {
+        if (strchr(LETTERS_AND_DIGITS, *mark) == NULL && strchr(".-", *mark) == NULL) {
+            return false;
+        }
+    }
+    return strpbrk(colon, ",;*&$| \t\n\f\r") == NULL;
 }
 
 /* NULL when it is one; `strange` is said of what is none of the three sorts of names. */
 static const char *wrong_name(const char *name, const char *strange)
 {
+    enum { EUI_DIGITS = 16, NAA_DIGITS = 32 };
     bool right = true;
     if (starts(name, "iqn")) {
         right = is_dated_name(name);
     } else if (starts(name, "eui")) {
-        right = starts(name, "eui.") && is_hex(name + 4, 16);
+        right = is_numbered_name(name, EUI_DIGITS);
     } else if (starts(name, "naa")) {
-        right = starts(name, "naa.") && (is_hex(name + 4, 16) || is_hex(name + 4, 32));
+        right = is_numbered_name(name, NAA_DIGITS);
     } else {
         return strange;
     }
     return right ? NULL : "must be valid format";
 }
 
-struct iscsi {
-    const char *iqn, *initiator;
-    bool authenticates, has_secret;
-};
-
-static void check_iscsi(struct api_causes *causes, const struct api_path *at, struct iscsi disk,
-                        const char *strange)
+static void check_name(struct api_causes *causes, const struct api_path *at, const char *member,
+                       const char *name, const char *strange)
 {
-    const char *wrong = rules_empty(disk.iqn) ? NULL : wrong_name(disk.iqn, strange);
+    const char *wrong = name == NULL ? NULL : wrong_name(name, strange);
     if (wrong != NULL) {
-        rules_invalid(causes, at, "iqn", api_shown_text(disk.iqn), wrong);
-    }
-    if (disk.authenticates && !disk.has_secret) {
-        rules_required(causes, at, "secretRef", "");
-    }
-    wrong = disk.initiator == NULL ? NULL : wrong_name(disk.initiator, strange);
-    if (wrong != NULL) {
-        rules_invalid(causes, at, "initiatorname", api_shown_text(disk.initiator), wrong);
+        rules_invalid(causes, at, member, api_shown_text(name), wrong);
     }
 }
+
+static const char STRANGE[] = "must be valid format starting with iqn, eui, or naa";
+static const char STRANGE_PERSISTENT[] = "must be valid format";
 
 bool rules_iscsi(struct api_causes *causes, const struct api_frame *frame)
 {
     const Core__V1__ISCSIVolumeSource *disk = frame->message;
-    struct iscsi view = {disk->iqn, disk->initiator_name,
-                         disk->chap_auth_discovery || disk->chap_auth_session,
-                         disk->secret_ref != NULL};
-    check_iscsi(causes, frame->at, view, "must be valid format starting with iqn, eui, or naa");
+    check_name(causes, frame->at, "iqn", rules_empty(disk->iqn) ? NULL : disk->iqn, STRANGE);
+    return true;
+}
+
+bool rules_iscsi_initiator(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__ISCSIVolumeSource *disk = frame->message;
+    if ((disk->chap_auth_discovery || disk->chap_auth_session) && disk->secret_ref == NULL) {
+        rules_required(causes, frame->at, "secretRef", "");
+    }
+    check_name(causes, frame->at, "initiatorname", disk->initiator_name, STRANGE);
     return true;
 }
 
@@ -403,12 +412,20 @@ bool rules_iscsi_portal(struct api_causes *causes, const struct api_frame *frame
 bool rules_iscsi_persistent(struct api_causes *causes, const struct api_frame *frame)
 {
     const Core__V1__ISCSIPersistentVolumeSource *disk = frame->message;
-    struct iscsi view = {disk->iqn, disk->initiator_name,
-                         disk->chap_auth_discovery || disk->chap_auth_session,
-                         disk->secret_ref != NULL};
-    check_iscsi(causes, frame->at, view, "must be valid format");
+    check_name(causes, frame->at, "iqn", rules_empty(disk->iqn) ? NULL : disk->iqn,
+               STRANGE_PERSISTENT);
+    return true;
+}
+
+bool rules_iscsi_persistent_initiator(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__ISCSIPersistentVolumeSource *disk = frame->message;
+    if ((disk->chap_auth_discovery || disk->chap_auth_session) && disk->secret_ref == NULL) {
+        rules_required(causes, frame->at, "secretRef", "");
+    }
     if (disk->secret_ref != NULL) {
         require_secret_name(causes, frame->at, "secretRef", disk->secret_ref->name);
     }
+    check_name(causes, frame->at, "initiatorname", disk->initiator_name, STRANGE_PERSISTENT);
     return true;
 }

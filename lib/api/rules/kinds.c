@@ -18,7 +18,7 @@ static const struct rules_kind KINDS[] = {
     {.table = &core__v1__node__schema,
      .update = rules_update_node,
      .status = rules_update_node,
-     .order = RULES_UPDATE_FIRST},
+     .order = RULES_UPDATE_ALONE},
     {.table = &core__v1__namespace__schema,
      .prepare_create = rules_prepare_namespace,
      .prepare_update = rules_prepare_namespace_update,
@@ -105,6 +105,7 @@ static const struct rules_kind KINDS[] = {
     {.table = &admissionregistration__v1__mutating_webhook_configuration__schema,
      .create = rules_check_mutating_webhooks,
      .replace = rules_replace_mutating_webhooks},
+    {.table = &core__v1__resource_quota__schema, .update = rules_update_quota},
     {.table = &core__v1__limit_range__schema, .prepare_create = rules_prepare_limit_range},
 };
 

@@ -184,6 +184,11 @@ void rules_update_pod_annotations(struct api_causes *causes, const Core__V1__Pod
 /* --- Volumes -----------------------------------------------------------------------------------
  */
 
+/* Of the sources in a frame's inline `source`, which may be NULL: the first one is checked, in the
+ * order of `names` (NULL ends them), and each other one is forbidden but for the one that may stand
+ * `beside` it. */
+void rules_check_sources(struct api_causes *causes, const struct api_frame *frame,
+                         const void *source, const char *const *names, const char *beside);
 /* A PersistentVolume that is described where it is used. */
 void rules_check_inline_volume(struct api_causes *causes, const struct api_path *at,
                                const Core__V1__PersistentVolumeSpec *spec);
@@ -295,21 +300,21 @@ api_frame_rule rules_volume, rules_claim_template, rules_downward_file, rules_pr
 api_frame_rule rules_projected_files, rules_csi_driver_name, rules_csi_persistent,
     rules_cinder_persistent, rules_storage_os_persistent, rules_job_name, rules_storage_topologies,
     rules_topology_key;
-api_frame_rule rules_service_annotations, rules_windows_options, rules_host_process,
-    rules_host_sysctl, rules_pod_annotations, rules_pod_annotated_fields,
-    rules_template_annotations, rules_template_annotated_fields;
+api_frame_rule rules_windows_options, rules_host_process, rules_host_sysctl, rules_pod_annotations,
+    rules_pod_annotated_fields, rules_template_annotations, rules_template_annotated_fields;
 api_frame_rule rules_empty_dir, rules_cinder, rules_csi_source, rules_storage_os,
     rules_fibre_channel, rules_flocker, rules_quobyte, rules_azure_disk, rules_iscsi,
-    rules_iscsi_persistent, rules_iscsi_portal, rules_gluster_persistent,
-    rules_azure_file_persistent, rules_flex, rules_flex_persistent;
-api_frame_rule rules_service_addresses, rules_service_type, rules_service_affinity,
-    rules_service_external_name, rules_service_external_policy, rules_service_health_port,
-    rules_service_balancer, rules_service_port_name, rules_service_node_port,
-    rules_service_port_clash, rules_balancer_mode;
+    rules_iscsi_initiator, rules_iscsi_persistent, rules_iscsi_persistent_initiator,
+    rules_iscsi_portal, rules_gluster_persistent, rules_azure_file_persistent, rules_flex,
+    rules_flex_persistent;
+api_frame_rule rules_service_topology, rules_service_addresses, rules_service_type,
+    rules_service_affinity, rules_service_ports, rules_service_balancer,
+    rules_service_external_policy, rules_service_distribution, rules_service_port_name,
+    rules_balancer_mode;
 api_frame_rule rules_subset, rules_endpoint_port, rules_slice_endpoint, rules_slice_addresses,
     rules_slice_port_name;
 api_frame_rule rules_config_map, rules_secret_size, rules_secret_type, rules_taint,
-    rules_taint_paths, rules_pod_cidrs;
+    rules_taint_paths, rules_node_amounts, rules_pod_cidrs;
 api_frame_rule rules_deployment_selector, rules_workload_template, rules_strategy, rules_deadline,
     rules_deployment_status, rules_replica_set_selector, rules_replica_set_status;
 api_frame_rule rules_daemon_set_selector, rules_daemon_set_strategy, rules_pod_management,
@@ -325,7 +330,7 @@ api_frame_rule rules_job_own, rules_job_budget, rules_job_template_selector, rul
     rules_cron_schedule, rules_cron_time_zone;
 api_frame_rule rules_policy_rule, rules_aggregated, rules_role_ref, rules_subject;
 api_frame_rule rules_quota, rules_quota_status, rules_limit, rules_volume_capacity,
-    rules_persistent_volume, rules_claim;
+    rules_persistent_volume, rules_local_volume, rules_claim;
 api_frame_rule rules_ingress, rules_ingress_backend, rules_ingress_path, rules_ingress_class,
     rules_ingress_parameters;
 rules_create rules_check_ingress;
@@ -340,7 +345,7 @@ api_frame_rule rules_priority_class, rules_storage_class, rules_attachment_sourc
     rules_attachment_status, rules_volume_error, rules_csi_driver, rules_csi_node_driver,
     rules_csi_node_keys;
 rules_create rules_check_attachment;
-rules_update rules_update_csi_driver, rules_update_csi_node;
+rules_update rules_update_quota, rules_update_csi_driver, rules_update_csi_node;
 api_frame_rule rules_validating_webhook, rules_mutating_webhook, rules_webhook_client,
     rules_admission_rule, rules_named_admission_rule, rules_admission_policy,
     rules_admission_validation, rules_admission_parameters, rules_policy_expressions,

@@ -413,13 +413,17 @@ START_TEST(an_inline_volume_is_a_csi_volume_that_is_retained)
     ck_assert_str_eq(
         created("storage.k8s.io/v1", "VolumeAttachment",
                 VOLUME("\"capacity\":{\"storage\":\"1Gi\"},\"persistentVolumeReclaimPolicy\":"
-                       "\"Delete\",\"hostPath\":{\"path\":\"/x\"},\"accessModes\":[\"Other\"]")),
+                       "\"Delete\",\"hostPath\":{\"path\":\"/x\"},\"accessModes\":[\"Other\"],"
+                       "\"storageClassName\":\"C_\",\"volumeMode\":\"Block\"")),
         AT "capacity: Forbidden: may not be specified in the context of inline volumes\n" AT
            "csi: Required value: has to be specified in the context of inline volumes\n" AT
            "accessModes: Unsupported value: \"Other\": supported values: \"ReadOnlyMany\", "
            "\"ReadWriteMany\", \"ReadWriteOnce\", \"ReadWriteOncePod\"\n" AT
            "persistentVolumeReclaimPolicy: Forbidden: may only be Retain in the context of inline "
-           "volumes");
+           "volumes\n" AT
+           "storageClassName: Forbidden: may not be specified in the context of inline volumes\n" AT
+           "volumeMode: Forbidden: may not specify volumeMode other than Filesystem in the context "
+           "of inline volumes");
 #undef VOLUME
 #undef AT
 }

@@ -106,6 +106,23 @@ START_TEST(a_scope_that_is_not_known_is_told_once)
 }
 END_TEST
 
+START_TEST(scopes_of_a_quota_are_a_set_that_stays)
+{
+#define SCOPED(scopes) "{'metadata':{'name':'o','namespace':'n'},'spec':{'scopes':[" scopes "]}}"
+    ck_assert_causes_update("v1", "ResourceQuota", SCOPED("'Terminating','BestEffort'"),
+                            SCOPED("'BestEffort','Terminating','BestEffort'"), "");
+    ck_assert_causes_update(
+        "v1", "ResourceQuota", SCOPED("'Terminating','BestEffort'"), SCOPED("'BestEffort'"),
+        "spec.scopes: Invalid value: []core.ResourceQuotaScope{\"BestEffort\"}: "
+        "field is immutable");
+    ck_assert_causes_update(
+        "v1", "ResourceQuota", SCOPED("'BestEffort'"), SCOPED("'Terminating','BestEffort'"),
+        "spec.scopes: Invalid value: []core.ResourceQuotaScope{\"Terminating\", "
+        "\"BestEffort\"}: field is immutable");
+#undef SCOPED
+}
+END_TEST
+
 START_TEST(a_scope_is_of_pods_for_each_resource_that_they_do_not_have)
 {
     ck_assert_causes(
@@ -147,6 +164,7 @@ Suite *check_amounts_suite(void)
     tcase_add_test(rules, a_metrics_selector_is_left_to_who_measures);
     tcase_add_test(rules, what_is_counted_is_whole);
     tcase_add_test(rules, a_scope_that_is_not_known_is_told_once);
+    tcase_add_test(rules, scopes_of_a_quota_are_a_set_that_stays);
     tcase_add_test(rules, a_scope_is_of_pods_for_each_resource_that_they_do_not_have);
     tcase_add_test(rules, scopes_of_a_selector_exclude_each_other_too);
     suite_add_tcase(suite, rules);

@@ -187,6 +187,41 @@ END_TEST
 /* --- Volumes -----------------------------------------------------------------------------------
  */
 
+START_TEST(what_is_wrong_with_a_pods_searches_and_processes_has_its_place)
+{
+    static const struct row rows[] = {
+        {POD("'hostPID':true,'shareProcessNamespace':true,'securityContext':{'fsGroup':-1,"
+             "'fsGroupChangePolicy':'X'},",
+             ""),
+         "spec.securityContext.fsGroup: Invalid value: -1: must be between 0 and 2147483647, "
+         "inclusive\n"
+         "spec.securityContext.shareProcessNamespace: Invalid value: true: ShareProcessNamespace "
+         "and HostPID cannot both be enabled\n"
+         "spec.securityContext.fsGroupChangePolicy: Unsupported value: \"X\": supported values: "
+         "\"Always\", \"OnRootMismatch\""},
+        {POD("'dnsConfig':{'nameservers':['1.1.1.1','1.1.1.1','1.1.1.1','1.1.1.1']},", ""),
+         "spec.dnsConfig.nameservers: Invalid value: []string{\"1.1.1.1\", \"1.1.1.1\", "
+         "\"1.1.1.1\", "
+         "\"1.1.1.1\"}: must not have more than 3 nameservers"},
+        {POD("'dnsConfig':{'searches':['a','a','a','a','a','a','a','a','a','a','a','a','a','a','a',"
+             "'a','a','a','a','a','a','a','a','a','a','a','a','a','a','a','a','a','-']},",
+             ""),
+         "spec.dnsConfig.searches: Invalid value: []string{\"a\", \"a\", \"a\", \"a\", \"a\", "
+         "\"a\", "
+         "\"a\", \"a\", \"a\", \"a\", \"a\", \"a\", \"a\", \"a\", \"a\", \"a\", \"a\", \"a\", "
+         "\"a\", "
+         "\"a\", \"a\", \"a\", \"a\", \"a\", \"a\", \"a\", \"a\", \"a\", \"a\", \"a\", \"a\", "
+         "\"a\", "
+         "\"-\"}: must not have more than 32 search paths\n"
+         "spec.dnsConfig.searches[32]: Invalid value: \"-\": a lowercase RFC 1123 subdomain must "
+         "consist of lower case alphanumeric characters, '-' or '.', and must start and end with "
+         "an alphanumeric character (e.g. 'example.com', regex used for validation is "
+         "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"},
+    };
+    check_rows(rows, sizeof(rows) / sizeof(rows[0]));
+}
+END_TEST
+
 START_TEST(the_first_source_of_a_volume_is_checked_before_its_name)
 {
     static const struct row rows[] = {
@@ -223,6 +258,7 @@ Suite *check_container_suite(void)
     tcase_add_test(rules, of_two_containers_without_a_name_the_second_is_a_duplicate);
     tcase_add_test(rules, a_container_that_is_added_does_without_much);
     tcase_add_test(rules, what_a_pod_asks_of_its_node_is_shown_as_v1_32_shows_it);
+    tcase_add_test(rules, what_is_wrong_with_a_pods_searches_and_processes_has_its_place);
     tcase_add_test(rules, the_first_source_of_a_volume_is_checked_before_its_name);
     suite_add_tcase(suite, rules);
     return suite;

@@ -80,6 +80,54 @@ START_TEST(a_persistent_volumes_driver_secrets_and_path_are_checked)
 }
 END_TEST
 
+START_TEST(of_a_persistent_volumes_sources_the_first_one_is_checked)
+{
+    ck_assert_causes("v1", "PersistentVolume",
+                     PV_OF("'csi':{},'nfs':{},'cephfs':{},'local':{},'hostPath':{}"),
+                     "spec.hostPath.path: Required value\n"
+                     "spec.nfs: Forbidden: may not specify more than 1 volume type\n"
+                     "spec.cephFS: Forbidden: may not specify more than 1 volume type\n"
+                     "spec.local: Forbidden: may not specify more than 1 volume type\n"
+                     "spec.csi: Forbidden: may not specify more than 1 volume type");
+    ck_assert_causes("v1", "PersistentVolume",
+                     "{'metadata':{'name':'o'},'spec':{'capacity':{'storage':'1Gi'},'accessModes':["
+                     "'ReadWriteOnce'],'storageClassName':'C_','local':{},'csi':{}}}",
+                     "spec.local.path: Required value\n"
+                     "spec.nodeAffinity: Required value: Local volume requires node affinity\n"
+                     "spec.csi: Forbidden: may not specify more than 1 volume type\n"
+                     "spec.storageClassName: Invalid value: \"C_\": " SUBDOMAIN);
+    ck_assert_causes("v1", "PersistentVolume",
+                     PV_OF("'nfs':{'server':'s','path':'/p'},"
+                           "'flexVolume':{}"),
+                     "spec.flexVolume.driver: Required value");
+}
+END_TEST
+
+START_TEST(names_of_iscsi_targets_and_initiators_have_their_forms)
+{
+#define ISCSI(members) PV_OF("'iscsi':{'targetPortal':'p'," members "}")
+#define NAA            "naa.0123456789abcdef0123456789zzzzzz"
+    ck_assert_causes("v1", "PersistentVolume",
+                     ISCSI("'iqn':'" NAA "','lun':0,'initiatorName':'eui.0123456789zzzzzz'"), "");
+    ck_assert_causes(
+        "v1", "PersistentVolume",
+        ISCSI("'iqn':'iqn.2001-04.-com:a:b','lun':0,'initiatorName':'iqn.2001-04.com'"),
+        "spec.iscsi.initiatorname: Invalid value: \"iqn.2001-04.com\": must be valid "
+        "format");
+    ck_assert_causes("v1", "PersistentVolume",
+                     ISCSI("'iqn':'naa.0123456789abcdef','lun':-1,'chapAuthSession':true"),
+                     "spec.iscsi.iqn: Invalid value: \"naa.0123456789abcdef\": must be valid "
+                     "format\n"
+                     "spec.iscsi.lun: Invalid value: -1: must be between 0 and 255, inclusive\n"
+                     "spec.iscsi.secretRef: Required value");
+    ck_assert_causes(
+        "v1", "PersistentVolume", ISCSI("'iqn':'iqn.2001-04.com:a b','lun':0"),
+        "spec.iscsi.iqn: Invalid value: \"iqn.2001-04.com:a b\": must be valid format");
+#undef NAA
+#undef ISCSI
+}
+END_TEST
+
 START_TEST(topologies_of_a_storage_class_differ)
 {
 #define CLASS_OF(terms)                                                                            \
@@ -187,6 +235,48 @@ START_TEST(source_ranges_may_have_spaces_and_be_an_annotation)
 #undef RANGE
 #undef BALANCER
 #undef KEY
+}
+END_TEST
+
+START_TEST(what_is_wrong_in_a_service_is_said_in_the_order_of_its_rules)
+{
+#define LABEL                                                                                      \
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or "    \
+    "'.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or "             \
+    "'my_value',  or '12345', regex used for validation is "                                       \
+    "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+    ck_assert_causes(
+        "v1", "Service",
+        "{'metadata':{'name':'o','namespace':'n'},'spec':{'clusterIP':'10.0.0.1','clusterIPs':["
+        "'10.0.0.1'],'ports':[{'name':'a','port':80,'nodePort':30000},{'name':'b','port':80,"
+        "'nodePort':30000,'protocol':'X'},{'name':'c','port':80,'nodePort':30000}],'selector':{"
+        "'a':'-'},'sessionAffinity':'X','externalIPs':['x'],'type':'ClusterIP',"
+        "'loadBalancerSourceRanges':['x'],'loadBalancerClass':'x','healthCheckNodePort':1,"
+        "'internalTrafficPolicy':'X'}}",
+        "spec.ports[1].protocol: Unsupported value: \"X\": supported values: \"SCTP\", \"TCP\", "
+        "\"UDP\"\n"
+        "spec.selector: Invalid value: \"-\": " LABEL "\n"
+        "spec.sessionAffinity: Unsupported value: \"X\": supported values: \"ClientIP\", "
+        "\"None\"\n"
+        "spec.externalIPs[0]: Invalid value: \"x\": must be a valid IP address, (e.g. 10.9.8.7 "
+        "or 2001:db8::ffff)\n"
+        "spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'\n"
+        "spec.ports[1].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'\n"
+        "spec.ports[2].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'\n"
+        "spec.ports[2].nodePort: Duplicate value: 30000\n"
+        "spec.ports[2]: Duplicate value: core.ServicePort{Name:\"\", Protocol:\"TCP\", "
+        "AppProtocol:(*string)(nil), Port:80, TargetPort:intstr.IntOrString{Type:0, IntVal:0, "
+        "StrVal:\"\"}, NodePort:0}\n"
+        "spec.LoadBalancerSourceRanges: Forbidden: may only be used when `type` is "
+        "'LoadBalancer'\n"
+        "spec.LoadBalancerSourceRanges[0]: Invalid value: \"x\": must be a valid CIDR value, "
+        "(e.g. 10.9.8.0/24 or 2001:db8::/64)\n"
+        "spec.loadBalancerClass: Forbidden: may only be used when `type` is 'LoadBalancer'\n"
+        "spec.healthCheckNodePort: Invalid value: 1: may only be set when `type` is "
+        "'LoadBalancer' and `externalTrafficPolicy` is 'Local'\n"
+        "spec.internalTrafficPolicy: Unsupported value: \"X\": supported values: \"Cluster\", "
+        "\"Local\"");
+#undef LABEL
 }
 END_TEST
 
@@ -493,11 +583,14 @@ Suite *check_kinds_suite(void)
     tcase_add_test(rules, two_files_of_a_projected_volume_are_not_in_one_place);
     tcase_add_test(rules, a_volume_that_is_wrong_is_not_found_by_those_who_mount_it);
     tcase_add_test(rules, a_persistent_volumes_driver_secrets_and_path_are_checked);
+    tcase_add_test(rules, of_a_persistent_volumes_sources_the_first_one_is_checked);
+    tcase_add_test(rules, names_of_iscsi_targets_and_initiators_have_their_forms);
     tcase_add_test(rules, topologies_of_a_storage_class_differ);
     tcase_add_test(rules, an_indexed_jobs_name_has_room_for_the_last_index);
     tcase_add_test(rules, a_cron_jobs_time_zone_is_one_that_exists);
     tcase_add_test(rules, a_cron_jobs_template_has_no_selector_of_its_own);
     tcase_add_test(rules, source_ranges_may_have_spaces_and_be_an_annotation);
+    tcase_add_test(rules, what_is_wrong_in_a_service_is_said_in_the_order_of_its_rules);
     tcase_add_test(rules, topology_is_asked_for_in_one_way);
     tcase_add_test(rules, a_limit_range_agrees_with_itself);
     tcase_add_test(rules, an_event_is_about_something_in_its_namespace_unless_it_has_a_time);

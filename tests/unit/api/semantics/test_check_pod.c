@@ -154,7 +154,9 @@ START_TEST(drivers_of_volumes_have_rules_of_their_own)
         {"\"iscsi\":{\"targetPortal\":\"a\",\"lun\":0,\"iqn\":\"iqn.2001-04.com.example:x\"}", ""},
         {"\"iscsi\":{\"targetPortal\":\"a\",\"lun\":0,\"iqn\":\"iqn.2001-4.com\"}",
          AT "iscsi.iqn: Invalid value: \"iqn.2001-4.com\": must be valid format"},
-        {"\"iscsi\":{\"targetPortal\":\"a\",\"lun\":0,\"iqn\":\"naa.62004567BA64678D\"}", ""},
+        {"\"iscsi\":{\"targetPortal\":\"a\",\"lun\":0,\"iqn\":\"naa."
+         "62004567BA64678D0123456789ABCDEF\"}",
+         ""},
         {"\"csi\":{\"driver\":\"d\",\"nodePublishSecretRef\":{}}",
          AT "csi.nodePublishSecretRef.name: Required value"},
         {"\"configMap\":{\"name\":\"a\",\"items\":[{\"key\":\"k\",\"path\":\"..x\"}]}",

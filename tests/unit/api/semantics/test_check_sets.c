@@ -218,6 +218,33 @@ START_TEST(a_volume_of_less_than_nothing_is_wrong_twice)
 }
 END_TEST
 
+START_TEST(an_update_of_a_node_looks_at_its_status_first_and_not_at_its_ranges)
+{
+#define NODE(spec, status) "{'metadata':{'name':'o'},'spec':{" spec "},'status':{" status "}}"
+#define NO_RANGE                                                                                   \
+    "spec.podCIDRs: Forbidden: node updates may not change podCIDR except from \"\" to valid"
+    ck_assert_causes(
+        "v1", "Node", NODE("'podCIDRs':['x']", "'allocatable':{'pods':'-1'}"),
+        "status.allocatable.pods: Invalid value: \"-1\": must be greater than or equal to "
+        "0\n"
+        "spec.podCIDRs[0]: Invalid value: \"x\": must be a valid CIDR value, (e.g. "
+        "10.9.8.0/24 or 2001:db8::/64)");
+    ck_assert_causes_update("v1", "Node", NODE("", ""), NODE("'podCIDRs':['x']", ""), "");
+    ck_assert_causes_update(
+        "v1", "Node", NODE("'podCIDRs':['10.0.0.0/24','fd00::/64']", ""),
+        NODE("'podCIDRs':['10.0.1.0/24','fd01::/64'],'taints':[{'key':'a','effect':'X'}],"
+             "'externalID':'x'",
+             "'allocatable':{'pods':'-1'}"),
+        "status.allocatable.pods: Invalid value: \"-1\": must be greater than or equal to "
+        "0\n" NO_RANGE "\n" NO_RANGE "\n"
+        "metadata.taints[0].effect: Unsupported value: \"X\": supported values: \"NoSchedule\", "
+        "\"PreferNoSchedule\", \"NoExecute\"\n"
+        "spec.externalID: Forbidden: may not be updated");
+#undef NO_RANGE
+#undef NODE
+}
+END_TEST
+
 START_TEST(a_node_has_each_range_of_pods_once)
 {
     ck_assert_causes("v1", "Node",
@@ -243,6 +270,7 @@ Suite *check_sets_suite(void)
     tcase_add_test(rules, what_a_service_was_once_it_stays);
     tcase_add_test(rules, what_is_wrong_with_an_owner_is_said_of_the_list);
     tcase_add_test(rules, a_volume_of_less_than_nothing_is_wrong_twice);
+    tcase_add_test(rules, an_update_of_a_node_looks_at_its_status_first_and_not_at_its_ranges);
     tcase_add_test(rules, a_node_has_each_range_of_pods_once);
     suite_add_tcase(suite, rules);
     return suite;
