@@ -7,15 +7,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-struct etcd_watch {
-    struct watch_stream *stream;
-    struct store_watch *watch;
-    int64_t id;
-    int64_t start_revision; /* As asked for. */
-    bool prev_kv, progress, fragment;
-    bool busy; /* Had events since the last progress tick. */
-};
-
 /* --- Answers. */
 
 static struct watch_outbox *open_outbox(struct watch_stream *stream)
@@ -29,8 +20,8 @@ static struct watch_outbox *open_outbox(struct watch_stream *stream)
     return &stream->state.outbox;
 }
 
-static void answer(struct watch_stream *stream, int64_t watch_id,
-                   Etcdserverpb__WatchResponse *response)
+void watch_stream_answer(struct watch_stream *stream, int64_t watch_id,
+                         Etcdserverpb__WatchResponse *response)
 {
     struct etcd_header header = etcd_header_now(stream->service);
     response->watch_id = watch_id;
@@ -44,7 +35,7 @@ static void answer_created(struct watch_stream *stream, int64_t watch_id)
     Etcdserverpb__WatchResponse response;
     etcdserverpb__watch_response__init(&response);
     response.created = true;
-    answer(stream, watch_id, &response);
+    watch_stream_answer(stream, watch_id, &response);
 }
 
 static void answer_canceled(struct watch_stream *stream, int64_t watch_id, const char *reason,
@@ -56,14 +47,7 @@ static void answer_canceled(struct watch_stream *stream, int64_t watch_id, const
     response.canceled = true;
     response.cancel_reason = text;
     response.compact_revision = compact_revision;
-    answer(stream, watch_id, &response);
-}
-
-static void answer_progress_to(struct watch_stream *stream, int64_t watch_id)
-{
-    Etcdserverpb__WatchResponse response;
-    etcdserverpb__watch_response__init(&response);
-    answer(stream, watch_id, &response);
+    watch_stream_answer(stream, watch_id, &response);
 }
 
 /* Both threads write to the count: so only at the end of the turn, and when it may be too much. */
@@ -215,7 +199,7 @@ static void refuse(struct watch_stream *stream, const char *reason)
     response.created = true;
     response.canceled = true;
     response.cancel_reason = text;
-    answer(stream, /* watch_id= */ -1, &response);
+    watch_stream_answer(stream, /* watch_id= */ -1, &response);
 }
 
 static int64_t choose_id(struct watch_stream *stream)
@@ -356,77 +340,6 @@ static void stream_gone(struct watch_stream *stream)
     watch_stream_unref(stream); /* service->watch_streams held one. */
 }
 
-/* --- Progress. */
-
-static bool is_up_to_date(const struct watch_stream *stream)
-{
-    int64_t revision = store_revision(stream->service->store);
-    void *value;
-    for (size_t at = 0; hash_map_next(stream->state.watches, &at, NULL, &value);) {
-        if (store_watch_delivered(((struct etcd_watch *)value)->watch) < revision) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* A progress request is answered once all watches of the stream have everything: then this comes
- * after all those events, and is true. */
-static bool answer_progress(struct watch_stream *stream)
-{
-    if (!stream->state.progress_wanted || !is_up_to_date(stream)) {
-        return !stream->state.progress_wanted;
-    }
-    stream->state.progress_wanted = false;
-    answer_progress_to(stream, /* watch_id= */ -1);
-    return true;
-}
-
-/* Not one of a revision to come: a client that is told of an earlier one would go on from there
- * after its connection was lost, and be given events that it has not asked for (etcd issue 20221).
- */
-static bool is_due(const struct etcd_watch *watch, int64_t revision)
-{
-    return watch->progress && !watch->busy && watch->start_revision <= revision + 1 &&
-           store_watch_delivered(watch->watch) == revision;
-}
-
-static void notify_progress(struct watch_stream *stream)
-{
-    int64_t revision = store_revision(stream->service->store);
-    void *value;
-    for (size_t at = 0; hash_map_next(stream->state.watches, &at, NULL, &value);) {
-        struct etcd_watch *watch = value;
-        if (is_due(watch, revision)) {
-            answer_progress_to(stream, watch->id);
-        }
-        watch->busy = false;
-    }
-}
-
-static void progress_tick(void *data)
-{
-    struct etcd_service *service = data;
-    LIST_FOREACH(node, next, &service->watch_streams)
-    {
-        notify_progress(LIST_ENTRY(node, struct watch_stream, state.node));
-    }
-    loop_timer_start(service->store_loop, &service->progress_timer, service->progress_ms);
-}
-
-static void retry_tick(void *data)
-{
-    struct etcd_service *service = data;
-    bool all = true;
-    LIST_FOREACH(node, next, &service->watch_streams)
-    {
-        all = answer_progress(LIST_ENTRY(node, struct watch_stream, state.node)) && all;
-    }
-    if (!all) {
-        loop_timer_start(service->store_loop, &service->retry_timer, WATCH_PROGRESS_RETRY_MS);
-    }
-}
-
 /* --- The border between the loops. */
 
 void watch_stream_end(struct watch_stream *stream, int status)
@@ -495,8 +408,7 @@ void watch_command_run(void *command_consume)
             cancel(stream, command->message->cancel_request->watch_id);
             break;
         case COMMAND_PROGRESS:
-            stream->state.progress_wanted = true;
-            retry_tick(service);
+            watch_progress_ask(stream);
             break;
         case COMMAND_GONE:
             stream_gone(stream);
@@ -524,9 +436,7 @@ void etcd_watch_init(struct etcd_service *service)
     watch_encoder_init(service->encoder);
     service->flush.run = flush;
     service->flush.data = service;
-    service->retry_timer = (struct loop_timer){.fire = retry_tick, .data = service};
-    service->progress_timer = (struct loop_timer){.fire = progress_tick, .data = service};
-    loop_timer_start(service->store_loop, &service->progress_timer, service->progress_ms);
+    watch_progress_init(service);
 }
 
 void etcd_watch_release(struct etcd_service *service)
@@ -535,8 +445,7 @@ void etcd_watch_release(struct etcd_service *service)
     {
         stream_gone(LIST_ENTRY(node, struct watch_stream, state.node));
     }
-    loop_timer_stop(service->store_loop, &service->progress_timer);
-    loop_timer_stop(service->store_loop, &service->retry_timer);
+    watch_progress_stop(service);
     loop_turn_end_stop(&service->flush);
     watch_encoder_release(service->encoder);
     free(service->encoder);

@@ -1,6 +1,6 @@
-/* What the two halves of the Watch service share: the store's half (store/etcd_watch.c) makes the
- * answers of a turn as they go over the wire, the connection's half (store/etcd_watch_stream.c)
- * sends them. Nobody else includes it. */
+/* What the two halves of the Watch service share: the store's half (store/etcd_watch.c, and how far
+ * watches are in store/etcd_watch_progress.c) makes the answers of a turn as they go over the wire,
+ * the connection's half (store/etcd_watch_stream.c) sends them. Nobody else includes it. */
 #ifndef STORE_ETCD_WATCH_H
 #define STORE_ETCD_WATCH_H
 #include "lib/base/hash_map.h"
@@ -43,6 +43,16 @@ struct watch_stream {
     } state;
 };
 
+/* Store loop. */
+struct etcd_watch {
+    struct watch_stream *stream;
+    struct store_watch *watch;
+    int64_t id;
+    int64_t start_revision; /* As asked for. */
+    bool prev_kv, progress, fragment;
+    bool busy; /* Had events since the last progress tick. */
+};
+
 struct watch_stream *watch_stream_ref(struct watch_stream *stream);
 void watch_stream_unref(struct watch_stream *stream); /* Any thread. */
 
@@ -74,6 +84,15 @@ struct watch_batch {
     struct watch_batch *next; /* For another stream of the same loop. */
 };
 
+/* With the header of now, after what has been made in this turn. Store loop. */
+void watch_stream_answer(struct watch_stream *stream, int64_t watch_id,
+                         Etcdserverpb__WatchResponse *response);
 void watch_stream_end(struct watch_stream *stream, int status); /* Store loop. */
 void watch_batches_send(void *first_consume);                   /* Connections' loop. */
+
+/* --- store/etcd_watch_progress.c: store loop. */
+
+void watch_progress_init(struct etcd_service *service); /* From now on by interval. */
+void watch_progress_stop(struct etcd_service *service);
+void watch_progress_ask(struct watch_stream *stream); /* The client did, for all its watches. */
 #endif

@@ -27,9 +27,10 @@ struct question {
 
 struct chooser {
     uint64_t state;
-    int64_t revision; /* Of the stores, as the last answer said. */
-    uint64_t watches; /* Asked for. */
-    bool users;       /* Are required: alice and root exist and stay. */
+    int64_t revision;   /* Of the stores, as the last answer said. */
+    uint64_t watches;   /* Asked for. */
+    int64_t last_start; /* The latest revision that one of them begins at. */
+    bool users;         /* Are required: alice and root exist and stay. */
 };
 
 uint64_t random_below(struct chooser *chooser, uint64_t limit);

@@ -321,6 +321,9 @@ static Etcdserverpb__WatchCreateRequest *choose_create(struct chooser *chooser, 
     }
     int64_t revision = choose_revision(chooser);
     create->start_revision = revision < 0 ? chooser->revision + 5 : revision; /* To come. */
+    if (create->start_revision > chooser->last_start) {
+        chooser->last_start = create->start_revision;
+    }
     create->prev_kv = one_in(chooser, 2);
     create->fragment = one_in(chooser, 4);
     create->watch_id = one_in(chooser, 4) ? OWN_ID_MIN + (int64_t)random_below(chooser, 40) : 0;
@@ -344,7 +347,8 @@ static struct question choose_watch(struct chooser *chooser, struct arena *arena
         watch->request_union_case = ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_CREATE_REQUEST;
         watch->create_request = choose_create(chooser, arena);
         chooser->watches++;
-    } else if (kind < 7) {
+    } else if (kind < 7 || chooser->last_start > chooser->revision + 1) {
+        /* While a watch begins later, etcd 3.4 tells of progress, and 3.5 and we do not. */
         watch->request_union_case = ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_CANCEL_REQUEST;
         watch->cancel_request = arena_alloc(arena, sizeof(*watch->cancel_request));
         etcdserverpb__watch_cancel_request__init(watch->cancel_request);

@@ -110,6 +110,42 @@ START_TEST(a_watch_of_a_revision_to_come_is_told_of_none_before)
 }
 END_TEST
 
+static void ask_for_progress(struct etcd_client_stream *stream)
+{
+    Etcdserverpb__WatchRequest request = ETCDSERVERPB__WATCH_REQUEST__INIT;
+    Etcdserverpb__WatchProgressRequest progress = ETCDSERVERPB__WATCH_PROGRESS_REQUEST__INIT;
+    request.request_union_case = ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_PROGRESS_REQUEST;
+    request.progress_request = &progress;
+    etcd_client_send(stream, &request.base);
+}
+
+/* As etcd since 3.5.22: it has to be asked for again. */
+START_TEST(progress_is_not_told_on_request_while_a_watch_of_the_stream_begins_later)
+{
+    int64_t now = put("k", "1");
+    struct etcd_client_stream *stream = stream_open();
+    (void)watch_key(stream, "x", /* progress= */ false, 0);
+    (void)watch_key(stream, "k", /* progress= */ false, now + 3);
+    ask_for_progress(stream);
+    Etcdserverpb__WatchCreateRequest create = ETCDSERVERPB__WATCH_CREATE_REQUEST__INIT;
+    create.key = etcd_client_bytes("x");
+    Etcdserverpb__WatchRequest request = ETCDSERVERPB__WATCH_REQUEST__INIT;
+    request.request_union_case = ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_CREATE_REQUEST;
+    request.create_request = &create;
+    etcd_client_send(stream, &request.base);
+    ck_assert(next(stream)->created); /* And nothing before. */
+    (void)put("k", "2");
+    int64_t last = put("k", "3");
+    ck_assert_int_eq(last, now + 2); /* What follows is asked for. */
+    ask_for_progress(stream);
+    const Etcdserverpb__WatchResponse *response = next(stream);
+    ck_assert_int_eq(response->watch_id, -1);
+    ck_assert_uint_eq(response->n_events, 0);
+    ck_assert_int_eq(response->header->revision, last);
+    etcd_client_stream_close(stream);
+}
+END_TEST
+
 enum { MANY = 5, MANY_VALUE_BYTES = 250 * 1024 }; /* With what was there before, two parts. */
 
 /* All in one revision. */
@@ -187,6 +223,7 @@ static Suite *progress_suite(void)
     tcase_add_test(one,
                    a_quiet_watch_that_asks_is_told_the_revision_and_one_that_does_not_ask_is_not);
     tcase_add_test(one, a_watch_of_a_revision_to_come_is_told_of_none_before);
+    tcase_add_test(one, progress_is_not_told_on_request_while_a_watch_of_the_stream_begins_later);
     tcase_add_test(
         one, progress_of_a_busy_watch_comes_after_its_events_and_not_between_parts_of_an_answer);
     suite_add_tcase(suite, one);
