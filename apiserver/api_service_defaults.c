@@ -22,19 +22,31 @@ api_service_local(struct arena *arena, const struct api_group_version *version, 
     return (struct default_object){.kind = kind, .namespace = "", .name = name, .message = service};
 }
 
+/* APIServices themselves have none: they are what tells of the others. */
+static bool has_local(const struct api_group_version *version)
+{
+    return strcmp(version->group, "apiregistration.k8s.io") != 0;
+}
+
 size_t api_service_default_count(void)
 {
-    size_t count = 0;
-    (void)api_group_versions(&count);
-    return count;
+    size_t count = 0, with_local = 0;
+    const struct api_group_version *versions = api_group_versions(&count);
+    for (size_t i = 0; i < count; i++) {
+        with_local += has_local(&versions[i]);
+    }
+    return with_local;
 }
 
 struct default_object api_service_default_at(size_t index, struct arena *arena)
 {
-    size_t count = 0;
+    size_t count = 0, at = 0;
     const struct api_group_version *versions = api_group_versions(&count);
-    assert(index < count);
-    return api_service_local(arena, &versions[index], "onstart");
+    for (size_t before = 0; before < index || !has_local(&versions[at]); at++) {
+        before += has_local(&versions[at]);
+    }
+    assert(at < count);
+    return api_service_local(arena, &versions[at], "onstart");
 }
 
 /* Without the label it is somebody's own: an extension server may stand in for a group of ours. */

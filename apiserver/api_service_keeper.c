@@ -181,7 +181,11 @@ static bool look_at(void *data, const struct cached_object *object)
         return true;
     }
     const char *managed = api_meta_label(service->metadata, API_SERVICE_MANAGED_LABEL);
-    if (managed != NULL && strcmp(managed, "true") == 0 && !is_served(round->set, service->spec)) {
+    bool spurious = managed != NULL && strcmp(managed, "true") == 0
+                        ? !is_served(round->set, service->spec)
+                        : managed != NULL &&
+                              strcmp(text_or_empty(service->spec->group), keeper->kind->group) == 0;
+    if (spurious) { /* Earlier versions had one of this very kind. */
         begin(keeper, (struct registry_call){
                           .verb = REGISTRY_DELETE,
                           .name = arena_text(keeper->arena, cached_object_name(object))});

@@ -29,6 +29,9 @@ struct api_services {
     struct cache_follower follower;
     struct entry entries[API_SERVICES_MAX];
     size_t count;
+    const struct api_group_version *versions; /* Ours. */
+    size_t version_count;
+    bool *gone; /* As in struct api_service_set. */
     bool changed;
     atomic_size_t published;
     pthread_mutex_t lock; /* Over `set`. */
@@ -61,6 +64,7 @@ void api_service_set_unref(struct api_service_set *set)
     for (size_t i = 0; i < set->count; i++) {
         item_release(&set->items[i], owners_of(set)[i]);
     }
+    free(set->gone);
     free(set);
 }
 
@@ -91,6 +95,20 @@ const struct api_service *api_service_set_find(const struct api_service_set *set
     return NULL;
 }
 
+bool api_service_set_lacks(const struct api_service_set *set, const char *group,
+                           const char *version)
+{
+    size_t count = 0;
+    const struct api_group_version *versions = api_group_versions(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (set->gone[i] && strcmp(versions[i].group, group) == 0 &&
+            strcmp(versions[i].version, version) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 const Apiregistration__V1__APIServiceCondition *api_service_condition(const api_service_t *object)
 {
     for (size_t i = 0; i < object->status->n_conditions; i++) {
@@ -118,6 +136,8 @@ static void publish(struct api_services *services)
     struct api_service_set *set = alloc_zeroed(
         sizeof(*set) + count * (sizeof(struct api_service) + sizeof(struct cached_object *)));
     atomic_init(&set->references, 1);
+    set->gone = alloc_array(services->version_count, sizeof(*set->gone));
+    memcpy(set->gone, services->gone, services->version_count * sizeof(*set->gone));
     set->count = count;
     for (size_t i = 0; i < count; i++) {
         const struct entry *entry = &services->entries[i];
@@ -225,9 +245,25 @@ static void set_entry(struct api_services *services, const struct cached_object 
     cached_object_unref(before_owner);
 }
 
+/* "v1.apps" comes or goes. */
+static void note_local(struct api_services *services, const char *name, bool gone)
+{
+    const char *dot = strchr(name, '.');
+    size_t len = dot == NULL ? 0 : (size_t)(dot - name);
+    for (size_t i = 0; i < services->version_count && dot != NULL; i++) {
+        const struct api_group_version *version = &services->versions[i];
+        if (strlen(version->version) == len && strncmp(version->version, name, len) == 0 &&
+            strcmp(version->group, dot + 1) == 0 && services->gone[i] != gone) {
+            services->gone[i] = gone;
+            services->changed = true;
+        }
+    }
+}
+
 static void on_changed(void *data, const struct cached_object *object, bool gone)
 {
     struct api_services *services = data;
+    note_local(services, cached_object_name(object), gone);
     const api_service_t *message = cached_object_message(object);
     struct entry *entry = find(services, cached_object_name(object));
     /* The core group is always ours. */
@@ -254,6 +290,7 @@ static void on_clear(void *data, const struct api_kind *kind)
     while (services->count > 0) {
         remove_entry(services, &services->entries[services->count - 1]);
     }
+    memset(services->gone, 0, services->version_count * sizeof(*services->gone));
     services->changed = true;
 }
 
@@ -271,6 +308,8 @@ struct api_services *api_services_new(struct watch_cache *cache, const struct pk
         .begin = on_begin, .clear = on_clear, .changed = on_changed, .end = on_end};
     struct api_services *services = alloc_zeroed(sizeof(*services));
     services->pki = pki;
+    services->versions = api_group_versions(&services->version_count);
+    services->gone = alloc_array(services->version_count, sizeof(*services->gone));
     pthread_mutex_init(&services->lock, NULL);
     services->hub = watch_hub_new(cache, NULL);
     cache_follower_open(&services->follower, cache, services->hub,
@@ -289,6 +328,7 @@ void api_services_free(struct api_services *services)
     on_clear(services, NULL);
     api_service_set_unref(services->set);
     pthread_mutex_destroy(&services->lock);
+    free(services->gone);
     free(services);
 }
 

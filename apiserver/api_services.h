@@ -38,6 +38,7 @@ struct api_service {
 /* All of them at one moment: immutable and counted. */
 struct api_service_set {
     atomic_size_t references;
+    bool *gone; /* By place in api_group_versions(): its local one was deleted since we follow. */
     size_t count;
     struct api_service items[];
 };
@@ -45,6 +46,10 @@ MUST_USE struct api_service_set *api_services_set(struct api_services *services)
 void api_service_set_unref(struct api_service_set *set); /* NULL is a no-op. */
 const struct api_service *api_service_set_find(const struct api_service_set *set, const char *group,
                                                const char *version);
+/* Whether the local APIService of a version of ours was deleted: it is served as ever, and lists of
+ * groups leave it out. */
+bool api_service_set_lacks(const struct api_service_set *set, const char *group,
+                           const char *version);
 /* Whether there are any: one load. */
 bool api_services_any(const struct api_services *services);
 

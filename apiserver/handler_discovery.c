@@ -491,6 +491,24 @@ static bool is_served(const struct request_info *info, const struct catalog *cat
                                           : version_served(catalog, info->group, info->version));
 }
 
+/* Without the versions whose APIService was deleted: what lists groups and versions goes by these.
+ */
+static const struct catalog *registered(struct request *request, const struct catalog *catalog)
+{
+    struct catalog *some = arena_alloc(request->arena, sizeof(*some));
+    *some = *catalog;
+    some->versions =
+        arena_array(request->arena, catalog->version_count, sizeof(*catalog->versions));
+    some->version_count = 0;
+    for (size_t i = 0; i < catalog->version_count; i++) {
+        const struct api_group_version *version = &catalog->versions[i];
+        if (!api_service_set_lacks(catalog->services, version->group, version->version)) {
+            some->versions[some->version_count++] = *version;
+        }
+    }
+    return some;
+}
+
 static void respond_served(struct request *request, const struct catalog *catalog)
 {
     const struct request_info *info = &request->info;
@@ -507,9 +525,11 @@ static void respond_served(struct request *request, const struct catalog *catalo
         return;
     }
     if (root) {
-        put_group_list(request, catalog, &out);
+        put_group_list(request, registered(request, catalog), &out);
     } else if (info->version[0] == 0) {
-        put_group(request, catalog, info->group, true, &out);
+        const struct catalog *some = registered(request, catalog);
+        put_group(request, group_served(some, info->group) ? some : catalog, info->group, true,
+                  &out);
     } else if (!put_resource_list(request, catalog, info->group, info->version, &out)) {
         request->codec->not_found(request); /* An extension server's, which was not asked. */
         return;

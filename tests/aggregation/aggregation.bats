@@ -117,6 +117,32 @@ P
     [ "$(kubectl get apiservice v1. -o 'jsonpath={.spec}')" = '{"groupPriorityMinimum":18000,"version":"v1","versionPriority":1}' ]
     [ "$(kubectl get apiservices -o name | wc -l)" -gt 20 ]
     is_available v1. True Local
+    run -1 kubectl get apiservice v1.apiregistration.k8s.io
+}
+
+@test "a version of ours without its APIService is served, and left out where groups are listed" {
+    versions_of() { kubectl get --raw "$1" | jq -r "$2" | sort | paste -sd' '; }
+    local listed='.groups[].versions[].groupVersion'
+    local all left
+    all=$(versions_of /apis "$listed")
+    kubectl delete apiservice v2.autoscaling v1.batch
+    left=$(sed -e 's,autoscaling/v2 ,,' -e 's,batch/v1 ,,' <<<"$all")
+    [ "$left" != "$all" ]
+    lists() { [ "$(versions_of /apis "$listed")" = "$1" ]; }
+    within 20 lists "$left"
+    [ "$(versions_of /apis/autoscaling .versions[].version)" = v1 ]
+    [ "$(versions_of /apis/batch .versions[].version)" = v1 ]
+    kubectl get --raw /apis/batch/v1/jobs
+    kubectl get horizontalpodautoscalers.v2.autoscaling
+    for name in v2.autoscaling v1.batch; do
+        kubectl create -f - <<Y
+apiVersion: apiregistration.k8s.io/v1
+kind: APIService
+metadata: {name: $name, labels: {kube-aggregator.kubernetes.io/automanaged: onstart}}
+spec: {group: ${name#*.}, version: ${name%%.*}, groupPriorityMinimum: 17400, versionPriority: 15}
+Y
+    done
+    within 20 lists "$all"
 }
 
 @test "definitions of custom resources bring theirs, and take them along" {
