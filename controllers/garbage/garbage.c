@@ -281,7 +281,6 @@ static void settle(struct owners_round *owners, struct round *round)
     if (!round_failed(round) && !round_stopping(round)) {
         decide(owners, round);
     }
-    client_object_unref(owners->object);
 }
 
 static void owner_answered(struct round *round, const struct client_reply *reply, void *data)
@@ -335,7 +334,8 @@ static void look_at_owners(struct garbage_loop *loop, struct round *round,
     size_t count = object->meta->n_owner_references;
     struct owners_round *owners = arena_zeroed(round->arena, sizeof(*owners));
     owners->loop = loop;
-    owners->object = client_object_ref(object);
+    owners->object = object;
+    round_hold(round, object);
     owners->states = arena_array(round->arena, count + 1, sizeof(*owners->states));
     owners->asked = 1;
     for (size_t i = 0; i < count; i++) {

@@ -20,11 +20,17 @@ struct reconciler {
 /* The round as this module keeps it. */
 struct running_round {
     struct round round;
+    struct held_object *held;
     uint32_t pending; /* API calls not answered, plus one while `reconcile` runs. */
     uint32_t calls;
     bool failed;
     bool again;
     uint64_t again_ns;
+};
+
+struct held_object {
+    struct held_object *next;
+    const struct client_object *object; /* A reference. */
 };
 
 struct pending_call {
@@ -104,6 +110,16 @@ static struct running_round *running(const struct round *round)
     return CONTAINER_OF((uintptr_t)round, struct running_round, round);
 }
 
+static void let_go(struct held_object *held)
+{
+    while (held != NULL) {
+        struct held_object *next = held->next;
+        client_object_unref(held->object);
+        free(held);
+        held = next;
+    }
+}
+
 static void round_end(struct running_round *round)
 {
     struct reconciler *reconciler = round->round.reconciler;
@@ -120,6 +136,7 @@ static void round_end(struct running_round *round)
         }
     }
     work_queue_done(queue, key);
+    let_go(round->held);
     arena_free(round->round.arena);
     free(round);
     reconciler->running--;
@@ -206,6 +223,14 @@ void round_call(struct round *public_round, const struct client_request *request
     struct client_request sent = *request;
     sent.as = request->as == NULL ? config->as : request->as;
     client_call(config->client, &sent, call_done, call);
+}
+
+void round_hold(struct round *public_round, const struct client_object *object)
+{
+    struct running_round *round = running(public_round);
+    struct held_object *held = alloc_zeroed(sizeof(*held));
+    *held = (struct held_object){.next = round->held, .object = client_object_ref(object)};
+    round->held = held;
 }
 
 bool round_check(struct round *round, const struct client_request *request,

@@ -41,8 +41,11 @@ void reconciler_add(struct reconciler *reconciler, const char *key);
 void reconciler_add_object(struct reconciler *reconciler, const struct client_object *object);
 void reconciler_add_name(struct reconciler *reconciler, const char *namespace_, const char *name);
 
+/* Keeps an object of a cache until the round ends, however it ends. */
+void round_hold(struct round *round, const struct client_object *object);
 /* One API call of the round. `done` may be NULL: then any failure fails the round, except that
- * deleting what is gone succeeds. `done` decides itself, and may make further calls. */
+ * deleting what is gone succeeds. `done` decides itself, and may make further calls; it does not
+ * run for a call beyond CLIENT_ROUND_CALLS_MAX, which fails the round. */
 typedef void round_done(struct round *round, const struct client_reply *reply, void *data);
 void round_call(struct round *round, const struct client_request *request, round_done *done,
                 void *data);
