@@ -1,5 +1,6 @@
 /* ValidatingAdmissionPolicies: what they refuse, warn of, let pass, and with which parameters. */
 #include "apiserver/audit_notes.h"
+#include "apiserver/limits.h"
 #include "tests/unit/apiserver/registry_fixture.h"
 
 static struct fixture fixture;
@@ -335,6 +336,47 @@ START_TEST(the_audit_log_is_told_of_failures_and_of_annotations)
 }
 END_TEST
 
+/* Each of the parameters has the annotation say ten thousand bytes of its own. */
+START_TEST(an_annotation_of_many_values_ends_where_it_is_long_enough)
+{
+    enum { PARAMETERS = 12, VALUE_BYTES = 10000 };
+    struct audit_notes notes = {.arena = fixture.arena};
+    for (char letter = 'a'; letter < 'a' + PARAMETERS; letter++) {
+        char value[VALUE_BYTES + 1] = {0};
+        memset(value, letter, VALUE_BYTES);
+        struct registry_call made = create(
+            &fixture, "configmaps", "ns",
+            arena_printf(fixture.arena, "{\"metadata\":{\"name\":\"%c\"},\"data\":{\"x\":\"%s\"}}",
+                         letter, value));
+        ck_assert_ptr_null(made.status);
+    }
+    make_policy("p",
+                "\"paramKind\":{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\"},\"validations\":["
+                "{\"expression\":\"true\"}],\"auditAnnotations\":[{\"key\":\"all\","
+                "\"valueExpression\":\"string(params.data.x)\"}]",
+                "\"validationActions\":[\"Audit\"],\"paramRef\":{\"selector\":{},"
+                "\"parameterNotFoundAction\":\"Deny\"}");
+    const struct api_kind *kind = api_kind_find("", "v1", "configmaps");
+    void *message = NULL;
+    ck_assert_int_eq(api_decode_json(fixture.arena, kind->message,
+                                     slice_text("{\"metadata\":{\"name\":\"z\"}}"), NULL, &message,
+                                     NULL),
+                     0);
+    struct registry_call call = {
+        .verb = REGISTRY_CREATE, .kind = kind, .namespace = "ns", .body = message, .notes = &notes};
+    run(&fixture, &call);
+    ck_assert_ptr_null(call.status);
+    const char *all = noted(&notes, "p/all");
+    ck_assert_ptr_nonnull(all);
+    size_t values = 1;
+    for (const char *at = all; (at = strstr(at, ", ")) != NULL; at++) {
+        values++;
+    }
+    ck_assert_uint_eq(values, POLICY_NOTES_MAX / VALUE_BYTES + 1); /* The last goes over it. */
+    ck_assert_uint_eq(strlen(all), values * VALUE_BYTES + (values - 1) * strlen(", "));
+}
+END_TEST
+
 START_TEST(an_expression_without_end_is_stopped)
 {
     make_policy("p",
@@ -369,6 +411,7 @@ Suite *policies_suite(void)
     tcase_add_test(tcase, expressions_are_compiled_when_they_are_written);
     tcase_add_test(tcase, webhooks_with_conditions_that_do_not_compile_are_refused);
     tcase_add_test(tcase, the_audit_log_is_told_of_failures_and_of_annotations);
+    tcase_add_test(tcase, an_annotation_of_many_values_ends_where_it_is_long_enough);
     tcase_add_test(tcase, an_expression_without_end_is_stopped);
     suite_add_tcase(suite, tcase);
     return suite;

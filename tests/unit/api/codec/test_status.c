@@ -1,5 +1,7 @@
 #include "k8s/tables.h"
+#include "lib/api/limits.h"
 #include "lib/api/status.h"
+#include "lib/base/alloc.h"
 #include "tests/unit/api/codec/suites.h"
 
 static const char *json_of(struct arena *arena, const struct api_status *status)
@@ -47,6 +49,30 @@ START_TEST(invalid_lists_all_causes_and_says_equal_ones_once)
 }
 END_TEST
 
+/* A message may show a value as a whole. */
+START_TEST(causes_end_where_there_are_enough_or_their_messages_are_long_enough)
+{
+    enum { LONG = 1024 * 1024 };
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    CLEANUP(alloc_freep) char *message = alloc_zeroed(LONG + 1);
+    struct api_causes few, many;
+    memset(message, 'm', LONG);
+    api_causes_init(&few, arena);
+    for (size_t i = 0; i < API_CAUSES_MAX; i++) {
+        ck_assert_int_eq(api_causes_full(&few), i >= API_CAUSES_BYTES_MAX / LONG);
+        api_cause_add(&few, "FieldValueInvalid", message, "spec");
+    }
+    ck_assert_uint_eq(few.count, API_CAUSES_BYTES_MAX / LONG);
+    ck_assert_uint_eq(few.bytes, API_CAUSES_BYTES_MAX);
+    api_causes_init(&many, arena);
+    for (size_t i = 0; i <= API_CAUSES_MAX; i++) {
+        ck_assert_int_eq(api_causes_full(&many), i == API_CAUSES_MAX);
+        api_cause_add(&many, "FieldValueInvalid", "m", "spec");
+    }
+    ck_assert_uint_eq(many.count, API_CAUSES_MAX);
+}
+END_TEST
+
 START_TEST(success_has_neither_code_nor_reason)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
@@ -76,6 +102,7 @@ Suite *status_suite(void)
     TCase *tcase = tcase_create("status");
     tcase_add_test(tcase, not_found_names_the_resource);
     tcase_add_test(tcase, invalid_lists_all_causes_and_says_equal_ones_once);
+    tcase_add_test(tcase, causes_end_where_there_are_enough_or_their_messages_are_long_enough);
     tcase_add_test(tcase, success_has_neither_code_nor_reason);
     tcase_add_test(tcase, a_status_survives_its_message_form);
     suite_add_tcase(suite, tcase);
