@@ -4,6 +4,8 @@
 #include "apiserver/admission_webhook.h"
 #include "apiserver/connect_options.h"
 #include "k8s/core_v1.pb-c.h"
+#include "lib/api/apply.h"
+#include "lib/api/object.h"
 #include "lib/api/time.h"
 #include <assert.h>
 
@@ -148,7 +150,7 @@ static const struct api_status *run_steps(struct admission *admission, admission
 const struct api_status admission_waiting;
 
 /* What webhooks changed, all steps see once more. */
-const struct api_status *admission_mutate(struct admission *admission)
+static const struct api_status *mutate(struct admission *admission)
 {
     struct hook_round round = {0};
     const struct api_status *refusal =
@@ -160,6 +162,29 @@ const struct api_status *admission_mutate(struct admission *admission)
     round.again = true;
     refusal = run_steps(admission, mutating_steps, ARRAY_LEN(mutating_steps));
     return refusal != NULL ? refusal : admit_mutating_webhooks(admission, &round);
+}
+
+/* A webhook that makes something of managedFields that cannot be read has made nothing of them. */
+const struct api_status *admission_mutate(struct admission *admission)
+{
+    static const char words[] =
+        ".metadata.managedFields was in an invalid state after admission; this could be caused by "
+        "an outdated mutating admission controller; please fix your requests";
+    struct arena *arena = admission->operation->arena;
+    const struct api_message *table = admission->kind->message;
+    const void *before = admission->message;
+    const Meta__V1__ObjectMeta kept = *api_message_meta(table, before);
+    const struct api_status *refusal = mutate(admission);
+    const char *problem = refusal == NULL && admission->message != before
+                              ? api_managed_fields_problem(arena, table, admission->message)
+                              : NULL;
+    if (problem != NULL) {
+        Meta__V1__ObjectMeta *meta = api_message_meta(table, admission->message);
+        meta->managed_fields = kept.managed_fields;
+        meta->n_managed_fields = kept.n_managed_fields;
+        operation_warn(admission->operation, arena_printf(arena, "%s: %s", words, problem));
+    }
+    return refusal;
 }
 
 const struct api_kind *admission_message_kind(const struct admission *admission)

@@ -188,7 +188,7 @@ static void on_delivered(void *data, int status)
     if (request->codec->is_aborted(request)) {
         request_finish(request);
     } else if (status < 0) {
-        respond_status(request, api_status_internal(request->arena, "failed to store audit event"));
+        request->codec->failed(request, "failed to store audit event");
     } else {
         request_continue(request);
     }

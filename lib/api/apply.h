@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 struct api_kind;
+struct api_message;
 struct api_status;
 struct json_value;
 
@@ -33,4 +34,7 @@ MUST_USE int api_apply(struct arena *arena, const struct api_apply_request *requ
  * apply), after defaults and before validation. Costs a walk over both objects. */
 void api_managed_fields_track(struct arena *arena, const struct api_apply_request *request,
                               const void *before, void *after);
+/* Why the managedFields of an object cannot be read, in v1.32's words; NULL when they can be. */
+const char *api_managed_fields_problem(struct arena *arena, const struct api_message *table,
+                                       const void *object);
 #endif

@@ -4,8 +4,8 @@
 #include "lib/api/apply_set.h"
 #include "lib/api/codec.h"
 #include "lib/api/kinds.h"
+#include "lib/api/object.h"
 #include "lib/api/time.h"
-#include <errno.h>
 #include <stdlib.h>
 
 static const char *text_of(const char *text)
@@ -31,25 +31,32 @@ bool apply_owner_updates(const struct apply_owner *owner)
     return updates(owner->entry);
 }
 
-static int read_set(struct arena *arena, const Meta__V1__ManagedFieldsEntry *entry,
-                    struct json_value **ret_set)
+/* What is wrong with the entry; NULL with the set when nothing is. */
+static const char *read_set(struct arena *arena, const Meta__V1__ManagedFieldsEntry *entry,
+                            size_t place, struct json_value **ret_set)
 {
     bool applies = strcmp(text_of(entry->operation), "Apply") == 0;
-    if ((!applies && !updates(entry)) || is_empty(entry->api_version) ||
-        strcmp(text_of(entry->fields_type), "FieldsV1") != 0) {
-        return -EINVAL;
+    const char *type = text_of(entry->fields_type);
+    if (!applies && !updates(entry)) {
+        return "operation must be `Apply` or `Update`";
+    }
+    if (is_empty(entry->api_version)) {
+        return "apiVersion must not be empty";
+    }
+    if (strcmp(type, "FieldsV1") != 0) {
+        return is_empty(type)
+                   ? arena_printf(arena, "missing fieldsType in managed fields entry %zu", place)
+                   : arena_printf(arena, "invalid fieldsType \"%s\" in managed fields entry %zu",
+                                  type, place);
     }
     if (entry->fields_v1 == NULL || entry->fields_v1->raw.len == 0) {
         *ret_set = json_new_object(arena);
-        return 0;
+        return NULL;
     }
-    struct json_value *set = NULL;
     struct slice text = slice_of(entry->fields_v1->raw.data, entry->fields_v1->raw.len);
-    if (json_parse(arena, text, &set, NULL) != 0 || apply_set_check(arena, set) != 0) {
-        return -EINVAL;
-    }
-    *ret_set = set;
-    return 0;
+    return json_parse(arena, text, ret_set, NULL) != 0 || apply_set_check(arena, *ret_set) != 0
+               ? "error decoding set"
+               : NULL;
 }
 
 /* Who applies is the same through every version of the API; who updates is another in each. */
@@ -81,8 +88,9 @@ static struct apply_owners *owners_new(struct arena *arena, size_t count)
     return owners;
 }
 
-static int read_all(struct arena *arena, const Meta__V1__ObjectMeta *meta,
-                    struct apply_owners **ret_owners)
+/* What is wrong with the first entry that is not as it should be; NULL with all owners. */
+static const char *read_all(struct arena *arena, const Meta__V1__ObjectMeta *meta,
+                            struct apply_owners **ret_owners)
 {
     size_t count = meta == NULL ? 0 : meta->n_managed_fields;
     count = count > APPLY_OWNERS_MAX ? APPLY_OWNERS_MAX : count;
@@ -90,21 +98,29 @@ static int read_all(struct arena *arena, const Meta__V1__ObjectMeta *meta,
     for (size_t i = 0; i < count; i++) {
         const Meta__V1__ManagedFieldsEntry *entry = meta->managed_fields[i];
         struct json_value *set = NULL;
-        if (read_set(arena, entry, &set) != 0) {
-            return -EINVAL;
+        const char *problem = read_set(arena, entry, i, &set);
+        if (problem != NULL) {
+            return problem;
         }
         struct apply_owner *owner = find(owners, entry);
         owner = owner == NULL ? &owners->items[owners->count++] : owner;
         *owner = (struct apply_owner){.entry = entry, .set = set};
     }
     *ret_owners = owners;
-    return 0;
+    return NULL;
+}
+
+const char *api_managed_fields_problem(struct arena *arena, const struct api_message *table,
+                                       const void *object)
+{
+    struct apply_owners *owners = NULL;
+    return read_all(arena, api_message_meta(table, object), &owners);
 }
 
 struct apply_owners *apply_owners_read(struct arena *arena, const Meta__V1__ObjectMeta *meta)
 {
     struct apply_owners *owners = NULL;
-    return read_all(arena, meta, &owners) == 0 ? owners : owners_new(arena, 0);
+    return read_all(arena, meta, &owners) == NULL ? owners : owners_new(arena, 0);
 }
 
 static bool is_reset(const Meta__V1__ObjectMeta *meta)
@@ -171,7 +187,7 @@ struct apply_owners *apply_owners_sent(struct arena *arena, const Meta__V1__Obje
     if (is_reset(after)) {
         return NULL;
     }
-    if (read_all(arena, after, &owners) != 0 || owners->count == 0) {
+    if (read_all(arena, after, &owners) != NULL || owners->count == 0) {
         return apply_owners_read(arena, before);
     }
     rewrite_foreign_sets(arena, before, owners);

@@ -89,6 +89,21 @@ END
     [ "$(kubectl "${N[@]}" get configmap a -o 'jsonpath={.metadata.labels.hooked}')" = UPDATE ]
 }
 
+@test "a webhook that spoils managedFields is warned of, and they stay" {
+    hook mutating label /fields
+    local word='.metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating'
+    word+=' admission controller; please fix your requests: invalid fieldsType "FieldsV2" in managed fields entry 0'
+    run -0 kubectl "${N[@]}" create configmap a --from-literal x=y --field-manager maker
+    [[ $output == *"Warning: $word"* ]]
+    run -0 kubectl "${N[@]}" get configmap a -o json --show-managed-fields
+    [ "$(jq -c '[.metadata.annotations.hooked, (.metadata.managedFields[] | [.manager, .fieldsType, (.fieldsV1 | keys[])])]' <<<"$output")" = \
+        '["yes",["maker","FieldsV1","f:data"]]' ]
+    run -0 kubectl "${N[@]}" label configmap a x=y --field-manager changer
+    [[ $output == *"Warning: $word"* ]]
+    run -0 kubectl "${N[@]}" get configmap a -o 'jsonpath={.metadata.managedFields[*].manager}' --show-managed-fields
+    [[ $output == *maker* && $output == *changer* ]]
+}
+
 @test "a webhook is asked about everything but what its conditions leave out" {
     hook mutating label /label Fail "object.metadata.name != 'skip-me'"
     hook validating none-such /denyall Fail "object.metadata.name == 'never' && request.operation == 'CREATE'"

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """A webhook: hook.py CERT KEY HOST PORT. Admission: /label adds a label, /fill a spec, /deny refuses what has the label
-bad=yes, /denyall refuses everything and says what it was asked, /slow answers after eight seconds, /garbage says
+bad=yes, /fields spoils managedFields, /denyall refuses everything and says what it was asked, /slow answers after eight seconds, /garbage says
 nothing sensible, /cut breaks off. Conversion: /convert does it, /convert/HOW does it wrong."""
 import base64
 import http.server
@@ -71,6 +71,10 @@ class Hook(http.server.BaseHTTPRequestHandler):
                 + [request["kind"]["kind"], (request["object"] or {}).get("kind", "-")]
                 + [(request["oldObject"] or {}).get("kind", "-")])
             answer.update(allowed=False, status={"code": 403, "message": f"no {asked}"})
+        if path == "/fields":
+            patch = [{"op": "add", "path": "/metadata/managedFields/0/fieldsType", "value": "FieldsV2"},
+                     {"op": "add", "path": "/metadata/annotations", "value": {"hooked": "yes"}}]
+            answer.update(patchType="JSONPatch", patch=base64.b64encode(json.dumps(patch).encode()).decode())
         if path == "/fill":
             patch = [{"op": "add", "path": "/spec", "value": {"size": 5, "unknown": "x"}}]
             answer.update(patchType="JSONPatch", patch=base64.b64encode(json.dumps(patch).encode()).decode())

@@ -68,7 +68,7 @@ errors() { kubectl get --raw /metrics | sed -n 's/^apiserver_audit_error_total{p
     sent '.verb == "create" and .stage == "RequestReceived"'
     echo 500 >"$D/status"
     run -1 kubectl create configmap second
-    [[ $output == *"failed to store audit event"* ]]
+    [[ $output == *'Internal Server Error: \"/api/v1/namespaces/default/configmaps'*"failed to store audit event"* ]]
     run -1 kubectl get configmap second
     [ "$(errors)" -ge 2 ]
     rm "$D/status"

@@ -129,6 +129,31 @@ START_TEST(owners_that_are_not_sent_or_do_not_read_stay)
 }
 END_TEST
 
+START_TEST(what_is_wrong_with_owners_is_said_in_the_words_of_v1_32)
+{
+    static const struct {
+        const char *fields, *problem;
+    } cases[] = {
+        {"{\"manager\":\"m\"}", "operation must be `Apply` or `Update`"},
+        {"{\"operation\":\"Apply\"}", "apiVersion must not be empty"},
+        {"{\"operation\":\"Update\",\"apiVersion\":\"v1\"}",
+         "missing fieldsType in managed fields entry 0"},
+        {"{\"operation\":\"Update\",\"apiVersion\":\"v1\",\"fieldsType\":\"x\"}",
+         "invalid fieldsType \"x\" in managed fields entry 0"},
+        {"{\"operation\":\"Update\",\"apiVersion\":\"v1\",\"fieldsType\":\"FieldsV1\","
+         "\"fieldsV1\":[]}",
+         "error decoding set"},
+        {"{\"operation\":\"Update\",\"apiVersion\":\"v1\",\"fieldsType\":\"FieldsV1\"}", ""},
+    };
+    const struct api_message *table = by("m").kind->message;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const void *map =
+            map_of(arena_printf(arena, "\"managedFields\":[%s]", cases[i].fields), "");
+        ck_assert_str_eq(text_of(api_managed_fields_problem(arena, table, map)), cases[i].problem);
+    }
+}
+END_TEST
+
 START_TEST(owners_are_cleared_by_an_empty_list_or_entry_and_stay_so_until_an_apply)
 {
     const struct api_apply_request request = by("n");
@@ -324,6 +349,7 @@ Suite *apply_owners_suite(void)
     tcase_add_test(cases, owners_that_are_sent_replace_those_of_the_object);
     tcase_add_test(cases, owners_that_are_sent_are_kept_in_one_form_however_they_are_spelt);
     tcase_add_test(cases, owners_that_are_not_sent_or_do_not_read_stay);
+    tcase_add_test(cases, what_is_wrong_with_owners_is_said_in_the_words_of_v1_32);
     tcase_add_test(cases, owners_are_cleared_by_an_empty_list_or_entry_and_stay_so_until_an_apply);
     tcase_add_test(cases, owners_that_are_sent_through_a_subresource_do_not_count);
     tcase_add_test(cases, an_owner_of_a_version_that_is_not_served_owns_nothing);
