@@ -1,16 +1,19 @@
 /* Items of lists that are looked for by what they are called. */
 #include "lib/api/check.h"
 #include "lib/base/name_index.h"
+#include <stdint.h>
 #include <string.h>
 
 enum { SEARCHED_MAX = 32 }; /* Items that are held against each other one by one. */
 
-/* The first `count` items of a list by their texts. */
+/* The first `count` items of a list by their texts: of each text the first item. */
 struct api_seen {
     struct api_seen *next;
     api_item_text *text;
     const void *list, *of;
     size_t count;
+    const char **texts; /* By place; NULL where it is not the first of its text. */
+    size_t capacity;
     struct name_index index;
 };
 
@@ -29,11 +32,35 @@ static struct api_seen *seen_of(struct api_causes *causes, api_item_text *text, 
     return seen;
 }
 
-static bool is_called(struct arena *arena, const struct api_seen *seen, size_t index,
-                      const char *wanted)
+static size_t place_of(const struct api_seen *seen, const char *wanted)
 {
-    const char *text = seen->text(arena, seen->list, seen->of, index);
-    return text != NULL && strcmp(text, wanted) == 0;
+    for (struct name_search search = name_index_find(&seen->index, slice_text(wanted));
+         name_index_next(&search);) {
+        if (strcmp(seen->texts[search.place], wanted) == 0) {
+            return search.place;
+        }
+    }
+    return SIZE_MAX;
+}
+
+static void see(struct api_seen *seen, struct arena *arena)
+{
+    const char *text = seen->text(arena, seen->list, seen->of, seen->count);
+    bool first = text != NULL && place_of(seen, text) == SIZE_MAX;
+    if (seen->count == seen->capacity) {
+        enum { CAPACITY_MIN = 2 * SEARCHED_MAX };
+        size_t capacity = seen->capacity == 0 ? CAPACITY_MIN : seen->capacity * 2;
+        const char **texts = arena_array(arena, capacity, sizeof(*texts));
+        for (size_t i = 0; i < seen->count; i++) {
+            texts[i] = seen->texts[i];
+        }
+        seen->texts = texts;
+        seen->capacity = capacity;
+    }
+    if (first) {
+        name_index_add(&seen->index, arena, slice_text(text), seen->count);
+    }
+    seen->texts[seen->count++] = first ? text : NULL;
 }
 
 size_t api_find_item(struct api_causes *causes, api_item_text *text, const void *list,
@@ -41,27 +68,20 @@ size_t api_find_item(struct api_causes *causes, api_item_text *text, const void 
 {
     struct arena *arena = causes->arena;
     if (count <= SEARCHED_MAX) {
-        const struct api_seen plain = {.text = text, .list = list, .of = of};
-        size_t place = 0;
-        while (place < count && !is_called(arena, &plain, place, wanted)) {
-            place++;
+        for (size_t place = 0; place < count; place++) {
+            const char *other = text(arena, list, of, place);
+            if (other != NULL && strcmp(other, wanted) == 0) {
+                return place;
+            }
         }
-        return place;
+        return count;
     }
     struct api_seen *seen = seen_of(causes, text, list, of);
-    for (; seen->count < count; seen->count++) {
-        const char *other = text(arena, list, of, seen->count);
-        if (other != NULL) {
-            name_index_add(&seen->index, arena, slice_text(other), seen->count);
-        }
+    while (seen->count < count) {
+        see(seen, arena);
     }
-    for (struct name_search search = name_index_find(&seen->index, slice_text(wanted));
-         name_index_next(&search) && search.place < count;) {
-        if (is_called(arena, seen, search.place, wanted)) {
-            return search.place;
-        }
-    }
-    return count;
+    size_t place = place_of(seen, wanted);
+    return place < count ? place : count;
 }
 
 bool api_seen_before(struct api_causes *causes, api_item_text *text, const void *list,

@@ -378,11 +378,14 @@ static void check(struct run *run, const struct api_path *at, const struct custo
     if (pair.value->type == JSON_OBJECT) {
         check_members(run, at, rules, pair, nearest);
     }
-    for (size_t i = 0;
-         rules->items != NULL && pair.value->type == JSON_ARRAY && i < pair.value->count; i++) {
+    if (rules->items == NULL || pair.value->type != JSON_ARRAY) {
+        return;
+    }
+    struct structural_items before = structural_items_of(run->arena, rules->schema, pair.old);
+    for (size_t i = 0; i < pair.value->count; i++) {
         struct api_path path = api_path_index(at, i);
         struct pair item = {pair.value->items[i],
-                            structural_old_item(rules->schema, pair.value->items[i], pair.old)};
+                            structural_items_find(&before, pair.value->items[i])};
         check(run, &path, rules->items, item, nearest);
     }
 }

@@ -88,9 +88,24 @@ void structural_validate(struct api_causes *causes, const struct api_path *at,
                          const struct json_value *old);
 /* Whether the text (NUL follows) has the format; one that v1.32 does not know has no rule. */
 bool structural_format_matches(const char *format, struct slice text);
-/* The item of the old list that an item of the new list stands for: the one with its keys in a list
- * map, else NULL. */
-const struct json_value *structural_old_item(const struct structural *list,
-                                             const struct json_value *item,
-                                             const struct json_value *old);
+
+/* What makes an item of a list what it is: its keys in a list map, else itself. */
+const struct json_value *structural_identity(struct arena *arena, const struct structural *list,
+                                             const struct json_value *item);
+/* Equal for values that are: their numbers are settled. */
+const char *structural_text(struct arena *arena, const struct json_value *value);
+
+/* The items of a list as it was, by what makes them what they are: none of what is no list map. */
+struct structural_items {
+    struct arena *arena;
+    const struct structural *list;
+    struct text_set keys;
+    const struct json_value **items; /* By their keys' places. */
+};
+/* `old` may be NULL. */
+struct structural_items structural_items_of(struct arena *arena, const struct structural *list,
+                                            const struct json_value *old);
+/* The one that an item of the new list stands for, or NULL. */
+const struct json_value *structural_items_find(const struct structural_items *items,
+                                               const struct json_value *item);
 #endif

@@ -218,45 +218,11 @@ static void check_values(const struct spot *spot)
 /* --- Lists and objects -------------------------------------------------------------------------
  */
 
-const struct json_value *structural_old_item(const struct structural *list,
-                                             const struct json_value *item,
-                                             const struct json_value *old)
-{
-    const props *source = list->source;
-    if (list->list != STRUCTURAL_LIST_MAP || old == NULL || old->type != JSON_ARRAY ||
-        item->type != JSON_OBJECT) {
-        return NULL;
-    }
-    for (size_t i = 0; i < old->count; i++) {
-        bool same = old->items[i]->type == JSON_OBJECT;
-        for (size_t k = 0; same && k < source->n_x_kubernetes_list_map_keys; k++) {
-            const char *key = source->x_kubernetes_list_map_keys[k];
-            const struct json_value *before = json_get_text(old->items[i], key);
-            const struct json_value *after = json_get_text(item, key);
-            same =
-                before == after || (before != NULL && after != NULL && json_equal(before, after));
-        }
-        if (same) {
-            return old->items[i];
-        }
-    }
-    return NULL;
-}
-
-/* Equal for values that are: their numbers are settled. */
-static const char *value_text(struct arena *arena, const struct json_value *value)
-{
-    CLEANUP(buffer_release) struct buffer text = {0};
-    buffer_init(&text, SIZE_MAX / 2);
-    json_print(value, /* sorted= */ true, &text);
-    return arena_text(arena, buffer_text(&text));
-}
-
 static bool holds_twice(struct arena *arena, const struct json_value *list)
 {
     struct text_set seen = {.arena = arena};
     for (size_t i = 0; i < list->count; i++) {
-        if (!text_set_add(&seen, value_text(arena, list->items[i]))) {
+        if (!text_set_add(&seen, structural_text(arena, list->items[i]))) {
             return true;
         }
     }
@@ -268,6 +234,7 @@ static void check_list(const struct spot *spot)
     const props *source = spot->schema->source;
     struct arena *arena = spot->causes->arena;
     int64_t count = (int64_t)spot->value->count;
+    struct structural_items before = structural_items_of(arena, spot->schema, spot->old);
     for (size_t i = 0; spot->schema->items != NULL && i < spot->value->count; i++) {
         struct api_path path = api_path_index(spot->at, i);
         const struct json_value *item = spot->value->items[i];
@@ -276,7 +243,7 @@ static void check_list(const struct spot *spot)
                                 .schema = spot->schema->items,
                                 .skipped = spot->skipped,
                                 .value = item,
-                                .old = structural_old_item(spot->schema, item, spot->old)});
+                                .old = structural_items_find(&before, item)});
     }
     if (source->has_min_items && count < source->min_items) {
         invalid(
@@ -496,31 +463,13 @@ static void validate(const struct spot *spot)
 /* --- Lists with keys ---------------------------------------------------------------------------
  */
 
-/* What makes an item what it is: its keys in a list map, else itself. */
-static const struct json_value *identity(struct arena *arena, const struct structural *list,
-                                         const struct json_value *item)
-{
-    if (list->list != STRUCTURAL_LIST_MAP || item->type != JSON_OBJECT) {
-        return item;
-    }
-    struct json_value *keys = json_new_object(arena);
-    for (size_t k = 0; k < list->source->n_x_kubernetes_list_map_keys; k++) {
-        const char *name = list->source->x_kubernetes_list_map_keys[k];
-        struct json_value *value = json_get_text(item, name);
-        if (value != NULL) {
-            json_set_text(arena, keys, name, value);
-        }
-    }
-    return keys;
-}
-
 static void check_twice(struct api_causes *causes, const struct api_path *at,
                         const struct structural *schema, const struct json_value *list)
 {
     struct text_set seen = {.arena = causes->arena};
     for (size_t i = 0; i < list->count && !api_causes_full(causes); i++) {
-        const struct json_value *own = identity(causes->arena, schema, list->items[i]);
-        if (!text_set_add(&seen, value_text(causes->arena, own))) {
+        const struct json_value *own = structural_identity(causes->arena, schema, list->items[i]);
+        if (!text_set_add(&seen, structural_text(causes->arena, own))) {
             struct api_path path = api_path_index(at, i);
             api_cause_duplicate(causes, &path, api_shown_json(causes->arena, own));
         }

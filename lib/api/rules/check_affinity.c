@@ -1,5 +1,6 @@
 /* Rules of what steers a pod to nodes: affinity, tolerations, spreading. */
 #include "lib/api/rules/rules.h"
+#include "lib/base/name_index.h"
 
 /* --- Node affinity -----------------------------------------------------------------------------
  */
@@ -142,17 +143,17 @@ static void check_repeated(struct api_causes *causes, const struct api_path *ter
                            const Core__V1__PodAffinityTerm *term)
 {
     const Meta__V1__LabelSelector *selector = term->label_selector;
-    for (size_t i = 0; i < selector->n_match_expressions; i++) {
+    struct text_set seen = {.arena = causes->arena};
+    for (size_t i = 0; i < selector->n_match_labels; i++) {
+        (void)text_set_add(&seen, text_or_empty(selector->match_labels[i]->key));
+    }
+    for (size_t i = 0; i < selector->n_match_expressions && !api_causes_full(causes); i++) {
         const char *key = text_or_empty(selector->match_expressions[i]->key);
+        if (text_set_add(&seen, key)) {
+            continue;
+        }
         size_t place = last_place(term->match_label_keys, term->n_match_label_keys, key);
-        bool before = false;
-        for (size_t j = 0; j < selector->n_match_labels; j++) {
-            before = before || rules_is(selector->match_labels[j]->key, key);
-        }
-        for (size_t j = 0; j < i; j++) {
-            before = before || rules_is(selector->match_expressions[j]->key, key);
-        }
-        if (before && place < term->n_match_label_keys) {
+        if (place < term->n_match_label_keys) {
             struct api_path at = api_path_index(term_at, place); /* So v1.32 has it. */
             api_cause_invalid(causes, &at, api_shown_text(key),
                               "exists in both matchLabelKeys and labelSelector");

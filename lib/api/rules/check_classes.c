@@ -1,6 +1,7 @@
 /* Rules of classes (of priority, of storage) and of what storage drivers say about themselves. */
 #include "lib/api/priority.h"
 #include "lib/api/rules/rules.h"
+#include "lib/api/shown.h"
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -227,12 +228,18 @@ static void check_driver(struct api_causes *causes, const struct api_path *paren
     rules_check_text(causes, parent, name, driver, api_syntax_driver_name);
 }
 
-/* Only v1 knows that an attacher is a CSI driver. */
+/* Only v1 knows that an attacher is a CSI driver, and what a volume may be called. */
 void rules_check_attachment(struct api_causes *causes, const void *message)
 {
     const Storage__V1__VolumeAttachment *attachment = message;
+    const Storage__V1__VolumeAttachmentSource *source = attachment->spec->source;
     struct api_path spec = api_path_field(NULL, "spec");
+    struct api_path at = api_path_field(&spec, "source");
     check_driver(causes, &spec, "attacher", attachment->spec->attacher);
+    if (source != NULL && source->persistent_volume_name != NULL) {
+        rules_check_text(causes, &at, "persistentVolumeName", source->persistent_volume_name,
+                         api_syntax_dns1123_subdomain);
+    }
 }
 
 /* --- CSIDriver, CSINode ------------------------------------------------------------------------
@@ -253,14 +260,10 @@ static void check_duration(struct api_causes *causes, const struct api_path *ite
     }
 }
 
-static bool is_requested(const Storage__V1__CSIDriverSpec *spec, size_t count, const char *audience)
+static const char *audience_of(struct arena *arena, const void *list, const void *of, size_t index)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (rules_is(spec->token_requests[i]->audience, audience)) {
-            return true;
-        }
-    }
-    return false;
+    (void)arena, (void)of;
+    return text_or_empty(((const Storage__V1__TokenRequest *const *)list)[index]->audience);
 }
 
 static void check_tokens(struct api_causes *causes, const struct api_path *spec_at,
@@ -271,12 +274,22 @@ static void check_tokens(struct api_causes *causes, const struct api_path *spec_
         const char *audience = text_or_empty(spec->token_requests[i]->audience);
         struct api_path item = api_path_index(&requests, i);
         struct api_path at = api_path_field(&item, "audience");
-        if (is_requested(spec, i, audience)) {
+        if (api_seen_before(causes, audience_of, spec->token_requests, NULL, i)) {
             api_cause_duplicate(causes, &at, api_shown_text(audience));
         } else {
             check_duration(causes, &item, spec->token_requests[i]);
         }
     }
+}
+
+/* The path is v1.32's. */
+bool rules_csi_driver_own(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Storage__V1__CSIDriver *driver = frame->message;
+    if (frame->before == NULL) {
+        check_driver(causes, NULL, "name", driver->metadata->name);
+    }
+    return true;
 }
 
 bool rules_csi_driver(struct api_causes *causes, const struct api_frame *frame)
@@ -327,6 +340,7 @@ bool rules_csi_node_keys(struct api_causes *causes, const struct api_frame *fram
     if (api_seen_before(causes, driver_name, spec->drivers, NULL, frame->index)) {
         api_cause_duplicate(causes, &name, api_shown_text(driver->name));
     }
+    struct api_shown shown = api_shown_member(causes->arena, frame->table, "topologyKeys", driver);
     for (size_t i = 0; i < driver->n_topology_keys; i++) {
         const char *key = text_or_empty(driver->topology_keys[i]);
         if (*key == '\0') {
@@ -335,7 +349,7 @@ bool rules_csi_node_keys(struct api_causes *causes, const struct api_frame *fram
         if (!text_set_add(&keys, key)) {
             api_cause_duplicate(causes, frame->at, api_shown_text(key));
         }
-        rules_invalid_each(causes, frame->at, api_shown_text(key), api_syntax_qualified_name(key));
+        rules_invalid_each(causes, frame->at, shown, api_syntax_qualified_name(key));
     }
     return true;
 }
@@ -343,16 +357,17 @@ bool rules_csi_node_keys(struct api_causes *causes, const struct api_frame *fram
 /* What a driver said about a node stays as it is while the driver is there. */
 void rules_update_csi_node(struct api_causes *causes, const void *before, const void *after)
 {
+    const struct api_message *table = &storage__v1__csinode_driver__schema;
     const Storage__V1__CSINodeSpec *old_spec = ((const Storage__V1__CSINode *)before)->spec;
     const Storage__V1__CSINodeSpec *spec = ((const Storage__V1__CSINode *)after)->spec;
-    for (size_t i = 0; i < spec->n_drivers; i++) {
-        for (size_t old = 0; old < old_spec->n_drivers; old++) {
-            if (rules_is(spec->drivers[i]->name, text_or_empty(old_spec->drivers[old]->name)) &&
-                !api_message_equal(&storage__v1__csinode_driver__schema, spec->drivers[i],
-                                   old_spec->drivers[old])) {
-                rules_invalid(causes, NULL, "CSINodeDriver", api_shown_text(spec->drivers[i]->name),
-                              "field is immutable");
-            }
+    for (size_t i = 0; i < old_spec->n_drivers && !api_causes_full(causes); i++) {
+        const Storage__V1__CSINodeDriver *old = old_spec->drivers[i];
+        size_t place = api_find_item(causes, driver_name, spec->drivers, NULL, spec->n_drivers,
+                                     text_or_empty(old->name));
+        if (place < spec->n_drivers && !api_message_equal(table, spec->drivers[place], old)) {
+            rules_invalid(causes, NULL, "CSINodeDriver",
+                          api_shown_message(causes->arena, table, spec->drivers[place]),
+                          "field is immutable");
         }
     }
 }

@@ -98,21 +98,34 @@ static void check_amounts(struct api_causes *causes, const struct api_path *pare
 /* --- Scopes ------------------------------------------------------------------------------------
  */
 
-/* Of a scope that there is not, nobody knows what it does not fit. */
 static bool scope_fits(const char *scope, const char *resource)
 {
-    return !rules_one_of(scope, SCOPES) || strcmp(resource, "pods") == 0 ||
+    return strcmp(resource, "pods") == 0 ||
            (strcmp(scope, "BestEffort") != 0 && rules_one_of(resource, COMPUTE));
 }
 
-/* Once for each resource that pods do not have. */
+/* Those of the amounts that scopes have to fit: there may be as many scopes as amounts. */
+static struct rules_quantities standard_amounts(struct arena *arena, struct rules_quantities map)
+{
+    void **entries = arena_array(arena, map.count, sizeof(*entries));
+    struct rules_quantities standard = {.entries = entries};
+    for (size_t i = 0; i < map.count; i++) {
+        if (is_standard(rules_quantity_key(map, i))) {
+            entries[standard.count++] = map.entries[i];
+        }
+    }
+    return standard;
+}
+
+/* Once for each resource that pods do not have. Of a scope that there is not, nobody knows what it
+ * does not fit. */
 static void check_scope_fits(struct api_causes *causes, const struct api_path *at,
                              struct api_shown shown, const char *scope,
-                             struct rules_quantities hard)
+                             struct rules_quantities standard)
 {
-    for (size_t i = 0; i < hard.count; i++) {
-        const char *name = rules_quantity_key(hard, i);
-        if (is_standard(name) && !scope_fits(scope, name)) {
+    bool known = rules_one_of(scope, SCOPES);
+    for (size_t i = 0; known && i < standard.count && !api_causes_full(causes); i++) {
+        if (!scope_fits(scope, rules_quantity_key(standard, i))) {
             api_cause_invalid(causes, at, shown, "unsupported scope applied to resource");
         }
     }
@@ -150,13 +163,15 @@ static void check_scopes(struct api_causes *causes, const struct api_path *paren
     struct api_shown shown = api_shown_typed_texts(causes->arena, "core.ResourceQuotaScope",
                                                    spec->scopes, spec->n_scopes);
     struct api_path at = api_path_field(parent, "scopes");
+    struct rules_quantities standard =
+        standard_amounts(causes->arena, RULES_QUANTITIES(spec, hard));
     struct scopes_met met = {.best = false};
     for (size_t i = 0; i < spec->n_scopes; i++) {
         const char *scope = text_or_empty(spec->scopes[i]);
         if (!rules_one_of(scope, SCOPES)) {
             api_cause_invalid(causes, &at, shown, "unsupported scope");
         }
-        check_scope_fits(causes, &at, shown, scope, RULES_QUANTITIES(spec, hard));
+        check_scope_fits(causes, &at, shown, scope, standard);
         meet(&met, scope);
     }
     check_conflicts(causes, &at, &met, spec);
@@ -210,6 +225,8 @@ static void check_selector(struct api_causes *causes, const struct api_path *spe
     struct api_path selector = api_path_field(spec_at, "scopeSelector");
     struct api_path at = api_path_field(&selector, "matchExpressions");
     struct api_shown shown = shown_selector(causes->arena, spec->scope_selector);
+    struct rules_quantities standard =
+        standard_amounts(causes->arena, RULES_QUANTITIES(spec, hard));
     struct scopes_met met = {.best = false};
     for (size_t i = 0; i < spec->scope_selector->n_match_expressions; i++) {
         const Core__V1__ScopedResourceSelectorRequirement *item =
@@ -219,7 +236,7 @@ static void check_selector(struct api_causes *causes, const struct api_path *spe
         if (!known) {
             rules_invalid(causes, &at, "scopeName", api_shown_text(scope), "unsupported scope");
         }
-        check_scope_fits(causes, &at, shown, scope, RULES_QUANTITIES(spec, hard));
+        check_scope_fits(causes, &at, shown, scope, standard);
         if (known && strcmp(scope, "PriorityClass") != 0 && !rules_is(item->operator_, "Exists")) {
             rules_invalid(causes, &at, "operator", api_shown_text(item->operator_),
                           "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, "

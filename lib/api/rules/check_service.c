@@ -4,6 +4,7 @@
 #include "lib/api/object.h"
 #include "lib/api/rules/rules.h"
 #include "lib/api/shown.h"
+#include "lib/base/name_index.h"
 
 #define TOPOLOGY_HINTS "service.kubernetes.io/topology-aware-hints"
 static const char TOPOLOGY_MODE[] = "service.kubernetes.io/topology-mode";
@@ -81,7 +82,7 @@ bool rules_service_ports(struct api_causes *causes, const struct api_frame *fram
     const Core__V1__ServiceSpec *spec = frame->message;
     struct api_path ports = api_path_field(frame->at, "ports");
     check_node_ports(causes, &ports, spec);
-    for (size_t i = 0; i < spec->n_ports; i++) {
+    for (size_t i = 0; i < spec->n_ports && !api_causes_full(causes); i++) {
         const Core__V1__ServicePort *port = spec->ports[i];
         struct api_path item = api_path_index(&ports, i);
         if (api_seen_before(causes, port_text, spec->ports, NULL, i)) {
@@ -157,17 +158,15 @@ static void check_ip_families(struct api_causes *causes, const struct api_path *
 {
     static const char *const families[] = {"IPv4", "IPv6", NULL};
     struct api_path list = api_path_field(at, "ipFamilies");
+    struct text_set seen = {.arena = causes->arena};
     for (size_t i = 0; i < spec->n_ip_families; i++) {
         struct api_path item = api_path_index(&list, i);
         const char *family = text_or_empty(spec->ip_families[i]);
         if (!rules_one_of(family, families)) {
             api_cause_not_supported(causes, &item, api_shown_text(family), families);
         }
-        for (size_t j = 0; j < i; j++) {
-            if (rules_is(spec->ip_families[j], family)) {
-                api_cause_duplicate(causes, &item, api_shown_text(family));
-                break;
-            }
+        if (!text_set_add(&seen, family)) {
+            api_cause_duplicate(causes, &item, api_shown_text(family));
         }
     }
 }

@@ -2,6 +2,7 @@
  * clusterIP and the plural agree, what was allocated stays allocated, and what the new type cannot
  * have goes. Allocation itself is the API server's. */
 #include "lib/api/rules/rules.h"
+#include "lib/base/name_index.h"
 
 static bool needs_cluster_ip(const Core__V1__ServiceSpec *spec)
 {
@@ -64,22 +65,39 @@ static void follow_singular(struct arena *arena, const Core__V1__ServiceSpec *be
     }
 }
 
-/* Ports keep the node port that the port of the same number and protocol had. */
-static void keep_node_ports(const Core__V1__ServiceSpec *before, Core__V1__ServiceSpec *after)
+static struct slice port_text(struct arena *arena, const Core__V1__ServicePort *port)
 {
+    return slice_text(arena_printf(arena, "%d/%s", port->port, text_or_empty(port->protocol)));
+}
+
+static bool same_port(const Core__V1__ServicePort *a, const Core__V1__ServicePort *b)
+{
+    return a->port == b->port && rules_is(a->protocol, text_or_empty(b->protocol));
+}
+
+/* Ports keep the node port that the port of the same number and protocol had. */
+static void keep_node_ports(struct arena *arena, const Core__V1__ServiceSpec *before,
+                            Core__V1__ServiceSpec *after)
+{
+    struct name_index index = {.slots = NULL};
+    for (size_t i = 0; i < before->n_ports; i++) {
+        name_index_add(&index, arena, port_text(arena, before->ports[i]), i);
+    }
     for (size_t i = 0; i < after->n_ports; i++) {
         Core__V1__ServicePort *port = after->ports[i];
-        for (size_t j = 0; port->node_port == 0 && j < before->n_ports; j++) {
-            if (before->ports[j]->port == port->port &&
-                rules_is(before->ports[j]->protocol, text_or_empty(port->protocol))) {
-                port->node_port = before->ports[j]->node_port;
+        struct name_search search = name_index_find(&index, port_text(arena, port));
+        while (port->node_port == 0 && name_index_next(&search)) {
+            const Core__V1__ServicePort *old = before->ports[search.place];
+            if (same_port(old, port)) {
+                port->node_port = old->node_port;
                 port->has_node_port = port->node_port != 0;
             }
         }
     }
 }
 
-static void keep_allocated(const Core__V1__ServiceSpec *before, Core__V1__ServiceSpec *after)
+static void keep_allocated(struct arena *arena, const Core__V1__ServiceSpec *before,
+                           Core__V1__ServiceSpec *after)
 {
     if (needs_cluster_ip(before) && needs_cluster_ip(after)) {
         if (rules_empty(after->cluster_ip) && after->n_cluster_ips == 0) {
@@ -96,7 +114,7 @@ static void keep_allocated(const Core__V1__ServiceSpec *before, Core__V1__Servic
         }
     }
     if (needs_node_ports(before) && needs_node_ports(after)) {
-        keep_node_ports(before, after);
+        keep_node_ports(arena, before, after);
     }
     if (needs_health_port(before) && needs_health_port(after) &&
         after->health_check_node_port == 0) {
@@ -160,7 +178,7 @@ void rules_prepare_service_update(struct arena *arena, const void *before, void 
         service->status = status;
     }
     follow_singular(arena, old_service->spec, service->spec);
-    keep_allocated(old_service->spec, service->spec);
+    keep_allocated(arena, old_service->spec, service->spec);
     if (!rules_is(old_service->spec->type, text_or_empty(service->spec->type)) ||
         needs_health_port(old_service->spec) != needs_health_port(service->spec)) {
         drop_unneeded(old_service->spec, service->spec);

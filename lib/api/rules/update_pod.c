@@ -76,11 +76,15 @@ static bool check_deadline(struct api_causes *causes, const Core__V1__PodSpec *b
     return causes->count == count || !after->has_active_deadline_seconds;
 }
 
-static bool same_toleration(const Core__V1__Toleration *a, const Core__V1__Toleration *b)
+/* How long it is tolerated may change. */
+static const char *toleration_text(struct arena *arena, const void *list, const void *of,
+                                   size_t index)
 {
-    return rules_is(a->key, text_or_empty(b->key)) && rules_is(a->value, text_or_empty(b->value)) &&
-           rules_is(a->operator_, text_or_empty(b->operator_)) &&
-           rules_is(a->effect, text_or_empty(b->effect));
+    const Core__V1__Toleration *toleration = ((const Core__V1__Toleration *const *)list)[index];
+    (void)of;
+    return arena_printf(arena, "%s\n%s\n%s\n%s", text_or_empty(toleration->key),
+                        text_or_empty(toleration->value), text_or_empty(toleration->operator_),
+                        text_or_empty(toleration->effect));
 }
 
 static void check_tolerations(struct api_causes *causes, const Core__V1__PodSpec *before,
@@ -88,13 +92,11 @@ static void check_tolerations(struct api_causes *causes, const Core__V1__PodSpec
 {
     struct api_path at = api_path_field(NULL, "spec");
     struct api_frame frame = api_frame_object(&core__v1__pod_spec__schema, after);
+    size_t count = after->n_tolerations;
     frame.at = &at;
     for (size_t i = 0; i < before->n_tolerations; i++) {
-        bool kept = false;
-        for (size_t j = 0; j < after->n_tolerations; j++) {
-            kept = kept || same_toleration(before->tolerations[i], after->tolerations[j]);
-        }
-        if (!kept) {
+        const char *old = toleration_text(causes->arena, before->tolerations, NULL, i);
+        if (api_find_item(causes, toleration_text, after->tolerations, NULL, count, old) == count) {
             rules_forbidden(causes, &at, "tolerations",
                             "existing toleration can not be modified except its tolerationSeconds");
             return;
@@ -103,24 +105,27 @@ static void check_tolerations(struct api_causes *causes, const Core__V1__PodSpec
     api_check_member(causes, &frame, "tolerations");
 }
 
+static const char *gate_name(struct arena *arena, const void *list, const void *of, size_t index)
+{
+    (void)arena, (void)of;
+    return text_or_empty(((const Core__V1__PodSchedulingGate *const *)list)[index]->name);
+}
+
 static void check_gates(struct api_causes *causes, const Core__V1__PodSpec *before,
                         const Core__V1__PodSpec *after)
 {
     struct api_path at = api_path_field(NULL, "spec");
     struct api_path list = api_path_field(&at, "schedulingGates");
+    size_t count = before->n_scheduling_gates;
     for (size_t i = 0; i < after->n_scheduling_gates; i++) {
         struct api_path item = api_path_index(&list, i);
-        bool known = false;
-        for (size_t j = 0; j < before->n_scheduling_gates; j++) {
-            known = known || rules_is(before->scheduling_gates[j]->name,
-                                      text_or_empty(after->scheduling_gates[i]->name));
-        }
-        if (!known) {
+        const char *name = text_or_empty(after->scheduling_gates[i]->name);
+        if (api_find_item(causes, gate_name, before->scheduling_gates, NULL, count, name) ==
+            count) {
             rules_forbidden(
                 causes, &item, "name",
                 arena_printf(causes->arena,
-                             "only deletion is allowed, but found new scheduling gate '%s'",
-                             text_or_empty(after->scheduling_gates[i]->name)));
+                             "only deletion is allowed, but found new scheduling gate '%s'", name));
         }
     }
 }
@@ -139,18 +144,29 @@ static bool only_added(struct api_string_map before, struct api_string_map after
     return true;
 }
 
-/* Whether every item of the first list is in the second. */
-static bool contains_all(Core__V1__NodeSelectorRequirement *const *items, size_t count,
-                         Core__V1__NodeSelectorRequirement *const *in, size_t in_count)
+static const char *requirement_text(struct arena *arena, const void *list, const void *of,
+                                    size_t index)
 {
-    const struct api_message *table =
-        api_message_find("k8s.io.api.core.v1.NodeSelectorRequirement");
+    const Core__V1__NodeSelectorRequirement *item =
+        ((const Core__V1__NodeSelectorRequirement *const *)list)[index];
+    CLEANUP(buffer_release) struct buffer text = {0};
+    (void)of;
+    buffer_init(&text, SIZE_MAX / 2);
+    buffer_printf(&text, "%s\n%s", text_or_empty(item->key), text_or_empty(item->operator_));
+    for (size_t i = 0; i < item->n_values; i++) {
+        buffer_printf(&text, "\n%s", text_or_empty(item->values[i]));
+    }
+    return arena_text(arena, buffer_text(&text));
+}
+
+/* Whether every item of the first list is in the second. */
+static bool contains_all(struct api_causes *causes, Core__V1__NodeSelectorRequirement *const *items,
+                         size_t count, Core__V1__NodeSelectorRequirement *const *in,
+                         size_t in_count)
+{
     for (size_t i = 0; i < count; i++) {
-        bool found = false;
-        for (size_t j = 0; j < in_count; j++) {
-            found = found || api_message_equal(table, items[i], in[j]);
-        }
-        if (!found) {
+        const char *wanted = requirement_text(causes->arena, items, NULL, i);
+        if (api_find_item(causes, requirement_text, in, NULL, in_count, wanted) == in_count) {
             return false;
         }
     }
@@ -190,10 +206,10 @@ static void check_node_affinity(struct api_causes *causes, const Core__V1__PodSp
     for (size_t i = 0; i < selector->n_node_selector_terms; i++) {
         const Core__V1__NodeSelectorTerm *old_term = old_selector->node_selector_terms[i];
         const Core__V1__NodeSelectorTerm *term = selector->node_selector_terms[i];
-        if (!contains_all(old_term->match_expressions, old_term->n_match_expressions,
+        if (!contains_all(causes, old_term->match_expressions, old_term->n_match_expressions,
                           term->match_expressions, term->n_match_expressions) ||
-            !contains_all(old_term->match_fields, old_term->n_match_fields, term->match_fields,
-                          term->n_match_fields)) {
+            !contains_all(causes, old_term->match_fields, old_term->n_match_fields,
+                          term->match_fields, term->n_match_fields)) {
             struct api_path item = api_path_index(&terms, i);
             api_cause_invalid(
                 causes, &item,

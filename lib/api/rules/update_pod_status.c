@@ -3,6 +3,7 @@
 #include "lib/api/limits.h"
 #include "lib/api/rules/rules.h"
 #include "lib/api/shown.h"
+#include "lib/base/name_index.h"
 
 /* --- States ------------------------------------------------------------------------------------
  */
@@ -108,14 +109,12 @@ static void check_each_address(struct api_causes *causes, const struct api_path 
 static void check_twice(struct api_causes *causes, const struct api_path *at,
                         const struct addresses *list)
 {
+    struct text_set seen = {.arena = causes->arena};
     for (size_t i = 0; i < list->count; i++) {
         struct api_path item = api_path_index(at, i);
-        for (size_t j = 0; j < i; j++) {
-            if (strcmp(list->texts[i], list->texts[j]) == 0) {
-                api_cause_duplicate(causes, &item,
-                                    api_shown_raw(address_shown(causes->arena, list, i)));
-                break;
-            }
+        if (!text_set_add(&seen, list->texts[i])) {
+            api_cause_duplicate(causes, &item,
+                                api_shown_raw(address_shown(causes->arena, list, i)));
         }
     }
 }

@@ -128,6 +128,35 @@ START_TEST(names_of_iscsi_targets_and_initiators_have_their_forms)
 }
 END_TEST
 
+START_TEST(what_storage_drivers_say_of_themselves_is_held_to_their_names)
+{
+#define DRIVER(id, keys)                                                                           \
+    "{'metadata':{'name':'o'},'spec':{'drivers':[{'name':'d.io','nodeID':'" id                     \
+    "','topologyKeys':[" keys "]}]}}"
+    ck_assert_causes_update(
+        "storage.k8s.io/v1", "CSINode", DRIVER("i", "'a'"), DRIVER("j", "'a','b'"),
+        "CSINodeDriver: Invalid value: storage.CSINodeDriver{Name:\"d.io\", NodeID:\"j\", "
+        "TopologyKeys:[]string{\"a\", \"b\"}, Allocatable:(*storage.VolumeNodeResources)(nil)}: "
+        "field is immutable");
+#undef DRIVER
+    ck_assert_causes("storage.k8s.io/v1", "CSIDriver", "{'metadata':{'name':'Csi.IO'},'spec':{}}",
+                     "");
+    ck_assert_causes("storage.k8s.io/v1", "CSIDriver",
+                     "{'metadata':{'name':'a_.b'},'spec':{'fsGroupPolicy':'X'}}",
+                     "name: Invalid value: \"a_.b\": " SUBDOMAIN "\n"
+                     "spec.fsGroupPolicy: Unsupported value: \"X\": supported values: \"File\", "
+                     "\"None\", \"ReadWriteOnceWithFSType\"");
+    ck_assert_causes("storage.k8s.io/v1", "CSIDriver",
+                     "{'metadata':{'name':'a23456789-123456789-123456789-123456789-123456789-"
+                     "123456789-1234'},'spec':{}}",
+                     "name: Too long: may not be more than 63 bytes");
+    ck_assert_causes("storage.k8s.io/v1", "VolumeAttachment",
+                     "{'metadata':{'name':'o'},'spec':{'attacher':'d.io','nodeName':'n','source':{"
+                     "'persistentVolumeName':'P_'}}}",
+                     "spec.source.persistentVolumeName: Invalid value: \"P_\": " SUBDOMAIN);
+}
+END_TEST
+
 START_TEST(topologies_of_a_storage_class_differ)
 {
 #define CLASS_OF(terms)                                                                            \
@@ -585,6 +614,7 @@ Suite *check_kinds_suite(void)
     tcase_add_test(rules, a_persistent_volumes_driver_secrets_and_path_are_checked);
     tcase_add_test(rules, of_a_persistent_volumes_sources_the_first_one_is_checked);
     tcase_add_test(rules, names_of_iscsi_targets_and_initiators_have_their_forms);
+    tcase_add_test(rules, what_storage_drivers_say_of_themselves_is_held_to_their_names);
     tcase_add_test(rules, topologies_of_a_storage_class_differ);
     tcase_add_test(rules, an_indexed_jobs_name_has_room_for_the_last_index);
     tcase_add_test(rules, a_cron_jobs_time_zone_is_one_that_exists);

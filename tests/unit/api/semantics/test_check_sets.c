@@ -1,5 +1,6 @@
 /* What the controllers of pods, Services, owners, volumes and nodes are held to: strategies,
  * selectors, templates, families of addresses, amounts. */
+#include "lib/base/buffer.h"
 #include "tests/unit/api/semantics/causes.h"
 #include "tests/unit/api/semantics/suites.h"
 #include <check.h>
@@ -245,6 +246,26 @@ START_TEST(an_update_of_a_node_looks_at_its_status_first_and_not_at_its_ranges)
 }
 END_TEST
 
+START_TEST(of_many_ports_each_that_is_there_before_is_said_once)
+{
+    enum { PORTS = 80, FIRST = 3, SECOND = 40, THIRD = 79 };
+    CLEANUP(buffer_release) struct buffer json = {0};
+    buffer_init(&json, SIZE_MAX / 2);
+    buffer_append_text(&json, "{'metadata':{'name':'o','namespace':'n'},'spec':{'ports':[");
+    for (int i = 0; i < PORTS; i++) {
+        int port = i == SECOND || i == THIRD ? FIRST : i;
+        buffer_printf(&json, "%s{'name':'p%d','port':%d}", i == 0 ? "" : ",", i, port + 1);
+    }
+    buffer_append_text(&json, "]}}");
+#define TWICE(place)                                                                               \
+    "spec.ports[" place "]: Duplicate value: core.ServicePort{Name:\"\", Protocol:\"TCP\", "       \
+    "AppProtocol:(*string)(nil), Port:4, TargetPort:intstr.IntOrString{Type:0, IntVal:0, "         \
+    "StrVal:\"\"}, NodePort:0}"
+    ck_assert_causes("v1", "Service", buffer_text(&json), TWICE("40") "\n" TWICE("79"));
+#undef TWICE
+}
+END_TEST
+
 START_TEST(a_node_has_each_range_of_pods_once)
 {
     ck_assert_causes("v1", "Node",
@@ -271,6 +292,7 @@ Suite *check_sets_suite(void)
     tcase_add_test(rules, what_is_wrong_with_an_owner_is_said_of_the_list);
     tcase_add_test(rules, a_volume_of_less_than_nothing_is_wrong_twice);
     tcase_add_test(rules, an_update_of_a_node_looks_at_its_status_first_and_not_at_its_ranges);
+    tcase_add_test(rules, of_many_ports_each_that_is_there_before_is_said_once);
     tcase_add_test(rules, a_node_has_each_range_of_pods_once);
     suite_add_tcase(suite, rules);
     return suite;
