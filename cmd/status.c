@@ -2,22 +2,26 @@
 #include "cmd/api_call.h"
 #include "cmd/command_run.h"
 #include "cmd/commands.h"
+#include "cmd/etcd_client.h"
 #include "cmd/flags.h"
 #include "cmd/local_cluster.h"
 #include "cmd/member_status.h"
+#include "etcd/rpc.pb-c.h"
 #include "lib/base/alloc.h"
+#include "lib/net/stream.h"
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MEMBERS_MAX = 16, LAG_MAX = 1000 };
+enum { MEMBERS_MAX = 16, LAG_MAX = 1000, LIST_TIMEOUT_MS = 2000 };
 
 struct report {
     struct member_status members[MEMBERS_MAX];
     size_t member_count;
-    json_t *nodes; /* A NodeList, or NULL when the API did not answer. */
+    Etcdserverpb__MemberListResponse *list; /* By the first that answered; NULL: nobody says. */
+    json_t *nodes;                          /* A NodeList, or NULL when the API did not answer. */
     size_t problems;
 };
 
@@ -29,11 +33,76 @@ static void problem(struct report *report, const char *text)
     printf("  - %s\n", text);
 }
 
+/* --- Who is a member --- */
+
+static bool has_address(const Etcdserverpb__Member *listed, const char *address)
+{
+    bool found = false;
+    for (size_t i = 0; i < listed->n_clienturls && !found; i++) {
+        struct net_address parsed;
+        if (net_address_parse(listed->clienturls[i], &parsed) == 0) {
+            CLEANUP(alloc_freep) char *text = alloc_printf("%s:%u", parsed.host, parsed.port);
+            found = strcmp(text, address) == 0;
+        }
+    }
+    return found;
+}
+
+static bool is_listed(const struct report *report, const struct member_status *member)
+{
+    for (size_t i = 0; report->list != NULL && i < report->list->n_members; i++) {
+        const Etcdserverpb__Member *listed = report->list->members[i];
+        if (member->answered ? listed->id == member->id : has_address(listed, member->address)) {
+            return true;
+        }
+    }
+    return report->list == NULL;
+}
+
+/* It was asked at an address of its own, and nobody has answered as it. */
+static bool is_silent(const struct report *report, const Etcdserverpb__Member *listed)
+{
+    bool silent = false;
+    for (size_t i = 0; i < report->member_count; i++) {
+        const struct member_status *member = &report->members[i];
+        if (member->answered && member->id == listed->id) {
+            return false;
+        }
+        silent |= !member->answered && has_address(listed, member->address);
+    }
+    return silent;
+}
+
+/* Of those who vote, as far as is known; who was not asked may well be there. */
+static bool lacks_majority(const struct report *report)
+{
+    size_t voters = 0, silent = 0;
+    for (size_t i = 0; report->list == NULL && i < report->member_count; i++) {
+        voters++;
+        silent += !report->members[i].answered;
+    }
+    for (size_t i = 0; report->list != NULL && i < report->list->n_members; i++) {
+        const Etcdserverpb__Member *listed = report->list->members[i];
+        voters += !listed->islearner;
+        silent += !listed->islearner && is_silent(report, listed);
+    }
+    return (voters - silent) * 2 <= voters;
+}
+
+static const struct member_status *first_answer(const struct report *report)
+{
+    size_t i = 0;
+    while (i < report->member_count && !report->members[i].answered) {
+        i++;
+    }
+    return i == report->member_count ? NULL : &report->members[i];
+}
+
 static const struct member_status *leader_of(const struct report *report)
 {
     for (size_t i = 0; i < report->member_count; i++) {
         const struct member_status *member = &report->members[i];
-        if (member->answered && member->leader_id == member->id) {
+        if (member->answered && member->leader_id == member->id && is_listed(report, member)) {
             return member;
         }
     }
@@ -101,26 +170,37 @@ static void print_nodes(const struct report *report)
     }
 }
 
+/* NULL: nothing is wrong with it. */
+static char *problem_of(const struct report *report, const struct member_status *member)
+{
+    if (!is_listed(report, member)) {
+        const char *other = first_answer(report)->address;
+        return member->answered
+                   ? alloc_printf("%s is no member of the cluster of %s", member->address, other)
+                   : alloc_printf("%s does not answer, and is the address of no member: %s",
+                                  member->address, member->reason);
+    }
+    if (!member->answered) {
+        return alloc_printf("member %s does not answer: %s. Its log says more.", member->address,
+                            member->reason);
+    }
+    return lag_of(report, member) <= LAG_MAX
+               ? NULL
+               : alloc_printf("member %s is %llu entries behind: slow disk or network?",
+                              member->address, (unsigned long long)lag_of(report, member));
+}
+
 static void print_problems(struct report *report)
 {
-    size_t answered = 0;
     for (size_t i = 0; i < report->member_count; i++) {
         const struct member_status *member = &report->members[i];
-        answered += member->answered;
-        char *text = NULL;
-        if (!member->answered) {
-            text = alloc_printf("member %s does not answer: %s. Its log says more.",
-                                member->address, member->reason);
-        } else if (lag_of(report, member) > LAG_MAX) {
-            text = alloc_printf("member %s is %llu entries behind: slow disk or network?",
-                                member->address, (unsigned long long)lag_of(report, member));
-        }
+        char *text = problem_of(report, member);
         if (text != NULL) {
             problem(report, text);
             free(text);
         }
     }
-    if (answered * 2 <= report->member_count) {
+    if (lacks_majority(report)) {
         problem(report, "no majority of members answers: nothing can be written until one does");
     } else if (leader_of(report) == NULL) {
         problem(report, "the members have no leader; an election takes less than a second, so look "
@@ -158,6 +238,27 @@ static void print_json(const struct report *report)
     printf("%s\n", text);
     free(text);
     json_decref(all);
+}
+
+static void read_list(struct report *report, const char *data_dir, const char *const *urls)
+{
+    CLEANUP(error_release) struct error error = {.code = 0};
+    Etcdserverpb__MemberListRequest request = ETCDSERVERPB__MEMBER_LIST_REQUEST__INIT;
+    const struct member_status *first = first_answer(report);
+    if (first == NULL) {
+        return;
+    }
+    const struct etcd_client_options options = {
+        .endpoints = &urls[first - report->members], .endpoint_count = 1, .data_dir = data_dir};
+    struct etcd_client *client = NULL;
+    ProtobufCMessage *message = NULL;
+    if (etcd_client_open(&options, &client, &error) == 0 &&
+        etcd_client_call(client, "/etcdserverpb.Cluster/MemberList", &request.base,
+                         &etcdserverpb__member_list_response__descriptor, LIST_TIMEOUT_MS, &message,
+                         &error) == 0) {
+        report->list = (Etcdserverpb__MemberListResponse *)(void *)message;
+    }
+    etcd_client_close(client);
 }
 
 static void read_nodes(struct report *report, const struct api_target *target)
@@ -251,6 +352,7 @@ static int run(const struct flag_set *set, struct error *reterr)
                                     .servers = (const char *const *)places.servers,
                                     .server_count = places.count,
                                     .timeout_ms = 2000};
+        read_list(&report, places.data_dir, (const char *const *)places.etcd);
         read_nodes(&report, &target);
         print_members(&report);
         print_nodes(&report);
@@ -265,6 +367,7 @@ static int run(const struct flag_set *set, struct error *reterr)
     for (size_t i = 0; i < report.member_count; i++) {
         member_status_release(&report.members[i]);
     }
+    etcdserverpb__member_list_response__free_unpacked(report.list, NULL);
     json_decref(report.nodes);
     places_release(&places);
     return result;

@@ -280,3 +280,39 @@ start_as_etcd() { # NAME [FLAG...]
     [ "$status" = 1 ]
     [[ $output == *"has been running, and its data is not here"*"--join"* ]]
 }
+
+@test "status goes by who is a member, and not by how many addresses it is given" {
+    local all="n1=https://$(host n1):2380,n2=https://$(host n2):2380,n3=https://$(host n3):2380" name
+    start_server n1 --initial-cluster "$all"
+    within 60 test -s n1/pki/front-proxy-client.crt
+    for name in n2 n3; do
+        mkdir -p "$name/pki"
+        cp n1/pki/{ca.crt,ca.key,sa.key,sa.pub} "$name/pki"
+        start_server "$name" --initial-cluster "$all"
+    done
+    # status_of NAME...: of the members at these addresses, by the certificates of n1.
+    status_of() {
+        local flags=() member
+        for member; do
+            flags+=(--server "https://$(host "$member"):6443" --etcd "https://$(host "$member"):2379")
+        done
+        run "$CORACLE" status --data-dir n1 "${flags[@]}"
+    }
+    says() { # TEXT NAME...
+        local text=$1
+        shift
+        status_of "$@"
+        [[ $output == *"$text"* ]]
+    }
+    within 60 says "all is well" n1 n2 n3
+    status_of n1
+    [ "$status" = 0 ]
+    status_of n1 n2 n3 n8 n9
+    [ "$status" = 1 ]
+    [[ $output == *"$(host n9):2379 does not answer, and is the address of no member"* && $output != *majority* ]]
+    end_member n2 KILL
+    within 60 says "member $(host n2):2379 does not answer" n1 n2 n3 n1
+    [[ $output != *majority* ]]
+    end_member n3 KILL
+    within 60 says "no majority of members answers" n1 n2 n3 n1 n1
+}
