@@ -165,24 +165,32 @@ static const struct api_status *mutate(struct admission *admission)
 }
 
 /* A webhook that makes something of managedFields that cannot be read has made nothing of them. */
-const struct api_status *admission_mutate(struct admission *admission)
+static void mend_managed_fields(struct admission *admission, const Meta__V1__ObjectMeta *kept)
 {
     static const char words[] =
         ".metadata.managedFields was in an invalid state after admission; this could be caused by "
         "an outdated mutating admission controller; please fix your requests";
     struct arena *arena = admission->operation->arena;
     const struct api_message *table = admission->kind->message;
-    const void *before = admission->message;
-    const Meta__V1__ObjectMeta kept = *api_message_meta(table, before);
-    const struct api_status *refusal = mutate(admission);
-    const char *problem = refusal == NULL && admission->message != before
-                              ? api_managed_fields_problem(arena, table, admission->message)
-                              : NULL;
+    const char *problem = api_managed_fields_problem(arena, table, admission->message);
     if (problem != NULL) {
         Meta__V1__ObjectMeta *meta = api_message_meta(table, admission->message);
-        meta->managed_fields = kept.managed_fields;
-        meta->n_managed_fields = kept.n_managed_fields;
+        meta->managed_fields = kept->managed_fields;
+        meta->n_managed_fields = kept->n_managed_fields;
         operation_warn(admission->operation, arena_printf(arena, "%s: %s", words, problem));
+    }
+}
+
+const struct api_status *admission_mutate(struct admission *admission)
+{
+    const void *before = admission->message;
+    if (before == NULL || admission->body != NULL) { /* A deletion, or of no kind that is stored. */
+        return mutate(admission);
+    }
+    const Meta__V1__ObjectMeta kept = *api_message_meta(admission->kind->message, before);
+    const struct api_status *refusal = mutate(admission);
+    if (refusal == NULL && admission->message != before) {
+        mend_managed_fields(admission, &kept);
     }
     return refusal;
 }
