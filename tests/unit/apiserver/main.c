@@ -34,6 +34,7 @@ Suite *kms_suite(void);
 Suite *node_graph_suite(void);
 Suite *objects_request_suite(void);
 Suite *objects_suite(void);
+Suite *objects_errors_suite(void);
 Suite *objects_streams_suite(void);
 Suite *server_close_suite(void);
 Suite *subresources_suite(void);
@@ -76,6 +77,7 @@ int main(void)
                        object_list_suite(),
                        objects_request_suite(),
                        objects_suite(),
+                       objects_errors_suite(),
                        objects_streams_suite(),
                        server_close_suite(),
                        subresources_suite(),
