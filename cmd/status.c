@@ -109,6 +109,23 @@ static const struct member_status *leader_of(const struct report *report)
     return NULL;
 }
 
+/* What a member says of who leads counts where that one was not asked itself. */
+static bool has_leader(const struct report *report)
+{
+    bool named = false, asked = false;
+    for (size_t i = 0; i < report->member_count; i++) {
+        const struct member_status *member = &report->members[i];
+        if (!member->answered || member->leader_id == 0 || !is_listed(report, member)) {
+            continue;
+        }
+        named = true;
+        for (size_t j = 0; j < report->member_count; j++) {
+            asked |= report->members[j].answered && report->members[j].id == member->leader_id;
+        }
+    }
+    return asked ? leader_of(report) != NULL : named;
+}
+
 static uint64_t lag_of(const struct report *report, const struct member_status *member)
 {
     const struct member_status *leader = leader_of(report);
@@ -202,7 +219,7 @@ static void print_problems(struct report *report)
     }
     if (lacks_majority(report)) {
         problem(report, "no majority of members answers: nothing can be written until one does");
-    } else if (leader_of(report) == NULL) {
+    } else if (!has_leader(report)) {
         problem(report, "the members have no leader; an election takes less than a second, so look "
                         "again, and then at the network between them");
     }
