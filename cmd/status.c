@@ -48,15 +48,20 @@ static bool has_address(const Etcdserverpb__Member *listed, const char *address)
     return found;
 }
 
+/* A member that has not said where it is yet may be at any address. */
+static bool may_be(const Etcdserverpb__Member *listed, const struct member_status *member)
+{
+    return member->answered ? listed->id == member->id
+                            : listed->n_clienturls == 0 || has_address(listed, member->address);
+}
+
 static bool is_listed(const struct report *report, const struct member_status *member)
 {
-    for (size_t i = 0; report->list != NULL && i < report->list->n_members; i++) {
-        const Etcdserverpb__Member *listed = report->list->members[i];
-        if (member->answered ? listed->id == member->id : has_address(listed, member->address)) {
-            return true;
-        }
+    bool found = report->list == NULL;
+    for (size_t i = 0; !found && i < report->list->n_members; i++) {
+        found = may_be(report->list->members[i], member);
     }
-    return report->list == NULL;
+    return found;
 }
 
 /* It was asked at an address of its own, and nobody has answered as it. */
@@ -68,7 +73,7 @@ static bool is_silent(const struct report *report, const Etcdserverpb__Member *l
         if (member->answered && member->id == listed->id) {
             return false;
         }
-        silent |= !member->answered && has_address(listed, member->address);
+        silent |= !member->answered && may_be(listed, member);
     }
     return silent;
 }
