@@ -2,6 +2,7 @@
 
 #include "lib/base/alloc.h"
 #include "lib/net/http1.h"
+#include "lib/net/http1_request.h"
 #include "lib/net/limits.h"
 #include "lib/net/stream_private.h"
 #include <assert.h>
@@ -448,94 +449,6 @@ static void start_call(void *data)
     call->connect = net_stream_connect(call->client->loop, &options, on_connected, call);
 }
 
-struct url {
-    bool is_https;
-    struct slice host_port;
-    struct slice target;
-};
-
-static int parse_url(const char *text, struct url *ret_url)
-{
-    struct slice rest = slice_text(text);
-    struct slice http = slice_text("http://");
-    struct slice https = slice_text("https://");
-    ret_url->is_https = slice_starts_with(rest, https);
-    if (!ret_url->is_https && !slice_starts_with(rest, http)) {
-        return -EINVAL;
-    }
-    size_t skip = ret_url->is_https ? https.len : http.len;
-    rest = slice_of(rest.data + skip, rest.len - skip);
-    size_t len = 0;
-    while (len < rest.len && rest.data[len] != '/' && rest.data[len] != '?') {
-        len++;
-    }
-    ret_url->host_port = slice_of(rest.data, len);
-    ret_url->target = slice_of(rest.data + len, rest.len - len);
-    for (size_t i = 0; i < rest.len; i++) {
-        if (rest.data[i] <= ' ' || rest.data[i] == 0x7f) {
-            return -EINVAL; /* Would end the request line. */
-        }
-    }
-    return len == 0 ? -EINVAL : 0;
-}
-
-static int set_address(struct http_call *call, const struct url *url,
-                       const struct net_address *given)
-{
-    CLEANUP(alloc_freep)
-    char *text = alloc_text_n((const char *)url->host_port.data, url->host_port.len);
-    struct net_address address;
-    if (net_address_parse(text, &address) != 0) {
-        CLEANUP(alloc_freep)
-        char *with_port = alloc_printf("%s:%d", text, url->is_https ? 443 : 80);
-        if (net_address_parse(with_port, &address) != 0) {
-            return -EINVAL;
-        }
-    }
-    if (call->server_name == NULL) {
-        call->server_name = alloc_text(address.host);
-    }
-    call->address = given == NULL ? address : *given;
-    return url->is_https && call->tls == NULL ? -EINVAL : 0;
-}
-
-static void compose(struct http_call *call, const struct http_call_options *options,
-                    const struct url *url)
-{
-    struct buffer *out = &call->request;
-    bool has_slash = url->target.len > 0 && url->target.data[0] == '/';
-    buffer_printf(out, "%s %s", options->method, has_slash ? "" : "/");
-    buffer_append_slice(out, url->target);
-    buffer_append_text(out, " HTTP/1.1\r\nhost: ");
-    buffer_append_slice(out, url->host_port);
-    buffer_append_text(out, "\r\n");
-    for (size_t i = 0; i < options->header_count; i++) {
-        struct slice value = options->headers[i].value;
-        if (value.len > 0 && (memchr(value.data, '\r', value.len) != NULL ||
-                              memchr(value.data, '\n', value.len) != NULL)) {
-            call->bad = -EINVAL;
-        }
-        buffer_append_slice(out, options->headers[i].name);
-        buffer_append_text(out, ": ");
-        buffer_append_slice(out, value);
-        buffer_append_text(out, "\r\n");
-    }
-    if (options->upgrade != NULL) {
-        buffer_printf(out, "connection: Upgrade\r\nupgrade: %s\r\n", options->upgrade);
-    } else if (options->no_keep_alive) {
-        buffer_append_text(out, "connection: close\r\n");
-    }
-    if (options->body.len > 0 || strcmp(options->method, "POST") == 0 ||
-        strcmp(options->method, "PUT") == 0 || strcmp(options->method, "PATCH") == 0) {
-        buffer_printf(out, "content-length: %zu\r\n", options->body.len);
-    }
-    buffer_append_text(out, "\r\n");
-    buffer_append_slice(out, options->body);
-    if (buffer_error(out) != 0) {
-        call->bad = -E2BIG;
-    }
-}
-
 struct http_call *http_client_request(struct http_client *client,
                                       const struct http_call_options *options,
                                       const struct http_call_events *events, void *data)
@@ -561,14 +474,11 @@ struct http_call *http_client_request(struct http_client *client,
     list_init(&call->node);
     list_push_back(&client->calls, &call->node);
     buffer_init(&call->request, NET_WRITE_QUEUE_BYTES_MAX);
-    struct url url;
-    call->bad = parse_url(options->url, &url);
-    if (call->bad == 0) {
-        call->bad = set_address(call, &url, options->address);
+    call->bad = http1_request_write(options, &call->address, &call->request);
+    if (call->server_name == NULL) {
+        call->server_name = alloc_text(call->address.host);
     }
-    if (call->bad == 0) {
-        compose(call, options, &url);
-    }
+    call->address = options->address == NULL ? call->address : *options->address;
     loop_timer_start(client->loop, &call->timeout,
                      options->timeout_ms == 0 ? HTTP_CLIENT_TIMEOUT_MS : options->timeout_ms);
     loop_turn_end_start(client->loop, &call->start);

@@ -2,6 +2,7 @@
  * matter. */
 #include "lib/net/http.h"
 #include "lib/net/http1.h"
+#include "lib/net/http1_request.h"
 #include "lib/net/limits.h"
 
 #include <check.h>
@@ -197,6 +198,53 @@ START_TEST(query_parameters_are_decoded)
 }
 END_TEST
 
+START_TEST(a_request_says_what_was_asked_for_and_where_it_goes)
+{
+    const struct http_header header = http_header("accept", "text/plain");
+    const struct http_call_options options = {.method = "PUT",
+                                              .url = "http://[::1]?a=b",
+                                              .headers = &header,
+                                              .header_count = 1,
+                                              .no_keep_alive = true,
+                                              .body = slice_text("hi")};
+    struct net_address address;
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, 4096);
+    ck_assert_int_eq(http1_request_write(&options, &address, &out), 0);
+    ck_assert_str_eq(address.host, "::1");
+    ck_assert_uint_eq(address.port, 80);
+    ck_assert_str_eq(buffer_text(&out),
+                     "PUT /?a=b HTTP/1.1\r\nhost: [::1]\r\naccept: text/plain\r\n"
+                     "connection: close\r\ncontent-length: 2\r\n\r\nhi");
+}
+END_TEST
+
+START_TEST(a_request_that_would_be_more_than_one_is_refused)
+{
+    static const char *const urls[] = {"ftp://a/",        "http:///",
+                                       "http://a b/",     "http://a/\r\nx: y",
+                                       "http://a:99999/", "https://a/" /* Without TLS. */};
+    const struct http_header wrong[] = {http_header("x", "a\r\nb: c"), http_header("x", "a\nb")};
+    struct net_address address;
+    for (size_t i = 0; i < ARRAY_LEN(urls) + ARRAY_LEN(wrong); i++) {
+        bool of_url = i < ARRAY_LEN(urls);
+        const struct http_call_options options = {.method = "GET",
+                                                  .url = of_url ? urls[i] : "http://a/",
+                                                  .headers =
+                                                      of_url ? NULL : &wrong[i - ARRAY_LEN(urls)],
+                                                  .header_count = of_url ? 0 : 1};
+        CLEANUP(buffer_release) struct buffer out;
+        buffer_init(&out, 4096);
+        ck_assert_int_eq(http1_request_write(&options, &address, &out), -EINVAL);
+    }
+    const struct http_call_options large = {
+        .method = "POST", .url = "http://a/", .body = slice_text("0123456789")};
+    CLEANUP(buffer_release) struct buffer small;
+    buffer_init(&small, 16);
+    ck_assert_int_eq(http1_request_write(&large, &address, &small), -E2BIG);
+}
+END_TEST
+
 Suite *http1_suite(void)
 {
     Suite *suite = suite_create("net/http1");
@@ -211,6 +259,8 @@ Suite *http1_suite(void)
     tcase_add_test(tcase, head_end_is_found_across_reads);
     tcase_add_test(tcase, responses_say_where_their_body_ends);
     tcase_add_test(tcase, query_parameters_are_decoded);
+    tcase_add_test(tcase, a_request_says_what_was_asked_for_and_where_it_goes);
+    tcase_add_test(tcase, a_request_that_would_be_more_than_one_is_refused);
     suite_add_tcase(suite, tcase);
     return suite;
 }
