@@ -362,8 +362,13 @@ static bool leave_out_zeros(const char *text, char ret_plain[PLAIN_SIZE])
 
 bool api_ip_parse(const char *text, uint8_t ret_ip[16], bool *ret_is_v6)
 {
+    static const uint8_t mapped[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     char plain[PLAIN_SIZE];
-    return leave_out_zeros(text, plain) && api_ip_parse_exact(plain, ret_ip, ret_is_v6);
+    if (!leave_out_zeros(text, plain) || !api_ip_parse_exact(plain, ret_ip, ret_is_v6)) {
+        return false;
+    }
+    *ret_is_v6 = *ret_is_v6 && memcmp(ret_ip, mapped, sizeof(mapped)) != 0;
+    return true;
 }
 
 typedef bool ip_parser(const char *text, uint8_t ret_ip[16], bool *ret_is_v6);
@@ -388,6 +393,7 @@ static bool parse_cidr(ip_parser *parse, const char *text, uint8_t ret_ip[16], u
     for (size_t i = 1; i <= digits; i++) {
         bits = bits * 10 + (unsigned)(slash[i] - '0');
     }
+    *ret_is_v6 = strchr(address, ':') != NULL;
     if (bits > (*ret_is_v6 ? 128U : 32U)) {
         return false;
     }

@@ -36,7 +36,8 @@ api_syntax_rule *api_syntax_by_id(enum api_syntax_id id);
 struct api_syntax api_syntax_port_number(int64_t port); /* 1-65535. */
 
 /* An address as 16 bytes (IPv4 as ::ffff:a.b.c.d). False when `text` is none: zones and ports are
- * refused. "010.0.0.1" is 10.0.0.1, as it was in Kubernetes before Go refused it. */
+ * refused. "010.0.0.1" is 10.0.0.1, as it was before Go refused it, and so is
+ * "::ffff:10.0.0.1"; but a CIDR of the latter is one of IPv6. */
 bool api_ip_parse(const char *text, uint8_t ret_ip[16], bool *ret_is_v6);
 /* An address and the length of the prefix. False when `text` is none. */
 bool api_cidr_parse(const char *text, uint8_t ret_ip[16], unsigned *ret_bits, bool *ret_is_v6);

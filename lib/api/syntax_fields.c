@@ -173,7 +173,8 @@ struct api_syntax api_syntax_non_special_ip(const char *ip)
     bool multicast = is_v6 ? bytes[0] == 0xff && (bytes[1] & 0x0f) == 2
                            : v4[0] == 224 && v4[1] == 0 && v4[2] == 0;
     struct api_syntax syntax = {{NULL}, 0};
-    add(&syntax, unspecified, "may not be unspecified (0.0.0.0 or ::)");
+    add(&syntax, unspecified,
+        is_v6 ? "may not be unspecified (::)" : "may not be unspecified (0.0.0.0)");
     add(&syntax, loopback, "may not be in the loopback range (127.0.0.0/8, ::1/128)");
     add(&syntax, link_local, "may not be in the link-local range (169.254.0.0/16, fe80::/10)");
     add(&syntax, multicast,

@@ -10,25 +10,36 @@ static const char IMMUTABLE_SET[] = "field is immutable when `immutable` is set"
 /* --- ConfigMap ---------------------------------------------------------------------------------
  */
 
+/* Keys that are in both are said of the texts. */
+bool rules_config_map_texts(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Core__V1__ConfigMap *map = frame->message;
+    struct api_path data = api_path_field(NULL, "data");
+    struct api_string_map texts = API_STRING_MAP(map->data, map->n_data);
+    struct text_set keys = {.arena = causes->arena};
+    for (size_t i = 0; i < map->n_binary_data; i++) {
+        (void)text_set_add(&keys, text_or_empty(map->binary_data[i]->key));
+    }
+    for (size_t i = 0; keys.count > 0 && i < texts.count; i++) {
+        const char *key = api_string_map_key(texts, i);
+        struct api_path at = api_path_key(&data, key);
+        if (text_set_has(&keys, key)) {
+            api_cause_invalid(causes, &at, api_shown_text(key),
+                              "duplicate of key present in binaryData");
+        }
+    }
+    return true;
+}
+
 bool rules_config_map(struct api_causes *causes, const struct api_frame *frame)
 {
     const Core__V1__ConfigMap *map = frame->message;
-    struct api_path binary = api_path_field(NULL, "binaryData");
     struct api_string_map texts = API_STRING_MAP(map->data, map->n_data);
-    struct text_set keys = {.arena = causes->arena};
     size_t total = 0;
     for (size_t i = 0; i < map->n_data; i++) {
         total += strlen(api_string_map_value(texts, i));
-        if (map->n_binary_data > 0) {
-            (void)text_set_add(&keys, api_string_map_key(texts, i)); /* Each is there once. */
-        }
     }
     for (size_t i = 0; i < map->n_binary_data; i++) {
-        const char *key = text_or_empty(map->binary_data[i]->key);
-        struct api_path at = api_path_key(&binary, key);
-        if (text_set_has(&keys, key)) {
-            api_cause_invalid(causes, &at, api_shown_text(key), "duplicate of key present in data");
-        }
         total += map->binary_data[i]->value.len;
     }
     if (total > API_CONFIG_BYTES_MAX) {
@@ -85,19 +96,38 @@ static void require_key(struct api_causes *causes, const Core__V1__Secret *secre
     }
 }
 
-/* The value must be there and be JSON. */
+/* What is wrong with a text that has to be a JSON object; NULL for nothing. */
+static const char *wrong_object(struct arena *arena, struct slice text)
+{
+    static const char *const types[] = {[JSON_BOOL] = "bool",
+                                        [JSON_NUMBER] = "number",
+                                        [JSON_STRING] = "string",
+                                        [JSON_ARRAY] = "array"};
+    CLEANUP(error_release) struct error error = {0};
+    struct json_value *value = NULL;
+    if (json_parse(arena, text, &value, &error) != 0) {
+        return arena_text(arena, error_message(&error));
+    }
+    return value->type == JSON_OBJECT || value->type == JSON_NULL
+               ? NULL
+               : arena_printf(
+                     arena,
+                     "json: cannot unmarshal %s into Go value of type map[string]interface "
+                     "{}",
+                     types[value->type]);
+}
+
 static void require_json(struct api_causes *causes, const Core__V1__Secret *secret, const char *key)
 {
-    CLEANUP(error_release) struct error error = {0};
     struct api_path data = api_path_field(NULL, "data");
     struct api_path at = api_path_key(&data, key);
-    struct json_value *value = NULL;
     const Core__V1__Secret__DataEntry *entry = secret_value(secret, key);
     require_key(causes, secret, key);
-    if (entry != NULL && json_parse(causes->arena, slice_of(entry->value.data, entry->value.len),
-                                    &value, &error) != 0) {
-        api_cause_invalid(causes, &at, api_shown_text("<secret contents redacted>"),
-                          error_message(&error));
+    const char *wrong =
+        entry == NULL ? NULL
+                      : wrong_object(causes->arena, slice_of(entry->value.data, entry->value.len));
+    if (wrong != NULL) {
+        api_cause_invalid(causes, &at, api_shown_text("<secret contents redacted>"), wrong);
     }
 }
 

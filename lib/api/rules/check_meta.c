@@ -3,6 +3,7 @@
 #include "lib/api/rules/rules.h"
 #include "lib/api/shown.h"
 #include "lib/api/time.h"
+#include "lib/base/name_index.h"
 #include <stdlib.h>
 
 static const char IMMUTABLE[] = "field is immutable";
@@ -224,10 +225,14 @@ static void check_new_finalizers(struct api_causes *causes, const struct api_pat
                                  const Meta__V1__ObjectMeta *after)
 {
     char **added = arena_array(causes->arena, after->n_finalizers, sizeof(*added));
+    struct text_set known = {.arena = causes->arena};
     size_t count = 0;
+    for (size_t i = 0; i < before->n_finalizers; i++) {
+        (void)text_set_add(&known, text_or_empty(before->finalizers[i]));
+    }
     for (size_t i = 0; i < after->n_finalizers; i++) {
         char *name = after->finalizers[i];
-        if (name != NULL && !has_finalizer(before, name) && !rules_has(added, count, name)) {
+        if (name != NULL && text_set_add(&known, name)) {
             added[count++] = name;
         }
     }

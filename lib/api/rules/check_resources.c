@@ -229,6 +229,15 @@ bool rules_overhead(struct api_causes *causes, const struct api_frame *frame)
     return true;
 }
 
+/* What a class of runtimes adds to each pod; v1.32 says it of the limits that it checks as. */
+bool rules_runtime_overhead(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Node__V1__Overhead *overhead = frame->message;
+    check_resources(causes, frame->at, RULES_QUANTITIES(overhead, pod_fixed),
+                    (struct rules_quantities){0});
+    return true;
+}
+
 /* --- Quality of service ------------------------------------------------------------------------
  */
 

@@ -106,8 +106,10 @@ const struct api_frame_rule_row api_frame_rules[] = {
     {&core__v1__endpoint_port__schema, "name", rules_endpoint_port},
     {&discovery__v1__endpoint__schema, "", rules_slice_endpoint},
     {&discovery__v1__endpoint__schema, "addresses", rules_slice_addresses},
+    {&discovery__v1__for_zone__schema, "", rules_slice_zone},
     {&discovery__v1__endpoint_port__schema, "name", rules_slice_port_name},
 
+    {&core__v1__config_map__schema, "data", rules_config_map_texts},
     {&core__v1__config_map__schema, ".", rules_config_map},
     {&core__v1__secret__schema, "data", rules_secret_size},
     {&core__v1__secret__schema, ".", rules_secret_type},
@@ -193,6 +195,7 @@ const struct api_frame_rule_row api_frame_rules[] = {
     {&autoscaling__v2__hpascaling_policy__schema, "periodSeconds", rules_scaling_period},
 
     {&scheduling__v1__priority_class__schema, "", rules_priority_class},
+    {&node__v1__overhead__schema, ".", rules_runtime_overhead},
     {&storage__v1__storage_class__schema, "provisioner", rules_storage_class},
     {&storage__v1__storage_class__schema, ".", rules_storage_topologies},
     {&core__v1__topology_selector_label_requirement__schema, "key", rules_topology_key},

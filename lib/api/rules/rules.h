@@ -291,7 +291,8 @@ api_frame_rule rules_host_ports, rules_host_network_ports, rules_field_ref, rule
     rules_value_from, rules_env_from, rules_config_map_key, rules_secret_key, rules_config_map_env,
     rules_secret_env, rules_mount_name, rules_mount_path, rules_mount, rules_device, rules_seccomp,
     rules_app_armor, rules_privileges, rules_container_name, rules_container_rest,
-    rules_ephemeral_name, rules_ephemeral_rest, rules_resources, rules_overhead;
+    rules_ephemeral_name, rules_ephemeral_rest, rules_resources, rules_overhead,
+    rules_runtime_overhead;
 api_frame_rule rules_lifecycle, rules_hook, rules_sleep, rules_probe, rules_http_headers;
 api_frame_rule rules_dns_config, rules_dns_servers, rules_dns_searches, rules_dns_options,
     rules_shared_namespaces, rules_scheduling_gate, rules_pod, rules_pod_os, rules_pod_template;
@@ -312,9 +313,9 @@ api_frame_rule rules_service_topology, rules_service_addresses, rules_service_ty
     rules_service_external_policy, rules_service_distribution, rules_service_port_name,
     rules_balancer_mode;
 api_frame_rule rules_subset, rules_endpoint_port, rules_slice_endpoint, rules_slice_addresses,
-    rules_slice_port_name;
-api_frame_rule rules_config_map, rules_secret_size, rules_secret_type, rules_taint,
-    rules_taint_paths, rules_node_amounts, rules_pod_cidrs;
+    rules_slice_port_name, rules_slice_zone;
+api_frame_rule rules_config_map, rules_config_map_texts, rules_secret_size, rules_secret_type,
+    rules_taint, rules_taint_paths, rules_node_amounts, rules_pod_cidrs;
 api_frame_rule rules_deployment_selector, rules_workload_template, rules_strategy, rules_deadline,
     rules_deployment_status, rules_replica_set_selector, rules_replica_set_status;
 api_frame_rule rules_daemon_set_selector, rules_daemon_set_strategy, rules_pod_management,

@@ -203,16 +203,17 @@ END_TEST
 
 START_TEST(a_list_that_is_too_long_is_not_looked_into)
 {
-    const char *addresses = "\"x\"";
-    for (int i = 0; i < 100; i++) {
-        addresses = arena_printf(arena, "%s,\"x\"", addresses);
+    const char *zones = "{\"name\":\"-\"}";
+    for (int i = 0; i < 8; i++) {
+        zones = arena_printf(arena, "%s,{\"name\":\"-\"}", zones);
     }
     ck_assert_str_eq(created("discovery.k8s.io/v1", "EndpointSlice",
                              arena_printf(arena,
                                           "{" META ",\"addressType\":\"IPv4\",\"endpoints\":[{"
-                                          "\"addresses\":[%s]}]}",
-                                          addresses)),
-                     "endpoints[0].addresses: Too many: 101: must have at most 100 items");
+                                          "\"addresses\":[\"1.1.1.1\"],\"hints\":{\"forZones\":"
+                                          "[%s]}}]}",
+                                          zones)),
+                     "endpoints[0].hints.forZones: Too many: 9: must have at most 8 items");
 }
 END_TEST
 

@@ -157,6 +157,72 @@ START_TEST(what_storage_drivers_say_of_themselves_is_held_to_their_names)
 }
 END_TEST
 
+START_TEST(what_slices_say_of_addresses_and_zones_is_held_to_their_type)
+{
+#define SLICE(type, addresses)                                                                     \
+    "{'metadata':{'name':'o','namespace':'n'},'addressType':'" type                                \
+    "','endpoints':[{'addresses':[" addresses                                                      \
+    "],'hints':{'forZones':[{'name':'a'},{'name':'-'},{'name':'a'}]}}]}"
+#define ZONES                                                                                      \
+    "endpoints[0].hints.forZones[1].name: Invalid value: \"-\": a valid label must be an empty "   \
+    "string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with "  \
+    "an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for "      \
+    "validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')\n"                               \
+    "endpoints[0].hints.forZones[2].name: Duplicate value: \"a\""
+    ck_assert_causes(
+        "discovery.k8s.io/v1", "EndpointSlice",
+        SLICE("IPv4", "'x','fd00::1','0.0.0.0','010.0.0.1'"),
+        "endpoints[0].addresses[0]: Invalid value: \"x\": must be a valid IPv4 "
+        "address\n"
+        "endpoints[0].addresses[0]: Invalid value: \"x\": must be a valid IP address\n"
+        "endpoints[0].addresses[1]: Invalid value: \"fd00::1\": must be a valid IPv4 "
+        "address\n"
+        "endpoints[0].addresses[2]: Invalid value: \"0.0.0.0\": may not be unspecified "
+        "(0.0.0.0)\n" ZONES);
+    ck_assert_causes(
+        "discovery.k8s.io/v1", "EndpointSlice", SLICE("IPv6", "'1.1.1.1','::','::ffff:127.0.0.1'"),
+        "endpoints[0].addresses[0]: Invalid value: \"1.1.1.1\": must be a valid IPv6 "
+        "address\n"
+        "endpoints[0].addresses[1]: Invalid value: \"::\": may not be unspecified (::)\n"
+        "endpoints[0].addresses[2]: Invalid value: \"::ffff:127.0.0.1\": must be a "
+        "valid IPv6 address\n"
+        "endpoints[0].addresses[2]: Invalid value: \"::ffff:127.0.0.1\": may not be in "
+        "the loopback range (127.0.0.0/8, ::1/128)\n" ZONES);
+#undef ZONES
+#undef SLICE
+}
+END_TEST
+
+START_TEST(what_config_maps_secrets_and_runtimes_hold_is_looked_at)
+{
+#define META "'metadata':{'name':'o','namespace':'n'}"
+    ck_assert_causes("v1", "ConfigMap", "{" META ",'data':{'a':'b'},'binaryData':{'a':''}}",
+                     "data[a]: Invalid value: \"a\": duplicate of key present in binaryData");
+#define SECRET(data) "{" META ",'type':'kubernetes.io/dockerconfigjson','data':{" data "}}"
+#define REDACTED     "data[.dockerconfigjson]: Invalid value: \"<secret contents redacted>\": "
+    ck_assert_causes("v1", "Secret", SECRET("'.dockerconfigjson':'e30='"), "");
+    ck_assert_causes("v1", "Secret", SECRET("'.dockerconfigjson':'W10='"),
+                     REDACTED "json: cannot unmarshal array into Go value of type "
+                              "map[string]interface {}");
+    ck_assert_causes("v1", "Secret", SECRET("'.dockerconfigjson':''"),
+                     REDACTED "unexpected end of JSON input");
+    ck_assert_causes("v1", "Secret", SECRET(""), "data[.dockerconfigjson]: Required value");
+#undef REDACTED
+#undef SECRET
+#undef META
+    ck_assert_causes(
+        "node.k8s.io/v1", "RuntimeClass",
+        "{'metadata':{'name':'o'},'handler':'h','overhead':{'podFixed':{'cpu':'-1',"
+        "'odd':'1'}}}",
+        "overhead.limits[cpu]: Invalid value: \"-1\": must be greater than or equal to "
+        "0\n"
+        "overhead.limits[odd]: Invalid value: odd: must be a standard resource type or "
+        "fully qualified\n"
+        "overhead.limits[odd]: Invalid value: odd: must be a standard resource for "
+        "containers");
+}
+END_TEST
+
 START_TEST(topologies_of_a_storage_class_differ)
 {
 #define CLASS_OF(terms)                                                                            \
@@ -615,6 +681,8 @@ Suite *check_kinds_suite(void)
     tcase_add_test(rules, of_a_persistent_volumes_sources_the_first_one_is_checked);
     tcase_add_test(rules, names_of_iscsi_targets_and_initiators_have_their_forms);
     tcase_add_test(rules, what_storage_drivers_say_of_themselves_is_held_to_their_names);
+    tcase_add_test(rules, what_slices_say_of_addresses_and_zones_is_held_to_their_type);
+    tcase_add_test(rules, what_config_maps_secrets_and_runtimes_hold_is_looked_at);
     tcase_add_test(rules, topologies_of_a_storage_class_differ);
     tcase_add_test(rules, an_indexed_jobs_name_has_room_for_the_last_index);
     tcase_add_test(rules, a_cron_jobs_time_zone_is_one_that_exists);

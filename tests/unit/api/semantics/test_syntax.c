@@ -42,7 +42,7 @@ START_TEST(addresses_have_one_spelling_of_each_byte)
     ck_assert(api_ip_parse("010.9.08.00007", ip, &is_v6) && !is_v6);
     ck_assert_mem_eq(ip + 12, "\x0a\x09\x08\x07", 4);
     ck_assert(!api_ip_parse_exact("010.9.8.7", ip, &is_v6));
-    ck_assert(api_ip_parse("::ffff:01.2.3.004", ip, &is_v6) && is_v6 && ip[15] == 4);
+    ck_assert(api_ip_parse("::ffff:01.2.3.004", ip, &is_v6) && !is_v6 && ip[15] == 4);
     ck_assert(!api_ip_parse("010", ip, &is_v6));
     ck_assert(!api_ip_parse("0300.1.1.1", ip, &is_v6));
     ck_assert(!api_ip_parse("0x1.1.1.1", ip, &is_v6));
