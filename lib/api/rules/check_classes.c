@@ -282,16 +282,6 @@ static void check_tokens(struct api_causes *causes, const struct api_path *spec_
     }
 }
 
-/* The path is v1.32's. */
-bool rules_csi_driver_own(struct api_causes *causes, const struct api_frame *frame)
-{
-    const Storage__V1__CSIDriver *driver = frame->message;
-    if (frame->before == NULL) {
-        check_driver(causes, NULL, "name", driver->metadata->name);
-    }
-    return true;
-}
-
 bool rules_csi_driver(struct api_causes *causes, const struct api_frame *frame)
 {
     check_tokens(causes, frame->at, frame->message);

@@ -202,7 +202,6 @@ const struct api_frame_rule_row api_frame_rules[] = {
     {&storage__v1__volume_attachment_source__schema, "", rules_attachment_source},
     {&storage__v1__volume_attachment_status__schema, "", rules_attachment_status},
     {&storage__v1__volume_error__schema, "", rules_volume_error},
-    {&storage__v1__csidriver__schema, "", rules_csi_driver_own},
     {&storage__v1__csidriver_spec__schema, "tokenRequests", rules_csi_driver},
     {&storage__v1__csinode_driver__schema, "nodeID", rules_csi_node_driver},
     {&storage__v1__csinode_driver__schema, ".", rules_csi_node_keys},

@@ -343,8 +343,8 @@ api_frame_rule rules_metric, rules_metric_target, rules_resource_metric, rules_c
     rules_autoscaler_metrics, rules_container_metric_name, rules_scaling_window,
     rules_scaling_period;
 api_frame_rule rules_priority_class, rules_storage_class, rules_attachment_source,
-    rules_attachment_status, rules_volume_error, rules_csi_driver_own, rules_csi_driver,
-    rules_csi_node_driver, rules_csi_node_keys;
+    rules_attachment_status, rules_volume_error, rules_csi_driver, rules_csi_node_driver,
+    rules_csi_node_keys;
 rules_create rules_check_attachment;
 rules_update rules_update_quota, rules_update_csi_driver, rules_update_csi_node;
 api_frame_rule rules_validating_webhook, rules_mutating_webhook, rules_webhook_client,
