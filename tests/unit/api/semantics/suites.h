@@ -11,6 +11,7 @@ Suite *check_admission_suite(void);
 Suite *check_amounts_suite(void);
 Suite *check_job_suite(void);
 Suite *check_kinds_suite(void);
+Suite *check_storage_suite(void);
 Suite *check_network_suite(void);
 Suite *check_container_suite(void);
 Suite *check_sets_suite(void);
