@@ -183,16 +183,17 @@ static struct user user_of(struct arena *arena,
                         .uid = text(spec->uid),
                         .groups = (const char *const *)spec->groups,
                         .group_count = spec->n_groups};
+    struct user_extra *extras = NULL;
+    size_t room = 0;
     for (size_t i = 0; i < spec->n_extra; i++) {
         for (size_t j = 0; spec->extra[i]->value != NULL && j < spec->extra[i]->value->n_items;
              j++) {
-            struct user_extra *extras =
-                arena_array_grown(arena, user.extras, user.extra_count, sizeof(*extras));
+            extras = arena_array_room(arena, extras, user.extra_count, sizeof(*extras), &room);
             extras[user.extra_count++] = (struct user_extra){
                 .key = text(spec->extra[i]->key), .value = text(spec->extra[i]->value->items[j])};
-            user.extras = extras;
         }
     }
+    user.extras = extras;
     return user;
 }
 

@@ -296,6 +296,7 @@ static const struct api_status *patch_object(struct operation *operation, const 
     }
     const struct api_status *refusal =
         patch_message(operation, form, form->message, before, &type_meta, &message);
+    refusal = refusal != NULL ? refusal : operation_fits(operation, form, message);
     if (refusal == NULL) {
         *ret_message = call->asked == NULL ? message : api_convert_to_stored(arena, form, message);
     }

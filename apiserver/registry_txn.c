@@ -176,7 +176,7 @@ static void txn_home(void *data)
     }
     /* Somebody else wrote in between: look again, at a state that a quorum confirms. */
     unsigned attempts_max = operation->plan.charges ? CHARGE_ATTEMPTS_MAX : WRITE_ATTEMPTS_MAX;
-    if (++operation->attempts >= attempts_max) {
+    if (++operation->attempts >= attempts_max || arena_is_full(operation->arena)) {
         operation_fail(operation, api_status_modified(operation->arena, operation->call->kind,
                                                       operation_name(operation)));
         return;
@@ -194,6 +194,28 @@ static void txn_done(void *data, int status, const struct store_txn_result *resu
     operation->txn_revision = status == 0 ? result->revision : 0;
     give_turn_back(operation, operation->txn_succeeded ? (uint64_t)result->revision : 0);
     operation_to_home(operation, txn_home);
+}
+
+/* A plan may be made many times, and each is in the same arena. */
+static const struct api_status *refuse_full(struct operation *operation)
+{
+    return arena_is_full(operation->arena)
+               ? api_status_too_large_text(operation->arena, "it takes too much memory")
+               : NULL;
+}
+
+const struct api_status *operation_fits(struct operation *operation, const struct api_kind *kind,
+                                        const void *message)
+{
+    if (arena_used(operation->arena) <= STORED_OBJECT_MAX) {
+        return NULL; /* What is decoded is no smaller than what is stored of it. */
+    }
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, STORED_OBJECT_MAX);
+    struct api_object object = {.kind = kind, .message = (void *)(uintptr_t)message};
+    api_object_encode(&object, &out);
+    return buffer_error(&out) == 0 ? refuse_full(operation)
+                                   : api_status_too_large(operation->arena, STORED_OBJECT_MAX);
 }
 
 struct slice operation_seal(struct operation *operation, const struct api_kind *kind,
@@ -346,6 +368,10 @@ enum plan_step operation_plan(struct operation *operation)
 
 static enum plan_step plan_to_store(struct operation *operation)
 {
+    const struct api_status *full = refuse_full(operation);
+    if (full != NULL) {
+        return plan_fail(operation, full);
+    }
     enum plan_step step = operation_plan(operation);
     if (operation_awaits_leave(operation)) {
         return PLAN_WAIT; /* Whatever it came to, it did not know all. */
@@ -366,7 +392,7 @@ void operation_start_write(struct operation *operation)
     case PLAN_ANSWER:
         /* A refusal may come from a stale view: confirm before telling the client. */
         if (operation->call->status != NULL && !operation->fresh &&
-            operation->call->status->code != 400) {
+            operation->call->status->code != 400 && !arena_is_full(operation->arena)) {
             operation_barrier(operation, 0, plan_again);
             return;
         }

@@ -204,6 +204,10 @@ static enum plan_step plan_new_object(struct operation *operation, void *message
 enum plan_step plan_create(struct operation *operation)
 {
     const struct registry_call *call = operation->call;
+    const struct api_status *refusal = operation_fits(operation, call->kind, call->body);
+    if (refusal != NULL) {
+        return plan_fail(operation, refusal);
+    }
     void *message = api_message_copy(operation->arena, call->kind->message, call->body);
     return plan_new_object(operation, message);
 }
@@ -386,9 +390,13 @@ enum plan_step plan_update(struct operation *operation)
 {
     struct registry_call *call = operation->call;
     const struct api_kind *kind = call->kind;
+    const struct api_status *refusal = operation_fits(operation, kind, call->body);
+    if (refusal != NULL) {
+        return plan_fail(operation, refusal);
+    }
     void *message = api_message_copy(operation->arena, kind->message, call->body);
     Meta__V1__ObjectMeta *meta = message_meta(kind, message);
-    const struct api_status *refusal = operation_match_name(operation, meta);
+    refusal = operation_match_name(operation, meta);
     refusal = refusal != NULL ? refusal : operation_match_namespace(operation, kind, meta);
     if (refusal != NULL) {
         return plan_fail(operation, refusal);

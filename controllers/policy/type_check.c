@@ -26,6 +26,7 @@ struct check {
     struct admission_scope *scopes[TYPE_CHECK_KINDS_MAX];
     size_t checked_count;
     checking_t *result;
+    size_t warning_room;
 };
 
 /* --- Which kinds -------------------------------------------------------------------------------
@@ -147,8 +148,9 @@ static void add_warning(struct check *check, const char *field, const char *text
         check->arena, api_message_find("k8s.io.api.admissionregistration.v1.ExpressionWarning"));
     warning->field_ref = arena_text(check->arena, field);
     warning->warning = arena_text(check->arena, text);
-    warning_t **warnings = arena_array_grown(check->arena, result->expression_warnings,
-                                             result->n_expression_warnings, sizeof(*warnings));
+    warning_t **warnings =
+        arena_array_room(check->arena, result->expression_warnings, result->n_expression_warnings,
+                         sizeof(*warnings), &check->warning_room);
     warnings[result->n_expression_warnings++] = warning;
     result->expression_warnings = warnings;
 }

@@ -48,6 +48,8 @@ struct admission_scope {
     struct cel_variable variables[ADMISSION_VALUES], message_variables[ADMISSION_VALUES];
     struct cel_type variables_type;
     struct declared_members members; /* Of `variables`. */
+    struct declared_member *own_members;
+    size_t member_room;
 };
 
 /* No expression can write this name. */
@@ -190,12 +192,12 @@ static const struct cel_type *kept_type(struct arena *arena, const struct cel_ty
 void admission_scope_add_variable(struct admission_scope *scope, const char *name,
                                   const struct cel_program *program)
 {
-    struct declared_member *items =
-        arena_array_grown(scope->arena, scope->members.items, scope->members.count, sizeof(*items));
-    items[scope->members.count] = (struct declared_member){
+    struct declared_members *members = &scope->members;
+    struct declared_member *items = arena_array_room(
+        scope->arena, scope->own_members, members->count, sizeof(*items), &scope->member_room);
+    items[members->count++] = (struct declared_member){
         name, program == NULL ? &cel_type_dyn : kept_type(scope->arena, cel_program_type(program))};
-    scope->members.items = items;
-    scope->members.count++;
+    members->items = scope->own_members = items;
 }
 
 /* --- Values of declared types ------------------------------------------------------------------

@@ -142,16 +142,17 @@ const char *apply_item_name(struct arena *arena, const struct apply_shape *shape
         json_print(item, /* sorted= */ true, &text);
         return arena_text_n(arena, buffer_text(&text), text.len);
     }
-    struct json_value *keys = json_new_object(arena);
     if (item->type != JSON_OBJECT) {
         return NULL;
     }
+    struct json_value *keys = json_new_object(arena); /* Only to be printed: it borrows. */
     for (size_t i = 0; key_at(shape, i) != NULL; i++) {
         const struct json_value *value = key_value(arena, shape, item, key_at(shape, i));
         if (value == NULL) {
             return NULL;
         }
-        json_set_text(arena, keys, key_at(shape, i), json_copy(arena, value));
+        json_add_lent(arena, keys, slice_text(key_at(shape, i)),
+                      (struct json_value *)(uintptr_t)value);
     }
     buffer_append_text(&text, "k:");
     json_print(keys, /* sorted= */ true, &text);

@@ -184,7 +184,10 @@ void json_add_lent(struct arena *arena, struct json_value *object, struct slice 
                    struct json_value *value)
 {
     if (object->count == object->capacity) {
-        size_t capacity = object->capacity == 0 ? 4 : object->capacity * 2;
+        /* Keys of items and sets of fields have one member each, and are made in thousands. */
+        size_t capacity = object->capacity == 0  ? 1
+                          : object->capacity < 4 ? 4
+                                                 : object->capacity * 2;
         struct json_member *members = arena_array(arena, capacity, sizeof(*members));
         if (object->count > 0) {
             memcpy(members, object->members, object->count * sizeof(*members));

@@ -3,7 +3,6 @@
 #include "lib/base/alloc.h"
 #include "lib/base/memory_budget.h"
 #include <assert.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -27,6 +26,7 @@ struct arena {
     struct arena_chunk *chunk; /* The newest one, from which memory is taken. */
     size_t used;
     size_t limit;
+    size_t most;                  /* That it gives: the limit with its overdraft. */
     bool tight;                   /* Grows by little, to leave little unused. */
     struct memory_budget *budget; /* NULL: not counted. */
 };
@@ -35,6 +35,8 @@ struct arena *arena_new(size_t limit_bytes)
 {
     struct arena *arena = alloc_zeroed(sizeof(*arena));
     arena->limit = limit_bytes;
+    arena->most =
+        limit_bytes > SIZE_MAX / ARENA_OVERDRAFT ? SIZE_MAX : limit_bytes * ARENA_OVERDRAFT;
     return arena;
 }
 
@@ -113,7 +115,7 @@ void *arena_alloc(struct arena *arena, size_t size)
 {
     assert(size <= SIZE_MAX - ARENA_ALIGN);
     size_t rounded = (size + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
-    if (rounded > arena->limit - arena->used) {
+    if (rounded > arena->most - arena->used) {
         fprintf(stderr, "level=error component=base msg=\"arena limit\" limit=%zu asked=%zu\n",
                 arena->limit, size);
         abort();
@@ -150,6 +152,20 @@ void *arena_array_grown(struct arena *arena, const void *items, size_t count, si
         memcpy(grown, items, count * item_size);
     }
     return grown;
+}
+
+void *arena_array_room(struct arena *arena, void *items, size_t count, size_t item_size,
+                       size_t *capacity)
+{
+    if (count < *capacity) {
+        return items;
+    }
+    *capacity = *capacity == 0 ? 4 : *capacity * 2;
+    void *roomy = arena_array(arena, *capacity, item_size);
+    if (count > 0) {
+        memcpy(roomy, items, count * item_size);
+    }
+    return roomy;
 }
 
 char *arena_text(struct arena *arena, const char *text)
@@ -220,5 +236,10 @@ size_t arena_used(const struct arena *arena)
 
 size_t arena_left(const struct arena *arena)
 {
-    return arena->limit - arena->used;
+    return arena->used < arena->limit ? arena->limit - arena->used : 0;
+}
+
+bool arena_is_full(const struct arena *arena)
+{
+    return arena->used >= arena->limit;
 }

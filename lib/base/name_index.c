@@ -6,41 +6,58 @@
 
 enum { SIZE_MIN = 16 };
 
+/* One of each hash. */
 struct name_slot {
     uint32_t hash;
-    uint32_t place; /* And 1; 0 where it is free. */
+    uint32_t place; /* The first, and 1; 0 where the slot is free. */
+    uint32_t last;  /* Of further places the last; 0 for none. */
 };
 
-static void put(struct name_index *index, struct name_slot slot)
+/* Further places of a hash, in a ring: after the last comes the first. Number 0 is not used. */
+struct name_place {
+    uint32_t place, next;
+};
+
+/* The slot of the hash, or the free one where it goes. */
+static struct name_slot *slot_of(const struct name_index *index, uint32_t hash)
 {
-    size_t at = slot.hash & (index->size - 1);
-    while (index->slots[at].place != 0) {
+    size_t at = hash & (index->size - 1);
+    while (index->slots[at].place != 0 && index->slots[at].hash != hash) {
         at = (at + 1) & (index->size - 1);
     }
-    index->slots[at] = slot;
+    return &index->slots[at];
 }
 
-/* Slots go over in the order in which a search meets them, so that of one name the first stays
- * first: from behind a free one on, for a run may go round the end. */
 static void grow(struct name_index *index, struct arena *arena)
 {
     struct name_slot *old = index->slots;
-    size_t size = index->size, begin = 0;
+    size_t size = index->size;
     index->size = size == 0 ? SIZE_MIN : size * 2;
-    index->slots = arena_zeroed(arena, index->size * sizeof(*index->slots));
+    index->slots = arena_array(arena, index->size, sizeof(*index->slots));
     if (size == 0) {
         index->seed = (uintptr_t)index->slots;
-        return;
-    }
-    while (old[begin].place != 0) {
-        begin++;
     }
     for (size_t i = 0; i < size; i++) {
-        struct name_slot slot = old[(begin + i) & (size - 1)];
-        if (slot.place != 0) {
-            put(index, slot);
+        if (old[i].place != 0) {
+            *slot_of(index, old[i].hash) = old[i];
         }
     }
+}
+
+/* Where all names are the same, each is added in the same time. */
+static void add_further(struct name_index *index, struct arena *arena, struct name_slot *slot,
+                        uint32_t place)
+{
+    size_t number = index->further_count == 0 ? 1 : index->further_count;
+    index->further = arena_array_room(arena, index->further, index->further_count,
+                                      sizeof(*index->further), &index->further_room);
+    index->further_count = number + 1;
+    struct name_place *last = &index->further[slot->last];
+    struct name_place *added = &index->further[number];
+    *added = (struct name_place){.place = place,
+                                 .next = slot->last == 0 ? (uint32_t)number : last->next};
+    last->next = (uint32_t)number; /* Of number 0 nobody asks. */
+    slot->last = (uint32_t)number;
 }
 
 void name_index_add(struct name_index *index, struct arena *arena, struct slice name, size_t place)
@@ -49,8 +66,13 @@ void name_index_add(struct name_index *index, struct arena *arena, struct slice 
     if ((index->count + 1) * 4 > index->size * 3) {
         grow(index, arena);
     }
-    put(index, (struct name_slot){.hash = (uint32_t)hash_bytes(index->seed, name),
-                                  .place = (uint32_t)place + 1});
+    uint32_t hash = (uint32_t)hash_bytes(index->seed, name);
+    struct name_slot *slot = slot_of(index, hash);
+    if (slot->place != 0) {
+        add_further(index, arena, slot, (uint32_t)place);
+        return;
+    }
+    *slot = (struct name_slot){.hash = hash, .place = (uint32_t)place + 1};
     index->count++;
 }
 
@@ -58,24 +80,29 @@ struct name_search name_index_find(const struct name_index *index, struct slice 
 {
     struct name_search search = {.index = index};
     if (index->size > 0) {
-        search.hash = (uint32_t)hash_bytes(index->seed, name);
-        search.at = search.hash & (index->size - 1);
+        search.slot = slot_of(index, (uint32_t)hash_bytes(index->seed, name));
     }
     return search;
 }
 
 bool name_index_next(struct name_search *search)
 {
-    const struct name_index *index = search->index;
-    while (index->size > 0 && index->slots[search->at].place != 0) {
-        struct name_slot slot = index->slots[search->at];
-        search->at = (search->at + 1) & (index->size - 1);
-        if (slot.hash == search->hash) {
-            search->place = slot.place - 1;
-            return true;
-        }
+    const struct name_slot *slot = search->slot;
+    if (slot == NULL || slot->place == 0) {
+        return false;
     }
-    return false;
+    if (!search->begun) {
+        search->begun = true;
+        search->place = slot->place - 1;
+        return true;
+    }
+    if (slot->last == search->further) {
+        return false; /* Both 0 where there is one place. */
+    }
+    const struct name_place *further = search->index->further;
+    search->further = further[search->further == 0 ? slot->last : search->further].next;
+    search->place = further[search->further].place;
+    return true;
 }
 
 /* --- Texts -------------------------------------------------------------------------------------
@@ -97,15 +124,8 @@ bool text_set_add(struct text_set *set, const char *text)
     if (text_set_has(set, text)) {
         return false;
     }
-    if (set->count == set->capacity) {
-        size_t capacity = set->capacity == 0 ? 4 : set->capacity * 2;
-        const char **texts = arena_array(set->arena, capacity, sizeof(*texts));
-        for (size_t i = 0; i < set->count; i++) {
-            texts[i] = set->texts[i];
-        }
-        set->texts = texts;
-        set->capacity = capacity;
-    }
+    set->texts =
+        arena_array_room(set->arena, set->texts, set->count, sizeof(*set->texts), &set->capacity);
     name_index_add(&set->index, set->arena, slice_text(text), set->count);
     set->texts[set->count++] = text;
     return true;

@@ -13,6 +13,8 @@ struct name_index {
     struct name_slot *slots;
     size_t size, count;
     uint64_t seed;
+    struct name_place *further; /* Of names that are there already. */
+    size_t further_count, further_room;
 };
 
 /* `place` is up to UINT32_MAX. A name may stand in several places. */
@@ -23,8 +25,10 @@ void name_index_add(struct name_index *index, struct arena *arena, struct slice 
  * search.place */
 struct name_search {
     const struct name_index *index;
-    size_t at, place;
-    uint32_t hash;
+    const struct name_slot *slot;
+    size_t place;
+    uint32_t further;
+    bool begun;
 };
 struct name_search name_index_find(const struct name_index *index, struct slice name);
 bool name_index_next(struct name_search *search);

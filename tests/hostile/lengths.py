@@ -43,15 +43,35 @@ def storage_class(items):
             "provisioner": "a", "allowedTopologies": items}
 
 
+def policy(items):
+    return {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
+            "metadata": {"name": "long"},
+            "spec": {"matchConstraints": {"resourceRules": [{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"],
+                                                             "operations": ["CREATE"]}]},
+                     "variables": items, "validations": [{"expression": "true"}]}}
+
+
+def access_review(items):
+    return {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+            "spec": {"user": "a", "extra": {"a.b/c": items}, "resourceAttributes": {"verb": "get", "resource": "pods"}}}
+
+
 SHAPES = {
     "env": (PODS, lambda i: {"name": f"V{i}"}, lambda items: pod("long", env=items)),
     "volumes": (PODS, lambda i: {"name": f"v{i}", "emptyDir": {}}, spec("volumes")),
     "host aliases": (PODS, lambda i: {"ip": f"1.{i >> 16}.{i >> 8 & 255}.{i & 255}"}, spec("hostAliases")),
+    "containers": (PODS, lambda i: {"name": f"c{i}", "image": "i"}, spec("containers")),
+    "init containers": (PODS, lambda i: {"name": f"d{i}", "image": "i"}, spec("initContainers")),
     "gates": (PODS, lambda i: {"name": f"s{i}"}, spec("schedulingGates")),
     "claims": (PODS, lambda i: {"name": f"s{i}", "resourceClaimName": "a"}, spec("resourceClaims")),
     "taints": ("/api/v1/nodes", lambda i: {"key": f"s{i}", "effect": "NoSchedule"}, node),
     "topologies": ("/apis/storage.k8s.io/v1/storageclasses",
                    lambda i: {"matchLabelExpressions": [{"key": f"s{i}", "values": ["b"]}]}, storage_class),
+    "equal topologies": ("/apis/storage.k8s.io/v1/storageclasses",
+                         lambda i: {"matchLabelExpressions": [{"key": "s", "values": ["b"]}]}, storage_class),
+    "variables": ("/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
+                  lambda i: {"name": f"v{i}", "expression": "1"}, policy),
+    "extra": ("/apis/authorization.k8s.io/v1/subjectaccessreviews", str, access_review),
     "limits": ("/api/v1/namespaces/default/limitranges", None,
                lambda items: limit_range({f"a.b/s{i}": "1" for i in range(len(items))})),
 }
@@ -60,7 +80,7 @@ SHAPES = {
 def cost_s(path, body):
     before = cpu_s()
     code, _, text = request("POST", path + "?dryRun=All", json.dumps(body, separators=(",", ":")))
-    assert code in (201, 413), f"{code}: {text[:200]}"
+    assert code in (201, 413, 422), f"{code}: {text[:200]}"
     return cpu_s() - before
 
 
@@ -86,6 +106,19 @@ def long_lists_are_merged_in_time_for_their_length():
         code, _, text = request("DELETE", PODS + "/merged?gracePeriodSeconds=0")
         assert code == 200, f"{code}: {text[:200]}"
     assert costs[1] <= costs[0] * GROWTH_MAX + GRACE_S, f"{costs[0]:.2f} s of CPU, four times the items {costs[1]:.2f} s"
+
+
+# Each of these ended the server, whose memory for one request was full.
+@case
+def bodies_as_long_as_they_may_be_end_no_server():
+    for body in (pod("long", env=[{"name": f"V{i:06}"} for i in range(150000)]),
+                 spec("volumes")([{"name": f"v{i:05}", "emptyDir": {}} for i in range(87000)])):
+        text = json.dumps(body, separators=(",", ":"))
+        for method, path, media in (("POST", f"{PODS}?dryRun=All", client.JSON),
+                                    ("PATCH", f"{PODS}/long?dryRun=All&fieldManager=a", APPLY_PATCH)):
+            code, _, answer = request(method, path, text, media)
+            assert code in (201, 400, 413, 422), f"{method} {code}: {answer[:200]}"
+    assert client.server.process.poll() is None
 
 
 # Each of these ended the server: what it said of every item was kept, and some of it names the whole list.

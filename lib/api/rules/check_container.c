@@ -19,12 +19,12 @@ static void check_host_ports(struct api_causes *causes, const struct api_path *l
         for (size_t j = 0; j < containers[i]->n_ports; j++) {
             const Core__V1__ContainerPort *port = containers[i]->ports[j];
             struct api_path at = api_path_index(&ports, j);
-            const char *text =
-                arena_printf(causes->arena, "%s/%s/%d", text_or_empty(port->protocol),
-                             text_or_empty(port->host_ip), port->host_port);
             if (port->host_port == 0) {
                 continue;
             }
+            const char *text =
+                arena_printf(causes->arena, "%s/%s/%d", text_or_empty(port->protocol),
+                             text_or_empty(port->host_ip), port->host_port);
             if (!text_set_add(&seen, text)) {
                 struct api_path host_port = api_path_field(&at, "hostPort");
                 api_cause_duplicate(causes, &host_port, api_shown_text(text));
@@ -405,21 +405,18 @@ static bool is_init(const struct api_frame *frame)
     return strcmp(frame->via->name, "initContainers") == 0;
 }
 
-/* All containers of a pod share one space of names. */
-static bool name_taken(const Core__V1__PodSpec *spec, const char *name, size_t init_before,
-                       size_t before)
+static const char *container_name(struct arena *arena, const void *list, const void *of,
+                                  size_t index)
 {
-    for (size_t i = 0; i < init_before; i++) {
-        if (rules_is(spec->init_containers[i]->name, name)) {
-            return true;
-        }
-    }
-    for (size_t i = 0; i < before; i++) {
-        if (rules_is(spec->containers[i]->name, name)) {
-            return true;
-        }
-    }
-    return false;
+    Core__V1__Container *const *containers = list;
+    (void)arena, (void)of;
+    return text_or_empty(containers[index]->name);
+}
+
+static bool name_taken(struct api_causes *causes, Core__V1__Container *const *containers,
+                       size_t before, const char *name)
+{
+    return api_find_item(causes, container_name, containers, NULL, before, name) < before;
 }
 
 bool rules_container_name(struct api_causes *causes, const struct api_frame *frame)
@@ -435,9 +432,11 @@ bool rules_container_name(struct api_causes *causes, const struct api_frame *fra
     }
     /* Of init containers, those without a name are not counted. */
     size_t before = init && !rules_empty(container->name) ? frame->index : 0;
-    if (name_taken(spec, text_or_empty(container->name), before,
-                   init ? spec->n_containers : frame->index)) {
-        api_cause_duplicate(causes, &at, api_shown_text(container->name));
+    const char *name = text_or_empty(container->name);
+    /* All containers of a pod share one space of names. */
+    if (name_taken(causes, spec->init_containers, before, name) ||
+        name_taken(causes, spec->containers, init ? spec->n_containers : frame->index, name)) {
+        api_cause_duplicate(causes, &at, api_shown_text(name));
     }
     if (init) {
         check_host_ports(causes, frame->at->parent, &spec->init_containers[frame->index], 1);

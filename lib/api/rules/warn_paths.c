@@ -11,8 +11,8 @@ struct place {
 struct places {
     struct api_causes *warnings;
     const char *volume, *what; /* "ConfigMap \"a\"" */
-    struct place *items;
     size_t count;
+    struct place items[PLACES_MAX];
 };
 
 static const char *place_text(struct arena *arena, const struct place *place)
@@ -35,7 +35,7 @@ static void add_place(struct places *places, const char *path, const char *sourc
     while (len > 0 && path[len - 1] == '/') {
         len--;
     }
-    if (len == 0 || places->count == PLACES_MAX) {
+    if (len == 0 || places->count == PLACES_MAX || api_causes_full(places->warnings)) {
         return;
     }
     struct place place = {.path = arena_text_n(arena, path, len), .source = source};
@@ -111,11 +111,13 @@ void rules_warn_paths(struct api_causes *warnings, const Core__V1__Volume *volum
 {
     struct arena *arena = warnings->arena;
     const Core__V1__VolumeSource *source = volume->volume_source;
-    struct places places = {.warnings = warnings, .volume = text_or_empty(volume->name)};
     if (source == NULL) {
         return;
     }
-    places.items = arena_array(arena, PLACES_MAX, sizeof(*places.items));
+    struct places places;
+    places.warnings = warnings;
+    places.volume = text_or_empty(volume->name);
+    places.count = 0;
     if (source->config_map != NULL) {
         const Core__V1__LocalObjectReference *name = source->config_map->local_object_reference;
         places.what = named(arena, "ConfigMap", name == NULL ? "" : name->name);

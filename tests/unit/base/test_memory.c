@@ -55,6 +55,38 @@ START_TEST(arena_counts_aligns_and_resets)
 }
 END_TEST
 
+START_TEST(a_full_arena_says_so_and_goes_on_giving)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(4096);
+    (void)arena_alloc(arena, 4080);
+    ck_assert(!arena_is_full(arena));
+    ck_assert_uint_eq(arena_left(arena), 16);
+    memset(arena_alloc(arena, 8192), 1, 8192);
+    ck_assert(arena_is_full(arena));
+    ck_assert_uint_eq(arena_left(arena), 0);
+    arena_reset(arena);
+    ck_assert(!arena_is_full(arena));
+    ck_assert_uint_eq(arena_left(arena), 4096);
+}
+END_TEST
+
+START_TEST(an_array_that_grows_takes_memory_for_its_length)
+{
+    enum { MANY = 100000 };
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    size_t *items = NULL, room = 0;
+    for (size_t i = 0; i < MANY; i++) {
+        items = arena_array_room(arena, items, i, sizeof(*items), &room);
+        ck_assert_uint_eq(items[i], 0);
+        items[i] = i;
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        ck_assert_uint_eq(items[i], i);
+    }
+    ck_assert_uint_lt(arena_used(arena), 4 * MANY * sizeof(*items));
+}
+END_TEST
+
 START_TEST(a_uuid_says_its_version_and_variant)
 {
     struct arena *arena = arena_new(SIZE_MAX);
@@ -209,6 +241,8 @@ Suite *memory_suite(void)
     tcase_add_test(tcase, buffer_refuses_more_than_its_maximum_and_remembers_it);
     tcase_add_test(tcase, buffer_take_hands_out_the_contents);
     tcase_add_test(tcase, arena_counts_aligns_and_resets);
+    tcase_add_test(tcase, a_full_arena_says_so_and_goes_on_giving);
+    tcase_add_test(tcase, an_array_that_grows_takes_memory_for_its_length);
     tcase_add_test(tcase, a_budget_has_room_for_what_is_not_held);
     tcase_add_test(tcase, small_changes_of_a_hold_are_not_counted_and_its_end_is);
     tcase_add_test(tcase, an_arena_counts_what_it_takes_from_the_heap);

@@ -60,6 +60,25 @@ START_TEST(of_equal_names_the_first_is_found_first)
 }
 END_TEST
 
+/* A search for a free slot behind each that is alike would take the square of it. */
+START_TEST(names_that_are_all_the_same_take_no_longer_than_others)
+{
+    enum { EQUAL = 1000000 };
+    struct name_index index = {0};
+    for (size_t i = 0; i < EQUAL; i++) {
+        name_index_add(&index, arena, slice_text(i % 2 == 0 ? "even" : "odd"), i);
+    }
+    for (size_t odd = 0; odd < 2; odd++) {
+        struct name_search search = name_index_find(&index, slice_text(odd ? "odd" : "even"));
+        size_t place = odd;
+        while (name_index_next(&search) && search.place == place) {
+            place += 2;
+        }
+        ck_assert_uint_eq(place, EQUAL + odd);
+    }
+}
+END_TEST
+
 START_TEST(an_empty_index_finds_nothing)
 {
     const struct name_index index = {0};
@@ -102,6 +121,7 @@ Suite *name_index_suite(void)
     tcase_add_checked_fixture(names, setup, teardown);
     tcase_add_test(names, every_name_of_many_is_found_where_it_stands);
     tcase_add_test(names, of_equal_names_the_first_is_found_first);
+    tcase_add_test(names, names_that_are_all_the_same_take_no_longer_than_others);
     tcase_add_test(names, an_empty_index_finds_nothing);
     tcase_add_test(names, a_set_takes_each_text_once);
     tcase_add_test(names, texts_are_joined_with_what_stands_between);
