@@ -209,8 +209,12 @@ static void done(struct registry_call *registry_call)
     }
     registry_finish(registry_call);
     if (deleted && bootstrap->wanted) {
+        call->busy = false;
         bootstrap->busy_count--;
         start(call);
+        if (!call->busy) {
+            step(bootstrap); /* Somebody else made it meanwhile: the round goes on, or ends. */
+        }
     } else {
         finish(call, good || exists || gone);
     }
