@@ -5,6 +5,8 @@
 #include "k8s/discovery_v1.pb-c.h"
 #include "lib/api/kinds.h"
 #include "lib/api/object.h"
+#include "lib/api/syntax.h"
+#include <arpa/inet.h>
 #include <stdio.h>
 
 struct search {
@@ -74,6 +76,17 @@ static bool is_pod(const struct search *search, const Discovery__V1__Endpoint *e
     return good;
 }
 
+/* With "010.0.0.1" as the 10.0.0.1 that it is: what looks names up reads it in octal. */
+static void write_host(char ret_host[NET_HOST_MAX], const char *address)
+{
+    uint8_t ip[16];
+    bool is_v6 = false;
+    (void)snprintf(ret_host, NET_HOST_MAX, "%s", address);
+    if (api_ip_parse(address, ip, &is_v6)) {
+        (void)inet_ntop(is_v6 ? AF_INET6 : AF_INET, is_v6 ? ip : ip + 12, ret_host, NET_HOST_MAX);
+    }
+}
+
 static bool look_at_slice(void *data, const struct cached_object *object)
 {
     struct search *search = data;
@@ -90,8 +103,7 @@ static bool look_at_slice(void *data, const struct cached_object *object)
             continue;
         }
         if (search->ready == search->pick) {
-            (void)snprintf(search->found.host, sizeof(search->found.host), "%s",
-                           endpoint->addresses[0]);
+            write_host(search->found.host, endpoint->addresses[0]);
             search->found.port = (uint16_t)port;
             search->found_pod =
                 is_pod(search, endpoint) ? arena_text(search->arena, pod_of(search, endpoint)) : "";
@@ -141,7 +153,7 @@ static enum service_finding own_address(const struct search *search,
         host[0] == 0 || strcmp(host, "None") == 0 || strlen(host) >= sizeof(ret_address->host)) {
         return SERVICE_WITHOUT_ENDPOINTS;
     }
-    (void)snprintf(ret_address->host, sizeof(ret_address->host), "%s", host);
+    write_host(ret_address->host, host);
     ret_address->port = (uint16_t)port;
     return SERVICE_FOUND;
 }

@@ -4,6 +4,7 @@
 #include "lib/net/limits.h"
 #include "lib/net/stream_pair.h"
 #include "lib/net/stream_private.h"
+#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -275,6 +276,25 @@ static void start_over(struct net_connect *attempt)
     on_socket(attempt);
 }
 
+/* "0177.0.0.1", "127.1", "0x7f000001": the C library reads them as addresses, and others as other
+ * ones, or as names. Who has checked one has not checked where this would go (as hosts in the URL
+ * Standard: what ends in a number is an address). */
+static bool is_disguised_address(const char *host)
+{
+    uint8_t address[16];
+    if (strchr(host, ':') != NULL || inet_pton(AF_INET, host, address) == 1) {
+        return false;
+    }
+    size_t len = strlen(host);
+    len -= len > 0 && host[len - 1] == '.' ? 1 : 0;
+    size_t begin = len;
+    while (begin > 0 && host[begin - 1] != '.') {
+        begin--;
+    }
+    bool hex = len - begin >= 2 && host[begin] == '0' && (host[begin + 1] | 0x20) == 'x';
+    return begin < len && (hex || strspn(host + begin, "0123456789") >= len - begin);
+}
+
 /* The first step runs from the loop, so that `connected` never runs inside net_stream_connect(). */
 static void on_start(void *data)
 {
@@ -290,6 +310,10 @@ static void on_start(void *data)
     }
     if (net_address_is_unix(&attempt->address)) {
         start_unix(attempt);
+        return;
+    }
+    if (is_disguised_address(attempt->address.host)) {
+        fail(attempt, -EINVAL, "a number that is not written as an address");
         return;
     }
     char port[8];

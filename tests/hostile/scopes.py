@@ -105,13 +105,18 @@ def endpoints_are_not_addresses_of_the_node_itself():
     slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
     for family, address in (("IPv4", "127.0.0.1"), ("IPv4", "169.254.169.254"), ("IPv4", "0.0.0.0"),
                             ("IPv4", "224.0.0.1"), ("IPv6", "::1"), ("IPv6", "fe80::1"), ("IPv6", "::"),
-                            ("IPv4", "0177.0.0.1"), ("IPv4", "2130706433")):
+                            ("IPv4", "0127.0.0.1"), ("IPv4", "::ffff:127.0.0.1"),
+                            ("IPv4", "2130706433")):
         body = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": {"name": "evil"},
                 "addressType": family, "endpoints": [{"addresses": [address]}]}
         expect(422, "Invalid", "POST", slices, json.dumps(body))
         body = {"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "evil"},
                 "subsets": [{"addresses": [{"ip": address}], "ports": [{"port": 80}]}]}
         expect(422, "Invalid", "POST", "/api/v1/namespaces/default/endpoints", json.dumps(body))
+    # Read in decimal, as Kubernetes does, and never in octal, which would be this machine's own.
+    body = {"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "decimal"},
+            "subsets": [{"addresses": [{"ip": "0177.0.0.1"}], "ports": [{"port": 80}]}]}
+    expect(201, None, "POST", "/api/v1/namespaces/default/endpoints?dryRun=All", json.dumps(body))
 
 
 def service(addresses):

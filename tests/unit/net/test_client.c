@@ -193,6 +193,22 @@ START_TEST(failures_have_a_code_and_a_message)
 }
 END_TEST
 
+/* CVE-2021-29923: the C library takes each of them for 127.0.0.1, and would come to the server. */
+START_TEST(numbers_that_are_no_addresses_as_they_are_written_lead_nowhere)
+{
+    const char *hosts[] = {"0177.0.0.1", "127.1",      "2130706433",
+                           "0x7f000001", "0x7f.0.0.1", "127.1."};
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        snprintf(url, sizeof(url), "http://%s:%u/", hosts[i], http_server_port(echo.server));
+        struct outcome outcome = request(&(struct http_call_options){.method = "GET", .url = url});
+        ck_assert_int_eq(outcome.status, -EINVAL);
+        ck_assert_ptr_nonnull(strstr(outcome.message, "not written as an address"));
+    }
+    snprintf(url, sizeof(url), "http://localhost:%u/", http_server_port(echo.server));
+    ck_assert_int_eq(request(&(struct http_call_options){.method = "GET", .url = url}).status, 0);
+}
+END_TEST
+
 START_TEST(cancelled_call_aborts_at_the_server)
 {
     struct outcome outcome = {.over = false};
@@ -444,6 +460,7 @@ Suite *client_suite(void)
     tcase_add_test(plain, long_streams_arrive_whole);
     tcase_add_test(plain, paused_call_gets_nothing_until_resumed);
     tcase_add_test(plain, failures_have_a_code_and_a_message);
+    tcase_add_test(plain, numbers_that_are_no_addresses_as_they_are_written_lead_nowhere);
     tcase_add_test(plain, cancelled_call_aborts_at_the_server);
     tcase_add_test(plain, websocket_client_and_server_exchange_messages);
     tcase_add_test(plain, refused_upgrade_is_a_response);
