@@ -101,16 +101,25 @@ END_TEST
 
 START_TEST(a_certificate_for_another_name_says_for_whom_it_is)
 {
-    struct webhook_call other = to_hook("/"); /* The same address, in a form that is a name. */
-    other.target.url = arena_printf(fixture.arena, "https://127.1:%u/", hook_port(&hook));
+    static const char *const names[] = {"elsewhere"};
+    const struct x509_subject elsewhere = {
+        .common_name = "server", .dns_names = names, .dns_name_count = 1};
+    struct buffer key, cert;
+    pki_issue(&hook.pki, &elsewhere, X509_USAGE_SERVER, &key, &cert);
+    struct tls_options shown = {.cert_pem = buffer_slice(&cert), .key_pem = buffer_slice(&key)};
+    ck_assert_int_eq(tls_config_reload(hook.tls, &shown, NULL), 0);
+    struct webhook_call other = to_hook("/");
+    other.target.url = arena_printf(fixture.arena, "https://localhost:%u/", hook_port(&hook));
     call(&other);
     ck_assert_str_eq(
         other.message,
         arena_printf(fixture.arena,
-                     "Post \"https://127.1:%u/?timeout=5s\": tls: failed to verify "
-                     "certificate: x509: certificate is valid for localhost, not 127.1",
+                     "Post \"https://localhost:%u/?timeout=5s\": tls: failed to verify "
+                     "certificate: x509: certificate is valid for elsewhere, not localhost",
                      hook_port(&hook)));
     ck_assert_uint_eq(hook.asked, 0);
+    buffer_release(&key);
+    buffer_release(&cert);
 }
 END_TEST
 
