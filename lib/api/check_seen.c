@@ -46,17 +46,9 @@ static size_t place_of(const struct api_seen *seen, const char *wanted)
 static void see(struct api_seen *seen, struct arena *arena)
 {
     const char *text = seen->text(arena, seen->list, seen->of, seen->count);
+    seen->texts =
+        arena_array_room(arena, seen->texts, seen->count, sizeof(*seen->texts), &seen->capacity);
     bool first = text != NULL && place_of(seen, text) == SIZE_MAX;
-    if (seen->count == seen->capacity) {
-        enum { CAPACITY_MIN = 2 * SEARCHED_MAX };
-        size_t capacity = seen->capacity == 0 ? CAPACITY_MIN : seen->capacity * 2;
-        const char **texts = arena_array(arena, capacity, sizeof(*texts));
-        for (size_t i = 0; i < seen->count; i++) {
-            texts[i] = seen->texts[i];
-        }
-        seen->texts = texts;
-        seen->capacity = capacity;
-    }
     if (first) {
         name_index_add(&seen->index, arena, slice_text(text), seen->count);
     }
