@@ -477,18 +477,19 @@ void node_exec(struct node_server *server, const struct node_request *request)
         r = pod_manager_container(server->pods, request->namespace_name, request->pod, request->uid,
                                   request->container, &view);
     }
-    if (r < 0) {
-        node_respond_text(
-            request->exchange, 404,
-            r == -ENOENT ? "pod does not exist"
-                         : arena_printf(arena, "container not found (\"%s\")", request->container));
+    if (r == -ENOENT) {
+        node_respond_text(request->exchange, 404, "pod does not exist");
         return;
     }
-    if (!view.running || (forward && pod.sandbox_id == NULL)) {
-        node_respond_text(
-            request->exchange, forward ? 500 : 404,
-            forward ? "the pod does not run"
-                    : arena_printf(arena, "container not found (\"%s\")", request->container));
+    if (forward && pod.sandbox_id == NULL) {
+        node_respond_text(request->exchange, 500,
+                          arena_printf(arena, "pod not found (\"%s_%s\")", request->pod,
+                                       request->namespace_name));
+        return;
+    }
+    if (r < 0 || !view.running) {
+        node_respond_text(request->exchange, 500,
+                          arena_printf(arena, "container not found (\"%s\")", request->container));
         return;
     }
     struct bridge *bridge = bridge_new(server, request);

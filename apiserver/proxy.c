@@ -182,7 +182,7 @@ static void relay_explain(struct relay *relay)
     struct request *request = relay->request;
     relay_settle(relay);
     const char *words = arena_text_n(request->arena, relay->words, relay->words_len);
-    respond_status(request, relay->rules->explain(request, relay->bad_status, words));
+    relay->rules->explain(request, relay->bad_status, words);
 }
 
 static size_t write_page(struct relay *relay, struct slice bytes, bool end);

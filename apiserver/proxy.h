@@ -24,10 +24,9 @@ struct proxy_rules {
     /* Whether an answer of this status may be passed back at all; NULL: any may. */
     bool (*may_pass)(const struct request *request, unsigned status, bool has_location);
     void (*refused)(struct request *request, unsigned status); /* When it may not. */
-    /* What is answered in place of a bad answer (other than 200 to 206), by the beginning of its
+    /* Answers in place of a bad answer (other than 101 and 200 to 206), by the beginning of its
      * body; NULL: it is passed back. */
-    const struct api_status *(*explain)(const struct request *request, unsigned status,
-                                        const char *words);
+    void (*explain)(struct request *request, unsigned status, const char *words);
     /* Nothing came back: -ECONNREFUSED, -ETIMEDOUT, ...; net_error_words() has words for it. */
     void (*failed)(struct request *request, const char *url, int error, const char *message);
 };

@@ -230,15 +230,16 @@ static void log_failed(struct request *request, const char *url, int error, cons
 }
 
 /* What an agent says of a log that cannot be shown is its answer to the user, too. */
-static const struct api_status *explain_log(const struct request *request, unsigned status,
-                                            const char *words)
+static void explain_log(struct request *request, unsigned status, const char *words)
 {
     struct arena *arena = request->arena;
     if (status == 400) {
-        return api_status_bad_request(arena, "%s", words);
+        respond_status(request, api_status_bad_request(arena, "%s", words));
+        return;
     }
     if (status == 500) {
-        return api_status_internal(arena, "%s", words);
+        respond_status(request, api_status_internal(arena, "%s", words));
+        return;
     }
     bool missing = status == 404;
     struct api_status *answer = arena_alloc(arena, sizeof(*answer));
@@ -251,11 +252,79 @@ static const struct api_status *explain_log(const struct request *request, unsig
                               arena_printf(arena, "%s ( pods/log %s)", text, request->info.name),
                               request->kind, request->info.name);
     answer->kind = "pods/log";
-    return answer;
+    respond_status(request, answer);
 }
+
+/* --- Failures by the channel of errors: with v5 the API server of v1.32 takes the connection of
+ * the client before it asks the node, and says in a message what went wrong --- */
+
+static const char CHANNELS_V5[] = "v5.channel.k8s.io";
+
+static bool takes_channels_v5(const struct request *request)
+{
+    struct slice protocol;
+    bool channels = strcmp(request->info.subresource, "exec") == 0 ||
+                    strcmp(request->info.subresource, "attach") == 0;
+    for (size_t at = 0; channels && websocket_next_protocol(request->exchange, &at, &protocol);) {
+        if (slice_is(protocol, CHANNELS_V5)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void fail_by_channel(struct request *request, const struct api_status *status)
+{
+    enum { CHANNEL_ERROR = 3 };
+    if (!http_respond_messages(request->exchange, CHANNELS_V5, /* text= */ false)) {
+        respond_status(request, status);
+        return;
+    }
+    CLEANUP(buffer_release) struct buffer message;
+    buffer_init(&message, ENCODED_OBJECT_MAX);
+    buffer_append_byte(&message, CHANNEL_ERROR);
+    api_status_encode_json(request->arena, status, &message);
+    (void)http_write(request->exchange, buffer_slice(&message));
+    http_finish(request->exchange);
+    request_finish(request);
+}
+
+static void channels_explain(struct request *request, unsigned status, const char *words)
+{
+    if (status == 400) {
+        respond_text(request, 400, words); /* On which clients go on with SPDY. */
+        return;
+    }
+    fail_by_channel(request,
+                    api_status_internal(request->arena, "unable to upgrade connection: %s", words));
+}
+
+static void channels_refused(struct request *request, unsigned status)
+{
+    fail_by_channel(request,
+                    api_status_internal(request->arena,
+                                        "unable to upgrade connection: status code %u", status));
+}
+
+static void channels_failed(struct request *request, const char *url, int error,
+                            const char *message)
+{
+    const char *words = net_error_words(request->arena, error, message);
+    fail_by_channel(
+        request,
+        api_status_internal(request->arena, "error sending request: Post \"%s\": %s", url, words));
+}
+
+/* --- The request --- */
 
 static const struct proxy_rules agent_rules = {
     .passes_back = passes_back, .may_pass = may_pass, .refused = refused, .failed = failed};
+
+static const struct proxy_rules channels_rules = {.passes_back = passes_back,
+                                                  .may_pass = may_pass,
+                                                  .refused = channels_refused,
+                                                  .explain = channels_explain,
+                                                  .failed = channels_failed};
 
 static const struct proxy_rules log_rules = {.passes_back = passes_back,
                                              .may_pass = may_pass,
@@ -323,7 +392,8 @@ static void start(struct request *request, const char *url)
             headers[kept++] = headers[i];
         }
     }
-    const struct proxy_target target = {.rules = &agent_rules,
+    const struct proxy_rules *rules = takes_channels_v5(request) ? &channels_rules : &agent_rules;
+    const struct proxy_target target = {.rules = rules,
                                         .url = url,
                                         .tls = tls,
                                         .headers = headers,

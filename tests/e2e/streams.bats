@@ -99,6 +99,16 @@ teardown_file() {
     [[ $output == *"no such file or directory"* ]]
 }
 
+@test "who would enter a container that does not run is told so as by v1.32" {
+    for verb in "exec waits -- true" "exec -i waits -- true" "attach waits"; do
+        # shellcheck disable=SC2086
+        run -1 $KUBECTL -n streams $verb
+        [[ $output == *'unable to upgrade connection: container not found ("c")'* ]]
+    done
+    run -1 $KUBECTL -n streams exec waits -- true
+    [ "$output" = 'error: Internal error occurred: unable to upgrade connection: container not found ("c")' ]
+}
+
 @test "a folder is copied there and back" {
     mkdir -p "$BATS_TEST_TMPDIR/there/deep/er"
     echo one >"$BATS_TEST_TMPDIR/there/with space"

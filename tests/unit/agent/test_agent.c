@@ -447,6 +447,10 @@ START_TEST(node_port_lets_only_members_in)
     ck_assert_uint_eq(answer_status, 404);
     ask(client, "/connect/d/nope/80", /* with_certificate= */ true);
     ck_assert_uint_eq(answer_status, 404);
+    ask(client, "/exec/d/nope/c?command=sh", /* with_certificate= */ true);
+    ck_assert_uint_eq(answer_status, 404);
+    ask(client, "/exec/d/p/nope?command=sh", /* with_certificate= */ true);
+    ck_assert_uint_eq(answer_status, 500); /* "container not found", as the kubelet. */
     ask(client, "/connect/d/p/99999", /* with_certificate= */ true);
     ck_assert_uint_eq(answer_status, 404);
     static const char *const paths[] = {"/healthz", "/metrics", "/debug/pprof/heap",

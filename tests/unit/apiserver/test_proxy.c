@@ -7,12 +7,14 @@ static const char SWITCH[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: webso
                              "Connection: Upgrade\r\nSec-WebSocket-Accept: x\r\n"
                              "Sec-WebSocket-Protocol: v5.channel.k8s.io\r\n\r\n";
 
-#define EXEC                                                                                       \
+#define EXEC_BY(protocol)                                                                          \
     "GET /api/v1/namespaces/ns/pods/p/exec?command=sh&stdout=true HTTP/1.1\r\nHost: x\r\n"         \
     "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"                   \
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"                                              \
-    "Sec-WebSocket-Protocol: v5.channel.k8s.io\r\n\r\n"
-#define LOG "GET /api/v1/namespaces/ns/pods/p/log HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    "Sec-WebSocket-Protocol: " protocol "\r\n\r\n"
+#define EXEC    EXEC_BY("v4.channel.k8s.io")
+#define EXEC_V5 EXEC_BY("v5.channel.k8s.io")
+#define LOG     "GET /api/v1/namespaces/ns/pods/p/log HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 static const char *exec_gives(agent_act *act)
 {
@@ -127,6 +129,70 @@ START_TEST(an_error_of_the_agent_reaches_the_client)
 }
 END_TEST
 
+static void act_nothing(int fd, const char *request)
+{
+    (void)fd, (void)request;
+}
+
+/* The first frame of a connection that was upgraded. */
+static const char *message_after(const char *answer, const char *protocol)
+{
+    const char *end = strstr(answer, "\r\n\r\n");
+    ck_assert_msg(strncmp(answer, "HTTP/1.1 101 ", 13) == 0, "%s", answer);
+    ck_assert_ptr_nonnull(end);
+    ck_assert_ptr_nonnull(strcasestr(answer, protocol));
+    return end + 4;
+}
+
+/* As v1.32: kubectl shows "Internal error occurred: ..." and does not try SPDY. */
+START_TEST(with_v5_an_error_of_the_agent_comes_by_the_channel_of_errors)
+{
+    struct client client = {.request = EXEC_V5};
+    const char *message = message_after(talk(&client, act_not_found),
+                                        "Sec-WebSocket-Protocol: v5.channel.k8s.io\r\n");
+    ck_assert_int_eq((unsigned char)message[0], 0x82);
+    ck_assert_int_eq(message[1], 126); /* The length is in the two bytes after it. */
+    ck_assert_int_eq(message[4], 3);
+    ck_assert_msg(strstr(message + 5, "\"status\":\"Failure\",\"message\":\"Internal error "
+                                      "occurred: unable to upgrade connection: no such c\","
+                                      "\"reason\":\"InternalError\"") != NULL,
+                  "%s", message + 5);
+    ck_assert_ptr_nonnull(strstr(message + 5, "}\x88\x02\x03\xe8"));
+}
+END_TEST
+
+START_TEST(with_v5_an_agent_that_closes_at_once_is_told_by_the_channel_of_errors)
+{
+    struct client client = {.request = EXEC_V5};
+    const char *message = message_after(talk(&client, act_nothing), "v5.channel.k8s.io\r\n");
+    ck_assert_int_eq(message[4], 3);
+    ck_assert_msg(strstr(message + 5, "Internal error occurred: error sending request: Post "
+                                      "\\\"http://127.0.0.1:") != NULL,
+                  "%s", message + 5);
+    ck_assert_ptr_nonnull(strstr(message + 5, "/exec/ns/p/c?command=sh\\u0026output=1\\\": EOF"));
+}
+END_TEST
+
+START_TEST(with_v5_an_answer_that_does_not_switch_is_told_by_the_channel_of_errors)
+{
+    struct client client = {.request = EXEC_V5};
+    const char *answer = talk(&client, act_redirect);
+    ck_assert_ptr_nonnull(strstr(message_after(answer, "v5.channel.k8s.io\r\n") + 5,
+                                 "unable to upgrade connection: status code 302"));
+    ck_assert_ptr_null(strstr(answer, "evil.example"));
+}
+END_TEST
+
+/* What the runtime cannot do by v5 is answered so that clients go on with SPDY. */
+START_TEST(with_v5_a_refused_protocol_fails_the_handshake)
+{
+    struct client client = {.request = EXEC_V5};
+    const char *answer = talk(&client, act_waits);
+    ck_assert_msg(strncmp(answer, "HTTP/1.1 400 ", 13) == 0, "%s", answer);
+    ck_assert_ptr_nonnull(strstr(answer, "container is waiting to star"));
+}
+END_TEST
+
 static void act_garbage(int fd, const char *request)
 {
     (void)request;
@@ -140,11 +206,6 @@ START_TEST(what_is_not_http_is_an_error)
     ck_assert_ptr_nonnull(strstr(answer, "error dialing backend"));
 }
 END_TEST
-
-static void act_nothing(int fd, const char *request)
-{
-    (void)fd, (void)request;
-}
 
 START_TEST(an_agent_that_closes_at_once_is_an_error)
 {
@@ -409,6 +470,10 @@ Suite *proxy_suite(void)
     tcase_add_test(tcase, an_error_of_the_agent_reaches_the_client);
     tcase_add_test(tcase, why_there_is_no_log_is_said_in_a_status);
     tcase_add_test(tcase, only_the_beginning_of_an_excuse_is_heard);
+    tcase_add_test(tcase, with_v5_an_error_of_the_agent_comes_by_the_channel_of_errors);
+    tcase_add_test(tcase, with_v5_an_agent_that_closes_at_once_is_told_by_the_channel_of_errors);
+    tcase_add_test(tcase, with_v5_an_answer_that_does_not_switch_is_told_by_the_channel_of_errors);
+    tcase_add_test(tcase, with_v5_a_refused_protocol_fails_the_handshake);
     tcase_add_test(tcase, what_is_not_http_is_an_error);
     tcase_add_test(tcase, an_agent_that_closes_at_once_is_an_error);
     tcase_add_test(tcase, a_head_without_end_is_an_error);
