@@ -1,7 +1,6 @@
 /* Items of lists that are looked for by what they are called. */
 #include "lib/api/check.h"
 #include "lib/base/name_index.h"
-#include <stdint.h>
 #include <string.h>
 
 enum { SEARCHED_MAX = 32 }; /* Items that are held against each other one by one. */
@@ -12,9 +11,9 @@ struct api_seen {
     api_item_text *text;
     const void *list, *of;
     size_t count;
-    const char **texts; /* By place; NULL where it is not the first of its text. */
+    struct text_set texts;
+    size_t *firsts; /* By the texts' places in the set: the first item that has it. */
     size_t capacity;
-    struct name_index index;
 };
 
 static struct api_seen *seen_of(struct api_causes *causes, api_item_text *text, const void *list,
@@ -27,32 +26,22 @@ static struct api_seen *seen_of(struct api_causes *causes, api_item_text *text, 
     if (seen == NULL) {
         seen = arena_zeroed(causes->arena, sizeof(*seen));
         *seen = (struct api_seen){.next = causes->seen, .text = text, .list = list, .of = of};
+        seen->texts.arena = causes->arena;
         causes->seen = seen;
     }
     return seen;
 }
 
-static size_t place_of(const struct api_seen *seen, const char *wanted)
-{
-    for (struct name_search search = name_index_find(&seen->index, slice_text(wanted));
-         name_index_next(&search);) {
-        if (strcmp(seen->texts[search.place], wanted) == 0) {
-            return search.place;
-        }
-    }
-    return SIZE_MAX;
-}
-
 static void see(struct api_seen *seen, struct arena *arena)
 {
     const char *text = seen->text(arena, seen->list, seen->of, seen->count);
-    seen->texts =
-        arena_array_room(arena, seen->texts, seen->count, sizeof(*seen->texts), &seen->capacity);
-    bool first = text != NULL && place_of(seen, text) == SIZE_MAX;
-    if (first) {
-        name_index_add(&seen->index, arena, slice_text(text), seen->count);
+    size_t texts = seen->texts.count;
+    if (text != NULL && text_set_add(&seen->texts, text)) {
+        seen->firsts =
+            arena_array_room(arena, seen->firsts, texts, sizeof(*seen->firsts), &seen->capacity);
+        seen->firsts[texts] = seen->count;
     }
-    seen->texts[seen->count++] = first ? text : NULL;
+    seen->count++;
 }
 
 size_t api_find_item(struct api_causes *causes, api_item_text *text, const void *list,
@@ -72,8 +61,8 @@ size_t api_find_item(struct api_causes *causes, api_item_text *text, const void 
     while (seen->count < count) {
         see(seen, arena);
     }
-    size_t place = place_of(seen, wanted);
-    return place < count ? place : count;
+    size_t place = text_set_place(&seen->texts, wanted);
+    return place < seen->texts.count && seen->firsts[place] < count ? seen->firsts[place] : count;
 }
 
 bool api_seen_before(struct api_causes *causes, api_item_text *text, const void *list,

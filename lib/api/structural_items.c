@@ -1,7 +1,6 @@
 /* Items of lists of custom objects: what makes an item what it is, and which one it was before. */
 #include "lib/api/structural.h"
 #include "lib/base/buffer.h"
-#include <string.h>
 
 const char *structural_text(struct arena *arena, const struct json_value *value)
 {
@@ -56,11 +55,6 @@ const struct json_value *structural_items_find(const struct structural_items *it
     }
     const char *key =
         structural_text(items->arena, structural_identity(items->arena, items->list, item));
-    for (struct name_search search = name_index_find(&items->keys.index, slice_text(key));
-         name_index_next(&search);) {
-        if (strcmp(items->keys.texts[search.place], key) == 0) {
-            return items->items[search.place];
-        }
-    }
-    return NULL;
+    size_t place = text_set_place(&items->keys, key);
+    return place < items->keys.count ? items->items[place] : NULL;
 }

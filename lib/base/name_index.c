@@ -108,15 +108,20 @@ bool name_index_next(struct name_search *search)
 /* --- Texts -------------------------------------------------------------------------------------
  */
 
-bool text_set_has(const struct text_set *set, const char *text)
+size_t text_set_place(const struct text_set *set, const char *text)
 {
     for (struct name_search search = name_index_find(&set->index, slice_text(text));
          name_index_next(&search);) {
         if (strcmp(set->texts[search.place], text) == 0) {
-            return true;
+            return search.place;
         }
     }
-    return false;
+    return set->count;
+}
+
+bool text_set_has(const struct text_set *set, const char *text)
+{
+    return text_set_place(set, text) < set->count;
 }
 
 bool text_set_add(struct text_set *set, const char *text)

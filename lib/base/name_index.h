@@ -43,4 +43,7 @@ struct text_set {
 /* Whether it is new to the set. */
 bool text_set_add(struct text_set *set, const char *text);
 bool text_set_has(const struct text_set *set, const char *text);
+/* Where it is among `texts`: the place that it was added at. The count of the set when it is not
+ * there. */
+size_t text_set_place(const struct text_set *set, const char *text);
 #endif

@@ -97,8 +97,10 @@ START_TEST(a_set_takes_each_text_once)
     for (size_t i = 0; i < MANY; i++) {
         ck_assert(!text_set_add(&set, name_of(i)));
         ck_assert(text_set_has(&set, name_of(i)));
+        ck_assert_uint_eq(text_set_place(&set, name_of(i)), i);
     }
     ck_assert(!text_set_has(&set, name_of(MANY)));
+    ck_assert_uint_eq(text_set_place(&set, name_of(MANY)), MANY);
     ck_assert_uint_eq(set.count, MANY);
 }
 END_TEST
