@@ -66,14 +66,10 @@ static bool needs_health_port(const Core__V1__Service *service)
 
 static bool parse_ip(const char *text, uint32_t *ret_ip)
 {
-    uint8_t bytes[16]; /* IPv4 as ::ffff:a.b.c.d. */
-    bool is_v6 = false;
-    if (!api_ip_parse(text, bytes, &is_v6) || is_v6) {
-        return false;
-    }
-    memcpy(ret_ip, bytes + sizeof(bytes) - sizeof(*ret_ip), sizeof(*ret_ip));
-    *ret_ip = ntohl(*ret_ip);
-    return true;
+    struct in_addr address = {0};
+    bool parsed = api_ipv4_parse(text, &address);
+    *ret_ip = ntohl(address.s_addr);
+    return parsed;
 }
 
 /* One text for each address, however it is written. */

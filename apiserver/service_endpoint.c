@@ -6,7 +6,6 @@
 #include "lib/api/kinds.h"
 #include "lib/api/object.h"
 #include "lib/api/syntax.h"
-#include <arpa/inet.h>
 #include <stdio.h>
 
 struct search {
@@ -83,7 +82,7 @@ static void write_host(char ret_host[NET_HOST_MAX], const char *address)
     bool is_v6 = false;
     (void)snprintf(ret_host, NET_HOST_MAX, "%s", address);
     if (api_ip_parse(address, ip, &is_v6)) {
-        (void)inet_ntop(is_v6 ? AF_INET6 : AF_INET, is_v6 ? ip : ip + 12, ret_host, NET_HOST_MAX);
+        api_ip_print(ip, is_v6, ret_host);
     }
 }
 

@@ -4,7 +4,6 @@
 #include "k8s/core_v1.pb-c.h"
 #include "k8s/discovery_v1.pb-c.h"
 #include "lib/api/syntax.h"
-#include <arpa/inet.h>
 
 static bool is(const char *text, const char *expected)
 {
@@ -24,23 +23,12 @@ static uint16_t port_number(int32_t port)
     return port > 0 && port <= UINT16_MAX ? (uint16_t)port : 0;
 }
 
-static bool parse_v4(const char *text, struct in_addr *ret_address)
-{
-    uint8_t ip[16]; /* IPv4 as ::ffff:a.b.c.d. */
-    bool is_v6 = false;
-    if (!api_ip_parse(text_or_empty(text), ip, &is_v6) || is_v6) {
-        return false;
-    }
-    memcpy(ret_address, ip + sizeof(ip) - sizeof(*ret_address), sizeof(*ret_address));
-    return true;
-}
-
 /* Appends the IPv4 addresses among `texts` to `list`, which has room for them. */
 static size_t parse_addresses(char *const *texts, size_t count, struct in_addr *list)
 {
     size_t parsed = 0;
     for (size_t i = 0; i < count; i++) {
-        parsed += parse_v4(texts[i], &list[parsed]) ? 1 : 0;
+        parsed += api_ipv4_parse(text_or_empty(texts[i]), &list[parsed]) ? 1 : 0;
     }
     return parsed;
 }
@@ -125,7 +113,7 @@ struct service_spec *service_spec_from(const void *message)
         .publish_not_ready = spec->publish_not_ready_addresses != 0,
     };
     if (out->kind == SERVICE_CLUSTER_IP || out->kind == SERVICE_NODE_PORT) {
-        (void)parse_v4(spec->cluster_ip, &out->cluster_ip); /* Else stays 0. */
+        (void)api_ipv4_parse(text_or_empty(spec->cluster_ip), &out->cluster_ip); /* Else stays 0. */
     }
     copy_service_ports(out, spec);
     if (service->spec != NULL) {

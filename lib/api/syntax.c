@@ -371,6 +371,22 @@ bool api_ip_parse(const char *text, uint8_t ret_ip[16], bool *ret_is_v6)
     return true;
 }
 
+bool api_ipv4_parse(const char *text, struct in_addr *ret_address)
+{
+    uint8_t ip[16];
+    bool is_v6 = false;
+    if (!api_ip_parse(text, ip, &is_v6) || is_v6) {
+        return false;
+    }
+    memcpy(ret_address, ip + sizeof(ip) - sizeof(*ret_address), sizeof(*ret_address));
+    return true;
+}
+
+void api_ip_print(const uint8_t ip[16], bool is_v6, char ret_text[INET6_ADDRSTRLEN])
+{
+    (void)inet_ntop(is_v6 ? AF_INET6 : AF_INET, is_v6 ? ip : ip + 12, ret_text, INET6_ADDRSTRLEN);
+}
+
 typedef bool ip_parser(const char *text, uint8_t ret_ip[16], bool *ret_is_v6);
 
 static bool parse_cidr(ip_parser *parse, const char *text, uint8_t ret_ip[16], unsigned *ret_bits,

@@ -3,6 +3,7 @@
 #ifndef LIB_API_SYNTAX_H
 #define LIB_API_SYNTAX_H
 #include "lib/api/schema.h"
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -39,6 +40,10 @@ struct api_syntax api_syntax_port_number(int64_t port); /* 1-65535. */
  * refused. "010.0.0.1" is 10.0.0.1, as it was before Go refused it, and so is
  * "::ffff:10.0.0.1"; but a CIDR of the latter is one of IPv6. */
 bool api_ip_parse(const char *text, uint8_t ret_ip[16], bool *ret_is_v6);
+/* False when `text` is no address of IPv4. */
+bool api_ipv4_parse(const char *text, struct in_addr *ret_address);
+/* What was parsed, as it is written everywhere: without zeros before its numbers. */
+void api_ip_print(const uint8_t ip[16], bool is_v6, char ret_text[INET6_ADDRSTRLEN]);
 /* An address and the length of the prefix. False when `text` is none. */
 bool api_cidr_parse(const char *text, uint8_t ret_ip[16], unsigned *ret_bits, bool *ret_is_v6);
 /* The same without leading zeros. */

@@ -32,6 +32,27 @@ START_TEST(qualified_names_report_prefix_and_name_apart)
 }
 END_TEST
 
+START_TEST(addresses_are_read_and_written_by_one_pair)
+{
+    struct in_addr address = {0};
+    ck_assert(api_ipv4_parse("010.9.8.7", &address));
+    ck_assert_mem_eq(&address, "\x0a\x09\x08\x07", 4);
+    ck_assert(!api_ipv4_parse("2001:db8::1", &address));
+    ck_assert(!api_ipv4_parse("", &address));
+    static const char *const written[][2] = {{"010.9.08.7", "10.9.8.7"},
+                                             {"::ffff:10.0.0.1", "10.0.0.1"},
+                                             {"2001:DB8:0::0001", "2001:db8::1"}};
+    for (size_t i = 0; i < ARRAY_LEN(written); i++) {
+        uint8_t ip[16];
+        bool is_v6 = false;
+        char text[INET6_ADDRSTRLEN];
+        ck_assert(api_ip_parse(written[i][0], ip, &is_v6));
+        api_ip_print(ip, is_v6, text);
+        ck_assert_str_eq(text, written[i][1]);
+    }
+}
+END_TEST
+
 START_TEST(addresses_have_one_spelling_of_each_byte)
 {
     uint8_t ip[16];
@@ -82,6 +103,7 @@ Suite *syntax_suite(void)
     tcase_add_test(rules, a_label_has_no_dots_and_a_subdomain_may);
     tcase_add_test(rules, a_service_name_starts_with_a_letter);
     tcase_add_test(rules, qualified_names_report_prefix_and_name_apart);
+    tcase_add_test(rules, addresses_are_read_and_written_by_one_pair);
     tcase_add_test(rules, addresses_have_one_spelling_of_each_byte);
     tcase_add_test(rules, port_names_need_a_letter_and_single_hyphens);
     tcase_add_test(rules, environment_names_are_relaxed_but_have_no_equals_sign);
