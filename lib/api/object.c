@@ -1,6 +1,7 @@
 #include "lib/api/object.h"
 
 #include "lib/api/custom.h"
+#include "lib/api/map_entry.h"
 #include "lib/base/name_index.h"
 #include <assert.h>
 #include <errno.h>
@@ -140,20 +141,15 @@ void api_meta_set_annotation(struct arena *arena, Meta__V1__ObjectMeta *meta, co
     meta->annotations = entries;
 }
 
-/* What protobuf-c makes of the entries of both maps. */
-struct string_entry {
-    ProtobufCMessage base;
-    char *key, *value;
-};
-
 /* The entries of `old` with those of `more` that `skip` (or NULL) does not know, which replace
  * those of the same key. The new ones are made like `model`. Takes time for both maps, not for
  * their product. */
-static struct string_entry **with_entries(struct arena *arena, void *const *old, size_t *count,
-                                          struct api_string_map more, bool (*skip)(const char *key),
-                                          const struct string_entry *model)
+static struct api_map_entry **with_entries(struct arena *arena, void *const *old, size_t *count,
+                                           struct api_string_map more,
+                                           bool (*skip)(const char *key),
+                                           const struct api_map_entry *model)
 {
-    struct string_entry **entries = arena_array(arena, *count + more.count, sizeof(*entries));
+    struct api_map_entry **entries = arena_array(arena, *count + more.count, sizeof(*entries));
     struct name_index index = {0};
     for (size_t i = 0; i < *count; i++) {
         entries[i] = old[i];
@@ -161,13 +157,13 @@ static struct string_entry **with_entries(struct arena *arena, void *const *old,
     }
     for (size_t i = 0; i < more.count; i++) {
         const char *key = api_string_map_key(more, i);
-        struct string_entry *entry = NULL;
+        struct api_map_entry *entry = NULL;
         if (skip != NULL && skip(key)) {
             continue;
         }
         for (struct name_search search = name_index_find(&index, slice_text(key));
              entry == NULL && name_index_next(&search);) {
-            struct string_entry *found = entries[search.place];
+            struct api_map_entry *found = entries[search.place];
             entry = strcmp(text_or_empty(found->key), key) == 0 ? found : NULL;
         }
         if (entry == NULL) {

@@ -1,21 +1,14 @@
 /* Matching and printing label selectors, and views of string maps. */
 #include "lib/api/selector.h"
 
+#include "lib/api/map_entry.h"
 #include "lib/base/buffer.h"
 #include "lib/base/name_index.h"
 #include <assert.h>
 #include <errno.h>
-#include <protobuf-c/protobuf-c.h>
 #include <stdlib.h>
 
-/* What protobuf-c makes of every map<string, string> entry. */
-struct string_entry {
-    ProtobufCMessage base;
-    char *key;
-    char *value;
-};
-
-static const struct string_entry *entry_at(struct api_string_map map, size_t index)
+static const struct api_map_entry *entry_at(struct api_string_map map, size_t index)
 {
     assert(index < map.count);
     return map.entries[index];

@@ -1,17 +1,11 @@
 /* Checks of resource requests and limits, and the quality of service that follows from them. */
+#include "lib/api/map_entry.h"
 #include "lib/api/quantity.h"
 #include "lib/api/rules/rules.h"
 #include "lib/api/shown.h"
 #include "lib/base/name_index.h"
 
-/* Entries of every map of quantities have this layout. */
-struct entry {
-    ProtobufCMessage base;
-    char *key;
-    Quantity__Quantity *value;
-};
-
-static const struct entry *entry_at(struct rules_quantities map, size_t index)
+static const struct api_map_entry *entry_at(struct rules_quantities map, size_t index)
 {
     return map.entries[index];
 }
@@ -147,7 +141,7 @@ void rules_check_resource_amount(struct api_causes *causes, const struct api_pat
 }
 
 static void check_entry(struct api_causes *causes, const struct api_path *at,
-                        const struct entry *entry)
+                        const struct api_map_entry *entry)
 {
     const char *key = text_or_empty(entry->key);
     rules_check_container_resource(causes, at, key);
@@ -155,7 +149,7 @@ static void check_entry(struct api_causes *causes, const struct api_path *at,
 }
 
 static void check_request(struct api_causes *causes, const struct api_path *at,
-                          struct rules_quantities limits, const struct entry *request)
+                          struct rules_quantities limits, const struct api_map_entry *request)
 {
     const char *name = text_or_empty(request->key);
     const Quantity__Quantity *limit = rules_quantity_get(limits, name);
@@ -189,20 +183,20 @@ static void check_resources(struct api_causes *causes, const struct api_path *pa
     struct api_path limits_at = api_path_field(parent, "limits");
     struct api_path requests_at = api_path_field(parent, "requests");
     for (size_t i = 0; i < limits.count; i++) {
-        const struct entry *entry = entry_at(limits, i);
+        const struct api_map_entry *entry = entry_at(limits, i);
         struct api_path at = api_path_key(&limits_at, text_or_empty(entry->key));
         check_entry(causes, &at, entry);
         check_page_size(causes, &at, text_or_empty(entry->key), entry->value);
     }
     for (size_t i = 0; i < requests.count; i++) {
-        const struct entry *entry = entry_at(requests, i);
+        const struct api_map_entry *entry = entry_at(requests, i);
         struct api_path at = api_path_key(&requests_at, text_or_empty(entry->key));
         check_entry(causes, &at, entry);
         check_request(causes, parent, limits, entry);
         check_page_size(causes, &at, text_or_empty(entry->key), entry->value);
     }
     for (size_t i = 0; i < limits.count + requests.count; i++) {
-        const struct entry *entry =
+        const struct api_map_entry *entry =
             i < limits.count ? entry_at(limits, i) : entry_at(requests, i - limits.count);
         huge = huge || is_huge(text_or_empty(entry->key));
         base = base || rules_is(entry->key, "cpu") || rules_is(entry->key, "memory");
