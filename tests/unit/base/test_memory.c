@@ -8,6 +8,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 
 Suite *memory_suite(void);
@@ -67,6 +68,24 @@ START_TEST(a_full_arena_says_so_and_goes_on_giving)
     arena_reset(arena);
     ck_assert(!arena_is_full(arena));
     ck_assert_uint_eq(arena_left(arena), 4096);
+}
+END_TEST
+
+START_TEST(an_arena_gives_its_overdraft)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(4096);
+    for (size_t i = 0; i < ARENA_OVERDRAFT; i++) {
+        (void)arena_alloc(arena, 4096);
+    }
+    ck_assert_uint_eq(arena_used(arena), (size_t)4096 * ARENA_OVERDRAFT);
+}
+END_TEST
+
+START_TEST(an_arena_aborts_beyond_its_overdraft)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(4096);
+    (void)arena_alloc(arena, (size_t)4096 * ARENA_OVERDRAFT);
+    (void)arena_alloc(arena, 1);
 }
 END_TEST
 
@@ -242,6 +261,8 @@ Suite *memory_suite(void)
     tcase_add_test(tcase, buffer_take_hands_out_the_contents);
     tcase_add_test(tcase, arena_counts_aligns_and_resets);
     tcase_add_test(tcase, a_full_arena_says_so_and_goes_on_giving);
+    tcase_add_test(tcase, an_arena_gives_its_overdraft);
+    tcase_add_test_raise_signal(tcase, an_arena_aborts_beyond_its_overdraft, SIGABRT);
     tcase_add_test(tcase, an_array_that_grows_takes_memory_for_its_length);
     tcase_add_test(tcase, a_budget_has_room_for_what_is_not_held);
     tcase_add_test(tcase, small_changes_of_a_hold_are_not_counted_and_its_end_is);
