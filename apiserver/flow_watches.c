@@ -51,7 +51,8 @@ static bool is_of_one_node(const struct access *watch)
     return false;
 }
 
-void flow_watches_add(struct flow_watches *watches, const struct access *watch)
+/* One watch more of its scope, or one less. */
+static void count_watch(struct flow_watches *watches, const struct access *watch, bool begins)
 {
     if (is_of_one_node(watch)) {
         return;
@@ -59,27 +60,26 @@ void flow_watches_add(struct flow_watches *watches, const struct access *watch)
     CLEANUP(alloc_freep) char *key = scope_key(watch, watch->namespace, watch->name);
     pthread_mutex_lock(&watches->lock);
     uint32_t *count = hash_map_get(watches->counts, slice_text(key));
+    assert(count != NULL || begins);
     if (count == NULL) {
         count = alloc_zeroed(sizeof(*count));
         (void)hash_map_set(watches->counts, slice_text(key), count);
     }
-    ++*count;
+    *count += begins ? 1U : -1U;
+    if (*count == 0) {
+        free(hash_map_remove(watches->counts, slice_text(key)));
+    }
     pthread_mutex_unlock(&watches->lock);
+}
+
+void flow_watches_add(struct flow_watches *watches, const struct access *watch)
+{
+    count_watch(watches, watch, /* begins= */ true);
 }
 
 void flow_watches_remove(struct flow_watches *watches, const struct access *watch)
 {
-    if (is_of_one_node(watch)) {
-        return;
-    }
-    CLEANUP(alloc_freep) char *key = scope_key(watch, watch->namespace, watch->name);
-    pthread_mutex_lock(&watches->lock);
-    uint32_t *count = hash_map_get(watches->counts, slice_text(key));
-    assert(count != NULL);
-    if (--*count == 0) {
-        free(hash_map_remove(watches->counts, slice_text(key)));
-    }
-    pthread_mutex_unlock(&watches->lock);
+    count_watch(watches, watch, /* begins= */ false);
 }
 
 /* Under the lock. */

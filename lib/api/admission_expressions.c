@@ -48,7 +48,6 @@ struct admission_scope {
     struct cel_variable variables[ADMISSION_VALUES], message_variables[ADMISSION_VALUES];
     struct cel_type variables_type;
     struct declared_members members; /* Of `variables`. */
-    struct declared_member *own_members;
     size_t member_room;
 };
 
@@ -194,10 +193,11 @@ void admission_scope_add_variable(struct admission_scope *scope, const char *nam
 {
     struct declared_members *members = &scope->members;
     struct declared_member *items = arena_array_room(
-        scope->arena, scope->own_members, members->count, sizeof(*items), &scope->member_room);
+        scope->arena, (void *)(uintptr_t)members->items, /* Made here: it is not const. */
+        members->count, sizeof(*items), &scope->member_room);
     items[members->count++] = (struct declared_member){
         name, program == NULL ? &cel_type_dyn : kept_type(scope->arena, cel_program_type(program))};
-    members->items = scope->own_members = items;
+    members->items = items;
 }
 
 /* --- Values of declared types ------------------------------------------------------------------
