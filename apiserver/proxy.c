@@ -41,7 +41,9 @@ struct relay {
     struct html_links *page;            /* The answer is one whose links are rewritten. */
     struct http_header *answer_headers; /* Of a 101. */
     size_t answer_header_count;
-    struct stream_pair pair; /* After it. */
+    struct http_header *trailers; /* Of the answer. */
+    size_t trailer_count;
+    struct stream_pair pair; /* After a 101. */
     unsigned bad_status;     /* Of an answer whose words are gathered for rules->explain. */
     char *words;
     size_t words_len;
@@ -204,7 +206,7 @@ static void on_end(void *data, int status, const char *message)
     if (relay->page != NULL) {
         (void)write_page(relay, slice_of(NULL, 0), true); /* Nothing more comes to be held up. */
     }
-    http_finish(request->exchange);
+    http_finish_trailers(request->exchange, relay->trailers, relay->trailer_count);
     request_finish(request);
 }
 
@@ -274,6 +276,12 @@ static size_t answer_headers(struct relay *relay, const struct http_header *head
             }
             kept++;
         }
+    }
+    bool chunked = has_header(headers, count, "transfer-encoding");
+    struct slice trailer = slice_text("trailer");
+    if (chunked && has_header(headers, count, "trailer") && relay->rules->passes_back(trailer)) {
+        struct slice names = header_value(headers, count, "trailer");
+        out[kept++] = (struct http_header){trailer, arena_slice(request->arena, names)};
     }
     struct http_header common[COMMON_HEADERS_MAX];
     size_t common_count = common_headers(request, "text/plain", common);
@@ -379,6 +387,21 @@ static void on_body(void *data, struct slice bytes)
     }
 }
 
+/* Told on at the end. */
+static void on_trailers(void *data, const struct http_header *trailers, size_t count)
+{
+    struct relay *relay = data;
+    struct arena *arena = relay->request->arena;
+    struct http_header *out = arena_array(arena, count, sizeof(*out));
+    size_t found = proxy_headers_of_answer(arena, trailers, count, out);
+    relay->trailers = out;
+    for (size_t i = 0; i < found; i++) {
+        if (relay->rules->passes_back(out[i].name)) {
+            out[relay->trailer_count++] = out[i];
+        }
+    }
+}
+
 static void on_drain(void *data)
 {
     struct relay *relay = data;
@@ -474,8 +497,11 @@ static struct http_call_options options_of(struct relay *relay, const struct pro
 
 static void send_request(struct relay *relay, struct net_stream *base)
 {
-    static const struct http_call_events events = {
-        .on_response = on_response, .on_body = on_body, .on_upgrade = on_upgrade, .on_end = on_end};
+    static const struct http_call_events events = {.on_response = on_response,
+                                                   .on_body = on_body,
+                                                   .on_trailers = on_trailers,
+                                                   .on_upgrade = on_upgrade,
+                                                   .on_end = on_end};
     relay->options.base_consume = base;
     relay->call = http_client_request(relay->client, &relay->options, &events, relay);
 }

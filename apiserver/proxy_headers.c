@@ -135,11 +135,28 @@ static struct slice without_token(struct arena *arena, struct slice protocols)
     return arena_slice(arena, buffer_slice(&out));
 }
 
+/* Whether "TE" says that the client takes trailers: of the codings in it this is for all the way.
+ */
+static bool takes_trailers(struct slice codings)
+{
+    struct slice element;
+    while (next_element(&codings, &element)) {
+        if (http_name_is(element, "trailers")) {
+            return true;
+        }
+    }
+    return false;
+}
+
 size_t proxy_headers_of_request(struct arena *arena, const struct http_header *headers,
                                 size_t count, struct http_header *out)
 {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
+        if (http_name_is(headers[i].name, "te") && takes_trailers(headers[i].value)) {
+            out[kept++] = http_header("te", "trailers");
+            continue;
+        }
         if (ends_here(headers[i].name) || is_of_connection(headers, count, headers[i].name)) {
             continue;
         }

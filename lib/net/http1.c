@@ -240,6 +240,17 @@ static int parse_fields(struct slice rest, struct http1_head *head, struct frami
     return -EBADMSG;
 }
 
+int http1_parse_trailers(struct slice trailers, struct http_header *headers, size_t *ret_count)
+{
+    struct http1_head head = {.headers = headers};
+    struct framing unused = {.has_length = false};
+    int status = parse_fields(trailers, &head, &unused);
+    if (status == 0) {
+        *ret_count = head.header_count;
+    }
+    return status;
+}
+
 static void set_keep_alive(struct http1_head *head, const struct framing *framing)
 {
     head->keep_alive = head->minor >= 1 ? !framing->close : framing->keep_alive && !framing->close;
@@ -407,9 +418,12 @@ static int read_size(struct http1_body *body, uint8_t c)
     return -EBADMSG;
 }
 
-/* One byte of the CRLF behind a chunk, or of the trailers, which nobody here wants. */
+/* One byte of the CRLF behind a chunk, or of the trailers. */
 static int read_end(struct http1_body *body, uint8_t c)
 {
+    if (body->state == HTTP1_TRAILERS && body->trailers != NULL) {
+        buffer_append_byte(body->trailers, c);
+    }
     if (body->after_cr) {
         if (c != '\n') {
             return -EBADMSG;

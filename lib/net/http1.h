@@ -53,6 +53,7 @@ struct http1_body {
     bool size_digits;
     bool in_extension;
     bool after_cr;
+    struct buffer *trailers; /* Where those of a chunked body are put; NULL: they are dropped. */
 };
 void http1_body_init(struct http1_body *body, enum http1_body_kind kind, uint64_t content_length);
 /* Takes what it can from *bytes (advancing it) and gives the next piece of data, possibly empty.
@@ -62,6 +63,10 @@ static inline bool http1_body_done(const struct http1_body *body)
 {
     return body->state == HTTP1_DONE;
 }
+/* Reads what was put into `trailers` of a body that is done; slices point into it. As the parsers
+ * of heads have it: 0, -EBADMSG or -E2BIG. */
+MUST_USE int http1_parse_trailers(struct slice trailers, struct http_header *headers,
+                                  size_t *ret_count);
 /* True when the comma-separated list has `token` (any case). */
 bool http1_list_has(struct slice list, const char *token);
 bool http1_name_is(struct slice name, const char *lower_case);

@@ -30,6 +30,7 @@ struct connection {
     struct buffer in;
     size_t scanned;
     struct http1_body body;
+    struct buffer trailers; /* Of that body. */
     bool in_body;
     bool keep_alive;
     bool heard; /* Something of the current response. */
@@ -79,6 +80,7 @@ static void connection_free(void *data)
 {
     struct connection *connection = data;
     buffer_release(&connection->in);
+    buffer_release(&connection->trailers);
     tls_config_unref(connection->tls);
     free(connection->server_name);
     free(connection);
@@ -244,10 +246,41 @@ static void hand_over(struct connection *connection)
     call->events->on_upgrade(call->data, stream);
 }
 
+/* False when the call has ended. */
+static bool tell_trailers(struct connection *connection)
+{
+    struct http_call *call = connection->call;
+    struct http_header trailers[HTTP_HEADER_COUNT_MAX];
+    size_t count = 0;
+    if (connection->trailers.len == 0) {
+        return true;
+    }
+    if (http1_parse_trailers(buffer_slice(&connection->trailers), trailers, &count) != 0) {
+        call_end(call, -EPROTO, "the response's trailers are broken");
+        return false;
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        bool frames = http1_name_is(trailers[i].name, "content-length") ||
+                      http1_name_is(trailers[i].name, "transfer-encoding") ||
+                      http1_name_is(trailers[i].name, "trailer");
+        if (!frames) {
+            trailers[kept++] = trailers[i];
+        }
+    }
+    if (kept > 0 && call->events->on_trailers != NULL) {
+        call->events->on_trailers(call->data, trailers, kept);
+    }
+    return !call->dead;
+}
+
 /* The response is complete. */
 static void complete(struct connection *connection)
 {
     struct http_call *call = connection->call;
+    if (!tell_trailers(connection)) {
+        return;
+    }
     connection->call = NULL;
     call->connection = NULL;
     connection->in_body = false;
@@ -293,6 +326,8 @@ static bool process_head(struct connection *connection)
     connection->keep_alive = head.keep_alive;
     connection->in_body = true;
     http1_body_init(&connection->body, head.body_kind, head.content_length);
+    buffer_clear(&connection->trailers);
+    connection->body.trailers = &connection->trailers;
     call->events->on_response(call->data, head.status, head.headers, head.header_count);
     if (call->dead) {
         return false;
@@ -422,6 +457,7 @@ static void on_connected(void *data, int status, const char *message, struct net
     connection->idle_limit.data = connection;
     list_init(&connection->node);
     buffer_init(&connection->in, INPUT_BYTES_MAX);
+    buffer_init(&connection->trailers, HTTP_HEADERS_BYTES_MAX);
     net_stream_start(stream, &events, connection);
     send_request(call, connection);
 }

@@ -35,6 +35,9 @@ struct http_call_events {
     void (*on_response)(void *data, unsigned status, const struct http_header *headers,
                         size_t header_count);
     void (*on_body)(void *data, struct slice bytes); /* May be NULL. */
+    /* Behind the body: fields of the message that could not be said before it. Borrowed for the
+     * call; none that frames a message. May be NULL; does not run when there are none. */
+    void (*on_trailers)(void *data, const struct http_header *trailers, size_t trailer_count);
     /* The server answered 101 (on_response ran before): the callee owns the stream, the call is
      * over, on_end does not run. May be NULL when options.upgrade is. */
     void (*on_upgrade)(void *data, struct net_stream *stream);

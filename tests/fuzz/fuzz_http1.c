@@ -21,8 +21,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         (void)http1_parse_response(slice_of(data, len), (size & 1) != 0, headers, &head);
         bytes = slice_of(data + len, size - len);
     }
+    CLEANUP(buffer_release) struct buffer trailers;
+    buffer_init(&trailers, HTTP_TARGET_BYTES_MAX * 2);
     struct http1_body body;
     http1_body_init(&body, HTTP1_BODY_CHUNKED, 0);
+    body.trailers = &trailers;
     while (bytes.len > 0 && !http1_body_done(&body)) {
         struct slice piece;
         size_t before = bytes.len;
@@ -30,6 +33,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             break;
         }
         assert(bytes.len < before && piece.len <= before);
+    }
+    size_t count = 0;
+    if (http1_body_done(&body) &&
+        http1_parse_trailers(buffer_slice(&trailers), headers, &count) == 0) {
+        assert(count <= HTTP_HEADER_COUNT_MAX && buffer_error(&trailers) == 0);
     }
     CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
     struct slice name;

@@ -44,7 +44,7 @@ END_TEST
 START_TEST(headers_of_the_connection_do_not_pass)
 {
     const char *answer = pass("GET " PROXY "/",
-                              "Connection: close, X-Hop\r\nX-Hop: 1\r\nTE: trailers\r\n"
+                              "Connection: close, X-Hop\r\nX-Hop: 1\r\nTE: gzip\r\n"
                               "Proxy-Authorization: Basic eA==\r\nKeep-Alive: 5\r\n",
                               "", act_ok);
     ck_assert_ptr_nonnull(strcasestr(answer, "\r\nx-mine: 1\r\n"));
@@ -55,6 +55,38 @@ START_TEST(headers_of_the_connection_do_not_pass)
     ck_assert(!agent_got("te: "));
     ck_assert(!agent_got("keep-alive"));
     ck_assert(!agent_got("proxy-authorization"));
+}
+END_TEST
+
+static void act_trailers(int fd, const char *request)
+{
+    (void)request;
+    say(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n5\r\nhello\r\n"
+            "0\r\nX-Sum: 42\r\nContent-Length: 7\r\nConnection: close\r\nX-Late: yes\r\n\r\n");
+}
+
+START_TEST(trailers_of_an_answer_pass)
+{
+    const char *answer =
+        pass("GET " PROXY "/", "Connection: close\r\nTE: gzip, trailers\r\n", "", act_trailers);
+    ck_assert(agent_got("\r\nte: trailers\r\n"));
+    ck_assert_ptr_nonnull(strstr(answer, "\r\ntrailer: X-Sum\r\n"));
+    ck_assert_ptr_nonnull(strstr(answer, "5\r\nhello\r\n0\r\nx-sum: 42\r\nx-late: yes\r\n\r\n"));
+}
+END_TEST
+
+static void act_broken_trailers(int fd, const char *request)
+{
+    (void)request;
+    say(fd,
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nno field\r\n\r\n");
+}
+
+START_TEST(an_answer_with_broken_trailers_is_cut)
+{
+    const char *answer = pass("GET " PROXY "/", "Connection: close\r\n", "", act_broken_trailers);
+    ck_assert_ptr_null(strstr(answer, "\r\n0\r\n")); /* No proper end of the chunks, if any came. */
+    ck_assert_ptr_null(strstr(answer, "no field"));
 }
 END_TEST
 
@@ -366,6 +398,8 @@ Suite *proxy_object_suite(void)
     tcase_set_timeout(tcase, 30);
     tcase_add_test(tcase, method_path_query_and_body_pass);
     tcase_add_test(tcase, headers_of_the_connection_do_not_pass);
+    tcase_add_test(tcase, trailers_of_an_answer_pass);
+    tcase_add_test(tcase, an_answer_with_broken_trailers_is_cut);
     tcase_add_test(tcase, credentials_and_claims_of_the_client_do_not_pass);
     tcase_add_test(tcase, a_path_without_its_slash_is_redirected);
     tcase_add_test(tcase, an_encoded_slash_arrives_as_a_slash);

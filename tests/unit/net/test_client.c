@@ -49,6 +49,7 @@ struct outcome {
     unsigned http_status;
     size_t bytes;
     char text[100];
+    char trailers[100];
     struct net_stream *stream;
     struct websocket *websocket;
     unsigned close_code;
@@ -74,6 +75,17 @@ static void on_body(void *data, struct slice bytes)
     outcome->bytes += bytes.len;
 }
 
+static void on_trailers(void *data, const struct http_header *trailers, size_t count)
+{
+    struct outcome *outcome = data;
+    for (size_t i = 0; i < count; i++) {
+        size_t used = strlen(outcome->trailers);
+        snprintf(outcome->trailers + used, sizeof(outcome->trailers) - used, "%.*s=%.*s;",
+                 (int)trailers[i].name.len, (const char *)trailers[i].name.data,
+                 (int)trailers[i].value.len, (const char *)trailers[i].value.data);
+    }
+}
+
 static void on_upgrade(void *data, struct net_stream *stream)
 {
     struct outcome *outcome = data;
@@ -89,7 +101,13 @@ static void on_end(void *data, int status, const char *message)
     outcome->over = true;
 }
 
-static const struct http_call_events events = {on_response, on_body, on_upgrade, on_end};
+static const struct http_call_events events = {
+    .on_response = on_response,
+    .on_body = on_body,
+    .on_trailers = on_trailers,
+    .on_upgrade = on_upgrade,
+    .on_end = on_end,
+};
 
 static const char *at(const char *scheme, const char *path)
 {
@@ -136,6 +154,7 @@ START_TEST(long_streams_arrive_whole)
     struct outcome outcome =
         request(&(struct http_call_options){.method = "GET", .url = at("http", "/stream?n=5000")});
     ck_assert_uint_eq(outcome.bytes, 5120000);
+    ck_assert_str_eq(outcome.trailers, "x-end=yes;");
 }
 END_TEST
 
@@ -165,7 +184,8 @@ static void paused_end(void *data, int status, const char *message)
 
 START_TEST(paused_call_gets_nothing_until_resumed)
 {
-    static const struct http_call_events slow = {pause_first, paused_body, NULL, paused_end};
+    static const struct http_call_events slow = {
+        .on_response = pause_first, .on_body = paused_body, .on_end = paused_end};
     struct paused paused = {.call = NULL};
     const struct http_call_options options = {.method = "GET", .url = at("http", "/stream?n=3000")};
     paused.call = http_client_request(client, &options, &slow, &paused);

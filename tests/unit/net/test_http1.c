@@ -131,6 +131,58 @@ START_TEST(chunks_are_joined_however_they_are_cut)
 }
 END_TEST
 
+static void feed(struct http1_body *body, const char *text, size_t step)
+{
+    struct slice rest = slice_text(text);
+    while (rest.len > 0) {
+        struct slice bytes = slice_of(rest.data, rest.len < step ? rest.len : step);
+        rest = slice_of(rest.data + bytes.len, rest.len - bytes.len);
+        while (bytes.len > 0) {
+            struct slice piece;
+            ck_assert_int_eq(http1_body_read(body, &bytes, &piece), 0);
+        }
+    }
+}
+
+START_TEST(trailers_are_gathered_however_they_are_cut)
+{
+    const char *text = "1\r\nx\r\n0\r\nGrpc-Status: 5\r\nX-Sum:  a b \r\n\r\n";
+    for (size_t step = 1; step <= strlen(text); step++) {
+        CLEANUP(buffer_release) struct buffer trailers;
+        buffer_init(&trailers, 100);
+        struct http1_body body;
+        http1_body_init(&body, HTTP1_BODY_CHUNKED, 0);
+        body.trailers = &trailers;
+        feed(&body, text, step);
+        ck_assert(http1_body_done(&body));
+        size_t count = 0;
+        ck_assert_int_eq(http1_parse_trailers(buffer_slice(&trailers), headers, &count), 0);
+        ck_assert_uint_eq(count, 2);
+        ck_assert(slice_is(headers[0].name, "Grpc-Status") && slice_is(headers[0].value, "5"));
+        ck_assert(slice_is(headers[1].name, "X-Sum") && slice_is(headers[1].value, "a b"));
+    }
+}
+END_TEST
+
+START_TEST(trailers_that_are_no_fields_are_refused)
+{
+    const char *texts[] = {"no field\r\n\r\n", "a: b\r\n folded\r\n\r\n", ": x\r\n\r\n",
+                           "a : b\r\n\r\n"};
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        size_t count = 0;
+        ck_assert_int_eq(http1_parse_trailers(slice_text(texts[i]), headers, &count), -EBADMSG);
+    }
+    CLEANUP(buffer_release) struct buffer many;
+    buffer_init(&many, 10000);
+    for (int i = 0; i <= HTTP_HEADER_COUNT_MAX; i++) {
+        buffer_append_text(&many, "a: b\r\n");
+    }
+    buffer_append_text(&many, "\r\n");
+    size_t count = 0;
+    ck_assert_int_eq(http1_parse_trailers(buffer_slice(&many), headers, &count), -E2BIG);
+}
+END_TEST
+
 START_TEST(broken_chunks_are_refused)
 {
     const char *texts[] = {"x\r\n",
@@ -255,6 +307,8 @@ Suite *http1_suite(void)
                         (int)ARRAY_LEN(refused));
     tcase_add_test(tcase, too_many_fields_are_refused);
     tcase_add_test(tcase, chunks_are_joined_however_they_are_cut);
+    tcase_add_test(tcase, trailers_are_gathered_however_they_are_cut);
+    tcase_add_test(tcase, trailers_that_are_no_fields_are_refused);
     tcase_add_test(tcase, broken_chunks_are_refused);
     tcase_add_test(tcase, head_end_is_found_across_reads);
     tcase_add_test(tcase, responses_say_where_their_body_ends);
