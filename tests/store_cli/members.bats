@@ -256,7 +256,7 @@ start_as_etcd() { # NAME [FLAG...]
     within 60 voters n1 3
     within 20 sh -c "[ \"\$(etcdctl --endpoints http://$(host n3):2378 get first --print-value-only)\" = 1 ]"
     within 20 listed_by_name n1 n3
-    id=$(members n1 | awk '$2 == "n3" {print $1}')
+    id=$(members n1 | awk '$2 == "n3" {sub(/^0+/, "", $1); print $1}') # etcdctl has no leading zeros.
     within 20 "$CORACLE" member update n3 "http://$(host n3):2381,http://$(host n3):2389" --endpoints "$(client n1)"
     within 20 sh -c "etcdctl --endpoints $(client n2) member list | grep -q \
         '$id, started, n3, http://$(host n3):2381,http://$(host n3):2389, '"
