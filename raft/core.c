@@ -2,6 +2,7 @@
 
 #include "lib/base/alloc.h"
 #include "raft/core_internal.h"
+#include "raft/plant.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -106,9 +107,21 @@ struct raft_message *raft_send(struct raft *raft, struct raft_update *update, ui
     return message;
 }
 
+/* What was agreed with the leader of one term says nothing about the log of the next one's. */
+static void forget_leader(struct raft *raft)
+{
+    raft->verified = raft->commit;
+    if (PLANTED != PLANT_ACK_OF_OLD_TERM) {
+        raft->acknowledged = 0;
+    }
+}
+
 void raft_set_term(struct raft *raft, struct raft_update *update, uint64_t term, uint64_t vote)
 {
     assert(term > raft->term || (term == raft->term && vote != 0));
+    if (term > raft->term) {
+        forget_leader(raft);
+    }
     raft->term = term;
     raft->vote = vote;
     update->meta = true;
@@ -122,11 +135,8 @@ void raft_become_follower(struct raft *raft, struct raft_update *update, uint64_
         raft_set_term(raft, update, term, 0);
         raft->leader_heard = false;
     }
-    if (new_term || raft->role == RAFT_LEADER) {
-        raft->verified = raft->commit;
-        raft->acknowledged = 0;
-    }
     if (raft->role == RAFT_LEADER) {
+        forget_leader(raft);
         raft_progress_close(raft);
         raft->transfer_to = 0;
         raft->change_pending = false;

@@ -88,7 +88,6 @@ void raft_election_start(struct raft *raft, struct raft_update *update, bool pre
     raft->forced = forced;
     if (!pre) {
         raft_set_term(raft, update, raft->term + 1, raft->id);
-        raft->verified = raft->commit;
     }
     memset(raft->votes_granted, 0, sizeof(raft->votes_granted));
     memset(raft->votes_answered, 0, sizeof(raft->votes_answered));

@@ -41,8 +41,9 @@ static int take(void *data, struct raft_entry *entry, size_t offset)
     return 0;
 }
 
-/* Up to where the newest segment is proven to have been durable. */
-static size_t proven_end(const struct sim_inode *inode)
+/* Up to where the newest segment is proven to have been durable, and can be read. When something
+ * before that is unreadable already, the marks may be all that proves it: `ret_marks`. */
+static size_t proven_end(const struct sim_inode *inode, bool *ret_marks)
 {
     struct slice bytes = slice_of(inode->durable, inode->durable_len);
     struct segment_place place = {.last = true};
@@ -51,6 +52,7 @@ static size_t proven_end(const struct sim_inode *inode)
     if (segment_scan(bytes, &place, take, &limit, &scan) < 0) {
         return 0;
     }
+    *ret_marks = scan.damaged;
     limit = (struct limit){.proven = scan.proven.index, .end = 0};
     (void)!segment_scan(bytes, &place, take, &limit, &scan);
     return limit.end;
@@ -113,11 +115,17 @@ static bool damage_file(struct sim_node *node, struct sim_random *random, enum d
     struct sim_inode *inode = name->inode;
     bool last = name == last_log(&node->disk.durable);
     bool meta = has_prefix(name, "raft-meta");
-    size_t end = last ? proven_end(inode) : meta ? meta_end(inode) : inode->durable_len;
+    bool marks_needed = false;
+    size_t end = last   ? proven_end(inode, &marks_needed)
+                 : meta ? meta_end(inode)
+                        : inode->durable_len;
     if ((end == 0 && damage != LOSE_FILE) || (meta && (damage == CUT || damage == LOSE_FILE))) {
         return false;
     }
     size_t at = sim_below(random, end);
+    if (marks_needed && at < SEGMENT_HEAD && damage != CUT && damage != LOSE_FILE) {
+        return false; /* As below: what proves the damage before would go with it. */
+    }
     switch (damage) {
     case FLIP:
         overwrite(inode, at, 1, 0xff, (uint8_t)(1U << sim_below(random, 8)));

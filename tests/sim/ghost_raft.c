@@ -179,8 +179,19 @@ static void check_commit(struct ghost_raft *ghost, const struct raft *core)
     member->led_commit = core->commit;
 }
 
+static void check_acknowledged(struct ghost_raft *ghost, const struct raft *core)
+{
+    if (core->role == RAFT_FOLLOWER && core->acknowledged > core->stable) {
+        sim_fail(ghost->world,
+                 "member %" PRIu64 " has told the leader of term %" PRIu64
+                 " of entries up to %" PRIu64 ", and only %" PRIu64 " are durable",
+                 core->id, core->term, core->acknowledged, core->stable);
+    }
+}
+
 void ghost_stepped(struct ghost_raft *ghost, const struct raft *core)
 {
+    check_acknowledged(ghost, core);
     check_leader(ghost, core);
     check_commit(ghost, core);
 }

@@ -1,7 +1,7 @@
 /* What Raft promises, checked from outside on every event of a simulated cluster, in constant time:
  * one leader a term (R1), log matching (R2), leader completeness (R3), equal state at an equal
- * index (R4), acknowledged means durable on a majority (R5), term and vote never taken back (R6).
- * A failure goes to sim_fail() of the world. */
+ * index (R4), acknowledged means durable, on that member and on a majority (R5), term and vote
+ * never taken back (R6). A failure goes to sim_fail() of the world. */
 #ifndef TESTS_SIM_GHOST_RAFT_H
 #define TESTS_SIM_GHOST_RAFT_H
 #include "raft/core.h"

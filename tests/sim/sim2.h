@@ -164,7 +164,8 @@ struct sim2 {
     size_t count;   /* Machines; */
     size_t initial; /* ... the first so many are the first members. */
     struct ghost_members ghost_members;
-    bool asked; /* A change of the members is under way. */
+    bool asked;        /* A change of the members is under way. */
+    uint64_t led_term; /* Newest in which the operator saw a leader. */
     struct sim2_knobs knobs;
     struct sim_random damage;
     struct sim_random upgrades;

@@ -297,10 +297,12 @@ static void on_crashed(struct sim_node *machine, const char *why)
 {
     struct sim2_member *member = machine->owner;
     struct sim2 *sim = member->sim;
+    /* What was damaged before all was healed may be read only now. */
+    bool late = sim->ghost.damaged[machine->id - 1] && strstr(why, "Bad message") != NULL;
     sim_say(&sim->world, "member %" PRIu64 " stops: %s", machine->id, why);
     if (strstr(why, "permanently removed") != NULL) {
         member->down = member->down || sim2_is_let_go(sim, member);
-    } else if (!sim->faults || strstr(why, ": stopped") != NULL ||
+    } else if ((!sim->faults && !late) || strstr(why, ": stopped") != NULL ||
                strstr(why, "has to be upgraded") != NULL) { /* No version ever falls. */
         sim_fail(&sim->world, "member %" PRIu64 " stopped: %s", machine->id, why);
     }

@@ -21,6 +21,10 @@ struct sim2_member *sim2_leader(struct sim2 *sim)
             best = member;
         }
     }
+    if (best == NULL || raft_term(best->node) < sim->led_term) {
+        return NULL; /* One that does not know yet that its term is over. */
+    }
+    sim->led_term = raft_term(best->node);
     return best;
 }
 

@@ -153,6 +153,39 @@ START_TEST(a_follower_whose_disk_is_slow_still_says_that_it_hears_its_leader)
 }
 END_TEST
 
+START_TEST(a_candidate_forgets_what_it_told_the_leader_of_the_term_before)
+{
+    struct fixture f;
+    core_start(&f, 3);
+    struct raft_entry *old = raft_entry_new(1, 1, RAFT_ENTRY_COMMAND, 0, slice_text("old"));
+    struct raft_entry *new = raft_entry_new(1, 2, RAFT_ENTRY_COMMAND, 0, slice_text("new"));
+    core_receive(&f,
+                 (struct raft_message){
+                     .kind = RAFT_APPEND, .from = 2, .term = 1, .entries = &old, .entry_count = 1});
+    core_persist(&f);
+    ck_assert_uint_eq(core_sent(&f, RAFT_APPEND_RESULT, 2)->commit, 1);
+    f.now = raft_next_tick_ns(&f.raft);
+    (void)core_step(&f, (struct raft_event){.kind = RAFT_EVENT_TICK});
+    core_receive(&f, (struct raft_message){.kind = RAFT_PRE_VOTE_RESULT, .from = 3, .term = 2});
+    ck_assert_int_eq(f.raft.role, RAFT_CANDIDATE);
+    ck_assert_uint_eq(f.raft.term, 2);
+    /* The winner of that term has another entry in that place, and this disk is slow: the answer
+     * that says that the leader is heard says nothing of entries. */
+    f.now += 200 * MS;
+    core_receive(&f,
+                 (struct raft_message){
+                     .kind = RAFT_APPEND, .from = 3, .term = 2, .entries = &new, .entry_count = 1});
+    ck_assert(f.update.truncated);
+    ck_assert_ptr_nonnull(core_sent(&f, RAFT_APPEND_RESULT, 3));
+    ck_assert_uint_eq(core_sent(&f, RAFT_APPEND_RESULT, 3)->commit, 0);
+    core_persist(&f);
+    ck_assert_uint_eq(core_sent(&f, RAFT_APPEND_RESULT, 3)->commit, 1);
+    raft_entry_unref(old);
+    raft_entry_unref(new);
+    core_stop(&f);
+}
+END_TEST
+
 START_TEST(news_of_the_commit_alone_is_not_answered)
 {
     struct fixture f;
@@ -357,6 +390,7 @@ Suite *core_suite(void)
     tcase_add_test(tcase, a_member_that_heard_a_leader_refuses_to_vote);
     tcase_add_test(tcase, follower_acknowledges_only_what_is_flushed);
     tcase_add_test(tcase, a_follower_whose_disk_is_slow_still_says_that_it_hears_its_leader);
+    tcase_add_test(tcase, a_candidate_forgets_what_it_told_the_leader_of_the_term_before);
     tcase_add_test(tcase, news_of_the_commit_alone_is_not_answered);
     tcase_add_test(tcase, a_flush_begun_before_a_truncation_proves_nothing);
     tcase_add_test(tcase, a_read_needs_a_round_of_heartbeats_sent_after_it);
