@@ -36,7 +36,8 @@ static bool found_from(const struct sim_inode *inode, size_t at, uint64_t index,
     struct slice bytes = slice_of(inode->durable, inode->durable_len);
     while (at + RECORD_HEAD <= bytes.len) {
         struct record record = record_at(bytes, at);
-        if (record.magic == 0 || record.index > index || record_size(record.len) > bytes.len - at) {
+        if (record.magic == 0 || record.index > index ||
+            RECORD_HEAD + (size_t)record.len > bytes.len - at) {
             return false;
         }
         *cursor = (struct ghost_cursor){inode, at, record.index};
@@ -179,19 +180,8 @@ static void check_commit(struct ghost_raft *ghost, const struct raft *core)
     member->led_commit = core->commit;
 }
 
-static void check_acknowledged(struct ghost_raft *ghost, const struct raft *core)
-{
-    if (core->role == RAFT_FOLLOWER && core->acknowledged > core->stable) {
-        sim_fail(ghost->world,
-                 "member %" PRIu64 " has told the leader of term %" PRIu64
-                 " of entries up to %" PRIu64 ", and only %" PRIu64 " are durable",
-                 core->id, core->term, core->acknowledged, core->stable);
-    }
-}
-
 void ghost_stepped(struct ghost_raft *ghost, const struct raft *core)
 {
-    check_acknowledged(ghost, core);
     check_leader(ghost, core);
     check_commit(ghost, core);
 }
@@ -247,6 +237,38 @@ static void check_promise(struct ghost_raft *ghost, uint64_t from, uint64_t to,
     }
 }
 
+/* What a member tells the leader of its term that it has: it is on that member's disk, and it is
+ * what the leader has in that place. */
+static void check_told(struct ghost_raft *ghost, uint64_t from, uint64_t to,
+                       const struct raft_message *message)
+{
+    const struct raft *core = ghost->core_of(ghost->world, from);
+    const struct raft *leader = ghost->core_of(ghost->world, to);
+    struct raft_point point, led;
+    if ((message->kind != RAFT_APPEND_RESULT && message->kind != RAFT_HEARTBEAT_RESULT) ||
+        message->commit == 0 || core == NULL || core->term != message->term ||
+        message->commit < core->trail.base.index) {
+        return;
+    }
+    if (!raft_trail_point(&core->trail, message->commit, &point) ||
+        !(ghost->damaged[from - 1] /* What a snapshot replaces may be unreadable. */ ||
+          durable_on(&ghost->world->nodes[from - 1], point.index, point.chain,
+                     &ghost->cursors[from - 1]))) {
+        sim_fail(ghost->world,
+                 "member %" PRIu64 " tells the leader of term %" PRIu64
+                 " that it has entry %" PRIu64 ", which is not durable",
+                 from, message->term, message->commit);
+        return;
+    }
+    if (leader != NULL && leader->role == RAFT_LEADER && leader->term == message->term &&
+        raft_trail_point(&leader->trail, point.index, &led) && led.chain != point.chain) {
+        sim_fail(ghost->world,
+                 "member %" PRIu64 " tells the leader of term %" PRIu64
+                 " that it has entry %" PRIu64 ", and has another one",
+                 from, message->term, message->commit);
+    }
+}
+
 static void say_message(struct ghost_raft *ghost, const struct raft_message *message)
 {
     if (ghost->world->verbose > 1) {
@@ -275,6 +297,7 @@ void ghost_sent(struct ghost_raft *ghost, uint64_t from, uint64_t to, struct sli
         see_entry(ghost, message.entries[i]);
     }
     check_promise(ghost, from, to, &message);
+    check_told(ghost, from, to, &message);
     raft_message_release(&message);
 }
 

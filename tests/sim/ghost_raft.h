@@ -31,6 +31,8 @@ struct ghost_cursor { /* Where on a disk the search for an entry ended. */
 
 struct ghost_raft {
     struct sim_world *world;
+    /* Of a member by its id; NULL while it does not run. */
+    const struct raft *(*core_of)(const struct sim_world *world, uint64_t id);
     struct ghost_member members[SIM_NODES_MAX];
     struct ghost_entry entries[GHOST_INDEX_MAX];
     struct {

@@ -128,6 +128,15 @@ static void on_sent(struct sim_node *from, uint64_t to, struct slice bytes)
 
 /* ---- members ---- */
 
+static const struct raft *core_of(const struct sim_world *world, uint64_t id)
+{
+    const struct sim1 *sim = world->data;
+    const struct member *member = id == 0 || id > sim->count ? NULL : &sim->members[id - 1];
+    return member != NULL && member->machine->alive && member->opened && !member->node->dead
+               ? &member->node->core
+               : NULL;
+}
+
 static void on_opened(void *data, const struct error *error)
 {
     struct member *member = data;
@@ -529,6 +538,7 @@ struct sim1 *sim1_new(uint64_t seed, const struct sim_options *options, size_t i
     sim->world.verbose = options->verbose;
     sim->options = options;
     sim->ghost.world = &sim->world;
+    sim->ghost.core_of = core_of;
     sim->ghost_members.world = &sim->world;
     sim->faults = true;
     sim->pause_max_ns = UINT64_MAX;

@@ -275,6 +275,13 @@ bool sim2_serves(const struct sim2_member *member)
 
 /* ---- the world ---- */
 
+static const struct raft *core_of(const struct sim_world *world, uint64_t id)
+{
+    const struct sim2 *sim = world->data;
+    const struct sim2_member *member = id == 0 || id > sim->count ? NULL : &sim->members[id - 1];
+    return member != NULL && sim2_serves(member) ? &member->node->core : NULL;
+}
+
 static void on_sent(struct sim_node *from, uint64_t to, struct slice bytes)
 {
     struct sim2_member *member = from->owner;
@@ -341,6 +348,7 @@ void sim2_wire(struct sim2 *sim)
     sim->world.sent = on_sent;
     sim->world.crashed = on_crashed;
     sim->world.call = on_call;
+    sim->ghost.core_of = core_of;
     sim->world.data = sim;
     for (size_t i = 0; i < sim->count; i++) {
         sim->members[i].sim = sim;
