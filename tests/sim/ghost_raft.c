@@ -116,7 +116,7 @@ static bool held_by_quorum(struct ghost_raft *ghost, const struct raft_members *
 
 /* It was committed in one of the configurations from the one in force at its place on: when that
  * one is joint, perhaps in the one that follows it. */
-void ghost_acknowledged(struct ghost_raft *ghost, const struct raft *leader, uint64_t index)
+void ghost_committed(struct ghost_raft *ghost, const struct raft *leader, uint64_t index)
 {
     struct raft_point point;
     if (!raft_trail_point(&leader->trail, index, &point)) {
@@ -128,7 +128,7 @@ void ghost_acknowledged(struct ghost_raft *ghost, const struct raft *leader, uin
     if (!held_by_quorum(ghost, &then, index, point.chain) &&
         !held_by_quorum(ghost, &after, index, point.chain)) {
         sim_fail(ghost->world,
-                 "entry %" PRIu64 " was acknowledged without a majority of durable copies", index);
+                 "entry %" PRIu64 " was committed without a majority of durable copies", index);
     }
 }
 
@@ -175,6 +175,9 @@ static void check_commit(struct ghost_raft *ghost, const struct raft *core)
         sim_fail(ghost->world,
                  "the leader of term %" PRIu64 " committed entry %" PRIu64 " of term %" PRIu64,
                  core->term, core->commit, point.term);
+    }
+    if (leads && member->led_term == core->term && core->commit > member->led_commit) {
+        ghost_committed(ghost, core, core->commit);
     }
     member->led_term = leads ? core->term : 0;
     member->led_commit = core->commit;

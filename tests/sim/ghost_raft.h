@@ -57,8 +57,8 @@ bool ghost_applied(struct ghost_raft *ghost, uint64_t member, uint64_t member_te
 void ghost_restored(struct ghost_raft *ghost, uint64_t member, uint64_t index, uint64_t state_hash);
 /* A machine has got an empty disk: nothing that was promised holds for it any more. */
 void ghost_wiped(struct ghost_raft *ghost, uint64_t member);
-/* The leader has acknowledged an entry: looks at the durable layer of all disks. */
-void ghost_acknowledged(struct ghost_raft *ghost, const struct raft *leader, uint64_t index);
+/* The leader has committed an entry: looks at the durable layer of all disks. */
+void ghost_committed(struct ghost_raft *ghost, const struct raft *leader, uint64_t index);
 
 /* A power cut of a machine and its raft: callers get -ECANCELED, nothing reaches disk or network
  * any more, the node is gone. */

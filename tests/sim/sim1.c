@@ -240,7 +240,7 @@ static void on_write_done(void *data, int status, uint64_t index)
     if (status == 0) {
         sim->acks++;
         sim->acked_max = index > sim->acked_max ? index : sim->acked_max;
-        ghost_acknowledged(&sim->ghost, &write.member->node->core, index);
+        ghost_committed(&sim->ghost, &write.member->node->core, index);
     }
 }
 

@@ -115,7 +115,7 @@ static void check_op(struct op *op)
         }
         bool own = op->member->node != NULL && raft_is_leader(op->member->node);
         if (op->status == 0 && own && op->number % 8 == 0) {
-            ghost_acknowledged(&sim->ghost, &op->member->node->core, op->index);
+            ghost_committed(&sim->ghost, &op->member->node->core, op->index);
         }
     } else if (op->kind == OP_READ || op->kind == OP_BARRIER) {
         check_read(sim, op);
