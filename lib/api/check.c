@@ -237,7 +237,7 @@ static void check_items(const struct place *place, const void *object)
 {
     size_t count = api_field_count(place->field, object);
     bool whole = (place->check->flags & API_CHECK_WHOLE) != 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && !api_causes_full(place->causes); i++) {
         struct api_path item = api_path_index(place->at, i);
         const struct api_path *at = whole ? place->at : &item;
         check_value(place, at, item_at(place->field, object, i));
@@ -253,7 +253,7 @@ static void check_entries(const struct place *place, const void *object)
     const struct api_field *value_field = api_message_field(place->field->entry, 2);
     size_t count = api_field_count(place->field, object);
     assert(key_field != NULL && value_field != NULL);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && !api_causes_full(place->causes); i++) {
         const void *entry = *(const void *const *)item_at(place->field, object, i);
         const char *key = *(const char *const *)api_field_at(key_field, entry);
         struct api_path item = api_path_key(place->at, key == NULL ? "" : key);

@@ -120,6 +120,9 @@ static void add(struct api_causes *causes, const char *reason, const char *prefi
                 const struct api_path *path, struct api_shown value, const char *detail)
 {
     CLEANUP(buffer_release) struct buffer message = {0};
+    if (api_causes_full(causes)) {
+        return; /* A text for each of a million items takes seconds. */
+    }
     buffer_init(&message, MESSAGE_MAX);
     buffer_append_text(&message, prefix);
     if (value.type != API_SHOWN_NOTHING) {
@@ -187,6 +190,9 @@ void api_cause_not_supported(struct api_causes *causes, const struct api_path *p
     const char **sorted;
     size_t count = 0;
 
+    if (api_causes_full(causes)) {
+        return;
+    }
     while (values[count] != NULL) {
         count++;
     }
@@ -203,6 +209,9 @@ void api_cause_not_among(struct api_causes *causes, const struct api_path *path,
                          struct api_shown value, const char *const *values)
 {
     CLEANUP(buffer_release) struct buffer detail = {0};
+    if (api_causes_full(causes)) {
+        return;
+    }
     buffer_init(&detail, MESSAGE_MAX);
     for (size_t i = 0; values[i] != NULL; i++) {
         buffer_append_text(&detail, i == 0 ? "supported values: " : ", ");

@@ -10,6 +10,8 @@ from client import PATIENCE_S, PODS, case, pod, request
 APPLY_PATCH = "application/apply-patch+yaml"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
+CERTIFICATE_REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 FEW, MANY = 4000, 16000
 # Four times the items take four times the time. Sixteen times would be seconds.
 GROWTH_MAX, GRACE_S = 6, 0.4
@@ -56,6 +58,17 @@ def access_review(items):
             "spec": {"user": "a", "extra": {"a.b/c": items}, "resourceAttributes": {"verb": "get", "resource": "pods"}}}
 
 
+def certificate_request(items):
+    return {"apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest", "metadata": {"name": "long"},
+            "spec": {"request": "", "signerName": "a.b/c", "usages": items}}
+
+
+def definition(items):
+    return {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "longs.a.b"},
+            "spec": {"group": "a.b", "scope": "Namespaced", "names": {"plural": "longs", "kind": "Long"},
+                     "versions": items}}
+
+
 SHAPES = {
     "env": (PODS, lambda i: {"name": f"V{i}"}, lambda items: pod("long", env=items)),
     "volumes": (PODS, lambda i: {"name": f"v{i}", "emptyDir": {}}, spec("volumes")),
@@ -71,6 +84,9 @@ SHAPES = {
                          lambda i: {"matchLabelExpressions": [{"key": "s", "values": ["b"]}]}, storage_class),
     "variables": ("/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
                   lambda i: {"name": f"v{i}", "expression": "1"}, policy),
+    "usages": (CERTIFICATE_REQUESTS, lambda i: f"u{i}", certificate_request),
+    "equal usages": (CERTIFICATE_REQUESTS, lambda i: "any", certificate_request),
+    "versions": (DEFINITIONS, lambda i: {"name": f"v{i + 1}"}, definition),
     "extra": ("/apis/authorization.k8s.io/v1/subjectaccessreviews", str, access_review),
     "limits": ("/api/v1/namespaces/default/limitranges", None,
                lambda items: limit_range({f"a.b/s{i}": "1" for i in range(len(items))})),

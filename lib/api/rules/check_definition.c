@@ -4,6 +4,7 @@
 #include "lib/api/rules/check_versions.h"
 #include "lib/api/rules/rules.h"
 #include "lib/api/shown.h"
+#include "lib/base/name_index.h"
 #include <ctype.h>
 
 typedef Apiextensions__V1__CustomResourceDefinition definition_t;
@@ -112,12 +113,10 @@ static void check_versions(struct api_causes *causes, const struct api_path *spe
 {
     size_t stored = 0;
     bool twice = false;
+    struct text_set names = {.arena = causes->arena};
     for (size_t i = 0; i < all->n_versions; i++) {
         stored += all->versions[i]->storage ? 1 : 0;
-        for (size_t j = 0; j < i; j++) {
-            twice =
-                twice || rules_is(all->versions[i]->name, text_or_empty(all->versions[j]->name));
-        }
+        twice |= !text_set_add(&names, text_or_empty(all->versions[i]->name));
     }
     if (twice) {
         rules_invalid(causes, spec, "versions", api_shown_raw("[]"),
@@ -143,13 +142,14 @@ static void check_stored_versions(struct api_causes *causes, const definition_t 
                           "must have at least one stored version");
         return;
     }
-    for (size_t i = 0; i < definition->spec->n_versions; i++) {
+    struct text_set known = {.arena = causes->arena}, names = {.arena = causes->arena};
+    for (size_t j = 0; j < status->n_stored_versions; j++) {
+        (void)text_set_add(&known, text_or_empty(status->stored_versions[j]));
+    }
+    for (size_t i = 0; i < definition->spec->n_versions && !api_causes_full(causes); i++) {
         const version_t *version = definition->spec->versions[i];
-        bool known = !version->storage;
-        for (size_t j = 0; !known && j < status->n_stored_versions; j++) {
-            known = rules_is(version->name, text_or_empty(status->stored_versions[j]));
-        }
-        if (!known) {
+        (void)text_set_add(&names, text_or_empty(version->name));
+        if (version->storage && !text_set_has(&known, text_or_empty(version->name))) {
             api_cause_invalid(
                 causes, &stored,
                 api_shown_texts(causes->arena, status->stored_versions, status->n_stored_versions),
@@ -157,13 +157,8 @@ static void check_stored_versions(struct api_causes *causes, const definition_t 
                              text_or_empty(version->name)));
         }
     }
-    for (size_t j = 0; j < status->n_stored_versions; j++) {
-        bool found = false;
-        for (size_t i = 0; !found && i < definition->spec->n_versions; i++) {
-            found = rules_is(definition->spec->versions[i]->name,
-                             text_or_empty(status->stored_versions[j]));
-        }
-        if (!found) {
+    for (size_t j = 0; j < status->n_stored_versions && !api_causes_full(causes); j++) {
+        if (!text_set_has(&names, text_or_empty(status->stored_versions[j]))) {
             struct api_path path = api_path_index(&stored, j);
             api_cause_invalid(causes, &path, api_shown_text(status->stored_versions[j]),
                               "must appear in spec.versions");

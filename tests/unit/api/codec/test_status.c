@@ -73,6 +73,27 @@ START_TEST(causes_end_where_there_are_enough_or_their_messages_are_long_enough)
 }
 END_TEST
 
+START_TEST(texts_of_causes_beyond_the_last_are_not_made)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    static const char *const values[] = {"b", "a", NULL};
+    struct api_causes causes;
+    api_causes_init(&causes, arena);
+    for (size_t i = 0; i < API_CAUSES_MAX; i++) {
+        struct api_path at = api_path_index(NULL, i);
+        api_cause_not_supported(&causes, &at, api_shown_text("x"), values);
+    }
+    ck_assert(api_causes_full(&causes));
+    size_t used = arena_used(arena);
+    struct api_path at = api_path_index(NULL, causes.count);
+    api_cause_not_supported(&causes, &at, api_shown_text("x"), values);
+    api_cause_not_among(&causes, &at, api_shown_text("x"), values);
+    api_cause_invalid(&causes, &at, api_shown_text("x"), "y");
+    ck_assert_uint_eq(arena_used(arena), used);
+    ck_assert_uint_eq(causes.count, API_CAUSES_MAX);
+}
+END_TEST
+
 START_TEST(success_has_neither_code_nor_reason)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
@@ -103,6 +124,7 @@ Suite *status_suite(void)
     tcase_add_test(tcase, not_found_names_the_resource);
     tcase_add_test(tcase, invalid_lists_all_causes_and_says_equal_ones_once);
     tcase_add_test(tcase, causes_end_where_there_are_enough_or_their_messages_are_long_enough);
+    tcase_add_test(tcase, texts_of_causes_beyond_the_last_are_not_made);
     tcase_add_test(tcase, success_has_neither_code_nor_reason);
     tcase_add_test(tcase, a_status_survives_its_message_form);
     suite_add_tcase(suite, tcase);

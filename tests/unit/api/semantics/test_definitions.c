@@ -255,6 +255,28 @@ START_TEST(groups_of_the_community_need_an_approval)
 }
 END_TEST
 
+START_TEST(versions_have_names_of_their_own_and_those_in_store_are_among_them)
+{
+    static const struct {
+        const char *versions, *causes;
+    } cases[] = {
+        {VERSION("v1", "true", "") "," VERSION("v2", "false", ""), ""},
+        {VERSION("v1", "true", "") "," VERSION("v2", "false", "") "," VERSION("v2", "false", ""),
+         "spec.versions: Invalid value: []: must contain unique version names\n"},
+        {VERSION("v1", "false", "") "," VERSION("v2", "true", ""),
+         "status.storedVersions: Invalid value: []string{\"v1\"}: must have the storage version "
+         "v2\n"},
+        {VERSION("v2", "true", "") "," VERSION("v3", "false", ""),
+         "status.storedVersions: Invalid value: []string{\"v1\"}: must have the storage version "
+         "v2\n"
+         "status.storedVersions[0]: Invalid value: \"v1\": must appear in spec.versions\n"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        ck_assert_str_eq(refused_new(GROUP, "", cases[i].versions), cases[i].causes);
+    }
+}
+END_TEST
+
 START_TEST(selecting_fields_are_scalars_that_the_schema_has)
 {
     static const struct {
@@ -391,6 +413,7 @@ Suite *definitions_suite(void)
     tcase_add_test(group, rules_that_were_there_may_use_what_new_ones_may_not);
     tcase_add_test(group, fields_that_defaults_had_may_stay);
     tcase_add_test(group, groups_of_the_community_need_an_approval);
+    tcase_add_test(group, versions_have_names_of_their_own_and_those_in_store_are_among_them);
     tcase_add_test(group, selecting_fields_are_scalars_that_the_schema_has);
     tcase_add_test(group, what_versions_say_alike_is_blamed_beside_them);
     tcase_add_test(group, a_warning_is_printable_and_of_a_deprecated_version);
