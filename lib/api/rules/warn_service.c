@@ -63,34 +63,33 @@ static void warn_form(struct api_causes *warnings, const struct api_path *at, co
     }
 }
 
-/* Of what is none in the exact form, only because of a number with a zero before it. */
-static void warn_zero(struct api_causes *warnings, const struct api_path *at, const char *what,
-                      const char *text, const char *address)
+static void warn_problem(struct api_causes *warnings, const struct api_path *at, const char *what,
+                         const char *problem)
 {
-    bool is_range = strcmp(text, address) != 0;
-    const char *range =
-        is_range ? arena_printf(warnings->arena, "netip.ParsePrefix(\"%s\"): ", text) : "";
     api_cause_add(warnings, "",
                   arena_printf(warnings->arena,
                                "IP %s was accepted, but will be invalid in a future Kubernetes "
-                               "release: %sParseAddr(\"%s\"): IPv4 field has octet with leading "
-                               "zero",
-                               what, range, address),
+                               "release: %s",
+                               what, problem),
                   api_path_text(warnings->arena, at));
 }
 
 static void warn_address(struct api_causes *warnings, const struct api_path *at, const char *given)
 {
     const char *text = text_or_empty(given);
+    const char *problem = rules_address_problem(warnings->arena, text);
     uint8_t ip[ADDRESS_BYTES];
     bool is_v6 = false;
-    if (!api_ip_parse(text, ip, &is_v6)) {
+    if (problem != NULL) {
+        warn_problem(warnings, at, "address", problem);
         return;
     }
-    if (!api_ip_parse_exact(text, ip, &is_v6)) {
-        warn_zero(warnings, at, "address", text, text);
-    } else if (is_v6) {
-        warn_form(warnings, at, "address", text, canonical(warnings->arena, ip));
+    size_t zone = strcspn(text, "%");
+    const char *address = arena_text_n(warnings->arena, text, zone);
+    if (api_ip_parse_exact(address, ip, &is_v6) && is_v6) {
+        warn_form(
+            warnings, at, "address", text,
+            arena_printf(warnings->arena, "%s%s", canonical(warnings->arena, ip), text + zone));
     }
 }
 
@@ -104,9 +103,11 @@ static void warn_range(struct api_causes *warnings, const struct api_path *at, c
         return;
     }
     const char *address = arena_text_n(warnings->arena, text, len);
-    if (!api_ip_parse_exact(address, ip, &is_v6)) {
-        warn_zero(warnings, at, "prefix", text, address);
-    } else if (is_v6) { /* With its host's bits. */
+    const char *problem = rules_address_problem(warnings->arena, address);
+    if (problem != NULL) {
+        warn_problem(warnings, at, "prefix",
+                     arena_printf(warnings->arena, "netip.ParsePrefix(\"%s\"): %s", text, problem));
+    } else if (api_ip_parse_exact(address, ip, &is_v6) && is_v6) { /* With its host's bits. */
         warn_form(
             warnings, at, "prefix", text,
             arena_printf(warnings->arena, "%s%s", canonical(warnings->arena, ip), text + len));
@@ -142,7 +143,9 @@ void rules_warn_service(struct api_causes *warnings, const Core__V1__Service *se
         warn_list(warnings, "clusterIPs", spec->cluster_ips, spec->n_cluster_ips, warn_address);
     }
     warn_list(warnings, "externalIPs", spec->external_ips, spec->n_external_ips, warn_address);
-    warn_address(warnings, &balancer, spec->load_balancer_ip);
+    if (!rules_empty(spec->load_balancer_ip)) { /* May be any text. */
+        warn_address(warnings, &balancer, spec->load_balancer_ip);
+    }
     warn_list(warnings, "loadBalancerSourceRanges", spec->load_balancer_source_ranges,
               spec->n_load_balancer_source_ranges, warn_range);
     if (external && spec->n_external_ips > 0) {

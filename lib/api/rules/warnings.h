@@ -15,6 +15,8 @@ void rules_warn_pod(struct api_causes *warnings, const struct api_path *at,
 /* Of files in a volume that lie over or in one another. */
 void rules_warn_paths(struct api_causes *warnings, const Core__V1__Volume *volume);
 void rules_warn_service(struct api_causes *warnings, const Core__V1__Service *service);
+/* NULL where Go takes it for an address. */
+const char *rules_address_problem(struct arena *arena, const char *text);
 void rules_warn_storage_class(struct api_causes *warnings, const Storage__V1__StorageClass *class);
 void rules_warn_capacity(struct api_causes *warnings,
                          const Storage__V1__CSIStorageCapacity *capacity);

@@ -303,6 +303,55 @@ START_TEST(addresses_of_services_are_told_in_their_canonical_form)
 }
 END_TEST
 
+START_TEST(what_is_no_address_of_a_balancer_is_told_in_gos_words)
+{
+    static const char *const given[][2] = {
+        {"x", "unable to parse IP"},
+        {"%eth0", "missing IPv6 address"},
+        {"1.2.3", "IPv4 address too short"},
+        {"1.2.3.4.5", "IPv4 address too long"},
+        {"1.2.3.256", "IPv4 field has value >255"},
+        {"1..3.4", "IPv4 field must have at least one digit (at \".3.4\")"},
+        {"1.2.3.", "IPv4 field must have at least one digit (at \".\")"},
+        {"1.2.3.4x", "unexpected character (at \"x\")"},
+        {"1.2.3.04", "IPv4 field has octet with leading zero"},
+        {"fe80::1%", "zone must be a non-empty string"},
+        {"1:2", "address string too short"},
+        {"1:2:", "colon must be followed by more characters (at \":\")"},
+        {"1::2::3", "multiple :: in address (at \":3\")"},
+        {"1:12345::", "each group must have 4 or less digits (at \"12345::\")"},
+        {":1", "each colon-separated field must have at least one digit (at \":1\")"},
+        {"1:2x", "unexpected character, want colon (at \"x\")"},
+        {"1:2:3:4:5:6:7:8:9", "trailing garbage after address (at \"9\")"},
+        {"1:2:3:4:5:6:7::8", "the :: must expand to at least one field of zeros"},
+        {"1:2:3.4.5.6", "embedded IPv4 address must replace the final 2 fields of the address "
+                        "(at \"3.4.5.6\")"},
+        {"::1:2:3:4:5:6:7:8.9.1.2", "too many hex fields to fit an embedded IPv4 at the end of the "
+                                    "address (at \"8.9.1.2\")"},
+        {"::ffff:1.2.3", "IPv4 address too short"},
+    };
+    struct arena *arena = arena_new(SIZE_MAX);
+    for (size_t i = 0; i < ARRAY_LEN(given); i++) {
+        assert_warnings(
+            "v1", "Service", NULL,
+            arena_printf(arena, SERVICE("'type':'LoadBalancer','loadBalancerIP':'%s'"),
+                         given[i][0]),
+            arena_printf(arena,
+                         "spec.loadBalancerIP: IP address was accepted, but will be invalid in a "
+                         "future Kubernetes release: ParseAddr(\"%s\"): %s",
+                         given[i][0], given[i][1]));
+    }
+    static const char *const fine[] = {"", "1.2.3.4", "fe80::1%eth0", "::", "1::", "::1"};
+    for (size_t i = 0; i < ARRAY_LEN(fine); i++) {
+        assert_warnings(
+            "v1", "Service", NULL,
+            arena_printf(arena, SERVICE("'type':'LoadBalancer','loadBalancerIP':'%s'"), fine[i]),
+            "");
+    }
+    arena_free(arena);
+}
+END_TEST
+
 START_TEST(old_members_and_labels_of_nodes_are_told)
 {
     assert_warnings("v1", "Node", NULL,
@@ -352,6 +401,7 @@ Suite *warnings_suite(void)
     tcase_add_test(told, files_of_a_volume_that_lie_in_one_another_are_told);
     tcase_add_test(told, parts_of_bytes_are_told_of_claims_that_others_make);
     tcase_add_test(told, addresses_of_services_are_told_in_their_canonical_form);
+    tcase_add_test(told, what_is_no_address_of_a_balancer_is_told_in_gos_words);
     tcase_add_test(told, old_members_and_labels_of_nodes_are_told);
     tcase_add_test(told, more_indexes_than_a_status_holds_are_told);
     suite_add_tcase(suite, told);
