@@ -81,6 +81,24 @@ bool rules_storage_class(struct api_causes *causes, const struct api_frame *fram
     return true;
 }
 
+/* In this order, which is not that of the members. */
+void rules_update_storage_class(struct api_causes *causes, const void *before, const void *after)
+{
+    const Storage__V1__StorageClass *old = before, *class = after;
+    if (!api_string_map_equal(API_STRING_MAP(old->parameters, old->n_parameters),
+                              API_STRING_MAP(class->parameters, class->n_parameters))) {
+        rules_forbidden(causes, NULL, "parameters", "updates to parameters are forbidden.");
+    }
+    if (!rules_is(class->provisioner, text_or_empty(old->provisioner))) {
+        rules_forbidden(causes, NULL, "provisioner", "updates to provisioner are forbidden.");
+    }
+    if (!rules_is(class->reclaim_policy, text_or_empty(old->reclaim_policy))) {
+        rules_forbidden(causes, NULL, "reclaimPolicy", "updates to reclaimPolicy are forbidden.");
+    }
+    api_check_same(causes, NULL, &storage__v1__storage_class__schema, "volumeBindingMode", before,
+                   after);
+}
+
 /* --- Topologies --------------------------------------------------------------------------------
  */
 

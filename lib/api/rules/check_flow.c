@@ -103,15 +103,25 @@ static bool can_deal(int32_t deck, int32_t hand)
     return true;
 }
 
-bool rules_queuing(struct api_causes *causes, const struct api_frame *frame)
+bool rules_queues(struct api_causes *causes, const struct api_frame *frame)
 {
     enum { QUEUES_MAX = 10 * 1000 * 1000 };
     const Flowcontrol__V1__QueuingConfiguration *queuing = frame->message;
-    struct api_shown hand = api_shown_int(queuing->hand_size);
     if (queuing->queues > QUEUES_MAX) {
         rules_invalid(causes, frame->at, "queues", api_shown_int(queuing->queues),
                       arena_printf(causes->arena, "must not be greater than %d", QUEUES_MAX));
-    } else if (queuing->hand_size > queuing->queues) {
+    }
+    return true;
+}
+
+bool rules_hand_size(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Flowcontrol__V1__QueuingConfiguration *queuing = frame->message;
+    struct api_shown hand = api_shown_int(queuing->hand_size);
+    if (queuing->hand_size <= 0) {
+        return true; /* Said already. */
+    }
+    if (queuing->hand_size > queuing->queues) {
         rules_invalid(
             causes, frame->at, "handSize", hand,
             arena_printf(causes->arena, "should not be greater than queues (%d)", queuing->queues));

@@ -26,12 +26,24 @@ static bool needs_node_ports(const Core__V1__ServiceSpec *spec)
 /* --- Ports -------------------------------------------------------------------------------------
  */
 
+static const char *port_name(struct arena *arena, const void *list, const void *of, size_t index)
+{
+    (void)arena, (void)of;
+    return text_or_empty(((const Core__V1__ServicePort *const *)list)[index]->name);
+}
+
+/* No option says that names are unique: one that is no name may be there twice, too. */
 bool rules_service_port_name(struct api_causes *causes, const struct api_frame *frame)
 {
     const Core__V1__ServicePort *port = frame->message;
     const Core__V1__ServiceSpec *spec = frame->parent->message;
-    if (rules_empty(port->name) && spec->n_ports > 1) {
-        rules_required(causes, frame->at, "name", "");
+    struct api_path at = api_path_field(frame->at, "name");
+    if (rules_empty(port->name)) {
+        if (spec->n_ports > 1) {
+            api_cause_required(causes, &at, "");
+        }
+    } else if (api_seen_before(causes, port_name, spec->ports, NULL, frame->index)) {
+        api_cause_duplicate(causes, &at, api_shown_text(port->name));
     }
     return true;
 }

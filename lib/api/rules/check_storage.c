@@ -132,6 +132,41 @@ bool rules_persistent_volume(struct api_causes *causes, const struct api_frame *
     return false;
 }
 
+/* The old way to say them, which not all volumes know. */
+void rules_check_mount_options(struct api_causes *causes, const void *message)
+{
+    static const char *const sources[] = {"gcePersistentDisk",
+                                          "awsElasticBlockStore",
+                                          "glusterfs",
+                                          "nfs",
+                                          "rbd",
+                                          "quobyte",
+                                          "iscsi",
+                                          "cinder",
+                                          "cephfs",
+                                          "azureFile",
+                                          "vsphereVolume",
+                                          "azureDisk",
+                                          "photonPersistentDisk"};
+    static const char key[] = "volume.beta.kubernetes.io/mount-options";
+    const Core__V1__PersistentVolume *volume = message;
+    struct api_path metadata = api_path_field(NULL, "metadata");
+    struct api_path annotations = api_path_field(&metadata, "annotations");
+    if (api_meta_annotation(volume->metadata, key) == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
+        const struct api_member *member =
+            api_message_member_text(&core__v1__persistent_volume_spec__schema, sources[i]);
+        const void *holder = api_member_holder(member, volume->spec);
+        if (holder != NULL && api_field_is_set(member->field, holder)) {
+            return;
+        }
+    }
+    rules_forbidden(causes, &annotations, key,
+                    "may not specify mount options for this volume type");
+}
+
 static void forbid_inline(struct api_causes *causes, const struct api_path *at, const char *name,
                           bool used)
 {

@@ -53,6 +53,16 @@ static void load_balancer_status(struct arena *arena, Core__V1__Service *service
     }
 }
 
+/* No `fill` of the spec: what a VolumeAttachment describes in place stays without them. */
+void default_persistent_volume(struct arena *arena, void *message)
+{
+    Core__V1__PersistentVolumeSpec *spec = ((Core__V1__PersistentVolume *)message)->spec;
+    rules_default(arena, &spec->persistent_volume_reclaim_policy, "Retain");
+    if (spec->volume_mode == NULL) {
+        spec->volume_mode = arena_text(arena, "Filesystem");
+    }
+}
+
 void default_service(struct arena *arena, void *message)
 {
     Core__V1__Service *service = message;

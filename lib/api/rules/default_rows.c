@@ -16,6 +16,7 @@ static const struct {
     {&core__v1__image_volume_source__schema, default_image_volume},
     {&core__v1__namespace__schema, default_namespace},
     {&core__v1__node__schema, default_node},
+    {&core__v1__persistent_volume__schema, default_persistent_volume},
     {&core__v1__pod__schema, default_pod},
     {&core__v1__pod_spec__schema, default_pod_spec},
     {&core__v1__secret__schema, default_secret},

@@ -177,6 +177,7 @@ const struct api_frame_rule_row api_frame_rules[] = {
     {&networking__v1__ipblock__schema, "", rules_ip_block},
 
     {&policy__v1__pod_disruption_budget_spec__schema, "", rules_disruption_budget},
+    {&policy__v1__pod_disruption_budget_status__schema, "", rules_budget_conditions},
 
     {&autoscaling__v2__horizontal_pod_autoscaler_spec__schema, "maxReplicas",
      rules_autoscaler_range},
@@ -219,6 +220,8 @@ const struct api_frame_rule_row api_frame_rules[] = {
     {&admissionregistration__v1__rule_with_operations__schema, ".", rules_admission_rule},
     {&admissionregistration__v1__named_rule_with_operations__schema, ".",
      rules_named_admission_rule},
+    {&admissionregistration__v1__validating_admission_policy_status__schema, ".",
+     rules_policy_conditions},
     {&admissionregistration__v1__validating_admission_policy_spec__schema, "auditAnnotations",
      rules_policy_expressions},
     {&admissionregistration__v1__validating_admission_policy_spec__schema, ".",
@@ -232,7 +235,8 @@ const struct api_frame_rule_row api_frame_rules[] = {
     {&flowcontrol__v1__priority_level_configuration_spec__schema, "", rules_priority_level},
     {&flowcontrol__v1__priority_level_configuration_spec__schema, ".", rules_priority_level_fixed},
     {&flowcontrol__v1__limit_response__schema, "", rules_limit_response},
-    {&flowcontrol__v1__queuing_configuration__schema, ".", rules_queuing},
+    {&flowcontrol__v1__queuing_configuration__schema, "queues", rules_queues},
+    {&flowcontrol__v1__queuing_configuration__schema, "handSize", rules_hand_size},
     {&flowcontrol__v1__flow_schema_spec__schema, "", rules_flow_schema},
     {&flowcontrol__v1__flow_schema_spec__schema, ".", rules_flow_fixed},
     {&flowcontrol__v1__policy_rules_with_subjects__schema, "subjects", rules_flow_rules},

@@ -337,7 +337,7 @@ api_frame_rule rules_ingress, rules_ingress_backend, rules_ingress_path, rules_i
 rules_create rules_check_ingress;
 rules_update rules_replace_ingress;
 api_frame_rule rules_policy_port, rules_policy_peer, rules_ip_block, rules_policy_types;
-api_frame_rule rules_disruption_budget;
+api_frame_rule rules_disruption_budget, rules_budget_conditions, rules_policy_conditions;
 api_frame_rule rules_metric, rules_metric_target, rules_resource_metric, rules_container_metric,
     rules_pods_metric, rules_object_metric, rules_external_metric, rules_autoscaler_range,
     rules_autoscaler_metrics, rules_container_metric_name, rules_scaling_window,
@@ -346,15 +346,17 @@ api_frame_rule rules_priority_class, rules_storage_class, rules_attachment_sourc
     rules_attachment_status, rules_volume_error, rules_csi_driver, rules_csi_node_driver,
     rules_csi_node_keys;
 rules_create rules_check_attachment;
-rules_update rules_update_quota, rules_update_csi_driver, rules_update_csi_node;
+rules_update rules_update_quota, rules_update_storage_class, rules_update_csi_driver,
+    rules_update_csi_node;
+rules_create rules_check_mount_options;
 api_frame_rule rules_validating_webhook, rules_mutating_webhook, rules_webhook_client,
     rules_admission_rule, rules_named_admission_rule, rules_admission_policy,
     rules_admission_validation, rules_admission_parameters, rules_policy_expressions,
     rules_validating_effects, rules_validating_versions, rules_mutating_effects,
     rules_mutating_versions, rules_webhook_service, rules_webhook_service_path,
     rules_parameter_kind, rules_binding_actions;
-api_frame_rule rules_priority_level, rules_limit_response, rules_queuing, rules_flow_schema,
-    rules_flow_rules, rules_flow_resources, rules_flow_paths, rules_flow_account,
+api_frame_rule rules_priority_level, rules_limit_response, rules_queues, rules_hand_size,
+    rules_flow_schema, rules_flow_rules, rules_flow_resources, rules_flow_paths, rules_flow_account,
     rules_flow_subject, rules_flow_fixed, rules_priority_level_fixed;
 api_frame_rule rules_certificate_request, rules_signer_name, rules_certificate_status,
     rules_api_service, rules_api_service_name;

@@ -1,5 +1,7 @@
 /* What options in the .proto files refuse, and in which words. Objects are JSON as a user writes
  * them; causes are compared as text, in order. */
+#include "k8s/core_v1.pb-c.h"
+#include "k8s/storage_v1.pb-c.h"
 #include "lib/api/codec.h"
 #include "lib/api/defaults.h"
 #include "lib/api/kinds.h"
@@ -430,6 +432,24 @@ START_TEST(an_inline_volume_is_a_csi_volume_that_is_retained)
 }
 END_TEST
 
+START_TEST(a_volume_that_is_described_in_place_has_fewer_defaults_than_one_of_its_own)
+{
+    const Core__V1__PersistentVolume *volume =
+        decoded(kind_of("v1", "PersistentVolume"),
+                "{\"metadata\":{\"name\":\"o\"},\"spec\":{\"rbd\":{\"monitors\":[\"m\"]}}}");
+    ck_assert_str_eq(volume->spec->persistent_volume_reclaim_policy, "Retain");
+    ck_assert_str_eq(volume->spec->volume_mode, "Filesystem");
+    const Storage__V1__VolumeAttachment *attachment =
+        decoded(kind_of("storage.k8s.io/v1", "VolumeAttachment"),
+                "{\"metadata\":{\"name\":\"o\"},\"spec\":{\"source\":{\"inlineVolumeSpec\":{"
+                "\"rbd\":{\"monitors\":[\"m\"]}}}}}");
+    const Core__V1__PersistentVolumeSpec *inside = attachment->spec->source->inline_volume_spec;
+    ck_assert_str_eq(text_or_empty(inside->persistent_volume_reclaim_policy), "");
+    ck_assert_ptr_null(inside->volume_mode);
+    ck_assert_str_eq(inside->persistent_volume_source->rbd->pool, "rbd");
+}
+END_TEST
+
 Suite *check_suite(void)
 {
     Suite *suite = suite_create("check");
@@ -454,6 +474,8 @@ Suite *check_suite(void)
     tcase_add_test(options, an_unknown_resource_is_neither_standard_nor_a_quotas);
     tcase_add_test(options, a_webhook_is_at_a_host_and_a_path_and_nothing_else);
     tcase_add_test(options, an_inline_volume_is_a_csi_volume_that_is_retained);
+    tcase_add_test(options,
+                   a_volume_that_is_described_in_place_has_fewer_defaults_than_one_of_its_own);
     suite_add_tcase(suite, options);
     return suite;
 }

@@ -290,6 +290,29 @@ START_TEST(what_the_server_cannot_do_without_stays_as_it_is)
 }
 END_TEST
 
+START_TEST(queues_and_hands_are_each_told_what_is_wrong_with_them)
+{
+#define QUEUING(queues, hand, length)                                                              \
+    "{'metadata':{'name':'o'},'spec':{'type':'Limited','limited':{'limitResponse':{'type':"        \
+    "'Queue','queuing':{'queues':" queues ",'handSize':" hand ",'queueLengthLimit':" length        \
+    "}}}}}"
+#define AT "spec.limited.limitResponse.queuing."
+    ck_assert_causes(FLOW, "PriorityLevelConfiguration", QUEUING("64", "8", "50"), "");
+    ck_assert_causes(FLOW, "PriorityLevelConfiguration", QUEUING("-1", "-1", "-1"),
+                     AT "queueLengthLimit: Invalid value: -1: must be positive\n" AT
+                        "queues: Invalid value: -1: must be positive\n" AT
+                        "handSize: Invalid value: -1: must be positive");
+    ck_assert_causes(FLOW, "PriorityLevelConfiguration", QUEUING("20000000", "3", "50"),
+                     AT "queues: Invalid value: 20000000: must not be greater than 10000000\n" AT
+                        "handSize: Invalid value: 3: required entropy bits of deckSize 20000000 "
+                        "and handSize 3 should not be greater than 60");
+    ck_assert_causes(FLOW, "PriorityLevelConfiguration", QUEUING("2", "3", "50"),
+                     AT "handSize: Invalid value: 3: should not be greater than queues (2)");
+#undef AT
+#undef QUEUING
+}
+END_TEST
+
 Suite *check_admission_suite(void)
 {
     Suite *suite = suite_create("check_admission");
@@ -297,6 +320,7 @@ Suite *check_admission_suite(void)
     tcase_add_test(rules, the_kind_of_parameters_is_a_version_and_a_kind);
     tcase_add_test(rules, names_in_a_rule_are_segments_of_paths_and_different);
     tcase_add_test(rules, a_binding_either_denies_or_warns);
+    tcase_add_test(rules, queues_and_hands_are_each_told_what_is_wrong_with_them);
     tcase_add_test(rules, parameters_are_by_name_or_by_selector);
     tcase_add_test(rules, what_a_binding_matches_is_checked_under_the_path_that_clients_know);
     tcase_add_test(rules, a_webhooks_service_is_named_by_the_path_that_clients_know);

@@ -161,6 +161,24 @@ START_TEST(source_ranges_may_have_spaces_and_be_an_annotation)
 }
 END_TEST
 
+START_TEST(a_ports_name_that_is_no_name_may_be_there_twice_too)
+{
+#define DNS_LABEL                                                                                  \
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and "   \
+    "must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex "     \
+    "used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+    ck_assert_causes("v1", "Service",
+                     "{'metadata':{'name':'o','namespace':'n'},'spec':{'clusterIP':'10.0.0.1',"
+                     "'clusterIPs':['10.0.0.1'],'ports':[{'name':'A','port':80},{'name':'A','port':"
+                     "81},{'port':82}]}}",
+                     "spec.ports[0].name: Invalid value: \"A\": " DNS_LABEL "\n"
+                     "spec.ports[1].name: Invalid value: \"A\": " DNS_LABEL "\n"
+                     "spec.ports[1].name: Duplicate value: \"A\"\n"
+                     "spec.ports[2].name: Required value");
+#undef DNS_LABEL
+}
+END_TEST
+
 START_TEST(what_is_wrong_in_a_service_is_said_in_the_order_of_its_rules)
 {
 #define LABEL                                                                                      \
@@ -448,6 +466,39 @@ START_TEST(all_that_is_wrong_with_a_definitions_name_is_one_cause)
 }
 END_TEST
 
+START_TEST(conditions_of_a_budget_have_the_common_form)
+{
+#define BUDGET(status)                                                                             \
+    "{'metadata':{'name':'o','namespace':'n','resourceVersion':'1'},'spec':{'selector':{}},"       \
+    "'status':" status "}"
+#define GOOD "'status':'True','lastTransitionTime':'2024-01-02T03:04:05Z','reason':'R_1:a,B'"
+    ck_assert_causes_part(
+        "policy/v1", "PodDisruptionBudget", "status", BUDGET("{}"),
+        BUDGET("{'conditions':[{'type':'A'," GOOD "},{'type':'a.b/C'," GOOD ",'message':'m'}]}"),
+        "");
+    ck_assert_causes_part(
+        "policy/v1", "PodDisruptionBudget", "status", BUDGET("{}"),
+        BUDGET("{'expectedPods':-1,'conditions':[{'type':'A'," GOOD "},{'type':'A','status':'x',"
+               "'observedGeneration':-1},{'type':'B','status':'False','lastTransitionTime':"
+               "'2024-01-02T03:04:05Z','reason':'1a'}]}"),
+        "status.conditions[1].type: Duplicate value: \"A\"\n"
+        "status.conditions[1].status: Unsupported value: \"x\": supported values: \"False\", "
+        "\"True\", \"Unknown\"\n"
+        "status.conditions[1].observedGeneration: Invalid value: -1: must be greater than or equal "
+        "to zero\n"
+        "status.conditions[1].lastTransitionTime: Required value: must be set\n"
+        "status.conditions[1].reason: Required value: must be set\n"
+        "status.conditions[2].reason: Invalid value: \"1a\": a condition reason must start with "
+        "alphabetic character, optionally followed by a string of alphanumeric characters or "
+        "'_,:', and must end with an alphanumeric character or '_' (e.g. 'my_name',  or "
+        "'MY_NAME',  or 'MyName',  or 'ReasonA,ReasonB',  or 'ReasonA:ReasonB', regex used for "
+        "validation is '[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?')\n"
+        "status.expectedPods: Invalid value: -1: must be greater than or equal to 0");
+#undef GOOD
+#undef BUDGET
+}
+END_TEST
+
 Suite *check_kinds_suite(void)
 {
     Suite *suite = suite_create("check_kinds");
@@ -458,8 +509,10 @@ Suite *check_kinds_suite(void)
     tcase_add_test(rules, a_cron_jobs_time_zone_is_one_that_exists);
     tcase_add_test(rules, a_cron_jobs_template_has_no_selector_of_its_own);
     tcase_add_test(rules, source_ranges_may_have_spaces_and_be_an_annotation);
+    tcase_add_test(rules, a_ports_name_that_is_no_name_may_be_there_twice_too);
     tcase_add_test(rules, what_is_wrong_in_a_service_is_said_in_the_order_of_its_rules);
     tcase_add_test(rules, topology_is_asked_for_in_one_way);
+    tcase_add_test(rules, conditions_of_a_budget_have_the_common_form);
     tcase_add_test(rules, a_limit_range_agrees_with_itself);
     tcase_add_test(rules, an_event_is_about_something_in_its_namespace_unless_it_has_a_time);
     tcase_add_test(rules, an_old_event_calls_its_reporter_a_component);

@@ -218,6 +218,19 @@ START_TEST(a_pod_does_not_use_the_claims_that_are_made_for_it)
 }
 END_TEST
 
+START_TEST(options_of_a_mount_in_an_annotation_are_for_volumes_that_know_them)
+{
+#define MOUNTED(source)                                                                            \
+    "{'metadata':{'name':'o','annotations':{'volume.beta.kubernetes.io/mount-options':'ro'}},"     \
+    "'spec':{'capacity':{'storage':'1Gi'},'accessModes':['ReadWriteOnce']," source "}}"
+    ck_assert_causes("v1", "PersistentVolume", MOUNTED("'nfs':{'server':'s','path':'/p'}"), "");
+    ck_assert_causes("v1", "PersistentVolume", MOUNTED("'hostPath':{'path':'/p'}"),
+                     "metadata.annotations.volume.beta.kubernetes.io/mount-options: Forbidden: "
+                     "may not specify mount options for this volume type");
+#undef MOUNTED
+}
+END_TEST
+
 Suite *check_storage_suite(void)
 {
     Suite *suite = suite_create("check_storage");
@@ -229,6 +242,7 @@ Suite *check_storage_suite(void)
     tcase_add_test(rules, names_of_iscsi_targets_and_initiators_have_their_forms);
     tcase_add_test(rules, what_storage_drivers_say_of_themselves_is_held_to_their_names);
     tcase_add_test(rules, topologies_of_a_storage_class_differ);
+    tcase_add_test(rules, options_of_a_mount_in_an_annotation_are_for_volumes_that_know_them);
     tcase_add_test(rules, names_of_other_objects_in_a_volumes_source_are_checked);
     tcase_add_test(rules, a_pod_does_not_use_the_claims_that_are_made_for_it);
     suite_add_tcase(suite, rules);

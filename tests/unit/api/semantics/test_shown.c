@@ -117,6 +117,14 @@ START_TEST(maps_that_may_not_change_are_shown_with_their_members)
                             CLASS("{'b':'c','a':'b'}"),
                             "parameters: Forbidden: updates to parameters are forbidden.");
     ck_assert_causes_update(
+        "storage.k8s.io/v1", "StorageClass", CLASS("{'a':'b'}"),
+        "{'metadata':{'name':'o'},'provisioner':'q','parameters':{'a':'c'},'reclaimPolicy':"
+        "'Retain','volumeBindingMode':'WaitForFirstConsumer'}",
+        "parameters: Forbidden: updates to parameters are forbidden.\n"
+        "provisioner: Forbidden: updates to provisioner are forbidden.\n"
+        "reclaimPolicy: Forbidden: updates to reclaimPolicy are forbidden.\n"
+        "volumeBindingMode: Invalid value: \"WaitForFirstConsumer\": field is immutable");
+    ck_assert_causes_update(
         "apps/v1", "Deployment",
         "{" META ",'spec':{'selector':{'matchLabels':{'a':'b'}},'template':{'metadata':{'labels':"
         "{'a':'b','c':'d'}},'spec':{'containers':[{'name':'c','image':'i'}]}}}}",
