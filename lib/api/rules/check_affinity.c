@@ -126,14 +126,39 @@ static void check_label_keys(struct api_causes *causes, const struct api_path *l
     }
 }
 
-/* The last place of a key in a list, or `count`. */
-static size_t last_place(char **keys, size_t count, const char *key)
+/* Keys and where each stands last. Nothing bounds how many there are but the size of a request. */
+struct key_places {
+    struct text_set keys;
+    size_t *last; /* By the keys' places in the set. */
+    size_t capacity;
+};
+
+static void add_key(struct key_places *places, const char *key, size_t place)
 {
-    size_t place = count;
-    for (size_t i = 0; i < count; i++) {
-        place = strcmp(keys[i], key) == 0 ? i : place;
+    size_t count = places->keys.count;
+    if (text_set_add(&places->keys, key)) {
+        places->last = arena_array_room(places->keys.arena, places->last, count,
+                                        sizeof(*places->last), &places->capacity);
     }
-    return place;
+    places->last[text_set_place(&places->keys, key)] = place;
+}
+
+static struct key_places places_of(struct arena *arena, char *const *keys, size_t count)
+{
+    struct key_places places = {.keys.arena = arena};
+    for (size_t i = 0; i < count; i++) {
+        add_key(&places, text_or_empty(keys[i]), i);
+    }
+    return places;
+}
+
+/* Whether it is there, and then where. */
+static bool find_key(const struct key_places *places, const char *key, size_t *ret_place)
+{
+    size_t at = text_set_place(&places->keys, key);
+    bool there = at < places->keys.count;
+    *ret_place = there ? places->last[at] : 0;
+    return there;
 }
 
 /* Keys that the selector has twice. Of a pod, whose selector has got those of matchLabelKeys before
@@ -144,16 +169,15 @@ static void check_repeated(struct api_causes *causes, const struct api_path *ter
 {
     const Meta__V1__LabelSelector *selector = term->label_selector;
     struct text_set seen = {.arena = causes->arena};
+    struct key_places keys =
+        places_of(causes->arena, term->match_label_keys, term->n_match_label_keys);
     for (size_t i = 0; i < selector->n_match_labels; i++) {
         (void)text_set_add(&seen, text_or_empty(selector->match_labels[i]->key));
     }
     for (size_t i = 0; i < selector->n_match_expressions && !api_causes_full(causes); i++) {
         const char *key = text_or_empty(selector->match_expressions[i]->key);
-        if (text_set_add(&seen, key)) {
-            continue;
-        }
-        size_t place = last_place(term->match_label_keys, term->n_match_label_keys, key);
-        if (place < term->n_match_label_keys) {
+        size_t place = 0;
+        if (!text_set_add(&seen, key) && find_key(&keys, key, &place)) {
             struct api_path at = api_path_index(term_at, place); /* So v1.32 has it. */
             api_cause_invalid(causes, &at, api_shown_text(key),
                               "exists in both matchLabelKeys and labelSelector");
@@ -173,10 +197,13 @@ bool rules_affinity_keys(struct api_causes *causes, const struct api_frame *fram
     if (selects) {
         check_repeated(causes, frame->at, term);
     }
-    for (size_t i = 0; i < term->n_match_label_keys; i++) {
-        const char *key = term->match_label_keys[i];
-        if (last_place(term->mismatch_label_keys, term->n_mismatch_label_keys, key) <
-            term->n_mismatch_label_keys) {
+    struct text_set others = {.arena = causes->arena};
+    for (size_t i = 0; i < term->n_mismatch_label_keys; i++) {
+        (void)text_set_add(&others, text_or_empty(term->mismatch_label_keys[i]));
+    }
+    for (size_t i = 0; i < term->n_match_label_keys && !api_causes_full(causes); i++) {
+        const char *key = text_or_empty(term->match_label_keys[i]);
+        if (text_set_has(&others, key)) {
             struct api_path at = api_path_index(&match, i);
             api_cause_invalid(causes, &at, api_shown_text(key),
                               "exists in both matchLabelKeys and mismatchLabelKeys");
@@ -185,19 +212,28 @@ bool rules_affinity_keys(struct api_causes *causes, const struct api_frame *fram
     return true;
 }
 
+/* The labels of a pod, which are looked through once. */
+struct own_labels {
+    struct api_string_map map;
+    struct key_places places;
+};
+
 static void select_by_own(struct arena *arena, Meta__V1__LabelSelector *selector,
-                          const Meta__V1__ObjectMeta *meta, char **keys, size_t count,
-                          const char *operator)
+                          struct own_labels *own, char **keys, size_t count, const char *operator)
 {
-    struct api_string_map labels = API_STRING_MAP(meta->labels, meta->n_labels);
+    if (count > 0 && own->places.keys.count == 0) {
+        for (size_t i = 0; i < own->map.count; i++) {
+            add_key(&own->places, api_string_map_key(own->map, i), i);
+        }
+    }
     Meta__V1__LabelSelectorRequirement **grown =
         arena_array(arena, selector->n_match_expressions + count, sizeof(*grown));
     if (selector->n_match_expressions > 0) {
         memcpy(grown, selector->match_expressions, selector->n_match_expressions * sizeof(*grown));
     }
     for (size_t i = 0; i < count; i++) {
-        const char *value = api_string_map_get(labels, keys[i]);
-        if (value == NULL) {
+        size_t place = 0;
+        if (!find_key(&own->places, text_or_empty(keys[i]), &place)) {
             continue;
         }
         Meta__V1__LabelSelectorRequirement *requirement =
@@ -205,22 +241,22 @@ static void select_by_own(struct arena *arena, Meta__V1__LabelSelector *selector
         requirement->key = keys[i];
         requirement->operator_ = arena_text(arena, operator);
         requirement->values = arena_array(arena, 1, sizeof(char *));
-        requirement->values[0] = arena_text(arena, value);
+        requirement->values[0] = arena_text(arena, api_string_map_value(own->map, place));
         requirement->n_values = 1;
         grown[selector->n_match_expressions++] = requirement;
     }
     selector->match_expressions = grown;
 }
 
-static void apply_label_keys(struct arena *arena, const Meta__V1__ObjectMeta *meta,
+static void apply_label_keys(struct arena *arena, struct own_labels *own,
                              Core__V1__PodAffinityTerm *term)
 {
     if (term == NULL || term->label_selector == NULL) {
         return; /* It selects nothing, whatever else is asked of them. */
     }
-    select_by_own(arena, term->label_selector, meta, term->match_label_keys,
+    select_by_own(arena, term->label_selector, own, term->match_label_keys,
                   term->n_match_label_keys, "In");
-    select_by_own(arena, term->label_selector, meta, term->mismatch_label_keys,
+    select_by_own(arena, term->label_selector, own, term->mismatch_label_keys,
                   term->n_mismatch_label_keys, "NotIn");
 }
 
@@ -233,25 +269,27 @@ void rules_apply_label_keys(struct arena *arena, Core__V1__Pod *pod)
         with == NULL ? 0 : with->n_preferred_during_scheduling_ignored_during_execution;
     size_t required =
         with == NULL ? 0 : with->n_required_during_scheduling_ignored_during_execution;
+    struct own_labels own = {
+        .map = API_STRING_MAP(pod->metadata->labels, pod->metadata->n_labels),
+        .places.keys.arena = arena,
+    };
     for (size_t i = 0; i < preferred; i++) {
         apply_label_keys(
-            arena, pod->metadata,
+            arena, &own,
             with->preferred_during_scheduling_ignored_during_execution[i]->pod_affinity_term);
     }
     for (size_t i = 0; i < required; i++) {
-        apply_label_keys(arena, pod->metadata,
-                         with->required_during_scheduling_ignored_during_execution[i]);
+        apply_label_keys(arena, &own, with->required_during_scheduling_ignored_during_execution[i]);
     }
     preferred = away == NULL ? 0 : away->n_preferred_during_scheduling_ignored_during_execution;
     required = away == NULL ? 0 : away->n_required_during_scheduling_ignored_during_execution;
     for (size_t i = 0; i < preferred; i++) {
         apply_label_keys(
-            arena, pod->metadata,
+            arena, &own,
             away->preferred_during_scheduling_ignored_during_execution[i]->pod_affinity_term);
     }
     for (size_t i = 0; i < required; i++) {
-        apply_label_keys(arena, pod->metadata,
-                         away->required_during_scheduling_ignored_during_execution[i]);
+        apply_label_keys(arena, &own, away->required_during_scheduling_ignored_during_execution[i]);
     }
 }
 
@@ -271,19 +309,17 @@ bool rules_spread_domains(struct api_causes *causes, const struct api_frame *fra
     return true;
 }
 
-static bool selects_by(const Meta__V1__LabelSelector *selector, const char *key)
+/* What a selector, or none, asks of labels: their keys. */
+static struct text_set keys_of(struct arena *arena, const Meta__V1__LabelSelector *selector)
 {
-    for (size_t i = 0; i < selector->n_match_labels; i++) {
-        if (rules_is(selector->match_labels[i]->key, key)) {
-            return true;
-        }
+    struct text_set keys = {.arena = arena};
+    for (size_t i = 0; selector != NULL && i < selector->n_match_labels; i++) {
+        (void)text_set_add(&keys, text_or_empty(selector->match_labels[i]->key));
     }
-    for (size_t i = 0; i < selector->n_match_expressions; i++) {
-        if (rules_is(selector->match_expressions[i]->key, key)) {
-            return true;
-        }
+    for (size_t i = 0; selector != NULL && i < selector->n_match_expressions; i++) {
+        (void)text_set_add(&keys, text_or_empty(selector->match_expressions[i]->key));
     }
-    return false;
+    return keys;
 }
 
 bool rules_spread_keys(struct api_causes *causes, const struct api_frame *frame)
@@ -293,11 +329,13 @@ bool rules_spread_keys(struct api_causes *causes, const struct api_frame *frame)
     if (constraint->n_match_label_keys > 0 && constraint->label_selector == NULL) {
         api_cause_forbidden(causes, &list, "must not be specified when labelSelector is not set");
     }
-    for (size_t i = 0; i < constraint->n_match_label_keys; i++) {
+    struct text_set selected = keys_of(
+        causes->arena, constraint->n_match_label_keys == 0 ? NULL : constraint->label_selector);
+    for (size_t i = 0; i < constraint->n_match_label_keys && !api_causes_full(causes); i++) {
         const char *key = text_or_empty(constraint->match_label_keys[i]);
         struct api_path at = api_path_index(&list, i);
         rules_invalid_each(causes, &at, api_shown_text(key), api_syntax_qualified_name(key));
-        if (constraint->label_selector != NULL && selects_by(constraint->label_selector, key)) {
+        if (text_set_has(&selected, key)) {
             api_cause_invalid(causes, &at, api_shown_text(key),
                               "exists in both matchLabelKeys and labelSelector");
         }

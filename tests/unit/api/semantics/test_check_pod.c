@@ -263,6 +263,13 @@ START_TEST(an_affinity_names_labels_by_key_once)
         created(AFFINITY(SELECTS ",\"matchLabelKeys\":[\"k\"],\"mismatchLabelKeys\":[\"k\"]"), ""),
         AT ".matchLabelKeys[0]: Invalid value: \"k\": exists in both matchLabelKeys and "
            "mismatchLabelKeys");
+    ck_assert_str_eq(
+        created(AFFINITY(",\"labelSelector\":{\"matchLabels\":{\"k\":\"1\"},\"matchExpressions\":["
+                         "{\"key\":\"k\",\"operator\":\"Exists\"},{\"key\":\"l\",\"operator\":"
+                         "\"Exists\"}]},\"matchLabelKeys\":[\"k\",\"a\",\"k\",\"l\"]"),
+                ""),
+        "spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0][2]: Invalid "
+        "value: \"k\": exists in both matchLabelKeys and labelSelector");
 #undef SELECTS
 #undef AT
 }
