@@ -278,7 +278,7 @@ const struct api_status *operation_store_form(struct operation *operation);
 bool operation_convert_start(struct operation *operation);
 /* NULL, or 413: asked of what a client sent before anything is done for each of its items. */
 const struct api_status *operation_fits(struct operation *operation, const struct api_kind *kind,
-                                        const void *message);
+                                        void *message);
 /* What is stored of these bytes; data is NULL when that is too much, or cannot be encrypted, ... */
 struct slice operation_seal(struct operation *operation, const struct api_kind *kind,
                             const char *key, struct slice bytes);

@@ -204,16 +204,29 @@ static const struct api_status *refuse_full(struct operation *operation)
                : NULL;
 }
 
+/* Who owns which fields may be as long as all else, and is left out where both are too much; but
+ * for what is applied, which is merged by it. */
+static bool may_drop_owners(const struct operation *operation)
+{
+    const struct registry_call *call = operation->call;
+    return call->verb == REGISTRY_CREATE || call->verb == REGISTRY_UPDATE ||
+           (call->verb == REGISTRY_PATCH && call->patch_type != REGISTRY_PATCH_APPLY);
+}
+
 const struct api_status *operation_fits(struct operation *operation, const struct api_kind *kind,
-                                        const void *message)
+                                        void *message)
 {
     if (arena_used(operation->arena) <= STORED_OBJECT_MAX) {
         return NULL; /* What is decoded is no smaller than what is stored of it. */
     }
     CLEANUP(buffer_release) struct buffer out;
     buffer_init(&out, STORED_OBJECT_MAX);
-    struct api_object object = {.kind = kind, .message = (void *)(uintptr_t)message};
+    struct api_object object = {.kind = kind, .message = message};
+    Meta__V1__ObjectMeta *meta = message_meta(kind, message);
+    size_t owner_count = meta->n_managed_fields;
+    meta->n_managed_fields = may_drop_owners(operation) ? 0 : owner_count;
     api_object_encode(&object, &out);
+    meta->n_managed_fields = owner_count;
     return buffer_error(&out) == 0 ? refuse_full(operation)
                                    : api_status_too_large(operation->arena, STORED_OBJECT_MAX);
 }
@@ -312,12 +325,24 @@ static void txn_start(void *data)
     storage_txn(operation->registry->config.storage, &txn, txn_done, operation);
 }
 
+static void encode_plan(struct operation *operation)
+{
+    struct plan *plan = &operation->plan;
+    plan->value = operation_encode(operation, plan->kind, plan->key, plan->message);
+    if (plan->value.data == NULL && operation->seal_problem == NULL && may_drop_owners(operation)) {
+        Meta__V1__ObjectMeta *meta = message_meta(plan->kind, plan->message);
+        meta->managed_fields = NULL;
+        meta->n_managed_fields = 0;
+        plan->value = operation_encode(operation, plan->kind, plan->key, plan->message);
+    }
+}
+
 static void submit(struct operation *operation)
 {
     struct plan *plan = &operation->plan;
     bool encoded = plan->value.data != NULL;
     if (!encoded && (!plan->remove || plan->mark_first)) {
-        plan->value = operation_encode(operation, plan->kind, plan->key, plan->message);
+        encode_plan(operation);
         if (plan->value.data == NULL) {
             operation_fail(operation, operation_unsealed(operation));
             return;

@@ -448,6 +448,74 @@ static struct registry_call apply(struct fixture *fixture, const char *manager, 
     return call;
 }
 
+/* A ConfigMap of these many long keys, each of which is in its managedFields, too. */
+static const char *long_map(struct arena *arena, size_t keys)
+{
+    CLEANUP(buffer_release) struct buffer out;
+    buffer_init(&out, 4 << 20);
+    buffer_append_text(&out, "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\","
+                             "\"metadata\":{\"name\":\"o\"},\"data\":{");
+    for (size_t i = 0; i < keys; i++) {
+        buffer_printf(&out, "%s\"%0240zu\":\"v\"", i == 0 ? "" : ",", i);
+    }
+    buffer_append_text(&out, "}}");
+    return arena_text(arena, buffer_text(&out));
+}
+
+static struct registry_call write_map(struct fixture *fixture, enum registry_verb verb,
+                                      const char *json)
+{
+    struct registry_call call = {
+        .verb = verb, .kind = core("configmaps"), .namespace = "ns", .name = "o"};
+    void *message = NULL;
+    if (verb == REGISTRY_PATCH) {
+        call.patch_type = REGISTRY_PATCH_MERGE;
+        call.patch = slice_text(json);
+    } else {
+        ck_assert_int_eq(api_decode_json(fixture->arena, core("configmaps")->message,
+                                         slice_text(json), NULL, &message, NULL),
+                         0);
+        call.body = message;
+    }
+    call.options.field_manager = "m";
+    run(fixture, &call);
+    return call;
+}
+
+static size_t owners_of(const struct registry_call *call)
+{
+    ck_assert_msg(call->status == NULL, "%s", call->status == NULL ? "" : call->status->message);
+    return ((const Core__V1__ConfigMap *)call->result)->metadata->n_managed_fields;
+}
+
+/* As v1.32: what an object is goes before who owns what of it. */
+START_TEST(owners_of_fields_are_left_out_where_they_make_an_object_too_large)
+{
+    enum { FITS = 1000, FITS_ALONE = 3500 };
+    struct fixture fixture;
+    fixture_init(&fixture);
+    make_namespace(&fixture);
+    const char *few = long_map(fixture.arena, FITS), *many = long_map(fixture.arena, FITS_ALONE);
+    struct registry_call call = apply(&fixture, "m", many, false);
+    ck_assert_int_eq(call.code, 413); /* It is merged by them. */
+    call = write_map(&fixture, REGISTRY_CREATE, few);
+    ck_assert_uint_eq(owners_of(&call), 1);
+    call = write_map(&fixture, REGISTRY_UPDATE, many);
+    ck_assert_uint_eq(owners_of(&call), 0);
+    call = write_map(&fixture, REGISTRY_PATCH, "{\"data\":{\"a\":\"b\"}}");
+    ck_assert_uint_eq(owners_of(&call), 0); /* Of what has none, none are noted. */
+    call = simple(&fixture, REGISTRY_DELETE, "configmaps", "ns", "o");
+    ck_assert_ptr_null(call.status);
+    call = write_map(&fixture, REGISTRY_CREATE, many);
+    ck_assert_uint_eq(owners_of(&call), 0);
+    ck_assert_int_eq(call.code, 201);
+    call = simple(&fixture, REGISTRY_GET, "configmaps", "ns", "o");
+    ck_assert_uint_eq(owners_of(&call), 0);
+    ck_assert_uint_eq(((const Core__V1__ConfigMap *)call.result)->n_data, FITS_ALONE);
+    fixture_release(&fixture);
+}
+END_TEST
+
 START_TEST(applying_may_give_up_a_field_that_another_manager_keeps)
 {
     static const char both[] = "{apiVersion: v1, kind: ConfigMap, metadata: {name: o}, "
@@ -506,6 +574,7 @@ Suite *registry_suite(void)
     tcase_add_test(tcase, a_headless_service_without_selector_may_have_both_families);
     tcase_add_test(tcase, an_address_with_zeros_before_its_numbers_is_the_one_without);
     tcase_add_test(tcase, a_health_port_that_is_taken_is_said_so);
+    tcase_add_test(tcase, owners_of_fields_are_left_out_where_they_make_an_object_too_large);
     tcase_add_test(tcase, applying_may_give_up_a_field_that_another_manager_keeps);
     tcase_add_test(tcase, strict_applying_refuses_a_key_that_is_there_twice);
     suite_add_tcase(suite, tcase);
