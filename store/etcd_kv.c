@@ -1,9 +1,13 @@
-/* The KV service. A range runs on the connection's loop, on an immutable view of the state. */
+/* The KV service. A range runs on the connection's loop, on an immutable view of the state, and one
+ * of many keys on a thread of the pool. */
 #include "store/etcd_private.h"
 
 #include "lib/base/alloc.h"
 #include <assert.h>
 #include <stdlib.h>
+
+/* A loop's other connections wait for a millisecond at most. */
+enum { KEYS_READ_HERE = 4096, BYTES_PACKED_HERE = 1024 * 1024 };
 
 /* --- Requests into the store's terms. Slices point into the request's message. */
 
@@ -265,6 +269,16 @@ static void fill_txn(struct etcd_request *request, const struct store_txn_result
     }
 }
 
+/* So long an answer is not made on the connection's loop. */
+static bool are_long(const struct store_kv *const *kvs, size_t count)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < count && count <= KEYS_READ_HERE && bytes <= BYTES_PACKED_HERE; i++) {
+        bytes += kvs[i]->key.len + kvs[i]->value.len;
+    }
+    return count > KEYS_READ_HERE || bytes > BYTES_PACKED_HERE;
+}
+
 /* --- Range. */
 
 static int range_prepare(struct etcd_request *request)
@@ -305,24 +319,45 @@ static void range_run(struct etcd_request *request)
     }
 }
 
+static void range_respond(struct etcd_request *request, const struct store_range_result *result)
+{
+    Etcdserverpb__RangeResponse response;
+    fill_range(request, result, &response);
+    response.header = new_header(request, result->revision);
+    etcd_respond(request, &response.base);
+}
+
+static void range_compute(struct etcd_request *request)
+{
+    struct store_range_result result;
+    request->status = store_snapshot_range(request->snapshot, &request->range, &result);
+    if (request->status == 0) {
+        /* What a message needs of the arena. */
+        size_t needed = result.kv_count * (sizeof(Mvccpb__KeyValue) + sizeof(void *)) + 4096;
+        if (needed > arena_left(request->arena)) {
+            request->status = STORE_RANGE_TOO_LARGE;
+        } else {
+            range_respond(request, &result);
+        }
+        store_range_result_release(&result);
+    }
+    store_snapshot_unref(TAKE(request->snapshot)); /* Here: there may be much to be freed. */
+}
+
 static void range_answer(struct etcd_request *request)
 {
     struct store_range_result result;
-    int status = store_snapshot_range(request->snapshot, &request->range, &result);
+    struct store_range range = request->range;
+    range.looks_max = KEYS_READ_HERE;
+    int status = store_snapshot_range(request->snapshot, &range, &result);
     if (status != 0) {
         etcd_fail(request->call, status);
         return;
     }
-    /* What a message needs of the arena; a range that is larger is refused, not an abort. */
-    size_t needed = result.kv_count * (sizeof(Mvccpb__KeyValue) + sizeof(void *)) + 4096;
-    if (needed > arena_left(request->arena)) {
-        grpc_call_finish(request->call, GRPC_RESOURCE_EXHAUSTED,
-                         "etcdserver: range is too large, use a limit", slice_of(NULL, 0));
+    if (result.given_up || are_long(result.kvs, result.kv_count)) {
+        etcd_answer_compute(request, range_compute);
     } else {
-        Etcdserverpb__RangeResponse response;
-        fill_range(request, &result, &response);
-        response.header = new_header(request, result.revision);
-        etcd_respond(request, &response.base);
+        range_respond(request, &result);
     }
     store_range_result_release(&result);
 }
@@ -359,6 +394,29 @@ static void put_run(struct etcd_request *request)
     }
 }
 
+static bool is_long(const struct store_txn_result *result)
+{
+    bool found = false;
+    for (size_t i = 0; i < result->op_count && !found; i++) {
+        const struct store_op_result *op = &result->ops[i];
+        found = op->kind == STORE_OP_RANGE ? are_long(op->range.kvs, op->range.kv_count)
+                : op->kind == STORE_OP_DELETE
+                    ? are_long(op->delete_range.prev_kvs, op->delete_range.prev_count)
+                    : op->kind == STORE_OP_TXN && is_long(op->txn);
+    }
+    return found;
+}
+
+static void answer_by_length(struct etcd_request *request,
+                             void (*respond)(struct etcd_request *request))
+{
+    if (is_long(request->result)) {
+        etcd_answer_compute(request, respond);
+    } else {
+        respond(request);
+    }
+}
+
 static int single_prepare(struct etcd_request *request, struct store_op op)
 {
     request->op = op;
@@ -390,13 +448,18 @@ static int delete_prepare(struct etcd_request *request)
     return single_prepare(request, delete_op(request->message));
 }
 
-static void delete_answer(struct etcd_request *request)
+static void delete_respond(struct etcd_request *request)
 {
     Etcdserverpb__DeleteRangeResponse response;
     assert(request->result->op_count == 1);
     fill_delete(request, &request->result->ops[0], &response);
     response.header = new_header(request, request->result->revision);
     etcd_respond(request, &response.base);
+}
+
+static void delete_answer(struct etcd_request *request)
+{
+    answer_by_length(request, delete_respond);
 }
 
 static int txn_prepare(struct etcd_request *request)
@@ -406,12 +469,17 @@ static int txn_prepare(struct etcd_request *request)
     return status != 0 ? status : store_txn_check(&request->txn);
 }
 
-static void txn_answer(struct etcd_request *request)
+static void txn_respond(struct etcd_request *request)
 {
     Etcdserverpb__TxnResponse response;
     fill_txn(request, request->result, &response);
     response.header = new_header(request, request->result->revision);
     etcd_respond(request, &response.base);
+}
+
+static void txn_answer(struct etcd_request *request)
+{
+    answer_by_length(request, txn_respond);
 }
 
 static void compact_done(void *data, int status, int64_t revision)

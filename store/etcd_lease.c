@@ -131,13 +131,10 @@ static int by_id(const void *left, const void *right)
     return a < b ? -1 : a > b;
 }
 
-static void leases_pack(struct etcd_request *request)
+static void leases_answer(struct etcd_request *request)
 {
     Etcdserverpb__LeaseLeasesResponse response;
-    Etcdserverpb__ResponseHeader header;
     etcdserverpb__lease_leases_response__init(&response);
-    etcdserverpb__response_header__init(&header);
-    etcd_fill_header(&request->header, &header);
     size_t count = request->lease.id_count;
     qsort(request->lease.ids, count, sizeof(*request->lease.ids), by_id);
     Etcdserverpb__LeaseStatus *leases = alloc_array(count + 1, sizeof(*leases));
@@ -147,23 +144,12 @@ static void leases_pack(struct etcd_request *request)
         leases[i].id = request->lease.ids[i];
         pointers[i] = &leases[i];
     }
-    response.header = &header;
+    response.header = etcd_new_header(request);
     response.leases = pointers;
     response.n_leases = count;
-    size_t len = protobuf_c_message_get_packed_size(&response.base);
-    uint8_t *bytes = alloc_bytes(len);
-    (void)protobuf_c_message_pack(&response.base, bytes);
-    request->packed = slice_of(bytes, len);
+    etcd_respond(request, &response.base);
     free(pointers);
     free(leases);
-}
-
-static void leases_answer(struct etcd_request *request)
-{
-    if (request->packed.data == NULL) { /* Few: quickly done. */
-        leases_pack(request);
-    }
-    grpc_call_respond(request->call, request->packed);
 }
 
 /* The list is for those who may read all keys of all leases. True when it is known whether this one
@@ -191,7 +177,7 @@ static void leases_check(void *data) /* Store loop. */
     if (!leases_are_permitted(request)) {
         loop_post(request->service->store_loop, leases_check, request);
     } else if (request->status == 0 && request->lease.id_count > LEASES_PACKED_HERE) {
-        etcd_request_compute(request, leases_pack);
+        etcd_request_compute(request, leases_answer);
     } else {
         etcd_request_done(request, request->status);
     }

@@ -110,6 +110,7 @@ struct etcd_request {
     struct store_figures figures;
     uint32_t key_hash;
     void (*compute)(struct etcd_request *request); /* See etcd_request_compute(). */
+    bool elsewhere;                                /* It is to run, or runs. */
     struct slice packed;                           /* The response, when made there; owned. */
     struct etcd_cluster_view *view;                /* NULL before etcd_request_view(). */
     uint64_t member_id;                            /* Whom a change of members is about. */
@@ -127,13 +128,18 @@ int etcd_voter_status(const struct etcd_service *service);
 /* Results are in the request; takes them to the connection's loop. Store loop. */
 void etcd_request_done(struct etcd_request *request, int status);
 /* The same for an answer that takes its time: `compute` runs on a thread of libuv's pool, behind
- * all that is in more of a hurry, and then answer() on the connection's loop. Store loop. */
+ * all that is in more of a hurry, with an arena of its own, and either responds or leaves that to
+ * answer(), which then runs on the connection's loop. It may set request->status. Store loop. */
 void etcd_request_compute(struct etcd_request *request,
                           void (*compute)(struct etcd_request *request));
+/* The same from inside answer(), which does no more than that: the answer turned out to be long. */
+void etcd_answer_compute(struct etcd_request *request,
+                         void (*compute)(struct etcd_request *request));
 /* Who it is from, now: for after a wait. 0 or a status; fills request->caller. Store loop. */
 MUST_USE int etcd_request_caller(struct etcd_request *request);
 /* All zero at the first call; the request's own. */
 struct etcd_cluster_view *etcd_request_view(struct etcd_request *request);
+/* From answer() or what computes it. */
 void etcd_respond(struct etcd_request *request, const ProtobufCMessage *response);
 void etcd_fill_header(const struct etcd_header *header, Etcdserverpb__ResponseHeader *response);
 /* In the arena of the call. */

@@ -160,6 +160,12 @@ struct etcd_cluster_view *etcd_request_view(struct etcd_request *request)
 void etcd_respond(struct etcd_request *request, const ProtobufCMessage *response)
 {
     size_t len = protobuf_c_message_get_packed_size(response);
+    if (request->elsewhere) {
+        uint8_t *packed = alloc_bytes(len + 1);
+        (void)protobuf_c_message_pack(response, packed);
+        request->packed = slice_of(packed, len);
+        return;
+    }
     uint8_t small[SMALL_RESPONSE_BYTES];
     uint8_t *bytes = len <= sizeof(small) ? small : alloc_bytes(len);
     (void)protobuf_c_message_pack(response, bytes);
@@ -167,24 +173,6 @@ void etcd_respond(struct etcd_request *request, const ProtobufCMessage *response
     if (bytes != small) {
         free(bytes);
     }
-}
-
-static void request_finish(void *data)
-{
-    struct etcd_request *request = data;
-    if (request->status != 0) {
-        etcd_fail(request->call, request->status);
-    } else if (!grpc_call_is_over(request->call)) {
-        request->method->answer(request);
-    }
-    request_free(request);
-}
-
-void etcd_request_done(struct etcd_request *request, int status)
-{
-    request->header = etcd_header_now(request->service);
-    request->status = status;
-    loop_post(grpc_call_loop(request->call), request_finish, request);
 }
 
 /* --- What takes long is computed by a thread of libuv's pool: no loop of others' requests stands
@@ -195,17 +183,24 @@ struct computing {
     uv_work_t work;
 };
 
+static void request_finish(void *data);
+
 static void compute(uv_work_t *work)
 {
     struct etcd_request *request = CONTAINER_OF(work, struct computing, work)->request;
+    struct arena *arena = request->arena; /* Of the connection's loop. */
+    request->arena = arena_new(arena_left(arena));
     urgency_lower(); /* For good, as for backups, which these threads make, too. */
     request->compute(request);
+    arena_free(request->arena);
+    request->arena = arena;
 }
 
 static void on_computed(uv_work_t *work, int status)
 {
     struct computing *computing = CONTAINER_OF(work, struct computing, work);
     (void)status; /* Nobody cancels it. */
+    computing->request->elsewhere = false;
     request_finish(computing->request);
     free(computing);
 }
@@ -221,13 +216,51 @@ static void compute_start(void *data) /* Connection's loop. */
     (void)status;
 }
 
+void etcd_answer_compute(struct etcd_request *request,
+                         void (*compute_it)(struct etcd_request *request))
+{
+    request->elsewhere = true;
+    request->compute = compute_it;
+}
+
 void etcd_request_compute(struct etcd_request *request,
                           void (*compute_it)(struct etcd_request *request))
 {
     request->header = etcd_header_now(request->service);
-    request->compute = compute_it;
+    etcd_answer_compute(request, compute_it);
     loop_post(grpc_call_loop(request->call), compute_start, request);
 }
+
+/* --- The end of a unary request. */
+
+static void request_finish(void *data)
+{
+    struct etcd_request *request = data;
+    if (request->status != 0) {
+        etcd_fail(request->call, request->status);
+    } else if (grpc_call_is_over(request->call)) {
+        request_free(request);
+        return;
+    } else if (request->packed.data != NULL) {
+        grpc_call_respond(request->call, request->packed);
+    } else {
+        request->method->answer(request);
+    }
+    if (request->elsewhere) {
+        compute_start(request);
+    } else {
+        request_free(request);
+    }
+}
+
+void etcd_request_done(struct etcd_request *request, int status)
+{
+    request->header = etcd_header_now(request->service);
+    request->status = status;
+    loop_post(grpc_call_loop(request->call), request_finish, request);
+}
+
+/* --- Its beginning. */
 
 int etcd_request_caller(struct etcd_request *request)
 {

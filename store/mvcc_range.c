@@ -106,9 +106,14 @@ static void collect(struct mvcc_source *source, const struct store_range *range,
     bool all = range->sort_order != STORE_SORT_NONE || has_filters(range) || range->limit <= 0;
     uint64_t wanted = all ? UINT64_MAX : (uint64_t)range->limit + 1;
     size_t capacity = 0;
+    size_t looks_left = range->looks_max == 0 ? SIZE_MAX : range->looks_max;
     for (bool at = cow_cursor_seek(&source->cursor, range->key);
          at && !mvcc_past_range(cow_cursor_key(&source->cursor), range->key, range->end);
          at = cow_cursor_next(&source->cursor)) {
+        if (looks_left-- == 0) {
+            result->given_up = true;
+            break;
+        }
         const struct mvcc_version *version =
             mvcc_version_at(cow_cursor_value(&source->cursor), revision);
         if (version == NULL || mvcc_is_tombstone(version)) {

@@ -38,6 +38,7 @@ static const struct status_row {
     {STORE_LEASE_TTL_TOO_LARGE, GRPC_OUT_OF_RANGE, "etcdserver: too large lease TTL"},
     {STORE_REQUEST_TOO_LARGE, GRPC_INVALID_ARGUMENT, "etcdserver: request is too large"},
     {STORE_TOO_MANY_REQUESTS, GRPC_RESOURCE_EXHAUSTED, "etcdserver: too many requests"},
+    {STORE_RANGE_TOO_LARGE, GRPC_RESOURCE_EXHAUSTED, "etcdserver: range is too large, use a limit"},
     {STORE_NO_LEADER, GRPC_UNAVAILABLE, "etcdserver: no leader"},
     {STORE_LEADER_CHANGED, GRPC_UNAVAILABLE, "etcdserver: leader changed"},
     {STORE_TIMEOUT, GRPC_UNAVAILABLE, "etcdserver: request timed out"},

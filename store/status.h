@@ -20,6 +20,7 @@ enum store_status {
     STORE_INVALID_SORT = -EDOM,
     STORE_REQUEST_TOO_LARGE = -EMSGSIZE,
     STORE_TOO_MANY_REQUESTS = -EBUSY,  /* Over STORE_PENDING_MAX; nothing was done. */
+    STORE_RANGE_TOO_LARGE = -EFBIG,    /* Not in etcd: its answer takes too much memory. */
     STORE_NO_LEADER = -ENOTCONN,       /* Nothing was done. */
     STORE_LEADER_CHANGED = -ECANCELED, /* Outcome unknown. */
     STORE_TIMEOUT = -ETIMEDOUT,        /* Outcome unknown. */

@@ -52,7 +52,8 @@ struct store_range {
     enum store_sort_target sort_target;
     bool keys_only; /* Encoders leave values out; the result's kvs still have them. */
     bool count_only;
-    bool skip_count; /* Not in etcd: stop at the limit; `count` is then the kvs' number. */
+    bool skip_count;  /* Not in etcd: stop at the limit; `count` is then the kvs' number. */
+    size_t looks_max; /* Not in etcd: give up after so many keys; 0 for never. */
     int64_t min_mod_revision, max_mod_revision;       /* 0 for none. */
     int64_t min_create_revision, max_create_revision; /* 0 for none. */
 };
@@ -108,6 +109,7 @@ struct store_range_result {
     int64_t count; /* Keys in the range, whatever the limit. */
     bool more;     /* The limit left some out. */
     bool keys_only;
+    bool given_up;    /* There were more keys than `looks_max`: nothing else holds. */
     int64_t revision; /* Of the state that was read. */
 };
 
