@@ -12,6 +12,7 @@ STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 CERTIFICATE_REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 FEW, MANY = 4000, 16000
 # Four times the items take four times the time. Sixteen times would be seconds.
 GROWTH_MAX, GRACE_S = 6, 0.4
@@ -69,6 +70,20 @@ def definition(items):
                      "versions": items}}
 
 
+def keyed_definition(items):
+    names = [f"k{i}" for i in items]
+    keyed = {"type": "array", "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": names,
+             "items": {"type": "object", "required": names, "properties": {name: {"type": "string"} for name in names}}}
+    return definition([{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {
+        "type": "object", "properties": {"long": keyed}}}}])
+
+
+def webhook(**more):
+    hook = {"name": "a.b.c", "sideEffects": "None", "admissionReviewVersions": ["v1"], "clientConfig": {"url": "https://a/b"}}
+    return {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
+            "metadata": {"name": "long"}, "webhooks": [{**hook, **more}]}
+
+
 SHAPES = {
     "env": (PODS, lambda i: {"name": f"V{i}"}, lambda items: pod("long", env=items)),
     "volumes": (PODS, lambda i: {"name": f"v{i}", "emptyDir": {}}, spec("volumes")),
@@ -87,6 +102,10 @@ SHAPES = {
     "usages": (CERTIFICATE_REQUESTS, lambda i: f"u{i}", certificate_request),
     "equal usages": (CERTIFICATE_REQUESTS, lambda i: "any", certificate_request),
     "versions": (DEFINITIONS, lambda i: {"name": f"v{i + 1}"}, definition),
+    "keys of a list": (DEFINITIONS, lambda i: i, keyed_definition),
+    "versions of reviews": (WEBHOOKS, lambda i: f"v{i + 1}", lambda items: webhook(admissionReviewVersions=items)),
+    "resources of a rule": (WEBHOOKS, lambda i: f"r{i}/s", lambda items: webhook(rules=[
+        {"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["CREATE"], "resources": items}])),
     "extra": ("/apis/authorization.k8s.io/v1/subjectaccessreviews", str, access_review),
     "limits": ("/api/v1/namespaces/default/limitranges", None,
                lambda items: limit_range({f"a.b/s{i}": "1" for i in range(len(items))})),

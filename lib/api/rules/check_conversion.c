@@ -1,6 +1,7 @@
 #include "lib/api/rules/check_conversion.h"
 
 #include "lib/api/rules/rules.h"
+#include "lib/base/name_index.h"
 
 typedef Apiextensions__V1__CustomResourceConversion conversion_t;
 typedef Apiextensions__V1__WebhookConversion webhook_t;
@@ -88,10 +89,11 @@ static void check_versions(struct api_causes *causes, const struct api_path *at,
     char *const *versions = webhook->conversion_review_versions;
     size_t count = webhook->n_conversion_review_versions;
     bool known = false;
+    struct text_set seen = {.arena = causes->arena};
     for (size_t i = 0; i < count; i++) {
         struct api_path item = api_path_index(&path, i);
         known = known || rules_is(versions[i], "v1") || rules_is(versions[i], "v1beta1");
-        if (rules_has(versions, i, text_or_empty(versions[i]))) {
+        if (!text_set_add(&seen, text_or_empty(versions[i]))) {
             api_cause_invalid(causes, &item, api_shown_text(versions[i]), "duplicate version");
         } else {
             rules_invalid_each(causes, &item, api_shown_text(versions[i]),

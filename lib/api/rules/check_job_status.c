@@ -4,6 +4,7 @@
 #include "lib/api/rules/rules.h"
 #include "lib/api/shown.h"
 #include "lib/api/time.h"
+#include "lib/base/name_index.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -210,14 +211,14 @@ static void check_uncounted(const struct change *change)
     if (pods == NULL) {
         return;
     }
+    struct text_set uids = {.arena = change->causes->arena};
     for (size_t i = 0; i < pods->n_succeeded + pods->n_failed; i++) {
         bool succeeded = i < pods->n_succeeded;
         size_t index = succeeded ? i : i - pods->n_succeeded;
         const char *uid = text_or_empty(succeeded ? pods->succeeded[index] : pods->failed[index]);
         struct api_path list = api_path_field(&at, succeeded ? "succeeded" : "failed");
         struct api_path item = api_path_index(&list, index);
-        bool seen = rules_has(pods->succeeded, succeeded ? index : pods->n_succeeded, uid) ||
-                    (!succeeded && rules_has(pods->failed, index, uid));
+        bool seen = !text_set_add(&uids, uid);
         if (*uid == '\0') {
             api_cause_invalid(change->causes, &item, api_shown_text(uid), "must not be empty");
         } else if (seen) {

@@ -1,6 +1,7 @@
 /* Rules of what asks the cluster to trust somebody: certificate requests and API services. */
 #include "lib/api/rules/rules.h"
 #include "lib/base/base64.h"
+#include "lib/base/name_index.h"
 #include <inttypes.h>
 
 /* --- CertificateSigningRequest -----------------------------------------------------------------
@@ -203,17 +204,14 @@ static void check_conditions(struct api_causes *causes, const struct api_path *a
                              const Certificates__V1__CertificateSigningRequestStatus *status)
 {
     struct api_path list = api_path_field(at, "conditions");
+    struct text_set seen = {.arena = causes->arena};
     for (size_t i = 0; i < status->n_conditions; i++) {
         const char *type = text_or_empty(status->conditions[i]->type);
         struct api_path item = api_path_index(&list, i);
         struct api_path path = api_path_field(&item, "type");
-        bool twice = false, both = false;
-        for (size_t j = 0; j < i; j++) {
-            const char *other = text_or_empty(status->conditions[j]->type);
-            bool same = strcmp(type, other) == 0;
-            twice = twice || same;
-            both = both || (!same && is_decision(type) && is_decision(other));
-        }
+        const char *opposite = strcmp(type, "Approved") == 0 ? "Denied" : "Approved";
+        bool both = is_decision(type) && text_set_has(&seen, opposite);
+        bool twice = !text_set_add(&seen, type);
         if (*type == '\0') {
             api_cause_required(causes, &path, "");
         }

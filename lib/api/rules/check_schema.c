@@ -5,6 +5,7 @@
 #include "lib/api/rules/check_structural.h"
 #include "lib/api/rules/check_validations.h"
 #include "lib/api/rules/rules.h"
+#include "lib/base/name_index.h"
 #include "lib/cel/regex.h"
 
 typedef Apiextensions__V1__JSONSchemaProps props;
@@ -118,20 +119,42 @@ static void check_set(struct api_causes *causes, const struct api_path *items, c
     }
 }
 
-static const props *member(const props *schema, const char *name)
+/* Of the items of a list, found by name. */
+struct item_names {
+    const props *item;
+    struct name_index properties;
+    struct text_set required;
+};
+
+static struct item_names item_names(struct arena *arena, const props *item)
 {
-    for (size_t i = 0; i < schema->n_properties; i++) {
-        if (rules_is(schema->properties[i]->key, name)) {
-            return schema->properties[i]->value;
+    struct item_names names = {.item = item, .required.arena = arena};
+    for (size_t i = 0; i < item->n_properties; i++) {
+        const char *name = text_or_empty(item->properties[i]->key);
+        name_index_add(&names.properties, arena, slice_text(name), i);
+    }
+    for (size_t i = 0; i < item->n_required; i++) {
+        (void)text_set_add(&names.required, text_or_empty(item->required[i]));
+    }
+    return names;
+}
+
+static const props *member(const struct item_names *names, const char *name)
+{
+    struct name_search search = name_index_find(&names->properties, slice_text(name));
+    while (name_index_next(&search)) {
+        if (rules_is(names->item->properties[search.place]->key, name)) {
+            return names->item->properties[search.place]->value;
         }
     }
     return NULL;
 }
 
-static void check_key(struct api_causes *causes, const struct place *place, const props *item,
-                      const char *key)
+static void check_key(struct api_causes *causes, const struct place *place,
+                      const struct item_names *names, const char *key)
 {
-    const props *found = member(item, key);
+    const props *item = names->item;
+    const props *found = member(names, key);
     struct api_path items = api_path_field(place->at, "items");
     struct api_path properties = api_path_field(&items, "properties");
     struct api_path path = api_path_key(&properties, key);
@@ -150,7 +173,7 @@ static void check_key(struct api_causes *causes, const struct place *place, cons
     if (place->past->had_loose_keys) {
         return;
     }
-    if (found->default_ == NULL && !rules_has(item->required, item->n_required, key)) {
+    if (found->default_ == NULL && !text_set_has(&names->required, key)) {
         rules_required(causes, &path, "default",
                        "this property is in x-kubernetes-list-map-keys, so it must have a default "
                        "or be a required property");
@@ -178,10 +201,12 @@ static void check_map(struct api_causes *causes, const struct place *place, cons
                       "must be object if parent array's x-kubernetes-list-type is map");
         return;
     }
+    struct item_names names = item_names(causes->arena, item);
+    struct text_set seen = {.arena = causes->arena};
     for (size_t i = 0; i < schema->n_x_kubernetes_list_map_keys && !api_causes_full(causes); i++) {
-        check_key(causes, place, item, schema->x_kubernetes_list_map_keys[i]);
-        if (rules_has(schema->x_kubernetes_list_map_keys, i,
-                      schema->x_kubernetes_list_map_keys[i])) {
+        const char *key = text_or_empty(schema->x_kubernetes_list_map_keys[i]);
+        check_key(causes, place, &names, key);
+        if (!text_set_add(&seen, key)) {
             rules_invalid(
                 causes, place->at, "x-kubernetes-list-map-keys",
                 api_shown_raw(rules_list_shown(causes->arena, schema->x_kubernetes_list_map_keys,

@@ -2,6 +2,7 @@
  * check_expressions.c. */
 #include "lib/api/rules/rules.h"
 #include "lib/api/shown.h"
+#include "lib/base/name_index.h"
 #include <ctype.h>
 
 /* --- Names and clients -------------------------------------------------------------------------
@@ -40,10 +41,11 @@ static void check_versions(struct api_causes *causes, const struct api_path *par
 {
     struct api_path at = api_path_field(parent, "admissionReviewVersions");
     bool known = count == 0; /* That none is there was said already. */
+    struct text_set seen = {.arena = causes->arena};
     for (size_t i = 0; i < count; i++) {
         struct api_path item = api_path_index(&at, i);
         known = known || rules_is(versions[i], "v1") || rules_is(versions[i], "v1beta1");
-        if (rules_has(versions, i, text_or_empty(versions[i]))) {
+        if (!text_set_add(&seen, text_or_empty(versions[i]))) {
             api_cause_invalid(causes, &item, api_shown_text(versions[i]), "duplicate version");
         }
     }
@@ -136,33 +138,20 @@ bool rules_webhook_service_path(struct api_causes *causes, const struct api_fram
 /* --- What they are asked about -----------------------------------------------------------------
  */
 
-static bool same_part(const char *left, size_t left_len, const char *right, size_t right_len)
+/* Whether an earlier item with a star stands for this one too: "pods" + "/" + "*", or "*" + "/" +
+ * "log". `earlier` are those with a slash. */
+static void check_covered(struct api_causes *causes, const struct api_path *at,
+                          const struct text_set *earlier, const char *item)
 {
-    return left_len == right_len && memcmp(left, right, left_len) == 0;
-}
-
-/* An earlier item with a star that stands for this one too ("pods" + "/" + "*"). */
-static void check_covered(struct api_causes *causes, const struct api_path *at, char *const *items,
-                          size_t index)
-{
-    const char *item = text_or_empty(items[index]);
     const char *slash = strchr(item, '/');
-    size_t len = slash == NULL ? 0 : (size_t)(slash - item);
-    for (size_t i = 0; slash != NULL && i < index; i++) {
-        const char *other = text_or_empty(items[i]);
-        const char *cut = strchr(other, '/');
-        if (cut == NULL) {
-            continue;
-        }
-        size_t other_len = (size_t)(cut - other);
-        bool any_part = strcmp(cut + 1, "*") == 0 && same_part(item, len, other, other_len);
-        bool any_resource = same_part(other, other_len, "*", 1) && strcmp(cut + 1, slash + 1) == 0;
-        if (any_part || any_resource) {
-            api_cause_invalid(causes, at, api_shown_text(item),
-                              arena_printf(causes->arena, "if '%s' is present, must not specify %s",
-                                           other, item));
-            return;
-        }
+    const char *any_part = arena_printf(causes->arena, "%.*s/*", (int)(slash - item), item);
+    const char *any_resource = arena_printf(causes->arena, "*%s", slash);
+    size_t part = text_set_place(earlier, any_part);
+    size_t resource = text_set_place(earlier, any_resource);
+    if (part < earlier->count || resource < earlier->count) {
+        api_cause_invalid(causes, at, api_shown_text(item),
+                          arena_printf(causes->arena, "if '%s' is present, must not specify %s",
+                                       part <= resource ? any_part : any_resource, item));
     }
 }
 
@@ -172,16 +161,17 @@ static void check_resources(struct api_causes *causes, const struct api_path *pa
     struct api_path at = api_path_field(parent, "resources");
     struct api_shown shown = api_shown_raw(rules_list_shown(causes->arena, items, count));
     bool whole = false;
+    struct text_set parts = {.arena = causes->arena};
     for (size_t i = 0; i < count; i++) {
         struct api_path item = api_path_index(&at, i);
         if (rules_empty(items[i])) {
             api_cause_required(causes, &item, "");
-            continue;
-        }
-        if (strchr(items[i], '/') == NULL) {
+        } else if (strchr(items[i], '/') == NULL) {
             whole = !rules_is(items[i], "*"); /* The last one decides: so v1.32 has it. */
+        } else {
+            check_covered(causes, &item, &parts, items[i]);
+            (void)text_set_add(&parts, items[i]);
         }
-        check_covered(causes, &item, items, i);
     }
     if (count > 1 && rules_has(items, count, "*/*")) {
         api_cause_invalid(causes, &at, shown,

@@ -4,6 +4,7 @@
 #include "lib/api/rules/check_defaults.h"
 #include "lib/api/rules/rules.h"
 #include "lib/base/hash_map.h"
+#include "lib/base/name_index.h"
 
 typedef Apiextensions__V1__JSONSchemaProps props;
 
@@ -29,13 +30,22 @@ static bool has_loose_keys(const props *list, const props *item)
 {
     bool is_map = rules_is(list->x_kubernetes_list_type, "map");
     bool loose = item->nullable && (is_map || rules_is(list->x_kubernetes_list_type, "set"));
-    for (size_t i = 0; is_map && !loose && i < item->n_properties; i++) {
+    if (!is_map || loose) {
+        return loose;
+    }
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    struct text_set keys = {.arena = arena}, required = {.arena = arena};
+    for (size_t i = 0; i < list->n_x_kubernetes_list_map_keys; i++) {
+        (void)text_set_add(&keys, text_or_empty(list->x_kubernetes_list_map_keys[i]));
+    }
+    for (size_t i = 0; i < item->n_required; i++) {
+        (void)text_set_add(&required, text_or_empty(item->required[i]));
+    }
+    for (size_t i = 0; !loose && i < item->n_properties; i++) {
         const char *name = text_or_empty(item->properties[i]->key);
         const props *key = item->properties[i]->value;
-        loose =
-            rules_has(list->x_kubernetes_list_map_keys, list->n_x_kubernetes_list_map_keys, name) &&
-            (key->nullable ||
-             (key->default_ == NULL && !rules_has(item->required, item->n_required, name)));
+        loose = text_set_has(&keys, name) &&
+                (key->nullable || (key->default_ == NULL && !text_set_has(&required, name)));
     }
     return loose;
 }

@@ -163,6 +163,19 @@ START_TEST(a_star_stands_alone_in_a_rule)
                               "'resources':['pods','*']",
                               URL, ""),
                      "");
+    ck_assert_causes(
+        HOOKS,
+        HOOKS_OF("'apiGroups':[''],'apiVersions':['v1'],'operations':['*'],'resources':"
+                 "['pods/log','pods/*','pods/status','*/scale','a/scale','b/*','b/scale','pods/*']",
+                 URL, ""),
+        "webhooks[0].rules[0].resources[2]: Invalid value: \"pods/status\": if 'pods/*' is "
+        "present, must not specify pods/status\n"
+        "webhooks[0].rules[0].resources[4]: Invalid value: \"a/scale\": if '*/scale' is present, "
+        "must not specify a/scale\n"
+        "webhooks[0].rules[0].resources[6]: Invalid value: \"b/scale\": if '*/scale' is present, "
+        "must not specify b/scale\n"
+        "webhooks[0].rules[0].resources[7]: Invalid value: \"pods/*\": if 'pods/*' is present, "
+        "must not specify pods/*");
 #undef URL
 }
 END_TEST
