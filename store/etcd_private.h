@@ -111,7 +111,7 @@ struct etcd_request {
     uint32_t key_hash;
     void (*compute)(struct etcd_request *request); /* See etcd_request_compute(). */
     bool elsewhere;                                /* It is to run, or runs. */
-    struct slice packed;                           /* The response, when made there; owned. */
+    struct chunk *packed;                          /* The response, when made there. */
     struct etcd_cluster_view *view;                /* NULL before etcd_request_view(). */
     uint64_t member_id;                            /* Whom a change of members is about. */
     char *peer_urls;                               /* And where it is to be. */

@@ -144,7 +144,7 @@ static void request_free(struct etcd_request *request)
     free(request->view);
     free(request->lease.keys);
     free(request->lease.ids);
-    free((void *)(uintptr_t)request->packed.data);
+    chunk_unref(request->packed);
     etcd_service_unref(request->service);
     grpc_call_unref(request->call); /* The request itself lies in its arena. */
 }
@@ -163,7 +163,7 @@ void etcd_respond(struct etcd_request *request, const ProtobufCMessage *response
     if (request->elsewhere) {
         uint8_t *packed = alloc_bytes(len + 1);
         (void)protobuf_c_message_pack(response, packed);
-        request->packed = slice_of(packed, len);
+        request->packed = chunk_new_owned(packed, len);
         return;
     }
     uint8_t small[SMALL_RESPONSE_BYTES];
@@ -241,8 +241,9 @@ static void request_finish(void *data)
     } else if (grpc_call_is_over(request->call)) {
         request_free(request);
         return;
-    } else if (request->packed.data != NULL) {
-        grpc_call_respond(request->call, request->packed);
+    } else if (request->packed != NULL) {
+        (void)grpc_call_send_shared(request->call, request->packed); /* It may be large. */
+        grpc_call_finish(request->call, GRPC_OK, NULL, slice_text(""));
     } else {
         request->method->answer(request);
     }
