@@ -6,7 +6,7 @@
 #include "lib/api/rules/check_validations.h"
 #include "lib/api/rules/rules.h"
 #include "lib/base/name_index.h"
-#include "lib/cel/regex.h"
+#include <stdlib.h>
 
 typedef Apiextensions__V1__JSONSchemaProps props;
 
@@ -18,7 +18,8 @@ struct place {
     const char *no_default; /* Why it may have no default; NULL when it may. */
     bool is_root, in_meta;  /* in_meta: it describes apiVersion, kind or metadata. */
     unsigned depth;
-    bool *unreadable; /* Set when words stand for shapes that no structural schema has. */
+    bool *unreadable;  /* Set when words stand for shapes that no structural schema has. */
+    bool *has_dialect; /* Set when there is a "$schema", which has none either. */
 };
 
 static void check(struct api_causes *causes, const struct place *place);
@@ -26,43 +27,44 @@ static void check(struct api_causes *causes, const struct place *place);
 /* --- Words -------------------------------------------------------------------------------------
  */
 
-enum { UNREADABLE_COUNT = 7 }; /* Of the words below, the first. */
-
+/* In the order in which v1.32 tells them. */
 static void check_keywords(struct api_causes *causes, const struct place *place)
 {
     const props *schema = place->schema;
     const struct {
-        bool used;
+        bool used, unreadable;
         const char *name, *why;
     } forbidden[] = {
-        {!rules_empty(schema->ref), "$ref", "$ref is not supported"},
-        {schema->n_definitions > 0, "definitions", "definitions is not supported"},
-        {schema->n_dependencies > 0, "dependencies", "dependencies is not supported"},
-        {schema->n_pattern_properties > 0, "patternProperties",
+        {schema->default_ != NULL && place->no_default != NULL, false, "default",
+         place->no_default},
+        {!rules_empty(schema->id), true, "id", "id is not supported"},
+        {schema->additional_items != NULL, true, "additionalItems",
+         "additionalItems is not supported"},
+        {schema->n_pattern_properties > 0, true, "patternProperties",
          "patternProperties is not supported"},
-        {schema->additional_items != NULL, "additionalItems", "additionalItems is not supported"},
-        {!rules_empty(schema->id), "id", "id is not supported"},
-        {schema->items != NULL && schema->items->n_j_son_schemas > 0, "items",
-         "items must be a schema object and not an array"},
-        {schema->default_ != NULL && place->no_default != NULL, "default", place->no_default},
-        {place->in_meta && schema->x_kubernetes_embedded_resource, "x-kubernetes-embedded-resource",
-         "must not be used inside of resource meta"},
-        {rules_is(schema->type, "null"), "type",
+        {schema->n_definitions > 0, true, "definitions", "definitions is not supported"},
+        {schema->n_dependencies > 0, true, "dependencies", "dependencies is not supported"},
+        {schema->ref != NULL, true, "$ref", "$ref is not supported"},
+        {rules_is(schema->type, "null"), false, "type",
          "type cannot be set to null, use nullable as an alternative"},
-        {place->is_root && schema->nullable, "nullable", "nullable cannot be true at the root"},
-        {schema->unique_items, "uniqueItems",
+        {schema->items != NULL && schema->items->n_j_son_schemas > 0, true, "items",
+         "items must be a schema object and not an array"},
+        {place->in_meta && schema->x_kubernetes_embedded_resource, false,
+         "x-kubernetes-embedded-resource", "must not be used inside of resource meta"},
+        {schema->unique_items, false, "uniqueItems",
          "uniqueItems cannot be set to true since the runtime complexity becomes quadratic"},
         {schema->n_properties > 0 && schema->additional_properties != NULL &&
              (schema->additional_properties->schema != NULL ||
               !schema->additional_properties->allows),
-         "additionalProperties", "additionalProperties and properties are mutual exclusive"},
+         false, "additionalProperties", "additionalProperties and properties are mutual exclusive"},
     };
     for (size_t i = 0; i < ARRAY_LEN(forbidden); i++) {
         if (forbidden[i].used) {
             rules_forbidden(causes, place->at, forbidden[i].name, forbidden[i].why);
-            *place->unreadable = *place->unreadable || i < UNREADABLE_COUNT;
+            *place->unreadable = *place->unreadable || forbidden[i].unreadable;
         }
     }
+    *place->has_dialect = *place->has_dialect || !rules_empty(schema->schema);
 }
 
 static void check_type(struct api_causes *causes, const struct api_path *at, const props *schema)
@@ -74,16 +76,13 @@ static void check_type(struct api_causes *causes, const struct api_path *at, con
     }
 }
 
-static void check_pattern(struct api_causes *causes, const struct api_path *at, const props *schema)
+static void check_unknown_fields(struct api_causes *causes, const struct place *place)
 {
-    CLEANUP(error_release) struct error error = {0};
-    const struct cel_regex *regex = NULL;
-    if (!rules_empty(schema->pattern) &&
-        cel_regex_compile(causes->arena, slice_text(schema->pattern), &regex, &error) < 0) {
-        rules_invalid(causes, at, "pattern", api_shown_text(schema->pattern),
-                      arena_printf(causes->arena,
-                                   "must be a valid regular expression, but isn't: %s",
-                                   error_message(&error)));
+    if (place->schema->has_x_kubernetes_preserve_unknown_fields &&
+        !place->schema->x_kubernetes_preserve_unknown_fields) {
+        rules_invalid(causes, place->at, "x-kubernetes-preserve-unknown-fields",
+                      api_shown_bool(false), "must be true or undefined");
+        *place->unreadable = true;
     }
 }
 
@@ -119,72 +118,95 @@ static void check_set(struct api_causes *causes, const struct api_path *items, c
     }
 }
 
-/* Of the items of a list, found by name. */
-struct item_names {
-    const props *item;
-    struct name_index properties;
-    struct text_set required;
+/* What a list map says of its items' keys, of which there may be many. */
+struct list_keys {
+    char *const *names;
+    size_t count;
+    struct text_set known, required; /* Names of the items' properties. */
+    const props **properties;        /* By the known names' places. */
 };
 
-static struct item_names item_names(struct arena *arena, const props *item)
+static struct list_keys list_keys_of(struct arena *arena, const props *schema)
 {
-    struct item_names names = {.item = item, .required.arena = arena};
+    const props *item = schema->items->schema;
+    struct list_keys keys = {.names = schema->x_kubernetes_list_map_keys,
+                             .count = schema->n_x_kubernetes_list_map_keys,
+                             .known.arena = arena,
+                             .required.arena = arena};
+    keys.properties = arena_array(arena, item->n_properties, sizeof(*keys.properties));
     for (size_t i = 0; i < item->n_properties; i++) {
-        const char *name = text_or_empty(item->properties[i]->key);
-        name_index_add(&names.properties, arena, slice_text(name), i);
-    }
-    for (size_t i = 0; i < item->n_required; i++) {
-        (void)text_set_add(&names.required, text_or_empty(item->required[i]));
-    }
-    return names;
-}
-
-static const props *member(const struct item_names *names, const char *name)
-{
-    struct name_search search = name_index_find(&names->properties, slice_text(name));
-    while (name_index_next(&search)) {
-        if (rules_is(names->item->properties[search.place]->key, name)) {
-            return names->item->properties[search.place]->value;
+        if (text_set_add(&keys.known, text_or_empty(item->properties[i]->key))) {
+            keys.properties[keys.known.count - 1] = item->properties[i]->value;
         }
     }
-    return NULL;
+    for (size_t i = 0; i < item->n_required; i++) {
+        (void)text_set_add(&keys.required, text_or_empty(item->required[i]));
+    }
+    return keys;
 }
 
-static void check_key(struct api_causes *causes, const struct place *place,
-                      const struct item_names *names, const char *key)
+static const props *property_of(const struct list_keys *keys, const char *name)
 {
-    const props *item = names->item;
-    const props *found = member(names, key);
+    size_t place = text_set_place(&keys->known, name);
+    return place < keys->known.count ? keys->properties[place] : NULL;
+}
+
+static void refuse_keys(struct api_causes *causes, const struct api_path *at,
+                        const struct list_keys *keys, const char *why)
+{
+    rules_invalid(causes, at, "x-kubernetes-list-map-keys",
+                  api_shown_raw(rules_list_shown(causes->arena, keys->names, keys->count)), why);
+}
+
+/* They are scalar properties, each said once. */
+static void check_keys(struct api_causes *causes, const struct place *place,
+                       const struct list_keys *keys)
+{
+    const props *item = place->schema->items->schema;
+    struct text_set seen = {.arena = causes->arena};
     struct api_path items = api_path_field(place->at, "items");
     struct api_path properties = api_path_field(&items, "properties");
-    struct api_path path = api_path_key(&properties, key);
-    if (found == NULL) {
-        rules_invalid(
-            causes, place->at, "x-kubernetes-list-map-keys",
-            api_shown_raw(rules_list_shown(causes->arena, place->schema->x_kubernetes_list_map_keys,
-                                           place->schema->n_x_kubernetes_list_map_keys)),
-            "entries must all be names of item properties");
-        return;
-    }
-    if (rules_is(found->type, "array") || rules_is(found->type, "object")) {
-        rules_invalid(causes, &path, "type", api_shown_text(item->type),
-                      "must be a scalar type if parent array's x-kubernetes-list-type is map");
-    }
-    if (place->past->had_loose_keys) {
-        return;
-    }
-    if (found->default_ == NULL && !text_set_has(&names->required, key)) {
-        rules_required(causes, &path, "default",
-                       "this property is in x-kubernetes-list-map-keys, so it must have a default "
-                       "or be a required property");
-    }
-    if (found->nullable) {
-        rules_forbidden(causes, &path, "nullable",
-                        "this property is in x-kubernetes-list-map-keys, so it cannot be nullable");
+    for (size_t i = 0; i < keys->count && !api_causes_full(causes); i++) {
+        const char *name = text_or_empty(keys->names[i]);
+        const props *found = property_of(keys, name);
+        struct api_path path = api_path_key(&properties, name);
+        if (found == NULL) {
+            refuse_keys(causes, place->at, keys, "entries must all be names of item properties");
+        } else if (rules_is(found->type, "array") || rules_is(found->type, "object")) {
+            rules_invalid(causes, &path, "type", api_shown_text(item->type),
+                          "must be a scalar type if parent array's x-kubernetes-list-type is map");
+        }
+        if (!text_set_add(&seen, name)) {
+            refuse_keys(causes, place->at, keys, "must not contain duplicate entries");
+        }
     }
 }
 
-static void check_map(struct api_causes *causes, const struct place *place, const props *item)
+/* Each item has them. */
+static void check_keys_given(struct api_causes *causes, const struct place *place,
+                             const struct list_keys *keys)
+{
+    struct api_path items = api_path_field(place->at, "items");
+    struct api_path properties = api_path_field(&items, "properties");
+    for (size_t i = 0; i < keys->count && !api_causes_full(causes); i++) {
+        const char *name = text_or_empty(keys->names[i]);
+        const props *found = property_of(keys, name);
+        struct api_path path = api_path_key(&properties, name);
+        if (found != NULL && found->default_ == NULL && !text_set_has(&keys->required, name)) {
+            rules_required(causes, &path, "default",
+                           "this property is in x-kubernetes-list-map-keys, so it must have a "
+                           "default or be a required property");
+        }
+        if (found != NULL && found->nullable) {
+            rules_forbidden(causes, &path, "nullable",
+                            "this property is in x-kubernetes-list-map-keys, so it cannot be "
+                            "nullable");
+        }
+    }
+}
+
+static void check_map(struct api_causes *causes, const struct place *place,
+                      const struct list_keys *keys)
 {
     const props *schema = place->schema;
     struct api_path items = api_path_field(place->at, "items");
@@ -192,64 +214,67 @@ static void check_map(struct api_causes *causes, const struct place *place, cons
         rules_required(causes, place->at, "x-kubernetes-list-map-keys",
                        "must not be empty if x-kubernetes-list-type is map");
     }
-    if (item == NULL) {
+    if (schema->items == NULL) {
         api_cause_required(causes, &items, "must have a schema if x-kubernetes-list-type is map");
-        return;
-    }
-    if (!rules_is(item->type, "object")) {
-        rules_invalid(causes, &items, "type", api_shown_text(item->type),
+    } else if (schema->items->schema == NULL) {
+        api_cause_invalid(causes, &items, api_shown_raw("apiextensions.JSONSchemaPropsOrArray"),
+                          "must only have a single schema if x-kubernetes-list-type is map");
+    } else if (!rules_is(schema->items->schema->type, "object")) {
+        rules_invalid(causes, &items, "type", api_shown_text(schema->items->schema->type),
                       "must be object if parent array's x-kubernetes-list-type is map");
-        return;
-    }
-    struct item_names names = item_names(causes->arena, item);
-    struct text_set seen = {.arena = causes->arena};
-    for (size_t i = 0; i < schema->n_x_kubernetes_list_map_keys && !api_causes_full(causes); i++) {
-        const char *key = text_or_empty(schema->x_kubernetes_list_map_keys[i]);
-        check_key(causes, place, &names, key);
-        if (!text_set_add(&seen, key)) {
-            rules_invalid(
-                causes, place->at, "x-kubernetes-list-map-keys",
-                api_shown_raw(rules_list_shown(causes->arena, schema->x_kubernetes_list_map_keys,
-                                               schema->n_x_kubernetes_list_map_keys)),
-                "must not contain duplicate entries");
-        }
+    } else {
+        check_keys(causes, place, keys);
     }
 }
 
-static void check_list(struct api_causes *causes, const struct place *place)
+static void check_list_type(struct api_causes *causes, const struct place *place, const char *type)
 {
     static const char *const lists[] = {"atomic", "set", "map", NULL};
     const props *schema = place->schema;
     const props *item = schema->items == NULL ? NULL : schema->items->schema;
-    const char *type = schema->x_kubernetes_list_type;
     struct api_path items = api_path_field(place->at, "items");
     struct api_path list = api_path_field(place->at, "x-kubernetes-list-type");
+    if (type != NULL && !rules_is(schema->type, "array")) {
+        wants_type(causes, place->at, schema->type, "array",
+                   "must be array if x-kubernetes-list-type is specified");
+    } else if (rules_is(type, "set") && item != NULL && !place->past->had_open_sets) {
+        check_set(causes, &items, item);
+    }
+    if (type != NULL && !rules_one_of(type, lists)) {
+        api_cause_not_among(causes, &list, api_shown_text(type), lists);
+    }
     if (schema->n_x_kubernetes_list_map_keys > 0 && type == NULL) {
         api_cause_required(causes, &list, "must be map if x-kubernetes-list-map-keys is non-empty");
     } else if (schema->n_x_kubernetes_list_map_keys > 0 && !rules_is(type, "map")) {
         api_cause_invalid(causes, &list, api_shown_text(type),
                           "must be map if x-kubernetes-list-map-keys is non-empty");
     }
-    if (type == NULL) {
+}
+
+static void check_list(struct api_causes *causes, const struct place *place)
+{
+    const props *schema = place->schema;
+    const props *item = schema->items == NULL ? NULL : schema->items->schema;
+    const char *type = schema->x_kubernetes_list_type;
+    bool is_map = rules_is(type, "map");
+    struct api_path items = api_path_field(place->at, "items");
+    struct list_keys keys = {.count = 0};
+    if (is_map && item != NULL) {
+        keys = list_keys_of(causes->arena, schema);
+    }
+    check_list_type(causes, place, type);
+    if (is_map) {
+        check_map(causes, place, &keys);
+    }
+    if (place->past->had_loose_keys || item == NULL) {
         return;
     }
-    wants_type(causes, place->at, schema->type, "array",
-               "must be array if x-kubernetes-list-type is specified");
-    if (!rules_one_of(type, lists)) {
-        api_cause_not_among(causes, &list, api_shown_text(type), lists);
-    }
-    if (rules_is(type, "set") && item != NULL && !place->past->had_open_sets) {
-        check_set(causes, &items, item);
-    }
-    if (rules_is(type, "map")) {
-        check_map(causes, place, item);
-    }
-    if (item != NULL && item->nullable && (rules_is(type, "set") || rules_is(type, "map")) &&
-        !place->past->had_loose_keys) {
+    if (item->nullable && (rules_is(type, "set") || is_map)) {
         rules_forbidden(causes, &items, "nullable",
                         arena_printf(causes->arena,
                                      "cannot be nullable when x-kubernetes-list-type is %s", type));
     }
+    check_keys_given(causes, place, &keys);
 }
 
 static void check_map_type(struct api_causes *causes, const struct api_path *at,
@@ -309,40 +334,55 @@ static void check_property(struct api_causes *causes, const struct place *place,
     check(causes, &below);
 }
 
+static void check_additional(struct api_causes *causes, const struct place *place)
+{
+    struct api_path path = api_path_field(place->at, "additionalProperties");
+    if (place->schema->additional_properties == NULL) {
+        return;
+    }
+    struct place below = place_below(place, &path, place->schema->additional_properties->schema);
+    if (place->in_meta) {
+        below.no_default =
+            "must not be set inside additionalProperties applying to object metadata";
+    }
+    check(causes, &below);
+}
+
 static void check_inner(struct api_causes *causes, const struct place *place)
 {
     const props *schema = place->schema;
-    struct api_path additional = api_path_field(place->at, "additionalProperties");
     struct api_path items = api_path_field(place->at, "items");
     struct api_path none = api_path_field(place->at, "not");
+    struct api_path definitions = api_path_field(place->at, "definitions");
+    check_additional(causes, place);
     for (size_t i = 0; i < schema->n_properties; i++) {
         check_property(causes, place, text_or_empty(schema->properties[i]->key),
                        schema->properties[i]->value);
     }
-    if (schema->additional_properties != NULL) {
-        struct place below = place_below(place, &additional, schema->additional_properties->schema);
-        if (place->in_meta) {
-            below.no_default =
-                "must not be set inside additionalProperties applying to object metadata";
-        }
+    if (schema->not_ != NULL) {
+        struct place below = place_below(place, &none, schema->not_);
+        check(causes, &below);
+    }
+    check_each(causes, place, "allOf", schema->all_of, schema->n_all_of);
+    check_each(causes, place, "oneOf", schema->one_of, schema->n_one_of);
+    check_each(causes, place, "anyOf", schema->any_of, schema->n_any_of);
+    for (size_t i = 0; i < schema->n_definitions; i++) {
+        struct api_path path =
+            api_path_key(&definitions, text_or_empty(schema->definitions[i]->key));
+        struct place below = place_below(place, &path, schema->definitions[i]->value);
         check(causes, &below);
     }
     if (schema->items != NULL) {
         struct place below = place_below(place, &items, schema->items->schema);
         check(causes, &below);
-    }
-    check_each(causes, place, "allOf", schema->all_of, schema->n_all_of);
-    check_each(causes, place, "anyOf", schema->any_of, schema->n_any_of);
-    check_each(causes, place, "oneOf", schema->one_of, schema->n_one_of);
-    if (schema->not_ != NULL) {
-        struct place below = place_below(place, &none, schema->not_);
-        check(causes, &below);
+        check_each(causes, place, "items", schema->items->j_son_schemas,
+                   schema->items->n_j_son_schemas);
     }
 }
 
 static void check(struct api_causes *causes, const struct place *place)
 {
-    if (place->schema == NULL) {
+    if (place->schema == NULL || api_causes_full(causes)) {
         return;
     }
     if (place->depth > API_SCHEMA_DEPTH_MAX) {
@@ -351,42 +391,88 @@ static void check(struct api_causes *causes, const struct place *place)
     }
     check_type(causes, place->at, place->schema);
     check_keywords(causes, place);
-    check_list(causes, place);
-    check_map_type(causes, place->at, place->schema);
-    if (place->schema->has_x_kubernetes_preserve_unknown_fields &&
-        !place->schema->x_kubernetes_preserve_unknown_fields) {
-        rules_invalid(causes, place->at, "x-kubernetes-preserve-unknown-fields",
-                      api_shown_bool(false), "must be true or undefined");
-    }
-    check_pattern(causes, place->at, place->schema);
-    rules_check_validation_words(causes, place->at, place->schema);
     check_inner(causes, place);
+    check_unknown_fields(causes, place);
+    check_map_type(causes, place->at, place->schema);
+    check_list(causes, place);
+    rules_check_validation_words(causes, place->at, place->schema);
 }
 
 void rules_check_schema_words(struct api_causes *causes, const struct api_path *at,
                               const props *schema, const struct definition_past *past)
 {
-    bool unreadable = false;
-    check(causes,
-          &(struct place){.at = at, .schema = schema, .past = past, .unreadable = &unreadable});
+    bool unreadable = false, has_dialect = false;
+    check(causes, &(struct place){.at = at,
+                                  .schema = schema,
+                                  .past = past,
+                                  .unreadable = &unreadable,
+                                  .has_dialect = &has_dialect});
+}
+
+/* As the lines "field: message" are sorted: "a.b" comes before "a". */
+static int by_text(const void *a, const void *b)
+{
+    const struct api_cause *left = a, *right = b;
+    size_t same = 0;
+    while (left->field[same] != '\0' && left->field[same] == right->field[same]) {
+        same++;
+    }
+    char one = left->field[same], other = right->field[same];
+    if (one == other) {
+        return strcmp(left->message, right->message);
+    }
+    return (one == '\0' ? ':' : one) - (other == '\0' ? ':' : other);
+}
+
+/* Those from `middle` on come before those from `first` on. */
+static void put_first(struct api_causes *causes, size_t first, size_t middle)
+{
+    size_t later = middle - first, sooner = causes->count - middle;
+    struct api_cause *copy =
+        arena_array(causes->arena, causes->count - first, sizeof(*causes->items));
+    for (size_t i = 0; i < sooner; i++) {
+        copy[i] = causes->items[middle + i];
+    }
+    for (size_t i = 0; i < later; i++) {
+        copy[sooner + i] = causes->items[first + i];
+    }
+    for (size_t i = 0; i < sooner + later; i++) {
+        causes->items[first + i] = copy[i];
+    }
 }
 
 void rules_check_schema(struct api_causes *causes, const struct api_path *at, const props *root,
                         const struct definition_past *past)
 {
+    size_t first = causes->count;
+    bool unreadable = false, has_dialect = false;
+    if (root != NULL && root->nullable) {
+        rules_forbidden(causes, at, "nullable", "nullable cannot be true at the root");
+    }
     size_t before = causes->count;
-    bool unreadable = false;
-    check(causes,
-          &(struct place){
-              .at = at, .schema = root, .past = past, .is_root = true, .unreadable = &unreadable});
+    check(causes, &(struct place){.at = at,
+                                  .schema = root,
+                                  .past = past,
+                                  .is_root = true,
+                                  .unreadable = &unreadable,
+                                  .has_dialect = &has_dialect});
     size_t words = causes->count;
-    if (!unreadable) {
-        rules_check_structural(causes, at, root);
-        if (causes->count == words) { /* Else defaults and rules are about no known shape. */
-            rules_check_defaults(causes, at, root, past);
-        }
-        if (causes->count == words) {
-            rules_check_validations(causes, at, root, past, /* sound= */ words == before);
-        }
+    if (has_dialect && words == first) {
+        api_cause_invalid(causes, at, api_shown_text(""),
+                          "OpenAPIV3Schema 'schema' is not supported");
+    }
+    if (unreadable || has_dialect) {
+        return;
+    }
+    rules_check_structural(causes, at, root);
+    if (causes->count == words) { /* Else defaults and rules are about no known shape. */
+        rules_check_defaults(causes, at, root, past);
+    } else {
+        qsort(&causes->items[words], causes->count - words, sizeof(*causes->items), by_text);
+    }
+    if (causes->count == words) {
+        rules_check_validations(causes, at, root, past, /* sound= */ words == before);
+    } else {
+        put_first(causes, before, words); /* So v1.32 tells them. */
     }
 }

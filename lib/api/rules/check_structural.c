@@ -2,6 +2,7 @@
 
 #include "lib/api/limits.h"
 #include "lib/api/rules/rules.h"
+#include "lib/cel/regex.h"
 #include <assert.h>
 
 typedef Apiextensions__V1__JSONSchemaProps props;
@@ -53,7 +54,6 @@ static void check_nested_words(struct api_causes *causes, const struct api_path 
         {schema->additional_properties != NULL, "additionalProperties", undefined},
         {schema->default_ != NULL && schema->default_->raw.len > 0, "default", undefined},
         {!rules_empty(schema->description), "description", empty},
-        {schema->external_docs != NULL, "externalDocs", undefined},
         {schema->nullable, "nullable", no},
         {!rules_empty(schema->title), "title", empty},
         {!rules_empty(schema->type), "type", empty},
@@ -69,6 +69,19 @@ static void check_nested_words(struct api_causes *causes, const struct api_path 
         if (forbidden[i].used) {
             rules_forbidden(causes, at, forbidden[i].name, forbidden[i].why);
         }
+    }
+}
+
+static void check_pattern(struct api_causes *causes, const struct api_path *at, const props *schema)
+{
+    CLEANUP(error_release) struct error error = {0};
+    const struct cel_regex *regex = NULL;
+    if (!rules_empty(schema->pattern) &&
+        cel_regex_compile(causes->arena, slice_text(schema->pattern), &regex, &error) < 0) {
+        rules_invalid(causes, at, "pattern", api_shown_text(schema->pattern),
+                      arena_printf(causes->arena,
+                                   "must be a valid regular expression, but isn't: %s",
+                                   error_message(&error)));
     }
 }
 
@@ -127,6 +140,7 @@ static void check_alternatives(struct api_causes *causes, const struct api_path 
     if (schema->not_ != NULL) {
         check_nested(causes, &none, schema->not_, false, depth + 1);
     }
+    check_pattern(causes, at, schema);
 }
 
 /* --- Nodes that say the shape ------------------------------------------------------------------

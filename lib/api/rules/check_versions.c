@@ -263,7 +263,8 @@ static bool says_too_much(const props *root)
 static void check_root_with_status(struct api_causes *causes, const struct api_path *schema,
                                    const props *root)
 {
-    if (!rules_empty(root->type) && !rules_is(root->type, "object")) {
+    bool early = !rules_empty(root->id) || !rules_empty(root->schema) || root->ref != NULL;
+    if (!early && !rules_empty(root->type) && !rules_is(root->type, "object")) {
         struct api_path path = api_path_field(schema, "openAPIV3Schema");
         rules_invalid(causes, &path, "type", api_shown_text(root->type),
                       "only \"object\" is allowed as the type at the root of the schema if the "

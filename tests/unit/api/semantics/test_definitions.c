@@ -111,7 +111,52 @@ static const struct {
      "generateName, but metadata is implicitly specified\n"},
     {OBJECT("'kind':{'type':'integer'}"),
      "schema.properties[kind].type: Invalid value: \"integer\": must be string\n"},
+    /* What no structural schema says; then the shape is not looked at. */
+    {"{'type':'object','properties':{'a':{'$schema':'x'}}}",
+     "schema: Invalid value: \"\": OpenAPIV3Schema 'schema' is not supported\n"},
+    {"{'type':'object','properties':{'a':{'$schema':'x','$ref':'','definitions':{'d':{'id':'i'}}}}"
+     "}",
+     A ".definitions: Forbidden: definitions is not supported\n" A
+       ".$ref: Forbidden: $ref is not supported\n" A
+       ".definitions[d].id: Forbidden: id is not supported\n"},
+    /* The shape is told before words that are wrong, in the order of its lines. */
+    {"{'type':'array','uniqueItems':true,'nullable':true,'pattern':'(','properties':{'a':{'type':"
+     "'x'},'b':{'pattern':'('}}}",
+     "schema.nullable: Forbidden: nullable cannot be true at the root\n"
+     "schema.items: Required value: must be specified\n"
+     "schema.pattern: Invalid value: \"(\": must be a valid regular expression, but isn't: error "
+     "parsing regexp: missing closing ): `(`\n"
+     "schema.properties[b].pattern: Invalid value: \"(\": must be a valid regular expression, but "
+     "isn't: error parsing regexp: missing closing ): `(`\n"
+     "schema.properties[b].type: Required value: must not be empty for specified object fields\n"
+     "schema.type: Invalid value: \"array\": must be object at the root\n"
+     "schema.uniqueItems: Forbidden: uniqueItems cannot be set to true since the runtime "
+     "complexity becomes quadratic\n" A
+     ".type: Unsupported value: \"x\": supported values: \"array\", \"boolean\", \"integer\", "
+     "\"number\", \"object\", \"string\"\n"},
+    {"{'type':'object','properties':{'a':{'type':'object','allOf':[{'title':'t','not':{'title':"
+     "'t'}}]}}}",
+     A ".allOf[0].not.title: Forbidden: must be empty to be structural\n" A
+       ".allOf[0].title: Forbidden: must be empty to be structural\n"},
     /* Lists. */
+    {OBJECT("'a':{'type':'array','x-kubernetes-list-type':'map','x-kubernetes-list-map-keys':"
+            "['k','l','k'],'items':{'type':'object','nullable':true,'required':['k'],'properties':{"
+            "'k':{'type':'object','nullable':true}}}}"),
+     A ".items.properties[k].type: Invalid value: \"object\": must be a scalar type if parent "
+       "array's x-kubernetes-list-type is map\n" A
+       ".x-kubernetes-list-map-keys: Invalid value: []string{\"k\", \"l\", \"k\"}: entries must "
+       "all be names of item properties\n" A
+       ".items.properties[k].type: Invalid value: \"object\": must be a scalar type if parent "
+       "array's x-kubernetes-list-type is map\n" A
+       ".x-kubernetes-list-map-keys: Invalid value: []string{\"k\", \"l\", \"k\"}: must not "
+       "contain duplicate entries\n" A
+       ".items.nullable: Forbidden: cannot be nullable when x-kubernetes-list-type is map\n" A
+       ".items.properties[k].nullable: Forbidden: this property is in x-kubernetes-list-map-keys, "
+       "so it cannot be nullable\n" A
+       ".items.properties[k].nullable: Forbidden: this property is in x-kubernetes-list-map-keys, "
+       "so it cannot be nullable\n"},
+    {OBJECT("'a':{'type':'string','x-kubernetes-list-type':'set','items':{'type':'object'}}"),
+     A ".type: Invalid value: \"string\": must be array if x-kubernetes-list-type is specified\n"},
     {OBJECT("'a':{'type':'array','x-kubernetes-list-type':'map','x-kubernetes-list-map-keys':"
             "['k'],'items':{'type':'object','properties':{'k':{'type':'string'}}}}"),
      A ".items.properties[k].default: Required value: this property is in "
