@@ -30,7 +30,7 @@ bool rules_flow_fixed(struct api_causes *causes, const struct api_frame *frame)
     return true;
 }
 
-bool rules_priority_level_fixed(struct api_causes *causes, const struct api_frame *frame)
+static void check_level_fixed(struct api_causes *causes, const struct api_frame *frame)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
     const Flowcontrol__V1__PriorityLevelConfiguration *level = frame->parent->message;
@@ -45,12 +45,12 @@ bool rules_priority_level_fixed(struct api_causes *causes, const struct api_fram
                           arena_printf(causes->arena, "spec of '%s' %smust equal the fixed value",
                                        name, exempt ? "except the 'spec.exempt' field " : ""));
     }
-    return true;
 }
 
 /* --- PriorityLevelConfiguration ----------------------------------------------------------------
  */
 
+/* Only what belongs to the type is looked into. */
 bool rules_priority_level(struct api_causes *causes, const struct api_frame *frame)
 {
     const Flowcontrol__V1__PriorityLevelConfigurationSpec *spec = frame->message;
@@ -60,33 +60,42 @@ bool rules_priority_level(struct api_causes *causes, const struct api_frame *fra
         rules_invalid(causes, frame->at, "type", api_shown_text(spec->type),
                       "type must be 'Exempt' if and only if name is 'exempt'");
     }
-    if (exempt && spec->limited != NULL) {
-        rules_forbidden(causes, frame->at, "limited", "must be nil if the type is not Limited");
-    }
-    if (rules_is(spec->type, "Limited")) {
+    if (exempt) {
+        if (spec->limited != NULL) {
+            rules_forbidden(causes, frame->at, "limited", "must be nil if the type is not Limited");
+        }
+        api_check_member(causes, frame, "exempt");
+    } else if (rules_is(spec->type, "Limited")) {
         if (spec->exempt != NULL) {
             rules_forbidden(causes, frame->at, "exempt", "must be nil if the type is Limited");
         }
         if (spec->limited == NULL) {
             rules_required(causes, frame->at, "limited", "must not be empty when type is Limited");
         }
+        api_check_member(causes, frame, "limited");
+    } else {
+        api_check_member(causes, frame, "type");
     }
-    return true;
+    check_level_fixed(causes, frame);
+    return false;
 }
 
 bool rules_limit_response(struct api_causes *causes, const struct api_frame *frame)
 {
     const Flowcontrol__V1__LimitResponse *response = frame->message;
-    if (rules_is(response->type, "Reject") && response->queuing != NULL) {
-        rules_forbidden(causes, frame->at, "queuing",
-                        "must be nil if limited.limitResponse.type is not Limited");
+    if (rules_is(response->type, "Reject")) {
+        if (response->queuing != NULL) {
+            rules_forbidden(causes, frame->at, "queuing",
+                            "must be nil if limited.limitResponse.type is not Limited");
+        }
         return false;
     }
     if (rules_is(response->type, "Queue") && response->queuing == NULL) {
         rules_required(causes, frame->at, "queuing",
                        "must not be empty if limited.limitResponse.type is Limited");
     }
-    return true;
+    api_check_member(causes, frame, rules_is(response->type, "Queue") ? "queuing" : "type");
+    return false;
 }
 
 /* Whether a hash has enough bits to deal a hand: deck to the power of hand is at most 2^60. */
@@ -221,14 +230,32 @@ static void check_namespaces(struct api_causes *causes, const struct api_path *p
     }
 }
 
-bool rules_flow_resources(struct api_causes *causes, const struct api_frame *frame)
+bool rules_flow_verbs(struct api_causes *causes, const struct api_frame *frame)
 {
     const Flowcontrol__V1__ResourcePolicyRule *rule = frame->message;
     check_verbs(causes, frame->at, rule->verbs, rule->n_verbs);
+    return true;
+}
+
+bool rules_flow_groups(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Flowcontrol__V1__ResourcePolicyRule *rule = frame->message;
     rules_star_alone(causes, frame->at, "apiGroups", rule->api_groups, rule->n_api_groups,
                      "api groups");
+    return true;
+}
+
+bool rules_flow_resources(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Flowcontrol__V1__ResourcePolicyRule *rule = frame->message;
     rules_star_alone(causes, frame->at, "resources", rule->resources, rule->n_resources,
                      "resources");
+    return true;
+}
+
+bool rules_flow_namespaces(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Flowcontrol__V1__ResourcePolicyRule *rule = frame->message;
     if (rule->n_namespaces == 0 && !rule->cluster_scope) {
         rules_required(causes, frame->at, "namespaces",
                        "resource rules that are not cluster scoped must supply at least one "
@@ -262,11 +289,17 @@ static const char *wrong_path(const char *path)
                : NULL;
 }
 
+bool rules_flow_path_verbs(struct api_causes *causes, const struct api_frame *frame)
+{
+    const Flowcontrol__V1__NonResourcePolicyRule *rule = frame->message;
+    check_verbs(causes, frame->at, rule->verbs, rule->n_verbs);
+    return true;
+}
+
 bool rules_flow_paths(struct api_causes *causes, const struct api_frame *frame)
 {
     const Flowcontrol__V1__NonResourcePolicyRule *rule = frame->message;
     struct api_path list = api_path_field(frame->at, "nonResourceURLs");
-    check_verbs(causes, frame->at, rule->verbs, rule->n_verbs);
     rules_star_alone(causes, frame->at, "nonResourceURLs", rule->non_resource_urls,
                      rule->n_non_resource_urls, "non-resource URLs");
     if (rules_has(rule->non_resource_urls, rule->n_non_resource_urls, "*")) {
@@ -293,6 +326,12 @@ bool rules_flow_account(struct api_causes *causes, const struct api_frame *frame
     return true;
 }
 
+static bool has_member(const struct api_frame *frame, const char *name)
+{
+    const struct api_member *member = api_message_member_text(frame->table, name);
+    return api_field_is_set(member->field, frame->message);
+}
+
 /* Exactly the member that the kind is about. */
 bool rules_flow_subject(struct api_causes *causes, const struct api_frame *frame)
 {
@@ -305,18 +344,23 @@ bool rules_flow_subject(struct api_causes *causes, const struct api_frame *frame
         return false; /* Said already. */
     }
     for (size_t i = 0; i < ARRAY_LEN(members); i++) {
-        const struct api_member *member = api_message_member_text(frame->table, members[i].member);
-        bool present = api_field_is_set(member->field, frame->message);
-        if (rules_is(kind, members[i].kind) && !present) {
+        if (!rules_is(kind, members[i].kind)) {
+            continue;
+        }
+        if (!has_member(frame, members[i].member)) {
             rules_required(causes, frame->at, members[i].member,
                            arena_printf(causes->arena, "%s is required when subject kind is '%s'",
                                         members[i].member, members[i].kind));
-        } else if (!rules_is(kind, members[i].kind) && present) {
+        }
+        api_check_member(causes, frame, members[i].member);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+        if (!rules_is(kind, members[i].kind) && has_member(frame, members[i].member)) {
             rules_forbidden(causes, frame->at, members[i].member,
                             arena_printf(causes->arena,
                                          "%s is forbidden when subject kind is not '%s'",
                                          members[i].member, members[i].kind));
         }
     }
-    return true;
+    return false; /* What is forbidden is not looked into. */
 }

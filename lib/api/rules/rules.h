@@ -356,8 +356,9 @@ api_frame_rule rules_validating_webhook, rules_mutating_webhook, rules_webhook_c
     rules_mutating_versions, rules_webhook_service, rules_webhook_service_path,
     rules_parameter_kind, rules_binding_actions;
 api_frame_rule rules_priority_level, rules_limit_response, rules_queues, rules_hand_size,
-    rules_flow_schema, rules_flow_rules, rules_flow_resources, rules_flow_paths, rules_flow_account,
-    rules_flow_subject, rules_flow_fixed, rules_priority_level_fixed;
+    rules_flow_schema, rules_flow_rules, rules_flow_verbs, rules_flow_groups, rules_flow_resources,
+    rules_flow_namespaces, rules_flow_path_verbs, rules_flow_paths, rules_flow_account,
+    rules_flow_subject, rules_flow_fixed;
 api_frame_rule rules_certificate_request, rules_signer_name, rules_certificate_status,
     rules_api_service, rules_api_service_name;
 rules_prepare rules_prepare_api_service;

@@ -235,6 +235,28 @@ START_TEST(a_subject_of_a_flow_schema_is_what_its_kind_says)
                      "spec.rules[0].subjects[0].serviceAccount.name: Required value\n"
                      "spec.rules[0].subjects[0].serviceAccount.namespace: Required value: must "
                      "specify namespace for service account");
+    ck_assert_causes(FLOW, "FlowSchema", RULES("{'kind':'Group','user':{}}", "", PATHS),
+                     "spec.rules[0].subjects[0].group: Required value: group is required when "
+                     "subject kind is 'Group'\n"
+                     "spec.rules[0].subjects[0].user: Forbidden: user is forbidden when subject "
+                     "kind is not 'User'");
+    ck_assert_causes(FLOW, "FlowSchema",
+                     SCHEMA("'rules':[{'subjects':[{'kind':'User','user':{'name':'u'}}],"
+                            "'resourceRules':[{'verbs':['*','get'],'resources':['*','a']}],"
+                            "'nonResourceRules':[{'verbs':['x']}]}]"),
+                     "spec.rules[0].resourceRules[0].verbs: Invalid value: []string{\"*\", "
+                     "\"get\"}: if '*' is present, must not specify other verbs\n"
+                     "spec.rules[0].resourceRules[0].apiGroups: Required value: resource rules "
+                     "must supply at least one api group\n"
+                     "spec.rules[0].resourceRules[0].resources: Invalid value: []string{\"*\", "
+                     "\"a\"}: if '*' is present, must not specify other resources\n"
+                     "spec.rules[0].resourceRules[0].namespaces: Required value: resource rules "
+                     "that are not cluster scoped must supply at least one namespace\n"
+                     "spec.rules[0].nonResourceRules[0].verbs: Unsupported value: []string{\"x\"}: "
+                     "supported values: \"create\", \"delete\", \"deletecollection\", \"get\", "
+                     "\"list\", \"patch\", \"proxy\", \"update\", \"watch\"\n"
+                     "spec.rules[0].nonResourceRules[0].nonResourceURLs: Required value: "
+                     "nonResourceURLs must contain at least one value");
     ck_assert_causes(FLOW, "FlowSchema", SCHEMA("'rules':[{}]"),
                      "spec.rules[0].subjects: Required value: subjects must contain at least one "
                      "value\n"
@@ -321,6 +343,26 @@ START_TEST(queues_and_hands_are_each_told_what_is_wrong_with_them)
                         "and handSize 3 should not be greater than 60");
     ck_assert_causes(FLOW, "PriorityLevelConfiguration", QUEUING("2", "3", "50"),
                      AT "handSize: Invalid value: 3: should not be greater than queues (2)");
+    /* What does not belong to the type is not looked into. */
+    ck_assert_causes(
+        FLOW, "PriorityLevelConfiguration",
+        "{'metadata':{'name':'exempt'},'spec':{'type':'Exempt','limited':{"
+        "'lendablePercent':101}}}",
+        "spec.limited: Forbidden: must be nil if the type is not Limited\n"
+        "spec: Invalid value: flowcontrol.PriorityLevelConfigurationSpec{Type:"
+        "\"Exempt\", Limited:(*flowcontrol.LimitedPriorityLevelConfiguration)"
+        "(0xc000000000), Exempt:(*flowcontrol.ExemptPriorityLevelConfiguration)(nil)}: "
+        "spec of 'exempt' except the 'spec.exempt' field must equal the fixed value");
+    ck_assert_causes(FLOW, "PriorityLevelConfiguration",
+                     "{'metadata':{'name':'o'},'spec':{'type':'x','limited':{'lendablePercent':"
+                     "101}}}",
+                     "spec.type: Unsupported value: \"x\": supported values: \"Exempt\", "
+                     "\"Limited\"");
+    ck_assert_causes(FLOW, "PriorityLevelConfiguration",
+                     "{'metadata':{'name':'o'},'spec':{'type':'Limited','limited':{"
+                     "'limitResponse':{'type':'x','queuing':{'queues':-1}}}}}",
+                     "spec.limited.limitResponse.type: Unsupported value: \"x\": supported "
+                     "values: \"Queue\", \"Reject\"");
 #undef AT
 #undef QUEUING
 }
