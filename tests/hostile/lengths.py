@@ -78,6 +78,13 @@ def keyed_definition(items):
         "type": "object", "properties": {"long": keyed}}}}])
 
 
+def named_definition(items):
+    properties = {f"p{i}": {"type": "string"} for i in items}
+    alternative = {"properties": {f"p{i}": {"maxLength": 9} for i in items}}
+    return definition([{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {
+        "type": "object", "properties": properties, "allOf": [alternative]}}}])
+
+
 def webhook(**more):
     hook = {"name": "a.b.c", "sideEffects": "None", "admissionReviewVersions": ["v1"], "clientConfig": {"url": "https://a/b"}}
     return {"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration",
@@ -103,6 +110,7 @@ SHAPES = {
     "equal usages": (CERTIFICATE_REQUESTS, lambda i: "any", certificate_request),
     "versions": (DEFINITIONS, lambda i: {"name": f"v{i + 1}"}, definition),
     "keys of a list": (DEFINITIONS, lambda i: i, keyed_definition),
+    "properties of an alternative": (DEFINITIONS, lambda i: i, named_definition),
     "versions of reviews": (WEBHOOKS, lambda i: f"v{i + 1}", lambda items: webhook(admissionReviewVersions=items)),
     "resources of a rule": (WEBHOOKS, lambda i: f"r{i}/s", lambda items: webhook(rules=[
         {"apiGroups": ["*"], "apiVersions": ["*"], "operations": ["CREATE"], "resources": items}])),

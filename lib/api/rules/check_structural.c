@@ -287,6 +287,15 @@ struct match {
     unsigned depth;
 };
 
+static const char *property_name(struct arena *arena, const void *list, const void *of,
+                                 size_t index)
+{
+    const props *schema = list;
+    (void)arena;
+    (void)of;
+    return text_or_empty(schema->properties[index]->key);
+}
+
 static void check_complete(struct api_causes *causes, const struct match *match);
 
 /* The alternatives of match->constraint are about the values of match->shape too. */
@@ -340,14 +349,17 @@ static void check_complete(struct api_causes *causes, const struct match *match)
                                        .shape_at = api_path_field(&match->shape_at, "items"),
                                        .depth = match->depth + 1});
     }
-    for (size_t i = 0; i < match->constraint->n_properties; i++) {
+    for (size_t i = 0; i < match->constraint->n_properties && !api_causes_full(causes); i++) {
         const char *name = text_or_empty(match->constraint->properties[i]->key);
-        check_complete(causes,
-                       &(struct match){.constraint = match->constraint->properties[i]->value,
-                                       .shape = member(match->shape, name),
-                                       .at = api_path_key(&properties, name),
-                                       .shape_at = api_path_key(&shapes, name),
-                                       .depth = match->depth + 1});
+        size_t place = api_find_item(causes, property_name, match->shape, NULL,
+                                     match->shape->n_properties, name);
+        bool there = place < match->shape->n_properties;
+        check_complete(
+            causes, &(struct match){.constraint = match->constraint->properties[i]->value,
+                                    .shape = there ? match->shape->properties[place]->value : NULL,
+                                    .at = api_path_key(&properties, name),
+                                    .shape_at = api_path_key(&shapes, name),
+                                    .depth = match->depth + 1});
     }
 }
 
