@@ -9,6 +9,7 @@ from client import PATIENCE_S, PODS, case, pod, request
 
 APPLY_PATCH = "application/apply-patch+yaml"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+SECRETS = "/api/v1/namespaces/default/secrets"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 CERTIFICATE_REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -147,6 +148,23 @@ def long_lists_are_merged_in_time_for_their_length():
         costs.append(cpu_s() - before)
         assert code == 200, f"{code}: {text[:200]}"
         code, _, text = request("DELETE", PODS + "/merged?gracePeriodSeconds=0")
+        assert code == 200, f"{code}: {text[:200]}"
+    assert costs[1] <= costs[0] * GROWTH_MAX + GRACE_S, f"{costs[0]:.2f} s of CPU, four times the items {costs[1]:.2f} s"
+
+
+@case
+def long_texts_of_a_secret_are_written_in_time_for_their_length():
+    costs = []
+    for count in (FEW, MANY):
+        body = json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "texts"},
+                           "stringData": {f"k{i}": "1" for i in range(count)}})
+        code, _, text = request("POST", SECRETS, body)
+        assert code == 201, f"{code}: {text[:200]}"
+        before = cpu_s()
+        code, _, text = request("PATCH", SECRETS + "/texts?dryRun=All", body, "application/merge-patch+json")
+        costs.append(cpu_s() - before)
+        assert code == 200, f"{code}: {text[:200]}"
+        code, _, text = request("DELETE", SECRETS + "/texts")
         assert code == 200, f"{code}: {text[:200]}"
     assert costs[1] <= costs[0] * GROWTH_MAX + GRACE_S, f"{costs[0]:.2f} s of CPU, four times the items {costs[1]:.2f} s"
 

@@ -3,6 +3,7 @@
 #include "lib/api/object.h"
 #include "lib/api/rules/default_hooks.h"
 #include "lib/api/rules/rules.h"
+#include "lib/base/name_index.h"
 
 /* Three hours, as the proxies have it. */
 enum { AFFINITY_TIMEOUT_S = 10800 };
@@ -127,11 +128,14 @@ void default_node(struct arena *arena, void *message)
     }
 }
 
-static Core__V1__Secret__DataEntry *data_entry(const Core__V1__Secret *secret, const char *key)
+/* Of what is there already; `names` are its keys. */
+static Core__V1__Secret__DataEntry *data_entry(const Core__V1__Secret *secret,
+                                               const struct name_index *names, const char *key)
 {
-    for (size_t i = 0; i < secret->n_data; i++) {
-        if (rules_is(secret->data[i]->key, key)) {
-            return secret->data[i];
+    struct name_search search = name_index_find(names, slice_text(key));
+    while (name_index_next(&search)) {
+        if (rules_is(secret->data[search.place]->key, key)) {
+            return secret->data[search.place];
         }
     }
     return NULL;
@@ -152,10 +156,14 @@ void default_secret(struct arena *arena, void *message)
     if (count > 0) {
         memcpy(data, secret->data, count * sizeof(*data));
     }
+    struct name_index names = {.size = 0};
+    for (size_t i = 0; i < secret->n_data; i++) {
+        name_index_add(&names, arena, slice_text(text_or_empty(secret->data[i]->key)), i);
+    }
     for (size_t i = 0; i < secret->n_string_data; i++) {
         const char *key = text_or_empty(secret->string_data[i]->key);
         const char *value = text_or_empty(secret->string_data[i]->value);
-        Core__V1__Secret__DataEntry *entry = data_entry(secret, key);
+        Core__V1__Secret__DataEntry *entry = data_entry(secret, &names, key);
         if (entry == NULL) {
             entry = api_message_new(arena, member->field->entry);
             entry->key = arena_text(arena, key);
