@@ -96,6 +96,10 @@ MUST_USE int auth_check_root(const struct auth *auth, const struct auth_caller *
 /* All keys of the range; AUTH_READWRITE asks for both. */
 MUST_USE int auth_check_range(struct auth *auth, const struct auth_caller *caller,
                               enum auth_access access, struct slice key, struct slice end);
+/* The key, and in *ret_end (borrowed until the users or permissions change) where those that follow
+ * it and are permitted as well end; it is empty when that is nowhere. */
+MUST_USE int auth_check_run(struct auth *auth, const struct auth_caller *caller,
+                            enum auth_access access, struct slice key, struct slice *ret_end);
 
 /* --- Out to a snapshot and back: changes that make an equal state from an empty one, then what
  * they do not say. */

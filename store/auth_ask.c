@@ -72,21 +72,58 @@ static void refresh_ranges(const struct auth *auth, struct auth_user *user)
     user->ranges_revision = auth->revision;
 }
 
+/* 0 with the user whose ranges say what the caller may touch, or with NULL when that is all. */
+static int limited_user(struct auth *auth, const struct auth_caller *caller,
+                        struct auth_user **ret_user)
+{
+    *ret_user = NULL;
+    if (!auth->enabled || caller == NULL) {
+        return 0;
+    }
+    struct auth_user *user;
+    int status = caller_user(auth, caller, &user);
+    if (status == 0 && !auth_user_has_role(user, slice_text(AUTH_ROOT))) {
+        refresh_ranges(auth, user);
+        *ret_user = user;
+    }
+    return status;
+}
+
 int auth_check_range(struct auth *auth, const struct auth_caller *caller, enum auth_access access,
                      struct slice key, struct slice end)
 {
     struct auth_user *user;
-    if (!auth->enabled || caller == NULL) {
-        return 0;
-    }
-    int status = caller_user(auth, caller, &user);
-    if (status != 0 || auth_user_has_role(user, slice_text(AUTH_ROOT))) {
+    int status = limited_user(auth, caller, &user);
+    if (user == NULL) {
         return status;
     }
-    refresh_ranges(auth, user);
     bool readable = access == AUTH_WRITE || auth_ranges_contain(&user->readable, key, end);
     bool writable = access == AUTH_READ || auth_ranges_contain(&user->writable, key, end);
     return readable && writable ? 0 : STORE_PERMISSION_DENIED;
+}
+
+/* The nearer of two ends; an empty one is beyond all. */
+static struct slice nearer_end(struct slice a, struct slice b)
+{
+    return a.len == 0 || (b.len > 0 && slice_compare(b, a) < 0) ? b : a;
+}
+
+int auth_check_run(struct auth *auth, const struct auth_caller *caller, enum auth_access access,
+                   struct slice key, struct slice *ret_end)
+{
+    struct auth_user *user;
+    struct slice readable_end = {0}, writable_end = {0};
+    *ret_end = slice_of(NULL, 0);
+    int status = limited_user(auth, caller, &user);
+    if (user == NULL) {
+        return status;
+    }
+    if ((access != AUTH_WRITE && !auth_ranges_run(&user->readable, key, &readable_end)) ||
+        (access != AUTH_READ && !auth_ranges_run(&user->writable, key, &writable_end))) {
+        return STORE_PERMISSION_DENIED;
+    }
+    *ret_end = nearer_end(readable_end, writable_end);
+    return 0;
 }
 
 /* --- Out and back. */

@@ -123,3 +123,14 @@ bool auth_ranges_contain(const struct auth_ranges *ranges, struct slice key, str
     }
     return slice_compare(key, end) >= 0 || slice_compare(end, span->end) <= 0;
 }
+
+bool auth_ranges_run(const struct auth_ranges *ranges, struct slice key, struct slice *ret_end)
+{
+    assert(!ranges->dirty);
+    const struct auth_span *span = span_at(ranges, key);
+    if (span == NULL || (!span->to_the_end && slice_compare(key, span->end) >= 0)) {
+        return false;
+    }
+    *ret_end = span->end; /* Empty in one that goes to the end. */
+    return true;
+}

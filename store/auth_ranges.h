@@ -19,4 +19,7 @@ void auth_ranges_add(struct auth_ranges *ranges, struct slice key, struct slice 
 void auth_ranges_merge(struct auth_ranges *ranges);
 /* Whether every key of the range is in the set. A range that holds no key counts as its first. */
 bool auth_ranges_contain(const struct auth_ranges *ranges, struct slice key, struct slice end);
+/* Whether the key is in the set; if so, all that follow are before *ret_end, which is borrowed and
+ * empty when nothing ends it. */
+bool auth_ranges_run(const struct auth_ranges *ranges, struct slice key, struct slice *ret_end);
 #endif

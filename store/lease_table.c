@@ -1,6 +1,7 @@
 #include "store/lease_table.h"
 
 #include "lib/base/alloc.h"
+#include "lib/base/cow_tree.h"
 #include "lib/base/hash_map.h"
 #include "lib/base/heap.h"
 #include "store/limits.h"
@@ -12,7 +13,7 @@
 struct lease {
     int64_t id;
     int64_t ttl_s;
-    struct hash_map *keys; /* NULL until one is attached; values mean nothing. */
+    struct cow_tree *keys; /* NULL until one is attached; values mean nothing. */
     uint64_t deadline_ms;
     size_t position;    /* In the heap of deadlines. */
     uint32_t given_out; /* As due in this leadership, and not taken back. */
@@ -23,6 +24,13 @@ struct lease_table {
     struct heap deadlines;   /* All leases while leading, else empty. */
     bool leading;
 };
+
+static void no_value(void *value)
+{
+    (void)value;
+}
+
+static const struct cow_value_type key_type = {.ref = no_value, .unref = no_value};
 
 static bool deadline_before(const void *left, const void *right)
 {
@@ -41,7 +49,7 @@ struct lease_table *lease_table_new(void)
 
 static void lease_free(struct lease *lease)
 {
-    hash_map_free(lease->keys);
+    cow_tree_free(lease->keys);
     free(lease);
 }
 
@@ -115,44 +123,57 @@ void lease_table_attach(struct lease_table *table, int64_t id, struct slice key)
         return; /* No lease: id 0. */
     }
     if (lease->keys == NULL) {
-        lease->keys = hash_map_new(/* seed= */ 0x6b657973);
+        lease->keys = cow_tree_new(&key_type);
     }
-    (void)hash_map_set(lease->keys, key, lease);
+    (void)cow_tree_set(lease->keys, key, lease);
 }
 
 void lease_table_detach(struct lease_table *table, int64_t id, struct slice key)
 {
     struct lease *lease = lease_find(table, id);
     if (lease != NULL && lease->keys != NULL) {
-        (void)hash_map_remove(lease->keys, key);
+        (void)cow_tree_remove(lease->keys, key);
     }
 }
 
 size_t lease_table_key_count(const struct lease_table *table, int64_t id)
 {
     const struct lease *lease = lease_find(table, id);
-    return lease == NULL || lease->keys == NULL ? 0 : hash_map_count(lease->keys);
+    return lease == NULL || lease->keys == NULL ? 0 : cow_tree_count(lease->keys);
 }
 
-static int slice_order(const void *left, const void *right)
+/* The first key that is not before `from`. */
+static bool keys_seek(const struct lease_table *table, int64_t id, struct slice from,
+                      struct cow_cursor *cursor)
 {
-    return slice_compare(*(const struct slice *)left, *(const struct slice *)right);
+    const struct lease *lease = lease_find(table, id);
+    if (lease == NULL || lease->keys == NULL) {
+        return false;
+    }
+    cow_cursor_open_tree(cursor, lease->keys);
+    return cow_cursor_seek(cursor, from);
 }
 
 size_t lease_table_keys(const struct lease_table *table, int64_t id, struct slice *keys, size_t max)
 {
-    const struct lease *lease = lease_find(table, id);
+    struct cow_cursor cursor;
     size_t count = 0;
-    if (lease == NULL || lease->keys == NULL) {
-        return 0;
-    }
-    for (size_t at = 0; count < max && hash_map_next(lease->keys, &at, &keys[count], NULL);) {
-        count++;
-    }
-    if (count > 1) {
-        qsort(keys, count, sizeof(*keys), slice_order);
+    bool more = keys_seek(table, id, slice_of(NULL, 0), &cursor);
+    for (; more && count < max; more = cow_cursor_next(&cursor)) {
+        keys[count++] = cow_cursor_key(&cursor);
     }
     return count;
+}
+
+bool lease_table_key_from(const struct lease_table *table, int64_t id, struct slice from,
+                          struct slice *ret_key)
+{
+    struct cow_cursor cursor;
+    if (!keys_seek(table, id, from, &cursor)) {
+        return false;
+    }
+    *ret_key = cow_cursor_key(&cursor);
+    return true;
 }
 
 size_t lease_table_ids(const struct lease_table *table, int64_t *ids, size_t max)

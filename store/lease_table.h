@@ -24,6 +24,9 @@ size_t lease_table_key_count(const struct lease_table *table, int64_t id);
 /* Up to `max` keys in byte order, borrowed until the next change; returns how many. */
 size_t lease_table_keys(const struct lease_table *table, int64_t id, struct slice *keys,
                         size_t max);
+/* Whether there is a key that is not before `from`: the first one, borrowed likewise. */
+bool lease_table_key_from(const struct lease_table *table, int64_t id, struct slice from,
+                          struct slice *ret_key);
 /* Up to `max` of them, in no order: to sort very many takes longer than to copy them, and need not
  * be done on the store's loop. Returns how many leases there are. */
 struct lease_grant {

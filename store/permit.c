@@ -1,8 +1,6 @@
 #include "store/permit.h"
 
-#include "lib/base/alloc.h"
 #include "store/status.h"
-#include <stdlib.h>
 
 int store_permit_lease(const struct store_state *state, const struct auth_caller *caller,
                        enum auth_access access, int64_t lease)
@@ -12,13 +10,15 @@ int store_permit_lease(const struct store_state *state, const struct auth_caller
         !lease_table_has(state->leases, lease)) {
         return status;
     }
-    size_t max = lease_table_key_count(state->leases, lease);
-    struct slice *keys = alloc_array(max + 1, sizeof(*keys));
-    size_t count = lease_table_keys(state->leases, lease, keys, max);
-    for (size_t i = 0; i < count && status == 0; i++) {
-        status = auth_check_range(state->auth, caller, access, keys[i], slice_of(NULL, 0));
+    /* From permission to permission, not from key to key: this is asked for every put with a lease,
+     * and many keys can be bound to one. */
+    struct slice key = {0}, end = {0};
+    while (status == 0 && lease_table_key_from(state->leases, lease, end, &key)) {
+        status = auth_check_run(state->auth, caller, access, key, &end);
+        if (end.len == 0) {
+            break;
+        }
     }
-    free(keys);
     return status;
 }
 

@@ -317,6 +317,46 @@ START_TEST(a_lease_belongs_to_those_who_may_write_all_its_keys)
 }
 END_TEST
 
+static unsigned next_random(unsigned *seed, unsigned below)
+{
+    *seed = *seed * 1103515245U + 12345U;
+    return (*seed >> 16) % below;
+}
+
+/* Whatever the permissions are, and wherever the keys lie among them. */
+START_TEST(who_may_use_a_lease_is_who_may_touch_each_of_its_keys)
+{
+    enum { KEYS = 10, GRANTS = 4, LETTERS = 26 };
+    unsigned seed = (unsigned)_i * 7919U + 1;
+    char keys[KEYS][2] = {{0}};
+    enable_with_root();
+    add_alice();
+    ck_assert_int_eq(grant_lease_as("root", 7), 0);
+    for (size_t i = 0; i < GRANTS; i++) {
+        char from[2] = {(char)('a' + next_random(&seed, LETTERS)), 0};
+        char end[2] = {(char)(from[0] + 1 + (char)next_random(&seed, LETTERS / 2)), 0};
+        enum auth_access access = next_random(&seed, 2) == 0 ? AUTH_READWRITE : AUTH_READ;
+        struct slice open_end = slice_of("", 1);
+        ck_assert_int_eq(
+            grant("r", access, from, next_random(&seed, 4) == 0 ? open_end : text(end)), 0);
+    }
+    struct auth_caller alice = as("alice");
+    static const enum auth_access accesses[] = {AUTH_READ, AUTH_WRITE, AUTH_READWRITE};
+    int expected[3] = {0};
+    for (size_t i = 0; i < KEYS; i++) {
+        keys[i][0] = (char)('a' + next_random(&seed, LETTERS));
+        struct store_op put = put_op(keys[i]);
+        put.put.lease = 7;
+        ck_assert_int_eq(run_op_as("root", put), 0);
+        for (size_t j = 0; j < 3; j++) {
+            int status = auth_check_range(state.auth, &alice, accesses[j], text(keys[i]), text(""));
+            expected[j] = status != 0 ? status : expected[j];
+            ck_assert_int_eq(store_permit_lease(&state, &alice, accesses[j], 7), expected[j]);
+        }
+    }
+}
+END_TEST
+
 /* CVE-2026-33413 */
 START_TEST(what_is_not_about_keys_needs_root_or_at_least_a_user)
 {
@@ -539,6 +579,7 @@ Suite *auth_suite(void)
     tcase_add_test(rules, both_branches_and_all_compares_of_a_transaction_are_checked);
     tcase_add_test(rules, a_nested_transaction_is_no_way_around_permissions);
     tcase_add_test(rules, a_lease_belongs_to_those_who_may_write_all_its_keys);
+    tcase_add_loop_test(rules, who_may_use_a_lease_is_who_may_touch_each_of_its_keys, 0, 100);
     tcase_add_test(rules, what_is_not_about_keys_needs_root_or_at_least_a_user);
     tcase_add_test(rules, what_was_on_its_way_when_permissions_changed_is_refused);
     tcase_add_test(rules, permissions_hold_while_an_alarm_is_raised);

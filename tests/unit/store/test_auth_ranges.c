@@ -89,6 +89,26 @@ START_TEST(an_empty_range_gives_nothing_and_asks_for_its_first_key)
 }
 END_TEST
 
+START_TEST(a_run_ends_where_the_first_key_without_permission_may_be)
+{
+    struct auth_ranges ranges = {0};
+    struct slice end;
+    auth_ranges_add(&ranges, text("b"), text("d"));
+    auth_ranges_add(&ranges, text("d"), text("f"));
+    auth_ranges_add(&ranges, text("k"), to_the_end);
+    auth_ranges_merge(&ranges);
+    ck_assert(!auth_ranges_run(&ranges, text("a"), &end));
+    ck_assert(auth_ranges_run(&ranges, text("b"), &end));
+    ck_assert(slice_equal(end, text("f")));
+    ck_assert(auth_ranges_run(&ranges, text("ezz"), &end));
+    ck_assert(slice_equal(end, text("f")));
+    ck_assert(!auth_ranges_run(&ranges, text("f"), &end));
+    ck_assert(auth_ranges_run(&ranges, text("zz"), &end));
+    ck_assert_uint_eq(end.len, 0);
+    auth_ranges_release(&ranges);
+}
+END_TEST
+
 /* Against every key of a small space, one by one. */
 START_TEST(containment_agrees_with_checking_each_key)
 {
@@ -129,6 +149,7 @@ Suite *auth_ranges_suite(void)
     tcase_add_test(ranges, one_key_is_no_range);
     tcase_add_test(ranges, an_open_end_covers_all_that_follows);
     tcase_add_test(ranges, an_empty_range_gives_nothing_and_asks_for_its_first_key);
+    tcase_add_test(ranges, a_run_ends_where_the_first_key_without_permission_may_be);
     tcase_add_loop_test(ranges, containment_agrees_with_checking_each_key, 0, 50);
     suite_add_tcase(suite, ranges);
     return suite;
