@@ -15,8 +15,8 @@ struct json_value;
  * (in `arena`): -EINVAL for a patch that cannot be read (400), -ENOENT for one that cannot be
  * applied (422), -E2BIG for one over a limit (413). */
 
-/* RFC 6902. At most API_PATCH_OPERATIONS_MAX operations; `copy` may add API_PATCH_COPY_BYTES_MAX.
- */
+/* RFC 6902. At most API_PATCH_OPERATIONS_MAX operations; `copy` may add API_PATCH_COPY_BYTES_MAX,
+ * and what is put into lists or taken out may move API_PATCH_MOVED_ITEMS_MAX. */
 MUST_USE int api_patch_json(struct arena *arena, const struct json_value *document,
                             struct slice patch, struct json_value **ret_document,
                             const struct api_status **reterr_status);

@@ -1,6 +1,7 @@
 /* RFC 6902, with the two habits of the library that Kubernetes uses: a negative array index counts
  * from the end, and testing an absent member for null succeeds. */
 #include "lib/api/json_value.h"
+#include "lib/api/limits.h"
 #include "lib/api/limits_semantics.h"
 #include "lib/api/patch_error.h"
 #include "lib/api/status.h"
@@ -10,8 +11,10 @@
 
 struct patcher {
     struct arena *arena;
-    struct json_value *document;
-    size_t copied_bytes;
+    struct json_value
+        *document; /* Of its objects members may be dropped, until they are settled. */
+    size_t copied_bytes, moved_items;
+    const char *too_much; /* Which limit it was, after -E2BIG. */
 };
 
 /* Where an operation points: a member or an item of `parent`; the root when parent is NULL. */
@@ -101,6 +104,40 @@ static struct json_value *target_value(const struct patcher *patcher, const stru
     return target->parent == NULL ? patcher->document : child(target->parent, target->token);
 }
 
+/* Before a value is read but by name. Members that were taken away go all at once, so that each has
+ * not to move the rest; and operations that put one thing into another make no document that nests
+ * deeper than a client could send one. 0 or -E2BIG. */
+static int settle(struct patcher *patcher, struct json_value *value, unsigned depth)
+{
+    bool object = value->type == JSON_OBJECT, list = value->type == JSON_ARRAY;
+    if (!object && !list) {
+        return 0;
+    }
+    if (depth == API_DEPTH_MAX) {
+        patcher->too_much = "the patch nests too deep";
+        return -E2BIG;
+    }
+    if (object) {
+        json_sweep(patcher->arena, value);
+    }
+    int result = 0;
+    for (size_t i = 0; i < value->count && result == 0; i++) {
+        result = settle(patcher, object ? value->members[i].value : value->items[i], depth + 1);
+    }
+    return result;
+}
+
+/* What comes into a list or leaves it moves all items behind it. 0 or -E2BIG. */
+static int move_items(struct patcher *patcher, size_t count)
+{
+    if (count > API_PATCH_MOVED_ITEMS_MAX - patcher->moved_items) {
+        patcher->too_much = "the operations of the JSON patch move too many items of lists";
+        return -E2BIG;
+    }
+    patcher->moved_items += count;
+    return 0;
+}
+
 static int add(struct patcher *patcher, const struct target *target, struct json_value *value)
 {
     struct json_value *parent = target->parent;
@@ -120,8 +157,11 @@ static int add(struct patcher *patcher, const struct target *target, struct json
     if (!index_of(target->token, parent->count + 1, parent->count + 1, &index)) {
         return -ENOENT;
     }
-    json_insert(patcher->arena, parent, index, value);
-    return 0;
+    int result = move_items(patcher, parent->count - index);
+    if (result == 0) {
+        json_insert(patcher->arena, parent, index, value);
+    }
+    return result;
 }
 
 static int take(struct patcher *patcher, const struct target *target, struct json_value **ret_value)
@@ -131,13 +171,17 @@ static int take(struct patcher *patcher, const struct target *target, struct jso
     if (target->parent == NULL || value == NULL) {
         return -ENOENT;
     }
+    int result = 0;
     if (target->parent->type == JSON_OBJECT) {
-        (void)json_remove(target->parent, target->token); /* It was found just now. */
+        json_drop(target->parent, target->token);
     } else if (index_of(target->token, target->parent->count, target->parent->count, &index)) {
-        json_remove_at(target->parent, index);
+        result = move_items(patcher, target->parent->count - index);
+        if (result == 0) {
+            json_remove_at(target->parent, index);
+        }
     }
     *ret_value = value;
-    return 0;
+    return result;
 }
 
 static int replace(struct patcher *patcher, const struct target *target, struct json_value *value)
@@ -161,24 +205,30 @@ static int replace(struct patcher *patcher, const struct target *target, struct 
 static int test(struct patcher *patcher, const struct target *target,
                 const struct json_value *value)
 {
-    const struct json_value *found = target_value(patcher, target);
+    struct json_value *found = target_value(patcher, target);
     if (found == NULL) {
         return value->type == JSON_NULL ? 0 : -ENOENT;
     }
-    return json_equal(found, value) ? 0 : -ENOENT;
+    int result = settle(patcher, found, 0);
+    return result != 0 || json_equal(found, value) ? result : -ENOENT;
 }
 
 /* A copy pays for the bytes that it adds, so that a small patch cannot make a huge object. */
 static int copy(struct patcher *patcher, const struct target *from, const struct target *to)
 {
-    const struct json_value *value = target_value(patcher, from);
+    struct json_value *value = target_value(patcher, from);
     if (value == NULL) {
         return -ENOENT;
+    }
+    int result = settle(patcher, value, 0);
+    if (result != 0) {
+        return result;
     }
     CLEANUP(buffer_release) struct buffer text;
     buffer_init(&text, API_PATCH_COPY_BYTES_MAX - patcher->copied_bytes);
     json_print(value, /* sorted= */ false, &text);
     if (buffer_error(&text) != 0) {
+        patcher->too_much = "the copy operations of the JSON patch add too many bytes";
         return -E2BIG;
     }
     patcher->copied_bytes += text.len;
@@ -279,7 +329,7 @@ static int read_operations(struct arena *arena, struct slice patch,
     return 0;
 }
 
-/* 0, or what the operation failed with that is *ret_failed. */
+/* 0, or what the operation failed with that is *ret_failed; none when it is too much at the end. */
 static int apply_all(struct patcher *patcher, const struct json_value *operations,
                      const struct json_value **ret_failed)
 {
@@ -290,10 +340,8 @@ static int apply_all(struct patcher *patcher, const struct json_value *operation
             return result;
         }
     }
-    return 0;
+    return settle(patcher, patcher->document, 0);
 }
-
-static const char too_many_bytes[] = "the copy operations of the JSON patch add too many bytes";
 
 int api_patch_json(struct arena *arena, const struct json_value *document, struct slice patch,
                    struct json_value **ret_document, const struct api_status **reterr_status)
@@ -308,7 +356,7 @@ int api_patch_json(struct arena *arena, const struct json_value *document, struc
     struct patcher patcher = {.arena = arena, .document = json_copy(arena, document)};
     result = apply_all(&patcher, operations, &failed);
     if (result != 0) {
-        return result == -E2BIG ? patch_too_large(arena, reterr_status, too_many_bytes)
+        return result == -E2BIG ? patch_too_large(arena, reterr_status, patcher.too_much)
                                 : patch_inapplicable(arena, reterr_status);
     }
     *ret_document = patcher.document;
@@ -442,7 +490,7 @@ int api_patch_json_worded(struct arena *arena, const struct json_value *document
     struct patcher patcher = {.arena = arena, .document = json_copy(arena, document)};
     int result = apply_all(&patcher, operations, &failed);
     if (result != 0) {
-        *reterr_words = result == -E2BIG ? too_many_bytes : words_of(&patcher, failed);
+        *reterr_words = result == -E2BIG ? patcher.too_much : words_of(&patcher, failed);
         return result;
     }
     *ret_document = patcher.document;

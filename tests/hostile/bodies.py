@@ -224,6 +224,16 @@ def patches_are_bounded():
             expect(400, "BadRequest", "PATCH", target, body, kind)
 
 
+# Each operation nests what it adds in what the one before it has: whatever walked over the result ended the server.
+@case
+def patches_nest_no_deeper_than_a_body():
+    depth, operations = 9000, []
+    for i in range(12):
+        operations.append('{"op":"add","path":"/x%s","value":%s}' % ("/0" * (i * depth), "[" * depth + "]" * depth))
+    expect(413, "RequestEntityTooLarge", "PATCH", MAPS + "/kube-root-ca.crt", f"[{','.join(operations)}]", JSON_PATCH,
+           message="the patch nests too deep")
+
+
 # CVE-2022-3162: a path that means another kind to storage than to authorization.
 @case
 def odd_paths_do_not_reach_other_objects():

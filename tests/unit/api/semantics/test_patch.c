@@ -87,6 +87,22 @@ START_TEST(json_patch_follows_the_rfc)
          "{\"a/b\":1,\"c~d\":2}"},
         {"{\"a\":1}", "[{\"op\":\"test\",\"path\":\"/a\",\"value\":\"1\"}]", NULL},
         {"{\"a\":1}", "[{\"op\":\"fly\",\"path\":\"/a\"}]", NULL},
+        {"{\"a\":1}", "[{\"op\":\"remove\",\"path\":\"/a\"},{\"op\":\"remove\",\"path\":\"/a\"}]",
+         NULL},
+        {"{\"a\":1}",
+         "[{\"op\":\"remove\",\"path\":\"/a\"},{\"op\":\"replace\",\"path\":\"/a\",\"value\":2}]",
+         NULL},
+        {"{\"a\":1}",
+         "[{\"op\":\"remove\",\"path\":\"/a\"},{\"op\":\"add\",\"path\":\"/a\",\"value\":2}]",
+         "{\"a\":2}"},
+        {"{\"a\":{\"b\":1,\"c\":2}}",
+         "[{\"op\":\"remove\",\"path\":\"/a/b\"},{\"op\":\"test\",\"path\":\"/"
+         "a\",\"value\":{\"c\":2}}]",
+         "{\"a\":{\"c\":2}}"},
+        {"{\"a\":[{\"b\":1,\"c\":2}]}",
+         "[{\"op\":\"remove\",\"path\":\"/a/0/b\"},{\"op\":\"copy\",\"from\":\"/a\",\"path\":\"/"
+         "d\"}]",
+         "{\"a\":[{\"c\":2}],\"d\":[{\"c\":2}]}"},
         {"{\"a\":1}", "{}", NULL},
         {"{\"a\":1}", "[{", NULL},
         {"{\"a\":1}", "[1]", NULL},
@@ -112,6 +128,119 @@ START_TEST(json_patch_copies_cannot_grow_without_limit)
     buffer_append_text(&patch, "]");
     ck_assert_int_ne(apply(RFC6902, "{\"a\":{\"x\":\"0123456789\"}}", buffer_text(&patch), &result),
                      0);
+}
+END_TEST
+
+/* "[" and `count` times what is printed for 0, 1, ..., with commas, and "]". */
+static void print_list(struct buffer *out, size_t count,
+                       void (*print)(struct buffer *out, size_t index))
+{
+    buffer_append_text(out, "[");
+    for (size_t i = 0; i < count; i++) {
+        buffer_append_text(out, i == 0 ? "" : ",");
+        print(out, i);
+    }
+    buffer_append_text(out, "]");
+}
+
+static void print_brackets(struct buffer *out, size_t count, char bracket)
+{
+    for (size_t i = 0; i < count; i++) {
+        buffer_append_byte(out, (uint8_t)bracket);
+    }
+}
+
+enum { DEEP = 6000 };
+
+/* A list in a list in a list, in the innermost one of which the operations before have made. */
+static void print_nesting(struct buffer *out, size_t index)
+{
+    buffer_append_text(out, "{\"op\":\"add\",\"path\":\"/a");
+    for (size_t i = 0; i < index * DEEP; i++) {
+        buffer_append_text(out, "/0");
+    }
+    buffer_append_text(out, "\",\"value\":");
+    print_brackets(out, DEEP, '[');
+    print_brackets(out, DEEP, ']');
+    buffer_append_text(out, "}");
+}
+
+START_TEST(json_patch_cannot_nest_deeper_than_a_document)
+{
+    /* What walks over a document does so on its stack: such a patch ended the process. */
+    struct json_value *result = NULL;
+    CLEANUP(buffer_release) struct buffer patch;
+    buffer_init(&patch, 1 << 20);
+    print_list(&patch, 1, print_nesting);
+    ck_assert_int_eq(apply(RFC6902, "{}", buffer_text(&patch), &result), 0);
+    buffer_clear(&patch);
+    print_list(&patch, 2, print_nesting);
+    ck_assert_int_eq(apply(RFC6902, "{}", buffer_text(&patch), &result), -E2BIG);
+}
+END_TEST
+
+static void print_number(struct buffer *out, size_t index)
+{
+    (void)index;
+    buffer_append_text(out, "1");
+}
+
+static void print_insertion(struct buffer *out, size_t index)
+{
+    (void)index;
+    buffer_append_text(out, "{\"op\":\"add\",\"path\":\"/0\",\"value\":1}");
+}
+
+static void print_removal(struct buffer *out, size_t index)
+{
+    (void)index;
+    buffer_append_text(out, "{\"op\":\"remove\",\"path\":\"/0\"}");
+}
+
+START_TEST(json_patch_moves_a_bounded_number_of_items)
+{
+    struct json_value *result = NULL;
+    CLEANUP(buffer_release) struct buffer document, patch;
+    buffer_init(&document, 1 << 20);
+    buffer_init(&patch, 1 << 20);
+    print_list(&document, 50000, print_number);
+    print_list(&patch, 1000, print_insertion);
+    ck_assert_int_eq(apply(RFC6902, buffer_text(&document), buffer_text(&patch), &result), 0);
+    ck_assert_uint_eq(result->count, 51000);
+    buffer_clear(&patch);
+    print_list(&patch, 2000, print_insertion);
+    ck_assert_int_eq(apply(RFC6902, buffer_text(&document), buffer_text(&patch), &result), -E2BIG);
+    buffer_clear(&patch);
+    print_list(&patch, 2000, print_removal);
+    ck_assert_int_eq(apply(RFC6902, buffer_text(&document), buffer_text(&patch), &result), -E2BIG);
+}
+END_TEST
+
+enum { MANY = 30000 };
+
+static void print_renaming(struct buffer *out, size_t index)
+{
+    buffer_printf(out, "{\"op\":\"move\",\"from\":\"/k%zu\",\"path\":\"/j%zu\"}", index, index);
+}
+
+/* Each moved the rest, and the next one made a new index of the whole: minutes, and the memory of
+ * the process. */
+START_TEST(json_patch_takes_members_of_large_objects_away_one_by_one)
+{
+    struct json_value *result = NULL;
+    CLEANUP(buffer_release) struct buffer document, patch;
+    buffer_init(&document, 1 << 20);
+    buffer_init(&patch, 1 << 20);
+    for (size_t i = 0; i < MANY; i++) {
+        buffer_printf(&document, "%c\"k%zu\":%zu", i == 0 ? '{' : ',', i, i);
+    }
+    buffer_append_text(&document, "}");
+    print_list(&patch, 10000, print_renaming);
+    ck_assert_int_eq(apply(RFC6902, buffer_text(&document), buffer_text(&patch), &result), 0);
+    ck_assert_uint_eq(result->count, MANY);
+    ck_assert_ptr_null(json_get_text(result, "k9999"));
+    ck_assert_ptr_nonnull(json_get_text(result, "k10000"));
+    ck_assert(json_equal(json_get_text(result, "j9999"), json_new_int(arena, 9999)));
 }
 END_TEST
 
@@ -295,9 +424,13 @@ Suite *patch_suite(void)
 {
     Suite *suite = suite_create("patch");
     TCase *formats = tcase_create("formats");
+    tcase_set_timeout(formats, 100); /* Some patches are as long as they may be. */
     tcase_add_checked_fixture(formats, setup, teardown);
     tcase_add_test(formats, json_patch_follows_the_rfc);
     tcase_add_test(formats, json_patch_copies_cannot_grow_without_limit);
+    tcase_add_test(formats, json_patch_cannot_nest_deeper_than_a_document);
+    tcase_add_test(formats, json_patch_moves_a_bounded_number_of_items);
+    tcase_add_test(formats, json_patch_takes_members_of_large_objects_away_one_by_one);
     tcase_add_test(formats, merge_patch_follows_the_rfc);
     tcase_add_test(formats, strategic_merge_knows_the_keys_of_lists);
     tcase_add_test(formats, patching_the_named_members_gives_what_patching_the_whole_tree_gives);
