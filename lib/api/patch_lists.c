@@ -68,20 +68,6 @@ size_t patch_index_find(struct patch_index *index, const struct json_value *item
     return PATCH_LIST_ABSENT;
 }
 
-void patch_list_remove(struct json_value *list, const char *merge_key, const struct json_value *key)
-{
-    for (size_t i = 0; i < list->count;) {
-        const struct json_value *item = list->items[i];
-        const struct json_value *found =
-            item->type == JSON_OBJECT ? json_get_text(item, merge_key) : NULL;
-        if (found != NULL && json_equal(found, key)) {
-            json_remove_at(list, i);
-        } else {
-            i++;
-        }
-    }
-}
-
 struct json_value *patch_list_clone(struct arena *arena, const struct json_value *list)
 {
     struct json_value *clone = json_new_array(arena);
@@ -105,10 +91,10 @@ void patch_list_union(struct arena *arena, struct json_value *list, const struct
 }
 
 void patch_list_subtract(struct arena *arena, struct json_value *list,
-                         const struct json_value *less)
+                         const struct json_value *less, const char *merge_key)
 {
     struct json_value *left = json_new_array(arena);
-    struct patch_index index = patch_index_of(arena, less, NULL);
+    struct patch_index index = patch_index_of(arena, less, merge_key);
     for (size_t i = 0; i < list->count; i++) {
         if (patch_index_find(&index, list->items[i]) == PATCH_LIST_ABSENT) {
             json_append(arena, left, list->items[i]);

@@ -19,13 +19,12 @@ struct patch_index patch_index_of(struct arena *arena, const struct json_value *
                                   const char *merge_key);
 /* The first item that equals `item` (in its merge key), or PATCH_LIST_ABSENT. */
 size_t patch_index_find(struct patch_index *index, const struct json_value *item);
-void patch_list_remove(struct json_value *list, const char *merge_key,
-                       const struct json_value *key);
 struct json_value *patch_list_clone(struct arena *arena, const struct json_value *list);
 /* Adds the items of `more` that `list` lacks; drops duplicates in it. */
 void patch_list_union(struct arena *arena, struct json_value *list, const struct json_value *more);
+/* Takes out what equals an item of `less` (in its merge key). */
 void patch_list_subtract(struct arena *arena, struct json_value *list,
-                         const struct json_value *less);
+                         const struct json_value *less, const char *merge_key);
 /* Whether the items of `patch` (but for deletions) come in `order` in the same order. */
 bool patch_list_agrees(const struct json_value *patch, const struct json_value *order,
                        const char *merge_key);

@@ -119,31 +119,33 @@ static const char *no_merge_key(struct strategic *merge, const struct json_value
 static int list_directives(struct strategic *merge, const char *merge_key,
                            struct json_value *original, struct json_value *patch, bool *ret_replace)
 {
-    for (size_t i = 0; i < patch->count;) {
+    struct json_value *deleted = json_new_array(merge->arena);
+    size_t kept = 0;
+    for (size_t i = 0; i < patch->count; i++) {
         struct json_value *item = patch->items[i];
         const struct json_value *directive =
             item->type == JSON_OBJECT ? json_get_text(item, DIRECTIVE) : NULL;
         if (directive == NULL) {
-            i++;
+            patch->items[kept++] = item;
             continue;
         }
         if (directive->type != JSON_STRING) {
             return bad_directive(merge, directive);
         }
         if (slice_is(directive->text, "delete")) {
-            const struct json_value *key = json_get_text(item, merge_key);
-            if (key == NULL) {
+            if (json_get_text(item, merge_key) == NULL) {
                 return patch_failed(merge->arena, merge->reterr_status,
                                     no_merge_key(merge, item, merge_key));
             }
-            patch_list_remove(original, merge_key, key);
+            json_append(merge->arena, deleted, item);
         } else if (slice_is(directive->text, "replace")) {
             *ret_replace = true;
         } else {
             return bad_directive(merge, directive);
         }
-        json_remove_at(patch, i);
     }
+    patch->count = kept;
+    patch_list_subtract(merge->arena, original, deleted, merge_key);
     return 0;
 }
 
@@ -206,6 +208,13 @@ static int merge_list(struct strategic *merge, const struct api_field *field,
     return 0;
 }
 
+/* The other members stay as easy to find as they were. */
+static void take_out(struct strategic *merge, struct json_value *patch, const char *directive)
+{
+    json_drop(patch, slice_text(directive));
+    json_sweep(merge->arena, patch);
+}
+
 static bool is_kept(struct patch_index *keys, struct slice name)
 {
     const struct json_value text = {.type = JSON_STRING, .text = name};
@@ -240,11 +249,12 @@ static int retain_keys(struct strategic *merge, struct json_value *original,
         }
     }
     json_sweep(merge->arena, original);
-    (void)json_remove(patch, slice_text(RETAIN)); /* It was found above. */
+    take_out(merge, patch, RETAIN);
     return 0;
 }
 
-/* Handles one `$setElementOrder/<list>` together with the list of the same name in the patch. */
+/* Handles one `$setElementOrder/<list>` together with the list of the same name in the patch, which
+ * is dropped. */
 static int ordered_list(struct strategic *merge, const struct api_message *message,
                         struct json_value *original, struct json_value *patch,
                         struct slice list_name, const struct json_value *order, unsigned depth)
@@ -276,27 +286,26 @@ static int ordered_list(struct strategic *merge, const struct api_message *messa
         return result;
     }
     json_set(merge->arena, original, list_name, merged);
-    (void)json_remove(patch, list_name); /* May be absent. */
+    json_drop(patch, list_name); /* May be absent. */
     return 0;
 }
 
 static int set_element_order(struct strategic *merge, const struct api_message *message,
                              struct json_value *original, struct json_value *patch, unsigned depth)
 {
-    for (size_t i = 0; i < patch->count;) {
-        struct slice list_name, name = patch->members[i].name;
-        const struct json_value *order = patch->members[i].value;
-        if (!suffix_of(name, ORDER_PREFIX, &list_name)) {
-            i++;
+    for (size_t i = 0; i < patch->count; i++) {
+        struct slice list_name;
+        const struct json_member member = patch->members[i];
+        if (member.value == NULL || !suffix_of(member.name, ORDER_PREFIX, &list_name)) {
             continue;
         }
-        (void)json_remove(patch, name); /* It is the member at i. */
-        int result = ordered_list(merge, message, original, patch, list_name, order, depth);
+        json_drop(patch, member.name);
+        int result = ordered_list(merge, message, original, patch, list_name, member.value, depth);
         if (result != 0) {
             return result;
         }
-        i = 0; /* The list itself may have gone from before i. */
     }
+    json_sweep(merge->arena, patch);
     return 0;
 }
 
@@ -327,7 +336,7 @@ static int merge_member(struct strategic *merge, const struct api_message *messa
             return bad_format(merge, "primitive list");
         }
         if (list != NULL && list->type == JSON_ARRAY) {
-            patch_list_subtract(merge->arena, list, patch);
+            patch_list_subtract(merge->arena, list, patch, NULL);
         }
         return 0;
     }
@@ -371,7 +380,7 @@ static int merge_map(struct strategic *merge, const struct api_message *message,
         if (directive->type != JSON_STRING || !slice_is(directive->text, "merge")) {
             return bad_directive(merge, directive);
         }
-        (void)json_remove(patch, slice_text(DIRECTIVE)); /* It was found above. */
+        take_out(merge, patch, DIRECTIVE);
     }
     int result = retain_keys(merge, original, patch);
     if (result == 0) {

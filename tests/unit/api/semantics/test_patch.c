@@ -244,6 +244,64 @@ START_TEST(json_patch_takes_members_of_large_objects_away_one_by_one)
 }
 END_TEST
 
+static void print_variable(struct buffer *out, size_t index)
+{
+    buffer_printf(out, "{\"name\":\"V%zu\"}", index);
+}
+
+static void print_deletion(struct buffer *out, size_t index)
+{
+    buffer_printf(out, "{\"$patch\":\"delete\",\"name\":\"V%zu\"}", index * 2);
+}
+
+static struct json_value *variables_of(const struct json_value *document)
+{
+    const struct json_value *spec = json_get_text(document, "spec");
+    const struct json_value *containers = json_get_text(spec, "containers");
+    return json_get_text(containers->items[0], "env");
+}
+
+static void print_pod(struct buffer *out, size_t count,
+                      void (*print)(struct buffer *out, size_t index))
+{
+    buffer_append_text(out, "{\"spec\":{\"containers\":[{\"name\":\"c\",\"env\":");
+    print_list(out, count, print);
+    buffer_append_text(out, "}]}}");
+}
+
+START_TEST(strategic_merge_deletes_many_items_at_once)
+{
+    struct json_value *result = NULL;
+    CLEANUP(buffer_release) struct buffer document, patch;
+    buffer_init(&document, 1 << 22);
+    buffer_init(&patch, 1 << 22);
+    print_pod(&document, MANY, print_variable);
+    print_pod(&patch, MANY / 2, print_deletion);
+    ck_assert_int_eq(apply(STRATEGIC, buffer_text(&document), buffer_text(&patch), &result), 0);
+    const struct json_value *left = variables_of(result);
+    ck_assert_uint_eq(left->count, MANY / 2);
+    ck_assert_str_eq((const char *)json_get_text(left->items[1], "name")->text.data, "V3");
+}
+END_TEST
+
+START_TEST(strategic_merge_orders_many_lists)
+{
+    struct json_value *result = NULL;
+    CLEANUP(buffer_release) struct buffer patch;
+    buffer_init(&patch, 1 << 22);
+    buffer_append_text(&patch, "{\"$patch\":\"merge\"");
+    for (size_t i = 0; i < MANY; i++) {
+        buffer_printf(&patch, ",\"k%zu\":1", i);
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        buffer_printf(&patch, ",\"$setElementOrder/j%zu\":[]", i);
+    }
+    buffer_append_text(&patch, "}");
+    ck_assert_int_eq(apply(STRATEGIC, "{}", buffer_text(&patch), &result), 0);
+    ck_assert_uint_eq(result->count, MANY);
+}
+END_TEST
+
 START_TEST(merge_patch_follows_the_rfc)
 {
     static const struct row rows[] = {
@@ -431,6 +489,8 @@ Suite *patch_suite(void)
     tcase_add_test(formats, json_patch_cannot_nest_deeper_than_a_document);
     tcase_add_test(formats, json_patch_moves_a_bounded_number_of_items);
     tcase_add_test(formats, json_patch_takes_members_of_large_objects_away_one_by_one);
+    tcase_add_test(formats, strategic_merge_deletes_many_items_at_once);
+    tcase_add_test(formats, strategic_merge_orders_many_lists);
     tcase_add_test(formats, merge_patch_follows_the_rfc);
     tcase_add_test(formats, strategic_merge_knows_the_keys_of_lists);
     tcase_add_test(formats, patching_the_named_members_gives_what_patching_the_whole_tree_gives);
