@@ -51,17 +51,22 @@ static int by_member_name(const void *a, const void *b)
     return strcmp((const char *)(*left)->name.data, (const char *)(*right)->name.data);
 }
 
-static const char *inner_path(struct arena *arena, const char *path, const char *name)
+/* The path of an element below `at`. Of a kind that has no name it is that itself. */
+static struct api_path path_of(struct arena *arena, const struct api_path *at, const char *name)
 {
-    return name[0] == 'f'   ? arena_printf(arena, "%s.%s", path, name + 2)
-           : name[0] == 'k' ? arena_printf(arena, "%s[%s]", path, apply_key_text(arena, name + 2))
-           : name[0] == 'v' ? arena_printf(arena, "%s[=%s]", path, name + 2)
-                            : path;
+    switch (name[0]) {
+    case 'k':
+        return api_path_key(at, apply_key_text(arena, name + 2));
+    case 'v':
+        return api_path_key(at, arena_printf(arena, "=%s", name + 2));
+    default:
+        return api_path_field(at, name[0] == 'f' ? name + 2 : "");
+    }
 }
 
 /* `.spec.containers[name="c"].image` for each path of the set: by name, and at each level first
  * what has nothing below it, as v1.32 lists them. */
-static void add_paths(struct words *words, const struct json_value *set, const char *path,
+static void add_paths(struct words *words, const struct json_value *set, const struct api_path *at,
                       const char *who)
 {
     const struct json_member **sorted =
@@ -70,16 +75,17 @@ static void add_paths(struct words *words, const struct json_value *set, const c
         sorted[i] = &set->members[i];
     }
     qsort(sorted, set->count, sizeof(*sorted), by_member_name);
-    for (size_t i = 0; i < 2 * set->count; i++) {
+    for (size_t i = 0; i < 2 * set->count && !api_causes_full(&words->causes); i++) {
         const struct json_member *member = sorted[i % set->count];
         bool leaf = member->value->count == 0, leaves = i < set->count;
-        const char *inner = inner_path(words->arena, path, (const char *)member->name.data);
+        struct api_path inner = path_of(words->arena, at, (const char *)member->name.data);
         if (leaf && leaves) {
+            const char *path = apply_path_text(words->arena, &inner);
             api_cause_add(&words->causes, "FieldManagerConflict",
-                          arena_printf(words->arena, "conflict with %s", who), inner);
-            buffer_printf(&words->lines, "\n- %s", inner);
+                          arena_printf(words->arena, "conflict with %s", who), path);
+            buffer_printf(&words->lines, "\n- %s", path);
         } else if (!leaf && !leaves) {
-            add_paths(words, member->value, inner, who);
+            add_paths(words, member->value, &inner, who);
         }
     }
 }
@@ -132,7 +138,7 @@ const struct api_status *apply_conflicts_status(struct arena *arena,
     for (size_t i = 0; i < conflicts->count; i++) {
         const char *who = describe(arena, conflicts->items[i].owner);
         buffer_printf(&words.lines, "%sconflicts with %s:", i == 0 ? "" : "\n", who);
-        add_paths(&words, conflicts->items[i].set, "", who);
+        add_paths(&words, conflicts->items[i].set, NULL, who);
     }
     struct api_status *status = arena_zeroed(arena, sizeof(*status));
     *status = (struct api_status){.code = 409,

@@ -5,23 +5,32 @@
 #include "lib/api/custom.h"
 #include "lib/api/limits.h"
 #include "lib/api/shown.h"
+#include "lib/api/status.h"
 #include <stdlib.h>
 
 /* What was found: one finding is said plainly, several are a list. */
 struct findings {
     struct arena *arena;
-    size_t count;     /* Those after the last are not kept. */
+    size_t count, bytes;
     const char **all; /* FINDINGS_MAX */
 };
 enum { FINDINGS_MAX = 1000 };
 
-static void add(struct findings *findings, const char *path, const char *words)
+static bool full(const struct findings *findings)
 {
+    return findings->count == FINDINGS_MAX || findings->bytes >= API_CAUSES_BYTES_MAX;
+}
+
+static void add(struct findings *findings, const struct api_path *at, const char *words)
+{
+    struct arena *arena = findings->arena;
     if (findings->all == NULL) {
-        findings->all = arena_array(findings->arena, FINDINGS_MAX, sizeof(*findings->all));
+        findings->all = arena_array(arena, FINDINGS_MAX, sizeof(*findings->all));
     }
-    if (findings->count < FINDINGS_MAX) {
-        findings->all[findings->count++] = arena_printf(findings->arena, "%s: %s", path, words);
+    if (!full(findings)) {
+        const char *text = arena_printf(arena, "%s: %s", apply_path_text(arena, at), words);
+        findings->all[findings->count++] = text;
+        findings->bytes += strlen(text);
     }
 }
 
@@ -263,20 +272,19 @@ static const char *expected(struct arena *arena, enum form form, const struct js
  */
 
 static void check(struct findings *findings, const struct declared *declared,
-                  const struct json_value *value, const char *path);
+                  const struct json_value *value, const struct api_path *at);
 
 static void check_members(struct findings *findings, const struct declared *declared,
-                          const struct json_value *object, const char *path)
+                          const struct json_value *object, const struct api_path *at)
 {
-    for (size_t i = 0; i < object->count; i++) {
+    for (size_t i = 0; i < object->count && !full(findings); i++) {
         struct slice name = object->members[i].name;
         struct declared inner = {0};
-        const char *at =
-            arena_printf(findings->arena, "%s.%.*s", path, (int)name.len, (const char *)name.data);
+        struct api_path path = api_path_field(at, (const char *)name.data);
         if (member_of(declared, name, &inner)) {
-            check(findings, &inner, object->members[i].value, at);
+            check(findings, &inner, object->members[i].value, &path);
         } else {
-            add(findings, at, "field not declared in schema");
+            add(findings, &path, "field not declared in schema");
         }
     }
 }
@@ -308,7 +316,7 @@ static const char *no_element(const struct json_value *item)
 
 /* Items after one that has no name are not looked at, as in v1.32. */
 static void check_items(struct findings *findings, const struct declared *declared,
-                        const struct json_value *list, const char *path)
+                        const struct json_value *list, const struct api_path *at)
 {
     struct arena *arena = findings->arena;
     const struct apply_shape shape = declared->field != NULL
@@ -319,42 +327,44 @@ static void check_items(struct findings *findings, const struct declared *declar
         item = (struct declared){.schema = declared->schema->items};
     }
     if (!apply_shape_has_items(&shape)) {
-        for (size_t i = 0; i < list->count; i++) {
-            check(findings, &item, list->items[i], arena_printf(arena, "%s[%zu]", path, i));
+        for (size_t i = 0; i < list->count && !full(findings); i++) {
+            struct api_path path = api_path_index(at, i);
+            check(findings, &item, list->items[i], &path);
         }
         return;
     }
     const struct apply_items names = apply_items_of(arena, &shape, list);
-    for (size_t i = 0; i < list->count; i++) {
+    for (size_t i = 0; i < list->count && !full(findings); i++) {
         const char *name = names.names[i];
         const char *wrong = name == NULL              ? nameless(arena, &shape, list->items[i])
                             : shape.kind == APPLY_SET ? no_element(list->items[i])
                                                       : NULL;
         if (wrong != NULL) {
-            add(findings, path, arena_printf(arena, "element %zu: %s", i, wrong));
+            add(findings, at, arena_printf(arena, "element %zu: %s", i, wrong));
             return;
         }
         const char *key = shape.kind == APPLY_SET ? arena_printf(arena, "=%s", name + 2)
                                                   : apply_key_text(arena, name + 2);
         if (apply_items_first(&names, name) < i) {
-            add(findings, path, arena_printf(arena, "duplicate entries for key [%s]", key));
+            add(findings, at, arena_printf(arena, "duplicate entries for key [%s]", key));
         }
-        check(findings, &item, list->items[i], arena_printf(arena, "%s[%s]", path, key));
+        struct api_path path = api_path_key(at, key);
+        check(findings, &item, list->items[i], &path);
     }
 }
 
 /* Recursion is as deep as the schema, or the value where that has no end. */
 static void check(struct findings *findings, const struct declared *declared,
-                  const struct json_value *value, const char *path)
+                  const struct json_value *value, const struct api_path *at)
 {
     enum form form = form_of(declared);
     const char *wrong = expected(findings->arena, form, value);
     if (wrong != NULL) {
-        add(findings, path, wrong);
+        add(findings, at, wrong);
     } else if (form == FORM_OBJECT && value->type == JSON_OBJECT) {
-        check_members(findings, declared, value, path);
+        check_members(findings, declared, value, at);
     } else if (form == FORM_LIST && value->type == JSON_ARRAY) {
-        check_items(findings, declared, value, path);
+        check_items(findings, declared, value, at);
     }
 }
 
@@ -363,7 +373,7 @@ const char *apply_find_undeclared(struct arena *arena, const struct api_message 
 {
     struct findings findings = {.arena = arena};
     const struct declared root = {.message = table};
-    check(&findings, &root, applied, "");
+    check(&findings, &root, applied, NULL);
     return findings.count == 0 ? NULL
            : findings.count == 1
                ? findings.all[0]

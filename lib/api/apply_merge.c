@@ -1,6 +1,7 @@
 #include "lib/api/apply_merge.h"
 
 #include "lib/api/apply_set.h"
+#include "lib/api/status.h"
 
 /* --- Merging -----------------------------------------------------------------------------------
  */
@@ -223,4 +224,9 @@ const char *apply_key_text(struct arena *arena, const char *key_json)
         json_print(keys->members[i].value, /* sorted= */ false, &text);
     }
     return arena_text_n(arena, buffer_text(&text), text.len);
+}
+
+const char *apply_path_text(struct arena *arena, const struct api_path *path)
+{
+    return path == NULL ? "" : arena_printf(arena, ".%s", api_path_text(arena, path));
 }

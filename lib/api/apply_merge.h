@@ -4,6 +4,8 @@
 #define LIB_API_APPLY_MERGE_H
 #include "lib/api/apply_shape.h"
 
+struct api_path;
+
 /* `live` with what `applied` says, which shares values with both. A list gets the order of what is
  * applied; null and what is empty change nothing of a container that has something. */
 struct json_value *apply_merge(struct arena *arena, const struct apply_shape *root,
@@ -14,4 +16,6 @@ struct json_value *apply_without(struct arena *arena, const struct apply_shape *
                                  struct json_value *value, const struct json_value *set);
 /* `{"a":1,"b":"x"}` as `a=1,b="x"`. */
 const char *apply_key_text(struct arena *arena, const char *key_json);
+/* `.spec.containers[name="c"]`; "" for NULL. */
+const char *apply_path_text(struct arena *arena, const struct api_path *path);
 #endif

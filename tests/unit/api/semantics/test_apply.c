@@ -4,6 +4,7 @@
 #include "lib/api/apply_compare.h"
 #include "lib/api/json_value.h"
 #include "lib/api/kinds.h"
+#include "lib/api/limits.h"
 #include "lib/api/object.h"
 #include "lib/api/status.h"
 #include "tests/unit/api/semantics/suites.h"
@@ -126,6 +127,43 @@ START_TEST(items_of_a_keyed_list_have_their_keys_once)
                      "failed to create typed patch object (/o; /v1, Kind=Pod): errors:\n"
                      "  .spec.containers[name=\"c\"].imagee: field not declared in schema\n"
                      "  .spec.containers: duplicate entries for key [name=\"c\"]");
+}
+END_TEST
+
+/* A pod whose container has a name of 100,000 characters, and 10,000 variables of this value. */
+static const struct json_value *long_pod(const char *value)
+{
+    enum { NAME_LEN = 100000, VARIABLES = 10000 };
+    char *name = arena_alloc(arena, NAME_LEN + 1);
+    memset(name, 'c', NAME_LEN);
+    name[NAME_LEN] = '\0';
+    CLEANUP(buffer_release) struct buffer text;
+    buffer_init(&text, 1 << 20);
+    buffer_printf(&text,
+                  "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"o\"},\"spec\":{"
+                  "\"containers\":[{\"name\":\"%s\",\"env\":[",
+                  name);
+    for (int i = 0; i < VARIABLES; i++) {
+        buffer_printf(&text, "%s{\"name\":\"V%d\",\"value\":\"%s\"}", i == 0 ? "" : ",", i, value);
+    }
+    buffer_append_text(&text, "]}]}}");
+    return tree_of(buffer_text(&text));
+}
+
+/* The path of each took the memory of the whole name: together that of the process. */
+START_TEST(what_is_inside_of_something_with_a_long_name_takes_little_memory)
+{
+    enum { PATHS_MAX = 100 * 1024 * 1024 };
+    struct api_apply_request request = {
+        .kind = api_kind_find("", "v1", "pods"), .manager = "m", .subresource = ""};
+    const struct api_status *status = NULL;
+    struct json_value *object = NULL, *other = NULL;
+    ck_assert_int_eq(api_apply(arena, &request, NULL, long_pod("a"), &object, &status), 0);
+    ck_assert_uint_lt(arena_used(arena), PATHS_MAX);
+    request.manager = "n";
+    ck_assert_int_eq(api_apply(arena, &request, object, long_pod("b"), &other, &status), -EEXIST);
+    ck_assert_uint_eq(status->cause_count, API_CAUSES_MAX);
+    ck_assert_uint_lt(arena_used(arena), 2 * PATHS_MAX);
 }
 END_TEST
 
@@ -254,6 +292,7 @@ Suite *apply_suite(void)
     tcase_add_test(cases, what_is_applied_is_of_the_kind_of_the_url);
     tcase_add_test(cases, what_is_applied_has_only_what_the_schema_declares);
     tcase_add_test(cases, items_of_a_keyed_list_have_their_keys_once);
+    tcase_add_test(cases, what_is_inside_of_something_with_a_long_name_takes_little_memory);
     tcase_add_test(cases, who_updates_through_two_versions_has_an_entry_for_each);
     tcase_add_test(cases, a_field_goes_to_its_last_writer_and_a_field_that_goes_is_nobodys);
     tcase_add_test(cases, objects_differ_by_their_tables_as_they_do_by_their_trees);
