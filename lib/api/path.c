@@ -38,9 +38,12 @@ void api_causes_init(struct api_causes *causes, struct arena *arena)
     *causes = (struct api_causes){.arena = arena};
 }
 
+/* Some causes tell what is long of each of many: what is enough for one may be told of none more.
+ */
 bool api_causes_full(const struct api_causes *causes)
 {
-    return causes->count == API_CAUSES_MAX || causes->bytes >= API_CAUSES_BYTES_MAX;
+    return causes->count == API_CAUSES_MAX || causes->bytes >= API_CAUSES_BYTES_MAX ||
+           (causes->count > 0 && arena_is_full(causes->arena));
 }
 
 void api_cause_add(struct api_causes *causes, const char *reason, const char *message,

@@ -195,6 +195,21 @@ def what_is_wrong_with_thousands_is_said_in_bounds():
     assert code == 422 and b"Only one reference can have Controller" in text, f"{code}: {text[:200]}"
 
 
+# Each of these ended the server: the long name was written out for each of what is called after it, or stands in it.
+@case
+def long_names_are_not_copied_for_each_of_thousands():
+    inside = pod("long", env=[{"name": f"V{i}"} for i in range(20000)])
+    inside["spec"]["containers"][0]["name"] = "c" * 1000000
+    after = spec("volumes")([{"name": "p", "persistentVolumeClaim": {"claimName": "x"}}] +
+                            [{"name": f"v{i}", "ephemeral": {"volumeClaimTemplate": {"spec": {}}}} for i in range(6000)])
+    after["metadata"]["name"] = "n" * 1000000
+    for method, path, body, media in (("PATCH", f"{PODS}/long?dryRun=All&fieldManager=a", inside, APPLY_PATCH),
+                                      ("POST", f"{PODS}?dryRun=All", after, client.JSON)):
+        code, _, answer = request(method, path, json.dumps(body, separators=(",", ":")), media)
+        assert code in (413, 422), f"{method} {code}: {answer[:200]}"
+    assert client.server.process.poll() is None
+
+
 # A loop that copied them one by one ended the leader, and each that led after it.
 @case
 def thousands_of_labels_end_no_control_loop():

@@ -146,20 +146,25 @@ void rules_check_sources(struct api_causes *causes, const struct api_frame *fram
 /* --- Claims that are made for a pod --------------------------------------------------------------
  */
 
-/* The claim that is made for a volume of the pod `of`. */
-static const char *made_claim(struct arena *arena, const void *list, const void *of, size_t index)
+/* Of a volume for which a claim is made. */
+static const char *ephemeral_name(struct arena *arena, const void *list, const void *of,
+                                  size_t index)
 {
     const Core__V1__Volume *volume = ((const Core__V1__Volume *const *)list)[index];
-    const Core__V1__Pod *pod = of;
+    (void)arena;
+    (void)of;
     return volume->volume_source == NULL || volume->volume_source->ephemeral == NULL
                ? NULL
-               : arena_printf(arena, "%s-%s", pod->metadata->name, text_or_empty(volume->name));
+               : text_or_empty(volume->name);
 }
 
+/* Claims that are made are called after their pod and volume. */
 static bool is_made_for(struct api_causes *causes, const Core__V1__Pod *pod, const char *claim)
 {
-    size_t count = pod->spec->n_volumes;
-    return api_find_item(causes, made_claim, pod->spec->volumes, pod, count, claim) < count;
+    size_t count = pod->spec->n_volumes, len = strlen(pod->metadata->name);
+    return strncmp(claim, pod->metadata->name, len) == 0 && claim[len] == '-' &&
+           api_find_item(causes, ephemeral_name, pod->spec->volumes, NULL, count, claim + len + 1) <
+               count;
 }
 
 static void check_claim_name(struct api_causes *causes, const struct api_path *at,
