@@ -3,6 +3,7 @@
 #include "lib/api/openapi_proto.h"
 
 #include "lib/api/openapi_proto_parts.h"
+#include "lib/base/utf8.h"
 
 enum wire { VARINT = 0, FIXED64 = 1, BYTES = 2 };
 
@@ -127,13 +128,38 @@ static void scratch(struct buffer *buffer, const struct buffer *out)
     buffer_init(buffer, out->max);
 }
 
-/* Any holds its value as YAML text, of which JSON is a part. */
+/* Characters that may stand in JSON as they are but not in YAML, and a line's end that it has and
+ * JSON has not. All of them are inside of strings. */
+static bool is_not_for_yaml(uint32_t rune)
+{
+    return (rune >= 0x7f && rune <= 0x9f) || rune == 0xfeff || rune == 0xfffe || rune == 0xffff;
+}
+
+static void print_yaml(const struct json_value *value, struct buffer *out)
+{
+    CLEANUP(buffer_release) struct buffer json;
+    scratch(&json, out);
+    json_print(value, /* sorted= */ false, &json);
+    const uint8_t *end = json.data + json.len;
+    size_t len = 0;
+    for (const uint8_t *at = json.data; at < end; at += len) {
+        uint32_t rune = 0;
+        len = utf8_get(at, end, &rune);
+        if (is_not_for_yaml(rune)) {
+            buffer_printf(out, "\\u%04x", (unsigned)rune);
+        } else {
+            buffer_append(out, at, len);
+        }
+    }
+}
+
+/* Any holds its value as YAML text, of which JSON is nearly a part. */
 static void any(struct buffer *out, unsigned field, const struct json_value *value)
 {
     CLEANUP(buffer_release) struct buffer yaml, inner;
     scratch(&yaml, out);
     scratch(&inner, out);
-    json_print(value, /* sorted= */ false, &yaml);
+    print_yaml(value, &yaml);
     openapi_proto_bytes(&inner, ANY_YAML, buffer_slice(&yaml));
     openapi_proto_bytes(out, field, buffer_slice(&inner));
 }

@@ -341,6 +341,24 @@ START_TEST(the_protobuf_form_has_limits_of_numbers_and_texts)
 }
 END_TEST
 
+/* kubectl gives up the whole document for one character that YAML does not take as it is. */
+START_TEST(values_in_the_protobuf_form_are_yaml)
+{
+    struct custom_resource *resource =
+        resource_of(",\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\",\"properties\":{"
+                    "\"a\":{\"type\":\"string\",\"default\":\"<\\u007f\\u0085\\u009f\\u00a0"
+                    "\\ufeff\\uffff\\ud83d\\ude00\"}}}}");
+    CLEANUP(buffer_release) struct buffer out = {0};
+    const struct api_kind *kind = custom_resource_kind(resource, "v1");
+    static const char wanted[] = "\"\\u003c\\u007f\\u0085\\u009f\xc2\xa0\\ufeff\\uffff"
+                                 "\xf0\x9f\x98\x80\"";
+    buffer_init(&out, SIZE_MAX);
+    ck_assert_int_eq(api_openapi_v2_custom_protobuf(arena, &kind, 1, &out), 0);
+    ck_assert_ptr_nonnull(memmem(out.data, out.len, wanted, sizeof(wanted) - 1));
+    custom_resource_unref(resource);
+}
+END_TEST
+
 Suite *openapi_suite(void)
 {
     Suite *suite = suite_create("openapi");
@@ -359,6 +377,7 @@ Suite *openapi_suite(void)
     tcase_add_test(custom, a_root_that_keeps_everything_names_members_in_version_three_only);
     tcase_add_test(custom, a_version_without_a_schema_is_an_object);
     tcase_add_test(custom, the_protobuf_form_has_limits_of_numbers_and_texts);
+    tcase_add_test(custom, values_in_the_protobuf_form_are_yaml);
     suite_add_tcase(suite, custom);
     return suite;
 }
