@@ -2,14 +2,33 @@
 
 #include "apiserver/aggregator.h"
 #include "apiserver/extension_discovery.h"
+#include "apiserver/openapi_documents.h"
 #include "apiserver/request.h"
 #include "apiserver/service_endpoint.h"
 #include "lib/api/json_value.h"
+#include "lib/api/openapi_extension.h"
 #include "lib/base/alloc.h"
+#include "lib/base/digest.h"
+#include "lib/base/log.h"
 #include <errno.h>
 #include <stdlib.h>
 
 enum { TICK_MS = 1000, PORT_TEXT_MAX = 6 };
+
+/* How to find out that the OpenAPI v2 document is the same as before, and what is kept of a new
+ * one. Of the io loop from the question until that has read the answer. */
+struct openapi_v2 {
+    char *etag;         /* NULL: it came without. */
+    uint64_t digest;    /* Of the answer. */
+    bool known;         /* What we have is of the answer that had these. */
+    bool told;          /* That it is left out. */
+    struct chunk *kept; /* Of this answer; its hash. */
+    char hash[OPENAPI_HASH_SIZE];
+    struct error refusal; /* Of this answer. */
+};
+
+/* One after the other. */
+enum question { ASK_RESOURCES, ASK_OPENAPI_V3, ASK_OPENAPI_V2 };
 
 /* Of one APIService. */
 struct check {
@@ -18,7 +37,7 @@ struct check {
     char *status, *reason, *message; /* The verdict; NULL: not known. */
     bool seen;                       /* In the set of this tick. */
     bool busy;
-    bool asks_openapi; /* The second question. */
+    enum question question;
     unsigned failures; /* One after the other. */
     uint64_t due_ns;
     /* Of the call under way: */
@@ -26,7 +45,8 @@ struct check {
     struct tls_config *tls;
     struct webhook_call call;
     const char *url; /* As messages show it. */
-    const char *group_version;
+    const char *group, *version, *group_version;
+    struct openapi_v2 v2;
 };
 
 struct api_service_checks {
@@ -89,10 +109,19 @@ static void check_free(struct check *check)
     free(check->status);
     free(check->reason);
     free(check->message);
+    free(check->v2.etag);
     free(check);
 }
 
 static void answered(struct webhook_call *call);
+static void read_v2(struct webhook_call *call);
+
+/* Documents may be large: they are no work for the store loop, nor for that of the calls. */
+static struct loop *reading_loop(const struct check *check)
+{
+    const struct apiserver_config *config = &check->checks->server->config;
+    return config->io_loops[config->io_loop_count - 1];
+}
 
 /* GET of the path at the same Service, as somebody who may do everything there. */
 static void ask(struct check *check, const char *path)
@@ -101,10 +130,14 @@ static void ask(struct check *check, const char *path)
     static const struct user asker = {
         .name = "system:kube-aggregator", .uid = "", .groups = groups, .group_count = 1};
     struct http_header *headers =
-        arena_array(check->arena, aggregator_identity_count(&asker) + 2, sizeof(*headers));
+        arena_array(check->arena, aggregator_identity_count(&asker) + 3, sizeof(*headers));
     size_t count = aggregator_identity(check->arena, &asker, headers);
     headers[count++] = http_header("accept", "application/json");
     headers[count++] = http_header("user-agent", "kube-apiserver-aggregator");
+    bool whole = check->question == ASK_OPENAPI_V2;
+    if (whole && check->v2.known && check->v2.etag != NULL) {
+        headers[count++] = http_header("if-none-match", check->v2.etag);
+    }
     struct webhook_target target = check->call.target;
     target.service_path = path;
     check->call = (struct webhook_call){.target = target,
@@ -113,7 +146,8 @@ static void ask(struct check *check, const char *path)
                                         .headers = headers,
                                         .header_count = count,
                                         .arena = check->arena,
-                                        .done = answered,
+                                        .home = whole ? reading_loop(check) : NULL,
+                                        .done = whole ? read_v2 : answered,
                                         .data = check};
     webhook_client_start(check->checks->server->webhooks, &check->call);
 }
@@ -121,7 +155,8 @@ static void ask(struct check *check, const char *path)
 static void end(struct check *check, bool good)
 {
     uint64_t delay_ms = EXTENSION_CHECK_MS;
-    check->busy = check->asks_openapi = false;
+    check->busy = false;
+    check->question = ASK_RESOURCES;
     check->failures = good ? 0 : check->failures + 1;
     if (check->failures > 0 && check->failures < 8) {
         uint64_t retry_ms = (uint64_t)EXTENSION_RETRY_MS << (check->failures - 1);
@@ -129,7 +164,8 @@ static void end(struct check *check, bool good)
     }
     check->due_ns = now_ns(check) + delay_ms * NS_PER_MS;
     tls_config_unref(TAKE(check->tls));
-    arena_reset(check->arena);
+    arena_free(check->arena); /* And the memory of its answers, which may have been large. */
+    check->arena = arena_new(SIZE_MAX);
 }
 
 static void fail(struct check *check, const char *why)
@@ -157,7 +193,7 @@ static void take_resources(struct check *check)
     heard(check, /* fresh= */ chunk != NULL, chunk, NULL);
 }
 
-static void take_openapi(struct check *check)
+static void take_openapi_v3(struct check *check)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
     const char *path = arena_printf(arena, "apis/%s", check->group_version);
@@ -167,14 +203,26 @@ static void take_openapi(struct check *check)
         extension_openapi_hash(arena, check->call.answer, path, &hash) == 0) {
         heard(check, /* fresh= */ true, NULL, hash);
     }
-    end(check, true);
+}
+
+/* Whether what was kept of its document is there still: it goes when the server may be another. */
+static bool has_v2(const struct check *check)
+{
+    struct api_service_set *set = api_services_set(check->checks->server->api_services);
+    const struct api_service *service = api_service_set_find(set, check->group, check->version);
+    bool has = service != NULL && service->openapi_v2 != NULL;
+    api_service_set_unref(set);
+    return has;
 }
 
 static void answered(struct webhook_call *call)
 {
     struct check *check = call->data;
-    if (check->asks_openapi) {
-        take_openapi(check);
+    if (check->question == ASK_OPENAPI_V3) {
+        take_openapi_v3(check);
+        check->question = ASK_OPENAPI_V2;
+        check->v2.known = check->v2.known && has_v2(check);
+        ask(check, "/openapi/v2");
         return;
     }
     if (call->error < 0) {
@@ -187,8 +235,61 @@ static void answered(struct webhook_call *call)
     }
     judge(check, "True", "Passed", "all checks passed");
     take_resources(check);
-    check->asks_openapi = true;
+    check->question = ASK_OPENAPI_V3;
     ask(check, "/openapi/v3");
+}
+
+/* --- The OpenAPI v2 document --- */
+
+static void take_v2(void *data)
+{
+    struct check *check = data;
+    struct openapi_v2 *v2 = &check->v2;
+    if (v2->kept != NULL) {
+        api_services_heard_v2(check->checks->server->api_services, check->name, TAKE(v2->kept),
+                              v2->hash);
+        v2->told = false;
+    } else if (v2->refusal.code < 0 && !v2->told) {
+        LOG_WARN("apiserver", "OpenAPI v2 document of an extension server is left out",
+                 KV_TEXT("apiservice", check->name),
+                 KV_TEXT("reason", error_message(&v2->refusal)));
+        v2->told = true;
+    }
+    error_release(&v2->refusal);
+    end(check, true);
+}
+
+/* What of it is of this group version. Any other answer leaves what we have as it is. */
+static void keep_v2(struct check *check)
+{
+    CLEANUP(buffer_release) struct buffer out;
+    struct openapi_v2 *v2 = &check->v2;
+    struct slice answer = check->call.answer;
+    uint64_t digest = digest64(0, answer);
+    buffer_init(&out, EXTENSION_OPENAPI_MAX);
+    if (!v2->known || v2->digest != digest) {
+        if (api_openapi_extension_keep(answer, check->group, check->version, &out, &v2->refusal) <
+            0) {
+            return;
+        }
+        v2->kept = chunk_new(buffer_slice(&out));
+        openapi_hash(buffer_slice(&out), v2->hash);
+        v2->digest = digest;
+        v2->known = true;
+    }
+    free(v2->etag);
+    v2->etag = check->call.etag == NULL ? NULL : alloc_text(check->call.etag);
+}
+
+static void read_v2(struct webhook_call *call)
+{
+    struct check *check = call->data;
+    if (call->error == -EMSGSIZE) {
+        (void)error_set(&check->v2.refusal, call->error, "%s", call->message);
+    } else if (call->error == 0 && call->status == 200) {
+        keep_v2(check);
+    }
+    loop_post(check->checks->server->config.store_loop, take_v2, check);
 }
 
 /* --- Looking --- */
@@ -246,6 +347,8 @@ static void look_at(struct check *check, const struct api_service *service)
     }
     bool v6 = strchr(address.host, ':') != NULL;
     struct arena *arena = check->arena;
+    check->group = arena_text(arena, spec->group);
+    check->version = arena_text(arena, spec->version);
     check->group_version = arena_printf(arena, "%s/%s", spec->group, spec->version);
     check->url = arena_printf(arena, "https://%s%s%s:%u/apis/%s", v6 ? "[" : "", address.host,
                               v6 ? "]" : "", address.port, check->group_version);

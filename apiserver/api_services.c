@@ -20,6 +20,8 @@ struct entry {
     char *problem;
     struct chunk *resources;
     char *openapi_hash;
+    struct chunk *openapi_v2;
+    char *openapi_v2_hash;
     bool fresh;
 };
 
@@ -47,6 +49,8 @@ static void item_release(struct api_service *item, const struct cached_object *o
     free((void *)(uintptr_t)item->server_name);
     free((void *)(uintptr_t)item->problem);
     free((void *)(uintptr_t)item->openapi_hash);
+    chunk_unref(item->openapi_v2);
+    free((void *)(uintptr_t)item->openapi_v2_hash);
     cached_object_unref(owner);
 }
 
@@ -151,7 +155,9 @@ static void publish(struct api_services *services)
             .problem = copy_text(entry->problem),
             .resources = entry->resources == NULL ? NULL : chunk_ref(entry->resources),
             .fresh = entry->fresh,
-            .openapi_hash = copy_text(entry->openapi_hash)};
+            .openapi_hash = copy_text(entry->openapi_hash),
+            .openapi_v2 = entry->openapi_v2 == NULL ? NULL : chunk_ref(entry->openapi_v2),
+            .openapi_v2_hash = copy_text(entry->openapi_v2_hash)};
         owners_of(set)[i] = cached_object_ref(entry->owner);
     }
     pthread_mutex_lock(&services->lock);
@@ -172,6 +178,8 @@ static void entry_release(struct entry *entry)
     free(entry->server_name);
     free(entry->problem);
     free(entry->openapi_hash);
+    chunk_unref(entry->openapi_v2);
+    free(entry->openapi_v2_hash);
     cached_object_unref(entry->owner);
     *entry = (struct entry){.fresh = false};
 }
@@ -240,6 +248,8 @@ static void set_entry(struct api_services *services, const struct cached_object 
         make_tls(services, entry);
         chunk_unref(TAKE(entry->resources));
         free(TAKE(entry->openapi_hash));
+        chunk_unref(TAKE(entry->openapi_v2));
+        free(TAKE(entry->openapi_v2_hash));
         entry->fresh = false;
     }
     cached_object_unref(before_owner);
@@ -360,5 +370,20 @@ void api_services_heard(struct api_services *services, const char *name, bool fr
         free(entry->openapi_hash);
         entry->openapi_hash = alloc_text(openapi_hash);
     }
+    publish(services);
+}
+
+void api_services_heard_v2(struct api_services *services, const char *name,
+                           struct chunk *document_consume, const char *hash)
+{
+    struct entry *entry = find(services, name);
+    if (entry == NULL || (entry->openapi_v2 != NULL && strcmp(entry->openapi_v2_hash, hash) == 0)) {
+        chunk_unref(document_consume);
+        return;
+    }
+    chunk_unref(entry->openapi_v2);
+    free(entry->openapi_v2_hash);
+    entry->openapi_v2 = document_consume;
+    entry->openapi_v2_hash = alloc_text(hash);
     publish(services);
 }

@@ -33,6 +33,10 @@ struct api_service {
     struct chunk *resources;  /* As aggregated discovery lists them; NULL: never heard. */
     bool fresh;               /* They are of the last time that was asked. */
     const char *openapi_hash; /* Of its OpenAPI v3 document; NULL: it has none. */
+    /* What its OpenAPI v2 document has of this version, as api_openapi_extension_keep() makes it;
+     * NULL: never heard. */
+    struct chunk *openapi_v2;
+    const char *openapi_v2_hash;
 };
 
 /* All of them at one moment: immutable and counted. */
@@ -57,6 +61,9 @@ bool api_services_any(const struct api_services *services);
  * what was heard before. Store loop. */
 void api_services_heard(struct api_services *services, const char *name, bool fresh,
                         struct chunk *resources_consume, const char *openapi_hash);
+
+void api_services_heard_v2(struct api_services *services, const char *name,
+                           struct chunk *document_consume, const char *hash);
 
 /* The condition Available; NULL when it has none. */
 const Apiregistration__V1__APIServiceCondition *api_service_condition(const api_service_t *object);

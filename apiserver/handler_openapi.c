@@ -1,18 +1,18 @@
-/* OpenAPI documents. Those of built-in kinds are made at first use and kept. What custom kinds add
- * to the v2 document is kept until they change; their v3 documents are small and made when asked
- * for, as their ETag is known without them. */
+/* OpenAPI documents. Those of built-in kinds are made at first use and kept. What extension servers
+ * and custom kinds add to the v2 document is kept until they change; their v3 documents are small
+ * and made when asked for, as their ETag is known without them. */
 #include "apiserver/openapi_documents.h"
 
 #include "apiserver/api_services.h"
+#include "apiserver/openapi_extensions.h"
 #include "apiserver/request.h"
 #include "lib/api/openapi.h"
 #include "lib/base/alloc.h"
-#include "lib/net/x509.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-enum { ETAG_SIZE = 2 * X509_SHA256_SIZE + 1, V3_MAX = 128, DOCUMENT_MAX = 64 << 20 };
+enum { ETAG_SIZE = OPENAPI_HASH_SIZE, V3_MAX = 128, DOCUMENT_MAX = 64 << 20 };
 
 static const char v2_protobuf_type[] = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
@@ -22,15 +22,24 @@ struct document {
     char etag[ETAG_SIZE]; /* "": never made. */
 };
 
-/* The v2 document is sent in pieces: its halves as JSON, each followed by what custom kinds add. */
-enum v2_piece { V2_DEFINITIONS, V2_PATHS, V2_PROTOBUF, V2_PIECES };
+/* The v2 document is sent in pieces: its parts as JSON, or all of it as protobuf; each followed by
+ * what extension servers and then custom kinds add. */
+enum v2_piece {
+    V2_PARAMETERS = API_OPENAPI_PARAMETERS,
+    V2_DEFINITIONS = API_OPENAPI_DEFINITIONS,
+    V2_PATHS = API_OPENAPI_PATHS,
+    V2_PROTOBUF,
+    V2_PIECES
+};
 
 struct openapi_documents {
     pthread_mutex_t lock;
     struct document v2[V2_PIECES]; /* Of the built-in kinds. */
     struct document v3[V3_MAX];    /* By place in api_openapi_v3_at(). */
-    uint64_t custom_number;        /* Of the set that the next ones were made of. */
+    uint64_t custom_number;        /* Of the set that the next ones were made of, ... */
     struct chunk *custom_v2[V2_PIECES];
+    char *extensions; /* ... and the identity of the servers that these are of, too. */
+    struct chunk *extension_v2[V2_PIECES];
 };
 
 struct openapi_documents *openapi_documents_new(void)
@@ -48,10 +57,12 @@ void openapi_documents_free(struct openapi_documents *documents)
     for (size_t i = 0; i < V2_PIECES; i++) {
         chunk_unref(documents->v2[i].chunk);
         chunk_unref(documents->custom_v2[i]);
+        chunk_unref(documents->extension_v2[i]);
     }
     for (size_t i = 0; i < V3_MAX; i++) {
         chunk_unref(documents->v3[i].chunk);
     }
+    free(documents->extensions);
     pthread_mutex_destroy(&documents->lock);
     free(documents);
 }
@@ -111,8 +122,10 @@ static size_t version_run(const struct custom_view *view, size_t first)
 /* --- ETags -------------------------------------------------------------------------------------
  */
 
-static void hex_digest(const uint8_t digest[X509_SHA256_SIZE], char ret_text[ETAG_SIZE])
+void openapi_hash(struct slice bytes, char ret_text[OPENAPI_HASH_SIZE])
 {
+    uint8_t digest[X509_SHA256_SIZE];
+    x509_sha256(bytes, digest);
     for (size_t i = 0; i < X509_SHA256_SIZE; i++) {
         (void)snprintf(ret_text + i * 2, 3, "%02X", digest[i]);
     }
@@ -124,7 +137,6 @@ static void custom_etag(const char *base, const struct api_kind *const *kinds, s
                         char ret_etag[ETAG_SIZE])
 {
     CLEANUP(buffer_release) struct buffer text;
-    uint8_t digest[X509_SHA256_SIZE];
     buffer_init(&text, DOCUMENT_MAX);
     buffer_append_text(&text, base);
     for (size_t i = 0; i < count; i++) {
@@ -133,8 +145,7 @@ static void custom_etag(const char *base, const struct api_kind *const *kinds, s
                       (long long)meta->generation, kinds[i]->group, kinds[i]->version,
                       kinds[i]->kind, kinds[i]->list_kind, kinds[i]->plural);
     }
-    x509_sha256(buffer_slice(&text), digest);
-    hex_digest(digest, ret_etag);
+    openapi_hash(buffer_slice(&text), ret_etag);
 }
 
 /* --- Answers -----------------------------------------------------------------------------------
@@ -215,36 +226,52 @@ static struct chunk *chunk_of(struct buffer *out)
 /* The document that was made, and its hash noted. */
 static struct chunk *noted(struct document *document, struct buffer *out)
 {
-    uint8_t digest[X509_SHA256_SIZE];
-    x509_sha256(buffer_slice(out), digest);
-    hex_digest(digest, document->etag);
+    openapi_hash(buffer_slice(out), document->etag);
     return chunk_of(out);
 }
 
 /* --- Version 2 ---------------------------------------------------------------------------------
  */
 
+/* What others add to our own kinds. */
+struct v2_view {
+    struct custom_view custom;
+    struct openapi_extensions extensions;
+    const char *identity; /* Of the extensions. */
+};
+
 static int make_built_in(enum v2_piece piece, struct buffer *out)
 {
-    return piece == V2_PROTOBUF
-               ? api_openapi_v2_protobuf(out)
-               : api_openapi_v2(piece == V2_PATHS ? API_OPENAPI_PATHS : API_OPENAPI_DEFINITIONS,
-                                out);
+    return piece == V2_PROTOBUF ? api_openapi_v2_protobuf(out)
+                                : api_openapi_v2((enum api_openapi_part)piece, out);
 }
 
 static int make_custom(enum v2_piece piece, const struct custom_view *view, struct buffer *out)
 {
     CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
-    enum api_openapi_half half = piece == V2_PATHS ? API_OPENAPI_PATHS : API_OPENAPI_DEFINITIONS;
     return piece == V2_PROTOBUF
                ? api_openapi_v2_custom_protobuf(arena, view->kinds, view->count, out)
-               : api_openapi_v2_custom(half, arena, view->kinds, view->count, out);
+               : api_openapi_v2_custom((enum api_openapi_part)piece, arena, view->kinds,
+                                       view->count, out);
 }
 
-/* A piece and what custom kinds add to it, one reference each. Locked. False when they cannot be
- * made. */
-static bool v2_piece(struct openapi_documents *documents, const struct custom_view *view,
-                     enum v2_piece piece, struct chunk *ret_parts[2])
+enum { V2_PARTS_MAX = 3 * API_OPENAPI_PARTS };
+
+struct v2_parts {
+    struct chunk *chunks[V2_PARTS_MAX];
+    size_t count;
+};
+
+static void put_part(struct v2_parts *parts, struct chunk *chunk)
+{
+    if (chunk != NULL && chunk->bytes.len > 0) {
+        parts->chunks[parts->count++] = chunk_ref(chunk);
+    }
+}
+
+/* A piece and what others add to it, one reference each. Locked. False when it cannot be made. */
+static bool put_piece(struct openapi_documents *documents, const struct v2_view *view,
+                      enum v2_piece piece, struct v2_parts *parts)
 {
     struct document *document = &documents->v2[piece];
     struct buffer out;
@@ -252,24 +279,37 @@ static bool v2_piece(struct openapi_documents *documents, const struct custom_vi
     if (document->chunk == NULL && make_built_in(piece, &out) == 0) {
         document->chunk = noted(document, &out);
     }
-    if (documents->custom_v2[piece] == NULL && make_custom(piece, view, &out) == 0) {
+    if (documents->custom_v2[piece] == NULL && make_custom(piece, &view->custom, &out) == 0) {
         documents->custom_v2[piece] = chunk_of(&out);
     }
-    buffer_release(&out);
-    if (document->chunk == NULL || documents->custom_v2[piece] == NULL) {
-        return false;
+    if (documents->extension_v2[piece] == NULL && view->extensions.count > 0) {
+        openapi_extensions_make(&view->extensions, documents->extension_v2,
+                                &documents->extension_v2[V2_PROTOBUF]);
     }
-    ret_parts[0] = chunk_ref(document->chunk);
-    ret_parts[1] = chunk_ref(documents->custom_v2[piece]);
-    return true;
+    buffer_release(&out);
+    put_part(parts, document->chunk);
+    put_part(parts, documents->extension_v2[piece]);
+    put_part(parts, documents->custom_v2[piece]);
+    return document->chunk != NULL && documents->custom_v2[piece] != NULL;
 }
 
-static void forget_custom(struct openapi_documents *documents, const struct custom_view *view)
+/* Pieces that were made of something else than what is there. */
+static void forget_old(struct openapi_documents *documents, const struct v2_view *view)
 {
-    for (size_t i = 0; i < V2_PIECES && documents->custom_number != view->set->number; i++) {
+    bool same_custom = documents->custom_number == view->custom.set->number;
+    bool same_extensions = same_custom && documents->extensions != NULL &&
+                           strcmp(documents->extensions, view->identity) == 0;
+    for (size_t i = 0; i < V2_PIECES && !same_custom; i++) {
         chunk_unref(TAKE(documents->custom_v2[i]));
     }
-    documents->custom_number = view->set->number;
+    for (size_t i = 0; i < V2_PIECES && !same_extensions; i++) {
+        chunk_unref(TAKE(documents->extension_v2[i]));
+    }
+    if (!same_extensions) {
+        free(documents->extensions);
+        documents->extensions = alloc_text(view->identity);
+    }
+    documents->custom_number = view->custom.set->number;
 }
 
 static bool wants_v2_protobuf(const struct request *request)
@@ -281,32 +321,36 @@ static bool wants_v2_protobuf(const struct request *request)
 
 static void handle_v2(struct request *request)
 {
-    enum { PARTS_MAX = 4 };
-    static const enum v2_piece as_json[] = {V2_DEFINITIONS, V2_PATHS}, as_bytes[] = {V2_PROTOBUF};
     struct openapi_documents *documents = request->server->openapi;
-    bool protobuf = wants_v2_protobuf(request);
-    const enum v2_piece *pieces = protobuf ? as_bytes : as_json;
-    size_t count = protobuf ? ARRAY_LEN(as_bytes) : ARRAY_LEN(as_json), made = 0;
-    struct custom_view view = custom_view(request);
-    struct chunk *parts[PARTS_MAX] = {NULL};
+    bool protobuf = wants_v2_protobuf(request), made = true;
+    enum v2_piece first = protobuf ? V2_PROTOBUF : V2_PARAMETERS;
+    enum v2_piece end = protobuf ? V2_PIECES : V2_PROTOBUF;
+    struct v2_view view = {.custom = custom_view(request)};
+    struct v2_parts parts = {.count = 0};
     char etag[ETAG_SIZE];
+    openapi_extensions_init(&view.extensions, request->arena, request->server->api_services,
+                            view.custom.kinds, view.custom.count);
+    view.identity = openapi_extensions_identity(&view.extensions, request->arena);
     pthread_mutex_lock(&documents->lock);
-    forget_custom(documents, &view);
-    while (made < count && v2_piece(documents, &view, pieces[made], parts + made * 2)) {
-        made++;
+    forget_old(documents, &view);
+    for (enum v2_piece piece = first; piece < end && made; piece++) {
+        made = put_piece(documents, &view, piece, &parts);
     }
     pthread_mutex_unlock(&documents->lock);
-    if (made == count) {
-        custom_etag(documents->v2[pieces[0]].etag, view.kinds, view.count, etag);
-        respond_chunks(request, protobuf ? v2_protobuf_type : "application/json", etag, parts,
-                       count * 2);
+    if (made) {
+        const struct document *own = &documents->v2[protobuf ? V2_PROTOBUF : V2_DEFINITIONS];
+        custom_etag(arena_printf(request->arena, "%s%s", own->etag, view.identity),
+                    view.custom.kinds, view.custom.count, etag);
+        respond_chunks(request, protobuf ? v2_protobuf_type : "application/json", etag,
+                       parts.chunks, parts.count);
     } else {
         respond_nothing_there(request);
     }
-    for (size_t i = 0; i < PARTS_MAX; i++) {
-        chunk_unref(parts[i]);
+    for (size_t i = 0; i < parts.count; i++) {
+        chunk_unref(parts.chunks[i]);
     }
-    custom_set_unref(view.set);
+    openapi_extensions_release(&view.extensions);
+    custom_set_unref(view.custom.set);
 }
 
 /* --- Version 3 ---------------------------------------------------------------------------------

@@ -82,6 +82,7 @@
 #define API_SERVICES_MAX             256                /* That other servers answer for. */
 #define EXTENSION_RESOURCES_MAX      2048 /* Subresources included, of a group version. */
 #define EXTENSION_DOCUMENT_MAX       ((size_t)1 << 20) /* Discovery, or the OpenAPI index. */
+#define EXTENSION_OPENAPI_MAX        ((size_t)2 << 20) /* What is kept of the v2 document. */
 #define EXTENSION_CHECK_MS           30000
 #define EXTENSION_RETRY_MS           1000   /* Doubled with each failure, up to the former. */
 #define EXTENSION_PATIENCE_MS        5000   /* For the answer to a check. */

@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+enum { ETAG_MAX = 256 };
+
 /* Connections are shared by calls with the same settings, so these are kept. */
 struct trust {
     struct slice ca_bundle; /* Ours. */
@@ -161,9 +163,14 @@ static void on_response(void *data, unsigned status, const struct http_header *h
                         size_t header_count)
 {
     struct flight *flight = data;
-    (void)headers;
-    (void)header_count;
+    struct webhook_call *call = flight->call;
     flight->status = status;
+    for (size_t i = 0; call->identity != NULL && i < header_count; i++) {
+        if (http_name_is(headers[i].name, "etag") && headers[i].value.len <= ETAG_MAX) {
+            call->etag = arena_text_n(call->arena, (const char *)headers[i].value.data,
+                                      headers[i].value.len);
+        }
+    }
 }
 
 static void on_body(void *data, struct slice bytes)

@@ -54,7 +54,8 @@ struct webhook_call {
     const char *message;
     unsigned status; /* HTTP. */
     struct slice answer;
-    void *state; /* The client's. */
+    const char *etag; /* Of the answer to a GET; NULL when it has none. */
+    void *state;      /* The client's. */
 };
 
 /* Any thread. More than WEBHOOK_CALLS_MAX under way: -EBUSY. An answer of more than

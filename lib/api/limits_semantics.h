@@ -1,4 +1,5 @@
-/* Limits of selectors, patches, tables, validation and apply: constants only. Where v1.32 has the
+/* Limits of selectors, patches, tables, validation, apply and of documents of other servers:
+ * constants only. Where v1.32 has the
  * limit, the number is its; the others bound what one request may cost. */
 #ifndef LIB_API_LIMITS_SEMANTICS_H
 #define LIB_API_LIMITS_SEMANTICS_H
@@ -14,5 +15,9 @@ enum {
     API_ANNOTATIONS_BYTES_MAX = 256 * 1024,
     API_CONFIG_BYTES_MAX = 1024 * 1024,
     API_FIELD_CONFLICT_TEXT_MAX = 256 * 1024,
+    API_OPENAPI_DEPTH_MAX = 32,                /* Of other servers' schemas, and values in them. */
+    API_OPENAPI_NAMES_MAX = 20000,             /* Paths, definitions: of one document, of each. */
+    API_OPENAPI_KEPT_MAX = 1024 * 1024,        /* Bytes of one document that are made ours. */
+    API_OPENAPI_MERGED_MAX = 16 * 1024 * 1024, /* ... of all of them. */
 };
 #endif

@@ -211,7 +211,13 @@ int api_openapi_v3_at(size_t place, struct buffer *document)
 /* --- Version 2 ---------------------------------------------------------------------------------
  */
 
-/* All but the paths. */
+static void v2_parameters(struct buffer *out)
+{
+    buffer_printf(out, "{\"swagger\":\"2.0\",%s,\"parameters\":{", info);
+    openapi_parameter_definitions(out);
+}
+
+/* All else but the paths. */
 static void v2_definitions(struct buffer *out)
 {
     size_t count = 0;
@@ -222,8 +228,6 @@ static void v2_definitions(struct buffer *out)
     }
     collect_options(set);
     collect_discovery(set);
-    buffer_printf(out, "{\"swagger\":\"2.0\",%s,\"parameters\":{", info);
-    openapi_parameter_definitions(out);
     buffer_append_text(out, "},\"security\":[{\"BearerToken\":[]}],\"securityDefinitions\":{"
                             "\"BearerToken\":{\"type\":\"apiKey\",\"name\":\"authorization\","
                             "\"in\":\"header\",\"description\":\"A bearer token.\"}},"
@@ -261,13 +265,13 @@ static void v2_paths(struct buffer *out)
     }
 }
 
-int api_openapi_v2(enum api_openapi_half half, struct buffer *document)
+int api_openapi_v2(enum api_openapi_part part, struct buffer *document)
 {
-    if (half == API_OPENAPI_DEFINITIONS) {
-        v2_definitions(document);
-    } else {
-        v2_paths(document);
-    }
+    static void (*const write[API_OPENAPI_PARTS])(struct buffer * out) = {
+        [API_OPENAPI_PARAMETERS] = v2_parameters,
+        [API_OPENAPI_DEFINITIONS] = v2_definitions,
+        [API_OPENAPI_PATHS] = v2_paths};
+    write[part](document);
     return buffer_error(document);
 }
 
@@ -299,6 +303,7 @@ int api_openapi_v2_protobuf(struct buffer *document)
     CLEANUP(buffer_release) struct buffer text;
     struct json_value *tree = NULL;
     buffer_init(&text, JSON_MAX);
+    v2_parameters(&text);
     v2_definitions(&text);
     buffer_append_text(&text, "}}");
     int result = json_parse(arena, buffer_slice(&text), &tree, NULL);
@@ -342,14 +347,14 @@ int api_openapi_v3_custom(struct arena *arena, const struct api_kind *const *kin
     return buffer_error(document);
 }
 
-int api_openapi_v2_custom(enum api_openapi_half half, struct arena *arena,
+int api_openapi_v2_custom(enum api_openapi_part part, struct arena *arena,
                           const struct api_kind *const *kinds, size_t count,
                           struct buffer *document)
 {
-    if (half == API_OPENAPI_DEFINITIONS) {
+    if (part == API_OPENAPI_DEFINITIONS) {
         more_members(openapi_custom_schemas(arena, kinds, count, OPENAPI_V2), document);
         buffer_append_text(document, "},\"paths\":{");
-    } else {
+    } else if (part == API_OPENAPI_PATHS) {
         struct openapi_paths paths = {
             .arena = arena, .out = document, .form = OPENAPI_V2, .started = true};
         openapi_kind_paths(&paths, kinds, count);

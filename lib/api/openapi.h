@@ -22,12 +22,17 @@ const char *api_openapi_v3_path(struct arena *arena, size_t place);
 /* Appends the document of a place; as api_openapi_v3(). */
 MUST_USE int api_openapi_v3_at(size_t place, struct buffer *document);
 
-/* The v2 (swagger) document as JSON has two halves, each with an end for what custom kinds add:
- * definitions, then paths. */
-enum api_openapi_half { API_OPENAPI_DEFINITIONS, API_OPENAPI_PATHS, API_OPENAPI_HALVES };
-MUST_USE int api_openapi_v2(enum api_openapi_half half, struct buffer *document);
+/* The v2 (swagger) document as JSON has three parts, each with an end for what extension servers
+ * and then custom kinds add to it. */
+enum api_openapi_part {
+    API_OPENAPI_PARAMETERS,
+    API_OPENAPI_DEFINITIONS,
+    API_OPENAPI_PATHS,
+    API_OPENAPI_PARTS
+};
+MUST_USE int api_openapi_v2(enum api_openapi_part part, struct buffer *document);
 /* The same as gnostic protobuf (application/com.github.proto-openapi.spec.v2.v1.0+protobuf), which
- * is what kubectl asks for; whole, and what custom kinds add may follow. */
+ * is what kubectl asks for; whole, and what others add may follow. */
 MUST_USE int api_openapi_v2_protobuf(struct buffer *document);
 
 /* --- Custom kinds --------------------------------------------------------------------------------
@@ -37,8 +42,8 @@ MUST_USE int api_openapi_v2_protobuf(struct buffer *document);
 /* The OpenAPI v3 document of one group version, of which these are all kinds (one or more). */
 MUST_USE int api_openapi_v3_custom(struct arena *arena, const struct api_kind *const *kinds,
                                    size_t count, struct buffer *document);
-/* What they add to a half of the v2 document, with its end. */
-MUST_USE int api_openapi_v2_custom(enum api_openapi_half half, struct arena *arena,
+/* What they add to a part of the v2 document, with its end. */
+MUST_USE int api_openapi_v2_custom(enum api_openapi_part part, struct arena *arena,
                                    const struct api_kind *const *kinds, size_t count,
                                    struct buffer *document);
 MUST_USE int api_openapi_v2_custom_protobuf(struct arena *arena,

@@ -296,22 +296,28 @@ static void security(struct buffer *out, const struct json_value *definitions)
     openapi_proto_bytes(out, DOCUMENT_SECURITY, buffer_slice(&all));
 }
 
+int openapi_v2_encode_parameters(const struct json_value *parameters, struct buffer *out)
+{
+    CLEANUP(buffer_release) struct buffer all;
+    scratch(&all, out);
+    openapi_proto_parameters(&all, parameters);
+    openapi_proto_bytes(out, DOCUMENT_PARAMETERS, buffer_slice(&all));
+    return buffer_error(out);
+}
+
 int openapi_v2_encode(const struct json_value *document, struct buffer *out)
 {
-    CLEANUP(buffer_release) struct buffer info, parameters;
+    CLEANUP(buffer_release) struct buffer info;
     const struct json_value *about = json_get_text(document, "info");
     const struct json_value *definitions = json_get_text(document, "definitions");
     scratch(&info, out);
-    scratch(&parameters, out);
     openapi_proto_text(&info, INFO_TITLE, about, "title");
     openapi_proto_text(&info, INFO_VERSION, about, "version");
     openapi_proto_text(out, DOCUMENT_SWAGGER, document, "swagger");
     openapi_proto_bytes(out, DOCUMENT_INFO, buffer_slice(&info));
     named_schemas(out, DOCUMENT_DEFINITIONS, definitions, 0);
-    openapi_proto_parameters(&parameters, json_get_text(document, "parameters"));
-    openapi_proto_bytes(out, DOCUMENT_PARAMETERS, buffer_slice(&parameters));
     security(out, json_get_text(document, "securityDefinitions"));
-    return buffer_error(out);
+    return openapi_v2_encode_parameters(json_get_text(document, "parameters"), out);
 }
 
 int openapi_v2_encode_definitions(const struct json_value *definitions, struct buffer *out)

@@ -9,6 +9,7 @@ MUST_USE int openapi_v2_encode(const struct json_value *document, struct buffer 
 /* Appends more definitions to an encoded document: readers merge them with those before. */
 MUST_USE int openapi_v2_encode_definitions(const struct json_value *definitions,
                                            struct buffer *out);
-/* Appends paths to an encoded document, likewise. */
+/* Appends parameters and paths to an encoded document, likewise. */
+MUST_USE int openapi_v2_encode_parameters(const struct json_value *parameters, struct buffer *out);
 MUST_USE int openapi_v2_encode_paths(const struct json_value *paths, struct buffer *out);
 #endif

@@ -21,11 +21,11 @@ enum { RESPONSES_CODE = 1, RESPONSE_VALUE_RESPONSE = 1 };
 enum { RESPONSE_DESCRIPTION = 1, RESPONSE_SCHEMA = 2, SCHEMA_ITEM_SCHEMA = 1 };
 /* ParametersItem, Parameter, NonBodyParameter, JsonReference */
 enum { ITEM_PARAMETER = 1, ITEM_REFERENCE = 2, REFERENCE_REF = 1 };
-enum { PARAMETER_BODY = 1, PARAMETER_NON_BODY = 2, NON_BODY_QUERY = 3, NON_BODY_PATH = 4 };
-enum { BODY_NAME = 2, BODY_IN = 3, BODY_REQUIRED = 4, BODY_SCHEMA = 5 };
-/* QueryParameterSubSchema and PathParameterSubSchema; the type's number differs by one. */
+enum { PARAMETER_BODY = 1, PARAMETER_NON_BODY = 2 };
+enum { BODY_DESCRIPTION = 1, BODY_NAME = 2, BODY_IN = 3, BODY_REQUIRED = 4, BODY_SCHEMA = 5 };
+/* HeaderParameterSubSchema and the like. */
 enum { VALUE_REQUIRED = 1, VALUE_IN = 2, VALUE_DESCRIPTION = 3, VALUE_NAME = 4 };
-enum { PATH_VALUE_TYPE = 5, QUERY_VALUE_TYPE = 6, FORMAT_AFTER_TYPE = 1 };
+enum { FORMAT_AFTER_TYPE = 1 };
 enum { PARAMETERS_NAMED = 1 };
 
 static void scratch(struct buffer *buffer, const struct buffer *out)
@@ -85,6 +85,7 @@ static void body_parameter(struct buffer *out, const struct json_value *paramete
     const struct json_value *value = json_get_text(parameter, "schema");
     scratch(&body, out);
     scratch(&schema, out);
+    openapi_proto_text(&body, BODY_DESCRIPTION, parameter, "description");
     openapi_proto_text(&body, BODY_NAME, parameter, "name");
     openapi_proto_text(&body, BODY_IN, parameter, "in");
     flag(&body, BODY_REQUIRED, parameter, "required");
@@ -97,9 +98,19 @@ static void body_parameter(struct buffer *out, const struct json_value *paramete
 
 static void value_parameter(struct buffer *out, const struct json_value *parameter)
 {
+    static const struct {
+        const char *in;
+        unsigned field, type; /* Of NonBodyParameter, and in what that is. */
+    } places[] = {{"header", 1, 5}, {"formData", 2, 6}, {"query", 3, 6}, {"path", 4, 5}};
     CLEANUP(buffer_release) struct buffer value;
-    bool in_path = is_in(parameter, "path");
-    unsigned type = in_path ? PATH_VALUE_TYPE : QUERY_VALUE_TYPE;
+    size_t place = 0;
+    while (place < ARRAY_LEN(places) && !is_in(parameter, places[place].in)) {
+        place++;
+    }
+    if (place == ARRAY_LEN(places)) {
+        return;
+    }
+    unsigned type = places[place].type;
     scratch(&value, out);
     flag(&value, VALUE_REQUIRED, parameter, "required");
     openapi_proto_text(&value, VALUE_IN, parameter, "in");
@@ -107,7 +118,7 @@ static void value_parameter(struct buffer *out, const struct json_value *paramet
     openapi_proto_text(&value, VALUE_NAME, parameter, "name");
     openapi_proto_text(&value, type, parameter, "type");
     openapi_proto_text(&value, type + FORMAT_AFTER_TYPE, parameter, "format");
-    wrap(out, PARAMETER_NON_BODY, in_path ? NON_BODY_PATH : NON_BODY_QUERY, buffer_slice(&value));
+    wrap(out, PARAMETER_NON_BODY, places[place].field, buffer_slice(&value));
 }
 
 /* The members of a Parameter. */

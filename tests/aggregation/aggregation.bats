@@ -266,6 +266,72 @@ assert groups[-1] == "wardle.example.com", groups'
     [[ $output == *"What is wanted of it."*"color"*"Its color."* ]]
 }
 
+# described GROUP/VERSION: our OpenAPI v2 document has its paths.
+described() {
+    kubectl get --raw /openapi/v2 >"$D/openapi-v2"
+    grep -q "/apis/$1/" "$D/openapi-v2"
+}
+
+@test "OpenAPI v2 has its kinds, and every reference leads somewhere" {
+    within 20 described "$GROUP/v1alpha1"
+    python3 - "$D/openapi-v2" <<'P'
+import json, sys
+doc = json.load(open(sys.argv[1]))
+meta = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+item = doc["paths"]["/apis/wardle.example.com/v1alpha1/namespaces/{namespace}/flunders/{name}"]
+flunder = doc["definitions"]["com.example.wardle.v1alpha1.Flunder"]
+assert sorted(item) == ["get", "parameters", "put"], item
+assert item["get"]["responses"]["200"]["schema"] == {"$ref": "#/definitions/com.example.wardle.v1alpha1.Flunder"}, item
+assert flunder["properties"]["metadata"]["$ref"] == "#/definitions/" + meta + "_v2", flunder
+assert flunder["properties"]["odd"] == {}, flunder
+assert flunder["x-kubernetes-group-version-kind"] == [{"group": "wardle.example.com", "version": "v1alpha1", "kind": "Flunder"}]
+assert "namespace" in doc["definitions"][meta]["properties"], "ours is as it was"
+assert list(doc["definitions"][meta + "_v2"]["properties"]) == ["name"]
+assert "pretty-tJGM1-ng" in doc["parameters"] and "unused" not in doc["parameters"], doc["parameters"].keys()
+assert "unused" not in doc["definitions"] and "/api/v1/pods" in doc["paths"]
+assert "io.k8s.metrics.NodeMetrics" not in doc["definitions"], "of a version that it does not answer for"
+
+def walk(value):
+    for each in value if isinstance(value, list) else value.values() if isinstance(value, dict) else []:
+        walk(each)
+    if isinstance(value, dict) and isinstance(value.get("$ref"), str):
+        _, part, name = value["$ref"].split("/", 2)
+        assert name in doc[part], value
+walk(doc)
+P
+}
+
+@test "every kubectl reads it in protobuf, and explains from it" {
+    local each known
+    known=$(readlink -f "$(command -v kubectl)")
+    for each in kubectl $(find "$(dirname "$known")" -maxdepth 1 -name 'kubectl.1.*' | sort -V); do
+        run -0 "$each" explain flunders.spec --output plaintext-openapiv2
+        [[ $output == *"What is wanted of it."*"color"*"Its color."* ]]
+        run -0 "$each" explain flunders.metadata.name --output plaintext-openapiv2
+        [[ $output == *"Its name."* ]]
+        run -0 "$each" explain deployments.spec.replicas --output plaintext-openapiv2
+        [[ $output != *flunder* ]]
+    done
+}
+
+@test "OpenAPI v2 has a new hash when it changes, and not before" {
+    local etag
+    admin /openapi/v2 -D "$BATS_TEST_TMPDIR/head" >/dev/null
+    etag=$(sed -n 's/^etag: //ip' "$BATS_TEST_TMPDIR/head" | tr -d '\r')
+    run -0 admin /openapi/v2 -H "If-None-Match: $etag"
+    [ "${lines[0]}" = 304 ]
+    api_service v1beta1 metrics.k8s.io 100 100 flunders | kubectl create -f -
+    within 20 described metrics.k8s.io/v1beta1
+    run -0 admin /openapi/v2 -H "If-None-Match: $etag"
+    [ "${lines[0]}" = 200 ]
+    # Of the same server: what both refer to is there once.
+    [ "$(grep -o '"[^"]*ObjectMeta_v[0-9]*":' "$D/openapi-v2")" = '"io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta_v2":' ]
+    kubectl delete apiservice v1beta1.metrics.k8s.io
+    within 20 bash -c '! kubectl get --raw /openapi/v2 | grep -q metrics.k8s.io/v1beta1/nodes'
+    run -0 admin /openapi/v2 -H "If-None-Match: $etag"
+    [ "${lines[0]}" = 304 ]
+}
+
 @test "a metrics server can be plugged in: kubectl top" {
     kubectl create -f - <<Y
 apiVersion: v1
@@ -340,6 +406,23 @@ Y
     start_extension
     within 45 is_available "$SERVICE" True Passed
     kubectl get fl -n demo
+}
+
+@test "an OpenAPI v2 document that is none is told of once, and the last good one stays" {
+    printf '{"swagger":"2.0","paths":{"/apis/wardle.example.com/v1alpha1/x":' >"$D/requests.v2"
+    within 90 grep -q 'msg="OpenAPI v2 document of an extension server is left out" apiservice=v1alpha1.wardle.example.com reason=' "$D/n1.log"
+    is_available "$SERVICE" True Passed
+    described "$GROUP/v1alpha1"
+    rm "$D/requests.v2"
+    [ "$(grep -c 'OpenAPI v2 document of an extension server is left out' "$D/n1.log")" = 1 ]
+}
+
+@test "OpenAPI v2 follows what the server says, and is fetched when it is another one" {
+    [ "$(heard 'r["path"] == "/openapi/v2" and "if-none-match" in h')" != null ]
+    echo '{"swagger":"2.0","paths":{"/apis/wardle.example.com/v1alpha1/whole-new":{}}}' >"$D/requests.v2"
+    within 90 bash -c 'kubectl get --raw /openapi/v2 | grep -q wardle.example.com/v1alpha1/whole-new'
+    ! grep -q com.example.wardle.v1alpha1.Flunder <(kubectl get --raw /openapi/v2)
+    rm "$D/requests.v2"
 }
 
 # CVE-2022-3172

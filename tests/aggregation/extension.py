@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """An extension API server: flunders.wardle.example.com/v1alpha1 and metrics.k8s.io/v1beta1, kept in memory. It takes
 requests from the cluster's API servers only: over TLS, with a certificate of the front proxies' CA, of the name that the
-cluster says. Each request is written to LOG as a line of JSON. Usage: extension.py HOST PORT CERT KEY PROXY-CA LOG"""
+cluster says. Each request is written to LOG as a line of JSON. Its OpenAPI v2 document is what the file LOG.v2 has, if there
+is one. Usage: extension.py HOST PORT CERT KEY PROXY-CA LOG"""
 import gzip
+import hashlib
 import json
+import os
 import socket
 import ssl
 import sys
@@ -54,6 +57,53 @@ OPENAPI = {
         "x-kubernetes-group-version-kind": [{"group": GROUP, "version": VERSION, "kind": "Flunder"}]}}}}
 
 
+META = "io.k8s.apimachinery.pkg.apis.meta.v1."
+FLUNDER = "com.example.wardle.v1alpha1.Flunder"
+
+
+def ref(name):
+    return {"$ref": "#/definitions/" + name}
+
+
+def operation(action, **more):
+    return {"responses": {"200": {"description": "OK", "schema": ref(FLUNDER)}, "401": {"description": "Unauthorized"}},
+            "x-kubernetes-action": action, **more}
+
+
+OPENAPI_V2 = {
+    "swagger": "2.0", "info": {"title": "wardle", "version": "v1"},
+    "parameters": {"pretty-tJGM1-ng": {"name": "pretty", "in": "query", "type": "string", "uniqueItems": True,
+                                       "description": "Whether to indent."},
+                   "unused": {"name": "unused", "in": "query", "type": "string"}},
+    "paths": {
+        f"{BASE}/namespaces/{{namespace}}/flunders/{{name}}": {
+            "get": operation("get"),
+            "put": operation("put", parameters=[{"name": "body", "in": "body", "required": True, "schema": ref(FLUNDER)}]),
+            "parameters": [{"name": "name", "in": "path", "required": True, "type": "string"},
+                           {"$ref": "#/parameters/pretty-tJGM1-ng"}]},
+        f"{METRICS}/nodes": {"get": {"responses": {"200": {"description": "OK", "schema": ref("io.k8s.metrics.NodeMetrics")}}}},
+        "/api/v1/pods": {"get": operation("list")}},
+    "definitions": {
+        FLUNDER: {
+            "type": "object", "description": "A flunder is what wardles keep.",
+            "properties": {"apiVersion": {"type": "string"}, "kind": {"type": "string"},
+                           "metadata": {"description": "What is known of it as an object.", "default": {},
+                                        **ref(META + "ObjectMeta")},
+                           "next": ref(FLUNDER), "odd": ref("nowhere"),
+                           "spec": {"type": "object", "description": "What is wanted of it.",
+                                    "properties": {"color": {"type": "string", "description": "Its color.",
+                                                             "default": "\u007f"}}}},
+            "x-kubernetes-group-version-kind": [{"group": GROUP, "version": VERSION, "kind": "Flunder"},
+                                                {"group": "apps", "version": "v1", "kind": "Deployment"}]},
+        "io.k8s.metrics.NodeMetrics": {
+            "type": "object", "description": "How busy a node is.",
+            "properties": {"metadata": ref(META + "ObjectMeta")},
+            "x-kubernetes-group-version-kind": [{"group": "metrics.k8s.io", "version": "v1beta1", "kind": "NodeMetrics"}]},
+        META + "ObjectMeta": {"type": "object", "description": "ObjectMeta as others tell of it.",
+                              "properties": {"name": {"type": "string", "description": "Its name."}}},
+        "unused": {"type": "object"}}}
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -87,6 +137,8 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, DISCOVERY[path])
         elif path == "/openapi/v3":
             self.answer(200, {"paths": {BASE[1:]: {"serverRelativeURL": f"/openapi/v3{BASE}?hash=ABC123"}}})
+        elif path == "/openapi/v2":
+            self.openapi_v2()
         elif path == "/openapi/v3" + BASE:
             self.answer(200, OPENAPI)
         elif path.startswith(METRICS):
@@ -99,6 +151,17 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(404, status(404, "NotFound", "the server could not find the requested resource"))
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = handle_any
+
+    def openapi_v2(self):
+        document = json.dumps(OPENAPI_V2).encode()
+        if os.path.exists(LOG + ".v2"):
+            with open(LOG + ".v2", "rb") as f:
+                document = f.read()
+        etag = '"' + hashlib.sha256(document).hexdigest() + '"'
+        if self.headers.get("If-None-Match") == etag:
+            self.answer(304, b"", ETag=etag)
+        else:
+            self.answer(200, document, ETag=etag)
 
     def metrics(self, path):
         usage = {"cpu": "150m", "memory": "200Mi"}

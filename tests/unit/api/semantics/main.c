@@ -23,6 +23,7 @@ int main(void)
                        resource_list_suite(),
                        quota_suite(),
                        openapi_suite(),
+                       openapi_extension_suite(),
                        kinds_page_suite(),
                        structural_suite(),
                        custom_rules_suite(),

@@ -24,6 +24,7 @@ Suite *definitions_suite(void);
 Suite *expression_types_suite(void);
 Suite *golden_suite(void);
 Suite *openapi_suite(void);
+Suite *openapi_extension_suite(void);
 Suite *kinds_page_suite(void);
 Suite *structural_suite(void);
 Suite *patch_suite(void);

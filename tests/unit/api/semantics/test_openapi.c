@@ -105,9 +105,9 @@ START_TEST(version_two_has_every_path_and_no_reference_to_nothing)
     struct json_value *tree = NULL;
     size_t paths_of_v3 = 0;
     buffer_init(&v2, SIZE_MAX);
-    for (enum api_openapi_half half = 0; half < API_OPENAPI_HALVES; half++) {
-        ck_assert_int_eq(api_openapi_v2(half, &v2), 0);
-        ck_assert_int_eq(api_openapi_v2_custom(half, arena, NULL, 0, &v2), 0);
+    for (enum api_openapi_part part = 0; part < API_OPENAPI_PARTS; part++) {
+        ck_assert_int_eq(api_openapi_v2(part, &v2), 0);
+        ck_assert_int_eq(api_openapi_v2_custom(part, arena, NULL, 0, &v2), 0);
     }
     ck_assert_int_eq(json_parse(arena, buffer_slice(&v2), &tree, NULL), 0);
     check_references(tree, tree);
@@ -202,9 +202,9 @@ static struct json_value *document_of(const struct custom_resource *resource, en
     struct json_value *tree = NULL;
     buffer_init(&out, SIZE_MAX);
     if (form == V2) {
-        for (enum api_openapi_half half = 0; half < API_OPENAPI_HALVES; half++) {
-            ck_assert_int_eq(api_openapi_v2(half, &out), 0);
-            ck_assert_int_eq(api_openapi_v2_custom(half, arena, &kind, 1, &out), 0);
+        for (enum api_openapi_part part = 0; part < API_OPENAPI_PARTS; part++) {
+            ck_assert_int_eq(api_openapi_v2(part, &out), 0);
+            ck_assert_int_eq(api_openapi_v2_custom(part, arena, &kind, 1, &out), 0);
         }
     } else {
         ck_assert_int_eq(api_openapi_v3_custom(arena, &kind, 1, &out), 0);
