@@ -376,20 +376,30 @@ static bool is_unique_key(const struct api_frame *frame, const struct api_field 
     return list != NULL && list->unique_by != NULL && strcmp(list->unique_by, field->name) == 0;
 }
 
+/* Its own check, or else that of the inline field it is reached through. */
+static const struct api_check *check_of(const struct api_member *member)
+{
+    const struct api_check *check = member->field->rules->check;
+    for (size_t i = 0; i < API_INLINE_DEPTH_MAX && check == NULL; i++) {
+        check = member->via[i] == NULL ? NULL : member->via[i]->rules->check;
+    }
+    return check;
+}
+
 static void check_one(struct api_causes *causes, const struct api_frame *frame,
                       const struct api_member *member)
 {
     const void *object = api_member_holder(member, frame->message);
-    const struct api_check *own = member->field->rules->check;
+    const struct api_check *own = member->field->rules->check, *check = check_of(member);
+    if (check == NULL && (object == NULL || !api_field_is_set(member->field, object))) {
+        return; /* As most members of most messages. */
+    }
     bool renamed = own != NULL && own->shown_as != NULL;
     struct api_path at = api_path_field(frame->at, renamed ? own->shown_as : member->field->name);
     struct place place = {
-        .causes = causes, .frame = frame, .field = member->field, .check = own, .at = &at};
+        .causes = causes, .frame = frame, .field = member->field, .check = check, .at = &at};
     size_t before = causes->count;
-    for (size_t i = 0; i < API_INLINE_DEPTH_MAX && place.check == NULL; i++) {
-        place.check = member->via[i] == NULL ? NULL : member->via[i]->rules->check;
-    }
-    if (place.check == NULL || check_field(&place, object)) {
+    if (check == NULL || check_field(&place, object)) {
         descend(&place, object);
     }
     if (causes->count == before && object == frame->message &&
@@ -401,31 +411,25 @@ static void check_one(struct api_causes *causes, const struct api_frame *frame,
 /* --- Messages ----------------------------------------------------------------------------------
  */
 
-struct rule_rows {
-    const struct api_frame_rule_row *rows;
-    size_t count;
-};
-
-static struct rule_rows rows_of(const struct api_message *table)
+/* Those that follow the member. Whether to go on. */
+static bool run_rules(const struct api_frame_rules *rules, const struct api_member *member,
+                      struct api_causes *causes, const struct api_frame *frame)
 {
-    struct rule_rows found = {NULL, 0};
-    for (size_t i = 0; i < api_frame_rule_count; i++) {
-        if (api_frame_rules[i].table == table) {
-            found.rows = found.count == 0 ? &api_frame_rules[i] : found.rows;
-            found.count++;
-        } else if (found.count > 0) {
-            break;
+    for (size_t i = 0; i < rules->count; i++) {
+        if (rules->members[i] == member && !rules->rows[i].rule(causes, frame)) {
+            return false;
         }
     }
-    return found;
+    return true;
 }
 
-/* Whether to go on. */
-static bool run_rules(struct rule_rows rules, const char *member, struct api_causes *causes,
-                      const struct api_frame *frame)
+/* Those that follow none: `place` is "" or ".". */
+static bool run_apart(const struct api_frame_rules *rules, const char *place,
+                      struct api_causes *causes, const struct api_frame *frame)
 {
-    for (size_t i = 0; i < rules.count; i++) {
-        if (strcmp(rules.rows[i].member, member) == 0 && !rules.rows[i].rule(causes, frame)) {
+    for (size_t i = 0; i < rules->count; i++) {
+        if (rules->members[i] == NULL && strcmp(rules->rows[i].member, place) == 0 &&
+            !rules->rows[i].rule(causes, frame)) {
             return false;
         }
     }
@@ -442,8 +446,9 @@ static bool is_apart(const struct api_frame *frame, const struct api_field *fiel
 void api_check_message(struct api_causes *causes, const struct api_frame *frame)
 {
     const struct api_message *table = frame->table;
-    struct rule_rows rules = rows_of(table);
-    if (frame->message == NULL || api_causes_full(causes) || !run_rules(rules, "", causes, frame)) {
+    struct api_frame_rules rules = api_frame_rules_of(table);
+    if (frame->message == NULL || api_causes_full(causes) ||
+        !run_apart(&rules, "", causes, frame)) {
         return;
     }
     for (size_t i = 0; i < table->member_count; i++) {
@@ -453,11 +458,11 @@ void api_check_message(struct api_causes *causes, const struct api_frame *frame)
             continue;
         }
         check_one(causes, frame, member);
-        if (!run_rules(rules, member->field->name, causes, frame)) {
+        if (!run_rules(&rules, member, causes, frame)) {
             return;
         }
     }
-    (void)run_rules(rules, ".", causes, frame); /* Nothing follows it. */
+    (void)run_apart(&rules, ".", causes, frame); /* Nothing follows it. */
 }
 
 void api_check_member(struct api_causes *causes, const struct api_frame *frame, const char *name)

@@ -21,15 +21,20 @@ struct api_frame {
  * rest of the message is to be checked too. */
 typedef bool api_frame_rule(struct api_causes *causes, const struct api_frame *frame);
 
-/* Runs after `member` was checked; "" is before all members, "." after all. */
+/* A rule runs after `member` was checked; "" is before all members, "." after all. */
 struct api_frame_rule_row {
     const struct api_message *table;
     const char *member;
     api_frame_rule *rule;
 };
-/* Rows of one table stand together. */
-extern const struct api_frame_rule_row api_frame_rules[];
-extern const size_t api_frame_rule_count;
+
+/* The rows of one table. */
+struct api_frame_rules {
+    const struct api_frame_rule_row *rows;
+    const struct api_member *const *members; /* Of each row; NULL where it names none. */
+    size_t count;
+};
+struct api_frame_rules api_frame_rules_of(const struct api_message *table);
 
 /* What an item of a list is called; NULL for nothing, which is never found. `of` is what the caller
  * gave. */

@@ -1,8 +1,11 @@
 /* Where in the walk over an object each rule about several fields has its place: after which member
  * of which message. The order of causes is that of v1.32. */
 #include "lib/api/rules/rules.h"
+#include <assert.h>
+#include <pthread.h>
 
-const struct api_frame_rule_row api_frame_rules[] = {
+/* Those of one table stand together. */
+static const struct api_frame_rule_row rows[] = {
     {&meta__v1__object_meta__schema, "annotations", rules_annotations_size},
     {&meta__v1__object_meta__schema, "finalizers", rules_finalizers},
     {&meta__v1__owner_reference__schema, "", rules_owner},
@@ -255,4 +258,41 @@ const struct api_frame_rule_row api_frame_rules[] = {
     {&apiregistration__v1__apiservice_spec__schema, ".", rules_api_service},
 };
 
-const size_t api_frame_rule_count = ARRAY_LEN(api_frame_rules);
+/* Every message of every object asks for its rows: they are found by the table's address. */
+enum { INDEX_BITS = 10, INDEX_SIZE = 1 << INDEX_BITS };
+_Static_assert(2 * ARRAY_LEN(rows) <= INDEX_SIZE, "half of the index is free");
+static struct api_frame_rules index_slots[INDEX_SIZE];
+static const struct api_member *row_members[ARRAY_LEN(rows)];
+static pthread_once_t index_made = PTHREAD_ONCE_INIT;
+
+/* Where the table is, or would be. */
+static struct api_frame_rules *slot_of(const struct api_message *table)
+{
+    uint64_t hash = (uint64_t)(uintptr_t)table * UINT64_C(0x9e3779b97f4a7c15);
+    size_t at = hash >> (64 - INDEX_BITS);
+    while (index_slots[at].count > 0 && index_slots[at].rows->table != table) {
+        at = (at + 1) % INDEX_SIZE;
+    }
+    return &index_slots[at];
+}
+
+static void make_index(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct api_frame_rules *slot = slot_of(rows[i].table);
+        bool apart = rows[i].member[0] == '\0' || strcmp(rows[i].member, ".") == 0;
+        row_members[i] = apart ? NULL : api_message_member_text(rows[i].table, rows[i].member);
+        assert(apart || row_members[i] != NULL);
+        if (slot->count == 0) {
+            *slot = (struct api_frame_rules){.rows = &rows[i], .members = &row_members[i]};
+        }
+        assert(&slot->rows[slot->count] == &rows[i]);
+        slot->count++;
+    }
+}
+
+struct api_frame_rules api_frame_rules_of(const struct api_message *table)
+{
+    pthread_once(&index_made, make_index);
+    return *slot_of(table);
+}
