@@ -104,6 +104,15 @@ static void pods_clear(void *data, const struct api_kind *kind)
     authorizer->graph = node_graph_new(authorizer->seed);
 }
 
+/* The graph knows nothing of metadata but who makes a mirror pod, which no update can change. */
+static void pods_renewed(void *data, const struct cached_object *object)
+{
+    struct authorizer *authorizer = data;
+    if (cached_object_revision(object) > authorizer->graph_revision) {
+        authorizer->graph_revision = cached_object_revision(object);
+    }
+}
+
 static void pods_changed(void *data, const struct cached_object *object, bool gone)
 {
     struct authorizer *authorizer = data;
@@ -115,13 +124,14 @@ static void pods_changed(void *data, const struct cached_object *object, bool go
         node_graph_remove_pod(authorizer->graph, cached_object_namespace(object),
                               cached_object_name(object));
     }
-    if (cached_object_revision(object) > authorizer->graph_revision) {
-        authorizer->graph_revision = cached_object_revision(object);
-    }
+    pods_renewed(authorizer, object);
 }
 
-static const struct cache_follower_ops pod_ops = {
-    .begin = pods_begin, .clear = pods_clear, .changed = pods_changed, .end = pods_end};
+static const struct cache_follower_ops pod_ops = {.begin = pods_begin,
+                                                  .clear = pods_clear,
+                                                  .changed = pods_changed,
+                                                  .renewed = pods_renewed,
+                                                  .end = pods_end};
 
 /* --- Life --- */
 

@@ -2,11 +2,22 @@
 
 static void start(struct cache_follower *follower);
 
+static bool is_renewed(const struct cache_event *event)
+{
+    return event->type == CACHE_MODIFIED &&
+           cached_object_same_content(event->previous, event->object);
+}
+
 static bool on_event(void *data, const struct cache_event *event)
 {
     struct cache_follower *follower = data;
+    bool renewed = follower->ops->renewed != NULL && is_renewed(event);
     follower->ops->begin(follower->data);
-    follower->ops->changed(follower->data, event->object, event->type == CACHE_DELETED);
+    if (renewed) {
+        follower->ops->renewed(follower->data, event->object);
+    } else {
+        follower->ops->changed(follower->data, event->object, event->type == CACHE_DELETED);
+    }
     follower->ops->end(follower->data);
     return true;
 }

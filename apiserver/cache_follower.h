@@ -10,6 +10,8 @@ struct cache_follower_ops {
     void (*begin)(void *data);
     void (*clear)(void *data, const struct api_kind *kind);
     void (*changed)(void *data, const struct cached_object *object, bool gone);
+    /* In place of `changed` where all but the metadata is as it was; NULL when that counts too. */
+    void (*renewed)(void *data, const struct cached_object *object);
     void (*end)(void *data);
 };
 

@@ -522,6 +522,14 @@ void cached_object_append_protobuf(const struct cached_object *object, struct bu
     }
 }
 
+bool cached_object_same_content(const struct cached_object *object,
+                                const struct cached_object *other)
+{
+    struct api_encoded one, two;
+    return split_stored(object, &one) && split_stored(other, &two) &&
+           slice_equal(one.rest, two.rest);
+}
+
 bool cached_object_labels(const struct cached_object *object, struct api_label_room *room,
                           struct api_string_map *ret_labels)
 {

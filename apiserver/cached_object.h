@@ -84,6 +84,10 @@ struct chunk *cached_object_json_event(const struct cached_object *object, const
  * appended, when it does not decode. */
 size_t cached_object_protobuf_size(const struct cached_object *object);
 void cached_object_append_protobuf(const struct cached_object *object, struct buffer *out);
+/* Whether all but the metadata is stored with the same bytes; false when that cannot be seen
+ * without decoding. */
+bool cached_object_same_content(const struct cached_object *object,
+                                const struct cached_object *other);
 /* metadata.labels, perhaps in `room`; false when it has to be decoded for them. */
 MUST_USE bool cached_object_labels(const struct cached_object *object, struct api_label_room *room,
                                    struct api_string_map *ret_labels);

@@ -40,6 +40,7 @@ Suite *server_close_suite(void);
 Suite *subresources_suite(void);
 Suite *warnings_suite(void);
 Suite *watch_history_suite(void);
+Suite *cache_follower_suite(void);
 
 int main(void)
 {
@@ -82,6 +83,7 @@ int main(void)
                        server_close_suite(),
                        subresources_suite(),
                        warnings_suite(),
-                       watch_history_suite()};
+                       watch_history_suite(),
+                       cache_follower_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }
