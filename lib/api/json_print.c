@@ -41,26 +41,14 @@ static void print_escape(struct buffer *out, uint8_t byte)
     }
 }
 
-/* The bytes that Go's encoding/json looks at: control characters, quotes, < > & (HTML), and all
- * that is not ASCII. */
-static inline bool is_special(uint8_t byte)
-{
-    return byte < 0x20 || byte >= 0x80 || byte == '"' || byte == '\\' || byte == '<' ||
-           byte == '>' || byte == '&';
-}
-
 void json_print_string(struct slice text, struct buffer *out)
 {
     const uint8_t *at = text.data, *end = at + text.len, *plain = at;
 
     buffer_append_byte(out, '"');
-    while (at < end) {
+    while ((at = json_skip_plain(at, end)) < end) {
         uint32_t rune;
         size_t len;
-        if (!is_special(*at)) {
-            at++;
-            continue;
-        }
         buffer_append(out, plain, (size_t)(at - plain));
         if (*at < 0x80) {
             print_escape(out, *at);
@@ -154,7 +142,7 @@ void json_print_compact(struct slice text, struct buffer *out)
     const uint8_t *at = text.data, *end = at + text.len, *plain = at;
     bool quoted = false;
 
-    for (; at < end; at++) {
+    for (; (at = quoted ? json_skip_plain(at, end) : at) < end; at++) {
         bool space = !quoted && (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r');
         bool html = *at == '<' || *at == '>' || *at == '&';
         bool separator = end - at >= 3 && at[0] == 0xe2 && at[1] == 0x80 && (at[2] | 1) == 0xa9;

@@ -5,6 +5,15 @@
 #include <errno.h>
 #include <stdio.h>
 
+const char json_plain_bytes[] = "################################"
+                                "..#...#.....................#.#."
+                                "............................#..."
+                                "................................"
+                                "################################"
+                                "################################"
+                                "################################"
+                                "################################";
+
 void json_scan_init(struct json_scan *scan, struct slice text, struct error *reterr)
 {
     *scan = (struct json_scan){
@@ -111,6 +120,7 @@ int json_scan_string(struct json_scan *scan, struct json_token *ret_token)
     first = ++scan->at;
     for (;;) {
         uint8_t byte;
+        scan->at = json_skip_plain(scan->at, scan->end);
         if (scan->at >= scan->end) {
             return json_scan_fail(scan, "");
         }

@@ -19,6 +19,18 @@ struct json_token {
     bool plain; /* ASCII without escapes: the raw bytes are the text. */
 };
 
+/* For each byte '.' when it stands for itself in every string, as Go's encoding/json writes them:
+ * no control character, quote, backslash, < > & (HTML), nor part of what is not ASCII. */
+extern const char json_plain_bytes[];
+/* The first byte from `at` on that is not so, or `end`. */
+static inline const uint8_t *json_skip_plain(const uint8_t *at, const uint8_t *end)
+{
+    while (at < end && json_plain_bytes[*at] == '.') {
+        at++;
+    }
+    return at;
+}
+
 void json_scan_init(struct json_scan *scan, struct slice text, struct error *reterr);
 /* First byte of the next value or punctuation after white space; -1 at the end of the text. */
 int json_scan_peek(struct json_scan *scan);

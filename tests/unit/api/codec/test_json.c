@@ -1,5 +1,6 @@
 #include "k8s/tables.h"
 #include "lib/api/codec.h"
+#include "lib/api/json_print.h"
 #include "lib/api/json_value.h"
 #include "tests/unit/api/codec/suites.h"
 #include <errno.h>
@@ -41,6 +42,26 @@ START_TEST(texts_are_escaped_as_go_escapes_them)
                 NULL),
         "{\"metadata\":{\"name\":\"\\u003c\\u0026\\u003e\xc3\xa9\xf0\x9f\x98\x80\\u2028\\n\\u0001"
         "\xef\xbf\xbd\",\"creationTimestamp\":null},\"spec\":{\"containers\":null},\"status\":{}}");
+}
+END_TEST
+
+START_TEST(raw_json_loses_its_white_space_and_nothing_else)
+{
+    static const char *const cases[][2] = {
+        {"{ \"a b\" :\t[ 1 ,\n\"  \" ] ,\r\n\"\" : { } }", "{\"a b\":[1,\"  \"],\"\":{}}"},
+        {"[\"\\\" ,\", \"\\\\\" , \"x\\u0041\"]", "[\"\\\" ,\",\"\\\\\",\"x\\u0041\"]"},
+        {"{\"<a>\": \"&\"}", "{\"\\u003ca\\u003e\":\"\\u0026\"}"},
+        {"\"\xe2\x80\xa8 \xe2\x80\xa9\xe2\x80\xaa\xc3\xa9 \x7f\"",
+         "\"\\u2028 \\u2029\xe2\x80\xaa\xc3\xa9 \x7f\""},
+        {"\"cut off \\", "\"cut off \\"},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        CLEANUP(buffer_release) struct buffer out;
+        buffer_init(&out, 1 << 10);
+        json_print_compact(slice_text(cases[i][0]), &out);
+        ck_assert_str_eq(buffer_text(&out), cases[i][1]);
+    }
 }
 END_TEST
 
@@ -271,6 +292,7 @@ Suite *json_suite(void)
     tcase_add_test(tcase, empty_structs_and_null_times_are_shown_as_kubernetes_shows_them);
     tcase_add_test(tcase, members_of_an_object_with_very_many_are_found_whatever_came_and_went);
     tcase_add_test(tcase, texts_are_escaped_as_go_escapes_them);
+    tcase_add_test(tcase, raw_json_loses_its_white_space_and_nothing_else);
     tcase_add_test(tcase, pointers_keep_zero_and_lose_null);
     tcase_add_test(tcase, unknown_and_duplicate_fields_are_named_by_their_path);
     tcase_add_test(tcase, values_of_the_wrong_type_are_reported_as_go_reports_them);
