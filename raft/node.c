@@ -15,8 +15,6 @@
 enum {
     READ_TIMEOUT_ELECTIONS = 10,
     PROPOSE_BATCH_MAX = 1024,
-    APPLY_BATCH_MAX = 4096,           /* Entries a turn: a few milliseconds. */
-    TURN_BYTES_MAX = 4 * 1024 * 1024, /* Of commands taken in, or applied, likewise. */
     ROOM_MOVE_S = 1,
     ROOM_MOVES_MAX = 3,
 };
@@ -52,7 +50,7 @@ static void read_done(struct raft_node *node, struct raft_waiting_read *read, in
     pool_give(&node->records, read, sizeof(*read));
 }
 
-static void answer_reads(struct raft_node *node)
+void raft_node_answer_reads(struct raft_node *node)
 {
     LIST_FOREACH(link, next, &node->indexed_reads)
     {
@@ -60,64 +58,6 @@ static void answer_reads(struct raft_node *node)
         if (read->index <= node->applied) {
             read_done(node, read, 0);
         }
-    }
-}
-
-static void proposal_free(struct raft_node *node, struct raft_proposal *proposal)
-{
-    pool_give(&node->commands, proposal, raft_proposal_size(proposal->len));
-}
-
-static struct raft_proposal *proposal_of(struct raft_node *node, const struct raft_entry *entry)
-{
-    struct list *first = list_first(&node->proposals);
-    struct raft_proposal *proposal =
-        first == NULL ? NULL : LIST_ENTRY(first, struct raft_proposal, link);
-    if (proposal == NULL || proposal->index != entry->index || proposal->term != entry->term) {
-        return NULL;
-    }
-    list_remove(&proposal->link);
-    node->proposal_count--;
-    return proposal;
-}
-
-void raft_node_apply(struct raft_node *node)
-{
-    size_t left = APPLY_BATCH_MAX, bytes = 0;
-    while (node->restoring == NULL && !node->dead && node->applied < node->core.commit) {
-        if (left-- == 0 || bytes >= TURN_BYTES_MAX) {
-            raft_node_wake(node); /* The rest in the next turn: heartbeats must go out meanwhile. */
-            break;
-        }
-        struct raft_entry *entry = raft_trail_get(&node->core.trail, node->applied + 1);
-        assert(entry != NULL);
-        bytes += entry->len;
-        struct raft_proposal *proposal = proposal_of(node, entry);
-        if (entry->kind == RAFT_ENTRY_COMMAND) {
-            node->fsm.apply(node->fsm.data, entry->index, entry->term, raft_entry_data(entry),
-                            proposal == NULL ? 0 : proposal->tag);
-        }
-        node->applied = entry->index;
-        if (proposal != NULL) {
-            proposal->done(proposal->data, 0, proposal->index);
-            proposal_free(node, proposal);
-        }
-    }
-    answer_reads(node);
-    raft_snapshot_consider(node);
-}
-
-void raft_apply_whole_log(struct raft_node *node)
-{
-    assert(node->core_ready);
-    uint64_t last = raft_trail_last(&node->core.trail);
-    while (node->applied < last) {
-        struct raft_entry *entry = raft_trail_get(&node->core.trail, node->applied + 1);
-        assert(entry != NULL);
-        if (entry->kind == RAFT_ENTRY_COMMAND) {
-            node->fsm.apply(node->fsm.data, entry->index, entry->term, raft_entry_data(entry), 0);
-        }
-        node->applied = entry->index;
     }
 }
 
@@ -129,7 +69,7 @@ static void drop_proposals(struct raft_node *node, struct list *list)
         list_remove(&proposal->link);
         node->proposal_count--;
         proposal->done(proposal->data, -ECANCELED, proposal->index);
-        proposal_free(node, proposal);
+        raft_proposal_free(node, proposal);
     }
 }
 
@@ -303,7 +243,7 @@ static void step_proposals(struct raft_node *node)
     size_t bytes = 0;
     while (!list_empty(&node->new_proposals) && !node->dead) {
         size_t count = 0;
-        if (bytes >= TURN_BYTES_MAX) {
+        if (bytes >= RAFT_TURN_BYTES_MAX) {
             raft_node_wake(node);
             return;
         }
@@ -316,7 +256,7 @@ static void step_proposals(struct raft_node *node)
         LIST_FOREACH(link, next, &node->new_proposals)
         {
             struct raft_proposal *proposal = LIST_ENTRY(link, struct raft_proposal, link);
-            if (count == PROPOSE_BATCH_MAX || bytes >= TURN_BYTES_MAX) {
+            if (count == PROPOSE_BATCH_MAX || bytes >= RAFT_TURN_BYTES_MAX) {
                 break;
             }
             bytes += proposal->len;
@@ -339,7 +279,7 @@ static void on_turn(void *data)
         return;
     }
     if (node->applied < node->core.commit) {
-        raft_node_apply(node);
+        raft_node_apply_turn(node);
         tell_role(node);
         if (node->dead || node->closing) {
             return;
@@ -542,6 +482,7 @@ void raft_close(struct raft_node *node, void (*closed)(void *data), void *data)
     env_timer_stop(node->env, &node->tick);
     drop_proposals(node, &node->proposals);
     drop_proposals(node, &node->new_proposals);
+    raft_node_apply_cancel(node);
     raft_node_change_cancel(node);
     cancel_reads(node, &node->new_reads);
     cancel_reads(node, &node->waiting_reads);

@@ -28,6 +28,12 @@ static inline size_t raft_proposal_size(size_t command_len)
     return sizeof(struct raft_proposal) + command_len;
 }
 
+/* An entry that takes several turns to apply. */
+struct raft_applying {
+    struct raft_entry *entry;       /* A reference; NULL: there is none. */
+    struct raft_proposal *proposal; /* Of this member, which waits for it; or NULL. */
+};
+
 struct raft_waiting_read { /* Its address is its id in the core. */
     struct list link;
     uint64_t index, deadline_ns;
@@ -87,7 +93,8 @@ struct raft_node {
     bool core_ready, running, dead, closing, turn_armed, stepping, log_closed;
     struct env_timer tick, turn;
     uint64_t applied;
-    uint64_t chores_ns; /* When timeouts and transfers are looked at next. */
+    struct raft_applying applying; /* The entry after that one, which is partly applied. */
+    uint64_t chores_ns;            /* When timeouts and transfers are looked at next. */
 
     struct list new_proposals, proposals, new_reads, waiting_reads, indexed_reads;
     size_t proposal_count, read_count;
@@ -143,11 +150,20 @@ struct raft_node {
 void raft_node_step(struct raft_node *node, struct raft_event event);
 void raft_node_wake(struct raft_node *node); /* Runs a turn soon. */
 void raft_node_fail(struct raft_node *node, const char *what, int status);
-void raft_node_apply(struct raft_node *node);
+void raft_node_answer_reads(struct raft_node *node); /* Those that waited for what is applied. */
 /* Fills in the callbacks that are node.c's. */
 void raft_node_wire(struct raft_node *node);
 void raft_node_wire_log(struct raft_node *node, struct log_file_config *log);
 void raft_node_start(struct raft_node *node); /* Recovery is done. */
+
+/* node_apply.c */
+enum { RAFT_TURN_BYTES_MAX = 4 * 1024 * 1024 }; /* Of commands taken in, or applied, in a turn. */
+void raft_proposal_free(struct raft_node *node, struct raft_proposal *proposal);
+/* What is committed, up to an entry that takes several turns. */
+void raft_node_apply(struct raft_node *node);
+void raft_node_apply_turn(struct raft_node *node);   /* First more of such an entry. */
+void raft_node_apply_rest(struct raft_node *node);   /* All of it, before the state is replaced. */
+void raft_node_apply_cancel(struct raft_node *node); /* It is not gone on with; the end is near. */
 
 /* node_durable.c */
 void raft_node_send(struct raft_node *node, struct raft_message *message); /* Or holds it. */

@@ -33,6 +33,7 @@ enum raft_plant {
     PLANT_FORGET_DAMAGE = 40, /* 40: a member whose log is damaged votes and leads with the rest. */
     PLANT_FORGET_SEGMENTS = 41, /* 41: a log of which whole files are lost is taken as it is. */
     PLANT_ACK_OF_OLD_TERM = 42, /* 42: what the leader before was told counts for the next. */
+    PLANT_APPLIED_EARLY = 43,   /* 43: an entry counts as applied before its last turn. */
     PLANT_COUNT
 };
 

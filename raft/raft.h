@@ -21,10 +21,14 @@ struct raft_fsm {
     void *data;
     /* Entry `index` is committed. `command` lives until the call returns. `tag` is what
      * raft_propose() was given, when this member proposed the entry since it was opened and its
-     * proposer still waits; else 0. Must be deterministic; must not call raft_close(). */
-    void (*apply)(void *data, uint64_t index, uint64_t term, struct slice command, uint64_t tag);
+     * proposer still waits; else 0. Must be deterministic; must not call raft_close().
+     * Returns true; or false when there is more to it than should be done in one turn. The rest is
+     * for apply_more(), a turn after the other until it returns true: the entry counts as applied
+     * only then, nothing else is applied before, and `command` lives until then. */
+    bool (*apply)(void *data, uint64_t index, uint64_t term, struct slice command, uint64_t tag);
+    bool (*apply_more)(void *data); /* NULL: apply() always returns true. */
     /* All that the last applied index holds, immutable, made without copying it all. The handle is
-     * given back by snapshot_release(). */
+     * given back by snapshot_release(). NULL: not now; it is asked again after a later entry. */
     void *(*snapshot_take)(void *data);
     /* Fills at most `len` bytes from `offset` on; offsets come in order, without gaps. Returns how
      * many (0 at the end), or a negative errno, which abandons the snapshot. */

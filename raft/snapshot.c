@@ -226,9 +226,13 @@ static void take_more(struct raft_node *node)
 void raft_snapshot_consider(struct raft_node *node)
 {
     if (!raft_snapshot_due(node) || node->taking != NULL || node->receiving != NULL ||
-        node->restoring != NULL || node->fsm.snapshot_take == NULL || node->dead || node->closing ||
-        !node->running || node->core.stable < node->applied ||
-        env_now_ns(node->env) < node->snapshot_not_before_ns) {
+        node->restoring != NULL || node->applying.entry != NULL ||
+        node->fsm.snapshot_take == NULL || node->dead || node->closing || !node->running ||
+        node->core.stable < node->applied || env_now_ns(node->env) < node->snapshot_not_before_ns) {
+        return;
+    }
+    void *handle = node->fsm.snapshot_take(node->fsm.data);
+    if (handle == NULL) {
         return;
     }
     struct snapshot_head head = {.cluster = node->config.cluster_id};
@@ -238,7 +242,7 @@ void raft_snapshot_consider(struct raft_node *node)
     head.members = raft_members_at(&node->core, node->applied);
     struct raft_taking *taking = alloc_zeroed(sizeof(*taking));
     *taking = (struct raft_taking){.node = node,
-                                   .handle = node->fsm.snapshot_take(node->fsm.data),
+                                   .handle = handle,
                                    .point = head.point,
                                    .temporary = alloc_printf("%s/new-snapshot", node->dir),
                                    .path = raft_snapshot_name(node, head.point),

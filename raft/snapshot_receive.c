@@ -138,6 +138,7 @@ static void on_received(void *data, int status, int file)
         return;
     }
     if (head.point.index > node->core.commit || PLANTED == PLANT_OLD_SNAPSHOT) {
+        raft_node_apply_rest(node);
         /* Before the step: while this is set, nothing is applied. */
         raft_snapshot_restore(node, on_installed_restored);
         raft_node_step(node, (struct raft_event){.kind = RAFT_EVENT_INSTALLED,

@@ -245,10 +245,12 @@ static void read_done(void *data, int status, uint64_t index)
 {
     struct store_call *call = data;
     (void)index;
-    if (status == 0) {
-        store_call_finish(call, 0, NULL, NULL);
-    } else {
+    if (status != 0) {
         after_failure(call, status);
+    } else if (!call->finished && call->answer == ANSWER_TXN && call->store->applying != 0) {
+        store_call_wait(call); /* It is read out of the state itself, which is in the making. */
+    } else {
+        store_call_finish(call, 0, NULL, NULL);
     }
     store_call_answered(call);
 }

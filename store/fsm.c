@@ -65,69 +65,123 @@ static void count_applied(struct store *store, const struct store_applied *appli
     }
 }
 
-void store_apply(struct store *store, uint64_t index, uint64_t term, struct slice command)
+static void tell_kind(struct store *store, const struct store_applied *applied)
 {
-    struct store_applied applied;
-    uint32_t needed = store_command_peek_version(command);
-    if (store_stops_too_old(store, index, needed)) {
-        return;
-    }
-    store_view_drop(store);
-    store_state_apply(&store->state, index, term, command, is_result_wanted, store, &applied);
-    needed = applied.status == STORE_TOO_OLD ? store->version + 1 /* A kind that it has not. */
-                                             : versions_in_use(&store->state.versions);
-    if (store_stops_too_old(store, index, needed)) {
-        return;
-    }
-    if (applied.kind == STORE_COMMAND_VERSION) {
+    if (applied->kind == STORE_COMMAND_VERSION) {
         store_versions_changed(store);
     }
-    if (applied.status == 0 && store->leading && applied.kind == STORE_COMMAND_LEASE_GRANT) {
+    if (applied->status == 0 && store->leading && applied->kind == STORE_COMMAND_LEASE_GRANT) {
         /* Its clock starts; it was granted just now, so it is there. */
-        (void)!lease_table_renew(store->state.leases, applied.lease_id, store_now_ms(store));
+        (void)!lease_table_renew(store->state.leases, applied->lease_id, store_now_ms(store));
         store_lease_timer_set(store);
     }
-    if (applied.status == 0 && applied.kind == STORE_COMMAND_COMPACT) {
+    if (applied->status == 0 && applied->kind == STORE_COMMAND_COMPACT) {
         env_timer_start(store->env, &store->trim_timer, /* delay_ns= */ 0);
     }
-    if (applied.kind == STORE_COMMAND_ALARM) {
+    if (applied->kind == STORE_COMMAND_ALARM) {
         store_alarms_changed(store);
     }
-    if (applied.kind == STORE_COMMAND_AUTH) {
+    if (applied->kind == STORE_COMMAND_AUTH) {
         store_auth_changed(store);
-    }
-    count_applied(store, &applied);
-    if (applied.event_count > 0) {
-        watch_hub_notify(store->hub, store->state.mvcc, applied.event_count);
-    }
-    struct store_call *call = call_of(store, applied.member, applied.incarnation, applied.sequence);
-    if (call != NULL) {
-        store_call_finish(call, applied.status, &applied, NULL);
-    }
-    store_txn_result_unref(applied.result);
-    if (applied.status == 0 && applied.kind == STORE_COMMAND_CHECK) {
-        store_check_applied(store, index, &applied);
     }
 }
 
-static void fsm_apply(void *data, uint64_t index, uint64_t term, struct slice command, uint64_t tag)
+/* A whole command was applied: whom does that concern? */
+static void tell_applied(struct store *store, uint64_t index, const struct store_applied *applied)
+{
+    uint32_t needed = applied->status == STORE_TOO_OLD
+                          ? store->version + 1 /* A kind that it has not. */
+                          : versions_in_use(&store->state.versions);
+    if (store_stops_too_old(store, index, needed)) {
+        return;
+    }
+    tell_kind(store, applied);
+    count_applied(store, applied);
+    if (applied->event_count > 0) {
+        watch_hub_notify(store->hub, store->state.mvcc, applied->event_count);
+    }
+    struct store_call *call =
+        call_of(store, applied->member, applied->incarnation, applied->sequence);
+    if (call != NULL) {
+        store_call_finish(call, applied->status, applied, NULL);
+    }
+    store_txn_result_unref(applied->result);
+    if (applied->status == 0 && applied->kind == STORE_COMMAND_CHECK) {
+        store_check_applied(store, index, applied);
+    }
+}
+
+static size_t keys_a_turn(const struct store *store)
+{
+    return store->config.keys_a_turn == 0 ? STORE_KEYS_A_TURN : store->config.keys_a_turn;
+}
+
+bool store_apply(struct store *store, uint64_t index, uint64_t term, struct slice command)
+{
+    struct store_applied applied;
+    assert(store->applying == 0);
+    if (store_stops_too_old(store, index, store_command_peek_version(command))) {
+        return true;
+    }
+    store_view_drop(store);
+    if (!store_state_apply_some(&store->state, index, term, command, keys_a_turn(store),
+                                is_result_wanted, store, &applied)) {
+        store->applying = index;
+        return false;
+    }
+    tell_applied(store, index, &applied);
+    return true;
+}
+
+bool store_apply_more(struct store *store)
+{
+    struct store_applied applied;
+    if (store->applying == 0) {
+        return true;
+    }
+    /* The last to let go of the state before, so that it can be given back bit by bit. */
+    struct store_snapshot *before = mvcc_view(store->state.mvcc);
+    bool whole = store_state_apply_more(&store->state, keys_a_turn(store), &applied);
+    store_view_leave(store, before);
+    if (whole) {
+        store_view_leave(store, TAKE(store->view));
+        uint64_t index = store->applying;
+        store->applying = 0;
+        tell_applied(store, index, &applied);
+    }
+    return whole;
+}
+
+void store_apply_rest(struct store *store)
+{
+    while (!store_apply_more(store)) {
+    }
+}
+
+static bool fsm_apply(void *data, uint64_t index, uint64_t term, struct slice command, uint64_t tag)
 {
     struct store *store = data;
     (void)tag; /* The command names its member and sequence, which forwarding keeps. */
     if (store->too_old) {
-        return; /* The process is ending. */
+        return true; /* The process is ending. */
     }
     if (store->rebuild.active) {
         store_rebuild_entry(store, index, term, command);
     } else if (index > store->state.applied_index) { /* A state from elsewhere may be ahead. */
-        store_apply(store, index, term, command);
+        return store_apply(store, index, term, command);
     }
+    return true;
+}
+
+static bool fsm_apply_more(void *data)
+{
+    return store_apply_more(data);
 }
 
 /* A state that is wrong, or ahead of what Raft has applied here, is not for the disk. */
 static bool is_fit_for_snapshot(const struct store *store)
 {
-    return !store->rebuild.active && !store->too_old &&
+    return !store->rebuild.active && !store->too_old && store->applying == 0 &&
            (store->raft == NULL || store->state.applied_index <= raft_applied_index(store->raft));
 }
 
@@ -142,7 +196,7 @@ static int64_t fsm_snapshot_read(void *data, void *handle, uint64_t offset, uint
 {
     const struct store *store = data;
     (void)offset; /* In order and without gaps, by contract. */
-    if (handle == NULL || store->rebuild.active) {
+    if (store->rebuild.active) {
         return -EAGAIN;
     }
     return (int64_t)state_writer_read(handle, buffer, len);
@@ -180,6 +234,7 @@ static int fsm_restore_end(void *data)
     if (status != 0) {
         return status;
     }
+    assert(store->applying == 0);
     store_view_drop(store);
     store_state_release(&store->state);
     store->state = state;
@@ -230,6 +285,7 @@ void store_fsm_init(struct store *store)
     store->fsm = (struct raft_fsm){
         .data = store,
         .apply = fsm_apply,
+        .apply_more = fsm_apply_more,
         .snapshot_take = fsm_snapshot_take,
         .snapshot_read = fsm_snapshot_read,
         .snapshot_release = fsm_snapshot_release,

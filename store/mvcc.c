@@ -6,6 +6,7 @@
 #include "store/plant.h"
 #include "store/snapshot_view.h"
 #include "store/status.h"
+#include "store/store.h"
 #include <assert.h>
 #include <stdlib.h>
 
@@ -142,6 +143,7 @@ void mvcc_free(struct mvcc *mvcc)
         mvcc_version_unref(mvcc->history[i]);
     }
     free(mvcc->history);
+    store_snapshot_unref(mvcc->before);
     mvcc_version_unref(mvcc->loading);
     for (size_t i = 0; i < mvcc->dropped_count; i++) {
         mvcc_version_unref(mvcc->dropped[i]);
@@ -182,7 +184,7 @@ uint64_t mvcc_version_count(const struct mvcc *mvcc)
 
 uint64_t mvcc_hash(const struct mvcc *mvcc)
 {
-    return mvcc->hash;
+    return mvcc->writing ? mvcc->whole_hash : mvcc->hash;
 }
 
 static void hash_add(struct mvcc *mvcc, const struct store_kv *kv)
@@ -235,6 +237,7 @@ void mvcc_begin(struct mvcc *mvcc)
 {
     assert(!mvcc->writing);
     mvcc->writing = true;
+    mvcc->whole_hash = mvcc->hash;
     mvcc->next_revision = mvcc->revision + 1;
     mvcc->sub = 0;
 }
@@ -303,6 +306,7 @@ size_t mvcc_end(struct mvcc *mvcc)
 {
     assert(mvcc->writing);
     mvcc->writing = false;
+    store_snapshot_unref(TAKE(mvcc->before));
     if (mvcc->sub > 0) {
         mvcc->revision = mvcc->next_revision;
     }
@@ -357,21 +361,33 @@ uint64_t mvcc_copied(const struct mvcc *mvcc)
     return cow_tree_copied(mvcc->keys);
 }
 
-struct store_snapshot *mvcc_view(struct mvcc *mvcc)
+static struct store_snapshot *view_new(struct mvcc *mvcc)
 {
-    assert(!mvcc->writing);
     struct store_snapshot *view = alloc_zeroed(sizeof(*view));
     atomic_init(&view->refs, 1);
     view->keys = cow_tree_snapshot(mvcc->keys);
     view->revision = mvcc->revision;
     view->compact_revision = mvcc->compact_revision;
-    view->hash = mvcc->hash;
+    view->hash = mvcc_hash(mvcc);
     return view;
+}
+
+void mvcc_keep_view(struct mvcc *mvcc)
+{
+    assert(mvcc->writing && mvcc->sub == 0 && mvcc->before == NULL);
+    mvcc->before = view_new(mvcc);
+}
+
+struct store_snapshot *mvcc_view(struct mvcc *mvcc)
+{
+    assert(!mvcc->writing || mvcc->before != NULL);
+    return mvcc->writing ? store_snapshot_again(mvcc->before) : view_new(mvcc);
 }
 
 size_t mvcc_history_count(const struct mvcc *mvcc)
 {
-    return mvcc->history_end - mvcc->history_start;
+    size_t count = mvcc->history_end - mvcc->history_start;
+    return mvcc->writing && PLANTED != PLANT_PART_SEEN ? count - mvcc->sub : count;
 }
 
 const struct mvcc_version *mvcc_history_at(const struct mvcc *mvcc, size_t position)

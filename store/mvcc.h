@@ -1,7 +1,9 @@
 /* The key space with its history: every version of every key from the compaction revision on, by
  * key and by revision. Pure; one writer thread; views are immutable and read by any thread.
  *
- * A write is one revision: mvcc_begin(), any number of puts and deletes, mvcc_end(). */
+ * A write is one revision: mvcc_begin(), any number of puts and deletes, mvcc_end(). After
+ * mvcc_keep_view() it may take several turns: until its end, views, history, revision and hash are
+ * those of before. */
 #ifndef STORE_MVCC_H
 #define STORE_MVCC_H
 #include "lib/base/cow_tree.h"
@@ -50,6 +52,7 @@ uint64_t mvcc_version_count(const struct mvcc *mvcc);
 uint64_t mvcc_hash(const struct mvcc *mvcc); /* Rolls over every change and compaction. */
 
 void mvcc_begin(struct mvcc *mvcc);
+void mvcc_keep_view(struct mvcc *mvcc); /* Right after it. */
 /* Returns what it replaced (alive until the next trim) or NULL. */
 const struct store_kv *mvcc_put(struct mvcc *mvcc, struct slice key, struct slice value,
                                 int64_t lease);

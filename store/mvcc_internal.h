@@ -11,6 +11,8 @@ struct mvcc {
     bool writing;
     int64_t next_revision;         /* Of the write under way. */
     uint32_t sub;                  /* Changes of the write under way. */
+    uint64_t whole_hash;           /* Before the write under way. */
+    struct store_snapshot *before; /* ... when it is to be seen meanwhile: mvcc_keep_view(). */
     struct mvcc_version **history; /* By revision, then sub; each holds a reference. */
     size_t history_start, history_end, history_capacity;
     uint64_t bytes;

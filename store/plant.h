@@ -44,5 +44,6 @@ enum store_plant {
     PLANT_AUTH_CACHED = 77,    /* 77: what a user may touch is not looked up anew (14571). */
     PLANT_VERSION_OWN = 78,    /* 78: a leader raises the version to what it can itself. */
     PLANT_READ_FREE = 79,      /* 79: nobody asks on whose behalf a transaction reads. */
+    PLANT_PART_SEEN = 80,      /* 80: watches get what a long write has done so far. */
 };
 #endif

@@ -47,6 +47,9 @@ static int donor_open(struct store *store, const struct state_request *request)
     if (donor->writer != NULL && donor->member != request->member) {
         return -EAGAIN;
     }
+    if (store->applying != 0) {
+        return -EAGAIN; /* There is no whole state now. */
+    }
     donor_release(donor);
     donor->writer = state_writer_new(&store->state);
     donor->member = request->member;
@@ -156,7 +159,9 @@ static void finish(struct store *store, struct store_state *state)
     {
         const struct waiting_entry *entry = LIST_ENTRY(node, struct waiting_entry, node);
         if (entry->index > store->state.applied_index) {
-            store_apply(store, entry->index, entry->term, slice_of(entry->command, entry->len));
+            (void)store_apply(store, entry->index, entry->term,
+                              slice_of(entry->command, entry->len));
+            store_apply_rest(store);
         }
     }
     forget_entries(rebuild);
@@ -255,6 +260,7 @@ void store_rebuild_start(struct store *store)
 {
     struct store_rebuild *rebuild = &store->rebuild;
     assert(!rebuild->active);
+    store_apply_rest(store);
     rebuild->active = true;
     rebuild->entries_from = store->state.applied_index + 1;
     rebuild->session = env_random(store->env) | 1;

@@ -62,18 +62,19 @@ struct store_remains {
     struct error *reterr;
 };
 
-static void on_apply(void *data, uint64_t index, uint64_t term, struct slice command, uint64_t tag)
+static bool on_apply(void *data, uint64_t index, uint64_t term, struct slice command, uint64_t tag)
 {
     struct store_remains *remains = data;
     struct store_applied applied;
     (void)tag;
     if (remains->too_old) {
-        return;
+        return true;
     }
     store_state_apply(&remains->state, index, term, command, NULL, NULL, &applied);
     store_txn_result_unref(applied.result);
     remains->too_old = applied.status == STORE_TOO_OLD ||
                        versions_in_use(&remains->state.versions) > STORE_VERSION_NEWEST;
+    return true;
 }
 
 static void *on_snapshot_take(void *data)

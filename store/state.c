@@ -9,7 +9,18 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { LEASE_TTL_MIN_S = 1 };
+enum { LEASE_TTL_MIN_S = 1, REVOKE_CHUNK = 256 };
+
+/* A command being applied. */
+struct store_work {
+    struct store_command command;
+    uint64_t index, term;
+    bool wanted; /* Its result is. */
+    size_t keys; /* To be touched in the first turn. */
+    struct txn_run *txn;
+    bool revokes;
+    struct store_applied applied;
+};
 
 void store_state_init(struct store_state *state)
 {
@@ -21,6 +32,9 @@ void store_state_init(struct store_state *state)
 
 void store_state_release(struct store_state *state)
 {
+    if (state->work != NULL && state->work->txn != NULL) {
+        txn_abandon(state->work->txn);
+    }
     mvcc_free(state->mvcc);
     lease_table_free(state->leases);
     auth_free(state->auth);
@@ -71,18 +85,20 @@ static int apply_alarm(struct store_state *state, const struct store_command *co
     return alarm_table_clear(&state->alarms, row->member, row->kind) ? 0 : STORE_KEY_NOT_FOUND;
 }
 
-static int apply_txn(struct store_state *state, const struct store_command *command, bool wanted,
-                     struct store_applied *applied)
+static int begin_txn(struct store_state *state, struct store_work *work)
 {
-    int status = store_txn_check(command->txn); /* The log is outside bytes too. */
+    const struct store_txn *txn = work->command.txn;
+    int status = store_txn_check(txn); /* The log is outside bytes too. */
     if (status == 0) {
-        status = alarm_status(state, store_txn_puts(command->txn));
+        status = alarm_status(state, store_txn_puts(txn));
     }
-    if (status != 0) {
-        return status;
+    if (status == 0) {
+        status = txn_begin(state->mvcc, state->leases, state->arena, txn, work->wanted, &work->txn);
     }
-    return txn_run(state->mvcc, state->leases, state->arena, command->txn,
-                   wanted ? &applied->result : NULL, &applied->event_count);
+    if (status == 0 && txn_keys_max(txn) > work->keys) {
+        mvcc_keep_view(state->mvcc);
+    }
+    return status;
 }
 
 static int apply_grant(struct store_state *state, const struct store_command *command,
@@ -109,12 +125,11 @@ static int apply_grant(struct store_state *state, const struct store_command *co
     return status;
 }
 
-static int apply_revoke(struct store_state *state, const struct store_command *command,
-                        uint64_t term, struct store_applied *applied)
+static int begin_revoke(struct store_state *state, struct store_work *work)
 {
-    int64_t id = command->revoke.id;
-    applied->lease_id = id;
-    if (command->revoke.term != 0 && command->revoke.term != term) {
+    int64_t id = work->command.revoke.id;
+    work->applied.lease_id = id;
+    if (work->command.revoke.term != 0 && work->command.revoke.term != work->term) {
         return 0; /* An expiry decided by a leader whose time was over (L3). */
     }
     if (!lease_table_has(state->leases, id)) {
@@ -124,17 +139,37 @@ static int apply_revoke(struct store_state *state, const struct store_command *c
     if (alarm != 0) {
         return alarm;
     }
-    size_t max = lease_table_key_count(state->leases, id);
-    struct slice *keys = arena_array(state->arena, max + 1, sizeof(*keys));
-    size_t count = lease_table_keys(state->leases, id, keys, max);
+    work->revokes = true;
     mvcc_begin(state->mvcc);
-    for (size_t i = 0; i < count; i++) {
-        (void)mvcc_delete(state->mvcc, keys[i]);
+    if (lease_table_key_count(state->leases, id) > work->keys) {
+        mvcc_keep_view(state->mvcc);
     }
-    applied->event_count = mvcc_end(state->mvcc);
+    return 0;
+}
+
+/* False when there are more keys than `keys` allows. */
+static bool revoke_some(struct store_state *state, int64_t id, size_t keys)
+{
+    struct slice chunk[REVOKE_CHUNK];
+    size_t count;
+    do {
+        size_t max = keys < REVOKE_CHUNK ? keys : REVOKE_CHUNK;
+        count = lease_table_keys(state->leases, id, chunk, max);
+        for (size_t i = 0; i < count; i++) {
+            (void)mvcc_delete(state->mvcc, chunk[i]);
+            lease_table_detach(state->leases, id, chunk[i]);
+        }
+        keys -= count;
+    } while (count > 0 && keys > 0);
+    return lease_table_key_count(state->leases, id) == 0;
+}
+
+static void revoke_end(struct store_state *state, struct store_work *work)
+{
+    int64_t id = work->command.revoke.id;
+    work->applied.event_count = mvcc_end(state->mvcc);
     lease_table_remove(state->leases, id);
     lease_hash_add(state, id, /* ttl_s= */ 0);
-    return 0;
 }
 
 /* A member that is gone for good makes room when all rows are taken: the first one. */
@@ -170,30 +205,31 @@ static int apply_version(struct store_state *state, const struct store_command *
     return 0;
 }
 
-static int apply_command(struct store_state *state, const struct store_command *command,
-                         uint64_t term, bool wanted, struct store_applied *applied)
+/* The whole of it, or for transactions and revocations the beginning. */
+static int begin_command(struct store_state *state, struct store_work *work)
 {
+    const struct store_command *command = &work->command;
     int status = store_permit_command(state, command);
     if (status != 0) {
         return status;
     }
     switch (command->kind) {
     case STORE_COMMAND_TXN:
-        return apply_txn(state, command, wanted, applied);
+        return begin_txn(state, work);
     case STORE_COMMAND_COMPACT: {
         int alarm = alarm_status(state, /* grows= */ false);
         return alarm != 0 ? alarm : mvcc_compact(state->mvcc, command->compact_revision);
     }
     case STORE_COMMAND_LEASE_GRANT:
-        return apply_grant(state, command, applied);
+        return apply_grant(state, command, &work->applied);
     case STORE_COMMAND_LEASE_REVOKE:
-        return apply_revoke(state, command, term, applied);
+        return begin_revoke(state, work);
     case STORE_COMMAND_MEMBER_URL:
         return apply_member_url(state, command);
     case STORE_COMMAND_ALARM:
         return apply_alarm(state, command);
     case STORE_COMMAND_CHECK:
-        applied->check = command->check; /* The driver's matter: it changes no state. */
+        work->applied.check = command->check; /* The driver's matter: it changes no state. */
         return 0;
     case STORE_COMMAND_AUTH:
         return auth_apply(state->auth, &command->auth.change);
@@ -203,39 +239,92 @@ static int apply_command(struct store_state *state, const struct store_command *
     return STORE_MALFORMED;
 }
 
+static void end_command(struct store_state *state, struct store_work *work)
+{
+    if (work->txn != NULL) {
+        work->applied.event_count = txn_end(work->txn, &work->applied.result);
+    } else if (work->revokes) {
+        revoke_end(state, work);
+    }
+    work->applied.revision = mvcc_revision(state->mvcc);
+    if (work->applied.status != STORE_TOO_OLD) {
+        state->applied_index = work->index;
+    }
+}
+
+static bool work_some(struct store_state *state, size_t keys, struct store_applied *ret_applied)
+{
+    struct store_work *work = state->work;
+    bool whole = work->txn != NULL ? txn_step(work->txn, keys)
+                 : work->revokes   ? revoke_some(state, work->command.revoke.id, keys)
+                                   : true;
+    if (whole) {
+        state->work = NULL;
+        end_command(state, work);
+        *ret_applied = work->applied;
+    }
+    return whole;
+}
+
+bool store_state_apply_some(struct store_state *state, uint64_t index, uint64_t term,
+                            struct slice command, size_t keys, store_wants *wants, void *data,
+                            struct store_applied *ret_applied)
+{
+    assert(index > state->applied_index && state->work == NULL);
+    arena_reset(state->arena);
+    struct store_work *work = arena_zeroed(state->arena, sizeof(*work));
+    struct store_command *decoded = &work->command;
+    struct store_applied *applied = &work->applied;
+    work->index = index;
+    work->term = term;
+    work->keys = keys;
+    applied->status = store_command_decode(command, state->arena, decoded);
+    if (applied->status == 0) {
+        applied->kind = decoded->kind;
+        applied->member = decoded->member;
+        applied->incarnation = decoded->incarnation;
+        applied->sequence = decoded->sequence;
+        work->wanted = wants != NULL && wants(data, decoded);
+        applied->repeated = decoded->sequence != 0 &&
+                            !sessions_note(&state->sessions, decoded->member, decoded->incarnation,
+                                           decoded->sequence, decoded->floor);
+        applied->status = applied->repeated ? STORE_LEADER_CHANGED : begin_command(state, work);
+    }
+    state->work = work;
+    return work_some(state, keys, ret_applied);
+}
+
+bool store_state_apply_more(struct store_state *state, size_t keys,
+                            struct store_applied *ret_applied)
+{
+    assert(state->work != NULL);
+    return work_some(state, keys, ret_applied);
+}
+
 void store_state_apply(struct store_state *state, uint64_t index, uint64_t term,
                        struct slice command, store_wants *wants, void *data,
                        struct store_applied *ret_applied)
 {
-    assert(index > state->applied_index);
-    struct store_applied applied = {0};
-    struct store_command decoded;
-    arena_reset(state->arena);
-    applied.status = store_command_decode(command, state->arena, &decoded);
-    if (applied.status == 0) {
-        applied.kind = decoded.kind;
-        applied.member = decoded.member;
-        applied.incarnation = decoded.incarnation;
-        applied.sequence = decoded.sequence;
-        bool wanted = wants != NULL && wants(data, &decoded);
-        applied.repeated = decoded.sequence != 0 &&
-                           !sessions_note(&state->sessions, decoded.member, decoded.incarnation,
-                                          decoded.sequence, decoded.floor);
-        applied.status = applied.repeated ? STORE_LEADER_CHANGED
-                                          : apply_command(state, &decoded, term, wanted, &applied);
-    }
-    applied.revision = mvcc_revision(state->mvcc);
-    state->applied_index = applied.status == STORE_TOO_OLD ? state->applied_index : index;
-    *ret_applied = applied;
+    bool whole = store_state_apply_some(state, index, term, command, /* keys= */ SIZE_MAX, wants,
+                                        data, ret_applied);
+    assert(whole);
+    (void)whole;
 }
 
 int store_state_read(struct store_state *state, const struct store_txn *txn,
                      struct store_txn_result **ret_result)
 {
-    assert(store_txn_is_read_only(txn));
-    size_t changes;
+    struct txn_run *run;
+    assert(store_txn_is_read_only(txn) && state->work == NULL);
     arena_reset(state->arena);
-    int status = txn_run(state->mvcc, state->leases, state->arena, txn, ret_result, &changes);
-    assert(status != 0 || changes == 0);
-    return status;
+    int status = txn_begin(state->mvcc, state->leases, state->arena, txn, /* wanted= */ true, &run);
+    if (status != 0) {
+        return status;
+    }
+    bool whole = txn_step(run, /* keys= */ SIZE_MAX);
+    size_t changes = txn_end(run, ret_result);
+    assert(whole && changes == 0);
+    (void)whole;
+    (void)changes;
+    return 0;
 }

@@ -22,7 +22,8 @@ struct store_state {
     struct sessions sessions;
     struct alarm_table alarms;
     struct versions versions;
-    uint64_t lease_hash; /* Rolls over grants and revocations. */
+    uint64_t lease_hash;     /* Rolls over grants and revocations. */
+    struct store_work *work; /* A command that takes several turns; in the arena. */
 };
 
 void store_state_init(struct store_state *state);
@@ -56,6 +57,15 @@ typedef bool store_wants(void *data, const struct store_command *command);
 void store_state_apply(struct store_state *state, uint64_t index, uint64_t term,
                        struct slice command, store_wants *wants, void *data,
                        struct store_applied *ret_applied);
+/* The same by turns: false when about `keys` keys were touched and there are more, which are for
+ * store_state_apply_more(). Until that returns true the key space is seen as it was before
+ * (mvcc_keep_view()), but keys that are deleted may be bound to their leases no more; `command`
+ * lives until then, and nothing is read, applied or written out of the state. */
+MUST_USE bool store_state_apply_some(struct store_state *state, uint64_t index, uint64_t term,
+                                     struct slice command, size_t keys, store_wants *wants,
+                                     void *data, struct store_applied *ret_applied);
+MUST_USE bool store_state_apply_more(struct store_state *state, size_t keys,
+                                     struct store_applied *ret_applied);
 /* Evaluates a checked transaction that only reads. A status, or 0 with a reference. */
 MUST_USE int store_state_read(struct store_state *state, const struct store_txn *txn,
                               struct store_txn_result **ret_result);

@@ -40,7 +40,7 @@ static void pump(void *data)
 static void trim(void *data)
 {
     struct store *store = data;
-    if (mvcc_trim(store->state.mvcc, STORE_TRIM_BUDGET)) {
+    if (store->applying != 0 || mvcc_trim(store->state.mvcc, STORE_TRIM_BUDGET)) {
         env_timer_start(store->env, &store->trim_timer, STORE_TRIM_PAUSE_MS * NS_PER_MS);
     } else if (store->config.metrics != NULL) { /* Nobody may write for long. */
         metric_set(store->metrics.keys, (int64_t)mvcc_key_count(store->state.mvcc));
@@ -56,12 +56,23 @@ static void free_remains(void *data)
     }
 }
 
-void store_writer_end(struct store *store, struct state_writer *writer)
+static void free_remains_soon(struct store *store)
 {
-    state_writer_leave(writer, &store->remains);
     if (store->remains.count > 0 && store->remains_timer.position == 0) {
         env_timer_start(store->env, &store->remains_timer, /* delay_ns= */ 0);
     }
+}
+
+void store_writer_end(struct store *store, struct state_writer *writer)
+{
+    state_writer_leave(writer, &store->remains);
+    free_remains_soon(store);
+}
+
+void store_view_leave(struct store *store, struct store_snapshot *view)
+{
+    store_snapshot_leave(view, &store->remains);
+    free_remains_soon(store);
 }
 
 void store_pump_soon(struct store *store)

@@ -36,6 +36,8 @@ struct store_config {
     /* A new leader adds this to each lease; at least one election. One that stood still for longer
      * gives each lease its whole time again, as a new one does. */
     uint64_t lease_grace_ms;
+    /* Keys that a command touches before it lets others have a turn; 0: STORE_KEYS_A_TURN. */
+    size_t keys_a_turn;
     /* store_free() leaves all keys to the end of the process, which is at hand: to free a million
      * one by one takes a second. */
     bool leave_memory;

@@ -125,6 +125,7 @@ struct store {
     struct store_state state;
     struct watch_hub *hub;
     struct store_snapshot *view; /* Of the current state, while somebody asked; else NULL. */
+    uint64_t applying;           /* The entry that takes several turns; 0: none. */
     struct state_reader *restoring;
     uint64_t restoring_index;
 
@@ -179,6 +180,7 @@ void store_fsm_init(struct store *store);  /* store/fsm.c */
 void store_pump_soon(struct store *store); /* Next turn: failures, watches, trimming. */
 /* Frees a writer of the state; what its view held is given back bit by bit. */
 void store_writer_end(struct store *store, struct state_writer *writer);
+void store_view_leave(struct store *store, struct store_snapshot *view); /* Likewise. */
 void store_lease_timer_set(struct store *store);
 
 /* --- Calls (store/calls.c). */
@@ -255,8 +257,13 @@ void store_rebuild_stop(struct store *store);
 void store_rebuild_tick(struct store *store); /* Now and then: gives up what nobody asks for. */
 void store_rebuild_entry(struct store *store, uint64_t index, uint64_t term, struct slice command);
 void store_rebuild_forwarded(struct store *store, uint64_t forward, struct slice request);
-/* One entry on the state, and those told who wait for it (store/fsm.c). */
-void store_apply(struct store *store, uint64_t index, uint64_t term, struct slice command);
+/* One entry on the state, and those told who wait for it (store/fsm.c). False when it takes more
+ * turns: until they are over, the state can be neither replaced nor written out, and views are of
+ * the state before. */
+bool store_apply(struct store *store, uint64_t index, uint64_t term, struct slice command);
+/* True when nothing is left of it. */
+bool store_apply_more(struct store *store);
+void store_apply_rest(struct store *store);
 void store_view_drop(struct store *store);
 
 /* --- Automatic compaction (store/auto_compact.c). */

@@ -15,12 +15,37 @@ struct plan {
     struct plan **nested; /* By operation; NULL for those that are no transaction. */
 };
 
-struct run {
+/* One operation, in the order in which they are run: those of a nested transaction before it. */
+struct step {
+    const struct store_op *op;
+    struct store_op_result *result; /* NULL: nobody wants it. */
+};
+
+struct kv_list {
+    const struct store_kv **kvs;
+    size_t count, capacity;
+};
+
+/* A deletion of a range that takes several turns. */
+struct deletion {
+    const struct store_kv *last; /* The newest of those deleted; a reference. NULL: none yet. */
+    int64_t count;
+    struct kv_list previous; /* When they are wanted. */
+};
+
+struct txn_run {
     struct mvcc *mvcc;
     struct lease_table *leases;
     struct arena *arena;
     bool lone_put;
+    struct step *steps;
+    size_t step_count, step_room;
+    size_t next;
+    struct deletion deletion; /* Of the next step. */
+    struct store_txn_result *result;
 };
+
+enum { DELETE_CHUNK = 256 }; /* Keys looked up before they are deleted. */
 
 /* --- Compares. */
 
@@ -101,7 +126,7 @@ static bool compare_holds(const struct mvcc *mvcc, const struct store_compare *c
     return walk.holds;
 }
 
-static struct plan *plan_txn(const struct run *run, const struct store_txn *txn)
+static struct plan *plan_txn(const struct txn_run *run, const struct store_txn *txn)
 {
     struct plan *plan = arena_zeroed(run->arena, sizeof(*plan));
     plan->succeeded = true;
@@ -123,20 +148,20 @@ static struct plan *plan_txn(const struct run *run, const struct store_txn *txn)
 
 /* --- What may refuse it. */
 
-static int check_put_key(const struct run *run, const struct store_put *put)
+static int check_put_key(const struct txn_run *run, const struct store_put *put)
 {
     bool needs_key = put->ignore_value || put->ignore_lease;
     return needs_key && mvcc_get(run->mvcc, put->key) == NULL ? STORE_KEY_NOT_FOUND : 0;
 }
 
-static int check_put_lease(const struct run *run, const struct store_put *put)
+static int check_put_lease(const struct txn_run *run, const struct store_put *put)
 {
     bool absent = put->lease != 0 && !lease_table_has(run->leases, put->lease);
     return absent ? STORE_LEASE_NOT_FOUND : 0;
 }
 
 /* etcd looks at the key first, but at the lease first when the put is no part of a transaction. */
-static int check_put(const struct run *run, const struct store_put *put)
+static int check_put(const struct txn_run *run, const struct store_put *put)
 {
     int first = run->lone_put ? check_put_lease(run, put) : check_put_key(run, put);
     if (first != 0) {
@@ -145,7 +170,7 @@ static int check_put(const struct run *run, const struct store_put *put)
     return run->lone_put ? check_put_key(run, put) : check_put_lease(run, put);
 }
 
-static int check_op(const struct run *run, const struct store_op *op, enum store_op_kind kind)
+static int check_op(const struct txn_run *run, const struct store_op *op, enum store_op_kind kind)
 {
     if (op->kind != kind) {
         return 0;
@@ -155,7 +180,7 @@ static int check_op(const struct run *run, const struct store_op *op, enum store
 }
 
 /* All operations of one kind, nested ones too. */
-static int check_kind(const struct run *run, const struct plan *plan, enum store_op_kind kind)
+static int check_kind(const struct txn_run *run, const struct plan *plan, enum store_op_kind kind)
 {
     int status = 0;
     for (size_t i = 0; i < plan->op_count && status == 0; i++) {
@@ -167,7 +192,7 @@ static int check_kind(const struct run *run, const struct plan *plan, enum store
 }
 
 /* As etcd: all puts, then all ranges. */
-static int check_plan(const struct run *run, const struct plan *plan)
+static int check_plan(const struct txn_run *run, const struct plan *plan)
 {
     int status = check_kind(run, plan, STORE_OP_PUT);
     return status != 0 ? status : check_kind(run, plan, STORE_OP_RANGE);
@@ -175,7 +200,7 @@ static int check_plan(const struct run *run, const struct plan *plan)
 
 /* --- The operations. `result` is NULL when nobody wants it. */
 
-static void run_put(const struct run *run, const struct store_put *put,
+static void run_put(const struct txn_run *run, const struct store_put *put,
                     struct store_op_result *result)
 {
     struct slice value = put->value;
@@ -197,89 +222,153 @@ static void run_put(const struct run *run, const struct store_put *put,
     }
 }
 
-struct key_list {
-    const struct store_kv **kvs;
-    size_t count, capacity;
-};
-
-static bool key_list_add(void *data, const struct store_kv *kv)
+static void kv_list_add(struct kv_list *list, const struct store_kv *kv_consume)
 {
-    struct key_list *list = data;
     if (list->count == list->capacity) {
         list->capacity = list->capacity == 0 ? 4 : list->capacity * 2;
         list->kvs = alloc_resize(list->kvs, list->capacity, sizeof(*list->kvs));
     }
-    list->kvs[list->count++] = store_kv_ref(kv);
+    list->kvs[list->count++] = kv_consume;
+}
+
+static void deletion_release(struct deletion *deletion)
+{
+    store_kv_unref(deletion->last);
+    for (size_t i = 0; i < deletion->previous.count; i++) {
+        store_kv_unref(deletion->previous.kvs[i]);
+    }
+    free(deletion->previous.kvs);
+    *deletion = (struct deletion){0};
+}
+
+struct chunk {
+    const struct store_kv *kvs[DELETE_CHUNK];
+    size_t count, max;
+};
+
+static bool chunk_add(void *data, const struct store_kv *kv)
+{
+    struct chunk *chunk = data;
+    chunk->kvs[chunk->count++] = store_kv_ref(kv);
+    return chunk->count < chunk->max;
+}
+
+/* Up to `max` keys from where the deletion is; returns how many. */
+static size_t delete_chunk(struct txn_run *run, const struct store_delete *range, size_t max,
+                           bool prev_wanted)
+{
+    struct deletion *deletion = &run->deletion;
+    struct chunk chunk = {.max = max < DELETE_CHUNK ? max : DELETE_CHUNK};
+    struct slice from = deletion->last == NULL ? range->key : deletion->last->key;
+    mvcc_each(run->mvcc, from, range->end, chunk_add, &chunk);
+    for (size_t i = 0; i < chunk.count; i++) {
+        const struct store_kv *kv = chunk.kvs[i];
+        (void)mvcc_delete(run->mvcc, kv->key);
+        lease_table_detach(run->leases, kv->lease, kv->key);
+        if (prev_wanted) {
+            kv_list_add(&deletion->previous, store_kv_ref(kv));
+        }
+        store_kv_unref(deletion->last); /* What goes on from there does not find it any more. */
+        deletion->last = kv;
+    }
+    deletion->count += (int64_t)chunk.count;
+    return chunk.count;
+}
+
+/* False when there are more keys than `keys` allows. */
+static bool run_delete(struct txn_run *run, const struct store_delete *range,
+                       struct store_op_result *result, size_t *keys)
+{
+    struct deletion *deletion = &run->deletion;
+    bool prev_wanted = result != NULL && range->prev_kv;
+    for (;;) {
+        size_t max = *keys < DELETE_CHUNK ? *keys : DELETE_CHUNK;
+        size_t count = delete_chunk(run, range, max, prev_wanted);
+        *keys -= count;
+        if (range->end.len == 0 || count < max) {
+            break;
+        }
+        if (*keys == 0) {
+            return false;
+        }
+    }
+    if (result != NULL) {
+        result->delete_range.deleted = deletion->count;
+    }
+    if (prev_wanted) {
+        result->delete_range.prev_kvs = TAKE(deletion->previous.kvs);
+        result->delete_range.prev_count = deletion->previous.count;
+        deletion->previous.count = 0;
+    }
+    deletion_release(deletion);
     return true;
 }
 
-static void run_delete(const struct run *run, const struct store_delete *delete_range,
-                       struct store_op_result *result)
+static void spend(size_t *keys, size_t count)
 {
-    struct key_list list = {0};
-    mvcc_each(run->mvcc, delete_range->key, delete_range->end, key_list_add, &list);
-    for (size_t i = 0; i < list.count; i++) {
-        (void)mvcc_delete(run->mvcc, list.kvs[i]->key);
-        lease_table_detach(run->leases, list.kvs[i]->lease, list.kvs[i]->key);
-    }
-    if (result != NULL) {
-        result->delete_range.deleted = (int64_t)list.count;
-        if (delete_range->prev_kv) {
-            result->delete_range.prev_kvs = list.kvs;
-            result->delete_range.prev_count = list.count;
-            return;
-        }
-    }
-    for (size_t i = 0; i < list.count; i++) {
-        store_kv_unref(list.kvs[i]);
-    }
-    free(list.kvs);
+    *keys -= count < *keys ? count : *keys;
 }
 
-static void run_plan(const struct run *run, const struct plan *plan,
-                     struct store_txn_result **ret_result);
-
-static void run_op(const struct run *run, const struct plan *plan, size_t index,
-                   struct store_op_result *result)
+static bool run_op(struct txn_run *run, const struct store_op *op, struct store_op_result *result,
+                   size_t *keys)
 {
-    const struct store_op *op = &plan->ops[index];
-    if (result != NULL) {
-        result->kind = op->kind;
-    }
     switch (op->kind) {
     case STORE_OP_RANGE:
         if (result != NULL) {
             int status = mvcc_range(run->mvcc, &op->range, &result->range);
             assert(status == 0); /* check_plan() */
             (void)status;
+            spend(keys, (size_t)result->range.count);
         }
         break;
     case STORE_OP_PUT:
         run_put(run, &op->put, result);
+        spend(keys, 1);
         break;
     case STORE_OP_DELETE:
-        run_delete(run, &op->delete_range, result);
-        break;
+        return run_delete(run, &op->delete_range, result, keys);
     case STORE_OP_TXN:
-        run_plan(run, plan->nested[index], result == NULL ? NULL : &result->txn);
-        break;
+        break; /* Its operations were run before. */
     }
+    return true;
 }
 
-static void run_plan(const struct run *run, const struct plan *plan,
-                     struct store_txn_result **ret_result)
+/* --- The whole. */
+
+static void step_add(struct txn_run *run, const struct store_op *op, struct store_op_result *result)
 {
-    struct store_txn_result *result =
-        ret_result == NULL ? NULL : store_txn_result_new(plan->op_count);
-    for (size_t i = 0; i < plan->op_count; i++) {
-        run_op(run, plan, i, result == NULL ? NULL : &result->ops[i]);
-        if (result != NULL) {
-            result->ops[i].revision = mvcc_write_revision(run->mvcc);
+    if (run->step_count == run->step_room) {
+        size_t room = run->step_room == 0 ? 4 : run->step_room * 2;
+        struct step *steps = arena_array(run->arena, room, sizeof(*steps));
+        if (run->step_count > 0) {
+            memcpy(steps, run->steps, run->step_count * sizeof(*steps));
         }
+        run->steps = steps;
+        run->step_room = room;
     }
+    run->steps[run->step_count++] = (struct step){.op = op, .result = result};
+}
+
+static void lay_out(struct txn_run *run, const struct plan *plan, struct store_txn_result *result)
+{
     if (result != NULL) {
         result->succeeded = plan->succeeded;
-        *ret_result = result;
+    }
+    for (size_t i = 0; i < plan->op_count; i++) {
+        const struct store_op *op = &plan->ops[i];
+        struct store_op_result *op_result = result == NULL ? NULL : &result->ops[i];
+        if (op_result != NULL) {
+            op_result->kind = op->kind;
+        }
+        if (op->kind == STORE_OP_TXN) {
+            struct store_txn_result *inner =
+                result == NULL ? NULL : store_txn_result_new(plan->nested[i]->op_count);
+            if (op_result != NULL) {
+                op_result->txn = inner;
+            }
+            lay_out(run, plan->nested[i], inner);
+        }
+        step_add(run, op, op_result);
     }
 }
 
@@ -294,23 +383,69 @@ static void set_revisions(struct store_txn_result *result, int64_t revision)
     }
 }
 
-int txn_run(struct mvcc *mvcc, struct lease_table *leases, struct arena *arena,
-            const struct store_txn *txn, struct store_txn_result **ret_result, size_t *ret_changes)
+size_t txn_keys_max(const struct store_txn *txn)
 {
-    bool lone = txn->compare_count == 0 && txn->success_count == 1 && txn->failure_count == 0;
-    struct run run = {.mvcc = mvcc, .leases = leases, .arena = arena, .lone_put = lone};
-    struct plan *plan = plan_txn(&run, txn);
-    int status = check_plan(&run, plan);
+    const struct store_op *const branches[] = {txn->success, txn->failure};
+    const size_t counts[] = {txn->success_count, txn->failure_count};
+    for (size_t b = 0; b < ARRAY_LEN(branches); b++) {
+        for (size_t i = 0; i < counts[b]; i++) {
+            const struct store_op *op = &branches[b][i];
+            if (op->kind == STORE_OP_TXN || (op->kind == STORE_OP_RANGE && op->range.end.len > 0) ||
+                (op->kind == STORE_OP_DELETE && op->delete_range.end.len > 0)) {
+                return SIZE_MAX;
+            }
+        }
+    }
+    return counts[0] > counts[1] ? counts[0] : counts[1];
+}
+
+int txn_begin(struct mvcc *mvcc, struct lease_table *leases, struct arena *arena,
+              const struct store_txn *txn, bool wanted, struct txn_run **ret_run)
+{
+    struct txn_run *run = arena_zeroed(arena, sizeof(*run));
+    run->mvcc = mvcc;
+    run->leases = leases;
+    run->arena = arena;
+    run->lone_put = txn->compare_count == 0 && txn->success_count == 1 && txn->failure_count == 0;
+    struct plan *plan = plan_txn(run, txn);
+    int status = check_plan(run, plan);
     if (status != 0) {
         return status;
     }
-    struct store_txn_result *result = NULL;
+    run->result = wanted ? store_txn_result_new(plan->op_count) : NULL;
+    lay_out(run, plan, run->result);
     mvcc_begin(mvcc);
-    run_plan(&run, plan, ret_result == NULL ? NULL : &result);
-    *ret_changes = mvcc_end(mvcc);
-    if (result != NULL) {
-        set_revisions(result, mvcc_revision(mvcc));
-        *ret_result = result;
-    }
+    *ret_run = run;
     return 0;
+}
+
+bool txn_step(struct txn_run *run, size_t keys)
+{
+    for (; run->next < run->step_count; run->next++) {
+        const struct step *step = &run->steps[run->next];
+        if (keys == 0 || !run_op(run, step->op, step->result, &keys)) {
+            return false;
+        }
+        if (step->result != NULL) {
+            step->result->revision = mvcc_write_revision(run->mvcc);
+        }
+    }
+    return true;
+}
+
+size_t txn_end(struct txn_run *run, struct store_txn_result **ret_result)
+{
+    assert(run->next == run->step_count);
+    size_t changes = mvcc_end(run->mvcc);
+    if (run->result != NULL) {
+        set_revisions(run->result, mvcc_revision(run->mvcc));
+    }
+    *ret_result = TAKE(run->result);
+    return changes;
+}
+
+void txn_abandon(struct txn_run *run)
+{
+    deletion_release(&run->deletion);
+    store_txn_result_unref(TAKE(run->result));
 }

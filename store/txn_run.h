@@ -6,9 +6,21 @@
 #include "store/lease_table.h"
 #include "store/mvcc.h"
 
-/* Returns 0, or the status that refuses it, with nothing changed. *ret_result (may be NULL: the
- * result is not wanted) gets a reference; *ret_changes the number of changes. */
-MUST_USE int txn_run(struct mvcc *mvcc, struct lease_table *leases, struct arena *arena,
-                     const struct store_txn *txn, struct store_txn_result **ret_result,
-                     size_t *ret_changes);
+/* A transaction between its checks and its end; in the arena. */
+struct txn_run;
+
+/* How many keys it may touch: SIZE_MAX when that is not known before. */
+size_t txn_keys_max(const struct store_txn *txn);
+/* Returns 0, or the status that refuses it, with nothing changed. `txn` and all else live until the
+ * end. `wanted`: its result is. */
+MUST_USE int txn_begin(struct mvcc *mvcc, struct lease_table *leases, struct arena *arena,
+                       const struct store_txn *txn, bool wanted, struct txn_run **ret_run);
+/* Touches about `keys` keys; true when all is done. What it has changed so far is for nobody to
+ * see: mvcc_keep_view(). */
+MUST_USE bool txn_step(struct txn_run *run, size_t keys);
+/* Once all is done. Returns the number of changes; *ret_result gets a reference, or NULL when it
+ * was not wanted. */
+size_t txn_end(struct txn_run *run, struct store_txn_result **ret_result);
+/* In place of the end: the state is of no use any more. */
+void txn_abandon(struct txn_run *run);
 #endif

@@ -384,6 +384,7 @@ void sim_raft_power_cut(struct sim_node *machine, struct raft_node *node)
         call->done(call->data, -ECANCELED, slice_of(NULL, 0));
         free(call);
     }
+    raft_node_apply_cancel(node);
     raft_node_change_cancel(node);
     sim_power_cut(machine);
     raft_node_free(node);

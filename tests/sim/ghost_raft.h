@@ -7,6 +7,12 @@
 #include "raft/core.h"
 #include "tests/sim/env_sim.h"
 
+/* An entry that a state machine was given; `command` lives until it is applied. */
+struct sim_entry {
+    uint64_t index, term;
+    struct slice command;
+};
+
 struct raft_node;
 
 enum { GHOST_INDEX_MAX = 16384, GHOST_TERM_MAX = 4096, GHOST_SEEN_TERMS = 4 };

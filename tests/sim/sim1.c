@@ -32,11 +32,9 @@ static uint64_t mix(uint64_t a, uint64_t b)
 
 /* ---- the FSM ---- */
 
-static void fsm_apply(void *data, uint64_t index, uint64_t term, struct slice command, uint64_t tag)
+static void apply_now(struct member *member, uint64_t index, uint64_t term, struct slice command)
 {
-    struct member *member = data;
     struct sim1 *sim = member->sim;
-    (void)tag;
     if (index <= member->state.index) {
         sim_fail(&sim->world, "member %" PRIu64 " applies %" PRIu64 " after %" PRIu64,
                  member->machine->id, index, member->state.index);
@@ -50,6 +48,30 @@ static void fsm_apply(void *data, uint64_t index, uint64_t term, struct slice co
     member->state.value = value;
     (void)ghost_applied(&sim->ghost, member->machine->id, raft_term(member->node), index, term,
                         value_hash, member->state.hash);
+}
+
+/* In every third run some entries take a turn or two more. */
+static bool fsm_apply(void *data, uint64_t index, uint64_t term, struct slice command, uint64_t tag)
+{
+    struct member *member = data;
+    (void)tag;
+    member->turns_left = member->sim->long_applies ? (unsigned)(mix(index, term) % 3) : 0;
+    if (member->turns_left > 0) {
+        member->applying = (struct sim_entry){index, term, command};
+        return false;
+    }
+    apply_now(member, index, term, command);
+    return true;
+}
+
+static bool fsm_apply_more(void *data)
+{
+    struct member *member = data;
+    if (--member->turns_left > 0) {
+        return false;
+    }
+    apply_now(member, member->applying.index, member->applying.term, member->applying.command);
+    return true;
 }
 
 static void *fsm_take(void *data)
@@ -168,6 +190,7 @@ void sim1_boot(struct sim1 *sim, struct member *member)
     struct raft_config config = sim->config;
     member->fsm = (struct raft_fsm){.data = member,
                                     .apply = fsm_apply,
+                                    .apply_more = fsm_apply_more,
                                     .snapshot_take = fsm_take,
                                     .snapshot_read = fsm_read,
                                     .snapshot_release = fsm_release,
@@ -420,6 +443,7 @@ static void knobs(struct sim1 *sim)
     sim->append_entries_max = sim_below(&random, 10) == 0 ? 2 + sim_below(&random, 6) : 1024;
     struct sim_random chunk = {world->seed ^ UINT64_C(0x6368756e6b)}; /* Else all else changes. */
     sim->config.snapshot_chunk = sim->options->world < 2 ? 0 : chunks[sim_below(&chunk, 4)];
+    sim->long_applies = sim->options->world >= 5 && world->seed % 3 == 0;
     sim->work_ns = (1 + sim_below(&random, 30)) * NS_PER_MS;
     uint32_t disk_fault = faults[sim_below(&random, 4)];
     for (size_t i = 0; i < sim->count; i++) {

@@ -37,6 +37,8 @@ struct member {
     bool join; /* Starts as one that was added. */
     struct raft_peer peers[SIM_NODES_MAX]; /* What it is told about the cluster when it starts. */
     size_t peer_count;
+    struct sim_entry applying; /* While it has turns left. */
+    unsigned turns_left;
 };
 
 struct sim1 {
@@ -55,6 +57,7 @@ struct sim1 {
     uint64_t changes, removals, disks_lost, restarts_refused;
     size_t append_entries_max;
     bool equal_commands;
+    bool long_applies;
     uint64_t acked_max, seen_max;
     uint64_t proposals, acks, reads, crashes, snapshots_installed;
     const struct sim_options *options;

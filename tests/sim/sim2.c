@@ -182,7 +182,7 @@ static void finish(struct sim2 *sim, struct sim_outcome *outcome)
         .counts = {sim->counts_ops, sim->counts_reads, sim->counts_unknown, sim->counts_events,
                    sim->counts_expired, sim->ghost.elections, sim->counts_crashes,
                    sim->counts_restores, sim->counts_black_box, sim->counts_changes,
-                   sim->counts_damages, sim->counts_denied}};
+                   sim->counts_damages, sim->counts_denied, sim->long_applies}};
     for (size_t i = 0; i < sim->count; i++) {
         if (sim->members[i].machine->alive) {
             sim2_member_free(&sim->members[i]);
@@ -250,7 +250,7 @@ int main(int argc, char **argv)
         .name = "sim2",
         .counts = {"acknowledged writes", "reads", "unknown outcomes", "watch events",
                    "leases expired", "elections", "power cuts", "restores", "black-box operations",
-                   "changes of members", "damages", "denied"},
+                   "changes of members", "damages", "denied", "long applies"},
         .run = run_seed};
     return sim_seeds_main(&program, argc, argv);
 }

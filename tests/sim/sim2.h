@@ -49,6 +49,7 @@ struct sim2_member {
     size_t peer_count;
     uint32_t version; /* Of the commands that it can apply; grows when it starts again. */
     int64_t revision; /* Of its state; of what is durable after a power cut nothing is known. */
+    struct sim_entry applying; /* The last one given to its state machine. */
 };
 
 /* --- Operations of clients. */
@@ -194,6 +195,7 @@ struct sim2 {
     struct lease_holder leases[SIM2_LEASES_MAX];
     size_t lease_count;
 
+    uint64_t long_applies; /* Entries that took more than a turn. */
     bool applying; /* An entry is applied for the first time: the model does not have it yet. */
     struct op **late_ops; /* Came back meanwhile. */
     size_t late_op_count, late_op_capacity;

@@ -121,6 +121,7 @@ void sim2_knobs_draw(struct sim2 *sim)
     }
     sim->auth_random = (struct sim_random){sim->world.seed ^ UINT64_C(0x61757468)};
     knobs->auth = sim->options->world >= 3 && sim_below(&sim->auth_random, 3) == 0;
+    knobs->store.keys_a_turn = sim->options->world >= 5 ? sim->world.seed % 4 : 0;
 }
 
 /* ---- faults ---- */

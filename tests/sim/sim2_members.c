@@ -13,28 +13,23 @@ static const struct raft_fsm *inner(struct sim2_member *member)
 
 /* ---- the state machine, with checks around it ---- */
 
-static void fsm_apply(void *data, uint64_t index, uint64_t term, struct slice command, uint64_t tag)
+static void check_applied(struct sim2_member *member, const struct sim_entry *entry, bool first,
+                          uint64_t before, int64_t revision)
 {
-    struct sim2_member *member = data;
     struct sim2 *sim = member->sim;
     uint64_t id = member->machine->id;
-    bool first = index > sim->model.index;
-    uint64_t before = store_state_hash(&member->store->state);
-    int64_t revision = store_revision(member->store);
-    sim->applying = first;
-    inner(member)->apply(inner(member)->data, index, term, command, tag);
-    sim->applying = false;
+    uint64_t index = entry->index;
     uint64_t after = store_state_hash(&member->store->state);
     if (sim->world.failure[0] != '\0' || index >= MODEL_INDEX_MAX) {
         sim_fail(&sim->world, "the log is longer than the model remembers");
         return;
     }
-    uint64_t hash = digest64(/* before= */ 0, command);
-    if (!ghost_applied(&sim->ghost, id, raft_term(member->node), index, term, hash, after)) {
+    uint64_t hash = digest64(/* before= */ 0, entry->command);
+    if (!ghost_applied(&sim->ghost, id, raft_term(member->node), index, entry->term, hash, after)) {
         return;
     }
     if (first) {
-        sim2_applied(sim, member, index, term, command, before != after);
+        sim2_applied(sim, member, index, entry->term, entry->command, before != after);
     }
     if (member->store->check.differed != 0 || member->store->rebuild.active) {
         sim_fail(&sim->world, "R4: member %" PRIu64 " takes its state for wrong at entry %" PRIu64,
@@ -56,6 +51,42 @@ static void fsm_apply(void *data, uint64_t index, uint64_t term, struct slice co
                  sim->model.revision_at[index], sim->model.compact_at[index]);
     }
     sim2_check_late(sim);
+}
+
+/* One turn of an entry. Until its last one, nothing of it is to be seen. */
+static bool apply_turn(struct sim2_member *member, bool more, uint64_t tag)
+{
+    struct sim2 *sim = member->sim;
+    const struct sim_entry entry = member->applying;
+    bool first = entry.index > sim->model.index;
+    uint64_t before = store_state_hash(&member->store->state);
+    int64_t revision = store_revision(member->store);
+    const struct raft_fsm *fsm = inner(member);
+    sim->applying = first;
+    bool whole = more ? fsm->apply_more(fsm->data)
+                      : fsm->apply(fsm->data, entry.index, entry.term, entry.command, tag);
+    sim->applying = false;
+    if (whole) {
+        check_applied(member, &entry, first, before, revision);
+    } else if (before != store_state_hash(&member->store->state) ||
+               revision != store_revision(member->store)) {
+        sim_fail(&sim->world, "K2: member %" PRIu64 " shows a part of entry %" PRIu64,
+                 member->machine->id, entry.index);
+    }
+    sim->long_applies += !whole && !more;
+    return whole;
+}
+
+static bool fsm_apply(void *data, uint64_t index, uint64_t term, struct slice command, uint64_t tag)
+{
+    struct sim2_member *member = data;
+    member->applying = (struct sim_entry){index, term, command};
+    return apply_turn(member, /* more= */ false, tag);
+}
+
+static bool fsm_apply_more(void *data)
+{
+    return apply_turn(data, /* more= */ true, /* tag= */ 0);
 }
 
 static void *fsm_take(void *data)
@@ -205,6 +236,7 @@ void sim2_boot(struct sim2 *sim, struct sim2_member *member)
     member->store = store_new(&store);
     member->fsm = (struct raft_fsm){.data = member,
                                     .apply = fsm_apply,
+                                    .apply_more = fsm_apply_more,
                                     .snapshot_take = fsm_take,
                                     .snapshot_read = fsm_read,
                                     .snapshot_release = fsm_release,

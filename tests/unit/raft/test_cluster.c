@@ -60,7 +60,7 @@ static void on_fatal(struct env *env, const char *why)
     }
 }
 
-static void apply(void *data, uint64_t index, uint64_t term, struct slice command, uint64_t tag)
+static bool apply(void *data, uint64_t index, uint64_t term, struct slice command, uint64_t tag)
 {
     struct live *live = data;
     (void)index;
@@ -68,6 +68,7 @@ static void apply(void *data, uint64_t index, uint64_t term, struct slice comman
     (void)command;
     (void)tag;
     live->applied++;
+    return true;
 }
 
 static void on_opened(void *data, const struct error *error)

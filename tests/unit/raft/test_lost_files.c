@@ -28,13 +28,14 @@ struct machine {
 
 /* ---- the state machine: the index of the last command ---- */
 
-static void apply(void *data, uint64_t index, uint64_t term, struct slice command, uint64_t tag)
+static bool apply(void *data, uint64_t index, uint64_t term, struct slice command, uint64_t tag)
 {
     struct machine *m = data;
     (void)term;
     (void)command;
     (void)tag;
     m->applied = index;
+    return true;
 }
 
 static int restore_begin(void *data, uint64_t index, uint64_t term)

@@ -20,7 +20,13 @@ struct run {
     uint64_t applied_sum, restored_sum, acked;
     uint64_t wanted;
     bool proposed, read, wants_snapshot;
+    unsigned turns_left;      /* Of the entry being applied. */
+    struct slice command;     /* ... and its command. */
+    unsigned snapshots_asked; /* Since it was opened. */
 };
+
+/* How its state machine is; each test runs in a process of its own. */
+static unsigned turns_an_entry, snapshots_refused;
 
 static void on_env_closed(void *data)
 {
@@ -62,7 +68,9 @@ static void on_done(void *data, int status, uint64_t index)
     struct run *run = data;
     ck_assert_int_eq(status, 0);
     ck_assert_uint_gt(index, 0);
+    ck_assert_uint_eq(run->turns_left, 0);
     run->acked++;
+    ck_assert_uint_ge(run->applied_sum, run->acked * (run->acked + 1) / 2 * (run->wanted > 1));
     if (run->acked == run->wanted) {
         ck_assert_int_eq(raft_read_index(run->node, on_read, run), 0);
     }
@@ -86,22 +94,50 @@ static void on_role(void *data, enum raft_role role, uint64_t term, uint64_t lea
     }
 }
 
-static void apply(void *data, uint64_t index, uint64_t term, struct slice command, uint64_t tag)
+static void apply_now(struct run *run, struct slice command)
 {
-    struct run *run = data;
     uint64_t value;
-    (void)index;
-    (void)term;
-    (void)tag;
     ck_assert_uint_eq(command.len, sizeof(value));
     memcpy(&value, command.data, sizeof(value));
     run->applied_sum += value;
 }
 
+static bool apply(void *data, uint64_t index, uint64_t term, struct slice command, uint64_t tag)
+{
+    struct run *run = data;
+    (void)index;
+    (void)term;
+    (void)tag;
+    ck_assert_uint_eq(run->turns_left, 0);
+    if (turns_an_entry > 1) {
+        run->turns_left = turns_an_entry - 1;
+        run->command = command;
+        return false;
+    }
+    apply_now(run, command);
+    return true;
+}
+
+static bool apply_more(void *data)
+{
+    struct run *run = data;
+    ck_assert_uint_gt(run->turns_left, 0);
+    if (--run->turns_left > 0) {
+        return false;
+    }
+    apply_now(run, run->command);
+    return true;
+}
+
 static void *take(void *data)
 {
+    struct run *run = data;
+    ck_assert_uint_eq(run->turns_left, 0);
+    if (run->snapshots_asked++ < snapshots_refused) {
+        return NULL;
+    }
     uint64_t *copy = malloc(sizeof(*copy));
-    *copy = ((struct run *)data)->applied_sum;
+    *copy = run->applied_sum;
     return copy;
 }
 
@@ -156,6 +192,7 @@ static void open_node(struct run *run, const char *dir, uint32_t snapshot_entrie
     struct raft_peer peer = {.id = 1, .name = "a", .url = "http://127.0.0.1:1"};
     run->fsm = (struct raft_fsm){.data = run,
                                  .apply = apply,
+                                 .apply_more = apply_more,
                                  .snapshot_take = take,
                                  .snapshot_read = read_snapshot,
                                  .snapshot_release = release,
@@ -226,6 +263,20 @@ START_TEST(what_was_acknowledged_is_there_after_a_restart_from_a_snapshot)
 }
 END_TEST
 
+START_TEST(an_entry_of_several_turns_counts_after_the_last)
+{
+    turns_an_entry = 3;
+    acknowledged_survives(/* snapshot_entries= */ 50);
+}
+END_TEST
+
+START_TEST(a_state_that_is_not_fit_for_a_snapshot_is_asked_for_one_later)
+{
+    snapshots_refused = 20;
+    acknowledged_survives(/* snapshot_entries= */ 50);
+}
+END_TEST
+
 /* As a server is that finds another one's port in use, or is stopped at once. */
 START_TEST(closing_in_the_middle_of_opening_waits_for_the_step_under_way)
 {
@@ -264,6 +315,8 @@ Suite *node_suite(void)
     tcase_set_timeout(tcase, 300); /* It waits for a real disk. */
     tcase_add_test(tcase, what_was_acknowledged_is_there_after_a_restart);
     tcase_add_test(tcase, what_was_acknowledged_is_there_after_a_restart_from_a_snapshot);
+    tcase_add_test(tcase, an_entry_of_several_turns_counts_after_the_last);
+    tcase_add_test(tcase, a_state_that_is_not_fit_for_a_snapshot_is_asked_for_one_later);
     tcase_add_test(tcase, closing_in_the_middle_of_opening_waits_for_the_step_under_way);
     suite_add_tcase(suite, tcase);
     return suite;
