@@ -52,10 +52,11 @@ static void read_done(struct raft_node *node, struct raft_waiting_read *read, in
 
 void raft_node_answer_reads(struct raft_node *node)
 {
+    bool early = PLANTED == PLANT_APPLIED_EARLY && node->applying.entry != NULL;
     LIST_FOREACH(link, next, &node->indexed_reads)
     {
         struct raft_waiting_read *read = LIST_ENTRY(link, struct raft_waiting_read, link);
-        if (read->index <= node->applied) {
+        if (read->index <= node->applied + early) {
             read_done(node, read, 0);
         }
     }

@@ -2,7 +2,6 @@
  */
 #include "raft/data_dir.h"
 #include "raft/node.h"
-#include "raft/plant.h"
 #include <assert.h>
 #include <errno.h>
 
@@ -45,7 +44,6 @@ static bool apply_entry(struct raft_node *node, struct raft_entry *entry)
                          proposal == NULL ? 0 : proposal->tag)) {
         node->applying =
             (struct raft_applying){.entry = raft_entry_ref(entry), .proposal = proposal};
-        node->applied += PLANTED == PLANT_APPLIED_EARLY;
         return false;
     }
     applied(node, entry->index, proposal);
