@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""An extension API server: flunders.wardle.example.com/v1alpha1 and metrics.k8s.io/v1beta1, kept in memory. It takes
-requests from the cluster's API servers only: over TLS, with a certificate of the front proxies' CA, of the name that the
-cluster says. Each request is written to LOG as a line of JSON. Its OpenAPI v2 document is what the file LOG.v2 has, if there
-is one. Usage: extension.py HOST PORT CERT KEY PROXY-CA LOG"""
+"""An extension API server: flunders.wardle.example.com/v1alpha1 and metrics.k8s.io/v1beta1, kept in memory, and shared.io/v1,
+which has nothing. It takes requests from the cluster's API servers only: over TLS, with a certificate of the front proxies'
+CA, of the name that the cluster says. Each request is written to LOG as a line of JSON. Its OpenAPI v2 document is what the
+file LOG.v2 has, if there is one. Usage: extension.py HOST PORT CERT KEY PROXY-CA LOG"""
 import gzip
 import hashlib
 import json
@@ -43,6 +43,7 @@ DISCOVERY = {
                     resource("flunders/status", "Flunder", True, ["get", "update"])),
     METRICS: resources("metrics.k8s.io/v1beta1", resource("nodes", "NodeMetrics", False, ["get", "list"]),
                        resource("pods", "PodMetrics", True, ["get", "list"])),
+    "/apis/shared.io/v1": resources("shared.io/v1"),
 }
 OPENAPI = {
     "openapi": "3.0.0", "info": {"title": "wardle", "version": "v1"},
@@ -82,6 +83,7 @@ OPENAPI_V2 = {
             "parameters": [{"name": "name", "in": "path", "required": True, "type": "string"},
                            {"$ref": "#/parameters/pretty-tJGM1-ng"}]},
         f"{METRICS}/nodes": {"get": {"responses": {"200": {"description": "OK", "schema": ref("io.k8s.metrics.NodeMetrics")}}}},
+        "/apis/shared.io/v1/theirs": {"get": operation("list")},
         "/api/v1/pods": {"get": operation("list")}},
     "definitions": {
         FLUNDER: {
