@@ -6,6 +6,7 @@
 #include "lib/base/alloc.h"
 #include "store/permit.h"
 #include "store/plant.h"
+#include "store/txn_run.h"
 #include <assert.h>
 #include <string.h>
 
@@ -104,9 +105,13 @@ static void answer_txn(struct store_call *call, int status, const struct store_a
 {
     struct store_txn_result *result = NULL;
     if (status == 0 && call->read != NULL) { /* The barrier has passed: read now. */
-        struct store_state *state = &call->store->state;
-        status = PLANTED == PLANT_READ_FREE ? 0 : store_permit_command(state, call->read);
-        status = status != 0 ? status : store_state_read(state, call->read->txn, &result);
+        struct store *store = call->store;
+        status = PLANTED == PLANT_READ_FREE ? 0 : store_permit_command(&store->state, call->read);
+        struct store_snapshot *view = store_snapshot_ref(store);
+        if (status == 0) {
+            status = txn_read(view, call->arena, call->read->txn, /* looks_max= */ 0, &result);
+        }
+        store_snapshot_unref(view);
     } else if (status == 0) {
         assert(applied != NULL);
         result = applied->result;
@@ -245,12 +250,10 @@ static void read_done(void *data, int status, uint64_t index)
 {
     struct store_call *call = data;
     (void)index;
-    if (status != 0) {
-        after_failure(call, status);
-    } else if (!call->finished && call->answer == ANSWER_TXN && call->store->applying != 0) {
-        store_call_wait(call); /* It is read out of the state itself, which is in the making. */
-    } else {
+    if (status == 0) {
         store_call_finish(call, 0, NULL, NULL);
+    } else {
+        after_failure(call, status);
     }
     store_call_answered(call);
 }

@@ -3,7 +3,9 @@
 #include "store/etcd_private.h"
 
 #include "lib/base/alloc.h"
+#include "store/txn_run.h"
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 
 /* A loop's other connections wait for a millisecond at most. */
@@ -319,9 +321,42 @@ static void range_run(struct etcd_request *request)
     }
 }
 
+/* What the messages of an answer take of the arena. */
+static size_t kvs_room(size_t count)
+{
+    return (count + 1) * (sizeof(Mvccpb__KeyValue) + sizeof(void *));
+}
+
+static size_t result_room(const struct store_txn_result *result)
+{
+    enum { ROOM_OF_AN_OPERATION = 512 };
+    size_t room = (result->op_count + 1) * ROOM_OF_AN_OPERATION;
+    for (size_t i = 0; i < result->op_count; i++) {
+        const struct store_op_result *op = &result->ops[i];
+        room += op->kind == STORE_OP_RANGE    ? kvs_room(op->range.kv_count)
+                : op->kind == STORE_OP_DELETE ? kvs_room(op->delete_range.prev_count)
+                : op->kind == STORE_OP_TXN    ? result_room(op->txn)
+                                              : kvs_room(1);
+    }
+    return room;
+}
+
+/* False, and the client is told, when the answer would take too much memory. */
+static bool has_room(struct etcd_request *request, size_t room)
+{
+    if (room <= arena_left(request->arena)) {
+        return true;
+    }
+    etcd_too_large(request);
+    return false;
+}
+
 static void range_respond(struct etcd_request *request, const struct store_range_result *result)
 {
     Etcdserverpb__RangeResponse response;
+    if (!has_room(request, kvs_room(result->kv_count))) {
+        return;
+    }
     fill_range(request, result, &response);
     response.header = new_header(request, result->revision);
     etcd_respond(request, &response.base);
@@ -332,13 +367,7 @@ static void range_compute(struct etcd_request *request)
     struct store_range_result result;
     request->status = store_snapshot_range(request->snapshot, &request->range, &result);
     if (request->status == 0) {
-        /* What a message needs of the arena. */
-        size_t needed = result.kv_count * (sizeof(Mvccpb__KeyValue) + sizeof(void *)) + 4096;
-        if (needed > arena_left(request->arena)) {
-            request->status = STORE_RANGE_TOO_LARGE;
-        } else {
-            range_respond(request, &result);
-        }
+        range_respond(request, &result);
         store_range_result_release(&result);
     }
     store_snapshot_unref(TAKE(request->snapshot)); /* Here: there may be much to be freed. */
@@ -367,6 +396,7 @@ static void range_answer(struct etcd_request *request)
 static void txn_done(void *data, int status, const struct store_txn_result *result)
 {
     struct etcd_request *request = data;
+    status = status == 0 && result->too_large ? STORE_RANGE_TOO_LARGE : status;
     request->result = status == 0 ? store_txn_result_ref(result) : NULL;
     etcd_request_done(request, status);
 }
@@ -452,6 +482,9 @@ static void delete_respond(struct etcd_request *request)
 {
     Etcdserverpb__DeleteRangeResponse response;
     assert(request->result->op_count == 1);
+    if (!has_room(request, result_room(request->result))) {
+        return;
+    }
     fill_delete(request, &request->result->ops[0], &response);
     response.header = new_header(request, request->result->revision);
     etcd_respond(request, &response.base);
@@ -472,14 +505,72 @@ static int txn_prepare(struct etcd_request *request)
 static void txn_respond(struct etcd_request *request)
 {
     Etcdserverpb__TxnResponse response;
+    if (!has_room(request, result_room(request->result))) {
+        return;
+    }
     fill_txn(request, request->result, &response);
     response.header = new_header(request, request->result->revision);
     etcd_respond(request, &response.base);
 }
 
+/* --- A transaction that only reads: no log entry, and as a range on a view. */
+
+static void reads_ready(void *data, int status)
+{
+    struct etcd_request *request = data;
+    struct etcd_service *service = request->service;
+    status = etcd_status_now(service, status);
+    status = status == 0 ? etcd_request_caller(request) : status;
+    if (status == 0) {
+        status = store_auth_check_read(service->store, &request->caller, &request->txn);
+    }
+    if (status == 0) {
+        request->snapshot = store_snapshot_ref(service->store);
+    }
+    etcd_request_done(request, status);
+}
+
+static void reads_compute(struct etcd_request *request)
+{
+    request->status = txn_read(request->snapshot, request->arena, &request->txn,
+                               /* looks_max= */ 0, &request->result);
+    if (request->status == 0) {
+        txn_respond(request);
+    }
+    store_txn_result_unref(TAKE(request->result)); /* Here: there may be much to be freed. */
+    store_snapshot_unref(TAKE(request->snapshot));
+}
+
+static void reads_answer(struct etcd_request *request)
+{
+    int status = txn_read(request->snapshot, request->arena, &request->txn, KEYS_READ_HERE,
+                          &request->result);
+    if (status == -EINTR || (status == 0 && is_long(request->result))) {
+        store_txn_result_unref(TAKE(request->result));
+        etcd_answer_compute(request, reads_compute);
+    } else if (status != 0) {
+        etcd_fail(request->call, status);
+    } else {
+        txn_respond(request);
+    }
+}
+
+static void txn_run(struct etcd_request *request)
+{
+    if (store_txn_is_read_only(&request->txn)) {
+        store_read_barrier(request->service->store, reads_ready, request);
+    } else {
+        etcd_txn_run(request);
+    }
+}
+
 static void txn_answer(struct etcd_request *request)
 {
-    answer_by_length(request, txn_respond);
+    if (request->snapshot != NULL) {
+        reads_answer(request);
+    } else {
+        answer_by_length(request, txn_respond);
+    }
 }
 
 static void compact_done(void *data, int status, int64_t revision)
@@ -510,7 +601,7 @@ const struct etcd_method etcd_kv_methods[] = {
      put_answer},
     {"/etcdserverpb.KV/DeleteRange", &etcdserverpb__delete_range_request__descriptor,
      delete_prepare, etcd_txn_run, delete_answer},
-    {"/etcdserverpb.KV/Txn", &etcdserverpb__txn_request__descriptor, txn_prepare, etcd_txn_run,
+    {"/etcdserverpb.KV/Txn", &etcdserverpb__txn_request__descriptor, txn_prepare, txn_run,
      txn_answer},
     {"/etcdserverpb.KV/Compact", &etcdserverpb__compaction_request__descriptor, NULL, compact_run,
      compact_answer},

@@ -139,6 +139,8 @@ void etcd_answer_compute(struct etcd_request *request,
 MUST_USE int etcd_request_caller(struct etcd_request *request);
 /* All zero at the first call; the request's own. */
 struct etcd_cluster_view *etcd_request_view(struct etcd_request *request);
+/* From answer() or what computes it, in place of etcd_respond(). */
+void etcd_too_large(struct etcd_request *request);
 /* From answer() or what computes it. */
 void etcd_respond(struct etcd_request *request, const ProtobufCMessage *response);
 void etcd_fill_header(const struct etcd_header *header, Etcdserverpb__ResponseHeader *response);

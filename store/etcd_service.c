@@ -157,9 +157,22 @@ struct etcd_cluster_view *etcd_request_view(struct etcd_request *request)
     return request->view;
 }
 
+void etcd_too_large(struct etcd_request *request)
+{
+    if (request->elsewhere) {
+        request->status = STORE_RANGE_TOO_LARGE;
+    } else {
+        etcd_fail(request->call, STORE_RANGE_TOO_LARGE);
+    }
+}
+
 void etcd_respond(struct etcd_request *request, const ProtobufCMessage *response)
 {
     size_t len = protobuf_c_message_get_packed_size(response);
+    if (len > STORE_ANSWER_BYTES_MAX) {
+        etcd_too_large(request);
+        return;
+    }
     if (request->elsewhere) {
         uint8_t *packed = alloc_bytes(len + 1);
         (void)protobuf_c_message_pack(response, packed);

@@ -22,7 +22,9 @@ enum {
     STORE_WATCH_BATCH_REVISIONS = 256, /* Revisions one catching-up watch gets a turn. */
     STORE_SNAPSHOT_RECORD_MAX = 4 * 1024 * 1024,
     STORE_LEASE_EXPIRE_BATCH = 256,
-    STORE_KEYS_A_TURN = 4096, /* Of one command: some milliseconds. */
+    STORE_ANSWER_BYTES_MAX = INT32_MAX, /* Of one answer, as gRPC's in Go. */
+    STORE_ANSWER_KEYS_MAX = 2000000,    /* Of one transaction: some 200 MB to be encoded. */
+    STORE_KEYS_A_TURN = 4096,           /* Of one command: some milliseconds. */
 
     STORE_TXN_TIMEOUT_MS = 7000, /* etcd: 5 s + 2 election timeouts. */
     STORE_READ_TIMEOUT_MS = 7000,

@@ -321,7 +321,7 @@ const struct store_kv *mvcc_get(const struct mvcc *mvcc, struct slice key)
     return head == NULL || mvcc_is_tombstone(head) ? NULL : head->kv;
 }
 
-static struct mvcc_source own_source(const struct mvcc *mvcc)
+struct mvcc_source mvcc_source_now(const struct mvcc *mvcc)
 {
     struct mvcc_source source = {.revision = mvcc_write_revision(mvcc),
                                  .compact_revision = mvcc->compact_revision};
@@ -332,27 +332,14 @@ static struct mvcc_source own_source(const struct mvcc *mvcc)
 int mvcc_range(const struct mvcc *mvcc, const struct store_range *range,
                struct store_range_result *ret_result)
 {
-    struct mvcc_source source = own_source(mvcc);
+    struct mvcc_source source = mvcc_source_now(mvcc);
     return mvcc_source_range(&source, range, ret_result);
-}
-
-int mvcc_check_revision(const struct mvcc *mvcc, int64_t revision)
-{
-    if (revision > mvcc->revision) {
-        return STORE_FUTURE_REVISION;
-    }
-    /* Of negative ones etcd makes no exception here: nothing compacted is -1 to it. */
-    int64_t compact = mvcc->compact_revision == 0 ? -1 : mvcc->compact_revision;
-    if (PLANTED == PLANT_COMPACTED_READ && mvcc->history_start < mvcc->history_end) {
-        compact = mvcc->history[mvcc->history_start]->kv->mod_revision; /* As far as trimmed. */
-    }
-    return revision != 0 && revision < compact ? STORE_COMPACTED : 0;
 }
 
 void mvcc_each(const struct mvcc *mvcc, struct slice key, struct slice end,
                bool (*each)(void *data, const struct store_kv *kv), void *data)
 {
-    struct mvcc_source source = own_source(mvcc);
+    struct mvcc_source source = mvcc_source_now(mvcc);
     mvcc_source_each(&source, key, end, each, data);
 }
 
@@ -368,6 +355,10 @@ static struct store_snapshot *view_new(struct mvcc *mvcc)
     view->keys = cow_tree_snapshot(mvcc->keys);
     view->revision = mvcc->revision;
     view->compact_revision = mvcc->compact_revision;
+    if (PLANTED == PLANT_COMPACTED_READ && mvcc->history_start < mvcc->history_end) {
+        view->compact_revision = /* As far as trimmed. */
+            mvcc->history[mvcc->history_start]->kv->mod_revision;
+    }
     view->hash = mvcc_hash(mvcc);
     return view;
 }

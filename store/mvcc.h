@@ -7,6 +7,7 @@
 #ifndef STORE_MVCC_H
 #define STORE_MVCC_H
 #include "lib/base/cow_tree.h"
+#include "store/mvcc_range.h"
 #include "store/txn.h"
 
 /* A version and the way to the older ones of the same key. Immutable and atomically refcounted;
@@ -78,8 +79,8 @@ const struct store_kv *mvcc_get(const struct mvcc *mvcc, struct slice key); /* B
 /* Reads what is there now, changes of the write under way included. */
 MUST_USE int mvcc_range(const struct mvcc *mvcc, const struct store_range *range,
                         struct store_range_result *ret_result);
-/* Whether a transaction may ask for that revision: 0, STORE_COMPACTED or STORE_FUTURE_REVISION. */
-MUST_USE int mvcc_check_revision(const struct mvcc *mvcc, int64_t revision);
+/* What is there now as a source (store/mvcc_range.h), until it changes. */
+struct mvcc_source mvcc_source_now(const struct mvcc *mvcc);
 /* Calls `each` for every live key in order until it returns false; nothing may change meanwhile. */
 void mvcc_each(const struct mvcc *mvcc, struct slice key, struct slice end,
                bool (*each)(void *data, const struct store_kv *kv), void *data);

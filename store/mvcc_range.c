@@ -131,6 +131,26 @@ static void collect(struct mvcc_source *source, const struct store_range *range,
     }
 }
 
+int mvcc_source_check(const struct mvcc_source *source, int64_t revision)
+{
+    if (revision > source->revision) {
+        return STORE_FUTURE_REVISION;
+    }
+    /* Of negative ones etcd makes no exception here: nothing compacted is -1 to it. */
+    int64_t compact = source->compact_revision == 0 ? -1 : source->compact_revision;
+    return revision != 0 && revision < compact ? STORE_COMPACTED : 0;
+}
+
+const struct store_kv *mvcc_source_get(struct mvcc_source *source, struct slice key)
+{
+    if (!cow_cursor_seek(&source->cursor, key) ||
+        !slice_equal(cow_cursor_key(&source->cursor), key)) {
+        return NULL;
+    }
+    const struct mvcc_version *head = cow_cursor_value(&source->cursor);
+    return mvcc_is_tombstone(head) ? NULL : head->kv;
+}
+
 int mvcc_source_range(struct mvcc_source *source, const struct store_range *range,
                       struct store_range_result *ret_result)
 {

@@ -11,6 +11,10 @@ struct mvcc_source {
     int64_t compact_revision;
 };
 
+/* Whether a transaction may ask for that revision: 0, STORE_COMPACTED or STORE_FUTURE_REVISION. */
+MUST_USE int mvcc_source_check(const struct mvcc_source *source, int64_t revision);
+/* Borrowed, or NULL. */
+const struct store_kv *mvcc_source_get(struct mvcc_source *source, struct slice key);
 /* 0, STORE_COMPACTED or STORE_FUTURE_REVISION. */
 MUST_USE int mvcc_source_range(struct mvcc_source *source, const struct store_range *range,
                                struct store_range_result *ret_result);

@@ -77,6 +77,14 @@ static int permit_txn(const struct store_state *state, const struct auth_caller 
     return status != 0 ? status : permit_ops(state, caller, txn->failure, txn->failure_count);
 }
 
+int store_permit_read(const struct store_state *state, const struct auth_caller *caller,
+                      const struct store_txn *txn)
+{
+    const struct store_command command = {
+        .kind = STORE_COMMAND_TXN, .from_client = true, .caller = *caller, .txn = txn};
+    return store_permit_command(state, &command);
+}
+
 int store_permit_command(const struct store_state *state, const struct store_command *command)
 {
     const struct auth_caller *caller = &command->caller;

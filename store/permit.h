@@ -9,6 +9,9 @@
  * always permitted. */
 MUST_USE int store_permit_command(const struct store_state *state,
                                   const struct store_command *command);
+/* The same for a transaction that only reads, and is in no log. */
+MUST_USE int store_permit_read(const struct store_state *state, const struct auth_caller *caller,
+                               const struct store_txn *txn);
 /* The same for keys bound to a lease: `access` to each of them. */
 MUST_USE int store_permit_lease(const struct store_state *state, const struct auth_caller *caller,
                                 enum auth_access access, int64_t lease);

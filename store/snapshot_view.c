@@ -37,7 +37,7 @@ int64_t store_snapshot_revision(const struct store_snapshot *snapshot)
     return snapshot->revision;
 }
 
-static struct mvcc_source view_source(const struct store_snapshot *snapshot)
+struct mvcc_source store_snapshot_source(const struct store_snapshot *snapshot)
 {
     struct mvcc_source source = {.revision = snapshot->revision,
                                  .compact_revision = snapshot->compact_revision};
@@ -48,7 +48,7 @@ static struct mvcc_source view_source(const struct store_snapshot *snapshot)
 int store_snapshot_range(const struct store_snapshot *snapshot, const struct store_range *range,
                          struct store_range_result *ret_result)
 {
-    struct mvcc_source source = view_source(snapshot);
+    struct mvcc_source source = store_snapshot_source(snapshot);
     return mvcc_source_range(&source, range, ret_result);
 }
 
@@ -61,6 +61,6 @@ const struct store_kv *store_snapshot_get(const struct store_snapshot *snapshot,
 void store_snapshot_each(const struct store_snapshot *snapshot, struct slice key, struct slice end,
                          bool (*each)(void *data, const struct store_kv *kv), void *data)
 {
-    struct mvcc_source source = view_source(snapshot);
+    struct mvcc_source source = store_snapshot_source(snapshot);
     mvcc_source_each(&source, key, end, each, data);
 }

@@ -310,21 +310,3 @@ void store_state_apply(struct store_state *state, uint64_t index, uint64_t term,
     assert(whole);
     (void)whole;
 }
-
-int store_state_read(struct store_state *state, const struct store_txn *txn,
-                     struct store_txn_result **ret_result)
-{
-    struct txn_run *run;
-    assert(store_txn_is_read_only(txn) && state->work == NULL);
-    arena_reset(state->arena);
-    int status = txn_begin(state->mvcc, state->leases, state->arena, txn, /* wanted= */ true, &run);
-    if (status != 0) {
-        return status;
-    }
-    bool whole = txn_step(run, /* keys= */ SIZE_MAX);
-    size_t changes = txn_end(run, ret_result);
-    assert(whole && changes == 0);
-    (void)whole;
-    (void)changes;
-    return 0;
-}

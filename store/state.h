@@ -60,13 +60,10 @@ void store_state_apply(struct store_state *state, uint64_t index, uint64_t term,
 /* The same by turns: false when about `keys` keys were touched and there are more, which are for
  * store_state_apply_more(). Until that returns true the key space is seen as it was before
  * (mvcc_keep_view()), but keys that are deleted may be bound to their leases no more; `command`
- * lives until then, and nothing is read, applied or written out of the state. */
+ * lives until then, and nothing else is applied, nor the state written out. */
 MUST_USE bool store_state_apply_some(struct store_state *state, uint64_t index, uint64_t term,
                                      struct slice command, size_t keys, store_wants *wants,
                                      void *data, struct store_applied *ret_applied);
 MUST_USE bool store_state_apply_more(struct store_state *state, size_t keys,
                                      struct store_applied *ret_applied);
-/* Evaluates a checked transaction that only reads. A status, or 0 with a reference. */
-MUST_USE int store_state_read(struct store_state *state, const struct store_txn *txn,
-                              struct store_txn_result **ret_result);
 #endif

@@ -368,6 +368,12 @@ struct auth *store_auth(const struct store *store)
     return store->state.auth;
 }
 
+int store_auth_check_read(const struct store *store, const struct auth_caller *caller,
+                          const struct store_txn *txn)
+{
+    return store_permit_read(&store->state, caller, txn);
+}
+
 int store_auth_check_lease(const struct store *store, const struct auth_caller *caller,
                            enum auth_access access, int64_t lease)
 {

@@ -91,7 +91,10 @@ void store_auth_change(struct store *store, const struct auth_caller *caller,
 struct auth *store_auth(const struct store *store);
 /* Whether authentication is on in the applied state, a moment ago. Any thread. */
 bool store_auth_is_on(const struct store *store);
-/* What auth_check_range() is for a range, for the keys bound to a lease. */
+/* What auth_check_range() is for a range, for a transaction that only reads, ... */
+MUST_USE int store_auth_check_read(const struct store *store, const struct auth_caller *caller,
+                                   const struct store_txn *txn);
+/* ... and for the keys bound to a lease. */
 MUST_USE int store_auth_check_lease(const struct store *store, const struct auth_caller *caller,
                                     enum auth_access access, int64_t lease);
 

@@ -137,6 +137,7 @@ struct store_txn_result {
     bool succeeded;
     int64_t revision; /* Of the store after the transaction: resourceVersion of what it wrote. */
     size_t op_count;
+    bool too_large; /* It was done, and keys are missing here: STORE_ANSWER_KEYS_MAX. */
     struct store_op_result ops[];
 };
 

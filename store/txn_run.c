@@ -2,8 +2,10 @@
 
 #include "lib/base/alloc.h"
 #include "store/limits.h"
+#include "store/snapshot_view.h"
 #include "store/status.h"
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 
 /* Which branch each transaction takes, nested ones too. All are decided before anything changes,
@@ -34,7 +36,8 @@ struct deletion {
 };
 
 struct txn_run {
-    struct mvcc *mvcc;
+    struct mvcc *mvcc; /* NULL: it only reads, from `view`. */
+    const struct store_snapshot *view;
     struct lease_table *leases;
     struct arena *arena;
     bool lone_put;
@@ -43,6 +46,9 @@ struct txn_run {
     size_t next;
     struct deletion deletion; /* Of the next step. */
     struct store_txn_result *result;
+    size_t room;       /* For so many keys more in the result. */
+    size_t looks_left; /* At keys, by who only reads. */
+    bool given_up;     /* More would have been needed. */
 };
 
 enum { DELETE_CHUNK = 256 }; /* Keys looked up before they are deleted. */
@@ -92,7 +98,13 @@ static bool compare_kv(const struct store_compare *compare, const struct store_k
     return order_matches(compare->op, order);
 }
 
+static struct mvcc_source source_of(const struct txn_run *run)
+{
+    return run->mvcc != NULL ? mvcc_source_now(run->mvcc) : store_snapshot_source(run->view);
+}
+
 struct compare_walk {
+    struct txn_run *run;
     const struct store_compare *compare;
     bool any;
     bool holds;
@@ -101,6 +113,11 @@ struct compare_walk {
 static bool compare_each(void *data, const struct store_kv *kv)
 {
     struct compare_walk *walk = data;
+    if (walk->run->looks_left == 0) {
+        walk->run->given_up = true;
+        return false;
+    }
+    walk->run->looks_left--;
     walk->any = true;
     walk->holds = compare_kv(walk->compare, kv);
     return walk->holds;
@@ -108,16 +125,17 @@ static bool compare_each(void *data, const struct store_kv *kv)
 
 /* etcd: an empty range counts as one key that is all zero, except that it has no value to compare,
  * which is never true. */
-static bool compare_holds(const struct mvcc *mvcc, const struct store_compare *compare)
+static bool compare_holds(struct txn_run *run, const struct store_compare *compare)
 {
-    struct compare_walk walk = {.compare = compare, .holds = true};
+    struct compare_walk walk = {.run = run, .compare = compare, .holds = true};
+    struct mvcc_source source = source_of(run);
     if (compare->end.len == 0) {
-        const struct store_kv *kv = mvcc_get(mvcc, compare->key);
+        const struct store_kv *kv = mvcc_source_get(&source, compare->key);
         if (kv != NULL) {
             return compare_kv(compare, kv);
         }
     } else {
-        mvcc_each(mvcc, compare->key, compare->end, compare_each, &walk);
+        mvcc_source_each(&source, compare->key, compare->end, compare_each, &walk);
     }
     if (!walk.any) {
         const struct store_kv absent = {.version = 0};
@@ -126,12 +144,12 @@ static bool compare_holds(const struct mvcc *mvcc, const struct store_compare *c
     return walk.holds;
 }
 
-static struct plan *plan_txn(const struct txn_run *run, const struct store_txn *txn)
+static struct plan *plan_txn(struct txn_run *run, const struct store_txn *txn)
 {
     struct plan *plan = arena_zeroed(run->arena, sizeof(*plan));
     plan->succeeded = true;
     for (size_t i = 0; i < txn->compare_count && plan->succeeded; i++) {
-        plan->succeeded = compare_holds(run->mvcc, &txn->compares[i]);
+        plan->succeeded = compare_holds(run, &txn->compares[i]);
     }
     plan->ops = plan->succeeded ? txn->success : txn->failure;
     plan->op_count = plan->succeeded ? txn->success_count : txn->failure_count;
@@ -175,8 +193,11 @@ static int check_op(const struct txn_run *run, const struct store_op *op, enum s
     if (op->kind != kind) {
         return 0;
     }
-    return kind == STORE_OP_PUT ? check_put(run, &op->put)
-                                : mvcc_check_revision(run->mvcc, op->range.revision);
+    if (kind == STORE_OP_PUT) {
+        return check_put(run, &op->put);
+    }
+    const struct mvcc_source source = source_of(run);
+    return mvcc_source_check(&source, op->range.revision);
 }
 
 /* All operations of one kind, nested ones too. */
@@ -241,6 +262,14 @@ static void deletion_release(struct deletion *deletion)
     *deletion = (struct deletion){0};
 }
 
+/* An answer that nobody could be given is not made; what was done is done. */
+static bool has_room(struct txn_run *run, size_t keys)
+{
+    run->result->too_large = run->result->too_large || keys > run->room;
+    run->room -= keys < run->room ? keys : run->room;
+    return !run->result->too_large;
+}
+
 struct chunk {
     const struct store_kv *kvs[DELETE_CHUNK];
     size_t count, max;
@@ -265,7 +294,7 @@ static size_t delete_chunk(struct txn_run *run, const struct store_delete *range
         const struct store_kv *kv = chunk.kvs[i];
         (void)mvcc_delete(run->mvcc, kv->key);
         lease_table_detach(run->leases, kv->lease, kv->key);
-        if (prev_wanted) {
+        if (prev_wanted && has_room(run, 1)) {
             kv_list_add(&deletion->previous, store_kv_ref(kv));
         }
         store_kv_unref(deletion->last); /* What goes on from there does not find it any more. */
@@ -309,15 +338,32 @@ static void spend(size_t *keys, size_t count)
     *keys -= count < *keys ? count : *keys;
 }
 
+static void run_range(struct txn_run *run, const struct store_range *op,
+                      struct store_range_result *result)
+{
+    struct mvcc_source source = source_of(run);
+    struct store_range range = *op;
+    range.looks_max = run->looks_left < SIZE_MAX ? run->looks_left + 1 : 0;
+    int status = mvcc_source_range(&source, &range, result);
+    assert(status == 0); /* check_plan() */
+    (void)status;
+    run->given_up = run->given_up || result->given_up || (size_t)result->count > run->looks_left;
+    if (run->looks_left < SIZE_MAX) {
+        spend(&run->looks_left, (size_t)result->count);
+    }
+    if (!has_room(run, result->kv_count)) {
+        store_range_result_release(result);
+        *result = (struct store_range_result){0};
+    }
+}
+
 static bool run_op(struct txn_run *run, const struct store_op *op, struct store_op_result *result,
                    size_t *keys)
 {
     switch (op->kind) {
     case STORE_OP_RANGE:
-        if (result != NULL) {
-            int status = mvcc_range(run->mvcc, &op->range, &result->range);
-            assert(status == 0); /* check_plan() */
-            (void)status;
+        if (result != NULL && !run->result->too_large) {
+            run_range(run, &op->range, &result->range);
             spend(keys, (size_t)result->range.count);
         }
         break;
@@ -406,6 +452,8 @@ int txn_begin(struct mvcc *mvcc, struct lease_table *leases, struct arena *arena
     run->mvcc = mvcc;
     run->leases = leases;
     run->arena = arena;
+    run->looks_left = SIZE_MAX;
+    run->room = STORE_ANSWER_KEYS_MAX;
     run->lone_put = txn->compare_count == 0 && txn->success_count == 1 && txn->failure_count == 0;
     struct plan *plan = plan_txn(run, txn);
     int status = check_plan(run, plan);
@@ -427,7 +475,7 @@ bool txn_step(struct txn_run *run, size_t keys)
             return false;
         }
         if (step->result != NULL) {
-            step->result->revision = mvcc_write_revision(run->mvcc);
+            step->result->revision = source_of(run).revision;
         }
     }
     return true;
@@ -442,6 +490,36 @@ size_t txn_end(struct txn_run *run, struct store_txn_result **ret_result)
     }
     *ret_result = TAKE(run->result);
     return changes;
+}
+
+int txn_read(const struct store_snapshot *view, struct arena *arena, const struct store_txn *txn,
+             size_t looks_max, struct store_txn_result **ret_result)
+{
+    struct txn_run *run = arena_zeroed(arena, sizeof(*run));
+    assert(store_txn_is_read_only(txn));
+    run->view = view;
+    run->arena = arena;
+    run->looks_left = looks_max == 0 ? SIZE_MAX : looks_max;
+    run->room = STORE_ANSWER_KEYS_MAX;
+    struct plan *plan = plan_txn(run, txn);
+    int status = run->given_up ? -EINTR : check_plan(run, plan);
+    if (status != 0) {
+        return status;
+    }
+    run->result = store_txn_result_new(plan->op_count);
+    lay_out(run, plan, run->result);
+    bool whole = false;
+    while (!whole && !run->given_up && !run->result->too_large) {
+        whole = txn_step(run, /* keys= */ 1);
+    }
+    set_revisions(run->result, view->revision);
+    if (!whole || run->given_up || run->result->too_large) {
+        status = run->given_up ? -EINTR : STORE_RANGE_TOO_LARGE;
+        txn_abandon(run);
+        return status;
+    }
+    *ret_result = run->result;
+    return 0;
 }
 
 void txn_abandon(struct txn_run *run)

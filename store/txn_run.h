@@ -21,6 +21,11 @@ MUST_USE bool txn_step(struct txn_run *run, size_t keys);
 /* Once all is done. Returns the number of changes; *ret_result gets a reference, or NULL when it
  * was not wanted. */
 size_t txn_end(struct txn_run *run, struct store_txn_result **ret_result);
+/* All of one that only reads, on a view, from any thread: 0 and a reference, a status that refuses
+ * it, or -EINTR when more than `looks_max` keys (0: any number) would have to be looked at. */
+MUST_USE int txn_read(const struct store_snapshot *view, struct arena *arena,
+                      const struct store_txn *txn, size_t looks_max,
+                      struct store_txn_result **ret_result);
 /* In place of the end: the state is of no use any more. */
 void txn_abandon(struct txn_run *run);
 #endif

@@ -167,6 +167,56 @@ START_TEST(few_keys_with_large_values_come_whole_from_ranges_and_transactions)
 }
 END_TEST
 
+/* All keys so often that the answer would be larger than any is made: one that only reads, and one
+ * that writes too, which is done all the same. */
+START_TEST(a_transaction_whose_answer_is_too_large_fails_and_harms_nobody)
+{
+    enum { RANGES = 120, INNER = 4 };
+    static Etcdserverpb__RequestOp *ranges[RANGES], *outer[INNER + 1];
+    static Etcdserverpb__RequestOp inner_ops[INNER];
+    Etcdserverpb__RangeRequest range = whole();
+    Etcdserverpb__RequestOp range_op = ETCDSERVERPB__REQUEST_OP__INIT;
+    Etcdserverpb__RequestOp put_op = ETCDSERVERPB__REQUEST_OP__INIT;
+    Etcdserverpb__PutRequest put = ETCDSERVERPB__PUT_REQUEST__INIT;
+    Etcdserverpb__TxnRequest inner = ETCDSERVERPB__TXN_REQUEST__INIT;
+    Etcdserverpb__TxnRequest txn = ETCDSERVERPB__TXN_REQUEST__INIT;
+    put_all();
+    range_op.request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_RANGE;
+    range_op.request_range = &range;
+    for (size_t i = 0; i < RANGES; i++) {
+        ranges[i] = &range_op;
+    }
+    inner.success = ranges;
+    inner.n_success = RANGES;
+    for (size_t i = 0; i < INNER; i++) {
+        etcdserverpb__request_op__init(&inner_ops[i]);
+        inner_ops[i].request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_TXN;
+        inner_ops[i].request_txn = &inner;
+        outer[i] = &inner_ops[i];
+    }
+    put.key = put.value = etcd_client_bytes("written");
+    put_op.request_case = ETCDSERVERPB__REQUEST_OP__REQUEST_REQUEST_PUT;
+    put_op.request_put = &put;
+    outer[INNER] = &put_op;
+    txn.success = outer;
+    for (size_t count = INNER; count <= INNER + 1; count++) {
+        txn.n_success = count;
+        ck_assert_int_eq(etcd_client_call(live.clients[0], "/etcdserverpb.KV/Txn", &txn.base,
+                                          &etcdserverpb__txn_response__descriptor, NULL),
+                         GRPC_RESOURCE_EXHAUSTED);
+        ck_assert_str_eq(etcd_client_message(live.clients[0]),
+                         "etcdserver: range is too large, use a limit");
+    }
+    range.key = put.key;
+    range.range_end = etcd_client_bytes("");
+    Etcdserverpb__RangeResponse *answer;
+    ck_assert_int_eq(etcd_client_call(live.clients[0], "/etcdserverpb.KV/Range", &range.base,
+                                      &etcdserverpb__range_response__descriptor, &answer),
+                     GRPC_OK);
+    ck_assert_uint_eq(answer->n_kvs, 1);
+}
+END_TEST
+
 START_TEST(a_client_that_leaves_meanwhile_leaves_nothing_behind)
 {
     put_all();
@@ -189,11 +239,12 @@ static Suite *long_suite(void)
     Suite *suite = suite_create("store/etcd_long");
     TCase *one = tcase_create("one member");
     tcase_add_checked_fixture(one, live_clients_open_one, live_clients_close);
-    tcase_set_timeout(one, 60);
+    tcase_set_timeout(one, 120);
     tcase_add_test(one, a_range_of_very_many_keys_is_whole_and_in_order);
     tcase_add_test(one, a_range_of_very_many_keys_fails_as_a_short_one_does);
     tcase_add_test(one, deleting_very_many_keys_tells_all_that_were_there);
     tcase_add_test(one, few_keys_with_large_values_come_whole_from_ranges_and_transactions);
+    tcase_add_test(one, a_transaction_whose_answer_is_too_large_fails_and_harms_nobody);
     tcase_add_test(one, a_client_that_leaves_meanwhile_leaves_nothing_behind);
     suite_add_tcase(suite, one);
     return suite;
