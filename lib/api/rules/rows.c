@@ -1,8 +1,11 @@
 /* Where in the walk over an object each rule about several fields has its place: after which member
  * of which message. The order of causes is that of v1.32. */
 #include "lib/api/rules/rules.h"
+
+#include "lib/base/alloc.h"
 #include <assert.h>
-#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 
 /* Those of one table stand together. */
 static const struct api_frame_rule_row rows[] = {
@@ -258,41 +261,56 @@ static const struct api_frame_rule_row rows[] = {
     {&apiregistration__v1__apiservice_spec__schema, ".", rules_api_service},
 };
 
-/* Every message of every object asks for its rows: they are found by the table's address. */
+/* Every message of every object asks for its rows: they are found by the table's address. Made when
+ * it is asked for first, and there to the end. */
 enum { INDEX_BITS = 10, INDEX_SIZE = 1 << INDEX_BITS };
 _Static_assert(2 * ARRAY_LEN(rows) <= INDEX_SIZE, "half of the index is free");
-static struct api_frame_rules index_slots[INDEX_SIZE];
-static const struct api_member *row_members[ARRAY_LEN(rows)];
-static pthread_once_t index_made = PTHREAD_ONCE_INIT;
+
+struct rows_index {
+    struct api_frame_rules slots[INDEX_SIZE];
+    const struct api_member *members[ARRAY_LEN(rows)]; /* Of each row. */
+};
+
+static _Atomic(struct rows_index *) made_index;
 
 /* Where the table is, or would be. */
-static struct api_frame_rules *slot_of(const struct api_message *table)
+static size_t slot_of(const struct rows_index *index, const struct api_message *table)
 {
     uint64_t hash = (uint64_t)(uintptr_t)table * UINT64_C(0x9e3779b97f4a7c15);
     size_t at = hash >> (64 - INDEX_BITS);
-    while (index_slots[at].count > 0 && index_slots[at].rows->table != table) {
+    while (index->slots[at].count > 0 && index->slots[at].rows->table != table) {
         at = (at + 1) % INDEX_SIZE;
     }
-    return &index_slots[at];
+    return at;
 }
 
-static void make_index(void)
+static struct rows_index *make_index(void)
 {
+    struct rows_index *index = alloc_zeroed(sizeof(*index));
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct api_frame_rules *slot = slot_of(rows[i].table);
+        struct api_frame_rules *slot = &index->slots[slot_of(index, rows[i].table)];
         bool apart = rows[i].member[0] == '\0' || strcmp(rows[i].member, ".") == 0;
-        row_members[i] = apart ? NULL : api_message_member_text(rows[i].table, rows[i].member);
-        assert(apart || row_members[i] != NULL);
+        index->members[i] = apart ? NULL : api_message_member_text(rows[i].table, rows[i].member);
+        assert(apart || index->members[i] != NULL);
         if (slot->count == 0) {
-            *slot = (struct api_frame_rules){.rows = &rows[i], .members = &row_members[i]};
+            *slot = (struct api_frame_rules){.rows = &rows[i], .members = &index->members[i]};
         }
         assert(&slot->rows[slot->count] == &rows[i]);
         slot->count++;
     }
+    return index;
 }
 
 struct api_frame_rules api_frame_rules_of(const struct api_message *table)
 {
-    pthread_once(&index_made, make_index);
-    return *slot_of(table);
+    struct rows_index *index = atomic_load_explicit(&made_index, memory_order_acquire);
+    if (index == NULL) { /* Two threads may make one at once; the first to publish wins. */
+        struct rows_index *own = make_index();
+        if (atomic_compare_exchange_strong(&made_index, &index, own)) {
+            index = own;
+        } else {
+            free(own);
+        }
+    }
+    return index->slots[slot_of(index, table)];
 }
