@@ -93,10 +93,8 @@ static int begin_txn(struct store_state *state, struct store_work *work)
         status = alarm_status(state, store_txn_puts(txn));
     }
     if (status == 0) {
-        status = txn_begin(state->mvcc, state->leases, state->arena, txn, work->wanted, &work->txn);
-    }
-    if (status == 0 && txn_keys_max(txn) > work->keys) {
-        mvcc_keep_view(state->mvcc);
+        work->txn =
+            txn_begin(state->mvcc, state->leases, state->arena, txn, work->wanted, work->keys);
     }
     return status;
 }
@@ -242,7 +240,8 @@ static int begin_command(struct store_state *state, struct store_work *work)
 static void end_command(struct store_state *state, struct store_work *work)
 {
     if (work->txn != NULL) {
-        work->applied.event_count = txn_end(work->txn, &work->applied.result);
+        work->applied.status =
+            txn_end(work->txn, &work->applied.result, &work->applied.event_count);
     } else if (work->revokes) {
         revoke_end(state, work);
     }

@@ -4,18 +4,10 @@
 #include "store/limits.h"
 #include "store/snapshot_view.h"
 #include "store/status.h"
+#include "store/txn_plan.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-
-/* Which branch each transaction takes, nested ones too. All are decided before anything changes,
- * as etcd does, so that an inner compare does not see an outer put. */
-struct plan {
-    bool succeeded;
-    const struct store_op *ops;
-    size_t op_count;
-    struct plan **nested; /* By operation; NULL for those that are no transaction. */
-};
 
 /* One operation, in the order in which they are run: those of a nested transaction before it. */
 struct step {
@@ -36,133 +28,26 @@ struct deletion {
 };
 
 struct txn_run {
-    struct mvcc *mvcc; /* NULL: it only reads, from `view`. */
-    const struct store_snapshot *view;
+    struct mvcc *mvcc; /* NULL: it only reads. */
+    struct txn_source source;
     struct lease_table *leases;
     struct arena *arena;
     bool lone_put;
+    bool keeps_view; /* It may take more than a turn. */
+    bool wanted;     /* Its result is. */
+    struct txn_planning planning;
+    struct txn_plan *plan;
+    bool planned; /* And checked: the rest is `steps`, unless it was refused. */
+    int status;
     struct step *steps;
     size_t step_count, step_room;
     size_t next;
     struct deletion deletion; /* Of the next step. */
     struct store_txn_result *result;
-    size_t room;       /* For so many keys more in the result. */
-    size_t looks_left; /* At keys, by who only reads. */
-    bool given_up;     /* More would have been needed. */
+    size_t room; /* For so many keys more in the result. */
 };
 
 enum { DELETE_CHUNK = 256 }; /* Keys looked up before they are deleted. */
-
-/* --- Compares. */
-
-static int order_of(int64_t a, int64_t b)
-{
-    return a < b ? -1 : a > b;
-}
-
-static bool order_matches(enum store_compare_op op, int order)
-{
-    switch (op) {
-    case STORE_COMPARE_EQUAL:
-        return order == 0;
-    case STORE_COMPARE_GREATER:
-        return order > 0;
-    case STORE_COMPARE_LESS:
-        return order < 0;
-    case STORE_COMPARE_NOT_EQUAL:
-        return order != 0;
-    }
-    return false;
-}
-
-static bool compare_kv(const struct store_compare *compare, const struct store_kv *kv)
-{
-    int order = 0;
-    switch (compare->target) {
-    case STORE_COMPARE_VERSION:
-        order = order_of(kv->version, compare->number);
-        break;
-    case STORE_COMPARE_CREATE:
-        order = order_of(kv->create_revision, compare->number);
-        break;
-    case STORE_COMPARE_MOD:
-        order = order_of(kv->mod_revision, compare->number);
-        break;
-    case STORE_COMPARE_VALUE:
-        order = slice_compare(kv->value, compare->value);
-        break;
-    case STORE_COMPARE_LEASE:
-        order = order_of(kv->lease, compare->number);
-        break;
-    }
-    return order_matches(compare->op, order);
-}
-
-static struct mvcc_source source_of(const struct txn_run *run)
-{
-    return run->mvcc != NULL ? mvcc_source_now(run->mvcc) : store_snapshot_source(run->view);
-}
-
-struct compare_walk {
-    struct txn_run *run;
-    const struct store_compare *compare;
-    bool any;
-    bool holds;
-};
-
-static bool compare_each(void *data, const struct store_kv *kv)
-{
-    struct compare_walk *walk = data;
-    if (walk->run->looks_left == 0) {
-        walk->run->given_up = true;
-        return false;
-    }
-    walk->run->looks_left--;
-    walk->any = true;
-    walk->holds = compare_kv(walk->compare, kv);
-    return walk->holds;
-}
-
-/* etcd: an empty range counts as one key that is all zero, except that it has no value to compare,
- * which is never true. */
-static bool compare_holds(struct txn_run *run, const struct store_compare *compare)
-{
-    struct compare_walk walk = {.run = run, .compare = compare, .holds = true};
-    struct mvcc_source source = source_of(run);
-    if (compare->end.len == 0) {
-        const struct store_kv *kv = mvcc_source_get(&source, compare->key);
-        if (kv != NULL) {
-            return compare_kv(compare, kv);
-        }
-    } else {
-        mvcc_source_each(&source, compare->key, compare->end, compare_each, &walk);
-    }
-    if (!walk.any) {
-        const struct store_kv absent = {.version = 0};
-        return compare->target != STORE_COMPARE_VALUE && compare_kv(compare, &absent);
-    }
-    return walk.holds;
-}
-
-static struct plan *plan_txn(struct txn_run *run, const struct store_txn *txn)
-{
-    struct plan *plan = arena_zeroed(run->arena, sizeof(*plan));
-    plan->succeeded = true;
-    for (size_t i = 0; i < txn->compare_count && plan->succeeded; i++) {
-        plan->succeeded = compare_holds(run, &txn->compares[i]);
-    }
-    plan->ops = plan->succeeded ? txn->success : txn->failure;
-    plan->op_count = plan->succeeded ? txn->success_count : txn->failure_count;
-    if (plan->op_count > 0) {
-        plan->nested = arena_array(run->arena, plan->op_count, sizeof(struct plan *));
-    }
-    for (size_t i = 0; i < plan->op_count; i++) {
-        if (plan->ops[i].kind == STORE_OP_TXN) {
-            plan->nested[i] = plan_txn(run, plan->ops[i].txn);
-        }
-    }
-    return plan;
-}
 
 /* --- What may refuse it. */
 
@@ -196,12 +81,13 @@ static int check_op(const struct txn_run *run, const struct store_op *op, enum s
     if (kind == STORE_OP_PUT) {
         return check_put(run, &op->put);
     }
-    const struct mvcc_source source = source_of(run);
+    const struct mvcc_source source = txn_source_now(run->source);
     return mvcc_source_check(&source, op->range.revision);
 }
 
 /* All operations of one kind, nested ones too. */
-static int check_kind(const struct txn_run *run, const struct plan *plan, enum store_op_kind kind)
+static int check_kind(const struct txn_run *run, const struct txn_plan *plan,
+                      enum store_op_kind kind)
 {
     int status = 0;
     for (size_t i = 0; i < plan->op_count && status == 0; i++) {
@@ -213,7 +99,7 @@ static int check_kind(const struct txn_run *run, const struct plan *plan, enum s
 }
 
 /* As etcd: all puts, then all ranges. */
-static int check_plan(const struct txn_run *run, const struct plan *plan)
+static int check_plan(const struct txn_run *run, const struct txn_plan *plan)
 {
     int status = check_kind(run, plan, STORE_OP_PUT);
     return status != 0 ? status : check_kind(run, plan, STORE_OP_RANGE);
@@ -338,23 +224,24 @@ static void spend(size_t *keys, size_t count)
     *keys -= count < *keys ? count : *keys;
 }
 
-static void run_range(struct txn_run *run, const struct store_range *op,
-                      struct store_range_result *result)
+/* False when who only reads would have to look at more keys than `keys`. Who writes does it at
+ * once: there is nothing to go on from. */
+static bool run_range(struct txn_run *run, const struct store_range *op,
+                      struct store_range_result *result, size_t *keys)
 {
-    struct mvcc_source source = source_of(run);
+    struct mvcc_source source = txn_source_now(run->source);
     struct store_range range = *op;
-    range.looks_max = run->looks_left < SIZE_MAX ? run->looks_left + 1 : 0;
+    range.looks_max = run->mvcc == NULL && *keys < SIZE_MAX ? *keys : 0;
     int status = mvcc_source_range(&source, &range, result);
     assert(status == 0); /* check_plan() */
     (void)status;
-    run->given_up = run->given_up || result->given_up || (size_t)result->count > run->looks_left;
-    if (run->looks_left < SIZE_MAX) {
-        spend(&run->looks_left, (size_t)result->count);
-    }
-    if (!has_room(run, result->kv_count)) {
+    bool whole = !result->given_up;
+    spend(keys, (size_t)result->count);
+    if (!whole || !has_room(run, result->kv_count)) {
         store_range_result_release(result);
         *result = (struct store_range_result){0};
     }
+    return whole;
 }
 
 static bool run_op(struct txn_run *run, const struct store_op *op, struct store_op_result *result,
@@ -362,11 +249,8 @@ static bool run_op(struct txn_run *run, const struct store_op *op, struct store_
 {
     switch (op->kind) {
     case STORE_OP_RANGE:
-        if (result != NULL && !run->result->too_large) {
-            run_range(run, &op->range, &result->range);
-            spend(keys, (size_t)result->range.count);
-        }
-        break;
+        return result == NULL || run->result->too_large ||
+               run_range(run, &op->range, &result->range, keys);
     case STORE_OP_PUT:
         run_put(run, &op->put, result);
         spend(keys, 1);
@@ -395,7 +279,8 @@ static void step_add(struct txn_run *run, const struct store_op *op, struct stor
     run->steps[run->step_count++] = (struct step){.op = op, .result = result};
 }
 
-static void lay_out(struct txn_run *run, const struct plan *plan, struct store_txn_result *result)
+static void lay_out(struct txn_run *run, const struct txn_plan *plan,
+                    struct store_txn_result *result)
 {
     if (result != NULL) {
         result->succeeded = plan->succeeded;
@@ -429,8 +314,14 @@ static void set_revisions(struct store_txn_result *result, int64_t revision)
     }
 }
 
-size_t txn_keys_max(const struct store_txn *txn)
+/* How many keys it may touch: SIZE_MAX when that is not known before. */
+static size_t keys_max(const struct store_txn *txn)
 {
+    for (size_t i = 0; i < txn->compare_count; i++) {
+        if (txn->compares[i].end.len > 0) {
+            return SIZE_MAX;
+        }
+    }
     const struct store_op *const branches[] = {txn->success, txn->failure};
     const size_t counts[] = {txn->success_count, txn->failure_count};
     for (size_t b = 0; b < ARRAY_LEN(branches); b++) {
@@ -445,51 +336,73 @@ size_t txn_keys_max(const struct store_txn *txn)
     return counts[0] > counts[1] ? counts[0] : counts[1];
 }
 
-int txn_begin(struct mvcc *mvcc, struct lease_table *leases, struct arena *arena,
-              const struct store_txn *txn, bool wanted, struct txn_run **ret_run)
+struct txn_run *txn_begin(struct mvcc *mvcc, struct lease_table *leases, struct arena *arena,
+                          const struct store_txn *txn, bool wanted, size_t keys)
 {
     struct txn_run *run = arena_zeroed(arena, sizeof(*run));
     run->mvcc = mvcc;
+    run->source = (struct txn_source){.mvcc = mvcc};
     run->leases = leases;
     run->arena = arena;
-    run->looks_left = SIZE_MAX;
+    run->wanted = wanted;
+    run->keeps_view = keys_max(txn) > keys;
     run->room = STORE_ANSWER_KEYS_MAX;
     run->lone_put = txn->compare_count == 0 && txn->success_count == 1 && txn->failure_count == 0;
-    struct plan *plan = plan_txn(run, txn);
-    int status = check_plan(run, plan);
-    if (status != 0) {
-        return status;
+    run->plan = txn_plan_begin(&run->planning, run->source, arena, txn);
+    return run;
+}
+
+/* The plan is whole: may it be carried out? */
+static void enter(struct txn_run *run)
+{
+    run->planned = true;
+    run->status = check_plan(run, run->plan);
+    if (run->status != 0) {
+        return;
     }
-    run->result = wanted ? store_txn_result_new(plan->op_count) : NULL;
-    lay_out(run, plan, run->result);
-    mvcc_begin(mvcc);
-    *ret_run = run;
-    return 0;
+    run->result = run->wanted ? store_txn_result_new(run->plan->op_count) : NULL;
+    lay_out(run, run->plan, run->result);
+    if (run->mvcc != NULL) {
+        mvcc_begin(run->mvcc);
+        if (run->keeps_view) {
+            mvcc_keep_view(run->mvcc);
+        }
+    }
 }
 
 bool txn_step(struct txn_run *run, size_t keys)
 {
-    for (; run->next < run->step_count; run->next++) {
+    if (!run->planned) {
+        if (!txn_plan_some(&run->planning, &keys)) {
+            return false;
+        }
+        enter(run);
+    }
+    for (; run->next < run->step_count; run->next++) { /* None of one that is refused. */
         const struct step *step = &run->steps[run->next];
         if (keys == 0 || !run_op(run, step->op, step->result, &keys)) {
             return false;
         }
         if (step->result != NULL) {
-            step->result->revision = source_of(run).revision;
+            step->result->revision = txn_source_now(run->source).revision;
         }
     }
     return true;
 }
 
-size_t txn_end(struct txn_run *run, struct store_txn_result **ret_result)
+int txn_end(struct txn_run *run, struct store_txn_result **ret_result, size_t *ret_changes)
 {
-    assert(run->next == run->step_count);
-    size_t changes = mvcc_end(run->mvcc);
-    if (run->result != NULL) {
-        set_revisions(run->result, mvcc_revision(run->mvcc));
+    assert(run->planned && run->next == run->step_count);
+    *ret_result = NULL;
+    *ret_changes = 0;
+    if (run->status == 0) {
+        *ret_changes = mvcc_end(run->mvcc);
+        if (run->result != NULL) {
+            set_revisions(run->result, mvcc_revision(run->mvcc));
+        }
+        *ret_result = TAKE(run->result);
     }
-    *ret_result = TAKE(run->result);
-    return changes;
+    return run->status;
 }
 
 int txn_read(const struct store_snapshot *view, struct arena *arena, const struct store_txn *txn,
@@ -497,33 +410,27 @@ int txn_read(const struct store_snapshot *view, struct arena *arena, const struc
 {
     struct txn_run *run = arena_zeroed(arena, sizeof(*run));
     assert(store_txn_is_read_only(txn));
-    run->view = view;
+    run->source = (struct txn_source){.view = view};
     run->arena = arena;
-    run->looks_left = looks_max == 0 ? SIZE_MAX : looks_max;
+    run->wanted = true;
     run->room = STORE_ANSWER_KEYS_MAX;
-    struct plan *plan = plan_txn(run, txn);
-    int status = run->given_up ? -EINTR : check_plan(run, plan);
+    run->plan = txn_plan_begin(&run->planning, run->source, arena, txn);
+    int status = txn_step(run, looks_max == 0 ? SIZE_MAX : looks_max) ? run->status : -EINTR;
+    if (status == 0 && run->result->too_large) {
+        status = STORE_RANGE_TOO_LARGE;
+    }
     if (status != 0) {
-        return status;
-    }
-    run->result = store_txn_result_new(plan->op_count);
-    lay_out(run, plan, run->result);
-    bool whole = false;
-    while (!whole && !run->given_up && !run->result->too_large) {
-        whole = txn_step(run, /* keys= */ 1);
-    }
-    set_revisions(run->result, view->revision);
-    if (!whole || run->given_up || run->result->too_large) {
-        status = run->given_up ? -EINTR : STORE_RANGE_TOO_LARGE;
         txn_abandon(run);
         return status;
     }
+    set_revisions(run->result, view->revision);
     *ret_result = run->result;
     return 0;
 }
 
 void txn_abandon(struct txn_run *run)
 {
+    txn_plan_release(&run->planning);
     deletion_release(&run->deletion);
     store_txn_result_unref(TAKE(run->result));
 }

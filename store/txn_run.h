@@ -6,21 +6,20 @@
 #include "store/lease_table.h"
 #include "store/mvcc.h"
 
-/* A transaction between its checks and its end; in the arena. */
+/* A transaction under way; in the arena. */
 struct txn_run;
 
-/* How many keys it may touch: SIZE_MAX when that is not known before. */
-size_t txn_keys_max(const struct store_txn *txn);
-/* Returns 0, or the status that refuses it, with nothing changed. `txn` and all else live until the
- * end. `wanted`: its result is. */
-MUST_USE int txn_begin(struct mvcc *mvcc, struct lease_table *leases, struct arena *arena,
-                       const struct store_txn *txn, bool wanted, struct txn_run **ret_run);
-/* Touches about `keys` keys; true when all is done. What it has changed so far is for nobody to
- * see: mvcc_keep_view(). */
+/* `txn` and all else live until the end. `keys` is for the first turn; `wanted`: its result is. */
+MUST_USE struct txn_run *txn_begin(struct mvcc *mvcc, struct lease_table *leases,
+                                   struct arena *arena, const struct store_txn *txn, bool wanted,
+                                   size_t keys);
+/* Touches about `keys` keys; true when all is done, or refused. What it has changed so far is for
+ * nobody to see: mvcc_keep_view(). */
 MUST_USE bool txn_step(struct txn_run *run, size_t keys);
-/* Once all is done. Returns the number of changes; *ret_result gets a reference, or NULL when it
- * was not wanted. */
-size_t txn_end(struct txn_run *run, struct store_txn_result **ret_result);
+/* Once all is done. Returns 0, or the status that refused it, with nothing changed. *ret_result
+ * gets a reference, or NULL when it was not wanted; *ret_changes the number of changes. */
+MUST_USE int txn_end(struct txn_run *run, struct store_txn_result **ret_result,
+                     size_t *ret_changes);
 /* All of one that only reads, on a view, from any thread: 0 and a reference, a status that refuses
  * it, or -EINTR when more than `looks_max` keys (0: any number) would have to be looked at. */
 MUST_USE int txn_read(const struct store_snapshot *view, struct arena *arena,

@@ -193,6 +193,31 @@ START_TEST(a_deletion_by_turns_is_one_revision_that_nobody_sees_a_part_of)
 }
 END_TEST
 
+START_TEST(a_compare_of_very_many_keys_takes_turns_and_may_still_refuse)
+{
+    const struct store_compare compare = {.target = STORE_COMPARE_VERSION,
+                                          .op = STORE_COMPARE_EQUAL,
+                                          .key = slice_text("k"),
+                                          .end = slice_text("l"),
+                                          .number = 1};
+    const struct store_op op = {
+        .kind = STORE_OP_PUT,
+        .put = {.key = slice_text("k00"), .value = slice_text("v"), .lease = 999}};
+    struct store_txn txn = {
+        .compares = &compare, .compare_count = 1, .success = &op, .success_count = 1};
+    struct store_command command = {.kind = STORE_COMMAND_TXN, .txn = &txn};
+    fill(/* lease= */ 0);
+    int64_t revision = mvcc_revision(by_turns.mvcc);
+    ck_assert_uint_ge(apply(&command, /* keys= */ 7), 9); /* Refused: there is no such lease. */
+    ck_assert_int_eq(mvcc_revision(by_turns.mvcc), revision);
+    grant(999);
+    ck_assert_uint_ge(apply(&command, /* keys= */ 7), 9);
+    ck_assert_int_eq(mvcc_revision(by_turns.mvcc), revision + 1);
+    ck_assert_uint_eq(apply(&command, /* keys= */ 7), 1); /* The first key has another version. */
+    ck_assert_int_eq(mvcc_revision(by_turns.mvcc), revision + 1);
+}
+END_TEST
+
 START_TEST(a_revocation_by_turns_is_one_revision_that_nobody_sees_a_part_of)
 {
     struct store_command command = {.kind = STORE_COMMAND_LEASE_REVOKE, .revoke = {.id = 9}};
@@ -253,9 +278,10 @@ END_TEST
 /* ---- commands of every shape ---- */
 
 struct shape {
-    char keys[64][3];
+    char keys[128][3];
     size_t key_count;
     struct store_op ops[8][4];
+    struct store_compare compares[8][2];
     struct store_txn txns[8];
     size_t txn_count;
 };
@@ -269,15 +295,28 @@ static struct slice some_key(struct shape *shape)
     return slice_of(key, 3);
 }
 
+static struct slice some_end(struct shape *shape)
+{
+    static const uint8_t zero = 0;
+    return below(4) == 0 ? slice_of(NULL, 0) : below(4) == 0 ? slice_of(&zero, 1) : some_key(shape);
+}
+
+/* Mostly true of all keys, so that very many are looked at. */
+static struct store_compare some_compare(struct shape *shape)
+{
+    struct slice key = some_key(shape);
+    return (struct store_compare){.target = STORE_COMPARE_MOD,
+                                  .op = STORE_COMPARE_GREATER,
+                                  .key = key,
+                                  .end = some_end(shape),
+                                  .number = below(8) == 0 ? 20 : -1};
+}
+
 static const struct store_txn *some_txn(struct shape *shape, unsigned depth);
 
 static struct store_op some_op(struct shape *shape, unsigned depth)
 {
-    static const uint8_t zero = 0;
-    struct slice key = some_key(shape);
-    struct slice end = below(4) == 0   ? slice_of(NULL, 0)
-                       : below(4) == 0 ? slice_of(&zero, 1)
-                                       : some_key(shape);
+    struct slice key = some_key(shape), end = some_end(shape);
     switch (below(depth < 2 && shape->txn_count < 7 ? 5 : 4)) {
     case 0:
         return (struct store_op){.kind = STORE_OP_DELETE,
@@ -300,7 +339,16 @@ static const struct store_txn *some_txn(struct shape *shape, unsigned depth)
     for (size_t i = 0; i < count; i++) {
         shape->ops[at][i] = some_op(shape, depth);
     }
-    shape->txns[at] = (struct store_txn){.success = shape->ops[at], .success_count = count};
+    size_t compares = below(3);
+    for (size_t i = 0; i < compares; i++) {
+        shape->compares[at][i] = some_compare(shape);
+    }
+    shape->txns[at] = (struct store_txn){.compares = shape->compares[at],
+                                         .compare_count = compares,
+                                         .success = shape->ops[at],
+                                         .success_count = count,
+                                         .failure = shape->ops[at],
+                                         .failure_count = below(2)};
     return &shape->txns[at];
 }
 
@@ -332,6 +380,7 @@ Suite *turns_suite(void)
     TCase *turns = tcase_create("turns");
     tcase_add_checked_fixture(turns, open_states, close_states);
     tcase_add_test(turns, a_deletion_by_turns_is_one_revision_that_nobody_sees_a_part_of);
+    tcase_add_test(turns, a_compare_of_very_many_keys_takes_turns_and_may_still_refuse);
     tcase_add_test(turns, a_revocation_by_turns_is_one_revision_that_nobody_sees_a_part_of);
     tcase_add_test(turns, a_view_of_before_outlives_the_turns);
     tcase_add_test(turns, a_state_can_be_given_up_between_two_turns);
