@@ -140,8 +140,8 @@ START_TEST(what_is_no_document_of_version_two_is_refused)
         "{\"swagger\":\"2.0\"}{}",
         "{\"swagger\":\"2.0\",\"paths\":{\"/apis/g.io/v1/a\":{\"get\":x}}}",
         "{\"openapi\":\"3.0.0\",\"paths\":{}}",
-        "\x0a\x03"
-        "2.0"};
+        ("\x0a\x03"
+         "2.0")};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         const char *kept = NULL;
         ck_assert_msg(keep(texts[i], &kept) == -EINVAL, "%s", texts[i]);
