@@ -44,7 +44,8 @@ struct txn_run {
     size_t next;
     struct deletion deletion; /* Of the next step. */
     struct store_txn_result *result;
-    size_t room; /* For so many keys more in the result. */
+    size_t room;    /* For so many keys more in the result. */
+    bool too_large; /* There was not enough. */
 };
 
 enum { DELETE_CHUNK = 256 }; /* Keys looked up before they are deleted. */
@@ -151,9 +152,9 @@ static void deletion_release(struct deletion *deletion)
 /* An answer that nobody could be given is not made; what was done is done. */
 static bool has_room(struct txn_run *run, size_t keys)
 {
-    run->result->too_large = run->result->too_large || keys > run->room;
+    run->too_large = run->too_large || keys > run->room;
     run->room -= keys < run->room ? keys : run->room;
-    return !run->result->too_large;
+    return !run->too_large;
 }
 
 struct chunk {
@@ -249,8 +250,7 @@ static bool run_op(struct txn_run *run, const struct store_op *op, struct store_
 {
     switch (op->kind) {
     case STORE_OP_RANGE:
-        return result == NULL || run->result->too_large ||
-               run_range(run, &op->range, &result->range, keys);
+        return result == NULL || run->too_large || run_range(run, &op->range, &result->range, keys);
     case STORE_OP_PUT:
         run_put(run, &op->put, result);
         spend(keys, 1);
@@ -398,6 +398,7 @@ int txn_end(struct txn_run *run, struct store_txn_result **ret_result, size_t *r
     if (run->status == 0) {
         *ret_changes = mvcc_end(run->mvcc);
         if (run->result != NULL) {
+            run->result->too_large = run->too_large;
             set_revisions(run->result, mvcc_revision(run->mvcc));
         }
         *ret_result = TAKE(run->result);
@@ -416,13 +417,14 @@ int txn_read(const struct store_snapshot *view, struct arena *arena, const struc
     run->room = STORE_ANSWER_KEYS_MAX;
     run->plan = txn_plan_begin(&run->planning, run->source, arena, txn);
     int status = txn_step(run, looks_max == 0 ? SIZE_MAX : looks_max) ? run->status : -EINTR;
-    if (status == 0 && run->result->too_large) {
+    if (status == 0 && run->too_large) {
         status = STORE_RANGE_TOO_LARGE;
     }
     if (status != 0) {
         txn_abandon(run);
         return status;
     }
+    assert(run->result != NULL); /* It was wanted. */
     set_revisions(run->result, view->revision);
     *ret_result = run->result;
     return 0;
