@@ -1,6 +1,6 @@
 /* Limits of selectors, patches, tables, validation, apply and of documents of other servers:
- * constants only. Where v1.32 has the
- * limit, the number is its; the others bound what one request may cost. */
+ * constants only. Where v1.32 has the limit, the number is its; the others bound what one request
+ * may cost. */
 #ifndef LIB_API_LIMITS_SEMANTICS_H
 #define LIB_API_LIMITS_SEMANTICS_H
 

@@ -11,8 +11,7 @@
 
 struct patcher {
     struct arena *arena;
-    struct json_value
-        *document; /* Of its objects members may be dropped, until they are settled. */
+    struct json_value *document; /* With members that are dropped, until it is settled. */
     size_t copied_bytes, moved_items;
     const char *too_much; /* Which limit it was, after -E2BIG. */
 };
