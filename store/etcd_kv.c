@@ -298,17 +298,23 @@ static int range_permitted(struct etcd_request *request)
                                           AUTH_READ, request->range.key, request->range.end);
 }
 
-static void range_ready(void *data, int status)
+/* The wait is over: the answer is made from a view of the state that permits it. */
+static void view_ready(struct etcd_request *request, int status,
+                       int (*permitted)(struct etcd_request *request))
 {
-    struct etcd_request *request = data;
     status = etcd_status_now(request->service, status);
     if (status == 0) {
-        status = range_permitted(request);
+        status = permitted(request);
     }
     if (status == 0) {
         request->snapshot = store_snapshot_ref(request->service->store);
     }
     etcd_request_done(request, status);
+}
+
+static void range_ready(void *data, int status)
+{
+    view_ready(data, status, range_permitted);
 }
 
 static void range_run(struct etcd_request *request)
@@ -515,19 +521,17 @@ static void txn_respond(struct etcd_request *request)
 
 /* --- A transaction that only reads: no log entry, and as a range on a view. */
 
+static int reads_permitted(struct etcd_request *request)
+{
+    int status = etcd_request_caller(request);
+    return status != 0
+               ? status
+               : store_auth_check_read(request->service->store, &request->caller, &request->txn);
+}
+
 static void reads_ready(void *data, int status)
 {
-    struct etcd_request *request = data;
-    struct etcd_service *service = request->service;
-    status = etcd_status_now(service, status);
-    status = status == 0 ? etcd_request_caller(request) : status;
-    if (status == 0) {
-        status = store_auth_check_read(service->store, &request->caller, &request->txn);
-    }
-    if (status == 0) {
-        request->snapshot = store_snapshot_ref(service->store);
-    }
-    etcd_request_done(request, status);
+    view_ready(data, status, reads_permitted);
 }
 
 static void reads_compute(struct etcd_request *request)
