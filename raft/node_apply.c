@@ -115,9 +115,8 @@ void raft_apply_whole_log(struct raft_node *node)
     assert(node->core_ready);
     uint64_t last = raft_trail_last(&node->core.trail);
     while (node->applied < last) {
-        if (apply_entry(node, raft_trail_get(&node->core.trail, node->applied + 1))) {
-            continue;
+        if (!apply_entry(node, raft_trail_get(&node->core.trail, node->applied + 1))) {
+            raft_node_apply_rest(node);
         }
-        raft_node_apply_rest(node);
     }
 }

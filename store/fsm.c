@@ -127,6 +127,7 @@ bool store_apply(struct store *store, uint64_t index, uint64_t term, struct slic
     if (!store_state_apply_some(&store->state, index, term, command, keys_a_turn(store),
                                 is_result_wanted, store, &applied)) {
         store->applying = index;
+        store->view = mvcc_view(store->state.mvcc);
         return false;
     }
     tell_applied(store, index, &applied);
@@ -139,12 +140,9 @@ bool store_apply_more(struct store *store)
     if (store->applying == 0) {
         return true;
     }
-    /* The last to let go of the state before, so that it can be given back bit by bit. */
-    struct store_snapshot *before = mvcc_view(store->state.mvcc);
     bool whole = store_state_apply_more(&store->state, keys_a_turn(store), &applied);
-    store_view_leave(store, before);
     if (whole) {
-        store_view_leave(store, TAKE(store->view));
+        store_view_leave(store, TAKE(store->view)); /* Bit by bit: it has all that was changed. */
         uint64_t index = store->applying;
         store->applying = 0;
         tell_applied(store, index, &applied);

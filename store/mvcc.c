@@ -157,11 +157,6 @@ int64_t mvcc_revision(const struct mvcc *mvcc)
     return mvcc->revision;
 }
 
-int64_t mvcc_write_revision(const struct mvcc *mvcc)
-{
-    return mvcc->writing && mvcc->sub > 0 ? mvcc->next_revision : mvcc->revision;
-}
-
 int64_t mvcc_compact_revision(const struct mvcc *mvcc)
 {
     return mvcc->compact_revision;
@@ -323,17 +318,11 @@ const struct store_kv *mvcc_get(const struct mvcc *mvcc, struct slice key)
 
 struct mvcc_source mvcc_source_now(const struct mvcc *mvcc)
 {
-    struct mvcc_source source = {.revision = mvcc_write_revision(mvcc),
+    bool changed = mvcc->writing && mvcc->sub > 0;
+    struct mvcc_source source = {.revision = changed ? mvcc->next_revision : mvcc->revision,
                                  .compact_revision = mvcc->compact_revision};
     cow_cursor_open_tree(&source.cursor, mvcc->keys);
     return source;
-}
-
-int mvcc_range(const struct mvcc *mvcc, const struct store_range *range,
-               struct store_range_result *ret_result)
-{
-    struct mvcc_source source = mvcc_source_now(mvcc);
-    return mvcc_source_range(&source, range, ret_result);
 }
 
 void mvcc_each(const struct mvcc *mvcc, struct slice key, struct slice end,

@@ -45,7 +45,6 @@ struct store_snapshot; /* Its views; see store/store.h for what may be done with
 MUST_USE struct mvcc *mvcc_new(void); /* At revision 1, like a new etcd. */
 void mvcc_free(struct mvcc *mvcc);
 int64_t mvcc_revision(const struct mvcc *mvcc); /* While writing: of the last complete write. */
-int64_t mvcc_write_revision(const struct mvcc *mvcc); /* ... of what it has changed so far. */
 int64_t mvcc_compact_revision(const struct mvcc *mvcc);
 uint64_t mvcc_bytes(const struct mvcc *mvcc);
 uint64_t mvcc_key_count(const struct mvcc *mvcc); /* Tombstones included. */
@@ -76,10 +75,8 @@ void mvcc_push(struct mvcc *mvcc, struct store_kv *kv_consume);
 void mvcc_advance(struct mvcc *mvcc, int64_t revision);
 
 const struct store_kv *mvcc_get(const struct mvcc *mvcc, struct slice key); /* Borrowed or NULL. */
-/* Reads what is there now, changes of the write under way included. */
-MUST_USE int mvcc_range(const struct mvcc *mvcc, const struct store_range *range,
-                        struct store_range_result *ret_result);
-/* What is there now as a source (store/mvcc_range.h), until it changes. */
+/* What is there now, changes of the write under way included, as a source (store/mvcc_range.h)
+ * until it changes. */
 struct mvcc_source mvcc_source_now(const struct mvcc *mvcc);
 /* Calls `each` for every live key in order until it returns false; nothing may change meanwhile. */
 void mvcc_each(const struct mvcc *mvcc, struct slice key, struct slice end,

@@ -169,12 +169,12 @@ static bool chunk_add(void *data, const struct store_kv *kv)
     return chunk->count < chunk->max;
 }
 
-/* Up to `max` keys from where the deletion is; returns how many. */
+/* Up to `max` keys, DELETE_CHUNK at most, from where the deletion is; returns how many. */
 static size_t delete_chunk(struct txn_run *run, const struct store_delete *range, size_t max,
                            bool prev_wanted)
 {
     struct deletion *deletion = &run->deletion;
-    struct chunk chunk = {.max = max < DELETE_CHUNK ? max : DELETE_CHUNK};
+    struct chunk chunk = {.max = max};
     struct slice from = deletion->last == NULL ? range->key : deletion->last->key;
     mvcc_each(run->mvcc, from, range->end, chunk_add, &chunk);
     for (size_t i = 0; i < chunk.count; i++) {

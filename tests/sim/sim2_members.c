@@ -166,7 +166,8 @@ void sim2_check_state(struct sim2 *sim, const struct sim2_member *member)
             .key = slice_of("k", 1), .end = slice_of(&zero, 1), .revision = at};
         struct store_range_result result;
         uint64_t expected = 0;
-        int status = mvcc_range(member->store->state.mvcc, &range, &result);
+        struct mvcc_source source = mvcc_source_now(member->store->state.mvcc);
+        int status = mvcc_source_range(&source, &range, &result);
         int wanted = kv_model_range(&sim->model, &range, sim->model.revision_at[index],
                                     sim->model.compact_at[index], &expected);
         uint64_t digest = status == 0 ? store_range_digest(&result) : 0;

@@ -101,7 +101,8 @@ const char *model_range(struct model *model, const struct store_range *range)
 {
     static char text[4096];
     struct store_range_result result;
-    int status = mvcc_range(model->state.mvcc, range, &result);
+    struct mvcc_source source = mvcc_source_now(model->state.mvcc);
+    int status = mvcc_source_range(&source, range, &result);
     if (status != 0) {
         return store_status_text(status);
     }
