@@ -58,7 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct count count = {.start = range.key, .end = range.end};
     struct store_range_result result;
     mvcc_each(mvcc, slice_of(NULL, 0), slice_of(&zero, 1), count_one, &count);
-    int status = mvcc_range(mvcc, &range, &result);
+    struct mvcc_source source = mvcc_source_now(mvcc);
+    int status = mvcc_source_range(&source, &range, &result);
     assert(status == 0);
     assert(result.count == (int64_t)count.found);
     assert(result.kv_count == (count.found < 3 ? count.found : 3));
