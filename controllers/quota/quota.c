@@ -2,14 +2,12 @@
  * Admission charges what is created; here is found what was given back, what a new or changed quota
  * has to start with, and what admission could not know of. A count is right because it is made of
  * caches that have seen all that the quota's version includes, and is written only over that
- * version. */
-#include "lib/api/quota.h"
+ * version. What it takes to count does not grow with the objects: tallies follow the caches. */
 #include "controllers/contents.h"
 #include "controllers/control.h"
-#include "controllers/kinds_of_content.h"
 #include "controllers/quota/quota_plan.h"
-#include "lib/api/custom.h"
 #include "lib/base/alloc.h"
+#include "lib/base/hash_map.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,14 +18,12 @@ enum {
     RECOUNT_S = 300,
 };
 
-struct quota_loop;
+/* Kinds whose objects take this and that: pods, services and claims. */
+enum { MEASURED_KINDS = 3 };
 
-/* A kind that some quota counts. */
-struct counted_kind {
-    struct quota_loop *loop;
+struct measured_kind {
     const struct api_kind *kind;
-    struct informer *objects; /* NULL until a quota counts it. */
-    struct informer_handler handler;
+    struct hash_map *tallies; /* Namespace -> struct quota_tally; none without objects. */
 };
 
 struct quota_loop {
@@ -36,21 +32,37 @@ struct quota_loop {
     struct informer *quotas;
     struct informer_handler handler;
     struct reconciler *reconciler;
-    struct counted_kind kinds[KINDS_OF_CONTENT_MAX];
-    size_t kind_count;
-    struct contents_user user; /* Of custom objects. */
+    struct measured_kind measured[MEASURED_KINDS];
+    struct contents_user user;
     void (*closed)(void *data);
     void *closed_data;
 };
 
 /* --- What makes a quota be counted again --- */
 
-static void count_namespace(struct quota_loop *loop, const char *namespace, uint64_t delay_ns)
+static bool is_limited(const struct api_kind *kind, const Core__V1__ResourceQuota *quota)
 {
+    for (size_t i = 0; quota->spec != NULL && i < quota->spec->n_hard; i++) {
+        if (quota_counts(kind, text_or_empty(quota->spec->hard[i]->key))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void count_again(struct quota_loop *loop, const struct api_kind *kind, const char *namespace,
+                        uint64_t delay_ns)
+{
+    if (informer_count_under(loop->quotas, INFORMER_BY_NAMESPACE, namespace) == 0) {
+        return;
+    }
     CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
     struct informer_list list =
         informer_select(loop->quotas, arena, INFORMER_BY_NAMESPACE, namespace);
     for (size_t i = 0; i < list.count; i++) {
+        if (!is_limited(kind, list.items[i]->message)) {
+            continue;
+        }
         const char *key = client_object_key(arena, list.items[i]);
         if (delay_ns == 0) {
             reconciler_add(loop->reconciler, key);
@@ -60,60 +72,53 @@ static void count_namespace(struct quota_loop *loop, const char *namespace, uint
     }
 }
 
-static bool takes_the_same(const struct counted_kind *counted,
-                           const struct client_object *old_object,
-                           const struct client_object *new_object)
+static struct measured_kind *measured_kind(struct quota_loop *loop, const struct api_kind *kind)
 {
-    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
-    int64_t now_s = control_now_s(counted->loop->control);
-    struct resource_list old = quota_usage(arena, counted->kind, old_object->message, now_s);
-    struct resource_list new = quota_usage(arena, counted->kind, new_object->message, now_s);
-    bool same = old.count == new.count;
-    for (size_t i = 0; i < old.count && same; i++) {
-        const struct quantity *value = resource_list_get(&new, old.items[i].name);
-        same = value != NULL && quantity_compare(*value, old.items[i].value) == 0;
-    }
-    return same;
-}
-
-static void object_changed(void *data, const struct client_object *old_object,
-                           const struct client_object *new_object)
-{
-    struct counted_kind *counted = data;
-    const char *namespace = client_object_namespace(new_object != NULL ? new_object : old_object);
-    if (old_object == NULL) {
-        count_namespace(counted->loop, namespace, CREATED_DELAY_S * NS_PER_S);
-    } else if (new_object == NULL || !takes_the_same(counted, old_object, new_object)) {
-        count_namespace(counted->loop, namespace, 0);
-    }
-}
-
-static bool is_custom(const struct api_kind *kind)
-{
-    return kind->namespaced && custom_of(kind) != NULL;
-}
-
-/* Custom objects are only counted: what changes in them takes nothing. */
-static void custom_changed(void *data, const struct content *content,
-                           const struct client_object *old_object,
-                           const struct client_object *new_object)
-{
-    (void)content;
-    if (old_object == NULL) {
-        count_namespace(data, client_object_namespace(new_object), CREATED_DELAY_S * NS_PER_S);
-    } else if (new_object == NULL) {
-        count_namespace(data, client_object_namespace(old_object), 0);
-    }
-}
-
-static bool is_limited(const struct api_kind *kind, const struct resource_list *hard)
-{
-    for (size_t i = 0; i < hard->count; i++) {
-        if (quota_counts(kind, hard->items[i].name)) {
-            return true;
+    for (size_t i = 0; i < MEASURED_KINDS; i++) {
+        if (loop->measured[i].kind == kind) {
+            return &loop->measured[i];
         }
     }
-    return false;
+    return NULL;
+}
+
+/* True when counts may be others. */
+static bool tally_changed(const struct measured_kind *measured, const char *namespace,
+                          const struct client_object *old_object,
+                          const struct client_object *new_object)
+{
+    struct slice key = slice_text(namespace);
+    struct quota_tally *tally = hash_map_get(measured->tallies, key);
+    if (tally == NULL) {
+        tally = quota_tally_new(measured->kind);
+        hash_map_set(measured->tallies, key, tally);
+    }
+    bool changed = quota_tally_change(tally, old_object == NULL ? NULL : old_object->message,
+                                      new_object == NULL ? NULL : new_object->message);
+    if (quota_tally_is_empty(tally)) {
+        quota_tally_free(hash_map_remove(measured->tallies, key));
+    }
+    return changed;
+}
+
+static void object_changed(void *data, const struct content *content,
+                           const struct client_object *old_object,
+                           const struct client_object *new_object)
+{
+    struct quota_loop *loop = data;
+    const char *namespace = client_object_namespace(new_object != NULL ? new_object : old_object);
+    const struct measured_kind *measured = measured_kind(loop, content->kind);
+    bool changed = measured == NULL ? old_object == NULL || new_object == NULL
+                                    : tally_changed(measured, namespace, old_object, new_object);
+    if (changed) {
+        count_again(loop, content->kind, namespace,
+                    old_object == NULL ? CREATED_DELAY_S * NS_PER_S : 0);
+    }
+}
+
+static bool is_namespaced(const struct api_kind *kind)
+{
+    return kind->namespaced;
 }
 
 /* What could not be counted before can be now. */
@@ -123,24 +128,8 @@ static void custom_appeared(void *data, const struct content *content)
     CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
     struct informer_list quotas = informer_all(loop->quotas, arena);
     for (size_t i = 0; i < quotas.count; i++) {
-        const Core__V1__ResourceQuota *quota = quotas.items[i]->message;
-        struct resource_list hard = RESOURCE_LIST(arena, quota->spec, hard);
-        if (is_limited(content->kind, &hard)) {
+        if (is_limited(content->kind, quotas.items[i]->message)) {
             reconciler_add_object(loop->reconciler, quotas.items[i]);
-        }
-    }
-}
-
-/* Caches are filled of those kinds only that quotas are about. */
-static void follow(struct quota_loop *loop, const struct resource_list *hard)
-{
-    for (size_t i = 0; i < loop->kind_count; i++) {
-        struct counted_kind *counted = &loop->kinds[i];
-        if (counted->objects == NULL && is_limited(counted->kind, hard)) {
-            counted->objects = informers_get(loop->control->informers, counted->kind);
-            counted->handler =
-                (struct informer_handler){.changed = object_changed, .data = counted};
-            informer_add_handler(counted->objects, &counted->handler);
         }
     }
 }
@@ -157,56 +146,36 @@ static void quota_changed(void *data, const struct client_object *old_object,
 
 /* --- Counting --- */
 
-static struct quota_objects objects_of(const struct api_kind *kind, const struct informer *objects,
-                                       struct arena *arena, const char *namespace)
-{
-    struct informer_list list = informer_select(objects, arena, INFORMER_BY_NAMESPACE, namespace);
-    const void **messages = arena_array(arena, list.count + 1, sizeof(*messages));
-    for (size_t i = 0; i < list.count; i++) {
-        messages[i] = list.items[i]->message;
-    }
-    return (struct quota_objects){kind, messages, list.count};
-}
-
 /* What a quota counts. */
 struct collection {
     const struct client_object *quota;
-    const struct resource_list *hard;
-    struct arena *arena;
     struct quota_objects *objects;
     size_t count;
 };
 
-/* False when the cache has not seen yet what the quota's version includes. */
-static bool collect_kind(struct collection *collection, const struct api_kind *kind,
-                         const struct informer *objects)
-{
-    if (!is_limited(kind, collection->hard)) {
-        return true;
-    }
-    if (informer_revision(objects) < collection->quota->version) {
-        return false;
-    }
-    collection->objects[collection->count++] =
-        objects_of(kind, objects, collection->arena, client_object_namespace(collection->quota));
-    return true;
-}
-
-static bool collect(struct quota_loop *loop, struct collection *collection)
+/* False when the caches have not seen yet what the quota's version includes. */
+static bool collect(struct quota_loop *loop, struct arena *arena, struct collection *collection)
 {
     const struct contents *contents = loop->control->contents;
-    size_t room = loop->kind_count + contents_count(contents);
-    bool seen = true;
-    collection->objects = arena_array(collection->arena, room, sizeof(*collection->objects));
-    for (size_t i = 0; seen && i < loop->kind_count; i++) {
-        seen = collect_kind(collection, loop->kinds[i].kind, loop->kinds[i].objects);
-    }
-    for (size_t i = 0; seen && i < contents_count(contents); i++) {
+    const char *namespace = client_object_namespace(collection->quota);
+    collection->objects =
+        arena_array(arena, contents_count(contents), sizeof(*collection->objects));
+    for (size_t i = 0; i < contents_count(contents); i++) {
         const struct content *content = contents_at(contents, i);
-        seen =
-            !is_custom(content->kind) || collect_kind(collection, content->kind, content->objects);
+        if (!content->kind->namespaced || !is_limited(content->kind, collection->quota->message)) {
+            continue;
+        }
+        if (informer_revision(content->objects) < collection->quota->version) {
+            return false;
+        }
+        const struct measured_kind *measured = measured_kind(loop, content->kind);
+        collection->objects[collection->count++] = (struct quota_objects){
+            .kind = content->kind,
+            .count = informer_count_under(content->objects, INFORMER_BY_NAMESPACE, namespace),
+            .tally =
+                measured == NULL ? NULL : hash_map_get(measured->tallies, slice_text(namespace))};
     }
-    return seen;
+    return true;
 }
 
 static void reconcile(void *data, struct round *round)
@@ -217,13 +186,11 @@ static void reconcile(void *data, struct round *round)
         return;
     }
     const Core__V1__ResourceQuota *quota = object->message;
-    struct resource_list hard = RESOURCE_LIST(round->arena, quota->spec, hard);
-    struct collection found = {.quota = object, .hard = &hard, .arena = round->arena};
-    follow(loop, &hard);
+    struct collection found = {.quota = object};
     if (!control_ready_for_all(loop->control, round)) {
         return;
     }
-    if (!collect(loop, &found)) {
+    if (!collect(loop, round->arena, &found)) {
         round_again_after(round, BEHIND_RETRY_MS * NS_PER_MS);
         return;
     }
@@ -243,20 +210,23 @@ static void reconcile(void *data, struct round *round)
 static void *quota_open(struct control *control)
 {
     struct quota_loop *loop = alloc_zeroed(sizeof(*loop));
-    const struct api_kind *kinds[KINDS_OF_CONTENT_MAX];
+    static const char *const measured[MEASURED_KINDS] = {"pods", "services",
+                                                         "persistentvolumeclaims"};
     loop->control = control;
     loop->kind = control_kind("", "v1", "resourcequotas");
-    loop->kind_count = kinds_of_content(/* namespaced= */ true, kinds);
-    for (size_t i = 0; i < loop->kind_count; i++) {
-        loop->kinds[i] = (struct counted_kind){.loop = loop, .kind = kinds[i]};
+    for (size_t i = 0; i < MEASURED_KINDS; i++) {
+        loop->measured[i] = (struct measured_kind){control_kind("", "v1", measured[i]),
+                                                   hash_map_new(/* seed= */ 0x71756f74)};
     }
     loop->quotas = informers_get(control->informers, loop->kind);
     loop->reconciler = control_reconciler(control, "resourcequota", &control_as.resource_quota,
                                           QUOTA_ROUNDS, reconcile, loop);
     loop->handler = (struct informer_handler){.changed = quota_changed, .data = loop};
     informer_add_handler(loop->quotas, &loop->handler);
-    loop->user = (struct contents_user){
-        .wants = is_custom, .changed = custom_changed, .appeared = custom_appeared, .data = loop};
+    loop->user = (struct contents_user){.wants = is_namespaced,
+                                        .changed = object_changed,
+                                        .appeared = custom_appeared,
+                                        .data = loop};
     contents_join(control->contents, &loop->user);
     return loop;
 }
@@ -266,6 +236,13 @@ static void rounds_ended(void *data)
     struct quota_loop *loop = data;
     void (*closed)(void *data) = loop->closed;
     void *closed_data = loop->closed_data;
+    for (size_t i = 0; i < MEASURED_KINDS; i++) {
+        void *tally;
+        for (size_t at = 0; hash_map_next(loop->measured[i].tallies, &at, NULL, &tally);) {
+            quota_tally_free(tally);
+        }
+        hash_map_free(loop->measured[i].tallies);
+    }
     free(loop);
     closed(closed_data);
 }
@@ -277,9 +254,6 @@ static void quota_close(void *part, void (*closed)(void *data), void *data)
     loop->closed_data = data;
     informer_remove_handler(&loop->handler);
     contents_leave(&loop->user);
-    for (size_t i = 0; i < loop->kind_count; i++) {
-        informer_remove_handler(&loop->kinds[i].handler);
-    }
     reconciler_close(loop->reconciler, rounds_ended, loop);
 }
 

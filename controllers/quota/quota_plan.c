@@ -1,20 +1,22 @@
 #include "controllers/quota/quota_plan.h"
 
-#include "lib/api/quota.h"
-
 static const char status_message[] = "k8s.io.api.core.v1.ResourceQuotaStatus";
 
-/* Adds the part of `usage` that the quota limits. */
-static void add_limited(struct resource_list *used, const struct resource_list *usage,
-                        const struct resource_list *hard)
+/* What so many objects take of the limits that are only counted. */
+static void add_counted(struct resource_list *used, const Core__V1__ResourceQuota *quota,
+                        const struct resource_list *hard, const struct quota_objects *objects)
 {
-    struct resource_list limited = resource_list_empty(used->arena);
-    for (size_t i = 0; i < usage->count; i++) {
-        if (resource_list_get(hard, usage->items[i].name) != NULL) {
-            resource_list_set(&limited, usage->items[i].name, usage->items[i].value);
+    const struct quota_traits traits = quota_traits_of(objects->kind, NULL);
+    if (objects->count == 0 || !quota_covers(quota, &traits)) {
+        return;
+    }
+    struct resource_list each = quota_usage(used->arena, objects->kind, NULL, 0);
+    for (size_t i = 0; i < each.count; i++) {
+        if (resource_list_get(hard, each.items[i].name) != NULL) {
+            resource_list_set(used, each.items[i].name,
+                              quantity_of((int64_t)objects->count, QUANTITY_DECIMAL_SI));
         }
     }
-    resource_list_add(used, &limited);
 }
 
 static bool is_counted(const struct quota_objects *objects, size_t kind_count, const char *name)
@@ -27,7 +29,8 @@ static bool is_counted(const struct quota_objects *objects, size_t kind_count, c
     return false;
 }
 
-/* In the order of the limits. What nobody counts keeps what it had. */
+/* In the order of the limits. What nobody counts keeps what it had, and so does what is as much as
+ * before: however it is written. */
 static struct resource_list in_order(const struct resource_list *used,
                                      const struct resource_list *hard,
                                      const struct resource_list *before,
@@ -39,7 +42,8 @@ static struct resource_list in_order(const struct resource_list *used,
         const struct quantity *value = resource_list_get(used, name);
         const struct quantity *old = resource_list_get(before, name);
         if (value != NULL) {
-            resource_list_set(&result, name, *value);
+            bool same = old != NULL && quantity_compare(*old, *value) == 0;
+            resource_list_set(&result, name, same ? *old : *value);
         } else if (is_counted(objects, kind_count, name)) {
             resource_list_set(&result, name, quantity_of(0, QUANTITY_DECIMAL_SI));
         } else if (old != NULL) {
@@ -58,12 +62,10 @@ bool quota_plan(struct arena *arena, const Core__V1__ResourceQuota *quota,
     struct resource_list before = RESOURCE_LIST(arena, quota->status, used);
     struct resource_list used = resource_list_empty(arena);
     for (size_t i = 0; i < kind_count; i++) {
-        for (size_t j = 0; j < objects[i].count; j++) {
-            const void *message = objects[i].messages[j];
-            if (quota_has_in_scope(quota, objects[i].kind, message)) {
-                struct resource_list usage = quota_usage(arena, objects[i].kind, message, now_s);
-                add_limited(&used, &usage, &hard);
-            }
+        if (quota_only_counts(objects[i].kind)) {
+            add_counted(&used, quota, &hard, &objects[i]);
+        } else if (objects[i].tally != NULL) {
+            quota_tally_count(objects[i].tally, quota, &hard, now_s, &used);
         }
     }
     used = in_order(&used, &hard, &before, objects, kind_count);

@@ -2,16 +2,13 @@
  * objects take of them. Pure. */
 #ifndef CONTROLLERS_QUOTA_QUOTA_PLAN_H
 #define CONTROLLERS_QUOTA_QUOTA_PLAN_H
-#include "k8s/core_v1.pb-c.h"
-#include "lib/api/kinds.h"
-#include "lib/base/arena.h"
-#include <stdbool.h>
+#include "controllers/quota/quota_tally.h"
 
 /* All objects of one kind in the quota's namespace. */
 struct quota_objects {
     const struct api_kind *kind;
-    const void *const *messages;
-    size_t count;
+    size_t count;              /* Of kinds that are only counted. */
+    struct quota_tally *tally; /* Of other kinds; NULL: there are none. */
 };
 
 /* True when the status is to become `*ret_status` (in the arena). `objects`: every kind that a

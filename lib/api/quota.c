@@ -79,15 +79,24 @@ static void set_count(struct resource_list *usage, const char *name, int64_t cou
     resource_list_set(usage, name, quantity_of(count, QUANTITY_DECIMAL_SI));
 }
 
-static bool has_ended(const Core__V1__Pod *pod, int64_t now_s)
+static bool has_ended(const Core__V1__Pod *pod)
 {
     const char *phase = pod->status == NULL ? "" : text_or_empty(pod->status->phase);
-    if (strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0) {
-        return true;
-    }
+    return strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0;
+}
+
+/* Of a pod that is deleted: until then it may still run. */
+static int64_t pod_time_s(const Core__V1__Pod *pod)
+{
     const Meta__V1__ObjectMeta *meta = pod->metadata;
-    return !api_time_is_zero(meta->deletion_timestamp) && meta->has_deletion_grace_period_seconds &&
-           now_s > api_time_seconds(meta->deletion_timestamp) + meta->deletion_grace_period_seconds;
+    int64_t end_s;
+    if (has_ended(pod) || api_time_is_zero(meta->deletion_timestamp) ||
+        !meta->has_deletion_grace_period_seconds ||
+        __builtin_add_overflow(api_time_seconds(meta->deletion_timestamp),
+                               meta->deletion_grace_period_seconds, &end_s)) {
+        return INT64_MAX;
+    }
+    return end_s;
 }
 
 static void add_overhead(struct resource_list *list, const Core__V1__PodSpec *spec, bool only_known)
@@ -133,7 +142,7 @@ static void add_limits(struct resource_list *usage, const struct resource_list *
 
 static void add_pod(struct resource_list *usage, const Core__V1__Pod *pod, int64_t now_s)
 {
-    if (pod->spec == NULL || has_ended(pod, now_s)) {
+    if (pod->spec == NULL || has_ended(pod) || now_s > pod_time_s(pod)) {
         return;
     }
     set_count(usage, "pods", 1);
@@ -210,6 +219,16 @@ static void add_claim(struct resource_list *usage, const Core__V1__PersistentVol
     }
 }
 
+bool quota_only_counts(const struct api_kind *kind)
+{
+    return !is(kind, "pods") && !is(kind, "services") && !is(kind, "persistentvolumeclaims");
+}
+
+int64_t quota_time_s(const struct api_kind *kind, const void *message)
+{
+    return is(kind, "pods") ? pod_time_s(message) : INT64_MAX;
+}
+
 struct resource_list quota_usage(struct arena *arena, const struct api_kind *kind,
                                  const void *message, int64_t now_s)
 {
@@ -276,10 +295,8 @@ static bool has_value(char *const *values, size_t count, const char *value)
 }
 
 /* A pod without a class has no label to compare, as a missing label in a selector. */
-static bool class_matches(const Core__V1__PodSpec *spec, const char *op, char *const *values,
-                          size_t count)
+static bool class_matches(const char *class, const char *op, char *const *values, size_t count)
 {
-    const char *class = text_or_empty(spec->priority_class_name);
     if (strcmp(op, "Exists") == 0) {
         return class[0] != 0;
     }
@@ -290,48 +307,75 @@ static bool class_matches(const Core__V1__PodSpec *spec, const char *op, char *c
     return strcmp(op, "In") == 0 ? named : !named;
 }
 
-static bool in_scope(const Core__V1__PodSpec *spec, const char *scope, const char *op,
+static bool in_scope(const struct quota_traits *traits, const char *scope, const char *op,
                      char *const *values, size_t count)
 {
-    bool terminates = spec->has_active_deadline_seconds && spec->active_deadline_seconds >= 0;
     if (strcmp(scope, "Terminating") == 0) {
-        return terminates;
+        return traits->terminates;
     }
     if (strcmp(scope, "NotTerminating") == 0) {
-        return !terminates;
+        return !traits->terminates;
     }
     if (strcmp(scope, "BestEffort") == 0) {
-        return strcmp(rules_pod_qos_class(spec), "BestEffort") == 0;
+        return traits->best_effort;
     }
     if (strcmp(scope, "NotBestEffort") == 0) {
-        return strcmp(rules_pod_qos_class(spec), "BestEffort") != 0;
+        return !traits->best_effort;
     }
     if (strcmp(scope, "CrossNamespacePodAffinity") == 0) {
-        return uses_other_namespaces(spec);
+        return traits->crosses_namespaces;
     }
-    return strcmp(scope, "PriorityClass") == 0 && class_matches(spec, op, values, count);
+    return strcmp(scope, "PriorityClass") == 0 &&
+           class_matches(traits->priority_class, op, values, count);
+}
+
+struct quota_traits quota_traits_of(const struct api_kind *kind, const void *message)
+{
+    const Core__V1__Pod *pod = is(kind, "pods") ? message : NULL;
+    const Core__V1__PodSpec *spec = pod == NULL ? NULL : pod->spec;
+    if (spec == NULL) {
+        return (struct quota_traits){.priority_class = ""};
+    }
+    return (struct quota_traits){
+        .is_pod = true,
+        .terminates = spec->has_active_deadline_seconds && spec->active_deadline_seconds >= 0,
+        .best_effort = strcmp(rules_pod_qos_class(spec), "BestEffort") == 0,
+        .crosses_namespaces = uses_other_namespaces(spec),
+        .priority_class = text_or_empty(spec->priority_class_name)};
+}
+
+static bool has_scopes(const Core__V1__ResourceQuota *quota)
+{
+    const Core__V1__ResourceQuotaSpec *spec = quota->spec;
+    return spec != NULL && (spec->n_scopes > 0 || (spec->scope_selector != NULL &&
+                                                   spec->scope_selector->n_match_expressions > 0));
+}
+
+bool quota_covers(const Core__V1__ResourceQuota *quota, const struct quota_traits *traits)
+{
+    if (!has_scopes(quota)) {
+        return true;
+    }
+    const Core__V1__ResourceQuotaSpec *spec = quota->spec;
+    const Core__V1__ScopeSelector *selector = spec->scope_selector;
+    bool inside = traits->is_pod;
+    for (size_t i = 0; i < spec->n_scopes && inside; i++) {
+        inside = in_scope(traits, spec->scopes[i], "Exists", NULL, 0);
+    }
+    for (size_t i = 0; selector != NULL && i < selector->n_match_expressions && inside; i++) {
+        const Core__V1__ScopedResourceSelectorRequirement *each = selector->match_expressions[i];
+        inside = in_scope(traits, text_or_empty(each->scope_name), text_or_empty(each->operator_),
+                          each->values, each->n_values);
+    }
+    return inside;
 }
 
 bool quota_has_in_scope(const Core__V1__ResourceQuota *quota, const struct api_kind *kind,
                         const void *message)
 {
-    const Core__V1__ResourceQuotaSpec *spec = quota->spec;
-    const Core__V1__ScopeSelector *selector = spec == NULL ? NULL : spec->scope_selector;
-    size_t selected = selector == NULL ? 0 : selector->n_match_expressions;
-    if (spec == NULL || spec->n_scopes + selected == 0) {
-        return true;
-    }
-    const Core__V1__Pod *pod = is(kind, "pods") ? message : NULL;
-    bool inside = pod != NULL && pod->spec != NULL;
-    for (size_t i = 0; i < spec->n_scopes && inside; i++) {
-        inside = in_scope(pod->spec, spec->scopes[i], "Exists", NULL, 0);
-    }
-    for (size_t i = 0; i < selected && inside; i++) {
-        const Core__V1__ScopedResourceSelectorRequirement *each = selector->match_expressions[i];
-        inside = in_scope(pod->spec, text_or_empty(each->scope_name),
-                          text_or_empty(each->operator_), each->values, each->n_values);
-    }
-    return inside;
+    struct quota_traits traits = has_scopes(quota) ? quota_traits_of(kind, message)
+                                                   : (struct quota_traits){.priority_class = ""};
+    return quota_covers(quota, &traits);
 }
 
 /* --- What has to be said --- */

@@ -11,13 +11,27 @@
  * "count/deployments.apps", "gold.storageclass.storage.k8s.io/requests.storage"). */
 bool quota_counts(const struct api_kind *kind, const char *name);
 
+/* Objects of the kind are only counted: each takes the same, whatever is in it. */
+bool quota_only_counts(const struct api_kind *kind);
+
 /* Everything that the object takes. `message` is of `kind`; not looked at for kinds that are only
  * counted. A pod that has ended, or is deleted and past its time at `now_s`, only counts. */
 struct resource_list quota_usage(struct arena *arena, const struct api_kind *kind,
                                  const void *message, int64_t now_s);
+/* The last second of the object's time: before and at it, it takes one thing, later another.
+ * INT64_MAX: time changes nothing. */
+int64_t quota_time_s(const struct api_kind *kind, const void *message);
 
-/* Whether the object is in all of the quota's scopes. Without scopes everything is; with them, only
- * pods can be. */
+/* All of an object that scopes ask for. */
+struct quota_traits {
+    bool is_pod, terminates, best_effort, crosses_namespaces;
+    const char *priority_class; /* Borrowed; "" without one. */
+};
+struct quota_traits quota_traits_of(const struct api_kind *kind, const void *message);
+/* Whether objects with these traits are in all of the quota's scopes. Without scopes everything is;
+ * with them, only pods can be. */
+bool quota_covers(const Core__V1__ResourceQuota *quota, const struct quota_traits *traits);
+/* The same for an object. */
 bool quota_has_in_scope(const Core__V1__ResourceQuota *quota, const struct api_kind *kind,
                         const void *message);
 

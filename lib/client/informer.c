@@ -386,6 +386,13 @@ struct informer_list informer_select(const struct informer *informer, struct are
     return (struct informer_list){items, count};
 }
 
+size_t informer_count_under(const struct informer *informer, enum informer_index index,
+                            const char *key)
+{
+    const struct bucket *bucket = hash_map_get(informer->indexes[index], slice_text(key));
+    return bucket == NULL ? 0 : bucket->count;
+}
+
 struct informer_list informer_all(const struct informer *informer, struct arena *arena)
 {
     const struct client_object **items = arena_array(arena, hash_map_count(informer->entries) + 1,

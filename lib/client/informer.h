@@ -56,5 +56,8 @@ const struct client_object *informer_get(const struct informer *informer, const 
 /* All under one key of an index, oldest in the cache first. The array lives in the arena. */
 struct informer_list informer_select(const struct informer *informer, struct arena *arena,
                                      enum informer_index index, const char *key);
+/* How many those are. */
+size_t informer_count_under(const struct informer *informer, enum informer_index index,
+                            const char *key);
 struct informer_list informer_all(const struct informer *informer, struct arena *arena);
 #endif
