@@ -4,6 +4,9 @@
 enum {
     CLIENT_ROUND_ARENA_MAX = 64 * 1024 * 1024, /* Bytes that one reconcile round may take. */
     CLIENT_ROUND_CALLS_MAX = 20000,            /* API calls of one round. */
+    CLIENT_ROUNDS_AT_ONCE = 32,                /* Rounds that begin in one turn of the loop. */
+    CLIENT_LIST_AT_ONCE = 250,                 /* Objects of a list that one turn tells of, */
+    CLIENT_LIST_BYTES_AT_ONCE = 1 << 20,       /* or as many bytes of them, as stored. */
     CLIENT_QUEUE_MAX = 1000000,                /* Keys in one work queue. */
     CLIENT_BACKOFF_MIN_MS = 5,                 /* First retry of a failed key. */
     CLIENT_BACKOFF_MAX_MS = 1000 * 1000,       /* Doubling stops here. */

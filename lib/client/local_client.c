@@ -39,7 +39,9 @@ struct client_watch {
     bool metadata_only;
     const struct client_watch_ops *ops;
     void *data;
-    struct cache_watch *watch; /* NULL between a stream and the next list. */
+    struct cache_view *list;   /* NULL but while it is told, by turns of the loop, */
+    struct cache_walk walk;    /* and how far it has been told. */
+    struct cache_watch *watch; /* NULL between a stream and the end of the next list. */
     struct env_timer relist;
 };
 
@@ -340,12 +342,6 @@ static void deliver(struct client_watch *watch, enum client_event type,
     client_object_unref(object);
 }
 
-static bool listed(void *data, const struct cached_object *cached)
-{
-    deliver(data, CLIENT_ADDED, cached);
-    return true;
-}
-
 static bool watched(void *data, const struct cache_event *event)
 {
     static const enum client_event types[] = {[CACHE_ADDED] = CLIENT_ADDED,
@@ -365,16 +361,37 @@ static void expired(void *data)
 
 static const struct cache_watch_ops watch_ops = {.event = watched, .expired = expired};
 
+/* False when the turn is over and the list is not. */
+static bool list_some(struct client_watch *watch)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < CLIENT_LIST_AT_ONCE && bytes < CLIENT_LIST_BYTES_AT_ONCE; i++) {
+        const struct cached_object *cached = cache_walk_next(&watch->walk);
+        if (cached == NULL) {
+            return true;
+        }
+        bytes += cached_object_size(cached);
+        deliver(watch, CLIENT_ADDED, cached);
+    }
+    return false;
+}
+
 static void list_then_watch(void *data)
 {
     struct client_watch *watch = data;
     struct local_client *owner = watch->owner;
-    struct cache_view *view = watch_cache_view(registry_cache(owner->registry), watch->kind);
-    /* Callbacks of the watch come later, so events follow the list. */
-    watch->watch = cache_watch_after_view(owner->hub, view, &watch_ops, watch);
-    watch->ops->restart(watch->data);
-    cache_view_each(view, "", slice_text(""), listed, watch);
-    cache_view_free(view);
+    if (watch->list == NULL) {
+        watch->list = watch_cache_view(registry_cache(owner->registry), watch->kind);
+        cache_walk_open(&watch->walk, watch->list, "");
+        watch->ops->restart(watch->data);
+    }
+    if (!list_some(watch)) {
+        env_timer_start(owner->env, &watch->relist, /* delay_ns= */ 0);
+        return;
+    }
+    watch->watch = cache_watch_after_view(owner->hub, watch->list, &watch_ops, watch);
+    cache_view_free(watch->list);
+    watch->list = NULL;
     watch->ops->synced(watch->data);
 }
 
@@ -402,6 +419,7 @@ static void local_watch_stop(struct client *client, struct client_watch *watch)
 {
     struct local_client *owner = local(client);
     env_timer_stop(owner->env, &watch->relist);
+    cache_view_free(watch->list);
     cache_watch_stop(watch->watch);
     free(watch);
     owner->watches--;

@@ -182,7 +182,12 @@ static void reconciler_ready(void *data)
         return;
     }
     reconciler->pumping = true;
+    uint32_t begun = 0;
     while (!reconciler->closing && reconciler->running < reconciler->config.concurrency) {
+        if (begun++ == CLIENT_ROUNDS_AT_ONCE) {
+            work_queue_wake(reconciler->queue); /* A long queue does not hold the loop. */
+            break;
+        }
         const char *key = work_queue_take(reconciler->queue);
         if (key == NULL) {
             break;

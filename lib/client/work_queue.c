@@ -124,6 +124,13 @@ static void item_drop_if_idle(struct work_queue *queue, struct item *item)
     }
 }
 
+void work_queue_wake(struct work_queue *queue)
+{
+    if (queue->wake.position == 0) {
+        env_timer_start(queue->env, &queue->wake, /* delay_ns= */ 0);
+    }
+}
+
 void work_queue_add(struct work_queue *queue, const char *key)
 {
     struct item *item = item_of(queue, key);
@@ -143,9 +150,7 @@ void work_queue_add(struct work_queue *queue, const char *key)
     case ITEM_TAKEN_DIRTY:
         return;
     }
-    if (queue->wake.position == 0) {
-        env_timer_start(queue->env, &queue->wake, /* delay_ns= */ 0);
-    }
+    work_queue_wake(queue);
 }
 
 void work_queue_add_after(struct work_queue *queue, const char *key, uint64_t delay_ns)

@@ -26,6 +26,8 @@ uint32_t work_queue_failures(const struct work_queue *queue, const char *key);
 /* The oldest queued key, TAKEN from now on, or NULL. Valid until its work_queue_done(). */
 const char *work_queue_take(struct work_queue *queue);
 void work_queue_done(struct work_queue *queue, const char *key);
+/* `ready` runs soon, for what was not taken. */
+void work_queue_wake(struct work_queue *queue);
 size_t work_queue_length(const struct work_queue *queue); /* Queued, not counting waiting ones. */
 /* Drops everything that is queued or waits; taken keys finish. */
 void work_queue_drop(struct work_queue *queue);

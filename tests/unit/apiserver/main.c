@@ -41,6 +41,7 @@ Suite *subresources_suite(void);
 Suite *warnings_suite(void);
 Suite *watch_history_suite(void);
 Suite *cache_follower_suite(void);
+Suite *local_client_suite(void);
 
 int main(void)
 {
@@ -84,6 +85,7 @@ int main(void)
                        subresources_suite(),
                        warnings_suite(),
                        watch_history_suite(),
-                       cache_follower_suite()};
+                       cache_follower_suite(),
+                       local_client_suite()};
     return unit_main(suites, sizeof(suites) / sizeof(suites[0]));
 }
