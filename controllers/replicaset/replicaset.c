@@ -147,9 +147,12 @@ static struct informer_list related_pods(struct replicaset_loop *loop, struct ar
         return informer_select(loop->pods, arena, INFORMER_BY_OWNER, client_object_uid(object));
     }
     struct informer_list sets = informer_select(loop->sets, arena, INFORMER_BY_OWNER, owner->uid);
-    size_t count = 0;
-    const struct client_object **items =
-        arena_array(arena, informer_count(loop->pods) + 1, sizeof(*items));
+    size_t room = 1, count = 0;
+    for (size_t i = 0; i < sets.count; i++) {
+        room +=
+            informer_count_under(loop->pods, INFORMER_BY_OWNER, client_object_uid(sets.items[i]));
+    }
+    const struct client_object **items = arena_array(arena, room, sizeof(*items));
     for (size_t i = 0; i < sets.count; i++) {
         struct informer_list pods =
             informer_select(loop->pods, arena, INFORMER_BY_OWNER, client_object_uid(sets.items[i]));
