@@ -50,11 +50,26 @@ static void enqueue_dependents(struct garbage_loop *loop, const struct garbage_n
     }
 }
 
+/* Whether the owner has to wait for others than this dependent. */
+static bool waits_for_others(const struct garbage_node *owner, const struct garbage_node *node)
+{
+    LIST_FOREACH(link, next, &owner->dependents)
+    {
+        const struct garbage_edge *edge = LIST_ENTRY(link, struct garbage_edge, of_owner);
+        if (edge->blocks && edge->dependent != node && edge->dependent->object != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A round looks at all of an owner's dependents: only the last that it waits for is worth one. */
 static void enqueue_waiting_owners(struct garbage_loop *loop, const struct garbage_node *node)
 {
     for (size_t i = 0; i < node->owner_count; i++) {
-        if (garbage_foreground(node->owners[i].owner)) {
-            reconciler_add(loop->reconciler, node->owners[i].owner->uid);
+        const struct garbage_node *owner = node->owners[i].owner;
+        if (garbage_foreground(owner) && !waits_for_others(owner, node)) {
+            reconciler_add(loop->reconciler, owner->uid);
         }
     }
 }
@@ -219,7 +234,7 @@ static void foreground(struct garbage_loop *loop, struct round *round,
 
 static void orphan(struct round *round, const struct garbage_node *node)
 {
-    bool any = false;
+    size_t freed = 0;
     LIST_FOREACH(link, next, &node->dependents)
     {
         const struct garbage_edge *edge = LIST_ENTRY(link, struct garbage_edge, of_owner);
@@ -227,7 +242,10 @@ static void orphan(struct round *round, const struct garbage_node *node)
         if (dependent == NULL) {
             continue;
         }
-        any = true;
+        if (freed == CONTROLLERS_GC_ORPHANS || arena_is_full(round->arena)) {
+            break; /* The others are seen again. */
+        }
+        freed++;
         bool *drop =
             arena_array(round->arena, dependent->meta->n_owner_references + 1, sizeof(*drop));
         for (size_t i = 0; i < dependent->meta->n_owner_references; i++) {
@@ -235,7 +253,7 @@ static void orphan(struct round *round, const struct garbage_node *node)
         }
         remove_references(round, dependent, drop);
     }
-    if (any) {
+    if (freed > 0) {
         round_again_after(round, 20 * NS_PER_MS); /* Until none is seen any more. */
     } else {
         remove_finalizer(round, node->object, "orphan");

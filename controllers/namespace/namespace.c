@@ -2,8 +2,10 @@
  * remains, and takes the finalizer "kubernetes" off when nothing does. */
 #include "controllers/contents.h"
 #include "controllers/control.h"
+#include "controllers/limits.h"
 #include "controllers/namespace/namespace_plan.h"
 #include "controllers/pod_state.h"
+#include "lib/api/custom.h"
 #include "lib/base/alloc.h"
 #include "lib/base/hash_map.h"
 #include <stdlib.h>
@@ -42,19 +44,27 @@ static bool is_namespaced(const struct api_kind *kind)
     return kind->namespaced;
 }
 
+/* A round looks at all that is left: where that is much, it waits for more to go. */
 static void content_changed(void *data, const struct content *content,
                             const struct client_object *old_object,
                             const struct client_object *new_object)
 {
     struct namespace_loop *loop = data;
-    (void)content;
     const struct client_object *object = new_object == NULL ? old_object : new_object;
     if (old_object != NULL && new_object != NULL && new_object->meta->deletion_timestamp == NULL) {
         return;
     }
     const struct client_object *owner =
         informer_get(loop->namespaces, "", client_object_namespace(object));
-    if (terminating(owner)) {
+    if (!terminating(owner)) {
+        return;
+    }
+    bool many = informer_count_under(content->objects, INFORMER_BY_NAMESPACE,
+                                     client_object_name(owner)) >= CONTROLLERS_NAMESPACE_MANY;
+    if (many) {
+        work_queue_add_after(reconciler_queue(loop->reconciler), client_object_name(owner),
+                             CONTROLLERS_NAMESPACE_REST_MS * NS_PER_MS);
+    } else {
         reconciler_add_object(loop->reconciler, owner);
     }
 }
@@ -83,10 +93,68 @@ static void finalize(struct namespace_loop *loop, struct round *round,
     round_call(round, &request, NULL, NULL);
 }
 
+/* What a round deletes, so many at once: copies in its arena. */
+struct deletions {
+    struct client_request *items;
+    size_t count, room;
+    size_t begun;     /* Of them, asked for. */
+    size_t under_way; /* Not answered. */
+    bool more;        /* There are further ones, for another round. */
+};
+
+static void delete_some(struct round *round);
+
+static void deleted(struct round *round, const struct client_reply *reply, void *data)
+{
+    const struct client_request *request = data;
+    struct deletions *deletions = round->state;
+    (void)round_check(round, request, reply);
+    if (--deletions->under_way == 0 && !round_stopping(round)) {
+        delete_some(round);
+    }
+}
+
+static void delete_some(struct round *round)
+{
+    struct deletions *deletions = round->state;
+    size_t left = deletions->count - deletions->begun;
+    deletions->under_way = left < CONTROLLERS_NAMESPACE_CALLS ? left : CONTROLLERS_NAMESPACE_CALLS;
+    for (size_t i = deletions->under_way; i > 0; i--) {
+        struct client_request *request = &deletions->items[deletions->begun++];
+        round_call(round, request, deleted, request);
+    }
+    if (left == 0 && deletions->more && !round_failed(round)) {
+        round_again_after(round, 0);
+    }
+}
+
+static void add_deletion(struct round *round, const struct client_object *object)
+{
+    struct deletions *deletions = round->state;
+    if (deletions->count == CONTROLLERS_NAMESPACE_ROUND) {
+        deletions->more = true;
+        return;
+    }
+    if (custom_of(object->kind) != NULL) {
+        round_hold(round, object); /* And so its kind, which may be served no more by then. */
+    }
+    deletions->items = arena_array_room(round->arena, deletions->items, deletions->count,
+                                        sizeof(*deletions->items), &deletions->room);
+    deletions->items[deletions->count++] = (struct client_request){
+        .verb = CLIENT_DELETE,
+        .kind = object->kind,
+        .namespace_ = round->name,
+        .name = arena_text(round->arena, client_object_name(object)),
+        .propagation = "Background",
+        .expect_uid = arena_text(round->arena, client_object_uid(object)),
+    };
+}
+
 static void delete_content(struct namespace_loop *loop, struct round *round,
                            struct namespace_remains *remains)
 {
     const struct contents *contents = loop->control->contents;
+    round->state = arena_zeroed(round->arena, sizeof(struct deletions));
     for (size_t i = 0; i < contents_count(contents); i++) {
         const struct content *content = contents_at(contents, i);
         if (!is_namespaced(content->kind)) {
@@ -97,20 +165,12 @@ static void delete_content(struct namespace_loop *loop, struct round *round,
         for (size_t j = 0; j < list.count; j++) {
             const struct client_object *object = list.items[j];
             namespace_remains_add(remains, content->kind, object->meta);
-            if (object->meta->deletion_timestamp != NULL) {
-                continue;
+            if (object->meta->deletion_timestamp == NULL) {
+                add_deletion(round, object);
             }
-            struct client_request request = {
-                .verb = CLIENT_DELETE,
-                .kind = content->kind,
-                .namespace_ = round->name,
-                .name = client_object_name(object),
-                .propagation = "Background",
-                .expect_uid = client_object_uid(object),
-            };
-            round_call(round, &request, NULL, NULL);
         }
     }
+    delete_some(round);
 }
 
 static void reconcile(void *data, struct round *round)

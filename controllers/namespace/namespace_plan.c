@@ -22,12 +22,14 @@ static void count(struct namespace_count *counts, size_t *used, const char *name
 void namespace_remains_add(struct namespace_remains *remains, const struct api_kind *kind,
                            const Meta__V1__ObjectMeta *meta)
 {
+    if (remains->kind != kind) { /* They come kind by kind: one text for all of each. */
+        remains->kind = kind;
+        remains->kind_name = arena_printf(remains->arena, "%s.%s", kind->plural, kind->group);
+    }
     remains->objects++;
-    count(remains->kinds, &remains->kind_count,
-          arena_printf(remains->arena, "%s.%s", kind->plural, kind->group));
+    count(remains->kinds, &remains->kind_count, remains->kind_name);
     for (size_t i = 0; i < meta->n_finalizers; i++) {
-        count(remains->finalizers, &remains->finalizer_count,
-              arena_text(remains->arena, meta->finalizers[i]));
+        count(remains->finalizers, &remains->finalizer_count, meta->finalizers[i]);
     }
 }
 

@@ -14,6 +14,8 @@ struct namespace_count {
 
 struct namespace_remains {
     struct arena *arena;
+    const struct api_kind *kind; /* Of the last that was added, */
+    const char *kind_name;       /* and its name here. */
     size_t objects;
     struct namespace_count kinds[NAMESPACE_REMAINS_MAX];
     size_t kind_count;
@@ -21,6 +23,7 @@ struct namespace_remains {
     size_t finalizer_count;
 };
 
+/* Finalizers of `meta` are borrowed until the conditions are made. */
 void namespace_remains_add(struct namespace_remains *remains, const struct api_kind *kind,
                            const Meta__V1__ObjectMeta *meta);
 /* A copy with the five conditions of v1.32, or NULL when they say so already. */
