@@ -3,6 +3,7 @@
 #include "lib/api/limits.h"
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 enum {
     NANO_DIGITS = 9,
@@ -226,23 +227,24 @@ int quantity_parse(struct slice text, struct quantity *ret_quantity, struct erro
     return 0;
 }
 
-/* Writes number and suffix: `number` fits int64_t or has been cut to it by the suffix. */
 static void print(quantity_nanos number, const char *suffix, char ret_text[QUANTITY_TEXT_SIZE])
 {
     char digits[QUANTITY_TEXT_SIZE];
-    char *at = digits + sizeof(digits);
-    bool negative = number < 0;
-
-    number = negative ? -number : number;
-    *--at = '\0';
+    char *end = digits + sizeof(digits), *at = end;
+    quantity_nanos rest = number < 0 ? -number : number;
+    for (; rest > INT64_MAX; rest /= 10) { /* Sums of the largest with fractions: slow. */
+        *--at = (char)('0' + (int)(rest % 10));
+    }
+    uint64_t small = (uint64_t)rest;
     do {
-        *--at = (char)('0' + (int)(number % 10));
-        number /= 10;
-    } while (number > 0);
-    if (negative) {
+        *--at = (char)('0' + (int)(small % 10));
+        small /= 10;
+    } while (small > 0);
+    if (number < 0) {
         *--at = '-';
     }
-    (void)snprintf(ret_text, QUANTITY_TEXT_SIZE, "%s%s", at, suffix);
+    memcpy(ret_text, at, (size_t)(end - at));
+    memcpy(ret_text + (end - at), suffix, strlen(suffix) + 1);
 }
 
 static void format_binary(quantity_nanos value, char ret_text[QUANTITY_TEXT_SIZE])

@@ -3,6 +3,7 @@
 #include "lib/base/compiler.h"
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { DAY_SECONDS = 86400, NANOS = 1000000000, TEXT_MAX = 64 };
 
@@ -149,6 +150,13 @@ int time_parse(struct slice text, int64_t *ret_seconds, int32_t *ret_nanos)
     return 0;
 }
 
+static void put_digits(int64_t value, size_t digits, char *ret_text)
+{
+    for (size_t i = digits; i > 0; i--, value /= 10) {
+        ret_text[i - 1] = (char)('0' + value % 10);
+    }
+}
+
 void time_format_local(int64_t seconds, char text[TIME_TEXT_SIZE])
 {
     int64_t days = seconds / DAY_SECONDS, rest = seconds % DAY_SECONDS;
@@ -158,9 +166,19 @@ void time_format_local(int64_t seconds, char text[TIME_TEXT_SIZE])
         days--;
     }
     date_of_days(days, &year, &month, &day);
-    /* Beyond four digits nothing is valid RFC 3339; Go's formatter shows such years as well. */
-    (void)snprintf(text, TIME_TEXT_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d", (int)year, (int)month,
-                   (int)day, (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60));
+    if (year < 0 || year > 9999) { /* No RFC 3339; Go's formatter shows such years as well. */
+        (void)snprintf(text, TIME_TEXT_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d", (int)year, (int)month,
+                       (int)day, (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60));
+        return;
+    }
+    /* Several in every object: without printf. */
+    memcpy(text, "0000-00-00T00:00:00", sizeof("0000-00-00T00:00:00"));
+    put_digits(year, 4, text);
+    put_digits(month, 2, text + 5);
+    put_digits(day, 2, text + 8);
+    put_digits(rest / 3600, 2, text + 11);
+    put_digits(rest / 60 % 60, 2, text + 14);
+    put_digits(rest % 60, 2, text + 17);
 }
 
 void time_format(int64_t seconds, char ret_text[TIME_TEXT_SIZE])

@@ -23,7 +23,8 @@ enum {
     RSA_BYTES_MIN = 256,
     RSA_BYTES_MAX = 1024,
     PEM_FILE_MAX = 1024 * 1024,
-    SIGNATURE_MAX = 2048
+    SIGNATURE_MAX = 2048,
+    RANDOM_SHARED = 512, /* Random bytes drawn at once; one request takes 16. */
 };
 
 /* ---- Digests ---- */
@@ -85,12 +86,32 @@ bool x509_equal_secret(struct slice a, struct slice b)
     return a.len == b.len && (a.len == 0 || CRYPTO_memcmp(a.data, b.data, a.len) == 0);
 }
 
-void x509_random(uint8_t *ret_bytes, size_t len)
+static void draw_random(uint8_t *ret_bytes, size_t len)
 {
     assert(len <= INT32_MAX);
     if (RAND_bytes(ret_bytes, (int)len) != 1) {
         abort(); /* No key is better than one that can be guessed. */
     }
+}
+
+void x509_random(uint8_t *ret_bytes, size_t len)
+{
+    /* A draw takes OpenSSL microseconds, of however few bytes: small ones of a thread share one. */
+    static _Thread_local struct {
+        uint8_t bytes[RANDOM_SHARED];
+        size_t left;
+    } drawn;
+    if (len > sizeof(drawn.bytes)) {
+        draw_random(ret_bytes, len);
+        return;
+    }
+    if (drawn.left < len) {
+        draw_random(drawn.bytes, sizeof(drawn.bytes));
+        drawn.left = sizeof(drawn.bytes);
+    }
+    drawn.left -= len;
+    memcpy(ret_bytes, drawn.bytes + drawn.left, len);
+    explicit_bzero(drawn.bytes + drawn.left, len); /* It may be a key by now. */
 }
 
 /* ---- Signatures ---- */

@@ -33,6 +33,9 @@ def pod_template():
                                      "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}}}]}}
 
 
+HANDSHAKES_SECONDS = 0.3  # A client has its connection before the server has verified the client's certificate.
+
+
 class Api:
     """One member with its API and nothing else, and the loads on it."""
 
@@ -79,6 +82,7 @@ class Api:
         if load.stdout.readline() != "ready\n":
             load.kill()
             raise RuntimeError(f"{os.path.basename(program)} {' '.join(flags)}: no connection")
+        time.sleep(HANDSHAKES_SECONDS)
         return load
 
     def finish(self, load, before=None):

@@ -1,4 +1,5 @@
 /* The pure codecs: WebSocket frames, gRPC framing, addresses, and keys and tokens. */
+#include "lib/base/hash_map.h"
 #include "lib/net/grpc_frame.h"
 #include "lib/net/rate_limit.h"
 #include "lib/net/send_queue.h"
@@ -376,6 +377,25 @@ START_TEST(digests_match_published_vectors)
 }
 END_TEST
 
+/* Small draws share what OpenSSL gave at once: nothing may be given twice, at whatever lengths. */
+START_TEST(random_bytes_are_given_once)
+{
+    static uint8_t bytes[96 * 1024];
+    size_t at = 0, again = 0, eights = 1;
+    for (; at + 8 * eights <= sizeof(bytes); eights = (eights + 37) % 80 + 1) {
+        x509_random(bytes + at, 8 * eights);
+        at += 8 * eights;
+    }
+    struct hash_map *seen = hash_map_new(/* seed= */ 1);
+    for (size_t i = 0; i < at; i += 8) {
+        again += hash_map_set(seen, slice_of(bytes + i, 8), bytes) != NULL;
+    }
+    hash_map_free(seen);
+    ck_assert_uint_gt(at, sizeof(bytes) - 8 * 80);
+    ck_assert_uint_eq(again, 0);
+}
+END_TEST
+
 Suite *codecs_suite(void)
 {
     Suite *suite = suite_create("net/codecs");
@@ -400,6 +420,7 @@ Suite *codecs_suite(void)
     tcase_add_loop_test(keys, public_keys_come_back_from_their_parameters, JWS_ES256,
                         JWS_RS256 + 1);
     tcase_add_test(keys, digests_match_published_vectors);
+    tcase_add_test(keys, random_bytes_are_given_once);
     suite_add_tcase(suite, keys);
     return suite;
 }

@@ -54,6 +54,20 @@ START_TEST(quantities_are_written_in_canonical_form)
 }
 END_TEST
 
+START_TEST(sums_of_the_largest_with_fractions_are_written_with_all_digits)
+{
+    struct quantity largest = quantity_of(INT64_MAX - 1, QUANTITY_DECIMAL_SI), nano;
+    char text[QUANTITY_TEXT_SIZE];
+    CLEANUP(error_release) struct error error = {0};
+    ck_assert_int_eq(quantity_parse(slice_text("1n"), &nano, &error), 0);
+    quantity_format(quantity_add(largest, nano), text);
+    ck_assert_str_eq(text, "9223372036854775806000000001n");
+    quantity_format(quantity_sub(quantity_of(0, QUANTITY_DECIMAL_SI), quantity_add(largest, nano)),
+                    text);
+    ck_assert_str_eq(text, "-9223372036854775806000000001n");
+}
+END_TEST
+
 START_TEST(what_is_no_quantity_is_refused_in_the_words_of_kubernetes)
 {
     static const char wrong[] = "quantities must match the regular expression "
@@ -104,6 +118,12 @@ START_TEST(times_are_read_with_offsets_and_written_in_utc)
     ck_assert_str_eq(text, "2024-02-29T10:30:45.123456Z");
     api_time_format(-1, text);
     ck_assert_str_eq(text, "1969-12-31T23:59:59Z");
+    api_time_format(-62167219200, text);
+    ck_assert_str_eq(text, "0000-01-01T00:00:00Z");
+    api_time_format(253402300799, text);
+    ck_assert_str_eq(text, "9999-12-31T23:59:59Z");
+    api_time_format(253402300800, text); /* As Go shows what is no RFC 3339. */
+    ck_assert_str_eq(text, "10000-01-01T00:00:00Z");
 }
 END_TEST
 
@@ -163,6 +183,7 @@ Suite *values_suite(void)
     Suite *suite = suite_create("api/values");
     TCase *tcase = tcase_create("values");
     tcase_add_test(tcase, quantities_are_written_in_canonical_form);
+    tcase_add_test(tcase, sums_of_the_largest_with_fractions_are_written_with_all_digits);
     tcase_add_test(tcase, what_is_no_quantity_is_refused_in_the_words_of_kubernetes);
     tcase_add_test(tcase, quantities_compare_and_add_exactly);
     tcase_add_test(tcase, times_are_read_with_offsets_and_written_in_utc);
