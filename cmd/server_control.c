@@ -79,7 +79,6 @@ void server_open_control(struct member *member)
             .ca_pem = member->pki.ca_cert,
             .ca_key_pem = member->pki.ca_key,
             .server_url = config->api_url,
-            .instance = config->name,
             .grace = {.node_grace_ms = config->node_grace_ms},
             .heartbeat_age_ms = heartbeat_age_ms,
             .heartbeat_data = member,

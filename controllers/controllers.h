@@ -35,7 +35,6 @@ struct controllers_config {
     const char *ca_pem;       /* For kube-root-ca.crt. NULL: not published. */
     const char *server_url; /* "https://10.0.0.1:6443", for kube-public/cluster-info. NULL: none. */
     const char *ca_key_pem; /* Signs certificate requests. NULL: they stay unsigned. */
-    const char *instance;   /* This member, for Events; NULL is "". */
     struct controllers_grace grace;
     /* Milliseconds since the leader last heard of the node, or UINT64_MAX for never. A new leader
      * gives every node its full grace by itself. NULL: taken from Node conditions and Leases. */

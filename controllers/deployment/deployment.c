@@ -338,7 +338,7 @@ static void *deployment_open(struct control *control)
     loop->sets = informers_get(control->informers, loop->set_kind);
     loop->pods = informers_get(control->informers, control_kind("", "v1", "pods"));
     loop->events = event_recorder_new(control->env, control->client, &control_as.deployment,
-                                      "deployment-controller", control->config->instance);
+                                      "deployment-controller", /* instance= */ NULL);
     loop->reconciler =
         control_reconciler(control, "deployment", &control_as.deployment, 5, reconcile, loop);
     loop->deployment_handler =

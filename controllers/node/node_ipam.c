@@ -85,7 +85,7 @@ static void *ipam_open(struct control *control)
     loop->usable = control->config->cluster_cidr != NULL &&
                    cidr_set_init(&loop->set, control->config->cluster_cidr) == 0;
     loop->events = event_recorder_new(control->env, control->client, &control_as.node,
-                                      "cidrAllocator", control->config->instance);
+                                      "cidrAllocator", /* instance= */ NULL);
     /* One at a time: the set is shared. */
     loop->reconciler =
         control_reconciler(control, "node-ipam", &control_as.node, 1, reconcile, loop);

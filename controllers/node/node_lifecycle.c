@@ -245,7 +245,7 @@ static void *lifecycle_open(struct control *control)
     loop->eviction_interval_ns = control->config->grace.eviction_interval_ms * NS_PER_MS;
     loop->heard = hash_map_new(/* seed= */ 0x66697273);
     loop->events = event_recorder_new(control->env, control->client, &control_as.node,
-                                      "node-controller", control->config->instance);
+                                      "node-controller", /* instance= */ NULL);
     loop->reconciler =
         control_reconciler(control, "node-lifecycle", &control_as.node, 8, reconcile, loop);
     loop->handler = (struct informer_handler){.changed = node_changed, .data = loop};

@@ -139,7 +139,7 @@ static void *eviction_open(struct control *control)
     loop->pods = informers_get(control->informers, loop->pod_kind);
     loop->nodes = informers_get(control->informers, control_kind("", "v1", "nodes"));
     loop->events = event_recorder_new(control->env, control->client, &control_as.node,
-                                      "taint-eviction-controller", control->config->instance);
+                                      "taint-eviction-controller", /* instance= */ NULL);
     loop->reconciler =
         control_reconciler(control, "taint-eviction", &control_as.node, 8, reconcile, loop);
     loop->node_handler = (struct informer_handler){.changed = node_changed, .data = loop};

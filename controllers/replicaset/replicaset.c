@@ -476,7 +476,7 @@ static struct replicaset_loop *loop_open(struct control *control,
     loop->pods = informers_get(control->informers, loop->pod_kind);
     loop->expectations = expectations_new();
     loop->events = event_recorder_new(control->env, control->client, replicated->as,
-                                      replicated->reporter, control->config->instance);
+                                      replicated->reporter, /* instance= */ NULL);
     loop->reconciler =
         control_reconciler(control, replicated->loop, replicated->as, 5, reconcile, loop);
     loop->set_handler = (struct informer_handler){.changed = set_changed, .data = loop};
