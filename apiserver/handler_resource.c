@@ -4,6 +4,7 @@
 #include "apiserver/go_text.h"
 #include "apiserver/media_type.h"
 #include "apiserver/request.h"
+#include "apiserver/warnings.h"
 #include "lib/api/custom.h"
 #include "lib/api/object.h"
 #include "lib/base/alloc.h"
@@ -232,7 +233,9 @@ static bool take_problems(struct request *request, const struct wanted *wanted,
     const char *all = arena_join(request->arena, problems->texts, problems->count, ", ");
     for (size_t i = 0; i < problems->count; i++) {
         if (mode == REGISTRY_FIELDS_WARN && call->warning_count < WARNINGS_MAX) {
-            call->warnings[call->warning_count++] = problems->texts[i];
+            call->warning_count += warning_texts(request->arena, problems->texts[i],
+                                                 call->warnings + call->warning_count,
+                                                 WARNINGS_MAX - call->warning_count);
         }
     }
     if (mode == REGISTRY_FIELDS_WARN) {

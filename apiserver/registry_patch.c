@@ -2,6 +2,7 @@
  * update. */
 #include "apiserver/go_text.h"
 #include "apiserver/operation.h"
+#include "apiserver/warnings.h"
 #include "lib/api/apply.h"
 #include "lib/api/convert.h"
 #include "lib/api/custom.h"
@@ -9,13 +10,17 @@
 #include "lib/api/patch_typed.h"
 #include <errno.h>
 
-/* Unknown and duplicate fields of an applied configuration: warned of, or refused when strict. */
+/* Keys that an applied configuration has twice: warned of, or refused when strict. */
 static const struct api_status *status_of_applied(struct operation *operation,
                                                   const struct api_problems *problems)
 {
     enum registry_field_validation mode = operation->call->options.field_validation;
     for (size_t i = 0; i < problems->count && mode == REGISTRY_FIELDS_WARN; i++) {
-        operation_warn(operation, problems->texts[i]);
+        const char *texts[WARNINGS_MAX];
+        size_t count = warning_texts(operation->arena, problems->texts[i], texts, WARNINGS_MAX);
+        for (size_t j = 0; j < count; j++) {
+            operation_warn(operation, texts[j]);
+        }
     }
     if (problems->count == 0 || mode != REGISTRY_FIELDS_STRICT) {
         return NULL;
@@ -23,23 +28,6 @@ static const struct api_status *status_of_applied(struct operation *operation,
     return api_status_bad_request(operation->arena,
                                   "error strict decoding YAML: error converting YAML to JSON: %s",
                                   problems->texts[0]);
-}
-
-/* Of a custom kind. What built-in ones do not have is refused when it is applied, whatever the
- * client wishes to be told of it. */
-static const struct api_status *check_applied(struct operation *operation,
-                                              const struct json_value *applied)
-{
-    const struct api_kind *kind = operation_form(operation);
-    struct arena *arena = operation->arena;
-    struct api_problems problems = {0};
-    CLEANUP(error_release) struct error error = {0};
-    void *ignored = NULL;
-    if (api_message_from_json(arena, kind->message, applied, &problems, &ignored, &error) < 0) {
-        return api_status_bad_request(arena, "failed to create typed patch object: %s",
-                                      error_message(&error));
-    }
-    return status_of_applied(operation, &problems);
 }
 
 /* The fields that changed become the writer's (KEP-555), in the form in which it wrote them. */
@@ -89,20 +77,17 @@ static int apply_text(struct operation *operation, const struct api_kind *kind,
             api_status_bad_request(arena, "error decoding YAML: %s", error_message(&error));
         return -EINVAL;
     }
-    const struct api_status *refusal = status_of_applied(operation, &duplicates);
-    if (refusal == NULL && custom_of(kind) != NULL) {
-        refusal = check_applied(operation, applied);
-    }
-    if (refusal != NULL) {
-        *reterr_status = refusal;
-        return -EINVAL;
-    }
     struct api_apply_request request = {.kind = kind,
                                         .manager = call->options.field_manager,
                                         .subresource = operation_subresource(operation),
                                         .now_s = operation_now_s(operation),
                                         .force = call->options.force};
-    return api_apply(arena, &request, live, applied, ret_object, reterr_status);
+    status = api_apply(arena, &request, live, applied, ret_object, reterr_status);
+    if (status < 0) {
+        return status;
+    }
+    *reterr_status = status_of_applied(operation, &duplicates);
+    return *reterr_status == NULL ? status : -EINVAL;
 }
 
 static int patch_tree(struct operation *operation, const struct api_kind *kind,

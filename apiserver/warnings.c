@@ -1,5 +1,6 @@
 #include "apiserver/warnings.h"
 
+#include "lib/base/slice.h"
 #include "lib/base/utf8.h"
 #include <stdbool.h>
 #include <string.h>
@@ -76,4 +77,25 @@ size_t warning_values(struct arena *arena, const char *const *texts, size_t coun
         all += length;
     }
     return made;
+}
+
+size_t warning_texts(struct arena *arena, const char *problem, const char **ret_texts, size_t max)
+{
+    static const char of_yaml[] = "yaml: unmarshal errors:\n";
+    struct slice rest = slice_text(problem);
+    if (!slice_starts_with(rest, slice_text(of_yaml))) {
+        ret_texts[0] = problem;
+        return 1;
+    }
+    rest = slice_of(rest.data + strlen(of_yaml), rest.len - strlen(of_yaml));
+    size_t count = 0;
+    while (rest.len > 0 && count < max) {
+        const uint8_t *end = memchr(rest.data, '\n', rest.len);
+        size_t len = end == NULL ? rest.len : (size_t)(end - rest.data);
+        struct slice line = slice_trimmed(slice_of(rest.data, len));
+        ret_texts[count++] = arena_text_n(arena, (const char *)line.data, line.len);
+        len += end == NULL ? 0 : 1;
+        rest = slice_of(rest.data + len, rest.len - len);
+    }
+    return count;
 }

@@ -9,4 +9,8 @@
  * `ret_values` has room for `count`. Returns how many there are. */
 size_t warning_values(struct arena *arena, const char *const *texts, size_t count,
                       const char **ret_values);
+
+/* What decoding found wrong, as the texts to warn with: of YAML each line says one thing. At most
+ * `max`; returns how many there are. */
+size_t warning_texts(struct arena *arena, const char *problem, const char **ret_texts, size_t max);
 #endif

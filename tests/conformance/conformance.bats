@@ -233,6 +233,19 @@ for group in json.load(sys.stdin)["groups"]:
         POST "$strict" '{"metadata": {"name": "c"}, "dada": 1, "data": {"a": "1", "a": "2"}}'
     expect 400 'unknown field \\"metadata.nam\\"' POST "$strict" '{"metadata": {"name": "c", "nam": "d"}}'
     expect 201 '' POST "$all?fieldValidation=Ignore" '{"metadata": {"name": "c", "nam": "d"}}'
+    # Of YAML each line is a warning of its own, of what is created and of what is applied.
+    local body=$'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: twice}\ndata: {a: "1", a: "2", b: "1", b: "2"}\n' verb
+    expect 400 'error strict decoding YAML: .*line 4: key .*"a.* already set in map' PATCH "$all/twice?fieldManager=m&fieldValidation=Strict" \
+        "$body" application/apply-patch+yaml
+    for verb in POST PATCH; do
+        if [ $verb = POST ]; then
+            expect 201 '' POST "$all" "$body" application/yaml -i
+        else
+            expect 200 '' PATCH "$all/twice?fieldManager=m&force=true" "$body" application/apply-patch+yaml -i
+        fi
+        grep -qi '^warning: 299 - "line 4: key \\"a\\" already set in map"' "$BATS_TEST_TMPDIR/answer"
+        grep -qi '^warning: 299 - "line 4: key \\"b\\" already set in map"' "$BATS_TEST_TMPDIR/answer"
+    done
 }
 
 @test "FieldValidation should create an invalid CR with extra properties for CRD with validation schema" {
@@ -242,6 +255,13 @@ for group in json.load(sys.stdin)["groups"]:
     expect 400 'strict decoding error: unknown field \\"spec.size\\"' POST "$all?fieldValidation=Strict" "$body"
     expect 201 '"colour":"red"' POST "$all" "$body" '' -i
     grep -qi '^warning: 299 .*unknown field .*spec.size' "$BATS_TEST_TMPDIR/answer"
+    # Applied, it is refused whatever is asked for, in the words of the one who merges.
+    local asked
+    for asked in Strict Warn Ignore; do
+        expect 500 'failed to create typed patch object \(/a; '"$N"'.example/v1, Kind=Toy\): .spec.size: field not declared in schema' \
+            PATCH "$all/a?fieldManager=m&fieldValidation=$asked" "$body" application/apply-patch+yaml -i
+        run -1 grep -qi '^warning:' "$BATS_TEST_TMPDIR/answer"
+    done
     kubectl delete crd "toys.$N.example"
 }
 

@@ -59,6 +59,22 @@ START_TEST(what_comes_after_the_warning_that_was_too_much_comes_cut_until_it_is_
 }
 END_TEST
 
+START_TEST(of_yaml_each_line_is_a_warning)
+{
+    CLEANUP(arena_freep) struct arena *arena = arena_new(SIZE_MAX);
+    const char *texts[2];
+    ck_assert_uint_eq(warning_texts(arena, "unknown field \"a\"", texts, 2), 1);
+    ck_assert_str_eq(texts[0], "unknown field \"a\"");
+    static const char problem[] =
+        "yaml: unmarshal errors:\n  line 1: key \"a\" already set in map\n"
+        "  line 2: key \"b\" already set in map";
+    ck_assert_uint_eq(warning_texts(arena, problem, texts, 2), 2);
+    ck_assert_str_eq(texts[0], "line 1: key \"a\" already set in map");
+    ck_assert_str_eq(texts[1], "line 2: key \"b\" already set in map");
+    ck_assert_uint_eq(warning_texts(arena, problem, texts, 1), 1);
+}
+END_TEST
+
 Suite *warnings_suite(void);
 Suite *warnings_suite(void)
 {
@@ -68,6 +84,7 @@ Suite *warnings_suite(void)
     tcase_add_test(tcase, warnings_are_whole_until_all_of_them_are_too_much);
     tcase_add_test(
         tcase, what_comes_after_the_warning_that_was_too_much_comes_cut_until_it_is_too_much_again);
+    tcase_add_test(tcase, of_yaml_each_line_is_a_warning);
     suite_add_tcase(suite, tcase);
     return suite;
 }
