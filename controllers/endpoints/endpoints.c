@@ -202,8 +202,9 @@ static void reconcile(void *data, struct round *round)
     if (!expectations_fulfilled(loop->expectations, round->key, env_now_ns(loop->control->env))) {
         return; /* The slice that comes wakes us. */
     }
-    struct informer_list all =
-        informer_select(loop->pods, round->arena, INFORMER_BY_NAMESPACE, round->namespace_);
+    struct informer_list all = informer_select_labelled(
+        loop->pods, round->arena, round->namespace_,
+        API_STRING_MAP(service->spec->selector, service->spec->n_selector));
     const Core__V1__Pod **pods = arena_array(round->arena, all.count + 1, sizeof(*pods));
     size_t pod_count = 0;
     for (size_t i = 0; i < all.count; i++) {

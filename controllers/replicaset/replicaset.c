@@ -138,6 +138,29 @@ static const Core__V1__Pod *const *pods_of(struct arena *arena, struct informer_
     return pods;
 }
 
+/* Pods without a controller that the set may select. */
+static struct informer_list orphans_of(struct replicaset_loop *loop, struct arena *arena,
+                                       const struct client_object *object,
+                                       const Apps__V1__ReplicaSet *set)
+{
+    const Meta__V1__LabelSelector *selector = set->spec->selector;
+    if (selector == NULL || selector->n_match_labels == 0) {
+        return informer_select(loop->pods, arena, INFORMER_ORPHANS,
+                               client_object_namespace(object));
+    }
+    struct informer_list pods =
+        informer_select_labelled(loop->pods, arena, client_object_namespace(object),
+                                 API_STRING_MAP(selector->match_labels, selector->n_match_labels));
+    const struct client_object **items = arena_array(arena, pods.count + 1, sizeof(*items));
+    size_t count = 0;
+    for (size_t i = 0; i < pods.count; i++) {
+        if (api_meta_controller(pods.items[i]->meta) == NULL) {
+            items[count++] = pods.items[i];
+        }
+    }
+    return (struct informer_list){items, count};
+}
+
 /* Pods of all sets that have this set's own controller. */
 static struct informer_list related_pods(struct replicaset_loop *loop, struct arena *arena,
                                          const struct client_object *object)
@@ -394,8 +417,7 @@ static void plan_round(struct round *base, const struct client_object *object,
     struct replicaset_loop *loop = round->loop;
     struct informer_list owned =
         informer_select(loop->pods, base->arena, INFORMER_BY_OWNER, client_object_uid(object));
-    struct informer_list orphans =
-        informer_select(loop->pods, base->arena, INFORMER_ORPHANS, base->namespace_);
+    struct informer_list orphans = orphans_of(loop, base->arena, object, round->set);
     struct informer_list related = {NULL, 0};
     if (owned.count > (size_t)(round->set->spec->replicas < 0 ? 0 : round->set->spec->replicas)) {
         related = related_pods(loop, base->arena, object);

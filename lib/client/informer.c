@@ -3,6 +3,7 @@
 #include "k8s/core_v1.pb-c.h"
 #include "lib/base/alloc.h"
 #include "lib/base/hash_map.h"
+#include "lib/client/label_index.h"
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ struct entry {
     const struct client_object *object;
     uint64_t epoch; /* Of the last (re)list that had it. */
     struct index_place places[INFORMER_INDEXES];
+    struct labelled labelled;
 };
 
 struct informer {
@@ -35,6 +37,7 @@ struct informer {
     struct client_watch *watch;
     struct hash_map *entries; /* "namespace/name" -> entry */
     struct hash_map *indexes[INFORMER_INDEXES];
+    struct label_index *labels; /* NULL but for pods. */
     struct list handlers;
 };
 
@@ -122,6 +125,31 @@ static void entry_index(struct informer *informer, struct entry *entry)
     }
 }
 
+static bool same_labels(const Meta__V1__ObjectMeta *a, const Meta__V1__ObjectMeta *b)
+{
+    return api_string_map_equal(API_STRING_MAP(a->labels, a->n_labels),
+                                API_STRING_MAP(b->labels, b->n_labels));
+}
+
+/* `old` is what the entry was indexed as, or NULL. */
+static void entry_label(struct informer *informer, struct entry *entry,
+                        const struct client_object *old)
+{
+    if (informer->labels == NULL || (old != NULL && same_labels(old->meta, entry->object->meta))) {
+        return;
+    }
+    label_index_leave(informer->labels, &entry->labelled);
+    label_index_enter(informer->labels, &entry->labelled, entry->object->meta);
+}
+
+static void entry_free(struct informer *informer, struct entry *entry)
+{
+    if (informer->labels != NULL) {
+        label_index_leave(informer->labels, &entry->labelled);
+    }
+    free(entry);
+}
+
 static void tell(struct informer *informer, const struct client_object *old_object,
                  const struct client_object *new_object)
 {
@@ -142,7 +170,7 @@ static void entry_remove(struct informer *informer, struct slice key)
         place_leave(informer, (enum informer_index)i, &entry->places[i]);
     }
     const struct client_object *object = entry->object;
-    free(entry);
+    entry_free(informer, entry);
     tell(informer, object, NULL);
     client_object_unref(object);
 }
@@ -173,6 +201,7 @@ static void entry_put(struct informer *informer, struct slice key,
     }
     entry->object = client_object_ref(object);
     entry_index(informer, entry);
+    entry_label(informer, entry, old);
     tell(informer, old, object);
     client_object_unref(old);
 }
@@ -235,6 +264,7 @@ static struct informer *informer_new(struct client *client, const struct api_kin
     for (int i = 0; i < INFORMER_INDEXES; i++) {
         informer->indexes[i] = hash_map_new(/* seed= */ 0x696e6478);
     }
+    informer->labels = informer->has_nodes ? label_index_new() : NULL;
     list_init(&informer->handlers);
     informer->watch = metadata_only
                           ? client_watch_metadata(client, kind, &informer_watch_ops, informer)
@@ -250,9 +280,10 @@ static void informer_free(struct informer *informer)
     for (size_t at = 0; hash_map_next(informer->entries, &at, NULL, &value);) {
         struct entry *entry = value;
         client_object_unref(entry->object);
-        free(entry);
+        entry_free(informer, entry);
     }
     hash_map_free(informer->entries);
+    label_index_free(informer->labels);
     for (int i = 0; i < INFORMER_INDEXES; i++) {
         for (size_t at = 0; hash_map_next(informer->indexes[i], &at, NULL, &value);) {
             free(value);
@@ -391,6 +422,28 @@ size_t informer_count_under(const struct informer *informer, enum informer_index
 {
     const struct bucket *bucket = hash_map_get(informer->indexes[index], slice_text(key));
     return bucket == NULL ? 0 : bucket->count;
+}
+
+struct informer_list informer_select_labelled(const struct informer *informer, struct arena *arena,
+                                              const char *namespace_, struct api_string_map labels)
+{
+    if (labels.count == 0) {
+        return informer_select(informer, arena, INFORMER_BY_NAMESPACE, namespace_);
+    }
+    assert(informer->labels != NULL);
+    const struct label_bucket *bucket = label_index_find(informer->labels, namespace_, labels);
+    if (bucket == NULL) {
+        return (struct informer_list){NULL, 0};
+    }
+    const struct client_object **items =
+        arena_array(arena, bucket->count, sizeof(const struct client_object *));
+    size_t count = 0;
+    LIST_FOREACH(link, next, &bucket->places)
+    {
+        const struct label_place *place = LIST_ENTRY(link, struct label_place, link);
+        items[count++] = CONTAINER_OF(place->labelled, struct entry, labelled)->object;
+    }
+    return (struct informer_list){items, count};
 }
 
 struct informer_list informer_all(const struct informer *informer, struct arena *arena)

@@ -4,6 +4,7 @@
  * loop (take a reference to keep one longer). One thread, no I/O but through the client. */
 #ifndef LIB_CLIENT_INFORMER_H
 #define LIB_CLIENT_INFORMER_H
+#include "lib/api/selector.h"
 #include "lib/base/list.h"
 #include "lib/client/client.h"
 
@@ -59,5 +60,9 @@ struct informer_list informer_select(const struct informer *informer, struct are
 /* How many those are. */
 size_t informer_count_under(const struct informer *informer, enum informer_index index,
                             const char *key);
+/* Pods of a namespace that may have all of these labels: those that have the rarest one; what is
+ * asked of them is looked at by the caller. Without labels, all of the namespace. */
+struct informer_list informer_select_labelled(const struct informer *informer, struct arena *arena,
+                                              const char *namespace_, struct api_string_map labels);
 struct informer_list informer_all(const struct informer *informer, struct arena *arena);
 #endif

@@ -63,6 +63,56 @@ START_TEST(indexes_follow_the_objects)
 }
 END_TEST
 
+static const struct client_object *add_labelled(const char *namespace_, const char *name,
+                                                const char *labels)
+{
+    char json[512];
+    (void)snprintf(
+        json, sizeof(json),
+        "{\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\",\"labels\":%s},\"spec\":{}}", name,
+        namespace_, labels);
+    return fake_client_add(fake, "v1", "Pod", json);
+}
+
+/* The names of what may have the labels of this pod. */
+static const char *labelled_as(struct informer *pods, const char *namespace_, const char *name)
+{
+    const Meta__V1__ObjectMeta *meta = informer_get(pods, namespace_, name)->meta;
+    struct informer_list list = informer_select_labelled(
+        pods, arena, namespace_, API_STRING_MAP(meta->labels, meta->n_labels));
+    const char *text = "";
+    for (size_t i = 0; i < list.count; i++) {
+        text = arena_printf(arena, "%s %s", text, client_object_name(list.items[i]));
+    }
+    return text;
+}
+
+START_TEST(pods_are_found_by_the_rarest_of_their_labels)
+{
+    struct informer *pods = informers_get(informers, api_kind_find("", "v1", "pods"));
+    add_labelled("default", "a", "{\"app\":\"web\",\"tier\":\"x\"}");
+    add_labelled("default", "b", "{\"app\":\"web\",\"tier\":\"y\"}");
+    add_labelled("default", "c", "{\"app\":\"db\",\"tier\":\"x\"}");
+    add_labelled("default", "web", "{\"app\":\"web\"}");
+    add_labelled("default", "none", "{}");
+    add_labelled("other", "a", "{\"app\":\"web\"}");
+    fake_env_run_ms(&env, 10);
+    ck_assert_str_eq(labelled_as(pods, "default", "web"), " a b web");
+    ck_assert_str_eq(labelled_as(pods, "default", "b"), " b"); /* One has tier=y. */
+    ck_assert_str_eq(labelled_as(pods, "default", "none"), " a b c web none");
+    ck_assert_str_eq(labelled_as(pods, "other", "a"), " a");
+    fake_client_patch(fake, informer_get(pods, "default", "c"),
+                      "{\"metadata\":{\"labels\":{\"app\":\"web\"}}}");
+    fake_client_patch(fake, informer_get(pods, "default", "b"),
+                      "{\"metadata\":{\"labels\":{\"app\":null}}}");
+    fake_client_remove(fake, informer_get(pods, "default", "a"));
+    fake_env_run_ms(&env, 10);
+    ck_assert_str_eq(labelled_as(pods, "default", "web"), " web c");
+    ck_assert_str_eq(labelled_as(pods, "default", "b"), " b");
+    ck_assert_str_eq(labelled_as(pods, "other", "a"), " a");
+}
+END_TEST
+
 static int appeared, changed_count, gone;
 
 static void count_changes(void *data, const struct client_object *old_object,
@@ -99,6 +149,7 @@ Suite *informer_suite(void)
     TCase *tcase = tcase_create("cache");
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, indexes_follow_the_objects);
+    tcase_add_test(tcase, pods_are_found_by_the_rarest_of_their_labels);
     tcase_add_test(tcase, a_late_handler_hears_of_everything_that_is_there);
     suite_add_tcase(suite, tcase);
     return suite;
