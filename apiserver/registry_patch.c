@@ -163,6 +163,18 @@ static const struct api_status *status_of_problems(struct operation *operation,
                          arena_printf(operation->arena, "strict decoding error: %s", all));
 }
 
+/* As v1.32: of what the patch itself says twice, and of what its operations do not have. That of an
+ * applied configuration is said where it is read. */
+static void find_text_problems(struct operation *operation, struct api_problems *problems)
+{
+    const struct registry_call *call = operation->call;
+    if (call->patch_type != REGISTRY_PATCH_APPLY &&
+        call->options.field_validation != REGISTRY_FIELDS_IGNORE) {
+        api_patch_problems(operation->arena, call->patch, call->patch_type == REGISTRY_PATCH_JSON,
+                           problems);
+    }
+}
+
 /* False when the patch has to be carried out on the whole object as a tree. */
 static bool patch_named_members(struct operation *operation, const struct api_message *schema,
                                 const void *before, void **ret_message)
@@ -241,7 +253,10 @@ const struct api_status *patch_message(struct operation *operation, const struct
                                        const struct api_type_meta *type_meta, void **ret_message)
 {
     struct arena *arena = operation->arena;
-    if (before != NULL && patch_named_members(operation, schema, before, ret_message)) {
+    struct api_problems problems = {0};
+    find_text_problems(operation, &problems);
+    if (before != NULL && problems.count == 0 &&
+        patch_named_members(operation, schema, before, ret_message)) {
         return NULL;
     }
     const struct json_value *document =
@@ -251,7 +266,6 @@ const struct api_status *patch_message(struct operation *operation, const struct
     if (patch_tree(operation, kind, schema, document, &patched, &refusal) < 0) {
         return refusal != NULL ? refusal : api_status_unprocessable(arena);
     }
-    struct api_problems problems = {0};
     CLEANUP(error_release) struct error error = {0};
     refusal = check_type(operation, kind, patched);
     if (refusal != NULL) {

@@ -138,6 +138,26 @@ static bool refuse_export(struct request *request)
                                                  "no longer supported"));
 }
 
+/* How much of an object a row of a table shows. */
+static bool check_table_options(struct request *request)
+{
+    const char *include = query_get(&request->info.query, "includeObject");
+    if (request->accept.form != FORM_TABLE || include == NULL || include[0] == 0 ||
+        strcmp(include, "None") == 0 || strcmp(include, "Metadata") == 0 ||
+        strcmp(include, "Object") == 0) {
+        return true;
+    }
+    struct api_causes causes;
+    api_causes_init(&causes, request->arena);
+    struct api_path path = api_path_field(NULL, "includeObject");
+    api_cause_invalid(&causes, &path, api_shown_text(include),
+                      "must be 'Metadata', 'Object', 'None', or empty");
+    return request_refuse(request, api_status_bad_request(
+                                       request->arena,
+                                       "Unable to convert to Table as requested: includeObject: %s",
+                                       causes.items[0].message));
+}
+
 bool fill_options(struct request *request)
 {
     struct registry_options *options = &request->call.options;
@@ -152,10 +172,11 @@ bool fill_options(struct request *request)
         return read_write_options(request, "PatchOptions");
     case VERB_LIST:
     case VERB_WATCH:
+        return read_list_options(request) && check_table_options(request);
     case VERB_DELETE_COLLECTION:
         return read_list_options(request);
     case VERB_GET:
-        return refuse_export(request);
+        return refuse_export(request) && check_table_options(request);
     case VERB_DELETE:
     case VERB_NONE:
         break;

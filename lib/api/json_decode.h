@@ -5,6 +5,8 @@
 #include "lib/api/decode_memory.h"
 #include "lib/api/json_scan.h"
 
+struct json_value;
+
 /* Where the decoder is: a chain on the stack, printed only when something is wrong. */
 struct json_frame {
     const struct json_frame *parent;
@@ -38,6 +40,9 @@ MUST_USE int json_decode_text(struct json_decode *decode, struct json_token toke
 /* A member of a custom resource's content. */
 MUST_USE int json_decode_content(struct json_decode *decode, void *object, struct slice name,
                                  const struct json_frame *parent);
+/* Any value; names that stand twice in it are reported. */
+MUST_USE int json_decode_tree(struct json_decode *decode, const struct json_frame *frame,
+                              struct json_value **ret_value);
 int json_decode_exhausted(struct json_decode *decode);
 /* A problem of this member: `what "path"`. */
 void json_decode_report(struct json_decode *decode, const char *what,

@@ -5,9 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static int decode_tree(struct json_decode *decode, const struct json_frame *frame,
-                       struct json_value **ret_value);
-
 struct named {
     struct slice name;
     size_t index;
@@ -51,7 +48,7 @@ static int decode_object(struct json_decode *decode, const struct json_frame *fr
         struct slice name = json_token_text(decode->memory.arena, token);
         struct json_frame inner = {
             .parent = frame, .kind = JSON_FRAME_KEY, .name = name, .message = NULL};
-        r = decode_tree(decode, &inner, &value);
+        r = json_decode_tree(decode, &inner, &value);
         if (r == 0) {
             json_add(decode->memory.arena, object, name, value);
         }
@@ -71,7 +68,7 @@ static int decode_array(struct json_decode *decode, const struct json_frame *fra
         struct json_value *value = NULL;
         struct json_frame inner = {
             .parent = frame, .kind = JSON_FRAME_INDEX, .index = array->count};
-        r = decode_tree(decode, &inner, &value);
+        r = json_decode_tree(decode, &inner, &value);
         if (r == 0) {
             json_append(decode->memory.arena, array, value);
         }
@@ -96,8 +93,8 @@ static int decode_scalar(struct json_decode *decode, struct json_value **ret_val
     return r;
 }
 
-static int decode_tree(struct json_decode *decode, const struct json_frame *frame,
-                       struct json_value **ret_value)
+int json_decode_tree(struct json_decode *decode, const struct json_frame *frame,
+                     struct json_value **ret_value)
 {
     struct arena *arena = decode->memory.arena;
     switch (json_scan_peek(&decode->scan)) {
@@ -122,7 +119,7 @@ int json_decode_content(struct json_decode *decode, void *object, struct slice n
     if (left > decode->memory.left / JSON_TREE_BYTES_PER_BYTE) {
         return json_decode_exhausted(decode);
     }
-    int r = decode_tree(decode, &frame, &value);
+    int r = json_decode_tree(decode, &frame, &value);
     if (r != 0) {
         return r;
     }

@@ -8,6 +8,7 @@
 #include "lib/base/slice.h"
 
 struct api_message;
+struct api_problems;
 struct api_status;
 struct json_value;
 
@@ -45,4 +46,9 @@ enum api_merge_style { API_MERGE_PLAIN, API_MERGE_STRATEGIC }; /* RFC 7386, Kube
 MUST_USE int api_patch_members(struct arena *arena, const struct api_message *message,
                                const void *object, enum api_merge_style style, struct slice patch,
                                void **ret_object);
+/* Appends to `problems` what strict validation holds against the text of a patch that can be read:
+ * names that stand twice and, of RFC 6902 (`operations`), members that its operations do not have.
+ */
+void api_patch_problems(struct arena *arena, struct slice patch, bool operations,
+                        struct api_problems *problems);
 #endif

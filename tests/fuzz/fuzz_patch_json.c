@@ -1,5 +1,6 @@
 /* Any bytes as a JSON patch (first byte even) or a merge patch of a small pod: never a crash, and a
  * result that prints. */
+#include "lib/api/codec.h"
 #include "lib/api/json_value.h"
 #include "lib/api/patch.h"
 
@@ -22,6 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct slice patch = slice_of(data + 1, size - 1);
     int code = data[0] % 2 == 0 ? api_patch_json(arena, tree, patch, &result, &status)
                                 : api_patch_merge(arena, tree, patch, &result, &status);
+    struct api_problems problems = {0};
+    api_patch_problems(arena, patch, data[0] % 2 == 0, &problems);
     if (code == 0) {
         json_print(result, /* sorted= */ false, &text);
     }

@@ -117,6 +117,14 @@ answers() { python3 -B "$BATS_TEST_DIRNAME/wire.py" "$HOST" "$D/n1/pki" "${BATS_
     answers
 }
 
+@test "a patch is told what it says twice" {
+    answers
+}
+
+@test "a row is asked for as much of an object as there is" {
+    answers
+}
+
 @test "what is deleted together is listed as a list is" {
     answers
 }

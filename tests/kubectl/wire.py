@@ -445,6 +445,36 @@ def media_types_that_are_none_are_refused():
         assert status == 415, (kind, status, content)
 
 
+def a_patch_is_told_what_it_says_twice():
+    path = an_object("one") + "?dryRun=All"
+    operation = '{"op":"add","path":"/data/x","value":"1","value":"2","note":"3"}'
+    told = ('json patch duplicate field "[0].value"', 'json patch unknown field "[0].note"')
+    patches = ((f"[{operation}]", "json-patch", told),
+               ('{"data":{"x":"1","x":"2"}}', "merge-patch", ('duplicate field "data.x"',)),
+               ('{"data":{"x":"1","x":"2"}}', "strategic-merge-patch", ('duplicate field "data.x"',)))
+    for patch, form, problems in patches:
+        kind = f"application/{form}+json"
+        status, headers, content = ask("PATCH", path, body=patch, content_type=kind)
+        warnings = [warning.replace("\\", "") for warning in headers.get_all("Warning", [])]
+        assert status == 200 and warnings == [f'299 - "{problem}"' for problem in problems], (status, warnings)
+        assert json.loads(content)["data"]["x"] == "2", content
+        status, _, content = ask("PATCH", path + "&fieldValidation=Strict", body=patch, content_type=kind)
+        assert status == 422, content
+        assert json.loads(content)["message"].endswith("strict decoding error: " + ", ".join(problems)), content
+        status, headers, _ = ask("PATCH", path + "&fieldValidation=Ignore", body=patch, content_type=kind)
+        assert status == 200 and headers.get_all("Warning") is None, headers
+
+
+def a_row_is_asked_for_as_much_of_an_object_as_there_is():
+    path = an_object("one")
+    message = ("Unable to convert to Table as requested: includeObject: Invalid value: \"Some\": must be 'Metadata', "
+               "'Object', 'None', or empty")
+    for where in (path + "?", MAPS + "?", MAPS + "?watch=1&timeoutSeconds=1&"):
+        refused(400, message, "GET", where + "includeObject=Some", accept="application/json;" + AS_TABLE)
+        read(where + "includeObject=Object", "application/json;" + AS_TABLE)
+        read(where + "includeObject=Some")
+
+
 def what_is_deleted_together_is_listed_as_a_list_is():
     path = "/api/v1/namespaces/default/limitranges"
     invalid = 'ListOptions.meta.k8s.io "" is invalid: '

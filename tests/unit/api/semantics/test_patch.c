@@ -478,6 +478,29 @@ START_TEST(a_patch_is_shown_as_go_prints_it)
 }
 END_TEST
 
+static const char *problems_of(const char *patch, bool operations)
+{
+    struct api_problems problems = {0};
+    api_patch_problems(arena, slice_text(patch), operations, &problems);
+    return arena_join(arena, problems.texts, problems.count, "; ");
+}
+
+START_TEST(what_a_patch_says_twice_is_found_in_its_text)
+{
+    ck_assert_str_eq(problems_of("{\"a\":[{\"b\":1,\"b\":2}],\"c\":{\"d\":1},\"c\":3}", false),
+                     "duplicate field \"a[0].b\"; duplicate field \"c\"");
+    ck_assert_str_eq(problems_of("{\"a\":{\"b\":1},\"c\":{\"b\":1}}", false), "");
+    ck_assert_str_eq(problems_of("[{\"op\":\"test\",\"path\":\"/a\",\"from\":\"\",\"value\":{}},"
+                                 "{\"op\":\"add\",\"Path\":1,\"value\":1,\"value\":{}}]",
+                                 true),
+                     "json patch duplicate field \"[1].value\"; "
+                     "json patch unknown field \"[1].Path\"");
+    ck_assert_str_eq(problems_of("[1,null,[]]", true), "");
+    ck_assert_str_eq(problems_of("{\"a\":1,\"a\":2}", true), "");
+    ck_assert_str_eq(problems_of("{\"a\":", false), "");
+}
+END_TEST
+
 Suite *patch_suite(void)
 {
     Suite *suite = suite_create("patch");
@@ -497,6 +520,7 @@ Suite *patch_suite(void)
     tcase_add_test(formats, what_has_to_be_reported_is_left_to_the_way_by_trees);
     tcase_add_test(formats, the_first_value_of_a_wrong_type_is_named_by_its_type);
     tcase_add_test(formats, a_patch_is_shown_as_go_prints_it);
+    tcase_add_test(formats, what_a_patch_says_twice_is_found_in_its_text);
     suite_add_tcase(suite, formats);
     return suite;
 }
