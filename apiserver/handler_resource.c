@@ -137,32 +137,21 @@ static bool is_other_version(const struct wanted *wanted, const struct api_type_
            (sent != NULL && (sent->stored_as == here || here->stored_as == sent));
 }
 
-/* The group and version of a custom object; what kind it is, its validation asks. */
+/* Of a custom object neither kind nor version go without saying; whether the kind is the wanted
+ * one, its validation asks. */
 static bool check_custom_version(struct request *request, const struct wanted *wanted,
                                  const struct api_type_meta *meta)
 {
-    struct arena *arena = request->arena;
-    const char *kind = meta->kind[0] == 0 ? wanted->kind : meta->kind;
-    const char *slash = strchr(meta->api_version, '/');
-    const char *version = slash == NULL ? meta->api_version : slash + 1;
-    size_t group_len = strlen(wanted->api_version) - strlen(wanted->version);
-    if (meta->api_version[0] == 0 || strcmp(meta->api_version, wanted->api_version) == 0) {
-        return true;
+    struct slice body = request->body;
+    if (strcmp(meta->kind, "") != 0) {
+        return strcmp(meta->api_version, wanted->api_version) == 0 ||
+               request_refuse(request, other_version(request->arena, wanted, meta));
     }
-    if (strncmp(meta->api_version, wanted->api_version, group_len) != 0) {
-        return cannot_handle(
-            request, wanted, kind, version,
-            arena_printf(
-                arena, "%s%s, Kind=%s is unstructured and is not suitable for converting to \"%s\"",
-                slash == NULL ? "/" : "", meta->api_version, kind, wanted->api_version));
-    }
-    if (custom_sibling(&wanted->schema->custom->kind, version) == NULL) {
-        return cannot_handle(request, wanted, kind, version,
-                             arena_printf(arena,
-                                          "request to convert CR from an invalid group/version: %s",
-                                          meta->api_version));
-    }
-    return request_refuse(request, other_version(arena, wanted, meta));
+    const char *why = arena_printf(request->arena, "Object 'Kind' is missing in '%.*s'",
+                                   (int)body.len, (const char *)body.data);
+    return request->call.options.field_validation == REGISTRY_FIELDS_IGNORE
+               ? cannot_handle(request, wanted, wanted->kind, wanted->version, why)
+               : unrecognized(request, wanted, why);
 }
 
 /* Custom objects of another kind are as wrong as those with a wrong field. */
@@ -172,7 +161,7 @@ static bool check_custom_kind(struct request *request, const struct wanted *want
     const struct api_path path = api_path_field(NULL, "kind");
     const Meta__V1__ObjectMeta *own = api_message_meta(wanted->schema, message);
     struct api_causes causes;
-    if (meta->kind[0] == 0 || strcmp(meta->kind, wanted->kind) == 0) {
+    if (strcmp(meta->kind, wanted->kind) == 0) {
         return true;
     }
     api_causes_init(&causes, request->arena);

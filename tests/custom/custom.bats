@@ -340,12 +340,17 @@ END
     run -1 create '{"apiVersion":"shop.example.com/v2","kind":"Crate","metadata":{"name":"c"}}'
     [[ $output == *'the API version in the data (shop.example.com/v2) does not match the expected API version (shop.example.com/v1)'* ]]
     run -1 create '{"apiVersion":"shop.example.com/v9","kind":"Crate","metadata":{"name":"c"}}'
-    [[ $output == *'Crate in version "v9" cannot be handled as a Crate: request to convert CR from an invalid group/version: shop.example.com/v9'* ]]
+    [[ $output == *'the API version in the data (shop.example.com/v9) does not match the expected API version (shop.example.com/v1)'* ]]
     run -1 create '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"c"}}'
-    [[ $output == *'Pod in version "v1" cannot be handled as a Crate: /v1, Kind=Pod is unstructured and is not suitable for converting to "shop.example.com/v1"'* ]]
-    run -1 create '{"metadata":{"name":"c"},"inside":{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a/b"}}}'
+    [[ $output == *'the API version in the data (v1) does not match the expected API version (shop.example.com/v1)'* ]]
+    run -1 create '{"kind":"Crate","metadata":{"name":"c"}}'
+    [[ $output == *'the API version in the data () does not match the expected API version (shop.example.com/v1)'* ]]
+    run -1 create '{"metadata":{"name":"c"}}'
+    [[ $output == *"(must be of type Crate): Object 'Kind' is missing in '{\"metadata\":{\"name\":\"c\"}}"*"' ({\"metadata\":{\"name\":\"c\"}}"*")"* ]]
+    local head='"apiVersion":"shop.example.com/v1","kind":"Crate","metadata":{"name":"c"}'
+    run -1 create "{$head,"'"inside":{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a/b"}}}'
     [[ $output == *"inside.metadata.name: Invalid value: \"a/b\": may not contain '/'"* ]]
-    create '{"metadata":{"name":"c"},"inside":{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","bogus":1}}}'
+    create "{$head,"'"inside":{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","bogus":1}}}'
     [ "$(kubectl get crate c "${N[@]}" -o 'jsonpath={.inside.metadata}')" = '{"name":"a"}' ]
     kubectl delete crd crates.shop.example.com
 }
