@@ -90,8 +90,9 @@ struct operation {
     struct arena *arena;
     unsigned attempts;
     unsigned name_tries;
-    bool fresh;  /* The state was confirmed by a quorum since the call began. */
-    bool hopped; /* We came here by a callback, not inside of registry_start(). */
+    size_t warnings_before; /* What the call was warned of before any plan; the rest is a plan's. */
+    bool fresh;             /* The state was confirmed by a quorum since the call began. */
+    bool hopped;            /* We came here by a callback, not inside of registry_start(). */
     int64_t barrier_revision;
     struct plan plan;
     const struct cached_object *decoded; /* What `message` is of; see operation_message(). */

@@ -444,6 +444,7 @@ void registry_start(struct registry *registry, struct registry_call *call)
     call_begun(registry);
     operation->registry = registry;
     operation->call = call;
+    operation->warnings_before = call->warning_count;
     operation->arena = call->arena;
     call->state = state;
     call->status = NULL;

@@ -82,7 +82,7 @@ static void plan_again(struct operation *operation)
 {
     operation->plan = (struct plan){0};
     operation->call->status = NULL;
-    operation->call->warning_count = 0;
+    operation->call->warning_count = operation->warnings_before;
     operation->asked = false;
     operation->prepared = false;
     operation->chances = 0;

@@ -233,6 +233,9 @@ for group in json.load(sys.stdin)["groups"]:
         POST "$strict" '{"metadata": {"name": "c"}, "dada": 1, "data": {"a": "1", "a": "2"}}'
     expect 400 'unknown field \\"metadata.nam\\"' POST "$strict" '{"metadata": {"name": "c", "nam": "d"}}'
     expect 201 '' POST "$all?fieldValidation=Ignore" '{"metadata": {"name": "c", "nam": "d"}}'
+    # Who is refused is warned, too.
+    expect 409 'already exists' POST "$all" '{"metadata": {"name": "c"}, "dada": 1}' '' -i
+    grep -qi '^warning: 299 - "unknown field \\"dada\\""' "$BATS_TEST_TMPDIR/answer"
     # Of YAML each line is a warning of its own, of what is created and of what is applied.
     local body=$'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: twice}\ndata: {a: "1", a: "2", b: "1", b: "2"}\n' verb
     expect 400 'error strict decoding YAML: .*line 4: key .*"a.* already set in map' PATCH "$all/twice?fieldManager=m&fieldValidation=Strict" \
