@@ -2,10 +2,10 @@
  * remains, and takes the finalizer "kubernetes" off when nothing does. */
 #include "controllers/contents.h"
 #include "controllers/control.h"
+#include "controllers/deletions.h"
 #include "controllers/limits.h"
 #include "controllers/namespace/namespace_plan.h"
 #include "controllers/pod_state.h"
-#include "lib/api/custom.h"
 #include "lib/base/alloc.h"
 #include "lib/base/hash_map.h"
 #include <stdlib.h>
@@ -93,68 +93,10 @@ static void finalize(struct namespace_loop *loop, struct round *round,
     round_call(round, &request, NULL, NULL);
 }
 
-/* What a round deletes, so many at once: copies in its arena. */
-struct deletions {
-    struct client_request *items;
-    size_t count, room;
-    size_t begun;     /* Of them, asked for. */
-    size_t under_way; /* Not answered. */
-    bool more;        /* There are further ones, for another round. */
-};
-
-static void delete_some(struct round *round);
-
-static void deleted(struct round *round, const struct client_reply *reply, void *data)
-{
-    const struct client_request *request = data;
-    struct deletions *deletions = round->state;
-    (void)round_check(round, request, reply);
-    if (--deletions->under_way == 0 && !round_stopping(round)) {
-        delete_some(round);
-    }
-}
-
-static void delete_some(struct round *round)
-{
-    struct deletions *deletions = round->state;
-    size_t left = deletions->count - deletions->begun;
-    deletions->under_way = left < CONTROLLERS_NAMESPACE_CALLS ? left : CONTROLLERS_NAMESPACE_CALLS;
-    for (size_t i = deletions->under_way; i > 0; i--) {
-        struct client_request *request = &deletions->items[deletions->begun++];
-        round_call(round, request, deleted, request);
-    }
-    if (left == 0 && deletions->more && !round_failed(round)) {
-        round_again_after(round, 0);
-    }
-}
-
-static void add_deletion(struct round *round, const struct client_object *object)
-{
-    struct deletions *deletions = round->state;
-    if (deletions->count == CONTROLLERS_NAMESPACE_ROUND) {
-        deletions->more = true;
-        return;
-    }
-    if (custom_of(object->kind) != NULL) {
-        round_hold(round, object); /* And so its kind, which may be served no more by then. */
-    }
-    deletions->items = arena_array_room(round->arena, deletions->items, deletions->count,
-                                        sizeof(*deletions->items), &deletions->room);
-    deletions->items[deletions->count++] = (struct client_request){
-        .verb = CLIENT_DELETE,
-        .kind = object->kind,
-        .namespace_ = round->name,
-        .name = arena_text(round->arena, client_object_name(object)),
-        .propagation = "Background",
-        .expect_uid = arena_text(round->arena, client_object_uid(object)),
-    };
-}
-
 static void delete_content(struct namespace_loop *loop, struct round *round,
                            struct namespace_remains *remains)
 {
     const struct contents *contents = loop->control->contents;
-    round->state = arena_zeroed(round->arena, sizeof(struct deletions));
     for (size_t i = 0; i < contents_count(contents); i++) {
         const struct content *content = contents_at(contents, i);
         if (!is_namespaced(content->kind)) {
@@ -166,11 +108,11 @@ static void delete_content(struct namespace_loop *loop, struct round *round,
             const struct client_object *object = list.items[j];
             namespace_remains_add(remains, content->kind, object->meta);
             if (object->meta->deletion_timestamp == NULL) {
-                add_deletion(round, object);
+                (void)deletions_add(round, object, /* grace_seconds= */ -1);
             }
         }
     }
-    delete_some(round);
+    deletions_start(round);
 }
 
 static void reconcile(void *data, struct round *round)

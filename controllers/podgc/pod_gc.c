@@ -2,6 +2,7 @@
  * never had a node, and the oldest finished pods above the threshold. One key; looked at by timer.
  */
 #include "controllers/control.h"
+#include "controllers/deletions.h"
 #include "controllers/pod_state.h"
 #include "lib/api/time.h"
 #include "lib/base/alloc.h"
@@ -11,7 +12,6 @@
 
 struct gc_loop {
     struct control *control;
-    const struct api_kind *pod_kind;
     struct informer *pods, *nodes;
     struct reconciler *reconciler;
     struct env_timer timer;
@@ -26,19 +26,6 @@ static void look(void *data)
     reconciler_add(loop->reconciler, "all");
     env_timer_start(loop->control->env, &loop->timer,
                     loop->control->config->grace.pod_gc_interval_ms * NS_PER_MS);
-}
-
-static void delete_now(struct gc_loop *loop, struct round *round, const struct client_object *pod)
-{
-    struct client_request request = {
-        .verb = CLIENT_DELETE,
-        .kind = loop->pod_kind,
-        .namespace_ = client_object_namespace(pod),
-        .name = client_object_name(pod),
-        .expect_uid = client_object_uid(pod),
-        .has_grace_seconds = true,
-    };
-    round_call(round, &request, NULL, NULL);
 }
 
 /* True when the pod's node has been missing for the whole quarantine. */
@@ -80,7 +67,7 @@ static void reconcile(void *data, struct round *round)
     for (size_t i = 0; i < pods.count; i++) {
         const Core__V1__Pod *pod = pods.items[i]->message;
         if (pod_bound(pod) ? orphaned(loop, pod) : pod_terminating(pod)) {
-            delete_now(loop, round, pods.items[i]);
+            (void)deletions_add(round, pods.items[i], /* grace_seconds= */ 0);
         } else if (pod_finished(pod)) {
             ended[ended_count++] = pods.items[i];
         }
@@ -88,16 +75,16 @@ static void reconcile(void *data, struct round *round)
     size_t most = loop->control->config->grace.pod_gc_terminated_max;
     qsort(ended, ended_count, sizeof(*ended), age_order);
     for (size_t i = 0; i + most < ended_count; i++) {
-        delete_now(loop, round, ended[i]);
+        (void)deletions_add(round, ended[i], /* grace_seconds= */ 0);
     }
+    deletions_start(round);
 }
 
 static void *gc_open(struct control *control)
 {
     struct gc_loop *loop = alloc_zeroed(sizeof(*loop));
     loop->control = control;
-    loop->pod_kind = control_kind("", "v1", "pods");
-    loop->pods = informers_get(control->informers, loop->pod_kind);
+    loop->pods = informers_get(control->informers, control_kind("", "v1", "pods"));
     loop->nodes = informers_get(control->informers, control_kind("", "v1", "nodes"));
     loop->missing = hash_map_new(/* seed= */ 0x6d697373);
     loop->reconciler =

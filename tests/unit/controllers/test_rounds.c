@@ -17,6 +17,7 @@ static struct cluster cluster;
 static struct {
     struct env_timer timer;
     enum client_verb verb;
+    const char *plural;
     size_t calls, most;
     bool over;
 } turns;
@@ -32,15 +33,16 @@ static void turn_passed(void *data)
 
 static void call_seen(const struct client_request *request)
 {
-    if (request->verb == turns.verb && strcmp(request->kind->plural, "configmaps") == 0) {
+    if (request->verb == turns.verb && strcmp(request->kind->plural, turns.plural) == 0) {
         turns.calls++;
         turns.most = turns.calls > turns.most ? turns.calls : turns.most;
     }
 }
 
-static void watch_turns(enum client_verb verb)
+static void watch_turns(enum client_verb verb, const char *plural)
 {
     turns.verb = verb;
+    turns.plural = plural;
     turns.calls = turns.most = 0;
     turns.over = false;
     turns.timer = (struct env_timer){.fire = turn_passed};
@@ -106,20 +108,39 @@ static const struct client_object *add_owner(void)
 START_TEST(a_namespace_is_emptied_by_rounds_of_so_many)
 {
     add_objects(NULL);
-    watch_turns(CLIENT_DELETE);
+    watch_turns(CLIENT_DELETE, "configmaps");
     ask_to_delete("namespaces", "", "ns", NULL);
     cluster_run_ms(&cluster, WAIT_MS);
     ck_assert_ptr_null(cluster_get(&cluster, "", "namespaces", "", "ns"));
     ck_assert_uint_eq(cluster_count(&cluster, "", "configmaps", "ns"), 0);
     ck_assert_uint_gt(turns.most, 0);
-    ck_assert_uint_le(turns.most, CONTROLLERS_NAMESPACE_CALLS);
+    ck_assert_uint_le(turns.most, CONTROLLERS_DELETIONS);
+}
+END_TEST
+
+START_TEST(pods_that_lost_their_node_go_by_rounds_of_so_many)
+{
+    for (int i = 0; i < OBJECTS; i++) {
+        char json[256];
+        (void)snprintf(json, sizeof(json),
+                       "{\"metadata\":{\"name\":\"p%d\",\"namespace\":\"ns\"},\"spec\":{"
+                       "\"nodeName\":\"gone\",\"containers\":[{\"name\":\"c\"}]}}",
+                       i);
+        cluster_add(&cluster, "v1", "Pod", json);
+    }
+    cluster_run_ms(&cluster, 1000);
+    watch_turns(CLIENT_DELETE, "pods");
+    cluster_run_ms(&cluster, 2 * WAIT_MS);
+    ck_assert_uint_eq(cluster_count(&cluster, "", "pods", "ns"), 0);
+    ck_assert_uint_gt(turns.most, 0);
+    ck_assert_uint_le(turns.most, CONTROLLERS_DELETIONS);
 }
 END_TEST
 
 START_TEST(dependents_are_set_free_by_rounds_of_so_many)
 {
     add_objects(add_owner());
-    watch_turns(CLIENT_PATCH);
+    watch_turns(CLIENT_PATCH, "configmaps");
     ask_to_delete("secrets", "ns", "owner", "Orphan");
     cluster_run_ms(&cluster, WAIT_MS);
     ck_assert_ptr_null(cluster_get(&cluster, "", "secrets", "ns", "owner"));
@@ -175,6 +196,7 @@ Suite *rounds_suite(void)
     tcase_set_timeout(tcase, 300);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_namespace_is_emptied_by_rounds_of_so_many);
+    tcase_add_test(tcase, pods_that_lost_their_node_go_by_rounds_of_so_many);
     tcase_add_test(tcase, dependents_are_set_free_by_rounds_of_so_many);
     tcase_add_test(tcase, an_owner_waits_for_the_last_of_its_dependents_however_many_they_are);
     tcase_add_test(tcase, an_owner_goes_when_its_last_dependent_lets_go_of_it);
