@@ -151,6 +151,21 @@ END
     refuses '^no$' kubectl auth can-i get pods --subresource exec -n here --as reader
 }
 
+@test "a group that is written with its version is taken, and grants nothing" {
+    kubectl apply -f - <<'END'
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: versioned}
+rules:
+- {apiGroups: [networking.k8s.io/v1], resources: [ingresses], verbs: ['*']}
+- {apiGroups: [apps], resources: [deployments], verbs: ['*']}
+END
+    kubectl create clusterrolebinding versioned --clusterrole versioned --user eve
+    kubectl --as eve get deployments -A
+    forbids eve 'ingresses.networking.k8s.io is forbidden: User "eve" cannot list resource "ingresses" in API group "networking.k8s.io" at the cluster scope' \
+        get ingresses -A
+}
+
 @test "the roles that are there from the start" {
     prints kubectl get clusterrole cluster-admin -o yaml <<'END'
 apiVersion: rbac.authorization.k8s.io/v1

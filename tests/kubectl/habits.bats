@@ -145,6 +145,7 @@ END
     refuses '^error: invalid taint spec: ' kubectl taint node n1 node-role.kubernetes.io/control-plane -
     refuses 'unknown flag: --replicas$' kubectl run x --image i --replicas 2
     refuses 'invalid restart policy: Onfailure$' kubectl run x --image i --restart Onfailure
+    refuses 'Unexpected args: \[statefulset x\]$' kubectl create statefulset x
     refuses 'the path "pod" does not exist$' kubectl delete -f pod x.yaml
     refuses 'name cannot be provided when a selector is specified$' kubectl get pods -l a=b, c=d
     refuses 'resource\(s\) were provided, but no name was specified$' kubectl delete pod

@@ -145,6 +145,43 @@ END
     kubectl delete pod seen
 }
 
+# ready NAME ADDRESS TRUE-OR-FALSE
+ready() {
+    status "pod/$1" '{"phase": "Running", "podIP": "'"$2"'", "podIPs": [{"ip": "'"$2"'"}], "conditions": [{"type": "Ready", "status": "'"$3"'"}]}'
+}
+
+@test "pods that are ready are behind every Service that selects them, and nobody else is" {
+    local name services='web-in web-out'
+    kubectl run one --image x --labels app=web
+    kubectl run two --image x --labels app=web
+    kubectl run other --image x --labels app=other
+    kubectl create service clusterip web-in --tcp 8080:80
+    kubectl create service nodeport web-out --tcp 80
+    for name in $services; do
+        kubectl set selector service $name app=web
+    done
+    ready one 192.0.2.1 True
+    ready two 192.0.2.2 True
+    ready other 192.0.2.3 True
+    behind() { kubectl get endpoints "$1" --no-headers | grep -qE "^$1 +$2 +[0-9]+s\$"; } # SERVICE ADDRESSES
+    for name in $services; do
+        within 20 behind $name 192.0.2.1:80,192.0.2.2:80
+    done
+    ready two 192.0.2.2 False
+    for name in $services; do
+        within 20 behind $name 192.0.2.1:80
+    done
+    [ "$(kubectl get endpoints web-in -o 'jsonpath={.subsets[*].notReadyAddresses[*].ip}')" = 192.0.2.2 ]
+    described() { kubectl describe service web-in | grep -qE '^Endpoints: +192.0.2.1:80$'; } # It looks at slices.
+    within 20 described
+    kubectl label pods one two app=none --overwrite
+    for name in $services; do
+        within 20 behind $name '<none>'
+    done
+    kubectl delete pods one two other --now
+    kubectl delete service $services
+}
+
 @test "stateful sets, daemon sets and jobs have the columns of theirs, and their descriptions" {
     kubectl apply -f - <<'END'
 apiVersion: apps/v1
