@@ -6,21 +6,37 @@
 #include "controllers/pod_state.h"
 #include "lib/api/time.h"
 #include "lib/base/alloc.h"
+#include "lib/base/hash_map.h"
+#include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct protection_loop {
     struct control *control;
     const struct api_kind *kind;
     const char *finalizer;
-    bool (*is_used)(const struct protection_loop *loop, struct arena *arena,
-                    const struct client_object *object);
+    bool (*is_used)(const struct protection_loop *loop, const struct client_object *object);
     struct informer *objects;
     struct informer *pods; /* NULL for volumes. */
+    struct hash_map *uses; /* Claims, as "namespace/name" -> struct use; NULL for volumes. */
     struct informer_handler object_handler, pod_handler;
     struct reconciler *reconciler;
     void (*closed)(void *data);
     void *closed_data;
 };
+
+/* How often pods on nodes name a claim. None is kept for a claim that none names. */
+struct use {
+    size_t count;
+};
+
+enum { KEY_SIZE = 512 }; /* Namespace and name are at most 253 bytes each. */
+
+static struct slice claim_key(char text[KEY_SIZE], const char *namespace_, const char *name)
+{
+    int len = snprintf(text, KEY_SIZE, "%s/%s", namespace_, name);
+    return slice_of(text, len < KEY_SIZE ? (size_t)len : KEY_SIZE - 1);
+}
 
 static const char *claim_of(const Core__V1__Volume *volume) /* NULL: it is of another type. */
 {
@@ -30,29 +46,17 @@ static const char *claim_of(const Core__V1__Volume *volume) /* NULL: it is of an
                : source->persistent_volume_claim->claim_name;
 }
 
-static bool claim_is_used(const struct protection_loop *loop, struct arena *arena,
-                          const struct client_object *object)
+static bool claim_is_used(const struct protection_loop *loop, const struct client_object *object)
 {
-    struct informer_list pods =
-        informer_select(loop->pods, arena, INFORMER_BY_NAMESPACE, client_object_namespace(object));
-    for (size_t i = 0; i < pods.count; i++) {
-        const Core__V1__Pod *pod = pods.items[i]->message;
-        for (size_t at = 0; pod_bound(pod) && at < pod->spec->n_volumes; at++) {
-            const char *claim = claim_of(pod->spec->volumes[at]);
-            if (claim != NULL && text_is(claim, client_object_name(object))) {
-                return true;
-            }
-        }
-    }
-    return false;
+    char text[KEY_SIZE];
+    return hash_map_get(loop->uses, claim_key(text, client_object_namespace(object),
+                                              client_object_name(object))) != NULL;
 }
 
-static bool volume_is_used(const struct protection_loop *loop, struct arena *arena,
-                           const struct client_object *object)
+static bool volume_is_used(const struct protection_loop *loop, const struct client_object *object)
 {
     const Core__V1__PersistentVolume *volume = object->message;
     (void)loop;
-    (void)arena;
     return volume->status != NULL && text_is(volume->status->phase, "Bound");
 }
 
@@ -92,7 +96,7 @@ static void reconcile(void *data, struct round *round)
     }
     const struct client_object *object =
         informer_get(loop->objects, round->namespace_, round->name);
-    if (object != NULL && is_waiting(loop, object) && !loop->is_used(loop, round->arena, object)) {
+    if (object != NULL && is_waiting(loop, object) && !loop->is_used(loop, object)) {
         let_go(loop, round, object);
     }
 }
@@ -107,11 +111,42 @@ static void object_changed(void *data, const struct client_object *old_object,
     }
 }
 
+/* The pod's claims are used by it, or are so no more. */
+static void count_uses(struct protection_loop *loop, const struct client_object *object, bool uses)
+{
+    const Core__V1__Pod *pod = object->message;
+    for (size_t i = 0; pod_bound(pod) && i < pod->spec->n_volumes; i++) {
+        const char *claim = claim_of(pod->spec->volumes[i]);
+        if (claim == NULL) {
+            continue;
+        }
+        char text[KEY_SIZE];
+        struct slice key = claim_key(text, client_object_namespace(object), claim);
+        struct use *use = hash_map_get(loop->uses, key);
+        if (use == NULL) {
+            assert(uses);
+            use = alloc_zeroed(sizeof(*use));
+            hash_map_set(loop->uses, key, use);
+        }
+        if (uses) {
+            use->count++;
+        } else if (--use->count == 0) {
+            free(hash_map_remove(loop->uses, key));
+        }
+    }
+}
+
 /* Only a pod that is gone may have been the last that used a claim. */
 static void pod_changed(void *data, const struct client_object *old_object,
                         const struct client_object *new_object)
 {
     struct protection_loop *loop = data;
+    if (new_object != NULL) {
+        count_uses(loop, new_object, /* uses= */ true);
+    }
+    if (old_object != NULL) {
+        count_uses(loop, old_object, /* uses= */ false);
+    }
     if (new_object != NULL) {
         return;
     }
@@ -139,6 +174,7 @@ static void *claims_open(struct control *control)
     struct protection_loop *loop = loop_new(control, "persistentvolumeclaims");
     loop->finalizer = "kubernetes.io/pvc-protection";
     loop->is_used = claim_is_used;
+    loop->uses = hash_map_new(/* seed= */ 0x636c616d);
     loop->pods = informers_get(control->informers, control_kind("", "v1", "pods"));
     loop->reconciler = control_reconciler(control, "claim-protection", &control_as.claim_protection,
                                           1, reconcile, loop);
@@ -164,6 +200,11 @@ static void rounds_ended(void *data)
     struct protection_loop *loop = data;
     void (*closed)(void *data) = loop->closed;
     void *closed_data = loop->closed_data;
+    void *use;
+    for (size_t at = 0; loop->uses != NULL && hash_map_next(loop->uses, &at, NULL, &use);) {
+        free(use);
+    }
+    hash_map_free(loop->uses);
     free(loop);
     closed(closed_data);
 }
