@@ -218,6 +218,31 @@ END
     says '^Kubernetes control plane is running at https://' sh -c "kubectl cluster-info | sed 's/\x1b\[[0-9;]*m//g'"
 }
 
+@test "a kubeconfig is changed piece by piece, in the file that has the piece, and the home folder's is the last to count" {
+    local one=$D/one.conf two=$D/two.conf
+    kubectl config view --raw --minify --flatten >"$one"
+    KUBECONFIG=$two kubectl config set-context spare --cluster c --user admin --namespace here
+    export KUBECONFIG=$one:$two
+    says '^Context "spare" renamed to "kept"\.$' kubectl config rename-context spare kept
+    grep -q 'name: kept' "$two"
+    run ! grep -q 'name: kept' "$one"
+    says '^\* +c +c +admin +$' kubectl config get-contexts
+    says '^ +kept +c +admin +here$' kubectl config get-contexts
+    [ "$(kubectl config get-users | xargs)" = "NAME admin" ]
+    says '^Property "contexts.kept.namespace" set\.$' kubectl config set contexts.kept.namespace default
+    says '^service/kubernetes$' kubectl --context kept get services -o name
+    says '^Property "contexts.kept.namespace" unset\.$' kubectl config unset contexts.kept.namespace
+    says '^deleted context kept from ' kubectl config delete-context kept
+    refuses 'no context exists with the name: "kept"' kubectl config use-context kept
+    unset KUBECONFIG
+    mkdir -p "$D/home/.kube"
+    cp "$one" "$D/home/.kube/config"
+    HOME=$D/home says '^service/kubernetes$' kubectl get services -o name
+    says '^deleted user admin from ' kubectl config delete-user admin --kubeconfig "$D/home/.kube/config"
+    says '^deleted cluster c from ' kubectl config delete-cluster c --kubeconfig "$D/home/.kube/config"
+    HOME=$D/home KUBECONFIG=$one says '^service/kubernetes$' kubectl get services -o name
+}
+
 @test "a refusal and plain text are not to be taken for anything else by a browser" {
     header() { curl -s -m 30 -o /dev/null -D - --cacert "$D/n1/pki/ca.crt" "$@" | tr -d '\r' | grep -ci '^x-content-type-options: nosniff$'; }
     local admin=(--cert "$D/n1/pki/admin.crt" --key "$D/n1/pki/admin.key") at=https://$HOST:6443

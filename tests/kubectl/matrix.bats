@@ -59,6 +59,8 @@ END
 
 looks() {
     says '"gitVersion": "v1\.32' $K version -o json
+    says '^Client Version: ' $K version
+    says '^Server Version: .*v1\.32' $K version
     says 'is running at' $K cluster-info
     says '^deployments +deploy +apps/v1 +true +Deployment' $K api-resources
     says 'horizontalpodautoscalers' $K api-resources --api-group autoscaling -o name
