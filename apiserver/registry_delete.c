@@ -321,30 +321,40 @@ enum plan_step plan_removal(struct operation *operation, const struct cached_obj
                        : plan_at_once(operation, existing, message);
 }
 
-enum plan_step plan_delete(struct operation *operation)
+/* As in v1.32, nobody is asked about what is not there or is not the object that is meant; who is
+ * asked, to change or to judge, sees what would be deleted. */
+static const struct api_status *admit_deletion(struct operation *operation,
+                                               const struct cached_object *existing)
 {
     const struct api_kind *kind = operation->call->kind;
     const char *name = operation_name(operation);
+    const struct api_status *refusal = operation_unreadable(operation, existing);
+    if (refusal != NULL) {
+        return refusal;
+    }
+    const void *before = operation_message(operation, existing);
     struct admission admission = {.operation = operation,
                                   .verb = ADMIT_DELETE,
                                   .kind = kind,
                                   .subresource = "",
                                   .namespace = operation_namespace(operation),
-                                  .name = name};
-    const struct api_status *refusal = admission_mutate(&admission);
-    if (refusal != NULL) {
-        return plan_fail(operation, refusal);
-    }
+                                  .name = name,
+                                  .before = before};
+    refusal = check_preconditions(operation, kind, message_meta(kind, before), name);
+    refusal = refusal != NULL ? refusal : admission_mutate(&admission);
+    return refusal != NULL ? refusal : admission_validate(&admission);
+}
+
+enum plan_step plan_delete(struct operation *operation)
+{
+    const struct api_kind *kind = operation->call->kind;
+    const char *name = operation_name(operation);
     const struct cached_object *existing =
         operation_lookup(operation, kind, operation_namespace(operation), name);
     if (existing == NULL) {
         return plan_fail(operation, api_status_not_found(operation->arena, kind, name));
     }
-    refusal = operation_unreadable(operation, existing);
-    if (refusal == NULL) {
-        admission.before = operation_message(operation, existing);
-        refusal = admission_validate(&admission);
-    }
+    const struct api_status *refusal = admit_deletion(operation, existing);
     if (refusal != NULL) {
         return plan_fail(operation, refusal);
     }

@@ -391,6 +391,29 @@ START_TEST(a_dry_run_is_put_to_webhooks_which_have_no_side_effects)
 }
 END_TEST
 
+START_TEST(who_may_change_a_deletion_sees_what_goes_if_it_is_there_and_meant)
+{
+    ck_assert_ptr_null(
+        create(&fixture, "configmaps", "ns",
+               "{\"metadata\":{\"name\":\"o\",\"labels\":{\"a\":\"b\"},\"finalizers\":[\"x/y\"]}}")
+            .status);
+    make_mutating("m", "/check", ",\"objectSelector\":{\"matchLabels\":{\"a\":\"b\"}}");
+    hook.text = ",\"allowed\":true";
+    struct registry_call call = {
+        .verb = REGISTRY_DELETE, .kind = core("configmaps"), .namespace = "ns", .name = "o"};
+    call.options.expect_uid = "another";
+    run(&fixture, &call);
+    ck_assert_int_eq(call.status->code, 409);
+    ck_assert_int_eq(simple(&fixture, REGISTRY_DELETE, "configmaps", "ns", "none").status->code,
+                     404);
+    ck_assert_uint_eq(hook.asked, 0);
+    ck_assert_ptr_null(simple(&fixture, REGISTRY_DELETE, "configmaps", "ns", "o").status);
+    ck_assert_uint_eq(hook.asked, 1);
+    ck_assert_ptr_nonnull(strstr(hook.body, "\"object\":null"));
+    ck_assert_ptr_nonnull(strstr(hook.body, "\"oldObject\":{\"kind\":\"ConfigMap\""));
+}
+END_TEST
+
 Suite *webhooks_suite(void);
 Suite *webhooks_suite(void)
 {
@@ -411,6 +434,7 @@ Suite *webhooks_suite(void)
     tcase_add_test(tcase, a_patch_of_what_is_deleted_names_the_webhook);
     tcase_add_test(tcase, a_validating_webhook_may_not_patch);
     tcase_add_test(tcase, a_dry_run_is_put_to_webhooks_which_have_no_side_effects);
+    tcase_add_test(tcase, who_may_change_a_deletion_sees_what_goes_if_it_is_there_and_meant);
     suite_add_tcase(suite, tcase);
     return suite;
 }
