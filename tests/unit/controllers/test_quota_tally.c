@@ -104,8 +104,8 @@ START_TEST(sums_that_follow_changes_are_what_a_count_of_all_objects_gives)
 {
     static const char *const scopes[] = {
         "", ",\"scopes\":[\"Terminating\"]", ",\"scopes\":[\"NotTerminating\",\"NotBestEffort\"]",
-        ",\"scopeSelector\":{\"matchExpressions\":[{\"scopeName\":\"PriorityClass\","
-        "\"operator\":\"In\",\"values\":[\"high\"]}]}"};
+        (",\"scopeSelector\":{\"matchExpressions\":[{\"scopeName\":\"PriorityClass\","
+         "\"operator\":\"In\",\"values\":[\"high\"]}]}")};
     struct quota_tally *tally = quota_tally_new(pods());
     struct arena *arenas[OBJECTS_MAX] = {NULL};
     void *messages[OBJECTS_MAX] = {NULL};
