@@ -44,6 +44,9 @@ static void read_field_validation(struct request *request, struct api_causes *ca
     }
 }
 
+enum { MANAGER_BYTES_MAX = 128 };
+
+/* Of who does not say as whom it writes, it is the name of the program, cut between characters. */
 static const char *manager_of(struct request *request)
 {
     const char *manager = query_get(&request->info.query, "fieldManager");
@@ -53,6 +56,12 @@ static const char *manager_of(struct request *request)
     struct slice agent = http_header_find(request->exchange, "user-agent");
     const uint8_t *slash = agent.len == 0 ? NULL : memchr(agent.data, '/', agent.len);
     size_t len = slash == NULL ? agent.len : (size_t)(slash - agent.data);
+    if (len > MANAGER_BYTES_MAX) {
+        len = MANAGER_BYTES_MAX;
+        while (len > 0 && (agent.data[len] & 0xc0) == 0x80) {
+            len--;
+        }
+    }
     return len == 0 ? "unknown" : arena_text_n(request->arena, (const char *)agent.data, len);
 }
 
@@ -83,8 +92,8 @@ static void check_manager(struct request *request, struct api_causes *causes)
     if (patch && !apply && force != NULL) {
         api_cause_forbidden(causes, &force_path, "may not be specified for non-apply patch");
     }
-    if (manager != NULL && strlen(manager) > 128) {
-        api_cause_too_long(causes, &path, 128);
+    if (manager != NULL && strlen(manager) > MANAGER_BYTES_MAX) {
+        api_cause_too_long(causes, &path, MANAGER_BYTES_MAX);
     }
     check_printable(request->arena, manager == NULL ? "" : manager, &path, causes);
 }

@@ -121,6 +121,10 @@ answers() { python3 -B "$BATS_TEST_DIRNAME/wire.py" "$HOST" "$D/n1/pki" "${BATS_
     answers
 }
 
+@test "who writes is named by its program up to a length" {
+    answers
+}
+
 @test "a row is asked for as much of an object as there is" {
     answers
 }

@@ -24,11 +24,13 @@ tls.load_cert_chain(pki + "/admin.crt", pki + "/admin.key")
 
 
 def ask(method, path, accept=None, body=None, content_type="application/json", context=tls,
-        encodings="identity"):
+        encodings="identity", agent=None):
     """Status code, headers and body; of a watch until it ends."""
     connection = http.client.HTTPSConnection(host, 6443, context=context, timeout=120)
     headers = {} if accept is None else {"Accept": accept}
     headers["Accept-Encoding"] = encodings
+    if agent is not None:
+        headers["User-Agent"] = agent
     if body is not None:
         headers["Content-Type"] = content_type
         body = body if isinstance(body, (bytes, str)) else json.dumps(body)
@@ -463,6 +465,15 @@ def a_patch_is_told_what_it_says_twice():
         assert json.loads(content)["message"].endswith("strict decoding error: " + ", ".join(problems)), content
         status, headers, _ = ask("PATCH", path + "&fieldValidation=Ignore", body=patch, content_type=kind)
         assert status == 200 and headers.get_all("Warning") is None, headers
+
+
+def who_writes_is_named_by_its_program_up_to_a_length():
+    for agent, manager in (("tool/1.0 (linux)", "tool"), ("", "unknown"), ("a" * 200 + "/1", "a" * 128),
+                           ("a" * 127 + "\u00fc/1", "a" * 127)):
+        status, _, content = ask("POST", MAPS + "?dryRun=All", body={"metadata": {"name": "named"}, "data": {"a": "b"}},
+                                 agent=agent.encode())
+        assert status == 201, content
+        assert json.loads(content)["metadata"]["managedFields"][0]["manager"] == manager, content
 
 
 def a_row_is_asked_for_as_much_of_an_object_as_there_is():
