@@ -84,12 +84,21 @@ static struct json_value *set_of_keyed(struct arena *arena, const struct apply_s
     return set;
 }
 
+static bool is_messages(const struct api_field *field)
+{
+    return field->type == API_OBJECT && !field->message->map_atomic;
+}
+
+static bool is_keyed_messages(const struct apply_shape *shape)
+{
+    return shape->kind == APPLY_KEYED && is_messages(shape->field);
+}
+
 /* The set of a field that is new. */
 static struct json_value *set_of_field(struct arena *arena, const struct api_field *field,
                                        const void *object)
 {
     const struct apply_shape shape = apply_shape_of_field(field);
-    bool messages = field->type == API_OBJECT && !field->message->map_atomic;
     if (shape.kind == APPLY_LEAF) {
         return json_new_object(arena);
     }
@@ -99,10 +108,10 @@ static struct json_value *set_of_field(struct arena *arena, const struct api_fie
         add_self(arena, set);
         return set;
     }
-    if (shape.kind == APPLY_MAP && !messages) {
+    if (shape.kind == APPLY_MAP && !is_messages(field)) {
         return set_of_map(arena, field, object);
     }
-    if (shape.kind == APPLY_KEYED && messages) {
+    if (is_keyed_messages(&shape)) {
         return set_of_keyed(arena, &shape, object);
     }
     return apply_set_of_new(arena, &shape, api_field_to_json(arena, field, object));
@@ -160,20 +169,38 @@ static void compare_messages(struct arena *arena, const struct api_message *tabl
                              const void *before, const void *after,
                              struct apply_difference *difference);
 
-/* A struct that both have. What empties it takes the struct itself away, too: that is for trees. */
+/* A struct that both have, if only as JSON does: an object that is being made has an empty one for
+ * what is not there. What empties it takes the struct itself away, too: that is for trees. */
 static bool compare_structs(struct arena *arena, const struct api_field *field, const void *before,
                             const void *after, struct apply_difference *difference)
 {
     const void *old = *(void *const *)api_field_at(field, before);
     const void *new = *(void *const *)api_field_at(field, after);
-    if (old == NULL || new == NULL ||
-        (is_empty(field->message, new) && !is_empty(field->message, old))) {
+    if (new == NULL ||
+        (is_empty(field->message, new) && (old == NULL || !is_empty(field->message, old)))) {
         return false;
     }
     struct apply_difference inner = {json_new_object(arena), json_new_object(arena)};
     compare_messages(arena, field->message, old, new, &inner);
     add_member(arena, difference, name_of(field), inner.changed->count == 0 ? NULL : inner.changed,
                inner.gone->count == 0 ? NULL : inner.gone);
+    return true;
+}
+
+/* A list of items with keys that was empty, of which JSON shows null: its items are new, not the
+ * list. */
+static bool compare_new_items(struct arena *arena, const struct apply_shape *shape,
+                              const void *before, const void *after,
+                              struct apply_difference *difference)
+{
+    const struct api_field *field = shape->field;
+    if (!is_keyed_messages(shape) || api_field_count(field, before) > 0 ||
+        api_field_count(field, after) == 0) {
+        return false;
+    }
+    struct json_value *set = set_of_keyed(arena, shape, after);
+    (void)json_remove(set, slice_text(APPLY_SELF));
+    add_member(arena, difference, name_of(field), set->count == 0 ? NULL : set, NULL);
     return true;
 }
 
@@ -195,7 +222,8 @@ static void compare_member(struct arena *arena, const struct api_member *member,
     }
     const struct apply_shape shape = apply_shape_of_field(field);
     if (api_field_identical(field, had, has) ||
-        (shape.kind == APPLY_STRUCT && compare_structs(arena, field, had, has, difference))) {
+        (shape.kind == APPLY_STRUCT && compare_structs(arena, field, had, has, difference)) ||
+        compare_new_items(arena, &shape, had, has, difference)) {
         return;
     }
     compare_trees(arena, &shape, name_of(field), api_field_to_json(arena, field, had),

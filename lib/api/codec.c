@@ -110,9 +110,26 @@ struct json_value *api_message_to_json(struct arena *arena, const struct api_mes
     return tree_of_text(arena, &text);
 }
 
+/* A text that is the same in JSON, as the keys of items are; else NULL. */
+static struct json_value *plain_text_of(struct arena *arena, const struct api_field *field,
+                                        const void *object)
+{
+    if (field->label != API_SINGLE || field->type != API_STRING) {
+        return NULL;
+    }
+    struct slice text =
+        slice_text(text_or_empty(*(const char *const *)api_field_at(field, object)));
+    const uint8_t *end = text.data + text.len;
+    return json_skip_plain(text.data, end) == end ? json_new_string(arena, text) : NULL;
+}
+
 struct json_value *api_field_to_json(struct arena *arena, const struct api_field *field,
                                      const void *object)
 {
+    struct json_value *plain = plain_text_of(arena, field, object);
+    if (plain != NULL) {
+        return plain;
+    }
     CLEANUP(buffer_release) struct buffer text = {0};
     buffer_init(&text, API_TREE_TEXT_MAX);
     api_encode_json_field(field, object, &text);

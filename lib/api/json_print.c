@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { FEW_MEMBERS = 12 };
+
 static void print_escape(struct buffer *out, uint8_t byte)
 {
     char text[8];
@@ -172,16 +174,37 @@ static int by_name(const void *a, const void *b)
     return slice_compare(left->name, right->name);
 }
 
+/* Most objects have few members, for which qsort takes longer. */
+static void sort_members(struct json_member *members, size_t count)
+{
+    if (count > FEW_MEMBERS) {
+        qsort(members, count, sizeof(*members), by_name);
+        return;
+    }
+    for (size_t i = 1; i < count; i++) {
+        struct json_member member = members[i];
+        size_t at = i;
+        for (; at > 0 && by_name(&members[at - 1], &member) > 0; at--) {
+            members[at] = members[at - 1];
+        }
+        members[at] = member;
+    }
+}
+
 static void print_object(const struct json_value *value, bool sorted, struct buffer *out)
 {
+    struct json_member few[FEW_MEMBERS];
     struct json_member *members = value->members;
     struct json_member *copy = NULL;
 
     if (sorted && value->count > 1) {
-        copy = alloc_array(value->count, sizeof(*copy));
-        memcpy(copy, members, value->count * sizeof(*copy));
-        qsort(copy, value->count, sizeof(*copy), by_name);
-        members = copy;
+        if (value->count > FEW_MEMBERS) {
+            copy = alloc_array(value->count, sizeof(*copy));
+        }
+        struct json_member *ordered = copy != NULL ? copy : few;
+        memcpy(ordered, members, value->count * sizeof(*ordered));
+        sort_members(ordered, value->count);
+        members = ordered;
     }
     buffer_append_byte(out, '{');
     for (size_t i = 0; i < value->count; i++) {

@@ -30,7 +30,7 @@ static size_t measure_nested(struct sizes *sizes, const struct api_message *mess
                              const void *object)
 {
     size_t slot = reserve_size(sizes);
-    size_t size = object == NULL ? measure(sizes, message, NULL) : measure(sizes, message, object);
+    size_t size = measure(sizes, message, object);
     sizes->items[slot] = (uint32_t)size;
     return wire_varint_size(size) + size;
 }
@@ -265,17 +265,24 @@ static uint8_t *write_message(struct sizes *sizes, const struct api_message *mes
     return out;
 }
 
+/* What was measured with these sizes. */
+static void append_message(struct sizes *sizes, size_t size, const struct api_message *message,
+                           const void *object, struct buffer *out)
+{
+    uint8_t *start = buffer_reserve(out, size);
+    if (start != NULL) {
+        uint8_t *end = write_message(sizes, message, object, start);
+        assert(end == start + size);
+        assert(sizes->at == sizes->count);
+        buffer_commit(out, size);
+    }
+}
+
 void api_encode_protobuf(const struct api_message *message, const void *object, struct buffer *out)
 {
     struct sizes sizes = {NULL, 0, 0, 0};
     size_t size = measure(&sizes, message, object);
-    uint8_t *start = buffer_reserve(out, size);
-    if (start != NULL) {
-        uint8_t *end = write_message(&sizes, message, object, start);
-        assert(end == start + size);
-        assert(sizes.at == sizes.count);
-        buffer_commit(out, size);
-    }
+    append_message(&sizes, size, message, object, out);
     free(sizes.items);
 }
 
@@ -331,10 +338,10 @@ void api_encode_envelope(const struct api_message *message, const void *object,
 {
     struct sizes sizes = {NULL, 0, 0, 0};
     size_t size = measure(&sizes, message, object);
-    free(sizes.items);
     api_envelope_head(meta, size, out);
-    api_encode_protobuf(message, object, out);
+    append_message(&sizes, size, message, object, out);
     api_envelope_tail(out);
+    free(sizes.items);
 }
 
 void api_put_field_head(unsigned number, size_t len, struct buffer *out)
