@@ -144,9 +144,10 @@ static void pod_changed(void *data, const struct client_object *old_object,
     if (new_object != NULL) {
         count_uses(loop, new_object, /* uses= */ true);
     }
-    if (old_object != NULL) {
-        count_uses(loop, old_object, /* uses= */ false);
+    if (old_object == NULL) {
+        return;
     }
+    count_uses(loop, old_object, /* uses= */ false);
     if (new_object != NULL) {
         return;
     }
