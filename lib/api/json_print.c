@@ -174,6 +174,13 @@ static int by_name(const void *a, const void *b)
     return slice_compare(left->name, right->name);
 }
 
+/* Members of the objects that are being printed, the outermost first, each object's by name. One
+ * piece of memory for all: an array of each, on the stack or not, is dear ten thousand deep. */
+struct ordered {
+    struct json_member *members;
+    size_t count, capacity;
+};
+
 /* Most objects have few members, for which qsort takes longer. */
 static void sort_members(struct json_member *members, size_t count)
 {
@@ -191,35 +198,51 @@ static void sort_members(struct json_member *members, size_t count)
     }
 }
 
-static void print_object(const struct json_value *value, bool sorted, struct buffer *out)
+/* Returns where they begin. */
+static size_t order_members(struct ordered *ordered, const struct json_value *object)
 {
-    struct json_member few[FEW_MEMBERS];
-    struct json_member *members = value->members;
-    struct json_member *copy = NULL;
-
-    if (sorted && value->count > 1) {
-        if (value->count > FEW_MEMBERS) {
-            copy = alloc_array(value->count, sizeof(*copy));
-        }
-        struct json_member *ordered = copy != NULL ? copy : few;
-        memcpy(ordered, members, value->count * sizeof(*ordered));
-        sort_members(ordered, value->count);
-        members = ordered;
+    size_t first = ordered->count;
+    ordered->count += object->count;
+    if (ordered->count > ordered->capacity) {
+        ordered->capacity = ordered->count * 2;
+        ordered->members =
+            alloc_resize(ordered->members, ordered->capacity, sizeof(*ordered->members));
     }
+    if (object->count > 0) {
+        memcpy(ordered->members + first, object->members,
+               object->count * sizeof(*ordered->members));
+        sort_members(ordered->members + first, object->count);
+    }
+    return first;
+}
+
+/* `ordered`: NULL for members as they come. */
+static void print_value(const struct json_value *value, struct ordered *ordered,
+                        struct buffer *out);
+
+static void print_object(const struct json_value *value, struct ordered *ordered,
+                         struct buffer *out)
+{
+    size_t first = ordered == NULL ? 0 : order_members(ordered, value);
     buffer_append_byte(out, '{');
     for (size_t i = 0; i < value->count; i++) {
+        const struct json_member *members =
+            ordered == NULL ? value->members : ordered->members + first;
+        const struct json_value *inner = members[i].value;
         if (i > 0) {
             buffer_append_byte(out, ',');
         }
         json_print_string(members[i].name, out);
         buffer_append_byte(out, ':');
-        json_print(members[i].value, sorted, out);
+        print_value(inner, ordered, out);
     }
     buffer_append_byte(out, '}');
-    free(copy);
+    if (ordered != NULL) {
+        ordered->count = first;
+    }
 }
 
-void json_print(const struct json_value *value, bool sorted, struct buffer *out)
+static void print_value(const struct json_value *value, struct ordered *ordered, struct buffer *out)
 {
     switch (value->type) {
     case JSON_NULL:
@@ -240,14 +263,21 @@ void json_print(const struct json_value *value, bool sorted, struct buffer *out)
             if (i > 0) {
                 buffer_append_byte(out, ',');
             }
-            json_print(value->items[i], sorted, out);
+            print_value(value->items[i], ordered, out);
         }
         buffer_append_byte(out, ']');
         break;
     case JSON_OBJECT:
-        print_object(value, sorted, out);
+        print_object(value, ordered, out);
         break;
     }
+}
+
+void json_print(const struct json_value *value, bool sorted, struct buffer *out)
+{
+    struct ordered ordered = {0};
+    print_value(value, sorted ? &ordered : NULL, out);
+    free(ordered.members);
 }
 
 static void new_line(struct buffer *out, size_t depth)
