@@ -20,6 +20,7 @@ struct watch_side {
     struct watch_log *log;
     struct grpc_stream *stream;       /* NULL once it is over. */
     size_t created, progress;         /* Answers. */
+    bool open[IDS_MAX];               /* By watch id: created, and not canceled. */
     struct buffer texts[IDS_MAX + 1]; /* By watch id + 1: -1 is for refused ones. */
 };
 
@@ -29,6 +30,7 @@ struct watch_log {
     size_t creates, progresses; /* Asked for. */
     size_t ids;                 /* Texts in use. */
     bool over[IDS_MAX];         /* Ended by compaction. */
+    int64_t cancelling;         /* The watch that both are asked to cancel; -1: none. */
     bool past;                  /* A watch began in the past since both were known to be quiet. */
     struct loop_timer timer;
     bool timed_out;
@@ -57,6 +59,9 @@ static void log_answer(struct watch_side *side, const Etcdserverpb__WatchRespons
     }
     struct buffer *out = &side->texts[id + 1];
     side->log->ids = side->log->ids > (size_t)id + 2 ? side->log->ids : (size_t)id + 2;
+    if (id >= 0) {
+        side->open[id] = (side->open[id] || answer->created) && !answer->canceled;
+    }
     if (answer->created) {
         buffer_append_text(out, "created\n");
     }
@@ -96,7 +101,8 @@ static bool is_answered(const struct watch_log *log)
     for (size_t i = 0; i < WATCH_SIDES; i++) {
         const struct watch_side *side = &log->sides[i];
         if (side->stream != NULL &&
-            (side->created < log->creates || side->progress < log->progresses)) {
+            (side->created < log->creates || side->progress < log->progresses ||
+             (log->cancelling >= 0 && side->open[log->cancelling]))) {
             return false;
         }
     }
@@ -198,6 +204,12 @@ static bool is_about_one_that_is_over(const struct watch_log *log,
     }
 }
 
+/* Of what no side has open there is no answer. */
+static bool is_open(const struct watch_log *log, int64_t id)
+{
+    return id >= 0 && id < IDS_MAX && (log->sides[0].open[id] || log->sides[1].open[id]);
+}
+
 bool watch_log_send(struct watch_log *log, const Etcdserverpb__WatchRequest *request)
 {
     uint8_t bytes[1024];
@@ -216,9 +228,13 @@ bool watch_log_send(struct watch_log *log, const Etcdserverpb__WatchRequest *req
     case ETCDSERVERPB__WATCH_REQUEST__REQUEST_UNION_PROGRESS_REQUEST:
         log->progresses++;
         break;
-    default: /* What is on its way to a watch that is cancelled may come or not. */
+    default: /* What is on its way to a watch that is cancelled may come or not, as may what is
+              * written before it is. */
         if (!watch_log_settle(log)) {
             return false;
+        }
+        if (is_open(log, request->cancel_request->watch_id)) {
+            log->cancelling = request->cancel_request->watch_id;
         }
     }
     (void)etcdserverpb__watch_request__pack(request, bytes);
@@ -227,7 +243,9 @@ bool watch_log_send(struct watch_log *log, const Etcdserverpb__WatchRequest *req
             (void)grpc_stream_send(log->sides[i].stream, slice_of(bytes, len));
         }
     }
-    return agree(log, is_answered);
+    bool answered = agree(log, is_answered);
+    log->cancelling = -1;
+    return answered;
 }
 
 /* --- Life. */
@@ -238,6 +256,7 @@ struct watch_log *watch_log_new(struct loop *loop, struct grpc_channel *channels
     static const struct grpc_stream_events events = {.on_message = on_message, .on_end = on_end};
     struct watch_log *log = alloc_zeroed(sizeof(*log));
     log->loop = loop;
+    log->cancelling = -1;
     log->timer = (struct loop_timer){.fire = on_timer, .data = log};
     for (size_t i = 0; i < WATCH_SIDES; i++) {
         struct watch_side *side = &log->sides[i];
