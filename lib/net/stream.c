@@ -164,6 +164,19 @@ static void end_reading(struct net_stream *stream, int status)
     stream_wake(stream);
 }
 
+/* What TLS still holds comes before the end, and may have the goodbye in it. */
+static void end_wire(struct net_stream *stream, int status)
+{
+    if (!stream->tls_unread) {
+        end_reading(stream, status);
+        return;
+    }
+    stream->wire_end = status;
+    uv_read_stop(&stream->uv.stream);
+    stream->reading = false;
+    stream_wake(stream);
+}
+
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buffer)
 {
     (void)suggested;
@@ -180,7 +193,7 @@ static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buffer)
     if (count < 0) {
         /* Under TLS an end without goodbye may be an attacker's cut. */
         bool clean = count == UV_EOF && stream->tls == NULL;
-        end_reading(stream, clean ? 0 : count == UV_EOF ? -ECONNRESET : (int)count);
+        end_wire(stream, clean ? 0 : count == UV_EOF ? -ECONNRESET : (int)count);
         return;
     }
     struct slice bytes = slice_of(buffer->base, (size_t)count);
@@ -193,7 +206,8 @@ static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buffer)
 
 static void start_reading(struct net_stream *stream)
 {
-    if (!stream->reading && !stream->ended && !stream->end_pending && !stream->closing) {
+    if (!stream->reading && !stream->ended && !stream->end_pending && stream->wire_end == 0 &&
+        !stream->closing) {
         int status = uv_read_start(&stream->uv.stream, on_alloc, on_read);
         if (status != 0) {
             stream_fail(stream, status);
@@ -225,6 +239,10 @@ static void read_plain(struct net_stream *stream)
             return;
         }
         deliver(stream, slice_of(plain, (size_t)count));
+    }
+    if (stream->wire_end != 0) {
+        end_reading(stream, stream->wire_end);
+        return;
     }
     if (tls_session_output(stream->tls).len > 0) {
         stream_wake(stream); /* Key updates and alerts. */

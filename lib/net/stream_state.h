@@ -46,6 +46,7 @@ struct net_stream {
     bool shutdown_sent;
     bool poked;      /* on_read is to be called, with nothing. */
     bool tls_unread; /* The TLS session may hold plain bytes that a pause kept back. */
+    int wire_end;    /* Not 0: so the wire has ended, and what TLS holds is still to be read. */
     bool finishing;  /* net_stream_finish(): nobody listens any more. */
     bool closing;
     void (*closed)(void *data);

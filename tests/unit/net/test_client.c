@@ -381,6 +381,89 @@ START_TEST(long_stream_over_tls_comes_to_its_end)
 }
 END_TEST
 
+/* Connected to a server that sends this much and leaves. */
+enum { SENT_AT_ONCE = 40 * 1024, ARRIVES_MS = 100 };
+
+struct late_reader {
+    struct net_stream *stream;
+    size_t bytes;
+    int status;
+    bool connected, arrived, over;
+};
+
+static void send_and_leave(void *data, struct net_stream *stream)
+{
+    static const uint8_t bytes[SENT_AT_ONCE];
+    (void)data;
+    net_stream_write(stream, slice_of(bytes, sizeof(bytes)));
+    net_stream_finish(stream);
+}
+
+static void late_connected(void *data, int status, const char *message, struct net_stream *stream)
+{
+    struct late_reader *reader = data;
+    ck_assert_msg(status == 0, "%s", message);
+    reader->stream = stream;
+    reader->connected = true;
+}
+
+static void late_arrived(void *data)
+{
+    ((struct late_reader *)data)->arrived = true;
+}
+
+static void late_read(void *data, struct slice bytes)
+{
+    ((struct late_reader *)data)->bytes += bytes.len;
+}
+
+static void late_end(void *data, int status)
+{
+    struct late_reader *reader = data;
+    reader->status = status;
+    reader->over = true;
+}
+
+/* What TLS holds while nobody reads is not lost when the connection ends behind it: so the end of
+ * what was copied out of a container was, when the user's side was slow. */
+START_TEST(what_came_before_the_end_is_read_although_it_has_waited)
+{
+    static const struct net_stream_events late_events = {.on_read = late_read, .on_end = late_end};
+    struct pki pki;
+    pki_init(&pki);
+    struct tls_config *server = tls_of(&pki, true, true, TLS_VERIFY_OPTIONAL);
+    struct tls_config *named = tls_of(&pki, false, true, TLS_VERIFY_REQUIRED);
+    start(server);
+    struct net_address address = {.host = "127.0.0.1"};
+    struct net_listener *listener = NULL;
+    struct error error = {.code = 0};
+    const struct net_listen_options listen = {.loops = &loop,
+                                              .loop_count = 1,
+                                              .address = &address,
+                                              .tls = server,
+                                              .on_stream = send_and_leave};
+    ck_assert_msg(net_listen(&listen, &listener, &error) == 0, "%s", error_message(&error));
+    address.port = net_listener_port(listener);
+    struct late_reader reader = {.stream = NULL};
+    const struct net_connect_options connect = {.address = &address, .tls = named};
+    (void)net_stream_connect(loop, &connect, late_connected, &reader);
+    run_until(&reader.connected);
+    struct loop_timer wait = {.fire = late_arrived, .data = &reader};
+    loop_timer_start(loop, &wait, ARRIVES_MS);
+    run_until(&reader.arrived);
+    net_stream_start(reader.stream, &late_events, &reader);
+    run_until(&reader.over);
+    ck_assert_uint_eq(reader.bytes, SENT_AT_ONCE);
+    ck_assert_int_eq(reader.status, 0);
+    net_stream_close(reader.stream, NULL, NULL);
+    net_listener_close(listener, NULL, NULL);
+    teardown();
+    tls_config_unref(server);
+    tls_config_unref(named);
+    pki_release(&pki);
+}
+END_TEST
+
 START_TEST(stranger_is_unverified_when_optional_and_refused_when_required)
 {
     struct pki ours;
@@ -489,6 +572,7 @@ Suite *client_suite(void)
     tcase_set_timeout(tls, 30);
     tcase_add_test(tls, server_sees_the_client_certificate);
     tcase_add_test(tls, long_stream_over_tls_comes_to_its_end);
+    tcase_add_test(tls, what_came_before_the_end_is_read_although_it_has_waited);
     tcase_add_loop_test(tls, stranger_is_unverified_when_optional_and_refused_when_required, 0, 2);
     tcase_add_test(tls, reloaded_certificate_is_used_by_new_connections);
     tcase_add_test(tls, curl_speaks_http2_over_tls);
